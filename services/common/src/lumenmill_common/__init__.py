@@ -1,0 +1,1 @@
+"""How every Lumenmill service is served: jobs, artifacts, errors, settings, telemetry. No model code lives here."""

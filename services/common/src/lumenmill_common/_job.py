@@ -1,0 +1,103 @@
+"""One job: what its callers see of it, and what the family that works on it is given."""
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from google.protobuf.message import Message
+from lumenmill.common.v1.generation_pb2 import JobPriority, Progress, StageTime
+
+from lumenmill_common.errors import CancelledError
+from lumenmill_common.telemetry import JOB_STAGE_DURATION
+
+__all__ = ["Job", "JobContext"]
+
+# Progress reaches callers at most this often for one stage; stages that begin are always told.
+_PROGRESS_INTERVAL_S = 0.1
+
+
+class Job:
+    """A piece of work with any number of callers. Only the fields marked as shared are touched by threads."""
+
+    def __init__(self, key: str, request_name: str, fingerprint: bytes, request_id: str, priority: int) -> None:
+        self.key, self.request_name, self.fingerprint, self.request_id = key, request_name, fingerprint, request_id
+        self.priority = priority or JobPriority.JOB_PRIORITY_NORMAL
+        self.num_callers = 0
+        self.running = False
+        self.queued_since_s = time.monotonic()
+        self.result: Message | None = None
+        self.error: BaseException | None = None
+        self.progress: Progress | None = None  # shared: set whole by the worker
+        self.cancelled = threading.Event()  # shared
+        self.grace_timer: asyncio.TimerHandle | None = None
+        self.context_vars = contextvars.copy_context()
+        self._loop = asyncio.get_running_loop()
+        self.changed = asyncio.Event()
+        """Set at the next change. Take it before looking at the state, then wait for it."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has a result or an error."""
+        return self.result is not None or self.error is not None
+
+    def notify(self) -> None:
+        """Wakes every caller; they look at the newest state, so that nothing piles up behind a slow one."""
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
+
+    def notify_from_worker(self) -> None:
+        """As `notify`, from another thread. Harmless after the loop has closed."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.notify)
+
+
+class JobContext:
+    """What a family is given with a job; used from the worker thread."""
+
+    def __init__(self, job: Job, queue: str) -> None:
+        self._job, self._queue = job, queue
+        self._batch: tuple[Job, ...] = (job,)
+        self._told_at_s = 0.0
+        self.request_id = job.request_id
+        self.stage_times: list[StageTime] = []
+
+    def join_batch(self, batch: tuple[Job, ...]) -> None:
+        """Makes it one of a batch: then only the cancellation of every job in the batch stops the work."""
+        self._batch = batch
+
+    def check_cancelled(self) -> None:
+        """Call it at every step.
+
+        Raises:
+            CancelledError: nobody wants the result any more; let it pass through.
+        """
+        if all(job.cancelled.is_set() for job in self._batch):
+            raise CancelledError("the job was cancelled")
+
+    def progress(self, stage: str, step: int = 0, total: int = 0) -> None:
+        """Tells callers how far the work is, and does `check_cancelled`. `total` 0 means unknown."""
+        self.check_cancelled()
+        before, now_s = self._job.progress, time.monotonic()
+        self._job.progress = Progress(stage=stage, step=step, total=total)
+        if before is None or before.stage != stage or step == total or now_s - self._told_at_s > _PROGRESS_INTERVAL_S:
+            self._told_at_s = now_s
+            self._job.notify_from_worker()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Tells that a stage begins and adds the seconds it took to `stage_times`; a stage met again adds up."""
+        self.progress(name)
+        started_s = time.monotonic()
+        try:
+            yield
+        finally:
+            duration_s = time.monotonic() - started_s
+            JOB_STAGE_DURATION.labels(self._queue, name).observe(duration_s)
+            known = next((entry for entry in self.stage_times if entry.stage == name), None)
+            if known is None:
+                self.stage_times.append(StageTime(stage=name, duration_s=duration_s))
+            else:
+                known.duration_s += duration_s

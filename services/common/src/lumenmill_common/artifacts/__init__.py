@@ -1,0 +1,15 @@
+"""The artifact store: immutable, content-addressed media in a folder or an S3 bucket, same layout in both."""
+
+from lumenmill_common.artifacts._layout import MEDIA_TYPES, extension_of, media_type_of
+from lumenmill_common.artifacts._open import open_store, open_store_from
+from lumenmill_common.artifacts._store import ArtifactStore, StoredObject
+
+__all__ = [
+    "MEDIA_TYPES",
+    "ArtifactStore",
+    "StoredObject",
+    "extension_of",
+    "media_type_of",
+    "open_store",
+    "open_store_from",
+]

@@ -1,0 +1,128 @@
+"""A store in an S3 bucket: MinIO or any other server of that protocol."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import urllib3
+from minio import Minio
+from minio.error import InvalidResponseError, S3Error, ServerError
+
+from lumenmill_common.artifacts._layout import is_key, media_type_of
+from lumenmill_common.artifacts._store import ArtifactStore, StoredObject
+from lumenmill_common.errors import (
+    LumenmillError,
+    NotFoundError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    UnavailableError,
+)
+
+__all__ = ["S3Store"]
+
+_DENIED = {"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken"}
+_FULL = {"XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage"}
+# An object younger than this is not uploaded again; an older one is, which makes it young for garbage collection.
+_REFRESH_AGE_S = 3600.0
+
+
+class S3Store(ArtifactStore):
+    """Artifacts as objects of one bucket, below an optional prefix."""
+
+    def __init__(self, client: Minio, bucket: str, prefix: str = "") -> None:
+        self._client, self._bucket = client, bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        super().__init__(f"s3://{bucket}/{self._prefix}")
+
+    def _open(self, key: str) -> BinaryIO:
+        with _mapped(key):
+            response = self._client.get_object(self._bucket, self._prefix + key)
+        return cast(BinaryIO, _Body(response, key))
+
+    def _open_range(self, key: str, offset_bytes: int, length_bytes: int) -> BinaryIO:
+        if length_bytes == 0:  # the protocol has no empty ranges
+            return BytesIO()
+        with _mapped(key):
+            response = self._client.get_object(
+                self._bucket, self._prefix + key, offset=offset_bytes, length=length_bytes
+            )
+        return cast(BinaryIO, _Body(response, key))
+
+    def _write(self, key: str, path: Path) -> None:
+        stored = self._head(key)
+        if stored and stored.artifact.size_bytes == path.stat().st_size and stored.age_s() < _REFRESH_AGE_S:
+            return
+        with _mapped(key):
+            self._client.fput_object(self._bucket, self._prefix + key, str(path), content_type=media_type_of(key))
+
+    def _head(self, key: str) -> StoredObject | None:
+        try:
+            with _mapped(key):
+                status = self._client.stat_object(self._bucket, self._prefix + key)
+        except NotFoundError:
+            return None
+        modified = status.last_modified.timestamp() if status.last_modified else 0.0
+        return self._describe(key, status.size or 0, modified)
+
+    def _keys(self, prefix: str, after_key: str) -> Iterator[str]:
+        with _mapped(prefix):
+            objects = self._client.list_objects(
+                self._bucket,
+                prefix=self._prefix + prefix,
+                recursive=True,
+                start_after=self._prefix + after_key if after_key else None,
+            )
+            for found in objects:
+                key = (found.object_name or "").removeprefix(self._prefix)
+                if is_key(key):
+                    yield key
+
+    def _delete(self, key: str) -> None:
+        with _mapped(key):
+            self._client.remove_object(self._bucket, self._prefix + key)
+
+    def check(self) -> None:
+        """Asks for the bucket, and makes it when it is not there."""
+        with _mapped(self._bucket):
+            if not self._client.bucket_exists(self._bucket):
+                self._client.make_bucket(self._bucket)
+
+
+class _Body:
+    """An HTTP body that reads like a file and gives its connection back."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, key: str) -> None:
+        self._response, self._key = response, key
+
+    def read(self, num_bytes: int | None = None) -> bytes:
+        with _mapped(self._key):
+            return self._response.read(num_bytes)
+
+    def __enter__(self) -> "_Body":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._response.close()
+        self._response.release_conn()
+
+
+@contextmanager
+def _mapped(what: str) -> Iterator[None]:
+    try:
+        yield
+    except S3Error as error:
+        raise _from_s3(error, what) from error
+    except (urllib3.exceptions.HTTPError, ServerError, InvalidResponseError, OSError) as error:
+        raise UnavailableError(f"the artifact store does not answer ({type(error).__name__})") from error
+
+
+def _from_s3(error: S3Error, what: str) -> LumenmillError:
+    if error.code in {"NoSuchKey", "NoSuchBucket", "NoSuchObject"}:
+        return NotFoundError(f"no {what} in the artifact store ({error.code})")
+    if error.code in _DENIED:
+        return PermissionDeniedError(f"the artifact store refused access ({error.code})")
+    if error.code in _FULL:
+        return ResourceExhaustedError(f"the artifact store is full ({error.code})", retry_delay_s=30.0)
+    return UnavailableError(f"the artifact store failed ({error.code})")

@@ -1,0 +1,275 @@
+"""What every store does, whatever lies beneath it. A backend adds only reading, writing and listing of keys."""
+
+import hashlib
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, ImageFacts, MeshFacts, VideoFacts
+
+from lumenmill_common.artifacts._layout import OBJECTS, digest_of_key, is_key, key_of, media_type_of
+from lumenmill_common.errors import DataLossError, InvalidArgumentError, NotFoundError, OutOfRangeError
+
+__all__ = ["CHUNK_BYTES", "ArtifactStore", "StoredObject"]
+
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An artifact as it lies in a store."""
+
+    artifact: Artifact
+    modified_time_s: float
+    """Unix time at which it was last written or asked to be written, in seconds."""
+
+    def age_s(self) -> float:
+        """Seconds since then."""
+        return time.time() - self.modified_time_s
+
+
+class ArtifactStore(ABC):
+    """An immutable, content-addressed store. Synchronous and thread-safe: call it from worker threads.
+
+    Everything that is read whole is verified against its digest. Nothing outside the store can be named.
+    """
+
+    def __init__(self, base_uri: str) -> None:
+        self.base_uri = base_uri.rstrip("/") + "/"
+
+    # What a backend adds. Keys are always valid.
+
+    @abstractmethod
+    def _open(self, key: str) -> BinaryIO:
+        """Opens an object for reading; NotFoundError when it is not there."""
+
+    @abstractmethod
+    def _open_range(self, key: str, offset_bytes: int, length_bytes: int) -> BinaryIO:
+        """Opens `length_bytes` of an object from `offset_bytes` on."""
+
+    @abstractmethod
+    def _write(self, key: str, path: Path) -> None:
+        """Stores a local file under a key, whole or not at all; refreshes its age when it is there already."""
+
+    @abstractmethod
+    def _head(self, key: str) -> StoredObject | None:
+        """Size and age of an object, or None."""
+
+    @abstractmethod
+    def _keys(self, prefix: str, after_key: str) -> Iterator[str]:
+        """Keys with a prefix, greater than `after_key`, in order."""
+
+    @abstractmethod
+    def _delete(self, key: str) -> None:
+        """Removes an object; does nothing when it is not there."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Proves that the store can be written and read; raises UnavailableError or PermissionDeniedError."""
+
+    # Writing.
+
+    def put_bytes(
+        self,
+        data: bytes,
+        media_type: str,
+        *,
+        name: str = "",
+        image: ImageFacts | None = None,
+        video: VideoFacts | None = None,
+        mesh: MeshFacts | None = None,
+        environment_map: EnvironmentMapFacts | None = None,
+    ) -> Artifact:
+        """Stores bytes once and returns their artifact. The same bytes again cost nothing.
+
+        Raises:
+            InvalidArgumentError: `media_type` is none that the store keeps.
+            ResourceExhaustedError: the store is full.
+            UnavailableError: the store does not answer.
+        """
+        with tempfile.NamedTemporaryFile(prefix="lumenmill-") as file:
+            file.write(data)
+            file.flush()
+            return self.put_file(
+                Path(file.name),
+                media_type,
+                name=name,
+                image=image,
+                video=video,
+                mesh=mesh,
+                environment_map=environment_map,
+            )
+
+    def put_file(
+        self,
+        path: Path,
+        media_type: str,
+        *,
+        name: str = "",
+        image: ImageFacts | None = None,
+        video: VideoFacts | None = None,
+        mesh: MeshFacts | None = None,
+        environment_map: EnvironmentMapFacts | None = None,
+    ) -> Artifact:
+        """Stores a file once and returns its artifact; errors as `put_bytes`. The file itself is left alone."""
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        self._write(key_of(sha256, media_type), path)
+        return Artifact(
+            uri=self.uri_for(sha256, media_type),
+            sha256=sha256,
+            media_type=media_type,
+            size_bytes=path.stat().st_size,
+            name=name,
+            image=image,
+            video=video,
+            mesh=mesh,
+            environment_map=environment_map,
+        )
+
+    def delete(self, sha256: str) -> None:
+        """Removes an artifact, under every media type it was stored with."""
+        for key in list(self._keys(f"{OBJECTS}/{sha256[:2]}/{sha256}", "")):
+            self._delete(key)
+
+    # Reading.
+
+    def read_bytes(self, artifact: Artifact, *, field: str = "artifact", max_bytes: int | None = None) -> bytes:
+        """The verified bytes of an artifact, inline or stored.
+
+        Raises:
+            InvalidArgumentError: `field` names nothing in this store, its digest contradicts its bytes, or it is larger
+                than `max_bytes`.
+            NotFoundError: it is not in the store.
+            DataLossError: the stored bytes do not match their digest.
+        """
+        with self._open_verified(artifact, field, max_bytes) as chunks:
+            return b"".join(chunks)
+
+    def iter_chunks(self, artifact: Artifact, *, field: str = "artifact") -> Iterator[bytes]:
+        """The bytes of an artifact in pieces of at most 1 MiB; errors as `read_bytes`, DataLossError after the last."""
+        with self._open_verified(artifact, field, None) as chunks:
+            yield from chunks
+
+    def read_range(self, sha256: str, offset_bytes: int, length_bytes: int) -> bytes:
+        """A range of a stored artifact, not verified; `length_bytes` 0 means to the end.
+
+        Raises:
+            NotFoundError: it is not in the store.
+            OutOfRangeError: the range starts beyond its end.
+        """
+        stored = self.stat(sha256)
+        if stored is None:
+            raise NotFoundError(f"no artifact {sha256} in the store")
+        if offset_bytes > stored.size_bytes:
+            raise OutOfRangeError("offset_bytes", f"the artifact has {stored.size_bytes} bytes")
+        length = min(length_bytes or stored.size_bytes, stored.size_bytes - offset_bytes)
+        with self._open_range(key_of(sha256, stored.media_type), offset_bytes, length) as file:
+            return file.read(length)
+
+    @contextmanager
+    def local_file(self, artifact: Artifact, *, field: str = "artifact") -> Iterator[Path]:
+        """A verified local copy of an artifact for libraries that want a path, with the extension of its media type.
+
+        The copy is gone after the block. Errors as `read_bytes`.
+        """
+        media_type = artifact.media_type or media_type_of(artifact.uri)
+        with tempfile.TemporaryDirectory(prefix="lumenmill-") as folder:
+            extension = key_of("0" * 64, media_type).rsplit("0", 1)[1]
+            path = Path(folder) / f"artifact{extension}"
+            with path.open("wb") as file:
+                for chunk in self.iter_chunks(artifact, field=field):
+                    file.write(chunk)
+            yield path
+
+    @contextmanager
+    def _open_verified(self, artifact: Artifact, field: str, max_bytes: int | None) -> Iterator[Iterator[bytes]]:
+        if artifact.HasField("inline_data"):
+            yield iter([self._inline(artifact, field, max_bytes)])
+            return
+        key = self.key_from(artifact, field)
+        with self._open(key) as file:
+            yield self._verified_chunks(file, key, field, max_bytes)
+
+    @staticmethod
+    def _inline(artifact: Artifact, field: str, max_bytes: int | None) -> bytes:
+        data = artifact.inline_data
+        if artifact.sha256 and hashlib.sha256(data).hexdigest() != artifact.sha256:
+            raise InvalidArgumentError(f"{field}.sha256", "does not match inline_data")
+        if max_bytes is not None and len(data) > max_bytes:
+            raise InvalidArgumentError(field, f"has {len(data)} bytes, more than the {max_bytes} allowed here")
+        return data
+
+    @staticmethod
+    def _verified_chunks(file: BinaryIO, key: str, field: str, max_bytes: int | None) -> Iterator[bytes]:
+        digest, num_bytes = hashlib.sha256(), 0
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+            num_bytes += len(chunk)
+            if max_bytes is not None and num_bytes > max_bytes:
+                raise InvalidArgumentError(field, f"has more than the {max_bytes} bytes allowed here")
+            yield chunk
+        if digest.hexdigest() != digest_of_key(key):
+            raise DataLossError(f"the bytes of {key} do not match their digest")
+
+    # Looking.
+
+    def uri_for(self, sha256: str, media_type: str) -> str:
+        """URI of an artifact in this store, whether it is there or not."""
+        return self.base_uri + key_of(sha256, media_type)
+
+    def key_from(self, artifact: Artifact, field: str = "artifact") -> str:
+        """Key of an artifact.
+
+        Raises:
+            InvalidArgumentError: its URI is empty, lies outside this store or contradicts its digest.
+        """
+        if not artifact.uri:
+            raise InvalidArgumentError(f"{field}.uri", "set the URI of an artifact in the store, or inline_data")
+        key = artifact.uri.removeprefix(self.base_uri)
+        if key == artifact.uri or not is_key(key):
+            raise InvalidArgumentError(
+                f"{field}.uri", f"must name an artifact in this service's store, {self.base_uri}"
+            )
+        if artifact.sha256 and digest_of_key(key) != artifact.sha256:
+            raise InvalidArgumentError(f"{field}.sha256", "is not the digest that the URI names")
+        return key
+
+    def stat(self, sha256: str) -> Artifact | None:
+        """The artifact with this digest: uri, sha256, media type and size, or None."""
+        for key in self._keys(f"{OBJECTS}/{sha256[:2]}/{sha256}", ""):
+            stored = self._head(key)
+            return stored.artifact if stored else None
+        return None
+
+    def list(self, after_sha256: str = "", limit: int = 100) -> list[StoredObject]:
+        """Up to `limit` artifacts with a digest greater than `after_sha256`, in order of digest."""
+        after_key = f"{OBJECTS}/{after_sha256[:2]}/{after_sha256}~" if after_sha256 else ""
+        found: list[StoredObject] = []
+        for key in self._keys(f"{OBJECTS}/", after_key):
+            stored = self._head(key)
+            if stored:
+                found.append(stored)
+            if len(found) >= limit:
+                break
+        return found
+
+    def verify(self, artifact: Artifact) -> bool:
+        """Whether the stored bytes of an artifact match its digest; errors as `read_bytes`, DataLossError excepted."""
+        try:
+            for _ in self.iter_chunks(artifact):
+                pass
+        except DataLossError:
+            return False
+        return True
+
+    def _describe(self, key: str, size_bytes: int, modified_time_s: float) -> StoredObject:
+        artifact = Artifact(
+            uri=self.base_uri + key, sha256=digest_of_key(key), media_type=media_type_of(key), size_bytes=size_bytes
+        )
+        return StoredObject(artifact, modified_time_s)

@@ -1,0 +1,170 @@
+"""What happens to every call before and after its servicer: token, bounds, errors, metrics, log and trace context."""
+
+import hmac
+import inspect
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import protovalidate
+import structlog
+from google.protobuf.message import Message
+from opentelemetry import context as trace_context
+
+from lumenmill_common.errors import InvalidArgumentError, LumenmillError, UnauthenticatedError
+from lumenmill_common.settings import SecuritySettings
+from lumenmill_common.status import rich_status
+from lumenmill_common.telemetry import RPC_DURATION, extract_trace_context, get_logger
+
+__all__ = ["CallInterceptor", "check_bounds"]
+
+_log = get_logger(__name__)
+# Probes of the platform carry no token and learn nothing but SERVING or NOT_SERVING.
+_OPEN_TO_ALL = "/grpc.health.v1.Health/"
+# Calls that the caller ends are ordinary: no error is logged for them.
+_QUIET = {grpc.StatusCode.CANCELLED, grpc.StatusCode.OK}
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """The one interceptor of a server."""
+
+    def __init__(self, security: SecuritySettings) -> None:
+        self._security = security
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], "Awaitable[grpc.RpcMethodHandler[Any, Any] | None]"],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Wraps the handler of one call."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return handler
+        call = _Call(handler_call_details, self._security)
+        return _wrapped(handler, call)
+
+
+class _Call:
+    """One call on its way through the interceptor."""
+
+    def __init__(self, details: grpc.HandlerCallDetails, security: SecuritySettings) -> None:
+        self._method = details.method
+        self._metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
+        self._security = security
+        self._request_id = ""
+        self._started_s = time.monotonic()
+
+    def authenticate(self) -> None:
+        """Raises UnauthenticatedError unless the caller sent the token."""
+        token = self._security.token()
+        if token is None or self._method.startswith(_OPEN_TO_ALL):
+            return
+        expected = f"Bearer {token.get_secret_value()}"
+        if not hmac.compare_digest(self._metadata.get("authorization", "").encode(), expected.encode()):
+            raise UnauthenticatedError("send the mesh's token as metadata `authorization: Bearer <token>`")
+
+    def enter(self, request: Any) -> None:
+        """Binds the call's identity to logs and traces, and checks the request's bounds."""
+        options = getattr(request, "job", None)
+        self._request_id = getattr(options, "request_id", "") or self._metadata.get("x-request-id", "")
+        structlog.contextvars.bind_contextvars(method=self._method, request_id=self._request_id)
+        trace_context.attach(extract_trace_context(self._metadata))
+        self.authenticate()
+        if isinstance(request, Message):
+            check_bounds(request)
+
+    def count(self, code: grpc.StatusCode) -> None:
+        """Counts the call."""
+        RPC_DURATION.labels(self._method, code.name).observe(time.monotonic() - self._started_s)
+
+    async def fail(self, error: Exception, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+        """Ends the call with the status of an error."""
+        if isinstance(error, grpc.aio.AbortError):
+            raise error
+        code, message, metadata = rich_status(error, self._request_id)
+        self.count(code)
+        if isinstance(error, LumenmillError) and code not in _QUIET:
+            _log.info("call refused", code=code.name, reason=message)
+        await context.abort(code, message, metadata)
+
+
+def check_bounds(request: Message) -> None:
+    """Checks a message against the bounds that its proto states.
+
+    Raises:
+        InvalidArgumentError: names every field that is out of bounds, and the bound.
+    """
+    violations = [
+        (_path(violation.proto.field), violation.proto.message)
+        for violation in protovalidate.collect_violations(request)
+    ]
+    if violations:
+        (field, problem), *others = violations
+        raise InvalidArgumentError(field, problem, *others)
+
+
+def _path(field: Any) -> str:
+    text = ""
+    for element in field.elements if field is not None else ():
+        text += f".{element.field_name}"
+        subscript = element.subscript
+        if subscript is not None:
+            text += f"[{subscript.value}]"
+    return text.removeprefix(".")
+
+
+def _wrapped(handler: Any, call: _Call) -> "grpc.RpcMethodHandler[Any, Any]":
+    codec = {"request_deserializer": handler.request_deserializer, "response_serializer": handler.response_serializer}
+    if handler.unary_unary:
+        return grpc.unary_unary_rpc_method_handler(_unary(handler.unary_unary, call), **codec)
+    if handler.unary_stream:
+        return grpc.unary_stream_rpc_method_handler(_stream(handler.unary_stream, call), **codec)
+    if handler.stream_unary:
+        return grpc.stream_unary_rpc_method_handler(_unary(handler.stream_unary, call), **codec)
+    return grpc.stream_stream_rpc_method_handler(_stream(handler.stream_stream, call), **codec)
+
+
+def _unary(behaviour: Callable[..., Awaitable[Any]], call: _Call) -> Callable[..., Awaitable[Any]]:
+    async def answer(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+        try:
+            call.enter(request)
+            response = await behaviour(_checked(request), context)
+        except Exception as error:
+            await call.fail(error, context)
+        else:
+            call.count(grpc.StatusCode.OK)
+            return response
+
+    return answer
+
+
+def _stream(behaviour: Callable[..., Any], call: _Call) -> Callable[..., AsyncIterator[Any]]:
+    async def answer(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> AsyncIterator[Any]:
+        try:
+            call.enter(request)
+            responses = behaviour(_checked(request), context)
+            if inspect.isawaitable(responses):  # a servicer that writes to the context itself, as health's does
+                await responses
+            else:
+                async for response in responses:
+                    yield response
+        except Exception as error:
+            await call.fail(error, context)
+        else:
+            call.count(grpc.StatusCode.OK)
+
+    return answer
+
+
+def _checked(request: Any) -> Any:
+    """A stream of requests with every message checked; a single request has been checked on entry."""
+    if isinstance(request, Message):
+        return request
+
+    async def checked() -> AsyncIterator[Any]:
+        async for message in request:
+            check_bounds(message)
+            yield message
+
+    return checked()

@@ -1,0 +1,364 @@
+"""Heavy work: a bounded queue with priorities, one worker thread per device, and a registry by request id.
+
+The same request id attaches to the waiting or running job, or returns the finished result; the work is never done
+twice. When the last caller of a job goes away it lives on for a grace period, so that a restarted caller finds it
+again, and is then cancelled at its next step.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, cast
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from lumenmill.common.v1.generation_pb2 import JobOptions, Queued
+
+from lumenmill_common._job import Job, JobContext
+from lumenmill_common.errors import (
+    CancelledError,
+    InternalError,
+    InvalidArgumentError,
+    LumenmillError,
+    ResourceExhaustedError,
+    UnavailableError,
+)
+from lumenmill_common.settings import ServiceSettings
+from lumenmill_common.telemetry import (
+    JOB_BATCH_SIZE,
+    JOB_DURATION,
+    JOB_WAIT,
+    JOBS_QUEUED,
+    JOBS_REATTACHED,
+    JOBS_RUNNING,
+)
+
+__all__ = ["BatchWork", "HeavyRequest", "JobContext", "JobQueue", "Work", "jobs_from"]
+
+ResponseT = TypeVar("ResponseT", bound=Message)
+
+# Finished results that are remembered at most; they hold references to artifacts, not media.
+_MAX_FINISHED = 4096
+
+
+class HeavyRequest(Protocol):
+    """Any request that carries JobOptions in its field `job`."""
+
+    @property
+    def job(self) -> JobOptions:
+        """Identity and priority."""
+
+
+@dataclass(frozen=True)
+class BatchWork:
+    """Work of a family that can do several requests as one.
+
+    Waiting jobs with an equal `key` are given to `run_batch` together, at most `max_batch_size` of them. It returns one
+    result for each payload, in order; an exception in the place of a result fails only that job.
+    """
+
+    key: Hashable
+    payload: Any
+    run_batch: Callable[[Sequence[Any], Sequence[JobContext]], Sequence[Message | LumenmillError]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Work that is done by itself: `run` blocks in the worker thread and returns the result message."""
+
+    run: Callable[[JobContext], Message]
+
+    def as_batch(self) -> BatchWork:
+        """The same as a batch that nothing else can join."""
+        return BatchWork(key=object(), payload=self.run, run_batch=lambda runs, jobs: [runs[0](jobs[0])])
+
+
+class JobQueue:
+    """The jobs of one process. All contracts of a service share one queue, since they share its device."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        num_workers: int = 1,
+        max_queue_length: int = 64,
+        grace_period_s: float = 60.0,
+        result_ttl_s: float = 900.0,
+        max_batch_size: int = 1,
+    ) -> None:
+        self.name, self.num_workers, self.max_queue_length = name, num_workers, max_queue_length
+        self._grace_period_s, self._result_ttl_s, self._max_batch_size = grace_period_s, result_ttl_s, max_batch_size
+        self._jobs: dict[str, Job] = {}
+        self._finished: OrderedDict[str, float] = OrderedDict()
+        self._waiting: list[tuple[Job, BatchWork]] = []
+        self._work_arrived = asyncio.Event()
+        self._mean_duration_s: float | None = None
+        self._draining = False
+        self._workers = [ThreadPoolExecutor(1, thread_name_prefix=f"{name}-worker") for _ in range(num_workers)]
+        self._dispatchers: list[asyncio.Task[None]] = []
+
+    # For servers.
+
+    async def run_in_workers(self, function: Callable[[], None]) -> None:
+        """Runs a function once in every worker thread, one after another: loading a model, for example."""
+        for worker in self._workers:
+            await asyncio.get_running_loop().run_in_executor(worker, function)
+
+    def start(self) -> None:
+        """Starts to take jobs from the queue."""
+        self._dispatchers = [asyncio.create_task(self._dispatch(worker)) for worker in self._workers]
+
+    async def stop(self, drain_s: float) -> None:
+        """Takes no new jobs, refuses the waiting ones, gives running ones `drain_s` seconds, then cancels them."""
+        self._draining = True
+        for job, _ in self._take_all_waiting():
+            self._finish(job, error=UnavailableError("the service is shutting down"))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(drain_s):
+                await self._until_idle()
+        for job in self._running():
+            job.cancelled.set()
+        await self._until_idle()
+        for dispatcher in self._dispatchers:
+            dispatcher.cancel()
+        await asyncio.gather(*self._dispatchers, return_exceptions=True)
+        for worker in self._workers:
+            worker.shutdown(wait=True)
+
+    def cancel(self, request_id: str) -> bool:
+        """Cancels the waiting or running jobs with a request id; whether there was one."""
+        active = [job for job in self._jobs.values() if job.request_id == request_id and not job.done]
+        for job in active:
+            self._cancel(job)
+        return bool(active)
+
+    # For servicers.
+
+    async def respond(
+        self, request: HeavyRequest, response_type: type[ResponseT], work: Work | BatchWork
+    ) -> AsyncIterator[ResponseT]:
+        """The whole answer to a heavy request: queued and progress events, then the result.
+
+        `response_type` has the oneof `event` of `queued`, `progress` and `result`.
+
+        Raises:
+            InvalidArgumentError: the request id is known with another request.
+            ResourceExhaustedError: the queue is full.
+            UnavailableError: the service is shutting down.
+            LumenmillError: whatever the work raised.
+        """
+        job = self._attach(request, work)
+        try:
+            async for event in self._events(job):
+                yield response_type(**{_event_name(event, response_type): event})
+        finally:
+            self._detach(job)
+
+    def _attach(self, request: HeavyRequest, work: Work | BatchWork) -> Job:
+        self._forget_old()
+        options, message = request.job, cast(Message, request)
+        key = f"{message.DESCRIPTOR.full_name}:{options.request_id}"
+        fingerprint = _fingerprint(message)
+        job = self._jobs.get(key)
+        if job is None or job.cancelled.is_set():
+            job = self._enqueue(key, message, fingerprint, options, work)
+        elif job.fingerprint != fingerprint:
+            raise InvalidArgumentError("job.request_id", "is in use for another request; choose a new id")
+        else:
+            JOBS_REATTACHED.labels(self.name).inc()
+        job.num_callers += 1
+        if job.grace_timer:
+            job.grace_timer.cancel()
+            job.grace_timer = None
+        return job
+
+    def _enqueue(
+        self, key: str, message: Message, fingerprint: bytes, options: JobOptions, work: Work | BatchWork
+    ) -> Job:
+        if self._draining:
+            raise UnavailableError("the service is shutting down")
+        if len(self._waiting) >= self.max_queue_length:
+            delay_s = min(max(self._wait_estimate_s(0) or 1.0, 1.0), 60.0)
+            raise ResourceExhaustedError(f"{self.max_queue_length} jobs are waiting already", retry_delay_s=delay_s)
+        job = Job(key, message.DESCRIPTOR.name, fingerprint, options.request_id, options.priority)
+        self._jobs[key] = job
+        self._waiting.append((job, work.as_batch() if isinstance(work, Work) else work))
+        self._waiting.sort(key=lambda entry: -entry[0].priority)  # stable: first in, first out within a priority
+        self._tell_positions()
+        self._work_arrived.set()
+        return job
+
+    def _detach(self, job: Job) -> None:
+        job.num_callers -= 1
+        if job.num_callers == 0 and not job.done:
+            job.grace_timer = asyncio.get_running_loop().call_later(self._grace_period_s, self._cancel, job)
+
+    async def _events(self, job: Job) -> AsyncIterator[Message]:
+        told: Message | None = None
+        while True:
+            changed, event = job.changed, self._state(job)
+            if event is not None and event != told:
+                told = event
+                yield event
+            if event is job.result and job.done:
+                return
+            await changed.wait()
+
+    def _state(self, job: Job) -> Message | None:
+        if job.error is not None:
+            raise job.error
+        if job.result is not None:
+            return job.result
+        if job.running:
+            return job.progress
+        position = next((index for index, (other, _) in enumerate(self._waiting) if other is job), 0)
+        wait_s = self._wait_estimate_s(position)
+        return Queued(position=position, estimated_wait=None if wait_s is None else Duration(seconds=round(wait_s)))
+
+    # The walk of a job through a worker.
+
+    async def _dispatch(self, worker: ThreadPoolExecutor) -> None:
+        while True:
+            while not self._waiting:
+                self._work_arrived.clear()
+                await self._work_arrived.wait()
+            await self._run(worker, self._take_batch())
+
+    def _take_batch(self) -> list[tuple[Job, BatchWork]]:
+        key = self._waiting[0][1].key
+        batch = [entry for entry in self._waiting if entry[1].key == key][: self._max_batch_size]
+        taken = {id(job) for job, _ in batch}
+        self._waiting = [entry for entry in self._waiting if id(entry[0]) not in taken]
+        for job, _ in batch:
+            job.running = True
+            JOB_WAIT.labels(self.name).observe(time.monotonic() - job.queued_since_s)
+        self._tell_positions()
+        return batch
+
+    async def _run(self, worker: ThreadPoolExecutor, batch: list[tuple[Job, BatchWork]]) -> None:
+        jobs = tuple(job for job, _ in batch)
+        contexts = [JobContext(job, self.name) for job in jobs]
+        for context in contexts:
+            context.join_batch(jobs)
+        JOB_BATCH_SIZE.labels(self.name).observe(len(jobs))
+        JOBS_RUNNING.labels(self.name).inc(len(jobs))
+        started_s = time.monotonic()
+        payloads, run_batch = [work.payload for _, work in batch], batch[0][1].run_batch
+        try:
+            outcomes = await asyncio.get_running_loop().run_in_executor(
+                worker, jobs[0].context_vars.run, _run_batch, run_batch, payloads, contexts
+            )
+        finally:
+            JOBS_RUNNING.labels(self.name).dec(len(jobs))
+        duration_s = (time.monotonic() - started_s) / len(jobs)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            self._account(job, outcome, duration_s)
+
+    def _account(self, job: Job, outcome: Message | BaseException, duration_s: float) -> None:
+        if isinstance(outcome, Message) and job.cancelled.is_set():
+            outcome = CancelledError("the job was cancelled")
+        failed = isinstance(outcome, BaseException)
+        name = type(outcome).__name__ if failed else "ok"
+        JOB_DURATION.labels(self.name, job.request_name, name).observe(duration_s)
+        if not failed:
+            mean_s = self._mean_duration_s
+            self._mean_duration_s = duration_s if mean_s is None else 0.8 * mean_s + 0.2 * duration_s
+        if isinstance(outcome, BaseException):
+            self._finish(job, error=outcome)
+        else:
+            self._finish(job, result=outcome)
+
+    def _finish(self, job: Job, *, result: Message | None = None, error: BaseException | None = None) -> None:
+        job.result, job.error, job.running = result, error, False
+        if job.grace_timer:
+            job.grace_timer.cancel()
+            job.grace_timer = None
+        if error is not None:  # a failed job is forgotten at once, so that the same id may try again
+            if self._jobs.get(job.key) is job:
+                del self._jobs[job.key]
+        else:
+            self._finished[job.key] = time.monotonic()
+            self._finished.move_to_end(job.key)
+        job.notify()
+
+    def _cancel(self, job: Job) -> None:
+        job.cancelled.set()
+        if not job.running and not job.done:
+            self._waiting = [entry for entry in self._waiting if entry[0] is not job]
+            self._tell_positions()
+            self._finish(job, error=CancelledError("the job was cancelled"))
+
+    def _take_all_waiting(self) -> list[tuple[Job, BatchWork]]:
+        waiting, self._waiting = self._waiting, []
+        self._tell_positions()
+        return waiting
+
+    async def _until_idle(self) -> None:
+        while running := self._running():
+            await running[0].changed.wait()
+
+    def _running(self) -> list[Job]:
+        return [job for job in self._jobs.values() if job.running]
+
+    def _tell_positions(self) -> None:
+        JOBS_QUEUED.labels(self.name).set(len(self._waiting))
+        for job, _ in self._waiting:
+            job.notify()
+
+    def _wait_estimate_s(self, position: int) -> float | None:
+        if self._mean_duration_s is None:
+            return None
+        return self._mean_duration_s * (position + 1) / self.num_workers
+
+    def _forget_old(self) -> None:
+        oldest_s = time.monotonic() - self._result_ttl_s
+        while self._finished and (
+            len(self._finished) > _MAX_FINISHED or next(iter(self._finished.values())) < oldest_s
+        ):
+            key, _ = self._finished.popitem(last=False)
+            self._jobs.pop(key, None)
+
+
+def jobs_from(settings: ServiceSettings, name: str, max_batch_size: int = 1) -> JobQueue:
+    """The queue that a service's settings describe."""
+    return JobQueue(
+        name,
+        num_workers=settings.num_workers,
+        max_queue_length=settings.max_queue_length,
+        grace_period_s=settings.grace_period_s,
+        result_ttl_s=settings.result_ttl_s,
+        max_batch_size=max_batch_size,
+    )
+
+
+def _run_batch(
+    run_batch: Callable[[Sequence[Any], Sequence[JobContext]], Sequence[Message | LumenmillError]],
+    payloads: list[Any],
+    contexts: list[JobContext],
+) -> Sequence[Message | BaseException]:
+    try:
+        contexts[0].check_cancelled()
+        outcomes = run_batch(payloads, contexts)
+    except Exception as error:
+        return [error] * len(contexts)
+    if len(outcomes) != len(contexts):
+        return [InternalError(f"{len(outcomes)} results for {len(contexts)} jobs")] * len(contexts)
+    return outcomes
+
+
+def _fingerprint(message: Message) -> bytes:
+    bare = type(message)()
+    bare.CopyFrom(message)
+    bare.ClearField("job")
+    return bare.SerializeToString(deterministic=True)
+
+
+def _event_name(event: Message, response_type: type[Message]) -> str:
+    for field in response_type.DESCRIPTOR.oneofs_by_name["event"].fields:
+        if field.message_type is event.DESCRIPTOR:
+            return str(field.name)
+    raise InternalError(f"{response_type.DESCRIPTOR.name} has no event {event.DESCRIPTOR.name}")

@@ -1,0 +1,242 @@
+"""From settings and servicers to a running server: health that tells the truth, reflection, TLS, token, drain."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import FileDescriptor
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+from lumenmill.common.v1 import job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
+
+from lumenmill_common.errors import LumenmillError, UnavailableError
+from lumenmill_common.interceptors import CallInterceptor
+from lumenmill_common.jobs import JobQueue
+from lumenmill_common.settings import ServiceSettings
+from lumenmill_common.telemetry import MODEL_LOAD_DURATION, configure_logging, get_logger, serve_metrics
+
+__all__ = ["MAX_MESSAGE_BYTES", "Contract", "Service", "serve", "serving"]
+
+_log = get_logger(__name__)
+_HealthStatus = health_pb2.HealthCheckResponse
+
+# Room for several inline artifacts of 3 MiB; the library's own limit is 4 MiB.
+MAX_MESSAGE_BYTES = 32 << 20
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # Two processes must never share a port unnoticed.
+    ("grpc.so_reuseport", 0),
+    # Connections are renewed now and then, so that clients find pods that were added; running streams are not cut.
+    ("grpc.max_connection_age_ms", 900_000),
+    # Clients of half-hour jobs ping every 30 s.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+# Time between NOT_SERVING and the refusal of new calls, in which load balancers take the address out.
+_LEAVE_S = 0.5
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One proto service and the servicer that keeps it."""
+
+    descriptor: FileDescriptor
+    service: str
+    add: Callable[[Any, grpc.aio.Server], None]
+    servicer: Any
+
+    @property
+    def full_name(self) -> str:
+        """For example `lumenmill.imager.v1.ImagerService`."""
+        return f"{self.descriptor.package}.{self.service}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """Everything that one process serves."""
+
+    name: str
+    contracts: Sequence[Contract]
+    model: Callable[[], model_pb2.Model] | None = None
+    """Describes the model; called after `load`. None for services without a model."""
+    load: Callable[[], None] | None = None
+    """Blocks until the model is ready; run in every worker thread before health says SERVING."""
+    jobs: JobQueue | None = None
+    background: Sequence[Callable[[], contextlib.AbstractAsyncContextManager[Any]]] = field(default=())
+    """Entered after `load`, left on drain: whatever else lives as long as the server."""
+
+    def all_contracts(self, ready: asyncio.Event) -> list[Contract]:
+        """The service's own contracts and those that the kit keeps for it. `ready` is set once the model is loaded."""
+        contracts = list(self.contracts)
+        if self.model:
+            servicer = _ModelServicer(self, ready)
+            add = model_pb2_grpc.add_ModelServiceServicer_to_server
+            contracts.append(Contract(model_pb2.DESCRIPTOR, "ModelService", add, servicer))
+        if self.jobs:
+            job_servicer = _JobServicer(self.jobs)
+            add_job = job_pb2_grpc.add_JobServiceServicer_to_server
+            contracts.append(Contract(job_pb2.DESCRIPTOR, "JobService", add_job, job_servicer))
+        return contracts
+
+
+def serve(settings: ServiceSettings, service: Service) -> None:
+    """Serves until SIGTERM or SIGINT, then drains. Exits with code 1 and a log line when the model cannot be loaded."""
+    configure_logging(settings, service.name)
+    try:
+        asyncio.run(_serve_until_signal(settings, service))
+    except LumenmillError as error:
+        _log.error("cannot serve", reason=error.message)
+        sys.exit(1)
+
+
+async def _serve_until_signal(settings: ServiceSettings, service: Service) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    metrics_port = serve_metrics(settings.metrics_address)
+    async with serving(settings, service, stop) as port:
+        _log.info("serving", port=port, metrics_port=metrics_port)
+        if settings.address_file:
+            _write_addresses(settings.address_file, settings, port, metrics_port)
+        await stop.wait()
+        _log.info("draining")
+    _log.info("stopped")
+
+
+def _write_addresses(file: Path, settings: ServiceSettings, port: int, metrics_port: int | None) -> None:
+    host = settings.listen_address.rpartition(":")[0]
+    metrics_host = settings.metrics_address.rpartition(":")[0]
+    addresses = {
+        "grpc": f"{host}:{port}",
+        "metrics": f"{metrics_host}:{metrics_port}" if metrics_port else None,
+    }
+    incoming = file.with_suffix(".incoming")
+    incoming.write_text(json.dumps(addresses))
+    incoming.replace(file)
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Event | None = None) -> AsyncIterator[int]:
+    """Serves inside the block and yields the bound port; health says SERVING. Leaving the block drains.
+
+    The port is open while the model loads and health says NOT_SERVING. A `stop` that is set meanwhile ends the wait.
+
+    Raises:
+        UnavailableError: the port cannot be bound.
+        LumenmillError: whatever `service.load` raised.
+    """
+    server = grpc.aio.server(interceptors=[CallInterceptor(settings)], options=_OPTIONS)
+    ready = asyncio.Event()
+    contracts, health_servicer = service.all_contracts(ready), health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    names = [contract.full_name for contract in contracts]
+    for contract in contracts:
+        contract.add(contract.servicer, server)
+    reflection.enable_server_reflection([*names, reflection.SERVICE_NAME, "grpc.health.v1.Health"], server)
+    await _set_health(health_servicer, names, _HealthStatus.NOT_SERVING)
+    port = _bind(server, settings)
+    await server.start()
+    async with contextlib.AsyncExitStack() as background:
+        try:
+            await _load(service)
+            ready.set()
+            for enter in service.background:
+                await background.enter_async_context(enter())
+            if service.jobs:
+                service.jobs.start()
+            if stop is None or not stop.is_set():
+                await _set_health(health_servicer, names, _HealthStatus.SERVING)
+            yield port
+        finally:
+            await _set_health(health_servicer, names, _HealthStatus.NOT_SERVING)
+            await asyncio.sleep(min(_LEAVE_S, settings.drain_s))
+            await _drain(server, service, settings.drain_s)
+
+
+async def _drain(server: grpc.aio.Server, service: Service, drain_s: float) -> None:
+    if service.jobs:
+        # Jobs end while their callers are still connected, so that they get results rather than broken streams.
+        await asyncio.gather(service.jobs.stop(drain_s), server.stop(drain_s + 1.0))
+    else:
+        await server.stop(drain_s)
+
+
+async def _load(service: Service) -> None:
+    if service.load is None:
+        return
+    started_s = time.monotonic()
+    if service.jobs:
+        await service.jobs.run_in_workers(service.load)
+    else:
+        await asyncio.to_thread(service.load)
+    MODEL_LOAD_DURATION.set(time.monotonic() - started_s)
+
+
+async def _set_health(servicer: health_aio.HealthServicer, names: list[str], status: Any) -> None:
+    for name in ["", *names]:
+        await servicer.set(name, status)
+
+
+def _bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
+    try:
+        if settings.tls_key_file and settings.tls_cert_file:
+            credentials = _server_credentials(
+                settings.tls_key_file, settings.tls_cert_file, settings.tls_client_ca_file
+            )
+            return server.add_secure_port(settings.listen_address, credentials)
+        return server.add_insecure_port(settings.listen_address)
+    except RuntimeError as error:
+        raise UnavailableError(f"cannot listen on {settings.listen_address}: {error}") from error
+
+
+def _server_credentials(key_file: Path, cert_file: Path, client_ca_file: Path | None) -> grpc.ServerCredentials:
+    def fetch() -> grpc.ServerCertificateConfiguration:
+        roots = client_ca_file.read_bytes() if client_ca_file else None
+        return grpc.ssl_server_certificate_configuration(
+            [(key_file.read_bytes(), cert_file.read_bytes())], root_certificates=roots
+        )
+
+    # Certificates are read again for every handshake, so that rotated ones are used without a restart.
+    return grpc.dynamic_ssl_server_credentials(fetch(), fetch, require_client_authentication=client_ca_file is not None)
+
+
+class _ModelServicer(model_pb2_grpc.ModelServiceServicer):
+    """Answers for the model behind a service."""
+
+    def __init__(self, service: Service, ready: asyncio.Event) -> None:
+        self._service, self._ready = service, ready
+
+    async def GetModel(  # noqa: N802 - the RPC's name
+        self, request: model_pb2.GetModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> model_pb2.GetModelResponse:
+        if self._service.model is None or not self._ready.is_set():
+            raise UnavailableError("the model is being loaded")
+        model = model_pb2.Model()
+        model.CopyFrom(await asyncio.to_thread(self._service.model))
+        model.contracts[:] = [contract.full_name for contract in self._service.contracts]
+        if self._service.jobs:
+            model.limits.max_queue_length = self._service.jobs.max_queue_length
+            model.limits.num_workers = self._service.jobs.num_workers
+        return model_pb2.GetModelResponse(model=model)
+
+
+class _JobServicer(job_pb2_grpc.JobServiceServicer):
+    """Control over jobs from outside of the calls that started them."""
+
+    def __init__(self, jobs: JobQueue) -> None:
+        self._jobs = jobs
+
+    async def CancelJob(  # noqa: N802 - the RPC's name
+        self, request: job_pb2.CancelJobRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> job_pb2.CancelJobResponse:
+        return job_pb2.CancelJobResponse(was_active=self._jobs.cancel(request.request_id))

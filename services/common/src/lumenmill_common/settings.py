@@ -1,0 +1,108 @@
+"""Settings of a service: the environment, read once at start, validated, frozen."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Self, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["LogFormat", "SecuritySettings", "ServiceSettings", "StoreSettings", "load_settings"]
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="LUMENMILL_", frozen=True, extra="ignore")
+
+
+SettingsT = TypeVar("SettingsT", bound=_Settings)
+
+
+class StoreSettings(_Settings):
+    """Which artifact store, and how to reach it."""
+
+    store_url: str = Field(default="file://./.lumenmill/store", description="`file:///folder` or `s3://bucket/prefix`.")
+    s3_endpoint: str = Field(default="", description="host:port of the S3 service; needed for s3:// stores.")
+    s3_region: str = Field(default="us-east-1", description="Region of the bucket.")
+    s3_secure: bool = Field(default=True, description="HTTPS towards the S3 service.")
+    s3_access_key_file: Path | None = Field(default=None, description="File that holds the access key.")
+    s3_secret_key_file: Path | None = Field(default=None, description="File that holds the secret key.")
+
+    @field_validator("store_url")
+    @classmethod
+    def _known_scheme(cls, value: str) -> str:
+        if not value.startswith(("file://", "s3://")):
+            raise ValueError("must start with file:// or s3://")
+        return value
+
+
+class SecuritySettings(_Settings):
+    """TLS and token, for servers and for clients of the mesh."""
+
+    tls_cert_file: Path | None = Field(default=None, description="PEM certificate chain of this process.")
+    tls_key_file: Path | None = Field(default=None, description="PEM private key of this process.")
+    tls_ca_file: Path | None = Field(
+        default=None,
+        description="PEM certificates that servers are checked against; turns TLS on for the calls that we make.",
+    )
+    tls_client_ca_file: Path | None = Field(
+        default=None, description="PEM certificates that callers must show one of (mTLS). Absent: none is asked for."
+    )
+    token_file: Path | None = Field(
+        default=None, description="File that holds the bearer token that callers send. Absent: no token is asked for."
+    )
+
+    @model_validator(mode="after")
+    def _cert_with_key(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("set LUMENMILL_TLS_CERT_FILE and LUMENMILL_TLS_KEY_FILE together")
+        return self
+
+    def token(self) -> SecretStr | None:
+        """The token, read from its file now, so that a rotated one is seen; None when no token is asked for."""
+        return SecretStr(self.token_file.read_text().strip()) if self.token_file else None
+
+
+class ServiceSettings(StoreSettings, SecuritySettings):
+    """What every service reads. Each field is the environment variable LUMENMILL_<FIELD>, in capitals."""
+
+    listen_address: str = Field(default="127.0.0.1:50051", description="host:port to serve gRPC on; port 0 picks one.")
+    metrics_address: str = Field(
+        default="127.0.0.1:9464", description="host:port for Prometheus metrics; port 0 picks one, empty turns it off."
+    )
+    address_file: Path | None = Field(
+        default=None, description="JSON file to write the bound addresses to, once the ports are open."
+    )
+    num_workers: int = Field(default=1, ge=1, le=64, description="Jobs that run at once; one for each device.")
+    max_queue_length: int = Field(default=64, ge=1, le=100_000, description="Jobs that may wait.")
+    grace_period_s: float = Field(
+        default=60.0, ge=0, description="Seconds that a job lives on after its last caller went away."
+    )
+    result_ttl_s: float = Field(
+        default=900.0, ge=0, description="Seconds that a finished result is kept for callers who come back."
+    )
+    drain_s: float = Field(default=30.0, ge=0, description="Seconds that running jobs get on SIGTERM.")
+    log_format: LogFormat = Field(default=LogFormat.JSON, description="`json` or `console`.")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
+
+
+def load_settings(settings_type: type[SettingsT]) -> SettingsT:
+    """Read the environment once.
+
+    Raises:
+        SystemExit: with one line for each wrong variable, naming the variable and what would be right.
+    """
+    try:
+        return settings_type()
+    except ValidationError as error:
+        lines = [
+            f"LUMENMILL_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise SystemExit("\n".join(["wrong settings:", *lines])) from None

@@ -1,0 +1,126 @@
+"""From an exception to the gRPC status that a caller sees: the only place where the two meet."""
+
+import uuid
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from lumenmill_common import errors
+from lumenmill_common.errors import (
+    FailedPreconditionError,
+    InvalidArgumentError,
+    LumenmillError,
+    OutOfRangeError,
+    ResourceExhaustedError,
+    UnavailableError,
+)
+
+__all__ = ["error_from_rpc", "rich_status"]
+
+_DETAILS_KEY = "grpc-status-details-bin"
+_log = structlog.get_logger(__name__)
+
+
+def rich_status(
+    error: BaseException, request_id: str = ""
+) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
+    """Code, message and trailing metadata (google.rpc.Status details) for an error.
+
+    Errors outside of our family are our own mistakes: they are logged with a reference, and only the reference is told.
+    """
+    if not isinstance(error, LumenmillError):
+        reference = uuid.uuid4().hex[:12]
+        _log.error("unexpected error", reference=reference, request_id=request_id, exc_info=error)
+        code, message, details = grpc.StatusCode.INTERNAL, f"internal error, reference {reference} in the log", []
+    else:
+        code, message, details = error.code, error.message, _details_of(error)
+    if request_id:
+        details.append(_pack(error_details_pb2.RequestInfo(request_id=request_id)))
+    status = status_pb2.Status(code=code.value[0], message=message, details=details)
+    return code, message, ((_DETAILS_KEY, status.SerializeToString()),)
+
+
+def _details_of(error: LumenmillError) -> list[any_pb2.Any]:
+    if isinstance(error, InvalidArgumentError):
+        bad_request = error_details_pb2.BadRequest()
+        for field, problem in error.violations:
+            bad_request.field_violations.add(field=field, description=problem)
+        return [_pack(bad_request)]
+    if isinstance(error, FailedPreconditionError):
+        failure = error_details_pb2.PreconditionFailure()
+        failure.violations.add(type="PRECONDITION", subject=error.field, description=error.message)
+        return [_pack(failure)]
+    if isinstance(error, ResourceExhaustedError | UnavailableError):
+        delay = duration_pb2.Duration()
+        delay.FromNanoseconds(int(error.retry_delay_s * 1e9))
+        return [_pack(error_details_pb2.RetryInfo(retry_delay=delay))]
+    return []
+
+
+def _pack(message: Message) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed
+
+
+def error_from_rpc(error: grpc.RpcError) -> LumenmillError:
+    """The error of our family that a failed call stands for, with the fields and delays that the service named.
+
+    Statuses that no service of ours sends (UNKNOWN, ABORTED) become InternalError.
+    """
+    code, message = error.code(), error.details() or ""
+    status = _status_of(error)
+    if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE):
+        violations = _violations(status) or [("", message)]
+        kind = OutOfRangeError if code is grpc.StatusCode.OUT_OF_RANGE else InvalidArgumentError
+        return kind(*violations[0], *violations[1:])
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return ResourceExhaustedError(message, _retry_delay_s(status, default_s=5.0))
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return UnavailableError(message, _retry_delay_s(status, default_s=0.0))
+    return _SIMPLE.get(code, errors.InternalError)(message)
+
+
+_SIMPLE: dict[grpc.StatusCode, type[LumenmillError]] = {
+    kind.code: kind
+    for kind in (
+        errors.FailedPreconditionError,
+        errors.NotFoundError,
+        errors.AlreadyExistsError,
+        errors.PermissionDeniedError,
+        errors.UnauthenticatedError,
+        errors.DeadlineExceededError,
+        errors.CancelledError,
+        errors.DataLossError,
+        errors.UnimplementedError,
+        errors.InternalError,
+    )
+}
+
+
+def _status_of(error: grpc.RpcError) -> status_pb2.Status:
+    metadata: Any = error.trailing_metadata() or ()
+    for key, value in metadata:
+        if key == _DETAILS_KEY and isinstance(value, bytes):
+            return status_pb2.Status.FromString(value)
+    return status_pb2.Status()
+
+
+def _retry_delay_s(status: status_pb2.Status, default_s: float) -> float:
+    info = error_details_pb2.RetryInfo()
+    for detail in status.details:
+        if detail.Unpack(info):
+            return float(info.retry_delay.ToNanoseconds()) / 1e9
+    return default_s
+
+
+def _violations(status: status_pb2.Status) -> list[tuple[str, str]]:
+    bad_request = error_details_pb2.BadRequest()
+    for detail in status.details:
+        if detail.Unpack(bad_request):
+            return [(violation.field, violation.description) for violation in bad_request.field_violations]
+    return []

@@ -1,0 +1,128 @@
+"""Logs, metrics and trace context, the same for every service. Metric names are explained in docs/metrics.md."""
+
+import logging
+import sys
+
+import structlog
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+from lumenmill_common.settings import LogFormat, ServiceSettings
+
+__all__ = [
+    "DURATION_BUCKETS_S",
+    "JOBS_QUEUED",
+    "JOBS_REATTACHED",
+    "JOBS_RUNNING",
+    "JOB_BATCH_SIZE",
+    "JOB_DURATION",
+    "JOB_STAGE_DURATION",
+    "JOB_WAIT",
+    "MODEL_LOAD_DURATION",
+    "RPC_DURATION",
+    "configure_logging",
+    "extract_trace_context",
+    "get_logger",
+    "inject_trace_context",
+    "serve_metrics",
+]
+
+# From an instant answer to a one-hour clip; the library's default buckets stop at 10 s.
+DURATION_BUCKETS_S = (
+    0.005,
+    0.025,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10,
+    20,
+    30,
+    60,
+    120,
+    240,
+    480,
+    900,
+    1200,
+    1800,
+    2700,
+    3600,
+)
+
+RPC_DURATION = Histogram(
+    "lumenmill_rpc_duration_seconds", "Seconds of an RPC at the server, by method and status.", ["method", "code"],
+    buckets=DURATION_BUCKETS_S,
+)  # fmt: skip
+JOBS_QUEUED = Gauge("lumenmill_jobs_queued", "Jobs that wait for a worker.", ["queue"])
+JOBS_RUNNING = Gauge("lumenmill_jobs_running", "Jobs that a worker is doing.", ["queue"])
+JOBS_REATTACHED = Counter("lumenmill_jobs_reattached_total", "Calls that attached to a known job.", ["queue"])
+JOB_WAIT = Histogram(
+    "lumenmill_job_wait_seconds", "Seconds that a job waited for a worker.", ["queue"], buckets=DURATION_BUCKETS_S
+)
+JOB_DURATION = Histogram(
+    "lumenmill_job_duration_seconds", "Seconds that a worker took for a job, by request and outcome.",
+    ["queue", "request", "outcome"], buckets=DURATION_BUCKETS_S,
+)  # fmt: skip
+JOB_STAGE_DURATION = Histogram(
+    "lumenmill_job_stage_duration_seconds", "Seconds of one stage of a job.", ["queue", "stage"],
+    buckets=DURATION_BUCKETS_S,
+)  # fmt: skip
+JOB_BATCH_SIZE = Histogram(
+    "lumenmill_job_batch_size", "Jobs that a worker did as one batch.", ["queue"], buckets=(1, 2, 4, 8, 16, 32, 64)
+)
+MODEL_LOAD_DURATION = Gauge("lumenmill_model_load_duration_seconds", "Seconds that loading the model took.")
+
+get_logger = structlog.get_logger
+
+
+def configure_logging(settings: ServiceSettings, service: str) -> None:
+    """Structured logs to standard error, one line each, with the request id and trace id of the call they belong to."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format is LogFormat.JSON
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _add_trace_id,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def _add_trace_id(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = trace.format_trace_id(span.trace_id)
+    return event
+
+
+def extract_trace_context(metadata: dict[str, str]) -> Context:
+    """The W3C trace context that a caller sent."""
+    return propagate.extract(metadata)
+
+
+def inject_trace_context() -> list[tuple[str, str]]:
+    """Metadata that passes the current trace context on."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return list(carrier.items())
+
+
+def serve_metrics(address: str) -> int | None:
+    """Serves Prometheus metrics on `host:port`; returns the bound port, or None when `address` is empty."""
+    if not address:
+        return None
+    host, _, port = address.rpartition(":")
+    server, _ = start_http_server(int(port), host)
+    return int(server.server_port)

@@ -1,0 +1,114 @@
+"""The store: the same promises on a folder and on S3."""
+
+from pathlib import Path
+
+import pytest
+from lumenmill.common.v1.artifact_pb2 import Artifact, ImageFacts
+from lumenmill_common import errors
+from lumenmill_common.artifacts import ArtifactStore, media_type_of
+from s3_server import s3_store
+
+
+@pytest.fixture(params=["folder", "s3"])
+def any_store(request: pytest.FixtureRequest, store: ArtifactStore) -> ArtifactStore:
+    return store if request.param == "folder" else request.getfixturevalue("minio_store")
+
+
+@pytest.fixture(scope="session")
+def minio_store(tmp_path_factory: pytest.TempPathFactory):
+    with s3_store(tmp_path_factory.mktemp("minio")) as store:
+        yield store
+
+
+def test_bytes_come_back_with_their_facts(any_store: ArtifactStore) -> None:
+    facts = ImageFacts(width_px=2, height_px=3)
+    artifact = any_store.put_bytes(b"pixels", "image/png", name="two.png", image=facts)
+    assert any_store.read_bytes(artifact) == b"pixels"
+    assert artifact.image == facts and artifact.name == "two.png" and artifact.size_bytes == 6
+    assert any_store.stat(artifact.sha256).media_type == "image/png"
+    assert any_store.read_range(artifact.sha256, 1, 3) == b"ixe"
+    assert any_store.read_range(artifact.sha256, 2, 0) == b"xels"
+    assert any_store.read_range(artifact.sha256, 6, 0) == b""
+    with any_store.local_file(artifact) as path:
+        assert path.suffix == ".png" and path.read_bytes() == b"pixels"
+    assert not path.exists()
+
+
+def test_the_same_bytes_are_stored_once(any_store: ArtifactStore) -> None:
+    first, again = (any_store.put_bytes(b"same", "text/plain") for _ in range(2))
+    assert first == again
+    assert [found.artifact.uri for found in any_store.list(limit=1000)].count(first.uri) == 1
+
+
+def test_listing_pages_in_order_and_deleting_removes(any_store: ArtifactStore) -> None:
+    stored = sorted(any_store.put_bytes(f"page {n}".encode(), "text/plain").sha256 for n in range(7))
+    seen, after = [], ""
+    while page := any_store.list(after, limit=3):
+        seen += [found.artifact.sha256 for found in page]
+        after = seen[-1]
+    assert seen == sorted(seen) and set(stored) <= set(seen)
+    any_store.delete(stored[0])
+    assert any_store.stat(stored[0]) is None
+    with pytest.raises(errors.NotFoundError):
+        any_store.read_bytes(Artifact(uri=any_store.uri_for(stored[0], "text/plain")))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "file:///etc/passwd",
+        "s3://other-bucket/objects/aa/" + "a" * 64 + ".png",
+        "{base}../../etc/passwd",
+        "{base}objects/../../../etc/passwd",
+        "{base}objects/aa/" + "a" * 63 + ".png",
+        "{base}objects/ab/" + "a" * 64 + ".png",
+        "{base}objects/aa/" + "a" * 64 + ".exe",
+        "{base}objects/aa/" + "a" * 64 + ".png/../x",
+        "http://localhost/objects/aa/" + "a" * 64 + ".png",
+    ],
+)
+def test_nothing_outside_the_store_can_be_named(any_store: ArtifactStore, uri: str) -> None:
+    with pytest.raises(errors.InvalidArgumentError) as refused:
+        any_store.read_bytes(Artifact(uri=uri.format(base=any_store.base_uri)), field="image")
+    assert refused.value.field == "image.uri"
+
+
+def test_digest_and_uri_must_agree(any_store: ArtifactStore) -> None:
+    artifact = any_store.put_bytes(b"a", "text/plain")
+    artifact.sha256 = "0" * 64
+    with pytest.raises(errors.InvalidArgumentError):
+        any_store.read_bytes(artifact)
+
+
+def test_inline_bytes_are_read_and_verified(any_store: ArtifactStore) -> None:
+    assert any_store.read_bytes(Artifact(inline_data=b"abc", media_type="text/plain")) == b"abc"
+    with pytest.raises(errors.InvalidArgumentError):
+        any_store.read_bytes(Artifact(inline_data=b"abc", sha256="0" * 64))
+    with pytest.raises(errors.InvalidArgumentError):
+        any_store.read_bytes(Artifact(inline_data=b"abc"), max_bytes=2)
+
+
+def test_a_flipped_bit_is_found(store: ArtifactStore) -> None:
+    artifact = store.put_bytes(b"precious", "text/plain")
+    Path(artifact.uri.removeprefix("file://")).write_bytes(b"previous")
+    assert not store.verify(artifact)
+    with pytest.raises(errors.DataLossError):
+        store.read_bytes(artifact)
+
+
+def test_links_are_not_followed(store: ArtifactStore, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    uri = store.uri_for("b" * 64, "text/plain")
+    link = Path(uri.removeprefix("file://"))
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "secret")
+    with pytest.raises(errors.NotFoundError):
+        store.read_bytes(Artifact(uri=uri))
+
+
+def test_unknown_media_types_are_refused(any_store: ArtifactStore) -> None:
+    with pytest.raises(errors.InvalidArgumentError):
+        any_store.put_bytes(b"", "application/x-python-pickle")
+    assert media_type_of("a/b/scene.scene.json") == "application/vnd.lumenmill.scene+json"
+    assert media_type_of("urban.alley.HDR") == "image/vnd.radiance"

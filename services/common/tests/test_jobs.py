@@ -1,0 +1,181 @@
+"""What callers of heavy work notice: re-attachment, order, back-pressure, cancellation, batches."""
+
+import asyncio
+
+import grpc
+import pytest
+from lumenmill.common.v1 import generation_pb2, job_pb2, job_pb2_grpc
+from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
+from lumenmill_common import errors
+from lumenmill_common.calls import RetryPolicy, call_heavy
+from lumenmill_common.serve import Service
+from lumenmill_common.testing import running_service
+from tiny_service import TinyFamily, image_of, request_for
+
+ONCE = RetryPolicy(max_attempts=1)
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_call_tells_progress_and_ends_with_its_result(service: Service) -> None:
+    events: list[imager_pb2.GenerateImagesResponse] = []
+    async with running_service(service) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        result = await call_heavy(stub.GenerateImages, request_for("a lemon"), on_event=events.append)
+    assert image_of(result).size_bytes == len("a lemon")
+    assert [time.stage for time in result.images[0].record.stage_times] == ["render"]
+    kinds = [event.WhichOneof("event") for event in events]
+    assert kinds[0] == "queued" and "progress" in kinds
+    assert max(event.progress.step for event in events) == 3
+
+
+async def test_the_same_id_joins_the_running_job_and_later_gets_its_result(
+    service: Service, family: TinyFamily
+) -> None:
+    async with running_service(service) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        first, second = await asyncio.gather(*(call_heavy(stub.GenerateImages, request_for("once")) for _ in range(2)))
+        third = await call_heavy(stub.GenerateImages, request_for("once"))
+    assert first == second == third
+    assert family.prompts_done == ["once"]
+
+
+async def test_the_same_id_with_another_request_is_refused(service: Service) -> None:
+    async with running_service(service) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        await call_heavy(stub.GenerateImages, request_for("one", "id"))
+        with pytest.raises(errors.InvalidArgumentError) as refused:
+            await call_heavy(stub.GenerateImages, request_for("two", "id"))
+    assert refused.value.field == "job.request_id"
+
+
+async def test_a_caller_that_comes_back_within_the_grace_period_finds_its_job(
+    service: Service, family: TinyFamily
+) -> None:
+    family.go_on.clear()
+    async with running_service(service) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        call = stub.GenerateImages(request_for("kept"))
+        await call.read()
+        call.cancel()
+        await asyncio.sleep(0.1)
+        family.go_on.set()
+        result = await call_heavy(stub.GenerateImages, request_for("kept"))
+    assert image_of(result).uri
+    assert family.prompts_done == ["kept"]
+
+
+async def test_a_job_that_nobody_comes_back_for_stops_at_its_next_step(service: Service, family: TinyFamily) -> None:
+    family.num_steps = 1000
+    async with running_service(service) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            async for _ in stub.GenerateImages(request_for("lost"), timeout=0.2):
+                pass
+        assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await until(lambda: family.cancelled_at_step is not None)
+    assert family.cancelled_at_step < 100
+    assert family.prompts_done == []
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_a_cancelled_job_ends_at_once_whether_it_runs_or_waits(
+    service: Service, family: TinyFamily, running: bool
+) -> None:
+    family.num_steps = 1000
+    async with running_service(service) as channel:
+        stub, control = imager_pb2_grpc.ImagerServiceStub(channel), job_pb2_grpc.JobServiceStub(channel)
+        calls = []
+        for name in ("a", "b"):
+            calls.append(asyncio.create_task(call_heavy(stub.GenerateImages, request_for(name))))
+            await asyncio.sleep(0.1)
+        victim = calls[0] if running else calls[1]
+        name = "id-a" if running else "id-b"
+        assert (await control.CancelJob(job_pb2.CancelJobRequest(request_id=name))).was_active
+        with pytest.raises(errors.CancelledError):
+            await asyncio.wait_for(victim, 1)
+        assert not (await control.CancelJob(job_pb2.CancelJobRequest(request_id=name))).was_active
+        for call in calls:
+            call.cancel()
+
+
+async def test_a_full_queue_says_when_to_come_back(service: Service, family: TinyFamily) -> None:
+    family.go_on.clear()
+    async with running_service(service) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        calls = [asyncio.create_task(call_heavy(stub.GenerateImages, request_for(name))) for name in "abc"]
+        await asyncio.sleep(0.2)
+        with pytest.raises(errors.ResourceExhaustedError) as full:
+            await call_heavy(stub.GenerateImages, request_for("d"), retry=ONCE)
+        assert full.value.retry_delay_s >= 1.0
+        patient = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("d")))
+        family.go_on.set()
+        await asyncio.gather(*calls, patient)
+    assert sorted(family.prompts_done) == ["a", "b", "c", "d"]
+
+
+async def test_high_priority_goes_first(service: Service, family: TinyFamily) -> None:
+    family.go_on.clear()
+    async with running_service(service) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        calls = []
+        for name, priority in (("first", 0), ("bulk", 1), ("person", 3)):
+            request = request_for(name, priority=priority)
+            calls.append(asyncio.create_task(call_heavy(stub.GenerateImages, request)))
+            await asyncio.sleep(0.05)
+        family.go_on.set()
+        await asyncio.gather(*calls)
+    assert family.prompts_done == ["first", "person", "bulk"]
+
+
+async def test_requests_of_one_key_run_as_one_batch(service: Service, family: TinyFamily) -> None:
+    family.go_on.clear()
+    async with running_service(service) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        blocker = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("blocker")))
+        await asyncio.sleep(0.05)
+        calls = [
+            asyncio.create_task(call_heavy(stub.GenerateImages, request_for(name, preset="batched"))) for name in "ab"
+        ]
+        await asyncio.sleep(0.05)
+        family.go_on.set()
+        results = await asyncio.gather(blocker, *calls)
+    assert family.batch_sizes == [2]
+    assert [image_of(result).size_bytes for result in results] == [len("blocker"), 1, 1]
+
+
+async def test_a_bug_is_told_as_a_reference_only_and_may_be_tried_again(service: Service, family: TinyFamily) -> None:
+    async with running_service(service) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        for _ in range(2):
+            with pytest.raises(errors.InternalError) as bug:
+                await call_heavy(stub.GenerateImages, request_for("bug"))
+            assert "secret" not in bug.value.message and "reference" in bug.value.message
+    assert family.prompts_done == ["bug", "bug"]
+
+
+async def test_draining_finishes_what_runs_and_refuses_what_waits(service: Service, family: TinyFamily) -> None:
+    from lumenmill_common.settings import ServiceSettings
+
+    family.num_steps = 20
+    settings = ServiceSettings(listen_address="127.0.0.1:0", drain_s=5.0)
+    async with running_service(service, settings) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        running = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("a"), retry=ONCE))
+        await asyncio.sleep(0.1)
+        waiting = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("b"), retry=ONCE))
+        await asyncio.sleep(0.1)
+        stopping = asyncio.create_task(service.jobs.stop(5.0))
+        assert image_of(await running).uri
+        with pytest.raises(errors.UnavailableError):
+            await waiting
+        await stopping
+    assert family.prompts_done == ["a"]
+
+
+def test_an_unset_priority_is_normal() -> None:
+    assert generation_pb2.JOB_PRIORITY_LOW < generation_pb2.JOB_PRIORITY_NORMAL < generation_pb2.JOB_PRIORITY_HIGH

@@ -1,0 +1,192 @@
+"""What operators and callers notice of a server: health, reflection, model, bounds, token, TLS, addresses, signals."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from lumenmill.common.v1 import model_pb2, model_pb2_grpc
+from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
+from lumenmill_common import errors
+from lumenmill_common.calls import call_heavy, call_unary, connect
+from lumenmill_common.serve import Service, serving
+from lumenmill_common.settings import SecuritySettings, ServiceSettings, load_settings
+from lumenmill_common.testing import running_service
+from tiny_service import request_for
+
+
+async def health_of(channel: grpc.aio.Channel) -> str:
+    response = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+    return health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+
+
+async def test_health_says_not_serving_while_the_model_loads(service: Service) -> None:
+    loaded, port_file = threading.Event(), asyncio.get_running_loop().create_future()
+    slow = Service(service.name, service.contracts, model=service.model, load=loaded.wait, jobs=service.jobs)
+    settings = ServiceSettings(listen_address="127.0.0.1:50997", drain_s=0.0)
+
+    async def run() -> None:
+        async with serving(settings, slow):
+            port_file.set_result(None)
+            await asyncio.sleep(0.3)
+
+    server = asyncio.create_task(run())
+    async with grpc.aio.insecure_channel("127.0.0.1:50997") as channel:
+        await channel.channel_ready()
+        assert await health_of(channel) == "NOT_SERVING"
+        with pytest.raises(errors.UnavailableError):
+            await call_unary(model_pb2_grpc.ModelServiceStub(channel).GetModel, model_pb2.GetModelRequest())
+        loaded.set()
+        await port_file
+        assert await health_of(channel) == "SERVING"
+    await server
+
+
+async def test_reflection_lists_every_contract_and_the_model_tells_its_limits(service: Service) -> None:
+    async with running_service(service) as channel:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+        names = {entry.name for entry in (await call.read()).list_services_response.service}
+        response = await call_unary(model_pb2_grpc.ModelServiceStub(channel).GetModel, model_pb2.GetModelRequest())
+    assert {"lumenmill.imager.v1.ImagerService", "lumenmill.common.v1.ModelService"} <= names
+    assert response.model.contracts == ["lumenmill.imager.v1.ImagerService"]
+    assert response.model.limits.max_queue_length == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"width_px": -1}, "width_px"),
+        ({"num_images": 65}, "num_images"),
+        ({"job": {"request_id": "has spaces"}}, "job.request_id"),
+        ({"light": {"sources": [{"area": {"irradiance": float("nan")}}]}}, "light.sources[0].area.irradiance"),
+        ({"light": {"sources": [{}]}}, "light.sources[0].kind"),
+        ({"prompt": ""}, ""),
+    ],
+)  # fmt: skip
+async def test_requests_out_of_bounds_are_refused_with_the_field(service: Service, change: dict, field: str) -> None:
+    request = imager_pb2.GenerateImagesRequest(**{"prompt": "x", "job": {"request_id": "id"}} | change)
+    async with running_service(service) as channel:
+        with pytest.raises(errors.InvalidArgumentError) as refused:
+            await call_heavy(imager_pb2_grpc.ImagerServiceStub(channel).GenerateImages, request)
+    assert refused.value.field == field
+    assert refused.value.violations[0][1]
+
+
+async def test_a_service_with_a_token_refuses_others_but_answers_probes(service: Service, tmp_path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    settings = ServiceSettings(listen_address="127.0.0.1:0", token_file=tmp_path / "token", drain_s=0.0)
+    async with serving(settings, service) as port:
+        async with connect(f"127.0.0.1:{port}", SecuritySettings()) as stranger:
+            assert await health_of(stranger) == "SERVING"
+            with pytest.raises(errors.UnauthenticatedError):
+                await call_unary(model_pb2_grpc.ModelServiceStub(stranger).GetModel, model_pb2.GetModelRequest())
+            with pytest.raises(errors.UnauthenticatedError):
+                await call_heavy(imager_pb2_grpc.ImagerServiceStub(stranger).GenerateImages, request_for("x"))
+        async with connect(f"127.0.0.1:{port}", settings) as friend:
+            await call_heavy(imager_pb2_grpc.ImagerServiceStub(friend).GenerateImages, request_for("x"))
+
+
+def make_certificates(folder) -> None:
+    """One authority, one server and one client certificate, by openssl."""
+
+    def openssl(command: str) -> None:
+        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+
+    openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=ca")
+    for name in ("server", "client"):
+        openssl(f"req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}")
+        (folder / "san").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost")
+        sign = f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -extfile san"
+        openssl(sign)
+
+
+async def test_mutual_tls_lets_in_only_who_shows_a_certificate(service: Service, tmp_path) -> None:
+    make_certificates(tmp_path)
+    settings = ServiceSettings(
+        listen_address="127.0.0.1:0",
+        tls_cert_file=tmp_path / "server.pem",
+        tls_key_file=tmp_path / "server.key",
+        tls_client_ca_file=tmp_path / "ca.pem",
+        drain_s=0.0,
+    )
+    known = SecuritySettings(
+        tls_ca_file=tmp_path / "ca.pem", tls_cert_file=tmp_path / "client.pem", tls_key_file=tmp_path / "client.key"
+    )
+    async with serving(settings, service) as port:
+        async with connect(f"127.0.0.1:{port}", known) as channel:
+            assert await health_of(channel) == "SERVING"
+        for stranger in (SecuritySettings(tls_ca_file=tmp_path / "ca.pem"), SecuritySettings()):
+            async with connect(f"127.0.0.1:{port}", stranger) as channel:
+                with pytest.raises(errors.UnavailableError):
+                    await call_unary(
+                        model_pb2_grpc.ModelServiceStub(channel).GetModel, model_pb2.GetModelRequest(), timeout_s=10
+                    )
+
+
+def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUMENMILL_MAX_QUEUE_LENGTH", "none")
+    monkeypatch.setenv("LUMENMILL_STORE_URL", "ftp://x")
+    with pytest.raises(SystemExit) as refused:
+        load_settings(ServiceSettings)
+    assert "LUMENMILL_MAX_QUEUE_LENGTH" in str(refused.value) and "LUMENMILL_STORE_URL" in str(refused.value)
+
+
+MAIN = """
+import sys
+sys.path.insert(0, {tests!r})
+from tiny_service import TinyFamily, TinyServicer
+from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
+from lumenmill_common.artifacts import open_store_from
+from lumenmill_common.jobs import jobs_from
+from lumenmill_common.serve import Contract, Service, serve
+from lumenmill_common.settings import ServiceSettings, load_settings
+
+settings = load_settings(ServiceSettings)
+family, jobs = TinyFamily(open_store_from(settings)), jobs_from(settings, "tiny")
+add = imager_pb2_grpc.add_ImagerServiceServicer_to_server
+contract = Contract(imager_pb2.DESCRIPTOR, "ImagerService", add, TinyServicer(family, jobs))
+serve(settings, Service("tiny", [contract], model=family.describe, jobs=jobs))
+"""
+
+
+async def test_a_process_tells_its_addresses_serves_metrics_and_drains_on_sigterm(tmp_path) -> None:
+    tests = os.path.dirname(__file__)  # noqa: PTH120 - a string for the script
+    environment = os.environ | {
+        "LUMENMILL_LISTEN_ADDRESS": "127.0.0.1:0",
+        "LUMENMILL_METRICS_ADDRESS": "127.0.0.1:0",
+        "LUMENMILL_STORE_URL": f"file://{tmp_path}/store",
+        "LUMENMILL_ADDRESS_FILE": str(tmp_path / "address.json"),
+        "LUMENMILL_DRAIN_S": "5",
+    }
+    process = subprocess.Popen([sys.executable, "-c", MAIN.format(tests=tests)], env=environment)  # noqa: ASYNC220
+    try:
+        async with asyncio.timeout(20):
+            while not (tmp_path / "address.json").exists():
+                await asyncio.sleep(0.05)
+        addresses = json.loads((tmp_path / "address.json").read_text())
+        async with connect(addresses["grpc"], SecuritySettings()) as channel:
+            stub = imager_pb2_grpc.ImagerServiceStub(channel)
+            await call_heavy(stub.GenerateImages, request_for("x"))
+            page = await asyncio.to_thread(
+                lambda: urllib.request.urlopen(f"http://{addresses['metrics']}/metrics").read().decode()
+            )
+            assert (
+                'lumenmill_job_duration_seconds_count{outcome="ok",queue="tiny",request="GenerateImagesRequest"} 1.0'
+                in page
+            )
+            running = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("last words")))
+            await asyncio.sleep(0.03)
+            process.send_signal(signal.SIGTERM)
+            assert (await running).images[0].image.size_bytes == len("last words")
+        assert await asyncio.to_thread(process.wait, 10) == 0
+    finally:
+        process.kill()

@@ -1,0 +1,75 @@
+"""A tiny real service on the imager contract, made with the kit alone."""
+
+import threading
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from lumenmill.common.v1 import artifact_pb2, generation_pb2, model_pb2
+from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.jobs import BatchWork, JobContext, JobQueue, Work
+
+
+class TinyFamily:
+    """Makes text files instead of images, step by step, and counts what it does."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self.store = store
+        self.num_steps, self.step_s = 3, 0.02
+        self.prompts_done: list[str] = []
+        self.batch_sizes: list[int] = []
+        self.cancelled_at_step: int | None = None
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def generate(self, request: imager_pb2.GenerateImagesRequest, job: JobContext) -> imager_pb2.GenerateImagesResult:
+        with job.stage("render"):
+            for step in range(self.num_steps):
+                try:
+                    job.progress("render", step + 1, self.num_steps)
+                except Exception:
+                    self.cancelled_at_step = step
+                    raise
+                self.go_on.wait()
+                time.sleep(self.step_s)
+        self.prompts_done.append(request.prompt)
+        if request.prompt == "bug":
+            raise RuntimeError("secret detail of a bug")
+        artifact = self.store.put_bytes(request.prompt.encode(), "text/plain")
+        record = generation_pb2.GenerationRecord(family="tiny", stage_times=job.stage_times)
+        return imager_pb2.GenerateImagesResult(images=[imager_pb2.GeneratedImage(image=artifact, record=record)])
+
+    def generate_batch(
+        self, requests: Sequence[imager_pb2.GenerateImagesRequest], jobs: Sequence[JobContext]
+    ) -> list[imager_pb2.GenerateImagesResult]:
+        self.batch_sizes.append(len(requests))
+        return [self.generate(request, job) for request, job in zip(requests, jobs, strict=True)]
+
+    def describe(self) -> model_pb2.Model:
+        return model_pb2.Model(family="tiny", name="tiny", revision="1")
+
+
+class TinyServicer(imager_pb2_grpc.ImagerServiceServicer):
+    def __init__(self, family: TinyFamily, jobs: JobQueue) -> None:
+        self._family, self._jobs = family, jobs
+
+    async def GenerateImages(  # noqa: N802 - the RPC's name
+        self, request: imager_pb2.GenerateImagesRequest, context: Any
+    ) -> AsyncIterator[imager_pb2.GenerateImagesResponse]:
+        work: Work | BatchWork = Work(lambda job: self._family.generate(request, job))
+        if request.preset == "batched":
+            work = BatchWork("batched", request, self._family.generate_batch)
+        async for response in self._jobs.respond(request, imager_pb2.GenerateImagesResponse, work):
+            yield response
+
+
+def request_for(
+    prompt: str, request_id: str = "", priority: int = 0, preset: str = ""
+) -> imager_pb2.GenerateImagesRequest:
+    job = generation_pb2.JobOptions(request_id=request_id or f"id-{prompt}".replace(" ", "-"), priority=priority)  # type: ignore[arg-type]
+    return imager_pb2.GenerateImagesRequest(job=job, prompt=prompt, preset=preset)
+
+
+def image_of(result: imager_pb2.GenerateImagesResult) -> artifact_pb2.Artifact:
+    return result.images[0].image
