@@ -1,0 +1,1 @@
+"""Words before pictures: the Lumenmill prompter service."""

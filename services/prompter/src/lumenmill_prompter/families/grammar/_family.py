@@ -1,0 +1,211 @@
+"""The `grammar` family as the service sees it."""
+
+from collections.abc import Mapping, Sequence
+
+from google.protobuf import struct_pb2
+from lumenmill.common.v1 import artifact_pb2, camera_pb2, generation_pb2, light_pb2, model_pb2, scene_pb2
+from lumenmill.prompter.v1 import prompter_pb2
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.jobs import JobContext
+
+from ._lexicon import lexicon
+from ._lights import TEXT, WRITABLE_KINDS, LightSpace, finish_light, light_space, turned, write_light
+from ._numbers import Choice, lattice_point
+from ._sentences import is_outdoor, main_thing, plain_rewrite, relight_instruction
+from ._sets import SetWriter, check_light_kinds, motions
+
+_FAMILY = "grammar"
+_REVISION = "1.0.0"
+_STREAM_EDITS, _STREAM_MOTIONS = 101, 102
+# Every fourth edit asks for another viewpoint too; relights of prompt sets never do, so that a light group shares its
+# geometry.
+_VIEWPOINT_EVERY = 4
+_PROGRESS_EVERY = 256
+# A result is one message; the service and its callers take messages up to 32 MiB.
+_MAX_RESULT_BYTES = 30 << 20
+
+
+class GrammarFamily:
+    """Writes prompts by rule: same request and seed, same words."""
+
+    def describe(self) -> model_pb2.Model:
+        """Return the model."""
+        return model_pb2.Model(
+            family=_FAMILY,
+            name=_FAMILY,
+            revision=_REVISION,
+            licences=[_licence()],
+            light_kinds=[*WRITABLE_KINDS, TEXT],
+            supports_viewpoint=True,
+            supports_camera_path=True,
+            supports_light_path=True,
+            device="cpu",
+        )
+
+    def load(self) -> None:
+        """Read the lexicon."""
+        lexicon()
+
+    def generate_prompt_sets(
+        self, request: prompter_pb2.GeneratePromptSetsRequest, job: JobContext
+    ) -> prompter_pb2.GeneratePromptSetsResult:
+        """Write `num_img_sets` sets and `num_videos` video prompts, from `first_set_index` on.
+
+        Raises:
+            InvalidArgumentError: for a task text, a theme or a kind of light that the grammar cannot follow.
+        """
+        brief = request.brief
+        for name in ("background_text", "edit_task_text", "t2v_task_text"):
+            _refuse_text(f"brief.{name}", getattr(brief, name))
+        result = prompter_pb2.GeneratePromptSetsResult()
+        with job.stage("write"):
+            writer = SetWriter(brief, request.seed)
+            total = brief.num_img_sets + brief.num_videos
+            for step in range(total):
+                if step % _PROGRESS_EVERY == 0:
+                    job.progress("write", step, total)
+                    _refuse_overflow(result, step, total)
+                index = step if step < brief.num_img_sets else step - brief.num_img_sets
+                if step < brief.num_img_sets:
+                    result.prompt_sets.append(writer.prompt_set(brief.first_set_index + index))
+                else:
+                    result.video_prompts.append(writer.video_prompt(brief.first_set_index + index))
+        parameters: dict[str, float | str | bool] = {
+            "first_set_index": float(brief.first_set_index),
+            "theme": brief.theme,
+        }
+        result.record.CopyFrom(_record(request.seed, job, parameters))
+        return result
+
+    def write_edit_prompts(
+        self, request: prompter_pb2.WriteEditPromptsRequest, job: JobContext
+    ) -> prompter_pb2.WriteEditPromptsResult:
+        """Write relight instructions that differ clearly from each other; every fourth moves the camera too.
+
+        Raises:
+            InvalidArgumentError: for a task text or a kind of light that the grammar cannot follow.
+        """
+        _refuse_text("background_text", request.background_text)
+        _refuse_text("task_text", request.task_text)
+        check_light_kinds(request.light_kinds, len(request.environment_maps), "light_kinds")
+        with job.stage("write"):
+            space = _space_for(request.description, request.light_kinds, request.environment_maps)
+            choice = Choice(request.seed, _STREAM_EDITS, len(request.description))
+            point = lattice_point(request.seed, _STREAM_EDITS, len(request.description))
+            about = main_thing(request.description, tuple(lexicon().subjects))
+            prompts = [
+                _edit(variant, turned(point, variant, request.num_variants), space, about, choice)
+                for variant in range(1, request.num_variants + 1)
+            ]
+        record = _record(request.seed, job, {"outdoor": space.outdoor})
+        return prompter_pb2.WriteEditPromptsResult(relight_prompts=prompts, record=record)
+
+    def write_motion_prompts(
+        self, request: prompter_pb2.WriteMotionPromptsRequest, job: JobContext
+    ) -> prompter_pb2.WriteMotionPromptsResult:
+        """Write camera and light moves by turns; light moves start from the request's light, or from a free one.
+
+        Raises:
+            InvalidArgumentError: for a task text, which a grammar cannot follow.
+        """
+        _refuse_text("background_text", request.background_text)
+        _refuse_text("task_text", request.task_text)
+        with job.stage("write"):
+            choice = Choice(request.seed, _STREAM_MOTIONS, len(request.description))
+            space = _space_for(request.description, (), ())
+            if request.HasField("light"):
+                light = light_pb2.Light()
+                light.CopyFrom(request.light)
+                if light.sources and not light.attributes.kinds:
+                    finish_light(light, 0, space.outdoor)
+                    light.text, light.name = request.light.text or light.text, request.light.name or light.name
+            else:
+                point = lattice_point(request.seed, _STREAM_MOTIONS, len(request.description))
+                light = write_light(point, space, choice.bits())
+            about = main_thing(request.description, tuple(lexicon().subjects)) or "the subject"
+            prompts = motions(light, about, request.num_variants, choice, space.outdoor)
+        record = _record(request.seed, job, {"outdoor": space.outdoor})
+        return prompter_pb2.WriteMotionPromptsResult(motion_prompts=prompts, record=record)
+
+    def rewrite_prompts(
+        self, request: prompter_pb2.RewritePromptsRequest, job: JobContext
+    ) -> prompter_pb2.RewritePromptsResult:
+        """Rewrite by the default instruction's rules.
+
+        Raises:
+            InvalidArgumentError: an instruction is given, which a grammar cannot follow.
+        """
+        _refuse_text("instruction", request.instruction)
+        with job.stage("rewrite"):
+            prompts = []
+            for step, prompt in enumerate(request.prompts):
+                job.progress("rewrite", step, len(request.prompts))
+                prompts.append(plain_rewrite(prompt))
+        return prompter_pb2.RewritePromptsResult(prompts=prompts, record=_record(request.seed, job, {}))
+
+
+def _space_for(
+    description: str,
+    kinds: Sequence["light_pb2.LightKind.ValueType"],
+    environment_maps: Sequence[artifact_pb2.Artifact],
+) -> LightSpace:
+    scene_kind = scene_pb2.SCENE_KIND_OUTDOOR if is_outdoor(description) else scene_pb2.SCENE_KIND_STILL_LIFE
+    space = light_space(scene_kind, kinds, environment_maps)
+    if space is None:
+        raise InvalidArgumentError("light_kinds", "none of these kinds of light can be written for this request")
+    return space
+
+
+def _edit(
+    variant: int, point: Sequence[float], space: LightSpace, about: str, choice: Choice
+) -> prompter_pb2.RelightPrompt:
+    light = write_light(point, space, choice.bits())
+    light.name = f"{light.name}-{variant}"
+    prompt = prompter_pb2.RelightPrompt(text=relight_instruction(light.text, about, choice), light=light)
+    if variant % _VIEWPOINT_EVERY == 0:
+        azimuth = float(choice.pick((-35, -25, 25, 35)))
+        prompt.camera.viewpoint.CopyFrom(camera_pb2.Viewpoint(azimuth_deg=azimuth))
+        side = "right" if azimuth > 0 else "left"
+        prompt.text += f" Show it from a viewpoint {abs(round(azimuth))} degrees further to the {side}."
+    return prompt
+
+
+def _refuse_text(field: str, text: str) -> None:
+    if text.strip():
+        raise InvalidArgumentError(
+            field, "the grammar family follows no texts; leave this empty, or use a model of the `openai` family"
+        )
+
+
+def _refuse_overflow(result: prompter_pb2.GeneratePromptSetsResult, step: int, total: int) -> None:
+    """Refuse a brief whose result would not fit into one message, as soon as that can be told."""
+    if not step:
+        return
+    bytes_each = result.ByteSize() / step
+    if bytes_each * total > _MAX_RESULT_BYTES:
+        most = int(_MAX_RESULT_BYTES / bytes_each / 1.1)
+        raise InvalidArgumentError(
+            "brief.num_img_sets",
+            f"{total} sets do not fit into one answer; ask for at most {most} at a time and go on with first_set_index",
+        )
+
+
+def _licence() -> artifact_pb2.Licence:
+    return artifact_pb2.Licence(subject="lumenmill grammar", spdx_id="Apache-2.0", allows_commercial_use=True)
+
+
+def _record(
+    seed: int, job: JobContext, parameters: Mapping[str, float | str | bool]
+) -> generation_pb2.GenerationRecord:
+    struct = struct_pb2.Struct()
+    struct.update(dict(parameters))
+    return generation_pb2.GenerationRecord(
+        family=_FAMILY,
+        model=_FAMILY,
+        revision=_REVISION,
+        seed=seed,
+        parameters=struct,
+        stage_times=job.stage_times,
+        device="cpu",
+        licences=[_licence()],
+    )

@@ -1,0 +1,334 @@
+"""Lights of the grammar: points of a low-discrepancy sequence become structured light, then words.
+
+Every light is one point over kind × azimuth × elevation × colour × hardness × rig × level. The lights of one set share
+the point's origin and are turned away from each other, so that they differ clearly and the whole stays evenly spread.
+"""
+
+import bisect
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lumenmill.common.v1 import artifact_pb2, light_pb2, scene_pb2
+
+from lumenmill_prompter import lights
+
+from ._numbers import Choice
+
+AREA = light_pb2.LIGHT_KIND_AREA
+DIRECTIONAL = light_pb2.LIGHT_KIND_DIRECTIONAL
+SUN_SKY = light_pb2.LIGHT_KIND_SUN_SKY
+ENVIRONMENT_MAP = light_pb2.LIGHT_KIND_ENVIRONMENT_MAP
+SPHERICAL_HARMONICS = light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS
+TEXT = light_pb2.LIGHT_KIND_TEXT
+WRITABLE_KINDS = (AREA, DIRECTIONAL, SUN_SKY, ENVIRONMENT_MAP, SPHERICAL_HARMONICS)
+
+# How often each kind of light meets each kind of scene. Columns add up to 16 over the four kinds of scenes, so that
+# kinds of light are even over a whole dataset although no softbox stands in a landscape.
+_SLOTS: dict[int, dict[int, int]] = {
+    scene_pb2.SCENE_KIND_STILL_LIFE: {AREA: 5, DIRECTIONAL: 4, SUN_SKY: 3, ENVIRONMENT_MAP: 4, SPHERICAL_HARMONICS: 4},
+    scene_pb2.SCENE_KIND_ROOM: {AREA: 6, DIRECTIONAL: 4, SUN_SKY: 2, ENVIRONMENT_MAP: 4, SPHERICAL_HARMONICS: 4},
+    scene_pb2.SCENE_KIND_PORTRAIT: {AREA: 5, DIRECTIONAL: 4, SUN_SKY: 3, ENVIRONMENT_MAP: 4, SPHERICAL_HARMONICS: 4},
+    scene_pb2.SCENE_KIND_OUTDOOR: {AREA: 0, DIRECTIONAL: 4, SUN_SKY: 8, ENVIRONMENT_MAP: 4, SPHERICAL_HARMONICS: 4},
+}
+
+# Kelvin of the seven strata of white light; the eighth stratum is coloured gels.
+_TEMPERATURE_STRATA = (
+    (1900.0, 2240.0),
+    (2300.0, 2980.0),
+    (3100.0, 4150.0),
+    (4300.0, 5150.0),
+    (5300.0, 6850.0),
+    (7000.0, 9300.0),
+    (9800.0, 15000.0),
+)
+# Angular diameters in degrees of hard, medium and soft sources.
+_DIAMETERS = {"hard": (0.4, 2.6), "medium": (5.0, 26.0), "soft": (34.0, 70.0)}
+_ELEVATIONS = ((0.25, 3.0, 12.0), (0.65, 15.0, 41.0), (0.9, 43.0, 68.0), (1.0, 74.0, 86.0))
+KEY_IRRADIANCE = math.pi
+
+
+@dataclass(frozen=True)
+class LightSpace:
+    """The kinds of light that a request allows on one kind of scene, each as often as it stands here."""
+
+    slots: tuple["light_pb2.LightKind.ValueType", ...]
+    environment_maps: tuple[artifact_pb2.Artifact, ...]
+    outdoor: bool
+    as_text: bool = False
+
+    @property
+    def has_harmonics(self) -> bool:
+        """Whether spherical harmonics, which are always soft, take part."""
+        return SPHERICAL_HARMONICS in self.slots
+
+
+def light_space(
+    scene_kind: "scene_pb2.SceneKind.ValueType",
+    kinds: Sequence["light_pb2.LightKind.ValueType"],
+    environment_maps: Sequence[artifact_pb2.Artifact],
+) -> LightSpace | None:
+    """Return the lights allowed on a kind of scene, or None when none of the wanted kinds can light it.
+
+    Args:
+        scene_kind: kind of the scene; unspecified reads as still life.
+        kinds: wanted kinds; empty means all.
+        environment_maps: the maps that environment-map lights may name.
+    """
+    weights = _SLOTS.get(scene_kind, _SLOTS[scene_pb2.SCENE_KIND_STILL_LIFE])
+    outdoor = scene_kind == scene_pb2.SCENE_KIND_OUTDOOR
+    only_text = bool(kinds) and set(kinds) == {TEXT}
+    allowed = [
+        kind
+        for kind in WRITABLE_KINDS
+        if (not kinds or kind in kinds or (only_text and kind != ENVIRONMENT_MAP))
+        and (kind != ENVIRONMENT_MAP or environment_maps)
+    ]
+    slots = tuple(kind for kind in allowed for _ in range(weights[kind]))
+    if not slots and allowed:
+        slots = tuple(allowed)
+    return LightSpace(slots, tuple(environment_maps), outdoor, only_text) if slots else None
+
+
+def turned(point: Sequence[float], variant: int, num_variants: int) -> list[float]:
+    """Return the point of variant 1 … `num_variants` of a set whose own light is `point`.
+
+    Azimuth and kind go round in equal steps, the rest by multiples of irrational numbers: all lights of a set are as
+    far apart in azimuth as their number allows, and neighbours in azimuth differ in colour and hardness.
+    """
+    step = variant / (num_variants + 1)
+    offsets = (
+        step,
+        step,
+        variant * 0.5497,
+        variant * 0.6180340,
+        variant * 0.4142136,
+        variant * 0.3247,
+        variant * 0.7549,
+    )
+    return [(value + offset) % 1.0 for value, offset in zip(point, offsets, strict=True)]
+
+
+def write_light(point: Sequence[float], space: LightSpace, wording: int) -> light_pb2.Light:
+    """Return the light at a point of the unit cube: sources, attributes derived from them, text rendered from them."""
+    kind = space.slots[int(point[0] * len(space.slots))]
+    choice = Choice(wording, kind)
+    light = light_pb2.Light()
+    light.sources.extend(_sources(kind, point, space, choice))
+    finish_light(light, choice.bits() % 6, space.outdoor)
+    if space.as_text:
+        del light.sources[:]
+        light.attributes.kinds[:] = [TEXT]
+    return light
+
+
+def finish_light(light: light_pb2.Light, variant: int, outdoor: bool) -> None:
+    """Fill attributes, text and name from the sources."""
+    light.attributes.CopyFrom(lights.derive_attributes(light))
+    light.text = lights.light_phrase(light, variant, outdoor)
+    light.name = _name(light)
+
+
+_NAME_OF_KIND = {
+    AREA: "area",
+    DIRECTIONAL: "directional",
+    SUN_SKY: "sun-sky",
+    ENVIRONMENT_MAP: "environment",
+    SPHERICAL_HARMONICS: "harmonics",
+}
+_SIDES = ("front", "front-right", "right", "back-right", "back", "back-left", "left", "front-left")
+
+
+def _name(light: light_pb2.Light) -> str:
+    attributes = light.attributes
+    parts = [_NAME_OF_KIND[attributes.kinds[0]]]
+    if attributes.kinds[0] == ENVIRONMENT_MAP:
+        source = light.sources[0].environment_map
+        parts += [lights.map_words(source.map.name).replace(" ", "-") or "map", f"{round(source.rotation_deg) % 360}"]
+    if attributes.HasField("azimuth_deg"):
+        parts.append(_SIDES[round(attributes.azimuth_deg / 45.0) % 8])
+    if attributes.HasField("color_temperature_k"):
+        parts.append(f"{round(attributes.color_temperature_k / 100.0) * 100}k")
+    return "-".join(parts)[:128]
+
+
+def _sources(
+    kind: "light_pb2.LightKind.ValueType", point: Sequence[float], space: LightSpace, choice: Choice
+) -> list[light_pb2.LightSource]:
+    azimuth = point[1] * 360.0 - 180.0
+    match kind:
+        case light_pb2.LIGHT_KIND_ENVIRONMENT_MAP:
+            chosen = space.environment_maps[int(point[3] * len(space.environment_maps))]
+            exposure = (-1.0, 0.0, 0.0, 1.0)[int(point[6] * 4)]
+            return [lights.environment_light(chosen, round(azimuth, 1), exposure)]
+        case light_pb2.LIGHT_KIND_SUN_SKY:
+            return [_sun_sky(azimuth, point, space, choice)]
+        case light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS:
+            return [_harmonics(azimuth, point, space)]
+        case _:
+            return _rig(kind, azimuth, point, space, choice)
+
+
+def _stratum(value: float, num: int) -> tuple[int, float]:
+    """Return the stratum of a number in [0, 1) and where it lies inside it, again in [0, 1)."""
+    scaled = value * num
+    stratum = min(int(scaled), num - 1)
+    return stratum, scaled - stratum
+
+
+def _color(value: float, space: LightSpace) -> float | tuple[float, float, float]:
+    """A colour temperature in kelvin, or a gel as linear Rec. 709.
+
+    Gels are an eighth of all colours; since daylight has none, the other lights have more of them beside it.
+    """
+    gel_share = 1.0 / 6.0 if SUN_SKY in space.slots else 1.0 / 8.0
+    if value < gel_share:
+        gels = tuple(lights.GEL_COLORS.values())
+        return gels[int(value / gel_share * len(gels))]
+    stratum, inside = _stratum((value - gel_share) / (1.0 - gel_share), len(_TEMPERATURE_STRATA))
+    low, high = _TEMPERATURE_STRATA[stratum]
+    return round(low + (high - low) * inside)
+
+
+def _light_color(color: float | tuple[float, float, float]) -> light_pb2.LightColor:
+    return lights.rgb(color) if isinstance(color, tuple) else lights.kelvin(color)
+
+
+def _hardness(value: float, space: LightSpace) -> tuple[str, float]:
+    """Hard, medium or soft, and where in that stratum; soft is rarer beside harmonics, which fill that share."""
+    soft = 1.0 / 9.0 if space.has_harmonics else 1.0 / 3.0
+    middle = (1.0 + soft) / 2.0
+    if value < soft:
+        return "soft", value / soft
+    if value < middle:
+        return "medium", (value - soft) / (middle - soft)
+    return "hard", (value - middle) / (1.0 - middle)
+
+
+def _elevation(value: float) -> float:
+    start = 0.0
+    for end, low, high in _ELEVATIONS:
+        if value < end:
+            return low + (high - low) * (value - start) / (end - start)
+        start = end
+    return _ELEVATIONS[-1][2]
+
+
+def _level_ev(value: float) -> float:
+    if value < 0.2:
+        return -1.6 + 2.0 * value
+    return 1.2 + 3.0 * (value - 0.8) if value >= 0.8 else -0.5 + 1.8 * (value - 0.2)
+
+
+def _emitter(
+    kind: "light_pb2.LightKind.ValueType",
+    azimuth: float,
+    elevation: float,
+    diameter: float,
+    irradiance: float,
+    color: light_pb2.LightColor,
+    aspect: float = 1.0,
+) -> light_pb2.LightSource:
+    """An area or directional source of a wanted angular diameter in degrees; `aspect` is height by width."""
+    azimuth, elevation = round(lights.wrap_deg(azimuth), 1), round(elevation, 1)
+    if kind == DIRECTIONAL:
+        return lights.directional_light(azimuth, elevation, round(min(diameter, 88.0), 2), irradiance, color)
+    distance = 4.0
+    area = math.pi * (distance * math.tan(math.radians(diameter / 2.0))) ** 2
+    width = math.sqrt(area / aspect)
+    return lights.area_light(azimuth, elevation, round(width, 3), round(width * aspect, 3), distance, irradiance, color)
+
+
+def _rig(
+    kind: "light_pb2.LightKind.ValueType", azimuth: float, point: Sequence[float], space: LightSpace, choice: Choice
+) -> list[light_pb2.LightSource]:
+    """A key alone, a key with a fill, or a key with a rim light."""
+    hardness, inside = _hardness(point[4], space)
+    low, high = _DIAMETERS[hardness]
+    diameter = low * (high / low) ** inside
+    irradiance = KEY_IRRADIANCE * 2.0 ** _level_ev(point[6])
+    aspect = choice.pick((1.0, 1.0, 1.4, 3.5)) if 3.0 <= diameter < 30.0 else 1.0
+    key = _emitter(
+        kind, azimuth, _elevation(point[2]), diameter, irradiance, _light_color(_color(point[3], space)), aspect
+    )
+    if point[5] < 0.45:
+        return [key]
+    from_behind = lights.circular_difference_deg(azimuth, 180.0) < 65.0
+    second_kind = kind if space.outdoor or AREA not in space.slots else AREA
+    across = -math.copysign(1.0, lights.wrap_deg(azimuth))
+    if point[5] < 0.75 or from_behind:
+        return [key, _fill(second_kind, across, irradiance, choice)]
+    rim = _emitter(
+        second_kind,
+        180.0 - across * choice.uniform(18.0, 45.0),
+        choice.uniform(20.0, 42.0),
+        choice.uniform(4.0, 9.0),
+        irradiance * choice.uniform(0.45, 0.95),
+        lights.kelvin(round(choice.uniform(3000.0, 9000.0))),
+    )
+    return [key, rim]
+
+
+def _fill(
+    kind: "light_pb2.LightKind.ValueType", side: float, key_irradiance: float, choice: Choice
+) -> light_pb2.LightSource:
+    return _emitter(
+        kind,
+        side * choice.uniform(28.0, 65.0),
+        choice.uniform(8.0, 28.0),
+        choice.uniform(36.0, 60.0),
+        key_irradiance * choice.uniform(0.1, 0.35),
+        lights.kelvin(round(choice.uniform(2600.0, 9500.0))),
+    )
+
+
+def _harmonics(azimuth: float, point: Sequence[float], space: LightSpace) -> light_pb2.LightSource:
+    color = _color(point[3], space)
+    linear = color if isinstance(color, tuple) else lights.rgb_of_temperature(color)
+    level = KEY_IRRADIANCE * 0.5 * 2.0 ** _level_ev(point[6])
+    return lights.spherical_harmonics_light(azimuth, _elevation(point[2]), 0.65 + 0.35 * point[4], level, linear)
+
+
+# Daylight of each colour stratum: turbidities, share of the sun's disc, share of the sky. Low suns under a dark sky are
+# warm, high ones are white, a veiled or absent sun leaves the cool light of the sky.
+_DAYLIGHTS: tuple[tuple[tuple[float, ...], float, float], ...] = (
+    ((7.0,), 1.0, 0.1),
+    ((3.0, 4.0, 7.0), 1.0, 0.15),
+    ((2.5, 3.0, 4.0), 1.0, 0.3),
+    ((2.5, 3.0), 1.0, 0.8),
+    ((2.5, 3.0, 4.0), 0.35, 1.0),
+    ((3.0, 4.0), 0.07, 1.0),
+    ((3.0, 6.0), 0.0, 1.0),
+)
+_FIRST_WHITE_DAYLIGHT, _FIRST_SUNLESS_DAYLIGHT = 4, 5
+
+
+@functools.cache
+def _sun_table(turbidity: float, sky_scale: float) -> tuple[list[float], list[float]]:
+    """Elevations of the sun in steps of half a degree and the colour temperature of the daylight, both rising."""
+    elevations = [half / 2.0 for half in range(8, 130)]
+    temperatures: list[float] = []
+    for elevation in elevations:
+        light = light_pb2.Light(sources=[lights.sun_sky_light(0.0, elevation, turbidity, 1.0, sky_scale, 0.53)])
+        kelvin = lights.derive_attributes(light).color_temperature_k
+        temperatures.append(max([kelvin, *temperatures[-1:]]))
+    return temperatures, elevations
+
+
+def _sun_sky(azimuth: float, point: Sequence[float], space: LightSpace, choice: Choice) -> light_pb2.LightSource:
+    """Daylight whose colour stratum is met by the sun's height, or by how much of the light the sky gives."""
+    stratum, inside = _stratum(point[3], len(_TEMPERATURE_STRATA))
+    low, high = _TEMPERATURE_STRATA[stratum]
+    turbidities, sun_scale, sky_scale = _DAYLIGHTS[stratum]
+    turbidity = choice.pick(turbidities)
+    if stratum < _FIRST_WHITE_DAYLIGHT:
+        temperatures, elevations = _sun_table(turbidity, sky_scale)
+        place = bisect.bisect_left(temperatures, low + (high - low) * inside)
+        elevation = elevations[min(place, len(elevations) - 1)]
+    else:
+        elevation = 24.0 + 40.0 * point[2]
+    hardness, inside_hardness = _hardness(point[4], space)
+    crisp = hardness == "hard" or (hardness == "soft" and inside_hardness < 0.5)
+    diameter = 18.0 if stratum >= _FIRST_SUNLESS_DAYLIGHT else 0.53 if crisp else 6.0
+    return lights.sun_sky_light(round(azimuth, 1), round(elevation, 1), turbidity, sun_scale, sky_scale, diameter)

@@ -1,0 +1,5 @@
+"""The `openai` family: prompts from any OpenAI-compatible endpoint."""
+
+from ._family import OpenAIFamily
+
+__all__ = ["OpenAIFamily"]

@@ -1,0 +1,117 @@
+"""What is asked for a brief, in words, and what is made of the answers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lumenmill.common.v1 import light_pb2, scene_pb2
+from lumenmill.prompter.v1 import prompter_pb2
+
+from . import _schema
+from ._ask import Asker
+from ._structure import Allowed, AnswerError, light_from, motion_from, scene_from
+from ._texts import default_text, filled
+
+# Descriptions that are told to the model as already written; more would cost tokens without helping.
+_NUM_TOLD_DESCRIPTIONS = 30
+
+
+class BriefWriter:
+    """Asks for the sets and videos of one brief."""
+
+    def __init__(self, asker: Asker, request: prompter_pb2.GeneratePromptSetsRequest, allowed: Allowed) -> None:
+        self._asker, self._brief, self._allowed = asker, request.brief, allowed
+        self._seed = request.seed + request.brief.first_set_index
+        self._system = request.brief.background_text or default_text("background")
+
+    def ask_sets(self, num: int, batch: int, known: Sequence[prompter_pb2.PromptSet]) -> list[prompter_pb2.PromptSet]:
+        """Ask for image sets."""
+        brief = self._brief
+        text = filled(
+            brief.edit_task_text or default_text("edit_task"),
+            num_sets=num,
+            num_relight_variants=brief.num_relight_variants,
+            num_video_variants=brief.num_video_variants,
+        )
+        task = task_of(text, *self._notes([item.scene.description for item in known]))
+        return self._asker.items(self._system, task, _schema.PROMPT_SET, self._set, num, self._seed + batch)
+
+    def ask_videos(
+        self, num: int, batch: int, known: Sequence[prompter_pb2.VideoPrompt]
+    ) -> list[prompter_pb2.VideoPrompt]:
+        """Ask for text-to-video prompts."""
+        text = filled(self._brief.t2v_task_text or default_text("t2v_task"), num_sets=num)
+        task = task_of(text, *self._notes([item.scene.description for item in known]))
+        return self._asker.items(self._system, task, _schema.VIDEO_PROMPT, self._video, num, self._seed + batch)
+
+    def _notes(self, known: Sequence[str]) -> list[str]:
+        kinds = [scene_pb2.SceneKind.Name(kind).removeprefix("SCENE_KIND_").lower() for kind in self._brief.scene_kinds]
+        return [
+            f"Theme: {self._brief.theme}" if self._brief.theme else "",
+            f"Kinds of scenes: {', '.join(kinds)}." if kinds else "",
+            light_rules(self._allowed),
+            already_written(known),
+        ]
+
+    def _set(self, item: Mapping[str, Any]) -> prompter_pb2.PromptSet:
+        relights = [
+            relight_from(entry, self._allowed, f"relight-{n}") for n, entry in enumerate(item["relights"], start=1)
+        ]
+        _check_count("relights", len(relights), self._brief.num_relight_variants)
+        _check_count("motions", len(item["motions"]), self._brief.num_video_variants)
+        scene, light = self._scene_and_light(item)
+        motions = [motion_from(entry, light, self._allowed) for entry in item["motions"]]
+        return prompter_pb2.PromptSet(
+            image_prompt=_image_prompt(scene, light),
+            scene=scene,
+            light=light,
+            relight_prompts=relights[: self._brief.num_relight_variants],
+            motion_prompts=motions[: self._brief.num_video_variants],
+        )
+
+    def _video(self, item: Mapping[str, Any]) -> prompter_pb2.VideoPrompt:
+        scene, light = self._scene_and_light(item)
+        motion = motion_from(item["motion"], light, self._allowed)
+        text = f"{_image_prompt(scene, light)} {motion.text}"
+        return prompter_pb2.VideoPrompt(text=text, scene=scene, light=light, motion=motion)
+
+    def _scene_and_light(self, item: Mapping[str, Any]) -> tuple[scene_pb2.SceneDescription, light_pb2.Light]:
+        scene = scene_from(item["scene"], seed=0)
+        if self._brief.scene_kinds and scene.kind not in self._brief.scene_kinds:
+            raise AnswerError(f"scene kind {item['scene']['kind']!r} was not asked for")
+        return scene, light_from(item["light"], self._allowed, "original")
+
+
+def light_rules(allowed: Allowed) -> str:
+    """Return the sentence that tells which sources and maps may be used."""
+    rules = f"Types of light sources you may use: {', '.join(sorted(allowed.source_types))}."
+    if "environment_map" in allowed.source_types:
+        rules += f" Environment maps by name: {', '.join(sorted(allowed.maps))}."
+    return rules
+
+
+def already_written(descriptions: Sequence[str]) -> str:
+    """Return the paragraph that tells what not to write again."""
+    if not descriptions:
+        return ""
+    return "Already written, write nothing like these:\n" + "\n".join(
+        f"- {text}" for text in descriptions[-_NUM_TOLD_DESCRIPTIONS:]
+    )
+
+
+def task_of(*parts: str) -> str:
+    """Join the parts that are not empty into one task."""
+    return "\n\n".join(part for part in parts if part)
+
+
+def relight_from(item: Mapping[str, Any], allowed: Allowed, name: str) -> prompter_pb2.RelightPrompt:
+    """Return one relight instruction; raises AnswerError as `light_from`."""
+    return prompter_pb2.RelightPrompt(text=item["instruction"].strip(), light=light_from(item["light"], allowed, name))
+
+
+def _check_count(name: str, num: int, wanted: int) -> None:
+    if num < wanted:
+        raise AnswerError(f"{num} {name}, but {wanted} are wanted")
+
+
+def _image_prompt(scene: scene_pb2.SceneDescription, light: light_pb2.Light) -> str:
+    return f"{scene.description[:1].upper()}{scene.description[1:]}, lit by {light.text}."

@@ -1,0 +1,195 @@
+"""From the simplified JSON of an answer to protos, with every disagreement of words and numbers told."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lumenmill.common.v1 import artifact_pb2, camera_pb2, light_pb2, scene_pb2
+from lumenmill.prompter.v1 import prompter_pb2
+
+from lumenmill_prompter import lights
+
+Json = Mapping[str, Any]
+
+
+class AnswerError(Exception):
+    """An item of an answer that cannot be used; the text goes back to the model."""
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What the request allows in lights: types of sources by the names of the schema, and maps by name."""
+
+    source_types: frozenset[str]
+    maps: Mapping[str, artifact_pb2.Artifact]
+
+
+KIND_OF_TYPE = {
+    "area": light_pb2.LIGHT_KIND_AREA,
+    "directional": light_pb2.LIGHT_KIND_DIRECTIONAL,
+    "sun_sky": light_pb2.LIGHT_KIND_SUN_SKY,
+    "environment_map": light_pb2.LIGHT_KIND_ENVIRONMENT_MAP,
+    "ambient": light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS,
+}
+
+
+def scene_from(item: Json, seed: int) -> scene_pb2.SceneDescription:
+    """Return the scene of an answer."""
+    return scene_pb2.SceneDescription(
+        kind=scene_pb2.SceneKind.Value(f"SCENE_KIND_{item['kind'].upper()}"),
+        description=item["description"].strip().rstrip("."),
+        subjects=item["subjects"],
+        materials=item["materials"],
+        place=item["place"],
+        seed=seed,
+    )
+
+
+def light_from(item: Json, allowed: Allowed, name: str) -> light_pb2.Light:
+    """Return the light of an answer, its attributes derived.
+
+    Raises:
+        AnswerError: a source is not allowed or out of bounds, or the text contradicts the numbers.
+    """
+    light = light_pb2.Light(text=item["text"].strip().rstrip("."), name=name)
+    light.sources.extend(_source(source, allowed) for source in item["sources"])
+    light.attributes.CopyFrom(lights.derive_attributes(light))
+    _check_agreement(light)
+    return light
+
+
+def motion_from(item: Json, start: light_pb2.Light | None, allowed: Allowed) -> prompter_pb2.MotionPrompt:
+    """Return a motion; a light that moves starts from `start` (None: the structure of the move is left out).
+
+    Raises:
+        AnswerError: neither camera nor light moves, or the end light cannot be used.
+    """
+    motion = prompter_pb2.MotionPrompt(text=item["text"].strip())
+    if item["camera"] is not None and item["camera"]["move"] != "static":
+        motion.camera.path.CopyFrom(_camera_path(item["camera"]))
+    if item["light_end"] is not None:
+        end = light_from(item["light_end"], allowed, "end")
+        if start is not None and start.sources:
+            motion.light_path.CopyFrom(_light_path(start, end))
+    elif not motion.HasField("camera"):
+        raise AnswerError(f"motion {item['text']!r} moves neither the camera nor the light")
+    return motion
+
+
+def _light_path(start: light_pb2.Light, end: light_pb2.Light) -> light_pb2.LightPath:
+    same = [s.WhichOneof("kind") for s in start.sources] == [s.WhichOneof("kind") for s in end.sources]
+    movable = same and all(s.WhichOneof("kind") in {"area", "directional", "sun_sky"} for s in start.sources)
+    return light_pb2.LightPath(
+        keyframes=[
+            light_pb2.LightKeyframe(time_fraction=0.0, light=start),
+            light_pb2.LightKeyframe(time_fraction=1.0, light=end),
+        ],
+        interpolation=light_pb2.LIGHT_INTERPOLATION_MOVE if movable else light_pb2.LIGHT_INTERPOLATION_BLEND,
+    )
+
+
+def _camera_path(item: Json) -> camera_pb2.CameraPath:
+    amount = float(item["amount"])
+    match item["move"]:
+        case "orbit":
+            return camera_pb2.CameraPath(orbit=camera_pb2.OrbitMove(sweep_deg=_bounded("orbit", amount, -360, 360)))
+        case "dolly":
+            ratio = _bounded("dolly", amount, 0.1, 20)
+            return camera_pb2.CameraPath(dolly=camera_pb2.DollyMove(end_distance_ratio=ratio))
+        case "pan":
+            return camera_pb2.CameraPath(pan=camera_pb2.PanMove(sweep_deg=_bounded("pan", amount, -180, 180)))
+        case _:
+            return camera_pb2.CameraPath(tilt=camera_pb2.TiltMove(sweep_deg=_bounded("tilt", amount, -90, 90)))
+
+
+def _bounded(name: str, value: float, low: float, high: float) -> float:
+    if not low <= value <= high:
+        raise AnswerError(f"{name} {value:g} is not within {low:g} and {high:g}")
+    return value
+
+
+def _value(item: Json, name: str, default: float, low: float, high: float) -> float:
+    value = item[name]
+    return default if value is None else _bounded(name, float(value), low, high)
+
+
+def _source(item: Json, allowed: Allowed) -> light_pb2.LightSource:
+    kind = item["type"]
+    if kind not in allowed.source_types:
+        raise AnswerError(f"source type {kind!r} is not allowed; use {sorted(allowed.source_types)}")
+    azimuth = _value(item, "azimuth_deg", 0.0, -360.0, 360.0)
+    elevation = _value(item, "elevation_deg", 30.0, -90.0, 90.0)
+    strength = _value(item, "strength", 1.0, 0.0, 100.0)
+    match kind:
+        case "environment_map":
+            return _environment(item, allowed, strength)
+        case "sun_sky":
+            size = _value(item, "size_deg", 0.53, 0.0, 20.0)
+            turbidity = _value(item, "turbidity", 3.0, 0.0, 10.0)
+            height = min(max(elevation, 0.0), 90.0)
+            return lights.sun_sky_light(azimuth, height, turbidity, strength, 1.0, size)
+        case "ambient":
+            return lights.spherical_harmonics_light(azimuth, elevation, 0.8, math.pi * 0.5 * strength, _linear(item))
+        case "directional":
+            size = _value(item, "size_deg", 0.53, 0.0, 90.0)
+            return lights.directional_light(azimuth, elevation, size, math.pi * strength, _color(item))
+        case _:
+            radians = math.radians(_value(item, "size_deg", 14.0, 0.2, 150.0))
+            side = 4.0 * math.tan(radians / 2.0) * math.sqrt(math.pi)
+            return lights.area_light(azimuth, elevation, side, side, 4.0, math.pi * strength, _color(item))
+
+
+def _environment(item: Json, allowed: Allowed, strength: float) -> light_pb2.LightSource:
+    name = item["map"]
+    if name not in allowed.maps:
+        raise AnswerError(f"environment map {name!r} is not known; use one of {sorted(allowed.maps)}")
+    rotation = _value(item, "rotation_deg", 0.0, -360.0, 360.0)
+    return lights.environment_light(allowed.maps[name], rotation, math.log2(max(strength, 1e-3)))
+
+
+def _rgb(item: Json) -> Sequence[float] | None:
+    rgb = item["color_rgb"]
+    if rgb is None:
+        return None
+    if len(rgb) != 3 or not all(0.0 <= float(channel) <= 1e6 for channel in rgb) or max(rgb) <= 0.0:
+        raise AnswerError(f"color_rgb {rgb} is not three numbers from 0 to 1, one of them above 0")
+    return [float(channel) for channel in rgb]
+
+
+def _color(item: Json) -> light_pb2.LightColor:
+    rgb = _rgb(item)
+    if rgb is not None:
+        return lights.rgb(rgb)
+    return lights.kelvin(_value(item, "color_temperature_k", 6504.0, 1000.0, 25000.0))
+
+
+def _linear(item: Json) -> Sequence[float]:
+    return _rgb(item) or lights.rgb_of_temperature(_value(item, "color_temperature_k", 6504.0, 1667.0, 25000.0))
+
+
+_SIDE_WORDS = (("left", -90.0), ("right", 90.0))
+_WARM = re.compile(r"\b(?:warm|golden|amber|orange|candle|tungsten)\b", re.IGNORECASE)
+_COOL = re.compile(r"\b(?:cool|cold|icy|blue|bluish|moonlight)\b", re.IGNORECASE)
+
+
+def _check_agreement(light: light_pb2.Light) -> None:
+    """Compare the words of a light that has one source with its numbers: side, and warm or cool."""
+    if len(light.sources) > 1:
+        return
+    attributes, words = light.attributes, light.text
+    if attributes.HasField("azimuth_deg"):
+        for side, centre in _SIDE_WORDS:
+            comes_from = re.search(
+                rf"\bfrom (?:the |camera |behind on the |back |front |upper |lower )*{side}\b", words
+            )
+            if comes_from and lights.circular_difference_deg(attributes.azimuth_deg, centre) > 100.0:
+                raise AnswerError(
+                    f"light {words!r} says {side}, but azimuth {attributes.azimuth_deg:g} is on the other side"
+                )
+    if attributes.HasField("color_temperature_k"):
+        kelvin = attributes.color_temperature_k
+        warm, cool = bool(_WARM.search(words)), bool(_COOL.search(words))
+        if (warm and not cool and kelvin > 7000.0) or (cool and not warm and kelvin < 4500.0):
+            raise AnswerError(f"light {words!r} has {kelvin:.0f} K, which its words contradict")
