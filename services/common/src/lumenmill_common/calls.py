@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -63,7 +63,7 @@ class StreamMethod(Protocol[_RequestT_contra, _ResponseT_co]):
 class UnaryMethod(Protocol[_RequestT_contra, _ResponseT_co]):
     """A unary method of a stub."""
 
-    async def __call__(self, request: _RequestT_contra, /, *, timeout: float | None = None) -> _ResponseT_co:  # noqa: ASYNC109 - the name is the library's
+    def __call__(self, request: _RequestT_contra, /, *, timeout: float | None = None) -> Awaitable[_ResponseT_co]:
         """Makes the call."""
 
 

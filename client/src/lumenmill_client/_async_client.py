@@ -1,0 +1,238 @@
+"""The asynchronous client: everything a program does with a mesh."""
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc
+from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
+from lumenmill.common.v1 import artifact_pb2, camera_pb2, generation_pb2, light_pb2, scene_pb2
+from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
+from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
+from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
+from lumenmill.relighter.v1 import relighter_pb2, relighter_pb2_grpc
+from lumenmill.video.v1 import video_pb2, video_pb2_grpc
+from lumenmill_common.calls import call_heavy, call_unary, connect
+from lumenmill_common.errors import NotFoundError
+
+from lumenmill_client._events import OnProgress, listener
+from lumenmill_client._runs import Runs
+from lumenmill_client._settings import ClientSettings
+from lumenmill_client._store import Store
+from lumenmill_client.mesh import local_address
+
+__all__ = ["AsyncClient"]
+
+
+class AsyncClient:
+    """A connection to a mesh.
+
+    Every heavy call takes `request_id`: give the same one again, from any process, to re-attach to the running job or
+    to get its finished result; without one a fresh id is made. Broken connections are mended by re-attaching.
+
+    Raises (from every method): lumenmill_common.errors.LumenmillError, the one that the service's answer stands for.
+    """
+
+    def __init__(self, address: str = "", settings: ClientSettings | None = None) -> None:
+        """Connects to the orchestrator at `address`, or as the settings say, or to the mesh on this machine.
+
+        Raises:
+            UnavailableError: no address is given and no mesh runs on this machine.
+        """
+        self._settings = settings or ClientSettings()
+        self.address = address or self._settings.address or local_address(self._settings.home)
+        self._channel = connect(self.address, self._settings)
+        self._model_channels: dict[str, grpc.aio.Channel] = {}
+        self.runs = Runs(self._channel)
+        """Recipes and their runs."""
+        self.store = Store(self._channel)
+        """Artifacts."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        for channel in [self._channel, *self._model_channels.values()]:
+            await channel.close()
+
+    # Models.
+
+    async def models(self) -> Sequence[run_pb2.RegisteredModel]:
+        """The models of the mesh, as they describe themselves."""
+        stub = run_pb2_grpc.RunServiceStub(self._channel)
+        return (await call_unary(stub.ListModels, run_pb2.ListModelsRequest())).models
+
+    async def _channel_of(self, contract: str, model: str) -> grpc.aio.Channel:
+        """Channel to the model of that name, or to the first ready one that keeps the contract."""
+        models = await self.models()
+        fitting = [
+            known for known in models if contract in known.model.contracts and (not model or known.name == model)
+        ]
+        if not fitting:
+            names = ", ".join(sorted(known.name for known in models if contract in known.model.contracts)) or "none"
+            wanted = f"a model named {model!r}" if model else "a model"
+            raise NotFoundError(f"the mesh has not {wanted} for {contract}; it has: {names}")
+        address = next((known.address for known in fitting if known.ready), fitting[0].address)
+        if address not in self._model_channels:
+            self._model_channels[address] = connect(address, self._settings)
+        return self._model_channels[address]
+
+    # Heavy calls.
+
+    async def caption(
+        self,
+        media: str | Path | artifact_pb2.Artifact,
+        *,
+        model: str = "",
+        seed: int = 0,
+        request_id: str = "",
+        on_progress: OnProgress | None = None,
+    ) -> captioner_pb2.CaptionResult:
+        """Describes an image or clip, and measures its light. Local files are uploaded first."""
+        channel = await self._channel_of("lumenmill.captioner.v1.CaptionerService", model)
+        request = captioner_pb2.CaptionRequest(
+            job=_job(request_id), subject=captioner_pb2.Subject(media=await self._artifact(media)), seed=seed
+        )
+        stub = captioner_pb2_grpc.CaptionerServiceStub(channel)
+        result: captioner_pb2.CaptionResult = await call_heavy(stub.Caption, request, on_event=listener(on_progress))
+        return result
+
+    async def render(
+        self,
+        prompt: str = "",
+        *,
+        scene: scene_pb2.SceneDescription | None = None,
+        light: light_pb2.Light | None = None,
+        camera: camera_pb2.Camera | None = None,
+        width_px: int = 0,
+        height_px: int = 0,
+        num_images: int = 1,
+        preset: str = "",
+        model: str = "",
+        seed: int = 0,
+        request_id: str = "",
+        on_progress: OnProgress | None = None,
+    ) -> imager_pb2.GenerateImagesResult:
+        """Makes images of a prompt or scene."""
+        channel = await self._channel_of("lumenmill.imager.v1.ImagerService", model)
+        request = imager_pb2.GenerateImagesRequest(
+            job=_job(request_id),
+            prompt=prompt,
+            scene=scene,
+            light=light,
+            camera=camera,
+            width_px=width_px,
+            height_px=height_px,
+            num_images=num_images,
+            preset=preset,
+            seed=seed,
+        )
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        result: imager_pb2.GenerateImagesResult = await call_heavy(
+            stub.GenerateImages, request, on_event=listener(on_progress)
+        )
+        return result
+
+    async def relight(
+        self,
+        image: str | Path | artifact_pb2.Artifact | None,
+        variants: Sequence[relighter_pb2.RelightVariant],
+        *,
+        scene: artifact_pb2.Artifact | None = None,
+        preset: str = "",
+        model: str = "",
+        seed: int = 0,
+        request_id: str = "",
+        on_progress: OnProgress | None = None,
+    ) -> relighter_pb2.RelightResult:
+        """Makes variants of an image under other lights, environments or viewpoints."""
+        channel = await self._channel_of("lumenmill.relighter.v1.RelighterService", model)
+        request = relighter_pb2.RelightRequest(
+            job=_job(request_id),
+            image=await self._artifact(image) if image is not None else None,
+            scene=scene,
+            variants=variants,
+            preset=preset,
+            seed=seed,
+        )
+        stub = relighter_pb2_grpc.RelighterServiceStub(channel)
+        result: relighter_pb2.RelightResult = await call_heavy(stub.Relight, request, on_event=listener(on_progress))
+        return result
+
+    async def decompose(
+        self,
+        image: str | Path | artifact_pb2.Artifact | None,
+        *,
+        scene: artifact_pb2.Artifact | None = None,
+        preset: str = "",
+        model: str = "",
+        request_id: str = "",
+        on_progress: OnProgress | None = None,
+    ) -> relighter_pb2.DecomposeResult:
+        """Takes an image apart into all intrinsic maps that the model has."""
+        channel = await self._channel_of("lumenmill.relighter.v1.RelighterService", model)
+        request = relighter_pb2.DecomposeRequest(
+            job=_job(request_id),
+            image=await self._artifact(image) if image is not None else None,
+            scene=scene,
+            preset=preset,
+        )
+        stub = relighter_pb2_grpc.RelighterServiceStub(channel)
+        result: relighter_pb2.DecomposeResult = await call_heavy(
+            stub.Decompose, request, on_event=listener(on_progress)
+        )
+        return result
+
+    async def video(
+        self,
+        request: video_pb2.GenerateVideoRequest,
+        *,
+        model: str = "",
+        on_progress: OnProgress | None = None,
+    ) -> video_pb2.GenerateVideoResult:
+        """Makes a clip. A request without a request id gets a fresh one."""
+        channel = await self._channel_of("lumenmill.video.v1.VideoService", model)
+        whole = video_pb2.GenerateVideoRequest()
+        whole.CopyFrom(request)
+        whole.job.MergeFrom(_job(request.job.request_id))
+        stub = video_pb2_grpc.VideoServiceStub(channel)
+        result: video_pb2.GenerateVideoResult = await call_heavy(
+            stub.GenerateVideo, whole, on_event=listener(on_progress)
+        )
+        return result
+
+    async def prompts(
+        self,
+        brief: prompter_pb2.Brief,
+        *,
+        model: str = "",
+        seed: int = 0,
+        request_id: str = "",
+        on_progress: OnProgress | None = None,
+    ) -> prompter_pb2.GeneratePromptSetsResult:
+        """Writes prompt sets from a brief."""
+        channel = await self._channel_of("lumenmill.prompter.v1.PrompterService", model)
+        request = prompter_pb2.GeneratePromptSetsRequest(job=_job(request_id), brief=brief, seed=seed)
+        stub = prompter_pb2_grpc.PrompterServiceStub(channel)
+        result: prompter_pb2.GeneratePromptSetsResult = await call_heavy(
+            stub.GeneratePromptSets, request, on_event=listener(on_progress)
+        )
+        return result
+
+    async def _artifact(self, media: str | Path | artifact_pb2.Artifact) -> artifact_pb2.Artifact:
+        return media if isinstance(media, artifact_pb2.Artifact) else await self.store.upload(media)
+
+
+def _job(request_id: str) -> generation_pb2.JobOptions:
+    """Options of a job that a person or program waits for."""
+    return generation_pb2.JobOptions(
+        request_id=request_id or f"client-{uuid.uuid4().hex}", priority=generation_pb2.JOB_PRIORITY_HIGH
+    )

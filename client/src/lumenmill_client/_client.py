@@ -1,0 +1,150 @@
+"""The blocking client: the asynchronous one on an event loop of its own."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from lumenmill.captioner.v1 import captioner_pb2
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.imager.v1 import imager_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill.prompter.v1 import prompter_pb2
+from lumenmill.relighter.v1 import relighter_pb2
+from lumenmill.video.v1 import video_pb2
+
+from lumenmill_client._async_client import AsyncClient
+from lumenmill_client._settings import ClientSettings
+
+__all__ = ["Client"]
+
+ResultT = TypeVar("ResultT")
+
+
+class Client:
+    """A connection to a mesh whose methods block. Arguments and errors are those of `AsyncClient`."""
+
+    def __init__(self, address: str = "", settings: ClientSettings | None = None) -> None:
+        """As `AsyncClient`."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="lumenmill-client", daemon=True)
+        self._thread.start()
+        try:
+            self._client = self._wait(self._connect(address, settings))
+        except BaseException:
+            self._stop()
+            raise
+
+    @staticmethod
+    async def _connect(address: str, settings: ClientSettings | None) -> AsyncClient:
+        return AsyncClient(address, settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._wait(self._client.close())
+        self._stop()
+
+    def models(self) -> Sequence[run_pb2.RegisteredModel]:
+        """The models of the mesh, as they describe themselves."""
+        return self._wait(self._client.models())
+
+    def caption(self, media: str | Path | Artifact, **options: Any) -> captioner_pb2.CaptionResult:
+        """Describes an image or clip, and measures its light; options as `AsyncClient.caption`."""
+        return self._wait(self._client.caption(media, **options))
+
+    def render(self, prompt: str = "", **options: Any) -> imager_pb2.GenerateImagesResult:
+        """Makes images of a prompt or scene; options as `AsyncClient.render`."""
+        return self._wait(self._client.render(prompt, **options))
+
+    def relight(
+        self,
+        image: str | Path | Artifact | None,
+        variants: Sequence[relighter_pb2.RelightVariant],
+        **options: Any,
+    ) -> relighter_pb2.RelightResult:
+        """Makes variants of an image under other lights; options as `AsyncClient.relight`."""
+        return self._wait(self._client.relight(image, variants, **options))
+
+    def decompose(self, image: str | Path | Artifact | None, **options: Any) -> relighter_pb2.DecomposeResult:
+        """Takes an image apart into intrinsic maps; options as `AsyncClient.decompose`."""
+        return self._wait(self._client.decompose(image, **options))
+
+    def video(self, request: video_pb2.GenerateVideoRequest, **options: Any) -> video_pb2.GenerateVideoResult:
+        """Makes a clip; options as `AsyncClient.video`."""
+        return self._wait(self._client.video(request, **options))
+
+    def prompts(self, brief: prompter_pb2.Brief, **options: Any) -> prompter_pb2.GeneratePromptSetsResult:
+        """Writes prompt sets from a brief; options as `AsyncClient.prompts`."""
+        return self._wait(self._client.prompts(brief, **options))
+
+    def upload(self, path: str | Path) -> Artifact:
+        """Stores a local file and returns its artifact."""
+        return self._wait(self._client.store.upload(path))
+
+    def read(self, artifact: Artifact | str) -> bytes:
+        """The verified bytes of an artifact, or of the one with this digest."""
+        return self._wait(self._client.store.read(artifact))
+
+    def download(self, artifact: Artifact | str, path: str | Path) -> Path:
+        """Writes an artifact to a local file, whole or not at all."""
+        return self._wait(self._client.store.download(artifact, path))
+
+    def submit(self, recipe: str | Path, parameters: Mapping[str, Any] | None = None, **options: Any) -> run_pb2.Run:
+        """Starts a run of a recipe file; options as `Runs.submit`."""
+        return self._wait(self._client.runs.submit(recipe, parameters, **options))
+
+    def watch(self, run_id: str) -> Iterator[run_pb2.Run]:
+        """The run's state now and at every change, until it has ended."""
+        return self._iterate(self._client.runs.watch(run_id))
+
+    def wait(self, run_id: str) -> run_pb2.Run:
+        """Waits until the run has ended, and returns it."""
+        return self._wait(self._client.runs.wait(run_id))
+
+    def samples(self, run_id: str = "", **filters: Any) -> Iterator[run_pb2.Sample]:
+        """Samples in the order they were made; filters as `Runs.samples`."""
+        return self._iterate(self._client.runs.samples(run_id, **filters))
+
+    def lineage(self, sample_id: str) -> run_pb2.GetLineageResponse:
+        """Everything that led to a sample."""
+        return self._wait(self._client.runs.lineage(sample_id))
+
+    def export(self, run_id: str, **options: Any) -> run_pb2.ExportResult:
+        """Writes the accepted samples of a run as a dataset into the store; options as `Runs.export`."""
+        return self._wait(self._client.runs.export(run_id, **options))
+
+    def _wait(self, coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
+
+    def _iterate(self, items: AsyncIterator[ResultT]) -> Iterator[ResultT]:
+        async def following() -> tuple[bool, ResultT | None]:
+            try:
+                return True, await anext(items)
+            except StopAsyncIteration:
+                return False, None
+
+        while True:
+            more, item = self._wait(following())
+            if not more:
+                return
+            yield item  # type: ignore[misc]  # an item when there is more
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -1,0 +1,161 @@
+"""Recipes and their runs: plan, submit, follow, stop, read, export."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf import json_format
+from google.protobuf.struct_pb2 import Struct
+from lumenmill.common.v1 import generation_pb2
+from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
+from lumenmill_common.calls import RetryPolicy, call_unary
+from lumenmill_common.errors import InvalidArgumentError, UnavailableError
+from lumenmill_common.status import error_from_rpc
+
+from lumenmill_client._events import OnProgress, ProgressEvent
+
+__all__ = ["Runs"]
+
+_ENDED = {run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_CANCELLED, run_pb2.RUN_STATE_FAILED}
+
+
+class Runs:
+    """The runs of a mesh."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = run_pb2_grpc.RunServiceStub(channel)
+
+    async def plan(self, recipe: str | Path, parameters: Mapping[str, Any] | None = None) -> run_pb2.PlanRecipeResponse:
+        """Checks a recipe file and says what it would do; problems are in the answer, not raised."""
+        request = run_pb2.PlanRecipeRequest(
+            recipe=_text_of(recipe), recipe_name=str(recipe), parameters=_struct(parameters)
+        )
+        return await call_unary(self._stub.PlanRecipe, request)
+
+    async def submit(
+        self,
+        recipe: str | Path,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        run_id: str = "",
+        priority: generation_pb2.JobPriority.ValueType = generation_pb2.JOB_PRIORITY_UNSPECIFIED,
+    ) -> run_pb2.Run:
+        """Starts a run of a recipe file. The same `run_id` and content again returns the run that is there."""
+        request = run_pb2.SubmitRunRequest(
+            run_id=run_id,
+            recipe=_text_of(recipe),
+            recipe_name=str(recipe),
+            parameters=_struct(parameters),
+            priority=priority,
+        )
+        return (await call_unary(self._stub.SubmitRun, request)).run
+
+    async def watch(self, run_id: str) -> AsyncIterator[run_pb2.Run]:
+        """The run's state now and at every change, until it has ended; survives a restart of the orchestrator."""
+        retry, attempt = RetryPolicy(), 0
+        while True:
+            attempt += 1
+            try:
+                async for response in self._stub.WatchRun(run_pb2.WatchRunRequest(run_id=run_id)):
+                    attempt = 0
+                    yield response.run
+                    if response.run.state in _ENDED:
+                        return
+            except grpc.RpcError as broken:
+                error = error_from_rpc(broken)
+                if not isinstance(error, UnavailableError) or attempt >= retry.max_attempts:
+                    raise error from broken
+            await asyncio.sleep(retry.delay_s(max(attempt, 1), 0.0))
+
+    async def wait(self, run_id: str) -> run_pb2.Run:
+        """Waits until the run has ended, and returns it."""
+        async for run in self.watch(run_id):
+            if run.state in _ENDED:
+                return run
+        raise UnavailableError("the orchestrator ended the watch of a run that has not ended")
+
+    async def get(self, run_id: str) -> run_pb2.Run:
+        """One run."""
+        return (await call_unary(self._stub.GetRun, run_pb2.GetRunRequest(run_id=run_id))).run
+
+    async def list(self) -> AsyncIterator[run_pb2.Run]:
+        """Every run, the newest first."""
+        token = ""
+        while True:
+            page = await call_unary(self._stub.ListRuns, run_pb2.ListRunsRequest(page_size=100, page_token=token))
+            for run in page.runs:
+                yield run
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def cancel(self, run_id: str) -> run_pb2.Run:
+        """Stops a run for good."""
+        return (await call_unary(self._stub.CancelRun, run_pb2.CancelRunRequest(run_id=run_id))).run
+
+    async def pause(self, run_id: str) -> run_pb2.Run:
+        """Stops a run from starting new nodes."""
+        return (await call_unary(self._stub.PauseRun, run_pb2.PauseRunRequest(run_id=run_id))).run
+
+    async def resume(self, run_id: str) -> run_pb2.Run:
+        """Lets a paused run go on."""
+        return (await call_unary(self._stub.ResumeRun, run_pb2.ResumeRunRequest(run_id=run_id))).run
+
+    async def samples(
+        self,
+        run_id: str = "",
+        *,
+        verdicts: Sequence[run_pb2.Verdict.ValueType] = (),
+        kinds: Sequence[run_pb2.SampleKind.ValueType] = (),
+        group_id: str = "",
+    ) -> AsyncIterator[run_pb2.Sample]:
+        """Samples in the order they were made, filtered; pages are fetched as they are needed."""
+        token = ""
+        while True:
+            request = run_pb2.ListSamplesRequest(
+                run_id=run_id, verdicts=verdicts, kinds=kinds, group_id=group_id, page_size=200, page_token=token
+            )
+            page = await call_unary(self._stub.ListSamples, request)
+            for sample in page.samples:
+                yield sample
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def lineage(self, sample_id: str) -> run_pb2.GetLineageResponse:
+        """Everything that led to a sample."""
+        return await call_unary(self._stub.GetLineage, run_pb2.GetLineageRequest(sample_id=sample_id))
+
+    async def export(
+        self,
+        run_id: str,
+        *,
+        export_format: run_pb2.ExportFormat.ValueType = run_pb2.EXPORT_FORMAT_PARQUET,
+        embed_media: bool = True,
+        on_progress: OnProgress | None = None,
+    ) -> run_pb2.ExportResult:
+        """Writes the accepted samples of a run as a dataset into the store; download its files by their artifacts."""
+        request = run_pb2.ExportRunRequest(run_id=run_id, format=export_format, embed_media=embed_media)
+        try:
+            async for response in self._stub.ExportRun(request):
+                if response.WhichOneof("event") == "result":
+                    return response.result
+                if on_progress:
+                    progress = response.progress
+                    on_progress(ProgressEvent(progress.stage, progress.step, progress.total))
+        except grpc.RpcError as error:
+            raise error_from_rpc(error) from error
+        raise UnavailableError("the orchestrator ended the export without a result")
+
+
+def _text_of(recipe: str | Path) -> str:
+    path = Path(recipe)
+    if not path.is_file():
+        raise InvalidArgumentError("recipe", f"there is no file {str(recipe)!r}")
+    return path.read_text()
+
+
+def _struct(parameters: Mapping[str, Any] | None) -> Struct:
+    return json_format.ParseDict(dict(parameters or {}), Struct())

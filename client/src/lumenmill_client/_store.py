@@ -1,0 +1,109 @@
+"""Artifacts of the mesh: up, down, listing, checking, cleaning."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.orchestrator.v1 import artifact_service_pb2, artifact_service_pb2_grpc
+from lumenmill_common.artifacts import media_type_of
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.status import error_from_rpc
+
+__all__ = ["Store"]
+
+_CHUNK_BYTES = 1 << 20
+
+
+class Store:
+    """The artifact store, through the orchestrator; no credentials of the store itself are needed."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = artifact_service_pb2_grpc.ArtifactServiceStub(channel)
+
+    async def upload(self, path: str | Path) -> Artifact:
+        """Stores a local file and returns its artifact.
+
+        Raises:
+            InvalidArgumentError: there is no such file, or it is of no kind that the store keeps.
+        """
+        file = Path(path)
+        if not await asyncio.to_thread(file.is_file):
+            raise InvalidArgumentError("path", f"there is no file {str(path)!r}")
+        try:
+            response = await self._stub.UploadArtifact(_pieces(file))
+        except grpc.RpcError as error:
+            raise error_from_rpc(error) from error
+        return response.artifact
+
+    async def chunks(self, artifact: Artifact | str) -> AsyncIterator[bytes]:
+        """The verified bytes of an artifact, or of the one with this digest, in pieces of at most 1 MiB."""
+        sha256 = artifact if isinstance(artifact, str) else artifact.sha256
+        try:
+            async for response in self._stub.DownloadArtifact(
+                artifact_service_pb2.DownloadArtifactRequest(sha256=sha256)
+            ):
+                yield response.chunk
+        except grpc.RpcError as error:
+            raise error_from_rpc(error) from error
+
+    async def read(self, artifact: Artifact | str) -> bytes:
+        """The verified bytes of an artifact, or of the one with this digest."""
+        return b"".join([chunk async for chunk in self.chunks(artifact)])
+
+    async def download(self, artifact: Artifact | str, path: str | Path) -> Path:
+        """Writes an artifact to a local file, whole or not at all."""
+        target = Path(path)
+        incoming = target.with_name(target.name + ".incoming")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with incoming.open("wb") as file:
+                async for chunk in self.chunks(artifact):
+                    file.write(chunk)
+            incoming.replace(target)
+        finally:
+            incoming.unlink(missing_ok=True)
+        return target
+
+    async def list(self) -> AsyncIterator[Artifact]:
+        """Every artifact, in order of digest."""
+        token = ""
+        while True:
+            request = artifact_service_pb2.ListArtifactsRequest(page_size=1000, page_token=token)
+            try:
+                page = await self._stub.ListArtifacts(request)
+            except grpc.RpcError as error:
+                raise error_from_rpc(error) from error
+            for artifact in page.artifacts:
+                yield artifact
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def verify(self) -> AsyncIterator[artifact_service_pb2.VerifyStoreResponse]:
+        """Reads every artifact and compares its bytes with its digest; yields progress and every damaged artifact."""
+        try:
+            async for response in self._stub.VerifyStore(artifact_service_pb2.VerifyStoreRequest()):
+                yield response
+        except grpc.RpcError as error:
+            raise error_from_rpc(error) from error
+
+    async def collect_garbage(
+        self, *, dry_run: bool = False, min_age_s: int | None = None
+    ) -> AsyncIterator[artifact_service_pb2.CollectGarbageResponse]:
+        """Removes what nothing refers to; yields progress."""
+        request = artifact_service_pb2.CollectGarbageRequest(dry_run=dry_run, min_age_s=min_age_s)
+        try:
+            async for response in self._stub.CollectGarbage(request):
+                yield response
+        except grpc.RpcError as error:
+            raise error_from_rpc(error) from error
+
+
+async def _pieces(file: Path) -> AsyncIterator[artifact_service_pb2.UploadArtifactRequest]:
+    header = artifact_service_pb2.UploadHeader(media_type=media_type_of(file.name), name=file.name)
+    yield artifact_service_pb2.UploadArtifactRequest(header=header)
+    with file.open("rb") as source:
+        while chunk := source.read(_CHUNK_BYTES):
+            yield artifact_service_pb2.UploadArtifactRequest(chunk=chunk)

@@ -1,0 +1,155 @@
+"""Starting, asking and stopping a local mesh from outside."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from lumenmill_common.errors import UnavailableError
+
+from lumenmill_client.mesh._home import Home
+from lumenmill_client.mesh._services import ORCHESTRATOR, MeshOptions
+
+__all__ = ["MeshStatus", "ServiceStatus", "bring_up", "local_address", "status", "take_down"]
+
+_START_S, _STOP_S = 180.0, 60.0
+# A process that crashed this often while the mesh starts will not come up by itself.
+_MAX_RESTARTS = 3
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """One process of a mesh."""
+
+    name: str
+    pid: int | None
+    address: str | None
+    metrics: str | None
+    num_restarts: int
+    health: str
+    """`SERVING`, `NOT_SERVING` while it loads or drains, or `DOWN`."""
+
+
+@dataclass(frozen=True)
+class MeshStatus:
+    """A local mesh."""
+
+    running: bool
+    services: tuple[ServiceStatus, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every process serves."""
+        return self.running and bool(self.services) and all(service.health == "SERVING" for service in self.services)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"ready": self.ready}
+
+
+def local_address(home_path: Path) -> str:
+    """Address of the orchestrator of the mesh in a home.
+
+    Raises:
+        UnavailableError: no mesh runs there.
+    """
+    home = Home.at(home_path)
+    services = home.read_mesh().get("services", []) if home.is_supervised() else []
+    for service in services:
+        if service["name"] == ORCHESTRATOR and service["address"]:
+            return str(service["address"])
+    raise UnavailableError(f"no mesh runs in {home_path}; start one with `lumenmill up`, or set LUMENMILL_ADDRESS")
+
+
+def status(home: Home) -> MeshStatus:
+    """The state of a home's mesh, every process asked for its health."""
+    if not home.is_supervised():
+        return MeshStatus(running=False, services=())
+    services = home.read_mesh().get("services", [])
+    return MeshStatus(running=True, services=asyncio.run(_with_health(services)))
+
+
+async def _with_health(services: list[dict[str, Any]]) -> tuple[ServiceStatus, ...]:
+    healths = await asyncio.gather(*(_health(service["address"]) for service in services))
+    return tuple(ServiceStatus(**service, health=health) for service, health in zip(services, healths, strict=True))
+
+
+async def _health(address: str | None) -> str:
+    if not address:
+        return "DOWN"
+    async with grpc.aio.insecure_channel(address) as channel:
+        check: Any = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]  # absent from its stubs
+        try:
+            request = health_pb2.HealthCheckRequest()
+            response = await check(request, timeout=2)
+        except grpc.RpcError:
+            return "DOWN"
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
+
+
+def bring_up(home: Home, options: MeshOptions, on_change: Callable[[MeshStatus], None]) -> MeshStatus:
+    """Starts the mesh of a home, when it does not run yet, and waits until every process serves.
+
+    Raises:
+        UnavailableError: a process does not come up; the text ends with the last lines of its log.
+    """
+    home.make()
+    if not home.is_supervised():
+        _start_supervisor(home, options)
+    deadline_s = time.monotonic() + _START_S
+    while time.monotonic() < deadline_s:
+        state = status(home)
+        on_change(state)
+        if state.ready:
+            return state
+        for service in state.services:
+            if service.num_restarts >= _MAX_RESTARTS and service.health == "DOWN":
+                raise UnavailableError(f"{service.name} does not start:\n{_tail(home.log_file(service.name))}")
+        time.sleep(0.2)
+    raise UnavailableError(f"the mesh did not come up within {_START_S:.0f} s; logs are in {home.root / 'logs'}")
+
+
+def _start_supervisor(home: Home, options: MeshOptions) -> None:
+    home.mesh_file.unlink(missing_ok=True)
+    with home.log_file("supervisor").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "lumenmill_client.mesh", str(home.root), options.model_dump_json()],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    deadline_s = time.monotonic() + 20.0
+    while not home.is_supervised() or not home.mesh_file.exists():
+        if process.poll() is not None or time.monotonic() > deadline_s:
+            raise UnavailableError(f"the supervisor does not start:\n{_tail(home.log_file('supervisor'))}")
+        time.sleep(0.05)
+
+
+def take_down(home: Home) -> bool:
+    """Stops the mesh of a home and waits until it has drained; whether there was one.
+
+    Raises:
+        UnavailableError: it does not stop.
+    """
+    if not home.is_supervised():
+        return False
+    os.kill(int(home.read_mesh()["pid"]), signal.SIGTERM)
+    deadline_s = time.monotonic() + _STOP_S
+    while home.is_supervised():
+        if time.monotonic() > deadline_s:
+            raise UnavailableError(f"the mesh does not stop; see {home.log_file('supervisor')}")
+        time.sleep(0.05)
+    return True
+
+
+def _tail(log: Path, num_lines: int = 12) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-num_lines:])

@@ -1,0 +1,68 @@
+"""Which processes make up the embedded mesh, and the environment of each."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from lumenmill_client.mesh._home import Home
+
+__all__ = ["ORCHESTRATOR", "MeshOptions", "ServiceSpec", "environment_of", "services_of"]
+
+ORCHESTRATOR = "orchestrator"
+
+
+class MeshOptions(BaseModel):
+    """What a user may choose about the embedded mesh."""
+
+    model_config = ConfigDict(frozen=True)
+
+    port: int = 0
+    """Port of the orchestrator on 127.0.0.1; 0 picks one."""
+    environment_maps_dir: Path | None = None
+    """Folder of `.hdr` and `.exr` maps for studio."""
+    assets_dir: Path | None = None
+    """Folder of the user's own meshes for studio."""
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """One process of the mesh. Its name is the model's name in recipes, but for the orchestrator."""
+
+    name: str
+    module: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def services_of(options: MeshOptions, home: Home) -> list[ServiceSpec]:
+    """The processes of the embedded mesh; with an LLM endpoint in the environment, its prompter too."""
+    folders = {
+        "LUMENMILL_ENVIRONMENT_MAPS_DIR": options.environment_maps_dir,
+        "LUMENMILL_ASSETS_DIR": options.assets_dir,
+    }
+    studio = {variable: str(folder.absolute()) for variable, folder in folders.items() if folder}
+    services = [
+        ServiceSpec("grammar", "lumenmill_prompter", {"LUMENMILL_FAMILY": "grammar"}),
+        ServiceSpec("studio", "lumenmill_studio", studio),
+        ServiceSpec("photometric", "lumenmill_captioner"),
+    ]
+    if os.environ.get("LUMENMILL_OPENAI_BASE_URL"):
+        services.append(ServiceSpec("openai", "lumenmill_prompter", {"LUMENMILL_FAMILY": "openai"}))
+    orchestrator = {
+        "LUMENMILL_DATABASE_URL": f"sqlite:///{home.database}",
+        "LUMENMILL_MODELS": str(home.models_file),
+    }
+    return [*services, ServiceSpec(ORCHESTRATOR, "lumenmill_orchestrator", orchestrator)]
+
+
+def environment_of(spec: ServiceSpec, home: Home, port: int) -> dict[str, str]:
+    """The whole environment of a process that listens on `port` (0 picks one)."""
+    return os.environ | {
+        "LUMENMILL_LISTEN_ADDRESS": f"127.0.0.1:{port}",
+        "LUMENMILL_METRICS_ADDRESS": "127.0.0.1:0",
+        "LUMENMILL_ADDRESS_FILE": str(home.address_file(spec.name)),
+        "LUMENMILL_STORE_URL": home.store.as_uri(),
+        **spec.environment,
+    }

@@ -1,0 +1,142 @@
+"""Keeps the processes of a mesh alive: starts them, starts again what crashes, stops them together."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from lumenmill_client.mesh._home import Home, write_json
+from lumenmill_client.mesh._services import ORCHESTRATOR, MeshOptions, ServiceSpec, environment_of, services_of
+
+__all__ = ["run_supervisor"]
+
+_POLL_S = 0.1
+_FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.5, 15.0
+# A process that has lived this long starts with a short backoff again after a crash.
+_STABLE_S = 30.0
+# Time that a process gets to drain on SIGTERM before it is killed.
+_STOP_S = 40.0
+
+
+@dataclass
+class _Child:
+    spec: ServiceSpec
+    process: asyncio.subprocess.Process | None = None
+    port: int = 0
+    num_restarts: int = 0
+
+
+class _Supervisor:
+    def __init__(self, home: Home, options: MeshOptions) -> None:
+        self._home, self._options = home, options
+        self._children = [_Child(spec) for spec in services_of(options, home)]
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Runs until SIGTERM or SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        write_json(self._home.models_file, {})
+        async with asyncio.TaskGroup() as tasks:
+            for child in self._children:
+                if child.spec.name == ORCHESTRATOR and self._options.port:
+                    child.port = self._options.port
+                tasks.create_task(self._keep(child))
+            tasks.create_task(self._tell())
+        self._home.mesh_file.unlink(missing_ok=True)
+
+    async def _keep(self, child: _Child) -> None:
+        backoff_s = _FIRST_BACKOFF_S
+        while not self._stop.is_set():
+            started_s = time.monotonic()
+            await self._live(child)
+            if self._stop.is_set():
+                return
+            child.num_restarts += 1
+            backoff_s = _FIRST_BACKOFF_S if time.monotonic() - started_s > _STABLE_S else backoff_s * 2
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), min(backoff_s, _LAST_BACKOFF_S))
+
+    async def _live(self, child: _Child) -> None:
+        """One life of a child, from start to exit."""
+        spec = child.spec
+        self._home.address_file(spec.name).unlink(missing_ok=True)
+        with self._home.log_file(spec.name).open("ab") as log:
+            child.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                spec.module,
+                env=environment_of(spec, self._home, child.port),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        process, stopping = child.process, asyncio.create_task(self._stop.wait())
+        exiting = asyncio.create_task(process.wait())
+        await asyncio.wait({stopping, exiting}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not exiting.done():
+            await _end(process, exiting)
+        child.process = None
+
+    async def _tell(self) -> None:
+        """Writes addresses and states down whenever they change."""
+        told: dict[str, Any] = {}
+        while not self._stop.is_set():
+            state = self._state()
+            if state != told:
+                models = {
+                    service["name"]: service["address"]
+                    for service in state["services"]
+                    if service["address"] and service["name"] != ORCHESTRATOR
+                }
+                write_json(self._home.models_file, models)
+                write_json(self._home.mesh_file, state)
+                told = state
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), _POLL_S)
+
+    def _state(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "services": [self._state_of(child) for child in self._children]}
+
+    def _state_of(self, child: _Child) -> dict[str, Any]:
+        addresses = _read_addresses(self._home, child.spec.name) if child.process else {}
+        if addresses:
+            child.port = int(addresses["grpc"].rpartition(":")[2])  # a child that comes back keeps its port
+        return {
+            "name": child.spec.name,
+            "pid": child.process.pid if child.process else None,
+            "address": addresses.get("grpc"),
+            "metrics": addresses.get("metrics"),
+            "num_restarts": child.num_restarts,
+        }
+
+
+def _read_addresses(home: Home, service: str) -> dict[str, Any]:
+    try:
+        addresses: dict[str, Any] = json.loads(home.address_file(service).read_text())
+    except FileNotFoundError:
+        return {}
+    return addresses
+
+
+async def _end(process: asyncio.subprocess.Process, exiting: "asyncio.Task[int]") -> None:
+    process.terminate()
+    try:
+        await asyncio.wait_for(asyncio.shield(exiting), _STOP_S)
+    except TimeoutError:
+        process.kill()
+        await exiting
+
+
+def run_supervisor(home: Home, options: MeshOptions) -> None:
+    """Supervises a home until it is told to stop; returns at once when another supervisor has it."""
+    home.make()
+    with home.supervising() as is_ours:
+        if is_ours:
+            asyncio.run(_Supervisor(home, options).run())
