@@ -1,0 +1,1 @@
+"""Recipes to datasets, durably: the orchestrator of the mesh."""

@@ -1,0 +1,48 @@
+"""Which artifacts are still needed, and the removal of the others."""
+
+import time
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from lumenmill.orchestrator.v1 import artifact_service_pb2
+from lumenmill_common.artifacts import ArtifactStore
+
+from lumenmill_orchestrator.storage.schema import artifact_uses
+
+__all__ = ["DEFAULT_MIN_AGE_S", "GarbageCollector"]
+
+DEFAULT_MIN_AGE_S = 86_400
+_PAGE = 500
+
+
+class GarbageCollector:
+    """Removes artifacts that no computation, run or export refers to and that are not young.
+
+    Everything that a service makes for a node is referred to once the node has ended; until then its youth protects it.
+    """
+
+    def __init__(self, engine: sa.Engine, store: ArtifactStore) -> None:
+        self._engine, self._store = engine, store
+
+    def collect(self, *, min_age_s: float, dry_run: bool) -> Iterator[artifact_service_pb2.CollectGarbageResponse]:
+        """Progress after every page of the store."""
+        progress = artifact_service_pb2.CollectGarbageResponse()
+        newest_s = time.time() - min_age_s
+        after = ""
+        while page := self._store.list(after, _PAGE):
+            after = page[-1].artifact.sha256
+            needed = self._needed([stored.artifact.sha256 for stored in page])
+            for stored in page:
+                progress.num_examined += 1
+                if stored.artifact.sha256 in needed or stored.modified_time_s > newest_s:
+                    continue
+                if not dry_run:
+                    self._store.delete(stored.artifact.sha256)
+                progress.num_removed += 1
+                progress.num_bytes_freed += stored.artifact.size_bytes
+            yield progress
+
+    def _needed(self, sha256s: list[str]) -> set[str]:
+        query = sa.select(artifact_uses.c.sha256).where(artifact_uses.c.sha256.in_(sha256s)).distinct()
+        with self._engine.connect() as connection:
+            return set(connection.execute(query).scalars())

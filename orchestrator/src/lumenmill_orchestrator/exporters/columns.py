@@ -1,0 +1,238 @@
+"""One fixed schema for every sample, null where something is not known. Columns are explained in docs/recipes.md."""
+
+import hashlib
+import math
+from typing import Any
+
+import pyarrow as pa
+from lumenmill.common.v1 import camera_pb2, light_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+
+__all__ = ["SCHEMA", "row_of", "split_of"]
+
+_MEDIA_FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_ATTRIBUTES = ("azimuth_deg", "elevation_deg", "hardness", "contrast_ev", "color_temperature_k", "intensity_ev")
+_ERRORS = ("direction_deg", "hardness", "contrast_ev", "color_temperature_mired", "intensity_ev")
+_LIGHT_KIND_OF_SOURCE = {
+    "environment_map": light_pb2.LIGHT_KIND_ENVIRONMENT_MAP,
+    "spherical_harmonics": light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS,
+    "sun_sky": light_pb2.LIGHT_KIND_SUN_SKY,
+    "directional": light_pb2.LIGHT_KIND_DIRECTIONAL,
+    "area": light_pb2.LIGHT_KIND_AREA,
+    "background": light_pb2.LIGHT_KIND_BACKGROUND,
+}
+_TEXT_COLUMNS = ("id", "run_id", "chain_id", "group_id", "split", "kind", "node")
+_WORDS = ("caption", "light_caption", "instruction", "prompt")
+
+SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in _TEXT_COLUMNS),
+        *((name, pa.string()) for name in _WORDS),
+        ("image", _MEDIA_FILE),
+        ("video", _MEDIA_FILE),
+        ("width_px", pa.int32()),
+        ("height_px", pa.int32()),
+        ("num_frames", pa.int32()),
+        ("fps", pa.float32()),
+        ("exposure_ev", pa.float32()),
+        ("tone_map", pa.string()),
+        ("light_text", pa.string()),
+        ("light_name", pa.string()),
+        ("light_kind", pa.string()),
+        ("light_kinds", pa.list_(pa.string())),
+        *((f"light_{name}", pa.float32()) for name in _ATTRIBUTES),
+        ("light_irradiance", pa.float32()),
+        ("light_sh", pa.list_(pa.float32())),
+        ("environment_map_sha256", pa.string()),
+        ("environment_map_rotation_deg", pa.float32()),
+        ("environment_map_exposure_ev", pa.float32()),
+        *((f"measured_{name}", pa.float32()) for name in _ATTRIBUTES),
+        *((f"light_error_{name}", pa.float64()) for name in _ERRORS),
+        ("camera_azimuth_deg", pa.float32()),
+        ("camera_elevation_deg", pa.float32()),
+        ("camera_distance_ratio", pa.float32()),
+        ("camera_focal_length_mm", pa.float32()),
+        ("camera_move", pa.string()),
+        ("camera_move_amount", pa.float32()),
+        ("model_family", pa.string()),
+        ("model", pa.string()),
+        ("model_revision", pa.string()),
+        ("model_preset", pa.string()),
+        ("seed", pa.uint64()),
+        (
+            "licences",
+            pa.list_(
+                pa.struct([("subject", pa.string()), ("spdx_id", pa.string()), ("allows_commercial_use", pa.bool_())])
+            ),
+        ),
+        ("scores", pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())]))),
+        (
+            "media",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("role", pa.string()),
+                        ("sha256", pa.string()),
+                        ("media_type", pa.string()),
+                        ("size_bytes", pa.int64()),
+                        ("uri", pa.string()),
+                        ("bytes", pa.binary()),
+                    ]
+                )
+            ),
+        ),
+        ("create_time", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+def split_of(group_id: str) -> str:
+    """The split of a light group: 90 % train, 5 % validation, 5 % test. All samples of a group share it."""
+    percent = int.from_bytes(hashlib.sha256(group_id.encode()).digest()[:4], "big") % 100
+    if percent < 90:
+        return "train"
+    return "validation" if percent < 95 else "test"
+
+
+def row_of(sample: run_pb2.Sample, media: dict[str, bytes | None]) -> dict[str, Any]:
+    """The row of a sample; `media` holds the bytes to embed by role, None for references alone."""
+    row: dict[str, Any] = dict.fromkeys(SCHEMA.names)
+    row |= {name: getattr(sample, name) or None for name in ("id", "run_id", "chain_id", "group_id", "node", *_WORDS)}
+    row["split"] = split_of(sample.group_id)
+    row["kind"] = run_pb2.SampleKind.Name(sample.kind).removeprefix("SAMPLE_KIND_").lower()
+    row["create_time"] = sample.create_time.ToMicroseconds()
+    row |= _media_columns(sample, media)
+    if sample.HasField("light"):
+        row |= _light_columns(sample.light)
+    if sample.HasField("measured_light"):
+        row |= {f"measured_{name}": value for name, value in _attributes(sample.measured_light).items()}
+    row |= {f"light_error_{name}": _finite(sample.scores.get(f"light_error_{name}")) for name in _ERRORS}
+    row["scores"] = [{"name": name, "value": sample.scores[name]} for name in sorted(sample.scores)]
+    if sample.HasField("camera"):
+        row |= _camera_columns(sample.camera)
+    if sample.HasField("record"):
+        record = sample.record
+        row |= {"model_family": record.family, "model": record.model, "model_revision": record.revision}
+        row |= {"model_preset": record.preset or None, "seed": record.seed}
+    row["licences"] = [
+        {
+            "subject": licence.subject,
+            "spdx_id": licence.spdx_id,
+            "allows_commercial_use": licence.allows_commercial_use
+            if licence.HasField("allows_commercial_use")
+            else None,
+        }
+        for licence in sample.licences
+    ]
+    return row
+
+
+def _media_columns(sample: run_pb2.Sample, media: dict[str, bytes | None]) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for role in ("image", "video"):
+        if role in sample.media:
+            artifact = sample.media[role]
+            columns[role] = {"bytes": media.get(role), "path": artifact.uri}
+            columns |= _facts(artifact)
+    columns["media"] = [
+        {
+            "role": role,
+            "sha256": sample.media[role].sha256,
+            "media_type": sample.media[role].media_type,
+            "size_bytes": sample.media[role].size_bytes,
+            "uri": sample.media[role].uri,
+            "bytes": media.get(role),
+        }
+        for role in sorted(sample.media)
+    ]
+    return columns
+
+
+def _facts(artifact: Any) -> dict[str, Any]:
+    if artifact.HasField("video"):
+        facts = artifact.video
+        return {
+            "width_px": facts.width_px,
+            "height_px": facts.height_px,
+            "num_frames": facts.num_frames,
+            "fps": facts.fps,
+        }
+    if not artifact.HasField("image"):
+        return {}
+    facts = artifact.image
+    exposure_ev = facts.exposure_ev if facts.HasField("exposure_ev") else None
+    return {
+        "width_px": facts.width_px,
+        "height_px": facts.height_px,
+        "exposure_ev": exposure_ev,
+        "tone_map": facts.tone_map or None,
+    }
+
+
+def _light_columns(light: light_pb2.Light) -> dict[str, Any]:
+    kinds = [_LIGHT_KIND_OF_SOURCE[source.WhichOneof("kind")] for source in light.sources if source.WhichOneof("kind")]
+    names = [
+        light_pb2.LightKind.Name(kind).removeprefix("LIGHT_KIND_").lower()
+        for kind in kinds or [light_pb2.LIGHT_KIND_TEXT]
+    ]
+    columns: dict[str, Any] = {
+        "light_text": light.text or None,
+        "light_name": light.name or None,
+        "light_kind": names[0],
+        "light_kinds": names,
+    }
+    for source in reversed(light.sources):  # the first source of a kind has the last word
+        columns |= _source_columns(source)
+    stated = _attributes(light.attributes) if light.HasField("attributes") else {}
+    return columns | {f"light_{name}": value for name, value in stated.items() if value is not None}
+
+
+def _source_columns(source: light_pb2.LightSource) -> dict[str, Any]:
+    kind = source.WhichOneof("kind")
+    if kind == "environment_map":
+        found = source.environment_map
+        return {
+            "environment_map_sha256": found.map.sha256,
+            "environment_map_rotation_deg": found.rotation_deg,
+            "environment_map_exposure_ev": found.exposure_ev,
+        }
+    if kind == "spherical_harmonics":
+        return {"light_sh": list(source.spherical_harmonics.coefficients)}
+    if kind == "sun_sky":
+        return {
+            "light_azimuth_deg": source.sun_sky.sun_azimuth_deg,
+            "light_elevation_deg": source.sun_sky.sun_elevation_deg,
+        }
+    if kind in ("directional", "area"):
+        emitter = getattr(source, kind)
+        columns = {
+            "light_azimuth_deg": emitter.azimuth_deg,
+            "light_elevation_deg": emitter.elevation_deg,
+            "light_irradiance": emitter.irradiance,
+        }
+        if emitter.color.WhichOneof("value") == "temperature_k":
+            columns["light_color_temperature_k"] = emitter.color.temperature_k
+        return columns
+    return {}
+
+
+def _attributes(attributes: light_pb2.LightAttributes) -> dict[str, float | None]:
+    return {name: getattr(attributes, name) if attributes.HasField(name) else None for name in _ATTRIBUTES}
+
+
+def _camera_columns(camera: camera_pb2.Camera) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    if camera.HasField("viewpoint"):
+        viewpoint = camera.viewpoint
+        columns["camera_azimuth_deg"] = viewpoint.azimuth_deg
+        for name in ("elevation_deg", "distance_ratio", "focal_length_mm"):
+            columns[f"camera_{name}"] = getattr(viewpoint, name) if viewpoint.HasField(name) else None
+    move = camera.path.WhichOneof("move") if camera.HasField("path") else None
+    if move is not None:
+        amounts = [value for _, value in getattr(camera.path, move).ListFields()]
+        columns |= {"camera_move": move, "camera_move_amount": amounts[0] if amounts else None}
+    return columns
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,30 @@
+"""Recipes: read, checked against the contracts, planned and drawn."""
+
+from lumenmill_orchestrator.recipe.compiler import CheckedRecipe, KnownModel, check_recipe
+from lumenmill_orchestrator.recipe.graph import graph_dot, graph_mermaid
+from lumenmill_orchestrator.recipe.model import FanOut, Node, Pipeline, Recipe, SampleRule, Source
+from lumenmill_orchestrator.recipe.plan import PlannedCall, estimated_seconds, planned_calls
+from lumenmill_orchestrator.recipe.references import MISSING, Reference, Requirement, Scope
+from lumenmill_orchestrator.recipe.requests import MessageBuilder
+
+__all__ = [
+    "MISSING",
+    "CheckedRecipe",
+    "FanOut",
+    "KnownModel",
+    "MessageBuilder",
+    "Node",
+    "Pipeline",
+    "PlannedCall",
+    "Recipe",
+    "Reference",
+    "Requirement",
+    "SampleRule",
+    "Scope",
+    "Source",
+    "check_recipe",
+    "estimated_seconds",
+    "graph_dot",
+    "graph_mermaid",
+    "planned_calls",
+]

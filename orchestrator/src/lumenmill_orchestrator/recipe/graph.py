@@ -1,0 +1,93 @@
+"""The order of a graph, its cycles, and pictures of it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+from lumenmill_orchestrator.recipe.model import Node, Recipe
+
+__all__ = ["find_cycle", "graph_dot", "graph_mermaid", "ordered"]
+
+
+def ordered(names: Sequence[str], depends_on: Mapping[str, Iterable[str]]) -> list[str]:
+    """Names in an order in which each comes after those that it depends on, else as written.
+
+    Raises:
+        ValueError: when there is a cycle; ask `find_cycle` for it.
+    """
+    if find_cycle(depends_on):
+        raise ValueError("the graph has a cycle")
+    done: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in done:
+            return
+        for other in depends_on[name]:
+            visit(other)
+        done[name] = None
+
+    for name in names:
+        visit(name)
+    return list(done)
+
+
+def find_cycle(depends_on: Mapping[str, Iterable[str]]) -> list[str]:
+    """The names of one cycle, in order; empty when there is none."""
+    try:
+        TopologicalSorter({name: list(others) for name, others in depends_on.items()}).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def graph_dot(recipe: Recipe) -> str:
+    """The graph of a recipe in Graphviz DOT."""
+    lines = ["digraph recipe {", "  rankdir=LR;", '  node [shape=box, style=rounded, fontname="Helvetica"];']
+    for pipeline in recipe.pipelines:
+        lines += [
+            f"  subgraph cluster_{pipeline.name} {{",
+            f'    label="{pipeline.name} × {pipeline.source.num_chains}";',
+        ]
+        prefix = pipeline.name
+        lines.append(f'    {prefix}__source [label="{_source_label(pipeline.source.call)}", shape=cylinder];')
+        for node in pipeline.nodes:
+            style = ', style="rounded,dashed"' if node.optional else ""
+            lines.append(f'    {prefix}__{node.name} [label="{_label(node, chr(92) + "n")}"{style}];')
+        for sample in pipeline.samples:
+            lines.append(f'    {prefix}__sample_{sample.name} [label="{sample.name}", shape=note];')
+        lines += [f"    {edge}" for edge in _edges(recipe, prefix, lambda a, b: f"{a} -> {b};")]
+        lines.append("  }")
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def graph_mermaid(recipe: Recipe) -> str:
+    """The graph of a recipe in Mermaid."""
+    lines = ["flowchart LR"]
+    for pipeline in recipe.pipelines:
+        prefix = pipeline.name
+        lines.append(f'  subgraph {prefix}["{prefix} × {pipeline.source.num_chains}"]')
+        lines.append(f'    {prefix}__source[("{_source_label(pipeline.source.call)}")]')
+        lines += [f'    {prefix}__{node.name}("{_label(node, "<br/>")}")' for node in pipeline.nodes]
+        lines += [f'    {prefix}__sample_{sample.name}[/"{sample.name}"/]' for sample in pipeline.samples]
+        lines += [f"    {edge}" for edge in _edges(recipe, prefix, lambda a, b: f"{a} --> {b}")]
+        lines.append("  end")
+    return "\n".join(lines) + "\n"
+
+
+def _label(node: Node, newline: str) -> str:
+    each = f"{newline}for each {node.fan_out.elements.text}" if node.fan_out is not None else ""
+    return f"{node.name}{newline}{node.method.call} on {node.model}{each}"
+
+
+def _source_label(call: Node | None) -> str:
+    return f"{call.method.call} on {call.model}" if call is not None else "given items"
+
+
+def _edges(recipe: Recipe, pipeline_name: str, edge: Callable[[str, str], str]) -> list[str]:
+    pipeline = next(pipeline for pipeline in recipe.pipelines if pipeline.name == pipeline_name)
+    edges: list[str] = []
+    for node in pipeline.nodes:
+        before = node.depends_on() or ["source"]
+        edges += [edge(f"{pipeline_name}__{name}", f"{pipeline_name}__{node.name}") for name in before]
+    for sample in pipeline.samples:
+        edges.append(edge(f"{pipeline_name}__{sample.media_node}", f"{pipeline_name}__sample_{sample.name}"))
+    return edges

@@ -1,0 +1,143 @@
+"""A recipe after it was checked: what to call, with what, in which order, and what becomes a sample."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lumenmill.orchestrator.v1 import run_pb2
+
+from lumenmill_orchestrator.contracts import Method
+from lumenmill_orchestrator.recipe.conditions import Condition, Gate
+from lumenmill_orchestrator.recipe.document import Located
+from lumenmill_orchestrator.recipe.references import Reference, Requirement, Scope
+from lumenmill_orchestrator.recipe.requests import MessageBuilder
+
+__all__ = ["FanOut", "Node", "Pipeline", "Recipe", "SampleRule", "Source"]
+
+
+@dataclass(frozen=True)
+class FanOut:
+    """One execution for each element of a list."""
+
+    elements: Reference
+    at_most: int | None
+    aligned_node: str | None
+    """The fan-out node whose instances are the elements, when `for_each` names one: instance i then waits for instance i alone."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One call of the graph."""
+
+    name: str
+    method: Method
+    model: str
+    request: MessageBuilder
+    where: Located
+    fan_out: FanOut | None = None
+    when: Condition | None = None
+    gates: tuple[Gate, ...] = ()
+    optional: bool = False
+    requires: tuple[Requirement, ...] = ()
+    expansion_requires: tuple[Requirement, ...] = ()
+    timeout_s: float | None = None
+
+    @property
+    def takes_derived_seed(self) -> bool:
+        """Whether the request has a seed that the recipe leaves to us."""
+        return "seed" in self.method.request.fields_by_name and "seed" not in self.request.given
+
+    def depends_on(self) -> list[str]:
+        """Names of the nodes that it waits for."""
+        names = [requirement.node for requirement in (*self.expansion_requires, *self.requires)]
+        if self.fan_out is not None and self.fan_out.aligned_node:
+            names.append(self.fan_out.aligned_node)
+        return list(dict.fromkeys(names))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where chains come from: the items of a call, made shard by shard, or a list."""
+
+    items: Reference
+    call: Node | None
+    num_chains: int
+    shard_size: int
+
+    def shards(self) -> list[tuple[int, int]]:
+        """(index of the first chain, number of chains) of every shard."""
+        return [
+            (first, min(self.shard_size, self.num_chains - first))
+            for first in range(0, self.num_chains, self.shard_size)
+        ]
+
+
+@dataclass(frozen=True)
+class SampleRule:
+    """What of a chain becomes a sample."""
+
+    name: str
+    kind: "run_pb2.SampleKind.ValueType"
+    fields: MessageBuilder
+    where: Located
+    fan_out: FanOut | None = None
+    when: Condition | None = None
+    intrinsics: tuple[Reference, ...] = ()
+    light_error: Reference | None = None
+    group: Reference | str | None = None
+    media_node: str = "source"
+    requires: tuple[Requirement, ...] = ()
+    expansion_requires: tuple[Requirement, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A source and the graph that every one of its items is walked through."""
+
+    name: str
+    source: Source
+    nodes: tuple[Node, ...]
+    """In an order in which every node comes after those that it waits for."""
+    samples: tuple[SampleRule, ...]
+
+    def chain_id(self, index: int) -> str:
+        """Identity of a chain within the run."""
+        return f"{self.name}-{index:06d}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe with its parameters in effect."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    pipelines: tuple[Pipeline, ...]
+    models: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_chains(self) -> int:
+        """Chains of all pipelines."""
+        return sum(pipeline.source.num_chains for pipeline in self.pipelines)
+
+    @property
+    def seed(self) -> int:
+        """The recipe's seed parameter; 0 without one."""
+        return int(self.parameters.get("seed", 0))
+
+    def nodes(self) -> list[tuple[Pipeline, Node]]:
+        """Every node with its pipeline, sources first, in order of execution."""
+        found: list[tuple[Pipeline, Node]] = []
+        for pipeline in self.pipelines:
+            if pipeline.source.call is not None:
+                found.append((pipeline, pipeline.source.call))
+            found.extend((pipeline, node) for node in pipeline.nodes)
+        return found
+
+    def qualified(self, pipeline: Pipeline, node: str) -> str:
+        """Name of a node within the run; the pipeline is named when there are several."""
+        return node if len(self.pipelines) == 1 else f"{pipeline.name}.{node}"
+
+    def base_scope(self) -> Scope:
+        """What every reference can look up: parameters and models."""
+        return {"params": self.parameters, "models": self.models}

@@ -1,0 +1,176 @@
+"""Parameters of a recipe: declared with a type, a default and bounds; given by the caller; checked before anything runs."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.json_format import ParseDict, ParseError
+from lumenmill.common.v1 import artifact_pb2
+
+from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
+from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, message_type, scalar_type
+
+__all__ = ["Parameter", "compile_parameters", "resolve_parameters"]
+
+_ARTIFACT = message_type(artifact_pb2.Artifact.DESCRIPTOR)
+_TYPES = {
+    "int": scalar_type(TypeKind.INT),
+    "float": scalar_type(TypeKind.FLOAT),
+    "string": scalar_type(TypeKind.STRING),
+    "bool": scalar_type(TypeKind.BOOL),
+    "artifact": _ARTIFACT,
+}
+_TYPES |= {f"list[{name}]": kind.listed() for name, kind in _TYPES.items()}
+_LARGEST_LIST = 100_000
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One declared parameter."""
+
+    name: str
+    type: ValueType
+    type_name: str
+    where: Located
+    default: Any = None
+    has_default: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[Any, ...] = ()
+    description: str = ""
+
+    def parse(self, value: Any) -> Any:
+        """The value of the parameter from its plain (YAML or JSON) form.
+
+        Raises:
+            ValueError: when it does not fit, in words that go after the parameter's name.
+        """
+        if not self.type.is_list:
+            return self._parse_one(value)
+        if not isinstance(value, list):
+            raise ValueError(f"must be a {self.type_name}")
+        if len(value) > _LARGEST_LIST:
+            raise ValueError(f"has {len(value)} elements; at most {_LARGEST_LIST} are taken")
+        return [self._parse_one(element) for element in value]
+
+    def _parse_one(self, value: Any) -> Any:
+        parsed = _PARSERS[self.type.kind](value)
+        if isinstance(parsed, int | float) and not isinstance(parsed, bool):
+            if self.minimum is not None and parsed < self.minimum:
+                raise ValueError(f"must be at least {self.minimum:g}")
+            if self.maximum is not None and parsed > self.maximum:
+                raise ValueError(f"must be at most {self.maximum:g}")
+        if self.choices and parsed not in self.choices:
+            raise ValueError(f"must be one of {', '.join(str(choice) for choice in self.choices)}")
+        return parsed
+
+
+def _parse_int(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        raise ValueError("must be a whole number")
+    return int(value)
+
+
+def _parse_float(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return float(value)
+
+
+def _parse_string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
+    return value
+
+
+def _parse_bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def _parse_artifact(value: Any) -> artifact_pb2.Artifact:
+    if not isinstance(value, dict):
+        raise ValueError("must be an artifact in JSON form: {uri: …, sha256: …, media_type: …}")
+    try:
+        return ParseDict(value, artifact_pb2.Artifact())
+    except ParseError as error:
+        raise ValueError(f"is not an artifact in JSON form: {error}") from None
+
+
+_PARSERS = {
+    TypeKind.INT: _parse_int,
+    TypeKind.FLOAT: _parse_float,
+    TypeKind.STRING: _parse_string,
+    TypeKind.BOOL: _parse_bool,
+    TypeKind.MESSAGE: _parse_artifact,
+}
+
+
+def compile_parameters(where: Located | None, problems: Problems) -> dict[str, Parameter]:
+    """Compile `parameters:`."""
+    if where is None:
+        return {}
+    if not where.is_mapping:
+        problems.add(where, "`parameters` is a mapping from names to `{type: …, default: …}`")
+        return {}
+    found = {name: _compile_parameter(name, entry, problems) for name, entry in where.items()}
+    return {name: parameter for name, parameter in found.items() if parameter is not None}
+
+
+def _compile_parameter(name: str, where: Located, problems: Problems) -> Parameter | None:
+    problems.unknown_keys(where, ("type", "default", "min", "max", "choices", "description"))
+    given = where.get("type")
+    if given is None or given.value not in _TYPES:
+        word = "" if given is None else str(given.value)
+        problems.add(given or where, f"parameter `{name}` needs a `type`{did_you_mean(word, _TYPES)}")
+        return None
+    default, description, choices = where.get("default"), where.get("description"), where.get("choices")
+    parameter = Parameter(
+        name=name,
+        type=_TYPES[given.value],
+        type_name=given.value,
+        where=where,
+        minimum=_bound(where.get("min"), problems),
+        maximum=_bound(where.get("max"), problems),
+        choices=tuple(choices.plain()) if choices is not None and choices.is_sequence else (),
+        description=str(description.value) if description is not None else "",
+    )
+    if default is None:
+        return parameter
+    try:
+        value = parameter.parse(default.plain())
+    except ValueError as error:
+        problems.add(default, f"the default of `{name}` {error}")
+        return None
+    return Parameter(**{**parameter.__dict__, "default": value, "has_default": True})
+
+
+def _bound(where: Located | None, problems: Problems) -> float | None:
+    if where is None:
+        return None
+    if isinstance(where.value, bool) or not isinstance(where.value, int | float):
+        problems.add(where, "a bound is a number")
+        return None
+    return float(where.value)
+
+
+def resolve_parameters(
+    declared: Mapping[str, Parameter], given: Mapping[str, Any], problems: Problems
+) -> dict[str, Any]:
+    """The values in effect: what was given, over the defaults. Notes a problem for each wrong, unknown or absent one."""
+    values = {name: parameter.default for name, parameter in declared.items() if parameter.has_default}
+    for name, value in given.items():
+        parameter = declared.get(name)
+        if parameter is None:
+            problems.add_at(0, 0, f"parameters.{name}", f"unknown parameter `{name}`{did_you_mean(name, declared)}")
+            continue
+        try:
+            values[name] = parameter.parse(value)
+        except ValueError as error:
+            problems.add(parameter.where, f"parameter `{name}` {error}")
+    for name, parameter in declared.items():
+        if name not in values and name not in given:
+            problems.add(parameter.where, f"parameter `{name}` has no default; give it a value")
+    return values

@@ -1,0 +1,212 @@
+"""References: `${image.images[0].scene}`, `${each.light}`, `${maps[*].data}`. Pure paths; nothing is evaluated as code.
+
+Grammar:  reference = name { "." name | "[" index "]" } ;  index = "*" | integer | path without brackets
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from lumenmill_orchestrator.recipe.document import did_you_mean
+from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type
+
+__all__ = ["MISSING", "Reference", "ReferenceProblem", "Requirement", "Scope", "parse_reference", "whole_reference"]
+
+_WHOLE: Final = re.compile(r"^\$\{([^{}]*)\}$")
+_ROOT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_STEP: Final = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[\s*(\*|\d+|[A-Za-z_][A-Za-z0-9_.]*)\s*\]")
+
+Scope = Mapping[str, Any]
+"""What references are looked up in: values by root name."""
+
+
+class _Missing:
+    """What a reference to something absent stands for."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final = _Missing()
+
+
+class ReferenceProblem(Exception):  # noqa: N818 (a finding for the recipe's author, not a failure of the program)
+    """What is wrong with a reference, in words."""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A reference's need of another node: of one instance, of the instance with the same index, or of all."""
+
+    node: str
+    instance: int | None = None
+    same_index: bool = False
+
+
+@dataclass(frozen=True)
+class _Step:
+    name: str = ""
+    index: int | None = None
+    index_path: tuple[str, ...] = ()
+    every: bool = False
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A parsed path with its static type."""
+
+    text: str
+    root: str
+    steps: tuple[_Step, ...]
+    type: ValueType
+
+    def evaluate(self, scope: Scope) -> Any:
+        """The value in a scope: a scalar, message, sequence, mapping, or MISSING."""
+        return _walk(scope.get(self.root, MISSING), self.steps, scope)
+
+    def roots(self) -> Iterator[str]:
+        """Names of everything that it looks up."""
+        yield self.root
+        for step in self.steps:
+            if step.index_path:
+                yield step.index_path[0]
+
+    def requirement(self) -> Requirement:
+        """Which instances of the root node it needs, supposing that the root is a node."""
+        first = self.steps[0] if self.steps else None
+        if first is not None and first.index_path == ("each_index",):
+            return Requirement(self.root, same_index=True)
+        if first is not None and first.index is not None:
+            return Requirement(self.root, instance=first.index)
+        return Requirement(self.root)
+
+
+def whole_reference(text: Any) -> str | None:
+    """The path inside when a text is one reference and nothing else; None otherwise."""
+    match = _WHOLE.match(text.strip()) if isinstance(text, str) else None
+    return match.group(1).strip() if match else None
+
+
+def parse_reference(path: str, types: Mapping[str, ValueType]) -> Reference:
+    """Parse a path and find its static type.
+
+    Raises:
+        ReferenceProblem: when it is not a path, or names something that is not there.
+    """
+    match = _ROOT.match(path)
+    if match is None:
+        raise ReferenceProblem(f"`${{{path}}}` is not a path; write for example `${{item.light}}`")
+    root, position = match.group(), match.end()
+    if root not in types:
+        raise ReferenceProblem(f"`${{{path}}}`: unknown name `{root}`{did_you_mean(root, types)}")
+    steps: list[_Step] = []
+    current = types[root]
+    spread = False
+    while position < len(path):
+        match = _STEP.match(path, position)
+        if match is None:
+            raise ReferenceProblem(
+                f"`${{{path}}}` is not a path at `{path[position:]}`; paths are made of `.field`, `[0]`, `[each_index]`, `[*]`"
+            )
+        step = _step(match, types, path)
+        current, spread = _typed(current, step, spread, path)
+        steps.append(step)
+        position = match.end()
+    if spread:
+        current = current if current.is_list else current.listed()
+    return Reference(path, root, tuple(steps), current)
+
+
+def _step(match: re.Match[str], types: Mapping[str, ValueType], path: str) -> _Step:
+    name, index = match.groups()
+    if name:
+        return _Step(name=name)
+    if index == "*":
+        return _Step(every=True)
+    if index.isdigit():
+        return _Step(index=int(index))
+    parsed = parse_reference(index, types)
+    if parsed.type.is_list or parsed.type.kind not in (TypeKind.INT, TypeKind.STRING):
+        raise ReferenceProblem(f"`${{{path}}}`: `[{index}]` is a {parsed.type}, not an index or key")
+    return _Step(index_path=tuple(index.split(".")))
+
+
+def _typed(current: ValueType, step: _Step, spread: bool, path: str) -> tuple[ValueType, bool]:
+    if step.name:
+        return _typed_member(current, step.name, path), spread
+    if current.kind is TypeKind.RECORD and step.index_path and current.members:
+        return next(iter(current.members.values())), spread
+    if not current.is_list:
+        raise ReferenceProblem(f"`${{{path}}}`: a {current} has no elements; drop the `[…]`")
+    return current.element(), spread or step.every
+
+
+def _typed_member(current: ValueType, name: str, path: str) -> ValueType:
+    if current.is_list:
+        raise ReferenceProblem(
+            f"`${{{path}}}`: `.{name}` of a {current}; choose an element with `[0]` or all with `[*]`"
+        )
+    if current.is_map:
+        return current.element()
+    if current.kind is TypeKind.RECORD and current.members is not None:
+        if name not in current.members:
+            raise ReferenceProblem(f"`${{{path}}}`: there is no `{name}`{did_you_mean(name, current.members)}")
+        return current.members[name]
+    if current.message is None:
+        raise ReferenceProblem(f"`${{{path}}}`: a {current} has no field `{name}`")
+    field = current.message.fields_by_name.get(name)
+    if field is None:
+        known = current.message.fields_by_name
+        raise ReferenceProblem(f"`${{{path}}}`: {current} has no field `{name}`{did_you_mean(name, known)}")
+    return field_type(field)
+
+
+def _walk(value: Any, steps: Sequence[_Step], scope: Scope) -> Any:
+    for position, step in enumerate(steps):
+        if value is MISSING:
+            return MISSING
+        if step.every:
+            return list(_flat(_walk(element, steps[position + 1 :], scope) for element in value))
+        value = _member(value, step.name) if step.name else _element(value, step, scope)
+    return value
+
+
+def _flat(values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        if value is MISSING:
+            continue
+        if isinstance(value, Message | str | bytes | int | float):
+            yield value
+        else:
+            yield from value
+
+
+def _member(value: Any, name: str) -> Any:
+    if not isinstance(value, Message):
+        return value[name] if name in value else MISSING
+    field = value.DESCRIPTOR.fields_by_name[name]
+    if field.has_presence and not value.HasField(name):
+        return MISSING
+    return getattr(value, name)
+
+
+def _element(value: Any, step: _Step, scope: Scope) -> Any:
+    index = step.index if step.index is not None else _walk_names(scope, step.index_path)
+    if isinstance(value, Mapping):
+        return value.get(index, MISSING)
+    return value[index] if isinstance(index, int) and 0 <= index < len(value) else MISSING
+
+
+def _walk_names(scope: Scope, names: tuple[str, ...]) -> Any:
+    value: Any = scope
+    for name in names:
+        value = _member(value, name)
+        if value is MISSING:
+            return MISSING
+    return value

@@ -1,0 +1,377 @@
+"""`with:` — a message in proto JSON form with references, compiled once into a builder that fills messages fast."""
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.message import Message
+
+from lumenmill_orchestrator.contracts import message_class
+from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
+from lumenmill_orchestrator.recipe.references import (
+    MISSING,
+    Reference,
+    ReferenceProblem,
+    Scope,
+    parse_reference,
+    whole_reference,
+)
+from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type, is_map_field
+
+__all__ = ["MessageBuilder", "RequestCompiler"]
+
+_EMBEDDED = re.compile(r"\$\{([^{}]*)\}")
+_WELL_KNOWN = "google.protobuf."
+_INTEGER_RANGES = {
+    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
+    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
+}
+
+Fill = Callable[[Message, Scope], None]
+Produce = Callable[[Scope], Any]
+
+
+@dataclass
+class MessageBuilder:
+    """Makes one message from a scope: a constant part, then one fill for each part that refers to something."""
+
+    constant: Message
+    fills: list[Fill] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
+    given: frozenset[str] = frozenset()
+
+    def build(self, scope: Scope) -> Message:
+        """A new message. References to absent values leave their fields unset."""
+        message = type(self.constant)()
+        message.CopyFrom(self.constant)
+        for fill in self.fills:
+            fill(message, scope)
+        return message
+
+
+class RequestCompiler:
+    """Compiles `with:` mappings against message types, noting every problem at its position."""
+
+    def __init__(self, types: Mapping[str, ValueType], problems: Problems) -> None:
+        self._types = dict(types)
+        self._problems = problems
+
+    def reference(self, where: Located, path: str) -> Reference | None:
+        """Parse one reference; notes a problem and returns None when it is wrong."""
+        try:
+            return parse_reference(path, self._types)
+        except ReferenceProblem as problem:
+            self._problems.add(where, str(problem))
+            return None
+
+    def message(
+        self, where: Located | None, descriptor: Descriptor, without: frozenset[str] = frozenset()
+    ) -> MessageBuilder:
+        """Compile a mapping into a builder for a message type. Fields named in `without` are refused."""
+        builder = MessageBuilder(message_class(descriptor)())
+        if where is None:
+            return builder
+        if not where.is_mapping:
+            self._problems.add(where, f"must be a mapping of the fields of {descriptor.name}")
+            return builder
+        allowed = [name for name in descriptor.fields_by_name if name not in without]
+        for name, value in where.items():
+            if name not in allowed:
+                self._problems.add(value, f"{descriptor.name} has no field `{name}`{did_you_mean(name, allowed)}")
+                continue
+            self._field(builder, descriptor.fields_by_name[name], value)
+        builder.given = frozenset(name for name, _ in where.items())
+        return builder
+
+    def _field(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
+        path = whole_reference(value.value)
+        if path is not None:
+            self._from_reference(builder, target, value, path)
+        elif is_map_field(target):
+            self._map(builder, target, value)
+        elif target.is_repeated:
+            self._repeated(builder, target, value)
+        elif target.message_type is not None:
+            self._nested(builder, target, value)
+        else:
+            self._scalar(builder, target, value)
+
+    def _from_reference(self, builder: MessageBuilder, target: FieldDescriptor, value: Located, path: str) -> None:
+        reference = self.reference(value, path)
+        if reference is None:
+            return
+        wanted = field_type(target)
+        if not wanted.accepts(reference.type):
+            self._problems.add(value, f"`{target.name}` is a {wanted}, but `${{{path}}}` is a {reference.type}")
+            return
+        builder.references.append(reference)
+        builder.fills.append(_reference_fill(target, reference))
+
+    def _scalar(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
+        if isinstance(value.value, str) and _EMBEDDED.search(value.value):
+            self._template(builder, target, value)
+            return
+        try:
+            setattr(builder.constant, target.name, scalar_literal(target, value.value))
+        except ValueError as error:
+            self._problems.add(value, f"`{target.name}` {error}")
+
+    def _template(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
+        if field_type(target).kind is not TypeKind.STRING:
+            self._problems.add(
+                value, f"`{target.name}` is a {field_type(target)}; text around a reference makes a string"
+            )
+            return
+        parts: list[str | Reference] = []
+        position = 0
+        for match in _EMBEDDED.finditer(value.value):
+            parts.append(value.value[position : match.start()])
+            reference = self.reference(value, match.group(1).strip())
+            if reference is None:
+                return
+            if reference.type.is_list or reference.type.kind not in (TypeKind.STRING, TypeKind.INT, TypeKind.FLOAT):
+                self._problems.add(value, f"`${{{reference.text}}}` is a {reference.type} and cannot stand inside text")
+                return
+            parts.append(reference)
+            position = match.end()
+        parts.append(value.value[position:])
+        name = target.name
+        builder.references.extend(part for part in parts if isinstance(part, Reference))
+        builder.fills.append(lambda message, scope: setattr(message, name, _joined(parts, scope)))
+
+    def _nested(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
+        name = target.name
+        if target.message_type.full_name.startswith(_WELL_KNOWN):
+            try:
+                ParseDict(value.plain(), getattr(builder.constant, name))
+            except ParseError as error:
+                self._problems.add(value, f"`{name}` is a {target.message_type.name}: {error}")
+            return
+        inner = self.message(value, target.message_type)
+        if not inner.fills:
+            getattr(builder.constant, name).CopyFrom(inner.constant)
+            getattr(builder.constant, name).SetInParent()
+            return
+        builder.references.extend(inner.references)
+        builder.fills.append(lambda message, scope: getattr(message, name).CopyFrom(inner.build(scope)))
+
+    def _map(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
+        if not value.is_mapping:
+            self._problems.add(value, f"`{target.name}` must be a mapping from names to values")
+            return
+        for key, entry in value.items():
+            produce = self._element(builder, target.message_type.fields_by_name["value"], entry)
+            if produce is not None:
+                builder.fills.append(_map_fill(target, key, produce))
+
+    def _repeated(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
+        if value.is_mapping and value.get("for_each") is not None:
+            self._comprehension(builder, target, value)
+            return
+        if not value.is_sequence:
+            self._problems.add(
+                value,
+                f"`{target.name}` is a {field_type(target)}; write a list, a reference, or `for_each:` with `value:`",
+            )
+            return
+        for entry in value.value:
+            path = whole_reference(entry.value)
+            if path is not None and (reference := self.reference(entry, path)) is not None and reference.type.is_list:
+                self._from_reference(builder, target, entry, path)
+                continue
+            produce = self._element(builder, target, entry)
+            if produce is not None:
+                builder.fills.append(_append_fill(target, produce))
+
+    def _comprehension(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
+        self._problems.unknown_keys(value, ("for_each", "value"))
+        source = value.get("for_each")
+        path = whole_reference(source.value) if source is not None else None
+        reference = self.reference(source, path) if source is not None and path is not None else None
+        body = value.get("value")
+        if source is not None and path is None:
+            self._problems.add(source, "`for_each` must be a reference to a list, such as `${item.relight_prompts}`")
+        if body is None:
+            self._problems.add(value, "`for_each` needs a `value:`, what to make of each element")
+        if reference is None or body is None:
+            return
+        if not reference.type.is_list:
+            self._problems.add(value, f"`for_each` needs a list, but `${{{path}}}` is a {reference.type}")
+            return
+        inner_types = {**self._types, "each": reference.type.element(), "each_index": ValueType(TypeKind.INT)}
+        produce = RequestCompiler(inner_types, self._problems)._element(builder, target, body)
+        if produce is None:
+            return
+        builder.references.append(reference)
+        builder.fills.append(_comprehension_fill(target, reference, produce))
+
+    def _element(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> Produce | None:
+        """A function that makes one element of a list or map from a scope."""
+        wanted = field_type(target).element()
+        path = whole_reference(value.value)
+        if path is not None:
+            reference = self.reference(value, path)
+            if reference is None:
+                return None
+            if not wanted.accepts(reference.type):
+                self._problems.add(
+                    value, f"an element of `{target.name}` is a {wanted}, but this is a {reference.type}"
+                )
+                return None
+            if reference.root not in ("each", "each_index") or "each" not in self._types:
+                builder.references.append(reference)
+            return reference.evaluate
+        if target.message_type is not None:
+            inner = self.message(value, target.message_type)
+            builder.references.extend(inner.references)
+            return inner.build
+        try:
+            literal = scalar_literal(target, value.value)
+        except ValueError as error:
+            self._problems.add(value, f"an element of `{target.name}` {error}")
+            return None
+        return lambda _scope: literal
+
+
+def scalar_literal(target: FieldDescriptor, value: Any) -> Any:
+    """A YAML scalar as the Python value of a field.
+
+    Raises:
+        ValueError: when it does not fit, in words that go after the field's name.
+    """
+    kind = field_type(target).kind
+    if kind is TypeKind.ENUM:
+        return _enum_literal(target, value)
+    if kind is TypeKind.BYTES:
+        return _bytes_literal(value)
+    if kind is TypeKind.BOOL and isinstance(value, bool):
+        return value
+    if kind is TypeKind.STRING and isinstance(value, str):
+        return value
+    if kind is TypeKind.INT and isinstance(value, int) and not isinstance(value, bool):
+        low, high = _INTEGER_RANGES[target.cpp_type]
+        if not low <= value <= high:
+            raise ValueError(f"must lie between {low} and {high}")
+        return value
+    if kind is TypeKind.FLOAT and isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise ValueError("must be a finite number")
+        return float(value)
+    raise ValueError(f"is a {kind.value}, but this is {_described(value)}")
+
+
+def _enum_literal(target: FieldDescriptor, value: Any) -> int:
+    names = target.enum_type.values_by_name
+    if isinstance(value, str) and value in names:
+        return int(names[value].number)
+    raise ValueError(f"is a {target.enum_type.name}, which has no {_described(value)}{did_you_mean(str(value), names)}")
+
+
+def _bytes_literal(value: Any) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (TypeError, binascii.Error):
+        raise ValueError("is bytes; write them in base64") from None
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Located | dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else f"`{value}`"
+
+
+def _joined(parts: list[str | Reference], scope: Scope) -> str:
+    return "".join(part if isinstance(part, str) else _text(part.evaluate(scope)) for part in parts)
+
+
+def _text(value: Any) -> str:
+    return "" if value is MISSING else str(value)
+
+
+def _reference_fill(target: FieldDescriptor, reference: Reference) -> Fill:
+    name = target.name
+    evaluate = reference.evaluate
+
+    def fill_scalar(message: Message, scope: Scope) -> None:
+        value = evaluate(scope)
+        if value is not MISSING:
+            setattr(message, name, value)
+
+    def fill_message(message: Message, scope: Scope) -> None:
+        value = evaluate(scope)
+        if value is not MISSING:
+            getattr(message, name).CopyFrom(value)
+
+    def fill_list(message: Message, scope: Scope) -> None:
+        value = evaluate(scope)
+        if value is not MISSING:
+            getattr(message, name).extend(element for element in value if element is not MISSING)
+
+    def fill_map(message: Message, scope: Scope) -> None:
+        value = evaluate(scope)
+        if value is not MISSING:
+            for key in value:
+                _set_map_entry(getattr(message, name), key, value[key])
+
+    if is_map_field(target):
+        return fill_map
+    if target.is_repeated:
+        return fill_list
+    return fill_scalar if target.message_type is None else fill_message
+
+
+def _append_fill(target: FieldDescriptor, produce: Produce) -> Fill:
+    name = target.name
+
+    def fill(message: Message, scope: Scope) -> None:
+        value = produce(scope)
+        if value is not MISSING:
+            getattr(message, name).append(value)
+
+    return fill
+
+
+def _map_fill(target: FieldDescriptor, key: str, produce: Produce) -> Fill:
+    name = target.name
+
+    def fill(message: Message, scope: Scope) -> None:
+        value = produce(scope)
+        if value is not MISSING:
+            _set_map_entry(getattr(message, name), key, value)
+
+    return fill
+
+
+def _set_map_entry(container: Any, key: str, value: Any) -> None:
+    if isinstance(value, Message):
+        container[key].CopyFrom(value)
+    else:
+        container[key] = value
+
+
+def _comprehension_fill(target: FieldDescriptor, reference: Reference, produce: Produce) -> Fill:
+    name = target.name
+
+    def fill(message: Message, scope: Scope) -> None:
+        getattr(message, name).extend(_comprehended(reference.evaluate(scope), produce, scope))
+
+    return fill
+
+
+def _comprehended(elements: Any, produce: Produce, scope: Scope) -> Iterator[Any]:
+    if elements is MISSING:
+        return
+    for index, element in enumerate(elements):
+        made = produce({**scope, "each": element, "each_index": index})
+        if made is not MISSING:
+            yield made

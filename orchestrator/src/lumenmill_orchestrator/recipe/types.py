@@ -1,0 +1,106 @@
+"""Static types of what references stand for, taken from the contracts' descriptors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+
+__all__ = ["TypeKind", "ValueType", "field_type", "is_map_field", "message_type", "record_type", "scalar_type"]
+
+
+class TypeKind(StrEnum):
+    """Kinds of single values."""
+
+    MESSAGE = "message"
+    ENUM = "enum"
+    STRING = "string"
+    BYTES = "bytes"
+    BOOL = "bool"
+    INT = "int"
+    FLOAT = "float"
+    RECORD = "record"
+
+
+_KIND_OF_CPP_TYPE = {
+    FieldDescriptor.CPPTYPE_INT32: TypeKind.INT,
+    FieldDescriptor.CPPTYPE_INT64: TypeKind.INT,
+    FieldDescriptor.CPPTYPE_UINT32: TypeKind.INT,
+    FieldDescriptor.CPPTYPE_UINT64: TypeKind.INT,
+    FieldDescriptor.CPPTYPE_DOUBLE: TypeKind.FLOAT,
+    FieldDescriptor.CPPTYPE_FLOAT: TypeKind.FLOAT,
+    FieldDescriptor.CPPTYPE_BOOL: TypeKind.BOOL,
+    FieldDescriptor.CPPTYPE_ENUM: TypeKind.ENUM,
+    FieldDescriptor.CPPTYPE_STRING: TypeKind.STRING,
+    FieldDescriptor.CPPTYPE_MESSAGE: TypeKind.MESSAGE,
+}
+
+
+@dataclass(frozen=True)
+class ValueType:
+    """The type of a value: one, a list of them, or a map from strings to them."""
+
+    kind: TypeKind
+    message: Descriptor | None = None
+    enum: EnumDescriptor | None = None
+    members: Mapping[str, "ValueType"] | None = None
+    is_list: bool = False
+    is_map: bool = False
+
+    def element(self) -> "ValueType":
+        """The type of one element of a list or map."""
+        return replace(self, is_list=False, is_map=False)
+
+    def listed(self) -> "ValueType":
+        """The type of a list of these."""
+        return replace(self, is_list=True)
+
+    def accepts(self, other: "ValueType") -> bool:
+        """Whether a value of the other type may stand where this type is asked for."""
+        if (self.is_list, self.is_map) != (other.is_list, other.is_map):
+            return False
+        if self.kind is TypeKind.MESSAGE:
+            return other.kind is TypeKind.MESSAGE and self.message is other.message
+        if self.kind is TypeKind.ENUM:
+            return other.kind is TypeKind.ENUM and self.enum is other.enum
+        if self.kind is TypeKind.FLOAT:
+            return other.kind in (TypeKind.FLOAT, TypeKind.INT)
+        return self.kind is other.kind
+
+    def __str__(self) -> str:
+        """The type in words, for messages."""
+        descriptor = self.message or self.enum
+        name = descriptor.name if descriptor is not None else self.kind.value
+        if self.is_list:
+            return f"list of {name}"
+        return f"map of {name}" if self.is_map else name
+
+
+def scalar_type(kind: TypeKind) -> ValueType:
+    """The type of a scalar."""
+    return ValueType(kind)
+
+
+def message_type(descriptor: Descriptor) -> ValueType:
+    """The type of a message."""
+    return ValueType(TypeKind.MESSAGE, message=descriptor)
+
+
+def record_type(members: Mapping[str, ValueType]) -> ValueType:
+    """The type of a fixed set of named values: parameters, the chain, the models."""
+    return ValueType(TypeKind.RECORD, members=members)
+
+
+def is_map_field(field: FieldDescriptor) -> bool:
+    """Whether a field is a protobuf map."""
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def field_type(field: FieldDescriptor) -> ValueType:
+    """The type of a field of a message."""
+    if is_map_field(field):
+        return replace(field_type(field.message_type.fields_by_name["value"]), is_map=True)
+    kind = _KIND_OF_CPP_TYPE[field.cpp_type]
+    if kind is TypeKind.STRING and field.type == FieldDescriptor.TYPE_BYTES:
+        kind = TypeKind.BYTES
+    return ValueType(kind, message=field.message_type, enum=field.enum_type, is_list=field.is_repeated)

@@ -1,0 +1,74 @@
+"""From settings to the orchestrator as a service of the kit."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from lumenmill.orchestrator.v1 import artifact_service_pb2, artifact_service_pb2_grpc, run_pb2, run_pb2_grpc
+from lumenmill_common.artifacts import open_store_from
+from lumenmill_common.serve import Contract, Service
+
+from lumenmill_orchestrator.collector import GarbageCollector
+from lumenmill_orchestrator.exporters import Exporters
+from lumenmill_orchestrator.mesh import Lanes, Mesh
+from lumenmill_orchestrator.servicers import ArtifactServicer, RunServicer
+from lumenmill_orchestrator.settings import OrchestratorSettings
+from lumenmill_orchestrator.storage import (
+    ExecutionStore,
+    GroupWriter,
+    ResultReader,
+    RunStore,
+    SampleStore,
+    engine_url,
+    make_engine,
+    upgrade_schema,
+)
+from lumenmill_orchestrator.submission import Submission
+from lumenmill_orchestrator.walk import NodeExecutor, RunEngine
+
+__all__ = ["orchestrator_service"]
+
+
+def orchestrator_service(settings: OrchestratorSettings) -> Service:
+    """Everything that the orchestrator serves, wired together.
+
+    Raises:
+        UnavailableError: the store does not answer.
+    """
+    store = open_store_from(settings)
+    engine = make_engine(engine_url(settings.database_url))
+    mesh = Mesh(settings.models, settings)
+    runs, samples, executions = RunStore(engine), SampleStore(engine), ExecutionStore(engine)
+    writer = GroupWriter(engine)
+    executor = NodeExecutor(mesh, Lanes(settings.prefetch), ResultReader(executions), settings.patience_s)
+    walk = RunEngine(mesh, runs, executions, writer, executor, settings.num_active_shards)
+    submission = Submission(mesh, runs, executions, store)
+    exporters = Exporters(samples, store, engine)
+    run_servicer = RunServicer(walk, submission, mesh, runs, samples, executions, exporters)
+    artifact_servicer = ArtifactServicer(store, GarbageCollector(engine, store))
+
+    @contextlib.asynccontextmanager
+    async def background() -> AsyncIterator[None]:
+        await mesh.start()
+        writer.start()
+        try:
+            async with walk.walking(settings.database_url, settings.executor_id):
+                yield
+        finally:
+            writer.stop()
+            await mesh.stop()
+            engine.dispose()
+
+    return Service(
+        name="orchestrator",
+        contracts=[
+            Contract(run_pb2.DESCRIPTOR, "RunService", run_pb2_grpc.add_RunServiceServicer_to_server, run_servicer),
+            Contract(
+                artifact_service_pb2.DESCRIPTOR,
+                "ArtifactService",
+                artifact_service_pb2_grpc.add_ArtifactServiceServicer_to_server,
+                artifact_servicer,
+            ),
+        ],
+        load=lambda: upgrade_schema(engine),
+        background=[background],
+    )

@@ -1,0 +1,148 @@
+"""ArtifactService: proto ↔ store."""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+from lumenmill.common.v1 import artifact_pb2
+from lumenmill.orchestrator.v1 import artifact_service_pb2, artifact_service_pb2_grpc
+from lumenmill_common.artifacts import ArtifactStore, extension_of
+from lumenmill_common.errors import InvalidArgumentError, NotFoundError, OutOfRangeError
+
+from lumenmill_orchestrator.collector import DEFAULT_MIN_AGE_S, GarbageCollector
+from lumenmill_orchestrator.media_facts import image_facts
+
+__all__ = ["ArtifactServicer"]
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_CHUNK_BYTES = 1 << 20
+_PAGE = 200
+_T = TypeVar("_T")
+
+
+class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
+    """Answers ArtifactService. The store is synchronous, so everything runs in worker threads."""
+
+    def __init__(self, store: ArtifactStore, collector: GarbageCollector) -> None:
+        self._store, self._collector = store, collector
+
+    async def UploadArtifact(
+        self, request_iterator: AsyncIterator[artifact_service_pb2.UploadArtifactRequest], context: _Context
+    ) -> artifact_service_pb2.UploadArtifactResponse:
+        """Take in one file."""
+        header: artifact_service_pb2.UploadHeader | None = None
+        digest = hashlib.sha256()
+        with tempfile.NamedTemporaryFile(prefix="lumenmill-upload-") as file:
+            async for request in request_iterator:
+                if request.WhichOneof("part") == "header":
+                    if header is not None:
+                        raise InvalidArgumentError("header", "comes once, first")
+                    header = request.header
+                    extension_of(header.media_type)
+                    continue
+                if header is None:
+                    raise InvalidArgumentError("header", "must come before the first chunk")
+                digest.update(request.chunk)
+                await asyncio.to_thread(file.write, request.chunk)
+            if header is None:
+                raise InvalidArgumentError("header", "is missing; the first message carries it")
+            if header.sha256 and header.sha256 != digest.hexdigest():
+                raise InvalidArgumentError(
+                    "header.sha256", f"does not match the bytes, whose digest is {digest.hexdigest()}"
+                )
+            file.flush()
+            artifact = await asyncio.to_thread(self._keep, Path(file.name), header)
+        return artifact_service_pb2.UploadArtifactResponse(artifact=artifact)
+
+    def _keep(self, path: Path, header: artifact_service_pb2.UploadHeader) -> artifact_pb2.Artifact:
+        if path.stat().st_size == 0:
+            raise InvalidArgumentError("chunk", "the file is empty")
+        facts = image_facts(path, header.media_type)
+        return self._store.put_file(path, header.media_type, name=header.name, image=facts)
+
+    async def DownloadArtifact(
+        self, request: artifact_service_pb2.DownloadArtifactRequest, context: _Context
+    ) -> AsyncIterator[artifact_service_pb2.DownloadArtifactResponse]:
+        """Give out one artifact, or a range of it."""
+        artifact = await asyncio.to_thread(self._store.stat, request.sha256)
+        if artifact is None:
+            raise NotFoundError(f"no artifact {request.sha256} in the store")
+        if request.offset_bytes > artifact.size_bytes:
+            raise OutOfRangeError("offset_bytes", f"the artifact has {artifact.size_bytes} bytes")
+        whole = not request.offset_bytes and not request.length_bytes
+        chunks = self._store.iter_chunks(artifact) if whole else self._range(request, artifact.size_bytes)
+        first: artifact_pb2.Artifact | None = artifact
+        async for chunk in _each(lambda: chunks):
+            yield artifact_service_pb2.DownloadArtifactResponse(chunk=chunk, artifact=first)
+            first = None
+        if first is not None:
+            yield artifact_service_pb2.DownloadArtifactResponse(artifact=first)
+
+    def _range(self, request: artifact_service_pb2.DownloadArtifactRequest, size_bytes: int) -> Iterator[bytes]:
+        position, end = request.offset_bytes, size_bytes
+        if request.length_bytes:
+            end = min(end, position + request.length_bytes)
+        while position < end:
+            length = min(_CHUNK_BYTES, end - position)
+            yield self._store.read_range(request.sha256, position, length)
+            position += length
+
+    async def ListArtifacts(
+        self, request: artifact_service_pb2.ListArtifactsRequest, context: _Context
+    ) -> artifact_service_pb2.ListArtifactsResponse:
+        """Page through the store."""
+        size = request.page_size or 100
+        found = await asyncio.to_thread(self._store.list, request.page_token, size + 1)
+        token = found[size - 1].artifact.sha256 if len(found) > size else ""
+        return artifact_service_pb2.ListArtifactsResponse(
+            artifacts=[stored.artifact for stored in found[:size]], next_page_token=token
+        )
+
+    async def VerifyStore(
+        self, request: artifact_service_pb2.VerifyStoreRequest, context: _Context
+    ) -> AsyncIterator[artifact_service_pb2.VerifyStoreResponse]:
+        """Read everything and tell what is damaged."""
+        async for response in _each(self._verified):
+            yield response
+
+    def _verified(self) -> Iterator[artifact_service_pb2.VerifyStoreResponse]:
+        num_checked, num_bytes, after = 0, 0, ""
+        while page := self._store.list(after, _PAGE):
+            after = page[-1].artifact.sha256
+            for stored in page:
+                sound = self._store.verify(stored.artifact)
+                num_checked += 1
+                num_bytes += stored.artifact.size_bytes
+                if not sound:
+                    yield artifact_service_pb2.VerifyStoreResponse(
+                        num_checked=num_checked, num_bytes_checked=num_bytes, damaged=stored.artifact
+                    )
+            yield artifact_service_pb2.VerifyStoreResponse(num_checked=num_checked, num_bytes_checked=num_bytes)
+
+    async def CollectGarbage(
+        self, request: artifact_service_pb2.CollectGarbageRequest, context: _Context
+    ) -> AsyncIterator[artifact_service_pb2.CollectGarbageResponse]:
+        """Remove what nothing refers to."""
+        min_age_s = request.min_age_s if request.HasField("min_age_s") else DEFAULT_MIN_AGE_S
+        dry_run = request.dry_run
+        told = artifact_service_pb2.CollectGarbageResponse()
+        async for response in _each(lambda: self._collector.collect(min_age_s=min_age_s, dry_run=dry_run)):
+            told = response
+            yield response
+        if not told.num_examined:
+            yield told
+
+
+async def _each(make: Callable[[], Iterator[_T]]) -> AsyncIterator[_T]:
+    """The elements of a synchronous iterator, each taken in a worker thread."""
+    iterator = make()
+    end = object()
+    while True:
+        element: Any = await asyncio.to_thread(next, iterator, end)
+        if element is end:
+            return
+        yield element

@@ -1,0 +1,186 @@
+"""RunService: proto ↔ engine and database."""
+
+import asyncio
+import base64
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
+from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+
+from lumenmill_orchestrator.exporters import Exporters
+from lumenmill_orchestrator.mesh import Mesh
+from lumenmill_orchestrator.storage import ExecutionStore, RunRow, RunStore, SampleFilter, SampleStore
+from lumenmill_orchestrator.submission import Submission
+from lumenmill_orchestrator.views import lineage_view, run_view
+from lumenmill_orchestrator.walk.engine import RunEngine
+
+__all__ = ["RunServicer"]
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_WATCH_EVERY_S = 0.5
+_LOOK_AT_LEAST_EVERY_S = 2.0
+_UNENDED = frozenset({run_pb2.RUN_STATE_QUEUED, run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_PAUSED})
+
+
+class RunServicer(run_pb2_grpc.RunServiceServicer):
+    """Answers RunService."""
+
+    def __init__(
+        self,
+        engine: RunEngine,
+        submission: Submission,
+        mesh: Mesh,
+        runs: RunStore,
+        samples: SampleStore,
+        executions: ExecutionStore,
+        exporters: Exporters,
+    ) -> None:
+        self._engine, self._submission, self._mesh = engine, submission, mesh
+        self._runs, self._samples, self._executions, self._exporters = runs, samples, executions, exporters
+
+    async def PlanRecipe(self, request: run_pb2.PlanRecipeRequest, context: _Context) -> run_pb2.PlanRecipeResponse:
+        """Check and plan."""
+        return await self._submission.plan(request)
+
+    async def SubmitRun(self, request: run_pb2.SubmitRunRequest, context: _Context) -> run_pb2.SubmitRunResponse:
+        """Store and start."""
+        row, _ = await self._submission.submit(request)
+        if not row.ended:
+            await self._engine.start(row.id)
+        return run_pb2.SubmitRunResponse(run=await self._view(row))
+
+    async def GetRun(self, request: run_pb2.GetRunRequest, context: _Context) -> run_pb2.GetRunResponse:
+        """Read one run."""
+        return run_pb2.GetRunResponse(run=await self._run(request.run_id))
+
+    async def WatchRun(
+        self, request: run_pb2.WatchRunRequest, context: _Context
+    ) -> AsyncIterator[run_pb2.WatchRunResponse]:
+        """Follow one run until it has ended."""
+        told: run_pb2.Run | None = None
+        while True:
+            looked_s = time.monotonic()
+            row = await asyncio.to_thread(self._runs.get, request.run_id)
+            run = await self._view(row)
+            if run != told:
+                told = run
+                yield run_pb2.WatchRunResponse(run=run)
+            if row.ended:
+                return
+            await self._until_change(request.run_id)
+            await asyncio.sleep(max(0.0, looked_s + _WATCH_EVERY_S - time.monotonic()))
+
+    async def ListRuns(self, request: run_pb2.ListRunsRequest, context: _Context) -> run_pb2.ListRunsResponse:
+        """Page through runs."""
+        size = request.page_size or 50
+        before_seq = _from_token(request.page_token)
+        rows = await asyncio.to_thread(self._runs.page, before_seq, size + 1)
+        token = _to_token(rows[size - 1].seq) if len(rows) > size else ""
+        return run_pb2.ListRunsResponse(runs=[await self._view(row) for row in rows[:size]], next_page_token=token)
+
+    async def CancelRun(self, request: run_pb2.CancelRunRequest, context: _Context) -> run_pb2.CancelRunResponse:
+        """Stop for good."""
+        await self._change_state(request.run_id, run_pb2.RUN_STATE_CANCELLED, _UNENDED, "has ended")
+        return run_pb2.CancelRunResponse(run=await self._run(request.run_id))
+
+    async def PauseRun(self, request: run_pb2.PauseRunRequest, context: _Context) -> run_pb2.PauseRunResponse:
+        """Start no new nodes."""
+        await self._change_state(request.run_id, run_pb2.RUN_STATE_PAUSED, _UNENDED, "has ended")
+        return run_pb2.PauseRunResponse(run=await self._run(request.run_id))
+
+    async def ResumeRun(self, request: run_pb2.ResumeRunRequest, context: _Context) -> run_pb2.ResumeRunResponse:
+        """Go on."""
+        paused = frozenset({run_pb2.RUN_STATE_PAUSED, run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_QUEUED})
+        await self._change_state(request.run_id, run_pb2.RUN_STATE_RUNNING, paused, "has ended")
+        return run_pb2.ResumeRunResponse(run=await self._run(request.run_id))
+
+    async def ListSamples(self, request: run_pb2.ListSamplesRequest, context: _Context) -> run_pb2.ListSamplesResponse:
+        """Page through samples."""
+        size = request.page_size or 100
+        wanted = SampleFilter(request.run_id, list(request.verdicts), list(request.kinds), request.group_id)
+        after_seq = _from_token(request.page_token) or 0
+        if request.run_id:
+            await asyncio.to_thread(self._runs.get, request.run_id)
+        found = await asyncio.to_thread(self._samples.page, wanted, after_seq, size + 1)
+        token = _to_token(found[size - 1].seq) if len(found) > size else ""
+        return run_pb2.ListSamplesResponse(samples=[entry.sample for entry in found[:size]], next_page_token=token)
+
+    async def GetLineage(self, request: run_pb2.GetLineageRequest, context: _Context) -> run_pb2.GetLineageResponse:
+        """Tell what led to a sample."""
+        stored = await asyncio.to_thread(self._samples.get, request.sample_id)
+        return await asyncio.to_thread(lineage_view, stored, self._executions)
+
+    async def ExportRun(
+        self, request: run_pb2.ExportRunRequest, context: _Context
+    ) -> AsyncIterator[run_pb2.ExportRunResponse]:
+        """Write a dataset."""
+        await asyncio.to_thread(self._runs.get, request.run_id)
+        async for response in self._exporters.export(request.run_id, request.format, embed_media=request.embed_media):
+            yield response
+
+    async def ListModels(self, request: run_pb2.ListModelsRequest, context: _Context) -> run_pb2.ListModelsResponse:
+        """List the mesh as it is now."""
+        await self._mesh.refresh()
+        return run_pb2.ListModelsResponse(
+            models=[
+                run_pb2.RegisteredModel(name=entry.name, address=entry.address, ready=entry.ready, model=entry.model)
+                for _, entry in sorted(self._mesh.models().items())
+            ]
+        )
+
+    async def _run(self, run_id: str) -> run_pb2.Run:
+        return await self._view(await asyncio.to_thread(self._runs.get, run_id))
+
+    async def _view(self, row: RunRow) -> run_pb2.Run:
+        workers = {
+            name: entry.model.limits.num_workers
+            for name, entry in self._mesh.models().items()
+            if entry.model is not None
+        }
+        return await asyncio.to_thread(run_view, row, self._runs, self._engine.active(row.id), workers)
+
+    async def _change_state(
+        self,
+        run_id: str,
+        to: "run_pb2.RunState.ValueType",
+        only_from: "frozenset[run_pb2.RunState.ValueType]",
+        otherwise: str,
+    ) -> None:
+        row = await asyncio.to_thread(self._runs.get, run_id)
+        if row.state == to:
+            return
+        if not await asyncio.to_thread(self._runs.change_state, run_id, to, only_from=only_from):
+            raise FailedPreconditionError(f"run `{run_id}` {otherwise}", field="run_id")
+        await self._engine.follow(run_id, to)
+
+    async def _until_change(self, run_id: str) -> None:
+        """Wait for a change in this process, or for as long as a change elsewhere may go unseen."""
+        active = self._engine.active(run_id)
+        if active is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_AT_LEAST_EVERY_S):
+                await active.changed.wait()
+        active.changed.clear()
+
+
+def _to_token(seq: int) -> str:
+    return base64.urlsafe_b64encode(str(seq).encode()).decode()
+
+
+def _from_token(token: str) -> int | None:
+    """The sequence number in a page token.
+
+    Raises:
+        InvalidArgumentError: it is none of ours.
+    """
+    if not token:
+        return None
+    try:
+        return int(base64.urlsafe_b64decode(token))
+    except ValueError:
+        raise InvalidArgumentError("page_token", "is not a token of an earlier page") from None

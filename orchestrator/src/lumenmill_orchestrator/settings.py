@@ -1,0 +1,37 @@
+"""Settings of the orchestrator: the environment, read once."""
+
+from lumenmill_common.settings import ServiceSettings
+from pydantic import Field
+
+__all__ = ["OrchestratorSettings"]
+
+
+class OrchestratorSettings(ServiceSettings):
+    """What the orchestrator reads besides what every service reads. Each field is LUMENMILL_<FIELD>, in capitals."""
+
+    database_url: str = Field(
+        default="sqlite:///./.lumenmill/orchestrator.sqlite",
+        description="`sqlite:///file` or `postgresql://user:password@host/database`.",
+    )
+    models: str = Field(
+        default="",
+        description="The models of the mesh: a JSON or YAML file of names and addresses, read again when it changes, or "
+        "the mapping itself, `{studio: 127.0.0.1:5001}`.",
+    )
+    executor_id: str = Field(
+        default="orchestrator-0",
+        pattern="^[A-Za-z0-9._-]{1,64}$",
+        description="Identity of this replica, the same after every restart; on a cluster, the StatefulSet's pod name.",
+    )
+    prefetch: int = Field(
+        default=4,
+        ge=0,
+        le=1000,
+        description="Jobs sent to a model beyond its workers, so that a worker never waits for the next one.",
+    )
+    num_active_shards: int = Field(
+        default=2, ge=1, le=64, description="Shards of one run that are walked at once; bounds memory."
+    )
+    patience_s: float = Field(
+        default=600.0, ge=0, description="Seconds for which a model may be away before its nodes fail."
+    )

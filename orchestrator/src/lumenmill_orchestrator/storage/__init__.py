@@ -1,0 +1,33 @@
+"""The orchestrator's database: schema, migrations, the group-committing writer and the readers."""
+
+from lumenmill_orchestrator.storage.database import engine_url, insert_into, make_engine, upgrade_schema
+from lumenmill_orchestrator.storage.execution_store import (
+    ComputationRow,
+    ExecutionRow,
+    ExecutionStore,
+    ResultReader,
+)
+from lumenmill_orchestrator.storage.run_store import ENDED_STATES, NodeTotals, RunRow, RunStore
+from lumenmill_orchestrator.storage.sample_store import SampleFilter, SampleStore, StoredSample
+from lumenmill_orchestrator.storage.writer import CountDelta, GroupWriter, Rows
+
+__all__ = [
+    "ENDED_STATES",
+    "ComputationRow",
+    "CountDelta",
+    "ExecutionRow",
+    "ExecutionStore",
+    "GroupWriter",
+    "NodeTotals",
+    "ResultReader",
+    "Rows",
+    "RunRow",
+    "RunStore",
+    "SampleFilter",
+    "SampleStore",
+    "StoredSample",
+    "engine_url",
+    "insert_into",
+    "make_engine",
+    "upgrade_schema",
+]

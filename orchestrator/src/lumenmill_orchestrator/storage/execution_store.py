@@ -1,0 +1,148 @@
+"""Rows of executions and of the computations that they share."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import sqlalchemy as sa
+from lumenmill.orchestrator.v1 import run_pb2
+
+from lumenmill_orchestrator.storage.schema import computations, executions, model_revisions
+
+__all__ = ["ComputationRow", "ExecutionRow", "ExecutionStore", "ResultReader"]
+
+_NUM_MEASURED = 101
+
+
+@dataclass(frozen=True)
+class ExecutionRow:
+    """One execution of one node as stored."""
+
+    run_id: str
+    chain_id: str
+    node: str
+    instance: int
+    content_key: str
+    verdict: "run_pb2.Verdict.ValueType"
+    reason: str
+    reused: bool
+    parents: str
+    start_time: float
+    duration_s: float
+    num_attempts: int
+
+
+@dataclass(frozen=True)
+class ComputationRow:
+    """One computation as stored; `result` is None while it has only failed."""
+
+    content_key: str
+    call: str
+    model: str
+    revision: str
+    request: bytes
+    result: bytes | None
+    create_time: float
+    duration_s: float
+
+
+class ExecutionStore:
+    """Reads executions and computations. Synchronous: call it from worker threads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def of_chain(self, run_id: str, chain_id: str) -> list[ExecutionRow]:
+        """Everything that has ended in one chain, earliest first."""
+        query = (
+            sa.select(executions)
+            .where(executions.c.run_id == run_id, executions.c.chain_id == chain_id)
+            .order_by(executions.c.start_time)
+        )
+        with self._engine.connect() as connection:
+            return [ExecutionRow(**row) for row in connection.execute(query).mappings()]
+
+    def one(self, run_id: str, chain_id: str, node: str, instance: int) -> ExecutionRow | None:
+        """One execution that has ended, or None."""
+        query = sa.select(executions).where(
+            executions.c.run_id == run_id,
+            executions.c.chain_id == chain_id,
+            executions.c.node == node,
+            executions.c.instance == instance,
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else ExecutionRow(**row)
+
+    def computations(self, content_keys: Iterable[str]) -> dict[str, ComputationRow]:
+        """Computations by content key."""
+        query = sa.select(computations).where(computations.c.content_key.in_(list(content_keys)))
+        with self._engine.connect() as connection:
+            return {row["content_key"]: ComputationRow(**row) for row in connection.execute(query).mappings()}
+
+    def results(self, content_keys: Iterable[str]) -> dict[str, bytes]:
+        """Results that are there, by content key."""
+        query = sa.select(computations.c.content_key, computations.c.result).where(
+            computations.c.content_key.in_(list(content_keys)), computations.c.result.is_not(None)
+        )
+        with self._engine.connect() as connection:
+            return {row.content_key: bytes(row.result) for row in connection.execute(query)}
+
+    def median_duration_s(self, call: str, model: str) -> float | None:
+        """Median seconds of the latest computations of a call by a model; None when there were none."""
+        query = (
+            sa.select(computations.c.duration_s)
+            .where(computations.c.call == call, computations.c.model == model, computations.c.result.is_not(None))
+            .order_by(computations.c.create_time.desc())
+            .limit(_NUM_MEASURED)
+        )
+        with self._engine.connect() as connection:
+            durations_s = list(connection.execute(query).scalars())
+        return median(durations_s) if durations_s else None
+
+    def model(self, name: str, revision: str) -> bytes | None:
+        """The stored Model message of a revision."""
+        query = sa.select(model_revisions.c.model).where(
+            model_revisions.c.name == name, model_revisions.c.revision == revision
+        )
+        with self._engine.connect() as connection:
+            found: Any = connection.execute(query).scalar_one_or_none()
+        return None if found is None else bytes(found)
+
+
+class ResultReader:
+    """Looks up many content keys with one query: whoever asks while a query runs is answered by the next one."""
+
+    def __init__(self, store: ExecutionStore) -> None:
+        self._store = store
+        self._waiting: dict[str, asyncio.Future[bytes | None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def get(self, content_key: str) -> bytes | None:
+        """The result of a computation, or None when it was never made."""
+        waiting = self._waiting.get(content_key)
+        if waiting is None:
+            waiting = self._waiting[content_key] = asyncio.get_running_loop().create_future()
+        if self._task is None:
+            self._task = asyncio.create_task(self._read())
+        return await asyncio.shield(waiting)
+
+    async def _read(self) -> None:
+        try:
+            while self._waiting:
+                asked, self._waiting = self._waiting, {}
+                await self._answer(asked)
+        finally:
+            self._task = None
+
+    async def _answer(self, asked: "dict[str, asyncio.Future[bytes | None]]") -> None:
+        try:
+            found = await asyncio.to_thread(self._store.results, list(asked))
+        except Exception as error:
+            for waiting in asked.values():
+                waiting.set_exception(error)
+            return
+        for content_key, waiting in asked.items():
+            waiting.set_result(found.get(content_key))

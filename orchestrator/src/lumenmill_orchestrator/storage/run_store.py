@@ -1,0 +1,160 @@
+"""Rows of runs."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from lumenmill.common.v1 import generation_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.errors import NotFoundError
+from sqlalchemy.exc import IntegrityError
+
+from lumenmill_orchestrator.storage.database import insert_into
+from lumenmill_orchestrator.storage.schema import artifact_uses, chains, node_counts, runs
+
+__all__ = ["ENDED_STATES", "NodeTotals", "RunRow", "RunStore"]
+
+ENDED_STATES = frozenset({run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_CANCELLED, run_pb2.RUN_STATE_FAILED})
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run as stored."""
+
+    seq: int
+    id: str
+    recipe_name: str
+    recipe_file: str
+    recipe_text: str
+    parameters: str
+    planned: str
+    model_names: str
+    content_digest: str
+    state: "run_pb2.RunState.ValueType"
+    priority: "generation_pb2.JobPriority.ValueType"
+    error: str
+    num_chains: int
+    create_time: float
+    start_time: float | None
+    end_time: float | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in ENDED_STATES
+
+
+@dataclass(frozen=True)
+class NodeTotals:
+    """Counts of one node of a run."""
+
+    num_accepted: int = 0
+    num_rejected: int = 0
+    num_failed: int = 0
+    num_skipped: int = 0
+    num_reused: int = 0
+    duration_s: float = 0.0
+
+    @property
+    def num_ended(self) -> int:
+        """Executions with a verdict."""
+        return self.num_accepted + self.num_rejected + self.num_failed + self.num_skipped
+
+    @property
+    def num_computed(self) -> int:
+        """Executions that took time of a model."""
+        return max(self.num_accepted + self.num_rejected + self.num_failed - self.num_reused, 0)
+
+
+class RunStore:
+    """Reads and writes runs. Synchronous: call it from worker threads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def insert(self, values: Mapping[str, Any], artifact_sha256s: list[str]) -> bool:
+        """Add a run with the artifacts of its parameters; False when one with this id is there already."""
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(sa.insert(runs).values(**values))
+                if artifact_sha256s:
+                    statement = insert_into(self._engine, artifact_uses).on_conflict_do_nothing()
+                    owner = f"run:{values['id']}"
+                    connection.execute(
+                        statement, [{"sha256": sha256, "owner": owner, "role": "in"} for sha256 in artifact_sha256s]
+                    )
+        except IntegrityError:
+            return False
+        return True
+
+    def get(self, run_id: str) -> RunRow:
+        """One run.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().one_or_none()
+        if row is None:
+            raise NotFoundError(f"no run `{run_id}`")
+        return RunRow(**row)
+
+    def page(self, before_seq: int | None, limit: int) -> list[RunRow]:
+        """Runs, the newest first, from before a sequence number on."""
+        query = sa.select(runs).order_by(runs.c.seq.desc()).limit(limit)
+        if before_seq is not None:
+            query = query.where(runs.c.seq < before_seq)
+        with self._engine.connect() as connection:
+            return [RunRow(**row) for row in connection.execute(query).mappings()]
+
+    def unended(self) -> list[RunRow]:
+        """Runs that have not ended, the oldest first."""
+        query = sa.select(runs).where(runs.c.state.not_in(ENDED_STATES)).order_by(runs.c.seq)
+        with self._engine.connect() as connection:
+            return [RunRow(**row) for row in connection.execute(query).mappings()]
+
+    def states(self, run_ids: list[str]) -> dict[str, "run_pb2.RunState.ValueType"]:
+        """States of some runs."""
+        query = sa.select(runs.c.id, runs.c.state).where(runs.c.id.in_(run_ids))
+        with self._engine.connect() as connection:
+            return {row.id: row.state for row in connection.execute(query)}
+
+    def change_state(
+        self,
+        run_id: str,
+        to: "run_pb2.RunState.ValueType",
+        *,
+        only_from: frozenset["run_pb2.RunState.ValueType"],
+        error: str = "",
+    ) -> bool:
+        """Change the state of a run if it is in one of the given states; whether it was."""
+        values: dict[str, Any] = {"state": to}
+        now_s = time.time()
+        if to in ENDED_STATES:
+            values |= {"end_time": now_s, "error": error}
+        elif to == run_pb2.RUN_STATE_RUNNING:
+            values["start_time"] = sa.func.coalesce(runs.c.start_time, now_s)
+        query = sa.update(runs).where(runs.c.id == run_id, runs.c.state.in_(only_from)).values(**values)
+        with self._engine.begin() as connection:
+            return bool(connection.execute(query).rowcount)
+
+    def lower_num_chains(self, run_id: str, by: int) -> None:
+        """Count fewer chains, because a source gave fewer items than it was asked for."""
+        query = sa.update(runs).where(runs.c.id == run_id).values(num_chains=runs.c.num_chains - by)
+        with self._engine.begin() as connection:
+            connection.execute(query)
+
+    def totals(self, run_id: str) -> dict[str, NodeTotals]:
+        """Counts of a run by node; samples and chains are counted under names of their own."""
+        query = sa.select(node_counts).where(node_counts.c.run_id == run_id)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        return {row["node"]: NodeTotals(**{key: row[key] for key in NodeTotals.__dataclass_fields__}) for row in rows}
+
+    def ended_chains(self, run_id: str, chain_ids: list[str]) -> set[str]:
+        """Which of some chains have ended."""
+        query = sa.select(chains.c.chain_id).where(chains.c.run_id == run_id, chains.c.chain_id.in_(chain_ids))
+        with self._engine.connect() as connection:
+            return set(connection.execute(query).scalars())

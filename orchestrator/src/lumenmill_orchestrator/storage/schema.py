@@ -1,0 +1,139 @@
+"""Tables. Messages are kept in their binary form; artifacts only as references."""
+
+import sqlalchemy as sa
+
+__all__ = [
+    "artifact_uses",
+    "chains",
+    "computations",
+    "executions",
+    "exports",
+    "metadata",
+    "model_revisions",
+    "node_counts",
+    "runs",
+    "samples",
+]
+
+metadata = sa.MetaData()
+_Rowid = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("seq", _Rowid, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(63), nullable=False, unique=True),
+    sa.Column("recipe_name", sa.String(128), nullable=False),
+    sa.Column("recipe_file", sa.String(1024), nullable=False),
+    sa.Column("recipe_text", sa.Text, nullable=False),
+    sa.Column("parameters", sa.Text, nullable=False, comment="JSON: the parameters in effect"),
+    sa.Column("planned", sa.Text, nullable=False, comment="JSON list of nodes with call, model and planned executions"),
+    sa.Column("model_names", sa.Text, nullable=False, comment="JSON list: models that were registered at submission"),
+    sa.Column("content_digest", sa.String(64), nullable=False),
+    sa.Column("state", sa.SmallInteger, nullable=False, index=True, comment="RunState"),
+    sa.Column("priority", sa.SmallInteger, nullable=False, comment="JobPriority"),
+    sa.Column("error", sa.Text, nullable=False, default=""),
+    sa.Column("num_chains", sa.BigInteger, nullable=False, default=0),
+    sa.Column("create_time", sa.Float, nullable=False, comment="Unix seconds, as all times here"),
+    sa.Column("start_time", sa.Float),
+    sa.Column("end_time", sa.Float),
+)
+
+chains = sa.Table(
+    "chains",
+    metadata,
+    sa.Column("run_id", sa.String(63), primary_key=True),
+    sa.Column("chain_id", sa.String(128), primary_key=True),
+    sa.Column("end_time", sa.Float, nullable=False),
+)
+
+node_counts = sa.Table(
+    "node_counts",
+    metadata,
+    sa.Column("run_id", sa.String(63), primary_key=True),
+    sa.Column("node", sa.String(256), primary_key=True, comment="a node of the recipe, or what is counted for the run"),
+    sa.Column("num_accepted", sa.BigInteger, nullable=False, default=0),
+    sa.Column("num_rejected", sa.BigInteger, nullable=False, default=0),
+    sa.Column("num_failed", sa.BigInteger, nullable=False, default=0),
+    sa.Column("num_skipped", sa.BigInteger, nullable=False, default=0),
+    sa.Column("num_reused", sa.BigInteger, nullable=False, default=0),
+    sa.Column("duration_s", sa.Float, nullable=False, default=0.0),
+)
+
+computations = sa.Table(
+    "computations",
+    metadata,
+    sa.Column("content_key", sa.String(64), primary_key=True),
+    sa.Column("call", sa.String(128), nullable=False),
+    sa.Column("model", sa.String(128), nullable=False),
+    sa.Column("revision", sa.String(255), nullable=False),
+    sa.Column("request", sa.LargeBinary, nullable=False),
+    sa.Column("result", sa.LargeBinary, comment="absent while every attempt has failed"),
+    sa.Column("create_time", sa.Float, nullable=False),
+    sa.Column("duration_s", sa.Float, nullable=False),
+    sa.Index("computations_by_model", "call", "model", "create_time"),
+)
+
+executions = sa.Table(
+    "executions",
+    metadata,
+    sa.Column("run_id", sa.String(63), primary_key=True),
+    sa.Column("chain_id", sa.String(128), primary_key=True),
+    sa.Column("node", sa.String(128), primary_key=True),
+    sa.Column("instance", sa.Integer, primary_key=True),
+    sa.Column("content_key", sa.String(64), nullable=False, comment="empty when it was skipped"),
+    sa.Column("verdict", sa.SmallInteger, nullable=False, comment="Verdict"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("reused", sa.Boolean, nullable=False),
+    sa.Column("parents", sa.Text, nullable=False, comment="JSON list of [node, instance]: the lineage"),
+    sa.Column("start_time", sa.Float, nullable=False),
+    sa.Column("duration_s", sa.Float, nullable=False),
+    sa.Column("num_attempts", sa.Integer, nullable=False),
+)
+
+artifact_uses = sa.Table(
+    "artifact_uses",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("owner", sa.String(128), primary_key=True, comment="content key, `run:<id>` or `export:<id>`"),
+    sa.Column("role", sa.String(8), primary_key=True, comment="in or out"),
+    sa.Index("artifact_uses_by_owner", "owner"),
+)
+
+samples = sa.Table(
+    "samples",
+    metadata,
+    sa.Column("seq", _Rowid, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(256), nullable=False, unique=True),
+    sa.Column("run_id", sa.String(63), nullable=False),
+    sa.Column("chain_id", sa.String(128), nullable=False),
+    sa.Column("kind", sa.SmallInteger, nullable=False, comment="SampleKind"),
+    sa.Column("verdict", sa.SmallInteger, nullable=False, comment="Verdict"),
+    sa.Column("group_id", sa.String(128), nullable=False, index=True),
+    sa.Column("create_time", sa.Float, nullable=False),
+    sa.Column("parents", sa.Text, nullable=False, comment="JSON list of [node, instance]: the lineage"),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="the Sample message"),
+    sa.Index("samples_by_run", "run_id", "seq"),
+)
+
+model_revisions = sa.Table(
+    "model_revisions",
+    metadata,
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("revision", sa.String(255), primary_key=True),
+    sa.Column("family", sa.String(128), nullable=False),
+    sa.Column("model", sa.LargeBinary, nullable=False, comment="the Model message, licences included"),
+    sa.Column("first_seen", sa.Float, nullable=False),
+)
+
+exports = sa.Table(
+    "exports",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("run_id", sa.String(63), nullable=False, index=True),
+    sa.Column("format", sa.SmallInteger, nullable=False, comment="ExportFormat"),
+    sa.Column("embed_media", sa.Boolean, nullable=False),
+    sa.Column("num_samples", sa.BigInteger, nullable=False),
+    sa.Column("create_time", sa.Float, nullable=False),
+    sa.Column("files", sa.LargeBinary, nullable=False, comment="the ExportResult message"),
+)

@@ -1,0 +1,178 @@
+"""Group commit: many nodes end at once, one transaction makes all of them durable.
+
+Callers hand over rows and are told when they are on disk. One thread takes everything that waits and commits it
+together, so that a node costs a share of a transaction.
+"""
+
+import asyncio
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from lumenmill_orchestrator.storage import schema
+from lumenmill_orchestrator.storage.database import insert_into
+
+__all__ = ["CountDelta", "GroupWriter", "Rows"]
+
+_MOST_PER_TRANSACTION = 512
+
+
+@dataclass(frozen=True)
+class CountDelta:
+    """What to add to the counts of one node of a run."""
+
+    run_id: str
+    node: str
+    amounts: dict[str, float]
+
+
+@dataclass
+class Rows:
+    """What one caller wants to be durable, all of it or nothing."""
+
+    inserts: list[tuple[sa.Table, dict[str, Any]]] = field(default_factory=list)
+    """Rows that are kept once; a row with the same key is left as it is."""
+    results: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of `computations`; a result replaces an absent one."""
+    counts: list[CountDelta] = field(default_factory=list)
+
+    def add(self, table: sa.Table, **values: Any) -> None:
+        """Add one row that is kept once."""
+        self.inserts.append((table, values))
+
+
+@dataclass(frozen=True)
+class _Order:
+    rows: Rows
+    loop: asyncio.AbstractEventLoop
+    done: "asyncio.Future[None]"
+
+
+class GroupWriter:
+    """The one writer of node results, counts, chains and samples of this process."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="group-writer", daemon=True)
+        self._statements = {
+            table.name: insert_into(engine, table).on_conflict_do_nothing() for table in schema.metadata.sorted_tables
+        }
+        self._upsert_result = self._result_statement()
+        self._upsert_counts = self._counts_statement()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what waits, then end the thread."""
+        self._orders.put(None)
+        self._thread.join()
+
+    async def write(self, rows: Rows) -> None:
+        """Return once the rows are durable.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: they could not be written; none of them was.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._orders.put(_Order(rows, loop, done))
+        await done
+
+    def _result_statement(self) -> Any:
+        statement = insert_into(self._engine, schema.computations)
+        new = statement.excluded
+        changes = {name: new[name] for name in ("request", "result", "create_time", "duration_s")}
+        return statement.on_conflict_do_update(
+            index_elements=["content_key"], set_=changes, where=schema.computations.c.result.is_(None)
+        )
+
+    def _counts_statement(self) -> Any:
+        statement = insert_into(self._engine, schema.node_counts)
+        table, new = schema.node_counts.c, statement.excluded
+        names = [column.name for column in table if not column.primary_key]
+        return statement.on_conflict_do_update(
+            index_elements=["run_id", "node"], set_={name: table[name] + new[name] for name in names}
+        )
+
+    def _work(self) -> None:
+        while True:
+            orders = self._take()
+            if not orders:
+                return
+            try:
+                self._commit([order.rows for order in orders])
+            except Exception as error:
+                self._tell(orders, error)
+            else:
+                self._tell(orders, None)
+
+    def _take(self) -> list[_Order]:
+        """Everything that waits; empty at the end."""
+        first = self._orders.get()
+        orders = [] if first is None else [first]
+        while orders and len(orders) < _MOST_PER_TRANSACTION:
+            try:
+                order = self._orders.get_nowait()
+            except queue.Empty:
+                break
+            if order is None:
+                self._orders.put(None)
+                break
+            orders.append(order)
+        return orders
+
+    def _commit(self, batch: Sequence[Rows]) -> None:
+        inserts: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        counts: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        results: dict[str, dict[str, Any]] = {}
+        for rows in batch:
+            for table, values in rows.inserts:
+                inserts[table.name].append(values)
+            for result in rows.results:
+                if result["result"] is not None or result["content_key"] not in results:
+                    results[result["content_key"]] = result
+            for delta in rows.counts:
+                for name, amount in delta.amounts.items():
+                    counts[delta.run_id, delta.node][name] += amount
+        with self._engine.begin() as connection:
+            if results:
+                connection.execute(self._upsert_result, list(results.values()))
+            for table_name in sorted(inserts):
+                connection.execute(self._statements[table_name], inserts[table_name])
+            if counts:
+                connection.execute(self._upsert_counts, _count_rows(counts))
+
+    @staticmethod
+    def _tell(orders: list[_Order], error: Exception | None) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[_Order]] = defaultdict(list)
+        for order in orders:
+            by_loop[order.loop].append(order)
+        for loop, theirs in by_loop.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_settle, theirs, error)
+
+
+def _count_rows(counts: dict[tuple[str, str], dict[str, float]]) -> list[dict[str, Any]]:
+    names = [column.name for column in schema.node_counts.c if not column.primary_key]
+    return [
+        {"run_id": run_id, "node": node, **{name: amounts.get(name, 0) for name in names}}
+        for (run_id, node), amounts in sorted(counts.items())
+    ]
+
+
+def _settle(orders: list[_Order], error: Exception | None) -> None:
+    for order in orders:
+        if order.done.done():
+            continue
+        if error is None:
+            order.done.set_result(None)
+        else:
+            order.done.set_exception(error)

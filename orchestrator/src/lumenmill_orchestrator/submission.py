@@ -1,0 +1,182 @@
+"""Checking, planning and submitting recipes."""
+
+import asyncio
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
+from lumenmill.common.v1 import artifact_pb2, generation_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import AlreadyExistsError, InvalidArgumentError
+
+from lumenmill_orchestrator.mesh import Mesh
+from lumenmill_orchestrator.recipe import (
+    CheckedRecipe,
+    KnownModel,
+    PlannedCall,
+    Recipe,
+    check_recipe,
+    estimated_seconds,
+    graph_dot,
+    graph_mermaid,
+    planned_calls,
+)
+from lumenmill_orchestrator.storage import ExecutionStore, RunRow, RunStore
+from lumenmill_orchestrator.walk.keys import artifact_sha256s
+
+__all__ = ["Submission", "plain_parameters"]
+
+
+def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters in their JSON form."""
+    return {name: _plain(value) for name, value in parameters.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(element) for element in value]
+    return MessageToDict(value, preserving_proto_field_name=True) if isinstance(value, Message) else value
+
+
+class Submission:
+    """Turns recipes into plans and stored runs."""
+
+    def __init__(self, mesh: Mesh, runs: RunStore, executions: ExecutionStore, store: ArtifactStore) -> None:
+        self._mesh, self._runs, self._executions, self._store = mesh, runs, executions, store
+
+    async def plan(self, request: run_pb2.PlanRecipeRequest) -> run_pb2.PlanRecipeResponse:
+        """What a recipe would do, or what is wrong with it."""
+        checked = await self._checked(request.recipe, request.recipe_name, request.parameters)
+        if checked.recipe is None:
+            return run_pb2.PlanRecipeResponse(problems=checked.problems)
+        return await asyncio.to_thread(self._planned, checked.recipe)
+
+    async def submit(self, request: run_pb2.SubmitRunRequest) -> tuple[RunRow, bool]:
+        """Store a run; the run, and whether it is new.
+
+        Raises:
+            InvalidArgumentError: the recipe is wrong; one violation for each problem.
+            AlreadyExistsError: the run id is in use for other content.
+        """
+        checked = await self._checked(request.recipe, request.recipe_name, request.parameters)
+        if checked.recipe is None:
+            raise _refusal(checked)
+        return await asyncio.to_thread(self._store_run, request, checked.recipe)
+
+    async def _checked(self, text: str, file: str, parameters: Struct) -> CheckedRecipe:
+        known = {name: KnownModel(name, entry.model) for name, entry in self._mesh.models().items()}
+        return await asyncio.to_thread(check_recipe, text, file, MessageToDict(parameters), known)
+
+    def _planned(self, recipe: Recipe) -> run_pb2.PlanRecipeResponse:
+        planned = planned_calls(recipe)
+        seconds = {call.name: self._executions.median_duration_s(call.call, call.model) for call in planned}
+        workers = {
+            name: entry.model.limits.num_workers
+            for name, entry in self._mesh.models().items()
+            if entry.model is not None
+        }
+        response = run_pb2.PlanRecipeResponse(
+            nodes=[_planned_node(call, seconds[call.name]) for call in planned],
+            num_chains=recipe.num_chains,
+            graph_dot=graph_dot(recipe),
+            graph_mermaid=graph_mermaid(recipe),
+        )
+        response.parameters.update(plain_parameters(recipe.parameters))
+        whole_s = estimated_seconds(planned, lambda call: seconds[call.name], workers)
+        if whole_s is not None:
+            response.estimated_time.FromMilliseconds(int(whole_s * 1000))
+        return response
+
+    def _store_run(self, request: run_pb2.SubmitRunRequest, recipe: Recipe) -> tuple[RunRow, bool]:
+        parameters = {name: self._kept(name, value) for name, value in recipe.parameters.items()}
+        plain = plain_parameters(parameters)
+        priority = request.priority or generation_pb2.JOB_PRIORITY_NORMAL
+        digest = hashlib.sha256(json.dumps([request.recipe, plain, priority], sort_keys=True).encode()).hexdigest()
+        run_id = request.run_id or f"{_slug(recipe.name)}-{uuid.uuid4().hex[:8]}"
+        values = {
+            "id": run_id,
+            "recipe_name": recipe.name,
+            "recipe_file": request.recipe_name or "recipe.yaml",
+            "recipe_text": request.recipe,
+            "parameters": json.dumps(plain),
+            "planned": json.dumps(
+                [[call.name, call.call, call.model, call.num_executions] for call in planned_calls(recipe)]
+            ),
+            "model_names": json.dumps(sorted(recipe.models)),
+            "content_digest": digest,
+            "state": run_pb2.RUN_STATE_QUEUED,
+            "priority": priority,
+            "error": "",
+            "num_chains": recipe.num_chains,
+            "create_time": time.time(),
+        }
+        is_new = self._runs.insert(values, _parameter_sha256s(parameters))
+        row = self._runs.get(run_id)
+        if row.content_digest != digest:
+            raise AlreadyExistsError(
+                f"run `{run_id}` exists with another recipe, parameters or priority; choose a new id"
+            )
+        return row, is_new
+
+    def _kept(self, name: str, value: Any) -> Any:
+        """A parameter whose artifacts are in the store: inline ones are put there, named ones must be there."""
+        if isinstance(value, list):
+            return [self._kept(f"{name}[{index}]", element) for index, element in enumerate(value)]
+        if not isinstance(value, artifact_pb2.Artifact):
+            return value
+        field = f"parameters.{name}"
+        if value.HasField("inline_data"):
+            data = self._store.read_bytes(value, field=field)
+            return self._store.put_bytes(data, value.media_type, name=value.name)
+        self._store.key_from(value, field)
+        sha256 = artifact_sha256s(value)[0]
+        stored = self._store.stat(sha256)
+        if stored is None:
+            raise InvalidArgumentError(field, f"no artifact {sha256} in the store; upload it first")
+        value.sha256, value.media_type, value.size_bytes = sha256, stored.media_type, stored.size_bytes
+        return value
+
+
+def _parameter_sha256s(parameters: Mapping[str, Any]) -> list[str]:
+    values = [part for value in parameters.values() for part in (value if isinstance(value, list) else [value])]
+    return list(
+        dict.fromkeys(sha256 for value in values if isinstance(value, Message) for sha256 in artifact_sha256s(value))
+    )
+
+
+def _planned_node(call: PlannedCall, seconds: float | None) -> run_pb2.PlannedNode:
+    return run_pb2.PlannedNode(
+        name=call.name,
+        call=call.call,
+        model=call.model,
+        num_executions=call.num_executions,
+        seconds_per_execution=seconds,
+        depends_on=call.depends_on,
+    )
+
+
+def _refusal(checked: CheckedRecipe) -> InvalidArgumentError:
+    violations = [
+        (
+            problem.path
+            if problem.path.startswith("parameters.")
+            else f"recipe:{problem.path}"
+            if problem.path
+            else "recipe",
+            f"{problem.file}:{problem.line}:{problem.column}: {problem.message}",
+        )
+        for problem in checked.problems
+    ]
+    return InvalidArgumentError(*violations[0], *violations[1:])
+
+
+def _slug(name: str) -> str:
+    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name.lower()).strip("-")
+    return kept[:50] or "run"

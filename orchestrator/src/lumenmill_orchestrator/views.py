@@ -1,0 +1,154 @@
+"""Runs and lineages as the contract shows them."""
+
+import json
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from lumenmill.orchestrator.v1 import run_pb2
+
+from lumenmill_orchestrator.contracts import heavy_methods
+from lumenmill_orchestrator.storage import (
+    ComputationRow,
+    ExecutionRow,
+    ExecutionStore,
+    NodeTotals,
+    RunRow,
+    RunStore,
+    StoredSample,
+)
+from lumenmill_orchestrator.walk.active import ActiveRun
+from lumenmill_orchestrator.walk.engine import CHAINS_COUNTED_AS
+from lumenmill_orchestrator.walk.keys import artifact_sha256s
+from lumenmill_orchestrator.walk.sampling import SAMPLES_COUNTED_AS
+from lumenmill_orchestrator.walk.sources import source_chain_id
+
+__all__ = ["lineage_view", "run_view"]
+
+
+def run_view(row: RunRow, runs: RunStore, active: ActiveRun | None, workers: dict[str, int]) -> run_pb2.Run:
+    """A run with its counts as they are now."""
+    totals = runs.totals(row.id)
+    samples = totals.get(SAMPLES_COUNTED_AS, NodeTotals())
+    run = run_pb2.Run(
+        id=row.id,
+        recipe_name=row.recipe_name,
+        state=row.state,
+        create_time=_timestamp(row.create_time),
+        start_time=_timestamp(row.start_time),
+        end_time=_timestamp(row.end_time),
+        num_chains=row.num_chains,
+        num_chains_done=totals.get(CHAINS_COUNTED_AS, NodeTotals()).num_accepted,
+        num_samples_accepted=samples.num_accepted,
+        num_samples_rejected=samples.num_rejected,
+        error=row.error,
+        priority=row.priority,
+    )
+    run.parameters.update(json.loads(row.parameters))
+    for name, call, model, num_planned in json.loads(row.planned):
+        counts = _node_counts(row, active, name, totals.get(name, NodeTotals()), num_planned)
+        counts.call, counts.model = call, model
+        run.nodes.append(counts)
+    remaining_s = None if row.ended else _remaining_s(run, totals, workers)
+    if remaining_s is not None:
+        run.estimated_remaining.FromMilliseconds(int(remaining_s * 1000))
+    return run
+
+
+def _node_counts(
+    row: RunRow, active: ActiveRun | None, name: str, totals: NodeTotals, num_planned: int
+) -> run_pb2.NodeCounts:
+    num_running = active.num_running[name] if active is not None else 0
+    counts = run_pb2.NodeCounts(
+        name=name,
+        num_total=totals.num_ended if row.ended else max(num_planned, totals.num_ended + num_running),
+        num_running=num_running,
+        num_accepted=totals.num_accepted,
+        num_rejected=totals.num_rejected,
+        num_failed=totals.num_failed,
+        num_skipped=totals.num_skipped,
+        num_reused=totals.num_reused,
+        duration_s=totals.duration_s,
+    )
+    if active is not None and name in active.progress:
+        counts.progress.CopyFrom(active.progress[name])
+    return counts
+
+
+def _remaining_s(run: run_pb2.Run, totals: dict[str, NodeTotals], workers: dict[str, int]) -> float | None:
+    """Seconds until the slowest model is through, by the mean of this run; None while a node has not been measured."""
+    load_s: dict[str, float] = {}
+    for node in run.nodes:
+        counts = totals.get(node.name, NodeTotals())
+        num_left = node.num_total - counts.num_ended
+        if num_left <= 0:
+            continue
+        if not counts.num_computed and not counts.num_reused:
+            return None
+        mean_s = counts.duration_s / counts.num_computed if counts.num_computed else 0.0
+        load_s[node.model] = load_s.get(node.model, 0.0) + mean_s * num_left
+    return max((load / max(workers.get(model, 1), 1) for model, load in load_s.items()), default=0.0)
+
+
+def lineage_view(stored: StoredSample, executions: ExecutionStore) -> run_pb2.GetLineageResponse:
+    """A sample with every execution behind it, earliest first."""
+    sample = stored.sample
+    rows = {(row.node, row.instance): row for row in executions.of_chain(sample.run_id, sample.chain_id)}
+    behind: dict[tuple[str, int], ExecutionRow] = {}
+    pending = [(str(node), int(instance)) for node, instance in json.loads(stored.parents)]
+    pipeline = sample.chain_id.rpartition("-")[0]
+    while pending:
+        place = pending.pop()
+        if place in behind:
+            continue
+        row = rows.get(place)
+        if row is None and place[0] == "source":
+            row = executions.one(sample.run_id, source_chain_id(pipeline), *place)
+        if row is not None:
+            behind[place] = row
+            pending += [(str(node), int(instance)) for node, instance in json.loads(row.parents)]
+    ordered = sorted(behind.values(), key=lambda row: (row.start_time, row.node, row.instance))
+    computations = executions.computations({row.content_key for row in ordered if row.content_key})
+    return run_pb2.GetLineageResponse(
+        sample=sample, executions=[_execution_view(row, computations.get(row.content_key)) for row in ordered]
+    )
+
+
+def _execution_view(row: ExecutionRow, computation: ComputationRow | None) -> run_pb2.NodeExecution:
+    execution = run_pb2.NodeExecution(
+        content_key=row.content_key,
+        node=row.node,
+        verdict=row.verdict,
+        reason=row.reason,
+        start_time=_timestamp(row.start_time),
+        duration_s=row.duration_s,
+        num_attempts=row.num_attempts,
+        reused=row.reused,
+    )
+    if computation is None:
+        return execution
+    execution.call, execution.model = computation.call, computation.model
+    execution.revision = computation.revision
+    method = heavy_methods()[computation.call]
+    request, result = method.new_request(), method.new_result()
+    request.ParseFromString(computation.request)
+    execution.request.update(_json(request))
+    execution.input_sha256s.extend(artifact_sha256s(request))
+    if computation.result is not None:
+        result.ParseFromString(computation.result)
+        execution.result.update(_json(result))
+        execution.output_sha256s.extend(artifact_sha256s(result))
+    return execution
+
+
+def _json(message: Message) -> dict[str, Any]:
+    return MessageToDict(message, preserving_proto_field_name=True)
+
+
+def _timestamp(time_s: float | None) -> Timestamp | None:
+    if time_s is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromMicroseconds(int(time_s * 1e6))
+    return stamp

@@ -1,0 +1,77 @@
+"""A run while it is being walked: its recipe, whether it may go on, and what it is doing now."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+from lumenmill.common.v1 import generation_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+
+from lumenmill_orchestrator.recipe import Pipeline, Recipe
+from lumenmill_orchestrator.storage import ENDED_STATES
+
+__all__ = ["ActiveRun"]
+
+
+@dataclass
+class ActiveRun:
+    """The state of a run in this process; everything durable is in the database."""
+
+    id: str
+    seq: int
+    priority: "generation_pb2.JobPriority.ValueType"
+    recipe: Recipe
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the run was cancelled or has failed."""
+    unpaused: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    num_running: Counter[str] = field(default_factory=Counter)
+    progress: dict[str, generation_pb2.Progress] = field(default_factory=dict)
+    jobs: set[tuple[str, str]] = field(default_factory=set)
+    """(model, request id) of every job that a service may be doing for this run."""
+    chain_ends: "dict[str, asyncio.Future[None]]" = field(default_factory=dict)
+
+    def pipeline(self, name: str) -> Pipeline:
+        """One pipeline of the recipe."""
+        return next(pipeline for pipeline in self.recipe.pipelines if pipeline.name == name)
+
+    def follow(self, state: "run_pb2.RunState.ValueType") -> None:
+        """Do as the stored state says."""
+        if state in (run_pb2.RUN_STATE_CANCELLED, run_pb2.RUN_STATE_FAILED):
+            self.stopped.set()
+        if state == run_pb2.RUN_STATE_PAUSED:
+            self.unpaused.clear()
+        elif state not in ENDED_STATES or self.stopped.is_set():
+            self.unpaused.set()
+
+    def chain_end(self, chain_id: str) -> "asyncio.Future[None]":
+        """A future that is done when the chain has ended."""
+        end = self.chain_ends.get(chain_id)
+        if end is None:
+            end = self.chain_ends[chain_id] = asyncio.get_running_loop().create_future()
+        return end
+
+    def tell_chain_end(self, chain_id: str) -> None:
+        """Wake whoever waits for a chain."""
+        end = self.chain_ends.get(chain_id)
+        if end is not None and not end.done():
+            end.set_result(None)
+
+    def tell_progress(self, node: str, progress: generation_pb2.Progress) -> None:
+        """A running execution of a node got on."""
+        kept = generation_pb2.Progress()
+        kept.CopyFrom(progress)
+        self.progress[node] = kept
+        self.changed.set()
+
+    def started(self, node: str) -> None:
+        """An execution of a node has started."""
+        self.num_running[node] += 1
+        self.changed.set()
+
+    def ended(self, node: str) -> None:
+        """An execution of a node has ended."""
+        self.num_running[node] -= 1
+        if not self.num_running[node]:
+            self.progress.pop(node, None)
+        self.changed.set()

@@ -1,0 +1,303 @@
+"""Runs from submission to their end: expanding sources into chains, walking chains, following what callers ask for."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from typing import Any
+
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.errors import LumenmillError
+from lumenmill_common.telemetry import get_logger
+
+from lumenmill_orchestrator import metrics
+from lumenmill_orchestrator.mesh import Mesh
+from lumenmill_orchestrator.recipe import KnownModel, check_recipe
+from lumenmill_orchestrator.storage import (
+    ENDED_STATES,
+    CountDelta,
+    ExecutionStore,
+    GroupWriter,
+    Rows,
+    RunRow,
+    RunStore,
+)
+from lumenmill_orchestrator.storage.schema import chains
+from lumenmill_orchestrator.walk.active import ActiveRun
+from lumenmill_orchestrator.walk.chain import ChainWalk, Earlier
+from lumenmill_orchestrator.walk.durable import DurableWalk, Walkers
+from lumenmill_orchestrator.walk.execution import NodeExecutor
+from lumenmill_orchestrator.walk.sampling import SAMPLES_COUNTED_AS, sample_rows
+from lumenmill_orchestrator.walk.sources import SourceExpander, SourceFailedError
+
+__all__ = ["CHAINS_COUNTED_AS", "RunEngine"]
+
+CHAINS_COUNTED_AS = "#chains"
+_FOLLOW_S = 1.0
+_UNENDED = frozenset({run_pb2.RUN_STATE_QUEUED, run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_PAUSED})
+_log = get_logger(__name__)
+
+
+class RunEngine:
+    """Walks runs. One per process."""
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        runs: RunStore,
+        executions: ExecutionStore,
+        writer: GroupWriter,
+        executor: NodeExecutor,
+        num_active_shards: int,
+    ) -> None:
+        self._mesh, self._runs, self._executions = mesh, runs, executions
+        self._writer, self._executor, self._num_active_shards = writer, executor, num_active_shards
+        self._sources = SourceExpander(executor, writer, executions)
+        self._active: dict[str, asyncio.Task[ActiveRun]] = {}
+        self._items: OrderedDict[tuple[str, str, int], asyncio.Task[list[Any]]] = OrderedDict()
+        self._durable: DurableWalk | None = None
+
+    @contextlib.asynccontextmanager
+    async def walking(self, database_url: str, executor_id: str) -> AsyncIterator[None]:
+        """Walk inside the block: unfinished runs go on, submitted ones start."""
+        walkers = Walkers(self._walk_run, self._walk_shard, self._walk_chain)
+        self._durable = await asyncio.to_thread(DurableWalk, database_url, executor_id, walkers)
+        await self._durable.launch()
+        following = asyncio.create_task(self._follow_states())
+        try:
+            for row in await asyncio.to_thread(self._runs.unended):
+                await self._durable.start_run(row.id)
+            yield
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+            await asyncio.to_thread(self._durable.close)
+
+    async def start(self, run_id: str) -> None:
+        """Start a run that was stored."""
+        await self._started().start_run(run_id)
+
+    def active(self, run_id: str) -> ActiveRun | None:
+        """A run while this process walks it."""
+        task = self._active.get(run_id)
+        if task is None or not task.done() or task.cancelled() or task.exception() is not None:
+            return None
+        return task.result()
+
+    async def follow(self, run_id: str, state: "run_pb2.RunState.ValueType") -> None:
+        """Do at once as the new state of a run says; cancelled jobs are ended at their services."""
+        run = self.active(run_id)
+        if run is None:
+            return
+        jobs = list(run.jobs)
+        run.follow(state)
+        run.changed.set()
+        if run.stopped.is_set():
+            await asyncio.gather(*(self._mesh.cancel_job(model, request_id) for model, request_id in jobs))
+
+    def _started(self) -> DurableWalk:
+        if self._durable is None:
+            raise RuntimeError("the engine is not walking yet")
+        return self._durable
+
+    # The workflows.
+
+    async def _walk_run(self, run_id: str) -> None:
+        row = await asyncio.to_thread(self._runs.get, run_id)
+        if row.ended:
+            return
+        try:
+            run = await self._activate(run_id)
+            await self._change_state(run_id, run_pb2.RUN_STATE_RUNNING, frozenset({run_pb2.RUN_STATE_QUEUED}))
+            await self._walk_shards(run)
+            await self._change_state(run_id, run_pb2.RUN_STATE_COMPLETED, _UNENDED)
+        except SourceFailedError as error:
+            await self._fail(run_id, str(error))
+        except Exception as error:
+            _log.error("a run broke off", run=run_id, exc_info=error)
+            await self._fail(run_id, f"{type(error).__name__}: {error}")
+        finally:
+            self._forget(run_id)
+
+    async def _walk_shards(self, run: ActiveRun) -> None:
+        window = asyncio.Semaphore(self._num_active_shards)
+
+        async def walk(pipeline: str, first: int, count: int) -> None:
+            try:
+                await self._unless_stopped(run, self._started().walk_shard(run.id, pipeline, first, count))
+            finally:
+                window.release()
+
+        async with asyncio.TaskGroup() as group:
+            for pipeline in run.recipe.pipelines:
+                for first, count in pipeline.source.shards():
+                    await window.acquire()
+                    if run.stopped.is_set():
+                        return
+                    group.create_task(walk(pipeline.name, first, count))
+
+    async def _walk_shard(self, run_id: str, pipeline_name: str, first: int, count: int) -> None:
+        run = await self._activate(run_id)
+        if run.stopped.is_set():
+            return
+        pipeline = run.pipeline(pipeline_name)
+        try:
+            items = await self._unless_stopped(run, self._shard_items(run, pipeline_name, first, count))
+        except SourceFailedError as error:
+            await self._fail(run_id, str(error))
+            return
+        if items is None:
+            return
+        ids = {pipeline.chain_id(index): index for index in range(first, first + len(items))}
+        # Ask for the ends first and look at the table then, so that no end falls between.
+        ends = {chain_id: run.chain_end(chain_id) for chain_id in ids}
+        ended = await asyncio.to_thread(self._runs.ended_chains, run_id, list(ids))
+        for chain_id in ended:
+            run.tell_chain_end(chain_id)
+        for chain_id, index in ids.items():
+            if chain_id not in ended and not run.stopped.is_set():
+                await self._started().start_chain(run_id, pipeline_name, index)
+        await self._unless_stopped(run, asyncio.gather(*ends.values()))
+        for chain_id in ids:
+            run.chain_ends.pop(chain_id, None)
+        self._items.pop((run_id, pipeline_name, first), None)
+
+    async def _walk_chain(self, run_id: str, pipeline_name: str, index: int) -> None:
+        run = await self._activate(run_id)
+        pipeline = run.pipeline(pipeline_name)
+        chain_id = pipeline.chain_id(index)
+        try:
+            if run.stopped.is_set() or await asyncio.to_thread(self._runs.ended_chains, run_id, [chain_id]):
+                return
+            first = index - index % pipeline.source.shard_size
+            count = min(pipeline.source.shard_size, pipeline.source.num_chains - first)
+            items = await self._shard_items(run, pipeline_name, first, count)
+            await self._unless_stopped(run, self._walk_to_samples(run, pipeline_name, index, items[index - first]))
+        except Exception as error:
+            _log.error("a chain broke off", run=run_id, chain=chain_id, exc_info=error)
+            await self._end_chain(
+                run, chain_id, Rows(counts=[CountDelta(run_id, SAMPLES_COUNTED_AS, {"num_failed": 1})])
+            )
+        finally:
+            run.tell_chain_end(chain_id)
+
+    async def _walk_to_samples(self, run: ActiveRun, pipeline_name: str, index: int, item: Any) -> None:
+        pipeline = run.pipeline(pipeline_name)
+        chain_id = pipeline.chain_id(index)
+        earlier = await asyncio.to_thread(self._earlier, run.id, chain_id)
+        walk = ChainWalk(run, pipeline, index, item, self._executor, self._writer, earlier)
+        await walk.walk()
+        await self._end_chain(run, chain_id, await sample_rows(run, pipeline, index, walk))
+
+    async def _end_chain(self, run: ActiveRun, chain_id: str, rows: Rows) -> None:
+        rows.add(chains, run_id=run.id, chain_id=chain_id, end_time=time.time())
+        rows.counts.append(CountDelta(run.id, CHAINS_COUNTED_AS, {"num_accepted": 1}))
+        await self._writer.write(rows)
+        run.changed.set()
+
+    def _earlier(self, run_id: str, chain_id: str) -> Earlier:
+        rows = {(row.node, row.instance): row for row in self._executions.of_chain(run_id, chain_id)}
+        keys = {row.content_key for row in rows.values() if row.content_key}
+        return Earlier(rows, self._executions.results(keys) if keys else {})
+
+    async def _shard_items(self, run: ActiveRun, pipeline: str, first: int, count: int) -> list[Any]:
+        """Items of a shard, expanded once however many chains ask."""
+        key = (run.id, pipeline, first)
+        task = self._items.get(key)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = asyncio.create_task(self._expand(run, pipeline, first, count))
+            self._items[key] = task
+        return await asyncio.shield(task)
+
+    async def _expand(self, run: ActiveRun, pipeline: str, first: int, count: int) -> list[Any]:
+        items, missing = await self._sources.items(run, run.pipeline(pipeline), first, count)
+        if missing:
+            await asyncio.to_thread(self._runs.lower_num_chains, run.id, missing)
+        return items
+
+    # Runs in this process.
+
+    async def _activate(self, run_id: str) -> ActiveRun:
+        task = self._active.get(run_id)
+        if task is None:
+            task = self._active[run_id] = asyncio.create_task(self._load(run_id))
+        try:
+            return await asyncio.shield(task)
+        except Exception:
+            self._active.pop(run_id, None)
+            raise
+
+    async def _load(self, run_id: str) -> ActiveRun:
+        row = await asyncio.to_thread(self._runs.get, run_id)
+        known = await self._known_models(json.loads(row.model_names))
+        checked = check_recipe(row.recipe_text, row.recipe_file, json.loads(row.parameters), known)
+        if checked.recipe is None:
+            raise SourceFailedError("; ".join(problem.message for problem in checked.problems))
+        run = ActiveRun(row.id, row.seq, row.priority, checked.recipe)
+        run.unpaused.set()
+        run.follow(row.state)
+        if row.ended:
+            run.stopped.set()
+        return run
+
+    async def _known_models(self, names: list[str]) -> dict[str, KnownModel]:
+        """Models as they describe themselves now; those that do not answer yet are known by name alone."""
+        known: dict[str, KnownModel] = {}
+        for name in names:
+            try:
+                known[name] = KnownModel(name, await self._mesh.describe(name))
+            except LumenmillError:
+                known[name] = KnownModel(name)
+        return known
+
+    def _forget(self, run_id: str) -> None:
+        self._active.pop(run_id, None)
+        for key in [key for key in self._items if key[0] == run_id]:
+            del self._items[key]
+
+    async def _fail(self, run_id: str, error: str) -> None:
+        await asyncio.to_thread(
+            self._runs.change_state, run_id, run_pb2.RUN_STATE_FAILED, only_from=_UNENDED, error=error
+        )
+        await self.follow(run_id, run_pb2.RUN_STATE_FAILED)
+
+    async def _change_state(
+        self, run_id: str, to: "run_pb2.RunState.ValueType", only_from: "frozenset[run_pb2.RunState.ValueType]"
+    ) -> None:
+        await asyncio.to_thread(self._runs.change_state, run_id, to, only_from=only_from)
+
+    async def _unless_stopped(self, run: ActiveRun, work: Any) -> Any:
+        """The result of some work, or None as soon as the run is stopped; the work is then cancelled."""
+        working = asyncio.ensure_future(work)
+        stopping = asyncio.create_task(run.stopped.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            return None
+        finally:
+            for task in (working, stopping):
+                task.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
+
+    async def _follow_states(self) -> None:
+        """See what other replicas' callers have asked for, and count runs."""
+        while True:
+            await asyncio.sleep(_FOLLOW_S)
+            try:
+                states = await asyncio.to_thread(self._runs.states, list(self._active))
+                for run_id, state in states.items():
+                    await self.follow(run_id, state)
+                    if state in ENDED_STATES:
+                        self._forget(run_id)
+                await asyncio.to_thread(self._count_runs)
+            except Exception as error:
+                _log.error("states of runs could not be read", exc_info=error)
+
+    def _count_runs(self) -> None:
+        rows: list[RunRow] = self._runs.unended()
+        for state in _UNENDED:
+            name = run_pb2.RunState.Name(state).removeprefix("RUN_STATE_").lower()
+            metrics.RUNS.labels(name).set(sum(row.state == state for row in rows))

@@ -1,0 +1,118 @@
+"""How nodes of a chain end, and what others of the same chain may make of it."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.message import Message
+from lumenmill.orchestrator.v1 import run_pb2
+
+from lumenmill_orchestrator.recipe import MISSING, Node, Requirement
+
+__all__ = ["NOT_APPLICABLE", "NodeState", "Outcome", "States"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of one execution. `verdict` is unspecified when the recipe's `when` left it out."""
+
+    verdict: "run_pb2.Verdict.ValueType"
+    reason: str = ""
+    result: Message | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether there is a result to go on with."""
+        return self.verdict == run_pb2.VERDICT_ACCEPTED
+
+    @property
+    def applies(self) -> bool:
+        """Whether the recipe wanted it at all."""
+        return self.verdict != run_pb2.VERDICT_UNSPECIFIED
+
+
+NOT_APPLICABLE = Outcome(run_pb2.VERDICT_UNSPECIFIED)
+
+
+@dataclass
+class NodeState:
+    """One node of one chain: how many instances it has, once that is known, and how each has ended."""
+
+    node: Node
+    expanded: "asyncio.Future[Outcome | None]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    """None when there are instances; otherwise why there are none."""
+    instances: "list[asyncio.Future[Outcome]]" = field(default_factory=list)
+
+    def expand(self, num_instances: int) -> None:
+        """There are this many instances."""
+        loop = asyncio.get_running_loop()
+        self.instances = [loop.create_future() for _ in range(num_instances)]
+        self.expanded.set_result(None)
+
+    def block(self, outcome: Outcome) -> None:
+        """There are no instances, because of how something else ended."""
+        self.expanded.set_result(outcome)
+
+    def value(self) -> Any:
+        """What a reference to the node stands for: its result, or the list of them with gaps."""
+        values = [_result(instance, self.node) for instance in self.instances]
+        if self.node.fan_out is not None:
+            return values
+        return values[0] if values else MISSING
+
+
+def _result(instance: "asyncio.Future[Outcome]", node: Node) -> Any:
+    """A result, refused ones included, for samples that tell why; a refused optional result is as good as none."""
+    if not instance.done():
+        return MISSING
+    outcome = instance.result()
+    usable = outcome.accepted or not node.optional
+    return outcome.result if usable and outcome.result is not None else MISSING
+
+
+class States:
+    """All nodes of one chain."""
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        self._states = {node.name: NodeState(node) for node in nodes}
+
+    def of(self, name: str) -> NodeState:
+        """One node."""
+        return self._states[name]
+
+    async def obstacle(self, requirements: Iterable[Requirement], index: int) -> Outcome | None:
+        """Wait for everything required; the first thing that stands in the way, or None. Optional nodes never do."""
+        for requirement in requirements:
+            for outcome in await self.outcomes(requirement, index):
+                if not outcome.accepted and not self.of(requirement.node).node.optional:
+                    return outcome
+        return None
+
+    async def outcomes(self, requirement: Requirement, index: int) -> list[Outcome]:
+        """How the required instances ended; for a node without instances, why it has none."""
+        state = self.of(requirement.node)
+        blocked = await asyncio.shield(state.expanded)
+        if blocked is not None:
+            return [blocked]
+        return [await asyncio.shield(state.instances[number]) for number in self.numbers(requirement, index)]
+
+    def numbers(self, requirement: Requirement, index: int) -> list[int]:
+        """Which instances are required, of those that there are."""
+        num_instances = len(self.of(requirement.node).instances)
+        wanted = index if requirement.same_index else requirement.instance
+        if wanted is None:
+            return list(range(num_instances))
+        return [wanted] if wanted < num_instances else []
+
+    def values(self, requirements: Iterable[Requirement]) -> dict[str, Any]:
+        """What references to the required nodes stand for."""
+        return {requirement.node: self.of(requirement.node).value() for requirement in requirements}
+
+    def parents(self, requirements: Iterable[Requirement], index: int) -> list[list[str | int]]:
+        """The required instances as lineage: [node, instance]."""
+        return [
+            [requirement.node, number] for requirement in requirements for number in self.numbers(requirement, index)
+        ]

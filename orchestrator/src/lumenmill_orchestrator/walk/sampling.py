@@ -1,0 +1,183 @@
+"""From a walked chain to its samples."""
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from google.protobuf.message import Message
+from lumenmill.common.v1 import artifact_pb2, generation_pb2, intrinsics_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+
+from lumenmill_orchestrator import metrics
+from lumenmill_orchestrator.recipe import MISSING, Pipeline, Requirement, SampleRule
+from lumenmill_orchestrator.storage import CountDelta, Rows
+from lumenmill_orchestrator.storage.schema import samples
+from lumenmill_orchestrator.walk.active import ActiveRun
+from lumenmill_orchestrator.walk.chain import ChainWalk, aligned_requirements, source_parents
+from lumenmill_orchestrator.walk.outcomes import Outcome, States
+from lumenmill_orchestrator.walk.recording import verdict_name
+
+__all__ = ["SAMPLES_COUNTED_AS", "sample_rows"]
+
+SAMPLES_COUNTED_AS = "#samples"
+# What decides when several things went wrong with one sample.
+_GRAVITY = (run_pb2.VERDICT_REJECTED, run_pb2.VERDICT_FAILED, run_pb2.VERDICT_SKIPPED)
+_COUNTED_AS = {run_pb2.VERDICT_ACCEPTED: "num_accepted", run_pb2.VERDICT_REJECTED: "num_rejected"}
+
+
+async def sample_rows(run: ActiveRun, pipeline: Pipeline, index: int, walk: ChainWalk) -> Rows:
+    """Rows of all samples of a chain whose nodes have all ended."""
+    rows = Rows()
+    now_s = time.time()
+    for rule in pipeline.samples:
+        for number, element, blocked in await _elements(rule, walk):
+            requires = aligned_requirements(rule.requires, rule.fan_out)
+            scope = {**walk.scope, **walk.states.values(requires), "each": element, "each_index": number}
+            outcome = blocked or await _outcome(rule, requires, number, scope, walk.states)
+            if outcome is None:
+                continue
+            sample = _sample(run, rule, scope, outcome)
+            sample.id = f"{run.id}.{walk.chain_id}.{rule.name}.{number}"
+            sample.chain_id = walk.chain_id
+            sample.group_id = _group_id(run, rule, scope, walk.chain_id)
+            sample.create_time.FromMilliseconds(int(now_s * 1000))
+            _add_licences(sample, run, pipeline, scope, requires)
+            parents = walk.states.parents(requires, number) if blocked is None else []
+            _add_row(rows, sample, [*source_parents(pipeline, index), *parents])
+    return rows
+
+
+async def _elements(rule: SampleRule, walk: ChainWalk) -> list[tuple[int, Any, Outcome | None]]:
+    """(number, element, what stands in the way) for each sample that a rule may make."""
+    fan_out, states = rule.fan_out, walk.states
+    if fan_out is None:
+        return [(0, MISSING, None)]
+    if fan_out.aligned_node is not None:
+        state = states.of(fan_out.aligned_node)
+        blocked = await state.expanded
+        values: Sequence[Any] = state.value() if blocked is None else []
+    else:
+        blocked = await states.obstacle(rule.expansion_requires, 0)
+        found = (
+            MISSING if blocked else fan_out.elements.evaluate({**walk.scope, **states.values(rule.expansion_requires)})
+        )
+        values = [] if found is MISSING else list(found)
+    if blocked is not None:
+        return [(0, MISSING, blocked)] if blocked.applies else []
+    return [(number, value, None) for number, value in enumerate(values[: fan_out.at_most])]
+
+
+async def _outcome(
+    rule: SampleRule, requires: Iterable[Requirement], number: int, scope: Mapping[str, Any], states: States
+) -> Outcome | None:
+    """How a sample ended; None when the recipe does not want it."""
+    if rule.when is not None and not rule.when.holds(scope):
+        return None
+    ended: list[Outcome] = []
+    for requirement in requires:
+        outcomes = await states.outcomes(requirement, number)
+        if requirement.node == rule.media_node and not all(outcome.applies for outcome in outcomes):
+            return None
+        if not states.of(requirement.node).node.optional:
+            ended += [outcome for outcome in outcomes if outcome.applies]
+    for verdict in _GRAVITY:
+        for outcome in ended:
+            if outcome.verdict == verdict:
+                return Outcome(verdict, outcome.reason)
+    return Outcome(run_pb2.VERDICT_ACCEPTED)
+
+
+def _sample(run: ActiveRun, rule: SampleRule, scope: Mapping[str, Any], outcome: Outcome) -> run_pb2.Sample:
+    built = rule.fields.build(scope)
+    sample = run_pb2.Sample()
+    sample.CopyFrom(built)
+    sample.run_id, sample.node, sample.kind = run.id, rule.media_node, rule.kind
+    sample.verdict, sample.reason = outcome.verdict, outcome.reason
+    for reference in rule.intrinsics:
+        maps = reference.evaluate(scope)
+        for entry in [] if maps is MISSING else maps:
+            role = intrinsics_pb2.IntrinsicKind.Name(entry.kind).removeprefix("INTRINSIC_KIND_").lower()
+            sample.media[role].CopyFrom(entry.data)
+            if entry.HasField("preview"):
+                sample.media[f"{role}_preview"].CopyFrom(entry.preview)
+    error = rule.light_error.evaluate(scope) if rule.light_error is not None else MISSING
+    for field, value in [] if error is MISSING else error.ListFields():
+        sample.scores[f"light_error_{field.name}"] = value
+    return sample
+
+
+def _group_id(run: ActiveRun, rule: SampleRule, scope: Mapping[str, Any], chain_id: str) -> str:
+    """The group: as the recipe says, by an artifact's digest or a text; else one for each chain."""
+    if isinstance(rule.group, str):
+        return rule.group
+    value = rule.group.evaluate(scope) if rule.group is not None else MISSING
+    if isinstance(value, artifact_pb2.Artifact) and value.sha256:
+        return f"g-{value.sha256[:24]}"
+    return value if isinstance(value, str) and value else f"{run.id}.{chain_id}"
+
+
+def _add_licences(
+    sample: run_pb2.Sample,
+    run: ActiveRun,
+    pipeline: Pipeline,
+    scope: Mapping[str, Any],
+    requires: Iterable[Requirement],
+) -> None:
+    """The terms of every model on the way to the sample, and of every asset that their records name."""
+    behind = _ancestors(pipeline, [requirement.node for requirement in requires])
+    models = [node.model for node in pipeline.nodes if node.name in behind]
+    if pipeline.source.call is not None:
+        models.append(pipeline.source.call.model)
+    found = [licence for model in models if (known := run.recipe.models.get(model)) for licence in known.licences]
+    found += [licence for name in sorted(behind) for record in _records(scope.get(name)) for licence in record.licences]
+    found += sample.record.licences
+    for licence in found:
+        if licence not in sample.licences:
+            sample.licences.append(licence)
+
+
+def _ancestors(pipeline: Pipeline, names: list[str]) -> set[str]:
+    by_name = {node.name: node for node in pipeline.nodes}
+    found: set[str] = set()
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found.add(name)
+            pending += by_name[name].depends_on()
+    return found
+
+
+def _records(value: Any) -> list[generation_pb2.GenerationRecord]:
+    """The records in a node's result, its direct parts included."""
+    if isinstance(value, list):
+        return [record for element in value if element is not MISSING for record in _records(element)]
+    if not isinstance(value, Message):
+        return []
+    found: list[generation_pb2.GenerationRecord] = []
+    for field, part in value.ListFields():
+        if field.message_type is generation_pb2.GenerationRecord.DESCRIPTOR:
+            found.append(part)
+        elif field.is_repeated and field.message_type is not None and "record" in field.message_type.fields_by_name:
+            found += [element.record for element in part]
+    return found
+
+
+def _add_row(rows: Rows, sample: run_pb2.Sample, parents: list[list[str | int]]) -> None:
+    rows.add(
+        samples,
+        id=sample.id,
+        run_id=sample.run_id,
+        chain_id=sample.chain_id,
+        kind=sample.kind,
+        verdict=sample.verdict,
+        group_id=sample.group_id,
+        create_time=sample.create_time.ToMilliseconds() / 1000.0,
+        parents=json.dumps(parents),
+        body=sample.SerializeToString(deterministic=True),
+    )
+    counted_as = _COUNTED_AS.get(sample.verdict, "num_failed")
+    rows.counts.append(CountDelta(sample.run_id, SAMPLES_COUNTED_AS, {counted_as: 1}))
+    kind = run_pb2.SampleKind.Name(sample.kind).removeprefix("SAMPLE_KIND_").lower()
+    metrics.SAMPLES.labels(kind, verdict_name(sample.verdict)).inc()

@@ -1,0 +1,78 @@
+"""Sources: the items of one shard, from a call or from a list that was given."""
+
+import asyncio
+from typing import Any
+
+from lumenmill.orchestrator.v1 import run_pb2
+
+from lumenmill_orchestrator.recipe import MISSING, Node, Pipeline
+from lumenmill_orchestrator.storage import ExecutionStore, GroupWriter
+from lumenmill_orchestrator.walk.active import ActiveRun
+from lumenmill_orchestrator.walk.chain import Earlier
+from lumenmill_orchestrator.walk.execution import NodeExecutor, Turn
+from lumenmill_orchestrator.walk.keys import derived_seed
+from lumenmill_orchestrator.walk.outcomes import Outcome
+from lumenmill_orchestrator.walk.recording import Place, record_computed
+
+__all__ = ["SourceExpander", "SourceFailedError", "source_chain_id"]
+
+
+class SourceFailedError(Exception):
+    """A source could not be expanded; the run cannot go on."""
+
+
+def source_chain_id(pipeline_name: str) -> str:
+    """The chain under which executions of a pipeline's source are kept; the instance is the shard's first index."""
+    return f"{pipeline_name}-source"
+
+
+class SourceExpander:
+    """Expands sources shard by shard, so that nothing grows with the run."""
+
+    def __init__(self, executor: NodeExecutor, writer: GroupWriter, executions: ExecutionStore) -> None:
+        self._executor, self._writer, self._executions = executor, writer, executions
+
+    async def items(self, run: ActiveRun, pipeline: Pipeline, first: int, count: int) -> tuple[list[Any], int]:
+        """The items of chains `first` to `first + count`, and how many fewer there newly are than were asked for.
+
+        Raises:
+            SourceFailedError: the call failed.
+        """
+        scope = {**run.recipe.base_scope(), "shard": {"first": first, "count": count}}
+        call = pipeline.source.call
+        if call is None:
+            return list(pipeline.source.items.evaluate(scope))[first : first + count], 0
+        known, outcome = await self._outcome(run, pipeline, call, scope, first)
+        if outcome.result is None or not outcome.accepted:
+            raise SourceFailedError(f"the source of `{pipeline.name}` failed: {outcome.reason}")
+        found = pipeline.source.items.evaluate({**scope, "result": outcome.result})
+        items = [] if found is MISSING else list(found)[:count]
+        return items, 0 if known else count - len(items)
+
+    async def _outcome(
+        self, run: ActiveRun, pipeline: Pipeline, call: Node, scope: dict[str, Any], first: int
+    ) -> tuple[bool, Outcome]:
+        """Whether the source's call had ended before, and how it ended."""
+        chain_id = source_chain_id(pipeline.name)
+        earlier = await asyncio.to_thread(self._earlier, run.id, chain_id, call, first)
+        if earlier is not None and earlier.accepted:
+            return True, earlier
+        counted_as = run.recipe.qualified(pipeline, call.name)
+        request: Any = call.request.build(scope)
+        if call.takes_derived_seed:
+            request.seed = derived_seed(run.recipe.seed, pipeline.name, "source")
+        made = await self._executor.compute(run, call, request, Turn(counted_as, (-run.priority, run.seq, first)))
+        if made.result is None:
+            reason = f"{made.error.code.name}: {made.error.message}" if made.error else "no result"
+            return False, Outcome(run_pb2.VERDICT_FAILED, reason)
+        outcome = Outcome(run_pb2.VERDICT_ACCEPTED, "", made.result)
+        place = Place(run.id, chain_id, call, counted_as, first)
+        await self._writer.write(record_computed(place, made, outcome, []))
+        return False, outcome
+
+    def _earlier(self, run_id: str, chain_id: str, call: Node, first: int) -> Outcome | None:
+        row = self._executions.one(run_id, chain_id, call.name, first)
+        if row is None:
+            return None
+        rows = {(row.node, row.instance): row}
+        return Earlier(rows, self._executions.results([row.content_key])).outcome(call, first)

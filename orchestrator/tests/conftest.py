@@ -1,0 +1,98 @@
+"""A real orchestrator and a real tiny mesh, both served over gRPC on free ports."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from lumenmill.orchestrator.v1 import artifact_service_pb2_grpc, run_pb2, run_pb2_grpc
+from lumenmill_common.artifacts import ArtifactStore, open_store
+from lumenmill_common.calls import connect
+from lumenmill_common.serve import serving
+from lumenmill_common.settings import ServiceSettings
+from lumenmill_orchestrator.service import orchestrator_service
+from lumenmill_orchestrator.settings import OrchestratorSettings
+
+from .tiny_mesh import TinyFamily, tiny_service
+
+
+@dataclass
+class House:
+    """Everything that a test talks to."""
+
+    folder: Path
+    store: ArtifactStore
+    family: TinyFamily
+    channel: grpc.aio.Channel
+    settings: OrchestratorSettings
+
+    @property
+    def runs(self) -> Any:
+        return run_pb2_grpc.RunServiceStub(self.channel)
+
+    @property
+    def artifacts(self) -> Any:
+        return artifact_service_pb2_grpc.ArtifactServiceStub(self.channel)
+
+    async def run(self, recipe: str, parameters: dict[str, Any] | None = None, run_id: str = "") -> run_pb2.Run:
+        """Submit a recipe and follow it to its end."""
+        return await self.ended(await self.submit(recipe, parameters, run_id))
+
+    async def submit(
+        self, recipe: str, parameters: dict[str, Any] | None = None, run_id: str = "", priority: int = 0
+    ) -> str:
+        request = run_pb2.SubmitRunRequest(recipe=recipe, run_id=run_id, priority=priority)  # type: ignore[arg-type]
+        request.parameters.update(parameters or {})
+        return str((await self.runs.SubmitRun(request)).run.id)
+
+    async def ended(self, run_id: str, timeout_s: float = 30.0) -> run_pb2.Run:
+        last = run_pb2.Run()
+        async with asyncio.timeout(timeout_s):
+            async for response in self.runs.WatchRun(run_pb2.WatchRunRequest(run_id=run_id)):
+                last = response.run
+        return last
+
+    async def samples(self, **wanted: Any) -> list[run_pb2.Sample]:
+        response = await self.runs.ListSamples(run_pb2.ListSamplesRequest(page_size=1000, **wanted))
+        return list(response.samples)
+
+
+def counts(run: run_pb2.Run) -> dict[str, run_pb2.NodeCounts]:
+    return {node.name: node for node in run.nodes}
+
+
+@contextlib.asynccontextmanager
+async def open_house(folder: Path, **more: Any) -> AsyncIterator[House]:
+    """A tiny mesh and an orchestrator with its database in `folder`."""
+    store_url = f"file://{folder}/store"
+    store = open_store(store_url)
+    family = more.pop("family", None) or TinyFamily(store)
+    service_options = {name: more.pop(name) for name in ("num_workers", "max_queue_length") if name in more}
+    tiny_settings = ServiceSettings(listen_address="127.0.0.1:0", drain_s=0.0)
+    async with serving(tiny_settings, tiny_service(family, **service_options)) as tiny_port:
+        settings = OrchestratorSettings(
+            listen_address="127.0.0.1:0",
+            drain_s=0.0,
+            store_url=store_url,
+            database_url=more.pop("database_url", f"sqlite:///{folder}/orchestrator.sqlite"),
+            models=f"{{tiny: '127.0.0.1:{tiny_port}'}}",
+            **more,
+        )
+        async with (
+            serving(settings, orchestrator_service(settings)) as port,
+            connect(f"127.0.0.1:{port}", settings) as channel,
+        ):
+            yield House(folder, store, family, channel, settings)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with open_house(tmp_path) as opened:
+        yield opened
+
+
+Opener = Callable[..., Any]

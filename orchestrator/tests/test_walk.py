@@ -1,0 +1,37 @@
+"""Runs as users see them."""
+
+from lumenmill.orchestrator.v1 import run_pb2
+
+from .conftest import House, counts
+from .recipes import ONE_IMAGE, SMALL
+
+
+async def test_a_recipe_becomes_samples(house: House) -> None:
+    run = await house.run(SMALL)
+    assert run.state == run_pb2.RUN_STATE_COMPLETED
+    assert (run.num_chains, run.num_chains_done, run.num_samples_accepted) == (3, 3, 9)
+    samples = await house.samples(run_id=run.id)
+    original = next(sample for sample in samples if sample.node == "image")
+    assert set(original.media) == {"image", "scene", "albedo", "albedo_preview", "depth", "depth_preview"}
+    assert original.caption.startswith("caption of")
+    assert original.scores["light_error_direction_deg"] == 5.0
+    assert [licence.spdx_id for licence in original.licences] == ["CC0-1.0"]
+    group = [sample for sample in samples if sample.group_id == original.group_id]
+    assert len(group) == 3
+    assert {sample.instruction for sample in group} == {"", "Move the light."}
+    assert len({sample.light.text for sample in group}) == 3
+
+
+async def test_a_list_is_a_source(house: House) -> None:
+    run = await house.run(ONE_IMAGE, {"tags": ["red", "blue"]})
+    assert run.num_samples_accepted == 2
+
+
+async def test_the_second_run_reuses_everything(house: House) -> None:
+    await house.run(SMALL)
+    done = house.family.num_done.total()
+    run = await house.run(SMALL)
+    assert run.num_samples_accepted == 9
+    assert house.family.num_done.total() == done
+    assert all(node.num_reused == node.num_accepted > 0 for node in run.nodes)
+    assert counts(run)["relit"].num_reused == 3

@@ -1,0 +1,275 @@
+"""A tiny real model that keeps every contract of the mesh, made with the kit, instant and counting what it does.
+
+Run as a program it serves in a process of its own: `python tiny_mesh.py STORE ADDRESS_FILE COUNT_FILE STEP_S`.
+"""
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import Message
+from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
+from lumenmill.common.v1 import artifact_pb2, generation_pb2, intrinsics_pb2, light_pb2, model_pb2, scene_pb2
+from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
+from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
+from lumenmill.relighter.v1 import relighter_pb2, relighter_pb2_grpc
+from lumenmill.video.v1 import video_pb2, video_pb2_grpc
+from lumenmill_common.artifacts import ArtifactStore, open_store
+from lumenmill_common.errors import InvalidArgumentError, UnavailableError
+from lumenmill_common.jobs import JobContext, JobQueue, Work
+from lumenmill_common.serve import Contract, Service, serve
+from lumenmill_common.settings import ServiceSettings
+
+_PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63606060000000040001"
+    "f61738550000000049454e44ae426082"
+)
+
+
+class TinyFamily:
+    """Makes results out of nothing but the request."""
+
+    def __init__(self, store: ArtifactStore, *, step_s: float = 0.0, count_file: Path | None = None) -> None:
+        self.store, self.step_s, self.revision = store, step_s, "1"
+        self.num_done: Counter[str] = Counter()
+        self.failures: dict[str, list[Exception]] = {}
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.num_cancelled = 0
+        self.direction_error_deg: float | None = 5.0
+        self._count_file, self._lock = count_file, threading.Lock()
+        self.sets_to_give: int | None = None
+
+    def describe(self) -> model_pb2.Model:
+        licence = artifact_pb2.Licence(subject="tiny", spdx_id="CC0-1.0", allows_commercial_use=True)
+        return model_pb2.Model(family="tiny", name="tiny", revision=self.revision, licences=[licence], device="cpu")
+
+    def work(self, call: str, request: Any, make: Callable[[Any], Message]) -> Work:
+        return Work(lambda job: self._run(call, request, make, job))
+
+    def _run(self, call: str, request: Any, make: Callable[[Any], Message], job: JobContext) -> Message:
+        try:
+            while not self.go_on.wait(0.01):
+                job.progress("wait", 1, 2)
+            time.sleep(self.step_s)
+            job.progress("make", 2, 2)
+        except Exception:
+            self.num_cancelled += 1
+            raise
+        with self._lock:
+            self.num_done[call] += 1
+            if self._count_file is not None:
+                with self._count_file.open("a") as file:
+                    file.write(f"{call} {request.job.request_id}\n")
+        pending = self.failures.get(call)
+        if pending:
+            raise pending.pop(0)
+        return make(request)
+
+    def picture(self, text: str) -> artifact_pb2.Artifact:
+        facts = artifact_pb2.ImageFacts(
+            width_px=1, height_px=1, num_channels=3, color_space=artifact_pb2.COLOR_SPACE_SRGB
+        )
+        return self.store.put_bytes(_PNG + text.encode(), "image/png", image=facts)
+
+    def record(self, request: Any) -> generation_pb2.GenerationRecord:
+        return generation_pb2.GenerationRecord(family="tiny", model="tiny", revision=self.revision, seed=request.seed)
+
+
+def light_from(azimuth_deg: float) -> light_pb2.Light:
+    source = light_pb2.LightSource(directional=light_pb2.DirectionalLight(azimuth_deg=azimuth_deg, irradiance=3))
+    attributes = light_pb2.LightAttributes(azimuth_deg=azimuth_deg, elevation_deg=30)
+    return light_pb2.Light(text=f"light from {azimuth_deg:g}°", sources=[source], attributes=attributes)
+
+
+class TinyServicer(
+    prompter_pb2_grpc.PrompterServiceServicer,
+    imager_pb2_grpc.ImagerServiceServicer,
+    relighter_pb2_grpc.RelighterServiceServicer,
+    captioner_pb2_grpc.CaptionerServiceServicer,
+    video_pb2_grpc.VideoServiceServicer,
+):
+    def __init__(self, family: TinyFamily, jobs: JobQueue) -> None:
+        self._family, self._jobs = family, jobs
+
+    async def _respond(self, call: str, request: Any, response: Any, make: Any) -> AsyncIterator[Any]:
+        async for event in self._jobs.respond(request, response, self._family.work(call, request, make)):
+            yield event
+
+    async def GeneratePromptSets(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        async for event in self._respond("sets", request, prompter_pb2.GeneratePromptSetsResponse, self._sets):
+            yield event
+
+    async def WriteMotionPrompts(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        async for event in self._respond("motions", request, prompter_pb2.WriteMotionPromptsResponse, self._motions):
+            yield event
+
+    async def WriteEditPrompts(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        async for event in self._respond("edits", request, prompter_pb2.WriteEditPromptsResponse, self._edits):
+            yield event
+
+    async def GenerateImages(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        async for event in self._respond("image", request, imager_pb2.GenerateImagesResponse, self._images):
+            yield event
+
+    async def Relight(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        async for event in self._respond("relight", request, relighter_pb2.RelightResponse, self._relit):
+            yield event
+
+    async def Decompose(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        async for event in self._respond("decompose", request, relighter_pb2.DecomposeResponse, self._decomposed):
+            yield event
+
+    async def Caption(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        async for event in self._respond("caption", request, captioner_pb2.CaptionResponse, self._caption):
+            yield event
+
+    async def CompareLight(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        async for event in self._respond("compare", request, captioner_pb2.CompareLightResponse, self._compared):
+            yield event
+
+    async def GenerateVideo(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        async for event in self._respond("video", request, video_pb2.GenerateVideoResponse, self._video):
+            yield event
+
+    async def DecomposeVideo(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        async for event in self._respond("decompose_video", request, video_pb2.DecomposeVideoResponse, self._clip_maps):
+            yield event
+
+    # What they make.
+
+    def _sets(self, request: prompter_pb2.GeneratePromptSetsRequest) -> Message:
+        brief, first = request.brief, request.brief.first_set_index
+        count = brief.num_img_sets if self._family.sets_to_give is None else self._family.sets_to_give
+        result = prompter_pb2.GeneratePromptSetsResult(record=self._family.record(request))
+        for index in range(first, first + min(count, brief.num_img_sets)):
+            relights = [
+                prompter_pb2.RelightPrompt(text=f"relight {number}", light=light_from(40.0 * number - 80))
+                for number in range(brief.num_relight_variants)
+            ]
+            motions = [prompter_pb2.MotionPrompt(text=f"move {number}") for number in range(brief.num_video_variants)]
+            result.prompt_sets.add(
+                id=f"set-{request.seed}-{index}",
+                image_prompt=f"a kettle number {index} of seed {request.seed}",
+                scene=scene_pb2.SceneDescription(description=f"a kettle number {index}", seed=index),
+                light=light_from(10),
+                relight_prompts=relights,
+                motion_prompts=motions,
+            )
+        for index in range(first, first + brief.num_videos):
+            result.video_prompts.add(
+                id=f"video-{index}", text=f"a kettle boils, take {index}", light=light_from(20),
+                motion=prompter_pb2.MotionPrompt(text="slowly"),
+            )  # fmt: skip
+        return result
+
+    def _motions(self, request: prompter_pb2.WriteMotionPromptsRequest) -> Message:
+        motions = [prompter_pb2.MotionPrompt(text=f"move {number}") for number in range(request.num_variants)]
+        return prompter_pb2.WriteMotionPromptsResult(motion_prompts=motions)
+
+    def _edits(self, request: prompter_pb2.WriteEditPromptsRequest) -> Message:
+        prompts = [
+            prompter_pb2.RelightPrompt(text=f"edit {number}", light=light_from(30.0 * number))
+            for number in range(request.num_variants)
+        ]
+        return prompter_pb2.WriteEditPromptsResult(relight_prompts=prompts)
+
+    def _images(self, request: imager_pb2.GenerateImagesRequest) -> Message:
+        if request.prompt == "refuse":
+            raise InvalidArgumentError("prompt", "this word is refused; choose another")
+        words = f"{request.prompt}/{request.seed}"
+        scene = self._family.store.put_bytes(words.encode(), "application/vnd.lumenmill.scene+json")
+        image = imager_pb2.GeneratedImage(
+            image=self._family.picture(words), scene=scene, light=request.light, record=self._family.record(request)
+        )
+        return imager_pb2.GenerateImagesResult(images=[image])
+
+    def _relit(self, request: relighter_pb2.RelightRequest) -> Message:
+        variants = [
+            relighter_pb2.RelitImage(
+                image=self._family.picture(f"{request.scene.sha256}/{variant.light.text}/{variant.edit_prompt}"),
+                light=variant.light,
+                record=self._family.record(request),
+            )
+            for variant in request.variants
+        ]
+        return relighter_pb2.RelightResult(variants=variants)
+
+    def _maps(self, name: str) -> list[intrinsics_pb2.IntrinsicMap]:
+        kinds = (intrinsics_pb2.INTRINSIC_KIND_ALBEDO, intrinsics_pb2.INTRINSIC_KIND_DEPTH)
+        return [
+            intrinsics_pb2.IntrinsicMap(
+                kind=kind, data=self._family.store.put_bytes(f"{name}/{kind}".encode(), "image/x-exr"), exact=True,
+                preview=self._family.picture(f"{name}/{kind}"), preview_encoding="srgb",
+            )
+            for kind in kinds
+        ]  # fmt: skip
+
+    def _decomposed(self, request: relighter_pb2.DecomposeRequest) -> Message:
+        return relighter_pb2.DecomposeResult(maps=self._maps(request.image.sha256 + request.scene.sha256))
+
+    def _clip_maps(self, request: video_pb2.DecomposeVideoRequest) -> Message:
+        return video_pb2.DecomposeVideoResult(maps=self._maps(request.video.sha256))
+
+    def _caption(self, request: captioner_pb2.CaptionRequest) -> Message:
+        result = captioner_pb2.CaptionResult(text=f"caption of {request.subject.media.sha256[:8]}", light_text="light")
+        result.measurement.attributes.azimuth_deg = 12
+        if self._family.direction_error_deg is not None:
+            result.error.direction_deg = self._family.direction_error_deg
+        result.scores["sharpness"] = 0.5
+        return result
+
+    def _compared(self, request: captioner_pb2.CompareLightRequest) -> Message:
+        return captioner_pb2.CompareLightResult(instruction="Move the light.", text="The light has moved.")
+
+    def _video(self, request: video_pb2.GenerateVideoRequest) -> Message:
+        words = f"{request.prompt}{request.motion_prompt}{request.image.sha256}{request.seed}"
+        clip = self._family.store.put_bytes(
+            words.encode(), "video/mp4", video=artifact_pb2.VideoFacts(num_frames=2, fps=8)
+        )
+        return video_pb2.GenerateVideoResult(
+            video=clip, poster=self._family.picture(words), record=self._family.record(request)
+        )
+
+
+def tiny_service(family: TinyFamily, num_workers: int = 1, max_queue_length: int = 64) -> Service:
+    jobs = JobQueue("tiny", num_workers=num_workers, max_queue_length=max_queue_length, grace_period_s=5.0)
+    servicer = TinyServicer(family, jobs)
+    contracts = [
+        Contract(
+            prompter_pb2.DESCRIPTOR,
+            "PrompterService",
+            prompter_pb2_grpc.add_PrompterServiceServicer_to_server,
+            servicer,
+        ),
+        Contract(imager_pb2.DESCRIPTOR, "ImagerService", imager_pb2_grpc.add_ImagerServiceServicer_to_server, servicer),
+        Contract(
+            relighter_pb2.DESCRIPTOR,
+            "RelighterService",
+            relighter_pb2_grpc.add_RelighterServiceServicer_to_server,
+            servicer,
+        ),
+        Contract(
+            captioner_pb2.DESCRIPTOR,
+            "CaptionerService",
+            captioner_pb2_grpc.add_CaptionerServiceServicer_to_server,
+            servicer,
+        ),
+        Contract(video_pb2.DESCRIPTOR, "VideoService", video_pb2_grpc.add_VideoServiceServicer_to_server, servicer),
+    ]
+    return Service(name="tiny", contracts=contracts, model=family.describe, jobs=jobs)
+
+
+__all__ = ["TinyFamily", "UnavailableError", "light_from", "tiny_service"]
+
+if __name__ == "__main__":
+    store_url, address_file, count_file, step_s = sys.argv[1:5]
+    tiny = TinyFamily(open_store(store_url), step_s=float(step_s), count_file=Path(count_file))
+    serve(
+        ServiceSettings(listen_address="127.0.0.1:0", metrics_address="", address_file=Path(address_file), drain_s=0.0),
+        tiny_service(tiny, num_workers=4),
+    )
