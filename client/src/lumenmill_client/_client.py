@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.imager.v1 import imager_pb2
-from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill.orchestrator.v1 import artifact_service_pb2, run_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
@@ -114,6 +114,42 @@ class Client:
     def samples(self, run_id: str = "", **filters: Any) -> Iterator[run_pb2.Sample]:
         """Samples in the order they were made; filters as `Runs.samples`."""
         return self._iterate(self._client.runs.samples(run_id, **filters))
+
+    def plan(self, recipe: str | Path, parameters: Mapping[str, Any] | None = None) -> run_pb2.PlanRecipeResponse:
+        """Checks a recipe file and says what it would do; problems are in the answer, not raised."""
+        return self._wait(self._client.runs.plan(recipe, parameters))
+
+    def run(self, run_id: str) -> run_pb2.Run:
+        """One run."""
+        return self._wait(self._client.runs.get(run_id))
+
+    def runs(self) -> Iterator[run_pb2.Run]:
+        """Every run, the newest first."""
+        return self._iterate(self._client.runs.list())
+
+    def cancel(self, run_id: str) -> run_pb2.Run:
+        """Stops a run for good."""
+        return self._wait(self._client.runs.cancel(run_id))
+
+    def pause(self, run_id: str) -> run_pb2.Run:
+        """Stops a run from starting new nodes."""
+        return self._wait(self._client.runs.pause(run_id))
+
+    def resume(self, run_id: str) -> run_pb2.Run:
+        """Lets a paused run go on."""
+        return self._wait(self._client.runs.resume(run_id))
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """Every artifact of the store, in order of digest."""
+        return self._iterate(self._client.store.list())
+
+    def verify_store(self) -> Iterator[artifact_service_pb2.VerifyStoreResponse]:
+        """Reads every artifact and compares its bytes with its digest."""
+        return self._iterate(self._client.store.verify())
+
+    def collect_garbage(self, **options: Any) -> Iterator[artifact_service_pb2.CollectGarbageResponse]:
+        """Removes what nothing refers to; options as `Store.collect_garbage`."""
+        return self._iterate(self._client.store.collect_garbage(**options))
 
     def lineage(self, sample_id: str) -> run_pb2.GetLineageResponse:
         """Everything that led to a sample."""

@@ -1,0 +1,54 @@
+# `make demo` and `make test` set everything up by themselves. Needs Python ≥ 3.11 with venv, and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ROOMS := protos services/common services/prompter services/captioner services/studio orchestrator client
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+# Real environment maps, when you have some: `make demo HDRI=~/hdri`.
+HDRI ?= $(wildcard ../shared/data/hdri)
+# A photograph of yours to caption: `make demo PHOTO=photo.jpg`. Default: NASA's portrait of Eileen Collins.
+PHOTO ?= $(wildcard $(VENV)/lib/python3*/site-packages/skimage/data/astronaut.png)
+
+.PHONY: help demo test lint protos setup down clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.mesh: constraints.txt $(addsuffix /pyproject.toml,$(ROOMS))
+	@echo "setting up $(VENV) (about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) hatchling editables
+	@$(PIP) --no-build-isolation $(addprefix -e ./,$(filter-out client,$(ROOMS))) -e './client[mesh,photo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.mesh requirements-dev.txt
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+setup: $(VENV)/.mesh ## Install the mesh into .venv
+
+demo: $(VENV)/.mesh ## Run the main job on this machine and write demo.html, a gallery to look at
+	@$(BIN)/lumenmill demo $(if $(HDRI),--environment-maps "$(HDRI)") $(if $(PHOTO),--photo "$(PHOTO)")
+
+test: $(VENV)/.dev ## Run every test
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## Check style, types and contracts, and that generated code is current
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy $(addsuffix /src,$(filter-out protos,$(ROOMS)))
+	@cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --exit-code --path lumenmill > /dev/null
+	@PATH="$(CURDIR)/$(BIN):$$PATH" protos/check.sh
+
+protos: $(VENV)/.dev ## Generate the Python of the contracts again
+	@PATH="$(CURDIR)/$(BIN):$$PATH" protos/generate.sh
+
+down: ## Stop the mesh that the demo started
+	@$(BIN)/lumenmill down
+
+clean: ## Remove the environment and the state of the local mesh
+	@test ! -x $(BIN)/lumenmill || $(BIN)/lumenmill down
+	@rm -rf $(VENV) .lumenmill demo demo.html

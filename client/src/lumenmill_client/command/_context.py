@@ -1,0 +1,59 @@
+"""What every command is given: where the mesh is, and how to end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from lumenmill_common import errors
+
+from lumenmill_client._client import Client
+from lumenmill_client._settings import ClientSettings
+from lumenmill_client.mesh import Home
+
+__all__ = ["EXIT_CODES", "AsJson", "CommandContext", "exit_code_of"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of text.")]
+
+EXIT_CODES: Mapping[int, str] = {
+    0: "done",
+    1: "the work failed: a run without a single accepted sample, a damaged store, a mesh that is not ready",
+    2: "wrong usage or a request that was refused; the message names the field",
+    3: "the mesh cannot be reached, or does not let us in",
+    4: "what was named does not exist",
+    5: "any other error",
+    130: "interrupted by Ctrl-C; a run that was followed goes on",
+}
+_CODE_OF: Mapping[type[errors.LumenmillError], int] = {
+    errors.InvalidArgumentError: 2,
+    errors.OutOfRangeError: 2,
+    errors.FailedPreconditionError: 2,
+    errors.AlreadyExistsError: 2,
+    errors.UnavailableError: 3,
+    errors.UnauthenticatedError: 3,
+    errors.PermissionDeniedError: 3,
+    errors.NotFoundError: 4,
+}
+
+
+def exit_code_of(error: errors.LumenmillError) -> int:
+    """The exit code that an error ends the command with; see EXIT_CODES."""
+    return _CODE_OF.get(type(error), 5)
+
+
+@dataclass(frozen=True)
+class CommandContext:
+    """Options that stand before the command's name."""
+
+    home_path: Path
+    address: str
+
+    @property
+    def home(self) -> Home:
+        """State folder of the mesh on this machine."""
+        return Home.at(self.home_path)
+
+    def client(self) -> Client:
+        """A connection to the mesh; UnavailableError when there is none."""
+        return Client(self.address, ClientSettings(home=self.home_path))

@@ -1,0 +1,108 @@
+"""`demo`: the whole main job on this machine, ending with a gallery to look at."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from lumenmill.orchestrator.v1 import run_pb2
+
+from lumenmill_client._client import Client
+from lumenmill_client.command._context import AsJson
+from lumenmill_client.command._follow import follow, state_name
+from lumenmill_client.command._mesh import EnvironmentMaps, bring_up_with_notes
+from lumenmill_client.command._output import notes, print_json, print_text, to_dict
+from lumenmill_client.command._parameters import parse_parameters
+from lumenmill_client.command._runs import Set, ended_well
+from lumenmill_client.gallery import write_gallery
+from lumenmill_client.mesh import MeshOptions
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(demo)
+    app.command()(gallery)
+
+
+def demo(
+    context: typer.Context,
+    recipe: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Recipe to run.")] = Path(
+        "recipes/demo.yaml"
+    ),
+    environment_maps: EnvironmentMaps = None,
+    photo: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A photograph of yours to caption and export too.")
+    ] = None,
+    settings: Set = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Gallery to write.")] = Path("demo.html"),
+    as_json: AsJson = False,
+) -> None:
+    """Start the mesh, run the demo recipe, write the gallery and the dataset. No GPU, no server, no weights.
+
+    Example: lumenmill demo --environment-maps ~/hdri --photo photo.jpg
+    """
+    started_s = time.monotonic()
+    bring_up_with_notes(context.obj, MeshOptions(environment_maps_dir=environment_maps))
+    with context.obj.client() as client:
+        parameters = parse_parameters(client, settings or [])
+        if photo:
+            parameters["photos"] = [to_dict(client.upload(photo))]
+        submitted = client.submit(recipe, parameters)
+        notes.print(f"run {submitted.id}")
+        run = follow(client, submitted.id)
+        dataset = _exported(client, run, out.with_suffix("")) if ended_well(run) else None
+        write_gallery(client, run, out)
+    summary = _summary(run, out, dataset, time.monotonic() - started_s)
+    if as_json:
+        print_json(summary)
+    else:
+        print_text(_sentence(summary))
+    if not ended_well(run):
+        raise typer.Exit(1)
+
+
+def gallery(
+    context: typer.Context,
+    run_id: Annotated[str, typer.Argument(help="Id of the run; `lumenmill runs` lists them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Gallery to write.")] = Path("gallery.html"),
+) -> None:
+    """Write the gallery of a run: one HTML file that needs nothing else.
+
+    Example: lumenmill gallery demo-20260101-120000 --out gallery.html
+    """
+    with context.obj.client() as client, notes.status("writing the gallery"):
+        write_gallery(client, client.run(run_id), out)
+    print_text(str(out))
+
+
+def _exported(client: Client, run: run_pb2.Run, folder: Path) -> Path:
+    for file in client.export(run.id).files:
+        client.download(file.artifact, folder / file.path)
+    return folder
+
+
+def _summary(run: run_pb2.Run, out: Path, dataset: Path | None, duration_s: float) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "state": state_name(run.state),
+        "num_samples_accepted": run.num_samples_accepted,
+        "num_samples_rejected": run.num_samples_rejected,
+        "num_reused": sum(node.num_reused for node in run.nodes),
+        "duration_s": round(duration_s, 1),
+        "gallery": str(out.absolute()),
+        "dataset": str(dataset.absolute()) if dataset else None,
+    }
+
+
+def _sentence(summary: dict[str, Any]) -> str:
+    lines = [
+        f"{summary['run']}: {summary['state']}, {summary['num_samples_accepted']} samples accepted, "
+        f"{summary['num_samples_rejected']} rejected, {summary['duration_s']:.0f} s",
+        f"gallery: {summary['gallery']}",
+    ]
+    if summary["dataset"]:
+        lines.append(f"dataset: {summary['dataset']}")
+    lines.append("The mesh still runs: `lumenmill status` looks at it, `lumenmill down` stops it.")
+    return "\n".join(lines)

@@ -1,0 +1,90 @@
+"""A run on the screen: a bar for each node, what is being done, rate and time left."""
+
+import time
+
+from lumenmill.orchestrator.v1 import run_pb2
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from lumenmill_client._client import Client
+from lumenmill_client.command._output import notes
+
+__all__ = ["follow", "state_name"]
+
+# Without a terminal a line is printed at most this often.
+_LINE_INTERVAL_S = 5.0
+
+
+def state_name(state: run_pb2.RunState.ValueType) -> str:
+    """`running`, `completed` …"""
+    return run_pb2.RunState.Name(state).removeprefix("RUN_STATE_").lower()
+
+
+def follow(client: Client, run_id: str) -> run_pb2.Run:
+    """Shows a run on standard error until it has ended, and returns its last state."""
+    return _live(client, run_id) if notes.is_terminal else _lines(client, run_id)
+
+
+def _live(client: Client, run_id: str) -> run_pb2.Run:
+    run = run_pb2.Run(id=run_id)
+    with Live(_table(run), console=notes, refresh_per_second=8) as live:
+        for run in client.watch(run_id):
+            live.update(_table(run))
+    return run
+
+
+def _lines(client: Client, run_id: str) -> run_pb2.Run:
+    run, told_at_s = run_pb2.Run(id=run_id), 0.0
+    for run in client.watch(run_id):
+        if time.monotonic() - told_at_s >= _LINE_INTERVAL_S:
+            told_at_s = time.monotonic()
+            notes.print(_line(run))
+    notes.print(_line(run))
+    return run
+
+
+def _line(run: run_pb2.Run) -> str:
+    nodes = " ".join(f"{node.name} {_num_done(node)}/{node.num_total}" for node in run.nodes)
+    return f"{state_name(run.state)} {_time_left(run)} {nodes}"
+
+
+def _table(run: run_pb2.Run) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+    table.title = f"{run.id}  {state_name(run.state)}  chains {run.num_chains_done}/{run.num_chains}  {_time_left(run)}"
+    for column in ("node", "model", "", "done", "re-used", "refused", "s each", "now"):
+        table.add_column(column)
+    for node in run.nodes:
+        num_done = _num_done(node)
+        fresh = num_done - node.num_reused
+        table.add_row(
+            node.name,
+            node.model,
+            ProgressBar(total=max(node.num_total, 1), completed=num_done, width=24),
+            f"{num_done}/{node.num_total}",
+            str(node.num_reused or ""),
+            str(node.num_rejected + node.num_failed + node.num_skipped or ""),
+            f"{node.duration_s / fresh:.1f}" if fresh > 0 else "",
+            _now(node),
+        )
+    return table
+
+
+def _num_done(node: run_pb2.NodeCounts) -> int:
+    return int(node.num_accepted + node.num_rejected + node.num_failed + node.num_skipped)
+
+
+def _now(node: run_pb2.NodeCounts) -> str:
+    if not node.num_running:
+        return ""
+    if not node.HasField("progress"):
+        return f"{node.num_running} running"
+    steps = f" {node.progress.step}/{node.progress.total}" if node.progress.total else ""
+    return f"{node.num_running} running: {node.progress.stage}{steps}"
+
+
+def _time_left(run: run_pb2.Run) -> str:
+    if not run.HasField("estimated_remaining"):
+        return ""
+    left_s = run.estimated_remaining.ToSeconds()
+    return f"about {left_s // 60}:{left_s % 60:02d} left"

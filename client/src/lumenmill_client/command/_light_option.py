@@ -1,0 +1,60 @@
+"""Light on the command line: `KIND:FIELD=VALUE,…`, with the names of light.proto."""
+
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+from lumenmill.common.v1.light_pb2 import Light, LightSource
+from lumenmill_common.errors import InvalidArgumentError
+
+from lumenmill_client._client import Client
+from lumenmill_client.command._output import to_dict
+
+__all__ = ["LIGHT_HELP", "parse_light"]
+
+_KINDS = ("area", "directional", "sun_sky", "environment_map", "spherical_harmonics", "background")
+_FILE_FIELDS = {"environment_map": "map", "background": "image"}
+
+LIGHT_HELP = (
+    "A source as KIND:FIELD=VALUE,… with the fields of light.proto; may be given several times, sources add up. "
+    "Examples: area:azimuth_deg=-60,elevation_deg=35,irradiance=4,temperature_k=3200 | "
+    "sun_sky:sun_azimuth_deg=90,sun_elevation_deg=10 | environment_map:map=alley.hdr,rotation_deg=90"
+)
+
+
+def parse_light(client: Client, sources: list[str]) -> Light | None:
+    """The sum of the sources, or None when there are none. Files that are named are uploaded.
+
+    Raises:
+        InvalidArgumentError: a kind, field or value is unknown; says which are known.
+    """
+    if not sources:
+        return None
+    return Light(sources=[_parse_source(client, source) for source in sources])
+
+
+def _parse_source(client: Client, text: str) -> LightSource:
+    kind, _, fields = text.partition(":")
+    if kind not in _KINDS:
+        raise InvalidArgumentError("--light", f"{kind!r} is none of: {', '.join(_KINDS)}")
+    content: dict[str, Any] = {}
+    for field in filter(None, fields.split(",")):
+        name, separator, value = field.partition("=")
+        if not separator:
+            raise InvalidArgumentError("--light", f"{field!r} is not FIELD=VALUE")
+        content |= _field(client, kind, name, value)
+    try:
+        return json_format.ParseDict({kind: content}, LightSource())
+    except json_format.ParseError as error:
+        known = ", ".join(getattr(LightSource(), kind).DESCRIPTOR.fields_by_name)
+        raise InvalidArgumentError("--light", f"{error}; fields of {kind}: {known}, temperature_k") from None
+
+
+def _field(client: Client, kind: str, name: str, value: str) -> dict[str, Any]:
+    if name == "temperature_k":
+        return {"color": {"temperature_k": value}}
+    if _FILE_FIELDS.get(kind) == name:
+        return {name: to_dict(client.upload(Path(value)))}
+    if name == "coefficients":
+        return {name: value.split()}
+    return {name: value}

@@ -1,0 +1,59 @@
+"""Wiring of the command: every subcommand, the options before them, and the exit codes."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from lumenmill_common.errors import LumenmillError
+
+from lumenmill_client.command import _demo, _media, _mesh, _recipe, _runs, _store
+from lumenmill_client.command._context import EXIT_CODES, CommandContext, exit_code_of
+from lumenmill_client.command._output import notes, print_error
+
+__all__ = ["main"]
+
+_EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
+
+app = typer.Typer(
+    name="lumenmill",
+    help="Makes training data whose subject is light. Start with `lumenmill demo`.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    home: Annotated[
+        Path, typer.Option(envvar="LUMENMILL_HOME", help="State folder of the mesh on this machine.")
+    ] = Path(".lumenmill"),
+    address: Annotated[
+        str,
+        typer.Option(
+            envvar="LUMENMILL_ADDRESS", help="host:port of an orchestrator. Default: the mesh that runs in --home."
+        ),
+    ] = "",
+) -> None:
+    context.obj = CommandContext(home_path=home, address=address)
+
+
+for room in (_demo, _mesh, _runs, _media):
+    room.register(app)
+app.add_typer(_store.app, name="store", help="Look into the artifact store, check it, clean it.")
+app.add_typer(_recipe.app, name="recipe", help="Check a recipe before it runs.")
+
+
+def main() -> None:
+    """Runs the command and exits with one of EXIT_CODES."""
+    try:
+        app()
+    except LumenmillError as error:
+        print_error(error, as_json="--json" in sys.argv)
+        sys.exit(exit_code_of(error))
+    except KeyboardInterrupt:
+        notes.print("interrupted")
+        sys.exit(130)

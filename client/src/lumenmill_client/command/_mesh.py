@@ -1,0 +1,135 @@
+"""`up`, `down`, `status`, `models`, `doctor`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lumenmill_client.command._context import AsJson, CommandContext
+from lumenmill_client.command._doctor import examine
+from lumenmill_client.command._output import notes, print_json, print_table, print_text, to_dict
+from lumenmill_client.mesh import MeshOptions, MeshStatus, bring_up, status, take_down
+
+__all__ = ["bring_up_with_notes", "register"]
+
+EnvironmentMaps = Annotated[
+    Path | None,
+    typer.Option("--environment-maps", exists=True, file_okay=False, help="Folder of .hdr and .exr maps for studio."),
+]
+Assets = Annotated[
+    Path | None, typer.Option("--assets", exists=True, file_okay=False, help="Folder of your own meshes for studio.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(up)
+    app.command()(down)
+    app.command("status")(show_status)
+    app.command()(models)
+    app.command()(doctor)
+
+
+def up(
+    context: typer.Context,
+    environment_maps: EnvironmentMaps = None,
+    assets: Assets = None,
+    port: Annotated[int, typer.Option(help="Port of the orchestrator; 0 picks one.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Start the whole mesh on this machine, and wait until it is ready. Does nothing when it runs already.
+
+    Example: lumenmill up --environment-maps ~/hdri
+    """
+    options = MeshOptions(port=port, environment_maps_dir=environment_maps, assets_dir=assets)
+    state = bring_up_with_notes(context.obj, options)
+    _print_status(state, as_json)
+
+
+def bring_up_with_notes(command: CommandContext, options: MeshOptions) -> MeshStatus:
+    """Starts the mesh and tells on standard error which process is ready."""
+    with notes.status("starting the mesh") as line:
+
+        def tell(state: MeshStatus) -> None:
+            waiting = ", ".join(service.name for service in state.services if service.health != "SERVING")
+            line.update(f"starting the mesh: waiting for {waiting}" if waiting else "starting the mesh")
+
+        state = bring_up(command.home, options, tell)
+    notes.print(f"mesh ready: {len(state.services)} services in {command.home_path}")
+    return state
+
+
+def down(context: typer.Context, as_json: AsJson = False) -> None:
+    """Stop the mesh on this machine; running jobs are drained. What it has made stays.
+
+    Example: lumenmill down
+    """
+    with notes.status("stopping the mesh"):
+        was_running = take_down(context.obj.home)
+    if as_json:
+        print_json({"was_running": was_running})
+    else:
+        print_text("mesh stopped" if was_running else f"no mesh runs in {context.obj.home_path}")
+
+
+def show_status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show the processes of the mesh on this machine. Exits with 1 unless all are ready.
+
+    Example: lumenmill status --json
+    """
+    state = status(context.obj.home)
+    _print_status(state, as_json)
+    if not state.ready:
+        raise typer.Exit(1)
+
+
+def _print_status(state: MeshStatus, as_json: bool) -> None:
+    if as_json:
+        print_json(state.as_dict())
+    elif not state.running:
+        print_text("no mesh runs here; start one with `lumenmill up`")
+    else:
+        rows = [
+            (service.name, service.health, service.address, service.metrics, service.pid, service.num_restarts)
+            for service in state.services
+        ]
+        print_table(["service", "health", "address", "metrics", "pid", "restarts"], rows)
+
+
+def models(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show the models of the mesh and what they can do.
+
+    Example: lumenmill models
+    """
+    with context.obj.client() as client:
+        known = client.models()
+    if as_json:
+        print_json([to_dict(model) for model in known])
+        return
+    rows = [
+        (
+            entry.name,
+            "ready" if entry.ready else "away",
+            entry.model.revision,
+            ", ".join(contract.split(".")[1] for contract in entry.model.contracts),
+            ", ".join(preset.name for preset in entry.model.presets) or "—",
+            entry.model.device or "—",
+        )
+        for entry in known
+    ]
+    print_table(["model", "state", "revision", "contracts", "presets", "device"], rows)
+
+
+def doctor(context: typer.Context, as_json: AsJson = False) -> None:
+    """Say what is missing on this machine, and how to mend it. Exits with 1 when something needed is missing.
+
+    Example: lumenmill doctor
+    """
+    findings = examine(context.obj.home)
+    if as_json:
+        print_json([finding.as_dict() for finding in findings])
+    else:
+        rows = [(finding.mark, finding.what, finding.state, finding.mend) for finding in findings]
+        print_table(["", "what", "state", "how to mend it"], rows)
+    if any(finding.needed and not finding.good for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,37 @@
+"""From `--set name=value` to the parameters of a recipe."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lumenmill_common.errors import InvalidArgumentError
+
+from lumenmill_client._client import Client
+from lumenmill_client.command._output import to_dict
+
+__all__ = ["parse_parameters"]
+
+
+def parse_parameters(client: Client, settings: Sequence[str]) -> dict[str, Any]:
+    """Values are JSON where they are valid JSON, artifacts where `@file` names a local file, and text otherwise.
+
+    Raises:
+        InvalidArgumentError: a setting has no `=`, or a file is not there.
+    """
+    parameters: dict[str, Any] = {}
+    for setting in settings:
+        name, separator, text = setting.partition("=")
+        if not separator or not name:
+            raise InvalidArgumentError("--set", f"{setting!r} is not NAME=VALUE")
+        parameters[name] = _value(client, text)
+    return parameters
+
+
+def _value(client: Client, text: str) -> Any:
+    if text.startswith("@"):
+        return [to_dict(client.upload(Path(name))) for name in text.removeprefix("@").split(",@")]
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

@@ -1,0 +1,88 @@
+"""`recipe check`, `recipe plan`, `recipe graph`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.errors import InvalidArgumentError
+
+from lumenmill_client.command._context import AsJson, CommandContext
+from lumenmill_client.command._output import print_message, print_table, print_text
+from lumenmill_client.command._parameters import parse_parameters
+from lumenmill_client.command._runs import RecipeFile, Set
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def check(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_json: AsJson = False) -> None:
+    """Check a recipe against the contracts and the models of the mesh. Exits with 2 when something is wrong.
+
+    Example: lumenmill recipe check recipes/demo.yaml
+    """
+    answer = _plan(context.obj, recipe, settings)
+    if as_json:
+        print_message(answer)
+    else:
+        _raise_problems(answer)
+        print_text(f"{recipe}: good, {len(answer.nodes)} nodes")
+    if answer.problems:
+        raise typer.Exit(2)
+
+
+@app.command()
+def plan(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_json: AsJson = False) -> None:
+    """Say what a recipe would do: executions by node, and the time they would take.
+
+    Example: lumenmill recipe plan recipes/demo.yaml --set num_img_sets=100
+    """
+    answer = _plan(context.obj, recipe, settings)
+    if as_json:
+        print_message(answer)
+        return
+    _raise_problems(answer)
+    rows = [
+        (
+            node.name,
+            node.call,
+            node.model,
+            node.num_executions,
+            f"{node.seconds_per_execution:.2f}" if node.HasField("seconds_per_execution") else "not measured yet",
+        )
+        for node in answer.nodes
+    ]
+    print_table(["node", "call", "model", "executions", "seconds each"], rows)
+    time = f"{answer.estimated_time.ToSeconds()} s" if answer.HasField("estimated_time") else "not known yet"
+    print_text(f"{answer.num_chains} chains; estimated time: {time}")
+
+
+@app.command()
+def graph(
+    context: typer.Context,
+    recipe: RecipeFile,
+    settings: Set = None,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Mermaid instead of Graphviz DOT.")] = False,
+) -> None:
+    """Print the graph of a recipe.
+
+    Example: lumenmill recipe graph recipes/demo.yaml | dot -Tsvg > demo.svg
+    """
+    answer = _plan(context.obj, recipe, settings)
+    _raise_problems(answer)
+    print_text(answer.graph_mermaid if mermaid else answer.graph_dot)
+
+
+def _plan(command: CommandContext, recipe: Path, settings: list[str] | None) -> run_pb2.PlanRecipeResponse:
+    with command.client() as client:
+        return client.plan(recipe, parse_parameters(client, settings or []))
+
+
+def _raise_problems(answer: run_pb2.PlanRecipeResponse) -> None:
+    if answer.problems:
+        (where, problem), *others = [
+            (f"{entry.file}:{entry.line}:{entry.column}", f"{entry.path}: {entry.message}") for entry in answer.problems
+        ]
+        raise InvalidArgumentError(where, problem, *others)

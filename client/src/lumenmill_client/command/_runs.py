@@ -1,0 +1,243 @@
+"""`run`, `watch`, `runs`, `cancel`, `pause`, `resume`, `samples`, `lineage`, `export`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.errors import InvalidArgumentError
+
+from lumenmill_client._client import Client
+from lumenmill_client.command._context import AsJson
+from lumenmill_client.command._follow import follow, state_name
+from lumenmill_client.command._output import notes, print_json, print_message, print_table, print_text, to_dict
+from lumenmill_client.command._parameters import parse_parameters
+
+__all__ = ["RecipeFile", "Set", "ended_well", "register"]
+
+RecipeFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Recipe file.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="NAME=VALUE", help="A parameter of the recipe; may be given several times. "
+                 "Artifact parameters take file names; lists take JSON or are given several times."),
+]  # fmt: skip
+RunId = Annotated[str, typer.Argument(help="Id of the run; `lumenmill runs` lists them.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for command in (run, watch, cancel, pause, resume, samples, lineage, export):
+        app.command()(command)
+    app.command("runs")(list_runs)
+
+
+def run(
+    context: typer.Context,
+    recipe: RecipeFile,
+    settings: Set = None,
+    run_id: Annotated[str, typer.Option(help="Identity of the run; the same one again re-attaches.")] = "",
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Submit and return at once.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a recipe and follow the run. Ctrl-C leaves it running.
+
+    Example: lumenmill run recipes/demo.yaml --set num_img_sets=2
+    """
+    with context.obj.client() as client:
+        submitted = client.submit(recipe, parse_parameters(client, settings or []), run_id=run_id)
+        notes.print(f"run {submitted.id}")
+        finished = submitted if detach else _followed(client, submitted.id)
+    _print_run(finished, as_json)
+    if not detach and not ended_well(finished):
+        raise typer.Exit(1)
+
+
+def watch(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
+    """Follow a run until it has ended. Ctrl-C leaves it running.
+
+    Example: lumenmill watch demo-20260101-120000
+    """
+    with context.obj.client() as client:
+        finished = _followed(client, run_id)
+    _print_run(finished, as_json)
+    if not ended_well(finished):
+        raise typer.Exit(1)
+
+
+def _followed(client: Client, run_id: str) -> run_pb2.Run:
+    try:
+        return follow(client, run_id)
+    except KeyboardInterrupt:
+        notes.print(f"detached; the run goes on. Follow it again with: lumenmill watch {run_id}")
+        raise typer.Exit(130) from None
+
+
+def ended_well(run: run_pb2.Run) -> bool:
+    """Whether a run completed with at least one accepted sample."""
+    return run.state == run_pb2.RUN_STATE_COMPLETED and run.num_samples_accepted > 0
+
+
+def list_runs(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the runs, the newest first.
+
+    Example: lumenmill runs
+    """
+    with context.obj.client() as client:
+        found = list(client.runs())
+    if as_json:
+        print_json([to_dict(entry) for entry in found])
+        return
+    rows = [
+        (
+            entry.id,
+            entry.recipe_name,
+            state_name(entry.state),
+            f"{entry.num_chains_done}/{entry.num_chains}",
+            entry.num_samples_accepted,
+            entry.num_samples_rejected,
+            entry.create_time.ToJsonString(),
+        )
+        for entry in found
+    ]
+    print_table(["run", "recipe", "state", "chains", "accepted", "rejected", "submitted"], rows)
+
+
+def cancel(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
+    """Stop a run for good, running jobs included. Samples made so far stay.
+
+    Example: lumenmill cancel demo-20260101-120000
+    """
+    with context.obj.client() as client:
+        _print_run(client.cancel(run_id), as_json)
+
+
+def pause(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
+    """Let running nodes of a run finish and start no new ones.
+
+    Example: lumenmill pause demo-20260101-120000
+    """
+    with context.obj.client() as client:
+        _print_run(client.pause(run_id), as_json)
+
+
+def resume(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
+    """Let a paused run go on.
+
+    Example: lumenmill resume demo-20260101-120000
+    """
+    with context.obj.client() as client:
+        _print_run(client.resume(run_id), as_json)
+
+
+def samples(
+    context: typer.Context,
+    run_id: Annotated[str, typer.Argument(help="Only of this run. Default: of all runs.")] = "",
+    verdict: Annotated[
+        list[str] | None, typer.Option(help="Only `accepted`, `rejected` or `failed`; may be given several times.")
+    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Only `image` or `clip`.")] = None,
+    group: Annotated[str, typer.Option(help="Only of this light group.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Largest number of samples.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List samples with their captions, filtered.
+
+    Example: lumenmill samples --verdict rejected --limit 20
+    """
+    verdicts = [_enum(run_pb2.Verdict, "VERDICT", name, "verdict") for name in verdict or []]
+    kinds = [_enum(run_pb2.SampleKind, "SAMPLE_KIND", name, "kind") for name in kind or []]
+    with context.obj.client() as client:
+        found = []
+        for sample in client.samples(run_id, verdicts=verdicts, kinds=kinds, group_id=group):
+            found.append(sample)
+            if len(found) == limit:
+                break
+    if as_json:
+        print_json([to_dict(sample) for sample in found])
+        return
+    rows = [
+        (
+            sample.id,
+            run_pb2.SampleKind.Name(sample.kind).removeprefix("SAMPLE_KIND_").lower(),
+            run_pb2.Verdict.Name(sample.verdict).removeprefix("VERDICT_").lower(),
+            sample.group_id[:12],
+            sample.caption or sample.reason,
+        )
+        for sample in found
+    ]
+    print_table(["sample", "kind", "verdict", "group", "caption or reason"], rows)
+
+
+def _enum(enum: object, prefix: str, name: str, option: str) -> int:
+    known: dict[str, int] = dict(enum.items())  # type: ignore[attr-defined]  # every generated enum has it
+    full = f"{prefix}_{name.upper()}"
+    if full not in known:
+        names = ", ".join(other.removeprefix(f"{prefix}_").lower() for other in known if "UNSPECIFIED" not in other)
+        raise InvalidArgumentError(f"--{option}", f"{name!r} is none of: {names}")
+    return known[full]
+
+
+def lineage(
+    context: typer.Context,
+    sample_id: Annotated[str, typer.Argument(help="Id of the sample; `lumenmill samples` lists them.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell everything that led to a sample: every call, its model, revision, inputs and outputs.
+
+    Example: lumenmill lineage SAMPLE_ID --json
+    """
+    with context.obj.client() as client:
+        answer = client.lineage(sample_id)
+    if as_json:
+        print_message(answer)
+        return
+    rows = [
+        (
+            step.node,
+            step.call,
+            f"{step.model}@{step.revision}",
+            f"{step.duration_s:.2f}",
+            "yes" if step.reused else "",
+            " ".join(sha256[:8] for sha256 in step.input_sha256s) or "—",
+            " ".join(sha256[:8] for sha256 in step.output_sha256s) or "—",
+        )
+        for step in answer.executions
+    ]
+    print_table(["node", "call", "model", "seconds", "re-used", "read", "wrote"], rows)
+
+
+def export(
+    context: typer.Context,
+    run_id: RunId,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the dataset to.")] = Path("dataset"),
+    embed_media: Annotated[
+        bool, typer.Option("--embed/--no-embed", help="Put media into the dataset, or refer to the store.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Write the accepted samples of a run as a Parquet dataset.
+
+    Example: lumenmill export demo-20260101-120000 --out dataset
+    """
+    with context.obj.client() as client, notes.status("exporting") as line:
+        result = client.export(
+            run_id,
+            embed_media=embed_media,
+            on_progress=lambda event: line.update(f"exporting: {event.step} samples"),
+        )
+        for file in result.files:
+            client.download(file.artifact, out / file.path)
+    if as_json:
+        print_message(result)
+    else:
+        print_text(f"{result.num_samples} samples in {len(result.files)} files in {out}")
+
+
+def _print_run(entry: run_pb2.Run, as_json: bool) -> None:
+    if as_json:
+        print_message(entry)
+        return
+    print_text(
+        f"{entry.id}: {state_name(entry.state)}, {entry.num_samples_accepted} samples accepted, "
+        f"{entry.num_samples_rejected} rejected" + (f" ({entry.error})" if entry.error else "")
+    )
