@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import jsonschema
-from lumenmill_common.errors import FailedPreconditionError, UnavailableError
+from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.jobs import JobContext
 from lumenmill_common.telemetry import get_logger
 
@@ -36,8 +36,7 @@ class Asker:
         """Return up to `num` items of one answer, built from JSON that obeys the schema.
 
         Raises:
-            FailedPreconditionError: the model refuses to answer.
-            UnavailableError: no answer had a single usable item.
+            FailedPreconditionError: the model refuses to answer, or no answer had a single usable item.
         """
         opening: list[Message] = [{"role": "system", "content": system}, {"role": "user", "content": task}]
         messages, best, problems = opening, list[T](), list[str]()
@@ -61,7 +60,7 @@ class Asker:
             if not best and answer.refusal:
                 raise FailedPreconditionError(f"the model refuses: {answer.refusal[:300]}")
         if not best:
-            raise UnavailableError(f"the model's answers stay unusable: {'; '.join(problems)[:500]}")
+            raise FailedPreconditionError(f"the model's answers stay unusable: {'; '.join(problems)[:500]}")
         return best[:num]
 
     def collect(
@@ -80,7 +79,7 @@ class Asker:
             admit: says whether an item is new.
 
         Raises:
-            UnavailableError: several rounds in a row brought nothing new.
+            FailedPreconditionError: several rounds in a row brought nothing new.
         """
         admitted: list[T] = []
         num_batches, num_barren = 0, 0
@@ -98,7 +97,9 @@ class Asker:
                     self._job.progress("ask", min(len(admitted), num), num)
                 num_barren = num_barren + 1 if len(admitted) == before else 0
                 if num_barren == _MAX_BARREN_ROUNDS:
-                    raise UnavailableError(f"the model repeats itself: {before} of {num} different items were written")
+                    raise FailedPreconditionError(
+                        f"the model repeats itself: {before} of {num} different items were written"
+                    )
         return admitted[:num]
 
 

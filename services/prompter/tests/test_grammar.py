@@ -1,0 +1,147 @@
+"""What the grammar promises: no repeats, even spread, variants that differ, motions that fit."""
+
+import itertools
+import math
+import re
+import time
+
+import protovalidate
+import pytest
+from lumenmill.common.v1 import artifact_pb2, light_pb2, scene_pb2
+from lumenmill.prompter.v1 import prompter_pb2
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_prompter.families.grammar import SetWriter, grammar_lights
+from lumenmill_prompter.histogram import count_lights, main
+from lumenmill_prompter.lights import unit_vector
+
+MAPS = [
+    artifact_pb2.Artifact(uri=f"file:///store/{name}", name=name)
+    for name in ("urban_alley_01_1k.hdr", "rainforest_trail_1k.hdr", "studio_small_08_1k.hdr")
+]
+
+
+def test_no_prompt_comes_twice_in_100_000() -> None:
+    writer = SetWriter(prompter_pb2.Brief(environment_maps=MAPS), seed=11)
+    started_s = time.perf_counter()
+    prompts = {writer.prompt_set(index).image_prompt for index in range(100_000)}
+    assert len(prompts) == 100_000
+    assert 100_000 / (time.perf_counter() - started_s) > 2_000  # 16,000 a second on an idle core
+
+
+@pytest.mark.parametrize("kind", [scene_pb2.SCENE_KIND_PORTRAIT, scene_pb2.SCENE_KIND_OUTDOOR])
+def test_no_prompt_comes_twice_in_one_kind_of_scene(kind: "scene_pb2.SceneKind.ValueType") -> None:
+    writer = SetWriter(prompter_pb2.Brief(scene_kinds=[kind]), seed=0)
+    assert len({writer.prompt_set(index).image_prompt for index in range(20_000)}) == 20_000
+
+
+def test_a_set_is_named_for_ever_by_seed_and_index() -> None:
+    brief = prompter_pb2.Brief(num_relight_variants=3, num_video_variants=2, environment_maps=MAPS)
+    first, second = SetWriter(brief, seed=5), SetWriter(brief, seed=5)
+    assert [first.prompt_set(i) for i in range(40)][30:] == [second.prompt_set(i) for i in range(30, 40)]
+    assert SetWriter(brief, seed=6).prompt_set(30) != first.prompt_set(30)
+
+
+def test_lights_are_spread_evenly() -> None:
+    brief = prompter_pb2.Brief(environment_maps=MAPS)
+    counts = count_lights(grammar_lights(brief, seed=1, num_sets=20_000))
+    bounds = {"kind": 1.02, "direction": 1.05, "colour": 1.25, "hardness": 1.35}
+    for name, bound in bounds.items():
+        values = counts[name].values()
+        assert max(values) / min(values) < bound, (name, counts[name])
+    for name in ("direction × kind", "direction × colour", "direction × hardness"):
+        expected = counts[name].total() / len(counts[name])
+        chi_square = sum((value - expected) ** 2 / expected for value in counts[name].values())
+        # Cells differ from the mean by less than a fifth (root mean square).
+        assert chi_square / len(counts[name]) < 0.04 * expected, (name, counts[name])
+    assert len(counts["direction × colour"]) == 64
+
+
+def test_relight_variants_are_spread_evenly_too() -> None:
+    brief = prompter_pb2.Brief(num_relight_variants=4, light_kinds=[light_pb2.LIGHT_KIND_AREA])
+    counts = count_lights(grammar_lights(brief, seed=2, num_sets=2_000))
+    for name in ("direction", "colour", "hardness"):
+        assert max(counts[name].values()) / min(counts[name].values()) < 1.15, (name, counts[name])
+
+
+def test_lights_of_one_set_differ_clearly() -> None:
+    brief = prompter_pb2.Brief(num_relight_variants=4, light_kinds=[light_pb2.LIGHT_KIND_AREA])
+    writer = SetWriter(brief, seed=8)
+    for index in range(200):
+        prompt_set = writer.prompt_set(index)
+        lights = [prompt_set.light, *(relight.light for relight in prompt_set.relight_prompts)]
+        for a, b in itertools.combinations(lights, 2):
+            low = [v for v in (a, b) if v.attributes.elevation_deg < 60]
+            if len(low) == 2:
+                angle = _angle_deg(a.attributes, b.attributes)
+                assert angle > 25, (a.text, b.text)
+        assert len({light.text for light in lights}) == 5
+        assert len({light.name for light in lights}) == 5
+
+
+def _angle_deg(a: light_pb2.LightAttributes, b: light_pb2.LightAttributes) -> float:
+    u, v = unit_vector(a.azimuth_deg, a.elevation_deg), unit_vector(b.azimuth_deg, b.elevation_deg)
+    return math.degrees(math.acos(max(-1.0, min(1.0, sum(x * y for x, y in zip(u, v, strict=True))))))
+
+
+def test_every_set_obeys_the_contract_and_says_its_light() -> None:
+    brief = prompter_pb2.Brief(num_relight_variants=2, num_video_variants=2, environment_maps=MAPS)
+    writer = SetWriter(brief, seed=4)
+    for index in range(300):
+        prompt_set = writer.prompt_set(index)
+        protovalidate.validate(prompt_set)
+        assert prompt_set.light.text in prompt_set.image_prompt
+        assert prompt_set.scene.description.lower() in prompt_set.image_prompt.lower()
+        for relight in prompt_set.relight_prompts:
+            assert relight.light.text in relight.text
+            assert not relight.HasField("camera")
+        for text in (prompt_set.image_prompt, *(motion.text for motion in prompt_set.motion_prompts)):
+            assert text[0].isupper() and text.endswith(".") and "  " not in text and "{" not in text
+            assert not re.search(r"\b(\w+) \1\b", text.lower()), text
+
+
+def test_two_motions_are_one_of_the_camera_and_one_of_the_light() -> None:
+    writer = SetWriter(prompter_pb2.Brief(num_video_variants=2, environment_maps=MAPS), seed=4)
+    for index in range(200):
+        prompt_set = writer.prompt_set(index)
+        cameras = [motion.HasField("camera") for motion in prompt_set.motion_prompts]
+        paths = [motion.light_path for motion in prompt_set.motion_prompts if motion.HasField("light_path")]
+        assert sorted(cameras) == [False, True] and len(paths) == 1
+        first, last = paths[0].keyframes[0], paths[0].keyframes[-1]
+        assert (first.time_fraction, last.time_fraction) == (0.0, 1.0)
+        assert first.light == prompt_set.light and last.light.sources != first.light.sources
+        if paths[0].interpolation == light_pb2.LIGHT_INTERPOLATION_MOVE:
+            kinds = [[source.WhichOneof("kind") for source in frame.light.sources] for frame in (first, last)]
+            assert kinds[0] == kinds[1]
+
+
+def test_a_theme_narrows_the_words() -> None:
+    writer = SetWriter(prompter_pb2.Brief(theme="glass vessels and fruit"), seed=0)
+    wanted = {"vase", "bowl", "bottle", "jug", "goblet", "jar", "urn", "amphora"} | {
+        "apple", "pear", "lemon", "orange", "plum", "pomegranate", "pumpkin"
+    }  # fmt: skip
+    for index in range(50):
+        scene = writer.prompt_set(index).scene
+        assert wanted.intersection(scene.subjects) or any("glass" in material for material in scene.materials)
+    with pytest.raises(InvalidArgumentError) as refused:
+        SetWriter(prompter_pb2.Brief(theme="submarines"), seed=0)
+    assert refused.value.field == "brief.theme"
+
+
+def test_only_wanted_kinds_of_light_are_written() -> None:
+    for kind in (light_pb2.LIGHT_KIND_SUN_SKY, light_pb2.LIGHT_KIND_ENVIRONMENT_MAP):
+        brief = prompter_pb2.Brief(light_kinds=[kind], environment_maps=MAPS, num_relight_variants=1)
+        assert {light.attributes.kinds[0] for light in grammar_lights(brief, 0, 40)} == {kind}
+    words_alone = prompter_pb2.Brief(light_kinds=[light_pb2.LIGHT_KIND_TEXT])
+    assert all(light.text and not light.sources for light in grammar_lights(words_alone, 0, 20))
+
+
+def test_no_softbox_stands_in_a_landscape() -> None:
+    brief = prompter_pb2.Brief(scene_kinds=[scene_pb2.SCENE_KIND_OUTDOOR])
+    kinds = {light.attributes.kinds[0] for light in grammar_lights(brief, 0, 300)}
+    assert light_pb2.LIGHT_KIND_AREA not in kinds and light_pb2.LIGHT_KIND_SUN_SKY in kinds
+
+
+def test_the_histogram_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--num", "500", "--map", "urban_alley_01_1k.hdr"])
+    printed = capsys.readouterr().out
+    assert "direction × colour" in printed and "environment_map" in printed and "█" in printed
