@@ -150,7 +150,7 @@ class ImageFacts(_message.Message):
     height_px: _builtins.int
     """Height in pixels."""
     num_channels: _builtins.int
-    """Number of channels, 1 to 4. 0 means not recorded."""
+    """Number of channels, at most 64. 0 means not recorded."""
     color_space: Global___ColorSpace.ValueType
     """How the numbers are to be read."""
     exposure_ev: _builtins.float
