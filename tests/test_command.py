@@ -1,0 +1,95 @@
+"""The command as a person uses it, against a real mesh."""
+
+import json
+from pathlib import Path
+
+from conftest import Command, run_command
+
+
+def test_status_models_and_doctor_tell_what_is_there(lumenmill: Command) -> None:
+    state = json.loads(lumenmill("status", "--json").stdout)
+    assert state["ready"] and {service["name"] for service in state["services"]} >= {"studio", "orchestrator"}
+    models = {model["name"]: model for model in json.loads(lumenmill("models", "--json").stdout)}
+    assert models["studio"]["ready"]
+    assert "lumenmill.video.v1.VideoService" in models["studio"]["model"]["contracts"]
+    assert lumenmill("doctor").returncode == 0
+
+
+def test_up_again_changes_nothing(lumenmill: Command) -> None:
+    before = json.loads(lumenmill("status", "--json").stdout)
+    assert lumenmill("up").returncode == 0
+    assert json.loads(lumenmill("status", "--json").stdout) == before
+
+
+def test_a_photograph_is_captioned(lumenmill: Command, photo: Path) -> None:
+    answer = lumenmill("caption", str(photo), "--json")
+    assert answer.returncode == 0, answer.stderr
+    caption = json.loads(answer.stdout)
+    assert caption["text"] and caption["measurement"]["attributes"]["intensity_ev"]
+
+
+def test_render_then_relight_from_the_files_it_wrote(lumenmill: Command, tmp_path: Path) -> None:
+    made = lumenmill("render", "a brass bowl on a slate table", "--preset", "fast", "--out", str(tmp_path / "made"))
+    assert made.returncode == 0, made.stderr
+    scene = tmp_path / "made" / "image-0.scene.json"
+    assert (tmp_path / "made" / "image-0.png").stat().st_size > 10_000 and scene.exists()
+    light = "area:azimuth_deg=80,elevation_deg=20,irradiance=4,temperature_k=3000"
+    relit = lumenmill(
+        "relight",
+        "--scene",
+        str(scene),
+        "--light",
+        light,
+        "--preset",
+        "fast",
+        "--out",
+        str(tmp_path / "relit"),
+        "--json",
+    )
+    assert relit.returncode == 0, relit.stderr
+    assert Path(json.loads(relit.stdout)["files"][0]).stat().st_size > 10_000
+
+
+def test_prompts_are_written(lumenmill: Command) -> None:
+    answer = json.loads(lumenmill("prompts", "--num", "2", "--relights", "2", "--json").stdout)
+    assert len(answer["prompt_sets"]) == 2
+    assert all(len(entry["relight_prompts"]) == 2 for entry in answer["prompt_sets"])
+
+
+def test_a_bad_recipe_is_refused_with_file_line_and_what_would_be_right(lumenmill: Command, tmp_path: Path) -> None:
+    recipe = tmp_path / "bad.yaml"
+    recipe.write_text(
+        (Path(__file__).parent.parent / "recipes" / "demo.yaml").read_text().replace("lumenmill: 1", "lumenmill: 99")
+    )
+    answer = lumenmill("recipe", "check", str(recipe))
+    assert answer.returncode == 2
+    assert "bad.yaml:" in answer.stderr
+
+
+def test_shipped_recipes_are_good_and_planned(lumenmill: Command) -> None:
+    for recipe in ("recipes/demo.yaml", "recipes/light-groups.yaml"):
+        assert lumenmill("recipe", "check", recipe).returncode == 0
+    plan = json.loads(lumenmill("recipe", "plan", "recipes/demo.yaml", "--json").stdout)
+    assert plan["nodes"] and int(plan["num_chains"]) >= 6
+    assert lumenmill("recipe", "graph", "recipes/demo.yaml").stdout.startswith("digraph")
+
+
+def test_errors_end_with_their_exit_codes(lumenmill: Command, tmp_path: Path) -> None:
+    assert lumenmill("lineage", "no-such-sample").returncode == 4
+    assert lumenmill("watch", "no-such-run").returncode == 4
+    assert lumenmill("render", "x", "--light", "area:colour=red").returncode == 2
+    assert lumenmill("samples", "--verdict", "good").returncode == 2
+    assert lumenmill("store", "get", "f" * 64).returncode == 4
+    nowhere = run_command(tmp_path / "nowhere", "runs", "--json")
+    assert nowhere.returncode == 3
+    assert json.loads(nowhere.stderr)["error"]["code"] == "UNAVAILABLE"
+
+
+def test_the_store_is_listed_and_verified(lumenmill: Command, photo: Path, tmp_path: Path) -> None:
+    lumenmill("caption", str(photo))
+    listed = json.loads(lumenmill("store", "ls", "--json").stdout)
+    stored = next(artifact for artifact in listed if int(artifact["size_bytes"]) == photo.stat().st_size)
+    target = tmp_path / "copy.png"
+    assert lumenmill("store", "get", stored["sha256"][:12], "--out", str(target)).returncode == 0
+    assert target.read_bytes() == photo.read_bytes()
+    assert json.loads(lumenmill("store", "verify", "--json").stdout)["damaged"] == []

@@ -1,0 +1,118 @@
+"""From a recipe to a dataset and a gallery, over real gRPC, through crashes."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Command
+
+SMALL = ["--set", "num_img_sets=2", "--set", "num_relight_variants=2", "--set", "num_clip_sets=1"]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="session")
+def demo(home: Path, photo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    from conftest import run_command
+
+    folder = tmp_path_factory.mktemp("demo")
+    answer = run_command(
+        home, "demo", "--photo", str(photo), "--out", str(folder / "demo.html"), "--json", *SMALL, timeout_s=400
+    )
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)
+
+
+def samples_of(lumenmill: Command, run: str) -> list[dict]:
+    return json.loads(lumenmill("samples", run, "--limit", "1000", "--json").stdout)
+
+
+@pytest.mark.timeout(400)
+def test_the_demo_makes_light_groups_with_everything_known_about_them(lumenmill: Command, demo: dict) -> None:
+    samples = samples_of(lumenmill, demo["run"])
+    rendered = [sample for sample in samples if sample.get("group_id") and sample["kind"] == "SAMPLE_KIND_IMAGE"]
+    groups = {sample["group_id"] for sample in rendered}
+    assert len(groups) == 2
+    for group in groups:
+        members = [sample for sample in rendered if sample["group_id"] == group]
+        assert len(members) >= 2
+        assert len({sample["media"]["image"]["sha256"] for sample in members}) == len(members)
+        assert len({sample["media"]["albedo"]["sha256"] for sample in members}) == 1
+    for sample in rendered:
+        assert sample["caption"] and sample["light"]["sources"] and sample["measured_light"] and sample["licences"]
+        assert {"albedo", "depth", "normals", "roughness", "metallic"} <= set(sample["media"])
+    clips = [sample for sample in samples if sample["kind"] == "SAMPLE_KIND_CLIP"]
+    assert clips and all(clip["caption"] and clip["media"]["video"]["video"]["codec"] == "h264" for clip in clips)
+
+
+def test_a_photograph_goes_through_caption_lineage_and_export(lumenmill: Command, demo: dict, photo: Path) -> None:
+    photographs = [sample for sample in samples_of(lumenmill, demo["run"]) if not sample.get("group_id")]
+    assert len(photographs) == 1 and photographs[0]["caption"]
+    lineage = json.loads(lumenmill("lineage", photographs[0]["id"], "--json").stdout)
+    assert [step["call"] for step in lineage["executions"]] == ["captioner.Caption"]
+    datasets = pytest.importorskip("datasets")
+    dataset = datasets.load_dataset("parquet", data_files=f"{demo['dataset']}/**/*.parquet", split="train")
+    assert len(dataset) == demo["num_samples_accepted"]
+    assert photographs[0]["id"] in dataset["id"]
+
+
+def test_the_same_recipe_again_re_uses_everything(lumenmill: Command, demo: dict, photo: Path, tmp_path: Path) -> None:
+    started_s = time.monotonic()
+    answer = lumenmill("demo", "--photo", str(photo), "--out", str(tmp_path / "again.html"), "--json", *SMALL)
+    assert answer.returncode == 0, answer.stderr
+    again = json.loads(answer.stdout)
+    assert again["num_samples_accepted"] == demo["num_samples_accepted"]
+    run = json.loads(lumenmill("watch", again["run"], "--json").stdout)
+    for node in run["nodes"]:
+        assert node.get("num_reused") == node.get("num_accepted"), node
+    assert time.monotonic() - started_s < 45
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
+def test_the_gallery_shows_every_picture_and_answers_to_the_slider(demo: dict) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
+        page.goto(Path(demo["gallery"]).as_uri())
+        assert page.locator("section").count() == 3
+        assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+        assert page.locator("video").count() >= 1
+        first = page.locator("section").first
+        before = first.locator("aside .note").first.inner_text()
+        first.locator("input[type=range]").fill("1")
+        assert first.locator("aside .note").first.inner_text() != before
+        assert first.locator(".frame img.on").count() == 1
+        assert problems == []
+        browser.close()
+
+
+def test_the_orchestrator_is_killed_in_mid_run_and_nothing_is_lost_or_doubled(lumenmill: Command, home: Path) -> None:
+    arguments = ["recipes/light-groups.yaml", "--set", "num_img_sets=3", "--set", "num_relight_variants=2"]
+    settings = ["--set", "preset=fast", "--set", "seed=77"]
+    submitted = lumenmill("run", *arguments, *settings, "--detach", "--json")
+    assert submitted.returncode == 0, submitted.stderr
+    run = json.loads(submitted.stdout)["id"]
+    time.sleep(4)
+    os.kill(orchestrator_pid(home), signal.SIGKILL)
+    finished = lumenmill("watch", run, "--json")
+    assert finished.returncode == 0, finished.stderr
+    samples = samples_of(lumenmill, run)
+    assert len({sample["id"] for sample in samples}) == len(samples)
+    keys = [(sample["group_id"], sample["media"]["image"]["sha256"]) for sample in samples]
+    assert len(set(keys)) == len(keys)
+    assert len({group for group, _ in keys}) == 3
+    state = json.loads(lumenmill("status", "--json").stdout)
+    assert next(service for service in state["services"] if service["name"] == "orchestrator")["num_restarts"] == 1
+
+
+def orchestrator_pid(home: Path) -> int:
+    services = json.loads((home / "run" / "mesh.json").read_text())["services"]
+    return next(service["pid"] for service in services if service["name"] == "orchestrator")
