@@ -1,30 +1,11 @@
 """One real mesh for the tests that go across services."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parent.parent
-DATA = Path(os.environ.get("LUMENMILL_TEST_DATA", ROOT.parent / "shared" / "data"))
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def run_command(
-    home: Path, *arguments: str, cwd: Path = ROOT, timeout_s: float = 300
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "lumenmill_client.command", "--home", str(home), *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-    )
+from mesh_command import DATA, Command, run_command
 
 
 @pytest.fixture(scope="session")

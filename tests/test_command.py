@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from conftest import Command, run_command
+from mesh_command import Command, run_command
 
 
 def test_status_models_and_doctor_tell_what_is_there(lumenmill: Command) -> None:
@@ -33,6 +33,7 @@ def test_render_then_relight_from_the_files_it_wrote(lumenmill: Command, tmp_pat
     assert made.returncode == 0, made.stderr
     scene = tmp_path / "made" / "image-0.scene.json"
     assert (tmp_path / "made" / "image-0.png").stat().st_size > 10_000 and scene.exists()
+    preset = ["--preset", "fast"]
     light = "area:azimuth_deg=80,elevation_deg=20,irradiance=4,temperature_k=3000"
     relit = lumenmill(
         "relight",

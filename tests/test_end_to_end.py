@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from mesh_command import Command, run_command
 
 SMALL = ["--set", "num_img_sets=2", "--set", "num_relight_variants=2", "--set", "num_clip_sets=1"]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -16,8 +16,6 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 @pytest.fixture(scope="session")
 def demo(home: Path, photo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    from conftest import run_command
-
     folder = tmp_path_factory.mktemp("demo")
     answer = run_command(
         home, "demo", "--photo", str(photo), "--out", str(folder / "demo.html"), "--json", *SMALL, timeout_s=400
