@@ -33,7 +33,6 @@ def test_render_then_relight_from_the_files_it_wrote(lumenmill: Command, tmp_pat
     assert made.returncode == 0, made.stderr
     scene = tmp_path / "made" / "image-0.scene.json"
     assert (tmp_path / "made" / "image-0.png").stat().st_size > 10_000 and scene.exists()
-    preset = ["--preset", "fast"]
     light = "area:azimuth_deg=80,elevation_deg=20,irradiance=4,temperature_k=3000"
     relit = lumenmill(
         "relight",
