@@ -94,6 +94,6 @@ def test_a_higher_sun_is_whiter(low_deg: float, high_deg: float) -> None:
 
 
 def test_a_smaller_source_is_harder() -> None:
-    diameters = [0.0, 0.53, 10.0, 60.0, 180.0]
+    diameters = [0.0, 0.53, 10.0, 20.0, 60.0, 180.0]
     hardness = [lights.hardness_of_angular_diameter(diameter) for diameter in diameters]
-    assert hardness == sorted(hardness, reverse=True) and hardness[0] == 1.0 and hardness[-1] == 0.0
+    assert hardness == sorted(hardness, reverse=True) and hardness[0] == 1.0 and hardness[3] == 0.5

@@ -39,7 +39,7 @@ def hardness_bin(attributes: light_pb2.LightAttributes) -> str | None:
     """Return soft, medium or hard; None when hardness is not known."""
     if not attributes.HasField("hardness"):
         return None
-    return "soft" if attributes.hardness < 0.6 else "medium" if attributes.hardness < 0.86 else "hard"
+    return "soft" if attributes.hardness < 0.4 else "medium" if attributes.hardness < 0.86 else "hard"
 
 
 def kind_bin(attributes: light_pb2.LightAttributes) -> str:

@@ -3,7 +3,7 @@
 | attribute           | rule |
 | ------------------- | ---- |
 | azimuth, elevation  | direction of the source with the largest irradiance; for spherical harmonics the linear band |
-| hardness            | 1 − √(θ/180°) for the dominant source, of angular diameter θ; a sun that gives under 60 % of the
+| hardness            | 1 / (1 + θ/20°) for the dominant source, of angular diameter θ; 0 for spherical harmonics; a sun that gives under 60 % of the
 |                     | daylight is softened in proportion |
 | contrast            | photographic lighting ratio, log₂(1 + key / fill), when there is a fill on the camera's side |
 | colour temperature  | of the dominant source; absent for coloured gels |
@@ -44,16 +44,15 @@ class SourceLook:
 
 
 def hardness_of_angular_diameter(diameter_deg: float) -> float:
-    """Return hardness, 0 to 1, of a source of this angular diameter in degrees: 1 − √(θ/180°)."""
-    return 1.0 - math.sqrt(min(max(diameter_deg, 0.0), 180.0) / 180.0)
+    """Return hardness, 0 to 1, of a source of this angular diameter in degrees: 1 / (1 + θ/20°)."""
+    return 1.0 / (1.0 + max(diameter_deg, 0.0) / 20.0)
 
 
 def angular_diameter_of_area_deg(area: light_pb2.AreaLight) -> float:
-    """Return the angular diameter, in degrees, of the disc that has the rectangle's area seen from the subject."""
+    """Return the angular size, in degrees, of a square of the rectangle's area seen from the subject."""
     width = area.width_ratio or 1.0
     height = area.height_ratio or width
-    radius = math.sqrt(width * height / math.pi)
-    return math.degrees(2.0 * math.atan2(radius, area.distance_ratio or 4.0))
+    return math.degrees(2.0 * math.atan2(math.sqrt(width * height) / 2.0, area.distance_ratio or 4.0))
 
 
 def sun_share(light: light_pb2.SunSkyLight) -> float:
@@ -72,14 +71,12 @@ def _look_of_harmonics(light: light_pb2.SphericalHarmonicsLight) -> SourceLook:
     weights = (0.2126, 0.7152, 0.0722)
     band0, ly, lz, lx = (sum(weights[ch] * c[9 * ch + i] for ch in range(3)) for i in range(4))
     length = math.sqrt(lx * lx + ly * ly + lz * lz)
-    ratio = length / (math.sqrt(3.0) * band0) if band0 > 0.0 else 0.0
-    diameter = 2.0 * math.degrees(math.acos(min(max(2.0 * ratio - 1.0, -1.0), 1.0)))
     directed = length > 0.05 * abs(band0)
     return SourceLook(
         light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS,
         wrap_deg(math.degrees(math.atan2(lx, lz))) if directed else None,
         math.degrees(math.asin(ly / length)) if directed else None,
-        hardness_of_angular_diameter(diameter),
+        0.0,
         _temperature_of_rgb(c[0], c[9], c[18]),
         math.pi * band0 / math.sqrt(4.0 * math.pi),
     )

@@ -235,8 +235,7 @@ def _emitter(
     if kind == DIRECTIONAL:
         return lights.directional_light(azimuth, elevation, round(min(diameter, 88.0), 2), irradiance, color)
     distance = 4.0
-    area = math.pi * (distance * math.tan(math.radians(diameter / 2.0))) ** 2
-    width = math.sqrt(area / aspect)
+    width = 2.0 * distance * math.tan(math.radians(diameter / 2.0)) / math.sqrt(aspect)
     return lights.area_light(azimuth, elevation, round(width, 3), round(width * aspect, 3), distance, irradiance, color)
 
 

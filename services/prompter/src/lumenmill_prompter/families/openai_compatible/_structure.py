@@ -137,7 +137,7 @@ def _source(item: Json, allowed: Allowed) -> light_pb2.LightSource:
             return lights.directional_light(azimuth, elevation, size, math.pi * strength, _color(item))
         case _:
             radians = math.radians(_value(item, "size_deg", 14.0, 0.2, 150.0))
-            side = 4.0 * math.tan(radians / 2.0) * math.sqrt(math.pi)
+            side = 2.0 * 4.0 * math.tan(radians / 2.0)
             return lights.area_light(azimuth, elevation, side, side, 4.0, math.pi * strength, _color(item))
 
 
