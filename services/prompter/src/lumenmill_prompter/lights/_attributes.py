@@ -3,8 +3,8 @@
 | attribute           | rule |
 | ------------------- | ---- |
 | azimuth, elevation  | direction of the source with the largest irradiance; for spherical harmonics the linear band |
-| hardness            | 1 / (1 + θ/20°) for the dominant source, of angular diameter θ; 0 for spherical harmonics; a sun that gives under 60 % of the
-|                     | daylight is softened in proportion |
+| hardness            | 1 / (1 + θ/20°) for the dominant source, of angular diameter θ; 0 for spherical harmonics;
+|                     | a sun that gives under 60 % of the daylight is softened in proportion |
 | contrast            | photographic lighting ratio, log₂(1 + key / fill), when there is a fill on the camera's side |
 | colour temperature  | of the dominant source; absent for coloured gels |
 | intensity           | log₂(ΣE / π): a white wall facing the light has radiance 2^intensity |
