@@ -86,9 +86,14 @@ SCHEMA = pa.schema(
 )
 
 
-def split_of(group_id: str) -> str:
-    """The split of a light group: 90 % train, 5 % validation, 5 % test. All samples of a group share it."""
-    percent = int.from_bytes(hashlib.sha256(group_id.encode()).digest()[:4], "big") % 100
+def split_of(sample: run_pb2.Sample) -> str:
+    """The split of a sample: 90 % train, 5 % validation, 5 % test.
+
+    All samples of a light group share it, over runs too; one without a group goes by its media.
+    """
+    digests = [sample.media[role].sha256 for role in ("image", "video") if role in sample.media]
+    key = sample.group_id or (digests[0] if digests else sample.id)
+    percent = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % 100
     if percent < 90:
         return "train"
     return "validation" if percent < 95 else "test"
@@ -98,7 +103,7 @@ def row_of(sample: run_pb2.Sample, media: dict[str, bytes | None]) -> dict[str, 
     """The row of a sample; `media` holds the bytes to embed by role, None for references alone."""
     row: dict[str, Any] = dict.fromkeys(SCHEMA.names)
     row |= {name: getattr(sample, name) or None for name in ("id", "run_id", "chain_id", "group_id", "node", *_WORDS)}
-    row["split"] = split_of(sample.group_id)
+    row["split"] = split_of(sample)
     row["kind"] = run_pb2.SampleKind.Name(sample.kind).removeprefix("SAMPLE_KIND_").lower()
     row["create_time"] = sample.create_time.ToMicroseconds()
     row |= _media_columns(sample, media)

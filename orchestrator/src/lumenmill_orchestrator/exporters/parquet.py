@@ -34,7 +34,7 @@ def export_parquet(
     splits: dict[str, _SplitWriter] = {}
     num_written = 0
     for sample in samples:
-        split = split_of(sample.group_id)
+        split = split_of(sample)
         writer = splits.get(split) or splits.setdefault(split, _SplitWriter(folder, split))
         media = {role: store.read_bytes(artifact) for role, artifact in sample.media.items()} if embed_media else {}
         writer.add(row_of(sample, dict(media)), sum(map(len, media.values())))

@@ -29,10 +29,15 @@ _OPERATORS = (*_NUMERIC, *_OTHER, "present")
 class Condition(Protocol):
     """Something that holds (True), does not (False), or cannot be told (None)."""
 
-    references: tuple[Reference, ...]
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """Everything that it looks up."""
 
-    def holds(self, scope: Scope) -> bool | None:
-        """Whether it holds in a scope; None when a value that it needs is missing or NaN."""
+    def holds(self, scope: Scope, known: frozenset[str] | None = None) -> bool | None:
+        """Whether it holds in a scope; None when a value that it needs is missing or NaN.
+
+        `known` names the roots that have their values already, where not all have; the others count as missing.
+        """
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,9 @@ class _Comparison:
     operand: Any
     references: tuple[Reference, ...]
 
-    def holds(self, scope: Scope) -> bool | None:
+    def holds(self, scope: Scope, known: frozenset[str] | None = None) -> bool | None:
+        if known is not None and not all(known.issuperset(reference.roots()) for reference in self.references):
+            return None
         value = self.value.evaluate(scope)
         operand = self.operand.evaluate(scope) if isinstance(self.operand, Reference) else self.operand
         if self.operator == "present":
@@ -58,8 +65,8 @@ class _Combination:
     parts: tuple[Condition, ...]
     references: tuple[Reference, ...]
 
-    def holds(self, scope: Scope) -> bool | None:
-        found = [part.holds(scope) for part in self.parts]
+    def holds(self, scope: Scope, known: frozenset[str] | None = None) -> bool | None:
+        found = [part.holds(scope, known) for part in self.parts]
         if self.kind == "not":
             return None if found[0] is None else not found[0]
         decisive = self.kind == "any"

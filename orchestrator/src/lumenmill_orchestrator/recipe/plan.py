@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lumenmill_orchestrator.recipe.model import Node, Pipeline, Recipe
-from lumenmill_orchestrator.recipe.references import Reference
 
 __all__ = ["PlannedCall", "estimated_seconds", "planned_calls"]
 
-_KNOWN_BEFORE = frozenset({"params", "chain"})
+_KNOWN_BEFORE = frozenset({"params", "chain", "models"})
 _ASSUMED_ELEMENTS = 1
 
 
@@ -95,15 +94,9 @@ def _chains_of_nodes(recipe: Recipe, pipeline: Pipeline) -> dict[str, int]:
 
 
 def _own_chains(recipe: Recipe, pipeline: Pipeline, node: Node) -> list[bool] | None:
-    """In which chains `when` holds, where that can be told before; None where it cannot."""
-    if node.when is None or not all(_known_before(reference) for reference in node.when.references):
+    """In which chains `when` may hold, as far as can be told before the run; None where it has none."""
+    if node.when is None:
         return None
     scope = dict(recipe.base_scope())
-    return [
-        node.when.holds({**scope, "chain": {"index": index, "id": pipeline.chain_id(index)}}) is True
-        for index in range(pipeline.source.num_chains)
-    ]
-
-
-def _known_before(reference: Reference) -> bool:
-    return set(reference.roots()) <= _KNOWN_BEFORE
+    chains = ({"index": index, "id": pipeline.chain_id(index)} for index in range(pipeline.source.num_chains))
+    return [node.when.holds({**scope, "chain": chain}, _KNOWN_BEFORE) is not False for chain in chains]

@@ -231,7 +231,7 @@ class RunEngine:
 
     async def _load(self, run_id: str) -> ActiveRun:
         row = await asyncio.to_thread(self._runs.get, run_id)
-        known = await self._known_models(json.loads(row.model_names))
+        known = await self._known_models(row)
         checked = check_recipe(row.recipe_text, row.recipe_file, json.loads(row.parameters), known)
         if checked.recipe is None:
             raise SourceFailedError("; ".join(problem.message for problem in checked.problems))
@@ -242,14 +242,19 @@ class RunEngine:
             run.stopped.set()
         return run
 
-    async def _known_models(self, names: list[str]) -> dict[str, KnownModel]:
-        """Models as they describe themselves now; those that do not answer yet are known by name alone."""
+    async def _known_models(self, row: RunRow) -> dict[str, KnownModel]:
+        """Models as they describe themselves now. Those that the run calls are waited for."""
+        called = {model for _, _, model, _ in json.loads(row.planned)}
         known: dict[str, KnownModel] = {}
-        for name in names:
-            try:
-                known[name] = KnownModel(name, await self._mesh.describe(name))
-            except LumenmillError:
-                known[name] = KnownModel(name)
+        for name in json.loads(row.model_names):
+            if name in called:
+                model = await self._executor.describe(name)
+                if isinstance(model, LumenmillError):
+                    raise SourceFailedError(model.message)
+                known[name] = KnownModel(name, model)
+            else:
+                entry = self._mesh.models().get(name)
+                known[name] = KnownModel(name, entry.model if entry is not None else None)
         return known
 
     def _forget(self, run_id: str) -> None:

@@ -78,7 +78,7 @@ class NodeExecutor:
 
         A failure is a computation with an `error`.
         """
-        model = await self._describe(node.model)
+        model = await self.describe(node.model)
         if isinstance(model, LumenmillError):
             return self._unmade(node, request, model)
         key = content_key(node.method, model, request)
@@ -96,7 +96,7 @@ class NodeExecutor:
             mine.set_result(made)
         return made
 
-    async def _describe(self, name: str) -> model_pb2.Model | LumenmillError:
+    async def describe(self, name: str) -> model_pb2.Model | LumenmillError:
         """The model, waiting for it as long as patience lasts."""
         give_up_s = time.monotonic() + self._patience_s
         attempt = 0

@@ -40,7 +40,7 @@ async def sample_rows(run: ActiveRun, pipeline: Pipeline, index: int, walk: Chai
             sample = _sample(run, rule, scope, outcome)
             sample.id = f"{run.id}.{walk.chain_id}.{rule.name}.{number}"
             sample.chain_id = walk.chain_id
-            sample.group_id = _group_id(run, rule, scope, walk.chain_id)
+            sample.group_id = _group_id(rule, scope)
             sample.create_time.FromMilliseconds(int(now_s * 1000))
             _add_licences(sample, run, pipeline, scope, requires)
             parents = walk.states.parents(requires, number) if blocked is None else []
@@ -107,14 +107,14 @@ def _sample(run: ActiveRun, rule: SampleRule, scope: Mapping[str, Any], outcome:
     return sample
 
 
-def _group_id(run: ActiveRun, rule: SampleRule, scope: Mapping[str, Any], chain_id: str) -> str:
-    """The group: as the recipe says, by an artifact's digest or a text; else one for each chain."""
+def _group_id(rule: SampleRule, scope: Mapping[str, Any]) -> str:
+    """The group as the recipe says, by an artifact's digest or a text; empty without one."""
     if isinstance(rule.group, str):
         return rule.group
     value = rule.group.evaluate(scope) if rule.group is not None else MISSING
     if isinstance(value, artifact_pb2.Artifact) and value.sha256:
         return f"g-{value.sha256[:24]}"
-    return value if isinstance(value, str) and value else f"{run.id}.{chain_id}"
+    return value if isinstance(value, str) else ""
 
 
 def _add_licences(

@@ -1,0 +1,141 @@
+"""Cancel, pause, resume, priority, watching, lineage, listing."""
+
+import asyncio
+
+import grpc
+import pytest
+from lumenmill.common.v1 import generation_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+
+from .conftest import House, counts
+from .recipes import ONE_IMAGE, SMALL
+
+
+async def _until(condition: object, timeout_s: float = 10.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0.02)
+
+
+async def test_cancel_ends_running_jobs_at_the_service(house: House) -> None:
+    house.family.go_on.clear()
+    run_id = await house.submit(SMALL)
+    house.family.go_on.set()
+    await _until(lambda: house.family.num_done["sets"] == 1)
+    house.family.go_on.clear()
+    await asyncio.sleep(0.5)
+    cancelled = (await house.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run_id))).run
+    assert cancelled.state == run_pb2.RUN_STATE_CANCELLED
+    await _until(lambda: house.family.num_cancelled >= 1)
+    done = house.family.num_done.total()
+    house.family.go_on.set()
+    await asyncio.sleep(0.5)
+    assert house.family.num_done.total() == done
+    assert (await house.ended(run_id)).state == run_pb2.RUN_STATE_CANCELLED
+    again = await house.run(SMALL)
+    assert again.num_samples_accepted == 9, "the same recipe runs after a cancelled one"
+
+
+async def test_cancelling_twice_is_fine_and_an_ended_run_is_refused(house: House) -> None:
+    run = await house.run(ONE_IMAGE)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await house.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run.id))
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+
+
+async def test_pause_starts_nothing_and_resume_goes_on(house: House) -> None:
+    house.family.go_on.clear()
+    run_id = await house.submit(SMALL)
+    await _until(lambda: True)
+    await asyncio.sleep(1.0)
+    await house.runs.PauseRun(run_pb2.PauseRunRequest(run_id=run_id))
+    house.family.go_on.set()
+    await asyncio.sleep(0.7)
+    done = house.family.num_done.total()
+    assert done <= 1
+    await asyncio.sleep(0.5)
+    assert house.family.num_done.total() == done
+    paused = (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run
+    assert paused.state == run_pb2.RUN_STATE_PAUSED
+    await house.runs.ResumeRun(run_pb2.ResumeRunRequest(run_id=run_id))
+    assert (await house.ended(run_id)).num_samples_accepted == 9
+
+
+async def test_an_urgent_run_overtakes(house: House) -> None:
+    house.family.step_s = 0.03
+    slow_id = await house.submit(ONE_IMAGE, {"tags": [str(number) for number in range(40)]}, priority=1)
+    await asyncio.sleep(1.5)
+    urgent = await house.submit(ONE_IMAGE, {"prompt": "urgent"}, priority=generation_pb2.JOB_PRIORITY_HIGH)
+    assert (await house.ended(urgent)).num_samples_accepted == 1
+    slow = (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=slow_id))).run
+    assert slow.num_chains_done < 40
+    await house.ended(slow_id)
+
+
+async def test_watching_tells_progress_and_ends(house: House) -> None:
+    house.family.step_s = 0.05
+    run_id = await house.submit(SMALL)
+    seen = [r.run async for r in house.runs.WatchRun(run_pb2.WatchRunRequest(run_id=run_id))]
+    assert seen[-1].state == run_pb2.RUN_STATE_COMPLETED
+    assert len(seen) > 2
+    assert any(node.num_running for run in seen for node in run.nodes)
+    assert [node.name for node in seen[-1].nodes][:2] == ["source", "image"]
+    assert all(node.num_total == node.num_accepted for node in seen[-1].nodes)
+
+
+async def test_lineage_names_every_execution(house: House) -> None:
+    run = await house.run(SMALL)
+    variant = next(sample for sample in await house.samples(run_id=run.id) if sample.node == "relit")
+    lineage = await house.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=variant.id))
+    assert [execution.node for execution in lineage.executions] == [
+        "source", "image", "relit", "variant_caption", "change",
+    ]  # fmt: skip
+    relit = lineage.executions[2]
+    assert (relit.call, relit.model, relit.revision) == ("relighter.Relight", "tiny", "1")
+    assert variant.media["image"].sha256 in relit.output_sha256s
+    assert variant.media["image"].sha256 in lineage.executions[3].input_sha256s
+    assert "variants" in relit.request
+
+
+async def test_runs_and_samples_are_paged(house: House) -> None:
+    ids = [(await house.run(ONE_IMAGE, {"prompt": word})).id for word in ("a", "b", "c")]
+    first = await house.runs.ListRuns(run_pb2.ListRunsRequest(page_size=2))
+    second = await house.runs.ListRuns(run_pb2.ListRunsRequest(page_size=2, page_token=first.next_page_token))
+    assert [run.id for run in (*first.runs, *second.runs)] == ids[::-1]
+    assert not second.next_page_token
+    page = await house.runs.ListSamples(run_pb2.ListSamplesRequest(page_size=2))
+    rest = await house.runs.ListSamples(run_pb2.ListSamplesRequest(page_size=2, page_token=page.next_page_token))
+    assert [sample.run_id for sample in (*page.samples, *rest.samples)] == ids
+
+
+async def test_the_same_run_id_is_the_same_run(house: House) -> None:
+    run = await house.run(ONE_IMAGE, run_id="mine")
+    assert (await house.run(ONE_IMAGE, run_id="mine")).create_time == run.create_time
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await house.submit(ONE_IMAGE, {"prompt": "other"}, run_id="mine")
+    assert refused.value.code() is grpc.StatusCode.ALREADY_EXISTS
+
+
+@pytest.mark.parametrize("call", ["GetRun", "CancelRun", "PauseRun", "ResumeRun"])
+async def test_unknown_runs_are_not_found(house: House, call: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await getattr(house.runs, call)(getattr(run_pb2, f"{call}Request")(run_id="nobody"))
+    assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_models_describe_themselves(house: House) -> None:
+    models = (await house.runs.ListModels(run_pb2.ListModelsRequest())).models
+    assert [(entry.name, entry.ready, entry.model.revision) for entry in models] == [("tiny", True, "1")]
+    assert "lumenmill.relighter.v1.RelighterService" in models[0].model.contracts
+
+
+async def test_a_new_revision_is_computed_again(house: House) -> None:
+    await house.run(ONE_IMAGE)
+    house.family.revision = "2"
+    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        while (await house.runs.ListModels(run_pb2.ListModelsRequest())).models[0].model.revision != "2":
+            await asyncio.sleep(0.5)
+    run = await house.run(ONE_IMAGE)
+    assert counts(run)["image"].num_reused == 0
+    assert house.family.num_done["image"] == 2

@@ -1,0 +1,56 @@
+"""The recipes that ship: they check, and they run with whatever models are registered."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+from lumenmill.orchestrator.v1 import run_pb2
+
+from .conftest import House, counts
+
+_RECIPES = Path(__file__).parents[2] / "recipes"
+_TINY: dict[str, dict[str, Any]] = {
+    "demo": {"prompter_model": "tiny", "image_model": "tiny", "captioner_model": "tiny", "num_img_sets": 3},
+    "light-groups": {"prompter_model": "tiny", "image_model": "tiny", "captioner_model": "tiny", "num_img_sets": 2},
+    "full": {
+        name: "tiny"
+        for name in (
+            "prompter_model", "imager_model", "relighter_model", "decomposer_model", "captioner_model", "t2v_model",
+            "i2v_model",
+        )
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["demo", "light-groups", "full"])
+async def test_it_runs_to_accepted_samples(house: House, name: str) -> None:
+    photo = house.family.picture("a photograph")
+    parameters = dict(_TINY[name])
+    if name != "light-groups":
+        parameters["photos"] = [MessageToDict(photo, preserving_proto_field_name=True)]
+    run = await house.run((_RECIPES / f"{name}.yaml").read_text(), parameters)
+    assert run.state == run_pb2.RUN_STATE_COMPLETED
+    assert not sum(node.num_failed + node.num_rejected + node.num_skipped for node in run.nodes)
+    samples = await house.samples(run_id=run.id)
+    assert len(samples) == run.num_samples_accepted > 0
+    assert all(sample.caption for sample in samples)
+
+
+async def test_the_demo_makes_what_it_promises(house: House) -> None:
+    run = await house.run((_RECIPES / "demo.yaml").read_text(), _TINY["demo"])
+    samples = await house.samples(run_id=run.id)
+    images = [sample for sample in samples if sample.kind == run_pb2.SAMPLE_KIND_IMAGE]
+    assert len(images) == 3 * (1 + 4)
+    assert len({sample.group_id for sample in images}) == 3
+    assert counts(run)["groups.camera_clip"].num_accepted == 4
+
+
+async def test_photos_of_the_full_recipe_are_edited_and_moved(house: House) -> None:
+    photo = MessageToDict(house.family.picture("a photograph"), preserving_proto_field_name=True)
+    parameters = {**_TINY["full"], "photos": [photo], "num_img_sets": 0, "num_videos": 0}
+    run = await house.run((_RECIPES / "full.yaml").read_text(), parameters)
+    samples = await house.samples(run_id=run.id)
+    assert [sample.kind for sample in samples].count(run_pb2.SAMPLE_KIND_CLIP) == 1
+    assert len(samples) == 1 + 3 + 1
+    assert len({sample.group_id for sample in samples}) == 1
