@@ -1,0 +1,118 @@
+"""What comes from outside: the operator's meshes and environment maps, and pictures that requests name."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import mitsuba as mi
+import numpy as np
+from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, MeshFacts
+from lumenmill_common.artifacts import ArtifactStore, media_type_of
+from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+
+from lumenmill_studio.light.color import LUMINANCE
+from lumenmill_studio.media.radiance import Image, is_panorama, radiance
+from lumenmill_studio.scenes.shapes.mesh import Mesh, Part, with_smooth_normals
+from lumenmill_studio.scenes.spec import ObjectSpec
+
+_MAP_SUFFIXES = (".hdr", ".exr")
+_MESH_SUFFIXES = (".obj", ".ply")
+_MAX_PICTURE_BYTES = 256 << 20
+_NUM_PICTURES = 6
+
+
+class Assets:
+    """Pictures by digest and meshes by name, read through the store and verified there."""
+
+    def __init__(self, store: ArtifactStore, maps_dir: Path | None, assets_dir: Path | None) -> None:
+        self._store, self._maps_dir, self._assets_dir = store, maps_dir, assets_dir
+        self._pictures: OrderedDict[str, tuple[Image, bool]] = OrderedDict()
+        self.environment_maps: list[Artifact] = []
+        self.meshes: dict[str, Artifact] = {}
+
+    def load(self) -> None:
+        """Put the operator's files into the store.
+
+        Raises:
+            FailedPreconditionError: a folder is missing or a file in it cannot be read; names the file.
+        """
+        folders = [folder for folder in (self._maps_dir, self._assets_dir and self._assets_dir / "environment_maps") if folder]
+        if self._maps_dir and not self._maps_dir.is_dir():
+            raise FailedPreconditionError(f"{self._maps_dir} is no folder", "LUMENMILL_ENVIRONMENT_MAPS_DIR")
+        if self._assets_dir and not self._assets_dir.is_dir():
+            raise FailedPreconditionError(f"{self._assets_dir} is no folder", "LUMENMILL_ASSETS_DIR")
+        self.environment_maps = [self._map(path) for folder in folders for path in _files(folder, _MAP_SUFFIXES)]
+        meshes = _files(self._assets_dir / "meshes", _MESH_SUFFIXES) if self._assets_dir else []
+        self.meshes = {path.stem.lower().replace("_", " "): self._mesh(path) for path in meshes}
+
+    def fetch(self, artifact: Artifact, field: str) -> tuple[Image, bool]:
+        """Linear radiance (H, W, 3) of a picture, and whether it is a panorama; kept for :meth:`pixels`.
+
+        Raises:
+            InvalidArgumentError: no picture that studio reads; names the field.
+        """
+        if artifact.sha256 in self._pictures:
+            self._pictures.move_to_end(artifact.sha256)
+            return self._pictures[artifact.sha256]
+        data = self._store.read_bytes(artifact, field=field, max_bytes=_MAX_PICTURE_BYTES)
+        try:
+            image = radiance(data)
+        except ValueError as error:
+            raise InvalidArgumentError(field, str(error)) from error
+        self._pictures[artifact.sha256] = (image, is_panorama(image, data))
+        while len(self._pictures) > _NUM_PICTURES:
+            self._pictures.popitem(last=False)
+        return self._pictures[artifact.sha256]
+
+    def pixels(self, sha256: str) -> Image:
+        """A picture that :meth:`fetch` has read."""
+        return self._pictures[sha256][0]
+
+    def parts(self, item: ObjectSpec) -> tuple[Part, ...]:
+        """The parts of a user's mesh: standing on y = 0, centred, one metre tall before the object's scale."""
+        artifact = Artifact(uri=item.asset_uri, sha256=item.asset_sha256)
+        with self._store.local_file(artifact, field="scene.objects.asset_uri") as path:
+            return (Part(_normalised(_read_mesh(path))),)
+
+    def _map(self, path: Path) -> Artifact:
+        try:
+            image = radiance(path.read_bytes())
+        except ValueError as error:
+            raise FailedPreconditionError(f"{path.name}: {error}", "LUMENMILL_ENVIRONMENT_MAPS_DIR") from error
+        height, width = image.shape[:2]
+        polar = np.sin((np.arange(height) + 0.5) / height * np.pi)
+        mean = float(((image @ LUMINANCE).mean(axis=1) * polar).sum() / polar.sum())
+        facts = EnvironmentMapFacts(width_px=width, height_px=height, mean_radiance=round(mean, 6))
+        return self._store.put_file(path, media_type_of(path.name), name=path.name, environment_map=facts)
+
+    def _mesh(self, path: Path) -> Artifact:
+        try:
+            mesh = _read_mesh(path)
+        except (RuntimeError, ValueError) as error:
+            raise FailedPreconditionError(f"{path.name}: {error}", "LUMENMILL_ASSETS_DIR") from error
+        facts = MeshFacts(num_vertices=len(mesh.vertices_v3), num_faces=len(mesh.faces_f3))
+        return self._store.put_file(path, media_type_of(path.name), name=path.name, mesh=facts)
+
+
+def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes) if folder.is_dir() else []
+
+
+def _read_mesh(path: Path) -> Mesh:
+    shape: Any = mi.load_dict({"type": path.suffix.lower().lstrip("."), "filename": str(path)})
+    values = mi.traverse(shape)
+    vertices = np.array(values["vertex_positions"], np.float64).reshape(-1, 3)
+    faces = np.array(values["faces"], np.uint32).reshape(-1, 3)
+    if not len(faces):
+        raise ValueError("has no triangles")
+    coordinates = np.array(values["vertex_texcoords"], np.float64).reshape(-1, 2)
+    return with_smooth_normals(Mesh(vertices, faces, coordinates if len(coordinates) == len(vertices) else vertices[:, :2]))
+
+
+def _normalised(mesh: Mesh) -> Mesh:
+    lower, upper = mesh.lower, mesh.upper
+    middle = np.array([(lower[0] + upper[0]) / 2, lower[1], (lower[2] + upper[2]) / 2])
+    size = 1.0 / max(float(upper[1] - lower[1]), 1e-9)
+    return Mesh((mesh.vertices_v3 - middle) * size, mesh.faces_f3, mesh.uv_v2 * size, mesh.normals_v3)

@@ -1,0 +1,169 @@
+"""GenerateVideo: clips in which the camera or the light moves, with the truth about every frame."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from google.protobuf import json_format
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.scene_pb2 import SceneDescription
+from lumenmill.video.v1 import video_pb2
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from lumenmill_common.jobs import JobContext
+from numpy.typing import NDArray
+
+from lumenmill_studio.families._limits import MAX_NUM_FRAMES
+from lumenmill_studio.families._results import Recorder, put_clip, put_shown
+from lumenmill_studio.families._scene_access import LightReader, Lighting, Scene, read_scene, size_of, stored_scene
+from lumenmill_studio.families._stills import parameters
+from lumenmill_studio.light.basis import Image, unpacked
+from lumenmill_studio.light.motion import frame_lights
+from lumenmill_studio.media import h264
+from lumenmill_studio.presets import Preset, preset_named
+from lumenmill_studio.render import tonemap
+from lumenmill_studio.render.camera import Pose, frame_poses, viewpoint_of
+from lumenmill_studio.render.engine import Engine, View, view_of
+from lumenmill_studio.scenes.compose import compose
+
+_NUM_METERED = 5
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a clip before it is rendered."""
+
+    view: View
+    lighting: Lighting
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Makes clips with one engine."""
+
+    store: ArtifactStore
+    engine: Engine
+    lights: LightReader
+    device: str
+    meshes: Mapping[str, Artifact]
+
+    def generate(self, request: video_pb2.GenerateVideoRequest, job: JobContext) -> video_pb2.GenerateVideoResult:
+        """The clip.
+
+        Raises:
+            InvalidArgumentError, FailedPreconditionError: see the fields they name.
+        """
+        preset = preset_named(request.preset)
+        video = preset.video
+        size_px = size_of(request.width_px, request.height_px, (video.width_px, video.height_px))
+        num_frames, fps = request.num_frames or video.num_frames, request.fps or video.fps
+        if num_frames > MAX_NUM_FRAMES:
+            raise InvalidArgumentError("num_frames", f"is {num_frames}; at most {MAX_NUM_FRAMES}")
+        with job.stage("build"):
+            scene = self._scene(request)
+            frames = self._frames(request, scene, preset, size_px, num_frames)
+            self._take_basis(request, scene)
+        with tempfile.TemporaryDirectory(prefix="lumenmill-clip-") as folder:
+            shape = (num_frames, size_px[1], size_px[0], 3)
+            linear = np.memmap(Path(folder) / "frames.f16", np.float16, "w+", shape=shape)
+            with job.stage("render"):
+                for index, picture in enumerate(rendered(self.engine, scene, frames, job)):
+                    linear[index] = picture
+            with job.stage("encode"):
+                exposure_ev = _metered_ev(linear)
+                shown: Callable[[int], NDArray[np.uint8]] = lambda index: tonemap.tone_mapped(linear[index].astype(np.float32), exposure_ev)  # noqa: E731
+                clip = Path(folder) / "clip.mp4"
+                h264.write(clip, (shown(index) for index in range(num_frames)), size_px, fps)
+                result = video_pb2.GenerateVideoResult(
+                    video=put_clip(self.store, clip, size_px, num_frames, fps), poster=put_shown(self.store, shown(0)),
+                    frames=self._put_truth(scene, preset, frames, exposure_ev), scene=scene.artifact,
+                )  # fmt: skip
+        result.poster.image.exposure_ev, result.poster.image.tone_map = exposure_ev, tonemap.NAME
+        numbers = {**parameters(frames[0].view), "num_frames": num_frames, "fps": fps, "exposure_ev": exposure_ev, "tone_map": tonemap.NAME}
+        camera = request.camera if request.HasField("camera") else None
+        result.record.CopyFrom(Recorder(self.device, job).record(preset.name, request.seed, numbers, frames[0].lighting.light, camera))
+        return result
+
+    def _scene(self, request: video_pb2.GenerateVideoRequest) -> Scene:
+        if request.HasField("scene"):
+            return read_scene(self.store, request.scene)
+        if request.HasField("scene_description") or request.prompt:
+            return stored_scene(self.store, compose(request.scene_description if request.HasField("scene_description") else SceneDescription(), request.prompt, request.seed, self.meshes))
+        raise FailedPreconditionError("studio films scenes: give the scene artifact, a scene_description or a prompt", "scene")
+
+    def _frames(self, request: video_pb2.GenerateVideoRequest, scene: Scene, preset: Preset, size_px: tuple[int, int], num_frames: int) -> list[Frame]:
+        if request.HasField("light") and request.HasField("light_path"):
+            raise InvalidArgumentError("light_path", "set `light` or `light_path`, not both")
+        poses = frame_poses(scene.spec.camera, request.camera if request.HasField("camera") else None, num_frames)
+        moves = any(pose != poses[0] for pose in poses)
+        lightings = self._lightings(request, scene, preset, num_frames)
+        backgrounds = tuple(sorted({entry for lighting in lightings for entry in lighting.backgrounds}))
+        return [
+            Frame(view_of(scene.sha256, pose, size_px, preset, frame=moves, backgrounds=backgrounds), lighting)
+            for pose, lighting in zip(poses, lightings, strict=True)
+        ]
+
+    def _lightings(self, request: video_pb2.GenerateVideoRequest, scene: Scene, preset: Preset, num_frames: int) -> list[Lighting]:
+        if not request.HasField("light_path"):
+            return [self.lights.read(request.light if request.HasField("light") else scene.spec.light(), "light")] * num_frames
+        for index, keyframe in enumerate(request.light_path.keyframes):
+            self.lights.read(keyframe.light, f"light_path.keyframes[{index}].light")
+        return [self.lights.read(light, "light_path") for light in frame_lights(request.light_path, num_frames, preset.video.light_stop_frames)]
+
+    def _take_basis(self, request: video_pb2.GenerateVideoRequest, scene: Scene) -> None:
+        if request.HasField("light_basis"):
+            for key, picture in unpacked(self.store.read_bytes(request.light_basis, field="light_basis"), scene.sha256).items():
+                self.engine.pictures.put(key, picture)
+
+    def _put_truth(self, scene: Scene, preset: Preset, frames: list[Frame], exposure_ev: float) -> Artifact:
+        lines = [json.dumps(_truth(scene, preset, index, len(frames), frame, exposure_ev), sort_keys=True) for index, frame in enumerate(frames)]
+        return self.store.put_bytes(("\n".join(lines) + "\n").encode(), "application/jsonl")
+
+
+def rendered(engine: Engine, scene: Scene, frames: list[Frame], job: JobContext, *, shading: bool = False) -> Iterator[Image]:
+    """The linear picture (H, W, 3) of each frame: from a basis where the camera stands still, else traced."""
+    still = all(frame.view == frames[0].view for frame in frames)
+    for index, frame in enumerate(frames):
+        job.progress("render", index, len(frames))
+        draw = engine.light if still else engine.direct
+        yield draw(scene.data, frame.view, frame.lighting.parts, job.check_cancelled, shading=shading)
+
+
+def _metered_ev(linear: NDArray[np.float16]) -> float:
+    """One exposure for the whole clip, metered on frames spread over it."""
+    metered = np.unique(np.linspace(0, len(linear) - 1, _NUM_METERED).astype(int))
+    return tonemap.auto_exposure_ev(np.concatenate([linear[index][::2, ::2].astype(np.float32) for index in metered]))
+
+
+def _truth(scene: Scene, preset: Preset, index: int, num_frames: int, frame: Frame, exposure_ev: float) -> dict[str, object]:
+    pose, (width, height) = frame.view.pose, frame.view.size_px
+    focal_px = pose.focal_length_mm / 36 * width
+    return {
+        "frame": index,
+        "time_fraction": index / max(num_frames - 1, 1),
+        "scene_sha256": scene.sha256,
+        "width_px": width,
+        "height_px": height,
+        "camera": {
+            "viewpoint": json_format.MessageToDict(viewpoint_of(pose, scene.spec.camera), preserving_proto_field_name=True),
+            "pose": {"azimuth_deg": pose.azimuth_deg, "elevation_deg": pose.elevation_deg, "distance": pose.distance, "focal_length_mm": pose.focal_length_mm,
+                     "aim_y": pose.aim_y, "pan_deg": pose.pan_deg, "tilt_deg": pose.tilt_deg},
+            "world_from_camera": [[round(float(value), 7) for value in row] for row in pose.world_from_camera()],
+            "intrinsics_px": {"fx": focal_px, "fy": focal_px, "cx": width / 2, "cy": height / 2},
+        },
+        "light": json_format.MessageToDict(frame.lighting.light, preserving_proto_field_name=True),
+        "exposure_ev": exposure_ev,
+        "tone_map": tonemap.NAME,
+        "render": {"preset": preset.name, "spp": frame.view.spp, "max_depth": frame.view.max_depth, "guide_spp": frame.view.guide_spp,
+                   "open_set": frame.view.open_set, "backgrounds": [list(entry) for entry in frame.view.backgrounds]},
+    }  # fmt: skip
+
+
+def pose_from(truth: dict[str, float]) -> Pose:
+    """The pose that :func:`_truth` wrote."""
+    return Pose(**truth)

@@ -1,0 +1,156 @@
+"""Decompose and DecomposeVideo."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf import json_format
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
+from lumenmill.common.v1.light_pb2 import Light
+from lumenmill.relighter.v1 import relighter_pb2
+from lumenmill.video.v1 import video_pb2
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from lumenmill_common.jobs import JobContext
+from numpy.typing import NDArray
+
+from lumenmill_studio.families import _intrinsics as intrinsics
+from lumenmill_studio.families._clips import Frame, pose_from, rendered
+from lumenmill_studio.families._results import Recorder, put_clip
+from lumenmill_studio.families._scene_access import LightReader, Scene, read_scene, size_of
+from lumenmill_studio.families._stills import parameters, refuse_path, render
+from lumenmill_studio.light.basis import Image
+from lumenmill_studio.media import exr, h264
+from lumenmill_studio.presets import preset_named
+from lumenmill_studio.render import tonemap
+from lumenmill_studio.render.camera import pose_of
+from lumenmill_studio.render.engine import Engine, View, view_of
+
+_MAX_TRUTH_BYTES = 64 << 20
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_FPS_UNKNOWN = 12.0
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Takes pictures and clips apart with one engine."""
+
+    store: ArtifactStore
+    engine: Engine
+    lights: LightReader
+    device: str
+
+    def decompose(self, request: relighter_pb2.DecomposeRequest, job: JobContext) -> relighter_pb2.DecomposeResult:
+        """The maps of one picture; without a light those of the scene's own light."""
+        with job.stage("build"):
+            scene = read_scene(self.store, request.scene if request.HasField("scene") else None)
+            preset = preset_named(request.preset)
+            camera = request.camera if request.HasField("camera") else None
+            refuse_path(camera, "camera")
+            facts = request.image.image
+            default_px = (facts.width_px, facts.height_px) if facts.width_px and facts.height_px else (preset.width_px, preset.height_px)
+            size_px = size_of(request.width_px, request.height_px, default_px)
+            lighting = self.lights.read(request.light if request.HasField("light") else scene.spec.light(), "light")
+            pose = pose_of(scene.spec.camera, camera.viewpoint if camera and camera.HasField("viewpoint") else None)
+            view = view_of(scene.sha256, pose, size_px, preset, backgrounds=lighting.backgrounds)
+        kinds = list(request.kinds) or list(intrinsics.ALL_KINDS)
+        linear, shading = None, None
+        with job.stage("render"):
+            buffers = self.engine.buffers(scene.data, view)
+            if intrinsics.LIT_KINDS.intersection(kinds):
+                linear = exr.as_half(render(self.engine, scene, view, lighting, job))
+                shading = exr.as_half(intrinsics.shading_of(render(self.engine, scene, view, lighting, job, shading=True), buffers.albedo))
+        with job.stage("encode"):
+            exposure_ev = tonemap.auto_exposure_ev(linear) if linear is not None else 0.0
+            maps = intrinsics.maps_of(kinds, buffers, linear, shading)
+            found = [intrinsics.put_map(self.store, kind, maps[kind], exposure_ev) for kind in kinds]
+        record = Recorder(self.device, job).record(preset.name, request.seed, parameters(view), lighting.light, camera)
+        return relighter_pb2.DecomposeResult(maps=found, record=record)
+
+    def decompose_video(self, request: video_pb2.DecomposeVideoRequest, job: JobContext) -> video_pb2.DecomposeVideoResult:
+        """The maps of every frame of a clip that studio made, from its scene and its truth."""
+        with job.stage("build"):
+            scene = read_scene(self.store, request.scene if request.HasField("scene") else None)
+            if not request.HasField("frames"):
+                raise FailedPreconditionError("studio needs the truth of each frame that came with the clip", "frames")
+            truths = self._truths(request.frames, scene)
+            frames = [self._frame(truth, scene) for truth in truths]
+        kinds = list(request.kinds) or list(intrinsics.ALL_KINDS)
+        fps = request.video.video.fps or _FPS_UNKNOWN
+        with tempfile.TemporaryDirectory(prefix="lumenmill-maps-") as folder:
+            sinks = {kind: _MapSink(Path(folder), kind, fps, frames[0].view.size_px) for kind in kinds}
+            with job.stage("render"):
+                self._write(scene, frames, kinds, float(truths[0]["exposure_ev"]), sinks, job)
+            with job.stage("encode"):
+                maps = [sinks[kind].finish(self.store, len(frames)) for kind in kinds]
+        preset = str(truths[0]["render"]["preset"])
+        record = Recorder(self.device, job).record(preset, request.seed, {**parameters(frames[0].view), "num_frames": len(frames)}, frames[0].lighting.light, None)
+        return video_pb2.DecomposeVideoResult(maps=maps, record=record)
+
+    def _truths(self, artifact: Artifact, scene: Scene) -> list[dict[str, Any]]:
+        data = self.store.read_bytes(artifact, field="frames", max_bytes=_MAX_TRUTH_BYTES)
+        try:
+            truths = [json.loads(line) for line in data.decode().splitlines() if line.strip()]
+            if not truths or any(truth["scene_sha256"] != scene.sha256 for truth in truths):
+                raise InvalidArgumentError("frames", "is not the truth of a clip of this scene")
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidArgumentError("frames", f"is not the truth of a studio clip: {error}") from error
+        return truths
+
+    def _frame(self, truth: dict[str, Any], scene: Scene) -> Frame:
+        try:
+            light = json_format.ParseDict(truth["light"], Light())
+            how = truth["render"]
+            backgrounds = tuple((str(sha), float(aspect)) for sha, aspect in how["backgrounds"])
+            size_px = size_of(int(truth["width_px"]), int(truth["height_px"]), (0, 0))
+            view = View(scene.sha256, pose_from(truth["camera"]["pose"]), size_px, int(how["spp"]), int(how["max_depth"]), int(how["guide_spp"]), bool(how["open_set"]), backgrounds)
+        except (json_format.ParseError, ValueError, KeyError, TypeError) as error:
+            raise InvalidArgumentError("frames", f"is not the truth of a studio clip: {error}") from error
+        return Frame(view, self.lights.read(light, "frames.light"))
+
+    def _write(self, scene: Scene, frames: list[Frame], kinds: Sequence[int], exposure_ev: float, sinks: dict[int, _MapSink], job: JobContext) -> None:
+        lit = bool(intrinsics.LIT_KINDS.intersection(kinds))
+        pictures = rendered(self.engine, scene, frames, job) if lit else iter([None] * len(frames))
+        stand_ins = rendered(self.engine, scene, frames, job, shading=True) if lit else iter([None] * len(frames))
+        for index, (frame, linear, stand_in) in enumerate(zip(frames, pictures, stand_ins, strict=True)):
+            job.progress("render", index, len(frames))
+            buffers = self.engine.buffers(scene.data, frame.view)
+            shading = None if stand_in is None else intrinsics.shading_of(stand_in, buffers.albedo)
+            for kind, data in intrinsics.maps_of(kinds, buffers, linear, shading).items():
+                sinks[kind].add(index, data, intrinsics.preview(kind, data, exposure_ev))
+
+
+class _MapSink:
+    """Collects one map over a clip: a ZIP of EXR files, and raw preview pixels for the encoder."""
+
+    def __init__(self, folder: Path, kind: int, fps: float, size_px: tuple[int, int]) -> None:
+        self._kind, self._fps, self._size_px = kind, fps, size_px
+        self._zip_path, self._clip_path, self._raw_path = (folder / f"{kind}.{suffix}" for suffix in ("zip", "mp4", "rgb"))
+        self._zip = zipfile.ZipFile(self._zip_path, "w", zipfile.ZIP_STORED)
+        self._raw = self._raw_path.open("wb")
+
+    def add(self, index: int, data_hwc: Image, shown_hw3: NDArray[np.uint8]) -> None:
+        """One frame."""
+        self._zip.writestr(zipfile.ZipInfo(f"{index:06d}.exr", _EPOCH), exr.encoded(data_hwc, single=intrinsics.is_single(self._kind)))
+        self._raw.write(np.ascontiguousarray(shown_hw3).tobytes())
+
+    def finish(self, store: ArtifactStore, num_frames: int) -> IntrinsicMap:
+        """The map as artifacts."""
+        self._zip.close()
+        self._raw.close()
+        width, height = self._size_px
+        pixels = np.memmap(self._raw_path, np.uint8, "r", shape=(num_frames, height, width, 3))
+        h264.write(self._clip_path, iter(pixels), self._size_px, self._fps)
+        return IntrinsicMap(
+            kind=IntrinsicKind.ValueType(self._kind), data=store.put_file(self._zip_path, "application/zip"),
+            preview=put_clip(store, self._clip_path, self._size_px, num_frames, self._fps),
+            preview_encoding=intrinsics.ENCODINGS[self._kind], exact=self._kind not in intrinsics.ESTIMATED_KINDS,
+        )  # fmt: skip

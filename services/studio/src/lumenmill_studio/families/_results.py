@@ -1,0 +1,90 @@
+"""Pictures and numbers into artifacts, and the record of how they were made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from lumenmill.common.v1.artifact_pb2 import Artifact, ColorSpace, ImageFacts, Licence, VideoFacts
+from lumenmill.common.v1.camera_pb2 import Camera
+from lumenmill.common.v1.generation_pb2 import GenerationRecord
+from lumenmill.common.v1.light_pb2 import Light
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.jobs import JobContext
+from numpy.typing import NDArray
+
+from lumenmill_studio.light.basis import Image
+from lumenmill_studio.media import exr, png
+from lumenmill_studio.media.h264 import CODEC
+from lumenmill_studio.render import tonemap
+
+FAMILY = "studio"
+GENERATED = Licence(subject="Scenes rendered by lumenmill-studio", spdx_id="CC0-1.0", allows_commercial_use=True)
+
+
+def operator_licence(subject: str) -> Licence:
+    """Terms of what the operator brought: not known to us."""
+    return Licence(subject=subject, spdx_id="LicenseRef-operator-supplied")
+
+
+def revision() -> str:
+    """Version of this program and of the renderer."""
+    return f"{version('lumenmill-studio')}+mitsuba{version('mitsuba')}"
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Writes generation records of one job."""
+
+    device: str
+    job: JobContext
+
+    def record(self, preset: str, seed: int, parameters: dict[str, object], light: Light | None, camera: Camera | None) -> GenerationRecord:
+        """The record, with the licences of everything that the light brought in."""
+        record = GenerationRecord(family=FAMILY, model=FAMILY, revision=revision(), preset=preset, seed=seed, device=self.device, stage_times=self.job.stage_times, licences=[GENERATED])
+        record.parameters.update(parameters)
+        if light is not None:
+            record.light.CopyFrom(light)
+            assets = [source.environment_map.map if source.HasField("environment_map") else source.background.image for source in light.sources
+                      if source.HasField("environment_map") or source.HasField("background")]
+            record.licences.extend(operator_licence(asset.name or asset.sha256) for asset in assets)
+        if camera is not None:
+            record.camera.CopyFrom(camera)
+        return record
+
+
+def put_picture(store: ArtifactStore, linear_hw3: Image) -> tuple[Artifact, Artifact]:
+    """The picture as PNG under its own exposure, and as linear EXR."""
+    exposure_ev = tonemap.auto_exposure_ev(linear_hw3)
+    facts = _facts(linear_hw3, ColorSpace.COLOR_SPACE_SRGB)
+    facts.exposure_ev, facts.tone_map = exposure_ev, tonemap.NAME
+    shown = store.put_bytes(png.encoded(tonemap.tone_mapped(linear_hw3, exposure_ev)), "image/png", image=facts)
+    return shown, put_linear(store, linear_hw3)
+
+
+def put_linear(store: ArtifactStore, linear_hw3: Image) -> Artifact:
+    """Linear radiance as half-float EXR."""
+    return store.put_bytes(exr.encoded(linear_hw3), "image/x-exr", image=_facts(linear_hw3, ColorSpace.COLOR_SPACE_LINEAR_REC709))
+
+
+def put_numbers(store: ArtifactStore, data_hwc: Image, color_space: ColorSpace, *, single: bool) -> Artifact:
+    """A map of numbers as EXR."""
+    return store.put_bytes(exr.encoded(data_hwc, single=single), "image/x-exr", image=_facts(data_hwc, color_space))
+
+
+def put_shown(store: ArtifactStore, pixels_hw3: NDArray[np.uint8]) -> Artifact:
+    """Display pixels as PNG."""
+    return store.put_bytes(png.encoded(pixels_hw3), "image/png", image=_facts(pixels_hw3, ColorSpace.COLOR_SPACE_SRGB))
+
+
+def put_clip(store: ArtifactStore, path: Path, size_px: tuple[int, int], num_frames: int, fps: float) -> Artifact:
+    """An encoded clip."""
+    facts = VideoFacts(width_px=size_px[0], height_px=size_px[1], num_frames=num_frames, fps=fps, codec=CODEC)
+    return store.put_file(path, "video/mp4", video=facts)
+
+
+def _facts(image: NDArray[np.generic], color_space: ColorSpace) -> ImageFacts:
+    height, width, channels = image.shape
+    return ImageFacts(width_px=width, height_px=height, num_channels=channels, color_space=color_space)

@@ -1,0 +1,139 @@
+"""GenerateImages and Relight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.camera_pb2 import Camera
+from lumenmill.common.v1.scene_pb2 import SceneDescription
+from lumenmill.imager.v1 import imager_pb2
+from lumenmill.relighter.v1 import relighter_pb2
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.jobs import JobContext
+
+from lumenmill_studio.families._results import Recorder, put_picture
+from lumenmill_studio.families._scene_access import LightReader, Lighting, Scene, read_scene, size_of, stored_scene
+from lumenmill_studio.light.basis import MEDIA_TYPE, Image, Key, packed, unpacked
+from lumenmill_studio.light.sources import MAX_SEPARATE_HARMONICS, num_distinct_harmonics
+from lumenmill_studio.presets import Preset, preset_named
+from lumenmill_studio.render.camera import pose_of, viewpoint_of
+from lumenmill_studio.render.engine import Engine, View, view_of
+from lumenmill_studio.scenes.compose import compose
+
+_MAX_BASIS_BYTES = 2 << 30
+
+
+@dataclass(frozen=True)
+class Stills:
+    """Makes still pictures with one engine."""
+
+    store: ArtifactStore
+    engine: Engine
+    lights: LightReader
+    device: str
+    meshes: Mapping[str, Artifact]
+
+    def generate(self, request: imager_pb2.GenerateImagesRequest, job: JobContext) -> imager_pb2.GenerateImagesResult:
+        """As many scenes as asked for, each rendered once; errors as the contract's bounds and :class:`LightReader`."""
+        refuse_path(request.camera if request.HasField("camera") else None, "camera")
+        preset = preset_named(request.preset)
+        size_px = size_of(request.width_px, request.height_px, (preset.width_px, preset.height_px))
+        count = request.num_images or 1
+        images = []
+        for index in range(count):
+            job.progress("image", index, count)
+            images.append(self._image(request, request.seed + index, preset, size_px, job))
+        return imager_pb2.GenerateImagesResult(images=images)
+
+    def _image(self, request: imager_pb2.GenerateImagesRequest, seed: int, preset: Preset, size_px: tuple[int, int], job: JobContext) -> imager_pb2.GeneratedImage:
+        with job.stage("build"):
+            scene = stored_scene(self.store, compose(request.scene if request.HasField("scene") else SceneDescription(), request.prompt, seed, self.meshes))
+            lighting = self.lights.read(request.light if request.HasField("light") else scene.spec.light(), "light")
+            pose = pose_of(scene.spec.camera, request.camera.viewpoint if request.camera.HasField("viewpoint") else None)
+            view = view_of(scene.sha256, pose, size_px, preset, open_set=lighting.open_set, backgrounds=lighting.backgrounds)
+        with job.stage("render"):
+            linear = render(self.engine, scene, view, lighting, job)
+        with job.stage("encode"):
+            shown, kept = put_picture(self.store, linear)
+        camera = Camera(viewpoint=viewpoint_of(pose, scene.spec.camera))
+        record = Recorder(self.device, job).record(preset.name, seed, parameters(view), lighting.light, camera)
+        return imager_pb2.GeneratedImage(image=shown, linear=kept, scene=scene.artifact, light=lighting.light, record=record)
+
+    def relight(self, request: relighter_pb2.RelightRequest, job: JobContext) -> relighter_pb2.RelightResult:
+        """All variants from as few unit pictures as their lights need, and the basis of those."""
+        with job.stage("build"):
+            scene = read_scene(self.store, request.scene if request.HasField("scene") else None)
+            preset = preset_named(request.preset)
+            facts = request.image.image
+            default_px = (facts.width_px, facts.height_px) if facts.width_px and facts.height_px else (preset.width_px, preset.height_px)
+            size_px = size_of(request.width_px, request.height_px, default_px)
+            known = self._known(request, scene)
+            for key, picture in known.items():
+                self.engine.pictures.put(key, picture)
+            plans = self._plans(request, scene, preset, size_px, known)
+        used: dict[Key, Image] = dict(known)
+        variants = []
+        for index, (view, lighting) in enumerate(plans):
+            job.progress("relight", index, len(plans))
+            with job.stage("render"):
+                linear = render(self.engine, scene, view, lighting, job, used)
+            with job.stage("encode"):
+                shown, kept = put_picture(self.store, linear)
+            camera = Camera(viewpoint=viewpoint_of(view.pose, scene.spec.camera))
+            record = Recorder(self.device, job).record(preset.name, request.seed, parameters(view), lighting.light, camera)
+            variants.append(relighter_pb2.RelitImage(image=shown, linear=kept, light=lighting.light, record=record))
+        with job.stage("encode"):
+            basis = self.store.put_bytes(packed(scene.sha256, used.items()), MEDIA_TYPE)
+        return relighter_pb2.RelightResult(variants=variants, light_basis=basis)
+
+    def _known(self, request: relighter_pb2.RelightRequest, scene: Scene) -> dict[Key, Image]:
+        if not request.HasField("light_basis"):
+            return {}
+        data = self.store.read_bytes(request.light_basis, field="light_basis", max_bytes=_MAX_BASIS_BYTES)
+        return unpacked(data, scene.sha256)
+
+    def _plans(self, request: relighter_pb2.RelightRequest, scene: Scene, preset: Preset, size_px: tuple[int, int], known: dict[Key, Image]) -> list[tuple[View, Lighting]]:
+        shared = num_distinct_harmonics(variant.light for variant in request.variants) > MAX_SEPARATE_HARMONICS or any('["harmonic",' in unit for _, unit in known)
+        plans = []
+        for index, variant in enumerate(request.variants):
+            field = f"variants[{index}]"
+            camera = variant.camera if variant.HasField("camera") else None
+            refuse_path(camera, f"{field}.camera")
+            if not (variant.HasField("light") or camera or variant.HasField("environment")):
+                raise InvalidArgumentError(f"{field}.edit_prompt", "studio does not edit by words: set `light`, `camera` or `environment`")
+            environment = variant.environment if variant.HasField("environment") else None
+            light = variant.light if variant.HasField("light") or environment else scene.spec.light()
+            lighting = self.lights.read(light, f"{field}.light", environment, shared_harmonics=shared)
+            pose = pose_of(scene.spec.camera, camera.viewpoint if camera and camera.HasField("viewpoint") else None)
+            plans.append((view_of(scene.sha256, pose, size_px, preset, open_set=lighting.open_set, backgrounds=lighting.backgrounds), lighting))
+        return plans
+
+
+def refuse_path(camera: Camera | None, field: str) -> None:
+    """Stills have no camera moves.
+
+    Raises:
+        InvalidArgumentError: there is a path; names it.
+    """
+    if camera is not None and camera.HasField("path"):
+        raise InvalidArgumentError(f"{field}.path", "a still picture has no camera move: leave it out or ask for a clip")
+
+
+def render(engine: Engine, scene: Scene, view: View, lighting: Lighting, job: JobContext, used: dict[Key, Image] | None = None, *, shading: bool = False) -> Image:
+    """The linear picture (H, W, 3) under a light; the unit pictures that it took are added to ``used``."""
+    for index, part in enumerate(lighting.parts):
+        job.progress("render", index, len(lighting.parts))
+        picture = engine.picture(scene.data, view, part.unit, job.check_cancelled, shading=shading)
+        if used is not None:
+            used[(view.key, scene.sha256 + part.unit.key)] = picture
+    return engine.light(scene.data, view, lighting.parts, job.check_cancelled, shading=shading)
+
+
+def parameters(view: View) -> dict[str, object]:
+    """Parameters in effect, for records."""
+    return {"width_px": view.size_px[0], "height_px": view.size_px[1], "spp": view.spp, "max_depth": view.max_depth, "guide_spp": view.guide_spp}
+
+

@@ -1,0 +1,77 @@
+"""The studio family: scenes rendered with Mitsuba 3. Loads per worker thread, describes itself, and hands out its skills."""
+
+from __future__ import annotations
+
+import threading
+
+from lumenmill.common.v1 import model_pb2
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
+from lumenmill.common.v1.light_pb2 import LightKind
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import UnavailableError
+
+from lumenmill_studio.assets import Assets
+from lumenmill_studio.families._intrinsics import ALL_KINDS
+from lumenmill_studio.families._limits import MAX_BATCH, MAX_NUM_FRAMES, MAX_SIZE_PX, SIZE_MULTIPLE_PX
+from lumenmill_studio.families._results import FAMILY, GENERATED, operator_licence, revision
+from lumenmill_studio.presets import PRESETS
+from lumenmill_studio.render.variant import Variant, find_variant, use_variant
+from lumenmill_studio.families.skills import Skills
+from lumenmill_studio.settings import StudioSettings
+
+_LIGHT_KINDS = (
+    LightKind.LIGHT_KIND_ENVIRONMENT_MAP, LightKind.LIGHT_KIND_SPHERICAL_HARMONICS, LightKind.LIGHT_KIND_SUN_SKY,
+    LightKind.LIGHT_KIND_DIRECTIONAL, LightKind.LIGHT_KIND_AREA, LightKind.LIGHT_KIND_BACKGROUND,
+)  # fmt: skip
+
+
+class MitsubaScenes:
+    """The family. :meth:`load` runs in every worker thread; :meth:`skills` gives that thread its own renderer."""
+
+    def __init__(self, settings: StudioSettings, store: ArtifactStore) -> None:
+        self._settings, self._store = settings, store
+        self._thread = threading.local()
+        self._variant: Variant | None = None
+        self._environment_maps: list[Artifact] = []
+
+    def load(self) -> None:
+        """Choose a variant by trying it in a child process, and put the operator's assets into the store.
+
+        Raises:
+            FailedPreconditionError: a folder of assets or a file in it cannot be read.
+        """
+        self._variant = find_variant(self._settings.render_variant, self._settings.llvm_library)
+        use_variant(self._variant)
+        assets = Assets(self._store, self._settings.environment_maps_dir, self._settings.assets_dir)
+        assets.load()
+        self._environment_maps = assets.environment_maps
+        self._thread.skills = Skills(self._store, assets, self._variant.device)
+
+    def skills(self) -> Skills:
+        """The renderer of this worker thread.
+
+        Raises:
+            UnavailableError: the thread has not loaded it.
+        """
+        skills: Skills | None = getattr(self._thread, "skills", None)
+        if skills is None:
+            raise UnavailableError("the renderer is not loaded in this thread")
+        return skills
+
+    def describe(self) -> model_pb2.Model:
+        """What the family can do here."""
+        if self._variant is None:
+            raise UnavailableError("the renderer is being loaded")
+        model = model_pb2.Model(
+            family=FAMILY, name=FAMILY, revision=revision(), licences=[GENERATED], light_kinds=_LIGHT_KINDS,
+            intrinsic_kinds=[IntrinsicKind.ValueType(kind) for kind in ALL_KINDS], supports_viewpoint=True, supports_camera_path=True, supports_light_path=True, needs_scene=True,
+            device=self._variant.device, environment_maps=self._environment_maps,
+            limits=model_pb2.ModelLimits(max_width_px=MAX_SIZE_PX, max_height_px=MAX_SIZE_PX, size_multiple_px=SIZE_MULTIPLE_PX,
+                                         max_num_frames=MAX_NUM_FRAMES, max_batch_size=MAX_BATCH),
+        )  # fmt: skip
+        model.licences.extend(operator_licence(artifact.name) for artifact in self._environment_maps)
+        for preset in PRESETS:
+            shown = model.presets.add(name=preset.name, description=preset.description)
+            shown.parameters.update(preset.model_dump(exclude={"name", "description"}))
+        return model

@@ -1,0 +1,131 @@
+"""Unit sources as Mitsuba emitters, in the axes of ``light.proto``. Must run in the thread that chose the variant.
+
+Sources of formulas: form factor of a rectangle from a parallel patch on its axis (Howell, C-11); irradiance π·L·sin² of
+a disc; sun and sky by Mitsuba's `sunsky` (Hosek and Wilkie, 2012 and 2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import mitsuba as mi
+import numpy as np
+
+from lumenmill_studio.light import spherical_harmonics as sh
+from lumenmill_studio.light.attributes import direction
+from lumenmill_studio.light.color import Array
+from lumenmill_studio.light.sources import UnitSource
+
+# Mitsuba's sun and sky are in W/m²/sr; this puts a clear noon sun (about 1000 W/m² of visible band) near irradiance π·1.3.
+DAYLIGHT_SCALE = 0.06
+_FAR_RATIO = 600.0
+_DISC_DIAMETER_DEG = 0.5358
+Pixels = Callable[[str], Array]
+
+
+ENVIRONMENTS = frozenset({"environment_map", "sky", "harmonics+", "harmonics-", "harmonic"})
+
+
+def emitter_of(unit: UnitSource, weight: tuple[float, float, float], subject_radius: float, pixels: Pixels) -> Any:
+    """A Mitsuba emitter of ``weight`` times the unit source. ``pixels`` gives a map's radiance (H, W, 3) by its digest.
+
+    Backgrounds are shapes of the set, not emitters of their own: see :func:`panel`.
+    """
+    color = np.array(weight)
+    if unit.kind == "area":
+        return _area(unit, color, subject_radius)
+    if unit.kind == "directional":
+        return _parallel(unit["azimuth_deg"], unit["elevation_deg"], unit["angular_diameter_deg"], color, subject_radius)
+    if unit.kind == "sun":
+        irradiance = sun_irradiance(unit["elevation_deg"], unit["turbidity"]) * color
+        return _parallel(unit["azimuth_deg"], unit["elevation_deg"], unit["diameter_deg"], irradiance, subject_radius)
+    if unit.kind == "sky":
+        return mi.load_dict(_sunsky(unit["azimuth_deg"], unit["elevation_deg"], unit["turbidity"], DAYLIGHT_SCALE * float(color[0]), 0.0))
+    if unit.kind == "environment_map":
+        return _environment(pixels(unit.asset_sha256) * color, unit["rotation_deg"])
+    return _environment(harmonics_radiance(unit) * color, 0.0)
+
+
+def harmonics_radiance(unit: UnitSource) -> Array:
+    """Non-negative radiance (64, 128, 3) of a spherical-harmonic unit."""
+    if unit.kind == "harmonic":
+        index = int(unit["index"])
+        table = np.zeros((3, 9))
+        table[:, index] = 1.0
+        if index:
+            table[:, 0] = sh.lifts()[index]
+        return np.maximum(sh.radiance_map(table), 0)
+    signed = sh.radiance_map(np.array(unit.table).reshape(3, 9))
+    return np.maximum(signed if unit.kind == "harmonics+" else -signed, 0)
+
+
+def panel(pixels_hw3: Array | None, aspect: float, width: float, distance: float) -> Any:
+    """An upright rectangle behind the subject that faces the reference camera and shines with the picture; black without one.
+
+    ``aspect`` is height over width, both and ``distance`` in metres.
+    """
+    place = mi.ScalarTransform4f().translate([0, 0, -distance]).scale([width / 2, width / 2 * aspect, 1])
+    shape: dict[str, Any] = {"type": "rectangle", "to_world": place, "bsdf": {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}}}
+    if pixels_hw3 is not None:
+        shape["emitter"] = {"type": "area", "radiance": {"type": "bitmap", "bitmap": mi.Bitmap(np.ascontiguousarray(pixels_hw3, np.float32)), "raw": True}}
+    return mi.load_dict(shape)
+
+
+def _area(unit: UnitSource, irradiance: Array, subject_radius: float) -> Any:
+    toward = direction(unit["azimuth_deg"], unit["elevation_deg"])
+    distance = unit["distance_ratio"] * subject_radius
+    half_width, half_height = unit["width_ratio"] * subject_radius / 2, unit["height_ratio"] * subject_radius / 2
+    radiance = irradiance / (np.pi * 4 * _corner_factor(half_width / distance, half_height / distance))
+    place = _facing_origin(toward * distance).scale([half_width, half_height, 1])
+    return mi.load_dict({"type": "rectangle", "to_world": place, "emitter": {"type": "area", "radiance": {"type": "rgb", "value": [float(v) for v in radiance]}}})
+
+
+def _corner_factor(a: float, b: float) -> float:
+    root_a, root_b = np.sqrt(1 + a * a), np.sqrt(1 + b * b)
+    return float((a / root_a * np.arctan(b / root_a) + b / root_b * np.arctan(a / root_b)) / (2 * np.pi))
+
+
+def _facing_origin(position: Array) -> Any:
+    up = [0, 0, -1] if abs(position[1]) > 0.999 * np.linalg.norm(position) else [0, 1, 0]
+    return mi.ScalarTransform4f().look_at(origin=[float(v) for v in position], target=[0, 0, 0], up=up)
+
+
+def _parallel(azimuth_deg: float, elevation_deg: float, diameter_deg: float, irradiance: Array, subject_radius: float) -> Any:
+    toward = direction(azimuth_deg, elevation_deg)
+    if diameter_deg <= 0:
+        return mi.load_dict({"type": "directional", "direction": [float(-v) for v in toward], "irradiance": {"type": "rgb", "value": [float(v) for v in irradiance]}})
+    distance = _FAR_RATIO * subject_radius
+    half_angle = np.radians(diameter_deg / 2)
+    radiance = irradiance / (np.pi * np.sin(half_angle) ** 2)
+    radius = float(distance * np.tan(half_angle))
+    place = _facing_origin(toward * distance).scale([radius, radius, 1])
+    return mi.load_dict({"type": "disk", "to_world": place, "emitter": {"type": "area", "radiance": {"type": "rgb", "value": [float(v) for v in radiance]}}})
+
+
+def _sunsky(azimuth_deg: float, elevation_deg: float, turbidity: float, sky_scale: float, sun_scale: float) -> dict[str, Any]:
+    toward = direction(azimuth_deg, max(elevation_deg, 0.1))
+    z_up = mi.ScalarTransform4f().rotate([1, 0, 0], -90)
+    local = [float(toward[0]), float(-toward[2]), float(toward[1])]
+    return {"type": "sunsky", "turbidity": turbidity, "sky_scale": sky_scale, "sun_scale": sun_scale, "sun_direction": local, "albedo": 0.25, "to_world": z_up}
+
+
+def sun_irradiance(elevation_deg: float, turbidity: float) -> Array:
+    """Irradiance (3,) of the sun's disc on a patch that faces it."""
+    emitter = mi.load_dict(_sunsky(0.0, elevation_deg, turbidity, 0.0, DAYLIGHT_SCALE))
+    half_angle = np.radians(_DISC_DIAMETER_DEG / 2)
+    rings = (np.arange(6) + 0.5) / 6
+    total = np.zeros(3)
+    for ring in rings:
+        # Equal-area rings of the disc, seen a little below its centre and a little above; limb darkening is averaged.
+        offset = float(np.degrees(half_angle * np.sqrt(ring)))
+        toward = direction(offset / max(np.cos(np.radians(elevation_deg)), 0.05), max(elevation_deg, 0.1))
+        si = mi.SurfaceInteraction3f()
+        si.wi = mi.Vector3f([float(-v) for v in toward])
+        total += np.array(emitter.eval(si)).reshape(-1)[:3] / len(rings)
+    return np.asarray(np.maximum(total, 0) * np.pi * np.sin(half_angle) ** 2)
+
+
+def _environment(pixels_hw3: Array, rotation_deg: float) -> Any:
+    bitmap = mi.Bitmap(np.ascontiguousarray(pixels_hw3, np.float32))
+    return mi.load_dict({"type": "envmap", "bitmap": bitmap, "to_world": mi.ScalarTransform4f().rotate([0, 1, 0], rotation_deg)})

@@ -1,0 +1,143 @@
+"""A light as a weighted sum of unit sources: geometry is traced once, colour and intensity are weights.
+
+A unit source is white and of unit irradiance (area, directional), or as bright as its map or model says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.light_pb2 import Light, LightSource
+from lumenmill_common.errors import InvalidArgumentError
+
+from lumenmill_studio.light import spherical_harmonics as sh
+from lumenmill_studio.light.color import Array, emitter_rgb
+
+MAX_SEPARATE_HARMONICS = 4
+
+
+@dataclass(frozen=True)
+class UnitSource:
+    """The geometry of one source: what must be traced. Equal units give equal pictures.
+
+    ``asset_sha256`` names a map or background; its bytes are found through ``Weighted.artifact``.
+    """
+
+    kind: str
+    parameters: tuple[tuple[str, float], ...] = ()
+    asset_sha256: str = ""
+    table: tuple[float, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Canonical text of the unit, used in seeds and in basis artifacts."""
+        return json.dumps([self.kind, list(self.parameters), self.asset_sha256, list(self.table)], separators=(",", ":"))
+
+    def __getitem__(self, name: str) -> float:
+        return dict(self.parameters)[name]
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A unit source and how much of it each channel takes, (3,). ``artifact`` holds the asset, where there is one."""
+
+    unit: UnitSource
+    weight: tuple[float, float, float]
+    artifact: Artifact | None = None
+
+
+def _unit(kind: str, parameters: Mapping[str, float], asset_sha256: str = "") -> UnitSource:
+    return UnitSource(kind, tuple((name, round(float(value), 4)) for name, value in parameters.items()), asset_sha256)
+
+
+def resolved(light: Light, field: str = "light", shared_harmonics: bool = False) -> list[Weighted]:
+    """The unit sources of a light and their weights; equal units are summed.
+
+    ``shared_harmonics`` splits spherical harmonics over nine shared units instead of two of their own.
+
+    Raises:
+        InvalidArgumentError: the light has no sources, or an environment map without a digest; names the field.
+    """
+    if not light.sources:
+        problem = "studio needs structure and does not guess it from words: set `sources`" if light.text else "set at least one source"
+        raise InvalidArgumentError(f"{field}.sources", problem)
+    parts: dict[str, Weighted] = {}
+    for index, source in enumerate(light.sources):
+        for part in _of_source(source, f"{field}.sources[{index}]", shared_harmonics):
+            before = parts.get(part.unit.key)
+            weight = np.add(part.weight, before.weight if before else (0, 0, 0))
+            parts[part.unit.key] = Weighted(part.unit, _triple(weight), part.artifact)
+    return list(parts.values())
+
+
+def num_distinct_harmonics(lights: Iterable[Light]) -> int:
+    """How many different spherical-harmonic sources the lights hold."""
+    return len({tuple(source.spherical_harmonics.coefficients) for light in lights for source in light.sources if source.HasField("spherical_harmonics")})
+
+
+def _triple(values: Array | float) -> tuple[float, float, float]:
+    r, g, b = (float(value) for value in np.broadcast_to(values, (3,)))
+    return r, g, b
+
+
+def _of_source(source: LightSource, field: str, shared_harmonics: bool) -> list[Weighted]:
+    kind = source.WhichOneof("kind")
+    if kind == "environment_map":
+        light = source.environment_map
+        unit = _unit("environment_map", {"rotation_deg": light.rotation_deg % 360}, _digest(light.map, f"{field}.environment_map.map"))
+        return [Weighted(unit, _triple(2.0**light.exposure_ev), light.map)]
+    if kind == "background":
+        unit = _unit("background", {}, _digest(source.background.image, f"{field}.background.image"))
+        return [Weighted(unit, _triple(2.0**source.background.exposure_ev), source.background.image)]
+    if kind == "spherical_harmonics":
+        table = np.array(source.spherical_harmonics.coefficients).reshape(3, 9)
+        return _shared_harmonics(table) if shared_harmonics else _own_harmonics(table)
+    if kind == "sun_sky":
+        return _sun_and_sky(source)
+    if kind == "directional":
+        unit = _unit("directional", {"azimuth_deg": source.directional.azimuth_deg % 360, "elevation_deg": source.directional.elevation_deg,
+                                     "angular_diameter_deg": source.directional.angular_diameter_deg})
+        return [Weighted(unit, _triple(source.directional.irradiance * _color(source.directional)))]
+    area = source.area
+    width = area.width_ratio or 1.0
+    unit = _unit("area", {"azimuth_deg": area.azimuth_deg % 360, "elevation_deg": area.elevation_deg, "distance_ratio": area.distance_ratio or 4.0,
+                          "width_ratio": width, "height_ratio": area.height_ratio or width})
+    return [Weighted(unit, _triple(area.irradiance * _color(area)))]
+
+
+def _color(source: object) -> Array:
+    return emitter_rgb(source.color if source.HasField("color") else None)  # type: ignore[attr-defined]  # both messages have `color`
+
+
+def _digest(artifact: Artifact, field: str) -> str:
+    if not artifact.sha256:
+        raise InvalidArgumentError(f"{field}.sha256", "set the SHA-256 of the asset, it names the light in the light basis")
+    return artifact.sha256
+
+
+def _sun_and_sky(source: LightSource) -> list[Weighted]:
+    light = source.sun_sky
+    place = {"azimuth_deg": light.sun_azimuth_deg % 360, "elevation_deg": light.sun_elevation_deg, "turbidity": max(light.turbidity or 3.0, 1.0)}
+    sky = light.sky_scale if light.HasField("sky_scale") else 1.0
+    sun = light.sun_scale if light.HasField("sun_scale") else 1.0
+    sun_unit = _unit("sun", {**place, "diameter_deg": light.sun_diameter_deg or 0.53})
+    parts = [(sun_unit, sun), (_unit("sky", place), sky)]
+    return [Weighted(unit, _triple(scale)) for unit, scale in parts if scale > 0] or [Weighted(sun_unit, (0.0, 0.0, 0.0))]
+
+
+def _own_harmonics(table_c9: Array) -> list[Weighted]:
+    scale = float(np.abs(table_c9).max()) or 1.0
+    rounded = tuple(round(float(value), 6) for value in (table_c9 / scale).ravel())
+    negative = bool((sh.radiance_map(table_c9, 24) < -1e-6 * scale).any())
+    parts = [Weighted(UnitSource("harmonics+", (), "", rounded), _triple(scale))]
+    return [*parts, Weighted(UnitSource("harmonics-", (), "", rounded), _triple(-scale))] if negative else parts
+
+
+def _shared_harmonics(table_c9: Array) -> list[Weighted]:
+    weights_c9 = np.array(table_c9)
+    weights_c9[:, 0] -= table_c9[:, 1:] @ sh.lifts()[1:]
+    return [Weighted(_unit("harmonic", {"index": index}), _triple(weights_c9[:, index])) for index in range(sh.NUM_COEFFICIENTS)]

@@ -1,0 +1,54 @@
+"""OpenEXR files in memory: half or single floats, compressed without loss."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+HALF_MAX = 65504.0
+
+
+def encoded(image_hwc: Image, *, single: bool = False) -> bytes:
+    """EXR bytes of an image with one channel (``Y``) or three (``RGB``); half floats unless ``single``."""
+    image = np.asarray(image_hwc, np.float32)
+    pixels = image if single else np.clip(image, -HALF_MAX, HALF_MAX).astype(np.float16)
+    name = "RGB" if pixels.shape[2] == 3 else "Y"
+    data = np.ascontiguousarray(pixels if name == "RGB" else pixels[..., 0])
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with tempfile.TemporaryDirectory(prefix="lumenmill-") as folder:
+        path = Path(folder) / "image.exr"
+        with OpenEXR.File(header, {name: data}) as file:
+            file.write(str(path))
+        return path.read_bytes()
+
+
+def decoded(data: bytes) -> Image:
+    """Pixels (H, W, C) of EXR bytes, C 1 or 3; alpha is dropped.
+
+    Raises:
+        ValueError: the bytes are no EXR picture with colour or luminance.
+    """
+    with tempfile.TemporaryDirectory(prefix="lumenmill-") as folder:
+        path = Path(folder) / "image.exr"
+        path.write_bytes(data)
+        try:
+            with OpenEXR.File(str(path)) as file:
+                channels = {name: np.array(channel.pixels, np.float32) for name, channel in file.channels().items()}
+        except RuntimeError as error:
+            raise ValueError(f"not an EXR file: {error}") from error
+    for name in ("RGB", "RGBA"):
+        if name in channels:
+            return channels[name][..., :3]
+    if "Y" in channels:
+        return channels["Y"][..., None]
+    raise ValueError("the EXR file has neither RGB nor Y")
+
+
+def as_half(image: Image) -> Image:
+    """The image as half floats can hold it, in single floats."""
+    return np.clip(image, -HALF_MAX, HALF_MAX).astype(np.float16).astype(np.float32)

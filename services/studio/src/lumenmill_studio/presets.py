@@ -1,0 +1,54 @@
+"""The presets of ``presets.yaml``, typed."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import yaml
+from lumenmill_common.errors import InvalidArgumentError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+__all__ = ["PRESETS", "Preset", "VideoPreset", "preset_named"]
+
+
+class VideoPreset(BaseModel):
+    """What a preset says about clips."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    width_px: int
+    height_px: int
+    num_frames: int
+    fps: float
+    frame_spp: int
+    light_stop_frames: int
+
+
+class Preset(BaseModel):
+    """One preset; the fields are explained in ``presets.yaml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    description: str
+    width_px: int
+    height_px: int
+    spp: int
+    max_depth: int
+    guide_spp: int
+    video: VideoPreset
+
+
+PRESETS: tuple[Preset, ...] = tuple(
+    TypeAdapter(list[Preset]).validate_python(yaml.safe_load(resources.files("lumenmill_studio").joinpath("presets.yaml").read_text()))
+)
+
+
+def preset_named(name: str) -> Preset:
+    """The preset of a name; the first for an empty one.
+
+    Raises:
+        InvalidArgumentError: there is none of that name.
+    """
+    found = next((preset for preset in PRESETS if preset.name == name), None) if name else PRESETS[0]
+    if found is None:
+        raise InvalidArgumentError("preset", f"is none of {', '.join(preset.name for preset in PRESETS)}")
+    return found

@@ -1,0 +1,44 @@
+"""Noise removal with Open Image Denoise, guided by albedo and normals."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import numpy as np
+import pyoidn
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+
+
+class Denoiser:
+    """One OIDN device on the CPU. HDR images in, HDR images out; the same input gives the same output."""
+
+    def __init__(self) -> None:
+        self._device = pyoidn.Device(pyoidn.OIDN_DEVICE_TYPE_CPU)
+        self._device.commit()
+
+    def __call__(self, color_hw3: Image, albedo_hw3: Image, normal_hw3: Image) -> Image:
+        """The image without noise (H, W, 3).
+
+        The image is first brought to a mean near mid grey, because OIDN's own exposure estimate jumps between images.
+        """
+        scale = 0.25 / max(float(np.mean(np.minimum(color_hw3, 100 * np.median(color_hw3) + 1e-4))), 1e-8)
+        color = np.ascontiguousarray(color_hw3 * scale, np.float32)
+        output = np.empty_like(color)
+        with pyoidn.Filter(self._device, pyoidn.OIDN_FILTER_TYPE_RT) as oidn:
+            oidn.set_image(pyoidn.OIDN_IMAGE_COLOR, color, pyoidn.OIDN_FORMAT_FLOAT3)
+            oidn.set_image(pyoidn.OIDN_IMAGE_ALBEDO, np.ascontiguousarray(albedo_hw3, np.float32), pyoidn.OIDN_FORMAT_FLOAT3)
+            oidn.set_image(pyoidn.OIDN_IMAGE_NORMAL, np.ascontiguousarray(normal_hw3, np.float32), pyoidn.OIDN_FORMAT_FLOAT3)
+            oidn.set_image(pyoidn.OIDN_IMAGE_OUTPUT, output, pyoidn.OIDN_FORMAT_FLOAT3)
+            oidn.set_bool("hdr", True)
+            oidn.set_float("inputScale", 1.0)
+            oidn.commit()
+            oidn.execute()
+        return np.maximum(output, 0) / np.float32(scale)
+
+    def __enter__(self) -> Denoiser:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._device.release()

@@ -1,0 +1,135 @@
+"""The renderer of one worker: stages, views and unit pictures, each made once and kept while there is room.
+
+A picture under a light is *defined* as the weighted sum of the denoised pictures of its unit sources, so that a light
+traced directly and one recombined from a basis agree. The samples follow from the scene, the view and the unit alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from lumenmill_studio.light.basis import Image, PictureCache, weighted_sum
+from lumenmill_studio.light.emitters import ENVIRONMENTS, emitter_of, panel
+from lumenmill_studio.light.sources import UnitSource, Weighted
+from lumenmill_studio.media.exr import as_half
+from lumenmill_studio.presets import Preset
+from lumenmill_studio.render.camera import Pose
+from lumenmill_studio.render.denoise import Denoiser
+from lumenmill_studio.render.stage import AssetParts, Stage
+from lumenmill_studio.render.tracer import Buffers, Checkpoint, buffers, trace
+from lumenmill_studio.scenes.spec import SceneSpec
+
+_CACHE_BYTES = 400 << 20
+_NUM_STAGES = 3
+_NUM_BUFFERS = 24
+_FINITE = frozenset({"area", "directional", "sun"})
+PixelsOf = Callable[[str], Any]
+WHITE = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class View:
+    """What determines a picture besides its light: scene, pose, size, samples, and how the set is opened.
+
+    ``backgrounds`` are the digests and aspects of pictures that stand behind the subject.
+    """
+
+    scene_sha256: str
+    pose: Pose
+    size_px: tuple[int, int]
+    spp: int
+    max_depth: int
+    guide_spp: int
+    open_set: bool = False
+    backgrounds: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Canonical text of the view."""
+        parts = (self.pose.key, f"{self.size_px[0]}x{self.size_px[1]}", f"spp{self.spp}", f"depth{self.max_depth}", f"guide{self.guide_spp}",
+                 "open" if self.open_set else "set", *(sha for sha, _ in self.backgrounds))
+        return "/".join(parts)
+
+
+def view_of(scene_sha256: str, pose: Pose, size_px: tuple[int, int], preset: Preset, *, frame: bool = False, open_set: bool = False,
+            backgrounds: tuple[tuple[str, float], ...] = ()) -> View:
+    """The view of a preset, for a still or for a frame of a clip."""
+    spp = preset.video.frame_spp if frame else preset.spp
+    guide_spp = max(2, preset.guide_spp - 1) if frame else preset.guide_spp
+    return View(scene_sha256, pose, size_px, spp, preset.max_depth, guide_spp, open_set or bool(backgrounds), backgrounds)
+
+
+class Engine:
+    """Renders in the thread that made it current; not to be shared by threads."""
+
+    def __init__(self, pixels_of: PixelsOf, asset_parts: AssetParts) -> None:
+        self._pixels_of = pixels_of
+        self._denoise = Denoiser()
+        self._stage = lru_cache(maxsize=_NUM_STAGES)(lambda spec_json: Stage(SceneSpec.from_json(spec_json), asset_parts))
+        self._buffers = lru_cache(maxsize=_NUM_BUFFERS)(self._new_buffers)
+        self.pictures = PictureCache(_CACHE_BYTES)
+
+    def buffers(self, spec_json: bytes, view: View) -> Buffers:
+        """Geometry buffers of a view."""
+        return self._buffers(spec_json, view)
+
+    def picture(self, spec_json: bytes, view: View, unit: UnitSource, checkpoint: Checkpoint, *, shading: bool = False) -> Image:
+        """The denoised picture (H, W, 3) under one unit source; with ``shading`` that of the Lambertian stand-ins."""
+        key = (view.key + ("/shading" if shading else ""), view.scene_sha256 + unit.key)
+        known = self.pictures.get(key)
+        if known is None:
+            known = as_half(self._traced(spec_json, view, [Weighted(unit, WHITE)], checkpoint, shading))
+            self.pictures.put(key, known)
+        return known
+
+    def light(self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, *, shading: bool = False) -> Image:
+        """The picture (H, W, 3) under a light, as a weighted sum of unit pictures."""
+        return weighted_sum((self.picture(spec_json, view, part.unit, checkpoint, shading=shading), part.weight) for part in parts)
+
+    def direct(self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, *, shading: bool = False) -> Image:
+        """The picture (H, W, 3) under a light traced at once, where no other light of the view will be asked for."""
+        groups = _trace_groups(parts)
+        if groups is None:
+            return self.light(spec_json, view, parts, checkpoint, shading=shading)
+        traced = [(self._traced(spec_json, view, group, checkpoint, shading), WHITE) for group in groups]
+        return as_half(weighted_sum(traced))
+
+    def _traced(self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, shading: bool) -> Image:
+        stage = self._stage(spec_json)
+        surfaces = stage.surfaces(view.open_set)
+        shapes = [surface.lambertian if shading else surface.shape for surface in surfaces]
+        emitters = {f"emitter{index}": emitter_of(part.unit, part.weight, stage.spec.subject_radius, self._pixels_of)
+                    for index, part in enumerate(parts) if part.unit.kind != "background"}  # fmt: skip
+        lit = {part.unit.asset_sha256: part.weight for part in parts if part.unit.kind == "background"}
+        shapes += [self._panel(stage.spec, view, sha, aspect, lit.get(sha)) for sha, aspect in view.backgrounds]
+        hide = all(part.unit.kind in _FINITE for part in parts)
+        seed = int.from_bytes(hashlib.sha256(f"{view.scene_sha256}/{parts[0].unit.key}".encode()).digest()[:4])
+        raw = trace(shapes, emitters, view.pose, view.size_px, view.spp, view.max_depth, seed, hide, checkpoint)
+        guides = self._buffers(spec_json, view)
+        return self._denoise(raw, guides.albedo, guides.guide_normals)
+
+    def _panel(self, spec: SceneSpec, view: View, sha256: str, aspect: float, weight: tuple[float, float, float] | None) -> Any:
+        distance = 2.6 * spec.subject_radius
+        width = 2 * (spec.camera.distance + distance) * 18 / spec.camera.focal_length_mm * 1.15
+        pixels = None if weight is None else self._pixels_of(sha256) * np.asarray(weight, np.float32)
+        return panel(pixels, aspect, width, distance)
+
+    def _new_buffers(self, spec_json: bytes, view: View) -> Buffers:
+        stage = self._stage(spec_json)
+        seed = int.from_bytes(hashlib.sha256(view.scene_sha256.encode()).digest()[:4])
+        return buffers(stage.surfaces(view.open_set), view.pose, view.size_px, view.guide_spp, seed)
+
+
+def _trace_groups(parts: Sequence[Weighted]) -> list[list[Weighted]] | None:
+    """Sources that can be traced together: Mitsuba takes one environment at a time. ``None`` with negative weights."""
+    if any(min(part.weight) < 0 for part in parts):
+        return None
+    groups = [[part] for part in parts if part.unit.kind in ENVIRONMENTS] or [[]]
+    groups[0] += [part for part in parts if part.unit.kind not in ENVIRONMENTS]
+    return groups

@@ -1,0 +1,63 @@
+"""From linear radiance to pixels for people: exposure, and a filmic curve with highlights that lose colour gently."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+
+NAME = "lumenmill-filmic"
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+_MID_GREY = 0.18
+# Share of each channel that leaks into the others before the curve, so that saturated highlights bleach as film does.
+_BLEACH = 0.1
+_STOPS_BELOW, _STOPS_ABOVE = 9.0, 5.2
+_SLOPE, _TOE, _SHOULDER = 2.45, 1.9, 2.6
+
+
+def auto_exposure_ev(linear_hw3: Image) -> float:
+    """Stops that put the picture's middle at mid grey without burning out more than a small part of it.
+
+    Empty (black) pixels do not count. The middle is the mean of the log-average and the 60th percentile in stops.
+    """
+    luminance = (np.maximum(linear_hw3, 0) @ _LUMINANCE).ravel()
+    lit = luminance[luminance > max(1e-7, float(luminance.max()) * 1e-5)]
+    if lit.size == 0:
+        return 0.0
+    stops = np.log2(lit)
+    middle = 0.5 * float(stops.mean()) + 0.5 * float(np.percentile(stops, 60))
+    wanted = np.log2(_MID_GREY * 0.95) - middle
+    ceiling = np.log2(2.6) - float(np.percentile(stops, 98.5))
+    return round(float(min(wanted, ceiling + 0.35)), 3)
+
+
+def tone_mapped(linear_hw3: Image, exposure_ev: float) -> NDArray[np.uint8]:
+    """sRGB pixels (H, W, 3) of linear radiance under an exposure in stops."""
+    exposed = np.maximum(linear_hw3, 0).astype(np.float32) * np.float32(2.0**exposure_ev)
+    mixed = (1 - _BLEACH) * exposed + _BLEACH * (exposed @ _LUMINANCE)[..., None]
+    shown = _curve(np.log2(np.maximum(mixed, 1e-9) / _MID_GREY))
+    grey = (shown @ _LUMINANCE)[..., None]
+    restored = np.clip(grey + (shown - grey) * 1.16, 0, 1)
+    return np.asarray(np.round(restored * 255), np.uint8)
+
+
+def _curve(stops: Image) -> Image:
+    """Display value (gamma-encoded, 0 to 1) of an exposure in stops about mid grey: a sigmoid with toe and shoulder of its own."""
+    t = stops / np.where(stops < 0, _STOPS_BELOW, _STOPS_ABOVE)
+    middle = 0.46
+    below = middle * (1 - _sigmoid(-t, _SLOPE * _STOPS_BELOW / 22.0 / middle, _TOE))
+    above = middle + (1 - middle) * _sigmoid(t, _SLOPE * _STOPS_ABOVE / 22.0 / (1 - middle), _SHOULDER)
+    return np.asarray(np.clip(np.where(stops < 0, below, above), 0, 1), np.float32)
+
+
+def _sigmoid(t: Image, slope: float, power: float) -> Image:
+    x = np.maximum(t, 0) * slope
+    scale = (1 + slope**power) ** (1 / power) / slope
+    return np.asarray(np.minimum(x / (1 + x**power) ** (1 / power) * scale, 1), np.float32)
+
+
+def srgb_encoded(linear: Image) -> Image:
+    """IEC 61966-2-1 transfer function on values of 0 to 1."""
+    clipped = np.clip(linear, 0, 1)
+    return np.asarray(np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055), np.float32)

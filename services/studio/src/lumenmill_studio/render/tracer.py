@@ -1,0 +1,124 @@
+"""Path tracing in short passes, and the geometry buffers of a view. Runs in the thread that chose the variant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import drjit as dr
+import mitsuba as mi
+import numpy as np
+from numpy.typing import NDArray
+
+from lumenmill_studio.render.camera import Pose
+from lumenmill_studio.render.stage import Surface
+
+Image = NDArray[np.float32]
+Checkpoint = Callable[[], None]
+_PASS_SAMPLES = 1_600_000
+
+
+@dataclass(frozen=True)
+class Buffers:
+    """What the camera sees apart from light, (H, W, C). Albedo is averaged over the pixel; the rest is at its centre."""
+
+    albedo: Image
+    guide_normals: Image
+    normals: Image
+    depth: Image
+    roughness: Image
+    metallic: Image
+    instance: Image
+
+
+def trace(shapes: Sequence[Any], emitters: Mapping[str, Any], pose: Pose, size_px: tuple[int, int], spp: int, max_depth: int, seed: int,
+          hide_emitters: bool, checkpoint: Checkpoint) -> Image:
+    """Linear radiance (H, W, 3) of the shapes under the emitters, ``spp`` samples a pixel.
+
+    ``checkpoint`` is called before every pass and may raise to stop.
+    """
+    width, height = size_px
+    scene = mi.load_dict({"type": "scene", **_numbered(shapes), **emitters})
+    _keep_kernels(scene)
+    integrator = mi.load_dict({"type": "path", "max_depth": max_depth, "rr_depth": 32, "hide_emitters": hide_emitters})
+    sensor = _sensor(pose, size_px, {"type": "independent", "sample_count": spp})
+    pass_spp = max(1, min(spp, _PASS_SAMPLES // (width * height)))
+    total, done = np.zeros((height, width, 3), np.float64), 0
+    while done < spp:
+        checkpoint()
+        count = min(pass_spp, spp - done)
+        image = np.array(mi.render(scene, sensor=sensor, integrator=integrator, spp=count, seed=(seed + done * 7919) & 0x7FFFFFFF))
+        total += np.nan_to_num(image[..., :3], nan=0.0, posinf=0.0, neginf=0.0) * count
+        done += count
+    return np.asarray(total / spp, np.float32)
+
+
+def buffers(surfaces: Sequence[Surface], pose: Pose, size_px: tuple[int, int], guide_spp: int,
+            seed: int) -> Buffers:
+    """The geometry buffers of a view."""
+    scene = mi.load_dict({"type": "scene", **_numbered([surface.shape for surface in surfaces])})
+    smooth = _aov(scene, pose, size_px, "albedo:albedo,normal:sh_normal", {"type": "independent", "sample_count": guide_spp}, guide_spp, seed)
+    center = {"type": "stratified", "sample_count": 1, "jitter": False}
+    sharp = _aov(scene, pose, size_px, "position:position,normal:sh_normal,index:shape_index", center, 1, seed)
+    index = np.round(sharp[..., 6]).astype(int)
+    seen = index > 0
+    axes = pose.axes()
+    offset = sharp[..., 0:3] - pose.position
+    world = sharp[..., 3:6]
+    world = np.where((world * offset).sum(-1, keepdims=True) > 0, -world, world)
+    normals = np.where(seen[..., None], world @ axes.T, 0)
+
+    ids = _shape_ids(surfaces)
+
+    def labels(values: list[float]) -> Image:
+        table = np.zeros(max(index.max(), *ids) + 1, np.float32)
+        table[ids] = values
+        return np.asarray(table[index][..., None])
+
+    return Buffers(
+        albedo=np.clip(np.nan_to_num(smooth[..., 0:3]), 0, 1).astype(np.float32),
+        guide_normals=np.clip(np.nan_to_num(smooth[..., 3:6]), -1, 1).astype(np.float32),
+        normals=normals.astype(np.float32),
+        depth=np.where(seen, -(offset @ axes[2]), 0).astype(np.float32)[..., None],
+        roughness=labels([surface.roughness for surface in surfaces]),
+        metallic=labels([surface.metallic for surface in surfaces]),
+        instance=labels([surface.instance for surface in surfaces]),
+    )
+
+
+def _keep_kernels(scene: Any) -> None:
+    """Turn the scene's constants into variables, so that the compiled kernel of one light serves the next of its kind."""
+    if not mi.variant().startswith("scalar"):
+        parameters = mi.traverse(scene)
+        for name in parameters.keys():  # noqa: SIM118 - iterating the parameters themselves yields pairs
+            dr.make_opaque(parameters[name])
+            if name.endswith("to_world") and "shape" not in name:
+                parameters.set_dirty(name)
+        parameters.update()
+
+
+def _shape_ids(surfaces: Sequence[Surface]) -> list[int]:
+    """What the shape-index channel says of each surface: its rank in scalar variants, its registry number in others."""
+    if mi.variant().startswith("scalar"):
+        return list(range(1, len(surfaces) + 1))
+    return [int(dr.reinterpret_array(mi.UInt32, mi.ShapePtr(surface.shape))[0]) for surface in surfaces]
+
+
+def _aov(scene: Any, pose: Pose, size_px: tuple[int, int], channels: str, sampler: dict[str, Any], spp: int, seed: int) -> Image:
+    integrator = mi.load_dict({"type": "aov", "aovs": channels})
+    image = mi.render(scene, sensor=_sensor(pose, size_px, sampler), integrator=integrator, spp=spp, seed=seed & 0x7FFFFFFF)
+    return np.asarray(np.array(image), np.float32)
+
+
+def _numbered(shapes: Sequence[Any]) -> dict[str, Any]:
+    return {f"shape{index:05d}": shape for index, shape in enumerate(shapes)}
+
+
+def _sensor(pose: Pose, size_px: tuple[int, int], sampler: dict[str, Any]) -> Any:
+    axes, position = pose.axes(), pose.position
+    place = mi.ScalarTransform4f().look_at(origin=position.tolist(), target=(position - axes[2]).tolist(), up=axes[1].tolist())
+    film = {"type": "hdrfilm", "width": size_px[0], "height": size_px[1], "rfilter": {"type": "box"}, "pixel_format": "rgb", "component_format": "float32"}
+    fov = float(np.degrees(2 * np.arctan(18 / pose.focal_length_mm)))
+    near = max(pose.distance * 1e-3, 1e-4)
+    return mi.load_dict({"type": "perspective", "fov": fov, "fov_axis": "x", "near_clip": near, "far_clip": pose.distance * 1e5, "to_world": place, "film": film, "sampler": sampler})

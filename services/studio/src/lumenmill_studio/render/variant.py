@@ -1,0 +1,88 @@
+"""Which Mitsuba variant this machine can render with, found by rendering in a child process.
+
+A variant that is missing or crashes (a wrong LLVM does, in code generation) costs a slower renderer, never this process.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+
+_PROBE = """
+import sys, mitsuba as mi
+mi.set_variant(sys.argv[1])
+scene = mi.load_dict({"type": "scene", "i": {"type": "path"}, "e": {"type": "constant"}, "s": {"type": "sphere"},
+    "c": {"type": "perspective", "to_world": mi.ScalarTransform4f().look_at([0, 0, 4], [0, 0, 0], [0, 1, 0]),
+          "film": {"type": "hdrfilm", "width": 8, "height": 8}}})
+import numpy as np
+assert np.isfinite(np.array(mi.render(scene, spp=2))).all()
+"""
+_LIBRARY_VARIABLE = "DRJIT_LIBLLVM_PATH"
+_LLVM_LIBRARIES = (
+    "/usr/lib/x86_64-linux-gnu/libLLVM.so.20.1", "/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1", "/usr/lib/aarch64-linux-gnu/libLLVM.so.19.1",
+    "/usr/lib/x86_64-linux-gnu/libLLVM.so.18.1", "/usr/lib/x86_64-linux-gnu/libLLVM-17.so.1", "/usr/lib/x86_64-linux-gnu/libLLVM-16.so.1",
+    "/usr/lib/llvm-19/lib/libLLVM.so", "/usr/lib/llvm-18/lib/libLLVM.so", "/opt/homebrew/opt/llvm/lib/libLLVM.dylib", "",
+)  # fmt: skip
+_TIMEOUT_S = 60.0
+SCALAR, LLVM, CUDA = "scalar_rgb", "llvm_ad_rgb", "cuda_ad_rgb"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A variant that rendered, with the LLVM library that it needs (empty for the loader's choice) and its device in words."""
+
+    name: str
+    llvm_library: str
+    device: str
+
+
+@lru_cache(maxsize=4)
+def find_variant(wanted: str = "auto", llvm_library: str = "") -> Variant:
+    """The first of CUDA, LLVM and scalar that renders here; or the wanted one (``cuda``, ``llvm``, ``scalar``), else scalar.
+
+    ``llvm_library`` is tried before the places where distributions put it.
+    """
+    cpus = os.cpu_count() or 1
+    if wanted in ("auto", "cuda") and os.path.exists("/dev/nvidiactl") and _renders(CUDA, ""):  # noqa: PTH110 - a device node
+        return Variant(CUDA, "", _gpu_name())
+    if wanted in ("auto", "llvm"):
+        for library in (llvm_library, os.environ.get(_LIBRARY_VARIABLE, ""), *_LLVM_LIBRARIES):
+            exists = not library or os.path.exists(library)  # noqa: PTH110 - libraries are plain paths
+            if exists and (library or library == _LLVM_LIBRARIES[-1]) and _renders(LLVM, library):
+                return Variant(LLVM, library, f"cpu:{cpus} (llvm{_llvm_version(library)})")
+    return Variant(SCALAR, "", f"cpu:{cpus} (scalar)")
+
+
+def use_variant(variant: Variant) -> None:
+    """Make the variant current in this thread."""
+    import mitsuba as mi  # noqa: PLC0415 - the library path must be set before Dr.Jit is loaded
+
+    if variant.llvm_library:
+        os.environ[_LIBRARY_VARIABLE] = variant.llvm_library
+    mi.set_variant(variant.name)
+    mi.set_log_level(mi.LogLevel.Error)
+
+
+def _renders(name: str, library: str) -> bool:
+    environment = {**os.environ, **({_LIBRARY_VARIABLE: library} if library else {})}
+    try:
+        probe = subprocess.run([sys.executable, "-c", _PROBE, name], env=environment, capture_output=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - our own probe
+    except subprocess.TimeoutExpired:
+        return False
+    return probe.returncode == 0
+
+
+def _llvm_version(library: str) -> str:
+    digits = "".join(c if c.isdigit() or c == "." else " " for c in library.rsplit("/", 1)[-1]).split()
+    return f" {digits[0].strip('.').split('.')[0]}" if digits and digits[0].strip(".") else ""
+
+
+def _gpu_name() -> str:
+    try:
+        listing = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=20, check=True)  # noqa: S607
+        return listing.stdout.splitlines()[0].strip()
+    except (OSError, subprocess.SubprocessError, IndexError):
+        return "cuda"

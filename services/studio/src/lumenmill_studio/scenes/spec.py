@@ -1,0 +1,96 @@
+"""The scene specification: everything needed to build and render a scene again, as versioned JSON.
+
+Coordinates are those of ``light.proto``: origin at the subject, +Y up, +Z towards the reference camera, in metres.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+from google.protobuf import json_format
+from lumenmill.common.v1.light_pb2 import Light
+from lumenmill_common.errors import InvalidArgumentError
+
+__all__ = ["MEDIA_TYPE", "ObjectSpec", "ReferenceCamera", "SceneSpec"]
+
+MEDIA_TYPE = "application/vnd.lumenmill.scene+json"
+_FORMAT = "lumenmill.scene"
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ObjectSpec:
+    """One thing in a scene.
+
+    ``shape`` is a name of :data:`lumenmill_studio.scenes.shapes.SHAPES`, of
+    :data:`lumenmill_studio.scenes.sets.SETS`, or ``asset``, the user's mesh whose artifact is ``asset_uri``.
+    ``role`` is ``subject``, ``ground`` or ``backdrop``; backdrops give way when an environment is to be seen.
+    ``instance`` is the object's number in instance masks, 1 and up.
+    """
+
+    name: str
+    shape: str
+    material: str
+    seed: int
+    instance: int
+    position: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    yaw_deg: float = 0.0
+    scale: float = 1.0
+    role: str = "subject"
+    params: dict[str, float] = field(default_factory=dict)
+    asset_uri: str = ""
+    asset_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class ReferenceCamera:
+    """The scene's own viewpoint: azimuth 0, aimed at the point ``aim_y`` metres above the origin."""
+
+    elevation_deg: float
+    distance: float
+    focal_length_mm: float
+    aim_y: float = 0.0
+
+
+@dataclass(frozen=True)
+class SceneSpec:
+    """A scene. ``description``, ``subjects`` and ``materials`` say what was really built."""
+
+    kind: str
+    seed: int
+    description: str
+    subjects: tuple[str, ...]
+    materials: tuple[str, ...]
+    place: str
+    camera: ReferenceCamera
+    subject_radius: float
+    objects: tuple[ObjectSpec, ...]
+    default_light: dict[str, object]
+
+    def light(self) -> Light:
+        """The scene's own light."""
+        return json_format.ParseDict(self.default_light, Light())
+
+    def to_json(self) -> bytes:
+        """The specification as JSON bytes; equal specifications give equal bytes."""
+        document = {"format": _FORMAT, "version": _VERSION, **asdict(self)}
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+    @staticmethod
+    def from_json(data: bytes, field_name: str = "scene") -> SceneSpec:
+        """Reads what :meth:`to_json` wrote.
+
+        Raises:
+            InvalidArgumentError: the bytes are no scene of this version; names ``field_name``.
+        """
+        try:
+            document = json.loads(data)
+            if document.pop("format") != _FORMAT or document.pop("version") != _VERSION:
+                raise ValueError("not a scene of version 1")
+            camera = ReferenceCamera(**document.pop("camera"))
+            objects = tuple(ObjectSpec(**{**item, "position": tuple(item["position"])}) for item in document.pop("objects"))
+            subjects, materials = tuple(document.pop("subjects")), tuple(document.pop("materials"))
+            return SceneSpec(**document, camera=camera, objects=objects, subjects=subjects, materials=materials)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InvalidArgumentError(field_name, f"not a lumenmill scene, version {_VERSION}: {error}") from error
