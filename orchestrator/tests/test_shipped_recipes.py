@@ -34,7 +34,7 @@ async def test_it_runs_to_accepted_samples(house: House, name: str) -> None:
     assert not sum(node.num_failed + node.num_rejected + node.num_skipped for node in run.nodes)
     samples = await house.samples(run_id=run.id)
     assert len(samples) == run.num_samples_accepted > 0
-    assert all(sample.caption for sample in samples)
+    assert not [sample.id for sample in samples if not sample.caption]
 
 
 async def test_the_demo_makes_what_it_promises(house: House) -> None:

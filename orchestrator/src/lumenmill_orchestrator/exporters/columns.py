@@ -137,7 +137,8 @@ def _media_columns(sample: run_pb2.Sample, media: dict[str, bytes | None]) -> di
     for role in ("image", "video"):
         if role in sample.media:
             artifact = sample.media[role]
-            columns[role] = {"bytes": media.get(role), "path": artifact.uri}
+            # A path is what readers of datasets open; of a file URI they know nothing.
+            columns[role] = {"bytes": media.get(role), "path": artifact.uri.removeprefix("file://")}
             columns |= _facts(artifact)
     columns["media"] = [
         {

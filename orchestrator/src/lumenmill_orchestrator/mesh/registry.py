@@ -61,6 +61,9 @@ class Mesh:
         self._security = security
         self._models: dict[str, MeshModel] = {}
         self._refreshing: asyncio.Task[None] | None = None
+        # Closing a channel would cancel the calls on it. Left open, they break with UNAVAILABLE by themselves and are made
+        # again at the new address.
+        self._retired: list[grpc.aio.Channel] = []
 
     async def start(self) -> None:
         """Read the registry, ask every model once, and keep both fresh."""
@@ -72,8 +75,8 @@ class Mesh:
         if self._refreshing is not None:
             self._refreshing.cancel()
             await asyncio.gather(self._refreshing, return_exceptions=True)
-        for entry in self._models.values():
-            await entry.channel.close()
+        for channel in (*(entry.channel for entry in self._models.values()), *self._retired):
+            await channel.close()
 
     def models(self) -> Mapping[str, MeshModel]:
         """The registered models by name."""
@@ -119,18 +122,18 @@ class Mesh:
         except LumenmillError as error:
             _log.warning("a job could not be cancelled", model=name, request_id=request_id, reason=error.message)
 
-    async def refresh(self) -> None:
-        """Read the registry if it changed, and ask every model."""
+    async def refresh(self, older_than_s: float = 0.0) -> None:
+        """Read the registry if it changed, and ask every model that has not answered within some seconds."""
         await self._read_registry()
         now_s = time.monotonic()
-        stale = [entry for entry in self._models.values() if not entry.ready or now_s - entry.asked_at_s > _FRESH_S]
+        stale = [entry for entry in self._models.values() if not entry.ready or now_s - entry.asked_at_s > older_than_s]
         await asyncio.gather(*(self._ask(entry) for entry in stale))
 
     async def _refresh_for_ever(self) -> None:
         while True:
             await asyncio.sleep(_REFRESH_S)
             try:
-                await self.refresh()
+                await self.refresh(_FRESH_S)
             except Exception as error:
                 _log.error("the mesh could not be looked at", exc_info=error)
 
@@ -145,10 +148,9 @@ class Mesh:
             if known is None or known.address != address:
                 self._models[name] = MeshModel(name, address, connect(address, self._security))
                 if known is not None:
-                    # Calls in flight break with UNAVAILABLE and are made again at the new address.
-                    await known.channel.close()
+                    self._retired.append(known.channel)
         for name in [name for name in self._models if name not in addresses]:
-            await self._models.pop(name).channel.close()
+            self._retired.append(self._models.pop(name).channel)
 
     def _changed_addresses(self) -> dict[str, str] | None:
         """The addresses in the file when it changed; None when it did not or is not there."""

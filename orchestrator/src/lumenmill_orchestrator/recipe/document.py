@@ -81,7 +81,7 @@ class Problems:
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """A hint to append to a message: the nearest choice, or else all of them where they are few."""
     names = sorted(choices)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if near:
         return f"; did you mean `{near[0]}`?"
     if not names:

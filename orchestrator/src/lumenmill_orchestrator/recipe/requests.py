@@ -226,8 +226,7 @@ class RequestCompiler:
                     value, f"an element of `{target.name}` is a {wanted}, but this is a {reference.type}"
                 )
                 return None
-            if reference.root not in ("each", "each_index") or "each" not in self._types:
-                builder.references.append(reference)
+            builder.references.append(reference)
             return reference.evaluate
         if target.message_type is not None:
             inner = self.message(value, target.message_type)

@@ -124,7 +124,7 @@ class ChainWalk:
         if earlier is not None:
             return earlier
         place = Place(self._run.id, self.chain_id, node, counted_as, index)
-        parents = self.states.parents(requires, index) or self._source_parents()
+        parents = self.states.parents([*node.expansion_requires, *requires], index) or self._source_parents()
         made = await self._compute(place, scope)
         outcome = self._judge(node, scope, made)
         await self._writer.write(record_computed(place, made, outcome, parents))

@@ -66,6 +66,23 @@ class Computation:
     num_attempts: int
 
 
+class _Attempts:
+    """Attempts of one call; a connection that breaks after news is taken up again without returning to us."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self.num = 0
+
+    def again(self, error: LumenmillError) -> None:
+        """The call was taken up again."""
+        self.num += 1
+        self.count(error)
+
+    def count(self, error: LumenmillError) -> None:
+        """An attempt failed."""
+        metrics.RETRIES.labels(self._model, error.code.name).inc()
+
+
 class NodeExecutor:
     """Makes computations, each content key once."""
 
@@ -178,22 +195,24 @@ class NodeExecutor:
         self, node: Node, request: Message, on_event: Callable[[Any], None]
     ) -> tuple[Message | LumenmillError, int]:
         give_up_s = time.monotonic() + self._patience_s
-        attempt = 0
+        attempts = _Attempts(node.model)
         while True:
-            attempt += 1
+            attempts.num += 1
             try:
                 stub = self._mesh.get(node.model).stub(node.method)
-                result = await call_heavy(stub, request, on_event=on_event, timeout_s=node.timeout_s, retry=_ONCE)
+                result = await call_heavy(
+                    stub, request, on_event=on_event, on_retry=attempts.again, timeout_s=node.timeout_s, retry=_ONCE
+                )
             except TimeoutError:
                 error: LumenmillError = DeadlineExceededError(f"no result within {node.timeout_s} s")
             except LumenmillError as failed:
                 error = failed
             else:
-                return result, attempt
-            metrics.RETRIES.labels(node.model, error.code.name).inc()
-            delay_s = self._delay_before_retry_s(error, attempt, give_up_s)
+                return result, attempts.num
+            attempts.count(error)
+            delay_s = self._delay_before_retry_s(error, attempts.num, give_up_s)
             if delay_s is None:
-                return error, attempt
+                return error, attempts.num
             if isinstance(error, UnavailableError):
                 self._mesh.doubt(node.model)
             await asyncio.sleep(delay_s)

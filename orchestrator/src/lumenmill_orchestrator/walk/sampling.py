@@ -42,8 +42,9 @@ async def sample_rows(run: ActiveRun, pipeline: Pipeline, index: int, walk: Chai
             sample.chain_id = walk.chain_id
             sample.group_id = _group_id(rule, scope)
             sample.create_time.FromMilliseconds(int(now_s * 1000))
-            _add_licences(sample, run, pipeline, scope, requires)
-            parents = walk.states.parents(requires, number) if blocked is None else []
+            behind = [*rule.expansion_requires, *requires]
+            _add_licences(sample, run, pipeline, {**scope, **walk.states.values(behind)}, behind)
+            parents = walk.states.parents(behind, number)
             _add_row(rows, sample, [*source_parents(pipeline, index), *parents])
     return rows
 

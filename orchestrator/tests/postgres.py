@@ -1,0 +1,54 @@
+"""A real Postgres server for a test, from Debian's binaries, run as the user `postgres` where the test runs as root."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def postgres_server(folder: Path) -> Iterator[str]:
+    """The URL of a fresh database."""
+    if not _BINARIES:
+        pytest.skip("no Postgres server is installed (apt install postgresql)")
+    if os.geteuid() == 0 and shutil.which("runuser") is None:
+        pytest.skip("Postgres refuses to run as root, and there is no runuser")
+    binaries, port = _BINARIES[-1], _free_port()
+    data = Path(f"/tmp/lumenmill-postgres-{os.getpid()}-{port}")  # noqa: S108 - tmp_path is closed to other users
+    data.mkdir(mode=0o700)
+    prefix: list[str] = []
+    if os.geteuid() == 0:
+        shutil.chown(data, "postgres", "postgres")
+        prefix = ["runuser", "-u", "postgres", "--"]
+    subprocess.run(
+        [*prefix, binaries / "initdb", "-D", data / "db", "-A", "trust", "-U", "lumenmill"],
+        check=True,
+        capture_output=True,
+    )
+    command = [*prefix, binaries / "postgres", "-D", data / "db", "-p", str(port), "-k", data, "-F"]
+    server = subprocess.Popen(command, stderr=(folder / "postgres.log").open("wb"))
+    try:
+        ready = [binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
+        give_up_s = time.monotonic() + 20
+        while subprocess.run(ready, check=False, capture_output=True).returncode:
+            assert time.monotonic() < give_up_s, "Postgres did not start"
+            time.sleep(0.1)
+        yield f"postgresql://lumenmill@127.0.0.1:{port}/postgres"
+    finally:
+        server.terminate()
+        server.wait()
+        shutil.rmtree(data, ignore_errors=True)

@@ -1,0 +1,144 @@
+"""The store over gRPC, and datasets."""
+
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from lumenmill.orchestrator.v1 import artifact_service_pb2 as service_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_orchestrator.exporters.columns import SCHEMA
+
+from .conftest import House
+from .recipes import ONE_IMAGE, SMALL
+
+
+async def _upload(house: House, data: bytes, media_type: str = "image/png", sha256: str = "") -> Any:
+    async def parts() -> AsyncIterator[service_pb2.UploadArtifactRequest]:
+        header = service_pb2.UploadHeader(media_type=media_type, name="photo.png", sha256=sha256)
+        yield service_pb2.UploadArtifactRequest(header=header)
+        for start in range(0, len(data), 1 << 20):
+            yield service_pb2.UploadArtifactRequest(chunk=data[start : start + (1 << 20)])
+
+    return (await house.artifacts.UploadArtifact(parts())).artifact
+
+
+async def _download(house: House, sha256: str, **more: int) -> bytes:
+    request = service_pb2.DownloadArtifactRequest(sha256=sha256, **more)
+    return b"".join([response.chunk async for response in house.artifacts.DownloadArtifact(request)])
+
+
+async def test_what_goes_up_comes_down(house: House) -> None:
+    data = os.urandom((2 << 20) + 7)
+    artifact = await _upload(house, data, "application/octet-stream", hashlib.sha256(data).hexdigest())
+    assert artifact.size_bytes == len(data)
+    assert await _download(house, artifact.sha256) == data
+    assert (
+        await _download(house, artifact.sha256, offset_bytes=5, length_bytes=(1 << 20) + 3) == data[5 : (1 << 20) + 8]
+    )
+
+
+async def test_uploaded_images_have_facts(house: House) -> None:
+    artifact = await _upload(house, house.store.read_bytes(house.family.picture("x")))
+    assert (artifact.image.width_px, artifact.image.height_px, artifact.name) == (1, 1, "photo.png")
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type", "sha256"), [(b"x", "image/png", "0" * 64), (b"x", "no/such", ""), (b"", "image/png", "")]
+)
+async def test_wrong_uploads_are_refused(house: House, data: bytes, media_type: str, sha256: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await _upload(house, data, media_type, sha256)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_artifacts_that_are_not_there_are_not_found(house: House) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await _download(house, "0" * 64)
+    assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_parameters_must_name_artifacts_of_the_store(house: House) -> None:
+    recipe = ONE_IMAGE.replace('type: "list[string]", default: [one]', 'type: "list[artifact]"').replace(" ${item}", "")
+    for uri in ("file:///etc/passwd", house.store.uri_for("0" * 64, "image/png")):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await house.submit(recipe, {"tags": [{"uri": uri}]})
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "parameters.tags[0]" in (refused.value.details() or "")
+
+
+async def test_the_store_is_listed_verified_and_swept(house: House) -> None:
+    run = await house.run(SMALL)
+    stray = await _upload(house, b"nobody needs this", "text/plain")
+    listed = []
+    token = ""
+    while True:
+        page = await house.artifacts.ListArtifacts(service_pb2.ListArtifactsRequest(page_size=3, page_token=token))
+        listed += [artifact.sha256 for artifact in page.artifacts]
+        token = page.next_page_token
+        if not token:
+            break
+    assert stray.sha256 in listed and listed == sorted(set(listed))
+
+    async def collect(*, dry_run: bool) -> Any:
+        request = service_pb2.CollectGarbageRequest(dry_run=dry_run, min_age_s=0)
+        return [response async for response in house.artifacts.CollectGarbage(request)][-1]
+
+    assert (await collect(dry_run=True)).num_removed == 1
+    assert await _download(house, stray.sha256)
+    swept = await collect(dry_run=False)
+    assert (swept.num_removed, swept.num_examined) == (1, len(listed))
+    for sample in await house.samples(run_id=run.id):
+        for artifact in sample.media.values():
+            assert house.store.verify(artifact)
+
+
+async def test_damage_is_found(house: House) -> None:
+    artifact = await _upload(house, b"sound", "text/plain")
+    path = Path(artifact.uri.removeprefix("file://"))
+    path.chmod(0o644)
+    path.write_bytes(b"rotten")
+    responses = [r async for r in house.artifacts.VerifyStore(service_pb2.VerifyStoreRequest())]
+    assert [r.damaged.sha256 for r in responses if r.HasField("damaged")] == [artifact.sha256]
+    assert responses[-1].num_checked == 1
+
+
+@pytest.mark.parametrize("embed_media", [True, False])
+async def test_a_run_is_exported_and_opened_by_datasets(house: House, tmp_path: Path, embed_media: bool) -> None:
+    from datasets import Image, load_dataset
+
+    run = await house.run(SMALL, {"num_sets": 30})
+    request = run_pb2.ExportRunRequest(run_id=run.id, format=run_pb2.EXPORT_FORMAT_PARQUET, embed_media=embed_media)
+    responses = [response async for response in house.runs.ExportRun(request)]
+    result = responses[-1].result
+    assert result.num_samples == 90
+    folder = tmp_path / "dataset"
+    for file in result.files:
+        (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file.path).write_bytes(house.store.read_bytes(file.artifact))
+    dataset = load_dataset("parquet", data_dir=str(folder), cache_dir=str(tmp_path / "cache"))
+    assert sum(split.num_rows for split in dataset.values()) == 90
+    groups = {name: set(split["group_id"]) for name, split in dataset.items()}
+    assert sum(len(ids) for ids in groups.values()) == 30, "a group is in one split"
+    train = dataset["train"]
+    assert isinstance(train.features["image"], Image)
+    assert train.column_names == SCHEMA.names
+    row = next(row for row in train.select_columns([n for n in SCHEMA.names if n != "media"]) if row["node"] == "image")
+    assert row["image"].size == (1, 1)
+    assert (row["light_kind"], row["light_azimuth_deg"], row["light_irradiance"]) == ("directional", 10.0, 3.0)
+    assert (row["measured_azimuth_deg"], row["light_error_direction_deg"]) == (12.0, 5.0)
+    assert row["light_sh"] is None and row["video"] is None
+    assert row["licences"][0]["spdx_id"] == "CC0-1.0"
+
+
+async def test_an_export_without_a_form_or_run_is_refused(house: House) -> None:
+    for request, code in (
+        (run_pb2.ExportRunRequest(run_id="nobody", format=run_pb2.EXPORT_FORMAT_PARQUET), grpc.StatusCode.NOT_FOUND),
+        (run_pb2.ExportRunRequest(run_id="nobody"), grpc.StatusCode.INVALID_ARGUMENT),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            _ = [response async for response in house.runs.ExportRun(request)]
+        assert refused.value.code() is code

@@ -1,0 +1,140 @@
+"""kill -9 at any moment: nothing is lost, nothing is made twice."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
+from lumenmill_common.calls import connect
+from lumenmill_common.settings import SecuritySettings
+
+from .postgres import postgres_server
+from .recipes import SMALL
+
+_TINY = Path(__file__).parent / "tiny_mesh.py"
+_NUM_SETS, _NUM_LIGHTS = 12, 2
+_NODES_PER_CHAIN = 4 + 2 * _NUM_LIGHTS
+
+
+def _address(file: Path, process: subprocess.Popen[bytes]) -> str:
+    give_up_s = time.monotonic() + 30
+    while not file.exists():
+        assert process.poll() is None, "the process ended"
+        assert time.monotonic() < give_up_s
+        time.sleep(0.02)
+    return str(json.loads(file.read_text())["grpc"])
+
+
+@contextlib.contextmanager
+def _child(command: list[str], environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, env=os.environ | (environment or {}), stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def _tiny_mesh(folder: Path, step_s: float) -> Iterator[str]:
+    files = [str(folder / name) for name in ("tiny.json", "made.txt")]
+    with _child([sys.executable, str(_TINY), f"file://{folder}/store", *files, str(step_s)]) as process:
+        yield _address(Path(files[0]), process)
+
+
+@contextlib.asynccontextmanager
+async def _orchestrator(
+    folder: Path, models: str, database_url: str
+) -> AsyncIterator[tuple[Any, subprocess.Popen[bytes]]]:
+    file = folder / "orchestrator.json"
+    file.unlink(missing_ok=True)
+    environment = {
+        "LUMENMILL_LISTEN_ADDRESS": "127.0.0.1:0",
+        "LUMENMILL_METRICS_ADDRESS": "",
+        "LUMENMILL_ADDRESS_FILE": str(file),
+        "LUMENMILL_STORE_URL": f"file://{folder}/store",
+        "LUMENMILL_DATABASE_URL": database_url,
+        "LUMENMILL_MODELS": models,
+    }
+    with _child([sys.executable, "-m", "lumenmill_orchestrator"], environment) as process:
+        address = await asyncio.to_thread(_address, file, process)
+        async with connect(address, SecuritySettings()) as channel:
+            yield run_pb2_grpc.RunServiceStub(channel), process
+
+
+async def _killed_while_walking(
+    runs: Any, process: subprocess.Popen[bytes], run_id: str, num_made: int, made: Path
+) -> None:
+    async with asyncio.timeout(60):
+        while not made.exists() or len(made.read_text().splitlines()) < num_made:
+            await asyncio.sleep(0.01)
+            run = (await runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run
+            assert run.state in (run_pb2.RUN_STATE_QUEUED, run_pb2.RUN_STATE_RUNNING)
+    process.send_signal(signal.SIGKILL)
+    await asyncio.to_thread(process.wait)
+
+
+async def _walk_through_kills(folder: Path, database_url: str, kill_after: list[int]) -> None:
+    made = folder / "made.txt"
+    request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
+    request.parameters.update({"num_sets": _NUM_SETS, "num_lights": _NUM_LIGHTS})
+    with _tiny_mesh(folder, step_s=0.03) as tiny:
+        for num_made in kill_after:
+            async with _orchestrator(folder, f"{{tiny: '{tiny}'}}", database_url) as (runs, process):
+                await runs.SubmitRun(request)
+                await _killed_while_walking(runs, process, "mine", num_made, made)
+        async with _orchestrator(folder, f"{{tiny: '{tiny}'}}", database_url) as (runs, _):
+            last = run_pb2.Run()
+            async with asyncio.timeout(60):
+                async for response in runs.WatchRun(run_pb2.WatchRunRequest(run_id="mine")):
+                    last = response.run
+            listed = await runs.ListSamples(run_pb2.ListSamplesRequest(run_id="mine", page_size=1000))
+    assert last.state == run_pb2.RUN_STATE_COMPLETED
+    assert last.num_chains_done == _NUM_SETS
+    num_samples = _NUM_SETS * (1 + _NUM_LIGHTS)
+    assert last.num_samples_accepted == len({sample.id for sample in listed.samples}) == num_samples
+    assert sum(node.num_accepted for node in last.nodes) == _NUM_SETS * _NODES_PER_CHAIN + 3
+    done = Counter(made.read_text().splitlines())
+    assert max(done.values()) == 1, "nothing was made twice"
+    assert len(done) == _NUM_SETS * _NODES_PER_CHAIN + 3
+
+
+async def test_killed_in_mid_run_on_sqlite(tmp_path: Path) -> None:
+    await _walk_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[2, 15, 60])
+
+
+async def test_killed_in_mid_run_on_postgres(tmp_path: Path) -> None:
+    with postgres_server(tmp_path) as url:
+        await _walk_through_kills(tmp_path, url, kill_after=[20])
+
+
+async def test_a_model_that_moves_is_found_again(tmp_path: Path) -> None:
+    models = tmp_path / "models.json"
+    made = tmp_path / "made.txt"
+    request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
+    with contextlib.ExitStack() as first:
+        models.write_text(json.dumps({"tiny": first.enter_context(_tiny_mesh(tmp_path, step_s=0.05))}))
+        async with _orchestrator(tmp_path, str(models), f"sqlite:///{tmp_path}/o.sqlite") as (runs, _):
+            await runs.SubmitRun(request)
+            async with asyncio.timeout(30):
+                while not made.exists() or len(made.read_text().splitlines()) < 5:
+                    await asyncio.sleep(0.01)
+            first.close()
+            (tmp_path / "tiny.json").unlink()
+            with _tiny_mesh(tmp_path, step_s=0.01) as moved:
+                models.write_text(json.dumps({"tiny": moved}))
+                last = run_pb2.Run()
+                async with asyncio.timeout(60):
+                    async for response in runs.WatchRun(run_pb2.WatchRunRequest(run_id="mine")):
+                        last = response.run
+    assert last.num_samples_accepted == 9
+    assert not sum(node.num_failed for node in last.nodes)

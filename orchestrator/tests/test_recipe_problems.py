@@ -1,0 +1,125 @@
+"""Bad recipes are refused with file, line and what would be right."""
+
+import grpc
+import pytest
+from lumenmill.common.v1 import model_pb2
+from lumenmill_orchestrator.recipe import KnownModel, check_recipe
+
+from .conftest import House
+from .recipes import ONE_IMAGE, SMALL
+
+_KNOWN = {"tiny": KnownModel("tiny")}
+
+
+def _problems(text: str, parameters: dict[str, object] | None = None) -> list[str]:
+    checked = check_recipe(text, "r.yaml", parameters or {}, _KNOWN)
+    assert checked.recipe is None
+    return [f"{found.line}:{found.column} {found.path}: {found.message}" for found in checked.problems]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("prompt: ${item.image_prompt}\n", "promt: ${item.image_prompt}\n", "did you mean `prompt`?"),
+        ("model: tiny\n    with:\n      prompt", "model: tyni\n    with:\n      prompt", "did you mean `tiny`?"),
+        ("imager.GenerateImages", "imager.GenerateImage", "did you mean `imager.GenerateImages`?"),
+        ("${item.image_prompt}", "${item.image_promt}", "did you mean `image_prompt`?"),
+        ("${item.image_prompt}", "${itme.image_prompt}", "did you mean `item`?"),
+        ("light: ${item.light}\n", "light: ${item.scene}\n", "`light` is a Light, but `${item.scene}` is a SceneDescription"),
+        ("image: ${image.images[0].image}\n", "image: ${image.images.image}\n", "choose an element with `[0]`"),
+        ("seed: ${params.seed}", "seed: many", "`seed` is a int, but this is `many`"),
+        ("INTRINSIC_KIND_ALBEDO", "INTRINSIC_KIND_ALBED", "did you mean `INTRINSIC_KIND_ALBEDO`?"),
+        ("count: ${params.num_sets}", "count: -1", "must be a whole number of at least 0"),
+        ("${params.num_sets}", "${params.sets}", "there is no `sets`"),
+        ("lumenmill: 1", "lumenmill: 2", "recipe syntax `2` is not known here"),
+        ("kind: image\n    group: ${image.images[0].scene}\n    media: {image: \"${image", "kind: picture\n    media: {image: \"${image", "a sample needs a `kind`"),
+        ("for_each: ${relit.variants}\n    at_most", "for_each: ${relit.light_basis}\n    at_most", "must be a list"),
+        ("optional: true", "optional: perhaps", "`optional` is true or false"),
+        ("prompt: ${item.image_prompt}\n", "prompt: ${item('os').system('x')}\n", "is not a path"),
+        ("source:\n  call", "sauce:\n  call", "did you mean `source`?"),
+        ("above: \"${params.largest_error_deg}\"", "over: 3", "unknown key `over`"),
+        ("description: Images", "name: again\ndescription: Images", "duplicate key"),
+        ("num_sets: {type: int", "num_sets: {type: integer", "did you mean `int`?"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(old: str, new: str, expected: str) -> None:
+    assert old in SMALL
+    found = _problems(SMALL.replace(old, new, 1))
+    assert any(expected in problem for problem in found), found
+
+
+def test_the_line_and_path_are_named() -> None:
+    text = SMALL.replace("prompt: ${item.image_prompt}\n", "promt: ${item.image_prompt}\n", 1)
+    line = next(number for number, content in enumerate(text.splitlines(), 1) if "promt:" in content)
+    assert any(found.startswith(f"{line}:") and "nodes.image.with.promt" in found for found in _problems(text))
+
+
+def test_several_problems_are_told_at_once() -> None:
+    text = SMALL.replace("light: ${item.light}", "lihgt: ${item.light}").replace(
+        "call: relighter.Relight", "call: relighter.Dim"
+    )
+    assert len(_problems(text)) >= 2
+
+
+def test_a_cycle_is_named() -> None:
+    text = SMALL.replace("scene: ${item.scene}", "scene: ${item.scene}\n      negative_prompt: ${caption.text}")
+    assert any("nodes wait for each other" in problem and "`caption`" in problem for problem in _problems(text))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"num_sets": -1}, "must be at least 0"),
+        ({"num_sets": 1.5}, "must be a whole number"),
+        ({"num_set": 3}, "did you mean `num_sets`?"),
+        ({"largest_error_deg": float("inf")}, "must be a finite number"),
+        ({"seed": "x"}, "must be a whole number"),
+        ({"seed": True}, "must be a whole number"),
+    ],
+)
+def test_wrong_parameters_are_named(parameters: dict[str, object], expected: str) -> None:
+    assert any(expected in problem for problem in _problems(SMALL, parameters))
+
+
+def test_a_model_that_lacks_the_contract_is_told() -> None:
+    model = model_pb2.Model(contracts=["lumenmill.captioner.v1.CaptionerService"])
+    checked = check_recipe(ONE_IMAGE, "r.yaml", {}, {"tiny": KnownModel("tiny", model)})
+    assert "does not keep `lumenmill.imager.v1.ImagerService`" in checked.problems[0].message
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "42", "a: [", "\t", "lumenmill: 1", "&a [*a]", "x: !!python/object/apply:os.system [ls]", "\x00"]
+)
+def test_no_text_breaks_the_check(text: str) -> None:
+    assert _problems(text)
+
+
+def test_an_alias_bomb_is_refused() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    assert any("values" in problem for problem in _problems("\n".join(lines)))
+
+
+async def test_submitting_a_bad_recipe_names_every_problem(house: House) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await house.submit(SMALL.replace("promp", "prom"))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "recipe.yaml:" in (refused.value.details() or "")
+
+
+async def test_planning_tells_counts_time_and_pictures(house: House) -> None:
+    from lumenmill.orchestrator.v1 import run_pb2
+
+    request = run_pb2.PlanRecipeRequest(recipe=SMALL)
+    before = await house.runs.PlanRecipe(request)
+    assert {node.name: node.num_executions for node in before.nodes} == {
+        "source": 1, "image": 3, "relit": 3, "maps": 3, "caption": 3, "variant_caption": 6, "change": 6,
+    }  # fmt: skip
+    assert not before.HasField("estimated_time")
+    assert before.graph_dot.startswith("digraph") and before.graph_mermaid.startswith("flowchart")
+    await house.run(SMALL)
+    after = await house.runs.PlanRecipe(request)
+    assert after.HasField("estimated_time")
+    assert all(node.HasField("seconds_per_execution") for node in after.nodes)
+    wrong = await house.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe="name: x", recipe_name="mine.yaml"))
+    assert wrong.problems[0].file == "mine.yaml"
