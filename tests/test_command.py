@@ -1,6 +1,9 @@
 """The command as a person uses it, against a real mesh."""
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
 from mesh_command import Command, run_command
@@ -93,3 +96,18 @@ def test_the_store_is_listed_and_verified(lumenmill: Command, photo: Path, tmp_p
     assert lumenmill("store", "get", stored["sha256"][:12], "--out", str(target)).returncode == 0
     assert target.read_bytes() == photo.read_bytes()
     assert json.loads(lumenmill("store", "verify", "--json").stdout)["damaged"] == []
+
+
+def test_a_process_that_crashes_comes_back_on_its_port(lumenmill: Command) -> None:
+    def grammar() -> dict:
+        services = json.loads(lumenmill("status", "--json").stdout)["services"]
+        return next(service for service in services if service["name"] == "grammar")
+
+    before = grammar()
+    os.kill(before["pid"], signal.SIGKILL)
+    deadline_s = time.monotonic() + 30
+    while (after := grammar())["health"] != "SERVING" or after["num_restarts"] == before["num_restarts"]:
+        assert time.monotonic() < deadline_s, after
+        time.sleep(0.3)
+    assert after["address"] == before["address"]
+    assert lumenmill("prompts", "--num", "1").returncode == 0

@@ -1,6 +1,7 @@
 """Wiring of the command: every subcommand, the options before them, and the exit codes."""
 
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from lumenmill_common.errors import LumenmillError
 
 from lumenmill_client.command import _demo, _media, _mesh, _recipe, _runs, _store
 from lumenmill_client.command._context import EXIT_CODES, CommandContext, exit_code_of
-from lumenmill_client.command._output import notes, print_error
+from lumenmill_client.command._output import notes, print_error, print_text
 
 __all__ = ["main"]
 
@@ -25,12 +26,21 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print_text(f"lumenmill {metadata.version('lumenmill-client')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     context: typer.Context,
     home: Annotated[
         Path, typer.Option(envvar="LUMENMILL_HOME", help="State folder of the mesh on this machine.")
     ] = Path(".lumenmill"),
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
     address: Annotated[
         str,
         typer.Option(
