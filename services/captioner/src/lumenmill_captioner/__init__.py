@@ -1,0 +1,1 @@
+"""What the light does in a picture, measured and said: the Lumenmill captioner service."""

@@ -1,0 +1,209 @@
+"""The `photometric` family as the service sees it."""
+
+import os
+from collections.abc import Mapping
+from importlib import metadata
+
+import numpy as np
+from google.protobuf import struct_pb2
+from lumenmill.captioner.v1 import captioner_pb2
+from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.jobs import JobContext
+
+from lumenmill_captioner.known import ExpectedLight
+from lumenmill_captioner.measure import AttributeName, Measured, expected_on_surfaces, light_error, measure
+from lumenmill_captioner.media import Limits, read_clip
+from lumenmill_captioner.words import (
+    Side,
+    Words,
+    caption_text,
+    changes_between,
+    content_text,
+    light_text,
+    motion_text,
+)
+
+from ._subject import SubjectReader, evidence_of_picture, is_clip
+
+_FAMILY = "photometric"
+_REVISION = "1.0.0"
+# Fields that are compared as measured even where light is known: a renderer's or camera's exposure is part of them.
+_MEASURED_FIELDS: tuple[AttributeName, ...] = ("intensity_ev", "contrast_ev")
+_KNOWN_FIELDS: tuple[AttributeName, ...] = ("azimuth_deg", "elevation_deg", "hardness", "color_temperature_k")
+
+
+class PhotometricFamily:
+    """Measures pictures and says what it measured."""
+
+    def __init__(self, store: ArtifactStore, limits: Limits, num_clip_samples: int = 8) -> None:
+        """Keep the store that subjects lie in, the limits on media and how many frames of a clip are measured."""
+        self._store, self._limits, self._num_clip_samples = store, limits, num_clip_samples
+
+    def describe(self) -> model_pb2.Model:
+        """Return the model."""
+        return model_pb2.Model(
+            family=_FAMILY, name=_FAMILY, revision=_REVISION, licences=[_licence()], device=_device()
+        )
+
+    def load(self) -> None:
+        """Make sure that the store can be used.
+
+        Raises:
+            LumenmillError: the store cannot be read or written.
+        """
+        self._store.check()
+
+    def caption(self, request: captioner_pb2.CaptionRequest, job: JobContext) -> captioner_pb2.CaptionResult:
+        """Describe one image or clip.
+
+        Raises:
+            InvalidArgumentError: a part of the subject is broken, or an instruction or preset is given.
+            CancelledError: the job was cancelled.
+        """
+        _refuse("instruction", request.instruction, "this family measures and follows no instructions; leave it empty")
+        _refuse("preset", request.preset, "this family has no presets; leave it empty")
+        subject, words = request.subject, Words(request.seed)
+        reader = SubjectReader(self._store, self._limits, subject, "subject")
+        clip = is_clip(subject.media)
+        measured, motion = self._clip(reader, subject, words, job) if clip else (_image(reader, job), "")
+        known = reader.known()
+        if known is None and (path := reader.known_path()):
+            known = path[0]
+        with job.stage("describe"):
+            scene = subject.scene if subject.HasField("scene") else None
+            about_light = " ".join(part for part in (light_text(measured, known, words), motion) if part)
+            result = captioner_pb2.CaptionResult(
+                text=caption_text(content_text(scene, measured, clip, words), about_light),
+                light_text=about_light,
+                measurement=measured.proto,
+                scores=measured.scores,
+            )
+        error = None if clip else _error(measured, known)
+        if error is not None:
+            result.error.CopyFrom(error)
+        result.record.CopyFrom(self._record(request.seed, job, reader))
+        return result
+
+    def compare_light(
+        self, request: captioner_pb2.CompareLightRequest, job: JobContext
+    ) -> captioner_pb2.CompareLightResult:
+        """Say what changed in the light between two images of one scene.
+
+        Raises:
+            InvalidArgumentError: a part of a subject is broken, or a clip.
+            CancelledError: the job was cancelled.
+        """
+        for name in ("before", "after"):
+            if is_clip(getattr(request, name).media):
+                raise InvalidArgumentError(f"{name}.media", "is a clip; light is compared between two images")
+        readers = [
+            SubjectReader(self._store, self._limits, subject, name)
+            for name, subject in (("before", request.before), ("after", request.after))
+        ]
+        measured = [_image(reader, job) for reader in readers]
+        known = [reader.known() for reader in readers]
+        with job.stage("describe"):
+            before, after = _comparable(measured, known)
+            change = changes_between(before, after, Words(request.seed))
+        return captioner_pb2.CompareLightResult(
+            instruction=change.instruction,
+            text=change.text,
+            before=measured[0].proto,
+            after=measured[1].proto,
+            changed_attributes=change.attributes,
+            record=self._record(request.seed, job, readers[0]),
+        )
+
+    def _clip(
+        self, reader: SubjectReader, subject: captioner_pb2.Subject, words: Words, job: JobContext
+    ) -> tuple[Measured, str]:
+        """Measure frames of a clip: the middle one in full, all of them over time."""
+        with job.stage("read"):
+            clip = read_clip(self._store, subject.media, "subject.media", self._num_clip_samples, job, self._limits)
+        measurements = []
+        with job.stage("measure"):
+            for step, frame in enumerate(clip.frames):
+                job.progress("measure", step, len(clip.frames))
+                measurements.append(measure(evidence_of_picture(frame.picture)))
+        middle = measurements[len(measurements) // 2]
+        middle.proto.samples.extend(
+            captioner_pb2.LightSample(time_s=frame.time_s, attributes=measured.proto.attributes)
+            for frame, measured in zip(clip.frames, measurements, strict=True)
+        )
+        middle.proto.attributes.intensity_ev = float(
+            np.mean([measured.proto.attributes.intensity_ev for measured in measurements])
+        )
+        camera = subject.camera if subject.HasField("camera") else None
+        interpolation = subject.known_light_path.interpolation
+        motion = motion_text(list(middle.proto.samples), reader.known_path(), interpolation, camera, words)
+        return middle, motion
+
+    def _record(self, seed: int, job: JobContext, reader: SubjectReader) -> generation_pb2.GenerationRecord:
+        parameters: Mapping[str, float | bool] = {
+            "measured_side_px": float(self._limits.measured_side_px),
+            "num_clip_samples": float(self._num_clip_samples),
+            "camera_elevation_known": reader.frame.pitch_known,
+        }
+        struct = struct_pb2.Struct()
+        struct.update(dict(parameters))
+        return generation_pb2.GenerationRecord(
+            family=_FAMILY,
+            model=_FAMILY,
+            revision=_REVISION,
+            seed=seed,
+            parameters=struct,
+            stage_times=job.stage_times,
+            device=_device(),
+            licences=[_licence()],
+        )
+
+
+def _image(reader: SubjectReader, job: JobContext) -> Measured:
+    with job.stage("read"):
+        evidence = reader.evidence()
+    with job.stage("measure"):
+        return measure(evidence)
+
+
+def _error(measured: Measured, known: ExpectedLight | None) -> captioner_pb2.LightError | None:
+    """Known against measured; known contrast and brightness are those that the known light gives these surfaces."""
+    if known is None:
+        return None
+    expected = light_pb2.LightAttributes()
+    expected.CopyFrom(known.attributes)
+    expected_on_surfaces(expected, measured, known.shading)
+    return light_error(measured.proto.attributes, expected)
+
+
+def _comparable(measured: list[Measured], known: list[ExpectedLight | None]) -> tuple[Side, Side]:
+    """The two sides with the fields that were got in the same way on both."""
+    sides = []
+    methods = [entry.proto.methods for entry in measured]
+    first, second = known
+    for entry, light in zip(measured, known, strict=True):
+        attributes = light_pb2.LightAttributes()
+        for name in _MEASURED_FIELDS + (() if first and second else _KNOWN_FIELDS):
+            if entry.proto.attributes.HasField(name) and methods[0].get(name) == methods[1].get(name):
+                setattr(attributes, name, getattr(entry.proto.attributes, name))
+        if first and second and light:
+            for name in _KNOWN_FIELDS:
+                if light.attributes.HasField(name):
+                    setattr(attributes, name, getattr(light.attributes, name))
+            attributes.kinds.extend(light.attributes.kinds)
+        sides.append(Side(attributes, light.map_names if light else ()))
+    return sides[0], sides[1]
+
+
+def _refuse(field: str, value: str, problem: str) -> None:
+    if value.strip():
+        raise InvalidArgumentError(field, problem)
+
+
+def _licence() -> artifact_pb2.Licence:
+    return artifact_pb2.Licence(subject="lumenmill photometric", spdx_id="Apache-2.0", allows_commercial_use=True)
+
+
+def _device() -> str:
+    return f"cpu:{os.cpu_count() or 1} (numpy {metadata.version('numpy')})"

@@ -1,0 +1,35 @@
+"""Measurement of light: numbers from pictures, each with the name of its method."""
+
+from ._color import LUMINANCE, LightColor, color_of, luminance, mired, rgb_of_temperature
+from ._error import AttributeName, angle_between_deg, light_error
+from ._harmonics import basis, fit_radiance, linear_band_direction, shading_basis, sphere_directions
+from ._measure import Evidence, Measured, expected_on_surfaces, measure, shading_from
+from ._surface import KeyFit, Shading, facing, fit_key, gather, lit_and_shaded_ev
+
+__all__ = [
+    "LUMINANCE",
+    "AttributeName",
+    "Evidence",
+    "KeyFit",
+    "LightColor",
+    "Measured",
+    "Shading",
+    "angle_between_deg",
+    "basis",
+    "color_of",
+    "expected_on_surfaces",
+    "facing",
+    "fit_key",
+    "fit_radiance",
+    "gather",
+    "light_error",
+    "linear_band_direction",
+    "lit_and_shaded_ev",
+    "luminance",
+    "measure",
+    "mired",
+    "rgb_of_temperature",
+    "shading_basis",
+    "shading_from",
+    "sphere_directions",
+]

@@ -1,0 +1,250 @@
+"""From a picture, and the maps that travel with it, to a LightMeasurement.
+
+| field                  | with normals and albedo (or shading)             | picture alone |
+| ---------------------- | ------------------------------------------------ | ------------- |
+| azimuth, elevation     | `lambert-key-soft-l1`                            | absent        |
+| hardness               | `terminator-fit`, when curved surfaces show it   | absent        |
+| contrast               | `lit-shaded-mean`, else `shading-percentiles-5-95` | `luminance-percentiles-5-95` |
+| colour temperature     | `shading-mean+ohno-2014`                         | `shades-of-grey-p6+ohno-2014` |
+| intensity              | `log-average-luminance-linear` where it is given | `log-average-luminance-shown` |
+| spherical harmonics    | `normals-sh-least-squares`                       | absent        |
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from lumenmill.captioner.v1 import captioner_pb2
+from lumenmill.common.v1 import light_pb2
+from numpy.typing import NDArray
+
+from ._color import LUMINANCE, color_of, luminance
+from ._harmonics import fit_radiance
+from ._surface import KeyFit, Shading, fit_key, gather, lit_and_shaded_ev
+from ._tone import (
+    brightness_ev,
+    clipped_fractions,
+    colorfulness,
+    dominant_colors,
+    percentile_contrast_ev,
+    shades_of_grey,
+    sharpness,
+)
+
+Array = NDArray[np.float32]
+Vector = NDArray[np.float64]
+
+# A direction with less confidence than this is not told at all.
+MIN_DIRECTION_CONFIDENCE = 0.15
+_MIN_ALBEDO = 0.03
+_MIN_SURFACE_PIXELS = 200
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything measured is at one size (H, W).
+
+    display: (H, W, 3) sRGB as shown. linear: (H, W, 3) linear, scene-referred when `is_scene_linear`.
+    weight: (H, W) opacity. normals: (H, W, 3) unit vectors in the level frame, zero where there is no surface.
+    shading: (H, W, 3) irradiance / π, NaN where it is not known. Both None for a picture alone.
+    """
+
+    display: Array
+    linear: Array
+    weight: Array
+    is_scene_linear: bool
+    normals: Array | None = None
+    shading: Array | None = None
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Pixels that show lit surfaces: normals (P, 3), shading (P, 3), pixel indices into the flat picture (P,)."""
+
+    normals: Vector
+    shading: Vector
+    pixels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measurement, its scores, and what the text and the comparison with known light need besides."""
+
+    proto: captioner_pb2.LightMeasurement
+    scores: dict[str, float]
+    surface: Surface | None
+    key: KeyFit | None
+    shown_brightness_ev: float
+    is_scene_linear: bool
+
+
+def surface_of(evidence: Evidence) -> Surface | None:
+    """Return the lit surfaces of the evidence, or None when too few pixels show any."""
+    if evidence.normals is None or evidence.shading is None:
+        return None
+    normals = evidence.normals.reshape(-1, 3).astype(np.float64)
+    shading = evidence.shading.reshape(-1, 3).astype(np.float64)
+    length = np.linalg.norm(normals, axis=-1)
+    usable = (length > 0.9) & np.isfinite(shading).all(axis=-1) & (evidence.weight.reshape(-1) > 0.5)
+    pixels = np.flatnonzero(usable)
+    if len(pixels) < _MIN_SURFACE_PIXELS:
+        return None
+    return Surface(normals[pixels] / length[pixels][:, None], np.maximum(shading[pixels], 0.0), pixels)
+
+
+def measure(evidence: Evidence) -> Measured:
+    """Measure the light of a picture; fields that it does not allow to measure stay absent."""
+    result = captioner_pb2.LightMeasurement()
+    attributes, methods = result.attributes, result.methods
+    values = luminance(evidence.linear)
+    surface = surface_of(evidence)
+    shading = gather(surface.normals, surface.shading, np.ones(len(surface.pixels))) if surface else None
+    key = fit_key(shading) if shading else None
+
+    white, black = clipped_fractions(evidence.display, evidence.weight)
+    result.clipped_highlights_fraction, result.clipped_shadows_fraction = white, black
+    methods["clipped_highlights_fraction"] = methods["clipped_shadows_fraction"] = "all-channels-8-bit"
+    for entry in dominant_colors(
+        evidence.display, evidence.linear if not evidence.is_scene_linear else _shown(evidence)
+    ):
+        result.dominant_colors.add(hex=entry.hex, name=entry.name, fraction=entry.fraction)
+    methods["dominant_colors"] = "k-means-oklab"
+
+    shown = luminance(_shown(evidence))
+    shown_ev = brightness_ev(shown, evidence.weight if evidence.weight.any() else None)
+    attributes.intensity_ev = _intensity_ev(values, evidence, surface, shown_ev)
+    methods["intensity_ev"] = "log-average-luminance" + ("-linear" if evidence.is_scene_linear else "-shown")
+    _fill_direction(result, key, shading)
+    _fill_contrast(result, values, surface, key)
+    confidence = _fill_color(result, evidence, surface, shading)
+    scores = {
+        "exposure_clipped_fraction": white,
+        "exposure_crushed_fraction": black,
+        "luminance_contrast_ev": percentile_contrast_ev(shown),
+        "shown_brightness_ev": shown_ev,
+        "sharpness": sharpness(evidence.display),
+        "colorfulness": colorfulness(evidence.display),
+        "color_temperature_confidence": confidence,
+    }
+    if key:
+        scores["shading_explained_fraction"] = key.explained
+    return Measured(result, scores, surface, key, shown_ev, evidence.is_scene_linear)
+
+
+def _shown(evidence: Evidence) -> Array:
+    """Linear values of the picture as shown, (H, W, 3)."""
+    display = evidence.display
+    return np.where(display <= 0.04045, display / 12.92, ((display + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def _intensity_ev(values: Array, evidence: Evidence, surface: Surface | None, shown_ev: float) -> float:
+    if not evidence.is_scene_linear:
+        return shown_ev
+    if surface:
+        return brightness_ev(values.reshape(-1)[surface.pixels])
+    return brightness_ev(values, evidence.weight if evidence.weight.any() else None)
+
+
+def _fill_direction(result: captioner_pb2.LightMeasurement, key: KeyFit | None, shading: Shading | None) -> None:
+    if shading is None:
+        return
+    coefficients = fit_radiance(shading.normals, shading.rgb, shading.weights)
+    result.spherical_harmonics.extend(coefficients.T.reshape(-1).tolist())
+    result.methods["spherical_harmonics"] = "normals-sh-least-squares"
+    if key is None:
+        return
+    result.direction_confidence = key.confidence
+    result.methods["direction_confidence"] = "explained-variance-anisotropy-coverage"
+    if key.confidence < MIN_DIRECTION_CONFIDENCE:
+        return
+    x, y, z = (float(value) for value in key.direction)
+    result.attributes.azimuth_deg = math.degrees(math.atan2(x, z))
+    result.attributes.elevation_deg = math.degrees(math.asin(max(-1.0, min(1.0, y))))
+    result.methods["azimuth_deg"] = result.methods["elevation_deg"] = "lambert-key-soft-l1"
+    if key.size_is_sure:
+        result.attributes.hardness = 1.0 / (1.0 + 2.0 * key.half_angle_deg / 20.0)
+        result.methods["hardness"] = "terminator-fit"
+
+
+def _fill_contrast(
+    result: captioner_pb2.LightMeasurement, values: Array, surface: Surface | None, key: KeyFit | None
+) -> None:
+    method = "luminance-percentiles-5-95"
+    contrast: float | None = None
+    if surface:
+        lit = surface.shading @ LUMINANCE
+        if key and result.attributes.HasField("azimuth_deg"):
+            contrast, method = lit_and_shaded_ev(surface.normals, lit, key.direction), "lit-shaded-mean"
+        if contrast is None:
+            contrast, method = percentile_contrast_ev(lit.astype(np.float32)), "shading-percentiles-5-95"
+    if contrast is None:
+        contrast = percentile_contrast_ev(values)
+    result.attributes.contrast_ev = min(max(contrast, 0.0), 32.0)
+    result.methods["contrast_ev"] = method
+
+
+def _fill_color(
+    result: captioner_pb2.LightMeasurement, evidence: Evidence, surface: Surface | None, shading: Shading | None
+) -> float:
+    """Fill colour temperature and Duv; return the confidence in them, 0 to 1."""
+    rgb: Vector
+    if shading is None and evidence.shading is not None and np.isfinite(evidence.shading).all(axis=-1).any():
+        known = evidence.shading[np.isfinite(evidence.shading).all(axis=-1)]
+        rgb, method, confidence = np.median(known, axis=0).astype(np.float64), "shading-median+ohno-2014", 0.9
+    elif shading and surface:
+        rgb, method, confidence = shading.weights @ shading.rgb, "shading-mean+ohno-2014", 0.95
+    else:
+        rgb, method, confidence = shades_of_grey(evidence.linear, evidence.weight), "shades-of-grey-p6+ohno-2014", 0.3
+    color = color_of(rgb)
+    if color is None:
+        return 0.0
+    result.duv = color.duv
+    result.methods["duv"] = method
+    if color.is_white:
+        result.attributes.color_temperature_k = color.temperature_k
+        result.methods["color_temperature_k"] = method
+    return confidence
+
+
+def expected_on_surfaces(
+    expected: light_pb2.LightAttributes, measured: Measured, shading_of: Callable[[Vector], Vector | None]
+) -> None:
+    """Add the contrast and brightness that known light would give the surfaces of a measured picture.
+
+    Shadows and interreflection are left out. Does nothing without scene-linear surfaces, or for light whose units are
+    not known.
+
+    Args:
+        expected: attributes of the known light; `contrast_ev` and `intensity_ev` are set.
+        measured: the measurement whose surfaces are lit.
+        shading_of: shading (N, 3) of the known light on normals (N, 3) of the level frame, or None.
+    """
+    surface = measured.surface
+    if surface is None or not measured.is_scene_linear:
+        return
+    shading = shading_of(surface.normals)
+    if shading is None:
+        return
+    lit, seen = shading @ LUMINANCE, surface.shading @ LUMINANCE
+    if float(lit.mean()) <= 0.0 or float(seen.mean()) <= 0.0:
+        return
+    expected.intensity_ev = measured.proto.attributes.intensity_ev + math.log2(float(lit.mean()) / float(seen.mean()))
+    if measured.key and measured.proto.methods["contrast_ev"] == "lit-shaded-mean":
+        contrast = lit_and_shaded_ev(surface.normals, lit, measured.key.direction)
+        if contrast is not None:
+            expected.contrast_ev = min(max(contrast, 0.0), 32.0)
+
+
+def shading_from(linear: Array, albedo: Array, metallic: Array | None) -> Array:
+    """Return shading (irradiance / π) as linear / albedo, NaN where albedo is too dark, metal, or the picture clips.
+
+    Args:
+        linear: (H, W, 3). albedo: (H, W, 3), 0 to 1. metallic: (H, W, 1), 0 to 1, or None.
+    """
+    usable = (albedo.min(axis=-1) > _MIN_ALBEDO) & (linear.max(axis=-1) < 1e4)
+    if metallic is not None:
+        usable &= metallic[..., 0] < 0.3
+    shading = np.full(linear.shape, np.nan, np.float32)
+    shading[usable] = linear[usable] / albedo[usable]
+    return shading

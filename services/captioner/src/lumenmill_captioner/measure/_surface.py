@@ -1,0 +1,207 @@
+"""Light from shading on surfaces whose normals are known."""
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+from ._color import LUMINANCE
+from ._harmonics import sphere_directions
+
+Vector = NDArray[np.float64]
+Array = NDArray[np.float32]
+
+# Normals are gathered in cells of this many steps from 0 to 1 along each axis, about 6° wide.
+_NORMAL_STEPS = 9
+# Of the pixels in a cell those between these ranks count: below lie cast shadows, above highlights.
+_LOW_RANK, _HIGH_RANK = 0.5, 0.9
+_HALF_ANGLES_DEG = (0.0, 10.0, 22.0, 36.0, 52.0, 70.0, 90.0)
+
+
+@dataclass(frozen=True)
+class Shading:
+    """Shading (irradiance / π) by orientation: cells of normals with their mean normal, colour and weight.
+
+    normals: (N, 3) unit vectors; rgb: (N, 3) linear; weights: (N,), adding up to 1.
+    """
+
+    normals: Vector
+    rgb: Vector
+    weights: Vector
+
+    @property
+    def luminance(self) -> Vector:
+        """Luminance of each cell, (N,)."""
+        return np.asarray(self.rgb @ LUMINANCE.astype(np.float64))
+
+
+@dataclass(frozen=True)
+class KeyFit:
+    """One broad or narrow source beside even light: S = even + strength · F(n·direction).
+
+    direction: unit vector towards the source. half_angle_deg: half of its angular size, and whether `size_is_sure`.
+    explained: part of the variance of shading that the model explains, 0 to 1. confidence: of the direction, 0 to 1.
+    """
+
+    direction: Vector
+    half_angle_deg: float
+    size_is_sure: bool
+    even: float
+    strength: float
+    explained: float
+    confidence: float
+
+
+def gather(normals: Vector, shading_rgb: Vector, weights: Vector) -> Shading | None:
+    """Gather pixels into cells of equal orientation; None when fewer than 12 cells are seen.
+
+    Args:
+        normals: (P, 3) unit vectors. shading_rgb: (P, 3). weights: (P,) positive.
+    """
+    cells = np.round(normals * _NORMAL_STEPS).astype(np.int64) + _NORMAL_STEPS
+    side = 2 * _NORMAL_STEPS + 1
+    codes = (cells[:, 0] * side + cells[:, 1]) * side + cells[:, 2]
+    _, cell, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    order = np.lexsort((shading_rgb @ LUMINANCE, cell))
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    rank = np.empty(len(cell))
+    rank[order] = (np.arange(len(cell)) - starts[cell[order]] + 0.5) / counts[cell[order]]
+    kept = ((rank >= _LOW_RANK) & (rank <= _HIGH_RANK)) | (counts[cell] <= 3)
+    mass = np.bincount(cell[kept], weights[kept], len(counts))
+    seen = (mass > 0.0) & (counts >= 2)
+    if int(seen.sum()) < 12:
+        return None
+
+    def mean(values: Vector) -> Vector:
+        sums = np.stack([np.bincount(cell[kept], (values[:, c] * weights)[kept], len(counts)) for c in range(3)], -1)
+        return np.asarray(sums[seen] / mass[seen][:, None])
+
+    mean_normals = mean(normals)
+    mean_normals /= np.linalg.norm(mean_normals, axis=-1, keepdims=True)
+    importance = np.sqrt(mass[seen])
+    return Shading(mean_normals, mean(shading_rgb), importance / importance.sum())
+
+
+@functools.cache
+def _facing_table(half_angle_deg: float) -> Vector:
+    """Irradiance of a uniform disc of radiance over that of the same disc seen face on, by n·d from −1 to 1."""
+    cosines = np.linspace(-1.0, 1.0, 401)
+    if half_angle_deg == 0.0:
+        return np.maximum(cosines, 0.0)
+    angle = np.arccos(np.clip(cosines, -1.0, 1.0))
+    normals = np.stack([np.sin(angle), np.zeros_like(angle), cosines], -1)
+    points = sphere_directions(20000)[:, [0, 2, 1]]
+    disc = points[points[:, 2] >= math.cos(math.radians(half_angle_deg))]
+    if len(disc) < 8:
+        return np.maximum(cosines, 0.0)
+    lit = np.maximum(normals @ disc.T, 0.0).mean(axis=1)
+    return np.asarray(lit / lit[-1])
+
+
+def facing(cosines: Vector, half_angle_deg: float) -> Vector:
+    """Return the share of a disc source's irradiance that a surface at n·d = `cosines` receives."""
+    return np.interp(cosines, np.linspace(-1.0, 1.0, 401), _facing_table(half_angle_deg))
+
+
+def _explained(shading: Shading, residual: Vector) -> float:
+    values, weights = shading.luminance, shading.weights
+    variance = float(weights @ (values - weights @ values) ** 2)
+    return 0.0 if variance <= 0.0 else max(0.0, 1.0 - float(weights @ residual**2) / variance)
+
+
+def _search(shading: Shading) -> Vector:
+    """The best of many directions for a narrow source, by weighted least squares."""
+    directions = sphere_directions(900)
+    lit = np.maximum(shading.normals @ directions.T, 0.0)
+    weights, values = shading.weights, shading.luminance
+    mean_lit, mean_value = weights @ lit, float(weights @ values)
+    covariance = weights @ ((lit - mean_lit) * (values - mean_value)[:, None])
+    variance = weights @ (lit - mean_lit) ** 2
+    gain = np.where(covariance > 0.0, covariance**2 / np.maximum(variance, 1e-9), 0.0)
+    return np.asarray(directions[int(np.argmax(gain))])
+
+
+def fit_key(shading: Shading) -> KeyFit | None:
+    """Fit one source and even light; None when shading does not vary with orientation.
+
+    Robust least squares (soft L1) over direction, strength and even light, for each of seven sizes of source.
+    """
+    values, weights = shading.luminance, shading.weights
+    scale = float(weights @ values)
+    spread = float(np.sqrt(weights @ (values - scale) ** 2))
+    if scale <= 0.0 or spread < 0.01 * scale:
+        return None
+    start = _search(shading)
+    fits = [_fit_size(shading, start, half_angle, scale) for half_angle in _HALF_ANGLES_DEG]
+    costs = np.array([cost for cost, _ in fits])
+    best = int(np.argmin(costs))
+    direction, even, strength = fits[best][1]
+    residual = values - even - strength * facing(shading.normals @ direction, _HALF_ANGLES_DEG[best])
+    explained = _explained(shading, residual)
+    # Narrow sources look alike on a terminator; a broad one is sure when a point fits clearly worse.
+    broad = _HALF_ANGLES_DEG[best] >= 20.0 and float(costs[0]) > 1.5 * float(costs[best])
+    confidence = explained * _anisotropy(even, strength) * _coverage(shading)
+    return KeyFit(
+        direction,
+        _refined_size(costs, best),
+        broad and explained > 0.9,
+        even,
+        strength,
+        explained,
+        float(np.clip(confidence, 0.0, 1.0)),
+    )
+
+
+def _fit_size(
+    shading: Shading, start: Vector, half_angle_deg: float, scale: float
+) -> tuple[float, tuple[Vector, float, float]]:
+    roots = np.sqrt(shading.weights)
+    values = shading.luminance / scale
+
+    def residuals(parameters: Vector) -> Vector:
+        vector = parameters[:3]
+        direction = vector / np.linalg.norm(vector)
+        model = abs(parameters[3]) + abs(parameters[4]) * facing(shading.normals @ direction, half_angle_deg)
+        return np.asarray(roots * (model - values))
+
+    f_scale = 0.1 * float(np.sqrt(np.mean(shading.weights)))
+    solved = optimize.least_squares(
+        residuals, np.concatenate([start, [0.3, 1.0]]), loss="soft_l1", f_scale=f_scale, max_nfev=25
+    )
+    direction = solved.x[:3] / np.linalg.norm(solved.x[:3])
+    return float(solved.cost), (direction, abs(float(solved.x[3])) * scale, abs(float(solved.x[4])) * scale)
+
+
+def _refined_size(costs: Vector, best: int) -> float:
+    """The half angle between grid points where a parabola through three costs is lowest."""
+    if best in {0, len(costs) - 1}:
+        return _HALF_ANGLES_DEG[best]
+    coefficients = np.polyfit(_HALF_ANGLES_DEG[best - 1 : best + 2], costs[best - 1 : best + 2], 2)
+    if coefficients[0] <= 0.0:
+        return _HALF_ANGLES_DEG[best]
+    low, high = _HALF_ANGLES_DEG[best - 1], _HALF_ANGLES_DEG[best + 1]
+    return float(np.clip(-coefficients[1] / (2.0 * coefficients[0]), low, high))
+
+
+def _anisotropy(even: float, strength: float) -> float:
+    """1 for light from one side, 0 for even light; saturates at a third of directed light, which shows its side."""
+    return min(1.0, 3.0 * strength / max(even + strength, 1e-9))
+
+
+def _coverage(shading: Shading) -> float:
+    """1 when normals point in many directions, towards 0 when they lie in a plane or a few planes."""
+    covariance = (shading.normals * shading.weights[:, None]).T @ shading.normals
+    return min(1.0, float(np.linalg.eigvalsh(covariance)[0]) / 0.03)
+
+
+def lit_and_shaded_ev(normals: Vector, luminance: Vector, direction: Vector) -> float | None:
+    """Return stops between the means of surfaces within 60° of the light and facing away; None without both."""
+    cosines = normals @ direction
+    lit, shaded = luminance[cosines > 0.5], luminance[cosines < -0.05]
+    if min(len(lit), len(shaded)) < 0.005 * len(luminance) or not len(lit) or not len(shaded):
+        return None
+    bright, dark = float(lit.mean()), float(shaded.mean())
+    return math.log2(bright / dark) if dark > 1e-4 * bright > 0.0 else None

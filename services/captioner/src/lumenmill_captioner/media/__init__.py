@@ -1,0 +1,33 @@
+"""Pictures, clips and maps as arrays. Everything that a caller may send broken is refused by the field's name."""
+
+from ._clips import Clip, Frame, read_clip
+from ._exr import decode_exr
+from ._pictures import (
+    LIMITS,
+    Limits,
+    Picture,
+    linear_to_srgb,
+    read_map,
+    read_picture,
+    read_radiance_map,
+    reduced,
+    srgb_to_linear,
+)
+from ._radiance import decode_radiance
+
+__all__ = [
+    "LIMITS",
+    "Clip",
+    "Frame",
+    "Limits",
+    "Picture",
+    "decode_exr",
+    "decode_radiance",
+    "linear_to_srgb",
+    "read_clip",
+    "read_map",
+    "read_picture",
+    "read_radiance_map",
+    "reduced",
+    "srgb_to_linear",
+]

@@ -1,0 +1,160 @@
+"""Pictures from artifacts: decoded, upright, linear, small enough to measure fast."""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from lumenmill.common.v1 import artifact_pb2
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import InvalidArgumentError
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ._exr import decode_exr
+from ._radiance import decode_radiance
+
+Array = NDArray[np.float32]
+
+_EXR_MAGIC = b"\x76\x2f\x31\x01"
+_DISPLAY_FORMATS = ("PNG", "JPEG", "WEBP")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is accepted: bytes of a file, pixels of a picture, and the longer side that is measured."""
+
+    max_bytes: int = 256 << 20
+    max_pixels: int = 64_000_000
+    measured_side_px: int = 512
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture. `display` is None for scene-referred files, whose white is not known.
+
+    linear: (H, W, 3) linear Rec. 709, reduced to the measured size.
+    display: (H, W, 3) sRGB values 0 to 1 at the same size.
+    weight: (H, W) 0 to 1, the part of each pixel that is not transparent.
+    size_px: width and height of the file.
+    """
+
+    linear: Array
+    display: Array | None
+    weight: Array
+    size_px: tuple[int, int]
+
+
+def read_picture(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: str, limits: Limits = LIMITS) -> Picture:
+    """Return an image (PNG, JPEG, WebP or EXR; 8 or 16 bits; grey, colour, alpha; EXIF orientation obeyed).
+
+    Raises:
+        InvalidArgumentError: naming `field`; it is empty, damaged, too large or of another format.
+    """
+    data = _bytes(store, artifact, field, limits)
+    try:
+        if data.startswith(_EXR_MAGIC):
+            return _scene_referred(decode_exr(data, limits.max_pixels), limits)
+        return _display_referred(data, limits)
+    except ValueError as error:
+        raise InvalidArgumentError(field, str(error)) from error
+
+
+def read_map(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: str, limits: Limits = LIMITS) -> Array:
+    """Return an intrinsic map (EXR) as (H, W, C) at its full size; errors as `read_picture`."""
+    data = _bytes(store, artifact, field, limits)
+    if not data.startswith(_EXR_MAGIC):
+        raise InvalidArgumentError(field, "is not an EXR image; intrinsic maps are linear float EXR")
+    try:
+        return decode_exr(data, limits.max_pixels)
+    except ValueError as error:
+        raise InvalidArgumentError(field, str(error)) from error
+
+
+def read_radiance_map(
+    store: ArtifactStore, artifact: artifact_pb2.Artifact, field: str, limits: Limits = LIMITS
+) -> Array:
+    """Return an environment map (.hdr or EXR) as (H, W, 3) radiance; errors as `read_picture`."""
+    data = _bytes(store, artifact, field, limits)
+    try:
+        if data.startswith(_EXR_MAGIC):
+            return np.maximum(_three_channels(decode_exr(data, limits.max_pixels)), 0.0)
+        return decode_radiance(data, limits.max_pixels)
+    except ValueError as error:
+        raise InvalidArgumentError(field, str(error)) from error
+
+
+def srgb_to_linear(display: Array) -> Array:
+    """Return linear values of sRGB values 0 to 1 (IEC 61966-2-1)."""
+    return np.where(display <= 0.04045, display / 12.92, ((display + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def linear_to_srgb(linear: Array) -> Array:
+    """Return sRGB values, clipped to 0 to 1, of linear values (IEC 61966-2-1)."""
+    clipped = np.clip(linear, 0.0, 1.0)
+    return np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def reduced(image: Array, side_px: int) -> Array:
+    """Return an (H, W, C) image whose longer side is at most `side_px`, by averaging whole blocks."""
+    step = -(-max(image.shape[:2]) // side_px)
+    if step <= 1:
+        return image
+    height, width = (image.shape[0] // step) * step, (image.shape[1] // step) * step
+    if not height or not width:
+        return image[:: max(image.shape[0] // side_px, 1), :: max(image.shape[1] // side_px, 1)]
+    blocks = image[:height, :width].reshape(height // step, step, width // step, step, -1)
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32))
+
+
+def _bytes(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: str, limits: Limits) -> bytes:
+    data = store.read_bytes(artifact, field=field, max_bytes=limits.max_bytes)
+    if not data:
+        raise InvalidArgumentError(field, "is empty; send an image")
+    return data
+
+
+def _three_channels(image: Array) -> Array:
+    return np.repeat(image[..., :1], 3, axis=-1) if image.shape[-1] == 1 else image[..., :3]
+
+
+def _scene_referred(image: Array, limits: Limits) -> Picture:
+    finite = np.nan_to_num(image, nan=0.0, posinf=65504.0, neginf=0.0)
+    alpha = np.clip(finite[..., 3], 0.0, 1.0) if finite.shape[-1] == 4 else np.ones(finite.shape[:2], np.float32)
+    small = reduced(np.maximum(_three_channels(finite), 0.0), limits.measured_side_px)
+    weight = reduced(alpha[..., None], limits.measured_side_px)[..., 0]
+    return Picture(small, None, weight, (image.shape[1], image.shape[0]))
+
+
+def _display_referred(data: bytes, limits: Limits) -> Picture:
+    try:
+        with warnings.catch_warnings():
+            # The number of pixels is checked here, before anything is decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=_DISPLAY_FORMATS) as image:
+                if image.width * image.height > limits.max_pixels:
+                    raise ValueError(
+                        f"has {image.width}×{image.height} pixels, more than the {limits.max_pixels} allowed"
+                    )
+                size_px = image.size
+                upright = ImageOps.exif_transpose(image)
+                rgba = _rgba(upright)
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"has more than the {limits.max_pixels} pixels allowed") from error
+    except (OSError, SyntaxError, EOFError, MemoryError) as error:
+        raise ValueError("is damaged, or not a PNG, JPEG, WebP or EXR image") from error
+    small = reduced(srgb_to_linear(rgba[..., :3]), limits.measured_side_px)
+    shown = reduced(rgba, limits.measured_side_px)
+    return Picture(small, shown[..., :3], shown[..., 3], size_px)
+
+
+def _rgba(image: Image.Image) -> Array:
+    """(H, W, 4) sRGB and alpha, 0 to 1. Pillow gives 16-bit colour as 8 bits and 16-bit grey in full."""
+    if image.mode.startswith(("I", "F")):
+        grey = np.asarray(image, np.float32) / (65535.0 if image.mode.startswith("I") else 255.0)
+        colour = np.repeat(np.clip(grey, 0.0, 1.0)[..., None], 3, axis=-1)
+        return np.concatenate([colour, np.ones_like(colour[..., :1])], axis=-1)
+    return np.asarray(image.convert("RGBA"), np.float32) / 255.0

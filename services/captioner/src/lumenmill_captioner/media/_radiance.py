@@ -1,0 +1,62 @@
+"""Radiance .hdr images (RGBE) from bytes, after Ward, "Real Pixels", Graphics Gems II, 1991."""
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+
+def decode_radiance(data: bytes, max_pixels: int) -> Array:
+    """Return a Radiance image as (H, W, 3) linear float32.
+
+    Raises:
+        ValueError: the bytes are no top-down RGBE image, or one with more pixels than `max_pixels`.
+    """
+    match = re.search(rb"\n\n-Y (\d{1,6}) \+X (\d{1,6})\n", data[:65536])
+    if not data.startswith((b"#?RADIANCE", b"#?RGBE")) or match is None:
+        raise ValueError("is not a readable Radiance image")
+    height, width = int(match[1]), int(match[2])
+    if not 0 < width * height <= max_pixels:
+        raise ValueError(f"has {width}×{height} pixels, more than the {max_pixels} allowed")
+    body = np.frombuffer(data, np.uint8, offset=match.end())
+    try:
+        rgbe = _scanlines(body, height, width)
+    except (IndexError, ValueError) as error:
+        raise ValueError("is a truncated or damaged Radiance image") from error
+    scale = np.ldexp(np.float32(1.0), rgbe[..., 3].astype(np.int32) - 136).astype(np.float32)
+    scale[rgbe[..., 3] == 0] = 0.0
+    return rgbe[..., :3].astype(np.float32) * scale[..., None]
+
+
+def _scanlines(body: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    if not (8 <= width < 32768 and body[0] == 2 and body[1] == 2 and body[2] < 128):
+        return body[: height * width * 4].reshape(height, width, 4)
+    rgbe = np.empty((height, 4, width), np.uint8)
+    place = 0
+    for row in range(height):
+        if body[place] != 2 or body[place + 1] != 2:
+            raise ValueError("scanline without its mark")
+        place += 4
+        for channel in range(4):
+            place = _run(body, place, rgbe[row, channel])
+    return rgbe.transpose(0, 2, 1)
+
+
+def _run(body: NDArray[np.uint8], place: int, row: NDArray[np.uint8]) -> int:
+    """Decode one run-length coded channel of a scanline; return where the next one begins."""
+    column = 0
+    while column < row.size:
+        count = int(body[place])
+        if count > 128:
+            count -= 128
+            row[column : column + count] = body[place + 1]
+            place += 2
+        else:
+            row[column : column + count] = body[place + 1 : place + 1 + count]
+            place += 1 + count
+        column += count
+        if count == 0 or column > row.size:
+            raise ValueError("run beyond the scanline")
+    return place

@@ -1,0 +1,8 @@
+"""Light in English: captions, and what changed between two pictures."""
+
+from ._caption import caption_text, content_text, light_text
+from ._change import Change, Side, changes_between
+from ._motion import motion_text
+from ._vocabulary import Words
+
+__all__ = ["Change", "Side", "Words", "caption_text", "changes_between", "content_text", "light_text", "motion_text"]

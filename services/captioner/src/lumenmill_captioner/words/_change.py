@@ -1,0 +1,182 @@
+"""What changed in the light between two pictures, as an instruction and as a statement.
+
+A change is told when it can be seen. The thresholds: direction 15°; hardness 0.15; contrast 0.75 stops; colour 20 mired
+(about four just-noticeable differences of 5.5 mired); brightness 0.4 stops.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lumenmill.common.v1 import light_pb2
+
+from lumenmill_captioner.measure import AttributeName, angle_between_deg, mired
+
+from ._vocabulary import Words, capitalised, listed, source_noun
+
+DIRECTION_DEG = 15.0
+HARDNESS = 0.15
+CONTRAST_EV = 0.75
+COLOR_MIRED = 20.0
+INTENSITY_EV = 0.4
+
+
+@dataclass(frozen=True)
+class Side:
+    """The light of one picture: attributes, and names of its environment maps where they are known."""
+
+    attributes: light_pb2.LightAttributes
+    map_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """What changed. `attributes` names fields of LightAttributes in their order."""
+
+    instruction: str
+    text: str
+    attributes: tuple[str, ...]
+
+
+@dataclass
+class _Parts:
+    instruction: list[str]
+    statement: list[str]
+    attributes: list[str]
+
+
+def changes_between(before: Side, after: Side, words: Words) -> Change:
+    """Return what changed; fields that either side lacks are not compared."""
+    parts = _Parts([], [], [])
+    kinds_changed = bool(before.attributes.kinds and after.attributes.kinds) and (
+        before.attributes.kinds[0] != after.attributes.kinds[0] or before.map_names != after.map_names
+    )
+    if kinds_changed:
+        _replaced(before, after, parts)
+    _moved(before.attributes, after.attributes, words, parts, kinds_changed)
+    _compare(before.attributes, after.attributes, words, parts)
+    if kinds_changed:
+        parts.attributes.append("kinds")
+    if not parts.attributes:
+        return Change("Leave the light as it is.", words.pick(_UNCHANGED), ())
+    instruction = capitalised(listed(parts.instruction)) + "."
+    statement = capitalised(listed(parts.statement)) + "."
+    return Change(instruction, statement, tuple(dict.fromkeys(parts.attributes)))
+
+
+_UNCHANGED = ("The light has not changed visibly.", "No change of the light can be seen.")
+
+
+def _replaced(before: Side, after: Side, parts: _Parts) -> None:
+    old = source_noun(before.attributes.kinds, before.map_names)
+    new = source_noun(after.attributes.kinds, after.map_names)
+    if old == new:
+        names = {
+            light_pb2.LIGHT_KIND_AREA: "lamp",
+            light_pb2.LIGHT_KIND_DIRECTIONAL: "distant light",
+            light_pb2.LIGHT_KIND_ENVIRONMENT_MAP: "light of other surroundings",
+        }
+        old = "light"
+        new = names.get(after.attributes.kinds[0], "light of another kind")
+    old, new = (f"a {name}" if name in {"lamp", "distant light"} else name for name in (old, new))
+    parts.instruction.append(f"replace the {old} with {new}")
+    parts.statement.append(f"the {old} has given way to {new}")
+
+
+def _moved(
+    before: light_pb2.LightAttributes, after: light_pb2.LightAttributes, words: Words, parts: _Parts, replaced: bool
+) -> None:
+    angle = angle_between_deg(before, after)
+    if angle is None or angle < DIRECTION_DEG:
+        return
+    turn = abs((after.azimuth_deg - before.azimuth_deg + 180.0) % 360.0 - 180.0)
+    if abs(after.elevation_deg - before.elevation_deg) >= DIRECTION_DEG / 2.0:
+        parts.attributes.append("elevation_deg")
+    if turn >= DIRECTION_DEG / 2.0:
+        parts.attributes.insert(0, "azimuth_deg")
+    old, new = words.side(before.azimuth_deg), words.side(after.azimuth_deg)
+    same_side = round(before.azimuth_deg / 45.0) % 8 == round(after.azimuth_deg / 45.0) % 8
+    noun = words.pick(("the light", "the main light", "the key light"))
+    if replaced:
+        parts.instruction.append(f"let it come from {new}")
+        parts.statement.append(f"it now comes from {new}")
+    elif same_side or max(before.elevation_deg, after.elevation_deg) > 72.0:
+        _raised(before, after, noun, new, parts)
+    else:
+        parts.instruction.append(f"move {noun} from {old} to {new}")
+        parts.statement.append(f"{noun} has moved from {old} to {new}")
+
+
+def _raised(
+    before: light_pb2.LightAttributes, after: light_pb2.LightAttributes, noun: str, new: str, parts: _Parts
+) -> None:
+    if "elevation_deg" not in parts.attributes:
+        turn = (after.azimuth_deg - before.azimuth_deg + 180.0) % 360.0 - 180.0
+        side = "right" if turn > 0.0 else "left"
+        parts.instruction.append(f"turn {noun} a little to the {side}")
+        parts.statement.append(f"{noun} has turned a little to the {side}")
+    elif after.elevation_deg > before.elevation_deg:
+        parts.instruction.append(f"raise {noun}")
+        parts.statement.append(f"{noun} stands higher")
+    else:
+        parts.instruction.append(f"lower {noun} to {new}")
+        parts.statement.append(f"{noun} stands lower, at {new}")
+
+
+def _both(before: light_pb2.LightAttributes, after: light_pb2.LightAttributes, name: AttributeName) -> bool:
+    return before.HasField(name) and after.HasField(name)
+
+
+def _compare(before: light_pb2.LightAttributes, after: light_pb2.LightAttributes, words: Words, parts: _Parts) -> None:
+    steps: Sequence[tuple[AttributeName, float, float, tuple[str, str], tuple[str, str]]] = (
+        (
+            "hardness",
+            HARDNESS,
+            after.hardness - before.hardness,
+            ("make its shadows harder", "soften its shadows"),
+            ("its shadows are harder", "its shadows are softer"),
+        ),
+        (
+            "contrast_ev",
+            CONTRAST_EV,
+            after.contrast_ev - before.contrast_ev,
+            ("deepen the contrast", "lower the contrast"),
+            ("the contrast is stronger", "the contrast is weaker"),
+        ),
+        (
+            "color_temperature_k",
+            COLOR_MIRED,
+            _mired_change(before, after),
+            ("make it warmer", "make it cooler"),
+            ("its colour is warmer", "its colour is cooler"),
+        ),
+        (
+            "intensity_ev",
+            INTENSITY_EV,
+            after.intensity_ev - before.intensity_ev,
+            ("brighten it", "dim it"),
+            ("it is brighter", "it is dimmer"),
+        ),
+    )
+    for name, threshold, change, orders, statements in steps:
+        if not _both(before, after, name) or abs(change) < threshold:
+            continue
+        degree = _degree(name, abs(change), threshold, words)
+        down = int(change < 0.0)
+        parts.attributes.append(name)
+        parts.instruction.append(orders[down] + degree)
+        parts.statement.append(statements[down] + degree)
+
+
+def _mired_change(before: light_pb2.LightAttributes, after: light_pb2.LightAttributes) -> float:
+    if not _both(before, after, "color_temperature_k"):
+        return 0.0
+    return mired(after.color_temperature_k) - mired(before.color_temperature_k)
+
+
+def _degree(name: str, change: float, threshold: float, words: Words) -> str:
+    if name == "intensity_ev" and change >= 0.75:
+        stops = round(change)
+        return f" by about {('one stop', 'two stops', 'three stops', 'four stops')[min(stops, 4) - 1]}"
+    if change < 2.0 * threshold:
+        return words.pick((" a little", " slightly"))
+    return " a lot" if change > 6.0 * threshold else ""
