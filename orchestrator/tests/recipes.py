@@ -52,7 +52,8 @@ nodes:
     with:
       subject: {media: "${image.images[0].image}", known_light: "${image.images[0].light}", intrinsics: "${maps.maps}"}
     gates:
-      - {reason: direction_off, reject_when: {value: "${result.error.direction_deg}", above: "${params.largest_error_deg}"}}
+      - reason: direction_off
+        reject_when: {value: "${result.error.direction_deg}", above: "${params.largest_error_deg}"}
   variant_caption:
     call: captioner.Caption
     model: tiny

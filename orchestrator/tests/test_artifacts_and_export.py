@@ -96,14 +96,22 @@ async def test_the_store_is_listed_verified_and_swept(house: House) -> None:
             assert house.store.verify(artifact)
 
 
-async def test_damage_is_found(house: House) -> None:
-    artifact = await _upload(house, b"sound", "text/plain")
-    path = Path(artifact.uri.removeprefix("file://"))
+def _spoil(path: Path) -> None:
     path.chmod(0o644)
     path.write_bytes(b"rotten")
+
+
+async def test_damage_is_found(house: House) -> None:
+    artifact = await _upload(house, b"sound", "text/plain")
+    _spoil(Path(artifact.uri.removeprefix("file://")))
     responses = [r async for r in house.artifacts.VerifyStore(service_pb2.VerifyStoreRequest())]
     assert [r.damaged.sha256 for r in responses if r.HasField("damaged")] == [artifact.sha256]
     assert responses[-1].num_checked == 1
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
 
 
 @pytest.mark.parametrize("embed_media", [True, False])
@@ -117,8 +125,7 @@ async def test_a_run_is_exported_and_opened_by_datasets(house: House, tmp_path: 
     assert result.num_samples == 90
     folder = tmp_path / "dataset"
     for file in result.files:
-        (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file.path).write_bytes(house.store.read_bytes(file.artifact))
+        _write(folder / file.path, house.store.read_bytes(file.artifact))
     dataset = load_dataset("parquet", data_dir=str(folder), cache_dir=str(tmp_path / "cache"))
     assert sum(split.num_rows for split in dataset.values()) == 90
     groups = {name: set(split["group_id"]) for name, split in dataset.items()}

@@ -71,11 +71,15 @@ async def _orchestrator(
             yield run_pb2_grpc.RunServiceStub(channel), process
 
 
+def _num_lines(file: Path) -> int:
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
 async def _killed_while_walking(
     runs: Any, process: subprocess.Popen[bytes], run_id: str, num_made: int, made: Path
 ) -> None:
     async with asyncio.timeout(60):
-        while not made.exists() or len(made.read_text().splitlines()) < num_made:
+        while _num_lines(made) < num_made:
             await asyncio.sleep(0.01)
             run = (await runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run
             assert run.state in (run_pb2.RUN_STATE_QUEUED, run_pb2.RUN_STATE_RUNNING)
@@ -126,7 +130,7 @@ async def test_a_model_that_moves_is_found_again(tmp_path: Path) -> None:
         async with _orchestrator(tmp_path, str(models), f"sqlite:///{tmp_path}/o.sqlite") as (runs, _):
             await runs.SubmitRun(request)
             async with asyncio.timeout(30):
-                while not made.exists() or len(made.read_text().splitlines()) < 5:
+                while _num_lines(made) < 5:
                     await asyncio.sleep(0.01)
             first.close()
             (tmp_path / "tiny.json").unlink()

@@ -13,13 +13,13 @@ _RECIPES = Path(__file__).parents[2] / "recipes"
 _TINY: dict[str, dict[str, Any]] = {
     "demo": {"prompter_model": "tiny", "image_model": "tiny", "captioner_model": "tiny", "num_img_sets": 3},
     "light-groups": {"prompter_model": "tiny", "image_model": "tiny", "captioner_model": "tiny", "num_img_sets": 2},
-    "full": {
-        name: "tiny"
-        for name in (
+    "full": dict.fromkeys(
+        (
             "prompter_model", "imager_model", "relighter_model", "decomposer_model", "captioner_model", "t2v_model",
             "i2v_model",
-        )
-    },
+        ),
+        "tiny",
+    ),
 }  # fmt: skip
 
 

@@ -27,7 +27,9 @@ async def test_a_gate_refuses_what_was_not_measured(house: House) -> None:
 
 async def test_a_gate_may_let_pass_what_was_not_measured(house: House) -> None:
     house.family.direction_error_deg = float("nan")
-    run = await house.run(SMALL.replace("{reason: direction_off,", "{reason: direction_off, when_missing: accept,"))
+    run = await house.run(
+        SMALL.replace("reason: direction_off\n", "reason: direction_off\n        when_missing: accept\n")
+    )
     assert counts(run)["caption"].num_accepted == 3
 
 

@@ -19,7 +19,7 @@ from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill.relighter.v1 import relighter_pb2, relighter_pb2_grpc
 from lumenmill.video.v1 import video_pb2, video_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore, open_store
-from lumenmill_common.errors import InvalidArgumentError, UnavailableError
+from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext, JobQueue, Work
 from lumenmill_common.serve import Contract, Service, serve
 from lumenmill_common.settings import ServiceSettings
@@ -100,43 +100,43 @@ class TinyServicer(
         async for event in self._jobs.respond(request, response, self._family.work(call, request, make)):
             yield event
 
-    async def GeneratePromptSets(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def GeneratePromptSets(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
         async for event in self._respond("sets", request, prompter_pb2.GeneratePromptSetsResponse, self._sets):
             yield event
 
-    async def WriteMotionPrompts(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def WriteMotionPrompts(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
         async for event in self._respond("motions", request, prompter_pb2.WriteMotionPromptsResponse, self._motions):
             yield event
 
-    async def WriteEditPrompts(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def WriteEditPrompts(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
         async for event in self._respond("edits", request, prompter_pb2.WriteEditPromptsResponse, self._edits):
             yield event
 
-    async def GenerateImages(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def GenerateImages(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
         async for event in self._respond("image", request, imager_pb2.GenerateImagesResponse, self._images):
             yield event
 
-    async def Relight(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def Relight(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
         async for event in self._respond("relight", request, relighter_pb2.RelightResponse, self._relit):
             yield event
 
-    async def Decompose(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def Decompose(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
         async for event in self._respond("decompose", request, relighter_pb2.DecomposeResponse, self._decomposed):
             yield event
 
-    async def Caption(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def Caption(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
         async for event in self._respond("caption", request, captioner_pb2.CaptionResponse, self._caption):
             yield event
 
-    async def CompareLight(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def CompareLight(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
         async for event in self._respond("compare", request, captioner_pb2.CompareLightResponse, self._compared):
             yield event
 
-    async def GenerateVideo(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def GenerateVideo(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
         async for event in self._respond("video", request, video_pb2.GenerateVideoResponse, self._video):
             yield event
 
-    async def DecomposeVideo(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def DecomposeVideo(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
         async for event in self._respond("decompose_video", request, video_pb2.DecomposeVideoResponse, self._clip_maps):
             yield event
 
@@ -263,8 +263,6 @@ def tiny_service(family: TinyFamily, num_workers: int = 1, max_queue_length: int
     ]
     return Service(name="tiny", contracts=contracts, model=family.describe, jobs=jobs)
 
-
-__all__ = ["TinyFamily", "UnavailableError", "light_from", "tiny_service"]
 
 if __name__ == "__main__":
     store_url, address_file, count_file, step_s = sys.argv[1:5]

@@ -1,7 +1,7 @@
 """The calls that recipes may name, read from the contracts themselves.
 
-A recipe names an RPC as `relighter.Relight`. Every package `lumenmill.<service>.v1` is looked through for RPCs of the one
-heavy shape (a request with `job`, a stream of events with a `result`), so a new contract needs no code here.
+A recipe names an RPC as `relighter.Relight`. Every package `lumenmill.<service>.v1` is looked through for RPCs of the
+one heavy shape (a request with `job`, a stream of events with a `result`), so a new contract needs no code here.
 """
 
 import importlib
@@ -71,7 +71,9 @@ def _methods_of(file: FileDescriptor) -> Iterator[Method]:
     for service in file.services_by_name.values():
         for method in service.methods:
             result = method.output_type.fields_by_name.get("result")
-            if not method.server_streaming or result is None or "job" not in method.input_type.fields_by_name:
+            if not method.server_streaming or "job" not in method.input_type.fields_by_name:
+                continue
+            if result is None or result.message_type is None:
                 continue
             yield Method(
                 call=f"{short_name}.{method.name}",

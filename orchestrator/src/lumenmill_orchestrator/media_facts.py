@@ -11,7 +11,7 @@ _READABLE = frozenset({"image/jpeg", "image/png", "image/webp"})
 
 
 def image_facts(path: Path, media_type: str) -> artifact_pb2.ImageFacts | None:
-    """Size and channels of a display-referred image; None for other media and for files that are not what they claim."""
+    """Size and channels of a display-referred image; None for other media and for what is not what it claims."""
     if media_type not in _READABLE:
         return None
     try:

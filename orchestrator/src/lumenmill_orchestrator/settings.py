@@ -7,7 +7,7 @@ __all__ = ["OrchestratorSettings"]
 
 
 class OrchestratorSettings(ServiceSettings):
-    """What the orchestrator reads besides what every service reads. Each field is LUMENMILL_<FIELD>, in capitals."""
+    """What the orchestrator reads besides what every service reads. Each is LUMENMILL_<FIELD>, in capitals."""
 
     database_url: str = Field(
         default="sqlite:///./.lumenmill/orchestrator.sqlite",
@@ -15,8 +15,8 @@ class OrchestratorSettings(ServiceSettings):
     )
     models: str = Field(
         default="",
-        description="The models of the mesh: a JSON or YAML file of names and addresses, read again when it changes, or "
-        "the mapping itself, `{studio: 127.0.0.1:5001}`.",
+        description="The models of the mesh: a JSON or YAML file of names and addresses, read again when it changes, "
+        "or the mapping itself, `{studio: 127.0.0.1:5001}`.",
     )
     executor_id: str = Field(
         default="orchestrator-0",

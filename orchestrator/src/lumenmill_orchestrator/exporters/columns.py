@@ -176,7 +176,7 @@ def _facts(artifact: Any) -> dict[str, Any]:
 
 
 def _light_columns(light: light_pb2.Light) -> dict[str, Any]:
-    kinds = [_LIGHT_KIND_OF_SOURCE[source.WhichOneof("kind")] for source in light.sources if source.WhichOneof("kind")]
+    kinds = [_LIGHT_KIND_OF_SOURCE[kind] for source in light.sources if (kind := source.WhichOneof("kind"))]
     names = [
         light_pb2.LightKind.Name(kind).removeprefix("LIGHT_KIND_").lower()
         for kind in kinds or [light_pb2.LIGHT_KIND_TEXT]
@@ -223,7 +223,8 @@ def _source_columns(source: light_pb2.LightSource) -> dict[str, Any]:
 
 
 def _attributes(attributes: light_pb2.LightAttributes) -> dict[str, float | None]:
-    return {name: getattr(attributes, name) if attributes.HasField(name) else None for name in _ATTRIBUTES}
+    stated = {field.name: value for field, value in attributes.ListFields()}
+    return {name: stated.get(name) for name in _ATTRIBUTES}
 
 
 def _camera_columns(camera: camera_pb2.Camera) -> dict[str, Any]:

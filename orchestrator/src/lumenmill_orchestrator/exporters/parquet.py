@@ -32,13 +32,11 @@ def export_parquet(
     """Write samples as `data/<split>-00000.parquet`. See exporters.seam.Exporter."""
     (folder / "data").mkdir(parents=True, exist_ok=True)
     splits: dict[str, _SplitWriter] = {}
-    num_written = 0
-    for sample in samples:
+    for num_written, sample in enumerate(samples, 1):
         split = split_of(sample)
         writer = splits.get(split) or splits.setdefault(split, _SplitWriter(folder, split))
         media = {role: store.read_bytes(artifact) for role, artifact in sample.media.items()} if embed_media else {}
         writer.add(row_of(sample, dict(media)), sum(map(len, media.values())))
-        num_written += 1
         on_sample(num_written)
     return [file for split in sorted(splits) for file in splits[split].close()]
 

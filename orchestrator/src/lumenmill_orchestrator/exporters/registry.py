@@ -55,7 +55,7 @@ class Exporters:
         self,
         run_id: str,
         format_: "run_pb2.ExportFormat.ValueType",
-        embed_media: bool,  # noqa: FBT001 - passed on as it came
+        embed_media: bool,
         result: run_pb2.ExportResult,
     ) -> None:
         files = result.SerializeToString(deterministic=True)
@@ -87,7 +87,7 @@ class _Export:
         store: ArtifactStore,
         exporter: Exporter,
         run_id: str,
-        embed_media: bool,  # noqa: FBT001
+        embed_media: bool,
     ) -> None:
         self._samples, self._store, self._exporter = samples, store, exporter
         self._run_id, self._embed_media = run_id, embed_media

@@ -61,8 +61,8 @@ class Mesh:
         self._security = security
         self._models: dict[str, MeshModel] = {}
         self._refreshing: asyncio.Task[None] | None = None
-        # Closing a channel would cancel the calls on it. Left open, they break with UNAVAILABLE by themselves and are made
-        # again at the new address.
+        # Closing a channel would cancel the calls on it. Left open, they break with UNAVAILABLE by themselves and are
+        # made again at the new address.
         self._retired: list[grpc.aio.Channel] = []
 
     async def start(self) -> None:
@@ -172,7 +172,7 @@ class Mesh:
         return addresses
 
     async def _ask(self, entry: MeshModel) -> None:
-        health = health_pb2_grpc.HealthStub(entry.channel)
+        health: Any = health_pb2_grpc.HealthStub(entry.channel)
         models = model_pb2_grpc.ModelServiceStub(entry.channel)
         try:
             status = await call_unary(health.Check, health_pb2.HealthCheckRequest(), timeout_s=_ANSWER_WITHIN_S)

@@ -1,4 +1,4 @@
-"""Conditions of `when:` and gates: comparisons of values, three-valued, so that a missing number is never taken for a good one."""
+"""Conditions of `when:` and gates: three-valued, so that a missing number is never taken for a good one."""
 
 import math
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class _Comparison:
         value = self.value.evaluate(scope)
         operand = self.operand.evaluate(scope) if isinstance(self.operand, Reference) else self.operand
         if self.operator == "present":
-            return (not _unknown(value)) == operand
+            return bool((not _unknown(value)) == operand)
         if _unknown(value) or _unknown(operand):
             return None
         return bool((_NUMERIC.get(self.operator) or _OTHER[self.operator])(value, operand))

@@ -22,7 +22,7 @@ class FanOut:
     elements: Reference
     at_most: int | None
     aligned_node: str | None
-    """The fan-out node whose instances are the elements, when `for_each` names one: instance i then waits for instance i alone."""
+    """The fan-out node that `for_each` names, if it does: instance i then waits for its instance i alone."""
 
 
 @dataclass(frozen=True)

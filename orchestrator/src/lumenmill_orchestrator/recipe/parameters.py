@@ -1,4 +1,4 @@
-"""Parameters of a recipe: declared with a type, a default and bounds; given by the caller; checked before anything runs."""
+"""Parameters of a recipe: declared with a type, a default and bounds; checked before anything runs."""
 
 import math
 from collections.abc import Mapping
@@ -159,7 +159,7 @@ def _bound(where: Located | None, problems: Problems) -> float | None:
 def resolve_parameters(
     declared: Mapping[str, Parameter], given: Mapping[str, Any], problems: Problems
 ) -> dict[str, Any]:
-    """The values in effect: what was given, over the defaults. Notes a problem for each wrong, unknown or absent one."""
+    """The values in effect: what was given, over the defaults. Notes a problem for each that is wrong or absent."""
     values = {name: parameter.default for name, parameter in declared.items() if parameter.has_default}
     for name, value in given.items():
         parameter = declared.get(name)

@@ -112,7 +112,7 @@ def parse_reference(path: str, types: Mapping[str, ValueType]) -> Reference:
         match = _STEP.match(path, position)
         if match is None:
             raise ReferenceProblem(
-                f"`${{{path}}}` is not a path at `{path[position:]}`; paths are made of `.field`, `[0]`, `[each_index]`, `[*]`"
+                f"`${{{path}}}` is not a path at `{path[position:]}`; made of `.field`, `[0]`, `[each_index]`, `[*]`"
             )
         step = _step(match, types, path)
         current, spread = _typed(current, step, spread, path)
@@ -189,7 +189,8 @@ def _flat(values: Iterable[Any]) -> Iterator[Any]:
 
 def _member(value: Any, name: str) -> Any:
     if not isinstance(value, Message):
-        return value[name] if name in value else MISSING
+        # Not get(): maps of messages are not asked for keys that they lack, since that would make them.
+        return value[name] if name in value else MISSING  # noqa: SIM401 - see above
     field = value.DESCRIPTOR.fields_by_name[name]
     if field.has_presence and not value.HasField(name):
         return MISSING

@@ -1,12 +1,8 @@
 """`with:` — a message in proto JSON form with references, compiled once into a builder that fills messages fast."""
 
-import base64
-import binascii
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
@@ -14,29 +10,29 @@ from google.protobuf.message import Message
 
 from lumenmill_orchestrator.contracts import message_class
 from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
+from lumenmill_orchestrator.recipe.fills import (
+    Fill,
+    Produce,
+    append_fill,
+    comprehension_fill,
+    map_fill,
+    reference_fill,
+    text_fill,
+)
+from lumenmill_orchestrator.recipe.literals import scalar_literal
 from lumenmill_orchestrator.recipe.references import (
-    MISSING,
     Reference,
     ReferenceProblem,
     Scope,
     parse_reference,
     whole_reference,
 )
-from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type, is_map_field
+from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type, is_map_field, message_of
 
 __all__ = ["MessageBuilder", "RequestCompiler"]
 
 _EMBEDDED = re.compile(r"\$\{([^{}]*)\}")
 _WELL_KNOWN = "google.protobuf."
-_INTEGER_RANGES = {
-    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
-    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
-    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
-    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
-}
-
-Fill = Callable[[Message, Scope], None]
-Produce = Callable[[Scope], Any]
 
 
 @dataclass
@@ -113,7 +109,7 @@ class RequestCompiler:
             self._problems.add(value, f"`{target.name}` is a {wanted}, but `${{{path}}}` is a {reference.type}")
             return
         builder.references.append(reference)
-        builder.fills.append(_reference_fill(target, reference))
+        builder.fills.append(reference_fill(target, reference))
 
     def _scalar(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
         if isinstance(value.value, str) and _EMBEDDED.search(value.value):
@@ -143,19 +139,18 @@ class RequestCompiler:
             parts.append(reference)
             position = match.end()
         parts.append(value.value[position:])
-        name = target.name
         builder.references.extend(part for part in parts if isinstance(part, Reference))
-        builder.fills.append(lambda message, scope: setattr(message, name, _joined(parts, scope)))
+        builder.fills.append(text_fill(target, parts))
 
     def _nested(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
         name = target.name
-        if target.message_type.full_name.startswith(_WELL_KNOWN):
+        if message_of(target).full_name.startswith(_WELL_KNOWN):
             try:
                 ParseDict(value.plain(), getattr(builder.constant, name))
             except ParseError as error:
-                self._problems.add(value, f"`{name}` is a {target.message_type.name}: {error}")
+                self._problems.add(value, f"`{name}` is a {message_of(target).name}: {error}")
             return
-        inner = self.message(value, target.message_type)
+        inner = self.message(value, message_of(target))
         if not inner.fills:
             getattr(builder.constant, name).CopyFrom(inner.constant)
             getattr(builder.constant, name).SetInParent()
@@ -168,9 +163,9 @@ class RequestCompiler:
             self._problems.add(value, f"`{target.name}` must be a mapping from names to values")
             return
         for key, entry in value.items():
-            produce = self._element(builder, target.message_type.fields_by_name["value"], entry)
+            produce = self._element(builder, message_of(target).fields_by_name["value"], entry)
             if produce is not None:
-                builder.fills.append(_map_fill(target, key, produce))
+                builder.fills.append(map_fill(target, key, produce))
 
     def _repeated(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
         if value.is_mapping and value.get("for_each") is not None:
@@ -189,7 +184,7 @@ class RequestCompiler:
                 continue
             produce = self._element(builder, target, entry)
             if produce is not None:
-                builder.fills.append(_append_fill(target, produce))
+                builder.fills.append(append_fill(target, produce))
 
     def _comprehension(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
         self._problems.unknown_keys(value, ("for_each", "value"))
@@ -211,7 +206,7 @@ class RequestCompiler:
         if produce is None:
             return
         builder.references.append(reference)
-        builder.fills.append(_comprehension_fill(target, reference, produce))
+        builder.fills.append(comprehension_fill(target, reference, produce))
 
     def _element(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> Produce | None:
         """A function that makes one element of a list or map from a scope."""
@@ -238,139 +233,3 @@ class RequestCompiler:
             self._problems.add(value, f"an element of `{target.name}` {error}")
             return None
         return lambda _scope: literal
-
-
-def scalar_literal(target: FieldDescriptor, value: Any) -> Any:
-    """A YAML scalar as the Python value of a field.
-
-    Raises:
-        ValueError: when it does not fit, in words that go after the field's name.
-    """
-    kind = field_type(target).kind
-    if kind is TypeKind.ENUM:
-        return _enum_literal(target, value)
-    if kind is TypeKind.BYTES:
-        return _bytes_literal(value)
-    if kind is TypeKind.BOOL and isinstance(value, bool):
-        return value
-    if kind is TypeKind.STRING and isinstance(value, str):
-        return value
-    if kind is TypeKind.INT and isinstance(value, int) and not isinstance(value, bool):
-        low, high = _INTEGER_RANGES[target.cpp_type]
-        if not low <= value <= high:
-            raise ValueError(f"must lie between {low} and {high}")
-        return value
-    if kind is TypeKind.FLOAT and isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise ValueError("must be a finite number")
-        return float(value)
-    raise ValueError(f"is a {kind.value}, but this is {_described(value)}")
-
-
-def _enum_literal(target: FieldDescriptor, value: Any) -> int:
-    names = target.enum_type.values_by_name
-    if isinstance(value, str) and value in names:
-        return int(names[value].number)
-    raise ValueError(f"is a {target.enum_type.name}, which has no {_described(value)}{did_you_mean(str(value), names)}")
-
-
-def _bytes_literal(value: Any) -> bytes:
-    try:
-        return base64.b64decode(value, validate=True)
-    except (TypeError, binascii.Error):
-        raise ValueError("is bytes; write them in base64") from None
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, Located | dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    return "nothing" if value is None else f"`{value}`"
-
-
-def _joined(parts: list[str | Reference], scope: Scope) -> str:
-    return "".join(part if isinstance(part, str) else _text(part.evaluate(scope)) for part in parts)
-
-
-def _text(value: Any) -> str:
-    return "" if value is MISSING else str(value)
-
-
-def _reference_fill(target: FieldDescriptor, reference: Reference) -> Fill:
-    name = target.name
-    evaluate = reference.evaluate
-
-    def fill_scalar(message: Message, scope: Scope) -> None:
-        value = evaluate(scope)
-        if value is not MISSING:
-            setattr(message, name, value)
-
-    def fill_message(message: Message, scope: Scope) -> None:
-        value = evaluate(scope)
-        if value is not MISSING:
-            getattr(message, name).CopyFrom(value)
-
-    def fill_list(message: Message, scope: Scope) -> None:
-        value = evaluate(scope)
-        if value is not MISSING:
-            getattr(message, name).extend(element for element in value if element is not MISSING)
-
-    def fill_map(message: Message, scope: Scope) -> None:
-        value = evaluate(scope)
-        if value is not MISSING:
-            for key in value:
-                _set_map_entry(getattr(message, name), key, value[key])
-
-    if is_map_field(target):
-        return fill_map
-    if target.is_repeated:
-        return fill_list
-    return fill_scalar if target.message_type is None else fill_message
-
-
-def _append_fill(target: FieldDescriptor, produce: Produce) -> Fill:
-    name = target.name
-
-    def fill(message: Message, scope: Scope) -> None:
-        value = produce(scope)
-        if value is not MISSING:
-            getattr(message, name).append(value)
-
-    return fill
-
-
-def _map_fill(target: FieldDescriptor, key: str, produce: Produce) -> Fill:
-    name = target.name
-
-    def fill(message: Message, scope: Scope) -> None:
-        value = produce(scope)
-        if value is not MISSING:
-            _set_map_entry(getattr(message, name), key, value)
-
-    return fill
-
-
-def _set_map_entry(container: Any, key: str, value: Any) -> None:
-    if isinstance(value, Message):
-        container[key].CopyFrom(value)
-    else:
-        container[key] = value
-
-
-def _comprehension_fill(target: FieldDescriptor, reference: Reference, produce: Produce) -> Fill:
-    name = target.name
-
-    def fill(message: Message, scope: Scope) -> None:
-        getattr(message, name).extend(_comprehended(reference.evaluate(scope), produce, scope))
-
-    return fill
-
-
-def _comprehended(elements: Any, produce: Produce, scope: Scope) -> Iterator[Any]:
-    if elements is MISSING:
-        return
-    for index, element in enumerate(elements):
-        made = produce({**scope, "each": element, "each_index": index})
-        if made is not MISSING:
-            yield made

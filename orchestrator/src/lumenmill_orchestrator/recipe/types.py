@@ -6,7 +6,16 @@ from enum import StrEnum
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-__all__ = ["TypeKind", "ValueType", "field_type", "is_map_field", "message_type", "record_type", "scalar_type"]
+__all__ = [
+    "TypeKind",
+    "ValueType",
+    "field_type",
+    "is_map_field",
+    "message_of",
+    "message_type",
+    "record_type",
+    "scalar_type",
+]
 
 
 class TypeKind(StrEnum):
@@ -91,6 +100,13 @@ def record_type(members: Mapping[str, ValueType]) -> ValueType:
     return ValueType(TypeKind.RECORD, members=members)
 
 
+def message_of(field: FieldDescriptor) -> Descriptor:
+    """The message type of a field that has one."""
+    if field.message_type is None:
+        raise TypeError(f"`{field.full_name}` is no message")
+    return field.message_type
+
+
 def is_map_field(field: FieldDescriptor) -> bool:
     """Whether a field is a protobuf map."""
     return field.message_type is not None and field.message_type.GetOptions().map_entry
@@ -99,7 +115,7 @@ def is_map_field(field: FieldDescriptor) -> bool:
 def field_type(field: FieldDescriptor) -> ValueType:
     """The type of a field of a message."""
     if is_map_field(field):
-        return replace(field_type(field.message_type.fields_by_name["value"]), is_map=True)
+        return replace(field_type(message_of(field).fields_by_name["value"]), is_map=True)
     kind = _KIND_OF_CPP_TYPE[field.cpp_type]
     if kind is TypeKind.STRING and field.type == FieldDescriptor.TYPE_BYTES:
         kind = TypeKind.BYTES

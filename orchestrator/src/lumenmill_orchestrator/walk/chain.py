@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator.recipe import MISSING, Node, Pipeline, Requirement
@@ -132,7 +133,10 @@ class ChainWalk:
 
     async def _compute(self, place: Place, scope: Mapping[str, Any]) -> Computation:
         node = place.node
-        request: Any = node.request.build(scope)
+        try:
+            request: Any = node.request.build(scope)
+        except (TypeError, ValueError) as error:  # a value that the field cannot hold
+            return self._executor.unmade(node, InvalidArgumentError("with", str(error)))
         if node.takes_derived_seed:
             request.seed = derived_seed(
                 self._run.recipe.seed, self._pipeline.name, self._index, node.name, place.instance

@@ -37,7 +37,9 @@ class DurableWalk:
 
     def __init__(self, database_url: str, executor_id: str, walkers: Walkers) -> None:
         url = engine_url(database_url)
-        if url.get_backend_name() == "sqlite" and url.database:
+        # Only Postgres has other replicas that may take shards; a queue is polled, which takes its time.
+        self._has_replicas = url.get_backend_name() == "postgresql"
+        if not self._has_replicas and url.database:
             # A file of its own: the two writers then never wait for each other.
             url = url.set(database=f"{url.database}.dbos")
         self._engine = make_engine(url)
@@ -86,12 +88,12 @@ class DurableWalk:
         await _outside_workflows(self._start(f"run:{run_id}", self._run, run_id))
 
     async def walk_shard(self, run_id: str, pipeline: str, first: int, count: int) -> None:
-        """Enqueue a shard for any replica, and return when it was walked.
+        """Give a shard to any replica, and return when it was walked.
 
         Raises:
             Exception: whatever ended the walk of the shard.
         """
-        await _outside_workflows(self._enqueue_and_wait(run_id, pipeline, first, count))
+        await _outside_workflows(self._walk_and_wait(run_id, pipeline, first, count))
 
     async def start_chain(self, run_id: str, pipeline: str, index: int) -> None:
         """Start the workflow of a chain in this process; does nothing when there is one."""
@@ -104,9 +106,12 @@ class DurableWalk:
         with SetWorkflowID(workflow_id):
             await DBOS.start_workflow_async(workflow, *arguments)
 
-    async def _enqueue_and_wait(self, run_id: str, pipeline: str, first: int, count: int) -> None:
+    async def _walk_and_wait(self, run_id: str, pipeline: str, first: int, count: int) -> None:
         with SetWorkflowID(f"shard:{run_id}:{pipeline}:{first}"):
-            handle = await DBOS.enqueue_workflow_async(_SHARD_QUEUE, self._shard, run_id, pipeline, first, count)
+            if self._has_replicas:
+                handle = await DBOS.enqueue_workflow_async(_SHARD_QUEUE, self._shard, run_id, pipeline, first, count)
+            else:
+                handle = await DBOS.start_workflow_async(self._shard, run_id, pipeline, first, count)
         await handle.get_result(polling_interval_sec=_POLL_S)
 
 

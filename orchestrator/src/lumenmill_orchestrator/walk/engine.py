@@ -169,7 +169,9 @@ class RunEngine:
         pipeline = run.pipeline(pipeline_name)
         chain_id = pipeline.chain_id(index)
         try:
-            if run.stopped.is_set() or await asyncio.to_thread(self._runs.ended_chains, run_id, [chain_id]):
+            if run.stopped.is_set():
+                return
+            if await asyncio.to_thread(self._runs.ended_chains, run_id, [chain_id]):
                 return
             first = index - index % pipeline.source.shard_size
             count = min(pipeline.source.shard_size, pipeline.source.num_chains - first)

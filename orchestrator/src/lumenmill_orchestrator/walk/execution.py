@@ -97,7 +97,7 @@ class NodeExecutor:
         """
         model = await self.describe(node.model)
         if isinstance(model, LumenmillError):
-            return self._unmade(node, request, model)
+            return self.unmade(node, model)
         key = content_key(node.method, model, request)
         while (others := self._in_flight.get(key)) is not None:
             made = await asyncio.shield(others)
@@ -105,7 +105,7 @@ class NodeExecutor:
                 return Computation(**{**made.__dict__, "request": request, "reused": True, "duration_s": 0.0})
         mine: asyncio.Future[Computation] = asyncio.get_running_loop().create_future()
         self._in_flight[key] = mine
-        made = self._unmade(node, request, CancelledError("the run was stopped"))
+        made = self.unmade(node, CancelledError("the run was stopped"))
         try:
             made = await self._look_up_or_make(run, node, request, key, model, turn)
         finally:
@@ -127,9 +127,10 @@ class NodeExecutor:
                     return error
                 await asyncio.sleep(delay_s)
 
-    def _unmade(self, node: Node, request: Message, error: LumenmillError) -> Computation:
+    def unmade(self, node: Node, error: LumenmillError) -> Computation:
+        """What stands for a computation that was never asked for."""
         nothing = model_pb2.Model()
-        return Computation("", nothing, node.model, request, None, error, False, time.time(), 0.0, 0)  # noqa: FBT003
+        return Computation("", nothing, node.model, node.method.new_request(), None, error, False, time.time(), 0.0, 0)  # noqa: FBT003
 
     async def _look_up_or_make(
         self,

@@ -60,7 +60,7 @@ async def _elements(rule: SampleRule, walk: ChainWalk) -> list[tuple[int, Any, O
         values: Sequence[Any] = state.value() if blocked is None else []
     else:
         blocked = await states.obstacle(rule.expansion_requires, 0)
-        found = (
+        found: Any = (
             MISSING if blocked else fan_out.elements.evaluate({**walk.scope, **states.values(rule.expansion_requires)})
         )
         values = [] if found is MISSING else list(found)
@@ -90,9 +90,8 @@ async def _outcome(
 
 
 def _sample(run: ActiveRun, rule: SampleRule, scope: Mapping[str, Any], outcome: Outcome) -> run_pb2.Sample:
-    built = rule.fields.build(scope)
     sample = run_pb2.Sample()
-    sample.CopyFrom(built)
+    sample.MergeFromString(rule.fields.build(scope).SerializeToString())
     sample.run_id, sample.node, sample.kind = run.id, rule.media_node, rule.kind
     sample.verdict, sample.reason = outcome.verdict, outcome.reason
     for reference in rule.intrinsics:
@@ -102,7 +101,7 @@ def _sample(run: ActiveRun, rule: SampleRule, scope: Mapping[str, Any], outcome:
             sample.media[role].CopyFrom(entry.data)
             if entry.HasField("preview"):
                 sample.media[f"{role}_preview"].CopyFrom(entry.preview)
-    error = rule.light_error.evaluate(scope) if rule.light_error is not None else MISSING
+    error: Any = rule.light_error.evaluate(scope) if rule.light_error is not None else MISSING
     for field, value in [] if error is MISSING else error.ListFields():
         sample.scores[f"light_error_{field.name}"] = value
     return sample

@@ -58,7 +58,12 @@ class SourceExpander:
         if earlier is not None and earlier.accepted:
             return True, earlier
         counted_as = run.recipe.qualified(pipeline, call.name)
-        request: Any = call.request.build(scope)
+        try:
+            request: Any = call.request.build(scope)
+        except (TypeError, ValueError) as error:  # a value that the field cannot hold
+            raise SourceFailedError(
+                f"the request of the source of `{pipeline.name}` cannot be made: {error}"
+            ) from error
         if call.takes_derived_seed:
             request.seed = derived_seed(run.recipe.seed, pipeline.name, "source")
         made = await self._executor.compute(run, call, request, Turn(counted_as, (-run.priority, run.seq, first)))

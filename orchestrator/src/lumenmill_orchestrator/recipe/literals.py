@@ -1,0 +1,70 @@
+"""YAML scalars as values of message fields."""
+
+import base64
+import binascii
+import math
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from lumenmill_orchestrator.recipe.document import Located, did_you_mean
+from lumenmill_orchestrator.recipe.types import TypeKind, field_type
+
+__all__ = ["scalar_literal"]
+
+_INTEGER_RANGES = {
+    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
+    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
+}
+
+
+def scalar_literal(target: FieldDescriptor, value: Any) -> Any:
+    """A YAML scalar as the Python value of a field.
+
+    Raises:
+        ValueError: when it does not fit, in words that go after the field's name.
+    """
+    kind = field_type(target).kind
+    if kind is TypeKind.ENUM:
+        return _enum_literal(target, value)
+    if kind is TypeKind.BYTES:
+        return _bytes_literal(value)
+    if kind is TypeKind.BOOL and isinstance(value, bool):
+        return value
+    if kind is TypeKind.STRING and isinstance(value, str):
+        return value
+    if kind is TypeKind.INT and isinstance(value, int) and not isinstance(value, bool):
+        low, high = _INTEGER_RANGES[target.cpp_type]
+        if not low <= value <= high:
+            raise ValueError(f"must lie between {low} and {high}")
+        return value
+    if kind is TypeKind.FLOAT and isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise ValueError("must be a finite number")
+        return float(value)
+    raise ValueError(f"is a {kind.value}, but this is {_described(value)}")
+
+
+def _enum_literal(target: FieldDescriptor, value: Any) -> int:
+    kind = field_type(target)
+    names = kind.enum.values_by_name if kind.enum is not None else {}
+    if isinstance(value, str) and value in names:
+        return int(names[value].number)
+    raise ValueError(f"is a {kind.element()}, which has no {_described(value)}{did_you_mean(str(value), names)}")
+
+
+def _bytes_literal(value: Any) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (TypeError, binascii.Error):
+        raise ValueError("is bytes; write them in base64") from None
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Located | dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else f"`{value}`"

@@ -1,0 +1,23 @@
+"""What docs/recipes.md says is so."""
+
+import re
+from pathlib import Path
+
+from lumenmill_orchestrator.exporters.columns import SCHEMA
+from lumenmill_orchestrator.recipe import KnownModel, check_recipe
+
+_TEXT = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+_KNOWN = {name: KnownModel(name) for name in ("grammar", "studio", "photometric")}
+
+
+def test_the_whole_recipe_checks() -> None:
+    match = re.search(r"```yaml\n(lumenmill: 1.*?)```", _TEXT, re.DOTALL)
+    assert match is not None
+    assert check_recipe(match.group(1), "recipes.md", {}, _KNOWN).problems == []
+
+
+def test_every_column_is_explained() -> None:
+    section = _TEXT[_TEXT.index("## The exported dataset") :]
+    told = set(re.findall(r"`(\w+)`", section))
+    unexplained = [name for name in SCHEMA.names if name not in told and not name.startswith("measured_")]
+    assert not unexplained
