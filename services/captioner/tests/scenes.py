@@ -2,7 +2,9 @@
 
 import io
 import math
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import av
 import numpy as np
@@ -41,7 +43,7 @@ class Scene:
     def evidence(self) -> Evidence:
         weight = np.ones(self.linear.shape[:2], np.float32)
         shading = shading_from(self.linear, self.albedo, None)
-        return Evidence(self.display, self.linear, weight, True, self.normals, shading)
+        return Evidence(self.display, self.linear, weight, is_scene_linear=True, normals=self.normals, shading=shading)
 
 
 def sphere_scene(*lamps: Lamp, even: float = 0.05, noise: float = 0.01, side_px: int = 192, seed: int = 0) -> Scene:
@@ -66,19 +68,14 @@ def sphere_scene(*lamps: Lamp, even: float = 0.05, noise: float = 0.01, side_px:
 
 
 def exr_bytes(image: Array) -> bytes:
-    names = "RGB" if image.shape[-1] == 3 else "Y"
-    pixels = np.ascontiguousarray(image if names == "RGB" else image[..., 0], np.float32)
-    target = io.BytesIO()
+    name = "RGB" if image.shape[-1] == 3 else "Y"
+    pixels = np.ascontiguousarray(image if name == "RGB" else image[..., 0], np.float32)
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    import tempfile
-    from pathlib import Path
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.exr"
-        with OpenEXR.File(header, {names: pixels}) as file:
+        with OpenEXR.File(header, {name: pixels}) as file:
             file.write(str(path))
-        target.write(path.read_bytes())
-    return target.getvalue()
+        return path.read_bytes()
 
 
 def put_exr(store: ArtifactStore, image: Array) -> artifact_pb2.Artifact:

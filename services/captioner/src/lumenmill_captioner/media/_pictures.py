@@ -139,8 +139,8 @@ def _display_referred(data: bytes, limits: Limits) -> Picture:
                     raise ValueError(
                         f"has {image.width}×{image.height} pixels, more than the {limits.max_pixels} allowed"
                     )
-                size_px = image.size
                 upright = ImageOps.exif_transpose(image)
+                size_px = upright.size
                 rgba = _rgba(upright)
     except Image.DecompressionBombError as error:
         raise ValueError(f"has more than the {limits.max_pixels} pixels allowed") from error

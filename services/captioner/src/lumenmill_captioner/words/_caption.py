@@ -58,7 +58,7 @@ def light_text(measured: Measured, known: ExpectedLight | None, words: Words) ->
     if known and (known.attributes.kinds or known.text):
         sentences = [_known_sentence(known, words)]
     else:
-        sentences = _measured_sentences(measured.proto, words)
+        sentences = _measured_sentences(measured.proto, "clip" if measured.proto.samples else "picture", words)
     tone = _tone_sentence(measured, words)
     return " ".join([*sentences, tone] if tone else sentences)
 
@@ -85,7 +85,7 @@ def _adjectives(attributes: light_pb2.LightAttributes, words: Words) -> list[str
 
 
 def _where_sentence(adjectives: list[str], noun: str, attributes: light_pb2.LightAttributes, words: Words) -> str:
-    described = f"{', '.join(adjectives)} {noun}".strip()
+    described = f"{' '.join(adjectives)} {noun}".strip()
     if not attributes.HasField("azimuth_deg"):
         return words.pick((f"{described} falls evenly from all around.", f"the scene lies in {described}."))
     where = words.direction(attributes.azimuth_deg, attributes.elevation_deg)
@@ -103,19 +103,19 @@ def _where_sentence(adjectives: list[str], noun: str, attributes: light_pb2.Ligh
     )
 
 
-def _measured_sentences(measurement: captioner_pb2.LightMeasurement, words: Words) -> list[str]:
+def _measured_sentences(measurement: captioner_pb2.LightMeasurement, noun: str, words: Words) -> list[str]:
     attributes = measurement.attributes
     from_surfaces = bool(measurement.spherical_harmonics)
     if attributes.HasField("azimuth_deg"):
         mostly = "" if measurement.direction_confidence > 0.6 else "mostly "
         adjectives = _adjectives(attributes, words)
         where = words.direction(attributes.azimuth_deg, attributes.elevation_deg)
-        described = f"{', '.join(adjectives)} light".strip()
+        described = f"{' '.join(adjectives)} light".strip()
         return [capitalised(f"{described} comes {mostly}from {where}.")]
     unknown = words.pick(
         (
-            "The direction of the light cannot be told from this picture.",
-            "Where the light comes from cannot be told from the picture alone.",
+            f"The direction of the light cannot be told from this {noun}.",
+            f"Where the light comes from cannot be told from the {noun} alone.",
         )
     )
     if from_surfaces:
@@ -133,17 +133,23 @@ def _color_sentence(measurement: captioner_pb2.LightMeasurement, from_surfaces: 
     adjective = words.temperature(attributes.color_temperature_k)
     if from_surfaces:
         return f"The light is {adjective}."
-    return words.pick((f"Overall its tones are {adjective}.", f"The picture as a whole looks {adjective} in colour."))
+    return words.pick(
+        (
+            f"Judged by its brighter parts, the light is probably {adjective}.",
+            f"Its brighter parts suggest {adjective} light.",
+        )
+    )
 
 
 def _tone_sentence(measured: Measured, words: Words) -> str:
     """Brightness, clipping and contrast of the picture as shown, where they stand out."""
     parts = []
+    noun = "clip" if measured.proto.samples else "picture"
     ev = measured.shown_brightness_ev
     if ev >= _CLEARLY_BRIGHT_EV:
-        parts.append(words.pick(("the picture is bright", "the exposure is bright")))
+        parts.append(words.pick((f"the {noun} is bright", "the exposure is bright")))
     elif ev <= _CLEARLY_DARK_EV:
-        parts.append(words.pick(("the picture is dark overall", "the exposure is low")))
+        parts.append(words.pick((f"the {noun} is dark overall", "the exposure is low")))
     contrast = measured.scores["luminance_contrast_ev"]
     if contrast >= 6.5:
         parts.append(words.pick(("contrast is strong", "tones reach from deep black to bright")))
