@@ -33,7 +33,12 @@ def test_direction_within_5_degrees(azimuth_deg: float) -> None:
 def test_direction_of_a_key_with_fill() -> None:
     key, fill = Lamp(-50, 35, 3200), Lamp(45, 15, 6500, size_deg=50, irradiance=0.8)
     measured = measure(sphere_scene(key, fill, even=0.02).evidence())
-    assert direction_error_deg(measured, key) < 16.0
+    assert direction_error_deg(measured, key) < 12.0
+
+
+def test_direction_of_a_key_with_a_rim_light() -> None:
+    key, rim = Lamp(50, 30, 5500), Lamp(-150, 25, 8000, irradiance=2.5)
+    assert direction_error_deg(measure(sphere_scene(key, rim, even=0.02).evidence()), key) < 8.0
 
 
 @pytest.mark.parametrize("temperature_k", [2000, 2700, 3200, 4500, 6500, 9000, 14000])

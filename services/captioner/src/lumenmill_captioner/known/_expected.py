@@ -63,19 +63,36 @@ class _Source:
 class ExpectedLight:
     """Known light relative to the camera of a picture.
 
-    attributes: what follows from the sources; absent where they do not tell. map_names: names of environment maps.
+    attributes: what follows from the sources; absent where they do not tell. others: the same for each weaker source.
+    map_names: names of environment maps.
     """
 
     attributes: light_pb2.LightAttributes
     text: str
+    others: tuple[light_pb2.LightAttributes, ...] = ()
     map_names: tuple[str, ...] = ()
     _sources: tuple[_Source, ...] = field(default=(), repr=False)
 
     def shading(self, normals: Vector) -> Vector | None:
         """Return shading (N, 3) on normals of the level frame, or None when some source has unknown units."""
+        parts = self._shadings(normals)
+        return np.sum(parts, axis=0) if parts else None
+
+    def dominant_on(self, normals: Vector) -> light_pb2.LightAttributes:
+        """Return the attributes of the source that gives these surfaces the most light.
+
+        It differs from `attributes` when the strongest source stands behind everything that the camera sees.
+        """
+        parts = self._shadings(normals)
+        if len(parts) < 2:
+            return self.attributes
+        strongest = int(np.argmax([float((part @ LUMINANCE).mean()) for part in parts]))
+        return _attributes_of(self._sources[strongest])
+
+    def _shadings(self, normals: Vector) -> list[Vector]:
         parts = [source.shading(normals) for source in self._sources]
         known = [part for part in parts if part is not None]
-        return np.sum(known, axis=0) if parts and len(known) == len(parts) else None
+        return known if len(known) == len(parts) else []
 
 
 def expected_light(light: light_pb2.Light, frame: CameraFrame, read_map: MapReader, field_path: str) -> ExpectedLight:
@@ -107,7 +124,14 @@ def expected_light(light: light_pb2.Light, frame: CameraFrame, read_map: MapRead
     names = tuple(
         entry.environment_map.map.name for entry in light.sources if entry.WhichOneof("kind") == "environment_map"
     )
-    return ExpectedLight(attributes, light.text, names, sources)
+    others = tuple(_attributes_of(source) for source in ranked[1:])
+    return ExpectedLight(attributes, light.text, others, names, sources)
+
+
+def _attributes_of(source: _Source) -> light_pb2.LightAttributes:
+    attributes = light_pb2.LightAttributes(kinds=[source.kind])
+    _fill_from_source(attributes, source)
+    return attributes
 
 
 def _fill_from_source(attributes: light_pb2.LightAttributes, source: _Source) -> None:

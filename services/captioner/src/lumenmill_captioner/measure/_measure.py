@@ -36,7 +36,7 @@ Array = NDArray[np.float32]
 Vector = NDArray[np.float64]
 
 # A direction with less confidence than this is not told at all.
-MIN_DIRECTION_CONFIDENCE = 0.15
+MIN_DIRECTION_CONFIDENCE = 0.3
 _MIN_ALBEDO = 0.03
 _MIN_SURFACE_PIXELS = 200
 

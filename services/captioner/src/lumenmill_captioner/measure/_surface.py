@@ -18,6 +18,8 @@ Array = NDArray[np.float32]
 _NORMAL_STEPS = 9
 # Of the pixels in a cell those between these ranks count: below lie cast shadows, above highlights.
 _LOW_RANK, _HIGH_RANK = 0.5, 0.9
+# A single source that explains this much needs no second; a second must leave less than this part unexplained.
+_WELL_EXPLAINED, _MUCH_BETTER = 0.97, 0.6
 _HALF_ANGLES_DEG = (0.0, 10.0, 22.0, 36.0, 52.0, 70.0, 90.0)
 
 
@@ -112,11 +114,11 @@ def _explained(shading: Shading, residual: Vector) -> float:
     return 0.0 if variance <= 0.0 else max(0.0, 1.0 - float(weights @ residual**2) / variance)
 
 
-def _search(shading: Shading) -> Vector:
-    """The best of many directions for a narrow source, by weighted least squares."""
+def _search(shading: Shading, values: Vector) -> Vector:
+    """The best of many directions for a narrow source that explains `values`, by weighted least squares."""
     directions = sphere_directions(900)
     lit = np.maximum(shading.normals @ directions.T, 0.0)
-    weights, values = shading.weights, shading.luminance
+    weights = shading.weights
     mean_lit, mean_value = weights @ lit, float(weights @ values)
     covariance = weights @ ((lit - mean_lit) * (values - mean_value)[:, None])
     variance = weights @ (lit - mean_lit) ** 2
@@ -125,54 +127,74 @@ def _search(shading: Shading) -> Vector:
 
 
 def fit_key(shading: Shading) -> KeyFit | None:
-    """Fit one source and even light; None when shading does not vary with orientation.
+    """Fit one source, or two when they explain clearly more, and even light; None when shading does not vary.
 
-    Robust least squares (soft L1) over direction, strength and even light, for each of seven sizes of source.
+    Robust least squares (soft L1) over directions, strengths and even light. Of two sources the key is the one that
+    gives these surfaces more light. The size is fitted for a single source alone.
     """
     values, weights = shading.luminance, shading.weights
     scale = float(weights @ values)
     spread = float(np.sqrt(weights @ (values - scale) ** 2))
     if scale <= 0.0 or spread < 0.01 * scale:
         return None
-    start = _search(shading)
-    fits = [_fit_size(shading, start, half_angle, scale) for half_angle in _HALF_ANGLES_DEG]
-    costs = np.array([cost for cost, _ in fits])
+    first = _search(shading, values)
+    single = _single(shading, first, scale)
+    if single.explained > _WELL_EXPLAINED:
+        return single
+    model = np.maximum(shading.normals @ single.direction, 0.0) * single.strength + single.even
+    pair = _pair(shading, single.direction, _search(shading, values - model), scale)
+    unexplained = 1.0 - single.explained
+    return pair if 1.0 - pair.explained < _MUCH_BETTER * unexplained else single
+
+
+def _single(shading: Shading, start: Vector, scale: float) -> KeyFit:
+    fits = [_fit(shading, [start], half_angle, scale) for half_angle in _HALF_ANGLES_DEG]
+    costs = np.array([cost for cost, _, _ in fits])
     best = int(np.argmin(costs))
-    direction, even, strength = fits[best][1]
-    residual = values - even - strength * facing(shading.normals @ direction, _HALF_ANGLES_DEG[best])
-    explained = _explained(shading, residual)
+    _, even, sources = fits[best]
+    direction, strength = sources[0]
+    model = even + strength * facing(shading.normals @ direction, _HALF_ANGLES_DEG[best])
+    explained = _explained(shading, shading.luminance - model)
     # Narrow sources look alike on a terminator; a broad one is sure when a point fits clearly worse.
     broad = _HALF_ANGLES_DEG[best] >= 20.0 and float(costs[0]) > 1.5 * float(costs[best])
     confidence = explained * _anisotropy(even, strength) * _coverage(shading)
-    return KeyFit(
-        direction,
-        _refined_size(costs, best),
-        broad and explained > 0.9,
-        even,
-        strength,
-        explained,
-        float(np.clip(confidence, 0.0, 1.0)),
-    )
+    size_is_sure = broad and explained > 0.9
+    half_angle = _refined_size(costs, best)
+    return KeyFit(direction, half_angle, size_is_sure, even, strength, explained, float(np.clip(confidence, 0.0, 1.0)))
 
 
-def _fit_size(
-    shading: Shading, start: Vector, half_angle_deg: float, scale: float
-) -> tuple[float, tuple[Vector, float, float]]:
+def _pair(shading: Shading, first: Vector, second: Vector, scale: float) -> KeyFit:
+    _, even, sources = _fit(shading, [first, second], 0.0, scale)
+    lit = [strength * facing(shading.normals @ direction, 0.0) for direction, strength in sources]
+    explained = _explained(shading, shading.luminance - even - lit[0] - lit[1])
+    shares = [float(shading.weights @ part) for part in lit]
+    key = int(shares[1] > shares[0])
+    direction, strength = sources[key]
+    # Two equal sources leave open which one is the key.
+    lead = (shares[key] - shares[1 - key]) / max(sum(shares), 1e-9)
+    confidence = explained * _anisotropy(even, strength) * _coverage(shading) * min(1.0, 0.5 + lead)
+    return KeyFit(direction, 0.0, False, even, strength, explained, float(np.clip(confidence, 0.0, 1.0)))  # noqa: FBT003
+
+
+def _fit(
+    shading: Shading, starts: list[Vector], half_angle_deg: float, scale: float
+) -> tuple[float, float, list[tuple[Vector, float]]]:
+    """Return the cost, the even light, and direction and strength of each source."""
     roots = np.sqrt(shading.weights)
     values = shading.luminance / scale
 
     def residuals(parameters: Vector) -> Vector:
-        vector = parameters[:3]
-        direction = vector / np.linalg.norm(vector)
-        model = abs(parameters[3]) + abs(parameters[4]) * facing(shading.normals @ direction, half_angle_deg)
-        return np.asarray(roots * (model - values))
+        vectors = parameters[1:].reshape(-1, 4)
+        directions = vectors[:, :3] / np.linalg.norm(vectors[:, :3], axis=-1, keepdims=True)
+        lit = facing(shading.normals @ directions.T, half_angle_deg) @ np.abs(vectors[:, 3])
+        return np.asarray(roots * (abs(parameters[0]) + lit - values))
 
+    start = np.concatenate([[0.3], *(np.append(direction, 1.0 / len(starts)) for direction in starts)])
     f_scale = 0.1 * float(np.sqrt(np.mean(shading.weights)))
-    solved = optimize.least_squares(
-        residuals, np.concatenate([start, [0.3, 1.0]]), loss="soft_l1", f_scale=f_scale, max_nfev=25
-    )
-    direction = solved.x[:3] / np.linalg.norm(solved.x[:3])
-    return float(solved.cost), (direction, abs(float(solved.x[3])) * scale, abs(float(solved.x[4])) * scale)
+    solved = optimize.least_squares(residuals, start, loss="soft_l1", f_scale=f_scale, max_nfev=25 * len(starts))
+    vectors = solved.x[1:].reshape(-1, 4)
+    sources = [(vector[:3] / np.linalg.norm(vector[:3]), abs(float(vector[3])) * scale) for vector in vectors]
+    return float(solved.cost), abs(float(solved.x[0])) * scale, sources
 
 
 def _refined_size(costs: Vector, best: int) -> float:

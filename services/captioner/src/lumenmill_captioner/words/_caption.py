@@ -71,8 +71,20 @@ def _known_sentence(known: ExpectedLight, words: Words) -> str:
     adjectives = _adjectives(attributes, words)
     if attributes.kinds[0] == light_pb2.LIGHT_KIND_ENVIRONMENT_MAP:
         adjectives = [a for a in adjectives if a not in {"soft", "very soft", "diffuse"}]
-    sentence = _where_sentence(adjectives, noun, attributes, words)
-    return capitalised(sentence)
+    sentence = _where_sentence(adjectives, noun, attributes, words).rstrip(".")
+    seconds = [_second_phrase(other, attributes, words) for other in known.others]
+    told = [second for second in seconds if second]
+    return capitalised(f"{sentence}, with {listed(told)}." if told else f"{sentence}.")
+
+
+def _second_phrase(other: light_pb2.LightAttributes, key: light_pb2.LightAttributes, words: Words) -> str:
+    """A weaker source beside the key: "a cool fill from the right", "a warm rim light from behind"."""
+    color = f"{words.temperature(other.color_temperature_k)} " if other.HasField("color_temperature_k") else ""
+    if not other.HasField("azimuth_deg"):
+        return f"even {color}light besides"
+    from_behind = abs(other.azimuth_deg) > 118.0 and abs(key.azimuth_deg) <= 118.0
+    noun = "rim light" if from_behind else "weaker light"
+    return with_article(f"{color}{noun} from {words.direction(other.azimuth_deg, other.elevation_deg)}")
 
 
 def _adjectives(attributes: light_pb2.LightAttributes, words: Words) -> list[str]:

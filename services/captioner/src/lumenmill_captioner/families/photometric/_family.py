@@ -168,11 +168,16 @@ def _image(reader: SubjectReader, job: JobContext) -> Measured:
 
 
 def _error(measured: Measured, known: ExpectedLight | None) -> captioner_pb2.LightError | None:
-    """Known against measured; known contrast and brightness are those that the known light gives these surfaces."""
+    """Known against measured, on the surfaces that are seen where they are known.
+
+    The known direction is that of the source which gives these surfaces the most light; known contrast and brightness
+    are those that all known light gives them.
+    """
     if known is None:
         return None
     expected = light_pb2.LightAttributes()
-    expected.CopyFrom(known.attributes)
+    surface = measured.surface
+    expected.CopyFrom(known.dominant_on(surface.normals) if surface else known.attributes)
     expected_on_surfaces(expected, measured, known.shading)
     return light_error(measured.proto.attributes, expected)
 
