@@ -17,8 +17,8 @@ from lumenmill_studio.light.attributes import direction
 from lumenmill_studio.light.color import Array
 from lumenmill_studio.light.sources import UnitSource
 
-# Mitsuba's sun and sky are in W/m²/sr; this puts a clear noon sun (about 1000 W/m² of visible band) near irradiance π·1.3.
-DAYLIGHT_SCALE = 0.06
+# Puts a patch that faces a clear noon sun near irradiance π, sky not counted.
+DAYLIGHT_SCALE = 2.0
 _FAR_RATIO = 600.0
 _DISC_DIAMETER_DEG = 0.5358
 Pixels = Callable[[str], Array]
@@ -106,8 +106,7 @@ def _parallel(azimuth_deg: float, elevation_deg: float, diameter_deg: float, irr
 def _sunsky(azimuth_deg: float, elevation_deg: float, turbidity: float, sky_scale: float, sun_scale: float) -> dict[str, Any]:
     toward = direction(azimuth_deg, max(elevation_deg, 0.1))
     z_up = mi.ScalarTransform4f().rotate([1, 0, 0], -90)
-    local = [float(toward[0]), float(-toward[2]), float(toward[1])]
-    return {"type": "sunsky", "turbidity": turbidity, "sky_scale": sky_scale, "sun_scale": sun_scale, "sun_direction": local, "albedo": 0.25, "to_world": z_up}
+    return {"type": "sunsky", "turbidity": turbidity, "sky_scale": sky_scale, "sun_scale": sun_scale, "sun_direction": [float(v) for v in toward], "albedo": 0.25, "to_world": z_up}
 
 
 def sun_irradiance(elevation_deg: float, turbidity: float) -> Array:

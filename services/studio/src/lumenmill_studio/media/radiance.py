@@ -30,9 +30,9 @@ def radiance(data: bytes) -> Image:
 
 
 def is_panorama(image_hw3: Image, data: bytes) -> bool:
-    """Whether the picture is an equirectangular map: HDR and twice as wide as high."""
+    """Whether the picture is an equirectangular map: any Radiance file, and an EXR twice as wide as high."""
     height, width = image_hw3.shape[:2]
-    return width == 2 * height and (data.startswith(b"#?") or data.startswith(b"\x76\x2f\x31\x01"))
+    return data.startswith(b"#?") or (width == 2 * height and data.startswith(b"\x76\x2f\x31\x01"))
 
 
 def _rgbe(data: bytes) -> Image:

@@ -22,15 +22,17 @@ from lumenmill_studio.presets import Preset
 from lumenmill_studio.render.camera import Pose
 from lumenmill_studio.render.denoise import Denoiser
 from lumenmill_studio.render.stage import AssetParts, Stage
-from lumenmill_studio.render.tracer import Buffers, Checkpoint, buffers, trace
+from lumenmill_studio.render.tracer import Buffers, Checkpoint, buffers, built_scene, trace
 from lumenmill_studio.scenes.spec import SceneSpec
 
 _CACHE_BYTES = 400 << 20
 _NUM_STAGES = 3
+_NUM_SCENES = 6
 _NUM_BUFFERS = 24
 _FINITE = frozenset({"area", "directional", "sun"})
 PixelsOf = Callable[[str], Any]
-WHITE = (1.0, 1.0, 1.0)
+Weight = tuple[float, float, float]
+WHITE: Weight = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Engine:
         self._pixels_of = pixels_of
         self._denoise = Denoiser()
         self._stage = lru_cache(maxsize=_NUM_STAGES)(lambda spec_json: Stage(SceneSpec.from_json(spec_json), asset_parts))
+        self._scene = lru_cache(maxsize=_NUM_SCENES)(self._new_scene)
         self._buffers = lru_cache(maxsize=_NUM_BUFFERS)(self._new_buffers)
         self.pictures = PictureCache(_CACHE_BYTES)
 
@@ -101,20 +104,22 @@ class Engine:
         return as_half(weighted_sum(traced))
 
     def _traced(self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, shading: bool) -> Image:
-        stage = self._stage(spec_json)
-        surfaces = stage.surfaces(view.open_set)
-        shapes = [surface.lambertian if shading else surface.shape for surface in surfaces]
-        emitters = {f"emitter{index}": emitter_of(part.unit, part.weight, stage.spec.subject_radius, self._pixels_of)
-                    for index, part in enumerate(parts) if part.unit.kind != "background"}  # fmt: skip
-        lit = {part.unit.asset_sha256: part.weight for part in parts if part.unit.kind == "background"}
-        shapes += [self._panel(stage.spec, view, sha, aspect, lit.get(sha)) for sha, aspect in view.backgrounds]
+        scene = self._scene(spec_json, view.open_set, view.backgrounds, tuple((part.unit, part.weight) for part in parts), shading)
         hide = all(part.unit.kind in _FINITE for part in parts)
         seed = int.from_bytes(hashlib.sha256(f"{view.scene_sha256}/{parts[0].unit.key}".encode()).digest()[:4])
-        raw = trace(shapes, emitters, view.pose, view.size_px, view.spp, view.max_depth, seed, hide, checkpoint)
+        raw = trace(scene, view.pose, view.size_px, view.spp, view.max_depth, seed, hide, checkpoint)
         guides = self._buffers(spec_json, view)
         return self._denoise(raw, guides.albedo, guides.guide_normals)
 
-    def _panel(self, spec: SceneSpec, view: View, sha256: str, aspect: float, weight: tuple[float, float, float] | None) -> Any:
+    def _new_scene(self, spec_json: bytes, open_set: bool, backgrounds: tuple[tuple[str, float], ...], parts: tuple[tuple[UnitSource, Weight], ...], shading: bool) -> Any:
+        stage = self._stage(spec_json)
+        shapes = [surface.lambertian if shading else surface.shape for surface in stage.surfaces(open_set)]
+        emitters = [emitter_of(unit, weight, stage.spec.subject_radius, self._pixels_of) for unit, weight in parts if unit.kind != "background"]
+        lit = {unit.asset_sha256: weight for unit, weight in parts if unit.kind == "background"}
+        panels = [self._panel(stage.spec, sha, aspect, lit.get(sha)) for sha, aspect in backgrounds] if parts else []
+        return built_scene([*shapes, *panels], emitters)
+
+    def _panel(self, spec: SceneSpec, sha256: str, aspect: float, weight: Weight | None) -> Any:
         distance = 2.6 * spec.subject_radius
         width = 2 * (spec.camera.distance + distance) * 18 / spec.camera.focal_length_mm * 1.15
         pixels = None if weight is None else self._pixels_of(sha256) * np.asarray(weight, np.float32)
@@ -123,7 +128,8 @@ class Engine:
     def _new_buffers(self, spec_json: bytes, view: View) -> Buffers:
         stage = self._stage(spec_json)
         seed = int.from_bytes(hashlib.sha256(view.scene_sha256.encode()).digest()[:4])
-        return buffers(stage.surfaces(view.open_set), view.pose, view.size_px, view.guide_spp, seed)
+        scene = self._scene(spec_json, view.open_set, (), (), False)
+        return buffers(scene, stage.surfaces(view.open_set), view.pose, view.size_px, view.guide_spp, seed)
 
 
 def _trace_groups(parts: Sequence[Weighted]) -> list[list[Weighted]] | None:

@@ -27,9 +27,9 @@ def auto_exposure_ev(linear_hw3: Image) -> float:
         return 0.0
     stops = np.log2(lit)
     middle = 0.5 * float(stops.mean()) + 0.5 * float(np.percentile(stops, 60))
-    wanted = np.log2(_MID_GREY * 0.95) - middle
-    ceiling = np.log2(2.6) - float(np.percentile(stops, 98.5))
-    return round(float(min(wanted, ceiling + 0.35)), 3)
+    wanted = np.log2(_MID_GREY * 1.5) - middle
+    ceiling = np.log2(4.2) - float(np.percentile(stops, 98.5))
+    return round(float(min(wanted, ceiling)), 3)
 
 
 def tone_mapped(linear_hw3: Image, exposure_ev: float) -> NDArray[np.uint8]:

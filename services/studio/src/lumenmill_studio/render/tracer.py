@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,15 +32,21 @@ class Buffers:
     instance: Image
 
 
-def trace(shapes: Sequence[Any], emitters: Mapping[str, Any], pose: Pose, size_px: tuple[int, int], spp: int, max_depth: int, seed: int,
+def built_scene(shapes: Sequence[Any], emitters: Sequence[Any]) -> Any:
+    """A Mitsuba scene of finished shapes and emitters, to be traced any number of times."""
+    numbered = {f"shape{index:05d}": shape for index, shape in enumerate(shapes)}
+    scene = mi.load_dict({"type": "scene", **numbered, **{f"emitter{index}": emitter for index, emitter in enumerate(emitters)}})
+    _keep_kernels(scene)
+    return scene
+
+
+def trace(scene: Any, pose: Pose, size_px: tuple[int, int], spp: int, max_depth: int, seed: int,
           hide_emitters: bool, checkpoint: Checkpoint) -> Image:
-    """Linear radiance (H, W, 3) of the shapes under the emitters, ``spp`` samples a pixel.
+    """Linear radiance (H, W, 3) of a scene, ``spp`` samples a pixel.
 
     ``checkpoint`` is called before every pass and may raise to stop.
     """
     width, height = size_px
-    scene = mi.load_dict({"type": "scene", **_numbered(shapes), **emitters})
-    _keep_kernels(scene)
     integrator = mi.load_dict({"type": "path", "max_depth": max_depth, "rr_depth": 32, "hide_emitters": hide_emitters})
     sensor = _sensor(pose, size_px, {"type": "independent", "sample_count": spp})
     pass_spp = max(1, min(spp, _PASS_SAMPLES // (width * height)))
@@ -54,10 +60,9 @@ def trace(shapes: Sequence[Any], emitters: Mapping[str, Any], pose: Pose, size_p
     return np.asarray(total / spp, np.float32)
 
 
-def buffers(surfaces: Sequence[Surface], pose: Pose, size_px: tuple[int, int], guide_spp: int,
+def buffers(scene: Any, surfaces: Sequence[Surface], pose: Pose, size_px: tuple[int, int], guide_spp: int,
             seed: int) -> Buffers:
-    """The geometry buffers of a view."""
-    scene = mi.load_dict({"type": "scene", **_numbered([surface.shape for surface in surfaces])})
+    """The geometry buffers of a view on a scene that holds the surfaces' shapes and nothing else."""
     smooth = _aov(scene, pose, size_px, "albedo:albedo,normal:sh_normal", {"type": "independent", "sample_count": guide_spp}, guide_spp, seed)
     center = {"type": "stratified", "sample_count": 1, "jitter": False}
     sharp = _aov(scene, pose, size_px, "position:position,normal:sh_normal,index:shape_index", center, 1, seed)
@@ -88,7 +93,7 @@ def buffers(surfaces: Sequence[Surface], pose: Pose, size_px: tuple[int, int], g
 
 
 def _keep_kernels(scene: Any) -> None:
-    """Turn the scene's constants into variables, so that the compiled kernel of one light serves the next of its kind."""
+    """Turn the constants of a scene or sensor into variables, so that the compiled kernel of one light serves the next of its kind."""
     if not mi.variant().startswith("scalar"):
         parameters = mi.traverse(scene)
         for name in parameters.keys():  # noqa: SIM118 - iterating the parameters themselves yields pairs
@@ -111,14 +116,12 @@ def _aov(scene: Any, pose: Pose, size_px: tuple[int, int], channels: str, sample
     return np.asarray(np.array(image), np.float32)
 
 
-def _numbered(shapes: Sequence[Any]) -> dict[str, Any]:
-    return {f"shape{index:05d}": shape for index, shape in enumerate(shapes)}
-
-
 def _sensor(pose: Pose, size_px: tuple[int, int], sampler: dict[str, Any]) -> Any:
     axes, position = pose.axes(), pose.position
     place = mi.ScalarTransform4f().look_at(origin=position.tolist(), target=(position - axes[2]).tolist(), up=axes[1].tolist())
     film = {"type": "hdrfilm", "width": size_px[0], "height": size_px[1], "rfilter": {"type": "box"}, "pixel_format": "rgb", "component_format": "float32"}
     fov = float(np.degrees(2 * np.arctan(18 / pose.focal_length_mm)))
     near = max(pose.distance * 1e-3, 1e-4)
-    return mi.load_dict({"type": "perspective", "fov": fov, "fov_axis": "x", "near_clip": near, "far_clip": pose.distance * 1e5, "to_world": place, "film": film, "sampler": sampler})
+    sensor = mi.load_dict({"type": "perspective", "fov": fov, "fov_axis": "x", "near_clip": near, "far_clip": pose.distance * 1e5, "to_world": place, "film": film, "sampler": sampler})
+    _keep_kernels(sensor)
+    return sensor

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 _PROBE = """
 import sys, mitsuba as mi
@@ -24,7 +25,7 @@ _LIBRARY_VARIABLE = "DRJIT_LIBLLVM_PATH"
 _LLVM_LIBRARIES = (
     "/usr/lib/x86_64-linux-gnu/libLLVM.so.20.1", "/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1", "/usr/lib/aarch64-linux-gnu/libLLVM.so.19.1",
     "/usr/lib/x86_64-linux-gnu/libLLVM.so.18.1", "/usr/lib/x86_64-linux-gnu/libLLVM-17.so.1", "/usr/lib/x86_64-linux-gnu/libLLVM-16.so.1",
-    "/usr/lib/llvm-19/lib/libLLVM.so", "/usr/lib/llvm-18/lib/libLLVM.so", "/opt/homebrew/opt/llvm/lib/libLLVM.dylib", "",
+    "/usr/lib/llvm-19/lib/libLLVM.so", "/usr/lib/llvm-18/lib/libLLVM.so", "/opt/homebrew/opt/llvm/lib/libLLVM.dylib",
 )  # fmt: skip
 _TIMEOUT_S = 60.0
 SCALAR, LLVM, CUDA = "scalar_rgb", "llvm_ad_rgb", "cuda_ad_rgb"
@@ -46,12 +47,12 @@ def find_variant(wanted: str = "auto", llvm_library: str = "") -> Variant:
     ``llvm_library`` is tried before the places where distributions put it.
     """
     cpus = os.cpu_count() or 1
-    if wanted in ("auto", "cuda") and os.path.exists("/dev/nvidiactl") and _renders(CUDA, ""):  # noqa: PTH110 - a device node
+    if wanted in ("auto", "cuda") and Path("/dev/nvidiactl").exists() and _renders(CUDA, ""):
         return Variant(CUDA, "", _gpu_name())
     if wanted in ("auto", "llvm"):
-        for library in (llvm_library, os.environ.get(_LIBRARY_VARIABLE, ""), *_LLVM_LIBRARIES):
-            exists = not library or os.path.exists(library)  # noqa: PTH110 - libraries are plain paths
-            if exists and (library or library == _LLVM_LIBRARIES[-1]) and _renders(LLVM, library):
+        named = [path for path in (llvm_library, os.environ.get(_LIBRARY_VARIABLE, ""), *_LLVM_LIBRARIES) if path]
+        for library in [*(path for path in named if Path(path).exists()), ""]:
+            if _renders(LLVM, library):
                 return Variant(LLVM, library, f"cpu:{cpus} (llvm{_llvm_version(library)})")
     return Variant(SCALAR, "", f"cpu:{cpus} (scalar)")
 

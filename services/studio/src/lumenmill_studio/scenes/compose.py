@@ -95,11 +95,11 @@ def _default_light(wanted: Wanted, rng: Rng) -> Light:
     else:
         key = light.sources.add().area
         key.azimuth_deg, key.elevation_deg = round(side * float(rng.uniform(40, 75)), 1), round(float(rng.uniform(25, 50)), 1)
-        key.distance_ratio, key.width_ratio, key.irradiance = 4.0, round(float(rng.uniform(1.2, 2.4)), 2), 3.2
-        key.color.temperature_k = round(float(rng.uniform(4200, 6200)))
+        key.distance_ratio, key.width_ratio, key.irradiance = 4.0, round(float(rng.uniform(0.7, 1.5)), 2), 3.2
+        key.color.temperature_k = round(float(rng.uniform(4000, 5600)))
         if wanted.kind == PORTRAIT:
             light.sources.append(_area(-side * float(rng.uniform(125, 150)), 35.0, 1.0, 2.2, float(rng.uniform(6000, 8500))))
-        light.sources.append(_area(-side * 55.0, 30.0, 4.0, 0.35, 6500.0))
+        light.sources.append(_area(-side * 55.0, 30.0, 4.0, 0.16 if wanted.kind == PORTRAIT else 0.28, 6500.0))
     light.text = described(light)
     return light
 

@@ -63,7 +63,7 @@ def still_life(wanted: Wanted, rng: Rng) -> Composition:
     if "window" in wanted.place:
         frame = {"width": 7 * size, "height": 6 * size, "num_windows": 2, "window_width": 1.5 * size, "sill": 0.12 * size, "head": 3.0 * size, "thickness": 0.12, "gap": 0.35 * size}
         pieces.append(set_piece("window", "window wall", "plaster", int(rng.integers(1 << 30)), frame, (-2.1 * size, -0.02, 0.2 * size), "backdrop", 90.0))
-    camera = framing(lower, upper, float(rng.uniform(48, 70)), float(rng.uniform(11, 22)), 0.66, float(rng.uniform(0.0, 0.06)))
+    camera = framing(lower, upper, float(rng.uniform(48, 70)), float(rng.uniform(9, 20)), 0.8, float(rng.uniform(-0.02, 0.06)))
     return _finished([item.placed(at, 0) for item, at in placed], pieces, lower, upper, camera)
 
 
@@ -89,7 +89,7 @@ def portrait(wanted: Wanted, rng: Rng) -> Composition:
         color = next((name for word, name in _BACKDROPS.items() if word in wanted.place), "grey plaster")
         pieces = [set_piece("backdrop", "sweep", color, int(seeds[0]), {"depth": 1.5, "radius": 0.7, "width": 7, "height": 3.2, "front": 2.6}, role="backdrop")]
     focal = float(rng.uniform(70, 100))
-    camera = framing(lower, upper, focal, float(rng.uniform(2, 9)), 0.74)
+    camera = framing(lower, upper, focal, float(rng.uniform(2, 8)), 0.84)
     return _finished([item.placed((0, start, 0), 0)], pieces, lower, upper, camera)
 
 
@@ -103,7 +103,7 @@ _ON_TOP = {"vase", "stack of books", "bowl", "urn", "torus knot", "sphere", "bus
 
 def room(wanted: Wanted, rng: Rng) -> Composition:
     """Furniture in the corner of a room with tall windows in its back and left walls; open towards the camera."""
-    width, depth, height = float(rng.uniform(4.6, 5.4)), float(rng.uniform(4.2, 4.8)), float(rng.uniform(3.3, 3.8))
+    width, depth, height = float(rng.uniform(4.6, 5.4)), float(rng.uniform(4.2, 4.8)), float(rng.uniform(4.4, 4.9))
     items = [_room_sized(item, rng) for item in _items(wanted, rng, 35.0)]
     hung = [item for item in items if item.name == "painting"]
     flat = [item for item in items if item.name == "rug"]
@@ -120,9 +120,11 @@ def room(wanted: Wanted, rng: Rng) -> Composition:
     objects += [replace(item, yaw_deg=0.0).placed((1.45 - 1.2 * i, 0.05, -depth / 2 + 0.002), 0) for i, item in enumerate(hung)]
     wall, floor = next((pair for word, pair in _ROOMS.items() if word in wanted.place), ("plaster", "planks"))
     windows = {"width": width, "depth": depth, "height": height, "window_width": float(rng.uniform(0.9, 1.2)), "sill": float(rng.choice([0.25, 0.6, 0.8])), "head": float(rng.uniform(2.4, 2.9)),
-               "back_windows": 1, "back_shift": -float(rng.uniform(0.7, 1.2)), "side_windows": 2, "side_shift": 0.0, "gap": 0.55, "dark_frames": float(wall in ("brick", "concrete"))}  # fmt: skip
+               "back_windows": 2, "back_shift": -float(rng.uniform(0.2, 0.5)), "extra": 3.6, "side_windows": 2, "side_shift": 0.0, "gap": 0.75, "dark_frames": float(wall in ("brick", "concrete"))}  # fmt: skip
     pieces = [set_piece("walls", "room", wall, int(rng.integers(1 << 30)), windows, role="backdrop"),
-              set_piece("floor", "slab", floor, int(rng.integers(1 << 30)), {"width": width + 3, "depth": depth + 4.5, "thickness": 0.1}, (1.4, 0, 2.2))]
+              set_piece("floor", "slab", floor, int(rng.integers(1 << 30)), {"width": width + 4, "depth": depth + 4.5, "thickness": 0.1}, (2.0, 0, 2.2)),
+              set_piece("land outside", "terrain", "grass", int(rng.integers(1 << 30)), {"flat": 9, "extent": 400, "relief": 0.2}, (0, -0.4, 0), "backdrop"),
+              set_piece("hills outside", "hills", "distant hills", int(rng.integers(1 << 30)), {"radius": 120, "height": 14}, (0, -0.4, 0), "backdrop")]
     if "attic" in wanted.place or "stone" in wanted.place or rng.random() < 0.25:
         pieces.append(set_piece("beams", "beams", "oak", int(rng.integers(1 << 30)), {"width": width, "depth": depth, "height": height, "count": 6}, role="backdrop"))
     frame_low, frame_high = np.array([-width / 2 + 0.5, 0, -1.6]), np.array([width / 2 - 0.5, 2.35, 0.8])
@@ -195,14 +197,14 @@ def outdoor(wanted: Wanted, rng: Rng) -> Composition:
     pieces = [set_piece("ground", "terrain", land.ground, seeds[0], {"flat": 2.2 * size, "extent": 90 * size, "relief": land.relief * size}),
               set_piece("hills", "hills", land.far, seeds[1], {"radius": 42 * size, "height": float(rng.uniform(4, 7.5)) * size}, role="backdrop")]
     if land.grass_height:
-        grass = {"inner": 0.0, "outer": 9 * size, "count": 60000, "height": land.grass_height * min(size, 2.0)}
+        grass = {"inner": 0.0, "outer": 9 * size, "count": 30000, "height": land.grass_height * min(size, 2.0)}
         pieces.append(set_piece("grass", "blades", "grass blade", seeds[2], grass))
     if land.stones:
         pieces.append(set_piece("stones", "stones", "rock", seeds[3], {"inner": 0.9 * size, "outer": 7 * size, "count": land.stones, "size": 0.1 * size}))
     if land.walled:
         pieces.append(set_piece("wall", "garden wall", land.walled, seeds[4], {"height": 1.05 * size, "z": -2.9 * size, "x": -3.4 * size}))
     pieces += _trees(land, size, rng)
-    camera = framing(lower, upper, float(rng.uniform(30, 42)), float(rng.uniform(3, 8)), float(rng.uniform(0.5, 0.6)), 0.02)
+    camera = framing(lower, upper, float(rng.uniform(30, 42)), float(rng.uniform(2, 7)), float(rng.uniform(0.6, 0.7)), 0.03)
     return _finished(objects, pieces, lower, upper, camera)
 
 
@@ -212,7 +214,7 @@ def _behind(items: list[Item], size: float, rng: Rng) -> list[ObjectSpec]:
         side = (-1.0 if index % 2 else 1.0) * (1.0 if rng.random() < 0.8 else -1.0)
         small = item.name in ("rock", "boulder", "bench", "urn", "stacked stones")
         at = (side * size * float(rng.uniform(1.15, 1.7) if small else rng.uniform(1.7, 2.6)), 0.0, size * float(rng.uniform(-0.4, 0.6) if small else rng.uniform(-3.4, -1.6)))
-        placed.append(item.placed(at, 0))
+        placed.append((scaled_to_height(item, size * 0.5) if item.name in ("rock", "boulder") else item).placed(at, 0))
     return placed
 
 

@@ -127,6 +127,11 @@ def meadow(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
     return _mix(first, second, 0.5 + 0.8 * fractal_noise(points * 0.7, seed, 7, 0.7)) * (1 + 0.3 * gradient_noise(points * 45, seed + 11))[:, None]
 
 
+def foliage(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
+    """Leaves and blades of differing green."""
+    return _mix(first, second, 0.5 + 0.9 * gradient_noise(points * 1.1, seed) + 0.8 * gradient_noise(points * 23, seed + 1))
+
+
 def dunes(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
     """Soft drifts."""
     return _mix(first, second, 0.5 + 0.9 * fractal_noise(points * 0.9, seed, 5, 0.5))
@@ -213,7 +218,7 @@ def canvas(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 PATTERNS: dict[str, Pattern] = {
     function.__name__: function
     for function in (marble, granite, speckle, earth, weathered, concrete, patina, strata, glaze, wood, apple, pear, weave,
-                     meadow, dunes, tiles, brick, paving, roof, checker, planks, rug, canvas)
+                     meadow, foliage, dunes, tiles, brick, paving, roof, checker, planks, rug, canvas)
 }  # fmt: skip
 
 

@@ -102,10 +102,14 @@ def _frame(center: float, opening: float, sill: float, head: float, thick: float
 
 
 def room(params: Params, rng: Rng) -> list[Part]:
-    """Back wall and left wall with windows, around a floor centred on x = 0: ``width``, ``depth``, ``height`` and windows."""
-    back = window_wall({**params, "num_windows": params["back_windows"], "shift": params["back_shift"]}, rng)
+    """Back wall and left wall with windows, around a floor centred on x = 0: ``width``, ``depth``, ``height`` and windows.
+
+    The back wall goes on to the right by ``extra``, out of the picture.
+    """
+    extra = params["extra"]
+    back = window_wall({**params, "width": params["width"] + extra, "num_windows": params["back_windows"], "shift": params["back_shift"] - extra / 2}, rng)
     side = window_wall({**params, "width": params["depth"], "num_windows": params["side_windows"], "shift": params.get("side_shift", 0.0)}, rng)
-    placed = [Part(moved(part.mesh, (0, 0, -params["depth"] / 2)), part.material) for part in back]
+    placed = [Part(moved(part.mesh, (extra / 2, 0, -params["depth"] / 2)), part.material) for part in back]
     placed += [Part(moved(rotated(part.mesh, "y", 90), (-params["width"] / 2, 0, 0)), part.material) for part in side]
     return placed
 
@@ -136,7 +140,7 @@ def hills(params: Params, rng: Rng) -> list[Part]:
     ring = radius * (1 + 0.9 * step)
     points = np.stack(np.broadcast_arrays(np.sin(angle) * 2.6, step * 0.9, np.cos(angle) * 2.6), -1).reshape(-1, 3)
     ridge = fractal_noise(points, int(rng.integers(1 << 30)), 5, 0.52).reshape(22, 361)
-    y = height * (0.55 + 1.1 * ridge) * np.sin(np.pi * np.clip(step, 0, 1)) ** 1.1 - 0.06 * height
+    y = height * np.clip(0.6 + 1.1 * ridge, 0.22, None) * np.sin(np.pi * np.clip(step, 0, 1)) ** 1.1 - 0.03 * height
     xyz = np.stack([ring * np.sin(angle), y, ring * np.cos(angle)], -1)
     return [Part(grid_mesh(xyz, xyz[..., [0, 2]]))]
 

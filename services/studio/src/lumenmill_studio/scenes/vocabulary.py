@@ -156,12 +156,18 @@ def _kind_of(text: str, subjects: list[str], place: str) -> str:
     return max(order, key=lambda kind: sum(word in SUBJECTS[kind] or _singular(word) in SUBJECTS[kind] for word in found))
 
 
+_PLACE_PHRASE = re.compile(
+    "|".join(re.escape(place) for places in PLACES.values() for place in sorted(places, key=len, reverse=True))
+    + r"|\b(?:on|in|by|before|among|against) (?:an? )?(?:[a-z]+ ){0,3}?(?:table|slab|ledge|counter|cloth|floor|shelf|tray|terrace|hall|window|ruins|backdrop)\b"
+)
+
+
 def _items_in(text: str, kind: str | None) -> list[tuple[str, str]]:
     names = SUBJECTS[kind] if kind else tuple(dict.fromkeys(name for group in SUBJECTS.values() for name in group))
     known = {**{near: target for near, target in _NEAREST.items() if target in names}, **{name: name for name in names}}
     words = sorted(known, key=len, reverse=True)
-    pattern = re.compile(rf"\b(?:({'|'.join(_NUMBERS)}) (?:of )?)?((?:[a-z-]+ )?(?:[a-z-]+ )?(?:[a-z-]+ )?)({'|'.join(map(re.escape, words))})(?:es|s)?\b")
-    text = re.sub(r"\b(?:on|in|before|among|by) an? [a-z ]*?(?:table|slab|ledge|counter|cloth|floor|shelf|tray|plinth in a gallery|stone terrace|stone hall)\b", " . ", text.lower())
+    pattern = re.compile(rf"\b(?:({'|'.join(_NUMBERS)}) (?:of )?)?((?:[a-z-]+ ){{0,3}}?)({'|'.join(map(re.escape, words))})(?:es|s)?\b")
+    text = _PLACE_PHRASE.sub(" . ", text.lower())
     found: list[tuple[str, str]] = []
     for match in pattern.finditer(text):
         adjectives = match.group(2).strip()

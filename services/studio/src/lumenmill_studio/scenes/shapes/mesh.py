@@ -109,10 +109,11 @@ def with_smooth_normals(mesh: Mesh) -> Mesh:
     corners_f33 = mesh.vertices_v3[mesh.faces_f3]
     weighted_f3 = np.cross(corners_f33[:, 1] - corners_f33[:, 0], corners_f33[:, 2] - corners_f33[:, 0])
     extent = float(np.ptp(mesh.vertices_v3, axis=0).max()) or 1.0
-    _, same_v = np.unique(np.round(mesh.vertices_v3 / extent * 1e6).astype(np.int64), axis=0, return_inverse=True)
-    sums = np.zeros((int(same_v.max()) + 1, 3))
-    for corner in range(3):
-        np.add.at(sums, same_v[mesh.faces_f3[:, corner]], weighted_f3)
+    cells = np.round((mesh.vertices_v3 - mesh.lower) / extent * 1e6).astype(np.int64)
+    _, same_v = np.unique((cells[:, 0] << 42) + (cells[:, 1] << 21) + cells[:, 2], return_inverse=True)
+    corners_n = same_v[mesh.faces_f3].ravel()
+    repeated = np.repeat(weighted_f3, 3, axis=0)
+    sums = np.stack([np.bincount(corners_n, repeated[:, axis]) for axis in range(3)], axis=1)
     return replace(mesh, normals_v3=normalized(sums[same_v]))
 
 

@@ -228,19 +228,19 @@ def tree(rng: Rng) -> list[Part]:
     tips: list[Array] = []
     height = float(rng.uniform(1.1, 1.5))
     _twigs(rng, np.array([0.0, -0.05, 0.0]), np.array([0.0, 1.0, 0.0]), height, 0.13, 3, wood, tips)
-    crown = _leaf_cloud(rng, np.array(tips), 60, 0.2, 0.075)
+    crown = _leaf_cloud(rng, np.array(tips), 70, 0.22, 0.07)
     return [Part(merged(wood), "bark"), Part(crown, "leaf")]
 
 
 def cypress(rng: Rng) -> list[Part]:
     """A slender cypress."""
-    tall, num = float(rng.uniform(3.4, 4.4)), 900
+    tall, num = float(rng.uniform(3.4, 4.4)), 650
     y = rng.uniform(0.03, 1, num) ** 0.9
     reach = 0.42 * np.sin(np.pi * np.clip(y * 0.93 + 0.07, 0, 1) ** 0.6) * np.sqrt(rng.uniform(0.45, 1, num))
     angle = rng.uniform(0, 2 * np.pi, num)
     centers = np.stack([reach * np.cos(angle), 0.25 + y * tall, reach * np.sin(angle)], 1)
     trunk = tube([(0, -0.05, 0), (0.01, tall * 0.5, 0), (0, tall * 0.9, 0)], [0.08, 0.05, 0.01], 12, 20)
-    return [Part(trunk, "bark"), Part(_leaf_cloud(rng, centers, 26, 0.07, 0.05), "cypress leaf")]
+    return [Part(trunk, "bark"), Part(_leaf_cloud(rng, centers, 14, 0.07, 0.066), "cypress leaf")]
 
 
 def grass(rng: Rng, inner: float, outer: float, num_blades: int, tall: float) -> Mesh:

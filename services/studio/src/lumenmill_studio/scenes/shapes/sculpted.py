@@ -110,7 +110,7 @@ def _head_field(x: Array, y: Array, z: Array, s: dict[str, float]) -> Array:
     skull = ellipsoid(ax, y, z, (0, 0.075, -0.018), (0.083, 0.1, 0.105))
     face = ellipsoid(ax, y, z, (0, 0.0, 0.02), (0.064 * s["jaw"], 0.1, 0.075))
     d = blend(skull, face, 0.05)
-    chin = ellipsoid(ax, y, z, (0, -0.085, 0.067), (0.024, 0.02, 0.022))
+    chin = ellipsoid(ax, y, z, (0, -0.082, 0.07), (0.021, 0.018, 0.018))
     d = blend(d, chin, 0.035)
     cheek = ellipsoid(ax, y, z, (0.045, -0.005, 0.062), (0.026, 0.022, 0.022))
     d = blend(d, cheek, 0.025)
@@ -122,9 +122,9 @@ def _head_field(x: Array, y: Array, z: Array, s: dict[str, float]) -> Array:
     d = blend(d, eye, 0.003)
     lid = capsule(ax, y, z, (0.018, 0.032, 0.084), (0.044, 0.031, 0.075), 0.0045, 0.004)
     d = blend(d, lid, 0.006)
-    bridge = capsule(ax, y, z, (0, 0.042, 0.09), (0, -0.012, 0.09 + s["nose"]), 0.0095, 0.0125)
-    d = blend(d, bridge, 0.014)
-    wing = ellipsoid(ax, y, z, (0.0115, -0.0165, 0.09 + 0.6 * s["nose"]), (0.0085, 0.0075, 0.011))
+    bridge = capsule(ax, y, z, (0, 0.042, 0.09), (0, -0.012, 0.088 + s["nose"]), 0.0075, 0.0095)
+    d = blend(d, bridge, 0.011)
+    wing = ellipsoid(ax, y, z, (0.0095, -0.0155, 0.088 + 0.5 * s["nose"]), (0.0075, 0.0065, 0.0105))
     d = blend(d, wing, 0.008)
     upper_lip = capsule(ax, y, z, (0, -0.0415, 0.0945), (0.022, -0.0465, 0.081), 0.0072, 0.0035)
     lower_lip = capsule(ax, y, z, (0, -0.0545, 0.092), (0.017, -0.051, 0.082), 0.0082, 0.004)
@@ -189,7 +189,7 @@ def head(rng: Rng) -> list[Part]:
 
     def field(x: Array, y: Array, z: Array) -> Array:
         d = _posed_head(x, y, z, s, 0.27)
-        neck = capsule(x, y, z, (0, 0.06, -0.02), (0, 0.24, -0.015), 0.066, 0.054)
+        neck = capsule(x, y, z, (0, 0.06, -0.025), (0, 0.24, -0.015), 0.058, 0.05)
         d = blend(d, np.maximum(neck, 0.05 - y), 0.025)
         block = np.maximum(np.maximum(np.abs(x), np.abs(z + 0.01)) - 0.095, np.abs(y - 0.025) - 0.03) - 0.003
         return blend(d, block, 0.006)

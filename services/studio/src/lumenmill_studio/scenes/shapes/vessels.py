@@ -114,7 +114,7 @@ def kettle(rng: Rng) -> list[Part]:
     bail = tube([(-reach * 0.76, tall * 0.78, 0), (-reach * 0.72, tall * 1.15, 0), (-reach * 0.4, top, 0), (0, top + 0.012, 0),
                  (reach * 0.4, top, 0), (reach * 0.72, tall * 1.15, 0), (reach * 0.76, tall * 0.78, 0)],
                 [0.005, 0.005, 0.006, 0.006, 0.006, 0.005, 0.005])
-    grip = tube([(-reach * 0.36, top + 0.002, 0), (0, top + 0.0125, 0), (reach * 0.36, top + 0.002, 0)], [0.009, 0.012, 0.009])
+    grip = tube([(-reach * 0.36, top + 0.002, 0), (0, top + 0.0125, 0), (reach * 0.36, top + 0.002, 0)], [0.0105, 0.0135, 0.0105])
     spout = _spout(reach * 0.95, tall * 0.32, tall * 0.92, 0.075)
     return [Part(merged([body, lid, spout, bail])), Part(merged([knob, grip]), "ebony")]
 

@@ -1,0 +1,80 @@
+"""Words become scenes: the published vocabulary is what can be built, and scenes survive their JSON."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_studio.scenes.compose import compose
+from lumenmill_studio.scenes.materials import MATERIALS
+from lumenmill_studio.scenes.shapes import SHAPES, build_shape
+from lumenmill_studio.scenes.spec import SceneSpec
+from lumenmill_studio.scenes.vocabulary import KINDS, PLACES, SUBJECTS, place_for, subject_for
+
+PUBLISHED = (Path(__file__).parents[1] / "VOCABULARY.md").read_text()
+
+
+def test_every_published_word_is_built() -> None:
+    flat = re.sub(r"\s+", " ", PUBLISHED)
+    for words in SUBJECTS.values():
+        assert all(word in SHAPES and word in flat for word in words)
+    assert all(place in flat for places in PLACES.values() for place in places)
+    listed = flat.split("## Materials")[1].split("Glass is for")[0]
+    assert all(word.strip() in MATERIALS for line in re.findall(r"- [a-z ]+: ([^-]+)", listed) for word in line.split(","))
+
+
+@pytest.mark.parametrize("name", sorted(SHAPES))
+def test_shapes_are_sound(name: str) -> None:
+    for part in build_shape(name, 5):
+        mesh = part.mesh
+        assert np.isfinite(mesh.vertices_v3).all()
+        assert mesh.faces_f3.max() < len(mesh.vertices_v3)
+        assert part.material == "main" or part.material in MATERIALS
+    assert min(float(part.mesh.lower[1]) for part in build_shape(name, 5)) > -0.15
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("seed", [0, 4])
+def test_scenes_are_deterministic_and_survive_json(kind: "SceneKind.ValueType", seed: int) -> None:
+    spec = compose(SceneDescription(kind=kind), "", seed)
+    assert spec.to_json() == compose(SceneDescription(kind=kind), "", seed).to_json()
+    assert SceneSpec.from_json(spec.to_json()) == spec
+    assert spec.light().sources
+    assert len({item.instance for item in spec.objects}) == len(spec.objects)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind", "subjects"),
+    [
+        ("a copper kettle and two lemons on a slate table", "still life", ("kettle", "lemon", "lemon")),
+        ("A white marble bust before an ochre backdrop", "portrait", ("bust",)),
+        ("a leather armchair and a rug in a blue room, warm evening light", "room", ("armchair", "rug")),
+        ("a sandstone arch among ruins", "outdoor", ("arch",)),
+    ],
+)
+def test_prompts_are_read(prompt: str, kind: str, subjects: tuple[str, ...]) -> None:
+    spec = compose(SceneDescription(), prompt, 0)
+    assert (spec.kind, spec.subjects) == (kind, subjects)
+
+
+def test_unknown_words_become_the_nearest_thing() -> None:
+    assert subject_for("pitcher", "still life") == "jug"
+    assert subject_for("lighthouse", "outdoor") == "tower"
+    assert subject_for("zeppelin", "still life") == "sphere"
+    assert place_for("on a table of oak", "still life") == "on an oak table"
+
+
+def test_description_says_what_was_built() -> None:
+    scene = SceneDescription(kind=SceneKind.SCENE_KIND_STILL_LIFE, subjects=["zeppelin", "apple"], materials=["steel"], place="on a walnut table")
+    assert compose(scene, "", 1).description == "a steel sphere and an apple on a walnut table"
+
+
+def test_wrong_json_is_refused_with_the_field() -> None:
+    for data in (b"", b"[]", b"{}", b'{"format": "lumenmill.scene", "version": 99}'):
+        with pytest.raises(InvalidArgumentError) as caught:
+            SceneSpec.from_json(data, "scene")
+        assert caught.value.field == "scene"
