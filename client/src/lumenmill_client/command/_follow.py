@@ -13,7 +13,7 @@ from lumenmill_client.command._output import notes
 __all__ = ["follow", "state_name"]
 
 # Without a terminal a line is printed at most this often.
-_LINE_INTERVAL_S = 5.0
+_LINE_INTERVAL_S = 10.0
 
 
 def state_name(state: run_pb2.RunState.ValueType) -> str:
@@ -39,14 +39,17 @@ def _lines(client: Client, run_id: str) -> run_pb2.Run:
     for run in client.watch(run_id):
         if time.monotonic() - told_at_s >= _LINE_INTERVAL_S:
             told_at_s = time.monotonic()
-            notes.print(_line(run))
-    notes.print(_line(run))
+            notes.print(_line(run), soft_wrap=True)
+    notes.print(_line(run), soft_wrap=True)
     return run
 
 
 def _line(run: run_pb2.Run) -> str:
-    nodes = " ".join(f"{node.name} {_num_done(node)}/{node.num_total}" for node in run.nodes)
-    return f"{state_name(run.state)} {_time_left(run)} {nodes}"
+    """State, share of the work that is done, time left, and what is being done now."""
+    num_done, num_total = sum(map(_num_done, run.nodes)), sum(node.num_total for node in run.nodes)
+    parts = [state_name(run.state), f"{num_done}/{num_total} nodes", _time_left(run)]
+    parts += [f"{node.name} ({_now(node)})" for node in run.nodes if node.num_running]
+    return "  ".join(filter(None, parts))
 
 
 def _table(run: run_pb2.Run) -> Table:

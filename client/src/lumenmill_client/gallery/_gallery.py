@@ -60,7 +60,7 @@ def _content(client: Client, run: run_pb2.Run, samples: list[run_pb2.Sample]) ->
         "num_images": sum(sample.kind == run_pb2.SAMPLE_KIND_IMAGE for sample in samples),
         "num_clips": sum(sample.kind == run_pb2.SAMPLE_KIND_CLIP for sample in samples),
         "num_groups": len(by_group),
-        "duration_s": run.end_time.ToSeconds() - run.start_time.ToSeconds(),
+        "duration_s": run.end_time.ToSeconds() - run.start_time.ToSeconds() if run.HasField("end_time") else None,
         "models": sorted({node.model for node in run.nodes}),
         "groups": [_group(client, group_id, members) for group_id, members in shown],
         "photos": [_image(client, sample) for sample in photos],

@@ -134,7 +134,7 @@ function group(content) {
   return make("section", {}, ...parts);
 }
 
-const minutes = data.duration_s >= 60 ? `${Math.floor(data.duration_s / 60)} min ${data.duration_s % 60} s` : `${data.duration_s} s`;
+const minutes = data.duration_s === null ? "—" : data.duration_s >= 60 ? `${Math.floor(data.duration_s / 60)} min ${data.duration_s % 60} s` : `${data.duration_s} s`;
 const stat = (value, name) => make("li", {}, make("b", {}, String(value)), make("span", {}, name));
 const heading = make("h1");
 heading.innerHTML = "One scene, <em>many lights</em>";

@@ -13,7 +13,10 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
+from lumenmill_common.calls import call_unary, connect
 from lumenmill_common.errors import UnavailableError
+from lumenmill_common.settings import SecuritySettings
 
 from lumenmill_client.mesh._home import Home
 from lumenmill_client.mesh._services import ORCHESTRATOR, MeshOptions
@@ -108,13 +111,29 @@ def bring_up(home: Home, options: MeshOptions, on_change: Callable[[MeshStatus],
     while time.monotonic() < deadline_s:
         state = status(home)
         on_change(state)
-        if state.ready:
+        if state.ready and _all_registered(state):
             return state
         for service in state.services:
             if service.num_restarts >= _MAX_RESTARTS and service.health == "DOWN":
                 raise UnavailableError(f"{service.name} does not start:\n{_tail(home.log_file(service.name))}")
         time.sleep(0.2)
     raise UnavailableError(f"the mesh did not come up within {_START_S:.0f} s; logs are in {home.root / 'logs'}")
+
+
+def _all_registered(state: MeshStatus) -> bool:
+    """Whether the orchestrator has heard of every model; it reads their addresses after they serve."""
+    address = next(service.address for service in state.services if service.name == ORCHESTRATOR)
+    try:
+        ready = asyncio.run(_ready_models(str(address)))
+    except UnavailableError:
+        return False
+    return {service.name for service in state.services} <= ready | {ORCHESTRATOR}
+
+
+async def _ready_models(address: str) -> set[str]:
+    async with connect(address, SecuritySettings()) as channel:
+        answer = await call_unary(run_pb2_grpc.RunServiceStub(channel).ListModels, run_pb2.ListModelsRequest())
+    return {model.name for model in answer.models if model.ready}
 
 
 def _start_supervisor(home: Home, options: MeshOptions) -> None:
