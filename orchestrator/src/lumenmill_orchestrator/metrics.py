@@ -30,13 +30,13 @@ NODES_REUSED = Counter(
 )
 NODE_DURATION = Histogram(
     "lumenmill_orchestrator_node_duration_seconds",
-    "Seconds of a node execution that was computed, from the call to its result.",
+    "Seconds that a model worked on a node execution that was computed.",
     ["call", "model"],
     buckets=DURATION_BUCKETS_S,
 )
 CLIP_DURATION = Histogram(
     "lumenmill_orchestrator_clip_duration_seconds",
-    "Seconds of one computed clip.",
+    "Seconds that a model worked on one computed clip.",
     ["model"],
     buckets=DURATION_BUCKETS_S,
 )

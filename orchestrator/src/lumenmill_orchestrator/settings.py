@@ -1,7 +1,9 @@
 """Settings of the orchestrator: the environment, read once."""
 
 from lumenmill_common.settings import ServiceSettings
-from pydantic import Field
+from pydantic import Field, field_validator
+
+from lumenmill_orchestrator.mesh import parse_addresses
 
 __all__ = ["OrchestratorSettings"]
 
@@ -35,3 +37,17 @@ class OrchestratorSettings(ServiceSettings):
     patience_s: float = Field(
         default=600.0, ge=0, description="Seconds for which a model may be away before its nodes fail."
     )
+
+    @field_validator("models")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        if value.lstrip().startswith("{"):
+            parse_addresses(value)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if not value.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("must start with sqlite:/// or postgresql://")
+        return value

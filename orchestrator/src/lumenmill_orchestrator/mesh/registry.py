@@ -19,7 +19,7 @@ from ruamel.yaml.error import YAMLError
 
 from lumenmill_orchestrator.contracts import Method, message_class
 
-__all__ = ["Mesh", "MeshModel"]
+__all__ = ["Mesh", "MeshModel", "parse_addresses"]
 
 _REFRESH_S = 2.0
 _FRESH_S = 10.0
@@ -55,7 +55,7 @@ class Mesh:
     """The registered models. A file of addresses is read again when it changes, since restarted services may move."""
 
     def __init__(self, models: str, security: SecuritySettings) -> None:
-        self._inline = _parse(models) if models.lstrip().startswith("{") else None
+        self._inline = parse_addresses(models) if models.lstrip().startswith("{") else None
         self._file = Path(models) if models and self._inline is None else None
         self._file_state: tuple[int, int] | None = None
         self._security = security
@@ -160,7 +160,7 @@ class Mesh:
             stat = self._file.stat()
             if (stat.st_mtime_ns, stat.st_ino) == self._file_state:
                 return None
-            addresses = _parse(self._file.read_text())
+            addresses = parse_addresses(self._file.read_text())
         except FileNotFoundError:
             return None
         except ValueError as error:
@@ -185,7 +185,7 @@ class Mesh:
         entry.asked_at_s = time.monotonic()
 
 
-def _parse(text: str) -> dict[str, str]:
+def parse_addresses(text: str) -> dict[str, str]:
     """Names and addresses from JSON or YAML.
 
     Raises:

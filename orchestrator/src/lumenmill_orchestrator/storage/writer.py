@@ -63,6 +63,7 @@ class GroupWriter:
         self._statements = {
             table.name: insert_into(engine, table).on_conflict_do_nothing() for table in schema.metadata.sorted_tables
         }
+        self._kept_revisions: set[tuple[str, str]] = set()
         self._upsert_result = self._result_statement()
         self._upsert_counts = self._counts_statement()
 
@@ -130,25 +131,17 @@ class GroupWriter:
         return orders
 
     def _commit(self, batch: Sequence[Rows]) -> None:
-        inserts: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        counts: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        results: dict[str, dict[str, Any]] = {}
+        merged = _Merged(self._kept_revisions)
         for rows in batch:
-            for table, values in rows.inserts:
-                inserts[table.name].append(values)
-            for result in rows.results:
-                if result["result"] is not None or result["content_key"] not in results:
-                    results[result["content_key"]] = result
-            for delta in rows.counts:
-                for name, amount in delta.amounts.items():
-                    counts[delta.run_id, delta.node][name] += amount
+            merged.add(rows)
         with self._engine.begin() as connection:
-            if results:
-                connection.execute(self._upsert_result, list(results.values()))
-            for table_name in sorted(inserts):
-                connection.execute(self._statements[table_name], inserts[table_name])
-            if counts:
-                connection.execute(self._upsert_counts, _count_rows(counts))
+            if merged.results:
+                connection.execute(self._upsert_result, list(merged.results.values()))
+            for table_name in sorted(merged.inserts):
+                connection.execute(self._statements[table_name], merged.inserts[table_name])
+            if merged.counts:
+                connection.execute(self._upsert_counts, _count_rows(merged.counts))
+        self._kept_revisions |= merged.revisions
 
     @staticmethod
     def _tell(orders: list[_Order], error: Exception | None) -> None:
@@ -158,6 +151,35 @@ class GroupWriter:
         for loop, theirs in by_loop.items():
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_settle, theirs, error)
+
+
+class _Merged:
+    """Rows of many callers as few statements: one for each table."""
+
+    def __init__(self, kept_revisions: set[tuple[str, str]]) -> None:
+        self._kept_revisions = kept_revisions
+        self.inserts: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.results: dict[str, dict[str, Any]] = {}
+        self.counts: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        self.revisions: set[tuple[str, str]] = set()
+
+    def add(self, rows: Rows) -> None:
+        """Add one caller's rows."""
+        for table, values in rows.inserts:
+            if table is not schema.model_revisions or self._is_new(values["name"], values["revision"]):
+                self.inserts[table.name].append(values)
+        for result in rows.results:
+            if result["result"] is not None or result["content_key"] not in self.results:
+                self.results[result["content_key"]] = result
+        for delta in rows.counts:
+            for name, amount in delta.amounts.items():
+                self.counts[delta.run_id, delta.node][name] += amount
+
+    def _is_new(self, name: str, revision: str) -> bool:
+        """Whether a model revision comes with this batch for the first time; every node brings one."""
+        known = (name, revision) in self._kept_revisions or (name, revision) in self.revisions
+        self.revisions.add((name, revision))
+        return not known
 
 
 def _count_rows(counts: dict[tuple[str, str], dict[str, float]]) -> list[dict[str, Any]]:

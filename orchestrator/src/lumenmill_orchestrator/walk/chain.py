@@ -14,7 +14,7 @@ from lumenmill_orchestrator.storage import ExecutionRow, GroupWriter
 from lumenmill_orchestrator.walk.active import ActiveRun
 from lumenmill_orchestrator.walk.execution import Computation, NodeExecutor, Turn
 from lumenmill_orchestrator.walk.keys import derived_seed
-from lumenmill_orchestrator.walk.outcomes import NOT_APPLICABLE, Outcome, States
+from lumenmill_orchestrator.walk.outcomes import NOT_APPLICABLE, Outcome, States, settled
 from lumenmill_orchestrator.walk.recording import Place, record_computed, record_skipped
 
 __all__ = ["ChainWalk", "Earlier", "aligned_requirements", "source_parents"]
@@ -83,7 +83,10 @@ class ChainWalk:
             state.block(elements)
             return
         state.expand(len(elements))
-        await asyncio.gather(*(self._walk_instance(node, index, element) for index, element in enumerate(elements)))
+        if len(elements) == 1:
+            await self._walk_instance(node, 0, elements[0])
+        else:
+            await asyncio.gather(*(self._walk_instance(node, *element) for element in enumerate(elements)))
 
     async def _elements(self, node: Node) -> Sequence[Any] | Outcome:
         """The elements of a fan-out, one placeholder for a single node, or why there are none."""
@@ -92,7 +95,7 @@ class ChainWalk:
             return [MISSING]
         if fan_out.aligned_node is not None:
             aligned = self.states.of(fan_out.aligned_node)
-            blocked = await asyncio.shield(aligned.expanded)
+            blocked = await settled(aligned.expanded)
             elements: Sequence[Any] = [MISSING] * len(aligned.instances)
         else:
             blocked = await self.states.obstacle(node.expansion_requires, 0)

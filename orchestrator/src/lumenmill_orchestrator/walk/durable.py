@@ -20,7 +20,7 @@ _APPLICATION_VERSION = "lumenmill-walk-1"
 _SHARD_QUEUE = "shards"
 _MOST_SHARDS_PER_REPLICA = 256
 _POLL_S = 0.2
-_THREADS = 32
+_THREADS = 16
 
 
 @dataclass(frozen=True)

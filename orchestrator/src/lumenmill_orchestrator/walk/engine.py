@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_common.errors import LumenmillError
+from lumenmill_common.errors import LumenmillError, UnavailableError
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator import metrics
@@ -160,9 +160,17 @@ class RunEngine:
             if chain_id not in ended and not run.stopped.is_set():
                 await self._started().start_chain(run_id, pipeline_name, index)
         await self._unless_stopped(run, asyncio.gather(*ends.values()))
+        await self._check_ends(run, list(ids))
         for chain_id in ids:
             run.chain_ends.pop(chain_id, None)
         self._items.pop((run_id, pipeline_name, first), None)
+
+    async def _check_ends(self, run: ActiveRun, chain_ids: list[str]) -> None:
+        """A chain whose end could not be stored must not pass for walked."""
+        ended = await asyncio.to_thread(self._runs.ended_chains, run.id, chain_ids)
+        if len(ended) < len(chain_ids) and not run.stopped.is_set():
+            lost = sorted(set(chain_ids) - ended)
+            raise UnavailableError(f"the ends of {len(lost)} chains could not be stored, {lost[0]} among them")
 
     async def _walk_chain(self, run_id: str, pipeline_name: str, index: int) -> None:
         run = await self._activate(run_id)

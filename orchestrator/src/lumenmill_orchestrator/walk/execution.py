@@ -66,6 +66,27 @@ class Computation:
     num_attempts: int
 
 
+class _Stopwatch:
+    """Seconds that a model worked on a call: what it waited in the model's queue does not count."""
+
+    def __init__(self) -> None:
+        self._since_s = time.perf_counter()
+        self._works = False
+
+    def waits(self) -> None:
+        """The job is queued (again)."""
+        self._since_s, self._works = time.perf_counter(), False
+
+    def works(self) -> None:
+        """The job runs; it has since the first time that this was told."""
+        if not self._works:
+            self._since_s, self._works = time.perf_counter(), True
+
+    def elapsed_s(self) -> float:
+        """Seconds until now."""
+        return time.perf_counter() - self._since_s
+
+
 class _Attempts:
     """Attempts of one call; a connection that breaks after news is taken up again without returning to us."""
 
@@ -167,12 +188,13 @@ class NodeExecutor:
             async with self._lanes.of(node.model, model).slot(turn.order):
                 if not run.unpaused.is_set():
                     continue
-                start_time, started_s = time.time(), time.perf_counter()
-                outcome, num_attempts = await self._call(run, node, request, request_id_of(key, request), turn)
-                return start_time, time.perf_counter() - started_s, outcome, num_attempts
+                start_time, watch = time.time(), _Stopwatch()
+                request_id = request_id_of(key, request)
+                outcome, num_attempts = await self._call(run, node, request, request_id, turn, watch)
+                return start_time, watch.elapsed_s(), outcome, num_attempts
 
     async def _call(
-        self, run: ActiveRun, node: Node, request: Message, request_id: str, turn: Turn
+        self, run: ActiveRun, node: Node, request: Message, request_id: str, turn: Turn, watch: "_Stopwatch"
     ) -> tuple[Message | LumenmillError, int]:
         sent: Any = type(request)()
         sent.CopyFrom(request)
@@ -185,6 +207,9 @@ class NodeExecutor:
         def on_event(response: Any) -> None:
             if response.WhichOneof("event") == "progress":
                 run.tell_progress(turn.counted_as, response.progress)
+                watch.works()
+            else:
+                watch.waits()
 
         try:
             return await self._attempts(node, sent, on_event)

@@ -3,14 +3,21 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator.recipe import MISSING, Node, Requirement
 
-__all__ = ["NOT_APPLICABLE", "NodeState", "Outcome", "States"]
+__all__ = ["NOT_APPLICABLE", "NodeState", "Outcome", "States", "settled"]
+
+_T = TypeVar("_T")
+
+
+async def settled(future: "asyncio.Future[_T]") -> _T:
+    """The result of a future that others wait for too."""
+    return future.result() if future.done() else await asyncio.shield(future)
 
 
 @dataclass(frozen=True)
@@ -94,10 +101,10 @@ class States:
     async def outcomes(self, requirement: Requirement, index: int) -> list[Outcome]:
         """How the required instances ended; for a node without instances, why it has none."""
         state = self.of(requirement.node)
-        blocked = await asyncio.shield(state.expanded)
+        blocked = await settled(state.expanded)
         if blocked is not None:
             return [blocked]
-        return [await asyncio.shield(state.instances[number]) for number in self.numbers(requirement, index)]
+        return [await settled(state.instances[number]) for number in self.numbers(requirement, index)]
 
     def numbers(self, requirement: Requirement, index: int) -> list[int]:
         """Which instances are required, of those that there are."""
