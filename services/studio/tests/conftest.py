@@ -56,7 +56,12 @@ class Studio:
 
     async def still_life(self, request_id: str, seed: int = 3) -> imager_pb2.GeneratedImage:
         """A small still life."""
-        scene = SceneDescription(kind=SceneKind.SCENE_KIND_STILL_LIFE, subjects=["jug", "lemon"], materials=["white ceramic", "natural"], place="on an oak table")
+        scene = SceneDescription(
+            kind=SceneKind.SCENE_KIND_STILL_LIFE,
+            subjects=["jug", "lemon"],
+            materials=["white ceramic", "natural"],
+            place="on an oak table",
+        )
         request = imager_pb2.GenerateImagesRequest(scene=scene, seed=seed, **SIZE)
         return (await self.result(self.imager.GenerateImages, request, request_id)).images[0]
 
@@ -67,6 +72,12 @@ class Studio:
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def studio(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Studio]:
-    settings = StudioSettings(listen_address="127.0.0.1:0", metrics_address="", drain_s=0.0, render_variant="scalar", store_url=tmp_path_factory.mktemp("store").as_uri())
+    settings = StudioSettings(
+        listen_address="127.0.0.1:0",
+        metrics_address="",
+        drain_s=0.0,
+        render_variant="scalar",
+        store_url=tmp_path_factory.mktemp("store").as_uri(),
+    )
     async with running_service(studio_service(settings), settings) as channel:
         yield Studio(channel, open_store(settings.store_url))

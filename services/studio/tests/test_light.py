@@ -25,7 +25,9 @@ def render_patch() -> Iterator[Patch]:
     worker = ThreadPoolExecutor(1)
     worker.submit(lambda: use_variant(find_variant("scalar"))).result()
 
-    def radiance(light: Light, normal: np.ndarray, pixels: np.ndarray | None = None, shared: bool = False) -> np.ndarray:
+    def radiance(
+        light: Light, normal: np.ndarray, pixels: np.ndarray | None = None, shared: bool = False
+    ) -> np.ndarray:
         return worker.submit(_patch_radiance, light, normal, pixels, shared).result()
 
     yield radiance
@@ -39,13 +41,27 @@ def _patch_radiance(light: Light, normal: np.ndarray, pixels: np.ndarray | None,
 
     up = [0, 1, 0] if abs(normal[1]) < 0.9 else [0, 0, 1]
     place = mi.ScalarTransform4f().look_at(origin=[0, 0, 0], target=normal.tolist(), up=up).scale(0.001)
-    patch = mi.load_dict({"type": "rectangle", "to_world": place, "bsdf": {"type": "diffuse", "reflectance": {"type": "rgb", "value": 1.0}}})
-    sensor = mi.load_dict({"type": "radiancemeter", "origin": (normal * 0.5).tolist(), "direction": (-normal).tolist(),
-                           "film": {"type": "hdrfilm", "width": 1, "height": 1, "rfilter": {"type": "box"}, "pixel_format": "rgb"}})
+    patch = mi.load_dict(
+        {
+            "type": "rectangle",
+            "to_world": place,
+            "bsdf": {"type": "diffuse", "reflectance": {"type": "rgb", "value": 1.0}},
+        }
+    )
+    sensor = mi.load_dict(
+        {
+            "type": "radiancemeter",
+            "origin": (normal * 0.5).tolist(),
+            "direction": (-normal).tolist(),
+            "film": {"type": "hdrfilm", "width": 1, "height": 1, "rfilter": {"type": "box"}, "pixel_format": "rgb"},
+        }
+    )
     total = np.zeros(3)
     for part in resolved(light, shared_harmonics=shared):
         scene = built_scene([patch], [emitter_of(part.unit, (1.0, 1.0, 1.0), 1.0, lambda sha: pixels)])
-        image = mi.render(scene, sensor=sensor, integrator=mi.load_dict({"type": "path", "max_depth": 2}), spp=4096, seed=1)
+        image = mi.render(
+            scene, sensor=sensor, integrator=mi.load_dict({"type": "path", "max_depth": 2}), spp=4096, seed=1
+        )
         total += np.array(image).reshape(-1)[:3] * np.array(part.weight)
     return total
 
@@ -53,7 +69,13 @@ def _patch_radiance(light: Light, normal: np.ndarray, pixels: np.ndarray | None,
 def test_area_irradiance_is_what_was_asked_for(render_patch: Patch) -> None:
     light = Light()
     source = light.sources.add().area
-    source.azimuth_deg, source.elevation_deg, source.irradiance, source.width_ratio, source.distance_ratio = 40, 25, np.pi, 2.0, 3.0
+    source.azimuth_deg, source.elevation_deg, source.irradiance, source.width_ratio, source.distance_ratio = (
+        40,
+        25,
+        np.pi,
+        2.0,
+        3.0,
+    )
     assert render_patch(light, direction(40, 25)) == pytest.approx(np.ones(3), rel=0.01)
 
 
@@ -61,7 +83,12 @@ def test_area_irradiance_is_what_was_asked_for(render_patch: Patch) -> None:
 def test_directional_irradiance_is_what_was_asked_for(render_patch: Patch, diameter_deg: float) -> None:
     light = Light()
     source = light.sources.add().directional
-    source.azimuth_deg, source.elevation_deg, source.irradiance, source.angular_diameter_deg = -120, 50, 2 * np.pi, diameter_deg
+    source.azimuth_deg, source.elevation_deg, source.irradiance, source.angular_diameter_deg = (
+        -120,
+        50,
+        2 * np.pi,
+        diameter_deg,
+    )
     source.color.temperature_k = 3000
     assert render_patch(light, direction(-120, 50)) == pytest.approx(2 * temperature_rgb(3000), rel=0.01)
 
@@ -149,7 +176,7 @@ def _compare_basis_with_tracing() -> None:
     from lumenmill_studio.scenes.compose import compose
 
     spec = compose(SceneDescription(kind=SceneKind.SCENE_KIND_STILL_LIFE, subjects=["sphere", "pear"]), "", 1)
-    shapes = [surface.shape for surface in Stage(spec, lambda item: ()).surfaces(False)]
+    shapes = [surface.shape for surface in Stage(spec, lambda item: ()).surfaces(open_set=False)]
     light = Light()
     for azimuth, kelvin, irradiance in ((-60.0, 2700.0, 4.0), (80.0, 9000.0, 0.7)):
         source = light.sources.add().area
@@ -159,7 +186,7 @@ def _compare_basis_with_tracing() -> None:
 
     def traced(unit: object, weight: tuple[float, float, float]) -> np.ndarray:
         emitter = emitter_of(unit, weight, spec.subject_radius, lambda sha: None)  # type: ignore[arg-type]
-        return trace(built_scene(shapes, [emitter]), pose, size, 16, 5, 3, True, lambda: None)
+        return trace(built_scene(shapes, [emitter]), pose, size, 16, 5, 3, hide_emitters=True, checkpoint=lambda: None)
 
     parts = resolved(light)
     traced(parts[0].unit, (1.0, 1.0, 1.0))

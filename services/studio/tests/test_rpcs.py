@@ -12,7 +12,6 @@ import av
 import grpc
 import numpy as np
 import pytest
-
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
 from lumenmill.common.v1.light_pb2 import Light, LightInterpolation
@@ -38,7 +37,7 @@ async def test_model_says_what_it_can_do(studio: Any) -> None:
     model = (await model_pb2_grpc.ModelServiceStub(studio.channel).GetModel(model_pb2.GetModelRequest())).model
     assert model.family == "studio"
     assert model.needs_scene
-    assert [preset.name for preset in model.presets][0] == "balanced"
+    assert next(preset.name for preset in model.presets) == "balanced"
     assert len(model.light_kinds) == 6
     assert len(model.intrinsic_kinds) == 8
     assert "lumenmill.video.v1.VideoService" in model.contracts
@@ -95,7 +94,9 @@ async def test_viewpoint_is_obeyed(studio: Any) -> None:
 async def test_intrinsics_reconstruct_the_picture(studio: Any) -> None:
     image = await studio.still_life("intrinsics-0")
     request = relighter_pb2.DecomposeRequest(scene=image.scene, image=image.image, preset="fast")
-    maps = {entry.kind: entry for entry in (await studio.result(studio.relighter.Decompose, request, "intrinsics-1")).maps}
+    maps = {
+        entry.kind: entry for entry in (await studio.result(studio.relighter.Decompose, request, "intrinsics-1")).maps
+    }
     assert len(maps) == 8
     data = {kind: studio.numbers(entry.data) for kind, entry in maps.items()}
     kind = IntrinsicKind
@@ -158,12 +159,26 @@ async def test_moving_light_clip_and_its_maps(studio: Any) -> None:
         (lambda request: request.ClearField("scene"), grpc.StatusCode.FAILED_PRECONDITION, "scene"),
         (lambda request: setattr(request, "preset", "best"), grpc.StatusCode.INVALID_ARGUMENT, "preset"),
         (lambda request: setattr(request, "width_px", 97), grpc.StatusCode.INVALID_ARGUMENT, "width_px"),
-        (lambda request: setattr(request.variants[0], "edit_prompt", "make it dusk"), grpc.StatusCode.INVALID_ARGUMENT, "variants[0].edit_prompt"),
-        (lambda request: setattr(request.variants[0].light, "text", "dusk"), grpc.StatusCode.INVALID_ARGUMENT, "variants[0].light.sources"),
-        (lambda request: request.variants[0].camera.path.static.SetInParent(), grpc.StatusCode.INVALID_ARGUMENT, "variants[0].camera.path"),
+        (
+            lambda request: setattr(request.variants[0], "edit_prompt", "make it dusk"),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "variants[0].edit_prompt",
+        ),
+        (
+            lambda request: setattr(request.variants[0].light, "text", "dusk"),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "variants[0].light.sources",
+        ),
+        (
+            lambda request: request.variants[0].camera.path.static.SetInParent(),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "variants[0].camera.path",
+        ),
     ],
 )
-async def test_bad_relight_requests_name_the_field(studio: Any, change: object, code: grpc.StatusCode, words: str) -> None:
+async def test_bad_relight_requests_name_the_field(
+    studio: Any, change: object, code: grpc.StatusCode, words: str
+) -> None:
     scene = (await studio.still_life("bad-0")).scene
     request = relighter_pb2.RelightRequest(scene=scene)
     request.variants.add()
@@ -200,7 +215,9 @@ async def test_reattach_and_cancel(studio: Any) -> None:
             break
     from lumenmill.common.v1 import job_pb2, job_pb2_grpc
 
-    answer = await job_pb2_grpc.JobServiceStub(studio.channel).CancelJob(job_pb2.CancelJobRequest(request_id="cancel-1"))
+    answer = await job_pb2_grpc.JobServiceStub(studio.channel).CancelJob(
+        job_pb2.CancelJobRequest(request_id="cancel-1")
+    )
     assert answer.was_active
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         async for _ in call:

@@ -24,7 +24,9 @@ def test_every_published_word_is_built() -> None:
         assert all(word in SHAPES and word in flat for word in words)
     assert all(place in flat for places in PLACES.values() for place in places)
     listed = flat.split("## Materials")[1].split("Glass is for")[0]
-    assert all(word.strip() in MATERIALS for line in re.findall(r"- [a-z ]+: ([^-]+)", listed) for word in line.split(","))
+    assert all(
+        word.strip() in MATERIALS for line in re.findall(r"- [a-z ]+: ([^-]+)", listed) for word in line.split(",")
+    )
 
 
 @pytest.mark.parametrize("name", sorted(SHAPES))
@@ -39,7 +41,7 @@ def test_shapes_are_sound(name: str) -> None:
 
 @pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.parametrize("seed", [0, 4])
-def test_scenes_are_deterministic_and_survive_json(kind: "SceneKind.ValueType", seed: int) -> None:
+def test_scenes_are_deterministic_and_survive_json(kind: SceneKind.ValueType, seed: int) -> None:
     spec = compose(SceneDescription(kind=kind), "", seed)
     assert spec.to_json() == compose(SceneDescription(kind=kind), "", seed).to_json()
     assert SceneSpec.from_json(spec.to_json()) == spec
@@ -69,7 +71,12 @@ def test_unknown_words_become_the_nearest_thing() -> None:
 
 
 def test_description_says_what_was_built() -> None:
-    scene = SceneDescription(kind=SceneKind.SCENE_KIND_STILL_LIFE, subjects=["zeppelin", "apple"], materials=["steel"], place="on a walnut table")
+    scene = SceneDescription(
+        kind=SceneKind.SCENE_KIND_STILL_LIFE,
+        subjects=["zeppelin", "apple"],
+        materials=["steel"],
+        place="on a walnut table",
+    )
     assert compose(scene, "", 1).description == "a steel sphere and an apple on a walnut table"
 
 

@@ -38,7 +38,9 @@ class Assets:
         Raises:
             FailedPreconditionError: a folder is missing or a file in it cannot be read; names the file.
         """
-        folders = [folder for folder in (self._maps_dir, self._assets_dir and self._assets_dir / "environment_maps") if folder]
+        folders = [
+            folder for folder in (self._maps_dir, self._assets_dir and self._assets_dir / "environment_maps") if folder
+        ]
         if self._maps_dir and not self._maps_dir.is_dir():
             raise FailedPreconditionError(f"{self._maps_dir} is no folder", "LUMENMILL_ENVIRONMENT_MAPS_DIR")
         if self._assets_dir and not self._assets_dir.is_dir():
@@ -108,7 +110,9 @@ def _read_mesh(path: Path) -> Mesh:
     if not len(faces):
         raise ValueError("has no triangles")
     coordinates = np.array(values["vertex_texcoords"], np.float64).reshape(-1, 2)
-    return with_smooth_normals(Mesh(vertices, faces, coordinates if len(coordinates) == len(vertices) else vertices[:, :2]))
+    return with_smooth_normals(
+        Mesh(vertices, faces, coordinates if len(coordinates) == len(vertices) else vertices[:, :2])
+    )
 
 
 def _normalised(mesh: Mesh) -> Mesh:

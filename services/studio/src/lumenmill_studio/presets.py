@@ -38,7 +38,9 @@ class Preset(BaseModel):
 
 
 PRESETS: tuple[Preset, ...] = tuple(
-    TypeAdapter(list[Preset]).validate_python(yaml.safe_load(resources.files("lumenmill_studio").joinpath("presets.yaml").read_text()))
+    TypeAdapter(list[Preset]).validate_python(
+        yaml.safe_load(resources.files("lumenmill_studio").joinpath("presets.yaml").read_text())
+    )
 )
 
 

@@ -23,8 +23,23 @@ def studio_service(settings: StudioSettings) -> Service:
     family = MitsubaScenes(settings, open_store_from(settings))
     jobs = jobs_from(settings, NAME)
     contracts = [
-        Contract(imager_pb2.DESCRIPTOR, "ImagerService", imager_pb2_grpc.add_ImagerServiceServicer_to_server, ImagerServicer(family, jobs)),
-        Contract(relighter_pb2.DESCRIPTOR, "RelighterService", relighter_pb2_grpc.add_RelighterServiceServicer_to_server, RelighterServicer(family, jobs)),
-        Contract(video_pb2.DESCRIPTOR, "VideoService", video_pb2_grpc.add_VideoServiceServicer_to_server, VideoServicer(family, jobs)),
+        Contract(
+            imager_pb2.DESCRIPTOR,
+            "ImagerService",
+            imager_pb2_grpc.add_ImagerServiceServicer_to_server,
+            ImagerServicer(family, jobs),
+        ),
+        Contract(
+            relighter_pb2.DESCRIPTOR,
+            "RelighterService",
+            relighter_pb2_grpc.add_RelighterServiceServicer_to_server,
+            RelighterServicer(family, jobs),
+        ),
+        Contract(
+            video_pb2.DESCRIPTOR,
+            "VideoService",
+            video_pb2_grpc.add_VideoServiceServicer_to_server,
+            VideoServicer(family, jobs),
+        ),
     ]
     return Service(NAME, contracts, model=family.describe, load=family.load, jobs=jobs)

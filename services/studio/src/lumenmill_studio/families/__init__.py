@@ -1,0 +1,1 @@
+"""Model families behind the contracts; add a file here to add one."""

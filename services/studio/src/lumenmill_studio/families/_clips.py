@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lumenmill_studio.families._limits import MAX_NUM_FRAMES
 from lumenmill_studio.families._results import Recorder, put_clip, put_shown
-from lumenmill_studio.families._scene_access import LightReader, Lighting, Scene, read_scene, size_of, stored_scene
+from lumenmill_studio.families._scene_access import Lighting, LightReader, Scene, read_scene, size_of, stored_scene
 from lumenmill_studio.families._stills import parameters
 from lumenmill_studio.light.basis import Image, unpacked
 from lumenmill_studio.light.motion import frame_lights
@@ -76,27 +76,57 @@ class Clips:
                     linear[index] = picture
             with job.stage("encode"):
                 exposure_ev = _metered_ev(linear)
-                shown: Callable[[int], NDArray[np.uint8]] = lambda index: tonemap.tone_mapped(linear[index].astype(np.float32), exposure_ev)  # noqa: E731
+
+                def shown(index: int) -> NDArray[np.uint8]:
+                    return tonemap.tone_mapped(linear[index].astype(np.float32), exposure_ev)
+
                 clip = Path(folder) / "clip.mp4"
                 h264.write(clip, (shown(index) for index in range(num_frames)), size_px, fps)
                 result = video_pb2.GenerateVideoResult(
-                    video=put_clip(self.store, clip, size_px, num_frames, fps), poster=put_shown(self.store, shown(0)),
-                    frames=self._put_truth(scene, preset, frames, exposure_ev), scene=scene.artifact,
-                )  # fmt: skip
+                    video=put_clip(self.store, clip, size_px, num_frames, fps),
+                    poster=put_shown(self.store, shown(0)),
+                    frames=self._put_truth(scene, preset, frames, exposure_ev),
+                    scene=scene.artifact,
+                )
         result.poster.image.exposure_ev, result.poster.image.tone_map = exposure_ev, tonemap.NAME
-        numbers = {**parameters(frames[0].view), "num_frames": num_frames, "fps": fps, "exposure_ev": exposure_ev, "tone_map": tonemap.NAME}
+        numbers = {
+            **parameters(frames[0].view),
+            "num_frames": num_frames,
+            "fps": fps,
+            "exposure_ev": exposure_ev,
+            "tone_map": tonemap.NAME,
+        }
         camera = request.camera if request.HasField("camera") else None
-        result.record.CopyFrom(Recorder(self.device, job).record(preset.name, request.seed, numbers, frames[0].lighting.light, camera))
+        result.record.CopyFrom(
+            Recorder(self.device, job).record(preset.name, request.seed, numbers, frames[0].lighting.light, camera)
+        )
         return result
 
     def _scene(self, request: video_pb2.GenerateVideoRequest) -> Scene:
         if request.HasField("scene"):
             return read_scene(self.store, request.scene)
         if request.HasField("scene_description") or request.prompt:
-            return stored_scene(self.store, compose(request.scene_description if request.HasField("scene_description") else SceneDescription(), request.prompt, request.seed, self.meshes))
-        raise FailedPreconditionError("studio films scenes: give the scene artifact, a scene_description or a prompt", "scene")
+            return stored_scene(
+                self.store,
+                compose(
+                    request.scene_description if request.HasField("scene_description") else SceneDescription(),
+                    request.prompt,
+                    request.seed,
+                    self.meshes,
+                ),
+            )
+        raise FailedPreconditionError(
+            "studio films scenes: give the scene artifact, a scene_description or a prompt", "scene"
+        )
 
-    def _frames(self, request: video_pb2.GenerateVideoRequest, scene: Scene, preset: Preset, size_px: tuple[int, int], num_frames: int) -> list[Frame]:
+    def _frames(
+        self,
+        request: video_pb2.GenerateVideoRequest,
+        scene: Scene,
+        preset: Preset,
+        size_px: tuple[int, int],
+        num_frames: int,
+    ) -> list[Frame]:
         if request.HasField("light") and request.HasField("light_path"):
             raise InvalidArgumentError("light_path", "set `light` or `light_path`, not both")
         poses = frame_poses(scene.spec.camera, request.camera if request.HasField("camera") else None, num_frames)
@@ -108,24 +138,38 @@ class Clips:
             for pose, lighting in zip(poses, lightings, strict=True)
         ]
 
-    def _lightings(self, request: video_pb2.GenerateVideoRequest, scene: Scene, preset: Preset, num_frames: int) -> list[Lighting]:
+    def _lightings(
+        self, request: video_pb2.GenerateVideoRequest, scene: Scene, preset: Preset, num_frames: int
+    ) -> list[Lighting]:
         if not request.HasField("light_path"):
-            return [self.lights.read(request.light if request.HasField("light") else scene.spec.light(), "light")] * num_frames
+            return [
+                self.lights.read(request.light if request.HasField("light") else scene.spec.light(), "light")
+            ] * num_frames
         for index, keyframe in enumerate(request.light_path.keyframes):
             self.lights.read(keyframe.light, f"light_path.keyframes[{index}].light")
-        return [self.lights.read(light, "light_path") for light in frame_lights(request.light_path, num_frames, preset.video.light_stop_frames)]
+        return [
+            self.lights.read(light, "light_path")
+            for light in frame_lights(request.light_path, num_frames, preset.video.light_stop_frames)
+        ]
 
     def _take_basis(self, request: video_pb2.GenerateVideoRequest, scene: Scene) -> None:
         if request.HasField("light_basis"):
-            for key, picture in unpacked(self.store.read_bytes(request.light_basis, field="light_basis"), scene.sha256).items():
+            for key, picture in unpacked(
+                self.store.read_bytes(request.light_basis, field="light_basis"), scene.sha256
+            ).items():
                 self.engine.pictures.put(key, picture)
 
     def _put_truth(self, scene: Scene, preset: Preset, frames: list[Frame], exposure_ev: float) -> Artifact:
-        lines = [json.dumps(_truth(scene, preset, index, len(frames), frame, exposure_ev), sort_keys=True) for index, frame in enumerate(frames)]
+        lines = [
+            json.dumps(_truth(scene, preset, index, len(frames), frame, exposure_ev), sort_keys=True)
+            for index, frame in enumerate(frames)
+        ]
         return self.store.put_bytes(("\n".join(lines) + "\n").encode(), "application/jsonl")
 
 
-def rendered(engine: Engine, scene: Scene, frames: list[Frame], job: JobContext, *, shading: bool = False) -> Iterator[Image]:
+def rendered(
+    engine: Engine, scene: Scene, frames: list[Frame], job: JobContext, *, shading: bool = False
+) -> Iterator[Image]:
     """The linear picture (H, W, 3) of each frame: from a basis where the camera stands still, else traced."""
     still = all(frame.view == frames[0].view for frame in frames)
     for index, frame in enumerate(frames):
@@ -140,7 +184,9 @@ def _metered_ev(linear: NDArray[np.float16]) -> float:
     return tonemap.auto_exposure_ev(np.concatenate([linear[index][::2, ::2].astype(np.float32) for index in metered]))
 
 
-def _truth(scene: Scene, preset: Preset, index: int, num_frames: int, frame: Frame, exposure_ev: float) -> dict[str, object]:
+def _truth(
+    scene: Scene, preset: Preset, index: int, num_frames: int, frame: Frame, exposure_ev: float
+) -> dict[str, object]:
     pose, (width, height) = frame.view.pose, frame.view.size_px
     focal_px = pose.focal_length_mm / 36 * width
     return {
@@ -150,18 +196,33 @@ def _truth(scene: Scene, preset: Preset, index: int, num_frames: int, frame: Fra
         "width_px": width,
         "height_px": height,
         "camera": {
-            "viewpoint": json_format.MessageToDict(viewpoint_of(pose, scene.spec.camera), preserving_proto_field_name=True),
-            "pose": {"azimuth_deg": pose.azimuth_deg, "elevation_deg": pose.elevation_deg, "distance": pose.distance, "focal_length_mm": pose.focal_length_mm,
-                     "aim_y": pose.aim_y, "pan_deg": pose.pan_deg, "tilt_deg": pose.tilt_deg},
+            "viewpoint": json_format.MessageToDict(
+                viewpoint_of(pose, scene.spec.camera), preserving_proto_field_name=True
+            ),
+            "pose": {
+                "azimuth_deg": pose.azimuth_deg,
+                "elevation_deg": pose.elevation_deg,
+                "distance": pose.distance,
+                "focal_length_mm": pose.focal_length_mm,
+                "aim_y": pose.aim_y,
+                "pan_deg": pose.pan_deg,
+                "tilt_deg": pose.tilt_deg,
+            },
             "world_from_camera": [[round(float(value), 7) for value in row] for row in pose.world_from_camera()],
             "intrinsics_px": {"fx": focal_px, "fy": focal_px, "cx": width / 2, "cy": height / 2},
         },
         "light": json_format.MessageToDict(frame.lighting.light, preserving_proto_field_name=True),
         "exposure_ev": exposure_ev,
         "tone_map": tonemap.NAME,
-        "render": {"preset": preset.name, "spp": frame.view.spp, "max_depth": frame.view.max_depth, "guide_spp": frame.view.guide_spp,
-                   "open_set": frame.view.open_set, "backgrounds": [list(entry) for entry in frame.view.backgrounds]},
-    }  # fmt: skip
+        "render": {
+            "preset": preset.name,
+            "spp": frame.view.spp,
+            "max_depth": frame.view.max_depth,
+            "guide_spp": frame.view.guide_spp,
+            "open_set": frame.view.open_set,
+            "backgrounds": [list(entry) for entry in frame.view.backgrounds],
+        },
+    }
 
 
 def pose_from(truth: dict[str, float]) -> Pose:

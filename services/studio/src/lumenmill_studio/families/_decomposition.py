@@ -56,7 +56,11 @@ class Decomposition:
             camera = request.camera if request.HasField("camera") else None
             refuse_path(camera, "camera")
             facts = request.image.image
-            default_px = (facts.width_px, facts.height_px) if facts.width_px and facts.height_px else (preset.width_px, preset.height_px)
+            default_px = (
+                (facts.width_px, facts.height_px)
+                if facts.width_px and facts.height_px
+                else (preset.width_px, preset.height_px)
+            )
             size_px = size_of(request.width_px, request.height_px, default_px)
             lighting = self.lights.read(request.light if request.HasField("light") else scene.spec.light(), "light")
             pose = pose_of(scene.spec.camera, camera.viewpoint if camera and camera.HasField("viewpoint") else None)
@@ -67,7 +71,9 @@ class Decomposition:
             buffers = self.engine.buffers(scene.data, view)
             if intrinsics.LIT_KINDS.intersection(kinds):
                 linear = exr.as_half(render(self.engine, scene, view, lighting, job))
-                shading = exr.as_half(intrinsics.shading_of(render(self.engine, scene, view, lighting, job, shading=True), buffers.albedo))
+                shading = exr.as_half(
+                    intrinsics.shading_of(render(self.engine, scene, view, lighting, job, shading=True), buffers.albedo)
+                )
         with job.stage("encode"):
             exposure_ev = tonemap.auto_exposure_ev(linear) if linear is not None else 0.0
             maps = intrinsics.maps_of(kinds, buffers, linear, shading)
@@ -75,7 +81,9 @@ class Decomposition:
         record = Recorder(self.device, job).record(preset.name, request.seed, parameters(view), lighting.light, camera)
         return relighter_pb2.DecomposeResult(maps=found, record=record)
 
-    def decompose_video(self, request: video_pb2.DecomposeVideoRequest, job: JobContext) -> video_pb2.DecomposeVideoResult:
+    def decompose_video(
+        self, request: video_pb2.DecomposeVideoRequest, job: JobContext
+    ) -> video_pb2.DecomposeVideoResult:
         """The maps of every frame of a clip that studio made, from its scene and its truth."""
         with job.stage("build"):
             scene = read_scene(self.store, request.scene if request.HasField("scene") else None)
@@ -86,13 +94,21 @@ class Decomposition:
         kinds = list(request.kinds) or list(intrinsics.ALL_KINDS)
         fps = request.video.video.fps or _FPS_UNKNOWN
         with tempfile.TemporaryDirectory(prefix="lumenmill-maps-") as folder:
-            sinks = {kind: _MapSink(Path(folder), kind, fps, frames[0].view.size_px) for kind in kinds}
+            sinks: dict[int, _MapSink] = {
+                kind: _MapSink(Path(folder), kind, fps, frames[0].view.size_px) for kind in kinds
+            }
             with job.stage("render"):
                 self._write(scene, frames, kinds, float(truths[0]["exposure_ev"]), sinks, job)
             with job.stage("encode"):
                 maps = [sinks[kind].finish(self.store, len(frames)) for kind in kinds]
         preset = str(truths[0]["render"]["preset"])
-        record = Recorder(self.device, job).record(preset, request.seed, {**parameters(frames[0].view), "num_frames": len(frames)}, frames[0].lighting.light, None)
+        record = Recorder(self.device, job).record(
+            preset,
+            request.seed,
+            {**parameters(frames[0].view), "num_frames": len(frames)},
+            frames[0].lighting.light,
+            None,
+        )
         return video_pb2.DecomposeVideoResult(maps=maps, record=record)
 
     def _truths(self, artifact: Artifact, scene: Scene) -> list[dict[str, Any]]:
@@ -111,12 +127,29 @@ class Decomposition:
             how = truth["render"]
             backgrounds = tuple((str(sha), float(aspect)) for sha, aspect in how["backgrounds"])
             size_px = size_of(int(truth["width_px"]), int(truth["height_px"]), (0, 0))
-            view = View(scene.sha256, pose_from(truth["camera"]["pose"]), size_px, int(how["spp"]), int(how["max_depth"]), int(how["guide_spp"]), bool(how["open_set"]), backgrounds)
+            view = View(
+                scene.sha256,
+                pose_from(truth["camera"]["pose"]),
+                size_px,
+                int(how["spp"]),
+                int(how["max_depth"]),
+                int(how["guide_spp"]),
+                bool(how["open_set"]),
+                backgrounds,
+            )
         except (json_format.ParseError, ValueError, KeyError, TypeError) as error:
             raise InvalidArgumentError("frames", f"is not the truth of a studio clip: {error}") from error
         return Frame(view, self.lights.read(light, "frames.light"))
 
-    def _write(self, scene: Scene, frames: list[Frame], kinds: Sequence[int], exposure_ev: float, sinks: dict[int, _MapSink], job: JobContext) -> None:
+    def _write(
+        self,
+        scene: Scene,
+        frames: list[Frame],
+        kinds: Sequence[int],
+        exposure_ev: float,
+        sinks: dict[int, _MapSink],
+        job: JobContext,
+    ) -> None:
         lit = bool(intrinsics.LIT_KINDS.intersection(kinds))
         pictures = rendered(self.engine, scene, frames, job) if lit else iter([None] * len(frames))
         stand_ins = rendered(self.engine, scene, frames, job, shading=True) if lit else iter([None] * len(frames))
@@ -133,13 +166,17 @@ class _MapSink:
 
     def __init__(self, folder: Path, kind: int, fps: float, size_px: tuple[int, int]) -> None:
         self._kind, self._fps, self._size_px = kind, fps, size_px
-        self._zip_path, self._clip_path, self._raw_path = (folder / f"{kind}.{suffix}" for suffix in ("zip", "mp4", "rgb"))
+        self._zip_path, self._clip_path, self._raw_path = (
+            folder / f"{kind}.{suffix}" for suffix in ("zip", "mp4", "rgb")
+        )
         self._zip = zipfile.ZipFile(self._zip_path, "w", zipfile.ZIP_STORED)
         self._raw = self._raw_path.open("wb")
 
     def add(self, index: int, data_hwc: Image, shown_hw3: NDArray[np.uint8]) -> None:
         """One frame."""
-        self._zip.writestr(zipfile.ZipInfo(f"{index:06d}.exr", _EPOCH), exr.encoded(data_hwc, single=intrinsics.is_single(self._kind)))
+        self._zip.writestr(
+            zipfile.ZipInfo(f"{index:06d}.exr", _EPOCH), exr.encoded(data_hwc, single=intrinsics.is_single(self._kind))
+        )
         self._raw.write(np.ascontiguousarray(shown_hw3).tobytes())
 
     def finish(self, store: ArtifactStore, num_frames: int) -> IntrinsicMap:
@@ -150,7 +187,9 @@ class _MapSink:
         pixels = np.memmap(self._raw_path, np.uint8, "r", shape=(num_frames, height, width, 3))
         h264.write(self._clip_path, iter(pixels), self._size_px, self._fps)
         return IntrinsicMap(
-            kind=IntrinsicKind.ValueType(self._kind), data=store.put_file(self._zip_path, "application/zip"),
+            kind=IntrinsicKind.ValueType(self._kind),
+            data=store.put_file(self._zip_path, "application/zip"),
             preview=put_clip(store, self._clip_path, self._size_px, num_frames, self._fps),
-            preview_encoding=intrinsics.ENCODINGS[self._kind], exact=self._kind not in intrinsics.ESTIMATED_KINDS,
-        )  # fmt: skip
+            preview_encoding=intrinsics.ENCODINGS[self._kind],
+            exact=self._kind not in intrinsics.ESTIMATED_KINDS,
+        )

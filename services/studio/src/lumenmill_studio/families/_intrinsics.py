@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from lumenmill.common.v1.artifact_pb2 import ColorSpace
@@ -15,19 +15,30 @@ from lumenmill_studio.light.basis import Image
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.tracer import Buffers
 
-ALBEDO, NORMALS, DEPTH = IntrinsicKind.INTRINSIC_KIND_ALBEDO, IntrinsicKind.INTRINSIC_KIND_NORMALS, IntrinsicKind.INTRINSIC_KIND_DEPTH
+ALBEDO, NORMALS, DEPTH = (
+    IntrinsicKind.INTRINSIC_KIND_ALBEDO,
+    IntrinsicKind.INTRINSIC_KIND_NORMALS,
+    IntrinsicKind.INTRINSIC_KIND_DEPTH,
+)
 ROUGHNESS, METALLIC = IntrinsicKind.INTRINSIC_KIND_ROUGHNESS, IntrinsicKind.INTRINSIC_KIND_METALLIC
 SHADING, RESIDUAL = IntrinsicKind.INTRINSIC_KIND_SHADING, IntrinsicKind.INTRINSIC_KIND_RESIDUAL
 INSTANCE_MASK = IntrinsicKind.INTRINSIC_KIND_INSTANCE_MASK
 ALL_KINDS = (ALBEDO, NORMALS, DEPTH, ROUGHNESS, METALLIC, SHADING, RESIDUAL, INSTANCE_MASK)
 LIT_KINDS = frozenset({SHADING, RESIDUAL})
-# Traced with Lambertian stand-ins of the same base colour, so that caustics and glossy interreflections are missing in them.
+# Traced with Lambertian stand-ins of the same base colour, so that caustics and glossy interreflections are missing
+# in them.
 ESTIMATED_KINDS = LIT_KINDS
 
-ENCODINGS = {
-    ALBEDO: "srgb", NORMALS: "0.5*n+0.5", DEPTH: "turbo(1/depth)", ROUGHNESS: "linear", METALLIC: "linear", SHADING: tonemap.NAME,
-    RESIDUAL: f"{tonemap.NAME}(residual + a dark grey)", INSTANCE_MASK: "palette",
-}  # fmt: skip
+ENCODINGS: dict[int, str] = {
+    ALBEDO: "srgb",
+    NORMALS: "0.5*n+0.5",
+    DEPTH: "turbo(1/depth)",
+    ROUGHNESS: "linear",
+    METALLIC: "linear",
+    SHADING: tonemap.NAME,
+    RESIDUAL: f"{tonemap.NAME}(residual + a dark grey)",
+    INSTANCE_MASK: "palette",
+}
 _EXACT_IN_SINGLE = frozenset({DEPTH, INSTANCE_MASK})
 _LEAST_ALBEDO = 0.01
 
@@ -38,15 +49,26 @@ def shading_of(stand_in_hw3: Image, albedo_hw3: Image) -> Image:
     return np.where(lit, stand_in_hw3 / np.maximum(albedo_hw3, _LEAST_ALBEDO), 0).astype(np.float32)
 
 
-def maps_of(kinds: Sequence[int], buffers: Buffers, linear_hw3: Image | None, shading_hw3: Image | None) -> dict[int, Image]:
+def maps_of(
+    kinds: Sequence[int], buffers: Buffers, linear_hw3: Image | None, shading_hw3: Image | None
+) -> dict[int, Image]:
     """The maps asked for, (H, W, C) each; those that depend on light need the picture and its shading."""
-    plain = {ALBEDO: buffers.albedo, NORMALS: buffers.normals, DEPTH: buffers.depth, ROUGHNESS: buffers.roughness, METALLIC: buffers.metallic, INSTANCE_MASK: buffers.instance}
+    plain: dict[int, Image] = {
+        ALBEDO: buffers.albedo,
+        NORMALS: buffers.normals,
+        DEPTH: buffers.depth,
+        ROUGHNESS: buffers.roughness,
+        METALLIC: buffers.metallic,
+        INSTANCE_MASK: buffers.instance,
+    }
     maps: dict[int, Image] = {}
     for kind in kinds:
         if kind in plain:
             maps[kind] = plain[kind]
         elif linear_hw3 is not None and shading_hw3 is not None:
-            maps[kind] = shading_hw3 if kind == SHADING else np.asarray(linear_hw3 - buffers.albedo * shading_hw3, np.float32)
+            maps[kind] = (
+                shading_hw3 if kind == SHADING else np.asarray(linear_hw3 - buffers.albedo * shading_hw3, np.float32)
+            )
     return maps
 
 
@@ -55,7 +77,13 @@ def put_map(store: ArtifactStore, kind: int, data_hwc: Image, exposure_ev: float
     space = ColorSpace.COLOR_SPACE_LINEAR_REC709 if kind in (ALBEDO, SHADING, RESIDUAL) else ColorSpace.COLOR_SPACE_DATA
     data = put_numbers(store, data_hwc, space, single=kind in _EXACT_IN_SINGLE)
     shown = put_shown(store, preview(kind, data_hwc, exposure_ev))
-    return IntrinsicMap(kind=IntrinsicKind.ValueType(kind), data=data, preview=shown, preview_encoding=ENCODINGS[kind], exact=kind not in ESTIMATED_KINDS)  # fmt: skip
+    return IntrinsicMap(
+        kind=IntrinsicKind.ValueType(kind),
+        data=data,
+        preview=shown,
+        preview_encoding=ENCODINGS[kind],
+        exact=kind not in ESTIMATED_KINDS,
+    )
 
 
 def is_single(kind: int) -> bool:
@@ -65,19 +93,12 @@ def is_single(kind: int) -> bool:
 
 def preview(kind: int, data_hwc: Image, exposure_ev: float) -> NDArray[np.uint8]:
     """Display pixels (H, W, 3) of a map."""
-    if kind == ALBEDO:
-        return _bytes(tonemap.srgb_encoded(data_hwc))
-    if kind == NORMALS:
-        return _bytes(np.where(np.any(data_hwc, axis=2, keepdims=True), 0.5 * data_hwc + 0.5, 0))
-    if kind == DEPTH:
-        return _depth_preview(data_hwc[..., 0])
-    if kind == INSTANCE_MASK:
-        return _palette(data_hwc[..., 0])
+    show = _PREVIEWS.get(kind)
+    if show is not None:
+        return show(data_hwc)
     if kind == SHADING:
         return tonemap.tone_mapped(data_hwc, exposure_ev - 0.6)
-    if kind == RESIDUAL:
-        return tonemap.tone_mapped(np.maximum(0.05 * 2.0**-exposure_ev + data_hwc, 0), exposure_ev)
-    return _bytes(np.repeat(data_hwc, 3, axis=2))
+    return tonemap.tone_mapped(np.maximum(0.05 * 2.0**-exposure_ev + data_hwc, 0), exposure_ev)
 
 
 def _bytes(values: Image) -> NDArray[np.uint8]:
@@ -97,11 +118,13 @@ def _depth_preview(depth_hw: Image) -> NDArray[np.uint8]:
 def _turbo(t_hw: Image) -> Image:
     """The Turbo colour map in the polynomial fit of Mikhailov (Google, 2019)."""
     powers = np.stack([np.ones_like(t_hw), t_hw, t_hw**2, t_hw**3, t_hw**4, t_hw**5], -1)
-    fit = np.array([
-        [0.13572138, 4.61539260, -42.66032258, 132.13108234, -152.94239396, 59.28637943],
-        [0.09140261, 2.19418839, 4.84296658, -14.18503333, 4.27729857, 2.82956604],
-        [0.10667330, 12.64194608, -60.58204836, 110.36276771, -89.90310912, 27.34824973],
-    ])  # fmt: skip
+    fit = np.array(
+        [
+            [0.13572138, 4.61539260, -42.66032258, 132.13108234, -152.94239396, 59.28637943],
+            [0.09140261, 2.19418839, 4.84296658, -14.18503333, 4.27729857, 2.82956604],
+            [0.10667330, 12.64194608, -60.58204836, 110.36276771, -89.90310912, 27.34824973],
+        ]
+    )
     return np.asarray(np.clip(powers @ fit.T, 0, 1), np.float32)
 
 
@@ -111,3 +134,13 @@ def _palette(index_hw: Image) -> NDArray[np.uint8]:
     level = 0.62 + 0.3 * ((number * 0.37) % 1.0)
     rgb = np.clip(np.abs((hue[..., None] * 6 + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)
     return _bytes(np.where((number > 0)[..., None], (0.35 + 0.65 * rgb) * level[..., None], 0))
+
+
+_PREVIEWS: dict[int, Callable[[Image], NDArray[np.uint8]]] = {
+    ALBEDO: lambda data: _bytes(tonemap.srgb_encoded(data)),
+    NORMALS: lambda data: _bytes(np.where(np.any(data, axis=2, keepdims=True), 0.5 * data + 0.5, 0)),
+    DEPTH: lambda data: _depth_preview(data[..., 0]),
+    ROUGHNESS: lambda data: _bytes(np.repeat(data, 3, axis=2)),
+    METALLIC: lambda data: _bytes(np.repeat(data, 3, axis=2)),
+    INSTANCE_MASK: lambda data: _palette(data[..., 0]),
+}

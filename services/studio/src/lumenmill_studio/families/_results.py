@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lumenmill.common.v1.artifact_pb2 import Artifact, ColorSpace, ImageFacts, Licence, VideoFacts
@@ -41,14 +42,28 @@ class Recorder:
     device: str
     job: JobContext
 
-    def record(self, preset: str, seed: int, parameters: dict[str, object], light: Light | None, camera: Camera | None) -> GenerationRecord:
+    def record(
+        self, preset: str, seed: int, parameters: dict[str, Any], light: Light | None, camera: Camera | None
+    ) -> GenerationRecord:
         """The record, with the licences of everything that the light brought in."""
-        record = GenerationRecord(family=FAMILY, model=FAMILY, revision=revision(), preset=preset, seed=seed, device=self.device, stage_times=self.job.stage_times, licences=[GENERATED])
-        record.parameters.update(parameters)
+        record = GenerationRecord(
+            family=FAMILY,
+            model=FAMILY,
+            revision=revision(),
+            preset=preset,
+            seed=seed,
+            device=self.device,
+            stage_times=self.job.stage_times,
+            licences=[GENERATED],
+        )
+        record.parameters.update(dict(parameters))
         if light is not None:
             record.light.CopyFrom(light)
-            assets = [source.environment_map.map if source.HasField("environment_map") else source.background.image for source in light.sources
-                      if source.HasField("environment_map") or source.HasField("background")]
+            assets = [
+                source.environment_map.map if source.HasField("environment_map") else source.background.image
+                for source in light.sources
+                if source.HasField("environment_map") or source.HasField("background")
+            ]
             record.licences.extend(operator_licence(asset.name or asset.sha256) for asset in assets)
         if camera is not None:
             record.camera.CopyFrom(camera)
@@ -66,10 +81,12 @@ def put_picture(store: ArtifactStore, linear_hw3: Image) -> tuple[Artifact, Arti
 
 def put_linear(store: ArtifactStore, linear_hw3: Image) -> Artifact:
     """Linear radiance as half-float EXR."""
-    return store.put_bytes(exr.encoded(linear_hw3), "image/x-exr", image=_facts(linear_hw3, ColorSpace.COLOR_SPACE_LINEAR_REC709))
+    return store.put_bytes(
+        exr.encoded(linear_hw3), "image/x-exr", image=_facts(linear_hw3, ColorSpace.COLOR_SPACE_LINEAR_REC709)
+    )
 
 
-def put_numbers(store: ArtifactStore, data_hwc: Image, color_space: ColorSpace, *, single: bool) -> Artifact:
+def put_numbers(store: ArtifactStore, data_hwc: Image, color_space: ColorSpace.ValueType, *, single: bool) -> Artifact:
     """A map of numbers as EXR."""
     return store.put_bytes(exr.encoded(data_hwc, single=single), "image/x-exr", image=_facts(data_hwc, color_space))
 
@@ -85,6 +102,6 @@ def put_clip(store: ArtifactStore, path: Path, size_px: tuple[int, int], num_fra
     return store.put_file(path, "video/mp4", video=facts)
 
 
-def _facts(image: NDArray[np.generic], color_space: ColorSpace) -> ImageFacts:
+def _facts(image: NDArray[np.generic], color_space: ColorSpace.ValueType) -> ImageFacts:
     height, width, channels = image.shape
     return ImageFacts(width_px=width, height_px=height, num_channels=channels, color_space=color_space)

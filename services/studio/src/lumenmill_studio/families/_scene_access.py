@@ -58,9 +58,14 @@ def read_scene(store: ArtifactStore, artifact: Artifact | None, field_name: str 
         InvalidArgumentError: it is no scene.
     """
     if artifact is None or not (artifact.uri or artifact.HasField("inline_data")):
-        raise FailedPreconditionError("studio relights and decomposes only what it rendered: give the scene artifact that came with the image", field_name)
+        raise FailedPreconditionError(
+            "studio relights and decomposes only what it rendered: give the scene artifact that came with the image",
+            field_name,
+        )
     data = store.read_bytes(artifact, field=field_name, max_bytes=_MAX_SCENE_BYTES)
-    known = Artifact(uri=artifact.uri, sha256=hashlib.sha256(data).hexdigest(), media_type=MEDIA_TYPE, size_bytes=len(data))
+    known = Artifact(
+        uri=artifact.uri, sha256=hashlib.sha256(data).hexdigest(), media_type=MEDIA_TYPE, size_bytes=len(data)
+    )
     spec = SceneSpec.from_json(data, field_name)
     return Scene(spec, data, known if artifact.uri else store.put_bytes(data, MEDIA_TYPE))
 
@@ -94,7 +99,9 @@ class LightReader:
     def __init__(self, store: ArtifactStore, assets: Assets) -> None:
         self._store, self._assets = store, assets
 
-    def read(self, light: Light, field_name: str, environment: Artifact | None = None, *, shared_harmonics: bool = False) -> Lighting:
+    def read(
+        self, light: Light, field_name: str, environment: Artifact | None = None, *, shared_harmonics: bool = False
+    ) -> Lighting:
         """The light, and the environment that is to be seen as well as felt, ready to render.
 
         Raises:
@@ -106,7 +113,11 @@ class LightReader:
         if environment is not None:
             stored = self._stored(environment, "environment")
             panorama = self._assets.fetch(stored, "environment")[1]
-            whole.sources.append(LightSource(environment_map=EnvironmentMapLight(map=stored)) if panorama else LightSource(background=BackgroundLight(image=stored)))
+            whole.sources.append(
+                LightSource(environment_map=EnvironmentMapLight(map=stored))
+                if panorama
+                else LightSource(background=BackgroundLight(image=stored))
+            )
         backgrounds: dict[str, float] = {}
         for index, source in enumerate(whole.sources):
             self._read_asset(source, f"{field_name}.sources[{index}]", backgrounds)
@@ -133,7 +144,9 @@ class LightReader:
             return artifact
         data = self._store.read_bytes(artifact, field=field_name)
         if not artifact.media_type and not artifact.uri:
-            raise InvalidArgumentError(f"{field_name}.media_type", "set it for inline data, for example image/vnd.radiance")
+            raise InvalidArgumentError(
+                f"{field_name}.media_type", "set it for inline data, for example image/vnd.radiance"
+            )
         if artifact.uri:
             stored = Artifact()
             stored.CopyFrom(artifact)

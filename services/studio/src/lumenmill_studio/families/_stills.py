@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.camera_pb2 import Camera
@@ -15,7 +16,7 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 
 from lumenmill_studio.families._results import Recorder, put_picture
-from lumenmill_studio.families._scene_access import LightReader, Lighting, Scene, read_scene, size_of, stored_scene
+from lumenmill_studio.families._scene_access import Lighting, LightReader, Scene, read_scene, size_of, stored_scene
 from lumenmill_studio.light.basis import MEDIA_TYPE, Image, Key, packed, unpacked
 from lumenmill_studio.light.sources import MAX_SEPARATE_HARMONICS, num_distinct_harmonics
 from lumenmill_studio.presets import Preset, preset_named
@@ -48,19 +49,40 @@ class Stills:
             images.append(self._image(request, request.seed + index, preset, size_px, job))
         return imager_pb2.GenerateImagesResult(images=images)
 
-    def _image(self, request: imager_pb2.GenerateImagesRequest, seed: int, preset: Preset, size_px: tuple[int, int], job: JobContext) -> imager_pb2.GeneratedImage:
+    def _image(
+        self,
+        request: imager_pb2.GenerateImagesRequest,
+        seed: int,
+        preset: Preset,
+        size_px: tuple[int, int],
+        job: JobContext,
+    ) -> imager_pb2.GeneratedImage:
         with job.stage("build"):
-            scene = stored_scene(self.store, compose(request.scene if request.HasField("scene") else SceneDescription(), request.prompt, seed, self.meshes))
+            scene = stored_scene(
+                self.store,
+                compose(
+                    request.scene if request.HasField("scene") else SceneDescription(),
+                    request.prompt,
+                    seed,
+                    self.meshes,
+                ),
+            )
             lighting = self.lights.read(request.light if request.HasField("light") else scene.spec.light(), "light")
-            pose = pose_of(scene.spec.camera, request.camera.viewpoint if request.camera.HasField("viewpoint") else None)
-            view = view_of(scene.sha256, pose, size_px, preset, open_set=lighting.open_set, backgrounds=lighting.backgrounds)
+            pose = pose_of(
+                scene.spec.camera, request.camera.viewpoint if request.camera.HasField("viewpoint") else None
+            )
+            view = view_of(
+                scene.sha256, pose, size_px, preset, open_set=lighting.open_set, backgrounds=lighting.backgrounds
+            )
         with job.stage("render"):
             linear = render(self.engine, scene, view, lighting, job)
         with job.stage("encode"):
             shown, kept = put_picture(self.store, linear)
         camera = Camera(viewpoint=viewpoint_of(pose, scene.spec.camera))
         record = Recorder(self.device, job).record(preset.name, seed, parameters(view), lighting.light, camera)
-        return imager_pb2.GeneratedImage(image=shown, linear=kept, scene=scene.artifact, light=lighting.light, record=record)
+        return imager_pb2.GeneratedImage(
+            image=shown, linear=kept, scene=scene.artifact, light=lighting.light, record=record
+        )
 
     def relight(self, request: relighter_pb2.RelightRequest, job: JobContext) -> relighter_pb2.RelightResult:
         """All variants from as few unit pictures as their lights need, and the basis of those."""
@@ -68,7 +90,11 @@ class Stills:
             scene = read_scene(self.store, request.scene if request.HasField("scene") else None)
             preset = preset_named(request.preset)
             facts = request.image.image
-            default_px = (facts.width_px, facts.height_px) if facts.width_px and facts.height_px else (preset.width_px, preset.height_px)
+            default_px = (
+                (facts.width_px, facts.height_px)
+                if facts.width_px and facts.height_px
+                else (preset.width_px, preset.height_px)
+            )
             size_px = size_of(request.width_px, request.height_px, default_px)
             known = self._known(request, scene)
             for key, picture in known.items():
@@ -83,7 +109,9 @@ class Stills:
             with job.stage("encode"):
                 shown, kept = put_picture(self.store, linear)
             camera = Camera(viewpoint=viewpoint_of(view.pose, scene.spec.camera))
-            record = Recorder(self.device, job).record(preset.name, request.seed, parameters(view), lighting.light, camera)
+            record = Recorder(self.device, job).record(
+                preset.name, request.seed, parameters(view), lighting.light, camera
+            )
             variants.append(relighter_pb2.RelitImage(image=shown, linear=kept, light=lighting.light, record=record))
         with job.stage("encode"):
             basis = self.store.put_bytes(packed(scene.sha256, used.items()), MEDIA_TYPE)
@@ -95,20 +123,43 @@ class Stills:
         data = self.store.read_bytes(request.light_basis, field="light_basis", max_bytes=_MAX_BASIS_BYTES)
         return unpacked(data, scene.sha256)
 
-    def _plans(self, request: relighter_pb2.RelightRequest, scene: Scene, preset: Preset, size_px: tuple[int, int], known: dict[Key, Image]) -> list[tuple[View, Lighting]]:
-        shared = num_distinct_harmonics(variant.light for variant in request.variants) > MAX_SEPARATE_HARMONICS or any('["harmonic",' in unit for _, unit in known)
+    def _plans(
+        self,
+        request: relighter_pb2.RelightRequest,
+        scene: Scene,
+        preset: Preset,
+        size_px: tuple[int, int],
+        known: dict[Key, Image],
+    ) -> list[tuple[View, Lighting]]:
+        shared = num_distinct_harmonics(variant.light for variant in request.variants) > MAX_SEPARATE_HARMONICS or any(
+            '["harmonic",' in unit for _, unit in known
+        )
         plans = []
         for index, variant in enumerate(request.variants):
             field = f"variants[{index}]"
             camera = variant.camera if variant.HasField("camera") else None
             refuse_path(camera, f"{field}.camera")
             if not (variant.HasField("light") or camera or variant.HasField("environment")):
-                raise InvalidArgumentError(f"{field}.edit_prompt", "studio does not edit by words: set `light`, `camera` or `environment`")
+                raise InvalidArgumentError(
+                    f"{field}.edit_prompt", "studio does not edit by words: set `light`, `camera` or `environment`"
+                )
             environment = variant.environment if variant.HasField("environment") else None
             light = variant.light if variant.HasField("light") or environment else scene.spec.light()
             lighting = self.lights.read(light, f"{field}.light", environment, shared_harmonics=shared)
             pose = pose_of(scene.spec.camera, camera.viewpoint if camera and camera.HasField("viewpoint") else None)
-            plans.append((view_of(scene.sha256, pose, size_px, preset, open_set=lighting.open_set, backgrounds=lighting.backgrounds), lighting))
+            plans.append(
+                (
+                    view_of(
+                        scene.sha256,
+                        pose,
+                        size_px,
+                        preset,
+                        open_set=lighting.open_set,
+                        backgrounds=lighting.backgrounds,
+                    ),
+                    lighting,
+                )
+            )
         return plans
 
 
@@ -119,10 +170,21 @@ def refuse_path(camera: Camera | None, field: str) -> None:
         InvalidArgumentError: there is a path; names it.
     """
     if camera is not None and camera.HasField("path"):
-        raise InvalidArgumentError(f"{field}.path", "a still picture has no camera move: leave it out or ask for a clip")
+        raise InvalidArgumentError(
+            f"{field}.path", "a still picture has no camera move: leave it out or ask for a clip"
+        )
 
 
-def render(engine: Engine, scene: Scene, view: View, lighting: Lighting, job: JobContext, used: dict[Key, Image] | None = None, *, shading: bool = False) -> Image:
+def render(
+    engine: Engine,
+    scene: Scene,
+    view: View,
+    lighting: Lighting,
+    job: JobContext,
+    used: dict[Key, Image] | None = None,
+    *,
+    shading: bool = False,
+) -> Image:
     """The linear picture (H, W, 3) under a light; the unit pictures that it took are added to ``used``."""
     for index, part in enumerate(lighting.parts):
         job.progress("render", index, len(lighting.parts))
@@ -132,8 +194,12 @@ def render(engine: Engine, scene: Scene, view: View, lighting: Lighting, job: Jo
     return engine.light(scene.data, view, lighting.parts, job.check_cancelled, shading=shading)
 
 
-def parameters(view: View) -> dict[str, object]:
+def parameters(view: View) -> dict[str, Any]:
     """Parameters in effect, for records."""
-    return {"width_px": view.size_px[0], "height_px": view.size_px[1], "spp": view.spp, "max_depth": view.max_depth, "guide_spp": view.guide_spp}
-
-
+    return {
+        "width_px": view.size_px[0],
+        "height_px": view.size_px[1],
+        "spp": view.spp,
+        "max_depth": view.max_depth,
+        "guide_spp": view.guide_spp,
+    }

@@ -1,4 +1,5 @@
-"""The studio family: scenes rendered with Mitsuba 3. Loads per worker thread, describes itself, and hands out its skills."""
+"""The studio family: scenes rendered with Mitsuba 3. Loads per worker thread, describes itself, and hands out its
+skills."""
 
 from __future__ import annotations
 
@@ -15,15 +16,19 @@ from lumenmill_studio.assets import Assets
 from lumenmill_studio.families._intrinsics import ALL_KINDS
 from lumenmill_studio.families._limits import MAX_BATCH, MAX_NUM_FRAMES, MAX_SIZE_PX, SIZE_MULTIPLE_PX
 from lumenmill_studio.families._results import FAMILY, GENERATED, operator_licence, revision
+from lumenmill_studio.families.skills import Skills
 from lumenmill_studio.presets import PRESETS
 from lumenmill_studio.render.variant import Variant, find_variant, use_variant
-from lumenmill_studio.families.skills import Skills
 from lumenmill_studio.settings import StudioSettings
 
 _LIGHT_KINDS = (
-    LightKind.LIGHT_KIND_ENVIRONMENT_MAP, LightKind.LIGHT_KIND_SPHERICAL_HARMONICS, LightKind.LIGHT_KIND_SUN_SKY,
-    LightKind.LIGHT_KIND_DIRECTIONAL, LightKind.LIGHT_KIND_AREA, LightKind.LIGHT_KIND_BACKGROUND,
-)  # fmt: skip
+    LightKind.LIGHT_KIND_ENVIRONMENT_MAP,
+    LightKind.LIGHT_KIND_SPHERICAL_HARMONICS,
+    LightKind.LIGHT_KIND_SUN_SKY,
+    LightKind.LIGHT_KIND_DIRECTIONAL,
+    LightKind.LIGHT_KIND_AREA,
+    LightKind.LIGHT_KIND_BACKGROUND,
+)
 
 
 class MitsubaScenes:
@@ -64,12 +69,26 @@ class MitsubaScenes:
         if self._variant is None:
             raise UnavailableError("the renderer is being loaded")
         model = model_pb2.Model(
-            family=FAMILY, name=FAMILY, revision=revision(), licences=[GENERATED], light_kinds=_LIGHT_KINDS,
-            intrinsic_kinds=[IntrinsicKind.ValueType(kind) for kind in ALL_KINDS], supports_viewpoint=True, supports_camera_path=True, supports_light_path=True, needs_scene=True,
-            device=self._variant.device, environment_maps=self._environment_maps,
-            limits=model_pb2.ModelLimits(max_width_px=MAX_SIZE_PX, max_height_px=MAX_SIZE_PX, size_multiple_px=SIZE_MULTIPLE_PX,
-                                         max_num_frames=MAX_NUM_FRAMES, max_batch_size=MAX_BATCH),
-        )  # fmt: skip
+            family=FAMILY,
+            name=FAMILY,
+            revision=revision(),
+            licences=[GENERATED],
+            light_kinds=_LIGHT_KINDS,
+            intrinsic_kinds=[IntrinsicKind.ValueType(kind) for kind in ALL_KINDS],
+            supports_viewpoint=True,
+            supports_camera_path=True,
+            supports_light_path=True,
+            needs_scene=True,
+            device=self._variant.device,
+            environment_maps=self._environment_maps,
+            limits=model_pb2.ModelLimits(
+                max_width_px=MAX_SIZE_PX,
+                max_height_px=MAX_SIZE_PX,
+                size_multiple_px=SIZE_MULTIPLE_PX,
+                max_num_frames=MAX_NUM_FRAMES,
+                max_batch_size=MAX_BATCH,
+            ),
+        )
         model.licences.extend(operator_licence(artifact.name) for artifact in self._environment_maps)
         for preset in PRESETS:
             shown = model.presets.add(name=preset.name, description=preset.description)

@@ -1,0 +1,1 @@
+"""Light: sources, units, harmonics, motion, and the basis that mixes them."""

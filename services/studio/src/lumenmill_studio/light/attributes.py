@@ -31,7 +31,7 @@ def attributes(light: Light, camera_azimuth_deg: float = 0.0) -> LightAttributes
     backgrounds have none without being looked at, so they leave the fields absent.
     """
     order = sorted(light.sources, key=_strength, reverse=True)
-    result = LightAttributes(kinds=list(dict.fromkeys(_KINDS[source.WhichOneof("kind")] for source in order)))
+    result = LightAttributes(kinds=list(dict.fromkeys(_KINDS[str(source.WhichOneof("kind"))] for source in order)))
     if not order:
         return result
     found = _direction_of(order[0])
@@ -55,7 +55,9 @@ def _strength(source: LightSource) -> float:
     if kind == "area":
         return source.area.irradiance
     if kind == "spherical_harmonics":
-        return float(np.pi * 0.282095 * LUMINANCE @ np.array(source.spherical_harmonics.coefficients).reshape(3, 9)[:, 0])
+        return float(
+            np.pi * 0.282095 * LUMINANCE @ np.array(source.spherical_harmonics.coefficients).reshape(3, 9)[:, 0]
+        )
     if kind == "sun_sky":
         return 4.0 * (source.sun_sky.sun_scale if source.sun_sky.HasField("sun_scale") else 1.0)
     exposure = source.environment_map.exposure_ev if kind == "environment_map" else source.background.exposure_ev
@@ -119,7 +121,11 @@ def _phrase(source: LightSource) -> str:
     kind = source.WhichOneof("kind")
     if kind == "environment_map":
         name = source.environment_map.map.name.rsplit(".", 1)[0].replace("_", " ")
-        return f"light from all around, from the environment map {name}".strip() if name else "light from all around, from an environment map"
+        return (
+            f"light from all around, from the environment map {name}".strip()
+            if name
+            else "light from all around, from an environment map"
+        )
     if kind == "background":
         return "light from a bright background behind the subject"
     if kind == "spherical_harmonics":
@@ -154,6 +160,12 @@ def _from(vector: Array | None, lead: str) -> str:
     azimuth = float(np.degrees(np.arctan2(vector[0], vector[2])))
     side = "right" if azimuth > 0 else "left"
     turn = abs(azimuth)
-    words = [(22, "from the camera's side"), (68, f"from the front {side}"), (112, f"from the {side}"), (158, f"from the back {side}"), (181, "from behind")]
+    words = [
+        (22, "from the camera's side"),
+        (68, f"from the front {side}"),
+        (112, f"from the {side}"),
+        (158, f"from the back {side}"),
+        (181, "from behind"),
+    ]
     where = next(word for limit, word in words if turn <= limit)
     return f"{lead}{where}" + (", high up" if vector[1] > 0.75 else ", from below" if vector[1] < -0.2 else "")

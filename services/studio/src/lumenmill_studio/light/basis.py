@@ -78,8 +78,12 @@ def unpacked(data: bytes, scene_sha256: str, field: str = "light_basis") -> dict
             if index.get("format") != _FORMAT or index.get("version") != _VERSION:
                 raise ValueError("not version 1")
             if index["scene_sha256"] != scene_sha256:
-                raise InvalidArgumentError(field, "is a light basis of another scene: leave it out or give that scene's")
-            return {(entry["view"], entry["unit"]): exr.decoded(archive.read(entry["file"])) for entry in index["pictures"]}
+                raise InvalidArgumentError(
+                    field, "is a light basis of another scene: leave it out or give that scene's"
+                )
+            return {
+                (entry["view"], entry["unit"]): exr.decoded(archive.read(entry["file"])) for entry in index["pictures"]
+            }
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
         raise InvalidArgumentError(field, f"not a lumenmill light basis: {error}") from error
 

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
-_XYZ_TO_RGB = np.array([[3.2404542, -1.5371385, -0.4985314], [-0.969266, 1.8760108, 0.041556], [0.0556434, -0.2040259, 1.0572252]])
+_XYZ_TO_RGB = np.array(
+    [[3.2404542, -1.5371385, -0.4985314], [-0.969266, 1.8760108, 0.041556], [0.0556434, -0.2040259, 1.0572252]]
+)
 _RGB_TO_XYZ = np.linalg.inv(_XYZ_TO_RGB)
 
 
@@ -25,7 +27,8 @@ def emitter_rgb(color: LightColor | None) -> Array:
 
 
 def temperature_rgb(temperature_k: float) -> Array:
-    """Black body below 4000 K, CIE daylight above, as linear Rec. 709 (3,) of luminance 1; negative channels are cut."""
+    """Black body below 4000 K, CIE daylight above, as linear Rec. 709 (3,) of luminance 1; negative channels are
+    cut."""
     x, y = _daylight_xy(temperature_k) if temperature_k >= 4000 else _planck_xy(temperature_k)
     rgb = np.clip(_XYZ_TO_RGB @ np.array([x / y, 1.0, (1 - x - y) / y]), 0, None)
     return np.asarray(rgb / (rgb @ LUMINANCE))
@@ -62,7 +65,9 @@ def _planck_xy(kelvin: float) -> tuple[float, float]:
     def lobe(peak: float, below: float, above: float) -> Array:
         return np.asarray(np.exp(-0.5 * ((nm - peak) * np.where(nm < peak, below, above)) ** 2))
 
-    x_bar = 0.362 * lobe(442.0, 0.0624, 0.0374) + 1.056 * lobe(599.8, 0.0264, 0.0323) - 0.065 * lobe(501.1, 0.0490, 0.0382)
+    x_bar = (
+        0.362 * lobe(442.0, 0.0624, 0.0374) + 1.056 * lobe(599.8, 0.0264, 0.0323) - 0.065 * lobe(501.1, 0.0490, 0.0382)
+    )
     y_bar = 0.821 * lobe(568.8, 0.0213, 0.0247) + 0.286 * lobe(530.9, 0.0613, 0.0322)
     z_bar = 1.217 * lobe(437.0, 0.0845, 0.0278) + 0.681 * lobe(459.0, 0.0385, 0.0725)
     radiance = nm**-5 / np.expm1(1.4388e7 / (nm * kelvin))

@@ -36,12 +36,18 @@ def emitter_of(unit: UnitSource, weight: tuple[float, float, float], subject_rad
     if unit.kind == "area":
         return _area(unit, color, subject_radius)
     if unit.kind == "directional":
-        return _parallel(unit["azimuth_deg"], unit["elevation_deg"], unit["angular_diameter_deg"], color, subject_radius)
+        return _parallel(
+            unit["azimuth_deg"], unit["elevation_deg"], unit["angular_diameter_deg"], color, subject_radius
+        )
     if unit.kind == "sun":
         irradiance = sun_irradiance(unit["elevation_deg"], unit["turbidity"]) * color
         return _parallel(unit["azimuth_deg"], unit["elevation_deg"], unit["diameter_deg"], irradiance, subject_radius)
     if unit.kind == "sky":
-        return mi.load_dict(_sunsky(unit["azimuth_deg"], unit["elevation_deg"], unit["turbidity"], DAYLIGHT_SCALE * float(color[0]), 0.0))
+        return mi.load_dict(
+            _sunsky(
+                unit["azimuth_deg"], unit["elevation_deg"], unit["turbidity"], DAYLIGHT_SCALE * float(color[0]), 0.0
+            )
+        )
     if unit.kind == "environment_map":
         return _environment(pixels(unit.asset_sha256) * color, unit["rotation_deg"])
     return _environment(harmonics_radiance(unit) * color, 0.0)
@@ -61,14 +67,26 @@ def harmonics_radiance(unit: UnitSource) -> Array:
 
 
 def panel(pixels_hw3: Array | None, aspect: float, width: float, distance: float) -> Any:
-    """An upright rectangle behind the subject that faces the reference camera and shines with the picture; black without one.
+    """An upright rectangle behind the subject that faces the reference camera and shines with the picture; black
+    without one.
 
     ``aspect`` is height over width, both and ``distance`` in metres.
     """
     place = mi.ScalarTransform4f().translate([0, 0, -distance]).scale([width / 2, width / 2 * aspect, 1])
-    shape: dict[str, Any] = {"type": "rectangle", "to_world": place, "bsdf": {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}}}
+    shape: dict[str, Any] = {
+        "type": "rectangle",
+        "to_world": place,
+        "bsdf": {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}},
+    }
     if pixels_hw3 is not None:
-        shape["emitter"] = {"type": "area", "radiance": {"type": "bitmap", "bitmap": mi.Bitmap(np.ascontiguousarray(pixels_hw3, np.float32)), "raw": True}}
+        shape["emitter"] = {
+            "type": "area",
+            "radiance": {
+                "type": "bitmap",
+                "bitmap": mi.Bitmap(np.ascontiguousarray(pixels_hw3, np.float32)),
+                "raw": True,
+            },
+        }
     return mi.load_dict(shape)
 
 
@@ -78,7 +96,13 @@ def _area(unit: UnitSource, irradiance: Array, subject_radius: float) -> Any:
     half_width, half_height = unit["width_ratio"] * subject_radius / 2, unit["height_ratio"] * subject_radius / 2
     radiance = irradiance / (np.pi * 4 * _corner_factor(half_width / distance, half_height / distance))
     place = _facing_origin(toward * distance).scale([half_width, half_height, 1])
-    return mi.load_dict({"type": "rectangle", "to_world": place, "emitter": {"type": "area", "radiance": {"type": "rgb", "value": [float(v) for v in radiance]}}})
+    return mi.load_dict(
+        {
+            "type": "rectangle",
+            "to_world": place,
+            "emitter": {"type": "area", "radiance": {"type": "rgb", "value": [float(v) for v in radiance]}},
+        }
+    )
 
 
 def _corner_factor(a: float, b: float) -> float:
@@ -91,22 +115,46 @@ def _facing_origin(position: Array) -> Any:
     return mi.ScalarTransform4f().look_at(origin=[float(v) for v in position], target=[0, 0, 0], up=up)
 
 
-def _parallel(azimuth_deg: float, elevation_deg: float, diameter_deg: float, irradiance: Array, subject_radius: float) -> Any:
+def _parallel(
+    azimuth_deg: float, elevation_deg: float, diameter_deg: float, irradiance: Array, subject_radius: float
+) -> Any:
     toward = direction(azimuth_deg, elevation_deg)
     if diameter_deg <= 0:
-        return mi.load_dict({"type": "directional", "direction": [float(-v) for v in toward], "irradiance": {"type": "rgb", "value": [float(v) for v in irradiance]}})
+        return mi.load_dict(
+            {
+                "type": "directional",
+                "direction": [float(-v) for v in toward],
+                "irradiance": {"type": "rgb", "value": [float(v) for v in irradiance]},
+            }
+        )
     distance = _FAR_RATIO * subject_radius
     half_angle = np.radians(diameter_deg / 2)
     radiance = irradiance / (np.pi * np.sin(half_angle) ** 2)
     radius = float(distance * np.tan(half_angle))
     place = _facing_origin(toward * distance).scale([radius, radius, 1])
-    return mi.load_dict({"type": "disk", "to_world": place, "emitter": {"type": "area", "radiance": {"type": "rgb", "value": [float(v) for v in radiance]}}})
+    return mi.load_dict(
+        {
+            "type": "disk",
+            "to_world": place,
+            "emitter": {"type": "area", "radiance": {"type": "rgb", "value": [float(v) for v in radiance]}},
+        }
+    )
 
 
-def _sunsky(azimuth_deg: float, elevation_deg: float, turbidity: float, sky_scale: float, sun_scale: float) -> dict[str, Any]:
+def _sunsky(
+    azimuth_deg: float, elevation_deg: float, turbidity: float, sky_scale: float, sun_scale: float
+) -> dict[str, Any]:
     toward = direction(azimuth_deg, max(elevation_deg, 0.1))
     z_up = mi.ScalarTransform4f().rotate([1, 0, 0], -90)
-    return {"type": "sunsky", "turbidity": turbidity, "sky_scale": sky_scale, "sun_scale": sun_scale, "sun_direction": [float(v) for v in toward], "albedo": 0.25, "to_world": z_up}
+    return {
+        "type": "sunsky",
+        "turbidity": turbidity,
+        "sky_scale": sky_scale,
+        "sun_scale": sun_scale,
+        "sun_direction": [float(v) for v in toward],
+        "albedo": 0.25,
+        "to_world": z_up,
+    }
 
 
 def sun_irradiance(elevation_deg: float, turbidity: float) -> Array:
@@ -127,4 +175,6 @@ def sun_irradiance(elevation_deg: float, turbidity: float) -> Array:
 
 def _environment(pixels_hw3: Array, rotation_deg: float) -> Any:
     bitmap = mi.Bitmap(np.ascontiguousarray(pixels_hw3, np.float32))
-    return mi.load_dict({"type": "envmap", "bitmap": bitmap, "to_world": mi.ScalarTransform4f().rotate([0, 1, 0], rotation_deg)})
+    return mi.load_dict(
+        {"type": "envmap", "bitmap": bitmap, "to_world": mi.ScalarTransform4f().rotate([0, 1, 0], rotation_deg)}
+    )

@@ -35,17 +35,23 @@ def frame_lights(path: LightPath, num_frames: int, stop_frames: int) -> list[Lig
 def _check(path: LightPath) -> None:
     times = [keyframe.time_fraction for keyframe in path.keyframes]
     if times != sorted(times) or times[0] != 0 or times[-1] != 1:
-        raise InvalidArgumentError("light_path.keyframes", "must be in time order, the first at time 0 and the last at time 1")
+        raise InvalidArgumentError(
+            "light_path.keyframes", "must be in time order, the first at time 0 and the last at time 1"
+        )
     if path.interpolation != LightInterpolation.LIGHT_INTERPOLATION_MOVE:
         return
     kinds = [[source.WhichOneof("kind") for source in keyframe.light.sources] for keyframe in path.keyframes]
     wrong = next((index for index, kind in enumerate(kinds) if kind != kinds[0]), None)
     if wrong is not None:
-        raise InvalidArgumentError(f"light_path.keyframes[{wrong}].light.sources", "must be of the same kinds in the same order as the first keyframe's when the light moves")
+        raise InvalidArgumentError(
+            f"light_path.keyframes[{wrong}].light.sources",
+            "must be of the same kinds in the same order as the first keyframe's when the light moves",
+        )
 
 
 def _weights_only(first: Light, last: Light) -> bool:
     """Whether two lights differ in colour and intensity alone, so that one basis serves everything between them."""
+
     def geometry(light: Light) -> list[bytes]:
         bare = [LightSource() for _ in light.sources]
         for copy, source in zip(bare, light.sources, strict=True):
@@ -56,7 +62,9 @@ def _weights_only(first: Light, last: Light) -> bool:
                     inner.ClearField(name)
         return [copy.SerializeToString(deterministic=True) for copy in bare]
 
-    return geometry(first) == geometry(last) and not any(source.HasField("spherical_harmonics") for source in first.sources)
+    return geometry(first) == geometry(last) and not any(
+        source.HasField("spherical_harmonics") for source in first.sources
+    )
 
 
 def _between(lights: dict[int, Light], stops: list[int], index: int) -> Light:
@@ -105,7 +113,9 @@ def scaled(source: LightSource, factor: float) -> LightSource:
     elif kind == "background":
         result.background.exposure_ev += math.log2(factor)
     elif kind == "spherical_harmonics":
-        result.spherical_harmonics.coefficients[:] = [value * factor for value in source.spherical_harmonics.coefficients]
+        result.spherical_harmonics.coefficients[:] = [
+            value * factor for value in source.spherical_harmonics.coefficients
+        ]
     else:
         result.sun_sky.sky_scale = factor * (source.sun_sky.sky_scale if source.sun_sky.HasField("sky_scale") else 1.0)
         result.sun_sky.sun_scale = factor * (source.sun_sky.sun_scale if source.sun_sky.HasField("sun_scale") else 1.0)

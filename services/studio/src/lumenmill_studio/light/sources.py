@@ -35,7 +35,9 @@ class UnitSource:
     @property
     def key(self) -> str:
         """Canonical text of the unit, used in seeds and in basis artifacts."""
-        return json.dumps([self.kind, list(self.parameters), self.asset_sha256, list(self.table)], separators=(",", ":"))
+        return json.dumps(
+            [self.kind, list(self.parameters), self.asset_sha256, list(self.table)], separators=(",", ":")
+        )
 
     def __getitem__(self, name: str) -> float:
         return dict(self.parameters)[name]
@@ -63,7 +65,11 @@ def resolved(light: Light, field: str = "light", shared_harmonics: bool = False)
         InvalidArgumentError: the light has no sources, or an environment map without a digest; names the field.
     """
     if not light.sources:
-        problem = "studio needs structure and does not guess it from words: set `sources`" if light.text else "set at least one source"
+        problem = (
+            "studio needs structure and does not guess it from words: set `sources`"
+            if light.text
+            else "set at least one source"
+        )
         raise InvalidArgumentError(f"{field}.sources", problem)
     parts: dict[str, Weighted] = {}
     for index, source in enumerate(light.sources):
@@ -76,7 +82,14 @@ def resolved(light: Light, field: str = "light", shared_harmonics: bool = False)
 
 def num_distinct_harmonics(lights: Iterable[Light]) -> int:
     """How many different spherical-harmonic sources the lights hold."""
-    return len({tuple(source.spherical_harmonics.coefficients) for light in lights for source in light.sources if source.HasField("spherical_harmonics")})
+    return len(
+        {
+            tuple(source.spherical_harmonics.coefficients)
+            for light in lights
+            for source in light.sources
+            if source.HasField("spherical_harmonics")
+        }
+    )
 
 
 def _triple(values: Array | float) -> tuple[float, float, float]:
@@ -88,7 +101,11 @@ def _of_source(source: LightSource, field: str, shared_harmonics: bool) -> list[
     kind = source.WhichOneof("kind")
     if kind == "environment_map":
         light = source.environment_map
-        unit = _unit("environment_map", {"rotation_deg": light.rotation_deg % 360}, _digest(light.map, f"{field}.environment_map.map"))
+        unit = _unit(
+            "environment_map",
+            {"rotation_deg": light.rotation_deg % 360},
+            _digest(light.map, f"{field}.environment_map.map"),
+        )
         return [Weighted(unit, _triple(2.0**light.exposure_ev), light.map)]
     if kind == "background":
         unit = _unit("background", {}, _digest(source.background.image, f"{field}.background.image"))
@@ -99,13 +116,27 @@ def _of_source(source: LightSource, field: str, shared_harmonics: bool) -> list[
     if kind == "sun_sky":
         return _sun_and_sky(source)
     if kind == "directional":
-        unit = _unit("directional", {"azimuth_deg": source.directional.azimuth_deg % 360, "elevation_deg": source.directional.elevation_deg,
-                                     "angular_diameter_deg": source.directional.angular_diameter_deg})
+        unit = _unit(
+            "directional",
+            {
+                "azimuth_deg": source.directional.azimuth_deg % 360,
+                "elevation_deg": source.directional.elevation_deg,
+                "angular_diameter_deg": source.directional.angular_diameter_deg,
+            },
+        )
         return [Weighted(unit, _triple(source.directional.irradiance * _color(source.directional)))]
     area = source.area
     width = area.width_ratio or 1.0
-    unit = _unit("area", {"azimuth_deg": area.azimuth_deg % 360, "elevation_deg": area.elevation_deg, "distance_ratio": area.distance_ratio or 4.0,
-                          "width_ratio": width, "height_ratio": area.height_ratio or width})
+    unit = _unit(
+        "area",
+        {
+            "azimuth_deg": area.azimuth_deg % 360,
+            "elevation_deg": area.elevation_deg,
+            "distance_ratio": area.distance_ratio or 4.0,
+            "width_ratio": width,
+            "height_ratio": area.height_ratio or width,
+        },
+    )
     return [Weighted(unit, _triple(area.irradiance * _color(area)))]
 
 
@@ -115,18 +146,26 @@ def _color(source: object) -> Array:
 
 def _digest(artifact: Artifact, field: str) -> str:
     if not artifact.sha256:
-        raise InvalidArgumentError(f"{field}.sha256", "set the SHA-256 of the asset, it names the light in the light basis")
+        raise InvalidArgumentError(
+            f"{field}.sha256", "set the SHA-256 of the asset, it names the light in the light basis"
+        )
     return artifact.sha256
 
 
 def _sun_and_sky(source: LightSource) -> list[Weighted]:
     light = source.sun_sky
-    place = {"azimuth_deg": light.sun_azimuth_deg % 360, "elevation_deg": light.sun_elevation_deg, "turbidity": max(light.turbidity or 3.0, 1.0)}
+    place = {
+        "azimuth_deg": light.sun_azimuth_deg % 360,
+        "elevation_deg": light.sun_elevation_deg,
+        "turbidity": max(light.turbidity or 3.0, 1.0),
+    }
     sky = light.sky_scale if light.HasField("sky_scale") else 1.0
     sun = light.sun_scale if light.HasField("sun_scale") else 1.0
     sun_unit = _unit("sun", {**place, "diameter_deg": light.sun_diameter_deg or 0.53})
     parts = [(sun_unit, sun), (_unit("sky", place), sky)]
-    return [Weighted(unit, _triple(scale)) for unit, scale in parts if scale > 0] or [Weighted(sun_unit, (0.0, 0.0, 0.0))]
+    return [Weighted(unit, _triple(scale)) for unit, scale in parts if scale > 0] or [
+        Weighted(sun_unit, (0.0, 0.0, 0.0))
+    ]
 
 
 def _own_harmonics(table_c9: Array) -> list[Weighted]:
@@ -140,4 +179,7 @@ def _own_harmonics(table_c9: Array) -> list[Weighted]:
 def _shared_harmonics(table_c9: Array) -> list[Weighted]:
     weights_c9 = np.array(table_c9)
     weights_c9[:, 0] -= table_c9[:, 1:] @ sh.lifts()[1:]
-    return [Weighted(_unit("harmonic", {"index": index}), _triple(weights_c9[:, index])) for index in range(sh.NUM_COEFFICIENTS)]
+    return [
+        Weighted(_unit("harmonic", {"index": index}), _triple(weights_c9[:, index]))
+        for index in range(sh.NUM_COEFFICIENTS)
+    ]

@@ -14,13 +14,26 @@ def basis(directions_n3: Array) -> Array:
     """The nine basis functions at unit directions (N, 3) → (N, 9)."""
     x, y, z = directions_n3[..., 0], directions_n3[..., 1], directions_n3[..., 2]
     return np.stack(
-        [np.full_like(x, 0.282095), 0.488603 * y, 0.488603 * z, 0.488603 * x, 1.092548 * x * y, 1.092548 * y * z,
-         0.315392 * (3 * z * z - 1), 1.092548 * x * z, 0.546274 * (x * x - y * y)], axis=-1)  # fmt: skip
+        [
+            np.full_like(x, 0.282095),
+            0.488603 * y,
+            0.488603 * z,
+            0.488603 * x,
+            1.092548 * x * y,
+            1.092548 * y * z,
+            0.315392 * (3 * z * z - 1),
+            1.092548 * x * z,
+            0.546274 * (x * x - y * y),
+        ],
+        axis=-1,
+    )
 
 
 def equirectangular_directions(height_px: int) -> Array:
     """Unit directions (H, 2H, 3) of the pixels of an environment map laid out as ``EnvironmentMapLight`` says."""
-    v, u = np.meshgrid((np.arange(height_px) + 0.5) / height_px, (np.arange(2 * height_px) + 0.5) / (2 * height_px), indexing="ij")
+    v, u = np.meshgrid(
+        (np.arange(height_px) + 0.5) / height_px, (np.arange(2 * height_px) + 0.5) / (2 * height_px), indexing="ij"
+    )
     azimuth, polar = np.pi - 2 * np.pi * u, np.pi * v
     return np.stack([np.sin(polar) * np.sin(azimuth), np.cos(polar), np.sin(polar) * np.cos(azimuth)], axis=-1)
 

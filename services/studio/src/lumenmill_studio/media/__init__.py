@@ -1,0 +1,1 @@
+"""Files in memory: EXR, PNG, H.264, Radiance."""

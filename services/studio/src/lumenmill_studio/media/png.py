@@ -14,7 +14,9 @@ _MAX_PIXELS = 64_000_000
 def encoded(pixels_hwc: NDArray[np.uint8]) -> bytes:
     """PNG bytes of 8-bit pixels (H, W, 3) or (H, W, 1)."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels_hwc if pixels_hwc.shape[2] == 3 else pixels_hwc[..., 0]).save(buffer, "PNG", compress_level=5)
+    Image.fromarray(pixels_hwc if pixels_hwc.shape[2] == 3 else pixels_hwc[..., 0]).save(
+        buffer, "PNG", compress_level=5
+    )
     return buffer.getvalue()
 
 
@@ -31,4 +33,6 @@ def linear_pixels(data: bytes) -> NDArray[np.float32]:
             encoded_hw3 = np.asarray(image.convert("RGB"), np.float32) / 255
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise ValueError(f"not a picture: {error}") from error
-    return np.where(encoded_hw3 <= 0.04045, encoded_hw3 / 12.92, ((encoded_hw3 + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return np.where(encoded_hw3 <= 0.04045, encoded_hw3 / 12.92, ((encoded_hw3 + 0.055) / 1.055) ** 2.4).astype(
+        np.float32
+    )

@@ -1,0 +1,1 @@
+"""Rendering: variant, stage, tracer, denoiser, tone map, camera."""

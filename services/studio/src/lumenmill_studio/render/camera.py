@@ -35,7 +35,9 @@ class Pose:
         forward = forward / np.linalg.norm(forward)
         azimuth = np.arctan2(forward[0], -forward[2]) + np.radians(self.pan_deg)
         elevation = np.clip(np.arcsin(forward[1]) + np.radians(self.tilt_deg), -1.55, 1.55)
-        forward = np.array([np.cos(elevation) * np.sin(azimuth), np.sin(elevation), -np.cos(elevation) * np.cos(azimuth)])
+        forward = np.array(
+            [np.cos(elevation) * np.sin(azimuth), np.sin(elevation), -np.cos(elevation) * np.cos(azimuth)]
+        )
         right = np.array([np.cos(azimuth), 0.0, np.sin(azimuth)])
         return np.stack([right, np.cross(right, forward), -forward])
 
@@ -49,7 +51,15 @@ class Pose:
     @property
     def key(self) -> str:
         """Canonical text of the pose."""
-        values = (self.azimuth_deg % 360, self.elevation_deg, self.distance, self.focal_length_mm, self.aim_y, self.pan_deg, self.tilt_deg)
+        values = (
+            self.azimuth_deg % 360,
+            self.elevation_deg,
+            self.distance,
+            self.focal_length_mm,
+            self.aim_y,
+            self.pan_deg,
+            self.tilt_deg,
+        )
         return ",".join(f"{value:.5f}" for value in values)
 
 
@@ -69,8 +79,12 @@ def pose_of(reference: ReferenceCamera, viewpoint: Viewpoint | None) -> Pose:
 
 def viewpoint_of(pose: Pose, reference: ReferenceCamera) -> Viewpoint:
     """The pose in the terms of the contract; turns on the spot have no place in it."""
-    return Viewpoint(azimuth_deg=(pose.azimuth_deg + 180) % 360 - 180, elevation_deg=pose.elevation_deg,
-                     distance_ratio=pose.distance / reference.distance, focal_length_mm=pose.focal_length_mm)
+    return Viewpoint(
+        azimuth_deg=(pose.azimuth_deg + 180) % 360 - 180,
+        elevation_deg=pose.elevation_deg,
+        distance_ratio=pose.distance / reference.distance,
+        focal_length_mm=pose.focal_length_mm,
+    )
 
 
 def frame_poses(reference: ReferenceCamera, camera: Camera | None, num_frames: int) -> list[Pose]:

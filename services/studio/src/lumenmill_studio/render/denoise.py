@@ -28,17 +28,23 @@ class Denoiser:
         output = np.empty_like(color)
         with pyoidn.Filter(self._device, pyoidn.OIDN_FILTER_TYPE_RT) as oidn:
             oidn.set_image(pyoidn.OIDN_IMAGE_COLOR, color, pyoidn.OIDN_FORMAT_FLOAT3)
-            oidn.set_image(pyoidn.OIDN_IMAGE_ALBEDO, np.ascontiguousarray(albedo_hw3, np.float32), pyoidn.OIDN_FORMAT_FLOAT3)
-            oidn.set_image(pyoidn.OIDN_IMAGE_NORMAL, np.ascontiguousarray(normal_hw3, np.float32), pyoidn.OIDN_FORMAT_FLOAT3)
+            oidn.set_image(
+                pyoidn.OIDN_IMAGE_ALBEDO, np.ascontiguousarray(albedo_hw3, np.float32), pyoidn.OIDN_FORMAT_FLOAT3
+            )
+            oidn.set_image(
+                pyoidn.OIDN_IMAGE_NORMAL, np.ascontiguousarray(normal_hw3, np.float32), pyoidn.OIDN_FORMAT_FLOAT3
+            )
             oidn.set_image(pyoidn.OIDN_IMAGE_OUTPUT, output, pyoidn.OIDN_FORMAT_FLOAT3)
-            oidn.set_bool("hdr", True)
+            oidn.set_bool("hdr", value=True)
             oidn.set_float("inputScale", 1.0)
             oidn.commit()
             oidn.execute()
-        return np.maximum(output, 0) / np.float32(scale)
+        return np.asarray(np.maximum(output, 0) / scale, np.float32)
 
     def __enter__(self) -> Denoiser:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._device.release()

@@ -54,17 +54,34 @@ class View:
     @property
     def key(self) -> str:
         """Canonical text of the view."""
-        parts = (self.pose.key, f"{self.size_px[0]}x{self.size_px[1]}", f"spp{self.spp}", f"depth{self.max_depth}", f"guide{self.guide_spp}",
-                 "open" if self.open_set else "set", *(sha for sha, _ in self.backgrounds))
+        parts = (
+            self.pose.key,
+            f"{self.size_px[0]}x{self.size_px[1]}",
+            f"spp{self.spp}",
+            f"depth{self.max_depth}",
+            f"guide{self.guide_spp}",
+            "open" if self.open_set else "set",
+            *(sha for sha, _ in self.backgrounds),
+        )
         return "/".join(parts)
 
 
-def view_of(scene_sha256: str, pose: Pose, size_px: tuple[int, int], preset: Preset, *, frame: bool = False, open_set: bool = False,
-            backgrounds: tuple[tuple[str, float], ...] = ()) -> View:
+def view_of(
+    scene_sha256: str,
+    pose: Pose,
+    size_px: tuple[int, int],
+    preset: Preset,
+    *,
+    frame: bool = False,
+    open_set: bool = False,
+    backgrounds: tuple[tuple[str, float], ...] = (),
+) -> View:
     """The view of a preset, for a still or for a frame of a clip."""
     spp = preset.video.frame_spp if frame else preset.spp
     guide_spp = max(2, preset.guide_spp - 1) if frame else preset.guide_spp
-    return View(scene_sha256, pose, size_px, spp, preset.max_depth, guide_spp, open_set or bool(backgrounds), backgrounds)
+    return View(
+        scene_sha256, pose, size_px, spp, preset.max_depth, guide_spp, open_set or bool(backgrounds), backgrounds
+    )
 
 
 class Engine:
@@ -73,7 +90,9 @@ class Engine:
     def __init__(self, pixels_of: PixelsOf, asset_parts: AssetParts) -> None:
         self._pixels_of = pixels_of
         self._denoise = Denoiser()
-        self._stage = lru_cache(maxsize=_NUM_STAGES)(lambda spec_json: Stage(SceneSpec.from_json(spec_json), asset_parts))
+        self._stage = lru_cache(maxsize=_NUM_STAGES)(
+            lambda spec_json: Stage(SceneSpec.from_json(spec_json), asset_parts)
+        )
         self._scene = lru_cache(maxsize=_NUM_SCENES)(self._new_scene)
         self._buffers = lru_cache(maxsize=_NUM_BUFFERS)(self._new_buffers)
         self.pictures = PictureCache(_CACHE_BYTES)
@@ -82,7 +101,9 @@ class Engine:
         """Geometry buffers of a view."""
         return self._buffers(spec_json, view)
 
-    def picture(self, spec_json: bytes, view: View, unit: UnitSource, checkpoint: Checkpoint, *, shading: bool = False) -> Image:
+    def picture(
+        self, spec_json: bytes, view: View, unit: UnitSource, checkpoint: Checkpoint, *, shading: bool = False
+    ) -> Image:
         """The denoised picture (H, W, 3) under one unit source; with ``shading`` that of the Lambertian stand-ins."""
         key = (view.key + ("/shading" if shading else ""), view.scene_sha256 + unit.key)
         known = self.pictures.get(key)
@@ -91,11 +112,17 @@ class Engine:
             self.pictures.put(key, known)
         return known
 
-    def light(self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, *, shading: bool = False) -> Image:
+    def light(
+        self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, *, shading: bool = False
+    ) -> Image:
         """The picture (H, W, 3) under a light, as a weighted sum of unit pictures."""
-        return weighted_sum((self.picture(spec_json, view, part.unit, checkpoint, shading=shading), part.weight) for part in parts)
+        return weighted_sum(
+            (self.picture(spec_json, view, part.unit, checkpoint, shading=shading), part.weight) for part in parts
+        )
 
-    def direct(self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, *, shading: bool = False) -> Image:
+    def direct(
+        self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, *, shading: bool = False
+    ) -> Image:
         """The picture (H, W, 3) under a light traced at once, where no other light of the view will be asked for."""
         groups = _trace_groups(parts)
         if groups is None:
@@ -103,18 +130,33 @@ class Engine:
         traced = [(self._traced(spec_json, view, group, checkpoint, shading), WHITE) for group in groups]
         return as_half(weighted_sum(traced))
 
-    def _traced(self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, shading: bool) -> Image:
-        scene = self._scene(spec_json, view.open_set, view.backgrounds, tuple((part.unit, part.weight) for part in parts), shading)
+    def _traced(
+        self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, shading: bool
+    ) -> Image:
+        scene = self._scene(
+            spec_json, view.open_set, view.backgrounds, tuple((part.unit, part.weight) for part in parts), shading
+        )
         hide = all(part.unit.kind in _FINITE for part in parts)
         seed = int.from_bytes(hashlib.sha256(f"{view.scene_sha256}/{parts[0].unit.key}".encode()).digest()[:4])
         raw = trace(scene, view.pose, view.size_px, view.spp, view.max_depth, seed, hide, checkpoint)
         guides = self._buffers(spec_json, view)
         return self._denoise(raw, guides.albedo, guides.guide_normals)
 
-    def _new_scene(self, spec_json: bytes, open_set: bool, backgrounds: tuple[tuple[str, float], ...], parts: tuple[tuple[UnitSource, Weight], ...], shading: bool) -> Any:
+    def _new_scene(
+        self,
+        spec_json: bytes,
+        open_set: bool,
+        backgrounds: tuple[tuple[str, float], ...],
+        parts: tuple[tuple[UnitSource, Weight], ...],
+        shading: bool,
+    ) -> Any:
         stage = self._stage(spec_json)
         shapes = [surface.lambertian if shading else surface.shape for surface in stage.surfaces(open_set)]
-        emitters = [emitter_of(unit, weight, stage.spec.subject_radius, self._pixels_of) for unit, weight in parts if unit.kind != "background"]
+        emitters = [
+            emitter_of(unit, weight, stage.spec.subject_radius, self._pixels_of)
+            for unit, weight in parts
+            if unit.kind != "background"
+        ]
         lit = {unit.asset_sha256: weight for unit, weight in parts if unit.kind == "background"}
         panels = [self._panel(stage.spec, sha, aspect, lit.get(sha)) for sha, aspect in backgrounds] if parts else []
         return built_scene([*shapes, *panels], emitters)
@@ -128,7 +170,7 @@ class Engine:
     def _new_buffers(self, spec_json: bytes, view: View) -> Buffers:
         stage = self._stage(spec_json)
         seed = int.from_bytes(hashlib.sha256(view.scene_sha256.encode()).digest()[:4])
-        scene = self._scene(spec_json, view.open_set, (), (), False)
+        scene = self._scene(spec_json, view.open_set, (), (), shading=False)
         return buffers(scene, stage.surfaces(view.open_set), view.pose, view.size_px, view.guide_spp, seed)
 
 

@@ -26,7 +26,8 @@ AssetParts = Callable[[ObjectSpec], tuple[Part, ...]]
 
 @dataclass(frozen=True)
 class Surface:
-    """One mesh on the stage: its shape with real material, a Lambertian stand-in of the same base colour, and its labels."""
+    """One mesh on the stage: its shape with real material, a Lambertian stand-in of the same base colour, and its
+    labels."""
 
     shape: Any
     lambertian: Any
@@ -58,9 +59,14 @@ def _surfaces(item: ObjectSpec, asset_parts: AssetParts) -> list[Surface]:
         texture, colors = _texture(part.mesh, material, item)
         surfaces.append(
             Surface(
-                _shape(mesh, _bsdf(material, texture), colors), _shape(mesh, _lambertian(material, texture), colors), item.instance, item.role,
-                material.roughness, material.metallic, material.transmittance is not None,
-            )  # fmt: skip
+                _shape(mesh, _bsdf(material, texture), colors),
+                _shape(mesh, _lambertian(material, texture), colors),
+                item.instance,
+                item.role,
+                material.roughness,
+                material.metallic,
+                material.transmittance is not None,
+            )
         )
     return surfaces
 
@@ -76,7 +82,12 @@ def _parts(item: ObjectSpec, asset_parts: AssetParts) -> tuple[Part, ...]:
 def _placed(mesh: Mesh, item: ObjectSpec) -> Mesh:
     turn = rotation("y", item.yaw_deg)
     normals = None if mesh.normals_v3 is None else mesh.normals_v3 @ turn.T
-    return Mesh(mesh.vertices_v3 @ turn.T * item.scale + np.array(item.position), mesh.faces_f3, mesh.uv_v2 * item.scale, normals)
+    return Mesh(
+        mesh.vertices_v3 @ turn.T * item.scale + np.array(item.position),
+        mesh.faces_f3,
+        mesh.uv_v2 * item.scale,
+        normals,
+    )
 
 
 def _texture(mesh: Mesh, material: Material, item: ObjectSpec) -> tuple[dict[str, Any], Array | None]:
@@ -94,17 +105,38 @@ def _texture(mesh: Mesh, material: Material, item: ObjectSpec) -> tuple[dict[str
 
 
 @lru_cache(maxsize=24)
-def _bitmap(pattern: str, first: tuple[float, float, float], second: tuple[float, float, float], seed: int, extent: float, scale: float) -> Any:
-    return np.ascontiguousarray(bitmap(pattern, first, second, seed, extent, _COARSE_PX.get(pattern, _BITMAP_PX), scale), np.float32)
+def _bitmap(
+    pattern: str,
+    first: tuple[float, float, float],
+    second: tuple[float, float, float],
+    seed: int,
+    extent: float,
+    scale: float,
+) -> Any:
+    return np.ascontiguousarray(
+        bitmap(pattern, first, second, seed, extent, _COARSE_PX.get(pattern, _BITMAP_PX), scale), np.float32
+    )
 
 
 def _bsdf(material: Material, texture: dict[str, Any]) -> dict[str, Any]:
     if material.transmittance is not None:
-        return {"type": "dielectric", "int_ior": 1.5, "ext_ior": 1.0, "specular_transmittance": {"type": "rgb", "value": list(material.transmittance)}}
+        return {
+            "type": "dielectric",
+            "int_ior": 1.5,
+            "ext_ior": 1.0,
+            "specular_transmittance": {"type": "rgb", "value": list(material.transmittance)},
+        }
     principled = {
-        "type": "principled", "base_color": texture, "roughness": material.roughness, "metallic": material.metallic, "specular": material.specular,
-        "clearcoat": material.clearcoat, "clearcoat_gloss": 0.95, "sheen": material.sheen, "sheen_tint": 0.5,
-    }  # fmt: skip
+        "type": "principled",
+        "base_color": texture,
+        "roughness": material.roughness,
+        "metallic": material.metallic,
+        "specular": material.specular,
+        "clearcoat": material.clearcoat,
+        "clearcoat_gloss": 0.95,
+        "sheen": material.sheen,
+        "sheen_tint": 0.5,
+    }
     return {"type": "twosided", "material": principled}
 
 
@@ -118,7 +150,14 @@ def _shape(mesh: Mesh, bsdf: dict[str, Any], colors_v3: Array | None) -> Any:
     properties = mi.Properties()
     properties["mesh_bsdf"] = mi.load_dict(bsdf)
     smooth = mesh.normals_v3 is not None
-    shape = mi.Mesh("surface", len(mesh.vertices_v3), len(mesh.faces_f3), has_vertex_normals=smooth, has_vertex_texcoords=True, props=properties)
+    shape: Any = mi.Mesh(
+        "surface",
+        len(mesh.vertices_v3),
+        len(mesh.faces_f3),
+        has_vertex_normals=smooth,
+        has_vertex_texcoords=True,
+        props=properties,
+    )
     if colors_v3 is not None:
         shape.add_attribute("vertex_color", 3, np.ascontiguousarray(colors_v3, np.float32).ravel())
     parameters = mi.traverse(shape)

@@ -13,7 +13,7 @@ _MID_GREY = 0.18
 # Share of each channel that leaks into the others before the curve, so that saturated highlights bleach as film does.
 _BLEACH = 0.1
 _STOPS_BELOW, _STOPS_ABOVE = 9.0, 5.2
-_SLOPE, _TOE, _SHOULDER = 2.45, 1.9, 2.6
+_SLOPE, _TOE, _SHOULDER = 2.75, 1.9, 2.6
 
 
 def auto_exposure_ev(linear_hw3: Image) -> float:
@@ -43,8 +43,9 @@ def tone_mapped(linear_hw3: Image, exposure_ev: float) -> NDArray[np.uint8]:
 
 
 def _curve(stops: Image) -> Image:
-    """Display value (gamma-encoded, 0 to 1) of an exposure in stops about mid grey: a sigmoid with toe and shoulder of its own."""
-    t = stops / np.where(stops < 0, _STOPS_BELOW, _STOPS_ABOVE)
+    """Display value (gamma-encoded, 0 to 1) of an exposure in stops about mid grey: a sigmoid with toe and shoulder
+    of its own."""
+    t = np.asarray(stops / np.where(stops < 0, _STOPS_BELOW, _STOPS_ABOVE), np.float32)
     middle = 0.46
     below = middle * (1 - _sigmoid(-t, _SLOPE * _STOPS_BELOW / 22.0 / middle, _TOE))
     above = middle + (1 - middle) * _sigmoid(t, _SLOPE * _STOPS_ABOVE / 22.0 / (1 - middle), _SHOULDER)

@@ -21,7 +21,8 @@ _PASS_SAMPLES = 1_600_000
 
 @dataclass(frozen=True)
 class Buffers:
-    """What the camera sees apart from light, (H, W, C). Albedo is averaged over the pixel; the rest is at its centre."""
+    """What the camera sees apart from light, (H, W, C). Albedo is averaged over the pixel; the rest is at its
+    centre."""
 
     albedo: Image
     guide_normals: Image
@@ -35,13 +36,23 @@ class Buffers:
 def built_scene(shapes: Sequence[Any], emitters: Sequence[Any]) -> Any:
     """A Mitsuba scene of finished shapes and emitters, to be traced any number of times."""
     numbered = {f"shape{index:05d}": shape for index, shape in enumerate(shapes)}
-    scene = mi.load_dict({"type": "scene", **numbered, **{f"emitter{index}": emitter for index, emitter in enumerate(emitters)}})
+    scene = mi.load_dict(
+        {"type": "scene", **numbered, **{f"emitter{index}": emitter for index, emitter in enumerate(emitters)}}
+    )
     _keep_kernels(scene)
     return scene
 
 
-def trace(scene: Any, pose: Pose, size_px: tuple[int, int], spp: int, max_depth: int, seed: int,
-          hide_emitters: bool, checkpoint: Checkpoint) -> Image:
+def trace(
+    scene: Any,
+    pose: Pose,
+    size_px: tuple[int, int],
+    spp: int,
+    max_depth: int,
+    seed: int,
+    hide_emitters: bool,
+    checkpoint: Checkpoint,
+) -> Image:
     """Linear radiance (H, W, 3) of a scene, ``spp`` samples a pixel.
 
     ``checkpoint`` is called before every pass and may raise to stop.
@@ -54,16 +65,26 @@ def trace(scene: Any, pose: Pose, size_px: tuple[int, int], spp: int, max_depth:
     while done < spp:
         checkpoint()
         count = min(pass_spp, spp - done)
-        image = np.array(mi.render(scene, sensor=sensor, integrator=integrator, spp=count, seed=(seed + done * 7919) & 0x7FFFFFFF))
+        pass_seed: Any = (seed + done * 7919) & 0x7FFFFFFF
+        image = np.array(mi.render(scene, sensor=sensor, integrator=integrator, spp=count, seed=pass_seed))
         total += np.nan_to_num(image[..., :3], nan=0.0, posinf=0.0, neginf=0.0) * count
         done += count
     return np.asarray(total / spp, np.float32)
 
 
-def buffers(scene: Any, surfaces: Sequence[Surface], pose: Pose, size_px: tuple[int, int], guide_spp: int,
-            seed: int) -> Buffers:
+def buffers(
+    scene: Any, surfaces: Sequence[Surface], pose: Pose, size_px: tuple[int, int], guide_spp: int, seed: int
+) -> Buffers:
     """The geometry buffers of a view on a scene that holds the surfaces' shapes and nothing else."""
-    smooth = _aov(scene, pose, size_px, "albedo:albedo,normal:sh_normal", {"type": "independent", "sample_count": guide_spp}, guide_spp, seed)
+    smooth = _aov(
+        scene,
+        pose,
+        size_px,
+        "albedo:albedo,normal:sh_normal",
+        {"type": "independent", "sample_count": guide_spp},
+        guide_spp,
+        seed,
+    )
     center = {"type": "stratified", "sample_count": 1, "jitter": False}
     sharp = _aov(scene, pose, size_px, "position:position,normal:sh_normal,index:shape_index", center, 1, seed)
     index = np.round(sharp[..., 6]).astype(int)
@@ -93,9 +114,10 @@ def buffers(scene: Any, surfaces: Sequence[Surface], pose: Pose, size_px: tuple[
 
 
 def _keep_kernels(scene: Any) -> None:
-    """Turn the constants of a scene or sensor into variables, so that the compiled kernel of one light serves the next of its kind."""
-    if not mi.variant().startswith("scalar"):
-        parameters = mi.traverse(scene)
+    """Turn the constants of a scene or sensor into variables, so that the compiled kernel of one light serves the
+    next of its kind."""
+    if not str(mi.variant()).startswith("scalar"):
+        parameters: Any = mi.traverse(scene)
         for name in parameters.keys():  # noqa: SIM118 - iterating the parameters themselves yields pairs
             dr.make_opaque(parameters[name])
             if name.endswith("to_world") and "shape" not in name:
@@ -105,23 +127,50 @@ def _keep_kernels(scene: Any) -> None:
 
 def _shape_ids(surfaces: Sequence[Surface]) -> list[int]:
     """What the shape-index channel says of each surface: its rank in scalar variants, its registry number in others."""
-    if mi.variant().startswith("scalar"):
+    if str(mi.variant()).startswith("scalar"):
         return list(range(1, len(surfaces) + 1))
-    return [int(dr.reinterpret_array(mi.UInt32, mi.ShapePtr(surface.shape))[0]) for surface in surfaces]
+
+    def index_of(shape: Any) -> Any:
+        return dr.reinterpret_array(mi.UInt32, mi.ShapePtr(shape))
+
+    return [int(index_of(surface.shape)[0]) for surface in surfaces]
 
 
-def _aov(scene: Any, pose: Pose, size_px: tuple[int, int], channels: str, sampler: dict[str, Any], spp: int, seed: int) -> Image:
+def _aov(
+    scene: Any, pose: Pose, size_px: tuple[int, int], channels: str, sampler: dict[str, Any], spp: int, seed: int
+) -> Image:
     integrator = mi.load_dict({"type": "aov", "aovs": channels})
-    image = mi.render(scene, sensor=_sensor(pose, size_px, sampler), integrator=integrator, spp=spp, seed=seed & 0x7FFFFFFF)
+    start: Any = seed & 0x7FFFFFFF
+    image = mi.render(scene, sensor=_sensor(pose, size_px, sampler), integrator=integrator, spp=spp, seed=start)
     return np.asarray(np.array(image), np.float32)
 
 
 def _sensor(pose: Pose, size_px: tuple[int, int], sampler: dict[str, Any]) -> Any:
     axes, position = pose.axes(), pose.position
-    place = mi.ScalarTransform4f().look_at(origin=position.tolist(), target=(position - axes[2]).tolist(), up=axes[1].tolist())
-    film = {"type": "hdrfilm", "width": size_px[0], "height": size_px[1], "rfilter": {"type": "box"}, "pixel_format": "rgb", "component_format": "float32"}
+    place = mi.ScalarTransform4f().look_at(
+        origin=position.tolist(), target=(position - axes[2]).tolist(), up=axes[1].tolist()
+    )
+    film = {
+        "type": "hdrfilm",
+        "width": size_px[0],
+        "height": size_px[1],
+        "rfilter": {"type": "box"},
+        "pixel_format": "rgb",
+        "component_format": "float32",
+    }
     fov = float(np.degrees(2 * np.arctan(18 / pose.focal_length_mm)))
     near = max(pose.distance * 1e-3, 1e-4)
-    sensor = mi.load_dict({"type": "perspective", "fov": fov, "fov_axis": "x", "near_clip": near, "far_clip": pose.distance * 1e5, "to_world": place, "film": film, "sampler": sampler})
+    sensor = mi.load_dict(
+        {
+            "type": "perspective",
+            "fov": fov,
+            "fov_axis": "x",
+            "near_clip": near,
+            "far_clip": pose.distance * 1e5,
+            "to_world": place,
+            "film": film,
+            "sampler": sampler,
+        }
+    )
     _keep_kernels(sensor)
     return sensor

@@ -1,6 +1,7 @@
 """Which Mitsuba variant this machine can render with, found by rendering in a child process.
 
-A variant that is missing or crashes (a wrong LLVM does, in code generation) costs a slower renderer, never this process.
+A variant that is missing or crashes (a wrong LLVM does, in code generation) costs a slower renderer, never this
+process.
 """
 
 from __future__ import annotations
@@ -23,17 +24,24 @@ assert np.isfinite(np.array(mi.render(scene, spp=2))).all()
 """
 _LIBRARY_VARIABLE = "DRJIT_LIBLLVM_PATH"
 _LLVM_LIBRARIES = (
-    "/usr/lib/x86_64-linux-gnu/libLLVM.so.20.1", "/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1", "/usr/lib/aarch64-linux-gnu/libLLVM.so.19.1",
-    "/usr/lib/x86_64-linux-gnu/libLLVM.so.18.1", "/usr/lib/x86_64-linux-gnu/libLLVM-17.so.1", "/usr/lib/x86_64-linux-gnu/libLLVM-16.so.1",
-    "/usr/lib/llvm-19/lib/libLLVM.so", "/usr/lib/llvm-18/lib/libLLVM.so", "/opt/homebrew/opt/llvm/lib/libLLVM.dylib",
-)  # fmt: skip
+    "/usr/lib/x86_64-linux-gnu/libLLVM.so.20.1",
+    "/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1",
+    "/usr/lib/aarch64-linux-gnu/libLLVM.so.19.1",
+    "/usr/lib/x86_64-linux-gnu/libLLVM.so.18.1",
+    "/usr/lib/x86_64-linux-gnu/libLLVM-17.so.1",
+    "/usr/lib/x86_64-linux-gnu/libLLVM-16.so.1",
+    "/usr/lib/llvm-19/lib/libLLVM.so",
+    "/usr/lib/llvm-18/lib/libLLVM.so",
+    "/opt/homebrew/opt/llvm/lib/libLLVM.dylib",
+)
 _TIMEOUT_S = 60.0
 SCALAR, LLVM, CUDA = "scalar_rgb", "llvm_ad_rgb", "cuda_ad_rgb"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A variant that rendered, with the LLVM library that it needs (empty for the loader's choice) and its device in words."""
+    """A variant that rendered, with the LLVM library that it needs (empty for the loader's choice) and its device in
+    words."""
 
     name: str
     llvm_library: str
@@ -42,7 +50,8 @@ class Variant:
 
 @lru_cache(maxsize=4)
 def find_variant(wanted: str = "auto", llvm_library: str = "") -> Variant:
-    """The first of CUDA, LLVM and scalar that renders here; or the wanted one (``cuda``, ``llvm``, ``scalar``), else scalar.
+    """The first of CUDA, LLVM and scalar that renders here; or the wanted one (``cuda``, ``llvm``, ``scalar``), else
+    scalar.
 
     ``llvm_library`` is tried before the places where distributions put it.
     """
@@ -70,7 +79,9 @@ def use_variant(variant: Variant) -> None:
 def _renders(name: str, library: str) -> bool:
     environment = {**os.environ, **({_LIBRARY_VARIABLE: library} if library else {})}
     try:
-        probe = subprocess.run([sys.executable, "-c", _PROBE, name], env=environment, capture_output=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - our own probe
+        probe = subprocess.run(  # noqa: S603 - our own probe, arguments are constants and a library path
+            [sys.executable, "-c", _PROBE, name], env=environment, capture_output=True, timeout=_TIMEOUT_S, check=False
+        )
     except subprocess.TimeoutExpired:
         return False
     return probe.returncode == 0
@@ -83,7 +94,13 @@ def _llvm_version(library: str) -> str:
 
 def _gpu_name() -> str:
     try:
-        listing = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=20, check=True)  # noqa: S607
+        listing = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],  # noqa: S607 - found where the driver put it
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
         return listing.stdout.splitlines()[0].strip()
     except (OSError, subprocess.SubprocessError, IndexError):
         return "cuda"

@@ -1,0 +1,1 @@
+"""Scenes: words, specification, shapes, materials, composition."""

@@ -1,4 +1,5 @@
-"""From what is wanted to a scene: one composer for each kind. Sets are laid about a group whose centre becomes the origin."""
+"""From what is wanted to a scene: one composer for each kind. Sets are laid about a group whose centre becomes the
+origin."""
 
 from __future__ import annotations
 
@@ -25,10 +26,15 @@ class Composition:
 
 
 def _items(wanted: Wanted, rng: Rng, yaw: float = 60.0) -> list[Item]:
-    return [Item(name, material, int(rng.integers(1 << 30)), float(rng.uniform(-yaw, yaw))) for name, material in wanted.items]
+    return [
+        Item(name, material, int(rng.integers(1 << 30)), float(rng.uniform(-yaw, yaw)))
+        for name, material in wanted.items
+    ]
 
 
-def _finished(subjects: list[ObjectSpec], pieces: list[ObjectSpec], lower: Array, upper: Array, camera: ReferenceCamera) -> Composition:
+def _finished(
+    subjects: list[ObjectSpec], pieces: list[ObjectSpec], lower: Array, upper: Array, camera: ReferenceCamera
+) -> Composition:
     center = (lower + upper) / 2
     objects = []
     for index, item in enumerate([*subjects, *pieces], start=1):
@@ -37,8 +43,10 @@ def _finished(subjects: list[ObjectSpec], pieces: list[ObjectSpec], lower: Array
     return Composition(tuple(objects), camera, round(float(np.linalg.norm(upper - lower)) / 2, 5))
 
 
-_TABLES = {"oak": "oak", "walnut": "walnut", "pine": "pine", "slate": "slate", "white marble": "white marble", "green marble": "green marble",
-           "black marble": "black marble", "concrete": "concrete", "terracotta": "terracotta tiles", "tiled": "white tiles", "sandstone": "sandstone",
+_TABLES = {"oak": "oak", "walnut": "walnut", "pine": "pine", "slate": "slate", "white marble": "white marble",
+    "green marble": "green marble",
+           "black marble": "black marble", "concrete": "concrete", "terracotta": "terracotta tiles",
+               "tiled": "white tiles", "sandstone": "sandstone",
            "painted": "painted wood", "lacquer": "black lacquer", "linen": "oak"}  # fmt: skip
 _WALLS = ("plaster", "warm plaster", "grey plaster", "blue plaster", "green plaster", "dark plaster", "ochre plaster")
 
@@ -52,22 +60,74 @@ def still_life(wanted: Wanted, rng: Rng) -> Composition:
     lower[1] = 0.0
     size = float(np.linalg.norm(upper - lower))
     surface = next((material for word, material in _TABLES.items() if word in wanted.place), "oak")
-    wall = _WALLS[int(rng.integers(len(_WALLS)))] if surface not in ("slate", "black marble", "black lacquer") else ("grey plaster", "dark plaster", "warm plaster")[int(rng.integers(3))]
+    wall = (
+        _WALLS[int(rng.integers(len(_WALLS)))]
+        if surface not in ("slate", "black marble", "black lacquer")
+        else ("grey plaster", "dark plaster", "warm plaster")[int(rng.integers(3))]
+    )
     back = float(lower[2]) - float(rng.uniform(0.7, 1.5)) * size
     table = {"width": 9 * size, "depth": 3.2 * size - back, "thickness": 0.06}
-    pieces = [set_piece("table", "slab", surface, int(rng.integers(1 << 30)), table, (0, 0, (3.2 * size + back) / 2)),
-              set_piece("wall", "back wall", wall, int(rng.integers(1 << 30)), {"z": back, "width": 9 * size, "height": 6 * size, "base": -0.5 * size}, role="backdrop")]
+    pieces = [
+        set_piece("table", "slab", surface, int(rng.integers(1 << 30)), table, (0, 0, (3.2 * size + back) / 2)),
+        set_piece(
+            "wall",
+            "back wall",
+            wall,
+            int(rng.integers(1 << 30)),
+            {"z": back, "width": 9 * size, "height": 6 * size, "base": -0.5 * size},
+            role="backdrop",
+        ),
+    ]
     if "linen" in wanted.place:
         middle = (float(lower[0] + upper[0]) / 2, 0.0, float(lower[2] + upper[2]) / 2)
-        pieces.append(set_piece("cloth", "cloth", "linen", int(rng.integers(1 << 30)), {"width": 3.4 * size, "depth": 2.2 * size}, middle))
+        pieces.append(
+            set_piece(
+                "cloth",
+                "cloth",
+                "linen",
+                int(rng.integers(1 << 30)),
+                {"width": 3.4 * size, "depth": 2.2 * size},
+                middle,
+            )
+        )
     if "window" in wanted.place:
-        frame = {"width": 7 * size, "height": 6 * size, "num_windows": 2, "window_width": 1.5 * size, "sill": 0.12 * size, "head": 3.0 * size, "thickness": 0.12, "gap": 0.35 * size}
-        pieces.append(set_piece("window", "window wall", "plaster", int(rng.integers(1 << 30)), frame, (-2.1 * size, -0.02, 0.2 * size), "backdrop", 90.0))
-    camera = framing(lower, upper, float(rng.uniform(48, 70)), float(rng.uniform(9, 20)), 0.8, float(rng.uniform(-0.02, 0.06)))
+        frame = {
+            "width": 7 * size,
+            "height": 6 * size,
+            "num_windows": 2,
+            "window_width": 1.5 * size,
+            "sill": 0.12 * size,
+            "head": 3.0 * size,
+            "thickness": 0.12,
+            "gap": 0.35 * size,
+        }
+        pieces.append(
+            set_piece(
+                "window",
+                "window wall",
+                "plaster",
+                int(rng.integers(1 << 30)),
+                frame,
+                (-2.1 * size, -0.02, 0.2 * size),
+                "backdrop",
+                90.0,
+            )
+        )
+    camera = framing(
+        lower, upper, float(rng.uniform(48, 70)), float(rng.uniform(9, 20)), 0.8, float(rng.uniform(-0.02, 0.06))
+    )
     return _finished([item.placed(at, 0) for item, at in placed], pieces, lower, upper, camera)
 
 
-_BACKDROPS = {"grey": "grey plaster", "dark": "dark plaster", "white": "plaster", "ochre": "ochre plaster", "blue": "blue plaster", "green": "green plaster", "red": "red plaster"}
+_BACKDROPS = {
+    "grey": "grey plaster",
+    "dark": "dark plaster",
+    "white": "plaster",
+    "ochre": "ochre plaster",
+    "blue": "blue plaster",
+    "green": "green plaster",
+    "red": "red plaster",
+}
 
 
 def portrait(wanted: Wanted, rng: Rng) -> Composition:
@@ -80,22 +140,64 @@ def portrait(wanted: Wanted, rng: Rng) -> Composition:
     if "niche" in wanted.place:
         radius = 0.62 * max(0.75, float(half[0]) * 2.4)
         stone = ("plaster", "limestone", "travertine", "warm plaster")[int(rng.integers(4))]
-        pieces = [set_piece("niche", "niche", stone, int(seeds[0]), {"radius": radius, "spring": 0.5, "width": 3.4, "height": 2.6}, role="backdrop")]
+        pieces = [
+            set_piece(
+                "niche",
+                "niche",
+                stone,
+                int(seeds[0]),
+                {"radius": radius, "spring": 0.5, "width": 3.4, "height": 2.6},
+                role="backdrop",
+            )
+        ]
     elif "gallery" in wanted.place:
-        pieces = [set_piece("plinth", "slab", "white paint", int(seeds[0]), {"width": float(half[0]) * 2.5 + 0.06, "depth": float(half[2]) * 2.5 + 0.06, "thickness": 1.0}),
-                  set_piece("wall", "back wall", "plaster", int(seeds[1]), {"z": -1.5, "width": 8, "height": 4, "base": -1.0}, role="backdrop"),
-                  set_piece("floor", "slab", "pale planks", int(seeds[2]), {"width": 9, "depth": 7, "thickness": 0.05}, (0, -1.0, 0.8))]
+        pieces = [
+            set_piece(
+                "plinth",
+                "slab",
+                "white paint",
+                int(seeds[0]),
+                {"width": float(half[0]) * 2.5 + 0.06, "depth": float(half[2]) * 2.5 + 0.06, "thickness": 1.0},
+            ),
+            set_piece(
+                "wall",
+                "back wall",
+                "plaster",
+                int(seeds[1]),
+                {"z": -1.5, "width": 8, "height": 4, "base": -1.0},
+                role="backdrop",
+            ),
+            set_piece(
+                "floor",
+                "slab",
+                "pale planks",
+                int(seeds[2]),
+                {"width": 9, "depth": 7, "thickness": 0.05},
+                (0, -1.0, 0.8),
+            ),
+        ]
     else:
         color = next((name for word, name in _BACKDROPS.items() if word in wanted.place), "grey plaster")
-        pieces = [set_piece("backdrop", "sweep", color, int(seeds[0]), {"depth": 1.5, "radius": 0.7, "width": 7, "height": 3.2, "front": 2.6}, role="backdrop")]
+        pieces = [
+            set_piece(
+                "backdrop",
+                "sweep",
+                color,
+                int(seeds[0]),
+                {"depth": 1.5, "radius": 0.7, "width": 7, "height": 3.2, "front": 2.6},
+                role="backdrop",
+            )
+        ]
     focal = float(rng.uniform(70, 100))
     camera = framing(lower, upper, focal, float(rng.uniform(2, 8)), 0.84)
     return _finished([item.placed((0, start, 0), 0)], pieces, lower, upper, camera)
 
 
 _ROOMS: dict[str, tuple[str, str]] = {
-    "white": ("plaster", "pale planks"), "warm": ("warm plaster", "terracotta tiles"), "blue": ("blue plaster", "planks"), "green": ("green plaster", "dark planks"),
-    "brick": ("brick", "planks"), "concrete": ("concrete", "concrete"), "panelled": ("panelling", "dark planks"), "kitchen": ("plaster", "checker tiles"),
+    "white": ("plaster", "pale planks"), "warm": ("warm plaster", "terracotta tiles"), "blue": ("blue plaster",
+        "planks"), "green": ("green plaster", "dark planks"),
+    "brick": ("brick", "planks"), "concrete": ("concrete", "concrete"), "panelled": ("panelling", "dark planks"),
+        "kitchen": ("plaster", "checker tiles"),
     "stone": ("limestone", "paving"), "attic": ("plaster", "pale planks"),
 }  # fmt: skip
 _ON_TOP = {"vase", "stack of books", "bowl", "urn", "torus knot", "sphere", "bust"}
@@ -117,16 +219,54 @@ def room(wanted: Wanted, rng: Rng) -> Composition:
     lower, upper = group_bounds(placed)
     lower[1] = 0.0
     objects += [replace(item, yaw_deg=float(rng.uniform(-8, 8))).placed((0.25, 0.001, 0.1), 0) for item in flat]
-    objects += [replace(item, yaw_deg=0.0).placed((1.45 - 1.2 * i, 0.05, -depth / 2 + 0.002), 0) for i, item in enumerate(hung)]
+    objects += [
+        replace(item, yaw_deg=0.0).placed((1.45 - 1.2 * i, 0.05, -depth / 2 + 0.002), 0) for i, item in enumerate(hung)
+    ]
     wall, floor = next((pair for word, pair in _ROOMS.items() if word in wanted.place), ("plaster", "planks"))
-    windows = {"width": width, "depth": depth, "height": height, "window_width": float(rng.uniform(0.9, 1.2)), "sill": float(rng.choice([0.25, 0.6, 0.8])), "head": float(rng.uniform(2.4, 2.9)),
-               "back_windows": 2, "back_shift": -float(rng.uniform(0.2, 0.5)), "extra": 3.6, "side_windows": 2, "side_shift": 0.0, "gap": 0.75, "dark_frames": float(wall in ("brick", "concrete"))}  # fmt: skip
-    pieces = [set_piece("walls", "room", wall, int(rng.integers(1 << 30)), windows, role="backdrop"),
-              set_piece("floor", "slab", floor, int(rng.integers(1 << 30)), {"width": width + 4, "depth": depth + 4.5, "thickness": 0.1}, (2.0, 0, 2.2)),
-              set_piece("land outside", "terrain", "grass", int(rng.integers(1 << 30)), {"flat": 9, "extent": 400, "relief": 0.2}, (0, -0.4, 0), "backdrop"),
-              set_piece("hills outside", "hills", "distant hills", int(rng.integers(1 << 30)), {"radius": 120, "height": 14}, (0, -0.4, 0), "backdrop")]
+    windows = {"width": width, "depth": depth, "height": height, "window_width": float(rng.uniform(0.9, 1.2)),
+        "sill": float(rng.choice([0.25, 0.6, 0.8])), "head": float(rng.uniform(2.4, 2.9)),
+               "back_windows": 2, "back_shift": -float(rng.uniform(0.2, 0.5)), "extra": 3.6, "side_windows": 2,
+                   "side_shift": 0.0, "gap": 0.75, "dark_frames": float(wall in ("brick", "concrete"))}  # fmt: skip
+    pieces = [
+        set_piece("walls", "room", wall, int(rng.integers(1 << 30)), windows, role="backdrop"),
+        set_piece(
+            "floor",
+            "slab",
+            floor,
+            int(rng.integers(1 << 30)),
+            {"width": width + 4, "depth": depth + 4.5, "thickness": 0.1},
+            (2.0, 0, 2.2),
+        ),
+        set_piece(
+            "land outside",
+            "terrain",
+            "grass",
+            int(rng.integers(1 << 30)),
+            {"flat": 9, "extent": 400, "relief": 0.2},
+            (0, -0.4, 0),
+            "backdrop",
+        ),
+        set_piece(
+            "hills outside",
+            "hills",
+            "distant hills",
+            int(rng.integers(1 << 30)),
+            {"radius": 120, "height": 14},
+            (0, -0.4, 0),
+            "backdrop",
+        ),
+    ]
     if "attic" in wanted.place or "stone" in wanted.place or rng.random() < 0.25:
-        pieces.append(set_piece("beams", "beams", "oak", int(rng.integers(1 << 30)), {"width": width, "depth": depth, "height": height, "count": 6}, role="backdrop"))
+        pieces.append(
+            set_piece(
+                "beams",
+                "beams",
+                "oak",
+                int(rng.integers(1 << 30)),
+                {"width": width, "depth": depth, "height": height, "count": 6},
+                role="backdrop",
+            )
+        )
     frame_low, frame_high = np.array([-width / 2 + 0.5, 0, -1.6]), np.array([width / 2 - 0.5, 2.35, 0.8])
     camera = framing(frame_low, frame_high, float(rng.uniform(26, 31)), float(rng.uniform(6, 12)), 0.86)
     center_y = float(lower[1] + upper[1]) / 2
@@ -135,12 +275,26 @@ def room(wanted: Wanted, rng: Rng) -> Composition:
 
 
 def _room_sized(item: Item, rng: Rng) -> Item:
-    heights = {"bust": 0.62, "statue": 1.65, "torus knot": 0.55, "sphere": 0.34, "vase": 0.5, "urn": 0.55, "bowl": 0.13, "potted plant": 1.0, "stack of books": 0.2, "arch": 2.2, "column": 2.3}
+    heights = {
+        "bust": 0.62,
+        "statue": 1.65,
+        "torus knot": 0.55,
+        "sphere": 0.34,
+        "vase": 0.5,
+        "urn": 0.55,
+        "bowl": 0.13,
+        "potted plant": 1.0,
+        "stack of books": 0.2,
+        "arch": 2.2,
+        "column": 2.3,
+    }
     return scaled_to_height(item, heights[item.name] * float(rng.uniform(0.9, 1.1))) if item.name in heights else item
 
 
 def _on_top(items: list[Item], placed: list[tuple[Item, Array]], rng: Rng) -> list[tuple[Item, Array]]:
-    supports = [(item, at) for item, at in placed if item.name in ("table", "plinth", "stool", "bench", "bookshelf", "column")]
+    supports = [
+        (item, at) for item, at in placed if item.name in ("table", "plinth", "stool", "bench", "bookshelf", "column")
+    ]
     result: list[tuple[Item, Array]] = []
     for index, item in enumerate(items):
         if not supports:
@@ -179,13 +333,27 @@ _LANDS: dict[str, _Land] = {
     "rocky": _Land("gravel", "distant dunes", 0.6, 0.0, 90),
     "square": _Land("paving", "distant hills", 0.0),
 }
-_HEIGHTS_OUT = {"statue": 2.3, "bust": 1.3, "urn": 1.3, "obelisk": 3.0, "torus knot": 1.6, "abstract sculpture": 2.0, "stacked stones": 1.4, "fountain": 1.7}
+_HEIGHTS_OUT = {
+    "statue": 2.3,
+    "bust": 1.3,
+    "urn": 1.3,
+    "obelisk": 3.0,
+    "torus knot": 1.6,
+    "abstract sculpture": 2.0,
+    "stacked stones": 1.4,
+    "fountain": 1.7,
+}
 
 
 def outdoor(wanted: Wanted, rng: Rng) -> Composition:
     """A thing in open land, others behind it, hills beyond."""
     items = _items(wanted, rng, 30.0)
-    items = [scaled_to_height(item, _HEIGHTS_OUT[item.name] * float(rng.uniform(0.9, 1.1))) if item.name in _HEIGHTS_OUT else item for item in items]
+    items = [
+        scaled_to_height(item, _HEIGHTS_OUT[item.name] * float(rng.uniform(0.9, 1.1)))
+        if item.name in _HEIGHTS_OUT
+        else item
+        for item in items
+    ]
     main, others = items[0], items[1:]
     placed = [(main, np.zeros(3))]
     lower, upper = group_bounds(placed)
@@ -194,17 +362,53 @@ def outdoor(wanted: Wanted, rng: Rng) -> Composition:
     objects = [item.placed(at, 0) for item, at in placed] + _behind(others, size, rng)
     land = next((value for word, value in _LANDS.items() if word in wanted.place), _LANDS["lawn"])
     seeds = [int(seed) for seed in rng.integers(1 << 30, size=8)]
-    pieces = [set_piece("ground", "terrain", land.ground, seeds[0], {"flat": 2.2 * size, "extent": 90 * size, "relief": land.relief * size}),
-              set_piece("hills", "hills", land.far, seeds[1], {"radius": 42 * size, "height": float(rng.uniform(4, 7.5)) * size}, role="backdrop")]
+    pieces = [
+        set_piece(
+            "ground",
+            "terrain",
+            land.ground,
+            seeds[0],
+            {"flat": 2.2 * size, "extent": 90 * size, "relief": land.relief * size},
+        ),
+        set_piece(
+            "hills",
+            "hills",
+            land.far,
+            seeds[1],
+            {"radius": 42 * size, "height": float(rng.uniform(4, 7.5)) * size},
+            role="backdrop",
+        ),
+    ]
     if land.grass_height:
         grass = {"inner": 0.0, "outer": 9 * size, "count": 30000, "height": land.grass_height * min(size, 2.0)}
         pieces.append(set_piece("grass", "blades", "grass blade", seeds[2], grass))
     if land.stones:
-        pieces.append(set_piece("stones", "stones", "rock", seeds[3], {"inner": 0.9 * size, "outer": 7 * size, "count": land.stones, "size": 0.1 * size}))
+        pieces.append(
+            set_piece(
+                "stones",
+                "stones",
+                "rock",
+                seeds[3],
+                {"inner": 0.9 * size, "outer": 7 * size, "count": land.stones, "size": 0.1 * size},
+            )
+        )
     if land.walled:
-        pieces.append(set_piece("wall", "garden wall", land.walled, seeds[4], {"height": 1.05 * size, "z": -2.9 * size, "x": -3.4 * size}))
+        pieces.append(
+            set_piece(
+                "wall",
+                "garden wall",
+                land.walled,
+                seeds[4],
+                {"height": 1.05 * size, "z": -2.9 * size, "x": -3.4 * size},
+            )
+        )
+    if "beach" in wanted.place:
+        sea = {"width": 300 * size, "depth": 110 * size, "thickness": 0.05}
+        pieces.append(set_piece("sea", "slab", "water", seeds[5], sea, (0, 0.04 * size, -59 * size)))
     pieces += _trees(land, size, rng)
-    camera = framing(lower, upper, float(rng.uniform(30, 42)), float(rng.uniform(2, 7)), float(rng.uniform(0.6, 0.7)), 0.03)
+    camera = framing(
+        lower, upper, float(rng.uniform(30, 42)), float(rng.uniform(2, 7)), float(rng.uniform(0.6, 0.7)), 0.03
+    )
     return _finished(objects, pieces, lower, upper, camera)
 
 
@@ -213,7 +417,11 @@ def _behind(items: list[Item], size: float, rng: Rng) -> list[ObjectSpec]:
     for index, item in enumerate(items):
         side = (-1.0 if index % 2 else 1.0) * (1.0 if rng.random() < 0.8 else -1.0)
         small = item.name in ("rock", "boulder", "bench", "urn", "stacked stones")
-        at = (side * size * float(rng.uniform(1.15, 1.7) if small else rng.uniform(1.7, 2.6)), 0.0, size * float(rng.uniform(-0.4, 0.6) if small else rng.uniform(-3.4, -1.6)))
+        at = (
+            side * size * float(rng.uniform(1.15, 1.7) if small else rng.uniform(1.7, 2.6)),
+            0.0,
+            size * float(rng.uniform(-0.4, 0.6) if small else rng.uniform(-3.4, -1.6)),
+        )
         placed.append((scaled_to_height(item, size * 0.5) if item.name in ("rock", "boulder") else item).placed(at, 0))
     return placed
 
@@ -222,13 +430,24 @@ def _trees(land: _Land, size: float, rng: Rng) -> list[ObjectSpec]:
     if land.ground not in ("grass", "earth ground", "paving"):
         return []
     kind = "cypress" if rng.random() < 0.5 else "tree"
-    trees = []
+    trees: list[ObjectSpec] = []
     for index in range(int(rng.integers(3, 6))):
-        item = Item(kind, "bark", int(rng.integers(1 << 30)) if index < 2 else trees[0].seed, float(rng.uniform(0, 360)), float(rng.uniform(0.8, 1.3)) * max(1.0, size * 0.5))
+        item = Item(
+            kind,
+            "bark",
+            int(rng.integers(1 << 30)) if index < 2 else trees[0].seed,
+            float(rng.uniform(0, 360)),
+            float(rng.uniform(0.8, 1.3)) * max(1.0, size * 0.5),
+        )
         side = -1.0 if index % 2 else 1.0
         at = (side * size * float(rng.uniform(2.6, 7)), 0.0, -size * float(rng.uniform(4.5, 11)))
         trees.append(item.placed(at, 0, "backdrop"))
     return trees
 
 
-COMPOSERS: dict[str, Callable[[Wanted, Rng], Composition]] = {STILL_LIFE: still_life, ROOM: room, PORTRAIT: portrait, OUTDOOR: outdoor}
+COMPOSERS: dict[str, Callable[[Wanted, Rng], Composition]] = {
+    STILL_LIFE: still_life,
+    ROOM: room,
+    PORTRAIT: portrait,
+    OUTDOOR: outdoor,
+}

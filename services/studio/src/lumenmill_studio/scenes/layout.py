@@ -32,17 +32,37 @@ class Item:
     def placed(self, position: Sequence[float] | Array, instance: int, role: str = "subject") -> ObjectSpec:
         """The thing at a place."""
         x, y, z = (round(float(value), 6) for value in position)
-        return ObjectSpec(self.name, self.name, self.material, self.seed, instance, (x, y, z), round(self.yaw_deg, 3), round(self.scale, 5), role)
+        return ObjectSpec(
+            self.name,
+            self.name,
+            self.material,
+            self.seed,
+            instance,
+            (x, y, z),
+            round(self.yaw_deg, 3),
+            round(self.scale, 5),
+            role,
+        )
 
 
 @lru_cache(maxsize=256)
 def _bounds(name: str, seed: int, yaw_deg: float, scale: float) -> tuple[Array, Array]:
-    points = np.concatenate([part.mesh.vertices_v3 for part in build_shape(name, seed)]) @ rotation("y", yaw_deg).T * scale
+    points = (
+        np.concatenate([part.mesh.vertices_v3 for part in build_shape(name, seed)]) @ rotation("y", yaw_deg).T * scale
+    )
     return points.min(axis=0), points.max(axis=0)
 
 
-def set_piece(name: str, shape: str, material: str, seed: int, params: dict[str, float], position: Sequence[float] = (0, 0, 0),
-              role: str = "ground", yaw_deg: float = 0.0) -> ObjectSpec:
+def set_piece(
+    name: str,
+    shape: str,
+    material: str,
+    seed: int,
+    params: dict[str, float],
+    position: Sequence[float] = (0, 0, 0),
+    role: str = "ground",
+    yaw_deg: float = 0.0,
+) -> ObjectSpec:
     """A piece of the set; it gets its instance number when the scene is finished."""
     x, y, z = (float(value) for value in position)
     rounded = {key: round(float(value), 5) for key, value in params.items()}
@@ -68,18 +88,29 @@ def arranged(items: Sequence[Item], rng: Rng, spread: float = 1.0) -> list[tuple
             placed.append((item, np.array([0.12 * side * reach, 0.0, 0.0])))
             continue
         lowness = 1 - float(upper[1]) / tallest
-        target = np.array([-side * (0.35 + 0.25 * (index % 3)) * reach * 2 * (1 if index % 2 else -0.8), 0, 0.35 * lowness * tallest + 0.2 * reach])
+        target = np.array(
+            [
+                -side * (0.35 + 0.25 * (index % 3)) * reach * 2 * (1 if index % 2 else -0.8),
+                0,
+                0.35 * lowness * tallest + 0.2 * reach,
+            ]
+        )
         placed.append((item, _free_place(item, reach, target, placed, rng, spread)))
     return placed
 
 
-def _free_place(item: Item, reach: float, target: Array, placed: Sequence[tuple[Item, Array]], rng: Rng, spread: float) -> Array:
+def _free_place(
+    item: Item, reach: float, target: Array, placed: Sequence[tuple[Item, Array]], rng: Rng, spread: float
+) -> Array:
     best, best_cost = target, np.inf
     for attempt in range(240):
         radius = reach * 0.12 * np.sqrt(attempt) * 1.6
         angle = rng.uniform(0, 2 * np.pi)
         at = target + np.array([np.cos(angle) * radius * 1.3 * spread, 0, np.sin(angle) * radius * 0.8])
-        overlap = sum(max(0.0, _reach(other) + reach * 1.04 + 0.004 - float(np.hypot(*(at - where)[[0, 2]]))) for other, where in placed)
+        overlap = sum(
+            max(0.0, _reach(other) + reach * 1.04 + 0.004 - float(np.hypot(*(at - where)[[0, 2]])))
+            for other, where in placed
+        )
         cost = overlap * 60 + float(np.hypot(*(at - target)[[0, 2]])) + max(0.0, -float(at[2])) * 0.6
         if cost < best_cost:
             best, best_cost = at, cost
@@ -97,11 +128,19 @@ def group_bounds(placed: Sequence[tuple[Item, Array]]) -> tuple[Array, Array]:
     return np.min([low for low, _ in corners], axis=0), np.max([high for _, high in corners], axis=0)
 
 
-def framing(lower: Array, upper: Array, focal_length_mm: float, elevation_deg: float, fill: float = 0.62, aim_share: float = 0.0) -> ReferenceCamera:
-    """A camera at which the box fills ``fill`` of the frame (3:2 or taller); ``aim_share`` raises the aim by that share of its height."""
+def framing(
+    lower: Array, upper: Array, focal_length_mm: float, elevation_deg: float, fill: float = 0.62, aim_share: float = 0.0
+) -> ReferenceCamera:
+    """A camera at which the box fills ``fill`` of the frame (3:2 or taller); ``aim_share`` raises the aim by that
+    share of its height."""
     half = (upper - lower) / 2
     tan_half = 18 / focal_length_mm
     elevation = np.radians(elevation_deg)
     seen_height = half[1] * np.cos(elevation) + half[2] * np.sin(elevation)
     distance = max(half[0] / (fill * tan_half), seen_height / (fill * tan_half * 0.72)) + half[2] * np.cos(elevation)
-    return ReferenceCamera(round(elevation_deg, 3), round(float(distance), 5), round(focal_length_mm, 2), round(float(half[1] * 2 * aim_share), 5))
+    return ReferenceCamera(
+        round(elevation_deg, 3),
+        round(float(distance), 5),
+        round(focal_length_mm, 2),
+        round(float(half[1] * 2 * aim_share), 5),
+    )

@@ -42,7 +42,14 @@ def _stone(color: Rgb, second: Rgb, pattern: str, roughness: float, scale: float
 
 
 def _cloth(color: Rgb, sheen: float = 0.3) -> Material:
-    return Material(color, 0.85, pattern="weave", second_color=(color[0] * 0.7, color[1] * 0.7, color[2] * 0.7), specular=0.2, sheen=sheen)
+    return Material(
+        color,
+        0.85,
+        pattern="weave",
+        second_color=(color[0] * 0.7, color[1] * 0.7, color[2] * 0.7),
+        specular=0.2,
+        sheen=sheen,
+    )
 
 
 MATERIALS: dict[str, Material] = {
@@ -86,7 +93,9 @@ MATERIALS: dict[str, Material] = {
     "amber glass": Material((0.0, 0.0, 0.0), 0.0, transmittance=(0.95, 0.62, 0.22)),
     "leather": Material((0.23, 0.1, 0.045), 0.48, pattern="earth", second_color=(0.15, 0.06, 0.026)),
     "linen": _cloth((0.66, 0.6, 0.5)),
-    "velvet": Material((0.06, 0.11, 0.17), 0.75, specular=0.2, sheen=1.0, pattern="earth", second_color=(0.045, 0.08, 0.13)),
+    "velvet": Material(
+        (0.06, 0.11, 0.17), 0.75, specular=0.2, sheen=1.0, pattern="earth", second_color=(0.045, 0.08, 0.13)
+    ),
     "rubber": Material((0.035, 0.035, 0.037), 0.6),
     "wax": Material((0.78, 0.7, 0.53), 0.42),
     "lacquer": Material((0.36, 0.035, 0.02), 0.12, clearcoat=1.0),
@@ -118,7 +127,9 @@ MATERIALS: dict[str, Material] = {
     "white paint": Material((0.72, 0.71, 0.68), 0.45),
     "roof tiles": Material((0.42, 0.17, 0.09), 0.8, pattern="roof", second_color=(0.25, 0.1, 0.06), flat_pattern=True),
     "brick": Material((0.4, 0.16, 0.095), 0.85, pattern="brick", second_color=(0.52, 0.47, 0.41), flat_pattern=True),
-    "rug": Material((0.36, 0.055, 0.045), 0.92, pattern="rug", second_color=(0.06, 0.085, 0.15), flat_pattern=True, sheen=0.4),
+    "rug": Material(
+        (0.36, 0.055, 0.045), 0.92, pattern="rug", second_color=(0.06, 0.085, 0.15), flat_pattern=True, sheen=0.4
+    ),
     "canvas": Material((0.62, 0.55, 0.43), 0.75, pattern="canvas", second_color=(0.1, 0.17, 0.26), flat_pattern=True),
     "red cloth": _cloth((0.32, 0.04, 0.035)),
     "blue cloth": _cloth((0.05, 0.1, 0.22)),
@@ -130,19 +141,39 @@ MATERIALS: dict[str, Material] = {
     "grass blade": Material((0.16, 0.25, 0.06), 0.6, pattern="foliage", second_color=(0.28, 0.27, 0.1), specular=0.3),
     "sand": Material((0.62, 0.47, 0.31), 0.95, pattern="dunes", second_color=(0.52, 0.37, 0.23), specular=0.2),
     "snow": Material((0.86, 0.88, 0.91), 0.75, pattern="dunes", second_color=(0.79, 0.83, 0.89), specular=0.3),
-    "gravel": Material((0.4, 0.36, 0.31), 0.95, pattern="granite", second_color=(0.2, 0.18, 0.16), pattern_scale=0.35, specular=0.3),
+    "gravel": Material(
+        (0.4, 0.36, 0.31), 0.95, pattern="granite", second_color=(0.2, 0.18, 0.16), pattern_scale=0.35, specular=0.3
+    ),
     "earth ground": Material((0.3, 0.225, 0.15), 0.95, pattern="meadow", second_color=(0.22, 0.2, 0.1), specular=0.2),
     "paving": Material((0.46, 0.42, 0.36), 0.75, pattern="paving", second_color=(0.2, 0.18, 0.15), flat_pattern=True),
-    "distant hills": Material((0.17, 0.22, 0.14), 0.95, pattern="meadow", second_color=(0.26, 0.25, 0.17), specular=0.1, pattern_scale=0.02),
-    "distant dunes": Material((0.58, 0.42, 0.27), 0.95, pattern="meadow", second_color=(0.47, 0.33, 0.2), specular=0.1, pattern_scale=0.02),
-    "distant snow": Material((0.8, 0.83, 0.88), 0.9, pattern="meadow", second_color=(0.6, 0.65, 0.72), specular=0.1, pattern_scale=0.02),
-    "terracotta tiles": Material((0.5, 0.21, 0.11), 0.55, pattern="tiles", second_color=(0.36, 0.3, 0.25), flat_pattern=True),
-    "white tiles": Material((0.74, 0.74, 0.71), 0.2, pattern="tiles", second_color=(0.5, 0.49, 0.47), flat_pattern=True),
-    "checker tiles": Material((0.7, 0.68, 0.63), 0.25, pattern="checker", second_color=(0.06, 0.065, 0.07), flat_pattern=True),
+    "distant hills": Material(
+        (0.17, 0.22, 0.14), 0.95, pattern="meadow", second_color=(0.26, 0.25, 0.17), specular=0.1, pattern_scale=0.02
+    ),
+    "distant dunes": Material(
+        (0.58, 0.42, 0.27), 0.95, pattern="meadow", second_color=(0.47, 0.33, 0.2), specular=0.1, pattern_scale=0.02
+    ),
+    "distant snow": Material(
+        (0.8, 0.83, 0.88), 0.9, pattern="meadow", second_color=(0.6, 0.65, 0.72), specular=0.1, pattern_scale=0.02
+    ),
+    "terracotta tiles": Material(
+        (0.5, 0.21, 0.11), 0.55, pattern="tiles", second_color=(0.36, 0.3, 0.25), flat_pattern=True
+    ),
+    "white tiles": Material(
+        (0.74, 0.74, 0.71), 0.2, pattern="tiles", second_color=(0.5, 0.49, 0.47), flat_pattern=True
+    ),
+    "checker tiles": Material(
+        (0.7, 0.68, 0.63), 0.25, pattern="checker", second_color=(0.06, 0.065, 0.07), flat_pattern=True
+    ),
     "planks": Material((0.4, 0.24, 0.12), 0.42, pattern="planks", second_color=(0.24, 0.13, 0.06), flat_pattern=True),
-    "dark planks": Material((0.18, 0.095, 0.048), 0.4, pattern="planks", second_color=(0.09, 0.045, 0.024), flat_pattern=True),
-    "pale planks": Material((0.6, 0.46, 0.31), 0.48, pattern="planks", second_color=(0.46, 0.33, 0.2), flat_pattern=True),
-    "panelling": Material((0.19, 0.1, 0.052), 0.4, pattern="planks", second_color=(0.11, 0.055, 0.028), flat_pattern=True),
+    "dark planks": Material(
+        (0.18, 0.095, 0.048), 0.4, pattern="planks", second_color=(0.09, 0.045, 0.024), flat_pattern=True
+    ),
+    "pale planks": Material(
+        (0.6, 0.46, 0.31), 0.48, pattern="planks", second_color=(0.46, 0.33, 0.2), flat_pattern=True
+    ),
+    "panelling": Material(
+        (0.19, 0.1, 0.052), 0.4, pattern="planks", second_color=(0.11, 0.055, 0.028), flat_pattern=True
+    ),
     "warm plaster": _stone((0.72, 0.56, 0.4), (0.64, 0.48, 0.33), "weathered", 0.92),
     "blue plaster": _stone((0.2, 0.31, 0.4), (0.16, 0.26, 0.35), "weathered", 0.92),
     "green plaster": _stone((0.25, 0.34, 0.25), (0.2, 0.28, 0.2), "weathered", 0.92),
@@ -154,7 +185,10 @@ MATERIALS: dict[str, Material] = {
 
 NATURAL: dict[str, str] = {
     "apple": "apple skin", "pear": "pear skin", "lemon": "lemon skin", "orange": "orange skin", "plum": "plum skin",
-    "pomegranate": "pomegranate skin", "pumpkin": "pumpkin skin", "egg": "eggshell", "seashell": "shell", "pebble": "pebble stone",
-    "stacked stones": "pebble stone", "rock": "rock", "boulder": "rock", "book": "blue cloth", "stack of books": "green cloth",
-    "potted plant": "terracotta", "candle": "wax", "branch": "bark", "tree": "bark", "cypress": "bark", "rug": "rug", "painting": "oak",
+    "pomegranate": "pomegranate skin", "pumpkin": "pumpkin skin", "egg": "eggshell", "seashell": "shell",
+        "pebble": "pebble stone",
+    "stacked stones": "pebble stone", "rock": "rock", "boulder": "rock", "book": "blue cloth",
+        "stack of books": "green cloth",
+    "potted plant": "terracotta", "candle": "wax", "branch": "bark", "tree": "bark", "cypress": "bark", "rug": "rug",
+        "painting": "oak",
 }  # fmt: skip

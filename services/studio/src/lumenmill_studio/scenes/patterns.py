@@ -18,7 +18,8 @@ Pattern = Callable[[Array, Rgb, Rgb, int], Array]
 
 def _mix(first: Rgb, second: Rgb, amount_n: Array) -> Array:
     amount = np.clip(amount_n, 0, 1)[:, None]
-    return np.asarray(first) * (1 - amount) + np.asarray(second) * amount
+    mixed: Array = np.asarray(first) * (1 - amount) + np.asarray(second) * amount
+    return mixed
 
 
 def _smooth(value: Array, low: float, high: float) -> Array:
@@ -38,7 +39,11 @@ def marble(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
     fine = np.abs(np.sin(lean * 2.3 + points[:, 0] * 5 + 5.5 * warp[:, 1]))
     cloud = fractal_noise(points * 5, seed + 8, 3)
     presence = _smooth(cloud, -0.12, 0.35)
-    veins = 0.9 * presence * np.exp(-bold / 0.05) + 0.35 * presence * np.exp(-bold / 0.22) + 0.3 * (1 - presence) * np.exp(-fine / 0.05)
+    veins = (
+        0.9 * presence * np.exp(-bold / 0.05)
+        + 0.35 * presence * np.exp(-bold / 0.22)
+        + 0.3 * (1 - presence) * np.exp(-fine / 0.05)
+    )
     return _mix(first, second, np.clip(veins, 0, 0.92) + 0.1 * _smooth(cloud, -0.1, 0.5))
 
 
@@ -80,7 +85,9 @@ def patina(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 def strata(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
     """Wavy layers across y."""
     warp = fractal_noise(points * 6, seed, 3)
-    layers = fractal_noise(np.stack([points[:, 0] * 2, points[:, 1] * 46 + 3 * warp, points[:, 2] * 2], 1), seed + 3, 3, 0.6)
+    layers = fractal_noise(
+        np.stack([points[:, 0] * 2, points[:, 1] * 46 + 3 * warp, points[:, 2] * 2], 1), seed + 3, 3, 0.6
+    )
     return _mix(first, second, 0.45 + 0.9 * layers)
 
 
@@ -98,7 +105,10 @@ def wood(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
     saw = rings - np.floor(rings)
     late = _smooth(saw, 0.25, 0.9) * (1 - _smooth(saw, 0.9, 1.0))
     fibre = fractal_noise(_stretched(points, (330, 9, 330)), seed + 6, 2)
-    return _mix(first, second, 0.7 * late + 0.4 * fibre + 0.18) * (1 + 0.18 * fractal_noise(_stretched(points, (9, 1.5, 9)), seed + 9, 2))[:, None]
+    return (
+        _mix(first, second, 0.7 * late + 0.4 * fibre + 0.18)
+        * (1 + 0.18 * fractal_noise(_stretched(points, (9, 1.5, 9)), seed + 9, 2))[:, None]
+    )
 
 
 def apple(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
@@ -118,18 +128,25 @@ def pear(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 def weave(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
     """Threads over and under; fine enough to read as cloth."""
     warp = np.sin(points[:, 0] * 2600) * np.sin((points[:, 1] + points[:, 2]) * 2600)
-    slubs = fractal_noise(_stretched(points, (20, 300, 20)), seed, 2) + fractal_noise(_stretched(points, (300, 20, 300)), seed + 3, 2)
+    slubs = fractal_noise(_stretched(points, (20, 300, 20)), seed, 2) + fractal_noise(
+        _stretched(points, (300, 20, 300)), seed + 3, 2
+    )
     return _mix(first, second, 0.4 + 0.22 * warp + 0.45 * slubs)
 
 
 def meadow(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
     """Patches large and small, for ground."""
-    return _mix(first, second, 0.5 + 0.8 * fractal_noise(points * 0.7, seed, 7, 0.7)) * (1 + 0.3 * gradient_noise(points * 45, seed + 11))[:, None]
+    return (
+        _mix(first, second, 0.5 + 0.8 * fractal_noise(points * 0.7, seed, 7, 0.7))
+        * (1 + 0.3 * gradient_noise(points * 45, seed + 11))[:, None]
+    )
 
 
 def foliage(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
     """Leaves and blades of differing green."""
-    return _mix(first, second, 0.5 + 0.9 * gradient_noise(points * 1.1, seed) + 0.8 * gradient_noise(points * 23, seed + 1))
+    return _mix(
+        first, second, 0.5 + 0.9 * gradient_noise(points * 1.1, seed) + 0.8 * gradient_noise(points * 23, seed + 1)
+    )
 
 
 def dunes(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
@@ -150,11 +167,15 @@ def _cell_tint(column: Array, row: Array, seed: int) -> Array:
     return gradient_noise(np.stack([column * 0.731 + 0.5, row * 0.617 + 0.5, np.full(len(row), 0.3)], 1), seed)
 
 
-def _laid(points: Array, first: Rgb, joint: Rgb, seed: int, size: tuple[float, float], stagger: float, gap: float) -> Array:
+def _laid(
+    points: Array, first: Rgb, joint: Rgb, seed: int, size: tuple[float, float], stagger: float, gap: float
+) -> Array:
     edge, column, row = _cells(points, size[0], size[1], stagger)
     tint = 1 + 0.55 * _cell_tint(column, row, seed) + 0.25 * fractal_noise(points * 9, seed + 5, 4, 0.6)
-    return _mix(joint, (1, 1, 1), np.zeros(len(points))) * (1 - _smooth(edge, gap * 0.5, gap))[:, None] + (
-        np.asarray(first) * tint[:, None]) * _smooth(edge, gap * 0.5, gap)[:, None]
+    return (
+        _mix(joint, (1, 1, 1), np.zeros(len(points))) * (1 - _smooth(edge, gap * 0.5, gap))[:, None]
+        + (np.asarray(first) * tint[:, None]) * _smooth(edge, gap * 0.5, gap)[:, None]
+    )
 
 
 def tiles(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
@@ -208,8 +229,20 @@ def canvas(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
     rng = np.random.default_rng(seed)
     color = np.broadcast_to(np.asarray(first), (len(points), 3)).copy()
     for index in range(7):
-        wash = np.asarray([(0.55, 0.1, 0.05), second, (0.75, 0.5, 0.12), (0.08, 0.09, 0.1), (0.2, 0.35, 0.34), (0.7, 0.66, 0.58), second][index])
-        field = gradient_noise(points * rng.uniform(1.6, 4.5) + rng.uniform(0, 50, 3), seed + index) + 0.15 * fractal_noise(points * 14, seed + 20 + index, 3)
+        wash = np.asarray(
+            [
+                (0.55, 0.1, 0.05),
+                second,
+                (0.75, 0.5, 0.12),
+                (0.08, 0.09, 0.1),
+                (0.2, 0.35, 0.34),
+                (0.7, 0.66, 0.58),
+                second,
+            ][index]
+        )
+        field = gradient_noise(
+            points * rng.uniform(1.6, 4.5) + rng.uniform(0, 50, 3), seed + index
+        ) + 0.15 * fractal_noise(points * 14, seed + 20 + index, 3)
         cover = _smooth(field, 0.12, 0.16)[:, None] * 0.85
         color = color * (1 - cover) + wash * cover
     return color
@@ -217,7 +250,8 @@ def canvas(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 
 PATTERNS: dict[str, Pattern] = {
     function.__name__: function
-    for function in (marble, granite, speckle, earth, weathered, concrete, patina, strata, glaze, wood, apple, pear, weave,
+    for function in (marble, granite, speckle, earth, weathered, concrete, patina, strata, glaze, wood, apple, pear,
+        weave,
                      meadow, foliage, dunes, tiles, brick, paving, roof, checker, planks, rug, canvas)
 }  # fmt: skip
 
@@ -227,7 +261,9 @@ def colors_at(points_n3: Array, pattern: str, first: Rgb, second: Rgb, seed: int
     return np.clip(PATTERNS[pattern](np.asarray(points_n3, float) * scale, first, second, seed), 0.005, 0.95)
 
 
-def bitmap(pattern: str, first: Rgb, second: Rgb, seed: int, extent_m: float, size_px: int, scale: float = 1.0) -> Array:
+def bitmap(
+    pattern: str, first: Rgb, second: Rgb, seed: int, extent_m: float, size_px: int, scale: float = 1.0
+) -> Array:
     """The pattern on the texture plane as a picture (size_px, size_px, 3) that covers ``extent_m`` metres squared.
 
     Row 0 is v = 1, as renderers expect.

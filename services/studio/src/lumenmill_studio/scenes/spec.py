@@ -89,7 +89,9 @@ class SceneSpec:
             if document.pop("format") != _FORMAT or document.pop("version") != _VERSION:
                 raise ValueError("not a scene of version 1")
             camera = ReferenceCamera(**document.pop("camera"))
-            objects = tuple(ObjectSpec(**{**item, "position": tuple(item["position"])}) for item in document.pop("objects"))
+            objects = tuple(
+                ObjectSpec(**{**item, "position": tuple(item["position"])}) for item in document.pop("objects")
+            )
             subjects, materials = tuple(document.pop("subjects")), tuple(document.pop("materials"))
             return SceneSpec(**document, camera=camera, objects=objects, subjects=subjects, materials=materials)
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -1,0 +1,1 @@
+"""Servicers: proto to family, nothing else."""

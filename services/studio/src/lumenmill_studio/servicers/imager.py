@@ -18,7 +18,7 @@ class ImagerServicer(imager_pb2_grpc.ImagerServiceServicer):
     def __init__(self, family: MitsubaScenes, jobs: JobQueue) -> None:
         self._family, self._jobs = family, jobs
 
-    async def GenerateImages(  # noqa: N802 - the RPC's name
+    async def GenerateImages(
         self, request: imager_pb2.GenerateImagesRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[imager_pb2.GenerateImagesResponse]:
         """See the contract."""

@@ -18,7 +18,7 @@ class RelighterServicer(relighter_pb2_grpc.RelighterServiceServicer):
     def __init__(self, family: MitsubaScenes, jobs: JobQueue) -> None:
         self._family, self._jobs = family, jobs
 
-    async def Relight(  # noqa: N802 - the RPC's name
+    async def Relight(
         self, request: relighter_pb2.RelightRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[relighter_pb2.RelightResponse]:
         """See the contract."""
@@ -26,7 +26,7 @@ class RelighterServicer(relighter_pb2_grpc.RelighterServiceServicer):
         async for response in self._jobs.respond(request, relighter_pb2.RelightResponse, work):
             yield response
 
-    async def Decompose(  # noqa: N802 - the RPC's name
+    async def Decompose(
         self, request: relighter_pb2.DecomposeRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[relighter_pb2.DecomposeResponse]:
         """See the contract."""

@@ -18,7 +18,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     def __init__(self, family: MitsubaScenes, jobs: JobQueue) -> None:
         self._family, self._jobs = family, jobs
 
-    async def GenerateVideo(  # noqa: N802 - the RPC's name
+    async def GenerateVideo(
         self, request: video_pb2.GenerateVideoRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[video_pb2.GenerateVideoResponse]:
         """See the contract."""
@@ -26,7 +26,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
         async for response in self._jobs.respond(request, video_pb2.GenerateVideoResponse, work):
             yield response
 
-    async def DecomposeVideo(  # noqa: N802 - the RPC's name
+    async def DecomposeVideo(
         self, request: video_pb2.DecomposeVideoRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[video_pb2.DecomposeVideoResponse]:
         """See the contract."""

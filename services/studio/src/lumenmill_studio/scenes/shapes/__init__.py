@@ -1,4 +1,5 @@
-"""Every shape that studio can build, by name. A builder takes a seeded generator and returns parts that stand on y = 0."""
+"""Every shape that studio can build, by name. A builder takes a seeded generator and returns parts that stand on y =
+0."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -20,7 +21,9 @@ def _torus_knot(rng: Rng) -> list[Part]:
 
 
 def _gear(rng: Rng) -> list[Part]:
-    return [Part(solids.gear(int(rng.integers(12, 20)), float(rng.uniform(0.06, 0.075)), float(rng.uniform(0.02, 0.03))))]
+    return [
+        Part(solids.gear(int(rng.integers(12, 20)), float(rng.uniform(0.06, 0.075)), float(rng.uniform(0.02, 0.03))))
+    ]
 
 
 def _ring(rng: Rng) -> list[Part]:
@@ -33,21 +36,34 @@ def _seashell(rng: Rng) -> list[Part]:
 
 
 SHAPES: dict[str, Builder] = {
-    "abstract sculpture": sculpted.abstract_sculpture, "amphora": vessels.amphora, "apple": natural.apple, "arch": built.arch,
+    "abstract sculpture": sculpted.abstract_sculpture, "amphora": vessels.amphora, "apple": natural.apple,
+        "arch": built.arch,
     "armchair": built.armchair, "bell": vessels.bell, "bench": built.bench, "block": built.block, "book": built.book,
-    "bookshelf": built.bookshelf, "bottle": vessels.bottle, "boulder": natural.boulder, "bowl": vessels.bowl, "box": built.small_box,
-    "branch": natural.branch, "bust": sculpted.bust, "candle": vessels.candle, "candlestick": vessels.candlestick, "chair": built.chair,
-    "chess pawn": vessels.chess_pawn, "colonnade": built.colonnade, "column": built.column, "cone": vessels.cone, "cottage": built.cottage,
-    "cube": built.cube, "cup": vessels.cup, "cylinder": vessels.cylinder, "cypress": natural.cypress, "egg": vessels.egg,
-    "floor lamp": built.floor_lamp, "fountain": built.fountain, "gear": _gear, "goblet": vessels.goblet, "head": sculpted.head,
+    "bookshelf": built.bookshelf, "bottle": vessels.bottle, "boulder": natural.boulder, "bowl": vessels.bowl,
+        "box": built.small_box,
+    "branch": natural.branch, "bust": sculpted.bust, "candle": vessels.candle, "candlestick": vessels.candlestick,
+        "chair": built.chair,
+    "chess pawn": vessels.chess_pawn, "colonnade": built.colonnade, "column": built.column, "cone": vessels.cone,
+        "cottage": built.cottage,
+    "cube": built.cube, "cup": vessels.cup, "cylinder": vessels.cylinder, "cypress": natural.cypress,
+        "egg": vessels.egg,
+    "floor lamp": built.floor_lamp, "fountain": built.fountain, "gear": _gear, "goblet": vessels.goblet,
+        "head": sculpted.head,
     "jar": vessels.jar, "jug": vessels.jug, "kettle": vessels.kettle, "ladder": built.ladder, "lamp": vessels.lamp,
-    "lemon": natural.lemon, "mortar": vessels.mortar, "mug": vessels.mug, "obelisk": built.obelisk, "orange": natural.orange,
-    "painting": built.painting, "pavilion": built.pavilion, "pear": natural.pear, "pebble": natural.pebble, "plate": vessels.plate,
-    "plinth": built.plinth, "plum": natural.plum, "pomegranate": natural.pomegranate, "potted plant": natural.potted_plant,
-    "pumpkin": natural.pumpkin, "ring": _ring, "rock": natural.rock, "rug": built.rug, "seashell": _seashell, "sphere": vessels.sphere,
-    "spinning top": vessels.spinning_top, "stack of books": built.stack_of_books, "stacked stones": natural.stacked_stones,
-    "staircase": built.staircase, "statue": sculpted.statue, "stool": built.stool, "table": built.table, "teapot": vessels.teapot,
-    "torus knot": _torus_knot, "tower": built.tower, "tree": natural.tree, "urn": vessels.urn, "vase": vessels.vase, "wall": built.wall,
+    "lemon": natural.lemon, "mortar": vessels.mortar, "mug": vessels.mug, "obelisk": built.obelisk,
+        "orange": natural.orange,
+    "painting": built.painting, "pavilion": built.pavilion, "pear": natural.pear, "pebble": natural.pebble,
+        "plate": vessels.plate,
+    "plinth": built.plinth, "plum": natural.plum, "pomegranate": natural.pomegranate,
+        "potted plant": natural.potted_plant,
+    "pumpkin": natural.pumpkin, "ring": _ring, "rock": natural.rock, "rug": built.rug, "seashell": _seashell,
+        "sphere": vessels.sphere,
+    "spinning top": vessels.spinning_top, "stack of books": built.stack_of_books,
+        "stacked stones": natural.stacked_stones,
+    "staircase": built.staircase, "statue": sculpted.statue, "stool": built.stool, "table": built.table,
+        "teapot": vessels.teapot,
+    "torus knot": _torus_knot, "tower": built.tower, "tree": natural.tree, "urn": vessels.urn, "vase": vessels.vase,
+        "wall": built.wall,
     "well": built.well,
 }  # fmt: skip
 

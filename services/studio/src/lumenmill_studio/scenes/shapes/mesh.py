@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +118,7 @@ def with_smooth_normals(mesh: Mesh) -> Mesh:
     return replace(mesh, normals_v3=normalized(sums[same_v]))
 
 
-def normalized(vectors_n3: Array) -> Array:
+def normalized(vectors_n3: NDArray[Any]) -> Array:
     """Unit vectors; zero vectors become +Y."""
     lengths_n1 = np.linalg.norm(vectors_n3, axis=-1, keepdims=True)
     return np.where(lengths_n1 > 1e-12, vectors_n3 / np.maximum(lengths_n1, 1e-12), np.array([0.0, 1.0, 0.0]))

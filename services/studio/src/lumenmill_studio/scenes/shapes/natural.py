@@ -21,8 +21,19 @@ def _fruit(rng: Rng, profile: Profile, lumps: float = 0.012, num_samples: int = 
 
 def _stem(height: float, rng: Rng, length: float = 0.02, radius: float = 0.0014) -> Part:
     lean = rng.uniform(-0.008, 0.008, 2)
-    return Part(tube([(0, height - 0.006, 0), (lean[0] * 0.3, height + length * 0.5, lean[1] * 0.3),
-                      (lean[0], height + length, lean[1])], [radius, radius * 0.8, radius * 1.5], 10, 14), "bark")
+    return Part(
+        tube(
+            [
+                (0, height - 0.006, 0),
+                (lean[0] * 0.3, height + length * 0.5, lean[1] * 0.3),
+                (lean[0], height + length, lean[1]),
+            ],
+            [radius, radius * 0.8, radius * 1.5],
+            10,
+            14,
+        ),
+        "bark",
+    )
 
 
 def _tilted(rng: Rng, parts: list[Part], angle_deg: float) -> list[Part]:
@@ -35,16 +46,40 @@ def _tilted(rng: Rng, parts: list[Part], angle_deg: float) -> list[Part]:
 def apple(rng: Rng) -> list[Part]:
     """An apple with its stem."""
     r = float(rng.uniform(0.036, 0.042))
-    body = _fruit(rng, ((0.002, 0.12 * r), (0.3 * r, 0), (0.72 * r, 0.25 * r), (r, 0.95 * r), (0.86 * r, 1.5 * r),
-                        (0.42 * r, 1.72 * r), (0.12 * r, 1.58 * r), (0, 1.45 * r)), 0.014)
+    body = _fruit(
+        rng,
+        (
+            (0.002, 0.12 * r),
+            (0.3 * r, 0),
+            (0.72 * r, 0.25 * r),
+            (r, 0.95 * r),
+            (0.86 * r, 1.5 * r),
+            (0.42 * r, 1.72 * r),
+            (0.12 * r, 1.58 * r),
+            (0, 1.45 * r),
+        ),
+        0.014,
+    )
     return _tilted(rng, [Part(body), _stem(1.5 * r, rng, 0.014)], float(rng.uniform(0, 14)))
 
 
 def pear(rng: Rng) -> list[Part]:
     """A pear, standing or lying."""
     r = float(rng.uniform(0.034, 0.04))
-    body = _fruit(rng, ((0.002, 0.08 * r), (0.32 * r, 0), (0.85 * r, 0.45 * r), (r, 1.0 * r), (0.75 * r, 1.75 * r),
-                        (0.45 * r, 2.35 * r), (0.32 * r, 2.75 * r), (0, 2.92 * r)), 0.012)
+    body = _fruit(
+        rng,
+        (
+            (0.002, 0.08 * r),
+            (0.32 * r, 0),
+            (0.85 * r, 0.45 * r),
+            (r, 1.0 * r),
+            (0.75 * r, 1.75 * r),
+            (0.45 * r, 2.35 * r),
+            (0.32 * r, 2.75 * r),
+            (0, 2.92 * r),
+        ),
+        0.012,
+    )
     lying = rng.random() < 0.25
     return _tilted(rng, [Part(body), _stem(2.9 * r, rng, 0.02)], 74.0 if lying else float(rng.uniform(0, 8)))
 
@@ -52,8 +87,21 @@ def pear(rng: Rng) -> list[Part]:
 def lemon(rng: Rng) -> list[Part]:
     """A lemon on its side."""
     r = float(rng.uniform(0.027, 0.031))
-    body = _fruit(rng, ((0, -1.62 * r), (0.16 * r, -1.5 * r), (0.42 * r, -1.2 * r), (0.88 * r, -0.6 * r), (r, 0), (0.87 * r, 0.62 * r),
-                        (0.4 * r, 1.18 * r), (0.15 * r, 1.36 * r), (0, 1.4 * r)), 0.012)
+    body = _fruit(
+        rng,
+        (
+            (0, -1.62 * r),
+            (0.16 * r, -1.5 * r),
+            (0.42 * r, -1.2 * r),
+            (0.88 * r, -0.6 * r),
+            (r, 0),
+            (0.87 * r, 0.62 * r),
+            (0.4 * r, 1.18 * r),
+            (0.15 * r, 1.36 * r),
+            (0, 1.4 * r),
+        ),
+        0.012,
+    )
     pores = fractal_noise(body.vertices_v3 * 420, int(rng.integers(1 << 30)), 1) * 0.0004
     return _tilted(rng, [Part(displaced(body, pores))], float(rng.uniform(78, 96)))
 
@@ -78,9 +126,19 @@ def plum(rng: Rng) -> list[Part]:
 def pomegranate(rng: Rng) -> list[Part]:
     """A pomegranate with its crown."""
     r = float(rng.uniform(0.04, 0.046))
-    body = _fruit(rng, ((0, 0), (0.55 * r, 0.12 * r), (r, 0.85 * r), (0.82 * r, 1.45 * r), (0.3 * r, 1.72 * r), (0.2 * r, 1.8 * r)), 0.022)
-    teeth = [rotated(moved(rotated(scaled(box((0.012, 0.026, 0.003), 0.0012), 1.0), "x", 16), (0, 1.98 * r, 0.19 * r)), "y", 60 * i)
-             for i in range(6)]
+    body = _fruit(
+        rng,
+        ((0, 0), (0.55 * r, 0.12 * r), (r, 0.85 * r), (0.82 * r, 1.45 * r), (0.3 * r, 1.72 * r), (0.2 * r, 1.8 * r)),
+        0.022,
+    )
+    teeth = [
+        rotated(
+            moved(rotated(scaled(box((0.012, 0.026, 0.003), 0.0012), 1.0), "x", 16), (0, 1.98 * r, 0.19 * r)),
+            "y",
+            60 * i,
+        )
+        for i in range(6)
+    ]
     return _tilted(rng, [Part(merged([body, *teeth]))], float(rng.uniform(0, 35)))
 
 
@@ -121,7 +179,14 @@ def stacked_stones(rng: Rng) -> list[Part]:
     for _ in range(int(rng.integers(5, 7))):
         thick = reach * float(rng.uniform(0.42, 0.62))
         piece = rotated(stone(rng, (2 * reach, thick, 1.65 * reach), 0.06), "y", float(rng.uniform(0, 360)))
-        parts.append(Part(moved(piece, (float(rng.uniform(-0.1, 0.1)) * reach, height - 0.006, float(rng.uniform(-0.1, 0.1)) * reach))))
+        parts.append(
+            Part(
+                moved(
+                    piece,
+                    (float(rng.uniform(-0.1, 0.1)) * reach, height - 0.006, float(rng.uniform(-0.1, 0.1)) * reach),
+                )
+            )
+        )
         height += float(np.ptp(piece.vertices_v3[:, 1])) * 0.9
         reach *= float(rng.uniform(0.72, 0.86))
     return parts
@@ -143,9 +208,15 @@ def leaf(length: float, width: float, droop: float, fold: float = 0.25) -> Mesh:
     half = width / 2 * np.sin(np.pi * np.clip(t, 0.02, 1) ** 0.75) ** 0.9
     angle = -droop * t
     z = length * (np.sin(angle) / np.where(np.abs(angle) < 1e-6, 1, angle) * t + 0 * side)
-    y = length * ((np.cos(angle) - 1) / max(droop, 1e-6) + 0 * side) + fold * half * np.abs(side) + 0.03 * width * np.sin(9 * t) * side
+    y = (
+        length * ((np.cos(angle) - 1) / max(droop, 1e-6) + 0 * side)
+        + fold * half * np.abs(side)
+        + 0.03 * width * np.sin(9 * t) * side
+    )
     x = half * side
-    return grid_mesh(np.stack(np.broadcast_arrays(x, y, z), -1), np.stack(np.broadcast_arrays(side * half, t * length), -1))
+    return grid_mesh(
+        np.stack(np.broadcast_arrays(x, y, z), -1), np.stack(np.broadcast_arrays(side * half, t * length), -1)
+    )
 
 
 def _posed(mesh: Mesh, pitch_deg: float, yaw_deg: float, offset: Array) -> Mesh:
@@ -158,28 +229,50 @@ def _foliage(rng: Rng, num_leaves: int, base_y: float, length: float, width: flo
         yaw = 137.5 * index + float(rng.uniform(-15, 15))
         rise = float(rng.uniform(0.35, 1.0))
         reach = length * float(rng.uniform(0.25, 0.8)) * (1.3 - rise * 0.7)
-        top = np.array([np.sin(np.radians(yaw)) * reach, base_y + rise * length * 1.35, np.cos(np.radians(yaw)) * reach])
-        middle = (top + np.array([0, base_y, 0])) / 2 + np.array([0, 0.12 * length, 0]) - 0.25 * np.array([top[0], 0, top[2]])
+        top = np.array(
+            [np.sin(np.radians(yaw)) * reach, base_y + rise * length * 1.35, np.cos(np.radians(yaw)) * reach]
+        )
+        middle = (
+            (top + np.array([0, base_y, 0])) / 2
+            + np.array([0, 0.12 * length, 0])
+            - 0.25 * np.array([top[0], 0, top[2]])
+        )
         stems.append(tube([(0, base_y - 0.01, 0), tuple(middle), tuple(top)], [0.0028, 0.002, 0.0014], 8, 16))
         size = float(rng.uniform(0.7, 1.1))
-        leaves.append(_posed(leaf(length * size, width * size, float(rng.uniform(0.5, 1.2))), float(rng.uniform(0, 45)), yaw, top))
+        leaves.append(
+            _posed(leaf(length * size, width * size, float(rng.uniform(0.5, 1.2))), float(rng.uniform(0, 45)), yaw, top)
+        )
     return [Part(merged(leaves), "leaf"), Part(merged(stems), "stem")]
 
 
 def potted_plant(rng: Rng) -> list[Part]:
     """A leafy plant in a pot; the pot takes the material."""
     reach, tall = 0.075, float(rng.uniform(0.12, 0.14))
-    pot = vessel(((reach * 0.7, 0), (reach * 0.85, tall * 0.5), (reach * 0.98, tall * 0.8), (reach * 1.1, tall * 0.81), (reach * 1.12, tall)), 0.007)
+    pot = vessel(
+        (
+            (reach * 0.7, 0),
+            (reach * 0.85, tall * 0.5),
+            (reach * 0.98, tall * 0.8),
+            (reach * 1.1, tall * 0.81),
+            (reach * 1.12, tall),
+        ),
+        0.007,
+    )
     soil = moved(turned([((reach * 1.02, 0), (reach * 0.5, 0.006), (0, 0.009))]), (0, tall * 0.86, 0))
     slender = rng.random() < 0.4
-    foliage = _foliage(rng, int(rng.integers(22, 32)), tall * 0.86, 0.17, 0.035) if slender else _foliage(
-        rng, int(rng.integers(16, 24)), tall * 0.86, 0.13, 0.085)
+    foliage = (
+        _foliage(rng, int(rng.integers(22, 32)), tall * 0.86, 0.17, 0.035)
+        if slender
+        else _foliage(rng, int(rng.integers(16, 24)), tall * 0.86, 0.13, 0.085)
+    )
     return [Part(pot), Part(soil, "soil"), *foliage]
 
 
 def branch(rng: Rng) -> list[Part]:
     """A bare twig with a few leaves, lying."""
-    path = np.array([[-0.16, 0.012, 0.02], [-0.06, 0.02, -0.01], [0.03, 0.016, 0.012], [0.12, 0.035, -0.01], [0.19, 0.05, 0.015]])
+    path = np.array(
+        [[-0.16, 0.012, 0.02], [-0.06, 0.02, -0.01], [0.03, 0.016, 0.012], [0.12, 0.035, -0.01], [0.19, 0.05, 0.015]]
+    )
     wood = [tube(path, [0.0058, 0.005, 0.0042, 0.003, 0.0015], 14, 60)]
     leaves = []
     for index in range(11):
@@ -189,12 +282,27 @@ def branch(rng: Rng) -> list[Part]:
     return [Part(merged(wood), "bark"), Part(merged(leaves), "leaf")]
 
 
-def _twigs(rng: Rng, start: Array, direction: Array, length: float, radius: float, depth: int,
-           wood: list[Mesh], tips: list[Array]) -> None:
+def _twigs(
+    rng: Rng,
+    start: Array,
+    direction: Array,
+    length: float,
+    radius: float,
+    depth: int,
+    wood: list[Mesh],
+    tips: list[Array],
+) -> None:
     side = rng.normal(size=3) * 0.18
     middle = start + direction * length * 0.5 + side * length * 0.35
     end = start + direction * length + side * length * 0.3
-    wood.append(tube([tuple(start), tuple(middle), tuple(end)], [radius, radius * 0.82, radius * 0.66], max(6, 14 - 3 * (4 - depth)), 9))
+    wood.append(
+        tube(
+            [tuple(start), tuple(middle), tuple(end)],
+            [radius, radius * 0.82, radius * 0.66],
+            max(6, 14 - 3 * (4 - depth)),
+            9,
+        )
+    )
     if depth <= 2:
         tips.extend([middle, end])
     if depth == 0:
@@ -204,7 +312,16 @@ def _twigs(rng: Rng, start: Array, direction: Array, length: float, radius: floa
         spread = float(rng.uniform(0.45, 0.85))
         across = np.cross(direction, [np.cos(yaw), 0.3, np.sin(yaw)])
         heading = direction + spread * across / max(float(np.linalg.norm(across)), 1e-6) + np.array([0, 0.12, 0])
-        _twigs(rng, end, heading / np.linalg.norm(heading), length * float(rng.uniform(0.62, 0.8)), radius * 0.6, depth - 1, wood, tips)
+        _twigs(
+            rng,
+            end,
+            heading / np.linalg.norm(heading),
+            length * float(rng.uniform(0.62, 0.8)),
+            radius * 0.6,
+            depth - 1,
+            wood,
+            tips,
+        )
 
 
 def _leaf_cloud(rng: Rng, centers: Array, num_each: int, spread: float, size: float) -> Mesh:
@@ -252,8 +369,8 @@ def grass(rng: Rng, inner: float, outer: float, num_blades: int, tall: float) ->
     lean[:, 1] = 1
     top = root + lean * (tall * rng.uniform(0.4, 1.2, (num_blades, 1)))
     turn = rng.uniform(0, np.pi, num_blades)
-    across = np.stack([np.cos(turn), np.zeros(num_blades), np.sin(turn)], 1) * tall * 0.045 * (1 + radius[:, None] * 0.12)
+    across = (
+        np.stack([np.cos(turn), np.zeros(num_blades), np.sin(turn)], 1) * tall * 0.045 * (1 + radius[:, None] * 0.12)
+    )
     corners = np.stack([root - across, root + across, top], 1).reshape(-1, 3)
     return Mesh(corners, np.arange(num_blades * 3, dtype=np.uint32).reshape(-1, 3), corners[:, [0, 2]], None)
-
-

@@ -27,7 +27,9 @@ def carve(a: Array, b: Array, width: float) -> Array:
     return -blend(-a, b, width)
 
 
-def ellipsoid(x: Array, y: Array, z: Array, center: tuple[float, float, float], radii: tuple[float, float, float]) -> Array:
+def ellipsoid(
+    x: Array, y: Array, z: Array, center: tuple[float, float, float], radii: tuple[float, float, float]
+) -> Array:
     """Approximate distance to an ellipsoid."""
     qx, qy, qz = (x - center[0]) / radii[0], (y - center[1]) / radii[1], (z - center[2]) / radii[2]
     k0 = np.sqrt(qx**2 + qy**2 + qz**2)
@@ -35,7 +37,9 @@ def ellipsoid(x: Array, y: Array, z: Array, center: tuple[float, float, float], 
     return np.asarray(k0 * (k0 - 1) / np.maximum(k1, 1e-9))
 
 
-def capsule(x: Array, y: Array, z: Array, a: tuple[float, float, float], b: tuple[float, float, float], ra: float, rb: float) -> Array:
+def capsule(
+    x: Array, y: Array, z: Array, a: tuple[float, float, float], b: tuple[float, float, float], ra: float, rb: float
+) -> Array:
     """Distance to a limb from ``a`` to ``b`` whose radius goes from ``ra`` to ``rb``."""
     axis = np.subtract(b, a)
     t = np.clip(((x - a[0]) * axis[0] + (y - a[1]) * axis[1] + (z - a[2]) * axis[2]) / float(axis @ axis), 0, 1)
@@ -43,10 +47,12 @@ def capsule(x: Array, y: Array, z: Array, a: tuple[float, float, float], b: tupl
     return np.asarray(np.sqrt(dx**2 + dy**2 + dz**2) - (ra + (rb - ra) * t))
 
 
-def meshed(field: Field, lower: tuple[float, float, float], upper: tuple[float, float, float], num_cells: int = 110) -> Mesh:
+def meshed(
+    field: Field, lower: tuple[float, float, float], upper: tuple[float, float, float], num_cells: int = 110
+) -> Mesh:
     """Surface of ``field`` = 0 inside the box; ``num_cells`` along its longest edge."""
     step = max(u - low for low, u in zip(lower, upper, strict=True)) / num_cells
-    axes = [np.arange(low, u + step, step, dtype=np.float32) for low, u in zip(lower, upper, strict=True)]
+    axes = [np.arange(low, u + step, step, dtype=np.float64) for low, u in zip(lower, upper, strict=True)]
     x, y, z = np.meshgrid(*axes, indexing="ij", sparse=True)
     values = np.asarray(field(x, y, z), dtype=np.float32)
     vertices, faces = _surface_nets(values)
@@ -97,7 +103,9 @@ def _quads(inside: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
 
 def _relaxed(mesh: Mesh, num_rounds: int = 2) -> Mesh:
     points = mesh.vertices_v3
-    edges = np.concatenate([mesh.faces_f3[:, [0, 1]], mesh.faces_f3[:, [1, 2]], mesh.faces_f3[:, [2, 0]]]).astype(np.int64)
+    edges = np.concatenate([mesh.faces_f3[:, [0, 1]], mesh.faces_f3[:, [1, 2]], mesh.faces_f3[:, [2, 0]]]).astype(
+        np.int64
+    )
     degree = np.bincount(edges[:, 0], minlength=len(points))[:, None]
     for _ in range(num_rounds):
         total = np.stack([np.bincount(edges[:, 0], points[edges[:, 1], d], len(points)) for d in range(3)], 1)
@@ -136,14 +144,24 @@ def _head_field(x: Array, y: Array, z: Array, s: dict[str, float]) -> Array:
 
 def _hair(x: Array, y: Array, z: Array, s: dict[str, float]) -> Array:
     cap = ellipsoid(np.abs(x), y, z, (0, 0.082, -0.027), (0.093, 0.103, 0.114))
-    curls = 0.0055 * np.sin(x * s["curl"] + 3 * np.sin(y * 55)) * np.sin(y * s["curl"] + 2.0 * np.sin(z * 60)) * np.sin(z * s["curl"] + 1.3)
+    curls = (
+        0.0055
+        * np.sin(x * s["curl"] + 3 * np.sin(y * 55))
+        * np.sin(y * s["curl"] + 2.0 * np.sin(z * 60))
+        * np.sin(z * s["curl"] + 1.3)
+    )
     hairline = (z * 0.75 - (y - 0.082) * 1.0) - 0.005
-    return np.maximum(cap + curls, hairline * 0.7)
+    return np.asarray(np.maximum(cap + curls, hairline * 0.7))
 
 
 def _head_traits(rng: Rng) -> dict[str, float]:
-    return {"jaw": float(rng.uniform(0.94, 1.06)), "nose": float(rng.uniform(0.022, 0.03)), "curl": float(rng.uniform(120, 190)),
-            "turn": float(np.radians(rng.uniform(-32, 32))), "nod": float(np.radians(rng.uniform(-4, 10)))}
+    return {
+        "jaw": float(rng.uniform(0.94, 1.06)),
+        "nose": float(rng.uniform(0.022, 0.03)),
+        "curl": float(rng.uniform(120, 190)),
+        "turn": float(np.radians(rng.uniform(-32, 32))),
+        "nod": float(np.radians(rng.uniform(-4, 10))),
+    }
 
 
 def _posed_head(x: Array, y: Array, z: Array, s: dict[str, float], base_y: float) -> Array:
@@ -209,8 +227,15 @@ def statue(rng: Rng) -> list[Part]:
         angle = np.arctan2(bx, z)
         radius = np.sqrt((bx / 1.12) ** 2 + (z / 0.88) ** 2)
         hang = np.clip((1.02 - y) / 1.0, 0, 1)
-        girth = 0.125 + 0.06 * hang**1.5 - 0.035 * np.exp(-(((y - 1.0) / 0.09) ** 2)) + 0.012 * np.exp(-(((y - 0.85) / 0.1) ** 2))
-        fold = (0.016 * hang**0.7 + 0.004) * np.sin(folds * angle + phase + 2.2 * np.sin(3.1 * y + angle) * (0.3 + hang))
+        girth = (
+            0.125
+            + 0.06 * hang**1.5
+            - 0.035 * np.exp(-(((y - 1.0) / 0.09) ** 2))
+            + 0.012 * np.exp(-(((y - 0.85) / 0.1) ** 2))
+        )
+        fold = (0.016 * hang**0.7 + 0.004) * np.sin(
+            folds * angle + phase + 2.2 * np.sin(3.1 * y + angle) * (0.3 + hang)
+        )
         drape = np.maximum((radius - girth - fold) * 0.62, np.maximum(0.06 - y, y - 1.27))
         chest = ellipsoid(bx, y, z, (0, 1.2, 0.0), (0.15, 0.17, 0.1))
         d = blend(drape, chest, 0.06)
@@ -219,10 +244,16 @@ def statue(rng: Rng) -> list[Part]:
         sash = 0.012 * np.sin(38 * (y + 0.55 * bx + 0.1 * z)) * np.exp(-(((y - 1.1 + 0.5 * bx) / 0.12) ** 2))
         d = d - sash
         hand = (0.16, 1.05, 0.13) if not raised else (0.26, 1.42, 0.12)
-        arm = blend(capsule(bx, y, z, (0.145, 1.29, -0.01), (0.23, 1.06, 0.02), 0.046, 0.037),
-                    capsule(bx, y, z, (0.23, 1.06, 0.02), hand, 0.036, 0.025), 0.02)
-        other = blend(capsule(bx, y, z, (-0.145, 1.29, -0.01), (-0.215, 1.04, 0.0), 0.046, 0.037),
-                      capsule(bx, y, z, (-0.215, 1.04, 0.0), (-0.11, 0.93, 0.13), 0.036, 0.025), 0.02)
+        arm = blend(
+            capsule(bx, y, z, (0.145, 1.29, -0.01), (0.23, 1.06, 0.02), 0.046, 0.037),
+            capsule(bx, y, z, (0.23, 1.06, 0.02), hand, 0.036, 0.025),
+            0.02,
+        )
+        other = blend(
+            capsule(bx, y, z, (-0.145, 1.29, -0.01), (-0.215, 1.04, 0.0), 0.046, 0.037),
+            capsule(bx, y, z, (-0.215, 1.04, 0.0), (-0.11, 0.93, 0.13), 0.036, 0.025),
+            0.02,
+        )
         d = blend(blend(d, arm, 0.035), other, 0.035)
         d = blend(d, _posed_head(x - lean * 0.3, y, z, s, 1.53), 0.02)
         base = np.maximum(np.sqrt(x**2 + z**2) - 0.23, np.abs(y - 0.03) - 0.035) - 0.006
@@ -233,7 +264,10 @@ def statue(rng: Rng) -> list[Part]:
 
 def abstract_sculpture(rng: Rng) -> list[Part]:
     """A smooth pierced form after the manner of mid-century carving."""
-    holes = [(float(rng.uniform(-0.05, 0.05)), float(rng.uniform(0.2, 0.42)), float(rng.uniform(0.045, 0.085))) for _ in range(2)]
+    holes = [
+        (float(rng.uniform(-0.05, 0.05)), float(rng.uniform(0.2, 0.42)), float(rng.uniform(0.045, 0.085)))
+        for _ in range(2)
+    ]
     twist, bulge = float(rng.uniform(-3.5, 3.5)), float(rng.uniform(0.1, 0.14))
 
     def field(x: Array, y: Array, z: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -82,14 +83,15 @@ def torus(radius: float, thickness: float) -> Mesh:
 
 
 def extruded(outline_n2: Array, holes_n2: Array | None, depth: float) -> Mesh:
-    """A star-shaped outline (N, 2) about the origin, extruded along z by ``depth``, with an optional hole of N points."""
+    """A star-shaped outline (N, 2) about the origin, extruded along z by ``depth``, with an optional hole of N
+    points."""
     outer = np.concatenate([outline_n2, outline_n2[:1]])
     inner = outer * 0.0 if holes_n2 is None else np.concatenate([holes_n2, holes_n2[:1]])
     rings = [(inner, 0.5), (outer, 0.5), (outer, -0.5), (inner, -0.5)]
     if holes_n2 is not None:
         rings.append((inner, 0.5))
     sheets = []
-    for (ring_a, side_a), (ring_b, side_b) in zip(rings[:-1], rings[1:], strict=True):
+    for (ring_a, side_a), (ring_b, side_b) in itertools.pairwise(rings):
         points = np.stack([_ring(ring_b, side_b * depth), _ring(ring_a, side_a * depth)])
         sheets.append(_flat_sheet(points))
     return merged(sheets)
@@ -126,7 +128,11 @@ def seashell(num_turns: float, height: float) -> Mesh:
     mouth = 0.62 * growth[:, None] * ribs
     reach = growth[:, None] + mouth * np.cos(angle)
     points = np.stack(
-        [reach * np.cos(t)[:, None], -2.35 * growth[:, None] + mouth * 1.15 * np.sin(angle), reach * np.sin(t)[:, None]],
+        [
+            reach * np.cos(t)[:, None],
+            -2.35 * growth[:, None] + mouth * 1.15 * np.sin(angle),
+            reach * np.sin(t)[:, None],
+        ],
         axis=-1,
     )
     points *= height / float(np.ptp(points[..., 1]))

@@ -78,8 +78,14 @@ def normalized3(vectors: Array) -> Array:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12))
 
 
-def tube(path: Sequence[Sequence[float]] | Array, radii: Sequence[float] | float, num_sides: int = 28,
-         num_samples: int = 72, flatness: float = 1.0, closed: bool = False) -> Mesh:
+def tube(
+    path: Sequence[Sequence[float]] | Array,
+    radii: Sequence[float] | float,
+    num_sides: int = 28,
+    num_samples: int = 72,
+    flatness: float = 1.0,
+    closed: bool = False,
+) -> Mesh:
     """A tube along a smooth path (N, 3) with radii given at the path's points; ends are capped by closing to a point.
 
     ``flatness`` scales the section along its second axis: below 1 gives a strap.

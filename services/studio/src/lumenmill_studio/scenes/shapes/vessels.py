@@ -31,8 +31,14 @@ def vase(rng: Rng) -> list[Part]:
 def bowl(rng: Rng) -> list[Part]:
     """An open bowl on a foot ring."""
     reach, height = float(rng.uniform(0.11, 0.15)), float(rng.uniform(0.06, 0.085))
-    profile = ((0.045, 0), (0.046, 0.01), (0.06, 0.018), (reach * 0.78, height * 0.5), (reach * 0.95, height * 0.82),
-               (reach, height))
+    profile = (
+        (0.045, 0),
+        (0.046, 0.01),
+        (0.06, 0.018),
+        (reach * 0.78, height * 0.5),
+        (reach * 0.95, height * 0.82),
+        (reach, height),
+    )
     return [Part(vessel(profile, 0.006))]
 
 
@@ -46,8 +52,17 @@ def bottle(rng: Rng) -> list[Part]:
     """A bottle with shoulder and neck."""
     body, neck = float(rng.uniform(0.036, 0.048)), float(rng.uniform(0.012, 0.016))
     tall = float(rng.uniform(0.26, 0.33))
-    profile = ((body * 0.93, 0), (body, 0.012), (body, tall * 0.3), (body, tall * 0.52), (body * 0.72, tall * 0.64),
-               (neck, tall * 0.75), (neck, tall * 0.9), (neck * 1.25, tall * 0.95), (neck * 1.2, tall))
+    profile = (
+        (body * 0.93, 0),
+        (body, 0.012),
+        (body, tall * 0.3),
+        (body, tall * 0.52),
+        (body * 0.72, tall * 0.64),
+        (neck, tall * 0.75),
+        (neck, tall * 0.9),
+        (neck * 1.25, tall * 0.95),
+        (neck * 1.2, tall),
+    )
     return [Part(vessel(profile, 0.0035))]
 
 
@@ -57,9 +72,16 @@ def cup(rng: Rng) -> list[Part]:
     return [Part(vessel(((0.026, 0), (reach * 0.85, 0.025), (reach, 0.06), (reach * 1.04, 0.085)), 0.0035))]
 
 
-def _handle(reach: float, low: float, high: float, bulge: float, thickness: float) -> Mesh:
-    path = [(reach * 0.93, high, 0), (reach + bulge * 0.75, high + 0.008, 0), (reach + bulge, (low + high) / 2 + 0.01, 0),
-            (reach + bulge * 0.6, low + 0.012, 0), (reach * 0.93, low, 0)]
+def _handle(reach: float, low: float, high: float, bulge: float, thickness: float, top_reach: float = 0.0) -> Mesh:
+    """A handle on the +x side of a wall of radius ``reach``, of ``top_reach`` at its upper end where that differs."""
+    top = (top_reach or reach) * 0.93
+    path = [
+        (top, high, 0),
+        (reach + bulge * 0.75, high + 0.008, 0),
+        (reach + bulge, (low + high) / 2 + 0.01, 0),
+        (reach + bulge * 0.6, low + 0.012, 0),
+        (reach * 0.93, low, 0),
+    ]
     return tube(path, [thickness, thickness * 0.85, thickness * 0.8, thickness * 0.85, thickness], flatness=1.5)
 
 
@@ -73,8 +95,18 @@ def mug(rng: Rng) -> list[Part]:
 def jug(rng: Rng) -> list[Part]:
     """A bellied jug with a pouring lip and a handle."""
     tall = float(rng.uniform(0.22, 0.27))
-    profile = _jittered(rng, ((0.048, 0), (0.075, tall * 0.2), (0.08, tall * 0.38), (0.058, tall * 0.68),
-                              (0.045, tall * 0.82), (0.052, tall)), 0.05)
+    profile = _jittered(
+        rng,
+        (
+            (0.048, 0),
+            (0.075, tall * 0.2),
+            (0.08, tall * 0.38),
+            (0.058, tall * 0.68),
+            (0.045, tall * 0.82),
+            (0.052, tall),
+        ),
+        0.05,
+    )
     body = vessel(profile, 0.005)
     points = body.vertices_v3.copy()
     lip = np.clip((points[:, 1] - tall * 0.8) / (tall * 0.2), 0, 1) ** 2
@@ -86,18 +118,46 @@ def jug(rng: Rng) -> list[Part]:
 
 
 def _spout(reach: float, low: float, high: float, length: float) -> Mesh:
-    path = [(-reach * 0.8, low, 0), (-reach - length * 0.45, low + (high - low) * 0.3, 0),
-            (-reach - length * 0.75, low + (high - low) * 0.75, 0), (-reach - length, high, 0)]
+    path = [
+        (-reach * 0.8, low, 0),
+        (-reach - length * 0.45, low + (high - low) * 0.3, 0),
+        (-reach - length * 0.75, low + (high - low) * 0.75, 0),
+        (-reach - length, high, 0),
+    ]
     return tube(path, [0.021, 0.015, 0.01, 0.009])
 
 
 def teapot(rng: Rng) -> list[Part]:
     """A round teapot with spout, handle and a lid with a knob."""
     reach, tall = float(rng.uniform(0.078, 0.088)), float(rng.uniform(0.1, 0.12))
-    body = turned([((0, 0), (0.05, 0)), ((0.05, 0), (0.053, 0.006), (reach * 0.93, tall * 0.28), (reach, tall * 0.5),
-                   (reach * 0.84, tall * 0.8), (0.045, tall * 0.97), (0.042, tall))])
-    lid = turned([((0.043, tall), (0.042, tall + 0.004), (0.025, tall + 0.014), (0.007, tall + 0.018),
-                   (0.006, tall + 0.022), (0.012, tall + 0.032), (0.008, tall + 0.041), (0, tall + 0.043))])
+    body = turned(
+        [
+            ((0, 0), (0.05, 0)),
+            (
+                (0.05, 0),
+                (0.053, 0.006),
+                (reach * 0.93, tall * 0.28),
+                (reach, tall * 0.5),
+                (reach * 0.84, tall * 0.8),
+                (0.045, tall * 0.97),
+                (0.042, tall),
+            ),
+        ]
+    )
+    lid = turned(
+        [
+            (
+                (0.043, tall),
+                (0.042, tall + 0.004),
+                (0.025, tall + 0.014),
+                (0.007, tall + 0.018),
+                (0.006, tall + 0.022),
+                (0.012, tall + 0.032),
+                (0.008, tall + 0.041),
+                (0, tall + 0.043),
+            )
+        ]
+    )
     handle = _handle(reach * 0.94, tall * 0.3, tall * 0.8, 0.05, 0.006)
     return [Part(merged([body, lid, handle, _spout(reach, tall * 0.35, tall * 0.96, 0.058)]))]
 
@@ -105,16 +165,48 @@ def teapot(rng: Rng) -> list[Part]:
 def kettle(rng: Rng) -> list[Part]:
     """A stove kettle: broad body, lid, spout, and a bail handle over the top."""
     reach, tall = float(rng.uniform(0.095, 0.108)), float(rng.uniform(0.125, 0.145))
-    body = turned([((0, 0), (reach * 0.9, 0)), ((reach * 0.9, 0), (reach * 0.99, 0.012), (reach, tall * 0.3),
-                   (reach * 0.86, tall * 0.68), (0.058, tall * 0.96), (0.05, tall))])
+    body = turned(
+        [
+            ((0, 0), (reach * 0.9, 0)),
+            (
+                (reach * 0.9, 0),
+                (reach * 0.99, 0.012),
+                (reach, tall * 0.3),
+                (reach * 0.86, tall * 0.68),
+                (0.058, tall * 0.96),
+                (0.05, tall),
+            ),
+        ]
+    )
     lid = turned([((0.052, tall), (0.05, tall + 0.005), (0.03, tall + 0.012), (0.006, tall + 0.015))])
-    knob = turned([((0.006, tall + 0.015), (0.006, tall + 0.024), (0.014, tall + 0.033), (0.011, tall + 0.043),
-                    (0, tall + 0.046))])
+    knob = turned(
+        [
+            (
+                (0.006, tall + 0.015),
+                (0.006, tall + 0.024),
+                (0.014, tall + 0.033),
+                (0.011, tall + 0.043),
+                (0, tall + 0.046),
+            )
+        ]
+    )
     top = tall + float(rng.uniform(0.085, 0.1))
-    bail = tube([(-reach * 0.76, tall * 0.78, 0), (-reach * 0.72, tall * 1.15, 0), (-reach * 0.4, top, 0), (0, top + 0.012, 0),
-                 (reach * 0.4, top, 0), (reach * 0.72, tall * 1.15, 0), (reach * 0.76, tall * 0.78, 0)],
-                [0.005, 0.005, 0.006, 0.006, 0.006, 0.005, 0.005])
-    grip = tube([(-reach * 0.36, top + 0.002, 0), (0, top + 0.0125, 0), (reach * 0.36, top + 0.002, 0)], [0.0105, 0.0135, 0.0105])
+    bail = tube(
+        [
+            (-reach * 0.76, tall * 0.78, 0),
+            (-reach * 0.72, tall * 1.15, 0),
+            (-reach * 0.4, top, 0),
+            (0, top + 0.012, 0),
+            (reach * 0.4, top, 0),
+            (reach * 0.72, tall * 1.15, 0),
+            (reach * 0.76, tall * 0.78, 0),
+        ],
+        [0.005, 0.005, 0.006, 0.006, 0.006, 0.005, 0.005],
+    )
+    grip = tube(
+        [(-reach * 0.36, top + 0.002, 0), (0, top + 0.0125, 0), (reach * 0.36, top + 0.002, 0)],
+        [0.0105, 0.0135, 0.0105],
+    )
     spout = _spout(reach * 0.95, tall * 0.32, tall * 0.92, 0.075)
     return [Part(merged([body, lid, spout, bail])), Part(merged([knob, grip]), "ebony")]
 
@@ -122,26 +214,63 @@ def kettle(rng: Rng) -> list[Part]:
 def goblet(rng: Rng) -> list[Part]:
     """A stemmed goblet."""
     bowl_reach, stem = float(rng.uniform(0.038, 0.046)), float(rng.uniform(0.07, 0.09))
-    foot = turned([((0, 0), (0.036, 0)), ((0.036, 0), (0.035, 0.003), (0.015, 0.009), (0.0055, 0.02), (0.005, stem * 0.45),
-                    (0.009, stem * 0.5), (0.005, stem * 0.56), (0.0055, stem))])
-    cup_part = moved(vessel(((0.006, 0), (0.028, 0.014), (bowl_reach, 0.05), (bowl_reach * 0.93, 0.1)), 0.0025, 0.004),
-                     (0, stem, 0))
+    foot = turned(
+        [
+            ((0, 0), (0.036, 0)),
+            (
+                (0.036, 0),
+                (0.035, 0.003),
+                (0.015, 0.009),
+                (0.0055, 0.02),
+                (0.005, stem * 0.45),
+                (0.009, stem * 0.5),
+                (0.005, stem * 0.56),
+                (0.0055, stem),
+            ),
+        ]
+    )
+    cup_part = moved(
+        vessel(((0.006, 0), (0.028, 0.014), (bowl_reach, 0.05), (bowl_reach * 0.93, 0.1)), 0.0025, 0.004), (0, stem, 0)
+    )
     return [Part(merged([foot, cup_part]))]
 
 
 def urn(rng: Rng) -> list[Part]:
     """A footed urn with two handles."""
-    profile = _jittered(rng, ((0.055, 0), (0.055, 0.012), (0.03, 0.03), (0.026, 0.05), (0.06, 0.085), (0.105, 0.17),
-                              (0.11, 0.22), (0.085, 0.265), (0.07, 0.285), (0.088, 0.31)), 0.05)
-    ears = [rotated(_handle(0.1, 0.17, 0.275, 0.035, 0.0065), "y", angle) for angle in (0, 180)]
+    profile = _jittered(
+        rng,
+        (
+            (0.055, 0),
+            (0.055, 0.012),
+            (0.03, 0.03),
+            (0.026, 0.05),
+            (0.06, 0.085),
+            (0.105, 0.17),
+            (0.11, 0.22),
+            (0.085, 0.265),
+            (0.07, 0.285),
+            (0.088, 0.31),
+        ),
+        0.05,
+    )
+    ears = [rotated(_handle(0.1, 0.17, 0.272, 0.035, 0.0065, 0.07), "y", angle) for angle in (0, 180)]
     return [Part(merged([vessel(profile, 0.006), *ears]))]
 
 
 def amphora(rng: Rng) -> list[Part]:
     """A slender amphora with two tall handles."""
     tall = float(rng.uniform(0.34, 0.4))
-    profile = ((0.03, 0), (0.032, 0.008), (0.024, 0.022), (0.055, tall * 0.28), (0.082, tall * 0.52), (0.07, tall * 0.67),
-               (0.03, tall * 0.78), (0.026, tall * 0.9), (0.037, tall))
+    profile = (
+        (0.03, 0),
+        (0.032, 0.008),
+        (0.024, 0.022),
+        (0.055, tall * 0.28),
+        (0.082, tall * 0.52),
+        (0.07, tall * 0.67),
+        (0.03, tall * 0.78),
+        (0.026, tall * 0.9),
+        (0.037, tall),
+    )
     ears = [rotated(_handle(0.032, tall * 0.68, tall * 0.93, 0.045, 0.0065), "y", angle) for angle in (0, 180)]
     return [Part(merged([vessel(profile, 0.0055), *ears]))]
 
@@ -149,33 +278,82 @@ def amphora(rng: Rng) -> list[Part]:
 def jar(rng: Rng) -> list[Part]:
     """A storage jar with a domed lid."""
     reach, tall = float(rng.uniform(0.058, 0.07)), float(rng.uniform(0.13, 0.17))
-    body = turned([((0, 0), (reach * 0.8, 0)), ((reach * 0.8, 0), (reach * 0.98, 0.02), (reach, tall * 0.55),
-                   (reach * 0.9, tall * 0.85), (reach * 0.66, tall))])
-    lid = turned([((reach * 0.72, tall), (reach * 0.74, tall + 0.006), (reach * 0.7, tall + 0.012), (reach * 0.35, tall + 0.026),
-                   (0.008, tall + 0.03), (0.007, tall + 0.036), (0.013, tall + 0.046), (0, tall + 0.054))])
+    body = turned(
+        [
+            ((0, 0), (reach * 0.8, 0)),
+            (
+                (reach * 0.8, 0),
+                (reach * 0.98, 0.02),
+                (reach, tall * 0.55),
+                (reach * 0.9, tall * 0.85),
+                (reach * 0.66, tall),
+            ),
+        ]
+    )
+    lid = turned(
+        [
+            (
+                (reach * 0.72, tall),
+                (reach * 0.74, tall + 0.006),
+                (reach * 0.7, tall + 0.012),
+                (reach * 0.35, tall + 0.026),
+                (0.008, tall + 0.03),
+                (0.007, tall + 0.036),
+                (0.013, tall + 0.046),
+                (0, tall + 0.054),
+            )
+        ]
+    )
     return [Part(merged([body, lid]))]
 
 
 def mortar(rng: Rng) -> list[Part]:
     """A mortar with its pestle."""
     reach = float(rng.uniform(0.062, 0.072))
-    body = vessel(((reach * 0.72, 0), (reach * 0.75, 0.012), (reach * 0.62, 0.024), (reach * 0.9, 0.06), (reach, 0.1)), 0.013, 0.02)
-    pestle = turned([((0, 0), (0.016, 0.006), (0.018, 0.02), (0.0095, 0.06), (0.009, 0.12), (0.0125, 0.145), (0, 0.156))])
+    body = vessel(
+        ((reach * 0.72, 0), (reach * 0.75, 0.012), (reach * 0.62, 0.024), (reach * 0.9, 0.06), (reach, 0.1)),
+        0.013,
+        0.02,
+    )
+    pestle = turned(
+        [((0, 0), (0.016, 0.006), (0.018, 0.02), (0.0095, 0.06), (0.009, 0.12), (0.0125, 0.145), (0, 0.156))]
+    )
     return [Part(merged([body, moved(rotated(rotated(pestle, "z", -32), "y", 25), (-0.028, 0.024, 0.0))]))]
 
 
 def candlestick(rng: Rng) -> list[Part]:
     """A turned candlestick with a candle in it."""
     tall = float(rng.uniform(0.15, 0.22))
-    stick = turned([((0, 0), (0.052, 0)), ((0.052, 0), (0.053, 0.008), (0.03, 0.018), (0.012, 0.028), (0.008, tall * 0.3),
-                    (0.017, tall * 0.42), (0.0085, tall * 0.52), (0.007, tall * 0.8), (0.014, tall * 0.9), (0.026, tall * 0.94),
-                    (0.024, tall)), ((0.024, tall), (0, tall))])
-    return [Part(stick), Part(moved(_candle_body(0.0105, float(rng.uniform(0.08, 0.15))), (0, tall, 0)), "wax"),
-            Part(_wick(tall + 0.08), "char")]
+    stick = turned(
+        [
+            ((0, 0), (0.052, 0)),
+            (
+                (0.052, 0),
+                (0.053, 0.008),
+                (0.03, 0.018),
+                (0.012, 0.028),
+                (0.008, tall * 0.3),
+                (0.017, tall * 0.42),
+                (0.0085, tall * 0.52),
+                (0.007, tall * 0.8),
+                (0.014, tall * 0.9),
+                (0.026, tall * 0.94),
+                (0.024, tall),
+            ),
+            ((0.024, tall), (0, tall)),
+        ]
+    )
+    return [
+        Part(stick),
+        Part(moved(_candle_body(0.0105, float(rng.uniform(0.08, 0.15))), (0, tall, 0)), "wax"),
+        Part(_wick(tall + 0.08), "char"),
+    ]
 
 
 def _candle_body(reach: float, tall: float) -> Mesh:
-    return turned([((reach, 0), (reach, tall * 0.5), (reach * 0.99, tall * 0.985), (reach * 0.8, tall), (0, tall * 0.985))])
+    return turned(
+        [((reach, 0), (reach, tall * 0.5), (reach * 0.99, tall * 0.985), (reach * 0.8, tall), (0, tall * 0.985))]
+    )
 
 
 def _wick(height: float) -> Mesh:
@@ -191,26 +369,59 @@ def candle(rng: Rng) -> list[Part]:
 def bell(rng: Rng) -> list[Part]:
     """A hand bell with a turned handle."""
     reach = float(rng.uniform(0.05, 0.06))
-    body = turned([((reach * 0.86, 0.004), (reach, 0), (reach * 1.02, 0.004), (reach * 0.8, 0.02), (reach * 0.62, 0.05),
-                    (reach * 0.5, 0.08), (0.012, 0.096), (0.008, 0.1))])
-    grip = turned([((0.008, 0.098), (0.012, 0.105), (0.007, 0.118), (0.012, 0.15), (0.009, 0.175), (0.0135, 0.187), (0, 0.198))])
+    body = turned(
+        [
+            (
+                (reach * 0.86, 0.004),
+                (reach, 0),
+                (reach * 1.02, 0.004),
+                (reach * 0.8, 0.02),
+                (reach * 0.62, 0.05),
+                (reach * 0.5, 0.08),
+                (0.012, 0.096),
+                (0.008, 0.1),
+            )
+        ]
+    )
+    grip = turned(
+        [((0.008, 0.098), (0.012, 0.105), (0.007, 0.118), (0.012, 0.15), (0.009, 0.175), (0.0135, 0.187), (0, 0.198))]
+    )
     return [Part(body), Part(grip, "walnut" if rng.random() < 0.5 else "main")]
 
 
 def chess_pawn(rng: Rng) -> list[Part]:
     """A chess pawn, large."""
     s = float(rng.uniform(0.95, 1.1))
-    body = turned([((0, 0), (0.05 * s, 0)), ((0.05 * s, 0), (0.051 * s, 0.012), (0.046 * s, 0.022)), ((0.046 * s, 0.022),
-                   (0.04 * s, 0.03), (0.026 * s, 0.05), (0.017 * s, 0.09), (0.016 * s, 0.118)), ((0.016 * s, 0.118),
-                   (0.03 * s, 0.124), (0.03 * s, 0.13), (0.017 * s, 0.136)), ((0.017 * s, 0.136), (0.028 * s, 0.148),
-                   (0.033 * s, 0.168), (0.025 * s, 0.193), (0, 0.202))])
+    body = turned(
+        [
+            ((0, 0), (0.05 * s, 0)),
+            ((0.05 * s, 0), (0.051 * s, 0.012), (0.046 * s, 0.022)),
+            ((0.046 * s, 0.022), (0.04 * s, 0.03), (0.026 * s, 0.05), (0.017 * s, 0.09), (0.016 * s, 0.118)),
+            ((0.016 * s, 0.118), (0.03 * s, 0.124), (0.03 * s, 0.13), (0.017 * s, 0.136)),
+            ((0.017 * s, 0.136), (0.028 * s, 0.148), (0.033 * s, 0.168), (0.025 * s, 0.193), (0, 0.202)),
+        ]
+    )
     return [Part(body)]
 
 
 def spinning_top(rng: Rng) -> list[Part]:
     """A spinning top at rest on its side."""
-    body = turned([((0, 0), (0.003, 0.006), (0.02, 0.03), (0.045, 0.058), (0.047, 0.066), (0.035, 0.078), (0.01, 0.086),
-                    (0.006, 0.09), (0.0055, 0.12), (0, 0.124))])
+    body = turned(
+        [
+            (
+                (0, 0),
+                (0.003, 0.006),
+                (0.02, 0.03),
+                (0.045, 0.058),
+                (0.047, 0.066),
+                (0.035, 0.078),
+                (0.01, 0.086),
+                (0.006, 0.09),
+                (0.0055, 0.12),
+                (0, 0.124),
+            )
+        ]
+    )
     lying = rotated(rotated(body, "z", 51), "y", float(rng.uniform(0, 360)))
     return [Part(moved(lying, (0, -float(lying.lower[1]), 0)))]
 
@@ -218,8 +429,22 @@ def spinning_top(rng: Rng) -> list[Part]:
 def lamp(rng: Rng) -> list[Part]:
     """A table lamp with a fabric shade."""
     tall = float(rng.uniform(0.2, 0.24))
-    foot = turned([((0, 0), (0.055, 0)), ((0.055, 0), (0.055, 0.01), (0.03, 0.02), (0.04, 0.07), (0.05, 0.1), (0.03, 0.14),
-                    (0.01, 0.16), (0.007, tall), (0, tall + 0.004))])
+    foot = turned(
+        [
+            ((0, 0), (0.055, 0)),
+            (
+                (0.055, 0),
+                (0.055, 0.01),
+                (0.03, 0.02),
+                (0.04, 0.07),
+                (0.05, 0.1),
+                (0.03, 0.14),
+                (0.01, 0.16),
+                (0.007, tall),
+                (0, tall + 0.004),
+            ),
+        ]
+    )
     shade = vessel(((0.095, 0), (0.085, 0.04), (0.07, 0.1)), 0.0015, -1.0)
     return [Part(foot), Part(moved(shade, (0, tall - 0.02, 0)), "linen")]
 
@@ -240,12 +465,29 @@ def cone(rng: Rng) -> list[Part]:
 def cylinder(rng: Rng) -> list[Part]:
     """A cylinder with softened edges."""
     r, h = float(rng.uniform(0.045, 0.06)), float(rng.uniform(0.1, 0.15))
-    return [Part(turned([((0, 0), (r - 0.003, 0)), ((r - 0.003, 0), (r - 0.001, 0.001), (r, 0.003)), ((r, 0.003), (r, h - 0.003)),
-                         ((r, h - 0.003), (r - 0.001, h - 0.001), (r - 0.003, h)), ((r - 0.003, h), (0, h))]))]
+    return [
+        Part(
+            turned(
+                [
+                    ((0, 0), (r - 0.003, 0)),
+                    ((r - 0.003, 0), (r - 0.001, 0.001), (r, 0.003)),
+                    ((r, 0.003), (r, h - 0.003)),
+                    ((r, h - 0.003), (r - 0.001, h - 0.001), (r - 0.003, h)),
+                    ((r - 0.003, h), (0, h)),
+                ]
+            )
+        )
+    ]
 
 
 def egg(rng: Rng) -> list[Part]:
     """An egg, upright."""
     h = float(rng.uniform(0.06, 0.07))
     t = np.linspace(-np.pi / 2, np.pi / 2, 25)
-    return [Part(turned([[(h * 0.37 * float(np.cos(a) * (1 - 0.17 * np.sin(a))), h * 0.5 * float(np.sin(a) + 1)) for a in t]]))]
+    return [
+        Part(
+            turned(
+                [[(h * 0.37 * float(np.cos(a) * (1 - 0.17 * np.sin(a))), h * 0.5 * float(np.sin(a) + 1)) for a in t]]
+            )
+        )
+    ]
