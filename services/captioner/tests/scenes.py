@@ -43,7 +43,15 @@ class Scene:
     def evidence(self) -> Evidence:
         weight = np.ones(self.linear.shape[:2], np.float32)
         shading = shading_from(self.linear, self.albedo, None)
-        return Evidence(self.display, self.linear, weight, is_scene_linear=True, normals=self.normals, shading=shading)
+        return Evidence(
+            self.display,
+            self.linear,
+            weight,
+            is_scene_linear=True,
+            clipped_fractions=(0.0, 0.0),
+            normals=self.normals,
+            shading=shading,
+        )
 
 
 def sphere_scene(*lamps: Lamp, even: float = 0.05, noise: float = 0.01, side_px: int = 192, seed: int = 0) -> Scene:

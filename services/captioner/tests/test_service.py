@@ -316,3 +316,16 @@ async def test_intrinsic_maps_must_be_exr(stub: Stub, store: ArtifactStore) -> N
     with pytest.raises(errors.InvalidArgumentError) as refused:
         await call_heavy(stub.Caption, request_for(captioner_pb2.Subject(media=picture, intrinsics=[normals])))
     assert refused.value.field == "subject.intrinsics[0].data"
+
+
+async def test_clipping_is_counted_in_every_pixel(stub: Stub) -> None:
+    pixels = np.full((1500, 2000, 3), 0.5)
+    pixels[::3, ::3] = 1.0
+    pixels[1::3, ::3] = 0.0
+    result = await caption_of(stub, inline(encoded(to_image(pixels), "PNG"), "image/png"))
+    assert result.measurement.clipped_highlights_fraction == pytest.approx(1 / 9, abs=0.01)
+    assert result.measurement.clipped_shadows_fraction == pytest.approx(1 / 9, abs=0.01)
+
+
+def to_image(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.round(pixels * 255).astype(np.uint8))

@@ -24,7 +24,6 @@ from ._harmonics import fit_radiance
 from ._surface import KeyFit, Shading, fit_key, gather, lit_and_shaded_ev
 from ._tone import (
     brightness_ev,
-    clipped_fractions,
     colorfulness,
     dominant_colors,
     percentile_contrast_ev,
@@ -38,6 +37,8 @@ Vector = NDArray[np.float64]
 # A direction with less confidence than this is not told at all.
 MIN_DIRECTION_CONFIDENCE = 0.3
 _MIN_ALBEDO = 0.03
+# Known light that leaves the shaded side darker than this says nothing on contrast: there interreflection decides.
+_MAX_EXPECTED_CONTRAST_EV = 4.0
 _MIN_SURFACE_PIXELS = 200
 
 
@@ -46,7 +47,8 @@ class Evidence:
     """Everything measured is at one size (H, W).
 
     display: (H, W, 3) sRGB as shown. linear: (H, W, 3) linear, scene-referred when `is_scene_linear`.
-    weight: (H, W) opacity. normals: (H, W, 3) unit vectors in the level frame, zero where there is no surface.
+    weight: (H, W) opacity. clipped_fractions: white and black parts of the whole file.
+    normals: (H, W, 3) unit vectors in the level frame, zero where there is no surface.
     shading: (H, W, 3) irradiance / π, NaN where it is not known. Both None for a picture alone.
     """
 
@@ -54,6 +56,7 @@ class Evidence:
     linear: Array
     weight: Array
     is_scene_linear: bool
+    clipped_fractions: tuple[float, float]
     normals: Array | None = None
     shading: Array | None = None
 
@@ -102,7 +105,7 @@ def measure(evidence: Evidence) -> Measured:
     shading = gather(surface.normals, surface.shading, np.ones(len(surface.pixels))) if surface else None
     key = fit_key(shading) if shading else None
 
-    white, black = clipped_fractions(evidence.display, evidence.weight)
+    white, black = evidence.clipped_fractions
     result.clipped_highlights_fraction, result.clipped_shadows_fraction = white, black
     methods["clipped_highlights_fraction"] = methods["clipped_shadows_fraction"] = "all-channels-8-bit"
     for entry in dominant_colors(
@@ -232,8 +235,8 @@ def expected_on_surfaces(
     expected.intensity_ev = measured.proto.attributes.intensity_ev + math.log2(float(lit.mean()) / float(seen.mean()))
     if measured.key and measured.proto.methods["contrast_ev"] == "lit-shaded-mean":
         contrast = lit_and_shaded_ev(surface.normals, lit, measured.key.direction)
-        if contrast is not None:
-            expected.contrast_ev = min(max(contrast, 0.0), 32.0)
+        if contrast is not None and contrast <= _MAX_EXPECTED_CONTRAST_EV:
+            expected.contrast_ev = max(contrast, 0.0)
 
 
 def shading_from(linear: Array, albedo: Array, metallic: Array | None) -> Array:

@@ -13,7 +13,6 @@ from ._names import color_name
 Array = NDArray[np.float32]
 
 MID_GREY = 0.18
-_BLACK, _WHITE = 1.5 / 255.0, 253.5 / 255.0
 _NUM_CLUSTERS = 6
 _SAME_COLOR_DISTANCE = 0.06
 
@@ -32,14 +31,6 @@ def percentile_contrast_ev(values: Array) -> float:
     """Return stops between the 95th and the 5th percentile of luminance, blacks lifted by 10⁻³."""
     low, high = np.percentile(values, (5.0, 95.0))
     return math.log2((float(high) + 1e-3) / (float(low) + 1e-3))
-
-
-def clipped_fractions(display: Array, weights: Array) -> tuple[float, float]:
-    """Return the parts of the picture, by area, whose three channels are all white or all black in 8 bits."""
-    total = float(weights.sum()) or 1.0
-    white = float(weights[(display >= _WHITE).all(axis=-1)].sum()) / total
-    black = float(weights[(display <= _BLACK).all(axis=-1)].sum()) / total
-    return white, black
 
 
 def sharpness(display: Array) -> float:

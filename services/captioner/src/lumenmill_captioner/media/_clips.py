@@ -10,7 +10,7 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 from numpy.typing import NDArray
 
-from ._pictures import LIMITS, Limits, Picture, reduced, srgb_to_linear
+from ._pictures import LIMITS, Limits, Picture, clipped_fractions, reduced, srgb_to_linear
 
 Array = NDArray[np.float32]
 
@@ -84,9 +84,11 @@ def _frames(container: "av.container.InputContainer", wanted: set[int], limits: 
         job.check_cancelled()
         if index not in wanted:
             continue
-        display = frame.to_ndarray(format="rgb24").astype(np.float32) / 255.0
+        pixels = frame.to_ndarray(format="rgb24")
+        clipped = clipped_fractions(pixels, np.ones(pixels.shape[:2], np.float32), white=254, black=1)
+        display = pixels.astype(np.float32) / 255.0
         linear = reduced(srgb_to_linear(display), limits.measured_side_px)
         shown = reduced(display, limits.measured_side_px)
-        picture = Picture(linear, shown, np.ones(shown.shape[:2], np.float32), (frame.width, frame.height))
+        picture = Picture(linear, shown, np.ones(shown.shape[:2], np.float32), (frame.width, frame.height), clipped)
         frames.append(Frame(index, float(frame.time or 0.0), picture))
     return frames

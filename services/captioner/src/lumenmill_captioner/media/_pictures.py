@@ -3,6 +3,7 @@
 import io
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from lumenmill.common.v1 import artifact_pb2
@@ -17,6 +18,8 @@ from ._radiance import decode_radiance
 Array = NDArray[np.float32]
 
 _EXR_MAGIC = b"\x76\x2f\x31\x01"
+# In 8 bits.
+_WHITE, _BLACK = 254, 1
 _DISPLAY_FORMATS = ("PNG", "JPEG", "WEBP")
 
 
@@ -39,13 +42,15 @@ class Picture:
     linear: (H, W, 3) linear Rec. 709, reduced to the measured size.
     display: (H, W, 3) sRGB values 0 to 1 at the same size.
     weight: (H, W) 0 to 1, the part of each pixel that is not transparent.
-    size_px: width and height of the file.
+    size_px: width and height of the file, upright.
+    clipped_fractions: parts of the whole file's pixels that are white, and that are black, in all channels.
     """
 
     linear: Array
     display: Array | None
     weight: Array
     size_px: tuple[int, int]
+    clipped_fractions: tuple[float, float]
 
 
 def read_picture(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: str, limits: Limits = LIMITS) -> Picture:
@@ -124,9 +129,19 @@ def _three_channels(image: Array) -> Array:
 def _scene_referred(image: Array, limits: Limits) -> Picture:
     finite = np.nan_to_num(image, nan=0.0, posinf=65504.0, neginf=0.0)
     alpha = np.clip(finite[..., 3], 0.0, 1.0) if finite.shape[-1] == 4 else np.ones(finite.shape[:2], np.float32)
-    small = reduced(np.maximum(_three_channels(finite), 0.0), limits.measured_side_px)
+    colors = np.maximum(_three_channels(finite), 0.0)
+    clipped = clipped_fractions(colors, alpha, white=1.0, black=1e-4)
+    small = reduced(colors, limits.measured_side_px)
     weight = reduced(alpha[..., None], limits.measured_side_px)[..., 0]
-    return Picture(small, None, weight, (image.shape[1], image.shape[0]))
+    return Picture(small, None, weight, (image.shape[1], image.shape[0]), clipped)
+
+
+def clipped_fractions(colors: NDArray[Any], weights: NDArray[Any], white: float, black: float) -> tuple[float, float]:
+    """Return the parts of an (H, W, 3) picture, by weight, whose three channels are all white or all black."""
+    total = float(weights.sum(dtype=np.float64)) or 1.0
+    light = float(weights[(colors >= white).all(axis=-1)].sum(dtype=np.float64))
+    dark = float(weights[(colors <= black).all(axis=-1)].sum(dtype=np.float64))
+    return light / total, dark / total
 
 
 def _display_referred(data: bytes, limits: Limits) -> Picture:
@@ -141,20 +156,32 @@ def _display_referred(data: bytes, limits: Limits) -> Picture:
                     )
                 upright = ImageOps.exif_transpose(image)
                 size_px = upright.size
-                rgba = _rgba(upright)
+                rgba, clipped = _rgba(upright, limits)
     except Image.DecompressionBombError as error:
         raise ValueError(f"has more than the {limits.max_pixels} pixels allowed") from error
     except (OSError, SyntaxError, EOFError, MemoryError) as error:
         raise ValueError("is damaged, or not a PNG, JPEG, WebP or EXR image") from error
     small = reduced(srgb_to_linear(rgba[..., :3]), limits.measured_side_px)
     shown = reduced(rgba, limits.measured_side_px)
-    return Picture(small, shown[..., :3], shown[..., 3], size_px)
+    return Picture(small, shown[..., :3], shown[..., 3], size_px, clipped)
 
 
-def _rgba(image: Image.Image) -> Array:
-    """(H, W, 4) sRGB and alpha, 0 to 1. Pillow gives 16-bit colour as 8 bits and 16-bit grey in full."""
+def _rgba(image: Image.Image, limits: Limits) -> tuple[Array, tuple[float, float]]:
+    """(H, W, 4) sRGB and alpha, 0 to 1, and the clipped fractions of the whole picture.
+
+    Pillow gives 16-bit colour as 8 bits and 16-bit grey in full. Very large pictures are halved, or more, before they
+    become floats.
+    """
     if image.mode.startswith(("I", "F")):
         grey = np.asarray(image, np.float32) / (65535.0 if image.mode.startswith("I") else 255.0)
-        colour = np.repeat(np.clip(grey, 0.0, 1.0)[..., None], 3, axis=-1)
-        return np.concatenate([colour, np.ones_like(colour[..., :1])], axis=-1)
-    return np.asarray(image.convert("RGBA"), np.float32) / 255.0
+        colors = np.repeat(reduced(np.clip(grey, 0.0, 1.0)[..., None], 4 * limits.measured_side_px), 3, axis=-1)
+        opaque = np.ones_like(colors[..., :1])
+        clipped = clipped_fractions(grey[..., None], np.ones(grey.shape, np.float32), _WHITE / 255.0, _BLACK / 255.0)
+        return np.concatenate([colors, opaque], axis=-1), clipped
+    rgba = image.convert("RGBA")
+    pixels = np.asarray(rgba)
+    clipped = clipped_fractions(pixels[..., :3], pixels[..., 3], _WHITE, _BLACK)
+    factor = max(image.size) // (4 * limits.measured_side_px)
+    if factor > 1:
+        pixels = np.asarray(rgba.reduce(factor))
+    return pixels.astype(np.float32) / 255.0, clipped

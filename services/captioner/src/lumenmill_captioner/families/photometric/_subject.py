@@ -1,6 +1,7 @@
 """From a Subject to evidence that can be measured, and to the light that is known."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from lumenmill.captioner.v1 import captioner_pb2
@@ -31,9 +32,11 @@ def is_clip(artifact: artifact_pb2.Artifact) -> bool:
 
 def evidence_of_picture(picture: Picture) -> Evidence:
     """Return the evidence of a picture alone."""
+    clipped = picture.clipped_fractions
     if picture.display is None:
-        return Evidence(linear_to_srgb(picture.linear), picture.linear, picture.weight, is_scene_linear=True)
-    return Evidence(picture.display, picture.linear, picture.weight, is_scene_linear=False)
+        shown = linear_to_srgb(picture.linear)
+        return Evidence(shown, picture.linear, picture.weight, is_scene_linear=True, clipped_fractions=clipped)
+    return Evidence(picture.display, picture.linear, picture.weight, is_scene_linear=False, clipped_fractions=clipped)
 
 
 class SubjectReader:
@@ -68,7 +71,7 @@ class SubjectReader:
             shading = self._map(intrinsics_pb2.INTRINSIC_KIND_SHADING, 3, picture.size_px)
         if normals is not None:
             normals = self.frame.level_from_camera(normals.astype(np.float64)).astype(np.float32)
-        return Evidence(alone.display, linear, alone.weight, is_scene_linear, normals, shading)
+        return replace(alone, linear=linear, is_scene_linear=is_scene_linear, normals=normals, shading=shading)
 
     def known(self) -> ExpectedLight | None:
         """Return the known light relative to this camera, or None.
