@@ -53,9 +53,9 @@ def _tiny_mesh(folder: Path, step_s: float) -> Iterator[str]:
 
 @contextlib.asynccontextmanager
 async def _orchestrator(
-    folder: Path, models: str, database_url: str
+    folder: Path, models: str, database_url: str, executor_id: str = "orchestrator-0"
 ) -> AsyncIterator[tuple[Any, subprocess.Popen[bytes]]]:
-    file = folder / "orchestrator.json"
+    file = folder / f"{executor_id}.json"
     file.unlink(missing_ok=True)
     environment = {
         "LUMENMILL_LISTEN_ADDRESS": "127.0.0.1:0",
@@ -64,6 +64,7 @@ async def _orchestrator(
         "LUMENMILL_STORE_URL": f"file://{folder}/store",
         "LUMENMILL_DATABASE_URL": database_url,
         "LUMENMILL_MODELS": models,
+        "LUMENMILL_EXECUTOR_ID": executor_id,
     }
     with _child([sys.executable, "-m", "lumenmill_orchestrator"], environment) as process:
         address = await asyncio.to_thread(_address, file, process)
@@ -119,6 +120,26 @@ async def test_killed_in_mid_run_on_sqlite(tmp_path: Path) -> None:
 async def test_killed_in_mid_run_on_postgres(tmp_path: Path) -> None:
     with postgres_server(tmp_path) as url:
         await _walk_through_kills(tmp_path, url, kill_after=[20])
+
+
+async def test_two_replicas_share_a_run(tmp_path: Path) -> None:
+    request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
+    request.parameters.update({"num_sets": 16})
+    with postgres_server(tmp_path) as url, _tiny_mesh(tmp_path, step_s=0.01) as tiny:
+        models = f"{{tiny: '{tiny}'}}"
+        async with (
+            _orchestrator(tmp_path, models, url, "replica-0") as (first, _),
+            _orchestrator(tmp_path, models, url, "replica-1") as (second, _),
+        ):
+            await first.SubmitRun(request)
+            last = run_pb2.Run()
+            async with asyncio.timeout(60):
+                async for response in second.WatchRun(run_pb2.WatchRunRequest(run_id="mine")):
+                    last = response.run
+    assert (last.state, last.num_samples_accepted) == (run_pb2.RUN_STATE_COMPLETED, 16 * 3)
+    done = Counter((tmp_path / "made.txt").read_text().splitlines())
+    assert max(done.values()) == 1
+    assert len(done) == 16 * _NODES_PER_CHAIN + 4
 
 
 async def test_a_model_that_moves_is_found_again(tmp_path: Path) -> None:

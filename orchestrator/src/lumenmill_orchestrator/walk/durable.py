@@ -74,9 +74,10 @@ class DurableWalk:
     async def launch(self) -> None:
         """Start DBOS on the running event loop; unfinished workflows are started again."""
         DBOS.launch()
-        await DBOS.register_queue_async(
-            _SHARD_QUEUE, worker_concurrency=_MOST_SHARDS_PER_REPLICA, polling_interval_sec=_POLL_S
-        )
+        if self._has_replicas:
+            await DBOS.register_queue_async(
+                _SHARD_QUEUE, worker_concurrency=_MOST_SHARDS_PER_REPLICA, polling_interval_sec=_POLL_S
+            )
 
     def close(self) -> None:
         """Leave every unfinished workflow to the next start."""
