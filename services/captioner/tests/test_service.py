@@ -280,7 +280,7 @@ async def test_what_changed_is_measured_when_light_is_not_known(stub: Stub, stor
         stub.CompareLight, captioner_pb2.CompareLightRequest(job=options, before=photographs[0], after=photographs[1])
     )
     assert "intensity_ev" in result.changed_attributes and "azimuth_deg" not in result.changed_attributes
-    assert "righten" in result.instruction and "brighter" in result.text
+    assert result.instruction == "Make the light brighter by about one stop." and "brighter" in result.text
     options.request_id = "same"
     same = await call_heavy(
         stub.CompareLight, captioner_pb2.CompareLightRequest(job=options, before=photographs[0], after=photographs[0])

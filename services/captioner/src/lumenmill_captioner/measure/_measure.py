@@ -19,6 +19,8 @@ from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2
 from numpy.typing import NDArray
 
+from lumenmill_captioner.media import srgb_to_linear
+
 from ._color import LUMINANCE, color_of, luminance
 from ._harmonics import fit_radiance
 from ._surface import KeyFit, Shading, fit_key, gather, lit_and_shaded_ev
@@ -109,12 +111,12 @@ def measure(evidence: Evidence) -> Measured:
     result.clipped_highlights_fraction, result.clipped_shadows_fraction = white, black
     methods["clipped_highlights_fraction"] = methods["clipped_shadows_fraction"] = "all-channels-8-bit"
     for entry in dominant_colors(
-        evidence.display, evidence.linear if not evidence.is_scene_linear else _shown(evidence)
+        evidence.display, evidence.linear if not evidence.is_scene_linear else srgb_to_linear(evidence.display)
     ):
         result.dominant_colors.add(hex=entry.hex, name=entry.name, fraction=entry.fraction)
     methods["dominant_colors"] = "k-means-oklab"
 
-    shown = luminance(_shown(evidence))
+    shown = luminance(srgb_to_linear(evidence.display))
     shown_ev = brightness_ev(shown, evidence.weight if evidence.weight.any() else None)
     attributes.intensity_ev = _intensity_ev(values, evidence, surface, shown_ev)
     methods["intensity_ev"] = "log-average-luminance" + ("-linear" if evidence.is_scene_linear else "-shown")
@@ -133,12 +135,6 @@ def measure(evidence: Evidence) -> Measured:
     if key:
         scores["shading_explained_fraction"] = key.explained
     return Measured(result, scores, surface, key, shown_ev, evidence.is_scene_linear)
-
-
-def _shown(evidence: Evidence) -> Array:
-    """Linear values of the picture as shown, (H, W, 3)."""
-    display = evidence.display
-    return np.where(display <= 0.04045, display / 12.92, ((display + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
 def _intensity_ev(values: Array, evidence: Evidence, surface: Surface | None, shown_ev: float) -> float:

@@ -11,7 +11,7 @@ from lumenmill.common.v1 import light_pb2
 
 from lumenmill_captioner.measure import AttributeName, angle_between_deg, mired
 
-from ._vocabulary import Words, capitalised, listed, source_noun
+from ._vocabulary import Words, capitalised, listed, source_noun, with_article
 
 DIRECTION_DEG = 15.0
 HARDNESS = 0.15
@@ -66,20 +66,29 @@ def changes_between(before: Side, after: Side, words: Words) -> Change:
 _UNCHANGED = ("The light has not changed visibly.", "No change of the light can be seen.")
 
 
+# What a source that is merely "light" is called when it takes the place of another kind.
+_PLAIN_SOURCES = {
+    light_pb2.LIGHT_KIND_AREA: "lamp",
+    light_pb2.LIGHT_KIND_DIRECTIONAL: "distant light",
+}
+
+
+def _source_phrase(side: Side) -> tuple[str, str]:
+    """A source with its indefinite and its definite article."""
+    noun = source_noun(side.attributes.kinds, side.map_names)
+    if noun == "light":
+        noun = _PLAIN_SOURCES.get(side.attributes.kinds[0], "other light")
+        return with_article(noun), f"the {noun}"
+    return (f"the {noun}" if " of " in noun else noun), f"the {noun}"
+
+
 def _replaced(before: Side, after: Side, parts: _Parts) -> None:
-    old = source_noun(before.attributes.kinds, before.map_names)
-    new = source_noun(after.attributes.kinds, after.map_names)
-    if old == new:
-        names = {
-            light_pb2.LIGHT_KIND_AREA: "lamp",
-            light_pb2.LIGHT_KIND_DIRECTIONAL: "distant light",
-            light_pb2.LIGHT_KIND_ENVIRONMENT_MAP: "light of other surroundings",
-        }
-        old = "light"
-        new = names.get(after.attributes.kinds[0], "light of another kind")
-    old, new = (f"a {name}" if name in {"lamp", "distant light"} else name for name in (old, new))
-    parts.instruction.append(f"replace the {old} with {new}")
-    parts.statement.append(f"the {old} has given way to {new}")
+    _, old = _source_phrase(before)
+    new, _ = _source_phrase(after)
+    if old.removeprefix("the ") == new.removeprefix("the "):
+        new = "light of other surroundings"
+    parts.instruction.append(f"replace {old} with {new}")
+    parts.statement.append(f"{old} has given way to {new}")
 
 
 def _moved(
@@ -127,44 +136,31 @@ def _both(before: light_pb2.LightAttributes, after: light_pb2.LightAttributes, n
 
 
 def _compare(before: light_pb2.LightAttributes, after: light_pb2.LightAttributes, words: Words, parts: _Parts) -> None:
-    steps: Sequence[tuple[AttributeName, float, float, tuple[str, str], tuple[str, str]]] = (
-        (
-            "hardness",
-            HARDNESS,
-            after.hardness - before.hardness,
-            ("make its shadows harder", "soften its shadows"),
-            ("its shadows are harder", "its shadows are softer"),
-        ),
+    steps: Sequence[tuple[AttributeName, float, float, str, str, tuple[str, str]]] = (
+        ("hardness", HARDNESS, after.hardness - before.hardness, "its shadows", "are", ("harder", "softer")),
         (
             "contrast_ev",
             CONTRAST_EV,
             after.contrast_ev - before.contrast_ev,
-            ("deepen the contrast", "lower the contrast"),
-            ("the contrast is stronger", "the contrast is weaker"),
+            "the contrast",
+            "is",
+            ("stronger", "weaker"),
         ),
-        (
-            "color_temperature_k",
-            COLOR_MIRED,
-            _mired_change(before, after),
-            ("make it warmer", "make it cooler"),
-            ("its colour is warmer", "its colour is cooler"),
-        ),
-        (
-            "intensity_ev",
-            INTENSITY_EV,
-            after.intensity_ev - before.intensity_ev,
-            ("brighten it", "dim it"),
-            ("it is brighter", "it is dimmer"),
-        ),
+        ("color_temperature_k", COLOR_MIRED, _mired_change(before, after), "its colour", "is", ("warmer", "cooler")),
+        ("intensity_ev", INTENSITY_EV, after.intensity_ev - before.intensity_ev, "it", "is", ("brighter", "dimmer")),
     )
-    for name, threshold, change, orders, statements in steps:
+    for name, threshold, change, what, verb, comparatives in steps:
         if not _both(before, after, name) or abs(change) < threshold:
             continue
-        degree = _degree(name, abs(change), threshold, words)
-        down = int(change < 0.0)
+        comparative = comparatives[int(change < 0.0)]
+        degree = _degree(name, abs(change), threshold, comparative, words)
         parts.attributes.append(name)
-        parts.instruction.append(orders[down] + degree)
-        parts.statement.append(statements[down] + degree)
+        named = what if parts.instruction else _WITHOUT_ANTECEDENT.get(what, what)
+        parts.instruction.append(f"make {named} {degree}")
+        parts.statement.append(f"{named} {verb} {degree}")
+
+
+_WITHOUT_ANTECEDENT = {"it": "the light", "its shadows": "the shadows", "its colour": "the colour of the light"}
 
 
 def _mired_change(before: light_pb2.LightAttributes, after: light_pb2.LightAttributes) -> float:
@@ -173,10 +169,12 @@ def _mired_change(before: light_pb2.LightAttributes, after: light_pb2.LightAttri
     return mired(after.color_temperature_k) - mired(before.color_temperature_k)
 
 
-def _degree(name: str, change: float, threshold: float, words: Words) -> str:
+def _degree(name: AttributeName, change: float, threshold: float, comparative: str, words: Words) -> str:
+    """A comparative with its degree: "slightly warmer", "much softer", "brighter by about two stops"."""
     if name == "intensity_ev" and change >= 0.75:
         stops = round(change)
-        return f" by about {('one stop', 'two stops', 'three stops', 'four stops')[min(stops, 4) - 1]}"
+        amounts = ("about one stop", "about two stops", "about three stops", "four stops or more")
+        return f"{comparative} by {amounts[min(stops, 4) - 1]}"
     if change < 2.0 * threshold:
-        return words.pick((" a little", " slightly"))
-    return " a lot" if change > 6.0 * threshold else ""
+        return f"{words.pick(('a little', 'slightly'))} {comparative}"
+    return f"much {comparative}" if change > 5.0 * threshold else comparative
