@@ -111,3 +111,13 @@ def test_a_process_that_crashes_comes_back_on_its_port(lumenmill: Command) -> No
         time.sleep(0.3)
     assert after["address"] == before["address"]
     assert lumenmill("prompts", "--num", "1").returncode == 0
+
+
+def test_a_prompt_file_becomes_captioned_images(lumenmill: Command, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("a brass bowl on a slate table\n\na marble bust\n")
+    settings = ["--set", f"prompts=lines:{tmp_path}/prompts.txt", "--set", "preset=fast"]
+    answer = lumenmill("run", "recipes/prompt-file.yaml", *settings, "--json")
+    assert answer.returncode == 0, answer.stderr
+    samples = json.loads(lumenmill("samples", json.loads(answer.stdout)["id"], "--json").stdout)
+    assert sorted(sample["prompt"] for sample in samples) == ["a brass bowl on a slate table", "a marble bust"]
+    assert all(sample["caption"] for sample in samples)

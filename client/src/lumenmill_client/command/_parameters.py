@@ -14,7 +14,8 @@ __all__ = ["parse_parameters"]
 
 
 def parse_parameters(client: Client, settings: Sequence[str]) -> dict[str, Any]:
-    """Values are JSON where they are valid JSON, artifacts where `@file` names a local file, and text otherwise.
+    """What `--set` gives: artifacts for `@file,@file`, a list of lines for `lines:file`, JSON where it is valid JSON, and
+    text otherwise.
 
     Raises:
         InvalidArgumentError: a setting has no `=`, or a file is not there.
@@ -31,7 +32,15 @@ def parse_parameters(client: Client, settings: Sequence[str]) -> dict[str, Any]:
 def _value(client: Client, text: str) -> Any:
     if text.startswith("@"):
         return [to_dict(client.upload(Path(name))) for name in text.removeprefix("@").split(",@")]
+    if text.startswith("lines:"):
+        return _lines_of(Path(text.removeprefix("lines:")))
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
+
+
+def _lines_of(file: Path) -> list[str]:
+    if not file.is_file():
+        raise InvalidArgumentError("--set", f"there is no file {str(file)!r}")
+    return [line.strip() for line in file.read_text().splitlines() if line.strip()]

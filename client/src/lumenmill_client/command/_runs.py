@@ -16,11 +16,11 @@ from lumenmill_client.command._parameters import parse_parameters
 __all__ = ["RecipeFile", "Set", "ended_well", "register"]
 
 RecipeFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Recipe file.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", "-s", metavar="NAME=VALUE", help="A parameter of the recipe; may be given several times. "
-                 "Artifact parameters take file names; lists take JSON or are given several times."),
-]  # fmt: skip
+_SET_HELP = (
+    "A parameter of the recipe; may be given several times. NAME=@FILE,@FILE uploads files for artifact parameters, "
+    "NAME=lines:FILE takes a list of texts from a file, other values are JSON or text."
+)
+Set = Annotated[list[str] | None, typer.Option("--set", "-s", metavar="NAME=VALUE", help=_SET_HELP)]
 RunId = Annotated[str, typer.Argument(help="Id of the run; `lumenmill runs` lists them.")]
 
 
