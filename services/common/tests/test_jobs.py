@@ -177,5 +177,16 @@ async def test_draining_finishes_what_runs_and_refuses_what_waits(service: Servi
     assert family.prompts_done == ["a"]
 
 
+async def test_a_job_that_always_fails_as_unavailable_is_not_retried_for_ever(
+    service: Service, family: TinyFamily
+) -> None:
+    async with running_service(service) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        policy = RetryPolicy(max_attempts=3, initial_backoff_s=0.01)
+        with pytest.raises(errors.UnavailableError):
+            await asyncio.wait_for(call_heavy(stub.GenerateImages, request_for("down"), retry=policy), 15)
+    assert family.prompts_done == ["down"] * 3
+
+
 def test_an_unset_priority_is_normal() -> None:
     assert generation_pb2.JOB_PRIORITY_LOW < generation_pb2.JOB_PRIORITY_NORMAL < generation_pb2.JOB_PRIORITY_HIGH

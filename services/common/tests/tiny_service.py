@@ -8,6 +8,7 @@ from typing import Any
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, model_pb2
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import UnavailableError
 from lumenmill_common.jobs import BatchWork, JobContext, JobQueue, Work
 
 
@@ -36,6 +37,8 @@ class TinyFamily:
         self.prompts_done.append(request.prompt)
         if request.prompt == "bug":
             raise RuntimeError("secret detail of a bug")
+        if request.prompt == "down":
+            raise UnavailableError("the backend is down", retry_delay_s=0.01)
         artifact = self.store.put_bytes(request.prompt.encode(), "text/plain")
         record = generation_pb2.GenerationRecord(family="tiny", stage_times=job.stage_times)
         return imager_pb2.GenerateImagesResult(images=[imager_pb2.GeneratedImage(image=artifact, record=record)])

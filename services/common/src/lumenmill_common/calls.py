@@ -14,7 +14,7 @@ from lumenmill_common._client_interceptors import client_interceptors
 from lumenmill_common.errors import LumenmillError, UnavailableError
 from lumenmill_common.serve import MAX_MESSAGE_BYTES
 from lumenmill_common.settings import SecuritySettings
-from lumenmill_common.status import error_from_rpc
+from lumenmill_common.status import error_from_rpc, is_from_service
 
 __all__ = ["RetryPolicy", "call_heavy", "call_unary", "connect"]
 
@@ -72,7 +72,7 @@ class RetryPolicy:
     """When a heavy call is tried again. Only UNAVAILABLE and RESOURCE_EXHAUSTED ever are."""
 
     max_attempts: int = 8
-    """Attempts without any news from the service; each event from it starts the count again."""
+    """Attempts that the service itself may refuse, and attempts in a row that may break without any news from it."""
     initial_backoff_s: float = 0.2
     max_backoff_s: float = 15.0
 
@@ -145,24 +145,24 @@ async def _with_retries(
 ) -> Any:
     loop = asyncio.get_running_loop()
     deadline_s = None if timeout_s is None else loop.time() + timeout_s
-    attempt = 0
+    num_silent, num_refused = 0, 0
     while True:
-        attempt += 1
         try:
             async for response in method(request, timeout=None if deadline_s is None else deadline_s - loop.time()):
-                attempt = 0
+                num_silent = 0
                 if response.WhichOneof("event") == "result":
                     return response.result  # type: ignore[attr-defined]  # every heavy response has it
                 if on_event:
                     on_event(response)
-            raise UnavailableError("the service ended the call without a result")
+            error: LumenmillError = UnavailableError("the service ended the call without a result")
+            refused = False
         except grpc.RpcError as broken:
-            error = error_from_rpc(broken)
-        except UnavailableError as broken_off:
-            error = broken_off
+            error, refused = error_from_rpc(broken), is_from_service(broken)
+        num_refused, num_silent = num_refused + refused, num_silent + (not refused)
         asked_for_s = getattr(error, "retry_delay_s", None)
+        attempt = max(num_refused, num_silent)
         if asked_for_s is None or attempt >= retry.max_attempts:
             raise error
         if on_retry:
             on_retry(error)
-        await asyncio.sleep(retry.delay_s(max(attempt, 1), asked_for_s))
+        await asyncio.sleep(retry.delay_s(attempt, asked_for_s))

@@ -19,7 +19,7 @@ from lumenmill_common.errors import (
     UnavailableError,
 )
 
-__all__ = ["error_from_rpc", "rich_status"]
+__all__ = ["error_from_rpc", "is_from_service", "rich_status"]
 
 _DETAILS_KEY = "grpc-status-details-bin"
 _log = structlog.get_logger(__name__)
@@ -83,6 +83,11 @@ def error_from_rpc(error: grpc.RpcError) -> LumenmillError:
     if code is grpc.StatusCode.UNAVAILABLE:
         return UnavailableError(message, _retry_delay_s(status, default_s=0.0))
     return _SIMPLE.get(code, errors.InternalError)(message)
+
+
+def is_from_service(error: grpc.RpcError) -> bool:
+    """Whether a service sent this status itself; false for connections that broke or could not be made."""
+    return _status_of(error).code != 0
 
 
 _SIMPLE: dict[grpc.StatusCode, type[LumenmillError]] = {

@@ -504,7 +504,7 @@ class LightAttributes(_message.Message):
     azimuth_deg: _builtins.float
     """Azimuth of the dominant light relative to the camera of this image, in degrees."""
     elevation_deg: _builtins.float
-    """Elevation of the dominant light relative to the camera's horizontal plane, in degrees."""
+    """Elevation of the dominant light above the horizon, in degrees, whatever the pitch of the camera."""
     hardness: _builtins.float
     """Hardness from 0 (shadowless, overcast) to 1 (point source, crisp shadow edges)."""
     contrast_ev: _builtins.float

@@ -62,7 +62,8 @@ class PrompterServiceServicer:
     """
 
     def GeneratePromptSets(self, request, context):
-        """Writes prompt sets from a brief: the start of every generated dataset. Sets are streamed as they are made.
+        """Writes prompt sets from a brief: the start of every generated dataset. A brief whose answer would exceed 32 MiB is
+        refused with the number of sets that fit; `first_set_index` continues where one brief ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

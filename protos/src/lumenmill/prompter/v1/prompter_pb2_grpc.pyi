@@ -34,7 +34,9 @@ class PrompterServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PrompterServiceAsyncStub: ...
     GeneratePromptSets: _grpc.UnaryStreamMultiCallable[_prompter_pb2.GeneratePromptSetsRequest, _prompter_pb2.GeneratePromptSetsResponse]
-    """Writes prompt sets from a brief: the start of every generated dataset. Sets are streamed as they are made."""
+    """Writes prompt sets from a brief: the start of every generated dataset. A brief whose answer would exceed 32 MiB is
+    refused with the number of sets that fit; `first_set_index` continues where one brief ended.
+    """
     WriteEditPrompts: _grpc.UnaryStreamMultiCallable[_prompter_pb2.WriteEditPromptsRequest, _prompter_pb2.WriteEditPromptsResponse]
     """Writes relight and edit instructions for an image that is described in words."""
     WriteMotionPrompts: _grpc.UnaryStreamMultiCallable[_prompter_pb2.WriteMotionPromptsRequest, _prompter_pb2.WriteMotionPromptsResponse]
@@ -48,7 +50,9 @@ class PrompterServiceAsyncStub(PrompterServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GeneratePromptSets: _aio.UnaryStreamMultiCallable[_prompter_pb2.GeneratePromptSetsRequest, _prompter_pb2.GeneratePromptSetsResponse]  # type: ignore[assignment]
-    """Writes prompt sets from a brief: the start of every generated dataset. Sets are streamed as they are made."""
+    """Writes prompt sets from a brief: the start of every generated dataset. A brief whose answer would exceed 32 MiB is
+    refused with the number of sets that fit; `first_set_index` continues where one brief ended.
+    """
     WriteEditPrompts: _aio.UnaryStreamMultiCallable[_prompter_pb2.WriteEditPromptsRequest, _prompter_pb2.WriteEditPromptsResponse]  # type: ignore[assignment]
     """Writes relight and edit instructions for an image that is described in words."""
     WriteMotionPrompts: _aio.UnaryStreamMultiCallable[_prompter_pb2.WriteMotionPromptsRequest, _prompter_pb2.WriteMotionPromptsResponse]  # type: ignore[assignment]
@@ -65,7 +69,9 @@ class PrompterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prompter_pb2.GeneratePromptSetsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_prompter_pb2.GeneratePromptSetsResponse], _abc.AsyncIterator[_prompter_pb2.GeneratePromptSetsResponse]]:
-        """Writes prompt sets from a brief: the start of every generated dataset. Sets are streamed as they are made."""
+        """Writes prompt sets from a brief: the start of every generated dataset. A brief whose answer would exceed 32 MiB is
+        refused with the number of sets that fit; `first_set_index` continues where one brief ended.
+        """
 
     @_abc_1.abstractmethod
     def WriteEditPrompts(
