@@ -14,7 +14,7 @@ __all__ = ["parse_parameters"]
 
 
 def parse_parameters(client: Client, settings: Sequence[str]) -> dict[str, Any]:
-    """What `--set` gives: artifacts for `@file,@file`, a list of lines for `lines:file`, JSON where it is valid, or text.
+    """What `--set` gives: artifacts for `@file,@file`, a list of lines for `lines:file`, valid JSON as such, or text.
 
     Raises:
         InvalidArgumentError: a setting has no `=`, or a file is not there.

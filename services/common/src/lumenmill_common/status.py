@@ -87,7 +87,7 @@ def error_from_rpc(error: grpc.RpcError) -> LumenmillError:
 
 def is_from_service(error: grpc.RpcError) -> bool:
     """Whether a service sent this status itself; false for connections that broke or could not be made."""
-    return _status_of(error).code != 0
+    return bool(_status_of(error).code != 0)
 
 
 _SIMPLE: dict[grpc.StatusCode, type[LumenmillError]] = {
