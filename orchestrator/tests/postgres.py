@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,31 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@dataclass
+class Server:
+    command: list[str | Path]
+    log: Path
+    ready: list[str | Path]
+    end: list[str | Path]
+    url: str = ""
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self.command, stderr=self.log.open("ab"))
+        give_up_s = time.monotonic() + 20
+        while subprocess.run(self.ready, check=False, capture_output=True).returncode:
+            assert time.monotonic() < give_up_s, "Postgres did not start"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        assert self.process is not None
+        subprocess.run(self.end, check=True, capture_output=True)
+        self.process.wait()
+
+
 @contextlib.contextmanager
-def postgres_server(folder: Path) -> Iterator[str]:
-    """The URL of a fresh database."""
+def postgres_server(folder: Path) -> Iterator[Server]:
+    """A server with a fresh database."""
     if not _BINARIES:
         pytest.skip("no Postgres server is installed (apt install postgresql)")
     if os.geteuid() == 0 and shutil.which("runuser") is None:
@@ -40,15 +63,16 @@ def postgres_server(folder: Path) -> Iterator[str]:
         capture_output=True,
     )
     command = [*prefix, binaries / "postgres", "-D", data / "db", "-p", str(port), "-k", data, "-F"]
-    server = subprocess.Popen(command, stderr=(folder / "postgres.log").open("wb"))
+    server = Server(
+        command,
+        folder / "postgres.log",
+        [binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port)],
+        [*prefix, binaries / "pg_ctl", "-D", data / "db", "-m", "fast", "stop"],
+    )
     try:
-        ready = [binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
-        give_up_s = time.monotonic() + 20
-        while subprocess.run(ready, check=False, capture_output=True).returncode:
-            assert time.monotonic() < give_up_s, "Postgres did not start"
-            time.sleep(0.1)
-        yield f"postgresql://lumenmill@127.0.0.1:{port}/postgres"
+        server.start()
+        server.url = f"postgresql://lumenmill@127.0.0.1:{port}/postgres"
+        yield server
     finally:
-        server.terminate()
-        server.wait()
+        server.stop()
         shutil.rmtree(data, ignore_errors=True)

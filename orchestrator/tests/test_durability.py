@@ -77,18 +77,20 @@ def _num_lines(file: Path) -> int:
 
 
 async def _killed_while_walking(
-    runs: Any, process: subprocess.Popen[bytes], run_id: str, num_made: int, made: Path
+    runs: Any, process: subprocess.Popen[bytes], run_id: str, num_made: int, made: Path, by: signal.Signals
 ) -> None:
     async with asyncio.timeout(60):
         while _num_lines(made) < num_made:
             await asyncio.sleep(0.01)
             run = (await runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run
             assert run.state in (run_pb2.RUN_STATE_QUEUED, run_pb2.RUN_STATE_RUNNING)
-    process.send_signal(signal.SIGKILL)
-    await asyncio.to_thread(process.wait)
+    process.send_signal(by)
+    assert await asyncio.to_thread(process.wait) == (0 if by == signal.SIGTERM else -by)
 
 
-async def _walk_through_kills(folder: Path, database_url: str, kill_after: list[int]) -> None:
+async def _walk_through_kills(
+    folder: Path, database_url: str, kill_after: list[int], by: signal.Signals = signal.SIGKILL
+) -> None:
     made = folder / "made.txt"
     request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
     request.parameters.update({"num_sets": _NUM_SETS, "num_lights": _NUM_LIGHTS})
@@ -96,7 +98,7 @@ async def _walk_through_kills(folder: Path, database_url: str, kill_after: list[
         for num_made in kill_after:
             async with _orchestrator(folder, f"{{tiny: '{tiny}'}}", database_url) as (runs, process):
                 await runs.SubmitRun(request)
-                await _killed_while_walking(runs, process, "mine", num_made, made)
+                await _killed_while_walking(runs, process, "mine", num_made, made, by)
         async with _orchestrator(folder, f"{{tiny: '{tiny}'}}", database_url) as (runs, _):
             last = run_pb2.Run()
             async with asyncio.timeout(60):
@@ -117,19 +119,42 @@ async def test_killed_in_mid_run_on_sqlite(tmp_path: Path) -> None:
     await _walk_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[2, 15, 60])
 
 
+async def test_asked_to_end_in_mid_run(tmp_path: Path) -> None:
+    await _walk_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[12, 40], by=signal.SIGTERM)
+
+
 async def test_killed_in_mid_run_on_postgres(tmp_path: Path) -> None:
-    with postgres_server(tmp_path) as url:
-        await _walk_through_kills(tmp_path, url, kill_after=[20])
+    with postgres_server(tmp_path) as server:
+        await _walk_through_kills(tmp_path, server.url, kill_after=[20])
+
+
+async def test_the_database_restarts_in_mid_run(tmp_path: Path) -> None:
+    request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
+    request.parameters.update({"num_sets": 12})
+    with postgres_server(tmp_path) as server, _tiny_mesh(tmp_path, step_s=0.03) as tiny:
+        async with _orchestrator(tmp_path, f"{{tiny: '{tiny}'}}", server.url) as (runs, _):
+            await runs.SubmitRun(request)
+            async with asyncio.timeout(30):
+                while _num_lines(tmp_path / "made.txt") < 20:
+                    await asyncio.sleep(0.01)
+            await asyncio.to_thread(server.stop)
+            await asyncio.to_thread(server.start)
+            last = run_pb2.Run()
+            async with asyncio.timeout(60):
+                async for response in runs.WatchRun(run_pb2.WatchRunRequest(run_id="mine")):
+                    last = response.run
+    assert (last.state, last.num_samples_accepted) == (run_pb2.RUN_STATE_COMPLETED, 12 * 3)
+    assert max(Counter((tmp_path / "made.txt").read_text().splitlines()).values()) == 1
 
 
 async def test_two_replicas_share_a_run(tmp_path: Path) -> None:
     request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
     request.parameters.update({"num_sets": 16})
-    with postgres_server(tmp_path) as url, _tiny_mesh(tmp_path, step_s=0.01) as tiny:
+    with postgres_server(tmp_path) as server, _tiny_mesh(tmp_path, step_s=0.01) as tiny:
         models = f"{{tiny: '{tiny}'}}"
         async with (
-            _orchestrator(tmp_path, models, url, "replica-0") as (first, _),
-            _orchestrator(tmp_path, models, url, "replica-1") as (second, _),
+            _orchestrator(tmp_path, models, server.url, "replica-0") as (first, _),
+            _orchestrator(tmp_path, models, server.url, "replica-1") as (second, _),
         ):
             await first.SubmitRun(request)
             last = run_pb2.Run()

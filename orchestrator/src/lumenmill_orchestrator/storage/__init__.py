@@ -1,6 +1,6 @@
 """The orchestrator's database: schema, migrations, the group-committing writer and the readers."""
 
-from lumenmill_orchestrator.storage.database import engine_url, insert_into, make_engine, upgrade_schema
+from lumenmill_orchestrator.storage.database import engine_url, insert_into, make_engine, patiently, upgrade_schema
 from lumenmill_orchestrator.storage.execution_store import (
     ComputationRow,
     ExecutionRow,
@@ -29,5 +29,6 @@ __all__ = [
     "engine_url",
     "insert_into",
     "make_engine",
+    "patiently",
     "upgrade_schema",
 ]

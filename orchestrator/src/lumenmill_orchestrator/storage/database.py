@@ -1,16 +1,24 @@
 """The database: SQLite or Postgres by its URL, brought to the newest schema at start."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from lumenmill_common.errors import UnavailableError
+from lumenmill_common.telemetry import get_logger
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
-__all__ = ["engine_url", "insert_into", "make_engine", "upgrade_schema"]
+__all__ = ["engine_url", "insert_into", "make_engine", "patiently", "upgrade_schema"]
+
+_T = TypeVar("_T")
+_PATIENCE_S = 60.0
+_LONGEST_PAUSE_S = 5.0
+_log = get_logger(__name__)
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -62,3 +70,22 @@ def upgrade_schema(engine: sa.Engine) -> None:
 def insert_into(engine: sa.Engine, table: sa.Table) -> Any:
     """An INSERT that can say what happens on conflict, in the engine's dialect."""
     return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def patiently(work: Callable[[], _T]) -> _T:
+    """Do something with the database, again for up to a minute while it is away: one that restarts costs nothing else.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: it was away for longer.
+    """
+    give_up_s = time.monotonic() + _PATIENCE_S
+    pause_s = 0.1
+    while True:
+        try:
+            return work()
+        except sa.exc.OperationalError as error:
+            if time.monotonic() + pause_s > give_up_s:
+                raise
+            _log.warning("the database is away", reason=str(error.orig))
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)

@@ -10,12 +10,13 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from lumenmill_orchestrator.storage import schema
-from lumenmill_orchestrator.storage.database import insert_into
+from lumenmill_orchestrator.storage.database import insert_into, patiently
 
 __all__ = ["CountDelta", "GroupWriter", "Rows"]
 
@@ -109,7 +110,8 @@ class GroupWriter:
             if not orders:
                 return
             try:
-                self._commit([order.rows for order in orders])
+                batch = [order.rows for order in orders]
+                patiently(partial(self._commit, batch))
             except Exception as error:
                 self._tell(orders, error)
             else:

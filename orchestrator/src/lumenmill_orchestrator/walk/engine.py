@@ -5,7 +5,8 @@ import contextlib
 import json
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from lumenmill.orchestrator.v1 import run_pb2
@@ -23,6 +24,7 @@ from lumenmill_orchestrator.storage import (
     Rows,
     RunRow,
     RunStore,
+    patiently,
 )
 from lumenmill_orchestrator.storage.schema import chains
 from lumenmill_orchestrator.walk.active import ActiveRun
@@ -57,12 +59,13 @@ class RunEngine:
         self._sources = SourceExpander(executor, writer, executions)
         self._active: dict[str, asyncio.Task[ActiveRun]] = {}
         self._items: OrderedDict[tuple[str, str, int], asyncio.Task[list[Any]]] = OrderedDict()
+        self._walking: set[asyncio.Future[None]] = set()
         self._durable: DurableWalk | None = None
 
     @contextlib.asynccontextmanager
     async def walking(self, database_url: str, executor_id: str) -> AsyncIterator[None]:
         """Walk inside the block: unfinished runs go on, submitted ones start."""
-        walkers = Walkers(self._walk_run, self._walk_shard, self._walk_chain)
+        walkers = Walkers(*(self._tracked(walk) for walk in (self._walk_run, self._walk_shard, self._walk_chain)))
         self._durable = await asyncio.to_thread(DurableWalk, database_url, executor_id, walkers)
         await self._durable.launch()
         following = asyncio.create_task(self._follow_states())
@@ -71,8 +74,11 @@ class RunEngine:
                 await self._durable.start_run(row.id)
             yield
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            # Walks are cancelled before what they stand on is taken away, or they would take that for failures.
+            tasks = [following, *self._walking]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.to_thread(self._durable.close)
 
     async def start(self, run_id: str) -> None:
@@ -97,6 +103,19 @@ class RunEngine:
         if run.stopped.is_set():
             await asyncio.gather(*(self._mesh.cancel_job(model, request_id) for model, request_id in jobs))
 
+    def _tracked(self, walk: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        """The same walk, known to this engine while it lasts. Cancelled, it stays unfinished for the next start."""
+
+        async def tracked(*arguments: Any) -> None:
+            task = asyncio.ensure_future(walk(*arguments))
+            self._walking.add(task)
+            try:
+                await task
+            finally:
+                self._walking.discard(task)
+
+        return tracked
+
     def _started(self) -> DurableWalk:
         if self._durable is None:
             raise RuntimeError("the engine is not walking yet")
@@ -105,7 +124,7 @@ class RunEngine:
     # The workflows.
 
     async def _walk_run(self, run_id: str) -> None:
-        row = await asyncio.to_thread(self._runs.get, run_id)
+        row = await asyncio.to_thread(patiently, partial(self._runs.get, run_id))
         if row.ended:
             return
         try:
@@ -153,7 +172,7 @@ class RunEngine:
         ids = {pipeline.chain_id(index): index for index in range(first, first + len(items))}
         # Ask for the ends first and look at the table then, so that no end falls between.
         ends = {chain_id: run.chain_end(chain_id) for chain_id in ids}
-        ended = await asyncio.to_thread(self._runs.ended_chains, run_id, list(ids))
+        ended = await asyncio.to_thread(patiently, partial(self._runs.ended_chains, run_id, list(ids)))
         for chain_id in ended:
             run.tell_chain_end(chain_id)
         for chain_id, index in ids.items():
@@ -167,7 +186,7 @@ class RunEngine:
 
     async def _check_ends(self, run: ActiveRun, chain_ids: list[str]) -> None:
         """A chain whose end could not be stored must not pass for walked."""
-        ended = await asyncio.to_thread(self._runs.ended_chains, run.id, chain_ids)
+        ended = await asyncio.to_thread(patiently, partial(self._runs.ended_chains, run.id, chain_ids))
         if len(ended) < len(chain_ids) and not run.stopped.is_set():
             lost = sorted(set(chain_ids) - ended)
             raise UnavailableError(f"the ends of {len(lost)} chains could not be stored, {lost[0]} among them")
@@ -179,7 +198,7 @@ class RunEngine:
         try:
             if run.stopped.is_set():
                 return
-            if await asyncio.to_thread(self._runs.ended_chains, run_id, [chain_id]):
+            if await asyncio.to_thread(patiently, partial(self._runs.ended_chains, run_id, [chain_id])):
                 return
             first = index - index % pipeline.source.shard_size
             count = min(pipeline.source.shard_size, pipeline.source.num_chains - first)
@@ -196,7 +215,7 @@ class RunEngine:
     async def _walk_to_samples(self, run: ActiveRun, pipeline_name: str, index: int, item: Any) -> None:
         pipeline = run.pipeline(pipeline_name)
         chain_id = pipeline.chain_id(index)
-        earlier = await asyncio.to_thread(self._earlier, run.id, chain_id)
+        earlier = await asyncio.to_thread(patiently, partial(self._earlier, run.id, chain_id))
         walk = ChainWalk(run, pipeline, index, item, self._executor, self._writer, earlier)
         await walk.walk()
         await self._end_chain(run, chain_id, await sample_rows(run, pipeline, index, walk))
@@ -240,7 +259,7 @@ class RunEngine:
             raise
 
     async def _load(self, run_id: str) -> ActiveRun:
-        row = await asyncio.to_thread(self._runs.get, run_id)
+        row = await asyncio.to_thread(patiently, partial(self._runs.get, run_id))
         known = await self._known_models(row)
         checked = check_recipe(row.recipe_text, row.recipe_file, json.loads(row.parameters), known)
         if checked.recipe is None:
