@@ -6,6 +6,7 @@ traced directly and one recombined from a basis agree. The samples follow from t
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,8 +27,7 @@ from lumenmill_studio.render.tracer import Buffers, Checkpoint, buffers, built_s
 from lumenmill_studio.scenes.spec import SceneSpec
 
 _CACHE_BYTES = 400 << 20
-_NUM_STAGES = 3
-_NUM_SCENES = 6
+_NUM_SCENES = 2
 _NUM_BUFFERS = 24
 _FINITE = frozenset({"area", "directional", "sun"})
 PixelsOf = Callable[[str], Any]
@@ -90,12 +90,20 @@ class Engine:
     def __init__(self, pixels_of: PixelsOf, asset_parts: AssetParts) -> None:
         self._pixels_of = pixels_of
         self._denoise = Denoiser()
-        self._stage = lru_cache(maxsize=_NUM_STAGES)(
-            lambda spec_json: Stage(SceneSpec.from_json(spec_json), asset_parts)
-        )
+        self._asset_parts = asset_parts
+        self._staged: tuple[bytes, Stage] | None = None
         self._scene = lru_cache(maxsize=_NUM_SCENES)(self._new_scene)
         self._buffers = lru_cache(maxsize=_NUM_BUFFERS)(self._new_buffers)
         self.pictures = PictureCache(_CACHE_BYTES)
+
+    def _stage(self, spec_json: bytes) -> Stage:
+        """The stage of a scene. Only one is kept: the compiled renderers look through every material that is alive."""
+        if self._staged is None or self._staged[0] != spec_json:
+            self._staged = None
+            self._scene.cache_clear()
+            gc.collect()
+            self._staged = (spec_json, Stage(SceneSpec.from_json(spec_json), self._asset_parts))
+        return self._staged[1]
 
     def buffers(self, spec_json: bytes, view: View) -> Buffers:
         """Geometry buffers of a view."""
@@ -151,7 +159,7 @@ class Engine:
         shading: bool,
     ) -> Any:
         stage = self._stage(spec_json)
-        shapes = [surface.lambertian if shading else surface.shape for surface in stage.surfaces(open_set)]
+        shapes = [surface.stand_in() if shading else surface.shape for surface in stage.surfaces(open_set)]
         emitters = [
             emitter_of(unit, weight, stage.spec.subject_radius, self._pixels_of)
             for unit, weight in parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import mitsuba as mi
@@ -30,7 +30,7 @@ class Surface:
     labels."""
 
     shape: Any
-    lambertian: Any
+    stand_in: Callable[[], Any]
     instance: int
     role: str
     roughness: float
@@ -59,13 +59,13 @@ def _surfaces(item: ObjectSpec, asset_parts: AssetParts) -> list[Surface]:
         texture, colors = _texture(part.mesh, material, item)
         surfaces.append(
             Surface(
-                _shape(mesh, _bsdf(material, texture), colors),
-                _shape(mesh, _lambertian(material, texture), colors),
-                item.instance,
-                item.role,
-                material.roughness,
-                material.metallic,
-                material.transmittance is not None,
+                shape=_shape(mesh, _bsdf(material, texture), colors),
+                stand_in=cache(partial(_stand_in, mesh, material, texture, colors)),
+                instance=item.instance,
+                role=item.role,
+                roughness=material.roughness,
+                metallic=material.metallic,
+                is_glass=material.transmittance is not None,
             )
         )
     return surfaces
@@ -138,6 +138,10 @@ def _bsdf(material: Material, texture: dict[str, Any]) -> dict[str, Any]:
         "sheen_tint": 0.5,
     }
     return {"type": "twosided", "material": principled}
+
+
+def _stand_in(mesh: Mesh, material: Material, texture: dict[str, Any], colors_v3: Array | None) -> Any:
+    return _shape(mesh, _lambertian(material, texture), colors_v3)
 
 
 def _lambertian(material: Material, texture: dict[str, Any]) -> dict[str, Any]:
