@@ -116,11 +116,11 @@ async def _walk_through_kills(
 
 
 async def test_killed_in_mid_run_on_sqlite(tmp_path: Path) -> None:
-    await _walk_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[2, 15, 60])
+    await _walk_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[2, 45])
 
 
 async def test_asked_to_end_in_mid_run(tmp_path: Path) -> None:
-    await _walk_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[12, 40], by=signal.SIGTERM)
+    await _walk_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[25], by=signal.SIGTERM)
 
 
 async def test_killed_in_mid_run_on_postgres(tmp_path: Path) -> None:
