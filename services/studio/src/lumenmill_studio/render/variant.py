@@ -50,15 +50,15 @@ class Variant:
 
 @lru_cache(maxsize=4)
 def find_variant(wanted: str = "auto", llvm_library: str = "") -> Variant:
-    """The first of CUDA, LLVM and scalar that renders here; or the wanted one (``cuda``, ``llvm``, ``scalar``), else
-    scalar.
+    """CUDA where there is a GPU, else scalar; or the wanted one (``cuda``, ``llvm``, ``scalar``), else scalar.
 
-    ``llvm_library`` is tried before the places where distributions put it.
+    LLVM is used only when it is asked for: it compiles a renderer for every scene, which costs more than it saves when
+    scenes are many and small. ``llvm_library`` is tried before the places where distributions put it.
     """
     cpus = os.cpu_count() or 1
     if wanted in ("auto", "cuda") and Path("/dev/nvidiactl").exists() and _renders(CUDA, ""):
         return Variant(CUDA, "", _gpu_name())
-    if wanted in ("auto", "llvm"):
+    if wanted == "llvm":
         named = [path for path in (llvm_library, os.environ.get(_LIBRARY_VARIABLE, ""), *_LLVM_LIBRARIES) if path]
         for library in [*(path for path in named if Path(path).exists()), ""]:
             if _renders(LLVM, library):
