@@ -28,7 +28,7 @@ def _smooth(value: Array, low: float, high: float) -> Array:
 
 
 def _stretched(points: Array, factors: tuple[float, float, float]) -> Array:
-    return points * np.array(factors)
+    return np.asarray(points * np.array(factors))
 
 
 def marble(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
