@@ -1,6 +1,6 @@
 """Nodes per second and memory of the walk: ten instant calls in each chain, the model in a process of its own.
 
-Run `python orchestrator/benchmarks/walk.py [CHAINS] [DATABASE_URL]`.
+Run `python benchmarks/walk.py [CHAINS] [DATABASE_URL]`.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from lumenmill_orchestrator.service import orchestrator_service
 from lumenmill_orchestrator.settings import OrchestratorSettings
 
 _NUM_CALLS = 10
-_TINY_MESH = Path(__file__).parents[1] / "tests" / "tiny_mesh.py"
+_TINY_MESH = Path(__file__).parents[1] / "orchestrator" / "tests" / "tiny_mesh.py"
 _PAGE_BYTES = 4096
 
 
