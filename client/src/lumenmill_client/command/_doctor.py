@@ -34,7 +34,7 @@ class Finding:
 
     @property
     def mark(self) -> str:
-        """`ok`, `missing`, or `slow` for what is only a loss of speed or comfort."""
+        """`ok`, `missing`, or `note` for what is only a loss of speed or comfort."""
         if self.good:
             return "ok"
         return "missing" if self.needed else "note"
@@ -46,7 +46,7 @@ class Finding:
 
 def examine(home: Home) -> list[Finding]:
     """Looks at Python, the installed rooms, renderer, disk, memory and the mesh itself."""
-    return [_python(), *_rooms(), _llvm(), _disk(home), _memory(), _mesh(home)]
+    return [_python(), *_rooms(), _gpu(), _disk(home), _memory(), _mesh(home)]
 
 
 def _python() -> Finding:
@@ -64,27 +64,10 @@ def _rooms() -> list[Finding]:
     return findings
 
 
-def _llvm() -> Finding:
-    """Whether a fit LLVM lies where studio looks; studio itself tries it and falls back to scalar rendering."""
-    named = os.environ.get("DRJIT_LIBLLVM_PATH", "")
-    folders = [Path("/usr/lib/x86_64-linux-gnu"), Path("/usr/lib/aarch64-linux-gnu"), Path("/usr/lib64")]
-    found = [named] if named and Path(named).exists() else []
-    for folder in folders:
-        found += sorted(str(path) for path in folder.glob("libLLVM*.so*") if _version(path.name) >= 16)
-    if found:
-        return Finding("LLVM ≥ 16", found[-1], good=True, needed=False)
-    return Finding(
-        "LLVM ≥ 16",
-        "not found: studio renders 3 to 4 times slower",
-        good=False,
-        needed=False,
-        mend="apt install libllvm19, or set DRJIT_LIBLLVM_PATH",
-    )
-
-
-def _version(name: str) -> int:
-    digits = "".join(char if char.isdigit() else " " for char in name).split()
-    return int(digits[0]) if digits else 0
+def _gpu() -> Finding:
+    good = bool(list(Path("/dev").glob("nvidia[0-9]*")))
+    state = "NVIDIA" if good else "none: studio renders on the CPU"
+    return Finding("GPU", state, good, needed=False, mend="" if good else "not needed; one makes rendering faster")
 
 
 def _disk(home: Home) -> Finding:

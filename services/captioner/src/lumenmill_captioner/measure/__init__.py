@@ -4,11 +4,13 @@ from ._color import LUMINANCE, LightColor, color_of, luminance, mired, rgb_of_te
 from ._error import AttributeName, angle_between_deg, light_error
 from ._harmonics import basis, fit_radiance, linear_band_direction, shading_basis, sphere_directions
 from ._measure import Evidence, Measured, expected_on_surfaces, measure, shading_from
+from ._motion import ClipMotion, measure_motion
 from ._surface import KeyFit, Shading, facing, fit_key, gather, lit_and_shaded_ev
 
 __all__ = [
     "LUMINANCE",
     "AttributeName",
+    "ClipMotion",
     "Evidence",
     "KeyFit",
     "LightColor",
@@ -27,6 +29,7 @@ __all__ = [
     "lit_and_shaded_ev",
     "luminance",
     "measure",
+    "measure_motion",
     "mired",
     "rgb_of_temperature",
     "shading_basis",

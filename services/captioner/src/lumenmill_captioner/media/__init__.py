@@ -1,6 +1,6 @@
 """Pictures, clips and maps as arrays. Everything that a caller may send broken is refused by the field's name."""
 
-from ._clips import Clip, Frame, read_clip
+from ._clips import Clip, Frame, Track, read_clip
 from ._exr import decode_exr
 from ._pictures import (
     LIMITS,
@@ -21,6 +21,7 @@ __all__ = [
     "Frame",
     "Limits",
     "Picture",
+    "Track",
     "decode_exr",
     "decode_radiance",
     "linear_to_srgb",

@@ -5,6 +5,7 @@ from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import camera_pb2, light_pb2
 
 from lumenmill_captioner.known import ExpectedLight
+from lumenmill_captioner.measure import ClipMotion
 
 from ._change import Side, changes_between
 from ._vocabulary import Words, capitalised
@@ -13,10 +14,16 @@ from ._vocabulary import Words, capitalised
 _STEADY_CORRELATION = 0.85
 _TREND_EV = 0.5
 _TREND_MIRED = 25.0
+# What moves is told when it is clear; between the bounds nothing is said. Light is harder to tell where things move.
+_FLICKER_EV = 0.08
+_STRUCTURE_MOVES, _STRUCTURE_STAYS = 0.15, 0.05
+_LIGHT_CHANGES_EV, _LIGHT_STAYS_EV = 0.4, 0.12
+_LIGHT_CHANGES_TOO_EV, _LIGHT_STAYS_MEANWHILE_EV = 1.5, 0.3
 
 
 def motion_text(
     samples: list[captioner_pb2.LightSample],
+    measured: ClipMotion,
     path: tuple[ExpectedLight, ExpectedLight] | None,
     interpolation: int,
     camera: camera_pb2.Camera | None,
@@ -26,6 +33,7 @@ def motion_text(
 
     Args:
         samples: measurements over the clip.
+        measured: what moves in the clip, by measurement.
         path: known light at the first and last keyframe, or None.
         interpolation: LightInterpolation of the known path.
         camera: known camera, or None.
@@ -36,6 +44,8 @@ def motion_text(
         sentences.append(_path_sentence(path, interpolation, words))
     else:
         sentences.append(_trend_sentence(samples))
+    camera_moves = bool(camera and camera.path.WhichOneof("move"))
+    sentences.append(_measured_sentence(measured, words, told=camera_moves, light_told=path is not None))
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -53,6 +63,32 @@ def _camera_sentence(camera: camera_pb2.Camera) -> str:
             return f"The camera tilts {'up' if path.tilt.sweep_deg > 0 else 'down'}."
         case _:
             return "The camera stands still."
+
+
+def _measured_sentence(measured: ClipMotion, words: Words, *, told: bool, light_told: bool) -> str:
+    """What moves, as far as it was not told already: `told` by a known camera move, `light_told` by a known path."""
+    flickers = measured.flicker_ev is not None and measured.flicker_ev >= _FLICKER_EV
+    flicker = words.pick(("The light flickers.", "The light is unsteady and flickers.")) if flickers else ""
+    light, structure = measured.light_motion_ev, measured.structure_motion_fraction
+    if told or light is None or structure is None:
+        return flicker
+    moves = ""
+    if structure >= _STRUCTURE_MOVES and not light_told:
+        moves = "The camera or things in the picture move"
+        if light >= _LIGHT_CHANGES_TOO_EV:
+            moves += ", and the light changes too"
+        elif light < _LIGHT_STAYS_MEANWHILE_EV and not flickers:
+            moves += " while the light stays as it is"
+        moves += "."
+    elif structure < _STRUCTURE_STAYS and light >= _LIGHT_CHANGES_EV:
+        moves = words.pick(("Only the light changes; nothing else moves.", "Nothing moves but the light."))
+    elif structure < _STRUCTURE_STAYS and light < _LIGHT_STAYS_EV and not light_told and _edges_rest(measured):
+        moves = "Nothing moves." if flickers else words.pick(("Light and scene hold still.", "Nothing moves."))
+    return " ".join(sentence for sentence in (moves, flicker) if sentence)
+
+
+def _edges_rest(measured: ClipMotion) -> bool:
+    return (measured.shadow_motion_fraction or 0.0) < _STRUCTURE_STAYS
 
 
 def _path_sentence(path: tuple[ExpectedLight, ExpectedLight], interpolation: int, words: Words) -> str:

@@ -13,7 +13,14 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 
 from lumenmill_captioner.known import ExpectedLight
-from lumenmill_captioner.measure import AttributeName, Measured, expected_on_surfaces, light_error, measure
+from lumenmill_captioner.measure import (
+    AttributeName,
+    Measured,
+    expected_on_surfaces,
+    light_error,
+    measure,
+    measure_motion,
+)
 from lumenmill_captioner.media import Limits, read_clip
 from lumenmill_captioner.words import (
     Side,
@@ -127,6 +134,7 @@ class PhotometricFamily:
             for step, frame in enumerate(clip.frames):
                 job.progress("measure", step, len(clip.frames))
                 measurements.append(measure(evidence_of_picture(frame.picture)))
+            moving = measure_motion(clip.track)
         middle = measurements[len(measurements) // 2]
         middle.proto.samples.extend(
             captioner_pb2.LightSample(time_s=frame.time_s, attributes=measured.proto.attributes)
@@ -137,7 +145,8 @@ class PhotometricFamily:
         )
         camera = subject.camera if subject.HasField("camera") else None
         interpolation = subject.known_light_path.interpolation
-        motion = motion_text(list(middle.proto.samples), reader.known_path(), interpolation, camera, words)
+        middle.scores.update(moving.scores())
+        motion = motion_text(list(middle.proto.samples), moving, reader.known_path(), interpolation, camera, words)
         return middle, motion
 
     def _record(self, seed: int, job: JobContext, reader: SubjectReader) -> generation_pb2.GenerationRecord:
