@@ -15,7 +15,7 @@ _STEADY_CORRELATION = 0.85
 _TREND_EV = 0.5
 _TREND_MIRED = 25.0
 # What moves is told when it is clear; between the bounds nothing is said. Light is harder to tell where things move.
-_FLICKER_EV = 0.08
+_FLICKER_EV = 0.1
 _STRUCTURE_MOVES, _STRUCTURE_STAYS = 0.15, 0.05
 _LIGHT_CHANGES_EV, _LIGHT_STAYS_EV = 0.4, 0.12
 _LIGHT_CHANGES_TOO_EV, _LIGHT_STAYS_MEANWHILE_EV = 1.5, 0.3

@@ -1,0 +1,224 @@
+"""What moves in a clip: its light, flicker, or things and camera.
+
+Textured patches of one small picture are looked for in the next by normalised cross-correlation of log luminance whose
+low frequencies are taken out, which smooth changes of light leave alone (Lewis, "Fast normalized cross-correlation",
+1995). A patch that is found elsewhere has moved. The change of a found patch's mean colour is a change of light,
+wherever the patch went. Flicker is what remains of the luminance of regions, frame by frame, beside a smooth curve
+(Savitzky and Golay, Analytical Chemistry 36, 1964).
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, signal
+
+from lumenmill_captioner.media import Track
+
+from ._color import LUMINANCE
+
+Array = NDArray[np.float32]
+Vector = NDArray[np.float64]
+
+_NUM_REGIONS = 4
+# Luminance is lifted by this before its logarithm is taken, so that noise in black does not count.
+_LIFT = 0.01
+_SMOOTH_S = 0.6
+_MIN_FLICKER_FRAMES, _MIN_SMOOTH_FRAMES = 9, 7
+_PATCH_PX, _STRIDE_PX, _SEARCH_PX = 9, 4, 6
+# Stops of local contrast from which a patch is textured; a match is sure above this correlation, and a patch has moved
+# when its new place fits better by this margin.
+_MIN_TEXTURE_EV = 0.12
+_MIN_CORRELATION, _MOVED_MARGIN = 0.75, 0.08
+_MIN_TEXTURED_PATCHES = 8
+_LONG_STEPS = 6
+# A patch whose colour changes by less than this part of its change of luminance changes as at the edge of a shadow.
+_SHADOW_CHROMA_SHARE, _SHADOW_CHROMA_NOISE_EV = 0.35, 0.05
+# When this part of a picture that is textured all over moves, it is the camera, however grey the picture.
+_CAMERA_PART, _TEXTURED_ALL_OVER = 0.6, 0.45
+
+
+@dataclass(frozen=True)
+class ClipMotion:
+    """Motion in a clip, each None when it cannot be measured.
+
+    light_motion_ev: stops by which light on the same surfaces changes over the clip, flicker left out.
+    flicker_ev: stops, median distance of luminance from a smooth curve, in the region that flickers most.
+    structure_motion_fraction: part of textured patches that move, or change beyond what light does, 0 to 1.
+    shadow_motion_fraction: part of textured patches whose edges move in luminance alone, as shadows do, 0 to 1.
+    """
+
+    light_motion_ev: float | None = None
+    flicker_ev: float | None = None
+    structure_motion_fraction: float | None = None
+    shadow_motion_fraction: float | None = None
+
+    def scores(self) -> dict[str, float]:
+        """Return those that were measured, by name."""
+        named = {
+            "light_motion_ev": self.light_motion_ev,
+            "flicker_ev": self.flicker_ev,
+            "structure_motion_fraction": self.structure_motion_fraction,
+            "shadow_motion_fraction": self.shadow_motion_fraction,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+def measure_motion(track: Track) -> ClipMotion:
+    """Measure what moves in a clip."""
+    residual = _flicker_residual(track)
+    flicker = float(np.median(np.abs(residual), axis=0).max()) if residual is not None else None
+    if len(track.thumbnails) < 2:
+        return ClipMotion(flicker_ev=flicker)
+    pictures = [_Small.of(linear) for linear in track.thumbnails]
+    steps = [_compare(a, b) for a, b in itertools.pairwise(pictures)]
+    far = [_compare(a, b) for a, b in zip(pictures, pictures[_LONG_STEPS:], strict=False)][::3]
+    structure, shadows = _edge_motion(steps, far)
+    return ClipMotion(_light_motion(steps, track, residual), flicker, structure, shadows)
+
+
+def _region_medians(cells: Vector) -> Vector:
+    """Medians (N, 4, 4) of blocks of (N, 16, 16)."""
+    size = cells.shape[1] // _NUM_REGIONS
+    blocks = cells.reshape(-1, _NUM_REGIONS, size, _NUM_REGIONS, size)
+    return np.asarray(np.median(blocks, axis=(2, 4)))
+
+
+def _flicker_residual(track: Track) -> Vector | None:
+    """Stops beside the smooth curve, (N, 4, 4). A median over cells drops what moves through them."""
+    num_frames = len(track.cells)
+    if num_frames < _MIN_FLICKER_FRAMES:
+        return None
+    levels = np.log2(track.cells.astype(np.float64) + _LIFT)
+    longest = num_frames if num_frames % 2 else num_frames - 1
+    window = min(max(round(track.frame_rate * _SMOOTH_S) | 1, _MIN_SMOOTH_FRAMES), longest)
+    return _region_medians(levels - signal.savgol_filter(levels, window, 2, axis=0))
+
+
+@dataclass(frozen=True)
+class _Small:
+    """A small picture.
+
+    color: (H, W, 3) log₂ of linear colour. mean_color: (H, W, 3) log₂ of its mean over patches.
+    structure: (H, W) high frequencies of log₂ luminance. spread: (H, W) its standard deviation over patches.
+    """
+
+    color: Vector
+    mean_color: Vector
+    structure: Vector
+    spread: Vector
+
+    @classmethod
+    def of(cls, linear: Array) -> "_Small":
+        colors = linear.astype(np.float64)
+        level = np.log2(colors @ LUMINANCE.astype(np.float64) + _LIFT)
+        structure = level - ndimage.gaussian_filter(level, _PATCH_PX / 2.0)
+        mean = _box(structure)
+        spread = np.sqrt(np.maximum(_box(structure**2) - mean**2, 0.0))
+        patches = ndimage.uniform_filter(colors, (_PATCH_PX, _PATCH_PX, 1))
+        return cls(np.log2(colors + _LIFT), np.log2(patches + _LIFT), structure, spread)
+
+
+def _box(values: Vector) -> Vector:
+    return np.asarray(ndimage.uniform_filter(values, _PATCH_PX))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """From one small picture to another, for P textured patches.
+
+    regions: (P,) region of the frame. stayed, moved: (P,) whether found in place, or elsewhere; neither when not found.
+    like_shadow: (P,) whether what changed at the patch's place is luminance rather than colour.
+    gain: (P, 3) stops by which the colour of a found patch changed.
+    coverage: part of the searched patches that are textured.
+    """
+
+    regions: NDArray[np.int64]
+    stayed: NDArray[np.bool_]
+    moved: NDArray[np.bool_]
+    like_shadow: NDArray[np.bool_]
+    gain: Vector
+    coverage: float
+
+
+def _compare(a: _Small, b: _Small) -> _Step:
+    height, width = a.structure.shape
+    reach = min(_SEARCH_PX, (min(height, width) - _PATCH_PX) // 2)
+    edge = _PATCH_PX // 2 + reach
+    y, x = (grid.ravel() for grid in np.mgrid[edge : height - edge : _STRIDE_PX, edge : width - edge : _STRIDE_PX])
+    textured = (a.spread[y, x] > _MIN_TEXTURE_EV) & (b.spread[y, x] > _MIN_TEXTURE_EV)
+    coverage = float(textured.mean()) if textured.size else 0.0
+    y, x = y[textured], x[textured]
+    best, place = np.full(len(y), -1.0), np.zeros((len(y), 2), np.int64)
+    at_rest = np.zeros(len(y))
+    mean_a, mean_b = _box(a.structure), _box(b.structure)
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            product = _box(a.structure * np.roll(b.structure, (-dy, -dx), axis=(0, 1)))[y, x]
+            covariance = product - mean_a[y, x] * mean_b[y + dy, x + dx]
+            spread = np.maximum(a.spread[y, x] * b.spread[y + dy, x + dx], _MIN_TEXTURE_EV**2 / 2.0)
+            correlation = covariance / spread
+            if dy == dx == 0:
+                at_rest = correlation
+            better = correlation > best
+            best[better], place[better] = correlation[better], (dy, dx)
+    found = best > _MIN_CORRELATION
+    moved = found & (best > at_rest + _MOVED_MARGIN) & (np.abs(place).max(axis=1, initial=0) >= 1)
+    place[~moved] = 0
+    gain = b.mean_color[y + place[:, 0], x + place[:, 1]] - a.mean_color[y, x]
+    regions = (y * _NUM_REGIONS // height) * _NUM_REGIONS + x * _NUM_REGIONS // width
+    return _Step(regions, found & ~moved, moved, _like_shadow(a, b)[y, x], gain, coverage)
+
+
+def _like_shadow(a: _Small, b: _Small) -> NDArray[np.bool_]:
+    change = b.color - a.color
+    chroma = np.abs(change[..., [0, 2]] - change[..., [1]]).max(axis=-1)
+    return _box(chroma) < _SHADOW_CHROMA_SHARE * _box(np.abs(change[..., 1])) + _SHADOW_CHROMA_NOISE_EV
+
+
+def _light_motion(steps: list[_Step], track: Track, residual: Vector | None) -> float | None:
+    """Mean over regions of the range through which light goes, gains added up from step to step."""
+    num_regions = _NUM_REGIONS**2
+    path = np.zeros((len(steps) + 1, num_regions, 3))
+    seen = np.zeros(num_regions, np.int64)
+    for index, step in enumerate(steps):
+        found = step.stayed | step.moved
+        for region in range(num_regions):
+            members = found & (step.regions == region)
+            if members.sum() >= 2:
+                path[index + 1, region] = np.median(step.gain[members], axis=0)
+                seen[region] += 1
+    path = np.cumsum(path, axis=0)
+    if residual is not None:
+        known = np.minimum(track.thumbnail_frames, len(residual) - 1)
+        path -= residual.reshape(len(residual), -1)[known][:, :, None]
+    if len(path) >= 5:
+        path = signal.savgol_filter(path, 5, 1, axis=0)
+    usable = seen >= max(len(steps) // 2, 1)
+    if not usable.any():
+        return None
+    ranges = np.ptp(path[:, usable], axis=0)
+    return float(np.mean(np.sqrt(np.mean(ranges**2, axis=-1))))
+
+
+def _edge_motion(steps: list[_Step], far: list[_Step]) -> tuple[float | None, float | None]:
+    """Parts of the patches that move or are lost as structure, and as shadows do, from step to step.
+
+    Structure that moves slowly shows over longer times alone; patches that are not found then do not count.
+    """
+    near_parts = [_parts(step, ~step.stayed) for step in steps if len(step.stayed) >= _MIN_TEXTURED_PATCHES]
+    far_parts = [_parts(step, step.moved) for step in far if len(step.moved) >= _MIN_TEXTURED_PATCHES]
+    if not near_parts:
+        return None, None
+    structure, shadows = np.mean(near_parts, axis=0)
+    if far_parts:
+        slow_structure, slow_shadows = np.mean(far_parts, axis=0)
+        structure, shadows = max(structure, slow_structure), max(shadows, slow_shadows)
+    return float(structure), float(shadows)
+
+
+def _parts(step: _Step, changed: NDArray[np.bool_]) -> tuple[float, float]:
+    by_camera = step.coverage > _TEXTURED_ALL_OVER and changed.mean() > _CAMERA_PART
+    shadows = np.zeros_like(changed) if by_camera else changed & step.like_shadow
+    return float((changed & ~shadows).mean()), float(shadows.mean())
