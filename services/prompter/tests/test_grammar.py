@@ -4,6 +4,8 @@ import itertools
 import math
 import re
 import time
+from collections import Counter
+from collections.abc import Iterable
 
 import protovalidate
 import pytest
@@ -12,7 +14,7 @@ from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_prompter.families.grammar import SetWriter, grammar_lights
 from lumenmill_prompter.histogram import count_lights, main
-from lumenmill_prompter.lights import unit_vector
+from lumenmill_prompter.lights import circular_difference_deg, unit_vector
 
 MAPS = [
     artifact_pb2.Artifact(uri=f"file:///store/{name}", name=name)
@@ -41,26 +43,80 @@ def test_a_set_is_named_for_ever_by_seed_and_index() -> None:
     assert SetWriter(brief, seed=6).prompt_set(30) != first.prompt_set(30)
 
 
-def test_lights_are_spread_evenly() -> None:
-    brief = prompter_pb2.Brief(environment_maps=MAPS)
-    counts = count_lights(grammar_lights(brief, seed=1, num_sets=20_000))
-    bounds = {"kind": 1.02, "direction": 1.05, "colour": 1.25, "hardness": 1.35}
-    for name, bound in bounds.items():
-        values = counts[name].values()
-        assert max(values) / min(values) < bound, (name, counts[name])
-    for name in ("direction × kind", "direction × colour", "direction × hardness"):
-        expected = counts[name].total() / len(counts[name])
-        chi_square = sum((value - expected) ** 2 / expected for value in counts[name].values())
-        # Cells differ from the mean by less than a fifth (root mean square).
-        assert chi_square / len(counts[name]) < 0.04 * expected, (name, counts[name])
+WALLED_KINDS = [scene_pb2.SCENE_KIND_STILL_LIFE, scene_pb2.SCENE_KIND_ROOM, scene_pb2.SCENE_KIND_PORTRAIT]
+FRONT_SIDES = ("front", "front left", "front right", "left", "right")
+BACK_SIDES = ("back", "back left", "back right")
+
+
+def _peak_ratio(counter: Counter[str], names: Iterable[str] = ()) -> float:
+    values = [counter[name] for name in names or counter]
+    return max(values) / min(values)
+
+
+def _spread(counter: Counter[str]) -> float:
+    """Root mean square distance of the cells from their mean, in parts of the mean."""
+    mean = counter.total() / len(counter)
+    return math.sqrt(sum((value - mean) ** 2 for value in counter.values()) / len(counter)) / mean
+
+
+def test_own_lights_are_spread_evenly() -> None:
+    counts = count_lights(grammar_lights(prompter_pb2.Brief(environment_maps=MAPS), seed=1, num_sets=20_000))
+    for name, bound in {"kind": 1.02, "colour": 1.05, "hardness": 1.25}.items():
+        assert _peak_ratio(counts[name]) < bound, (name, counts[name])
+    assert _peak_ratio(counts["direction"], FRONT_SIDES) < 1.05
+    assert _peak_ratio(counts["direction"], BACK_SIDES) < 1.05
+    assert _peak_ratio(counts["direction"]) < 2.4
     assert len(counts["direction × colour"]) == 64
+    for name in ("direction × kind", "direction × colour", "direction × hardness"):
+        front = Counter({cell: n for cell, n in counts[name].items() if not cell.startswith("back")})
+        assert _spread(front) < 0.12, (name, counts[name])
+
+
+def test_outdoors_light_comes_evenly_from_all_sides() -> None:
+    brief = prompter_pb2.Brief(environment_maps=MAPS, scene_kinds=[scene_pb2.SCENE_KIND_OUTDOOR])
+    counts = count_lights(grammar_lights(brief, seed=1, num_sets=5_000))
+    assert _peak_ratio(counts["direction"]) < 1.05
+
+
+@pytest.mark.parametrize("kind", WALLED_KINDS)
+def test_no_wall_blocks_the_light(kind: "scene_pb2.SceneKind.ValueType") -> None:
+    brief = prompter_pb2.Brief(environment_maps=MAPS, scene_kinds=[kind], num_relight_variants=4)
+    lights = list(grammar_lights(brief, seed=3, num_sets=800))
+    for light in lights:
+        look = light.attributes
+        if look.HasField("azimuth_deg"):
+            assert abs(look.azimuth_deg) <= 110.1 or look.elevation_deg >= 49.9, light.text
+        for other in light.sources[1:]:
+            lamp = other.area if other.HasField("area") else other.directional
+            assert abs(lamp.azimuth_deg) <= 110.0 or lamp.elevation_deg >= 45.0, light.text
+    counts = count_lights(lights)
+    assert _peak_ratio(counts["direction"], FRONT_SIDES) < 1.15
+    assert 0.1 < sum(counts["direction"][side] for side in BACK_SIDES) / counts["direction"].total() < 0.2
 
 
 def test_relight_variants_are_spread_evenly_too() -> None:
-    brief = prompter_pb2.Brief(num_relight_variants=4, light_kinds=[light_pb2.LIGHT_KIND_AREA])
-    counts = count_lights(grammar_lights(brief, seed=2, num_sets=2_000))
-    for name in ("direction", "colour", "hardness"):
-        assert max(counts[name].values()) / min(counts[name].values()) < 1.15, (name, counts[name])
+    counts = count_lights(
+        grammar_lights(prompter_pb2.Brief(num_relight_variants=4, environment_maps=MAPS), seed=2, num_sets=3_000)
+    )
+    for name, bound in {"kind": 1.8, "colour": 1.9, "hardness": 1.5}.items():
+        assert _peak_ratio(counts[name]) < bound, (name, counts[name])
+    assert _peak_ratio(counts["direction"], FRONT_SIDES) < 1.1
+
+
+@pytest.mark.parametrize("maps", [MAPS, []], ids=["maps", "no-maps"])
+def test_four_relights_look_plainly_different(maps: list[artifact_pb2.Artifact]) -> None:
+    writer = SetWriter(prompter_pb2.Brief(num_relight_variants=4, environment_maps=maps), seed=7)
+    for index in range(1_000):
+        looks = [relight.light.attributes for relight in writer.prompt_set(index).relight_prompts]
+        around = (light_pb2.LIGHT_KIND_ENVIRONMENT_MAP, light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS)
+        directed = [look for look in looks if look.kinds[0] not in around]
+        assert len(directed) >= 3 and all(look.HasField("azimuth_deg") for look in directed)
+        sides = [look.azimuth_deg for look in directed if look.elevation_deg < 72]
+        assert max(circular_difference_deg(a, b) for a, b in itertools.combinations(sides, 2)) >= 60
+        kelvins = [look.color_temperature_k for look in directed if look.HasField("color_temperature_k")]
+        assert min(kelvins) < 4200 and max(kelvins) > 5300
+        hardness = [look.hardness for look in looks if look.HasField("hardness")]
+        assert min(hardness) < 0.4 and max(hardness) >= 0.75
 
 
 def test_lights_of_one_set_differ_clearly() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,11 +24,23 @@ from lumenmill_studio.presets import Preset
 from lumenmill_studio.render.camera import Pose
 from lumenmill_studio.render.denoise import Denoiser
 from lumenmill_studio.render.stage import AssetParts, Stage
-from lumenmill_studio.render.tracer import Buffers, Checkpoint, buffers, built_scene, trace
+from lumenmill_studio.render.tracer import (
+    Buffers,
+    Checkpoint,
+    Guides,
+    buffers,
+    built_scene,
+    grouped_scene,
+    guides,
+    trace,
+)
+from lumenmill_studio.render.variant import is_scalar
 from lumenmill_studio.scenes.spec import SceneSpec
 
 _CACHE_BYTES = 400 << 20
 _NUM_SCENES = 2
+# Chains of one run take turns; with their stages kept, a turn costs no new meshes and textures.
+_NUM_STAGES = 12
 _NUM_BUFFERS = 24
 _FINITE = frozenset({"area", "directional", "sun"})
 PixelsOf = Callable[[str], Any]
@@ -91,19 +104,29 @@ class Engine:
         self._pixels_of = pixels_of
         self._denoise = Denoiser()
         self._asset_parts = asset_parts
-        self._staged: tuple[bytes, Stage] | None = None
+        self._stages: OrderedDict[bytes, Stage] = OrderedDict()
         self._scene = lru_cache(maxsize=_NUM_SCENES)(self._new_scene)
+        self._grouped = lru_cache(maxsize=_NUM_SCENES)(self._new_grouped)
+        self._guides = lru_cache(maxsize=_NUM_BUFFERS)(self._new_guides)
         self._buffers = lru_cache(maxsize=_NUM_BUFFERS)(self._new_buffers)
         self.pictures = PictureCache(_CACHE_BYTES)
 
     def _stage(self, spec_json: bytes) -> Stage:
-        """The stage of a scene. Only one is kept: the compiled renderers look through every material that is alive."""
-        if self._staged is None or self._staged[0] != spec_json:
-            self._staged = None
-            self._scene.cache_clear()
-            gc.collect()
-            self._staged = (spec_json, Stage(SceneSpec.from_json(spec_json), self._asset_parts))
-        return self._staged[1]
+        """The stage of a scene, one of the newest ones or a new one."""
+        if spec_json in self._stages:
+            self._stages.move_to_end(spec_json)
+        else:
+            while len(self._stages) >= (_NUM_STAGES if is_scalar() else 1):
+                self._forget_oldest_stage()
+            self._stages[spec_json] = Stage(SceneSpec.from_json(spec_json), self._asset_parts)
+        return self._stages[spec_json]
+
+    def _forget_oldest_stage(self) -> None:
+        """Lets everything of it go, since compiled renderers look through every material that is alive."""
+        self._stages.popitem(last=False)
+        self._scene.cache_clear()
+        self._grouped.cache_clear()
+        gc.collect()
 
     def buffers(self, spec_json: bytes, view: View) -> Buffers:
         """Geometry buffers of a view."""
@@ -147,8 +170,8 @@ class Engine:
         hide = all(part.unit.kind in _FINITE for part in parts)
         seed = int.from_bytes(hashlib.sha256(f"{view.scene_sha256}/{parts[0].unit.key}".encode()).digest()[:4])
         raw = trace(scene, view.pose, view.size_px, view.spp, view.max_depth, seed, hide, checkpoint)
-        guides = self._buffers(spec_json, view)
-        return self._denoise(raw, guides.albedo, guides.guide_normals)
+        guide = self._guides(spec_json, view)
+        return self._denoise(raw, guide.albedo, guide.normals)
 
     def _new_scene(
         self,
@@ -175,11 +198,20 @@ class Engine:
         pixels = None if weight is None else self._pixels_of(sha256) * np.asarray(weight, np.float32)
         return panel(pixels, aspect, width, distance)
 
-    def _new_buffers(self, spec_json: bytes, view: View) -> Buffers:
-        stage = self._stage(spec_json)
+    def _new_grouped(self, spec_json: bytes, open_set: bool) -> Any:
+        return grouped_scene([surface.shape for surface in self._stage(spec_json).surfaces(open_set)])
+
+    def _new_guides(self, spec_json: bytes, view: View) -> Guides:
         seed = int.from_bytes(hashlib.sha256(view.scene_sha256.encode()).digest()[:4])
+        grouped = self._grouped(spec_json, view.open_set)
+        return guides(grouped, view.pose, view.size_px, view.guide_spp, seed)
+
+    def _new_buffers(self, spec_json: bytes, view: View) -> Buffers:
+        surfaces = self._stage(spec_json).surfaces(view.open_set)
         scene = self._scene(spec_json, view.open_set, (), (), shading=False)
-        return buffers(scene, stage.surfaces(view.open_set), view.pose, view.size_px, view.guide_spp, seed)
+        grouped = self._grouped(spec_json, view.open_set)
+        albedo = self._guides(spec_json, view).albedo
+        return buffers(scene, grouped, surfaces, view.pose, view.size_px, albedo)
 
 
 def _trace_groups(parts: Sequence[Weighted]) -> list[list[Weighted]] | None:

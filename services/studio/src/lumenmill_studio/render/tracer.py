@@ -13,10 +13,19 @@ from numpy.typing import NDArray
 
 from lumenmill_studio.render.camera import Pose
 from lumenmill_studio.render.stage import Surface
+from lumenmill_studio.render.variant import is_scalar
 
 Image = NDArray[np.float32]
 Checkpoint = Callable[[], None]
 _PASS_SAMPLES = 1_600_000
+
+
+@dataclass(frozen=True)
+class Guides:
+    """What the denoiser is guided by, averaged over the pixel, (H, W, 3) each."""
+
+    albedo: Image
+    normals: Image
 
 
 @dataclass(frozen=True)
@@ -25,12 +34,23 @@ class Buffers:
     centre."""
 
     albedo: Image
-    guide_normals: Image
     normals: Image
     depth: Image
     roughness: Image
     metallic: Image
     instance: Image
+
+
+def grouped_scene(shapes: Sequence[Any]) -> Any:
+    """A scene whose shapes are one instance of a group, without light.
+
+    Mitsuba's `aov` integrator looks through all shapes of the scene for every sample, which is slower than the ray.
+    """
+    group = {"type": "shapegroup", **{f"shape{index:05d}": shape for index, shape in enumerate(shapes)}}
+    instance = {"type": "instance", "group": {"type": "ref", "id": "group"}}
+    scene = mi.load_dict({"type": "scene", "group": group, "instance": instance})
+    _keep_kernels(scene)
+    return scene
 
 
 def built_scene(shapes: Sequence[Any], emitters: Sequence[Any]) -> Any:
@@ -72,22 +92,24 @@ def trace(
     return np.asarray(total / spp, np.float32)
 
 
-def buffers(
-    scene: Any, surfaces: Sequence[Surface], pose: Pose, size_px: tuple[int, int], guide_spp: int, seed: int
-) -> Buffers:
-    """The geometry buffers of a view on a scene that holds the surfaces' shapes and nothing else."""
-    smooth = _aov(
-        scene,
-        pose,
-        size_px,
-        "albedo:albedo,normal:sh_normal",
-        {"type": "independent", "sample_count": guide_spp},
-        guide_spp,
-        seed,
+def guides(grouped: Any, pose: Pose, size_px: tuple[int, int], guide_spp: int, seed: int) -> Guides:
+    """The denoiser's guides for a view on a grouped scene."""
+    sampler = {"type": "independent", "sample_count": guide_spp}
+    smooth = _aov(grouped, pose, size_px, "albedo:albedo,normal:sh_normal", sampler, guide_spp, seed)
+    return Guides(
+        albedo=np.clip(np.nan_to_num(smooth[..., 0:3]), 0, 1).astype(np.float32),
+        normals=np.clip(np.nan_to_num(smooth[..., 3:6]), -1, 1).astype(np.float32),
     )
+
+
+def buffers(
+    scene: Any, grouped: Any, surfaces: Sequence[Surface], pose: Pose, size_px: tuple[int, int], albedo: Image
+) -> Buffers:
+    """The geometry buffers of a view: on a scene that holds the surfaces' shapes and nothing else, and on the same
+    shapes grouped. ``albedo`` is that of the view's guides."""
     center = {"type": "stratified", "sample_count": 1, "jitter": False}
-    sharp = _aov(scene, pose, size_px, "position:position,normal:sh_normal,index:shape_index", center, 1, seed)
-    index = np.round(sharp[..., 6]).astype(int)
+    sharp = _aov(grouped, pose, size_px, "position:position,normal:sh_normal", center, 1, 0)
+    index = np.round(_aov(scene, pose, size_px, "index:shape_index", center, 1, 0)[..., 0]).astype(int)
     seen = index > 0
     axes = pose.axes()
     offset = sharp[..., 0:3] - pose.position
@@ -103,8 +125,7 @@ def buffers(
         return np.asarray(table[index][..., None])
 
     return Buffers(
-        albedo=np.clip(np.nan_to_num(smooth[..., 0:3]), 0, 1).astype(np.float32),
-        guide_normals=np.clip(np.nan_to_num(smooth[..., 3:6]), -1, 1).astype(np.float32),
+        albedo=albedo,
         normals=normals.astype(np.float32),
         depth=np.where(seen, -(offset @ axes[2]), 0).astype(np.float32)[..., None],
         roughness=labels([surface.roughness for surface in surfaces]),
@@ -116,7 +137,7 @@ def buffers(
 def _keep_kernels(scene: Any) -> None:
     """Turn the constants of a scene or sensor into variables, so that the compiled kernel of one light serves the
     next of its kind."""
-    if not str(mi.variant()).startswith("scalar"):
+    if not is_scalar():
         parameters: Any = mi.traverse(scene)
         for name in parameters.keys():  # noqa: SIM118 - iterating the parameters themselves yields pairs
             dr.make_opaque(parameters[name])
@@ -127,7 +148,7 @@ def _keep_kernels(scene: Any) -> None:
 
 def _shape_ids(surfaces: Sequence[Surface]) -> list[int]:
     """What the shape-index channel says of each surface: its rank in scalar variants, its registry number in others."""
-    if str(mi.variant()).startswith("scalar"):
+    if is_scalar():
         return list(range(1, len(surfaces) + 1))
 
     def index_of(shape: Any) -> Any:

@@ -76,6 +76,13 @@ def use_variant(variant: Variant) -> None:
     mi.set_log_level(mi.LogLevel.Error)
 
 
+def is_scalar() -> bool:
+    """Whether the variant of this thread interprets scenes instead of compiling a renderer for them."""
+    import mitsuba as mi  # noqa: PLC0415 - as in use_variant
+
+    return str(mi.variant()).startswith("scalar")
+
+
 def _renders(name: str, library: str) -> bool:
     environment = {**os.environ, **({_LIBRARY_VARIABLE: library} if library else {})}
     try:

@@ -9,13 +9,14 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 
 from ._lexicon import lexicon
-from ._lights import TEXT, WRITABLE_KINDS, LightSpace, finish_light, light_space, turned, write_light
+from ._lights import TEXT, WRITABLE_KINDS, LightSpace, finish_light, light_space, write_light
 from ._numbers import Choice, lattice_point
 from ._sentences import is_outdoor, main_thing, plain_rewrite, relight_instruction
 from ._sets import SetWriter, check_light_kinds, motions
+from ._variants import relight_variants
 
 _FAMILY = "grammar"
-_REVISION = "1.0.0"
+_REVISION = "1.1.0"
 _STREAM_EDITS, _STREAM_MOTIONS = 101, 102
 # Every fourth edit asks for another viewpoint too; relights of prompt sets never do, so that a light group shares its
 # geometry.
@@ -94,8 +95,8 @@ class GrammarFamily:
             point = lattice_point(request.seed, _STREAM_EDITS, len(request.description))
             about = main_thing(request.description, tuple(lexicon().subjects))
             prompts = [
-                _edit(variant, turned(point, variant, request.num_variants), space, about, choice)
-                for variant in range(1, request.num_variants + 1)
+                _edit(variant, light, about, choice)
+                for variant, light in enumerate(relight_variants(point, None, request.num_variants, space, choice), 1)
             ]
         record = _record(request.seed, job, {"outdoor": space.outdoor})
         return prompter_pb2.WriteEditPromptsResult(relight_prompts=prompts, record=record)
@@ -156,11 +157,7 @@ def _space_for(
     return space
 
 
-def _edit(
-    variant: int, point: Sequence[float], space: LightSpace, about: str, choice: Choice
-) -> prompter_pb2.RelightPrompt:
-    light = write_light(point, space, choice.bits())
-    light.name = f"{light.name}-{variant}"
+def _edit(variant: int, light: light_pb2.Light, about: str, choice: Choice) -> prompter_pb2.RelightPrompt:
     prompt = prompter_pb2.RelightPrompt(text=relight_instruction(light.text, about, choice), light=light)
     if variant % _VIEWPOINT_EVERY == 0:
         azimuth = float(choice.pick((-35, -25, 25, 35)))

@@ -1,7 +1,9 @@
 """Lights of the grammar: points of a low-discrepancy sequence become structured light, then words.
 
-Every light is one point over kind × azimuth × elevation × colour × hardness × rig × level. The lights of one set share
-the point's origin and are turned away from each other, so that they differ clearly and the whole stays evenly spread.
+Every light is one point over kind × azimuth × elevation × colour × hardness × rig × level.
+
+Before a backdrop or in a room, light from behind is blocked by the wall unless it comes from high up: there all but
+high lights come from within 110° of the camera's side.
 """
 
 import bisect
@@ -45,7 +47,11 @@ _TEMPERATURE_STRATA = (
 )
 # Angular diameters in degrees of hard, medium and soft sources.
 _DIAMETERS = {"hard": (0.4, 2.6), "medium": (5.0, 26.0), "soft": (34.0, 70.0)}
-_ELEVATIONS = ((0.25, 3.0, 12.0), (0.65, 15.0, 41.0), (0.9, 43.0, 68.0), (1.0, 74.0, 86.0))
+_ELEVATIONS = ((0.3, 3.0, 12.0), (0.7, 15.0, 46.0), (0.92, 50.0, 68.0), (1.0, 74.0, 86.0))
+# Indoors, lights at or above this elevation come from all sides, six tenths of them from behind, others from the front.
+OVER_WALLS_DEG, FRONT_DEG = 50.0, 110.0
+_BACK_SHARE = 0.6
+_RIM_SIDE_DEG, _RIM_ELEVATION_DEG = (122.0, 148.0), (46.0, 58.0)
 KEY_IRRADIANCE = math.pi
 
 
@@ -91,31 +97,30 @@ def light_space(
     return LightSpace(slots, tuple(environment_maps), outdoor, only_text) if slots else None
 
 
-def turned(point: Sequence[float], variant: int, num_variants: int) -> list[float]:
-    """Return the point of variant 1 … `num_variants` of a set whose own light is `point`.
+def write_light(
+    point: Sequence[float],
+    space: LightSpace,
+    wording: int,
+    kind: "light_pb2.LightKind.ValueType | None" = None,
+    soft_share: float | None = None,
+) -> light_pb2.Light:
+    """Return the light at a point of the unit cube: sources, attributes derived from them, text rendered from them.
 
-    Azimuth and kind go round in equal steps, the rest by multiples of irrational numbers: all lights of a set are as
-    far apart in azimuth as their number allows, and neighbours in azimuth differ in colour and hardness.
+    Args:
+        point: coordinates 0 to 1, in the order of this module's head.
+        space: what the request and the scene allow.
+        wording: picks among wordings and rigs of equal meaning.
+        kind: kind of light; absent: the one at `point[0]`, and daylight may be without a sun.
+        soft_share: part of area and directional lights that are soft; absent: as many as make all lights even.
     """
-    step = variant / (num_variants + 1)
-    offsets = (
-        step,
-        step,
-        variant * 0.5497,
-        variant * 0.6180340,
-        variant * 0.4142136,
-        variant * 0.3247,
-        variant * 0.7549,
-    )
-    return [(value + offset) % 1.0 for value, offset in zip(point, offsets, strict=True)]
-
-
-def write_light(point: Sequence[float], space: LightSpace, wording: int) -> light_pb2.Light:
-    """Return the light at a point of the unit cube: sources, attributes derived from them, text rendered from them."""
-    kind = space.slots[int(point[0] * len(space.slots))]
+    may_be_sunless = kind is None
+    if kind is None:
+        kind = space.slots[int(point[0] * len(space.slots))]
+    if soft_share is None:
+        soft_share = SOFT_BESIDE_HARMONICS if space.has_harmonics else SOFT_ALONE
     choice = Choice(wording, kind)
     light = light_pb2.Light()
-    light.sources.extend(_sources(kind, point, space, choice))
+    light.sources.extend(_sources(kind, point, space, choice, soft_share, may_be_sunless))
     finish_light(light, choice.bits() % 6, space.outdoor)
     if space.as_text:
         del light.sources[:]
@@ -154,20 +159,37 @@ def _name(light: light_pb2.Light) -> str:
 
 
 def _sources(
-    kind: "light_pb2.LightKind.ValueType", point: Sequence[float], space: LightSpace, choice: Choice
+    kind: "light_pb2.LightKind.ValueType",
+    point: Sequence[float],
+    space: LightSpace,
+    choice: Choice,
+    soft_share: float,
+    may_be_sunless: bool,
 ) -> list[light_pb2.LightSource]:
-    azimuth = point[1] * 360.0 - 180.0
     match kind:
         case light_pb2.LIGHT_KIND_ENVIRONMENT_MAP:
             chosen = space.environment_maps[int(point[3] * len(space.environment_maps))]
             exposure = (-1.0, 0.0, 0.0, 1.0)[int(point[6] * 4)]
-            return [lights.environment_light(chosen, round(azimuth, 1), exposure)]
+            return [lights.environment_light(chosen, round(point[1] * 360.0 - 180.0, 1), exposure)]
         case light_pb2.LIGHT_KIND_SUN_SKY:
-            return [_sun_sky(azimuth, point, space, choice)]
+            return [_sun_sky(point, space, choice, soft_share, may_be_sunless)]
         case light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS:
-            return [_harmonics(azimuth, point, space)]
+            return [_harmonics(point, space)]
         case _:
-            return _rig(kind, azimuth, point, space, choice)
+            return _rig(kind, point, space, choice, soft_share)
+
+
+def _azimuth(value: float, elevation: float, space: LightSpace) -> float:
+    """Spread [0, 1) over the azimuths that a light of this elevation may have, in degrees from −180 to 180."""
+    if space.outdoor:
+        return value * 360.0 - 180.0
+    if elevation < OVER_WALLS_DEG:
+        return (2.0 * value - 1.0) * FRONT_DEG
+    across = 2.0 * value - 1.0
+    inside = 1.0 - _BACK_SHARE
+    if abs(across) < inside:
+        return across / inside * FRONT_DEG
+    return math.copysign(FRONT_DEG + (abs(across) - inside) / _BACK_SHARE * (180.0 - FRONT_DEG), across)
 
 
 def _stratum(value: float, num: int) -> tuple[int, float]:
@@ -195,9 +217,12 @@ def _light_color(color: float | tuple[float, float, float]) -> light_pb2.LightCo
     return lights.rgb(color) if isinstance(color, tuple) else lights.kelvin(color)
 
 
-def _hardness(value: float, space: LightSpace) -> tuple[str, float]:
-    """Hard, medium or soft, and where in that stratum; soft is rarer beside harmonics, which fill that share."""
-    soft = 1.0 / 9.0 if space.has_harmonics else 1.0 / 3.0
+# Soft is rarer beside harmonics, which fill that share.
+SOFT_BESIDE_HARMONICS, SOFT_ALONE = 1.0 / 9.0, 1.0 / 3.0
+
+
+def _hardness(value: float, soft: float) -> tuple[str, float]:
+    """Hard, medium or soft, and where in that stratum; medium and hard share evenly what `soft` leaves."""
     middle = (1.0 + soft) / 2.0
     if value < soft:
         return "soft", value / soft
@@ -240,17 +265,17 @@ def _emitter(
 
 
 def _rig(
-    kind: "light_pb2.LightKind.ValueType", azimuth: float, point: Sequence[float], space: LightSpace, choice: Choice
+    kind: "light_pb2.LightKind.ValueType", point: Sequence[float], space: LightSpace, choice: Choice, soft_share: float
 ) -> list[light_pb2.LightSource]:
     """A key alone, a key with a fill, or a key with a rim light."""
-    hardness, inside = _hardness(point[4], space)
+    elevation = _elevation(point[2])
+    azimuth = _azimuth(point[1], elevation, space)
+    hardness, inside = _hardness(point[4], soft_share)
     low, high = _DIAMETERS[hardness]
     diameter = low * (high / low) ** inside
     irradiance = KEY_IRRADIANCE * 2.0 ** _level_ev(point[6])
     aspect = choice.pick((1.0, 1.0, 1.4, 3.5)) if 3.0 <= diameter < 30.0 else 1.0
-    key = _emitter(
-        kind, azimuth, _elevation(point[2]), diameter, irradiance, _light_color(_color(point[3], space)), aspect
-    )
+    key = _emitter(kind, azimuth, elevation, diameter, irradiance, _light_color(_color(point[3], space)), aspect)
     if point[5] < 0.45:
         return [key]
     from_behind = lights.circular_difference_deg(azimuth, 180.0) < 65.0
@@ -260,8 +285,8 @@ def _rig(
         return [key, _fill(second_kind, across, irradiance, choice)]
     rim = _emitter(
         second_kind,
-        180.0 - across * choice.uniform(18.0, 45.0),
-        choice.uniform(20.0, 42.0),
+        across * choice.uniform(*_RIM_SIDE_DEG),
+        choice.uniform(20.0, 42.0) if space.outdoor else choice.uniform(*_RIM_ELEVATION_DEG),
         choice.uniform(4.0, 9.0),
         irradiance * choice.uniform(0.45, 0.95),
         lights.kelvin(round(choice.uniform(3000.0, 9000.0))),
@@ -282,11 +307,13 @@ def _fill(
     )
 
 
-def _harmonics(azimuth: float, point: Sequence[float], space: LightSpace) -> light_pb2.LightSource:
+def _harmonics(point: Sequence[float], space: LightSpace) -> light_pb2.LightSource:
     color = _color(point[3], space)
     linear = color if isinstance(color, tuple) else lights.rgb_of_temperature(color)
     level = KEY_IRRADIANCE * 0.5 * 2.0 ** _level_ev(point[6])
-    return lights.spherical_harmonics_light(azimuth, _elevation(point[2]), 0.65 + 0.35 * point[4], level, linear)
+    elevation = _elevation(point[2])
+    azimuth = _azimuth(point[1], elevation, space)
+    return lights.spherical_harmonics_light(azimuth, elevation, 0.65 + 0.35 * point[4], level, linear)
 
 
 # Daylight of each colour stratum: turbidities, share of the sun's disc, share of the sky. Low suns under a dark sky are
@@ -300,7 +327,10 @@ _DAYLIGHTS: tuple[tuple[tuple[float, ...], float, float], ...] = (
     ((3.0, 4.0), 0.07, 1.0),
     ((3.0, 6.0), 0.0, 1.0),
 )
-_FIRST_WHITE_DAYLIGHT, _FIRST_SUNLESS_DAYLIGHT = 4, 5
+_FIRST_WHITE_DAYLIGHT, _FIRST_VEILED_DAYLIGHT, _FIRST_SUNLESS_DAYLIGHT = 4, 5, 6
+# Turns daylight's seven strata of colour so that warm daylight and other warm light, and likewise cool, have more than
+# a third of all values in common: of three lights a third apart, whatever their kinds, one is warm and one is cool.
+_DAYLIGHT_OFFSET = 1.0 / 12.0
 
 
 @functools.cache
@@ -315,9 +345,13 @@ def _sun_table(turbidity: float, sky_scale: float) -> tuple[list[float], list[fl
     return temperatures, elevations
 
 
-def _sun_sky(azimuth: float, point: Sequence[float], space: LightSpace, choice: Choice) -> light_pb2.LightSource:
+def _sun_sky(
+    point: Sequence[float], space: LightSpace, choice: Choice, soft_share: float, may_be_sunless: bool
+) -> light_pb2.LightSource:
     """Daylight whose colour stratum is met by the sun's height, or by how much of the light the sky gives."""
-    stratum, inside = _stratum(point[3], len(_TEMPERATURE_STRATA))
+    stratum, inside = _stratum((point[3] - _DAYLIGHT_OFFSET) % 1.0, len(_TEMPERATURE_STRATA))
+    if not may_be_sunless:
+        stratum = min(stratum, _FIRST_SUNLESS_DAYLIGHT - 1)
     low, high = _TEMPERATURE_STRATA[stratum]
     turbidities, sun_scale, sky_scale = _DAYLIGHTS[stratum]
     turbidity = choice.pick(turbidities)
@@ -327,7 +361,8 @@ def _sun_sky(azimuth: float, point: Sequence[float], space: LightSpace, choice: 
         elevation = elevations[min(place, len(elevations) - 1)]
     else:
         elevation = 24.0 + 40.0 * point[2]
-    hardness, inside_hardness = _hardness(point[4], space)
+    hardness, inside_hardness = _hardness(point[4], soft_share)
     crisp = hardness == "hard" or (hardness == "soft" and inside_hardness < 0.5)
-    diameter = 18.0 if stratum >= _FIRST_SUNLESS_DAYLIGHT else 0.53 if crisp else 6.0
+    diameter = 18.0 if stratum >= _FIRST_VEILED_DAYLIGHT else 0.53 if crisp else 6.0
+    azimuth = _azimuth(point[1], elevation, space)
     return lights.sun_sky_light(round(azimuth, 1), round(elevation, 1), turbidity, sun_scale, sky_scale, diameter)

@@ -1,5 +1,6 @@
 """Motions for image-to-video: camera moves and moves of the light, as structure and as words."""
 
+import math
 from collections.abc import Callable
 
 from lumenmill.common.v1 import camera_pb2, light_pb2
@@ -7,7 +8,7 @@ from lumenmill.prompter.v1 import prompter_pb2
 
 from lumenmill_prompter import lights
 
-from ._lights import AREA, DIRECTIONAL, ENVIRONMENT_MAP, SUN_SKY, finish_light
+from ._lights import AREA, DIRECTIONAL, ENVIRONMENT_MAP, FRONT_DEG, SUN_SKY, finish_light
 from ._numbers import Choice
 from ._scenes import capitalised
 
@@ -164,6 +165,8 @@ def _color_change(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tupl
 def _sun_move(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light_pb2.LightPath, str]:
     end = _copy(start)
     sun = end.sources[0].sun_sky
+    if not outdoor and abs(sun.sun_azimuth_deg) > FRONT_DEG:
+        return _sun_travel(start, choice, outdoor)  # sinking, it would go behind the wall
     if sun.sun_elevation_deg < 14.0:
         sun.sun_elevation_deg = round(sun.sun_elevation_deg + choice.uniform(18.0, 30.0), 1)
         words = choice.pick(("the sun rises and its light grows whiter", "the sun climbs and the shadows shorten"))
@@ -182,6 +185,8 @@ def _sun_travel(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[
     end = _copy(start)
     sun = end.sources[0].sun_sky
     turn = choice.uniform(60.0, 110.0) * choice.pick((-1.0, 1.0))
+    if not outdoor:
+        turn = math.copysign(turn, -sun.sun_azimuth_deg)  # past the camera's side, not behind the wall
     sun.sun_azimuth_deg = round(lights.wrap_deg(sun.sun_azimuth_deg + turn), 1)
     to = lights.compass_phrase(sun.sun_azimuth_deg, 25.0).removeprefix("from ")
     words = choice.pick(
@@ -213,6 +218,8 @@ def _cross_fade(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[
     """From any light to a warm or cool soft light of another side."""
     azimuth = start.attributes.azimuth_deg if start.attributes.HasField("azimuth_deg") else 0.0
     opposite = lights.wrap_deg(-azimuth if abs(azimuth) > 20.0 else azimuth + choice.pick((-90.0, 90.0)))
+    if not outdoor:
+        opposite = max(-FRONT_DEG, min(FRONT_DEG, opposite))
     was_warm = start.attributes.HasField("color_temperature_k") and start.attributes.color_temperature_k < 5000.0
     color = lights.rgb_of_temperature(9500.0 if was_warm else 2700.0)
     end = light_pb2.Light(sources=[lights.spherical_harmonics_light(round(opposite, 1), 25.0, 0.9, 1.6, color)])

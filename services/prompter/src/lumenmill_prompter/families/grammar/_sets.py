@@ -7,11 +7,12 @@ from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
 
 from ._lexicon import lexicon, scene_spaces
-from ._lights import TEXT, WRITABLE_KINDS, LightSpace, light_space, turned, write_light
+from ._lights import TEXT, WRITABLE_KINDS, LightSpace, light_space, write_light
 from ._motions import camera_motion, light_motion
 from ._numbers import Choice, lattice_point, mix
 from ._scenes import SceneWriter, capitalised
 from ._sentences import relight_instruction
+from ._variants import relight_variants
 
 _IMAGES, _VIDEOS = 1, 2
 
@@ -59,14 +60,10 @@ class SetWriter:
         scene, light, template, space, point = self._scene_and_light(_IMAGES, index)
         about = f"the {scene.subjects[0]}"
         choice = Choice(self._seed, _IMAGES, index)
-        num = brief.num_relight_variants
-        relights = []
-        for variant in range(1, num + 1):
-            other = write_light(turned(point, variant, num), space, choice.bits())
-            other.name = f"{other.name}-{variant}"
-            relights.append(
-                prompter_pb2.RelightPrompt(text=relight_instruction(other.text, about, choice), light=other)
-            )
+        relights = [
+            prompter_pb2.RelightPrompt(text=relight_instruction(other.text, about, choice), light=other)
+            for other in relight_variants(point, light, brief.num_relight_variants, space, choice)
+        ]
         return prompter_pb2.PromptSet(
             id=f"set-{self._seed:x}-{index}",
             image_prompt=_sentence(template, scene.description, light.text),
