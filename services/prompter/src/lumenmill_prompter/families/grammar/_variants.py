@@ -1,0 +1,171 @@
+"""Relight variants of one set: lights that are plainly different from each other and from the set's own.
+
+Variants come in fours. One of four at most is light from all around (environment map or spherical harmonics); the
+others have a direction. Their azimuths go round in equal steps, and so do their colours, hardness and elevations, so
+that each four has warm and cool, hard and soft, and light from different sides, while all lights together stay even.
+"""
+
+import math
+from collections.abc import Sequence
+
+from lumenmill.common.v1 import light_pb2
+
+from lumenmill_prompter import lights
+
+from ._lights import (
+    ENVIRONMENT_MAP,
+    SOFT_ALONE,
+    SOFT_BESIDE_HARMONICS,
+    SPHERICAL_HARMONICS,
+    SUN_SKY,
+    LightSpace,
+    write_light,
+)
+from ._numbers import Choice
+
+_BLOCK = 4
+_AMBIENT = (ENVIRONMENT_MAP, SPHERICAL_HARMONICS)
+_GOLDEN = 0.6180339887
+_MAX_ATTEMPTS = 12
+# What is plain to see: kelvin, hardness, and degrees between lights.
+WARM_BELOW_K, COOL_ABOVE_K = 4200.0, 5300.0
+_COOL_ABOVE_K = {SUN_SKY: 6900.0}  # below, its sun is still a warm white
+HARD_FROM, SOFT_BELOW = 0.75, 0.4
+TWO_SIDES_DEG, OVERHEAD_DEG = 60.0, 72.0
+MIN_ANGLE_DEG = 26.0
+
+
+def relight_variants(
+    point: Sequence[float], own: light_pb2.Light | None, num: int, space: LightSpace, choice: Choice
+) -> list[light_pb2.Light]:
+    """Return `num` lights for a set whose own light, if any, is `own`, at `point` of the unit cube."""
+    written: list[light_pb2.Light] = []
+    while len(written) < num:
+        start = len(written) // _BLOCK * _GOLDEN
+        origin = [(value + start) % 1.0 for value in point]
+        written += _block(origin, own, min(_BLOCK, num - len(written)), space, choice)
+    for variant, light in enumerate(written, 1):
+        light.name = f"{light.name}-{variant}"
+    return written
+
+
+def _block(
+    origin: Sequence[float], own: light_pb2.Light | None, num: int, space: LightSpace, choice: Choice
+) -> list[light_pb2.Light]:
+    """Up to four lights; other elevations and colours are tried until they differ plainly."""
+    wordings = [choice.bits() for _ in range(num)]
+    ambient_place = choice.bits() % _BLOCK
+    best: list[light_pb2.Light] = []
+    best_met = -1
+    for attempt in range(_MAX_ATTEMPTS):
+        written = _attempt(origin, attempt, ambient_place, wordings, space)
+        met = _num_met(written, own)
+        if met > best_met:
+            best, best_met = written, met
+        if met == _NUM_WISHES:
+            break
+    return best
+
+
+def _attempt(
+    origin: Sequence[float], attempt: int, ambient_place: int, wordings: Sequence[int], space: LightSpace
+) -> list[light_pb2.Light]:
+    num = len(wordings)
+    around = tuple(kind for kind in space.slots if kind in _AMBIENT)
+    direct = tuple(kind for kind in space.slots if kind not in _AMBIENT)
+    if not direct:
+        return [write_light(_around(origin, place, num), space, wordings[place]) for place in range(num)]
+    places = [place for place in range(num) if place != ambient_place or not around]
+    ambient_kind = _at(around, origin[0]) if len(places) < num else None
+    soft_share = SOFT_BESIDE_HARMONICS if ambient_kind == SPHERICAL_HARMONICS else SOFT_ALONE
+    kinds = [_at(direct, (origin[0] + index / len(places)) % 1.0) for index in range(len(places))]
+    points = _stratified(origin, attempt, len(places))
+    _deal_hardness(kinds, points, soft_share)
+    by_place = {
+        place: write_light(point, space, wordings[place], kind, soft_share)
+        for place, point, kind in zip(places, points, kinds, strict=True)
+    }
+    if ambient_kind is not None:
+        by_place[ambient_place] = write_light(
+            _around(origin, ambient_place, num), space, wordings[ambient_place], ambient_kind
+        )
+    return [by_place[place] for place in range(num)]
+
+
+def _around(origin: Sequence[float], place: int, num: int) -> list[float]:
+    """The point of light from all around: another one at each place, round the subject in equal steps."""
+    point = [(value + (place + 1) * _GOLDEN) % 1.0 for value in origin]
+    point[1] = (origin[1] + (place + 1) / (num + 1)) % 1.0
+    return point
+
+
+def _at(kinds: Sequence["light_pb2.LightKind.ValueType"], value: float) -> "light_pb2.LightKind.ValueType":
+    return kinds[int(value * len(kinds))]
+
+
+def _stratified(origin: Sequence[float], attempt: int, num: int) -> list[list[float]]:
+    """Points of `num` lights, a `num`-th apart in elevation, colour and hardness, and as far apart in azimuth.
+
+    Each attempt pairs them in another way.
+    """
+    nudge = attempt * 0.1370
+    points = []
+    for index in range(num):
+        colour = index if attempt % 2 else -index
+        offsets = (
+            0.0,
+            (index + 1) / (num + 1),
+            index / num + nudge,
+            colour / num + nudge * 1.7,
+            index / num,
+            index * 0.3247 + 0.17,
+            index * 0.7549 + 0.31,
+        )
+        points.append([(value + offset) % 1.0 for value, offset in zip(origin, offsets, strict=True)])
+    return points
+
+
+def _deal_hardness(kinds: Sequence[int], points: Sequence[list[float]], soft_share: float) -> None:
+    """Give daylight, whose weather decides its hardness, the middle of the points' values, and lamps hard and soft."""
+    middle = (1.0 + soft_share) / 4.0 + soft_share / 2.0
+    values = sorted((point[4] for point in points), key=lambda value: abs(value - middle))
+    order = sorted(range(len(kinds)), key=lambda index: kinds[index] != SUN_SKY)
+    for index, value in zip(order, values, strict=True):
+        points[index][4] = value
+
+
+_NUM_WISHES = 6
+
+
+def _num_met(written: Sequence[light_pb2.Light], own: light_pb2.Light | None) -> int:
+    """How many of the six wishes the lights of a block meet: warm, cool, hard, soft, from two sides, and apart."""
+    looks = [light.attributes for light in written]
+    directed = [look for look in looks if look.kinds[0] not in _AMBIENT]
+    if len(directed) < 2:
+        return _NUM_WISHES
+    hardness = [look.hardness for look in looks if look.HasField("hardness")]
+    everything = [*looks, own.attributes] if own is not None else looks
+    wishes = (
+        any(0.0 < look.color_temperature_k < WARM_BELOW_K for look in directed),
+        any(look.color_temperature_k > _COOL_ABOVE_K.get(look.kinds[0], COOL_ABOVE_K) for look in directed),
+        any(value >= HARD_FROM for value in hardness),
+        any(value < SOFT_BELOW for value in hardness),
+        _from_two_sides(directed),
+        _apart([look for look in everything if look.HasField("azimuth_deg")]),
+    )
+    return sum(wishes)
+
+
+def _from_two_sides(looks: Sequence[light_pb2.LightAttributes]) -> bool:
+    sides = [look.azimuth_deg for look in looks if look.HasField("azimuth_deg") and look.elevation_deg < OVERHEAD_DEG]
+    return any(
+        lights.circular_difference_deg(a, b) >= TWO_SIDES_DEG for place, a in enumerate(sides) for b in sides[place:]
+    )
+
+
+def _apart(looks: Sequence[light_pb2.LightAttributes]) -> bool:
+    vectors = [lights.unit_vector(look.azimuth_deg, look.elevation_deg) for look in looks]
+    limit = math.cos(math.radians(MIN_ANGLE_DEG))
+    return all(
+        a[0] * b[0] + a[1] * b[1] + a[2] * b[2] < limit for place, a in enumerate(vectors) for b in vectors[place + 1 :]
+    )
