@@ -35,7 +35,7 @@ from lumenmill_captioner.words import (
 from ._subject import SubjectReader, evidence_of_picture, is_clip
 
 _FAMILY = "photometric"
-_REVISION = "1.0.0"
+_REVISION = "1.1.0"
 # Fields that are compared as measured even where light is known: a renderer's or camera's exposure is part of them.
 _MEASURED_FIELDS: tuple[AttributeName, ...] = ("intensity_ev", "contrast_ev")
 _KNOWN_FIELDS: tuple[AttributeName, ...] = ("azimuth_deg", "elevation_deg", "hardness", "color_temperature_k")

@@ -97,19 +97,26 @@ def light_space(
     return LightSpace(slots, tuple(environment_maps), outdoor, only_text) if slots else None
 
 
-def write_light(
+def write_light(point: Sequence[float], space: LightSpace, wording: int) -> light_pb2.Light:
+    """Return the light at a point of the unit cube: sources, attributes derived from them, text rendered from them."""
+    light = draft_light(point, space, wording)
+    say_light(light, space, wording)
+    return light
+
+
+def draft_light(
     point: Sequence[float],
     space: LightSpace,
     wording: int,
     kind: "light_pb2.LightKind.ValueType | None" = None,
     soft_share: float | None = None,
 ) -> light_pb2.Light:
-    """Return the light at a point of the unit cube: sources, attributes derived from them, text rendered from them.
+    """Return the light at a point of the unit cube, sources and attributes, still to be said.
 
     Args:
         point: coordinates 0 to 1, in the order of this module's head.
         space: what the request and the scene allow.
-        wording: picks among wordings and rigs of equal meaning.
+        wording: picks among rigs of equal meaning.
         kind: kind of light; absent: the one at `point[0]`, and daylight may be without a sun.
         soft_share: part of area and directional lights that are soft; absent: as many as make all lights even.
     """
@@ -121,16 +128,25 @@ def write_light(
     choice = Choice(wording, kind)
     light = light_pb2.Light()
     light.sources.extend(_sources(kind, point, space, choice, soft_share, may_be_sunless))
-    finish_light(light, choice.bits() % 6, space.outdoor)
+    light.attributes.CopyFrom(lights.derive_attributes(light))
+    return light
+
+
+def say_light(light: light_pb2.Light, space: LightSpace, wording: int) -> None:
+    """Fill text and name of a draft; of light in words alone the sources then go."""
+    _say(light, (wording >> 7) % 6, space.outdoor)
     if space.as_text:
         del light.sources[:]
         light.attributes.kinds[:] = [TEXT]
-    return light
 
 
 def finish_light(light: light_pb2.Light, variant: int, outdoor: bool) -> None:
     """Fill attributes, text and name from the sources."""
     light.attributes.CopyFrom(lights.derive_attributes(light))
+    _say(light, variant, outdoor)
+
+
+def _say(light: light_pb2.Light, variant: int, outdoor: bool) -> None:
     light.text = lights.light_phrase(light, variant, outdoor)
     light.name = _name(light)
 

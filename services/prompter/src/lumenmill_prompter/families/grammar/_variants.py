@@ -19,7 +19,8 @@ from ._lights import (
     SPHERICAL_HARMONICS,
     SUN_SKY,
     LightSpace,
-    write_light,
+    draft_light,
+    say_light,
 )
 from ._numbers import Choice
 
@@ -64,6 +65,8 @@ def _block(
             best, best_met = written, met
         if met == _NUM_WISHES:
             break
+    for light, wording in zip(best, wordings, strict=True):
+        say_light(light, space, wording)
     return best
 
 
@@ -74,7 +77,7 @@ def _attempt(
     around = tuple(kind for kind in space.slots if kind in _AMBIENT)
     direct = tuple(kind for kind in space.slots if kind not in _AMBIENT)
     if not direct:
-        return [write_light(_around(origin, place, num), space, wordings[place]) for place in range(num)]
+        return [draft_light(_around(origin, place, num), space, wordings[place]) for place in range(num)]
     places = [place for place in range(num) if place != ambient_place or not around]
     ambient_kind = _at(around, origin[0]) if len(places) < num else None
     soft_share = SOFT_BESIDE_HARMONICS if ambient_kind == SPHERICAL_HARMONICS else SOFT_ALONE
@@ -82,11 +85,11 @@ def _attempt(
     points = _stratified(origin, attempt, len(places))
     _deal_hardness(kinds, points, soft_share)
     by_place = {
-        place: write_light(point, space, wordings[place], kind, soft_share)
+        place: draft_light(point, space, wordings[place], kind, soft_share)
         for place, point, kind in zip(places, points, kinds, strict=True)
     }
     if ambient_kind is not None:
-        by_place[ambient_place] = write_light(
+        by_place[ambient_place] = draft_light(
             _around(origin, ambient_place, num), space, wordings[ambient_place], ambient_kind
         )
     return [by_place[place] for place in range(num)]
