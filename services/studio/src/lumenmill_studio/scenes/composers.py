@@ -267,10 +267,12 @@ def room(wanted: Wanted, rng: Rng) -> Composition:
                 role="backdrop",
             )
         )
-    frame_low, frame_high = np.array([-width / 2 + 0.5, 0, -1.6]), np.array([width / 2 - 0.5, 2.35, 0.8])
+    # The furniture with some of its room around it; never more than the room, never so little that it is lost.
+    frame_low = np.array([max(-width / 2 + 0.5, lower[0] - 0.8), 0, -1.6])
+    frame_high = np.array([min(width / 2 - 0.5, upper[0] + 0.8), float(np.clip(upper[1] + 0.7, 1.5, 2.35)), 0.8])
     camera = framing(frame_low, frame_high, float(rng.uniform(26, 31)), float(rng.uniform(6, 12)), 0.86)
     center_y = float(lower[1] + upper[1]) / 2
-    camera = replace(camera, aim_y=round(1.12 - center_y, 4))
+    camera = replace(camera, aim_y=round(0.48 * float(frame_high[1]) - center_y, 4))
     return _finished(objects, pieces, lower, upper, camera)
 
 
