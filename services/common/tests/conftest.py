@@ -21,8 +21,8 @@ def family(store: ArtifactStore) -> TinyFamily:
 
 
 @pytest.fixture
-def jobs() -> JobQueue:
-    return JobQueue("tiny", max_queue_length=2, grace_period_s=0.3, max_batch_size=4)
+def jobs(store: ArtifactStore) -> JobQueue:
+    return JobQueue("tiny", max_queue_length=2, grace_period_s=0.3, max_batch_size=4, store=store)
 
 
 @pytest.fixture

@@ -97,6 +97,13 @@ def test_a_flipped_bit_is_found(store: ArtifactStore) -> None:
         store.read_bytes(artifact)
 
 
+def test_a_damaged_artifact_is_mended_by_storing_it_again(store: ArtifactStore) -> None:
+    artifact = store.put_bytes(b"precious", "text/plain")
+    Path(artifact.uri.removeprefix("file://")).write_bytes(b"previous")
+    store.put_bytes(b"precious", "text/plain")
+    assert store.read_bytes(artifact) == b"precious"
+
+
 def test_links_are_not_followed(store: ArtifactStore, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     uri = store.uri_for("b" * 64, "text/plain")

@@ -44,6 +44,15 @@ async def test_the_same_id_joins_the_running_job_and_later_gets_its_result(
     assert family.prompts_done == ["once"]
 
 
+async def test_media_come_inline_for_callers_that_ask_and_only_for_them(service: Service) -> None:
+    async with running_service(service) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        request = request_for("a lemon")
+        request.job.inline_results = True
+        assert image_of(await call_heavy(stub.GenerateImages, request)).inline_data == b"a lemon"
+        assert not image_of(await call_heavy(stub.GenerateImages, request_for("a lemon"))).HasField("inline_data")
+
+
 async def test_the_same_id_with_another_request_is_refused(service: Service) -> None:
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)

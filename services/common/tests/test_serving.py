@@ -81,6 +81,17 @@ async def test_requests_out_of_bounds_are_refused_with_the_field(service: Servic
     assert refused.value.violations[0][1]
 
 
+async def test_a_request_with_many_problems_is_refused_as_what_it_is(service: Service) -> None:
+    lights = [{"area": {"irradiance": -1, "azimuth_deg": 1e9}} for _ in range(16)]
+    request = imager_pb2.GenerateImagesRequest(
+        prompt="x", job={"request_id": "id"}, light={"sources": lights}, scene={"subjects": ["s" * 200] * 32}
+    )
+    async with running_service(service) as channel:
+        with pytest.raises(errors.InvalidArgumentError) as refused:
+            await call_heavy(imager_pb2_grpc.ImagerServiceStub(channel).GenerateImages, request)
+    assert refused.value.violations[-1][1].startswith("and ")
+
+
 async def test_a_service_with_a_token_refuses_others_but_answers_probes(service: Service, tmp_path) -> None:
     (tmp_path / "token").write_text("s3cret\n")
     settings = ServiceSettings(listen_address="127.0.0.1:0", token_file=tmp_path / "token", drain_s=0.0)

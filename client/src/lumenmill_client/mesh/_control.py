@@ -88,7 +88,7 @@ async def _with_health(services: list[dict[str, Any]]) -> tuple[ServiceStatus, .
 async def _health(address: str | None) -> str:
     if not address:
         return "DOWN"
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with connect(address, SecuritySettings()) as channel:
         check: Any = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]  # absent from its stubs
         try:
             request = health_pb2.HealthCheckRequest()

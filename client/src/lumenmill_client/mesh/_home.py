@@ -53,7 +53,8 @@ class Home:
 
     def make(self) -> None:
         """Makes the folders; only this user may look into them."""
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)
         for folder in (self.root / "run", self.root / "logs", self.store):
             folder.mkdir(exist_ok=True)
 

@@ -11,8 +11,8 @@ import grpc
 from google.protobuf.message import Message
 
 from lumenmill_common._client_interceptors import client_interceptors
-from lumenmill_common.errors import LumenmillError, UnavailableError
-from lumenmill_common.serve import MAX_MESSAGE_BYTES
+from lumenmill_common.errors import LumenmillError, ResourceExhaustedError, UnavailableError
+from lumenmill_common.serve import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.status import error_from_rpc, is_from_service
 
@@ -44,6 +44,7 @@ _SERVICE_CONFIG = json.dumps(
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.service_config", _SERVICE_CONFIG),
     # A call may wait an hour for its next event: find out by pings whether the other side still lives.
     ("grpc.keepalive_time_ms", 30_000),
@@ -161,7 +162,8 @@ async def _with_retries(
         num_refused, num_silent = num_refused + refused, num_silent + (not refused)
         asked_for_s = getattr(error, "retry_delay_s", None)
         attempt = max(num_refused, num_silent)
-        if asked_for_s is None or attempt >= retry.max_attempts:
+        permanent = asked_for_s is None or (isinstance(error, ResourceExhaustedError) and asked_for_s == 0.0)
+        if permanent or attempt >= retry.max_attempts:
             raise error
         if on_retry:
             on_retry(error)

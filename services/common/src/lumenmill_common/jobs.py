@@ -7,6 +7,7 @@ again, and is then cancelled at its next step.
 
 import asyncio
 import contextlib
+import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
@@ -18,9 +19,12 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from lumenmill.common.v1.generation_pb2 import JobOptions, Queued
 
+from lumenmill_common._inline import with_inline_media
 from lumenmill_common._job import Job, JobContext
+from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.errors import (
     CancelledError,
+    FailedPreconditionError,
     InternalError,
     InvalidArgumentError,
     LumenmillError,
@@ -43,6 +47,8 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 
 # Finished results that are remembered at most; they hold references to artifacts, not media.
 _MAX_FINISHED = 4096
+# Time that a cancelled job gets to reach its next step when the service stops.
+_LAST_STEP_S = 10.0
 
 
 class HeavyRequest(Protocol):
@@ -89,7 +95,10 @@ class JobQueue:
         grace_period_s: float = 60.0,
         result_ttl_s: float = 900.0,
         max_batch_size: int = 1,
+        store: ArtifactStore | None = None,
     ) -> None:
+        """`store` is where media are read for callers that ask for `inline_results`; without one they are refused."""
+        self._store = store
         self.name, self.num_workers, self.max_queue_length = name, num_workers, max_queue_length
         self._grace_period_s, self._result_ttl_s, self._max_batch_size = grace_period_s, result_ttl_s, max_batch_size
         self._jobs: dict[str, Job] = {}
@@ -113,7 +122,7 @@ class JobQueue:
         self._dispatchers = [asyncio.create_task(self._dispatch(worker)) for worker in self._workers]
 
     async def stop(self, drain_s: float) -> None:
-        """Takes no new jobs, refuses the waiting ones, gives running ones `drain_s` seconds, then cancels them."""
+        """Takes no new jobs and refuses the waiting ones; running ones get `drain_s` seconds, then 10 s to stop."""
         self._draining = True
         for job, _ in self._take_all_waiting():
             self._finish(job, error=UnavailableError("the service is shutting down"))
@@ -122,12 +131,14 @@ class JobQueue:
                 await self._until_idle()
         for job in self._running():
             job.cancelled.set()
-        await self._until_idle()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_STEP_S):
+                await self._until_idle()
         for dispatcher in self._dispatchers:
             dispatcher.cancel()
         await asyncio.gather(*self._dispatchers, return_exceptions=True)
         for worker in self._workers:
-            worker.shutdown(wait=True)
+            worker.shutdown(wait=False, cancel_futures=True)
 
     def cancel(self, request_id: str) -> bool:
         """Cancels the waiting or running jobs with a request id; whether there was one."""
@@ -154,9 +165,17 @@ class JobQueue:
         job = self._attach(request, work)
         try:
             async for event in self._events(job):
-                yield response_type(**{_event_name(event, response_type): event})
+                told = await self._as_asked(event, job, request.job)
+                yield response_type(**{_event_name(told, response_type): told})
         finally:
             self._detach(job)
+
+    async def _as_asked(self, event: Message, job: Job, options: JobOptions) -> Message:
+        if not options.inline_results or event is not job.result:
+            return event
+        if self._store is None:
+            raise FailedPreconditionError("this service has no store to read media from", "job.inline_results")
+        return await asyncio.to_thread(with_inline_media, event, self._store)
 
     def _attach(self, request: HeavyRequest, work: Work | BatchWork) -> Job:
         self._forget_old()
@@ -332,6 +351,7 @@ def jobs_from(settings: ServiceSettings, name: str, max_batch_size: int = 1) -> 
         grace_period_s=settings.grace_period_s,
         result_ttl_s=settings.result_ttl_s,
         max_batch_size=max_batch_size,
+        store=open_store_from(settings),
     )
 
 
@@ -354,7 +374,7 @@ def _fingerprint(message: Message) -> bytes:
     bare = type(message)()
     bare.CopyFrom(message)
     bare.ClearField("job")
-    return bare.SerializeToString(deterministic=True)
+    return hashlib.sha256(bare.SerializeToString(deterministic=True)).digest()
 
 
 def _event_name(event: Message, response_type: type[Message]) -> str:

@@ -24,16 +24,19 @@ from lumenmill_common.jobs import JobQueue
 from lumenmill_common.settings import ServiceSettings
 from lumenmill_common.telemetry import MODEL_LOAD_DURATION, configure_logging, get_logger, serve_metrics
 
-__all__ = ["MAX_MESSAGE_BYTES", "Contract", "Service", "serve", "serving"]
+__all__ = ["MAX_MESSAGE_BYTES", "MAX_METADATA_BYTES", "Contract", "Service", "serve", "serving"]
 
 _log = get_logger(__name__)
 _HealthStatus = health_pb2.HealthCheckResponse
 
 # Room for several inline artifacts of 3 MiB; the library's own limit is 4 MiB.
 MAX_MESSAGE_BYTES = 32 << 20
+# Errors name every wrong field in their trailers.
+MAX_METADATA_BYTES = 64 << 10
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     # Two processes must never share a port unnoticed.
     ("grpc.so_reuseport", 0),
     # Connections are renewed now and then, so that clients find pods that were added; running streams are not cut.
@@ -129,7 +132,8 @@ def _write_addresses(file: Path, settings: ServiceSettings, port: int, metrics_p
 async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Event | None = None) -> AsyncIterator[int]:
     """Serves inside the block and yields the bound port; health says SERVING. Leaving the block drains.
 
-    The port is open while the model loads and health says NOT_SERVING. A `stop` that is set meanwhile ends the wait.
+    The port is open while the model loads and health says NOT_SERVING. A `stop` that is set meanwhile is heeded as soon
+    as it has loaded.
 
     Raises:
         UnavailableError: the port cannot be bound.

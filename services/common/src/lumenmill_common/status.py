@@ -21,6 +21,8 @@ from lumenmill_common.errors import (
 
 __all__ = ["error_from_rpc", "is_from_service", "rich_status"]
 
+# Trailers of a call have limits of their own; a recipe with a hundred problems must not become a transport error.
+_MAX_MESSAGE, _MAX_VIOLATIONS, _MAX_PROBLEM = 1500, 24, 300
 _DETAILS_KEY = "grpc-status-details-bin"
 _log = structlog.get_logger(__name__)
 
@@ -40,6 +42,7 @@ def rich_status(
         code, message, details = error.code, error.message, _details_of(error)
     if request_id:
         details.append(_pack(error_details_pb2.RequestInfo(request_id=request_id)))
+    message = message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]} …"
     status = status_pb2.Status(code=code.value[0], message=message, details=details)
     return code, message, ((_DETAILS_KEY, status.SerializeToString()),)
 
@@ -47,7 +50,7 @@ def rich_status(
 def _details_of(error: LumenmillError) -> list[any_pb2.Any]:
     if isinstance(error, InvalidArgumentError):
         bad_request = error_details_pb2.BadRequest()
-        for field, problem in error.violations:
+        for field, problem in _within_bounds(error.violations):
             bad_request.field_violations.add(field=field, description=problem)
         return [_pack(bad_request)]
     if isinstance(error, FailedPreconditionError):
@@ -59,6 +62,12 @@ def _details_of(error: LumenmillError) -> list[any_pb2.Any]:
         delay.FromNanoseconds(int(error.retry_delay_s * 1e9))
         return [_pack(error_details_pb2.RetryInfo(retry_delay=delay))]
     return []
+
+
+def _within_bounds(violations: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    told = [(field[:_MAX_PROBLEM], problem[:_MAX_PROBLEM]) for field, problem in violations[:_MAX_VIOLATIONS]]
+    num_left = len(violations) - len(told)
+    return [*told, ("", f"and {num_left} more")] if num_left else told
 
 
 def _pack(message: Message) -> any_pb2.Any:
@@ -79,7 +88,8 @@ def error_from_rpc(error: grpc.RpcError) -> LumenmillError:
         kind = OutOfRangeError if code is grpc.StatusCode.OUT_OF_RANGE else InvalidArgumentError
         return kind(*violations[0], *violations[1:])
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return ResourceExhaustedError(message, _retry_delay_s(status, default_s=5.0))
+        # Without a delay it comes from gRPC itself: a message too large, which no retry makes smaller.
+        return ResourceExhaustedError(message, _retry_delay_s(status, default_s=0.0))
     if code is grpc.StatusCode.UNAVAILABLE:
         return UnavailableError(message, _retry_delay_s(status, default_s=0.0))
     return _SIMPLE.get(code, errors.InternalError)(message)

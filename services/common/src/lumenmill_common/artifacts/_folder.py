@@ -1,6 +1,6 @@
 """A store in a folder: the embedded default."""
 
-import errno
+import hashlib
 import os
 import shutil
 import tempfile
@@ -9,19 +9,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from lumenmill_common.artifacts._layout import OBJECTS, is_key
+from lumenmill_common.artifacts._layout import OBJECTS, digest_of_key, is_key
+from lumenmill_common.artifacts._os_errors import os_errors_mapped
 from lumenmill_common.artifacts._store import ArtifactStore, StoredObject
-from lumenmill_common.errors import (
-    LumenmillError,
-    NotFoundError,
-    PermissionDeniedError,
-    ResourceExhaustedError,
-    UnavailableError,
-)
 
 __all__ = ["FolderStore"]
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class FolderStore(ArtifactStore):
@@ -30,22 +22,18 @@ class FolderStore(ArtifactStore):
     def __init__(self, root: Path) -> None:
         self._root = root.expanduser().resolve()
         super().__init__(self._root.as_uri())
-        try:
+        with os_errors_mapped(str(self._root)):
             (self._root / OBJECTS).mkdir(parents=True, exist_ok=True)
             (self._root / "incoming").mkdir(exist_ok=True)
-        except OSError as error:
-            raise _mapped(error, str(self._root)) from error
 
     def _open(self, key: str) -> BinaryIO:
         folder, name = (self._root / key).parent, Path(key).name
-        try:
+        with os_errors_mapped(key):
             folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 file_fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd)
             finally:
                 os.close(folder_fd)
-        except OSError as error:
-            raise _mapped(error, key) from error
         return os.fdopen(file_fd, "rb")
 
     def _open_range(self, key: str, offset_bytes: int, length_bytes: int) -> BinaryIO:
@@ -55,14 +43,12 @@ class FolderStore(ArtifactStore):
 
     def _write(self, key: str, path: Path) -> None:
         target = self._root / key
-        try:
-            if target.is_file() and not target.is_symlink() and target.stat().st_size == path.stat().st_size:
+        with os_errors_mapped(key):
+            if _is_whole(target, key):
                 os.utime(target)
                 return
             target.parent.mkdir(exist_ok=True)
             self._copy_whole(path, target)
-        except OSError as error:
-            raise _mapped(error, key) from error
 
     def _copy_whole(self, path: Path, target: Path) -> None:
         incoming_fd, incoming = tempfile.mkstemp(dir=self._root / "incoming")
@@ -99,20 +85,13 @@ class FolderStore(ArtifactStore):
 
     def check(self) -> None:
         """Writes and removes a file."""
-        try:
-            with tempfile.NamedTemporaryFile(dir=self._root / "incoming"):
-                pass
-        except OSError as error:
-            raise _mapped(error, str(self._root)) from error
+        with os_errors_mapped(str(self._root)), tempfile.NamedTemporaryFile(dir=self._root / "incoming"):
+            pass
 
 
-def _mapped(error: OSError, what: str) -> LumenmillError:
-    if error.errno in _FULL:
-        return ResourceExhaustedError(f"the artifact store is full ({error.strerror})", retry_delay_s=30.0)
-    if isinstance(error, FileNotFoundError):
-        return NotFoundError(f"no artifact {what} in the store")
-    if isinstance(error, PermissionError):
-        return PermissionDeniedError(f"the artifact store does not allow access to {what}")
-    if error.errno in {errno.ELOOP, errno.ENOTDIR}:
-        return NotFoundError(f"{what} is not an artifact of the store")
-    return UnavailableError(f"the artifact store failed on {what}: {error.strerror}")
+def _is_whole(target: Path, key: str) -> bool:
+    """Whether a stored file is there and undamaged; a damaged one is written again."""
+    if target.is_symlink() or not target.is_file():
+        return False
+    with target.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == digest_of_key(key)

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, ImageFacts, MeshFacts, VideoFacts
 
 from lumenmill_common.artifacts._layout import OBJECTS, digest_of_key, is_key, key_of, media_type_of
+from lumenmill_common.artifacts._os_errors import os_errors_mapped
 from lumenmill_common.errors import DataLossError, InvalidArgumentError, NotFoundError, OutOfRangeError
 
 __all__ = ["CHUNK_BYTES", "ArtifactStore", "StoredObject"]
@@ -93,8 +94,9 @@ class ArtifactStore(ABC):
             UnavailableError: the store does not answer.
         """
         with tempfile.NamedTemporaryFile(prefix="lumenmill-") as file:
-            file.write(data)
-            file.flush()
+            with os_errors_mapped("temporary files"):
+                file.write(data)
+                file.flush()
             return self.put_file(
                 Path(file.name),
                 media_type,
@@ -184,7 +186,8 @@ class ArtifactStore(ABC):
             path = Path(folder) / f"artifact{extension}"
             with path.open("wb") as file:
                 for chunk in self.iter_chunks(artifact, field=field):
-                    file.write(chunk)
+                    with os_errors_mapped("temporary files"):
+                        file.write(chunk)
             yield path
 
     @contextmanager

@@ -1,0 +1,38 @@
+"""What a failure of the local file system means to a caller of the store."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lumenmill_common.errors import (
+    LumenmillError,
+    NotFoundError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    UnavailableError,
+)
+
+__all__ = ["os_errors_mapped"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def os_errors_mapped(what: str) -> Iterator[None]:
+    """Turns an OSError of the block into the error of our family that it stands for; `what` names what was touched."""
+    try:
+        yield
+    except OSError as error:
+        raise _mapped(error, what) from error
+
+
+def _mapped(error: OSError, what: str) -> LumenmillError:
+    if error.errno in _FULL:
+        return ResourceExhaustedError(f"no space left for {what} ({error.strerror})", retry_delay_s=30.0)
+    if isinstance(error, FileNotFoundError):
+        return NotFoundError(f"no artifact {what} in the store")
+    if isinstance(error, PermissionError):
+        return PermissionDeniedError(f"the artifact store does not allow access to {what}")
+    if error.errno in {errno.ELOOP, errno.ENOTDIR}:
+        return NotFoundError(f"{what} is not an artifact of the store")
+    return UnavailableError(f"the artifact store failed on {what}: {error.strerror}")
