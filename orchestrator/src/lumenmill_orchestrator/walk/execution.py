@@ -1,7 +1,6 @@
 """One computation: looked up, waited for, or made by a call that is tried again as its failures allow."""
 
 import asyncio
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,15 +9,7 @@ from typing import Any
 from google.protobuf.message import Message
 from lumenmill.common.v1 import model_pb2
 from lumenmill_common.calls import RetryPolicy, call_heavy
-from lumenmill_common.errors import (
-    CancelledError,
-    DataLossError,
-    DeadlineExceededError,
-    InternalError,
-    LumenmillError,
-    ResourceExhaustedError,
-    UnavailableError,
-)
+from lumenmill_common.errors import CancelledError, DeadlineExceededError, LumenmillError, UnavailableError
 
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.mesh import Lanes, Mesh
@@ -26,20 +17,11 @@ from lumenmill_orchestrator.recipe import Node
 from lumenmill_orchestrator.storage import ResultReader
 from lumenmill_orchestrator.walk.active import ActiveRun
 from lumenmill_orchestrator.walk.keys import content_key, request_id_of
+from lumenmill_orchestrator.walk.patience import Patience, backoff_s
 
 __all__ = ["Computation", "NodeExecutor", "Turn"]
 
 _ONCE = RetryPolicy(max_attempts=1)
-_FIRST_BACKOFF_S = 0.2
-_LONGEST_BACKOFF_S = 15.0
-# Failures that may pass when the same call is made again, and how many attempts they get. UNAVAILABLE has the patience
-# of the settings instead, and a full queue is waited for without end, for the model is there and working.
-_ATTEMPTS: dict[type[LumenmillError], int] = {
-    InternalError: 3,
-    DataLossError: 2,
-    DeadlineExceededError: 2,
-    CancelledError: 3,
-}
 
 
 @dataclass(frozen=True)
@@ -87,23 +69,6 @@ class _Stopwatch:
         return time.perf_counter() - self._since_s
 
 
-class _Attempts:
-    """Attempts of one call; a connection that breaks after news is taken up again without returning to us."""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self.num = 0
-
-    def again(self, error: LumenmillError) -> None:
-        """The call was taken up again."""
-        self.num += 1
-        self.count(error)
-
-    def count(self, error: LumenmillError) -> None:
-        """An attempt failed."""
-        metrics.RETRIES.labels(self._model, error.code.name).inc()
-
-
 class NodeExecutor:
     """Makes computations, each content key once."""
 
@@ -143,7 +108,7 @@ class NodeExecutor:
                 return await self._mesh.describe(name)
             except UnavailableError as error:
                 attempt += 1
-                delay_s = _backoff_s(attempt, error)
+                delay_s = backoff_s(attempt, error)
                 if time.monotonic() + delay_s > give_up_s:
                     return error
                 await asyncio.sleep(delay_s)
@@ -220,41 +185,27 @@ class NodeExecutor:
     async def _attempts(
         self, node: Node, request: Message, on_event: Callable[[Any], None]
     ) -> tuple[Message | LumenmillError, int]:
-        give_up_s = time.monotonic() + self._patience_s
-        attempts = _Attempts(node.model)
+        patience, num_attempts = Patience(self._patience_s), 0
+
+        def on_news(response: Any) -> None:
+            patience.news()
+            on_event(response)
+
         while True:
-            attempts.num += 1
+            num_attempts += 1
             try:
                 stub = self._mesh.get(node.model).stub(node.method)
-                result = await call_heavy(
-                    stub, request, on_event=on_event, on_retry=attempts.again, timeout_s=node.timeout_s, retry=_ONCE
-                )
+                result = await call_heavy(stub, request, on_event=on_news, timeout_s=node.timeout_s, retry=_ONCE)
             except TimeoutError:
                 error: LumenmillError = DeadlineExceededError(f"no result within {node.timeout_s} s")
             except LumenmillError as failed:
                 error = failed
             else:
-                return result, attempts.num
-            attempts.count(error)
-            delay_s = self._delay_before_retry_s(error, attempts.num, give_up_s)
+                return result, num_attempts
+            metrics.RETRIES.labels(node.model, error.code.name).inc()
+            delay_s = patience.delay_s(error)
             if delay_s is None:
-                return error, attempts.num
+                return error, num_attempts
             if isinstance(error, UnavailableError):
                 self._mesh.doubt(node.model)
             await asyncio.sleep(delay_s)
-
-    @staticmethod
-    def _delay_before_retry_s(error: LumenmillError, attempt: int, give_up_s: float) -> float | None:
-        """Seconds until the next attempt, or None when there is to be none."""
-        delay_s = _backoff_s(attempt, error)
-        if isinstance(error, ResourceExhaustedError):
-            return delay_s
-        if isinstance(error, UnavailableError):
-            return delay_s if time.monotonic() + delay_s <= give_up_s else None
-        return delay_s if attempt < _ATTEMPTS.get(type(error), 1) else None
-
-
-def _backoff_s(attempt: int, error: LumenmillError) -> float:
-    asked_for_s = float(getattr(error, "retry_delay_s", 0.0))
-    backoff_s = min(_FIRST_BACKOFF_S * 2.0 ** min(attempt - 1, 16), _LONGEST_BACKOFF_S)
-    return max(asked_for_s, backoff_s) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads callers, no secret
