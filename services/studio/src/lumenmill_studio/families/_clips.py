@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from google.protobuf import json_format
@@ -21,8 +22,8 @@ from numpy.typing import NDArray
 from lumenmill_studio.families._limits import MAX_NUM_FRAMES
 from lumenmill_studio.families._results import Recorder, put_clip, put_shown
 from lumenmill_studio.families._scene_access import Lighting, LightReader, Scene, read_scene, size_of, stored_scene
-from lumenmill_studio.families._stills import parameters
-from lumenmill_studio.light.basis import Image, unpacked
+from lumenmill_studio.families._stills import given_basis, parameters
+from lumenmill_studio.light.basis import Image, Key
 from lumenmill_studio.light.motion import frame_lights
 from lumenmill_studio.media import h264
 from lumenmill_studio.presets import Preset, preset_named
@@ -67,12 +68,12 @@ class Clips:
         with job.stage("build"):
             scene = self._scene(request)
             frames = self._frames(request, scene, preset, size_px, num_frames)
-            self._take_basis(request, scene)
+            given = given_basis(self.store, request, scene)
         with tempfile.TemporaryDirectory(prefix="lumenmill-clip-") as folder:
             shape = (num_frames, size_px[1], size_px[0], 3)
             linear = np.memmap(Path(folder) / "frames.f16", np.float16, "w+", shape=shape)
             with job.stage("render"):
-                for index, picture in enumerate(rendered(self.engine, scene, frames, job)):
+                for index, picture in enumerate(rendered(self.engine, scene, frames, job, given=given)):
                     linear[index] = picture
             with job.stage("encode"):
                 exposure_ev = _metered_ev(linear)
@@ -152,13 +153,6 @@ class Clips:
             for light in frame_lights(request.light_path, num_frames, preset.video.light_stop_frames)
         ]
 
-    def _take_basis(self, request: video_pb2.GenerateVideoRequest, scene: Scene) -> None:
-        if request.HasField("light_basis"):
-            for key, picture in unpacked(
-                self.store.read_bytes(request.light_basis, field="light_basis"), scene.sha256
-            ).items():
-                self.engine.pictures.put(key, picture)
-
     def _put_truth(self, scene: Scene, preset: Preset, frames: list[Frame], exposure_ev: float) -> Artifact:
         lines = [
             json.dumps(_truth(scene, preset, index, len(frames), frame, exposure_ev), sort_keys=True)
@@ -168,14 +162,23 @@ class Clips:
 
 
 def rendered(
-    engine: Engine, scene: Scene, frames: list[Frame], job: JobContext, *, shading: bool = False
+    engine: Engine,
+    scene: Scene,
+    frames: list[Frame],
+    job: JobContext,
+    *,
+    shading: bool = False,
+    given: Mapping[Key, Image] = MappingProxyType({}),
 ) -> Iterator[Image]:
-    """The linear picture (H, W, 3) of each frame: from a basis where the camera stands still, else traced."""
+    """The linear picture (H, W, 3) of each frame: from a basis where the camera stands still, else traced.
+
+    ``given`` are the caller's own pictures, taken before any other.
+    """
     still = all(frame.view == frames[0].view for frame in frames)
     for index, frame in enumerate(frames):
         job.progress("render", index, len(frames))
         draw = engine.light if still else engine.direct
-        yield draw(scene.data, frame.view, frame.lighting.parts, job.check_cancelled, shading=shading)
+        yield draw(scene.data, frame.view, frame.lighting.parts, job.check_cancelled, shading=shading, given=given)
 
 
 def _metered_ev(linear: NDArray[np.float16]) -> float:

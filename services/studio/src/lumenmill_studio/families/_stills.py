@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
@@ -11,20 +12,19 @@ from lumenmill.common.v1.camera_pb2 import Camera
 from lumenmill.common.v1.scene_pb2 import SceneDescription
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill.relighter.v1 import relighter_pb2
+from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 
 from lumenmill_studio.families._results import Recorder, put_picture
 from lumenmill_studio.families._scene_access import Lighting, LightReader, Scene, read_scene, size_of, stored_scene
-from lumenmill_studio.light.basis import MEDIA_TYPE, Image, Key, packed, unpacked
+from lumenmill_studio.light.basis import MAX_BASIS_BYTES, MEDIA_TYPE, Image, Key, packed, unpacked
 from lumenmill_studio.light.sources import MAX_SEPARATE_HARMONICS, num_distinct_harmonics
 from lumenmill_studio.presets import Preset, preset_named
 from lumenmill_studio.render.camera import pose_of, viewpoint_of
 from lumenmill_studio.render.engine import Engine, View, view_of
 from lumenmill_studio.scenes.compose import compose
-
-_MAX_BASIS_BYTES = 2 << 30
 
 
 @dataclass(frozen=True)
@@ -96,16 +96,14 @@ class Stills:
                 else (preset.width_px, preset.height_px)
             )
             size_px = size_of(request.width_px, request.height_px, default_px)
-            known = self._known(request, scene)
-            for key, picture in known.items():
-                self.engine.pictures.put(key, picture)
+            known = given_basis(self.store, request, scene)
             plans = self._plans(request, scene, preset, size_px, known)
         used: dict[Key, Image] = dict(known)
         variants = []
         for index, (view, lighting) in enumerate(plans):
             job.progress("relight", index, len(plans))
             with job.stage("render"):
-                linear = render(self.engine, scene, view, lighting, job, used)
+                linear = render(self.engine, scene, view, lighting, job, used, given=known)
             with job.stage("encode"):
                 shown, kept = put_picture(self.store, linear)
             camera = Camera(viewpoint=viewpoint_of(view.pose, scene.spec.camera))
@@ -116,12 +114,6 @@ class Stills:
         with job.stage("encode"):
             basis = self.store.put_bytes(packed(scene.sha256, used.items()), MEDIA_TYPE)
         return relighter_pb2.RelightResult(variants=variants, light_basis=basis)
-
-    def _known(self, request: relighter_pb2.RelightRequest, scene: Scene) -> dict[Key, Image]:
-        if not request.HasField("light_basis"):
-            return {}
-        data = self.store.read_bytes(request.light_basis, field="light_basis", max_bytes=_MAX_BASIS_BYTES)
-        return unpacked(data, scene.sha256)
 
     def _plans(
         self,
@@ -163,6 +155,20 @@ class Stills:
         return plans
 
 
+def given_basis(
+    store: ArtifactStore, request: relighter_pb2.RelightRequest | video_pb2.GenerateVideoRequest, scene: Scene
+) -> dict[Key, Image]:
+    """The pictures of the request's light basis, for this request alone; empty without one.
+
+    Raises:
+        InvalidArgumentError: it is no basis of the scene; names ``light_basis``.
+    """
+    if not request.HasField("light_basis"):
+        return {}
+    data = store.read_bytes(request.light_basis, field="light_basis", max_bytes=MAX_BASIS_BYTES)
+    return unpacked(data, scene.sha256)
+
+
 def refuse_path(camera: Camera | None, field: str) -> None:
     """Stills have no camera moves.
 
@@ -184,14 +190,18 @@ def render(
     used: dict[Key, Image] | None = None,
     *,
     shading: bool = False,
+    given: Mapping[Key, Image] = MappingProxyType({}),
 ) -> Image:
-    """The linear picture (H, W, 3) under a light; the unit pictures that it took are added to ``used``."""
+    """The linear picture (H, W, 3) under a light; the unit pictures that it took are added to ``used``.
+
+    ``given`` are the caller's own pictures, taken before any other.
+    """
     for index, part in enumerate(lighting.parts):
         job.progress("render", index, len(lighting.parts))
-        picture = engine.picture(scene.data, view, part.unit, job.check_cancelled, shading=shading)
+        picture = engine.picture(scene.data, view, part.unit, job.check_cancelled, shading=shading, given=given)
         if used is not None:
             used[(view.key, scene.sha256 + part.unit.key)] = picture
-    return engine.light(scene.data, view, lighting.parts, job.check_cancelled, shading=shading)
+    return engine.light(scene.data, view, lighting.parts, job.check_cancelled, shading=shading, given=given)
 
 
 def parameters(view: View) -> dict[str, Any]:

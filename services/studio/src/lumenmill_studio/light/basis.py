@@ -9,7 +9,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import lzma
+import re
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
 
@@ -23,6 +26,13 @@ Image = NDArray[np.float32]
 
 MEDIA_TYPE = "application/vnd.lumenmill.light-basis+zip"
 _FORMAT, _VERSION = "lumenmill.light-basis", 1
+MAX_BASIS_BYTES = 2 << 30
+_MAX_ENTRIES = 2048
+_MAX_INDEX_BYTES = 16 << 20
+_MAX_SIDE_PX = 4096
+# A picture's file may not be larger than its pixels in single floats and a header.
+_FLOAT_BYTES, _HEADER_BYTES = 4, 1 << 16
+_VIEW = re.compile(r"[^/]+/(\d{1,5})x(\d{1,5})/[^\n]+")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 Key = tuple[str, str]
 
@@ -67,25 +77,72 @@ def packed(scene_sha256: str, pictures: Iterable[tuple[Key, Image]]) -> bytes:
 
 
 def unpacked(data: bytes, scene_sha256: str, field: str = "light_basis") -> dict[Key, Image]:
-    """The pictures of a basis artifact.
+    """The pictures of a basis artifact, each (H, W, 3) as its view says.
 
     Raises:
-        InvalidArgumentError: no light basis, or one of another scene; names ``field``.
+        InvalidArgumentError: no light basis, one of another scene, or one with more or larger pictures than it may
+            have; names ``field``.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            index = json.loads(archive.read("index.json"))
+            if len(archive.infolist()) > _MAX_ENTRIES + 1:
+                raise ValueError(f"has more than {_MAX_ENTRIES} pictures")
+            if sum(info.file_size for info in archive.infolist()) > MAX_BASIS_BYTES:
+                raise ValueError(f"unpacks to more than {MAX_BASIS_BYTES} bytes")
+            index = json.loads(_read(archive, "index.json", _MAX_INDEX_BYTES))
             if index.get("format") != _FORMAT or index.get("version") != _VERSION:
                 raise ValueError("not version 1")
             if index["scene_sha256"] != scene_sha256:
                 raise InvalidArgumentError(
                     field, "is a light basis of another scene: leave it out or give that scene's"
                 )
+            if len(index["pictures"]) > _MAX_ENTRIES or len({entry["file"] for entry in index["pictures"]}) != len(
+                index["pictures"]
+            ):
+                raise ValueError("names a picture twice")
             return {
-                (entry["view"], entry["unit"]): exr.decoded(archive.read(entry["file"])) for entry in index["pictures"]
+                (entry["view"], entry["unit"]): _picture(archive, entry, scene_sha256) for entry in index["pictures"]
             }
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+    except _UNREADABLE as error:
         raise InvalidArgumentError(field, f"not a lumenmill light basis: {error}") from error
+
+
+# What `zipfile`, `json` and the look-ups raise for bytes that are not what they should be: encrypted entries
+# (RuntimeError), unknown compression (NotImplementedError), damaged streams, deep nesting, values of other types.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+)
+
+
+def _read(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
+    """An entry's bytes; what it declares is checked, and `zipfile` gives no more than that."""
+    info = archive.getinfo(name)
+    if info.file_size > max_bytes:
+        raise ValueError(f"{name} unpacks to more than {max_bytes} bytes")
+    return archive.read(info)
+
+
+def _picture(archive: zipfile.ZipFile, entry: dict[str, str], scene_sha256: str) -> Image:
+    match = _VIEW.fullmatch(entry["view"])
+    if match is None or not entry["unit"].startswith(scene_sha256):
+        raise ValueError("has a picture of another scene or of no view")
+    width, height = int(match[1]), int(match[2])
+    if not (0 < width <= _MAX_SIDE_PX and 0 < height <= _MAX_SIDE_PX):
+        raise ValueError(f"has a view of {width}×{height} pixels")
+    num_values = width * height * 3
+    picture = exr.decoded(_read(archive, entry["file"], num_values * _FLOAT_BYTES + _HEADER_BYTES), num_values)
+    if picture.shape != (height, width, 3) or not np.isfinite(picture).all():
+        raise ValueError(f"has a picture that is not {width}×{height} finite RGB pixels, as its view says")
+    return picture
 
 
 def weighted_sum(pictures: Iterable[tuple[Image, tuple[float, float, float]]]) -> Image:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import OpenEXR
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
 HALF_MAX = 65504.0
+# 64 megapixels of RGBA.
+MAX_VALUES = 256_000_000
 
 
 def encoded(image_hwc: Image, *, single: bool = False) -> bytes:
@@ -27,19 +31,24 @@ def encoded(image_hwc: Image, *, single: bool = False) -> bytes:
         return path.read_bytes()
 
 
-def decoded(data: bytes) -> Image:
+def decoded(data: bytes, max_values: int = MAX_VALUES) -> Image:
     """Pixels (H, W, C) of EXR bytes, C 1 or 3; alpha is dropped.
 
     Raises:
-        ValueError: the bytes are no EXR picture with colour or luminance.
+        ValueError: the bytes are no EXR picture with colour or luminance, or one whose parts and channels have more
+            than ``max_values`` values together.
     """
     with tempfile.TemporaryDirectory(prefix="lumenmill-") as folder:
         path = Path(folder) / "image.exr"
         path.write_bytes(data)
         try:
+            with OpenEXR.File(str(path), header_only=True) as file:
+                num_values = sum(_num_values(part.header) for part in file.parts)
+            if num_values > max_values:
+                raise ValueError(f"has {num_values} values, more than the {max_values} allowed")
             with OpenEXR.File(str(path)) as file:
                 channels = {name: np.array(channel.pixels, np.float32) for name, channel in file.channels().items()}
-        except RuntimeError as error:
+        except (RuntimeError, TypeError, KeyError, MemoryError) as error:
             raise ValueError(f"not an EXR file: {error}") from error
     for name in ("RGB", "RGBA"):
         if name in channels:
@@ -47,6 +56,13 @@ def decoded(data: bytes) -> Image:
     if "Y" in channels:
         return channels["Y"][..., None]
     raise ValueError("the EXR file has neither RGB nor Y")
+
+
+def _num_values(header: Mapping[str, Any]) -> int:
+    """Values of all channels of one part, as its header declares them."""
+    low, high = header["dataWindow"]
+    width, height = (int(high[axis]) - int(low[axis]) + 1 for axis in (0, 1))
+    return max(width, 0) * max(height, 0) * len(header["channels"])
 
 
 def as_half(image: Image) -> Image:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import gc
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from lumenmill_studio.light.basis import Image, PictureCache, weighted_sum
+from lumenmill_studio.light.basis import Image, Key, PictureCache, weighted_sum
 from lumenmill_studio.light.emitters import ENVIRONMENTS, emitter_of, panel
 from lumenmill_studio.light.sources import UnitSource, Weighted
 from lumenmill_studio.media.exr import as_half
@@ -46,6 +47,7 @@ _FINITE = frozenset({"area", "directional", "sun"})
 PixelsOf = Callable[[str], Any]
 Weight = tuple[float, float, float]
 WHITE: Weight = (1.0, 1.0, 1.0)
+_NO_PICTURES: Mapping[Key, Image] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,22 @@ class Engine:
         return self._buffers(spec_json, view)
 
     def picture(
-        self, spec_json: bytes, view: View, unit: UnitSource, checkpoint: Checkpoint, *, shading: bool = False
+        self,
+        spec_json: bytes,
+        view: View,
+        unit: UnitSource,
+        checkpoint: Checkpoint,
+        *,
+        shading: bool = False,
+        given: Mapping[Key, Image] = _NO_PICTURES,
     ) -> Image:
-        """The denoised picture (H, W, 3) under one unit source; with ``shading`` that of the Lambertian stand-ins."""
+        """The denoised picture (H, W, 3) under one unit source; with ``shading`` that of the Lambertian stand-ins.
+
+        ``given`` are the caller's own pictures, taken first and never kept: they are true for that caller alone.
+        """
         key = (view.key + ("/shading" if shading else ""), view.scene_sha256 + unit.key)
+        if key in given:
+            return given[key]
         known = self.pictures.get(key)
         if known is None:
             known = as_half(self._traced(spec_json, view, [Weighted(unit, WHITE)], checkpoint, shading))
@@ -144,20 +158,35 @@ class Engine:
         return known
 
     def light(
-        self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, *, shading: bool = False
+        self,
+        spec_json: bytes,
+        view: View,
+        parts: Sequence[Weighted],
+        checkpoint: Checkpoint,
+        *,
+        shading: bool = False,
+        given: Mapping[Key, Image] = _NO_PICTURES,
     ) -> Image:
-        """The picture (H, W, 3) under a light, as a weighted sum of unit pictures."""
+        """The picture (H, W, 3) under a light, as a weighted sum of unit pictures; ``given`` as in :meth:`picture`."""
         return weighted_sum(
-            (self.picture(spec_json, view, part.unit, checkpoint, shading=shading), part.weight) for part in parts
+            (self.picture(spec_json, view, part.unit, checkpoint, shading=shading, given=given), part.weight)
+            for part in parts
         )
 
     def direct(
-        self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, *, shading: bool = False
+        self,
+        spec_json: bytes,
+        view: View,
+        parts: Sequence[Weighted],
+        checkpoint: Checkpoint,
+        *,
+        shading: bool = False,
+        given: Mapping[Key, Image] = _NO_PICTURES,
     ) -> Image:
         """The picture (H, W, 3) under a light traced at once, where no other light of the view will be asked for."""
         groups = _trace_groups(parts)
         if groups is None:
-            return self.light(spec_json, view, parts, checkpoint, shading=shading)
+            return self.light(spec_json, view, parts, checkpoint, shading=shading, given=given)
         traced = [(self._traced(spec_json, view, group, checkpoint, shading), WHITE) for group in groups]
         return as_half(weighted_sum(traced))
 

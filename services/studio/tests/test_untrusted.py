@@ -1,0 +1,166 @@
+"""What callers send may be wrong on purpose: it is refused by its field's name and never reaches other callers."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import OpenEXR
+import pytest
+from lumenmill.relighter.v1 import relighter_pb2
+from lumenmill.video.v1 import video_pb2
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_studio.light import basis
+from lumenmill_studio.media import exr
+
+SIZE = {"width_px": 96, "height_px": 72, "preset": "fast"}
+SCENE_SHA256 = "5c" * 32
+VIEW = "0,1,2/6x4/spp1/depth2/guide2/set"
+
+
+def lit(request: Any, light_basis: Any = None) -> Any:
+    """The request with one light, and with a basis where there is one."""
+    light = request.variants.add().light if isinstance(request, relighter_pb2.RelightRequest) else request.light
+    source = light.sources.add().area
+    source.azimuth_deg, source.elevation_deg, source.irradiance = 40.0, 35.0, 3.0
+    if light_basis is not None:
+        request.light_basis.CopyFrom(light_basis)
+    return request
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_forged_basis_stays_with_its_caller(studio: Any) -> None:
+    scene = (await studio.still_life("forged-0", seed=11)).scene
+
+    async def mean(request_id: str, light_basis: Any = None) -> tuple[float, Any]:
+        request = lit(relighter_pb2.RelightRequest(scene=scene, **SIZE), light_basis)
+        result = await studio.result(studio.relighter.Relight, request, request_id)
+        return float(studio.numbers(result.variants[0].linear).mean()), result.light_basis
+
+    honest, true_basis = await mean("forged-1")
+    pictures = basis.unpacked(studio.store.read_bytes(true_basis), scene.sha256)
+    forged = studio.store.put_bytes(
+        basis.packed(scene.sha256, [(key, 5 * picture) for key, picture in pictures.items()]), basis.MEDIA_TYPE
+    )
+    assert (await mean("forged-2", forged))[0] == pytest.approx(5 * honest, rel=0.01)
+    clip = lit(video_pb2.GenerateVideoRequest(scene=scene, num_frames=2, **SIZE), forged)
+    await studio.result(studio.video.GenerateVideo, clip, "forged-3")
+    assert (await mean("forged-4"))[0] == honest
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_basis_of_another_shape_is_an_invalid_argument(studio: Any) -> None:
+    scene = (await studio.still_life("shape-0", seed=11)).scene
+    first = await studio.result(
+        studio.relighter.Relight, lit(relighter_pb2.RelightRequest(scene=scene, **SIZE)), "shape-1"
+    )
+    pictures = basis.unpacked(studio.store.read_bytes(first.light_basis), scene.sha256)
+    small = [(key, picture[:5, :5]) for key, picture in pictures.items()]
+    artifact = studio.store.put_bytes(basis.packed(scene.sha256, small), basis.MEDIA_TYPE)
+    request = lit(relighter_pb2.RelightRequest(scene=scene, **SIZE), artifact)
+    with pytest.raises(grpc.aio.AioRpcError, match="light_basis") as caught:
+        await studio.result(studio.relighter.Relight, request, "shape-2")
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def picture() -> np.ndarray:
+    return np.ones((4, 6, 3), np.float32)
+
+
+def test_a_basis_is_read_as_it_was_written() -> None:
+    data = basis.packed(SCENE_SHA256, [((VIEW, SCENE_SHA256 + "[]"), picture())])
+    assert np.array_equal(basis.unpacked(data, SCENE_SHA256)[VIEW, SCENE_SHA256 + "[]"], picture())
+
+
+@pytest.mark.parametrize(
+    ("view", "unit", "value"),
+    [
+        (VIEW, "ab" * 32 + "[]", 1.0),
+        ("no view", SCENE_SHA256 + "[]", 1.0),
+        (VIEW.replace("6x4", "4x6"), SCENE_SHA256 + "[]", 1.0),
+        (VIEW.replace("6x4", "99999x99999"), SCENE_SHA256 + "[]", 1.0),
+        (VIEW, SCENE_SHA256 + "[]", np.nan),
+    ],
+)
+def test_a_basis_with_a_wrong_picture_is_refused(view: str, unit: str, value: float) -> None:
+    data = basis.packed(SCENE_SHA256, [((view, unit), picture() * np.float32(value))])
+    with pytest.raises(InvalidArgumentError, match="light_basis"):
+        basis.unpacked(data, SCENE_SHA256)
+
+
+def archive_of(entries: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def encrypted(data: bytes) -> bytes:
+    """The archive with the flag of encryption set in every header."""
+    marked = bytearray(data)
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = data.find(signature)
+        while place >= 0:
+            marked[place + offset] |= 1
+            place = data.find(signature, place + 4)
+    return bytes(marked)
+
+
+def compressed_otherwise(data: bytes) -> bytes:
+    """The archive with a compression method that nobody knows."""
+    marked = bytearray(data)
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        marked[data.find(signature) + offset] = 77
+    return bytes(marked)
+
+
+INDEX = {"format": "lumenmill.light-basis", "version": 1, "scene_sha256": SCENE_SHA256, "pictures": []}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"no archive", id="no archive"),
+        pytest.param(archive_of({"index.json": b"[]"}), id="a list"),
+        pytest.param(archive_of({"index.json": b"[" * 100_000}), id="nested deeply"),
+        pytest.param(encrypted(archive_of({"index.json": b"{}"})), id="encrypted"),
+        pytest.param(compressed_otherwise(archive_of({"index.json": b"{}"})), id="unknown compression"),
+        pytest.param(archive_of({"index.json": b" " * (17 << 20)}), id="large index"),
+        pytest.param(
+            archive_of({"index.json": json.dumps(INDEX).encode(), **{str(i): b"" for i in range(3000)}}), id="entries"
+        ),
+    ],
+)
+def test_archives_that_are_no_basis_are_refused(data: bytes) -> None:
+    with pytest.raises(InvalidArgumentError, match="light_basis"):
+        basis.unpacked(data, SCENE_SHA256)
+
+
+def test_a_large_file_of_a_small_view_is_not_unpacked() -> None:
+    entry = {"view": VIEW, "unit": SCENE_SHA256 + "[]", "file": "a.exr"}
+    data = archive_of({"index.json": json.dumps({**INDEX, "pictures": [entry]}).encode(), "a.exr": bytes(1 << 20)})
+    with pytest.raises(InvalidArgumentError, match="unpacks to more"):
+        basis.unpacked(data, SCENE_SHA256)
+
+
+def test_an_exr_file_is_measured_over_all_parts_and_channels_before_it_is_decoded() -> None:
+    window = (np.array([0, 0], np.int32), np.array([9, 9], np.int32))
+    header = {"type": OpenEXR.scanlineimage, "displayWindow": window}
+    parts = [
+        OpenEXR.Part(dict(header), {"RGB": np.zeros((10, 10, 3), np.float16)}, "first"),
+        OpenEXR.Part(dict(header), {"RGBA": np.zeros((10, 10, 4), np.float16)}, "second"),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "parts.exr"
+        OpenEXR.File(parts).write(str(path))
+        data = path.read_bytes()
+    assert exr.decoded(data, 700).shape == (10, 10, 3)
+    with pytest.raises(ValueError, match="has 700 values, more than the 699 allowed"):
+        exr.decoded(data, 699)
