@@ -136,3 +136,28 @@ async def test_a_new_revision_is_computed_again(house: House) -> None:
     run = await house.run(ONE_IMAGE)
     assert counts(run)["image"].num_reused == 0
     assert house.family.num_done["image"] == 2
+
+
+async def test_a_paused_run_keeps_nobody_from_the_same_node(house: House) -> None:
+    house.family.go_on.clear()
+    tags = [str(number) for number in range(10)]
+    paused_id = await house.submit(ONE_IMAGE, {"tags": tags})
+    await asyncio.sleep(1.0)
+    await house.runs.PauseRun(run_pb2.PauseRunRequest(run_id=paused_id))
+    other_id = await house.submit(ONE_IMAGE, {"tags": tags})
+    house.family.go_on.set()
+    assert (await house.ended(other_id)).num_samples_accepted == 10
+    await house.runs.ResumeRun(run_pb2.ResumeRunRequest(run_id=paused_id))
+    assert (await house.ended(paused_id)).num_samples_accepted == 10
+    assert house.family.num_done["image"] == 10, "each picture was made once"
+
+
+async def test_a_shared_failure_is_not_repeated_by_all_who_wait_for_it(house: House) -> None:
+    house.family.go_on.clear()
+    recipe = ONE_IMAGE.replace("${params.prompt} ${item}\"", "${params.prompt}\", seed: 1")
+    run_id = await house.submit(recipe, {"prompt": "refuse", "tags": ["a"] * 6})
+    await asyncio.sleep(1.0)
+    house.family.go_on.set()
+    run = await house.ended(run_id)
+    assert counts(run)["image"].num_failed == 6
+    assert house.family.num_done["image"] == 1

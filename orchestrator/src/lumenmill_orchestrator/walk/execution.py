@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from google.protobuf.message import Message
@@ -69,12 +69,21 @@ class _Stopwatch:
         return time.perf_counter() - self._since_s
 
 
+@dataclass
+class _Shared:
+    """A content key while somebody wants it: who makes it, and what came out."""
+
+    maker: asyncio.Lock = field(default_factory=asyncio.Lock)
+    num_wanting: int = 0
+    made: Computation | None = None
+
+
 class NodeExecutor:
     """Makes computations, each content key once."""
 
     def __init__(self, mesh: Mesh, lanes: Lanes, reader: ResultReader, patience_s: float) -> None:
         self._mesh, self._lanes, self._reader, self._patience_s = mesh, lanes, reader, patience_s
-        self._in_flight: dict[str, asyncio.Future[Computation]] = {}
+        self._wanted: dict[str, _Shared] = {}
 
     async def compute(self, run: ActiveRun, node: Node, request: Message, turn: Turn) -> Computation:
         """The computation for a request: from the store, from another walk that makes it now, or by calling the model.
@@ -85,19 +94,15 @@ class NodeExecutor:
         if isinstance(model, LumenmillError):
             return self.unmade(node, model)
         key = content_key(node.method, model, request)
-        while (others := self._in_flight.get(key)) is not None:
-            made = await asyncio.shield(others)
-            if made.result is not None:
-                return Computation(**{**made.__dict__, "request": request, "reused": True, "duration_s": 0.0})
-        mine: asyncio.Future[Computation] = asyncio.get_running_loop().create_future()
-        self._in_flight[key] = mine
-        made = self.unmade(node, CancelledError("the run was stopped"))
+        shared = self._wanted.setdefault(key, _Shared())
+        shared.num_wanting += 1
         try:
-            made = await self._look_up_or_make(run, node, request, key, model, turn)
+            stored = await self._stored(node, request, key, model)
+            return stored or await self._make_in_turn(run, node, request, key, model, turn, shared)
         finally:
-            del self._in_flight[key]
-            mine.set_result(made)
-        return made
+            shared.num_wanting -= 1
+            if not shared.num_wanting:
+                self._drop(key, shared)
 
     async def describe(self, name: str) -> model_pb2.Model | LumenmillError:
         """The model, waiting for it as long as patience lasts."""
@@ -118,25 +123,13 @@ class NodeExecutor:
         nothing = model_pb2.Model()
         return Computation("", nothing, node.model, node.method.new_request(), None, error, False, time.time(), 0.0, 0)  # noqa: FBT003
 
-    async def _look_up_or_make(
-        self,
-        run: ActiveRun,
-        node: Node,
-        request: Message,
-        key: str,
-        model: model_pb2.Model,
-        turn: Turn,
-    ) -> Computation:
-        start_time = time.time()
+    async def _stored(self, node: Node, request: Message, key: str, model: model_pb2.Model) -> Computation | None:
         stored = await self._reader.get(key)
-        if stored is not None:
-            result = node.method.new_result()
-            result.ParseFromString(stored)
-            return Computation(key, model, node.model, request, result, None, True, start_time, 0.0, 0)  # noqa: FBT003
-        start_time, duration_s, outcome, num_attempts = await self._make_in_turn(run, node, request, key, model, turn)
-        error = outcome if isinstance(outcome, LumenmillError) else None
-        made = None if isinstance(outcome, LumenmillError) else outcome
-        return Computation(key, model, node.model, request, made, error, False, start_time, duration_s, num_attempts)  # noqa: FBT003
+        if stored is None:
+            return None
+        result = node.method.new_result()
+        result.ParseFromString(stored)
+        return Computation(key, model, node.model, request, result, None, True, time.time(), 0.0, 0)  # noqa: FBT003
 
     async def _make_in_turn(
         self,
@@ -146,17 +139,44 @@ class NodeExecutor:
         key: str,
         model: model_pb2.Model,
         turn: Turn,
-    ) -> tuple[float, float, Message | LumenmillError, int]:
-        """Start time, seconds, outcome and number of attempts of a call in its turn; a paused run holds no place."""
-        while True:
+        shared: _Shared,
+    ) -> Computation:
+        """What is made of a key by whoever comes first to the model; a paused run holds neither a place nor the key."""
+        while shared.made is None:
             await run.unpaused.wait()
             async with self._lanes.of(node.model, model).slot(turn.order):
-                if not run.unpaused.is_set():
-                    continue
-                start_time, watch = time.time(), _Stopwatch()
-                request_id = request_id_of(key, request)
-                outcome, num_attempts = await self._call(run, node, request, request_id, turn, watch)
-                return start_time, watch.elapsed_s(), outcome, num_attempts
+                if shared.made is None and run.unpaused.is_set() and not shared.maker.locked():
+                    async with shared.maker:
+                        made = await self._make(run, node, request, key, model, turn)
+                        self._share(run, key, shared, made)
+                    return made
+            async with shared.maker:
+                pass  # somebody else makes it now
+        return replace(
+            shared.made, request=request, reused=shared.made.result is not None, duration_s=0.0, num_attempts=0
+        )
+
+    def _share(self, run: ActiveRun, key: str, shared: _Shared, made: Computation) -> None:
+        """Hand a computation to all who want it; a failure that is the maker's own is not theirs."""
+        if run.stopped.is_set() or isinstance(made.error, CancelledError | DeadlineExceededError):
+            return
+        shared.made = made
+        if made.error is not None:
+            self._drop(key, shared)  # whoever comes later tries for itself
+
+    def _drop(self, key: str, shared: _Shared) -> None:
+        if self._wanted.get(key) is shared:
+            del self._wanted[key]
+
+    async def _make(
+        self, run: ActiveRun, node: Node, request: Message, key: str, model: model_pb2.Model, turn: Turn
+    ) -> Computation:
+        start_time, watch = time.time(), _Stopwatch()
+        outcome, num_attempts = await self._call(run, node, request, request_id_of(key, request), turn, watch)
+        error = outcome if isinstance(outcome, LumenmillError) else None
+        result = None if isinstance(outcome, LumenmillError) else outcome
+        duration_s = watch.elapsed_s()
+        return Computation(key, model, node.model, request, result, error, False, start_time, duration_s, num_attempts)  # noqa: FBT003
 
     async def _call(
         self, run: ActiveRun, node: Node, request: Message, request_id: str, turn: Turn, watch: "_Stopwatch"
