@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from lumenmill_common.errors import InvalidArgumentError
 
 from lumenmill_studio.light.basis import Image, Key, PictureCache, weighted_sum
 from lumenmill_studio.light.emitters import ENVIRONMENTS, emitter_of, panel
@@ -120,8 +121,19 @@ class Engine:
         else:
             while len(self._stages) >= (_NUM_STAGES if is_scalar() else 1):
                 self._forget_oldest_stage()
-            self._stages[spec_json] = Stage(SceneSpec.from_json(spec_json), self._asset_parts)
+            self._stages[spec_json] = self._new_stage(spec_json)
         return self._stages[spec_json]
+
+    def _new_stage(self, spec_json: bytes) -> Stage:
+        """The stage of a scene.
+
+        Raises:
+            InvalidArgumentError: the numbers of the scene fit no shape; names ``scene``.
+        """
+        try:
+            return Stage(SceneSpec.from_json(spec_json), self._asset_parts)
+        except (LookupError, ValueError, ArithmeticError) as error:
+            raise InvalidArgumentError("scene", f"cannot be built: {type(error).__name__}: {error}") from error
 
     def _forget_oldest_stage(self) -> None:
         """Lets everything of it go, since compiled renderers look through every material that is alive."""

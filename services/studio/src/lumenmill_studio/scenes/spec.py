@@ -12,6 +12,8 @@ from google.protobuf import json_format
 from lumenmill.common.v1.light_pb2 import Light
 from lumenmill_common.errors import InvalidArgumentError
 
+from lumenmill_studio.scenes.checks import check_scene
+
 __all__ = ["MEDIA_TYPE", "ObjectSpec", "ReferenceCamera", "SceneSpec"]
 
 MEDIA_TYPE = "application/vnd.lumenmill.scene+json"
@@ -82,7 +84,8 @@ class SceneSpec:
         """Reads what :meth:`to_json` wrote.
 
         Raises:
-            InvalidArgumentError: the bytes are no scene of this version; names ``field_name``.
+            InvalidArgumentError: the bytes are no scene of this version, or one that cannot be built; names
+                ``field_name``.
         """
         try:
             document = json.loads(data)
@@ -93,6 +96,8 @@ class SceneSpec:
                 ObjectSpec(**{**item, "position": tuple(item["position"])}) for item in document.pop("objects")
             )
             subjects, materials = tuple(document.pop("subjects")), tuple(document.pop("materials"))
-            return SceneSpec(**document, camera=camera, objects=objects, subjects=subjects, materials=materials)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            spec = SceneSpec(**document, camera=camera, objects=objects, subjects=subjects, materials=materials)
+            check_scene(spec)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise InvalidArgumentError(field_name, f"not a lumenmill scene, version {_VERSION}: {error}") from error
+        return spec
