@@ -21,6 +21,8 @@ _MAP_SUFFIXES = (".hdr", ".exr")
 _MESH_SUFFIXES = (".obj", ".ply")
 _MAX_PICTURE_BYTES = 256 << 20
 _NUM_PICTURES = 6
+# More than the sources of all lights of one request (64 keyframes of 16).
+_NUM_SOURCES = 4096
 
 
 class Assets:
@@ -29,6 +31,7 @@ class Assets:
     def __init__(self, store: ArtifactStore, maps_dir: Path | None, assets_dir: Path | None) -> None:
         self._store, self._maps_dir, self._assets_dir = store, maps_dir, assets_dir
         self._pictures: OrderedDict[str, tuple[Image, bool]] = OrderedDict()
+        self._sources: OrderedDict[str, tuple[Artifact, str]] = OrderedDict()
         self.environment_maps: list[Artifact] = []
         self.meshes: dict[str, Artifact] = {}
 
@@ -56,27 +59,49 @@ class Assets:
             InvalidArgumentError: no picture that studio reads; names the field.
         """
         if artifact.sha256 in self._pictures:
-            self._pictures.move_to_end(artifact.sha256)
-            return self._pictures[artifact.sha256]
+            return self._kept(artifact.sha256)
         data = self._store.read_bytes(artifact, field=field, max_bytes=_MAX_PICTURE_BYTES)
         try:
             image = radiance(data)
         except ValueError as error:
             raise InvalidArgumentError(field, str(error)) from error
+        self._remember(artifact, field)
         self._pictures[artifact.sha256] = (image, is_panorama(image, data))
         while len(self._pictures) > _NUM_PICTURES:
             self._pictures.popitem(last=False)
         return self._pictures[artifact.sha256]
 
     def pixels(self, sha256: str) -> Image:
-        """A picture that :meth:`fetch` has read."""
-        return self._pictures[sha256][0]
+        """A picture that :meth:`fetch` has read; read again where newer ones have taken its place."""
+        if sha256 in self._pictures:
+            return self._kept(sha256)[0]
+        artifact, field = self._sources[sha256]
+        return self.fetch(artifact, field)[0]
+
+    def _kept(self, sha256: str) -> tuple[Image, bool]:
+        self._pictures.move_to_end(sha256)
+        self._sources.move_to_end(sha256)
+        return self._pictures[sha256]
+
+    def _remember(self, artifact: Artifact, field: str) -> None:
+        """Where a verified picture came from, for long enough that every picture of one request is known."""
+        self._sources[artifact.sha256] = (Artifact(uri=artifact.uri, sha256=artifact.sha256), field)
+        self._sources.move_to_end(artifact.sha256)
+        while len(self._sources) > _NUM_SOURCES:
+            self._sources.popitem(last=False)
 
     def parts(self, item: ObjectSpec) -> tuple[Part, ...]:
-        """The parts of a user's mesh: standing on y = 0, centred, one metre tall before the object's scale."""
+        """The parts of a user's mesh: standing on y = 0, centred, one metre tall before the object's scale.
+
+        Raises:
+            InvalidArgumentError: no mesh that studio reads; names ``scene``.
+        """
         artifact = Artifact(uri=item.asset_uri, sha256=item.asset_sha256)
         with self._store.local_file(artifact, field="scene.objects.asset_uri") as path:
-            return (Part(_normalised(_read_mesh(path))),)
+            try:
+                return (Part(_normalised(_read_mesh(path))),)
+            except (RuntimeError, ValueError) as error:
+                raise InvalidArgumentError("scene", f"has a mesh that cannot be read: {error}") from error
 
     def _map(self, path: Path) -> Artifact:
         try:
