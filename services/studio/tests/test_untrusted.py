@@ -13,11 +13,17 @@ import grpc
 import numpy as np
 import OpenEXR
 import pytest
+from lumenmill.common.v1.scene_pb2 import SceneDescription
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
+from lumenmill_common.artifacts import open_store
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_studio.assets import Assets
 from lumenmill_studio.light import basis
-from lumenmill_studio.media import exr
+from lumenmill_studio.media import exr, png
+from lumenmill_studio.scenes.compose import compose
+from lumenmill_studio.scenes.spec import SceneSpec
+from PIL import Image
 
 SIZE = {"width_px": 96, "height_px": 72, "preset": "fast"}
 SCENE_SHA256 = "5c" * 32
@@ -164,3 +170,76 @@ def test_an_exr_file_is_measured_over_all_parts_and_channels_before_it_is_decode
     assert exr.decoded(data, 700).shape == (10, 10, 3)
     with pytest.raises(ValueError, match="has 700 values, more than the 699 allowed"):
         exr.decoded(data, 699)
+
+
+def changed_scene(path: str, value: Any) -> bytes:
+    """A scene as JSON with one value changed."""
+    document = json.loads(compose(SceneDescription(), "a white marble sphere on an oak table", 5).to_json())
+    *parents, last = (int(step) if step.isdigit() else step for step in path.split("."))
+    place = document
+    for step in parents:
+        place = place[step]
+    place[last] = value
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("objects.0.material", "unobtainium"),
+        ("objects.0.shape", "set:nowhere"),
+        ("objects.0.role", "star"),
+        ("objects.0.seed", -1),
+        ("objects.0.scale", float("nan")),
+        ("objects.0.position", [0, 1e300, 0]),
+        ("objects.0.position", [0, 0]),
+        ("objects.0.params", {"count": 1e9}),
+        ("objects", []),
+        ("camera.distance", 0),
+        ("camera.focal_length_mm", "long"),
+        ("subject_radius", float("inf")),
+        ("kind", 7),
+        ("default_light", {"sources": [{"lamp": {}}]}),
+        ("default_light", {"sources": [{"area": {"elevation_deg": 1000.0}}]}),
+        ("default_light", "bright"),
+    ],
+)
+def test_a_scene_that_cannot_be_built_is_refused_when_it_is_read(path: str, value: Any) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        SceneSpec.from_json(changed_scene(path, value), "scene")
+    assert caught.value.field == "scene"
+
+
+def test_a_deeply_nested_scene_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="scene"):
+        SceneSpec.from_json(b"[" * 200_000, "scene")
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_set_without_its_measures_is_an_invalid_argument(studio: Any) -> None:
+    spec = compose(SceneDescription(), "a white marble sphere on an oak table", 5)
+    index = next(i for i, item in enumerate(spec.objects) if item.shape.startswith("set:"))
+    scene = studio.store.put_bytes(changed_scene(f"objects.{index}.params", {}), "application/json")
+    with pytest.raises(grpc.aio.AioRpcError, match="scene: cannot be built") as caught:
+        await studio.result(studio.relighter.Relight, lit(relighter_pb2.RelightRequest(scene=scene, **SIZE)), "set-1")
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_more_pictures_than_are_kept_are_read_again(tmp_path: Path) -> None:
+    store = open_store(tmp_path.as_uri())
+    assets = Assets(store, None, None)
+    pictures = [
+        store.put_bytes(png.encoded(np.full((4, 8, 3), 20 * index, np.uint8)), "image/png") for index in range(9)
+    ]
+    means = [float(assets.fetch(picture, "light")[0].mean()) for picture in pictures]
+    assert [float(assets.pixels(picture.sha256).mean()) for picture in pictures] == means
+    assert len(set(means)) == 9
+
+
+def test_pictures_of_other_formats_and_damaged_ones_are_refused() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), (200, 10, 10)).save(buffer, "TIFF")
+    good = png.encoded(np.zeros((16, 16, 3), np.uint8))
+    for data in (buffer.getvalue(), good[: len(good) // 2], b""):
+        with pytest.raises(ValueError, match="PNG, JPEG, WebP"):
+            png.linear_pixels(data)
