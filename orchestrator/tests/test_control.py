@@ -154,7 +154,7 @@ async def test_a_paused_run_keeps_nobody_from_the_same_node(house: House) -> Non
 
 async def test_a_shared_failure_is_not_repeated_by_all_who_wait_for_it(house: House) -> None:
     house.family.go_on.clear()
-    recipe = ONE_IMAGE.replace("${params.prompt} ${item}\"", "${params.prompt}\", seed: 1")
+    recipe = ONE_IMAGE.replace('${params.prompt} ${item}"', '${params.prompt}", seed: 1')
     run_id = await house.submit(recipe, {"prompt": "refuse", "tags": ["a"] * 6})
     await asyncio.sleep(1.0)
     house.family.go_on.set()

@@ -1,6 +1,13 @@
 """The orchestrator's database: schema, migrations, the group-committing writer and the readers."""
 
-from lumenmill_orchestrator.storage.database import engine_url, insert_into, make_engine, patiently, upgrade_schema
+from lumenmill_orchestrator.storage.database import (
+    database_is_away,
+    engine_url,
+    insert_into,
+    make_engine,
+    patiently,
+    upgrade_schema,
+)
 from lumenmill_orchestrator.storage.execution_store import (
     ComputationRow,
     ExecutionRow,
@@ -26,6 +33,7 @@ __all__ = [
     "SampleFilter",
     "SampleStore",
     "StoredSample",
+    "database_is_away",
     "engine_url",
     "insert_into",
     "make_engine",

@@ -13,7 +13,7 @@ from lumenmill_common.telemetry import get_logger
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
-__all__ = ["engine_url", "insert_into", "make_engine", "patiently", "upgrade_schema"]
+__all__ = ["database_is_away", "engine_url", "insert_into", "make_engine", "patiently", "upgrade_schema"]
 
 _T = TypeVar("_T")
 _PATIENCE_S = 60.0
@@ -70,6 +70,13 @@ def upgrade_schema(engine: sa.Engine) -> None:
 def insert_into(engine: sa.Engine, table: sa.Table) -> Any:
     """An INSERT that can say what happens on conflict, in the engine's dialect."""
     return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def database_is_away(error: BaseException) -> bool:
+    """Whether an error, or one in a group of them, says that the database did not answer."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(database_is_away(one) for one in error.exceptions)
+    return isinstance(error, sa.exc.OperationalError)
 
 
 def patiently(work: Callable[[], _T]) -> _T:

@@ -24,6 +24,7 @@ from lumenmill_orchestrator.storage import (
     Rows,
     RunRow,
     RunStore,
+    database_is_away,
     patiently,
 )
 from lumenmill_orchestrator.storage.schema import chains
@@ -38,6 +39,7 @@ __all__ = ["CHAINS_COUNTED_AS", "RunEngine"]
 
 CHAINS_COUNTED_AS = "#chains"
 _FOLLOW_S = 1.0
+_DATABASE_PAUSE_S = 5.0
 _UNENDED = frozenset({run_pb2.RUN_STATE_QUEUED, run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_PAUSED})
 _log = get_logger(__name__)
 
@@ -70,7 +72,7 @@ class RunEngine:
         await self._durable.launch()
         following = asyncio.create_task(self._follow_states())
         try:
-            for row in await asyncio.to_thread(self._runs.unended):
+            for row in await asyncio.to_thread(patiently, self._runs.unended):
                 await self._durable.start_run(row.id)
             yield
         finally:
@@ -104,10 +106,23 @@ class RunEngine:
             await asyncio.gather(*(self._mesh.cancel_job(model, request_id) for model, request_id in jobs))
 
     def _tracked(self, walk: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-        """The same walk, known to this engine while it lasts. Cancelled, it stays unfinished for the next start."""
+        """The same walk, known to this engine while it lasts. Cancelled, it stays unfinished for the next start.
+
+        A walk that the absence of the database has ended is no finished walk: it goes on from where it was.
+        """
+
+        async def patient(*arguments: Any) -> None:
+            while True:
+                try:
+                    return await walk(*arguments)
+                except Exception as error:
+                    if not database_is_away(error):
+                        raise
+                    _log.warning("a walk waits for the database", walk=arguments, reason=str(error))
+                await asyncio.sleep(_DATABASE_PAUSE_S)
 
         async def tracked(*arguments: Any) -> None:
-            task = asyncio.ensure_future(walk(*arguments))
+            task = asyncio.ensure_future(patient(*arguments))
             self._walking.add(task)
             try:
                 await task
@@ -135,10 +150,11 @@ class RunEngine:
         except SourceFailedError as error:
             await self._fail(run_id, str(error))
         except Exception as error:
+            if database_is_away(error):
+                raise
             _log.error("a run broke off", run=run_id, exc_info=error)
             await self._fail(run_id, f"{type(error).__name__}: {error}")
-        finally:
-            self._forget(run_id)
+        self._forget(run_id)
 
     async def _walk_shards(self, run: ActiveRun) -> None:
         window = asyncio.Semaphore(self._num_active_shards)
@@ -193,24 +209,34 @@ class RunEngine:
 
     async def _walk_chain(self, run_id: str, pipeline_name: str, index: int) -> None:
         run = await self._activate(run_id)
+        to_be_continued = False
+        try:
+            await self._walk_to_end(run, pipeline_name, index)
+        except Exception as error:
+            to_be_continued = database_is_away(error)
+            raise
+        finally:
+            if not to_be_continued:
+                run.tell_chain_end(run.pipeline(pipeline_name).chain_id(index))
+
+    async def _walk_to_end(self, run: ActiveRun, pipeline_name: str, index: int) -> None:
         pipeline = run.pipeline(pipeline_name)
         chain_id = pipeline.chain_id(index)
         try:
             if run.stopped.is_set():
                 return
-            if await asyncio.to_thread(patiently, partial(self._runs.ended_chains, run_id, [chain_id])):
+            if await asyncio.to_thread(patiently, partial(self._runs.ended_chains, run.id, [chain_id])):
                 return
             first = index - index % pipeline.source.shard_size
             count = min(pipeline.source.shard_size, pipeline.source.num_chains - first)
             items = await self._shard_items(run, pipeline_name, first, count)
             await self._unless_stopped(run, self._walk_to_samples(run, pipeline_name, index, items[index - first]))
         except Exception as error:
-            _log.error("a chain broke off", run=run_id, chain=chain_id, exc_info=error)
-            await self._end_chain(
-                run, chain_id, Rows(counts=[CountDelta(run_id, SAMPLES_COUNTED_AS, {"num_failed": 1})])
-            )
-        finally:
-            run.tell_chain_end(chain_id)
+            if database_is_away(error):
+                raise
+            _log.error("a chain broke off", run=run.id, chain=chain_id, exc_info=error)
+            failed = Rows(counts=[CountDelta(run.id, SAMPLES_COUNTED_AS, {"num_failed": 1})])
+            await self._end_chain(run, chain_id, failed)
 
     async def _walk_to_samples(self, run: ActiveRun, pipeline_name: str, index: int, item: Any) -> None:
         pipeline = run.pipeline(pipeline_name)
@@ -261,7 +287,9 @@ class RunEngine:
     async def _load(self, run_id: str) -> ActiveRun:
         row = await asyncio.to_thread(patiently, partial(self._runs.get, run_id))
         known = await self._known_models(row)
-        checked = check_recipe(row.recipe_text, row.recipe_file, json.loads(row.parameters), known)
+        checked = await asyncio.to_thread(
+            check_recipe, row.recipe_text, row.recipe_file, json.loads(row.parameters), known
+        )
         if checked.recipe is None:
             raise SourceFailedError("; ".join(problem.message for problem in checked.problems))
         run = ActiveRun(row.id, row.seq, row.priority, checked.recipe)
@@ -292,15 +320,18 @@ class RunEngine:
             del self._items[key]
 
     async def _fail(self, run_id: str, error: str) -> None:
-        await asyncio.to_thread(
-            self._runs.change_state, run_id, run_pb2.RUN_STATE_FAILED, only_from=_UNENDED, error=error
-        )
+        await self._change_state(run_id, run_pb2.RUN_STATE_FAILED, _UNENDED, error)
         await self.follow(run_id, run_pb2.RUN_STATE_FAILED)
 
     async def _change_state(
-        self, run_id: str, to: "run_pb2.RunState.ValueType", only_from: "frozenset[run_pb2.RunState.ValueType]"
+        self,
+        run_id: str,
+        to: "run_pb2.RunState.ValueType",
+        only_from: "frozenset[run_pb2.RunState.ValueType]",
+        error: str = "",
     ) -> None:
-        await asyncio.to_thread(self._runs.change_state, run_id, to, only_from=only_from)
+        change = partial(self._runs.change_state, run_id, to, only_from=only_from, error=error)
+        await asyncio.to_thread(patiently, change)
 
     async def _unless_stopped(self, run: ActiveRun, work: Any) -> Any:
         """The result of some work, or None as soon as the run is stopped; the work is then cancelled."""

@@ -1,12 +1,13 @@
 """Sources: the items of one shard, from a call or from a list that was given."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator.recipe import MISSING, Node, Pipeline
-from lumenmill_orchestrator.storage import ExecutionStore, GroupWriter
+from lumenmill_orchestrator.storage import ExecutionStore, GroupWriter, patiently
 from lumenmill_orchestrator.walk.active import ActiveRun
 from lumenmill_orchestrator.walk.chain import Earlier
 from lumenmill_orchestrator.walk.execution import NodeExecutor, Turn
@@ -54,7 +55,7 @@ class SourceExpander:
     ) -> tuple[bool, Outcome]:
         """Whether the source's call had ended before, and how it ended."""
         chain_id = source_chain_id(pipeline.name)
-        earlier = await asyncio.to_thread(self._earlier, run.id, chain_id, call, first)
+        earlier = await asyncio.to_thread(patiently, partial(self._earlier, run.id, chain_id, call, first))
         if earlier is not None and earlier.accepted:
             return True, earlier
         counted_as = run.recipe.qualified(pipeline, call.name)
