@@ -13,7 +13,7 @@ from lumenmill_common.telemetry import get_logger
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
-__all__ = ["database_is_away", "engine_url", "insert_into", "make_engine", "patiently", "upgrade_schema"]
+__all__ = ["database_is_away", "engine_url", "insert_into", "make_engine", "patiently", "storable", "upgrade_schema"]
 
 _T = TypeVar("_T")
 _PATIENCE_S = 60.0
@@ -77,6 +77,11 @@ def database_is_away(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return any(database_is_away(one) for one in error.exceptions)
     return isinstance(error, sa.exc.OperationalError)
+
+
+def storable(text: str) -> str:
+    """A text without the NUL characters that Postgres refuses."""
+    return text.replace("\0", "")
 
 
 def patiently(work: Callable[[], _T]) -> _T:

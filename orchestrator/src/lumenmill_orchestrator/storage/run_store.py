@@ -11,7 +11,7 @@ from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import NotFoundError
 from sqlalchemy.exc import IntegrityError
 
-from lumenmill_orchestrator.storage.database import insert_into
+from lumenmill_orchestrator.storage.database import insert_into, storable
 from lumenmill_orchestrator.storage.schema import artifact_uses, chains, node_counts, runs
 
 __all__ = ["ENDED_STATES", "NodeTotals", "RunRow", "RunStore"]
@@ -133,18 +133,12 @@ class RunStore:
         values: dict[str, Any] = {"state": to}
         now_s = time.time()
         if to in ENDED_STATES:
-            values |= {"end_time": now_s, "error": error}
+            values |= {"end_time": now_s, "error": storable(error)}
         elif to == run_pb2.RUN_STATE_RUNNING:
             values["start_time"] = sa.func.coalesce(runs.c.start_time, now_s)
         query = sa.update(runs).where(runs.c.id == run_id, runs.c.state.in_(only_from)).values(**values)
         with self._engine.begin() as connection:
             return bool(connection.execute(query).rowcount)
-
-    def lower_num_chains(self, run_id: str, by: int) -> None:
-        """Count fewer chains, because a source gave fewer items than it was asked for."""
-        query = sa.update(runs).where(runs.c.id == run_id).values(num_chains=runs.c.num_chains - by)
-        with self._engine.begin() as connection:
-            connection.execute(query)
 
     def totals(self, run_id: str) -> dict[str, NodeTotals]:
         """Counts of a run by node; samples and chains are counted under names of their own."""

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lumenmill_orchestrator.storage import schema
-from lumenmill_orchestrator.storage.database import insert_into, patiently
+from lumenmill_orchestrator.storage.database import database_is_away, insert_into, patiently, storable
 
 __all__ = ["CountDelta", "GroupWriter", "Rows"]
 
@@ -41,10 +41,18 @@ class Rows:
     results: list[dict[str, Any]] = field(default_factory=list)
     """Rows of `computations`; a result replaces an absent one."""
     counts: list[CountDelta] = field(default_factory=list)
+    num_missing_chains: dict[str, int] = field(default_factory=dict)
+    """By run: how many fewer chains it has than were planned."""
+    head: tuple[sa.Table, dict[str, Any]] | None = None
+    """The row that `counts` and `num_missing_chains` go with: where it was there before, they were added before."""
 
     def add(self, table: sa.Table, **values: Any) -> None:
         """Add one row that is kept once."""
         self.inserts.append((table, values))
+
+    def add_head(self, table: sa.Table, **values: Any) -> None:
+        """Add the row that is counted."""
+        self.head = (table, values)
 
 
 @dataclass(frozen=True)
@@ -110,12 +118,24 @@ class GroupWriter:
             if not orders:
                 return
             try:
-                batch = [order.rows for order in orders]
-                patiently(partial(self._commit, batch))
+                patiently(partial(self._commit, [order.rows for order in orders]))
             except Exception as error:
-                self._tell(orders, error)
+                if len(orders) == 1 or database_is_away(error):
+                    self._tell(orders, error)
+                else:
+                    self._commit_each(orders)
             else:
                 self._tell(orders, None)
+
+    def _commit_each(self, orders: list[_Order]) -> None:
+        """What is wrong with one caller's rows is no other caller's trouble."""
+        for order in orders:
+            try:
+                patiently(partial(self._commit, [order.rows]))
+            except Exception as error:
+                self._tell([order], error)
+            else:
+                self._tell([order], None)
 
     def _take(self) -> list[_Order]:
         """Everything that waits; empty at the end."""
@@ -141,9 +161,23 @@ class GroupWriter:
                 connection.execute(self._upsert_result, list(merged.results.values()))
             for table_name in sorted(merged.inserts):
                 connection.execute(self._statements[table_name], merged.inserts[table_name])
+            for rows in batch:
+                if self._is_new(connection, rows):
+                    merged.count(rows)
             if merged.counts:
                 connection.execute(self._upsert_counts, _count_rows(merged.counts))
+            for run_id, num_missing in sorted(merged.num_missing_chains.items()):
+                lowered = schema.runs.c.num_chains - num_missing
+                connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(num_chains=lowered))
         self._kept_revisions |= merged.revisions
+
+    def _is_new(self, connection: sa.Connection, rows: Rows) -> bool:
+        """Insert the head of some rows; whether it was not there before."""
+        if rows.head is None:
+            return True
+        table, values = rows.head
+        statement = self._statements[table.name].execution_options(preserve_rowcount=True)
+        return bool(connection.execute(statement, _storable_row(values)).rowcount)
 
     @staticmethod
     def _tell(orders: list[_Order], error: Exception | None) -> None:
@@ -163,16 +197,22 @@ class _Merged:
         self.inserts: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.results: dict[str, dict[str, Any]] = {}
         self.counts: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        self.num_missing_chains: dict[str, int] = defaultdict(int)
         self.revisions: set[tuple[str, str]] = set()
 
     def add(self, rows: Rows) -> None:
         """Add one caller's rows."""
         for table, values in rows.inserts:
             if table is not schema.model_revisions or self._is_new(values["name"], values["revision"]):
-                self.inserts[table.name].append(values)
+                self.inserts[table.name].append(_storable_row(values))
         for result in rows.results:
             if result["result"] is not None or result["content_key"] not in self.results:
-                self.results[result["content_key"]] = result
+                self.results[result["content_key"]] = _storable_row(result)
+
+    def count(self, rows: Rows) -> None:
+        """Add one caller's counts."""
+        for run_id, num_missing in rows.num_missing_chains.items():
+            self.num_missing_chains[run_id] += num_missing
         for delta in rows.counts:
             for name, amount in delta.amounts.items():
                 self.counts[delta.run_id, delta.node][name] += amount
@@ -182,6 +222,10 @@ class _Merged:
         known = (name, revision) in self._kept_revisions or (name, revision) in self.revisions
         self.revisions.add((name, revision))
         return not known
+
+
+def _storable_row(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _count_rows(counts: dict[tuple[str, str], dict[str, float]]) -> list[dict[str, Any]]:

@@ -247,7 +247,7 @@ class RunEngine:
         await self._end_chain(run, chain_id, await sample_rows(run, pipeline, index, walk))
 
     async def _end_chain(self, run: ActiveRun, chain_id: str, rows: Rows) -> None:
-        rows.add(chains, run_id=run.id, chain_id=chain_id, end_time=time.time())
+        rows.add_head(chains, run_id=run.id, chain_id=chain_id, end_time=time.time())
         rows.counts.append(CountDelta(run.id, CHAINS_COUNTED_AS, {"num_accepted": 1}))
         await self._writer.write(rows)
         run.changed.set()
@@ -262,15 +262,9 @@ class RunEngine:
         key = (run.id, pipeline, first)
         task = self._items.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = asyncio.create_task(self._expand(run, pipeline, first, count))
+            task = asyncio.create_task(self._sources.items(run, run.pipeline(pipeline), first, count))
             self._items[key] = task
         return await asyncio.shield(task)
-
-    async def _expand(self, run: ActiveRun, pipeline: str, first: int, count: int) -> list[Any]:
-        items, missing = await self._sources.items(run, run.pipeline(pipeline), first, count)
-        if missing:
-            await asyncio.to_thread(self._runs.lower_num_chains, run.id, missing)
-        return items
 
     # Runs in this process.
 

@@ -100,7 +100,7 @@ def _add_execution(
 ) -> None:
     reused = made is not None and made.reused
     duration_s = made.duration_s if made is not None else 0.0
-    rows.add(
+    rows.add_head(
         executions,
         run_id=place.run_id,
         chain_id=place.chain_id,

@@ -33,8 +33,8 @@ class SourceExpander:
     def __init__(self, executor: NodeExecutor, writer: GroupWriter, executions: ExecutionStore) -> None:
         self._executor, self._writer, self._executions = executor, writer, executions
 
-    async def items(self, run: ActiveRun, pipeline: Pipeline, first: int, count: int) -> tuple[list[Any], int]:
-        """The items of chains `first` to `first + count`, and how many fewer there newly are than were asked for.
+    async def items(self, run: ActiveRun, pipeline: Pipeline, first: int, count: int) -> list[Any]:
+        """The items of chains `first` to `first + count`; where the source gives fewer, the run has fewer chains.
 
         Raises:
             SourceFailedError: the call failed.
@@ -42,22 +42,20 @@ class SourceExpander:
         scope = {**run.recipe.base_scope(), "shard": {"first": first, "count": count}}
         call = pipeline.source.call
         if call is None:
-            return list(pipeline.source.items.evaluate(scope))[first : first + count], 0
-        known, outcome = await self._outcome(run, pipeline, call, scope, first)
+            return list(pipeline.source.items.evaluate(scope))[first : first + count]
+        outcome = await self._outcome(run, pipeline, call, scope, first)
         if outcome.result is None or not outcome.accepted:
             raise SourceFailedError(f"the source of `{pipeline.name}` failed: {outcome.reason}")
-        found = pipeline.source.items.evaluate({**scope, "result": outcome.result})
-        items = [] if found is MISSING else list(found)[:count]
-        return items, 0 if known else count - len(items)
+        return _items(pipeline, scope, outcome)
 
     async def _outcome(
         self, run: ActiveRun, pipeline: Pipeline, call: Node, scope: dict[str, Any], first: int
-    ) -> tuple[bool, Outcome]:
-        """Whether the source's call had ended before, and how it ended."""
+    ) -> Outcome:
+        """How the source's call has ended, now or before."""
         chain_id = source_chain_id(pipeline.name)
         earlier = await asyncio.to_thread(patiently, partial(self._earlier, run.id, chain_id, call, first))
         if earlier is not None and earlier.accepted:
-            return True, earlier
+            return earlier
         counted_as = run.recipe.qualified(pipeline, call.name)
         try:
             request: Any = call.request.build(scope)
@@ -70,11 +68,15 @@ class SourceExpander:
         made = await self._executor.compute(run, call, request, Turn(counted_as, (-run.priority, run.seq, first)))
         if made.result is None:
             reason = f"{made.error.code.name}: {made.error.message}" if made.error else "no result"
-            return False, Outcome(run_pb2.VERDICT_FAILED, reason)
+            return Outcome(run_pb2.VERDICT_FAILED, reason)
         outcome = Outcome(run_pb2.VERDICT_ACCEPTED, "", made.result)
         place = Place(run.id, chain_id, call, counted_as, first)
-        await self._writer.write(record_computed(place, made, outcome, []))
-        return False, outcome
+        rows = record_computed(place, made, outcome, [])
+        num_missing = scope["shard"]["count"] - len(_items(pipeline, scope, outcome))
+        if num_missing:
+            rows.num_missing_chains[run.id] = num_missing
+        await self._writer.write(rows)
+        return outcome
 
     def _earlier(self, run_id: str, chain_id: str, call: Node, first: int) -> Outcome | None:
         row = self._executions.one(run_id, chain_id, call.name, first)
@@ -82,3 +84,8 @@ class SourceExpander:
             return None
         rows = {(row.node, row.instance): row}
         return Earlier(rows, self._executions.results([row.content_key])).outcome(call, first)
+
+
+def _items(pipeline: Pipeline, scope: dict[str, Any], outcome: Outcome) -> list[Any]:
+    found = pipeline.source.items.evaluate({**scope, "result": outcome.result})
+    return [] if found is MISSING else list(found)[: scope["shard"]["count"]]
