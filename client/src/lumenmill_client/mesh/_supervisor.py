@@ -111,7 +111,9 @@ class _Supervisor:
         return {
             "name": child.spec.name,
             "pid": child.process.pid if child.process else None,
-            "address": addresses.get("grpc"),
+            # A child that is being started again keeps its address, so that callers wait for it.
+            "address": addresses.get("grpc")
+            or (f"127.0.0.1:{child.port}" if child.num_restarts and child.port else None),
             "metrics": addresses.get("metrics"),
             "num_restarts": child.num_restarts,
         }
