@@ -160,3 +160,16 @@ def clip_bytes(frames: list[Array], fps: int = 12) -> bytes:
         for packet in stream.encode():
             container.mux(packet)
     return target.getvalue()
+
+
+def stream_bytes(width_px: int, height_px: int, num_frames: int = 4) -> bytes:
+    """An MPEG-1 elementary stream; streams put one after another are a stream that changes its size."""
+    target = io.BytesIO()
+    with av.open(target, "w", format="mpeg1video") as container:
+        stream = container.add_stream("mpeg1video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = width_px, height_px, "yuv420p"
+        for _ in range(num_frames):
+            pixels = np.full((height_px, width_px, 3), 128, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return target.getvalue()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
+import OpenEXR
 import pytest
 import skimage.data
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
@@ -23,11 +24,23 @@ from lumenmill.common.v1 import (
     model_pb2_grpc,
     scene_pb2,
 )
+from lumenmill_captioner.media import decode_exr
 from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.calls import call_heavy, call_unary
 from PIL import Image
-from scenes import Lamp, Scene, clip_bytes, exr_bytes, known_light, png_bytes, put_png, sphere_scene, subject_of
+from scenes import (
+    Lamp,
+    Scene,
+    clip_bytes,
+    exr_bytes,
+    known_light,
+    png_bytes,
+    put_png,
+    sphere_scene,
+    stream_bytes,
+    subject_of,
+)
 
 Stub = captioner_pb2_grpc.CaptionerServiceStub
 
@@ -316,6 +329,28 @@ async def test_intrinsic_maps_must_be_exr(stub: Stub, store: ArtifactStore) -> N
     with pytest.raises(errors.InvalidArgumentError) as refused:
         await call_heavy(stub.Caption, request_for(captioner_pb2.Subject(media=picture, intrinsics=[normals])))
     assert refused.value.field == "subject.intrinsics[0].data"
+
+
+async def test_a_clip_that_changes_its_size_is_refused_by_field(stub: Stub) -> None:
+    data = stream_bytes(96, 64) + stream_bytes(64, 96)
+    with pytest.raises(errors.InvalidArgumentError, match="changes its size") as caught:
+        await caption_of(stub, inline(data, "video/mp4"))
+    assert caught.value.field == "subject.media"
+
+
+def test_an_exr_image_is_measured_over_all_parts_and_channels(tmp_path: Path) -> None:
+    window = (np.array([0, 0], np.int32), np.array([9, 9], np.int32))
+    header = {"type": OpenEXR.scanlineimage, "displayWindow": window}
+    names = [f"layer{index}.V" for index in range(9)]
+    first = OpenEXR.Part(dict(header), {"RGB": np.zeros((10, 10, 3), np.float16)}, "first")
+    large = OpenEXR.Part(
+        {**header, "dataWindow": (window[0], np.array([19, 19], np.int32))}, {"Y": np.zeros((20, 20), np.float32)}, "b"
+    )
+    many = OpenEXR.Part(dict(header), {name: np.zeros((10, 10), np.float16) for name in names}, "c")
+    for name, second, problem in (("large", large, "20×20 pixels"), ("many", many, "values in all channels")):
+        OpenEXR.File([first, second]).write(str(tmp_path / name))
+        with pytest.raises(ValueError, match=problem):
+            decode_exr((tmp_path / name).read_bytes(), 200)
 
 
 async def test_clipping_is_counted_in_every_pixel(stub: Stub) -> None:

@@ -67,7 +67,8 @@ def read_clip(
     """Return `num_samples` frames (fewer in shorter clips), evenly from the first to the last.
 
     Raises:
-        InvalidArgumentError: naming `field`; it is no clip that can be decoded, has no frames, or frames too large.
+        InvalidArgumentError: naming `field`; it is no clip that can be decoded, has no frames, frames too large, or
+            frames of several sizes.
         CancelledError: the job was cancelled.
     """
     with store.local_file(artifact, field=field) as path:
@@ -79,7 +80,7 @@ def read_clip(
                     raise InvalidArgumentError(field, "has no video stream")
                 num_frames = _count(container, field, limits, job)
             with av.open(str(path)) as container:
-                frames, track = _decoded(container, num_frames, num_samples, limits, job)
+                frames, track = _decoded(container, field, num_frames, num_samples, limits, job)
         except av.FFmpegError as error:
             raise InvalidArgumentError(field, "is damaged, or not a clip that FFmpeg can decode") from error
     return Clip(tuple(frames), num_frames, track)
@@ -104,7 +105,12 @@ def _evenly(num_frames: int, num_samples: int) -> set[int]:
 
 
 def _decoded(
-    container: "av.container.InputContainer", num_frames: int, num_samples: int, limits: Limits, job: JobContext
+    container: "av.container.InputContainer",
+    field: str,
+    num_frames: int,
+    num_samples: int,
+    limits: Limits,
+    job: JobContext,
 ) -> tuple[list[Frame], Track]:
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
@@ -112,8 +118,14 @@ def _decoded(
     frames: list[Frame] = []
     cells: list[Array] = []
     thumbnails: dict[int, Array] = {}
+    size_px: tuple[int, int] | None = None
     for index, frame in enumerate(container.decode(stream)):
         job.check_cancelled()
+        size_px = size_px or (frame.width, frame.height)
+        if (frame.width, frame.height) != size_px or frame.width * frame.height > limits.max_pixels:
+            raise InvalidArgumentError(
+                field, f"changes its size to {frame.width}×{frame.height} pixels; send a clip of one size"
+            )
         if index < _MAX_CELL_FRAMES:
             cells.append(_shrunk(frame, GRID_CELLS, GRID_CELLS) @ _LUMINANCE)
         if index in small:
@@ -123,12 +135,10 @@ def _decoded(
         if index in wanted:
             frames.append(_frame(frame, index, limits))
     first_size = next(iter(thumbnails.values())).shape if thumbnails else (GRID_CELLS, GRID_CELLS, 3)
-    # A stream may change its size; small pictures of another size cannot be compared with the first.
-    same = {index: pixels for index, pixels in thumbnails.items() if pixels.shape == first_size}
     track = Track(
         np.asarray(cells, np.float32).reshape(-1, GRID_CELLS, GRID_CELLS),
-        np.asarray(list(same.values()), np.float32).reshape(-1, *first_size),
-        np.fromiter(same, np.int64, len(same)),
+        np.asarray(list(thumbnails.values()), np.float32).reshape(-1, *first_size),
+        np.fromiter(thumbnails, np.int64, len(thumbnails)),
         float(stream.average_rate or 24.0),
     )
     return frames, track

@@ -1,6 +1,8 @@
 """OpenEXR images from bytes."""
 
 import io
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import OpenEXR
@@ -8,19 +10,19 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
+_RGBA_CHANNELS = 4
+
 
 def decode_exr(data: bytes, max_pixels: int) -> Array:
     """Return an EXR image as (H, W, C) float32: C is 4 with alpha, 3 for colours or vectors, 1 for luminance or data.
 
     Raises:
-        ValueError: the bytes are no EXR image, or one with more pixels than `max_pixels`; the text says which.
+        ValueError: the bytes are no EXR image, one with more pixels than `max_pixels`, or one whose parts and channels
+            have more values together than that many RGBA pixels; the text says which.
     """
     try:
-        header = OpenEXR.File(io.BytesIO(data), header_only=True).header()
-        low, high = header["dataWindow"]
-        width, height = int(high[0]) - int(low[0]) + 1, int(high[1]) - int(low[1]) + 1
-        if width * height > max_pixels:
-            raise ValueError(f"has {width}×{height} pixels, more than the {max_pixels} allowed")
+        with OpenEXR.File(io.BytesIO(data), header_only=True) as file:
+            _check_size([part.header for part in file.parts], max_pixels)
         with OpenEXR.File(io.BytesIO(data), separate_channels=True) as file:
             channels = {name: np.asarray(entry.pixels, np.float32) for name, entry in file.channels().items()}
     except (RuntimeError, TypeError, KeyError, MemoryError) as error:
@@ -31,3 +33,15 @@ def decode_exr(data: bytes, max_pixels: int) -> Array:
     if len(channels) == 1:
         return next(iter(channels.values()))[..., None]
     raise ValueError(f"has channels {sorted(channels)}; RGB, XYZ or one channel are understood")
+
+
+def _check_size(headers: Sequence[Mapping[str, Any]], max_pixels: int) -> None:
+    num_values = 0
+    for header in headers:
+        low, high = header["dataWindow"]
+        width, height = (max(int(high[axis]) - int(low[axis]) + 1, 0) for axis in (0, 1))
+        if width * height > max_pixels:
+            raise ValueError(f"has {width}×{height} pixels, more than the {max_pixels} allowed")
+        num_values += width * height * len(header["channels"])
+    if num_values > _RGBA_CHANNELS * max_pixels:
+        raise ValueError(f"has {num_values} values in all channels, more than {max_pixels} RGBA pixels")
