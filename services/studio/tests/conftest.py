@@ -25,12 +25,14 @@ from lumenmill_studio.settings import StudioSettings
 SIZE = {"width_px": 96, "height_px": 72, "preset": "fast"}
 
 
-def test_data() -> Path:
-    """The folder of real environment maps, or the test is skipped."""
+@pytest.fixture(scope="session")
+def environment_maps() -> list[Path]:
+    """Real environment maps, or the test is skipped."""
     folder = Path(os.environ.get("LUMENMILL_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
-    if not (folder / "hdri").is_dir():
-        pytest.skip(f"no real environment maps: {folder}/hdri is missing (LUMENMILL_TEST_DATA)")
-    return folder
+    maps = sorted((folder / "hdri").glob("*.hdr"))
+    if not maps:
+        pytest.skip(f"no real environment maps in {folder}/hdri; set LUMENMILL_TEST_DATA")
+    return maps
 
 
 @dataclass
