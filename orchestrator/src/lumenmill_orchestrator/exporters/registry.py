@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ __all__ = ["EXPORTERS", "Exporters"]
 
 EXPORTERS: Mapping[int, Exporter] = {run_pb2.EXPORT_FORMAT_PARQUET: export_parquet}
 _TELL_EVERY_S = 0.5
+_NUM_EXPORTS_AT_ONCE = 2
 
 
 class Exporters:
@@ -30,6 +32,8 @@ class Exporters:
 
     def __init__(self, samples: SampleStore, store: ArtifactStore, engine: sa.Engine) -> None:
         self._samples, self._store, self._engine = samples, store, engine
+        # An export takes long; the walk must not wait for the threads of asyncio's own pool meanwhile.
+        self._threads = ThreadPoolExecutor(_NUM_EXPORTS_AT_ONCE, thread_name_prefix="export")
 
     async def export(
         self, run_id: str, format_: "run_pb2.ExportFormat.ValueType", *, embed_media: bool
@@ -39,7 +43,7 @@ class Exporters:
         if exporter is None:
             raise InvalidArgumentError("format", "this form has no exporter here")
         work = _Export(self._samples, self._store, exporter, run_id, embed_media)
-        writing = asyncio.create_task(asyncio.to_thread(work.run))
+        writing = asyncio.get_running_loop().run_in_executor(self._threads, work.run)
         try:
             while not writing.done():
                 await asyncio.wait({writing}, timeout=_TELL_EVERY_S)

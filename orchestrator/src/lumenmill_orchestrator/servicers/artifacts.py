@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ __all__ = ["ArtifactServicer"]
 _Context = grpc.aio.ServicerContext[Any, Any]
 _CHUNK_BYTES = 1 << 20
 _PAGE = 200
+_NUM_SWEEPS_AT_ONCE = 2
 _T = TypeVar("_T")
 
 
@@ -29,6 +31,8 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
 
     def __init__(self, store: ArtifactStore, collector: GarbageCollector) -> None:
         self._store, self._collector = store, collector
+        # A sweep takes hours; the walk must not wait for the threads of asyncio's own pool meanwhile.
+        self._sweeps = ThreadPoolExecutor(_NUM_SWEEPS_AT_ONCE, thread_name_prefix="sweep")
 
     async def UploadArtifact(
         self, request_iterator: AsyncIterator[artifact_service_pb2.UploadArtifactRequest], context: _Context
@@ -106,7 +110,7 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
         self, request: artifact_service_pb2.VerifyStoreRequest, context: _Context
     ) -> AsyncIterator[artifact_service_pb2.VerifyStoreResponse]:
         """Read everything and tell what is damaged."""
-        async for response in _each(self._verified):
+        async for response in _each(self._verified, self._sweeps):
             yield response
 
     def _verified(self) -> Iterator[artifact_service_pb2.VerifyStoreResponse]:
@@ -130,19 +134,21 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
         min_age_s = request.min_age_s if request.HasField("min_age_s") else DEFAULT_MIN_AGE_S
         dry_run = request.dry_run
         told = artifact_service_pb2.CollectGarbageResponse()
-        async for response in _each(lambda: self._collector.collect(min_age_s=min_age_s, dry_run=dry_run)):
+        async for response in _each(
+            lambda: self._collector.collect(min_age_s=min_age_s, dry_run=dry_run), self._sweeps
+        ):
             told = response
             yield response
         if not told.num_examined:
             yield told
 
 
-async def _each(make: Callable[[], Iterator[_T]]) -> AsyncIterator[_T]:
-    """The elements of a synchronous iterator, each taken in a worker thread."""
+async def _each(make: Callable[[], Iterator[_T]], threads: Executor | None = None) -> AsyncIterator[_T]:
+    """The elements of a synchronous iterator, each taken in a worker thread, of asyncio's own pool by default."""
     iterator = make()
     end = object()
     while True:
-        element: Any = await asyncio.to_thread(next, iterator, end)
+        element: Any = await asyncio.get_running_loop().run_in_executor(threads, next, iterator, end)
         if element is end:
             return
         yield element
