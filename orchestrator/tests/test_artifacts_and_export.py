@@ -149,3 +149,24 @@ async def test_an_export_without_a_form_or_run_is_refused(house: House) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             _ = [response async for response in house.runs.ExportRun(request)]
         assert refused.value.code() is code
+
+
+async def test_bytes_that_are_young_under_one_media_type_are_kept_under_all(house: House) -> None:
+    old = await _upload(house, b"the same bytes", "text/plain")
+    os.utime(old.uri.removeprefix("file://"), (0, 0))
+    await _upload(house, b"the same bytes", "text/csv")
+    request = service_pb2.CollectGarbageRequest(min_age_s=60)
+    assert [response async for response in house.artifacts.CollectGarbage(request)][-1].num_removed == 0
+    assert await _download(house, old.sha256) == b"the same bytes"
+    everything = service_pb2.CollectGarbageRequest(min_age_s=0)
+    assert [response async for response in house.artifacts.CollectGarbage(everything)][-1].num_removed == 2
+
+
+async def test_broken_images_are_kept_without_facts(house: House) -> None:
+    whole = house.store.read_bytes(house.family.picture("x"))
+    for data, media_type in (
+        (whole[:20], "image/png"),
+        (whole, "image/jpeg"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "image/png"),
+    ):
+        assert not (await _upload(house, data, media_type)).HasField("image")

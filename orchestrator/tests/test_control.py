@@ -1,6 +1,7 @@
 """Cancel, pause, resume, priority, watching, lineage, listing."""
 
 import asyncio
+import base64
 
 import grpc
 import pytest
@@ -161,3 +162,23 @@ async def test_a_shared_failure_is_not_repeated_by_all_who_wait_for_it(house: Ho
     run = await house.ended(run_id)
     assert counts(run)["image"].num_failed == 6
     assert house.family.num_done["image"] == 1
+
+
+@pytest.mark.parametrize("token", ["9" * 700, "-5", "x"])
+async def test_tokens_that_were_never_given_out_are_refused(house: House, token: str) -> None:
+    page_token = base64.urlsafe_b64encode(token.encode()).decode()
+    for asked in (
+        house.runs.ListRuns(run_pb2.ListRunsRequest(page_token=page_token)),
+        house.runs.ListSamples(run_pb2.ListSamplesRequest(page_token=page_token)),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await asked
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+async def test_parameters_that_are_no_numbers_are_named(house: House, number: float) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await house.submit(SMALL, {"largest_error_deg": number})
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "parameters.largest_error_deg" in (refused.value.details() or "")

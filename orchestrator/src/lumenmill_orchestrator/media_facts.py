@@ -3,24 +3,28 @@
 from pathlib import Path
 
 from lumenmill.common.v1 import artifact_pb2
-from PIL import Image, UnidentifiedImageError
+from lumenmill_common.telemetry import get_logger
+from PIL import Image
 
 __all__ = ["image_facts"]
 
-_READABLE = frozenset({"image/jpeg", "image/png", "image/webp"})
+_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+_log = get_logger(__name__)
 
 
 def image_facts(path: Path, media_type: str) -> artifact_pb2.ImageFacts | None:
     """Size and channels of a display-referred image; None for other media and for what is not what it claims."""
-    if media_type not in _READABLE:
+    format_ = _FORMATS.get(media_type)
+    if format_ is None:
         return None
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=[format_]) as image:
             return artifact_pb2.ImageFacts(
                 width_px=image.width,
                 height_px=image.height,
                 num_channels=len(image.getbands()),
                 color_space=artifact_pb2.COLOR_SPACE_SRGB,
             )
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
+    except Exception as error:  # decoders raise anything over broken files
+        _log.info("an upload is not the image that it claims to be", media_type=media_type, reason=str(error))
         return None

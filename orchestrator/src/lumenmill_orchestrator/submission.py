@@ -72,7 +72,7 @@ class Submission:
 
     async def _checked(self, text: str, file: str, parameters: Struct) -> CheckedRecipe:
         known = {name: KnownModel(name, entry.model) for name, entry in self._mesh.models().items()}
-        return await asyncio.to_thread(check_recipe, text, file, MessageToDict(parameters), known)
+        return await asyncio.to_thread(check_recipe, text, file, _given(parameters), known)
 
     def _planned(self, recipe: Recipe) -> run_pb2.PlanRecipeResponse:
         planned = planned_calls(recipe)
@@ -142,6 +142,21 @@ class Submission:
             raise InvalidArgumentError(field, f"no artifact {sha256} in the store; upload it first")
         value.sha256, value.media_type, value.size_bytes = sha256, stored.media_type, stored.size_bytes
         return value
+
+
+def _given(parameters: Struct) -> dict[str, Any]:
+    """Parameters as they were given.
+
+    Raises:
+        InvalidArgumentError: one has no value, or a number that is not finite.
+    """
+    given: dict[str, Any] = {}
+    for name, value in parameters.fields.items():
+        try:
+            given[name] = MessageToDict(value)
+        except ValueError:
+            raise InvalidArgumentError(f"parameters.{name}", "must be a value of JSON; numbers are finite") from None
+    return given
 
 
 def _parameter_sha256s(parameters: Mapping[str, Any]) -> list[str]:

@@ -23,6 +23,7 @@ __all__ = ["RunServicer"]
 _Context = grpc.aio.ServicerContext[Any, Any]
 _WATCH_EVERY_S = 0.5
 _LOOK_AT_LEAST_EVERY_S = 2.0
+_END_OF_SEQS = 1 << 63
 _UNENDED = frozenset({run_pb2.RUN_STATE_QUEUED, run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_PAUSED})
 
 
@@ -181,6 +182,9 @@ def _from_token(token: str) -> int | None:
     if not token:
         return None
     try:
-        return int(base64.urlsafe_b64decode(token))
+        seq = int(base64.urlsafe_b64decode(token))
     except ValueError:
-        raise InvalidArgumentError("page_token", "is not a token of an earlier page") from None
+        seq = -1
+    if not 0 <= seq < _END_OF_SEQS:
+        raise InvalidArgumentError("page_token", "is not a token of an earlier page")
+    return seq
