@@ -41,3 +41,12 @@ def test_a_full_queue_costs_no_attempts() -> None:
 @pytest.mark.parametrize("error", [ResourceExhaustedError("too large", 0.0), InvalidArgumentError("prompt", "no")])
 def test_what_cannot_pass_is_not_tried_again(error: LumenmillError) -> None:
     assert Patience(600.0).delay_s(error) is None
+
+
+def test_a_job_that_brings_its_service_down_every_time_is_given_up() -> None:
+    patience = Patience(600.0)
+    for _ in range(20):
+        patience.news()
+        assert patience.delay_s(UnavailableError("gone")) is not None
+    patience.news()
+    assert patience.delay_s(UnavailableError("gone")) is None

@@ -26,6 +26,9 @@ _ATTEMPTS: dict[type[LumenmillError], int] = {
     DeadlineExceededError: 2,
     CancelledError: 3,
 }
+# Outages that one call is carried through. A job that brings its service down every time ends here; a service that is
+# restarted, moved or cut off now and then while a long job runs does not come near it.
+_MOST_OUTAGES = 20
 
 
 class Patience:
@@ -35,6 +38,7 @@ class Patience:
         self._outage_s = outage_s
         self._num_failed: Counter[type[LumenmillError]] = Counter()
         self._outage_since_s: float | None = None
+        self._num_outages = 0
 
     def news(self) -> None:
         """The service answers: whatever breaks next is a new outage."""
@@ -52,6 +56,9 @@ class Patience:
             now_s = time.monotonic()
             if self._outage_since_s is None:
                 self._outage_since_s = now_s
+                self._num_outages += 1
+            if self._num_outages > _MOST_OUTAGES:
+                return None
             return delay_s if now_s + delay_s <= self._outage_since_s + self._outage_s else None
         if isinstance(error, ResourceExhaustedError):
             # Without a time to come back it is no full queue but a limit that the same call meets every time.
