@@ -181,6 +181,15 @@ class Client:
             yield item  # type: ignore[misc]  # an item when there is more
 
     def _stop(self) -> None:
+        self._wait(_cancel_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _cancel_all() -> None:
+    """Ends what still runs on this loop, so that nothing is left pending when it stops."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -154,7 +154,10 @@ def _text_of(recipe: str | Path) -> str:
     path = Path(recipe)
     if not path.is_file():
         raise InvalidArgumentError("recipe", f"there is no file {str(recipe)!r}")
-    return path.read_text()
+    try:
+        return path.read_text()
+    except UnicodeDecodeError:
+        raise InvalidArgumentError("recipe", f"{str(recipe)!r} is not a text file") from None
 
 
 def _struct(parameters: Mapping[str, Any] | None) -> Struct:

@@ -78,6 +78,8 @@ def gallery(
 
 
 def _exported(client: Client, run: run_pb2.Run, folder: Path) -> Path:
+    for old in (folder / "data").glob("*.parquet"):
+        old.unlink()  # of the demo before
     for file in client.export(run.id).files:
         client.download(file.artifact, folder / file.path)
     return folder

@@ -13,10 +13,14 @@ from lumenmill_client.command._output import to_dict
 __all__ = ["LIGHT_HELP", "parse_light"]
 
 _KINDS = ("area", "directional", "sun_sky", "environment_map", "spherical_harmonics", "background")
+# On the wire an irradiance of 0 is no light; on the command line nobody means that by leaving it out.
+_DEFAULTS = {"area": {"irradiance": 4.0}, "directional": {"irradiance": 4.0}}
+_COLORED = ("area", "directional")
 _FILE_FIELDS = {"environment_map": "map", "background": "image"}
 
 LIGHT_HELP = (
     "A source as KIND:FIELD=VALUE,… with the fields of light.proto; may be given several times, sources add up. "
+    "Irradiance is 4 unless stated. "
     "Examples: area:azimuth_deg=-60,elevation_deg=35,irradiance=4,temperature_k=3200 | "
     "sun_sky:sun_azimuth_deg=90,sun_elevation_deg=10 | environment_map:map=alley.hdr,rotation_deg=90"
 )
@@ -37,7 +41,7 @@ def _parse_source(client: Client, text: str) -> LightSource:
     kind, _, fields = text.partition(":")
     if kind not in _KINDS:
         raise InvalidArgumentError("--light", f"{kind!r} is none of: {', '.join(_KINDS)}")
-    content: dict[str, Any] = {}
+    content: dict[str, Any] = dict(_DEFAULTS.get(kind, {}))
     for field in filter(None, fields.split(",")):
         name, separator, value = field.partition("=")
         if not separator:
@@ -45,13 +49,14 @@ def _parse_source(client: Client, text: str) -> LightSource:
         content |= _field(client, kind, name, value)
     try:
         return json_format.ParseDict({kind: content}, LightSource())
-    except json_format.ParseError as error:
+    except json_format.ParseError:
         known = ", ".join(getattr(LightSource(), kind).DESCRIPTOR.fields_by_name)
-        raise InvalidArgumentError("--light", f"{error}; fields of {kind}: {known}, temperature_k") from None
+        colored = ", temperature_k" if kind in _COLORED else ""
+        raise InvalidArgumentError("--light", f"{fields!r} does not fit; fields of {kind}: {known}{colored}") from None
 
 
 def _field(client: Client, kind: str, name: str, value: str) -> dict[str, Any]:
-    if name == "temperature_k":
+    if name == "temperature_k" and kind in _COLORED:
         return {"color": {"temperature_k": value}}
     if _FILE_FIELDS.get(kind) == name:
         return {name: to_dict(client.upload(Path(value)))}

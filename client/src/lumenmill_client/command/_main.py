@@ -21,6 +21,7 @@ app = typer.Typer(
     help="Makes training data whose subject is light. Start with `lumenmill demo`.",
     epilog=_EPILOG,
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -64,6 +65,9 @@ def main() -> None:
     except LumenmillError as error:
         print_error(error, as_json="--json" in sys.argv)
         sys.exit(exit_code_of(error))
+    except OSError as error:
+        notes.print(f"error: {error.filename or 'system'}: {error.strerror or error}", style="red", markup=False)
+        sys.exit(5)
     except KeyboardInterrupt:
         notes.print("interrupted")
         sys.exit(130)

@@ -21,7 +21,7 @@ __all__ = ["register"]
 Lights = Annotated[list[str] | None, typer.Option("--light", "-l", help=LIGHT_HELP)]
 Preset = Annotated[str, typer.Option(help="Preset of the model; `lumenmill models` shows them.")]
 ModelName = Annotated[str, typer.Option("--model", help="Model to ask. Default: the first that can do it.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Seed.")]
 RequestId = Annotated[str, typer.Option(help="Give the same one again to re-attach to a running or finished call.")]
 
 
@@ -56,8 +56,12 @@ def render(
     prompt: Annotated[str, typer.Argument(help="What to show.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the images and their scenes.")] = Path("render"),
     light: Lights = None,
-    width_px: Annotated[int, typer.Option("--width", min=0, help="Width in pixels. Default: the preset's.")] = 0,
-    height_px: Annotated[int, typer.Option("--height", min=0, help="Height in pixels. Default: the preset's.")] = 0,
+    width_px: Annotated[
+        int, typer.Option("--width", min=0, max=16384, help="Width in pixels. Default: the preset's.")
+    ] = 0,
+    height_px: Annotated[
+        int, typer.Option("--height", min=0, max=16384, help="Height in pixels. Default: the preset's.")
+    ] = 0,
     num_images: Annotated[int, typer.Option("--num", "-n", min=1, max=64, help="Number of images.")] = 1,
     preset: Preset = "",
     model: ModelName = "",
@@ -160,9 +164,15 @@ def prompts(
 
 
 def _teller(line: Status) -> OnProgress:
+    told = ""
+
     def tell(event: ProgressEvent) -> None:
+        nonlocal told
         steps = f" {event.step}/{event.total}" if event.total else ""
         line.update(f"{event.stage}{steps}")
+        if not notes.is_terminal and event.stage != told:
+            told = event.stage
+            notes.print(f"{event.stage} …")
 
     return tell
 

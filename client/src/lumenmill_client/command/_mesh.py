@@ -90,7 +90,14 @@ def _print_status(state: MeshStatus, as_json: bool) -> None:
         print_text("no mesh runs here; start one with `lumenmill up`")
     else:
         rows = [
-            (service.name, service.health, service.address, service.metrics, service.pid, service.num_restarts)
+            (
+                service.name,
+                service.health,
+                service.address or "—",
+                service.metrics or "—",
+                service.pid or "—",
+                service.num_restarts,
+            )
             for service in state.services
         ]
         print_table(["service", "health", "address", "metrics", "pid", "restarts"], rows)

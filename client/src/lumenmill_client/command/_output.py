@@ -14,7 +14,8 @@ from rich.table import Table
 __all__ = ["notes", "print_error", "print_json", "print_message", "print_table", "print_text", "to_dict"]
 
 notes = Console(stderr=True, highlight=False)
-_results = Console(highlight=False, soft_wrap=True)
+# Without a terminal nothing is folded, so that ids can be cut out of tables.
+_results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
 
 
 def to_dict(message: Message) -> dict[str, Any]:

@@ -161,11 +161,11 @@ def samples(
             run_pb2.SampleKind.Name(sample.kind).removeprefix("SAMPLE_KIND_").lower(),
             run_pb2.Verdict.Name(sample.verdict).removeprefix("VERDICT_").lower(),
             sample.group_id[:12],
-            sample.caption or sample.reason,
+            sample.reason or sample.caption,
         )
         for sample in found
     ]
-    print_table(["sample", "kind", "verdict", "group", "caption or reason"], rows)
+    print_table(["sample", "kind", "verdict", "group", "reason or caption"], rows)
 
 
 def _enum(enum: object, prefix: str, name: str, option: str) -> int:
@@ -219,6 +219,8 @@ def export(
 
     Example: lumenmill export demo-20260101-120000 --out dataset
     """
+    if any((out / "data").glob("*.parquet")):
+        raise InvalidArgumentError("--out", f"{out} holds a dataset already; name another folder, or remove it")
     with context.obj.client() as client, notes.status("exporting") as line:
         result = client.export(
             run_id,
@@ -231,6 +233,9 @@ def export(
         print_message(result)
     else:
         print_text(f"{result.num_samples} samples in {len(result.files)} files in {out}")
+    if not result.num_samples:
+        notes.print("no sample of this run was accepted")
+        raise typer.Exit(1)
 
 
 def _print_run(entry: run_pb2.Run, as_json: bool) -> None:
@@ -241,3 +246,8 @@ def _print_run(entry: run_pb2.Run, as_json: bool) -> None:
         f"{entry.id}: {state_name(entry.state)}, {entry.num_samples_accepted} samples accepted, "
         f"{entry.num_samples_rejected} rejected" + (f" ({entry.error})" if entry.error else "")
     )
+    num_failed = sum(node.num_failed for node in entry.nodes)
+    if num_failed:
+        print_text(f"{num_failed} calls failed; why: lumenmill samples {entry.id} --verdict failed")
+    if entry.num_samples_rejected:
+        print_text(f"why samples were rejected: lumenmill samples {entry.id} --verdict rejected")
