@@ -35,7 +35,7 @@ def check(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_j
 
 @app.command()
 def plan(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_json: AsJson = False) -> None:
-    """Say what a recipe would do: executions by node, and the time they would take.
+    """Say what a recipe would do: executions by node and by model, and the time they would take.
 
     Example: lumenmill recipe plan recipes/demo.yaml --set num_img_sets=100
     """
@@ -55,6 +55,8 @@ def plan(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_js
         for node in answer.nodes
     ]
     print_table(["node", "call", "model", "executions", "seconds each"], rows)
+    print_text("")
+    print_table(["model", "executions", "worker seconds"], _by_model(answer))
     time = f"{answer.estimated_time.ToSeconds()} s" if answer.HasField("estimated_time") else "not known yet"
     print_text(f"{answer.num_chains} chains; estimated time: {time}")
 
@@ -73,6 +75,17 @@ def graph(
     answer = _plan(context.obj, recipe, settings)
     _raise_problems(answer)
     print_text(answer.graph_mermaid if mermaid else answer.graph_dot)
+
+
+def _by_model(answer: run_pb2.PlanRecipeResponse) -> list[tuple[str, int, str]]:
+    """What a plan would take of each model; a `+` where some of its nodes have not been measured yet."""
+    rows = []
+    for model in dict.fromkeys(node.model for node in answer.nodes):
+        nodes = [node for node in answer.nodes if node.model == model]
+        work_s = sum(node.num_executions * node.seconds_per_execution for node in nodes)
+        unknown = any(not node.HasField("seconds_per_execution") for node in nodes)
+        rows.append((model, sum(node.num_executions for node in nodes), f"{work_s:.0f}{'+' if unknown else ''}"))
+    return rows
 
 
 def _plan(command: CommandContext, recipe: Path, settings: list[str] | None) -> run_pb2.PlanRecipeResponse:

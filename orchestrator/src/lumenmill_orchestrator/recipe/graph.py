@@ -89,5 +89,6 @@ def _edges(recipe: Recipe, pipeline_name: str, edge: Callable[[str, str], str]) 
         before = node.depends_on() or ["source"]
         edges += [edge(f"{pipeline_name}__{name}", f"{pipeline_name}__{node.name}") for name in before]
     for sample in pipeline.samples:
-        edges.append(edge(f"{pipeline_name}__{sample.media_node}", f"{pipeline_name}__sample_{sample.name}"))
+        sink = f"{pipeline_name}__sample_{sample.name}"
+        edges += [edge(f"{pipeline_name}__{name}", sink) for name in sample.depends_on()]
     return edges

@@ -89,6 +89,13 @@ class SampleRule:
     requires: tuple[Requirement, ...] = ()
     expansion_requires: tuple[Requirement, ...] = ()
 
+    def depends_on(self) -> list[str]:
+        """Names of the nodes whose results it holds, that of its media first."""
+        names = [self.media_node, *(requirement.node for requirement in (*self.expansion_requires, *self.requires))]
+        if self.fan_out is not None and self.fan_out.aligned_node:
+            names.append(self.fan_out.aligned_node)
+        return list(dict.fromkeys(names))
+
 
 @dataclass(frozen=True)
 class Pipeline:

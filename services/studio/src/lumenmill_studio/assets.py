@@ -8,6 +8,7 @@ from typing import Any
 
 import mitsuba as mi
 import numpy as np
+import trimesh
 from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, MeshFacts
 from lumenmill_common.artifacts import ArtifactStore, media_type_of
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
@@ -18,7 +19,9 @@ from lumenmill_studio.scenes.shapes.mesh import Mesh, Part, with_smooth_normals
 from lumenmill_studio.scenes.spec import ObjectSpec
 
 _MAP_SUFFIXES = (".hdr", ".exr")
-_MESH_SUFFIXES = (".obj", ".ply")
+_MESH_SUFFIXES = (".obj", ".ply", ".glb")
+# What readers of meshes raise for files that are none.
+_MESH_ERRORS = (RuntimeError, ValueError, KeyError, IndexError, TypeError)
 _MAX_PICTURE_BYTES = 256 << 20
 _NUM_PICTURES = 6
 # More than the sources of all lights of one request (64 keyframes of 16).
@@ -100,7 +103,7 @@ class Assets:
         with self._store.local_file(artifact, field="scene.objects.asset_uri") as path:
             try:
                 return (Part(_normalised(_read_mesh(path))),)
-            except (RuntimeError, ValueError) as error:
+            except _MESH_ERRORS as error:
                 raise InvalidArgumentError("scene", f"has a mesh that cannot be read: {error}") from error
 
     def _map(self, path: Path) -> Artifact:
@@ -117,7 +120,7 @@ class Assets:
     def _mesh(self, path: Path) -> Artifact:
         try:
             mesh = _read_mesh(path)
-        except (RuntimeError, ValueError) as error:
+        except _MESH_ERRORS as error:
             raise FailedPreconditionError(f"{path.name}: {error}", "LUMENMILL_ASSETS_DIR") from error
         facts = MeshFacts(num_vertices=len(mesh.vertices_v3), num_faces=len(mesh.faces_f3))
         return self._store.put_file(path, media_type_of(path.name), name=path.name, mesh=facts)
@@ -128,6 +131,8 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def _read_mesh(path: Path) -> Mesh:
+    if path.suffix.lower() == ".glb":
+        return _read_glb(path)
     shape: Any = mi.load_dict({"type": path.suffix.lower().lstrip("."), "filename": str(path)})
     values = mi.traverse(shape)
     vertices = np.array(values["vertex_positions"], np.float64).reshape(-1, 3)
@@ -138,6 +143,15 @@ def _read_mesh(path: Path) -> Mesh:
     return with_smooth_normals(
         Mesh(vertices, faces, coordinates if len(coordinates) == len(vertices) else vertices[:, :2])
     )
+
+
+def _read_glb(path: Path) -> Mesh:
+    """The triangles of every node of a binary glTF file, placed as its scene places them; its materials are left."""
+    whole: Any = trimesh.load_scene(path).to_mesh()
+    vertices = np.asarray(whole.vertices, np.float64)
+    if not len(whole.faces):
+        raise ValueError("has no triangles")
+    return with_smooth_normals(Mesh(vertices, np.asarray(whole.faces, np.uint32), vertices[:, :2]))
 
 
 def _normalised(mesh: Mesh) -> Mesh:
