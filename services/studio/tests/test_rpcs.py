@@ -130,6 +130,30 @@ async def test_orbit_clip_plays_and_its_truth_matches(studio: Any) -> None:
     assert np.degrees(np.arctan2(eye[0], eye[2])) == pytest.approx(40, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("move", "eye_ratio", "right_deg", "up_deg"),
+    [
+        ({"dolly": {"end_distance_ratio": 0.5}}, 0.5, 0, 0),
+        ({"pan": {"sweep_deg": 10}}, 1, 10, 0),
+        ({"tilt": {"sweep_deg": 10}}, 1, 0, 10),
+        ({"static": {}}, 1, 0, 0),
+    ],
+)
+async def test_every_camera_move_goes_where_it_says(
+    studio: Any, move: dict[str, Any], eye_ratio: float, right_deg: float, up_deg: float
+) -> None:
+    name = next(iter(move))
+    scene = (await studio.still_life(f"{name}-0")).scene
+    request = video_pb2.GenerateVideoRequest(scene=scene, num_frames=3, camera={"path": move}, **SIZE)
+    result = await studio.result(studio.video.GenerateVideo, request, f"{name}-1")
+    truth = [json.loads(line) for line in studio.store.read_bytes(result.frames).splitlines()]
+    first, last = (np.array(truth[index]["camera"]["world_from_camera"]) for index in (0, -1))
+    assert np.linalg.norm(last[:3, 3]) / np.linalg.norm(first[:3, 3]) == pytest.approx(eye_ratio, abs=0.15)
+    forward = first[:3, :3].T @ -last[:3, 2]  # the camera looks along its −Z
+    assert np.degrees(np.arctan2(forward[0], -forward[2])) == pytest.approx(right_deg, abs=0.5)
+    assert np.degrees(np.arcsin(forward[1])) == pytest.approx(up_deg, abs=0.5)
+
+
 async def test_moving_light_clip_and_its_maps(studio: Any) -> None:
     scene = (await studio.still_life("move-0")).scene
     request = video_pb2.GenerateVideoRequest(scene=scene, num_frames=4, **SIZE)
