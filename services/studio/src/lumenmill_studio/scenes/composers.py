@@ -4,56 +4,29 @@ origin."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from lumenmill_studio.scenes.composition import Composition, Rng, finished, wanted_items
 from lumenmill_studio.scenes.layout import Item, arranged, framing, group_bounds, scaled_to_height, set_piece
+from lumenmill_studio.scenes.outdoor import outdoor
 from lumenmill_studio.scenes.shapes.mesh import Array
-from lumenmill_studio.scenes.spec import ObjectSpec, ReferenceCamera
 from lumenmill_studio.scenes.vocabulary import OUTDOOR, PORTRAIT, ROOM, STILL_LIFE, Wanted
-
-Rng = np.random.Generator
-
-
-@dataclass(frozen=True)
-class Composition:
-    """Placed things with the origin at the subject, its bounding radius, and the camera that frames it."""
-
-    objects: tuple[ObjectSpec, ...]
-    camera: ReferenceCamera
-    subject_radius: float
-
-
-def _items(wanted: Wanted, rng: Rng, yaw: float = 60.0) -> list[Item]:
-    return [
-        Item(name, material, int(rng.integers(1 << 30)), float(rng.uniform(-yaw, yaw)))
-        for name, material in wanted.items
-    ]
-
-
-def _finished(
-    subjects: list[ObjectSpec], pieces: list[ObjectSpec], lower: Array, upper: Array, camera: ReferenceCamera
-) -> Composition:
-    center = (lower + upper) / 2
-    objects = []
-    for index, item in enumerate([*subjects, *pieces], start=1):
-        x, y, z = (round(float(a - b), 6) for a, b in zip(item.position, center, strict=True))
-        objects.append(replace(item, position=(x, y, z), instance=index))
-    return Composition(tuple(objects), camera, round(float(np.linalg.norm(upper - lower)) / 2, 5))
-
 
 _TABLES = {"oak": "oak", "walnut": "walnut", "pine": "pine", "slate": "slate", "white marble": "white marble",
     "green marble": "green marble",
            "black marble": "black marble", "concrete": "concrete", "terracotta": "terracotta tiles",
                "tiled": "white tiles", "sandstone": "sandstone",
            "painted": "painted wood", "lacquer": "black lacquer", "linen": "oak"}  # fmt: skip
+
+
 _WALLS = ("plaster", "warm plaster", "grey plaster", "blue plaster", "green plaster", "dark plaster", "ochre plaster")
 
 
 def still_life(wanted: Wanted, rng: Rng) -> Composition:
     """Things on a table before a wall, seen from a little above."""
-    items = _items(wanted, rng)
+    items = wanted_items(wanted, rng)
     items = [scaled_to_height(item, float(rng.uniform(0.24, 0.3))) if item.name == "bust" else item for item in items]
     placed = arranged(items, rng)
     lower, upper = group_bounds(placed)
@@ -116,7 +89,7 @@ def still_life(wanted: Wanted, rng: Rng) -> Composition:
     camera = framing(
         lower, upper, float(rng.uniform(48, 70)), float(rng.uniform(9, 20)), 0.8, float(rng.uniform(-0.02, 0.06))
     )
-    return _finished([item.placed(at, 0) for item, at in placed], pieces, lower, upper, camera)
+    return finished([item.placed(at, 0) for item, at in placed], pieces, lower, upper, camera)
 
 
 _BACKDROPS = {
@@ -132,7 +105,7 @@ _BACKDROPS = {
 
 def portrait(wanted: Wanted, rng: Rng) -> Composition:
     """One thing, close, before a seamless backdrop, in a niche, or on a plinth in a gallery."""
-    item = scaled_to_height(_items(wanted, rng, 38.0)[0], 0.5)
+    item = scaled_to_height(wanted_items(wanted, rng, 38.0)[0], 0.5)
     lower, upper = item.bounds()
     half = (upper - lower) / 2
     seeds = rng.integers(1 << 30, size=4)
@@ -190,7 +163,7 @@ def portrait(wanted: Wanted, rng: Rng) -> Composition:
         ]
     focal = float(rng.uniform(70, 100))
     camera = framing(lower, upper, focal, float(rng.uniform(2, 8)), 0.84)
-    return _finished([item.placed((0, start, 0), 0)], pieces, lower, upper, camera)
+    return finished([item.placed((0, start, 0), 0)], pieces, lower, upper, camera)
 
 
 _ROOMS: dict[str, tuple[str, str]] = {
@@ -200,13 +173,15 @@ _ROOMS: dict[str, tuple[str, str]] = {
         "kitchen": ("plaster", "checker tiles"),
     "stone": ("limestone", "paving"), "attic": ("plaster", "pale planks"),
 }  # fmt: skip
+
+
 _ON_TOP = {"vase", "stack of books", "bowl", "urn", "torus knot", "sphere", "bust"}
 
 
 def room(wanted: Wanted, rng: Rng) -> Composition:
     """Furniture in the corner of a room with tall windows in its back and left walls; open towards the camera."""
     width, depth, height = float(rng.uniform(4.6, 5.4)), float(rng.uniform(4.2, 4.8)), float(rng.uniform(4.4, 4.9))
-    items = [_room_sized(item, rng) for item in _items(wanted, rng, 35.0)]
+    items = [_room_sized(item, rng) for item in wanted_items(wanted, rng, 35.0)]
     hung = [item for item in items if item.name == "painting"]
     flat = [item for item in items if item.name == "rug"]
     free = [item for item in items if item.name not in ("painting", "rug")]
@@ -273,7 +248,7 @@ def room(wanted: Wanted, rng: Rng) -> Composition:
     camera = framing(frame_low, frame_high, float(rng.uniform(26, 31)), float(rng.uniform(6, 12)), 0.86)
     center_y = float(lower[1] + upper[1]) / 2
     camera = replace(camera, aim_y=round(0.48 * float(frame_high[1]) - center_y, 4))
-    return _finished(objects, pieces, lower, upper, camera)
+    return finished(objects, pieces, lower, upper, camera)
 
 
 def _room_sized(item: Item, rng: Rng) -> Item:
@@ -310,141 +285,6 @@ def _on_top(items: list[Item], placed: list[tuple[Item, Array]], rng: Rng) -> li
         offset = np.array([rng.uniform(-1, 1) * slack[0], float(upper[1]), rng.uniform(-0.5, 0.5) * slack[2]])
         result.append((sized, at + offset))
     return result
-
-
-@dataclass(frozen=True)
-class _Land:
-    ground: str
-    far: str
-    relief: float = 0.5
-    grass_height: float = 0.0
-    stones: int = 0
-    walled: str = ""
-
-
-_LANDS: dict[str, _Land] = {
-    "courtyard": _Land("paving", "distant hills", 0.0, walled="warm plaster"),
-    "lawn": _Land("grass", "distant hills", 0.25, 0.05),
-    "meadow": _Land("grass", "distant hills", 0.9, 0.2),
-    "desert": _Land("sand", "distant dunes", 1.2, 0.0, 22),
-    "terrace": _Land("paving", "distant hills", 0.05),
-    "garden": _Land("grass", "distant hills", 0.1, 0.06, walled="brick"),
-    "ruins": _Land("earth ground", "distant hills", 0.4, 0.09, 60),
-    "snowy": _Land("snow", "distant snow", 0.8),
-    "beach": _Land("sand", "distant hills", 0.35, 0.0, 40),
-    "rocky": _Land("gravel", "distant dunes", 0.6, 0.0, 90),
-    "square": _Land("paving", "distant hills", 0.0),
-}
-_HEIGHTS_OUT = {
-    "statue": 2.3,
-    "bust": 1.3,
-    "urn": 1.3,
-    "obelisk": 3.0,
-    "torus knot": 1.6,
-    "abstract sculpture": 2.0,
-    "stacked stones": 1.4,
-    "fountain": 1.7,
-}
-
-
-def outdoor(wanted: Wanted, rng: Rng) -> Composition:
-    """A thing in open land, others behind it, hills beyond."""
-    items = _items(wanted, rng, 30.0)
-    items = [
-        scaled_to_height(item, _HEIGHTS_OUT[item.name] * float(rng.uniform(0.9, 1.1)))
-        if item.name in _HEIGHTS_OUT
-        else item
-        for item in items
-    ]
-    main, others = items[0], items[1:]
-    placed = [(main, np.zeros(3))]
-    lower, upper = group_bounds(placed)
-    lower[1] = 0.0
-    size = max(float(np.linalg.norm(upper - lower)) / 2, 1.0)
-    objects = [item.placed(at, 0) for item, at in placed] + _behind(others, size, rng)
-    land = next((value for word, value in _LANDS.items() if word in wanted.place), _LANDS["lawn"])
-    seeds = [int(seed) for seed in rng.integers(1 << 30, size=8)]
-    pieces = [
-        set_piece(
-            "ground",
-            "terrain",
-            land.ground,
-            seeds[0],
-            {"flat": 2.2 * size, "extent": 90 * size, "relief": land.relief * size},
-        ),
-        set_piece(
-            "hills",
-            "hills",
-            land.far,
-            seeds[1],
-            {"radius": 42 * size, "height": float(rng.uniform(4, 7.5)) * size},
-            role="backdrop",
-        ),
-    ]
-    if land.grass_height:
-        grass = {"inner": 0.0, "outer": 9 * size, "count": 30000, "height": land.grass_height * min(size, 2.0)}
-        pieces.append(set_piece("grass", "blades", "grass blade", seeds[2], grass))
-    if land.stones:
-        pieces.append(
-            set_piece(
-                "stones",
-                "stones",
-                "rock",
-                seeds[3],
-                {"inner": 0.9 * size, "outer": 7 * size, "count": land.stones, "size": 0.1 * size},
-            )
-        )
-    if land.walled:
-        pieces.append(
-            set_piece(
-                "wall",
-                "garden wall",
-                land.walled,
-                seeds[4],
-                {"height": 1.05 * size, "z": -2.9 * size, "x": -3.4 * size},
-            )
-        )
-    if "beach" in wanted.place:
-        sea = {"width": 300 * size, "depth": 110 * size, "thickness": 0.05}
-        pieces.append(set_piece("sea", "slab", "water", seeds[5], sea, (0, 0.04 * size, -59 * size)))
-    pieces += _trees(land, size, rng)
-    camera = framing(
-        lower, upper, float(rng.uniform(30, 42)), float(rng.uniform(2, 7)), float(rng.uniform(0.6, 0.7)), 0.03
-    )
-    return _finished(objects, pieces, lower, upper, camera)
-
-
-def _behind(items: list[Item], size: float, rng: Rng) -> list[ObjectSpec]:
-    placed = []
-    for index, item in enumerate(items):
-        side = (-1.0 if index % 2 else 1.0) * (1.0 if rng.random() < 0.8 else -1.0)
-        small = item.name in ("rock", "boulder", "bench", "urn", "stacked stones")
-        at = (
-            side * size * float(rng.uniform(1.15, 1.7) if small else rng.uniform(1.7, 2.6)),
-            0.0,
-            size * float(rng.uniform(-0.4, 0.6) if small else rng.uniform(-3.4, -1.6)),
-        )
-        placed.append((scaled_to_height(item, size * 0.5) if item.name in ("rock", "boulder") else item).placed(at, 0))
-    return placed
-
-
-def _trees(land: _Land, size: float, rng: Rng) -> list[ObjectSpec]:
-    if land.ground not in ("grass", "earth ground", "paving"):
-        return []
-    kind = "cypress" if rng.random() < 0.5 else "tree"
-    trees: list[ObjectSpec] = []
-    for index in range(int(rng.integers(3, 6))):
-        item = Item(
-            kind,
-            "bark",
-            int(rng.integers(1 << 30)) if index < 2 else trees[0].seed,
-            float(rng.uniform(0, 360)),
-            float(rng.uniform(0.8, 1.3)) * max(1.0, size * 0.5),
-        )
-        side = -1.0 if index % 2 else 1.0
-        at = (side * size * float(rng.uniform(2.6, 7)), 0.0, -size * float(rng.uniform(4.5, 11)))
-        trees.append(item.placed(at, 0, "backdrop"))
-    return trees
 
 
 COMPOSERS: dict[str, Callable[[Wanted, Rng], Composition]] = {

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lumenmill_studio.scenes.shapes import built, natural, sculpted, solids, vessels
+from lumenmill_studio.scenes.shapes import architecture, furniture, natural, ornaments, sculpted, solids, vessels
 from lumenmill_studio.scenes.shapes.mesh import Mesh, Part
 
 __all__ = ["SHAPES", "Builder", "Mesh", "Part", "build_shape"]
@@ -37,34 +37,38 @@ def _seashell(rng: Rng) -> list[Part]:
 
 SHAPES: dict[str, Builder] = {
     "abstract sculpture": sculpted.abstract_sculpture, "amphora": vessels.amphora, "apple": natural.apple,
-        "arch": built.arch,
-    "armchair": built.armchair, "bell": vessels.bell, "bench": built.bench, "block": built.block, "book": built.book,
-    "bookshelf": built.bookshelf, "bottle": vessels.bottle, "boulder": natural.boulder, "bowl": vessels.bowl,
-        "box": built.small_box,
-    "branch": natural.branch, "bust": sculpted.bust, "candle": vessels.candle, "candlestick": vessels.candlestick,
-        "chair": built.chair,
-    "chess pawn": vessels.chess_pawn, "colonnade": built.colonnade, "column": built.column, "cone": vessels.cone,
-        "cottage": built.cottage,
-    "cube": built.cube, "cup": vessels.cup, "cylinder": vessels.cylinder, "cypress": natural.cypress,
-        "egg": vessels.egg,
-    "floor lamp": built.floor_lamp, "fountain": built.fountain, "gear": _gear, "goblet": vessels.goblet,
+        "arch": architecture.arch,
+    "armchair": furniture.armchair, "bell": ornaments.bell,
+    "bench": furniture.bench, "block": furniture.block, "book": furniture.book,
+    "bookshelf": furniture.bookshelf, "bottle": vessels.bottle, "boulder": natural.boulder, "bowl": vessels.bowl,
+        "box": furniture.small_box,
+    "branch": natural.branch, "bust": sculpted.bust, "candle": ornaments.candle, "candlestick": ornaments.candlestick,
+        "chair": furniture.chair,
+    "chess pawn": ornaments.chess_pawn, "colonnade": architecture.colonnade,
+    "column": architecture.column, "cone": ornaments.cone,
+        "cottage": architecture.cottage,
+    "cube": furniture.cube, "cup": vessels.cup, "cylinder": ornaments.cylinder, "cypress": natural.cypress,
+        "egg": ornaments.egg,
+    "floor lamp": furniture.floor_lamp, "fountain": architecture.fountain, "gear": _gear, "goblet": vessels.goblet,
         "head": sculpted.head,
-    "jar": vessels.jar, "jug": vessels.jug, "kettle": vessels.kettle, "ladder": built.ladder, "lamp": vessels.lamp,
-    "lemon": natural.lemon, "mortar": vessels.mortar, "mug": vessels.mug, "obelisk": built.obelisk,
+    "jar": vessels.jar, "jug": vessels.jug,
+    "kettle": vessels.kettle, "ladder": furniture.ladder, "lamp": ornaments.lamp,
+    "lemon": natural.lemon, "mortar": vessels.mortar, "mug": vessels.mug, "obelisk": architecture.obelisk,
         "orange": natural.orange,
-    "painting": built.painting, "pavilion": built.pavilion, "pear": natural.pear, "pebble": natural.pebble,
+    "painting": furniture.painting, "pavilion": architecture.pavilion, "pear": natural.pear, "pebble": natural.pebble,
         "plate": vessels.plate,
-    "plinth": built.plinth, "plum": natural.plum, "pomegranate": natural.pomegranate,
+    "plinth": furniture.plinth, "plum": natural.plum, "pomegranate": natural.pomegranate,
         "potted plant": natural.potted_plant,
-    "pumpkin": natural.pumpkin, "ring": _ring, "rock": natural.rock, "rug": built.rug, "seashell": _seashell,
-        "sphere": vessels.sphere,
-    "spinning top": vessels.spinning_top, "stack of books": built.stack_of_books,
+    "pumpkin": natural.pumpkin, "ring": _ring, "rock": natural.rock, "rug": furniture.rug, "seashell": _seashell,
+        "sphere": ornaments.sphere,
+    "spinning top": ornaments.spinning_top, "stack of books": furniture.stack_of_books,
         "stacked stones": natural.stacked_stones,
-    "staircase": built.staircase, "statue": sculpted.statue, "stool": built.stool, "table": built.table,
+    "staircase": architecture.staircase, "statue": sculpted.statue, "stool": furniture.stool, "table": furniture.table,
         "teapot": vessels.teapot,
-    "torus knot": _torus_knot, "tower": built.tower, "tree": natural.tree, "urn": vessels.urn, "vase": vessels.vase,
-        "wall": built.wall,
-    "well": built.well,
+    "torus knot": _torus_knot, "tower": architecture.tower,
+    "tree": natural.tree, "urn": vessels.urn, "vase": vessels.vase,
+        "wall": architecture.wall,
+    "well": architecture.well,
 }  # fmt: skip
 
 

@@ -160,3 +160,8 @@ def displaced(mesh: Mesh, offsets_v: Array) -> Mesh:
     return with_smooth_normals(
         Mesh(smooth.vertices_v3 + normals * offsets_v[:, None], smooth.faces_f3, smooth.uv_v2, None)
     )
+
+
+def standing_box(size: Sequence[float], at: Sequence[float] = (0.0, 0.0, 0.0), bevel: float = 0.005) -> Mesh:
+    """A box whose bottom centre is ``at``."""
+    return box(size, bevel, (at[0], at[1] + size[1] / 2, at[2]))
