@@ -66,6 +66,7 @@ class Artifact(_message.Message):
     ENVIRONMENT_MAP_FIELD_NUMBER: _builtins.int
     INLINE_DATA_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    LICENCE_FIELD_NUMBER: _builtins.int
     uri: _builtins.str
     """Where the bytes are: `file:///…` for a folder store, `s3://bucket/…` for an S3 store. A service refuses a URI that
     lies outside its own store. Empty only when `inline_data` is set.
@@ -104,6 +105,12 @@ class Artifact(_message.Message):
     def environment_map(self) -> Global___EnvironmentMapFacts:
         """Facts of an environment map."""
 
+    @_builtins.property
+    def licence(self) -> Global___Licence:
+        """Terms of use of a file that came from outside, as whoever brought it stated them. They go into the record of everything
+        made from it. Not part of the identity. Absent means not stated.
+        """
+
     def __init__(
         self,
         *,
@@ -117,10 +124,11 @@ class Artifact(_message.Message):
         environment_map: Global___EnvironmentMapFacts | None = ...,
         inline_data: _builtins.bytes | None = ...,
         name: _builtins.str = ...,
+        licence: Global___Licence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_inline_data", b"_inline_data", "environment_map", b"environment_map", "facts", b"facts", "image", b"image", "inline_data", b"inline_data", "mesh", b"mesh", "video", b"video"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_inline_data", b"_inline_data", "environment_map", b"environment_map", "facts", b"facts", "image", b"image", "inline_data", b"inline_data", "licence", b"licence", "mesh", b"mesh", "video", b"video"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_inline_data", b"_inline_data", "environment_map", b"environment_map", "facts", b"facts", "image", b"image", "inline_data", b"inline_data", "media_type", b"media_type", "mesh", b"mesh", "name", b"name", "sha256", b"sha256", "size_bytes", b"size_bytes", "uri", b"uri", "video", b"video"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_inline_data", b"_inline_data", "environment_map", b"environment_map", "facts", b"facts", "image", b"image", "inline_data", b"inline_data", "licence", b"licence", "media_type", b"media_type", "mesh", b"mesh", "name", b"name", "sha256", b"sha256", "size_bytes", b"size_bytes", "uri", b"uri", "video", b"video"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__inline_data: _TypeAlias = _typing.Literal["inline_data"]  # noqa: Y015
     _WhichOneofArgType__inline_data: _TypeAlias = _typing.Literal["_inline_data", b"_inline_data"]  # noqa: Y015

@@ -58,22 +58,28 @@ class UploadHeader(_message.Message):
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    LICENCE_FIELD_NUMBER: _builtins.int
     media_type: _builtins.str
     """IANA media type of the file."""
     name: _builtins.str
     """Name for people. Empty means none."""
     sha256: _builtins.str
     """Expected digest; the upload fails with INVALID_ARGUMENT when the bytes do not match. Empty means not known."""
+    @_builtins.property
+    def licence(self) -> _artifact_pb2.Licence:
+        """Terms of use of the file. Absent means not known, which exports for commercial use read as forbidden."""
+
     def __init__(
         self,
         *,
         media_type: _builtins.str = ...,
         name: _builtins.str = ...,
         sha256: _builtins.str = ...,
+        licence: _artifact_pb2.Licence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["licence", b"licence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_type", b"media_type", "name", b"name", "sha256", b"sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["licence", b"licence", "media_type", b"media_type", "name", b"name", "sha256", b"sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

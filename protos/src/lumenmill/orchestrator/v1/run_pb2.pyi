@@ -133,6 +133,20 @@ class _ExportFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExportFo
     """Not stated; refused."""
     EXPORT_FORMAT_PARQUET: _ExportFormat.ValueType  # 1
     """Parquet with one fixed, null-filled schema; media stand beside it by digest."""
+    EXPORT_FORMAT_IMAGEFOLDER: _ExportFormat.ValueType  # 2
+    """A folder of media for each split with one `metadata.jsonl`, as `datasets.load_dataset("imagefolder")` and
+    `"videofolder"` open it. Media always lie in it. Columns are those of Parquet.
+    """
+    EXPORT_FORMAT_WEBDATASET: _ExportFormat.ValueType  # 3
+    """WebDataset: tar shards in which the files of one sample share a name; the columns of Parquet are its `.json`. Media
+    always lie in it.
+    """
+    EXPORT_FORMAT_VIDEOX_FUN: _ExportFormat.ValueType  # 4
+    """One JSON file for each split, as EasyAnimate and VideoX-Fun train on: `file_path`, `text`, `type`, `width`, `height`,
+    and `control_file_path` where the sample has a map that can control a model. Media lie beside it.
+    """
+    EXPORT_FORMAT_DIFFSYNTH: _ExportFormat.ValueType  # 5
+    """One `metadata.csv` for each split, as DiffSynth-Studio trains on. Media lie beside it."""
 
 class ExportFormat(_ExportFormat, metaclass=_ExportFormatEnumTypeWrapper):
     """Forms of a dataset."""
@@ -141,7 +155,49 @@ EXPORT_FORMAT_UNSPECIFIED: ExportFormat.ValueType  # 0
 """Not stated; refused."""
 EXPORT_FORMAT_PARQUET: ExportFormat.ValueType  # 1
 """Parquet with one fixed, null-filled schema; media stand beside it by digest."""
+EXPORT_FORMAT_IMAGEFOLDER: ExportFormat.ValueType  # 2
+"""A folder of media for each split with one `metadata.jsonl`, as `datasets.load_dataset("imagefolder")` and
+`"videofolder"` open it. Media always lie in it. Columns are those of Parquet.
+"""
+EXPORT_FORMAT_WEBDATASET: ExportFormat.ValueType  # 3
+"""WebDataset: tar shards in which the files of one sample share a name; the columns of Parquet are its `.json`. Media
+always lie in it.
+"""
+EXPORT_FORMAT_VIDEOX_FUN: ExportFormat.ValueType  # 4
+"""One JSON file for each split, as EasyAnimate and VideoX-Fun train on: `file_path`, `text`, `type`, `width`, `height`,
+and `control_file_path` where the sample has a map that can control a model. Media lie beside it.
+"""
+EXPORT_FORMAT_DIFFSYNTH: ExportFormat.ValueType  # 5
+"""One `metadata.csv` for each split, as DiffSynth-Studio trains on. Media lie beside it."""
 Global___ExportFormat: _TypeAlias = ExportFormat  # noqa: Y015
+
+class _SplitRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SplitRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SplitRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SPLIT_RULE_UNSPECIFIED: _SplitRule.ValueType  # 0
+    """As SPLIT_RULE_SCENE_AND_ENVIRONMENT_MAP."""
+    SPLIT_RULE_SCENE_AND_ENVIRONMENT_MAP: _SplitRule.ValueType  # 1
+    """Neither a scene nor an environment map. A sample whose scene belongs to one split and whose environment map belongs
+    to another would leak, so it is withheld and counted.
+    """
+    SPLIT_RULE_SCENE: _SplitRule.ValueType  # 2
+    """No scene. Environment maps may be shared; nothing is withheld."""
+
+class SplitRule(_SplitRule, metaclass=_SplitRuleEnumTypeWrapper):
+    """What samples of different splits may not share."""
+
+SPLIT_RULE_UNSPECIFIED: SplitRule.ValueType  # 0
+"""As SPLIT_RULE_SCENE_AND_ENVIRONMENT_MAP."""
+SPLIT_RULE_SCENE_AND_ENVIRONMENT_MAP: SplitRule.ValueType  # 1
+"""Neither a scene nor an environment map. A sample whose scene belongs to one split and whose environment map belongs
+to another would leak, so it is withheld and counted.
+"""
+SPLIT_RULE_SCENE: SplitRule.ValueType  # 2
+"""No scene. Environment maps may be shared; nothing is withheld."""
+Global___SplitRule: _TypeAlias = SplitRule  # noqa: Y015
 
 @_typing.final
 class PlanRecipeRequest(_message.Message):
@@ -888,6 +944,7 @@ class Sample(_message.Message):
     RECORD_FIELD_NUMBER: _builtins.int
     LICENCES_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    SCENE_KEY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identity, unique in the database."""
     run_id: _builtins.str
@@ -912,6 +969,11 @@ class Sample(_message.Message):
     """Instruction that turns the group's first image into this one. Empty when none was made."""
     prompt: _builtins.str
     """The prompt that it was made from. Empty for photographs."""
+    scene_key: _builtins.str
+    """Identity of what is shown, equal over runs: samples with the same key show the same place, thing or person, in
+    whatever light, view or frame, and splits of a dataset never part them. Empty only in samples made before it existed;
+    then the light group, else the media themselves, stand for it.
+    """
     @_builtins.property
     def media(self) -> _containers.MessageMap[_builtins.str, _artifact_pb2.Artifact]:
         """Media by role: `image`, `linear`, `video`, `poster`, `scene`, `albedo`, `depth`, `normals`, `albedo_preview`, …"""
@@ -967,10 +1029,11 @@ class Sample(_message.Message):
         record: _generation_pb2.GenerationRecord | None = ...,
         licences: _abc.Iterable[_artifact_pb2.Licence] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        scene_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "create_time", b"create_time", "light", b"light", "measured_light", b"measured_light", "record", b"record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "caption", b"caption", "chain_id", b"chain_id", "create_time", b"create_time", "group_id", b"group_id", "id", b"id", "instruction", b"instruction", "kind", b"kind", "licences", b"licences", "light", b"light", "light_caption", b"light_caption", "measured_light", b"measured_light", "media", b"media", "node", b"node", "prompt", b"prompt", "reason", b"reason", "record", b"record", "run_id", b"run_id", "scores", b"scores", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "caption", b"caption", "chain_id", b"chain_id", "create_time", b"create_time", "group_id", b"group_id", "id", b"id", "instruction", b"instruction", "kind", b"kind", "licences", b"licences", "light", b"light", "light_caption", b"light_caption", "measured_light", b"measured_light", "media", b"media", "node", b"node", "prompt", b"prompt", "reason", b"reason", "record", b"record", "run_id", b"run_id", "scene_key", b"scene_key", "scores", b"scores", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1199,22 +1262,42 @@ class ExportRunRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     EMBED_MEDIA_FIELD_NUMBER: _builtins.int
+    MORE_RUN_IDS_FIELD_NUMBER: _builtins.int
+    FOR_COMMERCIAL_USE_FIELD_NUMBER: _builtins.int
+    SPLIT_RULE_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """The run."""
     format: Global___ExportFormat.ValueType
     """Form of the dataset."""
     embed_media: _builtins.bool
-    """Put media bytes into the dataset, so that it stands alone. False leaves references to the store."""
+    """Put media bytes into the rows of a Parquet dataset, so that it stands alone. False leaves references to the store.
+    Formats in which media always lie take no notice of it.
+    """
+    for_commercial_use: _builtins.bool
+    """The dataset is meant for commercial use: a sample is left out, and counted with the reason, unless the terms of every
+    model and asset behind it are known and allow that. FAILED_PRECONDITION when no sample is left.
+    """
+    split_rule: Global___SplitRule.ValueType
+    """What samples of different splits may not share."""
+    @_builtins.property
+    def more_run_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further runs whose samples go into the same dataset, after those of `run_id`. A sample that several runs made alike
+        goes in once.
+        """
+
     def __init__(
         self,
         *,
         run_id: _builtins.str = ...,
         format: Global___ExportFormat.ValueType = ...,
         embed_media: _builtins.bool = ...,
+        more_run_ids: _abc.Iterable[_builtins.str] | None = ...,
+        for_commercial_use: _builtins.bool = ...,
+        split_rule: Global___SplitRule.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embed_media", b"embed_media", "format", b"format", "run_id", b"run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embed_media", b"embed_media", "for_commercial_use", b"for_commercial_use", "format", b"format", "more_run_ids", b"more_run_ids", "run_id", b"run_id", "split_rule", b"split_rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1260,25 +1343,75 @@ class ExportResult(_message.Message):
 
     FILES_FIELD_NUMBER: _builtins.int
     NUM_SAMPLES_FIELD_NUMBER: _builtins.int
+    NUM_WITHHELD_FIELD_NUMBER: _builtins.int
+    NUM_UNSUITED_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
+    NUM_REFUSED_FIELD_NUMBER: _builtins.int
     num_samples: _builtins.int
     """Samples in it."""
+    num_withheld: _builtins.int
+    """Samples withheld because scene and environment map belong to different splits."""
+    num_unsuited: _builtins.int
+    """Samples left out because the form has no place for their kind, such as clips in a form for images alone."""
+    num_refused: _builtins.int
+    """Samples left out by terms, each counted once."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportedFile]:
         """Its files."""
+
+    @_builtins.property
+    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___LicenceRefusal]:
+        """Samples left out by the terms of something behind them, most frequent first; a sample counts for each of its terms."""
 
     def __init__(
         self,
         *,
         files: _abc.Iterable[Global___ExportedFile] | None = ...,
         num_samples: _builtins.int = ...,
+        num_withheld: _builtins.int = ...,
+        num_unsuited: _builtins.int = ...,
+        refusals: _abc.Iterable[Global___LicenceRefusal] | None = ...,
+        num_refused: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "num_samples", b"num_samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "num_refused", b"num_refused", "num_samples", b"num_samples", "num_unsuited", b"num_unsuited", "num_withheld", b"num_withheld", "refusals", b"refusals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportResult: _TypeAlias = ExportResult  # noqa: Y015
+
+@_typing.final
+class LicenceRefusal(_message.Message):
+    """Terms that kept samples out of an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LICENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    NUM_SAMPLES_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for people: `does not allow commercial use` or `terms are not known`."""
+    num_samples: _builtins.int
+    """Samples that have it behind them."""
+    @_builtins.property
+    def licence(self) -> _artifact_pb2.Licence:
+        """The terms, with what they cover."""
+
+    def __init__(
+        self,
+        *,
+        licence: _artifact_pb2.Licence | None = ...,
+        reason: _builtins.str = ...,
+        num_samples: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["licence", b"licence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["licence", b"licence", "num_samples", b"num_samples", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LicenceRefusal: _TypeAlias = LicenceRefusal  # noqa: Y015
 
 @_typing.final
 class ExportedFile(_message.Message):
@@ -1288,8 +1421,11 @@ class ExportedFile(_message.Message):
 
     PATH_FIELD_NUMBER: _builtins.int
     ARTIFACT_FIELD_NUMBER: _builtins.int
+    REUSED_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Path within the dataset: `data/train-00000.parquet`."""
+    reused: _builtins.bool
+    """An earlier export had written the very same file; it was not written again."""
     @_builtins.property
     def artifact(self) -> _artifact_pb2.Artifact:
         """The file."""
@@ -1299,10 +1435,11 @@ class ExportedFile(_message.Message):
         *,
         path: _builtins.str = ...,
         artifact: _artifact_pb2.Artifact | None = ...,
+        reused: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "path", b"path", "reused", b"reused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
