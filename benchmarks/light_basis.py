@@ -1,14 +1,12 @@
 """What another light on a scene costs once its light basis is there, against tracing it, through studio's own RPC.
 
-Run `python benchmarks/light_basis.py [PRESET] [REPEATS]`; prints JSON: median seconds of the stage `render`.
+Seconds are those of the stage `render`, in which the light is traced or mixed.
 """
 
 import asyncio
-import json
-import statistics
-import sys
 import tempfile
 
+from figures import Figure, median_of, tell
 from lumenmill.common.v1.light_pb2 import Light
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
@@ -31,7 +29,7 @@ def _render_s(result: relighter_pb2.RelightResult) -> float:
     return sum(stage.duration_s for stage in result.variants[0].record.stage_times if stage.stage == "render")
 
 
-async def _measure(preset: str, repeats: int) -> dict[str, float]:
+async def _measure(preset: str, repeats: int) -> list[Figure]:
     traced_s, mixed_s = [], []
     with tempfile.TemporaryDirectory() as folder:
         settings = StudioSettings(
@@ -54,16 +52,19 @@ async def _measure(preset: str, repeats: int) -> dict[str, float]:
                 request.light_basis.CopyFrom(first.light_basis)
                 request.job.request_id = f"mixed-{number}"
                 mixed_s.append(_render_s(await call_heavy(relighter.Relight, request)))
-    traced, mixed = statistics.median(traced_s), statistics.median(mixed_s)
-    return {"traced_s": round(traced, 4), "mixed_s": round(mixed, 6), "ratio": round(traced / mixed, 1)}
+    ratios = [traced / mixed for traced, mixed in zip(traced_s, mixed_s, strict=True)]
+    return [
+        median_of(f"another light at `{preset}`, traced", traced_s, "s"),
+        median_of(f"another light at `{preset}`, mixed from the basis", [1e3 * seconds for seconds in mixed_s], "ms"),
+        median_of(f"traced against mixed at `{preset}`", ratios, "ratio", at_least=100),
+    ]
 
 
-def main() -> None:
-    """Measures and prints."""
-    preset = sys.argv[1] if len(sys.argv) > 1 else "balanced"
-    repeats = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-    sys.stdout.write(json.dumps(asyncio.run(_measure(preset, repeats))) + "\n")
+def measure(quick: bool) -> list[Figure]:
+    """At `fast`, and at `balanced` unless it shall be quick."""
+    figures = asyncio.run(_measure("fast", 3))
+    return figures if quick else figures + asyncio.run(_measure("balanced", 3))
 
 
 if __name__ == "__main__":
-    main()
+    tell(__doc__, measure)

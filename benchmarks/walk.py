@@ -1,6 +1,7 @@
-"""Nodes per second and memory of the walk: ten instant calls in each chain, the model in a process of its own.
+"""Nodes per second and memory of the orchestrator's walk over real gRPC, against raw DBOS doing as many empty steps.
 
-Run `python benchmarks/walk.py [CHAINS] [DATABASE_URL]`.
+Both walk chains of ten on SQLite. Ours calls a model in a process of its own, and keeps results, lineage and counts;
+DBOS runs a workflow for each chain with ten steps that do nothing. They take turns, each time in a fresh process.
 """
 
 import asyncio
@@ -11,22 +12,24 @@ import tempfile
 import time
 from pathlib import Path
 
+from figures import Figure, median_of, tell
+from instant_model import instant_model
 from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
 from lumenmill_common.calls import connect
 from lumenmill_common.serve import serving
 from lumenmill_orchestrator.service import orchestrator_service
 from lumenmill_orchestrator.settings import OrchestratorSettings
 
-_NUM_CALLS = 10
-_TINY_MESH = Path(__file__).parents[1] / "orchestrator" / "tests" / "tiny_mesh.py"
+CALLS_PER_CHAIN = 10
 _PAGE_BYTES = 4096
+_RAW_DBOS = Path(__file__).with_name("raw_dbos.py")
 
 
 def _recipe() -> str:
     nodes = [
         f"  call{number}: {{call: prompter.WriteMotionPrompts, model: tiny, with: {{"
         f'description: "${{item.image_prompt}} {_result(number - 1)}", num_variants: 1, seed: {number}}}}}'
-        for number in range(_NUM_CALLS)
+        for number in range(CALLS_PER_CHAIN)
     ]
     return "\n".join(
         [
@@ -42,7 +45,7 @@ def _recipe() -> str:
             "nodes:",
             *nodes,
             "samples:",
-            f'  last: {{kind: image, media: {{}}, caption: "{_result(_NUM_CALLS - 1)}"}}',
+            f'  last: {{kind: image, media: {{}}, caption: "{_result(CALLS_PER_CHAIN - 1)}"}}',
         ]
     )
 
@@ -51,60 +54,72 @@ def _result(number: int) -> str:
     return f"${{call{number}.motion_prompts[0].text}}" if number >= 0 else ""
 
 
-def _resident_mb() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES >> 20
+def _resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES / 2**20
 
 
-def _start_model(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    file = folder / "address.json"
-    command = [sys.executable, str(_TINY_MESH), f"file://{folder}/store", str(file), str(folder / "made.txt"), "0"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603 - our own program
-    while not file.exists():
-        time.sleep(0.05)
-    return process, str(json.loads(file.read_text())["grpc"])
-
-
-async def _walk(settings: OrchestratorSettings, num_chains: int) -> None:
+async def _walk(settings: OrchestratorSettings, num_chains: int) -> dict[str, float]:
     request = run_pb2.SubmitRunRequest(recipe=_recipe())
     request.parameters.update({"num_chains": num_chains})
+    early_mb, most_mb = 0.0, 0.0
     async with (
         serving(settings, orchestrator_service(settings)) as port,
         connect(f"127.0.0.1:{port}", settings) as channel,
     ):
         runs = run_pb2_grpc.RunServiceStub(channel)
-        started_s = time.monotonic()
+        started_s = time.perf_counter()
         run = (await runs.SubmitRun(request)).run
-        memory_mb = [_resident_mb()]
+        num_nodes = 0
         async for response in runs.WatchRun(run_pb2.WatchRunRequest(run_id=run.id)):
-            run = response.run
-            memory_mb.append(_resident_mb())
-        duration_s = time.monotonic() - started_s
-    num_nodes = sum(node.num_accepted for node in run.nodes)
-    sys.stdout.write(
-        f"{num_nodes} nodes of {num_chains} chains in {duration_s:.1f} s: {num_nodes / duration_s:.0f} nodes/s; "
-        f"memory {memory_mb[0]} MB at the start, {max(memory_mb)} MB at most\n"
-    )
+            num_nodes = sum(node.num_accepted for node in response.run.nodes)
+            most_mb = max(most_mb, _resident_mb())
+            if num_nodes <= 1000:
+                early_mb = most_mb
+        duration_s = time.perf_counter() - started_s
+    if num_nodes < num_chains * CALLS_PER_CHAIN:
+        raise RuntimeError(f"only {num_nodes} nodes of {num_chains} chains were accepted")
+    return {"nodes_per_s": num_nodes / duration_s, "early_mb": early_mb, "most_mb": most_mb}
 
 
-def main() -> None:
-    """Walk once and tell."""
-    num_chains = int(sys.argv[1]) if len(sys.argv) > 1 else 500
-    with tempfile.TemporaryDirectory(prefix="lumenmill-walk-") as name:
-        folder = Path(name)
-        model, address = _start_model(folder)
+def _walk_once(num_chains: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="lumenmill-walk-") as name, instant_model(Path(name)) as address:
         settings = OrchestratorSettings(
             listen_address="127.0.0.1:0",
             drain_s=0.0,
-            store_url=f"file://{folder}/store",
-            database_url=sys.argv[2] if len(sys.argv) > 2 else f"sqlite:///{folder}/orchestrator.sqlite",
+            store_url=f"file://{name}/store",
+            database_url=f"sqlite:///{name}/orchestrator.sqlite",
             models=f"{{tiny: '{address}'}}",
         )
-        try:
-            asyncio.run(_walk(settings, num_chains))
-        finally:
-            model.kill()
-            model.wait()
+        return asyncio.run(_walk(settings, num_chains))
+
+
+def _in_fresh_process(*command: str) -> dict[str, float]:
+    done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)  # noqa: S603
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def measure(quick: bool) -> list[Figure]:
+    """Three turns each, then one long walk for memory."""
+    num_turns, num_chains, long_chains = (1, 50, 100) if quick else (3, 300, 10_000)
+    ours, raw = [], []
+    for _ in range(num_turns):
+        ours.append(_in_fresh_process(__file__, "--walk", str(num_chains))["nodes_per_s"])
+        raw.append(_in_fresh_process(str(_RAW_DBOS), str(num_chains), str(CALLS_PER_CHAIN))["steps_per_s"])
+    long = _in_fresh_process(__file__, "--walk", str(long_chains))
+    nodes = f"{long_chains * CALLS_PER_CHAIN:,} nodes"
+    return [
+        median_of("walk, SQLite", ours, "nodes/s", at_least=500),
+        median_of("raw DBOS, as many empty steps", raw, "steps/s"),
+        median_of("walk against raw DBOS", [a / b for a, b in zip(ours, raw, strict=True)], "ratio", at_least=0.8),
+        Figure(f"walk over {nodes}", long["nodes_per_s"], "nodes/s", at_least=500),
+        Figure("resident memory after 1,000 nodes", long["early_mb"], "MiB", at_most=300),
+        Figure(f"largest resident memory over {nodes}", long["most_mb"], "MiB", at_most=300),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--walk"]:
+        sys.stdout.write(json.dumps(_walk_once(int(sys.argv[2]))) + "\n")
+    else:
+        tell(__doc__, measure)

@@ -1,0 +1,77 @@
+"""Every benchmark, one after the other; writes benchmarks/results.json and docs/performance.md. Takes some 10 minutes."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+_BENCHMARKS = ("walk", "mesh", "studio", "light_basis", "grammar")
+_HERE = Path(__file__).parent
+_PAGE = _HERE.parent / "docs" / "performance.md"
+_HEAD = """# Performance
+
+Every figure is made again by `make benchmarks`, which writes this page. Each is the median of several runs; what is
+compared was run in turns on the same machine within the same minutes. `benchmarks/<name>.py` says exactly what is
+measured, and runs by itself: `python benchmarks/walk.py [--quick] [--json]`.
+
+"""
+
+
+def _run(name: str, quick: bool) -> list[dict[str, Any]]:
+    command = [sys.executable, str(_HERE / f"{name}.py"), "--json", *(["--quick"] if quick else [])]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
+    if not done.stdout.strip().startswith("["):
+        raise SystemExit(f"benchmark {name} broke off:\n{done.stderr[-2000:]}")
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
+
+
+def _machine() -> str:
+    cpu = platform.processor() or "unknown CPU"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            cpu = line.split(":", 1)[1].strip()
+            break
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores ({cpu}), {memory_gib:.0f} GiB, no GPU, Python {platform.python_version()}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _section(name: str, rows: list[dict[str, Any]]) -> str:
+    module = (_HERE / f"{name}.py").read_text().split('"""')[1].strip().replace("\n", " ")
+    lines = [f"## `benchmarks/{name}.py`", "", " ".join(module.split()), "", "| | | target |", "|---|---:|---|"]
+    for row in rows:
+        missed = " **missed**" if row["met"] is False else ""
+        lines.append(f"| {row['name']} | {_number(row['value'])} {row['unit']} | {row['target']}{missed} |")
+    return "\n".join([*lines, ""])
+
+
+def main() -> None:
+    """Run all, and write unless it shall be quick: quick figures are no figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only see that every benchmark runs; writes nothing")
+    quick = parser.parse_args().quick
+    results: dict[str, list[dict[str, Any]]] = {}
+    for number, name in enumerate(_BENCHMARKS, 1):
+        started_s = time.monotonic()
+        sys.stderr.write(f"[{number}/{len(_BENCHMARKS)}] {name} … ")
+        sys.stderr.flush()
+        results[name] = _run(name, quick)
+        sys.stderr.write(f"{time.monotonic() - started_s:.0f} s\n")
+    if quick:
+        return
+    (_HERE / "results.json").write_text(json.dumps({"machine": _machine(), "results": results}, indent=1) + "\n")
+    sections = "\n".join(_section(name, rows) for name, rows in results.items())
+    _PAGE.write_text(f"{_HEAD}Machine: {_machine()}.\n\n{sections}")
+
+
+if __name__ == "__main__":
+    main()
