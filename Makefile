@@ -11,7 +11,7 @@ HDRI ?= $(wildcard ../shared/data/hdri)
 # A photograph of yours to caption: `make demo PHOTO=photo.jpg`. Default: NASA's portrait of Eileen Collins.
 PHOTO ?= $(wildcard $(VENV)/lib/python3*/site-packages/skimage/data/astronaut.png)
 
-.PHONY: help demo test lint protos setup down clean
+.PHONY: help demo test benchmarks lint protos setup down clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ demo: $(VENV)/.mesh ## Run the main job on this machine and write demo.html, a g
 
 test: $(VENV)/.dev ## Run every test
 	@$(BIN)/python -m pytest
+
+benchmarks: $(VENV)/.dev ## Measure everything again and write docs/performance.md (about 10 minutes)
+	@$(BIN)/python benchmarks/all.py
 
 lint: $(VENV)/.dev ## Check style, types and contracts, and that generated code is current
 	@$(BIN)/ruff check

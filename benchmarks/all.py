@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other; writes benchmarks/results.json and docs/performance.md. Takes some 10 minutes."""
+"""Every benchmark, one after the other; writes benchmarks/results.json and docs/performance.md. Takes 10 minutes."""
 
 import argparse
 import json

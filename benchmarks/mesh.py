@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -39,15 +38,14 @@ async def _serve_bare() -> None:
 
 @contextlib.asynccontextmanager
 async def _bare_channel() -> AsyncIterator[grpc.aio.Channel]:
-    process = subprocess.Popen([sys.executable, __file__, "--bare"], stdout=subprocess.PIPE, text=True)  # noqa: S603
+    process = await asyncio.create_subprocess_exec(sys.executable, __file__, "--bare", stdout=asyncio.subprocess.PIPE)
     try:
-        assert process.stdout is not None
-        port = int(await asyncio.to_thread(process.stdout.readline))
+        port = int(await process.stdout.readline()) if process.stdout is not None else 0
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield channel
     finally:
         process.kill()
-        process.wait()
+        await process.wait()
 
 
 async def _timed_s(call: Callable[[], Awaitable[Any]], num_calls: int) -> list[float]:
