@@ -44,6 +44,9 @@ class GarbageCollector:
                 progress.num_removed += len(unneeded)
                 progress.num_bytes_freed += sum(each.artifact.size_bytes for each in unneeded)
             yield progress
+        if not dry_run:
+            # Results that services kept over restarts; whoever still wants one asks within that time.
+            self._store.delete_notes_before(newest_s)
 
     def _unneeded(self, sha256: str, newest_s: float) -> list[StoredObject]:
         """All that lies in the store with one digest, as long as nothing refers to it and none of it is young.

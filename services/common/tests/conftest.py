@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.jobs import JobQueue
-from lumenmill_common.serve import Contract, Service
-from tiny_service import TinyFamily, TinyServicer
+from lumenmill_common.serve import Service
+from tiny_service import TinyFamily, tiny_service
 
 
 @pytest.fixture
@@ -27,6 +26,4 @@ def jobs(store: ArtifactStore) -> JobQueue:
 
 @pytest.fixture
 def service(family: TinyFamily, jobs: JobQueue) -> Service:
-    add = imager_pb2_grpc.add_ImagerServiceServicer_to_server
-    contract = Contract(imager_pb2.DESCRIPTOR, "ImagerService", add, TinyServicer(family, jobs))
-    return Service("tiny", [contract], model=family.describe, jobs=jobs)
+    return tiny_service(family, jobs)

@@ -1,16 +1,21 @@
 """What callers of heavy work notice: re-attachment, order, back-pressure, cancellation, batches."""
 
 import asyncio
+import hashlib
+import time
+from pathlib import Path
 
 import grpc
 import pytest
-from lumenmill.common.v1 import generation_pb2, job_pb2, job_pb2_grpc
+from lumenmill.common.v1 import generation_pb2, job_pb2, job_pb2_grpc, model_pb2
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common import errors
+from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.calls import RetryPolicy, call_heavy
+from lumenmill_common.jobs import JobQueue
 from lumenmill_common.serve import Service
 from lumenmill_common.testing import running_service
-from tiny_service import TinyFamily, image_of, request_for
+from tiny_service import TinyFamily, image_of, request_for, tiny_service
 
 ONCE = RetryPolicy(max_attempts=1)
 
@@ -199,3 +204,42 @@ async def test_a_job_that_always_fails_as_unavailable_is_not_retried_for_ever(
 
 def test_an_unset_priority_is_normal() -> None:
     assert generation_pb2.JOB_PRIORITY_LOW < generation_pb2.JOB_PRIORITY_NORMAL < generation_pb2.JOB_PRIORITY_HIGH
+
+
+def _damage(folder: Path) -> None:
+    (file,) = folder.glob("store/notes/*/*")
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+@pytest.mark.parametrize("lost", ["nothing", "revision", "media", "note"])
+async def test_a_restarted_service_answers_with_what_it_had_finished(
+    store: ArtifactStore, tmp_path: Path, lost: str
+) -> None:
+    async def one_life(revision: str) -> TinyFamily:
+        family, jobs = TinyFamily(store), JobQueue("tiny", store=store, keep_results_over_s=0.0)
+        family.describe = lambda: model_pb2.Model(family="tiny", name="tiny", revision=revision)  # type: ignore[method-assign]
+        async with running_service(tiny_service(family, jobs)) as channel:
+            stub = imager_pb2_grpc.ImagerServiceStub(channel)
+            assert image_of(await call_heavy(stub.GenerateImages, request_for("a lemon"))).uri
+        return family
+
+    first = await one_life("1")
+    if lost == "media":
+        store.delete(hashlib.sha256(b"a lemon").hexdigest())
+    if lost == "note":
+        _damage(tmp_path)
+    second = await one_life("2" if lost == "revision" else "1")
+    assert first.prompts_done == ["a lemon"]
+    assert second.prompts_done == ([] if lost == "nothing" else ["a lemon"])
+
+
+async def test_what_was_quick_is_not_kept_and_old_notes_go(store: ArtifactStore, service: Service) -> None:
+    async with running_service(service) as channel:
+        await call_heavy(imager_pb2_grpc.ImagerServiceStub(channel).GenerateImages, request_for("a lemon"))
+    assert store.delete_notes_before(time.time() + 1) == 0
+    store.put_note("any name", b"1")
+    store.put_note("any name", b"2")
+    assert store.get_note("any name") == b"2"
+    assert store.delete_notes_before(time.time() - 60) == 0 and store.delete_notes_before(time.time() + 60) == 1
+    assert store.get_note("any name") is None

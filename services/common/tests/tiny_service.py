@@ -10,6 +10,7 @@ from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import UnavailableError
 from lumenmill_common.jobs import BatchWork, JobContext, JobQueue, Work
+from lumenmill_common.serve import Contract, Service
 
 
 class TinyFamily:
@@ -65,6 +66,12 @@ class TinyServicer(imager_pb2_grpc.ImagerServiceServicer):
             work = BatchWork("batched", request, self._family.generate_batch)
         async for response in self._jobs.respond(request, imager_pb2.GenerateImagesResponse, work):
             yield response
+
+
+def tiny_service(family: TinyFamily, jobs: JobQueue) -> Service:
+    add = imager_pb2_grpc.add_ImagerServiceServicer_to_server
+    contract = Contract(imager_pb2.DESCRIPTOR, "ImagerService", add, TinyServicer(family, jobs))
+    return Service("tiny", [contract], model=family.describe, jobs=jobs)
 
 
 def request_for(

@@ -1,8 +1,8 @@
 """Media inside a reply, for callers without access to the store."""
 
 from google.protobuf.message import Message
-from lumenmill.common.v1.artifact_pb2 import Artifact
 
+from lumenmill_common._artifacts_in import artifacts_in
 from lumenmill_common.artifacts import ArtifactStore
 
 __all__ = ["with_inline_media"]
@@ -17,20 +17,8 @@ def with_inline_media(result: Message, store: ArtifactStore) -> Message:
     copy = type(result)()
     copy.CopyFrom(result)
     left = _MAX_REPLY_BYTES
-    for artifact in _artifacts_in(copy):
+    for artifact in artifacts_in(copy):
         if artifact.size_bytes <= min(_MAX_ARTIFACT_BYTES, left):
             artifact.inline_data = store.read_bytes(artifact)
             left -= artifact.size_bytes
     return copy
-
-
-def _artifacts_in(message: Message) -> list[Artifact]:
-    if isinstance(message, Artifact):
-        return [message]
-    found: list[Artifact] = []
-    for field, value in message.ListFields():
-        if field.message_type is None or field.message_type.GetOptions().map_entry:
-            continue
-        for part in value if field.is_repeated else [value]:
-            found += _artifacts_in(part)
-    return found

@@ -22,8 +22,17 @@ _PROGRESS_INTERVAL_S = 0.1
 class Job:
     """A piece of work with any number of callers. Only the fields marked as shared are touched by threads."""
 
-    def __init__(self, key: str, request_name: str, fingerprint: bytes, request_id: str, priority: int) -> None:
+    def __init__(
+        self,
+        key: str,
+        request_name: str,
+        fingerprint: bytes,
+        request_id: str,
+        priority: int,
+        result_type: type[Message],
+    ) -> None:
         self.key, self.request_name, self.fingerprint, self.request_id = key, request_name, fingerprint, request_id
+        self.result_type = result_type
         self.priority = priority or JobPriority.JOB_PRIORITY_NORMAL
         self.num_callers = 0
         self.running = False

@@ -1,8 +1,8 @@
 """Heavy work: a bounded queue with priorities, one worker thread per device, and a registry by request id.
 
-The same request id attaches to the waiting or running job, or returns the finished result; the work is never done
-twice. When the last caller of a job goes away it lives on for a grace period, so that a restarted caller finds it
-again, and is then cancelled at its next step.
+The same request id attaches to the waiting or running job, or returns the finished result, be it an earlier process's;
+the work is never done twice. When the last caller of a job goes away it lives on for a grace period, so that a
+restarted caller finds it again, and is then cancelled at its next step.
 """
 
 import asyncio
@@ -18,9 +18,11 @@ from typing import Any, Protocol, TypeVar, cast
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from lumenmill.common.v1.generation_pb2 import JobOptions, Queued
+from lumenmill.common.v1.model_pb2 import Model
 
 from lumenmill_common._inline import with_inline_media
 from lumenmill_common._job import Job, JobContext
+from lumenmill_common._kept import KeptResults
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.errors import (
     CancelledError,
@@ -83,6 +85,9 @@ class Work:
         return BatchWork(key=object(), payload=self.run, run_batch=lambda runs, jobs: [runs[0](jobs[0])])
 
 
+_Worked = tuple[list[tuple[Job, Message]], list[tuple[Job, Message | BaseException]], float]
+
+
 class JobQueue:
     """The jobs of one process. All contracts of a service share one queue, since they share its device."""
 
@@ -96,9 +101,12 @@ class JobQueue:
         result_ttl_s: float = 900.0,
         max_batch_size: int = 1,
         store: ArtifactStore | None = None,
+        keep_results_over_s: float = 1.0,
     ) -> None:
-        """`store` is where media are read for callers that ask for `inline_results`; without one they are refused."""
+        """`store` is where media are read for callers that ask for `inline_results`, which are refused without one, and
+        where results of jobs that took `keep_results_over_s` seconds or more wait for callers after a restart."""
         self._store = store
+        self._kept = KeptResults(store, keep_results_over_s) if store is not None else None
         self.name, self.num_workers, self.max_queue_length = name, num_workers, max_queue_length
         self._grace_period_s, self._result_ttl_s, self._max_batch_size = grace_period_s, result_ttl_s, max_batch_size
         self._jobs: dict[str, Job] = {}
@@ -117,8 +125,10 @@ class JobQueue:
         for worker in self._workers:
             await asyncio.get_running_loop().run_in_executor(worker, function)
 
-    def start(self) -> None:
-        """Starts to take jobs from the queue."""
+    def start(self, model: Model) -> None:
+        """Starts to take jobs from the queue, which are all for one model."""
+        if self._kept is not None:
+            self._kept.model_identity = f"{model.family}/{model.name}/{model.revision}"
         self._dispatchers = [asyncio.create_task(self._dispatch(worker)) for worker in self._workers]
 
     async def stop(self, drain_s: float) -> None:
@@ -162,7 +172,7 @@ class JobQueue:
             UnavailableError: the service is shutting down.
             LumenmillError: whatever the work raised.
         """
-        job = self._attach(request, work)
+        job = self._attach(request, response_type, work)
         try:
             async for event in self._events(job):
                 told = await self._as_asked(event, job, request.job)
@@ -177,14 +187,16 @@ class JobQueue:
             raise FailedPreconditionError("this service has no store to read media from", "job.inline_results")
         return await asyncio.to_thread(with_inline_media, event, self._store)
 
-    def _attach(self, request: HeavyRequest, work: Work | BatchWork) -> Job:
+    def _attach(self, request: HeavyRequest, response_type: type[Message], work: Work | BatchWork) -> Job:
         self._forget_old()
         options, message = request.job, cast(Message, request)
         key = f"{message.DESCRIPTOR.full_name}:{options.request_id}"
         fingerprint = _fingerprint(message)
         job = self._jobs.get(key)
         if job is None or job.cancelled.is_set():
-            job = self._enqueue(key, message, fingerprint, options, work)
+            result_type = _result_type(response_type)
+            job = Job(key, message.DESCRIPTOR.name, fingerprint, options.request_id, options.priority, result_type)
+            self._enqueue(job, work)
         elif job.fingerprint != fingerprint:
             raise InvalidArgumentError("job.request_id", "is in use for another request; choose a new id")
         else:
@@ -195,21 +207,17 @@ class JobQueue:
             job.grace_timer = None
         return job
 
-    def _enqueue(
-        self, key: str, message: Message, fingerprint: bytes, options: JobOptions, work: Work | BatchWork
-    ) -> Job:
+    def _enqueue(self, job: Job, work: Work | BatchWork) -> None:
         if self._draining:
             raise UnavailableError("the service is shutting down")
         if len(self._waiting) >= self.max_queue_length:
             delay_s = min(max(self._wait_estimate_s(0) or 1.0, 1.0), 60.0)
             raise ResourceExhaustedError(f"{self.max_queue_length} jobs are waiting already", retry_delay_s=delay_s)
-        job = Job(key, message.DESCRIPTOR.name, fingerprint, options.request_id, options.priority)
-        self._jobs[key] = job
+        self._jobs[job.key] = job
         self._waiting.append((job, work.as_batch() if isinstance(work, Work) else work))
         self._waiting.sort(key=lambda entry: -entry[0].priority)  # stable: first in, first out within a priority
         self._tell_positions()
         self._work_arrived.set()
-        return job
 
     def _detach(self, job: Job) -> None:
         job.num_callers -= 1
@@ -265,17 +273,35 @@ class JobQueue:
             context.join_batch(jobs)
         JOB_BATCH_SIZE.labels(self.name).observe(len(jobs))
         JOBS_RUNNING.labels(self.name).inc(len(jobs))
-        started_s = time.monotonic()
-        payloads, run_batch = [work.payload for _, work in batch], batch[0][1].run_batch
         try:
-            outcomes = await asyncio.get_running_loop().run_in_executor(
-                worker, jobs[0].context_vars.run, _run_batch, run_batch, payloads, contexts
+            found, made, duration_s = await asyncio.get_running_loop().run_in_executor(
+                worker, jobs[0].context_vars.run, self._work, batch, contexts
             )
         finally:
             JOBS_RUNNING.labels(self.name).dec(len(jobs))
-        duration_s = (time.monotonic() - started_s) / len(jobs)
-        for job, outcome in zip(jobs, outcomes, strict=True):
+        for job, result in found:
+            JOBS_REATTACHED.labels(self.name).inc()
+            self._finish(job, result=result)
+        for job, outcome in made:
             self._account(job, outcome, duration_s)
+
+    def _work(self, batch: list[tuple[Job, BatchWork]], contexts: list[JobContext]) -> _Worked:
+        """What a worker thread does with a batch: looks for kept results and makes the others."""
+        kept = [self._kept.find(job) if self._kept is not None else None for job, _ in batch]
+        found = [(job, result) for (job, _), result in zip(batch, kept, strict=True) if result is not None]
+        left = [(*batch[index], contexts[index]) for index, result in enumerate(kept) if result is None]
+        if not left:
+            return found, [], 0.0
+        started_s = time.monotonic()
+        outcomes = _run_batch(
+            left[0][1].run_batch, [work.payload for _, work, _ in left], [context for _, _, context in left]
+        )
+        duration_s = (time.monotonic() - started_s) / len(left)
+        made = [(job, outcome) for (job, _, _), outcome in zip(left, outcomes, strict=True)]
+        for job, outcome in made:
+            if self._kept is not None and isinstance(outcome, Message) and not job.cancelled.is_set():
+                self._kept.keep(job, outcome, duration_s)
+        return found, made, duration_s
 
     def _account(self, job: Job, outcome: Message | BaseException, duration_s: float) -> None:
         if isinstance(outcome, Message) and job.cancelled.is_set():
@@ -352,6 +378,7 @@ def jobs_from(settings: ServiceSettings, name: str, max_batch_size: int = 1) -> 
         result_ttl_s=settings.result_ttl_s,
         max_batch_size=max_batch_size,
         store=open_store_from(settings),
+        keep_results_over_s=settings.keep_results_over_s,
     )
 
 
@@ -375,6 +402,11 @@ def _fingerprint(message: Message) -> bytes:
     bare.CopyFrom(message)
     bare.ClearField("job")
     return hashlib.sha256(bare.SerializeToString(deterministic=True)).digest()
+
+
+def _result_type(response_type: type[Message]) -> type[Message]:
+    response: Any = response_type()
+    return type(response.result)
 
 
 def _event_name(event: Message, response_type: type[Message]) -> str:

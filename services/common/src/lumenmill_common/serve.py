@@ -157,7 +157,7 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
             for enter in service.background:
                 await background.enter_async_context(enter())
             if service.jobs:
-                service.jobs.start()
+                service.jobs.start(service.model() if service.model else model_pb2.Model())
             if stop is None or not stop.is_set():
                 await _set_health(health_servicer, names, _HealthStatus.SERVING)
             yield port

@@ -1,5 +1,6 @@
 """A store in a folder: the embedded default."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -9,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from lumenmill_common.artifacts._layout import OBJECTS, digest_of_key, is_key
+from lumenmill_common.artifacts._layout import NOTES, OBJECTS, digest_of_key, is_key
 from lumenmill_common.artifacts._os_errors import os_errors_mapped
 from lumenmill_common.artifacts._store import ArtifactStore, StoredObject
 
@@ -79,6 +80,19 @@ class FolderStore(ArtifactStore):
                 key = folder + name
                 if key.startswith(prefix) and key > after_key and is_key(key):
                     yield key
+
+    def _replace(self, key: str, data: bytes) -> None:
+        target = self._root / key
+        with os_errors_mapped(key), tempfile.NamedTemporaryFile(prefix="lumenmill-") as file:
+            file.write(data)
+            file.flush()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._copy_whole(Path(file.name), target)
+
+    def _notes(self) -> Iterator[tuple[str, float]]:
+        for path in (self._root / NOTES).glob("??/*"):
+            with contextlib.suppress(FileNotFoundError):
+                yield path.relative_to(self._root).as_posix(), path.stat(follow_symlinks=False).st_mtime
 
     def _delete(self, key: str) -> None:
         (self._root / key).unlink(missing_ok=True)

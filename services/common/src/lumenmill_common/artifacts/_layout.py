@@ -1,12 +1,24 @@
-"""Where an artifact lies in any store: `objects/<first two digits>/<sha256><extension>`."""
+"""Where an artifact lies in any store, `objects/<first two digits>/<sha256><extension>`, and where a note does."""
 
+import hashlib
 import re
 
 from lumenmill_common.errors import InvalidArgumentError
 
-__all__ = ["MEDIA_TYPES", "OBJECTS", "digest_of_key", "extension_of", "is_key", "key_of", "media_type_of"]
+__all__ = [
+    "MEDIA_TYPES",
+    "NOTES",
+    "OBJECTS",
+    "digest_of_key",
+    "extension_of",
+    "is_key",
+    "key_of",
+    "media_type_of",
+    "note_key_of",
+]
 
 OBJECTS = "objects"
+NOTES = "notes"
 
 # The media that the mesh makes or takes in, with the one extension of each. A type that is not here is refused, so that
 # every key tells its media type.
@@ -58,6 +70,12 @@ def extension_of(media_type: str) -> str:
 def key_of(sha256: str, media_type: str) -> str:
     """Key of an artifact in its store."""
     return f"{OBJECTS}/{sha256[:2]}/{sha256}{extension_of(media_type)}"
+
+
+def note_key_of(name: str) -> str:
+    """Key of the note with a name of any form: `notes/<first two digits>/<sha256 of the name>`."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return f"{NOTES}/{digest[:2]}/{digest}"
 
 
 def is_key(text: str) -> bool:

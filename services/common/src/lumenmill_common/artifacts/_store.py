@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, ImageFacts, MeshFacts, VideoFacts
 
-from lumenmill_common.artifacts._layout import OBJECTS, digest_of_key, is_key, key_of, media_type_of
+from lumenmill_common.artifacts._layout import OBJECTS, digest_of_key, is_key, key_of, media_type_of, note_key_of
 from lumenmill_common.artifacts._os_errors import os_errors_mapped
 from lumenmill_common.errors import DataLossError, InvalidArgumentError, NotFoundError, OutOfRangeError
 
@@ -68,6 +68,14 @@ class ArtifactStore(ABC):
     @abstractmethod
     def _delete(self, key: str) -> None:
         """Removes an object; does nothing when it is not there."""
+
+    @abstractmethod
+    def _replace(self, key: str, data: bytes) -> None:
+        """Stores bytes under a key, whole or not at all, whatever was there."""
+
+    @abstractmethod
+    def _notes(self) -> Iterator[tuple[str, float]]:
+        """Keys of all notes, and the Unix time in seconds at which each was written."""
 
     @abstractmethod
     def check(self) -> None:
@@ -219,6 +227,27 @@ class ArtifactStore(ABC):
             yield chunk
         if digest.hexdigest() != digest_of_key(key):
             raise DataLossError(f"the bytes of {key} do not match their digest")
+
+    # Notes: what processes tell those that come after them. Not artifacts: they have names, and may be lost.
+
+    def put_note(self, name: str, data: bytes) -> None:
+        """Leaves a note of any name, in place of an earlier one; errors as `put_bytes`."""
+        self._replace(note_key_of(name), data)
+
+    def get_note(self, name: str) -> bytes | None:
+        """The note with a name, or None. Whoever leaves notes must be able to tell whether one is damaged."""
+        try:
+            with self._open(note_key_of(name)) as file:
+                return file.read()
+        except NotFoundError:
+            return None
+
+    def delete_notes_before(self, time_s: float) -> int:
+        """Removes notes that were written before a Unix time in seconds; how many there were."""
+        old = [key for key, written_s in self._notes() if written_s < time_s]
+        for key in old:
+            self._delete(key)
+        return len(old)
 
     # Looking.
 
