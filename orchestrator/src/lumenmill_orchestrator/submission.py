@@ -134,7 +134,10 @@ class Submission:
         field = f"parameters.{name}"
         if value.HasField("inline_data"):
             data = self._store.read_bytes(value, field=field)
-            return self._store.put_bytes(data, value.media_type, name=value.name)
+            kept = self._store.put_bytes(data, value.media_type, name=value.name)
+            if value.HasField("licence"):
+                kept.licence.CopyFrom(value.licence)
+            return kept
         self._store.key_from(value, field)
         sha256 = artifact_sha256s(value)[0]
         stored = self._store.stat(sha256)

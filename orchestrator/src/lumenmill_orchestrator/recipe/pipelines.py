@@ -24,6 +24,7 @@ _NODE_KEYS = ("call", "model", "with", "for_each", "at_most", "when", "gates", "
 _SAMPLE_KEYS = ("for_each", "at_most", "when", "kind", "group", "intrinsics", "light_error")
 _SAMPLE_FIXED = frozenset(
     {"id", "run_id", "chain_id", "node", "kind", "verdict", "reason", "group_id", "licences", "create_time"}
+    | {"scene_key"}
 )
 _KINDS = {"image": run_pb2.SAMPLE_KIND_IMAGE, "clip": run_pb2.SAMPLE_KIND_CLIP}
 _RESERVED = frozenset({"params", "models", "item", "chain", "each", "each_index", "result", "shard", "source"})

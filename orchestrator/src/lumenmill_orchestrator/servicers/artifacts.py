@@ -66,7 +66,12 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
         if path.stat().st_size == 0:
             raise InvalidArgumentError("chunk", "the file is empty")
         facts = image_facts(path, header.media_type)
-        return self._store.put_file(path, header.media_type, name=header.name, image=facts)
+        artifact = self._store.put_file(path, header.media_type, name=header.name, image=facts)
+        if header.HasField("licence"):
+            # Whoever uses the file hands its terms on with it: the same bytes may have come on other terms before.
+            artifact.licence.CopyFrom(header.licence)
+            artifact.licence.subject = header.licence.subject or header.name or artifact.sha256
+        return artifact
 
     async def DownloadArtifact(
         self, request: artifact_service_pb2.DownloadArtifactRequest, context: _Context

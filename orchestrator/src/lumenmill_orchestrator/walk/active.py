@@ -3,12 +3,14 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from lumenmill.common.v1 import generation_pb2
+from lumenmill.common.v1 import artifact_pb2, generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator.recipe import Pipeline, Recipe
 from lumenmill_orchestrator.storage import ENDED_STATES
+from lumenmill_orchestrator.walk.keys import artifacts_in, digest_of
 
 __all__ = ["ActiveRun"]
 
@@ -30,6 +32,11 @@ class ActiveRun:
     jobs: set[tuple[str, str]] = field(default_factory=set)
     """(model, request id) of every job that a service may be doing for this run."""
     chain_ends: "dict[str, asyncio.Future[None]]" = field(default_factory=dict)
+
+    @cached_property
+    def inputs(self) -> dict[str, artifact_pb2.Artifact]:
+        """The files that the run was given as parameters, by digest."""
+        return {digest_of(artifact): artifact for artifact in artifacts_in(self.recipe.parameters)}
 
     def pipeline(self, name: str) -> Pipeline:
         """One pipeline of the recipe."""

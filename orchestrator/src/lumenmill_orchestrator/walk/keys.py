@@ -1,13 +1,15 @@
 """Content keys: what makes two calls the same computation.
 
 key = sha256(contract, RPC, model, revision, request), where the request is taken without its job options and every
-artifact in it counts by its digest alone: where it lies, what it is called and what is known about it change nothing.
+artifact in it counts by its digest alone: where it lies, what it is called, on which terms it came and what is known
+about it change nothing.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
@@ -15,7 +17,7 @@ from lumenmill.common.v1 import artifact_pb2, model_pb2
 
 from lumenmill_orchestrator.contracts import Method
 
-__all__ = ["artifact_sha256s", "content_key", "derived_seed", "request_id_of"]
+__all__ = ["artifact_sha256s", "artifacts_in", "content_key", "derived_seed", "digest_of", "request_id_of"]
 
 _ARTIFACT = artifact_pb2.Artifact.DESCRIPTOR
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -26,8 +28,8 @@ def content_key(method: Method, model: model_pb2.Model, request: Message) -> str
     bare = type(request)()
     bare.CopyFrom(request)
     bare.ClearField("job")
-    for artifact in _artifacts(bare):
-        digest = _digest_of(artifact)
+    for artifact in artifacts_in(bare):
+        digest = digest_of(artifact)
         artifact.Clear()
         artifact.sha256 = digest
     head = "\n".join((method.path, model.family, model.name, model.revision, ""))
@@ -48,7 +50,7 @@ def request_id_of(key: str, request: Message) -> str:
 
 def artifact_sha256s(message: Message) -> list[str]:
     """Digests of all artifacts in a message, each once, in order."""
-    found = dict.fromkeys(_digest_of(artifact) for artifact in _artifacts(message))
+    found = dict.fromkeys(digest_of(artifact) for artifact in artifacts_in(message))
     return [sha256 for sha256 in found if sha256]
 
 
@@ -58,7 +60,8 @@ def derived_seed(recipe_seed: int, *place: str | int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
-def _digest_of(artifact: artifact_pb2.Artifact) -> str:
+def digest_of(artifact: artifact_pb2.Artifact) -> str:
+    """The digest of an artifact, from wherever it is stated; empty when it is not."""
     if artifact.sha256:
         return artifact.sha256
     if artifact.HasField("inline_data"):
@@ -67,21 +70,25 @@ def _digest_of(artifact: artifact_pb2.Artifact) -> str:
     return match.group() if match else ""
 
 
-def _artifacts(message: Message) -> Iterator[artifact_pb2.Artifact]:
-    if isinstance(message, artifact_pb2.Artifact):
-        yield message
-        return
+def artifacts_in(value: Any, without: Descriptor | None = None) -> Iterator[artifact_pb2.Artifact]:
+    """All artifacts in a message, or in a list or mapping of them; messages of the type `without` are passed by."""
+    if isinstance(value, artifact_pb2.Artifact):
+        yield value
+    elif isinstance(value, Message):
+        if value.DESCRIPTOR is not without:
+            yield from _parts(value, without)
+    elif isinstance(value, Mapping):
+        for element in value.values():
+            yield from artifacts_in(element, without)
+    elif not isinstance(value, str | bytes) and hasattr(value, "__iter__"):
+        for element in value:
+            yield from artifacts_in(element, without)
+
+
+def _parts(message: Message, without: Descriptor | None) -> Iterator[artifact_pb2.Artifact]:
     for field, value in message.ListFields():
-        if field.message_type is None or not _may_hold_artifacts(field.message_type):
-            continue
-        if field.message_type.GetOptions().map_entry:
-            for entry in value.values():
-                yield from _artifacts(entry)
-        elif field.is_repeated:
-            for element in value:
-                yield from _artifacts(element)
-        else:
-            yield from _artifacts(value)
+        if field.message_type is not None and _may_hold_artifacts(field.message_type):
+            yield from artifacts_in(value, without)
 
 
 @cache

@@ -118,6 +118,10 @@ class States:
         """What references to the required nodes stand for."""
         return {requirement.node: self.of(requirement.node).value() for requirement in requirements}
 
+    def everything(self) -> dict[str, Any]:
+        """What references to any node stand for."""
+        return {name: state.value() for name, state in self._states.items()}
+
     def parents(self, requirements: Iterable[Requirement], index: int) -> list[list[str | int]]:
         """The required instances as lineage: [node, instance]."""
         return [

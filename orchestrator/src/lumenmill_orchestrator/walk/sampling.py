@@ -5,8 +5,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from google.protobuf.message import Message
-from lumenmill.common.v1 import artifact_pb2, generation_pb2, intrinsics_pb2
+from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator import metrics
@@ -17,6 +16,8 @@ from lumenmill_orchestrator.walk.active import ActiveRun
 from lumenmill_orchestrator.walk.chain import ChainWalk, aligned_requirements, source_parents
 from lumenmill_orchestrator.walk.outcomes import Outcome, States
 from lumenmill_orchestrator.walk.recording import verdict_name
+from lumenmill_orchestrator.walk.scenes import scene_key
+from lumenmill_orchestrator.walk.terms import add_licences
 
 __all__ = ["SAMPLES_COUNTED_AS", "sample_rows"]
 
@@ -30,6 +31,7 @@ async def sample_rows(run: ActiveRun, pipeline: Pipeline, index: int, walk: Chai
     """Rows of all samples of a chain whose nodes have all ended."""
     rows = Rows()
     now_s = time.time()
+    shown, everything = scene_key(pipeline, walk.scope), {**walk.scope, **walk.states.everything()}
     for rule in pipeline.samples:
         for number, element, blocked in await _elements(rule, walk):
             requires = aligned_requirements(rule.requires, rule.fan_out)
@@ -40,10 +42,10 @@ async def sample_rows(run: ActiveRun, pipeline: Pipeline, index: int, walk: Chai
             sample = _sample(run, rule, scope, outcome)
             sample.id = f"{run.id}.{walk.chain_id}.{rule.name}.{number}"
             sample.chain_id = walk.chain_id
-            sample.group_id = _group_id(rule, scope)
+            sample.group_id, sample.scene_key = _group_id(rule, scope), shown
             sample.create_time.FromMilliseconds(int(now_s * 1000))
             behind = [*rule.expansion_requires, *requires]
-            _add_licences(sample, run, pipeline, {**scope, **walk.states.values(behind)}, behind)
+            add_licences(sample, run, pipeline, rule, everything, behind)
             parents = walk.states.parents(behind, number)
             _add_row(rows, sample, [*source_parents(pipeline, index), *parents])
     return rows
@@ -115,53 +117,6 @@ def _group_id(rule: SampleRule, scope: Mapping[str, Any]) -> str:
     if isinstance(value, artifact_pb2.Artifact) and value.sha256:
         return f"g-{value.sha256[:24]}"
     return value if isinstance(value, str) else ""
-
-
-def _add_licences(
-    sample: run_pb2.Sample,
-    run: ActiveRun,
-    pipeline: Pipeline,
-    scope: Mapping[str, Any],
-    requires: Iterable[Requirement],
-) -> None:
-    """The terms of every model on the way to the sample, and of every asset that their records name."""
-    behind = _ancestors(pipeline, [requirement.node for requirement in requires])
-    models = [node.model for node in pipeline.nodes if node.name in behind]
-    if pipeline.source.call is not None:
-        models.append(pipeline.source.call.model)
-    found = [licence for model in models if (known := run.recipe.models.get(model)) for licence in known.licences]
-    found += [licence for name in sorted(behind) for record in _records(scope.get(name)) for licence in record.licences]
-    found += sample.record.licences
-    for licence in found:
-        if licence not in sample.licences:
-            sample.licences.append(licence)
-
-
-def _ancestors(pipeline: Pipeline, names: list[str]) -> set[str]:
-    by_name = {node.name: node for node in pipeline.nodes}
-    found: set[str] = set()
-    pending = list(names)
-    while pending:
-        name = pending.pop()
-        if name not in found:
-            found.add(name)
-            pending += by_name[name].depends_on()
-    return found
-
-
-def _records(value: Any) -> list[generation_pb2.GenerationRecord]:
-    """The records in a node's result, its direct parts included."""
-    if isinstance(value, list):
-        return [record for element in value if element is not MISSING for record in _records(element)]
-    if not isinstance(value, Message):
-        return []
-    found: list[generation_pb2.GenerationRecord] = []
-    for field, part in value.ListFields():
-        if field.message_type is generation_pb2.GenerationRecord.DESCRIPTOR:
-            found.append(part)
-        elif field.is_repeated and field.message_type is not None and "record" in field.message_type.fields_by_name:
-            found += [element.record for element in part]
-    return found
 
 
 def _add_row(rows: Rows, sample: run_pb2.Sample, parents: list[list[str | int]]) -> None:

@@ -1,0 +1,60 @@
+"""What of a run's own inputs a node or sample rule names: values of its references to parameters and to the item."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from lumenmill.common.v1 import artifact_pb2
+
+from lumenmill_orchestrator.recipe import MISSING, Node, SampleRule
+from lumenmill_orchestrator.recipe.references import Reference, Scope
+
+__all__ = ["given_values", "is_environment_map", "rule_values"]
+
+_GIVEN = frozenset({"params", "item"})
+_MAPS = frozenset({"image/vnd.radiance", "image/x-exr"})
+
+
+def is_environment_map(artifact: artifact_pb2.Artifact) -> bool:
+    """Whether a given file is light rather than something that is shown."""
+    return artifact.media_type in _MAPS
+
+
+def given_values(node: Node, scope: Scope) -> Iterator[Any]:
+    """Values of a node's references to parameters and to the item; what `for_each` goes over is given whole."""
+    return _values([*node.request.references, *([node.fan_out.elements] if node.fan_out else [])], scope)
+
+
+def rule_values(rule: SampleRule, scope: Scope) -> Iterator[Any]:
+    """The same for a sample rule."""
+    references = [*rule.fields.references, *rule.intrinsics]
+    references += [rule.fan_out.elements] if rule.fan_out else []
+    return _values([*references, *([rule.group] if isinstance(rule.group, Reference) else [])], scope)
+
+
+def _values(references: Iterable[Reference], scope: Scope) -> Iterator[Any]:
+    for reference in references:
+        if reference.root not in _GIVEN:
+            continue
+        value = _without_indices(reference).evaluate(scope)
+        # Many maps together are a choice that is offered; the one that was chosen is named by a light.
+        if value is not MISSING and not _is_offer(value):
+            yield value
+
+
+def _without_indices(reference: Reference) -> Reference:
+    """The same path up to where it depends on the instance: all that any instance may be given."""
+    steps = reference.steps
+    for position, step in enumerate(steps):
+        if step.index_path:
+            return replace(reference, steps=steps[:position])
+    return reference
+
+
+def _is_offer(value: Any) -> bool:
+    if isinstance(value, artifact_pb2.Artifact | str | bytes | int | float) or not hasattr(value, "__len__"):
+        return False
+    elements = list(value) if not isinstance(value, dict) else []
+    return bool(elements) and all(
+        isinstance(element, artifact_pb2.Artifact) and is_environment_map(element) for element in elements
+    )

@@ -1,0 +1,109 @@
+"""The terms of everything behind a sample: models, what their records name, and the inputs of the run."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from google.protobuf.message import Message
+from lumenmill.common.v1 import artifact_pb2, generation_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+
+from lumenmill_orchestrator.recipe import MISSING, Pipeline, Requirement, SampleRule
+from lumenmill_orchestrator.walk.active import ActiveRun
+from lumenmill_orchestrator.walk.keys import artifacts_in, digest_of
+from lumenmill_orchestrator.walk.references import given_values, rule_values
+
+__all__ = ["add_licences"]
+
+_NOT_STATED = "LicenseRef-not-stated"
+
+
+def add_licences(
+    sample: run_pb2.Sample,
+    run: ActiveRun,
+    pipeline: Pipeline,
+    rule: SampleRule,
+    scope: Mapping[str, Any],
+    requires: Iterable[Requirement],
+) -> None:
+    """Add the terms of every model on the way to a sample, of every asset that records name, and of every input.
+
+    `scope` holds what the chain was given and the results of the nodes in `requires`, and of all that those needed.
+    """
+    behind = ancestors(pipeline, [requirement.node for requirement in requires])
+    found = list(_of_models(run, pipeline, behind))
+    for name in sorted(behind):
+        found += [licence for record in _records_of(scope.get(name), sample) for licence in record.licences]
+    found += sample.record.licences
+    found += [_of_input(artifact) for artifact in _inputs_behind(run, pipeline, rule, scope, behind)]
+    for licence in found:
+        if licence not in sample.licences:
+            sample.licences.append(licence)
+
+
+def ancestors(pipeline: Pipeline, names: Iterable[str]) -> set[str]:
+    """The nodes with these names and all that they wait for, however far back."""
+    by_name = {node.name: node for node in pipeline.nodes}
+    found: set[str] = set()
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found.add(name)
+            pending += by_name[name].depends_on()
+    return found
+
+
+def _of_models(run: ActiveRun, pipeline: Pipeline, behind: set[str]) -> Iterator[artifact_pb2.Licence]:
+    names = [node.model for node in pipeline.nodes if node.name in behind]
+    if pipeline.source.call is not None:
+        names.append(pipeline.source.call.model)
+    for name in dict.fromkeys(names):
+        known = run.recipe.models.get(name)
+        if known is not None:
+            # A map that a model merely offers is behind what was made with it alone; the records name it there.
+            offered = {subject for each in known.environment_maps for subject in (each.name, each.sha256)}
+            yield from (licence for licence in known.licences if licence.subject not in offered)
+
+
+def _records_of(value: Any, sample: run_pb2.Sample) -> list[generation_pb2.GenerationRecord]:
+    """The records in a node's result; where one of them is the sample's own, the others are of its siblings."""
+    records = _records(value)
+    own = sample.HasField("record") and sample.record in records
+    return [sample.record] if own else records
+
+
+def _records(value: Any) -> list[generation_pb2.GenerationRecord]:
+    """The records in a node's result, its direct parts included."""
+    if isinstance(value, list):
+        return [record for element in value if element is not MISSING for record in _records(element)]
+    if not isinstance(value, Message):
+        return []
+    found: list[generation_pb2.GenerationRecord] = []
+    for field, part in value.ListFields():
+        if field.message_type is generation_pb2.GenerationRecord.DESCRIPTOR:
+            found.append(part)
+        elif field.is_repeated and field.message_type is not None and "record" in field.message_type.fields_by_name:
+            found += [element.record for element in part]
+    return found
+
+
+def _inputs_behind(
+    run: ActiveRun, pipeline: Pipeline, rule: SampleRule, scope: Mapping[str, Any], behind: set[str]
+) -> list[artifact_pb2.Artifact]:
+    """The run's inputs that the sample, or a call behind it, was given, or that a result behind it names."""
+    if not run.inputs:
+        return []
+    values: list[Any] = [*rule_values(rule, scope), *(scope.get(name) for name in sorted(behind))]
+    calls = [node for node in pipeline.nodes if node.name in behind]
+    for node in [pipeline.source.call, *calls] if pipeline.source.call is not None else calls:
+        values += given_values(node, scope)
+    digests = dict.fromkeys(digest_of(artifact) for value in values for artifact in artifacts_in(value))
+    return [run.inputs[sha256] for sha256 in digests if sha256 in run.inputs]
+
+
+def _of_input(artifact: artifact_pb2.Artifact) -> artifact_pb2.Licence:
+    licence = artifact_pb2.Licence()
+    licence.CopyFrom(artifact.licence)
+    licence.subject = licence.subject or artifact.name or artifact.sha256
+    licence.spdx_id = licence.spdx_id or _NOT_STATED
+    return licence

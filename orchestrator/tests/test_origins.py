@@ -1,0 +1,109 @@
+"""What samples know of where they come from: which scene they show, and on whose terms."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from lumenmill.common.v1 import artifact_pb2
+from lumenmill.orchestrator.v1 import artifact_service_pb2 as service_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+
+from .conftest import House
+from .recipes import SMALL
+
+_CC_BY = artifact_pb2.Licence(spdx_id="CC-BY-4.0", allows_commercial_use=True)
+_PHOTOS = """\
+lumenmill: 1
+name: photos
+parameters:
+  photos: {type: "list[artifact]"}
+source: {items: "${params.photos}"}
+nodes:
+  caption:
+    call: captioner.Caption
+    model: tiny
+    with: {subject: {media: "${item}"}}
+samples:
+  photo: {kind: image, media: {image: "${item}"}, caption: "${caption.text}"}
+"""
+_MOVED_PHOTO = """\
+lumenmill: 1
+name: moved-photo
+parameters:
+  tags: {type: "list[string]", default: [once]}
+  photo: {type: artifact}
+  map: {type: artifact}
+source: {items: "${params.tags}"}
+nodes:
+  image:
+    call: imager.GenerateImages
+    model: tiny
+    with:
+      prompt: anything
+      light: {sources: [{environment_map: {map: "${params.map}"}}]}
+  clip:
+    call: video.GenerateVideo
+    model: tiny
+    with: {image: "${params.photo}", motion_prompt: slowly}
+samples:
+  image: {kind: image, media: {image: "${image.images[0].image}"}}
+  clip: {kind: clip, media: {video: "${clip.video}"}, record: "${clip.record}"}
+"""
+
+
+async def _upload(house: House, data: bytes, media_type: str, licence: artifact_pb2.Licence | None = None) -> Any:
+    async def parts() -> AsyncIterator[service_pb2.UploadArtifactRequest]:
+        header = service_pb2.UploadHeader(media_type=media_type, name="theirs", licence=licence)
+        yield service_pb2.UploadArtifactRequest(header=header)
+        yield service_pb2.UploadArtifactRequest(chunk=data)
+
+    artifact = (await house.artifacts.UploadArtifact(parts())).artifact
+    return MessageToDict(artifact, preserving_proto_field_name=True)
+
+
+def _photo(house: House, text: str) -> bytes:
+    return house.store.read_bytes(house.family.picture(text))
+
+
+async def test_one_scene_has_one_key_whatever_was_made_of_it_and_in_whichever_run(house: House) -> None:
+    few = await house.run(SMALL, {"num_sets": 3, "num_lights": 1})
+    many = await house.run(SMALL, {"num_sets": 5, "num_lights": 3})
+    keys = {run.id: [s.scene_key for s in await house.samples(run_id=run.id)] for run in (few, many)}
+    assert len(keys[few.id]) == 3 * 2 and len(set(keys[few.id])) == 3
+    assert len(keys[many.id]) == 5 * 4 and len(set(keys[many.id])) == 5
+    assert set(keys[few.id]) < set(keys[many.id])
+
+
+async def test_a_photograph_is_its_own_scene_in_every_recipe(house: House) -> None:
+    photo = await _upload(house, _photo(house, "one"), "image/png", _CC_BY)
+    other = await _upload(house, _photo(house, "two"), "image/png")
+    sky = await _upload(house, b"a sky", "image/vnd.radiance")
+    first = await house.run(_PHOTOS, {"photos": [photo, other]})
+    second = await house.run(_MOVED_PHOTO, {"photo": photo, "map": sky})
+    assert {s.scene_key for s in await house.samples(run_id=first.id)} == {photo["sha256"], other["sha256"]}
+    assert {s.scene_key for s in await house.samples(run_id=second.id)} == {photo["sha256"]}
+
+
+async def test_samples_carry_the_terms_of_the_inputs_behind_them_and_of_no_others(house: House) -> None:
+    photo = await _upload(house, _photo(house, "one"), "image/png", _CC_BY)
+    sky = await _upload(house, b"a sky", "image/vnd.radiance")
+    run = await house.run(_MOVED_PHOTO, {"photo": photo, "map": sky})
+    image, clip = sorted(await house.samples(run_id=run.id), key=lambda sample: sample.kind)
+    assert {(each.subject, each.spdx_id) for each in image.licences} == {
+        ("tiny", "CC0-1.0"),
+        ("theirs", "LicenseRef-not-stated"),
+    }
+    assert not next(each for each in image.licences if each.subject == "theirs").HasField("allows_commercial_use")
+    assert {(each.subject, each.spdx_id) for each in clip.licences} == {("tiny", "CC0-1.0"), ("theirs", "CC-BY-4.0")}
+
+
+async def test_stated_terms_change_what_is_recorded_and_nothing_that_is_computed(house: House) -> None:
+    photo = await _upload(house, _photo(house, "one"), "image/png")
+    stated = await _upload(house, _photo(house, "one"), "image/png", _CC_BY)
+    assert (photo["sha256"], stated["licence"]["subject"]) == (stated["sha256"], "theirs")
+    await house.run(_PHOTOS, {"photos": [photo]})
+    again = await house.run(_PHOTOS, {"photos": [stated]})
+    assert again.nodes[0].num_reused == 1
+    (sample,) = await house.samples(run_id=again.id)
+    assert sample.verdict == run_pb2.VERDICT_ACCEPTED
+    assert [each.spdx_id for each in sample.licences] == ["CC0-1.0", "CC-BY-4.0"]
