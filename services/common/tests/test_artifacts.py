@@ -1,5 +1,6 @@
 """The store: the same promises on a folder and on S3."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,17 @@ def test_listing_pages_in_order_and_deleting_removes(any_store: ArtifactStore) -
     assert any_store.stat(stored[0]) is None
     with pytest.raises(errors.NotFoundError):
         any_store.read_bytes(Artifact(uri=any_store.uri_for(stored[0], "text/plain")))
+
+
+def test_notes_are_replaced_and_the_old_ones_go(any_store: ArtifactStore) -> None:
+    assert any_store.get_note("any name\n") is None
+    any_store.put_note("any name\n", b"1")
+    any_store.put_note("any name\n", b"2")
+    assert any_store.get_note("any name\n") == b"2"
+    assert any_store.delete_notes_before(time.time() - 60) == 0
+    assert any_store.delete_notes_before(time.time() + 60) == 1
+    assert any_store.get_note("any name\n") is None
+    assert all("notes" not in found.artifact.uri for found in any_store.list(limit=1000))
 
 
 @pytest.mark.parametrize(

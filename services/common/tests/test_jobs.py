@@ -234,12 +234,7 @@ async def test_a_restarted_service_answers_with_what_it_had_finished(
     assert second.prompts_done == ([] if lost == "nothing" else ["a lemon"])
 
 
-async def test_what_was_quick_is_not_kept_and_old_notes_go(store: ArtifactStore, service: Service) -> None:
+async def test_the_result_of_a_quick_job_is_not_kept(store: ArtifactStore, service: Service) -> None:
     async with running_service(service) as channel:
         await call_heavy(imager_pb2_grpc.ImagerServiceStub(channel).GenerateImages, request_for("a lemon"))
-    assert store.delete_notes_before(time.time() + 1) == 0
-    store.put_note("any name", b"1")
-    store.put_note("any name", b"2")
-    assert store.get_note("any name") == b"2"
-    assert store.delete_notes_before(time.time() - 60) == 0 and store.delete_notes_before(time.time() + 60) == 1
-    assert store.get_note("any name") is None
+    assert store.delete_notes_before(time.time() + 60) == 0
