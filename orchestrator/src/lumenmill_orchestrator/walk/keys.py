@@ -7,7 +7,7 @@ about it change nothing.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -80,7 +80,7 @@ def artifacts_in(value: Any, without: Descriptor | None = None) -> Iterator[arti
     elif isinstance(value, Mapping):
         for element in value.values():
             yield from artifacts_in(element, without)
-    elif not isinstance(value, str | bytes) and hasattr(value, "__iter__"):
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         for element in value:
             yield from artifacts_in(element, without)
 
