@@ -76,6 +76,11 @@ def _num_lines(file: Path) -> int:
     return len(file.read_text().splitlines()) if file.exists() else 0
 
 
+def _made(file: Path) -> list[str]:
+    """Call and request id of everything that was done, as often as it was."""
+    return [line.split(maxsplit=1)[1] for line in file.read_text().splitlines()]
+
+
 async def _killed_while_walking(
     runs: Any, process: subprocess.Popen[bytes], run_id: str, num_made: int, made: Path, by: signal.Signals
 ) -> None:
@@ -110,7 +115,7 @@ async def _walk_through_kills(
     num_samples = _NUM_SETS * (1 + _NUM_LIGHTS)
     assert last.num_samples_accepted == len({sample.id for sample in listed.samples}) == num_samples
     assert sum(node.num_accepted for node in last.nodes) == _NUM_SETS * _NODES_PER_CHAIN + 3
-    done = Counter(made.read_text().splitlines())
+    done = Counter(_made(made))
     assert max(done.values()) == 1, "nothing was made twice"
     assert len(done) == _NUM_SETS * _NODES_PER_CHAIN + 3
 
@@ -144,7 +149,7 @@ async def test_the_database_restarts_in_mid_run(tmp_path: Path) -> None:
                 async for response in runs.WatchRun(run_pb2.WatchRunRequest(run_id="mine")):
                     last = response.run
     assert (last.state, last.num_samples_accepted) == (run_pb2.RUN_STATE_COMPLETED, 12 * 3)
-    assert max(Counter((tmp_path / "made.txt").read_text().splitlines()).values()) == 1
+    assert max(Counter(_made(tmp_path / "made.txt")).values()) == 1
 
 
 async def test_two_replicas_share_a_run(tmp_path: Path) -> None:
@@ -162,7 +167,7 @@ async def test_two_replicas_share_a_run(tmp_path: Path) -> None:
                 async for response in second.WatchRun(run_pb2.WatchRunRequest(run_id="mine")):
                     last = response.run
     assert (last.state, last.num_samples_accepted) == (run_pb2.RUN_STATE_COMPLETED, 16 * 3)
-    done = Counter((tmp_path / "made.txt").read_text().splitlines())
+    done = Counter(_made(tmp_path / "made.txt"))
     assert max(done.values()) == 1
     assert len(done) == 16 * _NODES_PER_CHAIN + 4
 

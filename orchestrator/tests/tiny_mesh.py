@@ -1,9 +1,10 @@
 """A tiny real model that keeps every contract of the mesh, made with the kit, instant and counting what it does.
 
-Run as a program it serves in a process of its own: `python tiny_mesh.py STORE ADDRESS_FILE COUNT_FILE STEP_S`.
+Run as a program it serves in a process of its own: see `python tiny_mesh.py --help`.
 """
 
-import sys
+import argparse
+import random
 import threading
 import time
 from collections import Counter
@@ -19,7 +20,7 @@ from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill.relighter.v1 import relighter_pb2, relighter_pb2_grpc
 from lumenmill.video.v1 import video_pb2, video_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore, open_store
-from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.errors import InternalError, InvalidArgumentError, UnavailableError
 from lumenmill_common.jobs import JobContext, JobQueue, Work
 from lumenmill_common.serve import Contract, Service, serve
 from lumenmill_common.settings import ServiceSettings
@@ -40,6 +41,8 @@ class TinyFamily:
         self.go_on = threading.Event()
         self.go_on.set()
         self.num_cancelled = 0
+        self.failure_rate, self._random = 0.0, random.SystemRandom()
+        self.keep_results_over_s = 1.0
         self.direction_error_deg: float | None = 5.0
         self._count_file, self._lock = count_file, threading.Lock()
         self.sets_to_give: int | None = None
@@ -57,6 +60,7 @@ class TinyFamily:
                 job.progress("wait", 1, 2)
             time.sleep(self.step_s)
             job.progress("make", 2, 2)
+            self._fail_now_and_then()
         except Exception:
             self.num_cancelled += 1
             raise
@@ -64,11 +68,16 @@ class TinyFamily:
             self.num_done[call] += 1
             if self._count_file is not None:
                 with self._count_file.open("a") as file:
-                    file.write(f"{call} {request.job.request_id}\n")
+                    file.write(f"{time.time():.4f} {call} {request.job.request_id}\n")
         pending = self.failures.get(call)
         if pending:
             raise pending.pop(0)
         return make(request)
+
+    def _fail_now_and_then(self) -> None:
+        if self._random.random() < self.failure_rate:
+            away = UnavailableError("out for a moment", retry_delay_s=0.05)
+            raise self._random.choice([away, InternalError("fell over")])
 
     def picture(self, text: str) -> artifact_pb2.Artifact:
         facts = artifact_pb2.ImageFacts(
@@ -237,7 +246,14 @@ class TinyServicer(
 
 
 def tiny_service(family: TinyFamily, num_workers: int = 1, max_queue_length: int = 64) -> Service:
-    jobs = JobQueue("tiny", num_workers=num_workers, max_queue_length=max_queue_length, grace_period_s=5.0)
+    jobs = JobQueue(
+        "tiny",
+        num_workers=num_workers,
+        max_queue_length=max_queue_length,
+        grace_period_s=5.0,
+        store=family.store,
+        keep_results_over_s=family.keep_results_over_s,
+    )
     servicer = TinyServicer(family, jobs)
     contracts = [
         Contract(
@@ -264,10 +280,24 @@ def tiny_service(family: TinyFamily, num_workers: int = 1, max_queue_length: int
     return Service(name="tiny", contracts=contracts, model=family.describe, jobs=jobs)
 
 
-if __name__ == "__main__":
-    store_url, address_file, count_file, step_s = sys.argv[1:5]
-    tiny = TinyFamily(open_store(store_url), step_s=float(step_s), count_file=Path(count_file))
-    serve(
-        ServiceSettings(listen_address="127.0.0.1:0", metrics_address="", address_file=Path(address_file), drain_s=0.0),
-        tiny_service(tiny, num_workers=4),
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("store_url")
+    parser.add_argument("address_file", type=Path)
+    parser.add_argument("count_file", type=Path, help="gets a line for each call that was done: time, call, request id")
+    parser.add_argument("step_s", type=float, help="seconds of work in each call")
+    parser.add_argument("--listen", default="127.0.0.1:0")
+    parser.add_argument("--failure-rate", type=float, default=0.0, help="part of the calls that fail at random")
+    parser.add_argument("--drain-s", type=float, default=0.0)
+    parser.add_argument("--keep-results-over-s", type=float, default=1.0)
+    given = parser.parse_args()
+    tiny = TinyFamily(open_store(given.store_url), step_s=given.step_s, count_file=given.count_file)
+    tiny.failure_rate, tiny.keep_results_over_s = given.failure_rate, given.keep_results_over_s
+    settings = ServiceSettings(
+        listen_address=given.listen, metrics_address="", address_file=given.address_file, drain_s=given.drain_s
     )
+    serve(settings, tiny_service(tiny, num_workers=4))
+
+
+if __name__ == "__main__":
+    _main()
