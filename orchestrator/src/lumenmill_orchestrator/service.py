@@ -14,6 +14,7 @@ from lumenmill_orchestrator.servicers import ArtifactServicer, RunServicer
 from lumenmill_orchestrator.settings import OrchestratorSettings
 from lumenmill_orchestrator.storage import (
     ExecutionStore,
+    ExportStore,
     GroupWriter,
     ResultReader,
     RunStore,
@@ -42,7 +43,7 @@ def orchestrator_service(settings: OrchestratorSettings) -> Service:
     executor = NodeExecutor(mesh, Lanes(settings.prefetch), ResultReader(executions), settings.patience_s)
     walk = RunEngine(mesh, runs, executions, writer, executor, settings.num_active_shards)
     submission = Submission(mesh, runs, executions, store)
-    exporters = Exporters(samples, store, engine)
+    exporters = Exporters(samples, store, ExportStore(engine))
     run_servicer = RunServicer(walk, submission, mesh, runs, samples, executions, exporters)
     artifact_servicer = ArtifactServicer(store, GarbageCollector(engine, store))
 

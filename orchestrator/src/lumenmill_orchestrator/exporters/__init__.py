@@ -1,6 +1,6 @@
-"""Datasets from samples. An exporter is one file here and one entry in `EXPORTERS`."""
+"""Datasets from samples. A form is one file here and one entry in `FORMS`."""
 
-from lumenmill_orchestrator.exporters.registry import EXPORTERS, Exporters
-from lumenmill_orchestrator.exporters.seam import DatasetFile, Exporter
+from lumenmill_orchestrator.exporters.registry import FORMS, Exporters
+from lumenmill_orchestrator.exporters.seam import Destination, Exporter, Form, PlacedSample
 
-__all__ = ["EXPORTERS", "DatasetFile", "Exporter", "Exporters"]
+__all__ = ["FORMS", "Destination", "Exporter", "Exporters", "Form", "PlacedSample"]

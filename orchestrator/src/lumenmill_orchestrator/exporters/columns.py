@@ -1,14 +1,20 @@
-"""One fixed schema for every sample, null where something is not known. Columns are explained in docs/recipes.md."""
+"""One fixed schema for every sample, null where something is not known. Columns are explained in docs/exports.md."""
 
-import hashlib
+import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
-__all__ = ["SCHEMA", "row_of", "split_of"]
+from lumenmill_orchestrator.exporters.seam import PlacedSample
+
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "json_row_of", "row_of"]
+
+SCHEMA_VERSION = 2
+"""Part of the content keys of files: another number writes all of them again. Change it with the columns."""
 
 _MEDIA_FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _ATTRIBUTES = ("azimuth_deg", "elevation_deg", "hardness", "contrast_ev", "color_temperature_k", "intensity_ev")
@@ -21,7 +27,7 @@ _LIGHT_KIND_OF_SOURCE = {
     "area": light_pb2.LIGHT_KIND_AREA,
     "background": light_pb2.LIGHT_KIND_BACKGROUND,
 }
-_TEXT_COLUMNS = ("id", "run_id", "chain_id", "group_id", "split", "kind", "node")
+_TEXT_COLUMNS = ("id", "run_id", "chain_id", "scene_key", "group_id", "split", "kind", "node")
 _WORDS = ("caption", "light_caption", "instruction", "prompt")
 
 SCHEMA = pa.schema(
@@ -86,24 +92,13 @@ SCHEMA = pa.schema(
 )
 
 
-def split_of(sample: run_pb2.Sample) -> str:
-    """The split of a sample: 90 % train, 5 % validation, 5 % test.
-
-    All samples of a light group share it, over runs too; one without a group goes by its media.
-    """
-    digests = [sample.media[role].sha256 for role in ("image", "video") if role in sample.media]
-    key = sample.group_id or (digests[0] if digests else sample.id)
-    percent = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % 100
-    if percent < 90:
-        return "train"
-    return "validation" if percent < 95 else "test"
-
-
-def row_of(sample: run_pb2.Sample, media: dict[str, bytes | None]) -> dict[str, Any]:
-    """The row of a sample; `media` holds the bytes to embed by role, None for references alone."""
+def row_of(placed: PlacedSample, media: Mapping[str, bytes]) -> dict[str, Any]:
+    """The row of a sample; `media` holds the bytes to embed by role, nothing for references alone."""
+    sample = placed.sample
     row: dict[str, Any] = dict.fromkeys(SCHEMA.names)
-    row |= {name: getattr(sample, name) or None for name in ("id", "run_id", "chain_id", "group_id", "node", *_WORDS)}
-    row["split"] = split_of(sample)
+    row |= {name: getattr(sample, name) or None for name in _TEXT_COLUMNS if name not in ("split", "kind")}
+    row |= {name: getattr(sample, name) or None for name in _WORDS}
+    row["split"] = placed.split
     row["kind"] = run_pb2.SampleKind.Name(sample.kind).removeprefix("SAMPLE_KIND_").lower()
     row["create_time"] = sample.create_time.ToMicroseconds()
     row |= _media_columns(sample, media)
@@ -132,7 +127,34 @@ def row_of(sample: run_pb2.Sample, media: dict[str, bytes | None]) -> dict[str, 
     return row
 
 
-def _media_columns(sample: run_pb2.Sample, media: dict[str, bytes | None]) -> dict[str, Any]:
+def json_row_of(placed: PlacedSample) -> dict[str, Any]:
+    """The row of a sample for JSON, whose readers guess types from values: every value tells the type of its column.
+
+    What is not known is "" for texts, NaN for numbers and 0 for counts. Lists are texts of JSON, times Unix seconds.
+    The media themselves are for the form to name.
+    """
+    row = row_of(placed, {})
+    return {field.name: _told(field.type, row[field.name]) for field in SCHEMA if field.type != _MEDIA_FILE}
+
+
+def _told(kind: pa.DataType, value: Any) -> Any:
+    if pa.types.is_list(kind):
+        entries = [_without_bytes(entry) for entry in value or []]
+        return json.dumps(entries, ensure_ascii=False)
+    if pa.types.is_floating(kind):
+        return math.nan if value is None else float(value)
+    if pa.types.is_timestamp(kind):
+        return value / 1e6
+    if pa.types.is_uint64(kind):  # more than readers of JSON take for a whole number
+        return "" if value is None else str(value)
+    return (0 if pa.types.is_integer(kind) else "") if value is None else value
+
+
+def _without_bytes(entry: Any) -> Any:
+    return {name: value for name, value in entry.items() if name != "bytes"} if isinstance(entry, dict) else entry
+
+
+def _media_columns(sample: run_pb2.Sample, media: Mapping[str, bytes]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for role in ("image", "video"):
         if role in sample.media:

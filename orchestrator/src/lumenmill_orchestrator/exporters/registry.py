@@ -1,85 +1,72 @@
-"""Which exporters there are, and the run of one of them."""
+"""Which forms there are, and the run of one export."""
 
 import asyncio
-import hashlib
 import tempfile
 import threading
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import sqlalchemy as sa
 from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_common.errors import CancelledError, InvalidArgumentError
+from lumenmill_common.errors import CancelledError, FailedPreconditionError, InvalidArgumentError
+from lumenmill_common.serve import MAX_MESSAGE_BYTES
 
-from lumenmill_orchestrator.exporters.parquet import export_parquet
-from lumenmill_orchestrator.exporters.seam import Exporter
-from lumenmill_orchestrator.storage import SampleFilter, SampleStore, insert_into
-from lumenmill_orchestrator.storage.schema import artifact_uses, exports
+from lumenmill_orchestrator.exporters.destination import StoreDestination
+from lumenmill_orchestrator.exporters.diffsynth import DIFFSYNTH
+from lumenmill_orchestrator.exporters.disk_map import DiskMap
+from lumenmill_orchestrator.exporters.folders import FOLDERS
+from lumenmill_orchestrator.exporters.parquet import PARQUET
+from lumenmill_orchestrator.exporters.seam import Form
+from lumenmill_orchestrator.exporters.selection import Selection
+from lumenmill_orchestrator.exporters.videox_fun import VIDEOX_FUN
+from lumenmill_orchestrator.exporters.webdataset import WEBDATASET
+from lumenmill_orchestrator.storage import ExportStore, SampleFilter, SampleStore
 
-__all__ = ["EXPORTERS", "Exporters"]
+__all__ = ["FORMS", "Exporters"]
 
-EXPORTERS: Mapping[int, Exporter] = {run_pb2.EXPORT_FORMAT_PARQUET: export_parquet}
+FORMS: Mapping[int, Form] = {
+    run_pb2.EXPORT_FORMAT_PARQUET: PARQUET,
+    run_pb2.EXPORT_FORMAT_IMAGEFOLDER: FOLDERS,
+    run_pb2.EXPORT_FORMAT_WEBDATASET: WEBDATASET,
+    run_pb2.EXPORT_FORMAT_VIDEOX_FUN: VIDEOX_FUN,
+    run_pb2.EXPORT_FORMAT_DIFFSYNTH: DIFFSYNTH,
+}
 _TELL_EVERY_S = 0.5
 _NUM_EXPORTS_AT_ONCE = 2
+_NUM_REFUSALS_NAMED = 5
 
 
 class Exporters:
     """Writes accepted samples of runs as datasets into the store."""
 
-    def __init__(self, samples: SampleStore, store: ArtifactStore, engine: sa.Engine) -> None:
-        self._samples, self._store, self._engine = samples, store, engine
+    def __init__(self, samples: SampleStore, store: ArtifactStore, exports: ExportStore) -> None:
+        self._samples, self._store, self._exports = samples, store, exports
         # An export takes long; the walk must not wait for the threads of asyncio's own pool meanwhile.
         self._threads = ThreadPoolExecutor(_NUM_EXPORTS_AT_ONCE, thread_name_prefix="export")
 
-    async def export(
-        self, run_id: str, format_: "run_pb2.ExportFormat.ValueType", *, embed_media: bool
-    ) -> AsyncIterator[run_pb2.ExportRunResponse]:
-        """Progress, then the result."""
-        exporter = EXPORTERS.get(format_)
-        if exporter is None:
+    async def export(self, request: run_pb2.ExportRunRequest) -> AsyncIterator[run_pb2.ExportRunResponse]:
+        """Progress, then the result.
+
+        Raises:
+            InvalidArgumentError: there is no such form, or the dataset has more files than a message can tell.
+            FailedPreconditionError: terms of use leave no sample.
+        """
+        form = FORMS.get(request.format)
+        if form is None:
             raise InvalidArgumentError("format", "this form has no exporter here")
-        work = _Export(self._samples, self._store, exporter, run_id, embed_media)
+        work = _Export(self._samples, self._store, self._exports, form, request)
         writing = asyncio.get_running_loop().run_in_executor(self._threads, work.run)
         try:
             while not writing.done():
                 await asyncio.wait({writing}, timeout=_TELL_EVERY_S)
-                progress = generation_pb2.Progress(stage="write", step=work.num_written)
+                progress = generation_pb2.Progress(stage="write", step=work.num_read, total=work.num_to_read)
                 yield run_pb2.ExportRunResponse(progress=progress)
             result = await writing
         finally:
             work.abandoned.set()
-        await asyncio.to_thread(self._keep, run_id, format_, embed_media, result)
         yield run_pb2.ExportRunResponse(result=result)
-
-    def _keep(
-        self,
-        run_id: str,
-        format_: "run_pb2.ExportFormat.ValueType",
-        embed_media: bool,
-        result: run_pb2.ExportResult,
-    ) -> None:
-        files = result.SerializeToString(deterministic=True)
-        export_id = hashlib.sha256(f"{run_id}/{format_}/{embed_media}/".encode() + files).hexdigest()[:32]
-        row = {
-            "id": export_id,
-            "run_id": run_id,
-            "format": format_,
-            "embed_media": embed_media,
-            "num_samples": result.num_samples,
-            "create_time": time.time(),
-            "files": files,
-        }
-        uses = [
-            {"sha256": file.artifact.sha256, "owner": f"export:{export_id}", "role": "out"} for file in result.files
-        ]
-        with self._engine.begin() as connection:
-            connection.execute(insert_into(self._engine, exports).on_conflict_do_nothing(), [row])
-            if uses:
-                connection.execute(insert_into(self._engine, artifact_uses).on_conflict_do_nothing(), uses)
 
 
 class _Export:
@@ -89,30 +76,54 @@ class _Export:
         self,
         samples: SampleStore,
         store: ArtifactStore,
-        exporter: Exporter,
-        run_id: str,
-        embed_media: bool,
+        exports: ExportStore,
+        form: Form,
+        request: run_pb2.ExportRunRequest,
     ) -> None:
-        self._samples, self._store, self._exporter = samples, store, exporter
-        self._run_id, self._embed_media = run_id, embed_media
-        self.num_written = 0
+        self._samples, self._store, self._exports = samples, store, exports
+        self._form, self._request = form, request
+        self._filters = [
+            SampleFilter(run_id=run_id, verdicts=[run_pb2.VERDICT_ACCEPTED])
+            for run_id in dict.fromkeys([request.run_id, *request.more_run_ids])
+        ]
+        self.num_read = self.num_to_read = 0
         self.abandoned = threading.Event()
 
     def run(self) -> run_pb2.ExportResult:
-        """Write the files and put them in the store."""
-        wanted = SampleFilter(run_id=self._run_id, verdicts=[run_pb2.VERDICT_ACCEPTED])
-        samples = (stored.sample for stored in self._samples.each(wanted))
+        """Write the files, put them in the store and keep the export."""
+        self.num_to_read = sum(map(self._samples.count, self._filters))
         with tempfile.TemporaryDirectory(prefix="lumenmill-export-") as folder:
-            files = self._exporter(
-                samples, Path(folder), self._store, embed_media=self._embed_media, on_sample=self._tell
-            )
-            exported = [
-                run_pb2.ExportedFile(path=file.path, artifact=self._store.put_file(file.local, file.media_type))
-                for file in files
-            ]
-        return run_pb2.ExportResult(files=exported, num_samples=self.num_written)
+            to = StoreDestination(Path(folder), self._store, self._exports, embed_media=self._request.embed_media)
+            seen = DiskMap(Path(folder) / "seen")
+            selection = Selection(self._request, self._form.suits, seen)
+            self._form.export(selection.of(self._each()), to)
+            seen.close()
+            result = selection.result(to.files)
+        _check(result)
+        self._exports.keep(self._request, result)
+        return result
 
-    def _tell(self, num_written: int) -> None:
-        if self.abandoned.is_set():
-            raise CancelledError("the caller of the export went away")
-        self.num_written = num_written
+    def _each(self) -> Iterator[run_pb2.Sample]:
+        """All accepted samples, run by run in the order in which they were made, so that more of them come last."""
+        for wanted in self._filters:
+            for stored in self._samples.each(wanted):
+                if self.abandoned.is_set():
+                    raise CancelledError("the caller of the export went away")
+                self.num_read += 1
+                yield stored.sample
+
+
+def _check(result: run_pb2.ExportResult) -> None:
+    if result.num_refused and not result.num_samples:
+        named = [
+            f"{refusal.licence.subject} ({refusal.licence.spdx_id or 'no licence named'}) {refusal.reason}, "
+            f"{refusal.num_samples} samples"
+            for refusal in result.refusals[:_NUM_REFUSALS_NAMED]
+        ]
+        raise FailedPreconditionError(
+            f"no sample may be used commercially: {'; '.join(named)}", field="for_commercial_use"
+        )
+    if result.ByteSize() > MAX_MESSAGE_BYTES * 0.9:
+        raise InvalidArgumentError(
+            "format", f"the dataset has {len(result.files)} files, too many to list; choose Parquet or WebDataset"
+        )

@@ -1,40 +1,55 @@
-"""What an exporter is."""
+"""What a form of datasets is, and what it may do to write one."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import ArtifactStore
 
-__all__ = ["DatasetFile", "Exporter"]
+__all__ = ["Destination", "Exporter", "Form", "PlacedSample"]
 
 
 @dataclass(frozen=True)
-class DatasetFile:
-    """One written file of a dataset."""
+class PlacedSample:
+    """A sample that goes into a dataset, and where."""
 
-    path: str
-    """Path within the dataset."""
-    local: Path
-    media_type: str
+    sample: run_pb2.Sample
+    split: str
+    """`train`, `validation` or `test`."""
+
+
+class Destination(Protocol):
+    """Where the files of one dataset go. Paths are relative to the dataset."""
+
+    embed_media: bool
+    folder: Path
+    """For temporary files; gone after the export."""
+    store: ArtifactStore
+
+    def add_media(self, path: str, artifact: artifact_pb2.Artifact) -> None:
+        """An artifact of the store is a file of the dataset too; nothing is copied. Twice is once."""
+
+    def add_file(self, path: str, local: Path, media_type: str) -> None:
+        """A file that was just written goes into the store, unless the same one is there."""
+
+    def add_shard(self, path: str, content_key: str, media_type: str, write: Callable[[Path], None]) -> None:
+        """A file that its content key tells whole: one written before is used again, else `write` makes it."""
 
 
 class Exporter(Protocol):
     """Writes samples as a dataset of one form."""
 
-    def __call__(
-        self,
-        samples: Iterator[run_pb2.Sample],
-        folder: Path,
-        store: ArtifactStore,
-        *,
-        embed_media: bool,
-        on_sample: Callable[[int], None],
-    ) -> list[DatasetFile]:
-        """Write every sample into files under `folder`, calling `on_sample` with the number written so far.
+    def __call__(self, samples: Iterator[PlacedSample], to: Destination) -> None:
+        """Write every sample. They come one by one and are not kept: memory does not grow with the dataset."""
 
-        Samples come one by one and are not kept, so that memory does not grow with the dataset. `on_sample` raises when
-        the caller has gone away.
-        """
+
+@dataclass(frozen=True)
+class Form:
+    """One form of datasets."""
+
+    export: Exporter
+    suits: Callable[[run_pb2.Sample], bool] = lambda _sample: True
+    """Whether the form has a place for a sample."""

@@ -119,8 +119,9 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         self, request: run_pb2.ExportRunRequest, context: _Context
     ) -> AsyncIterator[run_pb2.ExportRunResponse]:
         """Write a dataset."""
-        await asyncio.to_thread(self._runs.get, request.run_id)
-        async for response in self._exporters.export(request.run_id, request.format, embed_media=request.embed_media):
+        for run_id in (request.run_id, *request.more_run_ids):
+            await asyncio.to_thread(self._runs.get, run_id)
+        async for response in self._exporters.export(request):
             yield response
 
     async def ListModels(self, request: run_pb2.ListModelsRequest, context: _Context) -> run_pb2.ListModelsResponse:

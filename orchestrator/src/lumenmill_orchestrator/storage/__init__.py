@@ -14,6 +14,7 @@ from lumenmill_orchestrator.storage.execution_store import (
     ExecutionStore,
     ResultReader,
 )
+from lumenmill_orchestrator.storage.export_store import ExportStore
 from lumenmill_orchestrator.storage.run_store import ENDED_STATES, NodeTotals, RunRow, RunStore
 from lumenmill_orchestrator.storage.sample_store import SampleFilter, SampleStore, StoredSample
 from lumenmill_orchestrator.storage.writer import CountDelta, GroupWriter, Rows
@@ -24,6 +25,7 @@ __all__ = [
     "CountDelta",
     "ExecutionRow",
     "ExecutionStore",
+    "ExportStore",
     "GroupWriter",
     "NodeTotals",
     "ResultReader",

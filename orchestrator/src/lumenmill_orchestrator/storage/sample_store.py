@@ -54,18 +54,17 @@ class SampleStore:
 
     def page(self, wanted: SampleFilter, after_seq: int, limit: int) -> list[StoredSample]:
         """Samples in the order in which they were made, from after a sequence number on."""
-        query = sa.select(samples.c.seq, samples.c.body, samples.c.parents).where(samples.c.seq > after_seq)
-        if wanted.run_id:
-            query = query.where(samples.c.run_id == wanted.run_id)
-        if wanted.verdicts:
-            query = query.where(samples.c.verdict.in_(wanted.verdicts))
-        if wanted.kinds:
-            query = query.where(samples.c.kind.in_(wanted.kinds))
-        if wanted.group_id:
-            query = query.where(samples.c.group_id == wanted.group_id)
+        query = sa.select(samples.c.seq, samples.c.body, samples.c.parents)
+        query = query.where(samples.c.seq > after_seq, *_conditions(wanted))
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(samples.c.seq).limit(limit)).all()
         return [StoredSample(row.seq, run_pb2.Sample.FromString(row.body), row.parents) for row in rows]
+
+    def count(self, wanted: SampleFilter) -> int:
+        """How many there are."""
+        query = sa.select(sa.func.count()).select_from(samples).where(*_conditions(wanted))
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar_one()
 
     def each(self, wanted: SampleFilter) -> Iterator[StoredSample]:
         """All samples, read in pages so that memory stays flat."""
@@ -73,3 +72,16 @@ class SampleStore:
         while page := self.page(wanted, after_seq, _CHUNK):
             yield from page
             after_seq = page[-1].seq
+
+
+def _conditions(wanted: SampleFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.run_id:
+        conditions.append(samples.c.run_id == wanted.run_id)
+    if wanted.verdicts:
+        conditions.append(samples.c.verdict.in_(wanted.verdicts))
+    if wanted.kinds:
+        conditions.append(samples.c.kind.in_(wanted.kinds))
+    if wanted.group_id:
+        conditions.append(samples.c.group_id == wanted.group_id)
+    return conditions

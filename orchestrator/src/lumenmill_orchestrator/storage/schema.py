@@ -7,6 +7,7 @@ __all__ = [
     "chains",
     "computations",
     "executions",
+    "export_files",
     "exports",
     "metadata",
     "model_revisions",
@@ -136,4 +137,13 @@ exports = sa.Table(
     sa.Column("num_samples", sa.BigInteger, nullable=False),
     sa.Column("create_time", sa.Float, nullable=False),
     sa.Column("files", sa.LargeBinary, nullable=False, comment="the ExportResult message"),
+    sa.Column("request", sa.LargeBinary, comment="the ExportRunRequest message"),
+)
+
+export_files = sa.Table(
+    "export_files",
+    metadata,
+    sa.Column("content_key", sa.String(64), primary_key=True),
+    sa.Column("artifact", sa.LargeBinary, nullable=False, comment="the Artifact message"),
+    sa.Column("create_time", sa.Float, nullable=False),
 )

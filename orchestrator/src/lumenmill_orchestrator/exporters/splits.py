@@ -1,0 +1,61 @@
+"""Which split a sample belongs to, so that nothing that can be recognised is in two of them.
+
+Each key of a sample (what it shows, and the environment maps that light it) is hashed to a split. Samples that share a
+key share the split, over exports and runs too, without anything being remembered.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from lumenmill.common.v1 import light_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+
+from lumenmill_orchestrator.walk.keys import digest_of
+
+__all__ = ["environment_maps_of", "main_media_of", "scene_of", "split_of"]
+
+_PERCENT_TRAIN, _PERCENT_VALIDATION = 90, 5
+_MAIN_ROLES = ("image", "video")
+
+
+def split_of(sample: run_pb2.Sample, rule: "run_pb2.SplitRule.ValueType") -> str | None:
+    """`train` (90 % of the keys), `validation` (5 %) or `test` (5 %); None when the sample's keys disagree."""
+    keys = [scene_of(sample)]
+    if rule != run_pb2.SPLIT_RULE_SCENE:
+        keys += environment_maps_of(sample)
+    splits = {_split_of_key(key) for key in keys}
+    return splits.pop() if len(splits) == 1 else None
+
+
+def scene_of(sample: run_pb2.Sample) -> str:
+    """What a sample shows; of samples older than scene keys the light group, else the media, else the sample."""
+    media = [sample.media[role].sha256 for role in _MAIN_ROLES if role in sample.media]
+    return sample.scene_key or sample.group_id or (media[0] if media else sample.id)
+
+
+def environment_maps_of(sample: run_pb2.Sample) -> list[str]:
+    """Digests of the maps and background pictures in the light that was asked for and in the one that was obeyed."""
+    lights = [sample.light, sample.record.light]
+    return list(dict.fromkeys(sha256 for light in lights for sha256 in _maps_of(light)))
+
+
+def main_media_of(sample: run_pb2.Sample) -> list[str]:
+    """Digests of the pictures and clips that show the scene; flat maps, which scenes may have in common, are none."""
+    roles = ("image", "video", "linear", "poster", "frames", "scene")
+    return list(dict.fromkeys(sample.media[role].sha256 for role in roles if role in sample.media))
+
+
+def _maps_of(light: light_pb2.Light) -> Iterator[str]:
+    for source in light.sources:
+        kind = source.WhichOneof("kind")
+        if kind == "environment_map":
+            yield digest_of(source.environment_map.map)
+        elif kind == "background":
+            yield digest_of(source.background.image)
+
+
+def _split_of_key(key: str) -> str:
+    percent = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % 100
+    if percent < _PERCENT_TRAIN:
+        return "train"
+    return "validation" if percent < _PERCENT_TRAIN + _PERCENT_VALIDATION else "test"

@@ -1,0 +1,76 @@
+"""WebDataset: tar files in which the files of one sample share a name and stand together.
+
+Samples that hold the same kinds of files share a series of tar files, since readers expect of every sample what the
+first ones have.
+"""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from lumenmill.common.v1 import artifact_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.artifacts import extension_of
+
+from lumenmill_orchestrator.exporters.columns import json_row_of
+from lumenmill_orchestrator.exporters.media import folder_of, main_artifact
+from lumenmill_orchestrator.exporters.seam import Destination, Form, PlacedSample
+from lumenmill_orchestrator.exporters.shards import ShardSeries
+
+__all__ = ["WEBDATASET"]
+
+_MEDIA_TYPE = "application/x-tar"
+_ROW_BYTES = 8 << 10
+
+
+def _export(samples: Iterator[PlacedSample], to: Destination) -> None:
+    """Write `<what samples hold>/<split>-00000.tar` and so on."""
+    series: dict[str, ShardSeries] = {}
+    for placed in samples:
+        members = _members(placed.sample)
+        stem = f"{_holding(placed.sample, members)}/{placed.split}"
+        if stem not in series:
+            series[stem] = ShardSeries(to, stem, ".tar", _MEDIA_TYPE, "webdataset/1", partial(_write, to))
+        series[stem].add(placed, sum(artifact.size_bytes for artifact in members.values()) + _ROW_BYTES)
+    for stem in sorted(series):
+        series[stem].close()
+
+
+WEBDATASET = Form(_export, lambda sample: main_artifact(sample) is not None)
+
+
+def _members(sample: run_pb2.Sample) -> dict[str, artifact_pb2.Artifact]:
+    """Media by extension: the picture or clip first, then every map and frame, but not what is only for looking at."""
+    main = main_artifact(sample)
+    members = {} if main is None else {extension_of(main.media_type)[1:]: main}
+    for role in sorted(sample.media):
+        artifact = sample.media[role]
+        shows = artifact.media_type.startswith(("image/", "video/"))
+        if shows and role not in ("image", "video", "poster") and not role.endswith("_preview"):
+            members[f"{role}{extension_of(artifact.media_type)}"] = artifact
+    return members
+
+
+def _holding(sample: run_pb2.Sample, members: dict[str, artifact_pb2.Artifact]) -> str:
+    """The name of a folder for samples with these files: `images-png-albedo-depth`."""
+    return "-".join([folder_of(sample), *(extension.split(".")[0] for extension in members)])
+
+
+def _write(to: Destination, path: Path, samples: Sequence[PlacedSample]) -> None:
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for placed in samples:
+            # Names end at their first dot.
+            name = placed.sample.id.replace(".", "-")
+            for extension, artifact in _members(placed.sample).items():
+                _add(tar, f"{name}.{extension}", to.store.read_bytes(artifact))
+            _add(tar, f"{name}.json", json.dumps(json_row_of(placed), ensure_ascii=False).encode())
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    """Add a file; nothing in it tells when or by whom, so that the same samples make the same bytes."""
+    entry = tarfile.TarInfo(name)
+    entry.size = len(data)
+    tar.addfile(entry, io.BytesIO(data))
