@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
+import pytest
 from google.protobuf.json_format import MessageToDict
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2 as service_pb2
@@ -107,3 +109,18 @@ async def test_stated_terms_change_what_is_recorded_and_nothing_that_is_computed
     (sample,) = await house.samples(run_id=again.id)
     assert sample.verdict == run_pb2.VERDICT_ACCEPTED
     assert [each.spdx_id for each in sample.licences] == ["CC0-1.0", "CC-BY-4.0"]
+
+
+async def test_only_photographs_with_stated_terms_are_exported_for_commercial_use(house: House) -> None:
+    unstated = await _upload(house, _photo(house, "one"), "image/png")
+    stated = await _upload(house, _photo(house, "two"), "image/png", _CC_BY)
+    request = run_pb2.ExportRunRequest(format=run_pb2.EXPORT_FORMAT_IMAGEFOLDER, for_commercial_use=True)
+    request.run_id = (await house.run(_PHOTOS, {"photos": [unstated, stated]})).id
+    result = [response async for response in house.runs.ExportRun(request)][-1].result
+    assert (result.num_samples, result.num_refused) == (1, 1)
+    assert [(each.licence.subject, each.reason) for each in result.refusals] == [("theirs", "terms are not known")]
+    request.run_id = (await house.run(_PHOTOS, {"photos": [unstated]})).id
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        _ = [response async for response in house.runs.ExportRun(request)]
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert "theirs (LicenseRef-not-stated)" in (refused.value.details() or "")

@@ -1,0 +1,133 @@
+"""Finished samples of runs that nobody walked, in a real database, with real media in a real store."""
+
+import io
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lumenmill.common.v1 import artifact_pb2, light_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.artifacts import ArtifactStore, open_store
+from lumenmill_common.errors import LumenmillError
+from lumenmill_orchestrator.exporters import Exporters
+from lumenmill_orchestrator.storage import ExportStore, SampleStore, engine_url, make_engine, upgrade_schema
+from lumenmill_orchestrator.storage.schema import samples
+from PIL import Image
+
+FREE = artifact_pb2.Licence(subject="tiny", spdx_id="CC0-1.0", allows_commercial_use=True)
+_SIZE_PX = (24, 16)
+
+
+@dataclass
+class Archive:
+    """A database and a store with samples, and the exports of them."""
+
+    folder: Path
+    store: ArtifactStore = field(init=False)
+    num_reads: int = 0
+
+    def __post_init__(self) -> None:
+        self.store = open_store(f"file://{self.folder}/store")
+        self._engine = make_engine(engine_url(f"sqlite:///{self.folder}/archive.sqlite"))
+        upgrade_schema(self._engine)
+        self._exporters = Exporters(SampleStore(self._engine), self.store, ExportStore(self._engine))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def picture(self, text: str) -> artifact_pb2.Artifact:
+        facts = artifact_pb2.ImageFacts(width_px=_SIZE_PX[0], height_px=_SIZE_PX[1])
+        return self.store.put_bytes(_png(text), "image/png", image=facts)
+
+    def clip(self, text: str) -> artifact_pb2.Artifact:
+        facts = artifact_pb2.VideoFacts(width_px=24, height_px=16, num_frames=9, fps=8)
+        return self.store.put_bytes(f"a clip: {text}".encode(), "video/mp4", video=facts)
+
+    def add(self, made: Sequence[run_pb2.Sample]) -> None:
+        """Samples after all that are there."""
+        rows = [
+            {
+                "id": sample.id,
+                "run_id": sample.run_id,
+                "chain_id": sample.chain_id,
+                "kind": sample.kind,
+                "verdict": sample.verdict,
+                "group_id": sample.group_id,
+                "create_time": time.time(),
+                "parents": "[]",
+                "body": sample.SerializeToString(),
+            }
+            for sample in made
+        ]
+        with self._engine.begin() as connection:
+            connection.execute(samples.insert(), rows)
+
+    async def export(self, run_id: str, form: str, to: Path | None = None, **more: Any) -> run_pb2.ExportResult:
+        """Export, and lay the files down as a client would."""
+        request = run_pb2.ExportRunRequest(run_id=run_id, format=f"EXPORT_FORMAT_{form}", **more)  # type: ignore[arg-type]
+        result = run_pb2.ExportResult()
+        async for response in self._exporters.export(request):
+            result = response.result
+        for file in result.files if to is not None else ():
+            path = to / file.path  # type: ignore[operator]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.store.read_bytes(file.artifact))
+        return result
+
+    async def refusal(self, run_id: str, form: str, **more: Any) -> LumenmillError:
+        """The error that an export ends with."""
+        try:
+            await self.export(run_id, form, **more)
+        except LumenmillError as error:
+            return error
+        raise AssertionError("nothing was refused")
+
+
+def light(*map_sha256s: str) -> light_pb2.Light:
+    sources = [
+        light_pb2.LightSource(
+            environment_map=light_pb2.EnvironmentMapLight(
+                map=artifact_pb2.Artifact(sha256=sha256, media_type="image/vnd.radiance")
+            )
+        )
+        for sha256 in map_sha256s
+    ]
+    return light_pb2.Light(text="soft", sources=sources)
+
+
+def image_sample(archive: Archive, run_id: str, scene: int, number: int, **more: Any) -> run_pb2.Sample:
+    """Picture `number` of a scene; the first is what instructions start from."""
+    sample = _sample(run_id, f"{scene}.image.{number}", run_pb2.SAMPLE_KIND_IMAGE, scene)
+    sample.caption, sample.prompt = f"scene {scene}, light “{number}”", f"scene {scene}"
+    sample.instruction = f"Move the light to {number}." if number else ""
+    sample.media["image"].CopyFrom(archive.picture(f"{scene}/{number}"))
+    sample.media["albedo"].CopyFrom(archive.store.put_bytes(f"albedo {scene}".encode(), "image/x-exr"))
+    sample.media["albedo_preview"].CopyFrom(archive.picture(f"albedo {scene}"))
+    sample.MergeFrom(run_pb2.Sample(**more))
+    return sample
+
+
+def clip_sample(archive: Archive, run_id: str, scene: int, number: int, **more: Any) -> run_pb2.Sample:
+    """Clip `number` of a scene."""
+    sample = _sample(run_id, f"{scene}.clip.{number}", run_pb2.SAMPLE_KIND_CLIP, scene)
+    sample.caption = f"scene {scene} moves, take {number}"
+    sample.media["video"].CopyFrom(archive.clip(f"{scene}/{number}"))
+    sample.media["depth"].CopyFrom(archive.clip(f"depth {scene}/{number}"))
+    sample.MergeFrom(run_pb2.Sample(**more))
+    return sample
+
+
+def _sample(run_id: str, name: str, kind: int, scene: int) -> run_pb2.Sample:
+    return run_pb2.Sample(
+        id=f"{run_id}.{name}", run_id=run_id, chain_id=f"main-{scene}", node="image", kind=kind,
+        verdict=run_pb2.VERDICT_ACCEPTED, group_id=f"g-{scene}", scene_key=f"{scene:064x}", licences=[FREE],
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def _png(text: str) -> bytes:
+    color = tuple(hash_byte for hash_byte in text.encode().rjust(3)[-3:])
+    data = io.BytesIO()
+    Image.new("RGB", _SIZE_PX, color).save(data, "PNG")  # type: ignore[arg-type]
+    return data.getvalue() + text.encode()

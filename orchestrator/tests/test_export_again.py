@@ -1,0 +1,117 @@
+"""An export that is made again writes only what has changed, and reads only what it writes."""
+
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from lumenmill.common.v1 import artifact_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_orchestrator.exporters import shards
+from lumenmill_orchestrator.storage import database, engine_url, make_engine, upgrade_schema
+
+from .synthetic import Archive, image_sample
+
+_ALL_IN = {"split_rule": run_pb2.SPLIT_RULE_SCENE}
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(shards, "_MOST_SAMPLES", 25)
+    made = Archive(tmp_path)
+    made.add([image_sample(made, "run", scene, 0) for scene in range(100)])
+    yield made
+    made.close()
+
+
+def _files(result: run_pb2.ExportResult) -> dict[str, str]:
+    return {file.path: file.artifact.sha256 for file in result.files}
+
+
+def _written(result: run_pb2.ExportResult) -> list[str]:
+    return [file.path for file in result.files if not file.reused]
+
+
+def _count_reads(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    reads: list[str] = []
+    read_bytes = archive.store.read_bytes
+
+    def counting(artifact: artifact_pb2.Artifact, **more: Any) -> bytes:
+        reads.append(artifact.sha256)
+        return read_bytes(artifact, **more)
+
+    monkeypatch.setattr(archive.store, "read_bytes", counting)
+    return reads
+
+
+@pytest.mark.parametrize(("form", "embed_media"), [("PARQUET", True), ("WEBDATASET", False)])
+async def test_more_samples_write_only_the_files_that_they_change(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, form: str, embed_media: bool
+) -> None:
+    asked = {"embed_media": embed_media, **_ALL_IN}
+    first = await archive.export("run", form, **asked)
+    assert len(_written(first)) == len(first.files) >= 5
+    reads = _count_reads(archive, monkeypatch)
+    again = await archive.export("run", form, **asked)
+    assert _files(again) == _files(first) and not _written(again) and not reads
+    archive.add([image_sample(archive, "run", 500, 0)])
+    more = await archive.export("run", form, **asked)
+    assert more.num_samples == 101
+    (changed,) = _written(more)
+    assert changed.rsplit("/", 1)[1].startswith(("train", "validation", "test")) and len(reads) <= 25 * 3
+    unchanged = {path for path, sha256 in _files(first).items() if _files(more)[path] == sha256}
+    assert len(unchanged) >= len(first.files) - 1
+    reads.clear()
+    archive.add([image_sample(archive, "later", scene, 0) for scene in range(600, 603)])
+    joined = await archive.export("run", form, more_run_ids=["later"], **asked)
+    assert joined.num_samples == 104 and len(_written(joined)) <= 3
+
+
+async def test_a_text_file_is_written_again_for_its_split_alone(archive: Archive) -> None:
+    first = await archive.export("run", "VIDEOX_FUN", **_ALL_IN)
+    archive.add([image_sample(archive, "run", 500, 0)])
+    again = await archive.export("run", "VIDEOX_FUN", **_ALL_IN)
+    assert sorted(_written(first)) == ["test.json", "train.json", "validation.json"]
+    assert len(_written(again)) == 1 and again.num_samples == 101
+
+
+async def test_a_file_that_the_store_has_lost_is_written_again(archive: Archive) -> None:
+    first = await archive.export("run", "PARQUET", **_ALL_IN)
+    archive.store.delete(first.files[0].artifact.sha256)
+    again = await archive.export("run", "PARQUET", **_ALL_IN)
+    assert _written(again) == [first.files[0].path] and _files(again) == _files(first)
+
+
+async def test_memory_does_not_grow_with_the_samples(archive: Archive) -> None:
+    async def peak_bytes() -> int:
+        tracemalloc.start()
+        await archive.export("run", "PARQUET", **_ALL_IN)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    await peak_bytes()
+    archive.add([image_sample(archive, "run", scene, 0) for scene in range(1000, 1200)])
+    small = await peak_bytes()
+    archive.add([image_sample(archive, "run", scene, 0) for scene in range(2000, 3200)])
+    assert await peak_bytes() < 1.5 * small
+
+
+def test_exports_of_before_are_kept_by_the_migration(tmp_path: Path) -> None:
+    engine = make_engine(engine_url(f"sqlite:///{tmp_path}/old.sqlite"))
+    config = Config()
+    config.set_main_option("script_location", str(database._MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            sa.text("INSERT INTO exports VALUES ('e', 'run', 1, 1, 3, 0.0, x'')")  # as the first schema had it
+        )
+    upgrade_schema(engine)
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text("SELECT id, run_id, num_samples, request FROM exports")).all()
+    assert [tuple(row) for row in rows] == [("e", "run", 3, None)]
+    engine.dispose()

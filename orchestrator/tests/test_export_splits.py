@@ -1,0 +1,101 @@
+"""Nothing that can be recognised is in two splits: looked for in the files of a larger export."""
+
+import random
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from lumenmill.orchestrator.v1 import run_pb2
+
+from .synthetic import Archive, clip_sample, image_sample, light
+
+_NUM_SCENES, _NUM_MAPS = 150, 12
+
+
+def _larger_runs(archive: Archive) -> dict[str, list[str]]:
+    """Two runs over the same scenes and maps, photographs edited in both, and samples from before scene keys.
+
+    The answer is the maps of each sample.
+    """
+    maps_of: dict[str, list[str]] = {}
+    chance = random.Random(7)  # noqa: S311 - an arrangement, not a secret
+    maps = [f"{number:x}" * 64 for number in range(_NUM_MAPS)]
+    for run_id, first in (("one", 0), ("two", _NUM_SCENES // 2)):
+        made = []
+        for scene in range(first, first + _NUM_SCENES):
+            for number in range(3):
+                chosen = chance.sample(maps, chance.choice((0, 0, 1, 2)))
+                made.append(image_sample(archive, run_id, scene, number, light=light(*chosen)))
+            made.append(clip_sample(archive, run_id, scene, 0, light=light(chance.choice(maps))))
+            if scene % 10 == 0:  # the photograph that it was made from is its scene
+                photo = archive.picture(f"photo {scene}")
+                original = image_sample(archive, run_id, scene, 7)
+                original.media["image"].CopyFrom(photo)
+                for sample in [original, *made[-4:]]:
+                    sample.scene_key, sample.group_id = photo.sha256, f"p-{scene}"
+                made.append(original)
+            if scene % 9 == 0 and run_id == "one":
+                for sample in made[-4:]:
+                    sample.scene_key = ""  # older than scene keys
+        archive.add(made)
+        maps_of |= {
+            sample.id: [source.environment_map.map.sha256 for source in sample.light.sources] for sample in made
+        }
+    return maps_of
+
+
+def _rows(folder: Path) -> list[dict[str, Any]]:
+    return [row for path in sorted(folder.glob("data/*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
+def _marks(row: dict[str, Any], maps: list[str]) -> set[str]:
+    """All by which a row could be recognised."""
+    pictures = {f"media {entry['sha256']}" for entry in row["media"]}
+    shown = {f"{name} {row[name]}" for name in ("scene_key", "group_id") if row[name]}
+    photograph = {f"media {row['scene_key']}"} if row["scene_key"] else set()
+    return pictures | shown | photograph | {f"map {sha256}" for sha256 in maps}
+
+
+@pytest.mark.parametrize("rule", [run_pb2.SPLIT_RULE_UNSPECIFIED, run_pb2.SPLIT_RULE_SCENE])
+async def test_no_scene_map_photograph_or_picture_is_in_two_splits(tmp_path: Path, rule: int) -> None:
+    archive = Archive(tmp_path)
+    maps_of = _larger_runs(archive)
+    result = await archive.export("one", "PARQUET", tmp_path / "d", more_run_ids=["two"], split_rule=rule)
+    rows = _rows(tmp_path / "d")
+    assert len(rows) == result.num_samples > 500
+    splits_of: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        for mark in _marks(row, maps_of[row["id"]] if rule != run_pb2.SPLIT_RULE_SCENE else []):
+            splits_of[mark].add(row["split"])
+    assert {split for splits in splits_of.values() for split in splits} == {"train", "validation", "test"}
+    assert [mark for mark, splits in splits_of.items() if len(splits) > 1] == []
+    assert len({row["id"] for row in rows}) == len(rows)
+    shares = [sum(row["split"] == split for row in rows) / len(rows) for split in ("train", "validation", "test")]
+    assert shares[0] > 0.8 and min(shares) > 0.01, shares
+    archive.close()
+
+
+async def test_a_sample_of_two_splits_is_withheld_and_counted(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    made = [image_sample(archive, "run", scene, 0, light=light("a" * 64)) for scene in range(200)]
+    archive.add(made)
+    withheld = await archive.export("run", "PARQUET")
+    kept = await archive.export("run", "PARQUET", split_rule=run_pb2.SPLIT_RULE_SCENE)
+    assert (kept.num_samples, kept.num_withheld) == (200, 0)
+    assert withheld.num_withheld > 5 and withheld.num_samples + withheld.num_withheld == 200
+    archive.close()
+
+
+async def test_what_several_runs_made_alike_goes_in_once(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    for run_id in ("one", "two"):
+        archive.add([image_sample(archive, run_id, scene, 0) for scene in range(10)])
+    reworded = image_sample(archive, "two", 3, 1)
+    reworded.media["image"].CopyFrom(archive.picture("3/0"))
+    archive.add([reworded])
+    result = await archive.export("one", "PARQUET", tmp_path / "d", more_run_ids=["two", "one"])
+    assert result.num_samples == 11
+    assert {row["run_id"] for row in _rows(tmp_path / "d") if row["id"] != reworded.id} == {"one"}
+    archive.close()
