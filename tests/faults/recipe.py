@@ -1,0 +1,57 @@
+"""What runs while things break: an image under two lights, with captions, over three models."""
+
+NUM_LIGHTS = 2
+# image, relit, caption, and a caption of every variant
+NODES_PER_CHAIN = 3 + NUM_LIGHTS
+SAMPLES_PER_CHAIN = 1 + NUM_LIGHTS
+SETS_PER_SHARD = 8
+
+LIGHTS = f"""\
+lumenmill: 1
+name: lights
+parameters:
+  num_sets: {{type: int, default: 3, min: 0, max: 100000}}
+  seed: {{type: int, default: 7}}
+source:
+  call: prompter.GeneratePromptSets
+  model: prompter
+  count: ${{params.num_sets}}
+  shard_size: {SETS_PER_SHARD}
+  with:
+    seed: ${{params.seed}}
+    brief: {{num_img_sets: "${{shard.count}}", first_set_index: "${{shard.first}}", num_relight_variants: {NUM_LIGHTS}}}
+  items: ${{result.prompt_sets}}
+nodes:
+  image:
+    call: imager.GenerateImages
+    model: imager
+    with: {{prompt: "${{item.image_prompt}}", light: "${{item.light}}"}}
+  relit:
+    call: relighter.Relight
+    model: imager
+    with:
+      scene: ${{image.images[0].scene}}
+      variants: {{for_each: "${{item.relight_prompts}}", value: {{light: "${{each.light}}"}}}}
+  caption:
+    call: captioner.Caption
+    model: captioner
+    with: {{subject: {{media: "${{image.images[0].image}}"}}}}
+  variant_caption:
+    call: captioner.Caption
+    model: captioner
+    for_each: ${{relit.variants}}
+    at_most: {NUM_LIGHTS}
+    with: {{subject: {{media: "${{each.image}}"}}}}
+samples:
+  original: {{kind: image, media: {{image: "${{image.images[0].image}}"}}, caption: "${{caption.text}}"}}
+  variants:
+    kind: image
+    for_each: ${{relit.variants}}
+    media: {{image: "${{each.image}}"}}
+    caption: ${{variant_caption[each_index].text}}
+"""
+
+
+def num_calls(num_sets: int) -> int:
+    """Calls that a run takes."""
+    return num_sets * NODES_PER_CHAIN + -(-num_sets // SETS_PER_SHARD)
