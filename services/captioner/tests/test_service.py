@@ -258,7 +258,8 @@ async def test_a_known_light_path_is_told(stub: Stub, store: ArtifactStore) -> N
     subject = captioner_pb2.Subject(media=clip, known_light_path=path, camera=camera)
     text = (await call_heavy(stub.Caption, request_for(subject))).light_text
     assert "The camera orbits 30 degrees to the right." in text
-    assert "moved from" in text and "warmer" in text
+    assert "The key light swings from the left to the right, across the front." in text
+    assert "By the end the colour of the light is much warmer." in text
 
 
 async def test_real_clips_are_read(stub: Stub, store: ArtifactStore, data_dir: Path) -> None:

@@ -2,6 +2,7 @@
 
 from ._expected import ExpectedLight, expected_light
 from ._frames import CameraFrame, camera_frame, direction_angles, unit_vector, wrap_deg
+from ._path import light_at
 
 __all__ = [
     "CameraFrame",
@@ -9,6 +10,7 @@ __all__ = [
     "camera_frame",
     "direction_angles",
     "expected_light",
+    "light_at",
     "unit_vector",
     "wrap_deg",
 ]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from lumenmill.common.v1 import artifact_pb2, light_pb2
@@ -13,6 +13,7 @@ from lumenmill_captioner.measure import (
     basis,
     color_of,
     facing,
+    hardness_of_size,
     linear_band_direction,
     rgb_of_temperature,
     shading_basis,
@@ -34,16 +35,24 @@ _KIND_OF_FIELD = {
     "background": light_pb2.LIGHT_KIND_BACKGROUND,
 }
 
+# The brightest part of an environment map is looked for within this angle about so many of its brightest points.
+_PEAK_DEG, _NUM_PEAKS = 10.0, 64
+
 
 @dataclass(frozen=True)
 class _Source:
-    """One source in the level frame. rgb: irradiance face on, None when its units are not known."""
+    """One source in the level frame.
+
+    size_deg: angular size, None when not known. rgb: irradiance face on, None when its units are not known.
+    casts_shadows: whether it has any size at all; smooth light and an overcast sky have none.
+    """
 
     kind: "light_pb2.LightKind.ValueType"
     direction: Vector | None = None
     size_deg: float | None = None
     rgb: Vector | None = None
     harmonics: Vector | None = None
+    casts_shadows: bool = True
 
     @property
     def irradiance(self) -> float:
@@ -98,9 +107,9 @@ class ExpectedLight:
 def expected_light(light: light_pb2.Light, frame: CameraFrame, read_map: MapReader, field_path: str) -> ExpectedLight:
     """Return what a light should look like from a camera.
 
-    Direction, hardness and colour temperature are those of the source with the largest irradiance; hardness is
-    1 / (1 + size / 20°). Environment maps are opened and integrated. Fields that the sources leave open are taken from
-    the light's own attributes, turned by the camera's azimuth.
+    Direction, hardness and colour temperature are those of the source with the largest irradiance. Environment maps are
+    opened and integrated. Fields that the sources leave open are taken from the light's own attributes, turned by the
+    camera's azimuth.
 
     Args:
         light: the light, fixed to the scene.
@@ -137,8 +146,10 @@ def _attributes_of(source: _Source) -> light_pb2.LightAttributes:
 def _fill_from_source(attributes: light_pb2.LightAttributes, source: _Source) -> None:
     if source.direction is not None:
         attributes.azimuth_deg, attributes.elevation_deg = direction_angles(source.direction)
-    if source.size_deg is not None:
-        attributes.hardness = 1.0 / (1.0 + source.size_deg / 20.0)
+    if not source.casts_shadows:
+        attributes.hardness = 0.0
+    elif source.size_deg is not None:
+        attributes.hardness = hardness_of_size(source.size_deg)
     if source.rgb is not None:
         color = color_of(source.rgb)
         if color is not None and color.is_white:
@@ -150,6 +161,9 @@ def _fill_from_statement(
 ) -> None:
     if stated.HasField("azimuth_deg") and not attributes.HasField("azimuth_deg"):
         attributes.azimuth_deg = wrap_deg(stated.azimuth_deg - frame.azimuth_deg)
+    of_daylight = list(attributes.kinds[:1]) == [light_pb2.LIGHT_KIND_SUN_SKY] and attributes.hardness > 0.0
+    if of_daylight and stated.HasField("hardness"):
+        attributes.hardness = stated.hardness
     for name in ("elevation_deg", "hardness", "color_temperature_k"):
         if stated.HasField(name) and not attributes.HasField(name):
             setattr(attributes, name, getattr(stated, name))
@@ -190,10 +204,14 @@ def _emitter_rgb(emitter: light_pb2.AreaLight | light_pb2.DirectionalLight) -> V
 
 
 def _sun_sky(light: light_pb2.SunSkyLight, frame: CameraFrame) -> _Source:
-    """Daylight: direction and size of the sun; its radiance is a renderer's own, so that colour is not told."""
+    """Daylight: direction and size of the sun.
+
+    Its radiance is a renderer's own, so that colour is not told, and a hardness that the light states, which knows how
+    much of it comes from the sun, is taken before that of the disc.
+    """
     kind = light_pb2.LIGHT_KIND_SUN_SKY
     if light.HasField("sun_scale") and light.sun_scale <= 0.0:
-        return _Source(kind, None, 180.0)
+        return _Source(kind, casts_shadows=False)
     direction = frame.level_from_scene(unit_vector(light.sun_azimuth_deg, light.sun_elevation_deg))
     return _Source(kind, direction, light.sun_diameter_deg or 0.53)
 
@@ -216,7 +234,24 @@ def _environment(light: light_pb2.EnvironmentMapLight, frame: CameraFrame, read_
     weighted = radiance * solid[..., None]
     level = frame.level_from_scene(directions)
     harmonics = np.einsum("hwk,hwc->kc", basis(level), weighted)
-    return _from_harmonics(light_pb2.LIGHT_KIND_ENVIRONMENT_MAP, harmonics)
+    smooth = _from_harmonics(light_pb2.LIGHT_KIND_ENVIRONMENT_MAP, harmonics)
+    size = _size_of_radiance(level.reshape(-1, 3), (weighted @ LUMINANCE).reshape(-1))
+    return replace(smooth, size_deg=size, casts_shadows=True)
+
+
+def _size_of_radiance(directions: Vector, flux: Vector) -> float:
+    """Angular size in degrees of the disc whose half of the light lies as close together as half of this light.
+
+    Half of the light of an even disc lies within 1 / √2 of its radius.
+    """
+    brightest = np.argsort(-flux)[:_NUM_PEAKS]
+    near = directions[brightest] @ directions.T >= math.cos(math.radians(_PEAK_DEG))
+    peak = np.average(directions, axis=0, weights=flux * near[int(np.argmax(near @ flux))] + 1e-12 * flux.max())
+    angles = np.degrees(np.arccos(np.clip(directions @ (peak / max(float(np.linalg.norm(peak)), 1e-12)), -1.0, 1.0)))
+    order = np.argsort(angles)
+    mass = np.cumsum(flux[order])
+    half = float(angles[order][min(int(np.searchsorted(mass, 0.5 * mass[-1])), len(order) - 1)])
+    return min(2.0 * math.sqrt(2.0) * half, 180.0)
 
 
 def _blocks(image: Array) -> Vector:
@@ -237,11 +272,7 @@ def _from_radiance(
 
 
 def _from_harmonics(kind: "light_pb2.LightKind.ValueType", harmonics: Vector) -> _Source:
-    """A source seen through its order-2 harmonics (9, 3): direction and size by its linear band."""
-    found = linear_band_direction(harmonics @ LUMINANCE)
+    """Smooth light by its order-2 harmonics (9, 3), its direction by their linear band."""
     mean_rgb = np.maximum(harmonics[0], 0.0) * math.pi * 0.282095
-    if found is None:
-        return _Source(kind, None, 180.0, mean_rgb, harmonics)
-    direction, strength = found
-    size = 2.0 * math.degrees(math.acos(float(np.clip(2.0 * strength - 1.0, -1.0, 1.0))))
-    return _Source(kind, direction, min(size, 180.0), mean_rgb, harmonics)
+    direction = linear_band_direction(harmonics @ LUMINANCE)
+    return _Source(kind, direction, None, mean_rgb, harmonics, casts_shadows=False)

@@ -47,6 +47,10 @@ class CameraFrame:
         c, s = math.cos(turn), math.sin(turn)
         return np.asarray(vectors @ np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]]))
 
+    def scene_from_level(self, vectors: Vector) -> Vector:
+        """Turn directions (..., 3) in the level frame of this camera into the scene."""
+        return np.asarray(vectors @ self.level_from_scene(np.eye(3)).T)
+
     def level_from_camera(self, vectors: Vector) -> Vector:
         """Turn camera-space directions (x right, y up, z towards the camera) into the level frame of this camera."""
         pitch = math.radians(self.elevation_deg)
@@ -54,9 +58,17 @@ class CameraFrame:
         return np.asarray(vectors @ np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]]))
 
 
-def camera_frame(camera: camera_pb2.Camera | None) -> CameraFrame:
-    """Return the frame of a camera; None is the reference viewpoint, whose pitch is not known."""
-    if camera is None or not camera.HasField("viewpoint"):
+def camera_frame(camera: camera_pb2.Camera | None, time_fraction: float = 0.0) -> CameraFrame:
+    """Return the frame of a camera at a time of its clip, 0 to 1.
+
+    None is the reference viewpoint, whose pitch is not known. Moves are taken to ease in and out as a cubic, 3t² − 2t³,
+    since the contract leaves their course open.
+    """
+    if camera is None:
         return CameraFrame(0.0, 0.0, pitch_known=False)
-    view = camera.viewpoint
-    return CameraFrame(view.azimuth_deg, view.elevation_deg, view.HasField("elevation_deg"))
+    view, path = camera.viewpoint, camera.path
+    moved = time_fraction**2 * (3.0 - 2.0 * time_fraction)
+    # A camera that looks to its right has what comes from behind it further to its right.
+    turn = moved * (path.orbit.sweep_deg - path.pan.sweep_deg)
+    pitch = view.elevation_deg - moved * path.tilt.sweep_deg
+    return CameraFrame(view.azimuth_deg + turn, pitch, view.HasField("elevation_deg"))

@@ -2,10 +2,12 @@
 
 from ._color import LUMINANCE, LightColor, color_of, luminance, mired, rgb_of_temperature
 from ._error import AttributeName, angle_between_deg, light_error
+from ._hardness import hardness_of_size
 from ._harmonics import basis, fit_radiance, linear_band_direction, shading_basis, sphere_directions
-from ._measure import Evidence, Measured, expected_on_surfaces, measure, shading_from
+from ._measure import Evidence, Measured, expected_on_surfaces, measure, shading_from, undo_shoulder
 from ._motion import ClipMotion, measure_motion
 from ._surface import KeyFit, Shading, facing, fit_key, gather, lit_and_shaded_ev
+from ._swing import Swing, swing_of
 
 __all__ = [
     "LUMINANCE",
@@ -16,6 +18,7 @@ __all__ = [
     "LightColor",
     "Measured",
     "Shading",
+    "Swing",
     "angle_between_deg",
     "basis",
     "color_of",
@@ -24,6 +27,7 @@ __all__ = [
     "fit_key",
     "fit_radiance",
     "gather",
+    "hardness_of_size",
     "light_error",
     "linear_band_direction",
     "lit_and_shaded_ev",
@@ -35,4 +39,6 @@ __all__ = [
     "shading_basis",
     "shading_from",
     "sphere_directions",
+    "swing_of",
+    "undo_shoulder",
 ]

@@ -47,16 +47,13 @@ def fit_radiance(normals: Vector, shading_rgb: Vector, weights: Vector) -> Vecto
     return np.asarray(np.linalg.solve(design.T @ design + damping, design.T @ target))
 
 
-def linear_band_direction(coefficients_luminance: Vector) -> tuple[Vector, float] | None:
-    """Return the direction of the linear band and its strength, 0 even to 1 a point; None for even light.
-
-    The strength is |L₁| / (√3 · L₀), which is (1 + cos α) / 2 for a disc of half-angle α.
-    """
+def linear_band_direction(coefficients_luminance: Vector) -> Vector | None:
+    """Return the direction of the linear band, a unit vector; None for even light."""
     vector = coefficients_luminance[[3, 1, 2]]
     length = float(np.linalg.norm(vector))
     if coefficients_luminance[0] <= 0.0 or length < 0.02 * coefficients_luminance[0]:
         return None
-    return vector / length, min(length / (math.sqrt(3.0) * float(coefficients_luminance[0])), 1.0)
+    return np.asarray(vector / length)
 
 
 def sphere_directions(num: int) -> Vector:

@@ -3,7 +3,8 @@
 | field                  | with normals and albedo (or shading)             | picture alone |
 | ---------------------- | ------------------------------------------------ | ------------- |
 | azimuth, elevation     | `lambert-key-soft-l1`                            | absent        |
-| hardness               | `terminator-fit`, when curved surfaces show it   | absent        |
+| hardness, with depth   | `penumbra-width`, else `cast-shadows-missing`    | absent        |
+| hardness, without      | `terminator-fit`, when curved surfaces show it   | absent        |
 | contrast               | `lit-shaded-mean`, else `shading-percentiles-5-95` | `luminance-percentiles-5-95` |
 | colour temperature     | `shading-mean+ohno-2014`                         | `shades-of-grey-p6+ohno-2014` |
 | intensity              | `log-average-luminance-linear` where it is given | `log-average-luminance-shown` |
@@ -12,7 +13,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from lumenmill.captioner.v1 import captioner_pb2
@@ -22,7 +23,9 @@ from numpy.typing import NDArray
 from lumenmill_captioner.media import srgb_to_linear
 
 from ._color import LUMINANCE, color_of, luminance
+from ._hardness import measured_hardness
 from ._harmonics import fit_radiance
+from ._penumbra import CastShadows, cast_shadows, relief_of
 from ._surface import KeyFit, Shading, fit_key, gather, lit_and_shaded_ev
 from ._tone import (
     brightness_ev,
@@ -42,6 +45,8 @@ _MIN_ALBEDO = 0.03
 # Known light that leaves the shaded side darker than this says nothing on contrast: there interreflection decides.
 _MAX_EXPECTED_CONTRAST_EV = 4.0
 _MIN_SURFACE_PIXELS = 200
+# Linearised sRGB beyond which a tone curve leaves too little to tell.
+_NEAR_WHITE = 0.93
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Evidence:
     weight: (H, W) opacity. clipped_fractions: white and black parts of the whole file.
     normals: (H, W, 3) unit vectors in the level frame, zero where there is no surface.
     shading: (H, W, 3) irradiance / π, NaN where it is not known. Both None for a picture alone.
+    depth: (H, W) distance along the viewing axis, 0 where there is no surface; None where it is not known.
+    camera_axes: (3, 3) rows right, up and back of the camera in the level frame.
     """
 
     display: Array
@@ -61,6 +68,8 @@ class Evidence:
     clipped_fractions: tuple[float, float]
     normals: Array | None = None
     shading: Array | None = None
+    depth: Array | None = None
+    camera_axes: Vector = field(default_factory=lambda: np.eye(3))
 
 
 @dataclass(frozen=True)
@@ -120,7 +129,8 @@ def measure(evidence: Evidence) -> Measured:
     shown_ev = brightness_ev(shown, evidence.weight if evidence.weight.any() else None)
     attributes.intensity_ev = _intensity_ev(values, evidence, surface, shown_ev)
     methods["intensity_ev"] = "log-average-luminance" + ("-linear" if evidence.is_scene_linear else "-shown")
-    _fill_direction(result, key, shading)
+    shadows = _shadows(evidence, key) if key and key.confidence >= MIN_DIRECTION_CONFIDENCE else None
+    _fill_direction(result, key, shading, shadows)
     _fill_contrast(result, values, surface, key)
     confidence = _fill_color(result, evidence, surface, shading)
     scores = {
@@ -134,6 +144,9 @@ def measure(evidence: Evidence) -> Measured:
     }
     if key:
         scores["shading_explained_fraction"] = key.explained
+    if shadows and shadows.size_deg is not None and shadows.resolution_deg is not None:
+        scores["source_size_deg"] = shadows.size_deg
+        scores["source_size_resolution_deg"] = shadows.resolution_deg
     return Measured(result, scores, surface, key, shown_ev, evidence.is_scene_linear)
 
 
@@ -145,7 +158,16 @@ def _intensity_ev(values: Array, evidence: Evidence, surface: Surface | None, sh
     return brightness_ev(values, evidence.weight if evidence.weight.any() else None)
 
 
-def _fill_direction(result: captioner_pb2.LightMeasurement, key: KeyFit | None, shading: Shading | None) -> None:
+def _shadows(evidence: Evidence, key: KeyFit) -> CastShadows | None:
+    if evidence.depth is None or evidence.normals is None or evidence.shading is None:
+        return None
+    relief = relief_of(evidence.depth, (evidence.normals @ evidence.camera_axes.T).astype(np.float32))
+    return cast_shadows(relief, luminance(evidence.shading), evidence.camera_axes @ key.direction) if relief else None
+
+
+def _fill_direction(
+    result: captioner_pb2.LightMeasurement, key: KeyFit | None, shading: Shading | None, shadows: CastShadows | None
+) -> None:
     if shading is None:
         return
     coefficients = fit_radiance(shading.normals, shading.rgb, shading.weights)
@@ -161,9 +183,9 @@ def _fill_direction(result: captioner_pb2.LightMeasurement, key: KeyFit | None, 
     result.attributes.azimuth_deg = math.degrees(math.atan2(x, z))
     result.attributes.elevation_deg = math.degrees(math.asin(max(-1.0, min(1.0, y))))
     result.methods["azimuth_deg"] = result.methods["elevation_deg"] = "lambert-key-soft-l1"
-    if key.size_is_sure:
-        result.attributes.hardness = 1.0 / (1.0 + 2.0 * key.half_angle_deg / 20.0)
-        result.methods["hardness"] = "terminator-fit"
+    hardness = measured_hardness(key, shadows)
+    if hardness is not None:
+        result.attributes.hardness, result.methods["hardness"] = hardness
 
 
 def _fill_contrast(
@@ -247,3 +269,13 @@ def shading_from(linear: Array, albedo: Array, metallic: Array | None) -> Array:
     shading = np.full(linear.shape, np.nan, np.float32)
     shading[usable] = linear[usable] / albedo[usable]
     return shading
+
+
+def undo_shoulder(linear: Array) -> Array:
+    """Return about scene-linear values of linearised sRGB ones, y / (1 − y²), infinite where a channel nears white.
+
+    Cameras and tone maps bend highlights down, and divided by albedo they would make light look broader and flatter
+    than it is. The curve is a common one: straight to about 0.2, one stop of correction at 0.7.
+    """
+    near_white = linear.max(axis=-1, keepdims=True) > _NEAR_WHITE
+    return np.where(near_white, np.inf, linear / np.maximum(1.0 - linear**2, 1e-3)).astype(np.float32)

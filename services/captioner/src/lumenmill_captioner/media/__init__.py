@@ -14,6 +14,7 @@ from ._pictures import (
     srgb_to_linear,
 )
 from ._radiance import decode_radiance
+from ._sequences import read_map_sequence
 
 __all__ = [
     "LIMITS",
@@ -27,6 +28,7 @@ __all__ = [
     "linear_to_srgb",
     "read_clip",
     "read_map",
+    "read_map_sequence",
     "read_picture",
     "read_radiance_map",
     "reduced",

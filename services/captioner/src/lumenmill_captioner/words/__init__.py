@@ -2,7 +2,18 @@
 
 from ._caption import caption_text, content_text, light_text
 from ._change import Change, Side, changes_between
-from ._motion import motion_text
+from ._motion import KeyMotion, ToldMotion, motion_text
 from ._vocabulary import Words
 
-__all__ = ["Change", "Side", "Words", "caption_text", "changes_between", "content_text", "light_text", "motion_text"]
+__all__ = [
+    "Change",
+    "KeyMotion",
+    "Side",
+    "ToldMotion",
+    "Words",
+    "caption_text",
+    "changes_between",
+    "content_text",
+    "light_text",
+    "motion_text",
+]

@@ -29,6 +29,11 @@ _TEMPERATURES: tuple[tuple[float, tuple[str, ...]], ...] = (
 )
 
 
+def side_name(azimuth_deg: float) -> str:
+    """Return the plain name of an eighth of a turn, for sentences that name two: "the front left"."""
+    return _SIDES[round((azimuth_deg % 360.0) / 45.0) % 8][0]
+
+
 class Words:
     """Picks words by a seed; the same seed and light give the same text."""
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata
 
 import numpy as np
@@ -24,6 +25,7 @@ from lumenmill_captioner.measure import (
 from lumenmill_captioner.media import Limits, read_clip
 from lumenmill_captioner.words import (
     Side,
+    ToldMotion,
     Words,
     caption_text,
     changes_between,
@@ -32,10 +34,11 @@ from lumenmill_captioner.words import (
     motion_text,
 )
 
-from ._subject import SubjectReader, evidence_of_picture, is_clip
+from ._clip import clip_error, key_motion, measure_moments, measured_swing_deg
+from ._subject import SubjectReader, is_clip
 
 _FAMILY = "photometric"
-_REVISION = "1.1.0"
+_REVISION = "1.2.0"
 # Fields that are compared as measured even where light is known: a renderer's or camera's exposure is part of them.
 _MEASURED_FIELDS: tuple[AttributeName, ...] = ("intensity_ev", "contrast_ev")
 _KNOWN_FIELDS: tuple[AttributeName, ...] = ("azimuth_deg", "elevation_deg", "hardness", "color_temperature_k")
@@ -74,20 +77,22 @@ class PhotometricFamily:
         subject, words = request.subject, Words(request.seed)
         reader = SubjectReader(self._store, self._limits, subject, "subject")
         clip = is_clip(subject.media)
-        measured, motion = self._clip(reader, subject, words, job) if clip else (_image(reader, job), "")
         known = reader.known()
-        if known is None and (path := reader.known_path()):
-            known = path[0]
+        if clip:
+            measured, motion, error = self._clip(reader, subject, words, job)
+        else:
+            measured, motion = _image(reader, job), ""
+            error = _error(measured, known)
         with job.stage("describe"):
             scene = subject.scene if subject.HasField("scene") else None
-            about_light = " ".join(part for part in (light_text(measured, known, words), motion) if part)
+            at_start = _at_start(measured)
+            about_light = " ".join(part for part in (light_text(at_start, known, words), motion) if part)
             result = captioner_pb2.CaptionResult(
                 text=caption_text(content_text(scene, measured, clip, words), about_light),
                 light_text=about_light,
                 measurement=measured.proto,
                 scores=measured.scores,
             )
-        error = None if clip else _error(measured, known)
         if error is not None:
             result.error.CopyFrom(error)
         result.record.CopyFrom(self._record(request.seed, job, reader))
@@ -125,35 +130,40 @@ class PhotometricFamily:
 
     def _clip(
         self, reader: SubjectReader, subject: captioner_pb2.Subject, words: Words, job: JobContext
-    ) -> tuple[Measured, str]:
-        """Measure frames of a clip: the middle one in full, all of them over time."""
+    ) -> tuple[Measured, str, captioner_pb2.LightError | None]:
+        """Measure frames of a clip: the middle one in full, all of them over time; what moves, in words; the error."""
         with job.stage("read"):
             clip = read_clip(self._store, subject.media, "subject.media", self._num_clip_samples, job, self._limits)
-        measurements = []
         with job.stage("measure"):
-            for step, frame in enumerate(clip.frames):
-                job.progress("measure", step, len(clip.frames))
-                measurements.append(measure(evidence_of_picture(frame.picture)))
+            moments = measure_moments(reader, clip, job)
             moving = measure_motion(clip.track)
-        middle = measurements[len(measurements) // 2]
+        middle = moments[len(moments) // 2].measured
         middle.proto.samples.extend(
-            captioner_pb2.LightSample(time_s=frame.time_s, attributes=measured.proto.attributes)
-            for frame, measured in zip(clip.frames, measurements, strict=True)
+            captioner_pb2.LightSample(time_s=moment.time_s, attributes=moment.measured.proto.attributes)
+            for moment in moments
         )
         middle.proto.attributes.intensity_ev = float(
-            np.mean([measured.proto.attributes.intensity_ev for measured in measurements])
+            np.mean([moment.measured.proto.attributes.intensity_ev for moment in moments])
         )
-        camera = subject.camera if subject.HasField("camera") else None
-        interpolation = subject.known_light_path.interpolation
-        middle.scores.update(moving.scores())
-        motion = motion_text(list(middle.proto.samples), moving, reader.known_path(), interpolation, camera, words)
-        return middle, motion
+        error, scores = clip_error(moments)
+        path_known = subject.camera.HasField("path")
+        swing_deg = measured_swing_deg(moments, camera_path_known=path_known)
+        middle.scores.update(moving.scores() | scores | ({} if swing_deg is None else {"light_swing_deg": swing_deg}))
+        first, last = moments[0].known, moments[-1].known
+        told = ToldMotion(
+            camera=subject.camera if subject.HasField("camera") else None,
+            light_is_known=first is not None,
+            path=(first, last) if first and last and subject.HasField("known_light_path") else None,
+            interpolation=subject.known_light_path.interpolation,
+            key=key_motion(moments, camera_path_known=path_known),
+        )
+        return middle, motion_text(list(middle.proto.samples), moving, told, words), error
 
     def _record(self, seed: int, job: JobContext, reader: SubjectReader) -> generation_pb2.GenerationRecord:
         parameters: Mapping[str, float | bool] = {
             "measured_side_px": float(self._limits.measured_side_px),
             "num_clip_samples": float(self._num_clip_samples),
-            "camera_elevation_known": reader.frame.pitch_known,
+            "camera_elevation_known": reader.frame().pitch_known,
         }
         struct = struct_pb2.Struct()
         struct.update(dict(parameters))
@@ -174,6 +184,17 @@ def _image(reader: SubjectReader, job: JobContext) -> Measured:
         evidence = reader.evidence()
     with job.stage("measure"):
         return measure(evidence)
+
+
+def _at_start(measured: Measured) -> Measured:
+    """What a clip looks like at its start, where the direction of its light is told over time; images as they are."""
+    told = [sample.attributes for sample in measured.proto.samples if sample.attributes.HasField("azimuth_deg")]
+    if not told:
+        return measured
+    proto = captioner_pb2.LightMeasurement()
+    proto.CopyFrom(measured.proto)
+    proto.attributes.azimuth_deg, proto.attributes.elevation_deg = told[0].azimuth_deg, told[0].elevation_deg
+    return replace(measured, proto=proto)
 
 
 def _error(measured: Measured, known: ExpectedLight | None) -> captioner_pb2.LightError | None:

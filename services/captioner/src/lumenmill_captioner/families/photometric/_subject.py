@@ -1,6 +1,6 @@
 """From a Subject to evidence that can be measured, and to the light that is known."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,19 +10,32 @@ from lumenmill_common.artifacts import ArtifactStore, media_type_of
 from lumenmill_common.errors import InvalidArgumentError
 from numpy.typing import NDArray
 
-from lumenmill_captioner.known import CameraFrame, ExpectedLight, camera_frame, expected_light
-from lumenmill_captioner.measure import Evidence, shading_from
+from lumenmill_captioner.known import CameraFrame, ExpectedLight, camera_frame, expected_light, light_at
+from lumenmill_captioner.measure import Evidence, shading_from, undo_shoulder
 from lumenmill_captioner.media import (
+    Frame,
     Limits,
     Picture,
     linear_to_srgb,
     read_map,
+    read_map_sequence,
     read_picture,
     read_radiance_map,
     reduced,
 )
 
 Array = NDArray[np.float32]
+_Kind = intrinsics_pb2.IntrinsicKind
+_Maps = dict["intrinsics_pb2.IntrinsicKind.ValueType", Array]
+
+# The maps that are read, and the number of their channels.
+_CHANNELS: dict["intrinsics_pb2.IntrinsicKind.ValueType", int] = {
+    _Kind.INTRINSIC_KIND_ALBEDO: 3,
+    _Kind.INTRINSIC_KIND_NORMALS: 3,
+    _Kind.INTRINSIC_KIND_DEPTH: 1,
+    _Kind.INTRINSIC_KIND_METALLIC: 1,
+    _Kind.INTRINSIC_KIND_SHADING: 3,
+}
 
 
 def is_clip(artifact: artifact_pb2.Artifact) -> bool:
@@ -44,7 +57,11 @@ class SubjectReader:
 
     def __init__(self, store: ArtifactStore, limits: Limits, subject: captioner_pb2.Subject, path: str) -> None:
         self._store, self._limits, self._subject, self._path = store, limits, subject, path
-        self.frame: CameraFrame = camera_frame(subject.camera if subject.HasField("camera") else None)
+        self._radiance: dict[bytes, Array] = {}
+
+    def frame(self, time_fraction: float = 0.0) -> CameraFrame:
+        """Return where the camera stands at a time of the clip, 0 to 1."""
+        return camera_frame(self._subject.camera if self._subject.HasField("camera") else None, time_fraction)
 
     def evidence(self) -> Evidence:
         """Return the evidence of an image: shown, linear, normals and shading where maps tell them.
@@ -55,63 +72,106 @@ class SubjectReader:
         subject = self._subject
         picture = read_picture(self._store, subject.media, f"{self._path}.media", self._limits)
         alone = evidence_of_picture(picture)
-        linear, is_scene_linear = alone.linear, alone.is_scene_linear
         if subject.HasField("linear"):
             field = f"{self._path}.linear"
             scene = read_picture(self._store, subject.linear, field, self._limits)
             _check_size(scene.size_px, picture.size_px, field)
-            linear, is_scene_linear = scene.linear, True
-        normals = self._map(intrinsics_pb2.INTRINSIC_KIND_NORMALS, 3, picture.size_px)
-        albedo = self._map(intrinsics_pb2.INTRINSIC_KIND_ALBEDO, 3, picture.size_px)
-        metallic = self._map(intrinsics_pb2.INTRINSIC_KIND_METALLIC, 1, picture.size_px)
-        shading: Array | None = None
-        if albedo is not None:
-            shading = shading_from(linear, albedo, metallic)
-        else:
-            shading = self._map(intrinsics_pb2.INTRINSIC_KIND_SHADING, 3, picture.size_px)
-        if normals is not None:
-            normals = self.frame.level_from_camera(normals.astype(np.float64)).astype(np.float32)
-        return replace(alone, linear=linear, is_scene_linear=is_scene_linear, normals=normals, shading=shading)
+            alone = replace(alone, linear=scene.linear, is_scene_linear=True)
+        maps: _Maps = {}
+        for kind, data, field in self._given_maps():
+            maps[kind] = self._small(kind, read_map(self._store, data, field, self._limits), picture.size_px, field)
+        return _with_maps(alone, alone.linear, maps, self.frame())
 
-    def known(self) -> ExpectedLight | None:
-        """Return the known light relative to this camera, or None.
+    def clip_evidence(self, frames: Sequence[Frame], num_frames: int) -> list[Evidence]:
+        """Return the evidence of frames of a clip of `num_frames` frames; errors as `evidence`.
+
+        Clips come without linear radiance, so that the bend of their highlights is undone before shading is taken.
+        """
+        wanted = [frame.index for frame in frames]
+        maps: list[_Maps] = [{} for _ in frames]
+        for kind, data, field in self._given_maps():
+            by_number = read_map_sequence(self._store, data, field, wanted, self._limits)
+            for entry, frame in zip(maps, frames, strict=True):
+                entry[kind] = self._small(kind, by_number[frame.index], frame.picture.size_px, field)
+        cameras = [self.frame(frame.index / max(num_frames - 1, 1)) for frame in frames]
+        return [
+            _with_maps(evidence_of_picture(frame.picture), undo_shoulder(frame.picture.linear), entry, camera)
+            for frame, entry, camera in zip(frames, maps, cameras, strict=True)
+        ]
+
+    def known(self, time_fraction: float = 0.0) -> ExpectedLight | None:
+        """Return the known light relative to the camera at a time of the clip, 0 to 1, or None.
 
         Raises:
             InvalidArgumentError: an environment map of the light cannot be read.
         """
-        if not self._subject.HasField("known_light"):
-            return None
-        return self._expected(self._subject.known_light, f"{self._path}.known_light")
-
-    def known_path(self) -> tuple[ExpectedLight, ExpectedLight] | None:
-        """Return the known light at the first and last keyframe, or None; errors as `known`."""
-        keyframes = self._subject.known_light_path.keyframes
-        if not keyframes:
-            return None
-        path = f"{self._path}.known_light_path"
-        first = self._expected(keyframes[0].light, f"{path}.keyframes[0].light")
-        return first, self._expected(keyframes[-1].light, f"{path}.keyframes[{len(keyframes) - 1}].light")
-
-    def _expected(self, light: light_pb2.Light, path: str) -> ExpectedLight:
-        reader: Callable[[artifact_pb2.Artifact, str], Array] = lambda artifact, field: read_radiance_map(  # noqa: E731
-            self._store, artifact, field, self._limits
-        )
-        return expected_light(light, self.frame, reader, path)
-
-    def _map(
-        self, kind: "intrinsics_pb2.IntrinsicKind.ValueType", num_channels: int, size_px: tuple[int, int]
-    ) -> Array | None:
-        for index, entry in enumerate(self._subject.intrinsics):
-            if entry.kind != kind:
-                continue
-            field = f"{self._path}.intrinsics[{index}].data"
-            pixels = read_map(self._store, entry.data, field, self._limits)
-            _check_size((pixels.shape[1], pixels.shape[0]), size_px, field)
-            if pixels.shape[2] < num_channels:
-                raise InvalidArgumentError(field, f"has {pixels.shape[2]} channels; this map needs {num_channels}")
-            small = reduced(np.nan_to_num(pixels[..., :num_channels]), self._limits.measured_side_px)
-            return np.asarray(small, np.float32)
+        if self._subject.known_light_path.keyframes:
+            self._open_maps_of_path()
+            light = light_at(self._subject.known_light_path, time_fraction)
+            return self._expected(light, time_fraction, f"{self._path}.known_light_path")
+        if self._subject.HasField("known_light"):
+            return self._expected(self._subject.known_light, time_fraction, f"{self._path}.known_light")
         return None
+
+    def _expected(self, light: light_pb2.Light, time_fraction: float, path: str) -> ExpectedLight:
+        return expected_light(light, self.frame(time_fraction), self._read_radiance, path)
+
+    def _open_maps_of_path(self) -> None:
+        """Read the environment maps of all keyframes once, so that a broken one is named where it stands."""
+        for index, keyframe in enumerate(self._subject.known_light_path.keyframes):
+            for number, source in enumerate(keyframe.light.sources):
+                if source.HasField("environment_map"):
+                    light = f"{self._path}.known_light_path.keyframes[{index}].light"
+                    self._read_radiance(source.environment_map.map, f"{light}.sources[{number}].environment_map.map")
+
+    def _read_radiance(self, artifact: artifact_pb2.Artifact, field: str) -> Array:
+        key = artifact.SerializeToString(deterministic=True)
+        if key not in self._radiance:
+            self._radiance[key] = read_radiance_map(self._store, artifact, field, self._limits)
+        return self._radiance[key]
+
+    def _given_maps(self) -> list[tuple["intrinsics_pb2.IntrinsicKind.ValueType", artifact_pb2.Artifact, str]]:
+        """Kind, data and field of the first map of each kind that is read."""
+        given: dict[intrinsics_pb2.IntrinsicKind.ValueType, tuple[artifact_pb2.Artifact, str]] = {}
+        for index, entry in enumerate(self._subject.intrinsics):
+            if entry.kind in _CHANNELS and not (entry.kind == _Kind.INTRINSIC_KIND_SHADING and self._has_albedo()):
+                given.setdefault(entry.kind, (entry.data, f"{self._path}.intrinsics[{index}].data"))
+        return [(kind, data, field) for kind, (data, field) in given.items()]
+
+    def _has_albedo(self) -> bool:
+        return any(entry.kind == _Kind.INTRINSIC_KIND_ALBEDO for entry in self._subject.intrinsics)
+
+    def _small(
+        self, kind: "intrinsics_pb2.IntrinsicKind.ValueType", pixels: Array, size_px: tuple[int, int], field: str
+    ) -> Array:
+        _check_size((pixels.shape[1], pixels.shape[0]), size_px, field)
+        if pixels.shape[2] < _CHANNELS[kind]:
+            raise InvalidArgumentError(field, f"has {pixels.shape[2]} channels; this map needs {_CHANNELS[kind]}")
+        values = np.nan_to_num(pixels[..., : _CHANNELS[kind]])
+        small = reduced(values, self._limits.measured_side_px)
+        if kind == _Kind.INTRINSIC_KIND_DEPTH:
+            # Between a thing and nothing there is no depth to average.
+            small = np.where(
+                reduced((values > 0.0).astype(np.float32), self._limits.measured_side_px) < 1.0, 0.0, small
+            )
+        return np.asarray(small, np.float32)
+
+
+def _with_maps(alone: Evidence, linear: Array, maps: _Maps, camera: CameraFrame) -> Evidence:
+    """Evidence of a picture with its maps. Shading is `linear` over albedo, else as a map tells it."""
+    albedo, normals = maps.get(_Kind.INTRINSIC_KIND_ALBEDO), maps.get(_Kind.INTRINSIC_KIND_NORMALS)
+    shading, depth = maps.get(_Kind.INTRINSIC_KIND_SHADING), maps.get(_Kind.INTRINSIC_KIND_DEPTH)
+    if albedo is not None:
+        shading = shading_from(linear, albedo, maps.get(_Kind.INTRINSIC_KIND_METALLIC))
+    if normals is not None:
+        normals = camera.level_from_camera(normals.astype(np.float64)).astype(np.float32)
+    return replace(
+        alone,
+        normals=normals,
+        shading=shading,
+        depth=None if depth is None else depth[..., 0],
+        camera_axes=camera.level_from_camera(np.eye(3)),
+    )
 
 
 def _check_size(size_px: tuple[int, int], wanted_px: tuple[int, int], field: str) -> None:

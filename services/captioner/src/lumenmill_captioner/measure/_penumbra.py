@@ -1,0 +1,250 @@
+"""Size of a light source from the shadows that it casts, on surfaces whose normals and depth are known.
+
+A source of angular size θ draws the edge of a shadow out into a penumbra. Seen along the light, its width is
+2·t·tan(θ/2), where t is the distance from the edge to what casts it. Widths are measured where shading steps down on
+smooth surfaces; t is found by following the light through the depth map. Widths are the step over its steepest slope,
+times 4 / π for a disc, whose edge-spread function is steepest at its centre by that factor.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Vector = NDArray[np.float64]
+Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+# Surfaces that meet the light more steeply than this cosine show shadows; nearer to grazing the terminator sets in.
+_MIN_COSINE = 0.2
+# Half the side of the squares over which a surface must be smooth, and how much a normal may vary in them.
+_SMOOTH_PX, _SMOOTH_NORMAL = 3, 0.15
+# A step is an edge when it is this part of the brightest shading; profiles end where they rise by less, per pixel.
+_MIN_STEP, _MIN_SLOPE, _FLAT = 0.3, 0.006, 0.002
+_MAX_EDGES = 1500
+# Profiles reach this part of the longer side to each side, in this many steps at most one pixel long.
+_PROFILE_PART = 0.2
+# Rays to the light are followed from and to these multiples of the depth of the edge, in geometric steps. Things are
+# taken to be at most this thick, by their depth.
+_RAY_START, _RAY_END, _RAY_STEPS, _THICKNESS = 0.006, 0.8, 96, 0.25
+_RAY_MARGIN = 0.008
+# Width in pixels of a perfectly sharp edge as it is measured, by antialiasing, denoising and the filters used here.
+_BLUR_PX = 2.5
+# Of the sizes that edges tell, each weighted by how finely it can tell any, this rank counts: what spoils an edge, such
+# as an unseen part of what casts it, widens it more often than not.
+_RANK = 0.35
+# Edges count by the longer side of the picture. From as many a size is told. Where shadows with as long an outline
+# should fall and as few edges are seen, light casts no shadows.
+_MIN_EDGES, _MIN_OUTLINE, _MAX_STRAY_EDGES = 0.075, 0.1, 0.03
+
+
+@dataclass(frozen=True)
+class Relief:
+    """Visible surfaces in camera space (x right, y up, z towards the camera).
+
+    depth: (H, W) distance along the viewing axis, 0 where nothing is seen. normals: (H, W, 3) unit vectors, 0 likewise.
+    focal_px: focal length in pixels; the principal point is the middle.
+    """
+
+    depth: Vector
+    normals: Vector
+    focal_px: float
+
+    @property
+    def positions(self) -> Vector:
+        """Place of what each pixel shows, (H, W, 3)."""
+        x, y = _centred(self.depth.shape)
+        return np.stack([x * self.depth, -y * self.depth, -self.focal_px * self.depth], axis=-1) / self.focal_px
+
+
+@dataclass(frozen=True)
+class CastShadows:
+    """What cast shadows tell of their source.
+
+    size_deg: its angular size, None where too few edges are seen. num_edges: edges whose caster is seen too.
+    resolution_deg: the median size that a perfectly sharp edge here would be blurred to, None without a size.
+    are_missing: whether shadows should fall on what is seen and none has an edge, as under a broad source.
+    """
+
+    size_deg: float | None
+    num_edges: int
+    resolution_deg: float | None
+    are_missing: bool
+
+
+def relief_of(depth: Array, normals: Array) -> Relief | None:
+    """Return visible surfaces, or None where depth and normals do not agree on a focal length.
+
+    The focal length follows from both: a surface's normal is at right angles to the steps between the places of
+    neighbouring pixels, whose size depends on it.
+
+    Args:
+        depth: (H, W) along the viewing axis, 0 for nothing. normals: (H, W, 3) in camera space.
+    """
+    z, n = depth.astype(np.float64), normals.astype(np.float64)
+    x, y = _centred(z.shape)
+    z_v, z_u = np.gradient(z)
+    smooth = (z > 0.0) & (np.linalg.norm(n, axis=-1) > 0.9) & (np.hypot(z_u, z_v) < 0.03 * z)
+    along_u = (n[..., 0] * (z + x * z_u) - n[..., 1] * y * z_u, n[..., 2] * z_u)
+    along_v = (n[..., 0] * x * z_v - n[..., 1] * (z + y * z_v), n[..., 2] * z_v)
+    above = np.concatenate([along_u[0][smooth], along_v[0][smooth]])
+    below = np.concatenate([along_u[1][smooth], along_v[1][smooth]])
+    told = np.abs(below) > (np.percentile(np.abs(below), 50.0) if len(below) else 0.0)
+    if told.sum() < 100:
+        return None
+    focal_px = _weighted_rank(above[told] / below[told], np.abs(below[told]), 0.5)
+    return Relief(z, n, focal_px) if 0.2 * max(z.shape) < focal_px < 50.0 * max(z.shape) else None
+
+
+def cast_shadows(relief: Relief, shading: Array, direction: Vector) -> CastShadows:
+    """Return what the shadows that a source casts tell of its size.
+
+    Args:
+        relief: visible surfaces. shading: (H, W) luminance of irradiance / π, NaN where not known.
+        direction: unit vector towards the source in camera space.
+    """
+    side_px = max(shading.shape)
+    usable = np.isfinite(shading) & (relief.depth > 0.0) & (relief.normals @ direction > _MIN_COSINE)
+    usable = np.asarray(ndimage.minimum_filter(usable & _smooth(relief.normals), 2 * _SMOOTH_PX + 1))
+    edges = _edges(relief, shading, usable, direction)
+    distances = _occluder_distances(relief, edges.shadow_points, direction)
+    told = np.isfinite(distances)
+    num_told = int(told.sum())
+    if num_told < _MIN_EDGES * side_px:
+        are_missing = (
+            len(told) < _MAX_STRAY_EDGES * side_px and _outline_px(relief, usable, direction) >= _MIN_OUTLINE * side_px
+        )
+        return CastShadows(None, num_told, None, are_missing)
+    blur = edges.widths[told] * np.minimum(_BLUR_PX / edges.widths_px[told], 1.0)
+    sharp = np.sqrt(np.maximum(edges.widths[told] ** 2 - blur**2, 0.0))
+    sizes, resolutions = (2.0 * np.degrees(np.arctan2(part / 2.0, distances[told])) for part in (sharp, blur))
+    weights = 1.0 / (resolutions + 1.0)
+    size_deg = _weighted_rank(sizes, weights, _RANK)
+    return CastShadows(size_deg, num_told, _weighted_rank(resolutions, weights, 0.5), are_missing=False)
+
+
+def _outline_px(relief: Relief, usable: Mask, direction: Vector) -> int:
+    """Length of the outlines, in steps of two pixels, of the shadows that should fall on usable surfaces."""
+    every_other = usable[::2, ::2]
+    shaded = np.zeros(every_other.shape, bool)
+    shaded[every_other] = np.isfinite(_occluder_distances(relief, relief.positions[::2, ::2][every_other], direction))
+    changes = [
+        (shaded[1:] != shaded[:-1]) & every_other[1:] & every_other[:-1],
+        (shaded[:, 1:] != shaded[:, :-1]) & every_other[:, 1:] & every_other[:, :-1],
+    ]
+    return sum(int(change.sum()) for change in changes)
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """Widths of penumbras across the light (E,), the same in pixels, and points on their shadowed side (E, 3)."""
+
+    widths: Vector
+    widths_px: Vector
+    shadow_points: Vector
+
+
+def _edges(relief: Relief, shading: Array, usable: Mask, direction: Vector) -> _Edges:
+    if int(usable.sum()) < 100:
+        return _Edges(np.zeros(0), np.zeros(0), np.zeros((0, 3)))
+    level = float(np.percentile(shading[usable], 95.0))
+    values = ndimage.gaussian_filter(np.nan_to_num(shading.astype(np.float64)), 0.7) / max(level, 1e-9)
+    down_v, down_u = (ndimage.sobel(values, axis) / 8.0 for axis in (0, 1))
+    steep = np.hypot(down_u, down_v)
+    unit_v, unit_u = down_v / np.maximum(steep, 1e-12), down_u / np.maximum(steep, 1e-12)
+    rows, columns = np.nonzero(usable & (steep > _MIN_SLOPE) & _is_ridge(steep, unit_v, unit_u))
+    strongest = np.argsort(-steep[rows, columns], kind="stable")[:_MAX_EDGES]
+    rows, columns = rows[strongest], columns[strongest]
+    step, low_rows, low_columns = _steps(values, usable, rows, columns, unit_v[rows, columns], unit_u[rows, columns])
+    kept = step >= _MIN_STEP
+    rows, columns, step = rows[kept], columns[kept], step[kept]
+    positions = relief.positions
+    slope = _slope_across_light(positions, direction, down_v, down_u)[rows, columns]
+    widths = 4.0 / math.pi * step / np.maximum(slope, 1e-12)
+    return _Edges(widths, step / steep[rows, columns], positions[low_rows[kept], low_columns[kept]])
+
+
+def _smooth(normals: Vector) -> Mask:
+    side = 2 * _SMOOTH_PX + 1
+    ranges = [
+        ndimage.maximum_filter(normals[..., axis], side) - ndimage.minimum_filter(normals[..., axis], side)
+        for axis in range(3)
+    ]
+    return np.asarray(np.max(ranges, axis=0) < _SMOOTH_NORMAL)
+
+
+def _is_ridge(steep: Vector, unit_v: Vector, unit_u: Vector) -> Mask:
+    """Whether the slope is greatest along its own direction, (H, W)."""
+    rows, columns = np.indices(steep.shape)
+    ahead, behind = (
+        ndimage.map_coordinates(steep, [rows + k * unit_v, columns + k * unit_u], order=1, mode="nearest")
+        for k in (1.0, -1.0)
+    )
+    return np.asarray((steep >= ahead) & (steep >= behind))
+
+
+def _steps(
+    values: Vector, usable: Mask, rows: NDArray[np.int64], columns: NDArray[np.int64], unit_v: Vector, unit_u: Vector
+) -> tuple[Vector, NDArray[np.int64], NDArray[np.int64]]:
+    """Height of the step at each edge, 0 where a side does not level out on a usable surface, and its lower end."""
+    reach = max(round(_PROFILE_PART * max(values.shape)), 8)
+    along = np.arange(reach + 1)
+    ends, heights, levelled = [], [], []
+    for sign in (1.0, -1.0):
+        v = rows[:, None] + sign * along * unit_v[:, None]
+        u = columns[:, None] + sign * along * unit_u[:, None]
+        profile = sign * ndimage.map_coordinates(values, [v, u], order=1, mode="nearest")
+        known = ndimage.map_coordinates(usable.astype(np.float32), [v, u], order=0, mode="constant") > 0.5
+        goes_on = known[:, 1:] & (np.diff(profile, axis=1) > _FLAT)
+        end = np.argmin(np.concatenate([goes_on, np.zeros((len(rows), 1), bool)], axis=1), axis=1)
+        each = np.arange(len(rows))
+        levelled.append((end < reach) & known[each, np.minimum(end + 1, reach)])
+        heights.append(sign * profile[each, end])
+        ends.append((v[each, end], u[each, end]))
+    step = np.where(levelled[0] & levelled[1], heights[0] - heights[1], 0.0)
+    low_v, low_u = (np.rint(part).astype(np.int64) for part in ends[1])
+    return step, np.clip(low_v, 0, values.shape[0] - 1), np.clip(low_u, 0, values.shape[1] - 1)
+
+
+def _slope_across_light(positions: Vector, direction: Vector, down_v: Vector, down_u: Vector) -> Vector:
+    """Gradient of a picture, given per pixel, per unit of length in the plane at right angles to the light, (H, W)."""
+    helper = np.eye(3)[int(np.argmin(np.abs(direction)))]
+    first = np.cross(direction, helper) / np.linalg.norm(np.cross(direction, helper))
+    plane = positions @ np.stack([first, np.cross(direction, first)], axis=-1)
+    v, u = np.gradient(plane, axis=(0, 1))
+    area = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
+    area = np.where(np.abs(area) < 1e-12, 1e-12, area)
+    across = (down_u * v[..., 1] - down_v * u[..., 1]) / area, (down_v * u[..., 0] - down_u * v[..., 0]) / area
+    return np.asarray(np.hypot(*across))
+
+
+def _occluder_distances(relief: Relief, points: Vector, direction: Vector) -> Vector:
+    """How far from points (E, 3) towards the light something seen stands in its way; NaN where nothing does."""
+    steps = np.geomspace(_RAY_START, _RAY_END, _RAY_STEPS) * -points[:, 2:]
+    z = -(points[:, None, 2] + steps * direction[2])
+    height, width = relief.depth.shape
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u = (points[:, None, 0] + steps * direction[0]) / z * relief.focal_px + (width - 1) / 2.0
+        v = -(points[:, None, 1] + steps * direction[1]) / z * relief.focal_px + (height - 1) / 2.0
+        seen = (z > 0.0) & (u >= 0.0) & (v >= 0.0) & (u <= width - 1.0) & (v <= height - 1.0)
+    rows, columns = (np.where(seen, np.rint(part), 0.0).astype(np.int64) for part in (v, u))
+    surface = np.where(seen, relief.depth[rows, columns], 0.0)
+    behind = (surface > 0.0) & (z > surface * (1.0 + _RAY_MARGIN)) & (z < surface * (1.0 + _THICKNESS))
+    first = np.argmax(behind, axis=1)
+    found = behind.any(axis=1)
+    return np.asarray(np.where(found, steps[np.arange(len(points)), first], np.nan))
+
+
+def _weighted_rank(values: Vector, weights: Vector, rank: float) -> float:
+    """The value below which `rank` of the weight lies."""
+    order = np.argsort(values, kind="stable")
+    mass = np.cumsum(weights[order])
+    return float(values[order][min(int(np.searchsorted(mass, rank * mass[-1])), len(values) - 1)])
+
+
+def _centred(shape: tuple[int, ...]) -> tuple[Vector, Vector]:
+    """Columns and rows of the pixels from the middle of the picture."""
+    rows, columns = np.indices(shape[:2], dtype=np.float64)
+    return columns - (shape[1] - 1) / 2.0, rows - (shape[0] - 1) / 2.0

@@ -1,0 +1,67 @@
+"""Intrinsic maps of the frames of a clip: ZIP files of EXR images, named by frame number."""
+
+import re
+import zipfile
+from collections.abc import Collection
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from lumenmill.common.v1 import artifact_pb2
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import InvalidArgumentError
+from numpy.typing import NDArray
+
+from ._exr import decode_exr
+from ._pictures import LIMITS, Limits
+
+Array = NDArray[np.float32]
+
+_MAX_ENTRIES = 100_000
+
+
+def read_map_sequence(
+    store: ArtifactStore,
+    artifact: artifact_pb2.Artifact,
+    field: str,
+    wanted: Collection[int],
+    limits: Limits = LIMITS,
+) -> dict[int, Array]:
+    """Return the maps (H, W, C) of the wanted frames at their full size, by frame number.
+
+    Only those frames are unpacked, each at most `limits.max_bytes` large.
+
+    Raises:
+        InvalidArgumentError: naming `field`; it is no ZIP file of EXR images, lacks a wanted frame, or is too large.
+    """
+    with store.local_file(artifact, field=field) as path:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return _wanted(archive, field, wanted, limits)
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+            raise InvalidArgumentError(field, "is damaged, or not a ZIP file of EXR images") from error
+
+
+def _wanted(archive: zipfile.ZipFile, field: str, wanted: Collection[int], limits: Limits) -> dict[int, Array]:
+    entries = archive.infolist()
+    if len(entries) > _MAX_ENTRIES:
+        raise InvalidArgumentError(field, f"has {len(entries)} entries, more than the {_MAX_ENTRIES} allowed")
+    by_number = {
+        int(match[1]): entry
+        for entry in entries
+        if (match := re.fullmatch(r"\D*(\d+)\.exr", PurePosixPath(entry.filename).name, re.IGNORECASE))
+    }
+    missing = sorted(set(wanted) - set(by_number))
+    if missing:
+        raise InvalidArgumentError(
+            field, f"has no map of frame {missing[0]}; clips need one EXR for each frame, named by frame number from 0"
+        )
+    return {number: _decoded(archive, by_number[number], field, limits) for number in sorted(wanted)}
+
+
+def _decoded(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, field: str, limits: Limits) -> Array:
+    if entry.file_size > limits.max_bytes:
+        raise InvalidArgumentError(field, f"{entry.filename} has {entry.file_size} bytes, more than allowed")
+    try:
+        return decode_exr(archive.read(entry), limits.max_pixels)
+    except ValueError as error:
+        raise InvalidArgumentError(field, f"{Path(entry.filename).name} {error}") from error
