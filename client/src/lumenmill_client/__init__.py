@@ -2,6 +2,7 @@
 
 from lumenmill_client._async_client import AsyncClient
 from lumenmill_client._client import Client
+from lumenmill_client._dataset_folder import SavedDataset
 from lumenmill_client._settings import ClientSettings
 
-__all__ = ["AsyncClient", "Client", "ClientSettings"]
+__all__ = ["AsyncClient", "Client", "ClientSettings", "SavedDataset"]

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import grpc
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
@@ -17,6 +17,7 @@ from lumenmill.video.v1 import video_pb2, video_pb2_grpc
 from lumenmill_common.calls import call_heavy, call_unary, connect
 from lumenmill_common.errors import NotFoundError
 
+from lumenmill_client._dataset_folder import DatasetFolder, SavedDataset
 from lumenmill_client._events import OnProgress, listener
 from lumenmill_client._runs import Runs
 from lumenmill_client._settings import ClientSettings
@@ -226,6 +227,22 @@ class AsyncClient:
             stub.GeneratePromptSets, request, on_event=listener(on_progress)
         )
         return result
+
+    # Datasets.
+
+    async def export_to(
+        self, run_id: str, folder: str | Path, *, on_progress: OnProgress | None = None, **options: Any
+    ) -> SavedDataset:
+        """Exports a run and makes a folder equal to the dataset; options as `Runs.export`.
+
+        Files that are there already are left alone; those of an earlier export into the folder that are no longer part
+        of it are removed; files that no export has put there are never touched.
+
+        Raises:
+            InvalidArgumentError: such a file is in the way.
+        """
+        result = await self.runs.export(run_id, on_progress=on_progress, **options)
+        return await DatasetFolder(folder).save(result, self.store, on_progress)
 
     async def _artifact(self, media: str | Path | artifact_pb2.Artifact) -> artifact_pb2.Artifact:
         return media if isinstance(media, artifact_pb2.Artifact) else await self.store.upload(media)

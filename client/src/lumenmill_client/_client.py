@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from lumenmill.captioner.v1 import captioner_pb2
-from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2, run_pb2
 from lumenmill.prompter.v1 import prompter_pb2
@@ -16,6 +16,7 @@ from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
 
 from lumenmill_client._async_client import AsyncClient
+from lumenmill_client._dataset_folder import SavedDataset
 from lumenmill_client._settings import ClientSettings
 
 __all__ = ["Client"]
@@ -87,9 +88,9 @@ class Client:
         """Writes prompt sets from a brief; options as `AsyncClient.prompts`."""
         return self._wait(self._client.prompts(brief, **options))
 
-    def upload(self, path: str | Path) -> Artifact:
-        """Stores a local file and returns its artifact."""
-        return self._wait(self._client.store.upload(path))
+    def upload(self, path: str | Path, *, licence: Licence | str | None = None) -> Artifact:
+        """Stores a local file and returns its artifact; `licence` as `Store.upload`."""
+        return self._wait(self._client.store.upload(path, licence=licence))
 
     def read(self, artifact: Artifact | str) -> bytes:
         """The verified bytes of an artifact, or of the one with this digest."""
@@ -156,8 +157,12 @@ class Client:
         return self._wait(self._client.runs.lineage(sample_id))
 
     def export(self, run_id: str, **options: Any) -> run_pb2.ExportResult:
-        """Writes the accepted samples of a run as a dataset into the store; options as `Runs.export`."""
+        """Writes the accepted samples of runs as a dataset into the store; options as `Runs.export`."""
         return self._wait(self._client.runs.export(run_id, **options))
+
+    def export_to(self, run_id: str, folder: str | Path, **options: Any) -> SavedDataset:
+        """Exports runs and makes a folder equal to the dataset; options as `AsyncClient.export_to`."""
+        return self._wait(self._client.export_to(run_id, folder, **options))
 
     def _wait(self, coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)

@@ -133,11 +133,27 @@ class Runs:
         run_id: str,
         *,
         export_format: run_pb2.ExportFormat.ValueType = run_pb2.EXPORT_FORMAT_PARQUET,
+        more_run_ids: Sequence[str] = (),
         embed_media: bool = True,
+        for_commercial_use: bool = False,
+        split_rule: run_pb2.SplitRule.ValueType = run_pb2.SPLIT_RULE_SCENE_AND_ENVIRONMENT_MAP,
         on_progress: OnProgress | None = None,
     ) -> run_pb2.ExportResult:
-        """Writes the accepted samples of a run as a dataset into the store; download its files by their artifacts."""
-        request = run_pb2.ExportRunRequest(run_id=run_id, format=export_format, embed_media=embed_media)
+        """Writes the accepted samples of one run or several as a dataset into the store.
+
+        Download its files by their artifacts, as `AsyncClient.export_to` does. docs/exports.md explains the options.
+
+        Raises:
+            FailedPreconditionError: it is for commercial use, and terms of use leave no sample.
+        """
+        request = run_pb2.ExportRunRequest(
+            run_id=run_id,
+            more_run_ids=more_run_ids,
+            format=export_format,
+            embed_media=embed_media,
+            for_commercial_use=for_commercial_use,
+            split_rule=split_rule,
+        )
         try:
             async for response in self._stub.ExportRun(request):
                 if response.WhichOneof("event") == "result":

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
-from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.orchestrator.v1 import artifact_service_pb2, artifact_service_pb2_grpc
 from lumenmill_common.artifacts import media_type_of
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.status import error_from_rpc
+
+from lumenmill_client._licence import stated_licence
 
 __all__ = ["Store"]
 
@@ -22,17 +24,22 @@ class Store:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = artifact_service_pb2_grpc.ArtifactServiceStub(channel)
 
-    async def upload(self, path: str | Path) -> Artifact:
-        """Stores a local file and returns its artifact.
+    async def upload(self, path: str | Path, *, licence: Licence | str | None = None) -> Artifact:
+        """Stores a local file and returns its artifact, which carries its terms of use from then on.
+
+        `licence` is an SPDX identifier such as `CC-BY-4.0`, or whole terms; None leaves them unstated, which exports
+        for commercial use read as forbidden.
 
         Raises:
-            InvalidArgumentError: there is no such file, or it is of no kind that the store keeps.
+            InvalidArgumentError: there is no such file, or it is of no kind that the store keeps, or the licence is no
+                SPDX identifier.
         """
+        terms = stated_licence(licence) if isinstance(licence, str) else licence
         file = Path(path)
         if not await asyncio.to_thread(file.is_file):
             raise InvalidArgumentError("path", f"there is no file {str(path)!r}")
         try:
-            response = await self._stub.UploadArtifact(_pieces(file))
+            response = await self._stub.UploadArtifact(_pieces(file, terms))
         except grpc.RpcError as error:
             raise error_from_rpc(error) from error
         return response.artifact
@@ -101,8 +108,8 @@ class Store:
             raise error_from_rpc(error) from error
 
 
-async def _pieces(file: Path) -> AsyncIterator[artifact_service_pb2.UploadArtifactRequest]:
-    header = artifact_service_pb2.UploadHeader(media_type=media_type_of(file.name), name=file.name)
+async def _pieces(file: Path, licence: Licence | None) -> AsyncIterator[artifact_service_pb2.UploadArtifactRequest]:
+    header = artifact_service_pb2.UploadHeader(media_type=media_type_of(file.name), name=file.name, licence=licence)
     yield artifact_service_pb2.UploadArtifactRequest(header=header)
     with file.open("rb") as source:
         while chunk := source.read(_CHUNK_BYTES):

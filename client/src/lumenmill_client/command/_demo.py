@@ -8,8 +8,10 @@ import typer
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_client._client import Client
+from lumenmill_client._dataset_folder import MANIFEST
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._follow import follow, state_name
+from lumenmill_client.command._licence_option import CommercialUse, SpdxId, parse_licence
 from lumenmill_client.command._mesh import EnvironmentMaps, bring_up_with_notes
 from lumenmill_client.command._output import notes, print_json, print_text, to_dict
 from lumenmill_client.command._parameters import parse_parameters
@@ -36,6 +38,8 @@ def demo(
         Path | None, typer.Option(exists=True, dir_okay=False, help="A photograph of yours to caption and export too.")
     ] = None,
     settings: Set = None,
+    licence: SpdxId = "",
+    commercial_use: CommercialUse = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Gallery to write.")] = Path("demo.html"),
     as_json: AsJson = False,
 ) -> None:
@@ -46,9 +50,10 @@ def demo(
     started_s = time.monotonic()
     bring_up_with_notes(context.obj, MeshOptions(environment_maps_dir=environment_maps))
     with context.obj.client() as client:
-        parameters = parse_parameters(client, settings or [])
+        terms = parse_licence(licence, commercial_use)
+        parameters = parse_parameters(client, settings or [], terms)
         if photo:
-            parameters["photos"] = [to_dict(client.upload(photo))]
+            parameters["photos"] = [to_dict(client.upload(photo, licence=terms))]
         submitted = client.submit(recipe, parameters)
         notes.print(f"run {submitted.id}")
         run = follow(client, submitted.id)
@@ -78,11 +83,10 @@ def gallery(
 
 
 def _exported(client: Client, run: run_pb2.Run, folder: Path) -> Path:
-    for old in (folder / "data").glob("*.parquet"):
-        old.unlink()  # of the demo before
-    for file in client.export(run.id).files:
-        client.download(file.artifact, folder / file.path)
-    return folder
+    if not (folder / MANIFEST).exists():
+        for old in (folder / "data").glob("*.parquet"):
+            old.unlink()  # of a demo that did not name its files yet
+    return client.export_to(run.id, folder).folder
 
 
 def _summary(run: run_pb2.Run, out: Path, dataset: Path | None, duration_s: float) -> dict[str, Any]:

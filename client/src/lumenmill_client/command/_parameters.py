@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill_common.errors import InvalidArgumentError
 
 from lumenmill_client._client import Client
@@ -13,8 +14,10 @@ from lumenmill_client.command._output import to_dict
 __all__ = ["parse_parameters"]
 
 
-def parse_parameters(client: Client, settings: Sequence[str]) -> dict[str, Any]:
+def parse_parameters(client: Client, settings: Sequence[str], licence: Licence | None = None) -> dict[str, Any]:
     """What `--set` gives: artifacts for `@file,@file`, a list of lines for `lines:file`, valid JSON as such, or text.
+
+    `licence` holds the terms of the files that are uploaded.
 
     Raises:
         InvalidArgumentError: a setting has no `=`, or a file is not there.
@@ -24,13 +27,13 @@ def parse_parameters(client: Client, settings: Sequence[str]) -> dict[str, Any]:
         name, separator, text = setting.partition("=")
         if not separator or not name:
             raise InvalidArgumentError("--set", f"{setting!r} is not NAME=VALUE")
-        parameters[name] = _value(client, text)
+        parameters[name] = _value(client, text, licence)
     return parameters
 
 
-def _value(client: Client, text: str) -> Any:
+def _value(client: Client, text: str, licence: Licence | None) -> Any:
     if text.startswith("@"):
-        return [to_dict(client.upload(Path(name))) for name in text.removeprefix("@").split(",@")]
+        return [to_dict(client.upload(Path(name), licence=licence)) for name in text.removeprefix("@").split(",@")]
     if text.startswith("lines:"):
         return _lines_of(Path(text.removeprefix("lines:")))
     try:

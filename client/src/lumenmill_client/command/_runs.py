@@ -1,4 +1,4 @@
-"""`run`, `watch`, `runs`, `cancel`, `pause`, `resume`, `samples`, `lineage`, `export`."""
+"""`run`, `watch`, `runs`, `cancel`, `pause`, `resume`, `samples`, `lineage`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +10,11 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_client._client import Client
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._follow import follow, state_name
+from lumenmill_client.command._licence_option import CommercialUse, SpdxId, parse_licence
 from lumenmill_client.command._output import notes, print_json, print_message, print_table, print_text, to_dict
 from lumenmill_client.command._parameters import parse_parameters
 
-__all__ = ["RecipeFile", "Set", "ended_well", "register"]
+__all__ = ["RecipeFile", "RunId", "Set", "ended_well", "register"]
 
 RecipeFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Recipe file.")]
 _SET_HELP = (
@@ -26,7 +27,7 @@ RunId = Annotated[str, typer.Argument(help="Id of the run; `lumenmill runs` list
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for command in (run, watch, cancel, pause, resume, samples, lineage, export):
+    for command in (run, watch, cancel, pause, resume, samples, lineage):
         app.command()(command)
     app.command("runs")(list_runs)
 
@@ -35,6 +36,8 @@ def run(
     context: typer.Context,
     recipe: RecipeFile,
     settings: Set = None,
+    licence: SpdxId = "",
+    commercial_use: CommercialUse = None,
     run_id: Annotated[str, typer.Option(help="Identity of the run; the same one again re-attaches.")] = "",
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Submit and return at once.")] = False,
     as_json: AsJson = False,
@@ -44,7 +47,8 @@ def run(
     Example: lumenmill run recipes/demo.yaml --set num_img_sets=2
     """
     with context.obj.client() as client:
-        submitted = client.submit(recipe, parse_parameters(client, settings or []), run_id=run_id)
+        parameters = parse_parameters(client, settings or [], parse_licence(licence, commercial_use))
+        submitted = client.submit(recipe, parameters, run_id=run_id)
         notes.print(f"run {submitted.id}")
         finished = submitted if detach else _followed(client, submitted.id)
     _print_run(finished, as_json)
@@ -204,38 +208,6 @@ def lineage(
         for step in answer.executions
     ]
     print_table(["node", "call", "model", "seconds", "re-used", "read", "wrote"], rows)
-
-
-def export(
-    context: typer.Context,
-    run_id: RunId,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the dataset to.")] = Path("dataset"),
-    embed_media: Annotated[
-        bool, typer.Option("--embed/--no-embed", help="Put media into the dataset, or refer to the store.")
-    ] = True,
-    as_json: AsJson = False,
-) -> None:
-    """Write the accepted samples of a run as a Parquet dataset.
-
-    Example: lumenmill export demo-20260101-120000 --out dataset
-    """
-    if any((out / "data").glob("*.parquet")):
-        raise InvalidArgumentError("--out", f"{out} holds a dataset already; name another folder, or remove it")
-    with context.obj.client() as client, notes.status("exporting") as line:
-        result = client.export(
-            run_id,
-            embed_media=embed_media,
-            on_progress=lambda event: line.update(f"exporting: {event.step} samples"),
-        )
-        for file in result.files:
-            client.download(file.artifact, out / file.path)
-    if as_json:
-        print_message(result)
-    else:
-        print_text(f"{result.num_samples} samples in {len(result.files)} files in {out}")
-    if not result.num_samples:
-        notes.print("no sample of this run was accepted")
-        raise typer.Exit(1)
 
 
 def _print_run(entry: run_pb2.Run, as_json: bool) -> None:

@@ -1,0 +1,157 @@
+"""A dataset in a folder of this machine, kept equal to an export: only what differs is written."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.orchestrator.v1.run_pb2 import ExportedFile, ExportResult
+from lumenmill_common.errors import InvalidArgumentError
+
+from lumenmill_client._events import OnProgress, ProgressEvent
+
+__all__ = ["MANIFEST", "DatasetFolder", "SavedDataset"]
+
+MANIFEST = ".lumenmill-export.json"
+_NUM_DOWNLOADS_AT_ONCE = 8
+
+
+class _Downloads(Protocol):
+    async def download(self, artifact: Artifact | str, path: str | Path) -> Path: ...
+
+
+@dataclass(frozen=True)
+class SavedDataset:
+    """An export that lies in a folder."""
+
+    folder: Path
+    result: ExportResult
+    """What the export holds and what was left out."""
+    num_written: int
+    """Files that were not in the folder, or differed."""
+    num_kept: int
+    """Files that were there already."""
+    num_removed: int
+    """Files of an earlier export into this folder that are no longer part of it."""
+
+
+class DatasetFolder:
+    """One folder. Its manifest names the files that exports have put there; no others are touched."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+        self._manifest = self._folder / MANIFEST
+
+    async def save(
+        self, result: ExportResult, downloads: _Downloads, on_progress: OnProgress | None = None
+    ) -> SavedDataset:
+        """Make the folder equal to an export.
+
+        Raises:
+            InvalidArgumentError: a path leads out of the folder, or a file that no export has put there is in the way.
+        """
+        wanted = {file.path: file for file in result.files}
+        targets = {path: self._inside(path) for path in wanted}
+        known = await asyncio.to_thread(self._known)
+        missing = await asyncio.to_thread(self._missing, wanted, targets, known)
+        # Named before it is written: an export that breaks off can be taken up.
+        await asyncio.to_thread(self._name, {**dict.fromkeys(wanted, ""), **known})
+        await self._download(missing, targets, downloads, on_progress)
+        gone = [path for path in known if path not in wanted]
+        await asyncio.to_thread(self._finish, wanted.values(), targets, gone)
+        return SavedDataset(self._folder, result, len(missing), len(wanted) - len(missing), len(gone))
+
+    def _inside(self, path: str) -> Path:
+        parts = PurePosixPath(path).parts
+        plain = path == "/".join(parts) and "\\" not in path and "\0" not in path and ":" not in path
+        if not parts or not plain or path.startswith("/") or {".", ".."} & set(parts) or parts[0] == MANIFEST:
+            raise InvalidArgumentError("files.path", f"{path!r} is no path within a dataset")
+        target = self._folder.joinpath(*parts)
+        if not target.parent.resolve().is_relative_to(self._folder.resolve()):
+            raise InvalidArgumentError("files.path", f"{path!r} leads out of {self._folder} by a link")
+        return target
+
+    def _known(self) -> dict[str, str]:
+        """Paths of earlier exports, each with the mark that its file had when it was written."""
+        if not self._manifest.is_file():
+            return {}
+        try:
+            files = json.loads(self._manifest.read_text())["files"]
+            return {str(path): str(mark) for path, mark in files.items()}
+        except (ValueError, KeyError, AttributeError, TypeError):
+            raise InvalidArgumentError("folder", f"{self._manifest} is damaged; remove it or the dataset") from None
+
+    def _missing(
+        self, wanted: Mapping[str, ExportedFile], targets: Mapping[str, Path], known: Mapping[str, str]
+    ) -> list[ExportedFile]:
+        missing = []
+        for path, file in wanted.items():
+            target = targets[path]
+            if not target.exists():
+                missing.append(file)
+            elif not target.is_file() or not _is_there(target, file.artifact.sha256, known.get(path, "")):
+                if path not in known:
+                    raise InvalidArgumentError(
+                        "folder", f"{target} is in the way and of no earlier export; name another folder, or remove it"
+                    )
+                missing.append(file)
+        return missing
+
+    async def _download(
+        self,
+        missing: list[ExportedFile],
+        targets: Mapping[str, Path],
+        downloads: _Downloads,
+        on_progress: OnProgress | None,
+    ) -> None:
+        gate, num_done = asyncio.Semaphore(_NUM_DOWNLOADS_AT_ONCE), 0
+
+        async def fetch(file: ExportedFile) -> None:
+            nonlocal num_done
+            async with gate:
+                await downloads.download(file.artifact, targets[file.path])
+            num_done += 1
+            if on_progress:
+                on_progress(ProgressEvent("download", num_done, len(missing)))
+
+        fetching = [asyncio.create_task(fetch(file)) for file in missing]
+        try:
+            await asyncio.gather(*fetching)
+        finally:
+            for task in fetching:
+                task.cancel()
+
+    def _finish(self, files: Iterable[ExportedFile], targets: Mapping[str, Path], gone: list[str]) -> None:
+        for path in gone:
+            self._remove(self._inside(path))
+        self._name({file.path: _mark(targets[file.path], file.artifact.sha256) for file in files})
+
+    def _remove(self, target: Path) -> None:
+        target.unlink(missing_ok=True)
+        folder = target.parent
+        while folder != self._folder and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
+
+    def _name(self, files: Mapping[str, str]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        incoming = self._manifest.with_name(MANIFEST + ".incoming")
+        incoming.write_text(json.dumps({"version": 1, "files": files}, indent=0))
+        incoming.replace(self._manifest)
+
+
+def _mark(path: Path, sha256: str) -> str:
+    """What tells that a file is still the one that was written, without reading it."""
+    status = path.stat()
+    return f"{sha256} {status.st_size} {status.st_mtime_ns}"
+
+
+def _is_there(path: Path, sha256: str, mark: str) -> bool:
+    if mark and mark == _mark(path, sha256):
+        return True
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256

@@ -1,0 +1,133 @@
+"""`export`: runs as a dataset in a folder."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from lumenmill.orchestrator.v1 import run_pb2
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from lumenmill_client._dataset_folder import SavedDataset
+from lumenmill_client._events import OnProgress, ProgressEvent
+from lumenmill_client.command._context import AsJson
+from lumenmill_client.command._dataset_contents import opening_lines, samples_by_split
+from lumenmill_client.command._output import notes, print_json, print_text, to_dict
+from lumenmill_client.command._runs import RunId
+
+__all__ = ["register"]
+
+
+class _Format(StrEnum):
+    PARQUET = "parquet"
+    IMAGEFOLDER = "imagefolder"
+    WEBDATASET = "webdataset"
+    VIDEOX_FUN = "videox-fun"
+    DIFFSYNTH = "diffsynth"
+
+
+class _SplitBy(StrEnum):
+    SCENE = "scene"
+    SCENE_AND_ENVIRONMENT_MAP = "scene-and-environment-map"
+
+
+_STAGES: Mapping[str, str] = {"write": "reading samples", "download": "writing files"}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(export)
+
+
+def export(
+    context: typer.Context,
+    run_id: RunId,
+    more_run_ids: Annotated[
+        list[str] | None, typer.Argument(help="Further runs whose samples go into the same dataset.")
+    ] = None,
+    form: Annotated[_Format, typer.Option("--format", "-f", help="Form of the dataset.")] = _Format.PARQUET,
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to", "--out", "-o", help="Folder of the dataset; an earlier export in it is brought up to date."
+        ),
+    ] = Path("dataset"),
+    commercial: Annotated[
+        bool, typer.Option("--commercial", help="Only samples whose every term is known to allow commercial use.")
+    ] = False,
+    split_by: Annotated[
+        _SplitBy, typer.Option("--split-by", help="What samples of different splits may not share.")
+    ] = _SplitBy.SCENE_AND_ENVIRONMENT_MAP,
+    embed_media: Annotated[
+        bool,
+        typer.Option("--embed-media/--no-embed-media", help="Put media into Parquet files, or refer to the store."),
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Write the accepted samples of runs as a dataset. Again, it writes only what has changed.
+
+    Example: lumenmill export demo-20260101-120000 --format imagefolder --to dataset
+    """
+    with context.obj.client() as client, _bar() as on_progress:
+        saved = client.export_to(
+            run_id,
+            to,
+            more_run_ids=more_run_ids or [],
+            export_format=run_pb2.ExportFormat.Value(f"EXPORT_FORMAT_{form.name}"),
+            embed_media=embed_media,
+            for_commercial_use=commercial,
+            split_rule=run_pb2.SplitRule.Value(f"SPLIT_RULE_{split_by.name}"),
+            on_progress=on_progress,
+        )
+    counts, lines = samples_by_split(saved), opening_lines(saved, form)
+    if as_json:
+        print_json(_document(saved, counts, lines))
+    else:
+        print_text("\n".join(_summary(saved, counts, lines)))
+    if not saved.result.num_samples:
+        notes.print("no sample of these runs goes into the dataset")
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _bar() -> Iterator[OnProgress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=notes, transient=True) as progress:
+        tasks = {stage: progress.add_task(text, total=None, visible=False) for stage, text in _STAGES.items()}
+
+        def tell(event: ProgressEvent) -> None:
+            if event.stage in tasks:
+                progress.update(tasks[event.stage], completed=event.step, total=event.total or None, visible=True)
+
+        yield tell
+
+
+def _summary(saved: SavedDataset, counts: Mapping[str, int], lines: list[str]) -> Iterator[str]:
+    result = saved.result
+    by_split = ", ".join(f"{number} {split}" for split, number in counts.items())
+    yield f"{result.num_samples} samples in {saved.folder}" + (f": {by_split}" if by_split else "")
+    if result.num_withheld:
+        yield f"{result.num_withheld} withheld: their scene and environment map belong to different splits"
+    if result.num_unsuited:
+        yield f"{result.num_unsuited} left out: the form has no place for them"
+    if result.num_refused:
+        yield f"{result.num_refused} refused by terms of use:"
+    for refusal in result.refusals:
+        licence = refusal.licence
+        yield f"  {licence.subject} ({licence.spdx_id or 'no licence named'}): {refusal.reason}, {refusal.num_samples}"
+    yield f"{saved.num_written} files written, {saved.num_kept} kept as they were, {saved.num_removed} removed"
+    yield from lines
+
+
+def _document(saved: SavedDataset, counts: Mapping[str, int], lines: list[str]) -> dict[str, Any]:
+    return {
+        **to_dict(saved.result),
+        "folder": str(saved.folder.absolute()),
+        "num_samples_by_split": dict(counts),
+        "num_files_written": saved.num_written,
+        "num_files_kept": saved.num_kept,
+        "num_files_removed": saved.num_removed,
+        "open_with": lines,
+    }

@@ -1,0 +1,120 @@
+"""A folder is made equal to an export, and nothing else in it or around it is touched."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.orchestrator.v1.run_pb2 import ExportedFile, ExportResult
+from lumenmill_client._dataset_folder import MANIFEST, DatasetFolder
+from lumenmill_common.errors import InvalidArgumentError, UnavailableError
+
+
+class Downloads:
+    """Gives out what was put in, and remembers what was asked for."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.breaks_at = ""
+
+    def result(self, **files: str) -> ExportResult:
+        """An export of files with these texts; `__` in names stands for `/`, and a `.txt` is added."""
+        exported = []
+        for name, text in files.items():
+            sha256 = hashlib.sha256(text.encode()).hexdigest()
+            self.data[sha256] = text.encode()
+            exported.append(ExportedFile(path=name.replace("__", "/") + ".txt", artifact=Artifact(sha256=sha256)))
+        return ExportResult(files=exported)
+
+    async def download(self, artifact: Artifact | str, path: str | Path) -> Path:
+        assert isinstance(artifact, Artifact)
+        if artifact.sha256 == self.breaks_at:
+            raise UnavailableError("the connection broke")
+        self.asked.append(artifact.sha256)
+        return _put(Path(path), self.data[artifact.sha256].decode())
+
+
+def _put(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+
+
+async def test_only_what_differs_is_written_and_what_is_gone_is_removed(tmp_path: Path) -> None:
+    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d")
+    first = await folder.save(downloads.result(a="1", sub__b="2", sub__c="3"), downloads)
+    assert (first.num_written, first.num_kept, first.num_removed) == (3, 0, 0)
+    _put(tmp_path / "d/notes.txt", "mine")
+    downloads.asked.clear()
+    again = await folder.save(downloads.result(a="1", other__b="22"), downloads)
+    assert (again.num_written, again.num_kept, again.num_removed) == (1, 1, 2)
+    assert len(downloads.asked) == 1
+    assert _texts(tmp_path / "d") == {"a.txt": "1", "other/b.txt": "22", "notes.txt": "mine"}
+    assert not (tmp_path / "d/sub").exists()
+
+
+async def test_a_file_that_was_spoilt_is_written_again(tmp_path: Path) -> None:
+    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d")
+    result = downloads.result(a="1", b="2")
+    await folder.save(result, downloads)
+    _put(tmp_path / "d/a.txt", "?")
+    assert (await folder.save(result, downloads)).num_written == 1
+    assert _texts(tmp_path / "d") == {"a.txt": "1", "b.txt": "2"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../out.txt", "/etc/out.txt", "a/../../out.txt", "a//b.txt", "./a.txt", "", "a\\b.txt", "C:a.txt", MANIFEST, "a/"],
+)
+async def test_paths_that_lead_out_are_refused_before_anything_is_written(tmp_path: Path, path: str) -> None:
+    downloads = Downloads()
+    result = downloads.result(good="1", bad="2")
+    result.files[1].path = path
+    with pytest.raises(InvalidArgumentError, match="path"):
+        await DatasetFolder(tmp_path / "d").save(result, downloads)
+    assert not downloads.asked and not _texts(tmp_path)
+
+
+async def test_links_and_damaged_manifests_lead_nowhere(tmp_path: Path) -> None:
+    downloads = Downloads()
+    (tmp_path / "d").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "d/sub").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InvalidArgumentError, match="by a link"):
+        await DatasetFolder(tmp_path / "d").save(downloads.result(sub__a="1"), downloads)
+    victim = _put(tmp_path / "victim.txt", "mine")
+    (tmp_path / "d" / MANIFEST).write_text('{"files": {"../victim.txt": ""}}')
+    with pytest.raises(InvalidArgumentError):
+        await DatasetFolder(tmp_path / "d").save(downloads.result(a="1"), downloads)
+    assert victim.read_text() == "mine"
+
+
+async def test_files_of_others_are_in_the_way_unless_they_are_the_same(tmp_path: Path) -> None:
+    downloads = Downloads()
+    _put(tmp_path / "d/a.txt", "1")
+    mine = _put(tmp_path / "d/b.txt", "mine")
+    with pytest.raises(InvalidArgumentError, match="in the way"):
+        await DatasetFolder(tmp_path / "d").save(downloads.result(a="1", b="2"), downloads)
+    assert mine.read_text() == "mine"
+    assert (await DatasetFolder(tmp_path / "d").save(downloads.result(a="1"), downloads)).num_kept == 1
+
+
+async def test_an_export_that_broke_off_is_taken_up(tmp_path: Path) -> None:
+    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d")
+    result = downloads.result(a="1", b="2")
+    downloads.breaks_at = result.files[1].artifact.sha256
+    with pytest.raises(UnavailableError):
+        await folder.save(result, downloads)
+    downloads.breaks_at = ""
+    changed = downloads.result(a="11", b="2")
+    assert (await folder.save(changed, downloads)).num_written == 2
+    assert _texts(tmp_path / "d") == {"a.txt": "11", "b.txt": "2"}

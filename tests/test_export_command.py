@@ -1,0 +1,72 @@
+"""`lumenmill export` as a person uses it, with photographs whose terms were stated at the upload."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mesh_command import Command
+from PIL import Image
+
+_RECIPE = """\
+lumenmill: 1
+name: photos
+parameters:
+  photos: {type: "list[artifact]"}
+source: {items: "${params.photos}"}
+nodes:
+  caption: {call: captioner.Caption, model: photometric, with: {subject: {media: "${item}"}}}
+samples:
+  photo: {kind: image, media: {image: "${item}"}, caption: "${caption.text}"}
+"""
+
+
+@pytest.fixture(scope="module")
+def photos(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three crops of one photograph, as files of three photographs."""
+    folder = tmp_path_factory.mktemp("photos")
+    paths = [folder / f"{number}.png" for number in range(3)]
+    with Image.open(photo) as image:
+        for number, path in enumerate(paths):
+            image.crop((64 * number, 0, 64 * number + 256, 256)).save(path)
+    return paths
+
+
+def _run(lumenmill: Command, folder: Path, *arguments: str) -> str:
+    (folder / "photos.yaml").write_text(_RECIPE)
+    answer = lumenmill("run", str(folder / "photos.yaml"), "--json", *arguments)
+    assert answer.returncode == 0, answer.stderr
+    return str(json.loads(answer.stdout)["id"])
+
+
+def test_an_export_is_brought_up_to_date(lumenmill: Command, photos: list[Path], tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    to = ["--format", "imagefolder", "--to", str(tmp_path / "d")]
+    first_run = _run(lumenmill, tmp_path, "--set", f"photos=@{photos[0]},@{photos[1]}")
+    first = json.loads(lumenmill("export", first_run, *to, "--json").stdout)
+    assert sum(first["num_samples_by_split"].values()) == int(first["num_samples"]) == 2
+    again = lumenmill("export", first_run, *to)
+    assert "0 files written, " in again.stdout and "2 samples" in again.stdout
+    assert f"datasets.load_dataset('imagefolder', data_dir='{tmp_path}/d/images')" in again.stdout
+    second_run = _run(lumenmill, tmp_path, "--set", f"photos=@{photos[0]},@{photos[2]}")
+    more = json.loads(lumenmill("export", first_run, second_run, *to, "--json").stdout)
+    assert int(more["num_samples"]) == 3, "the photograph of both runs goes in once"
+    assert 2 <= more["num_files_written"] <= 3 and not more["num_files_removed"]
+    opened = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "d/images"), cache_dir=str(tmp_path / "c"))
+    assert sum(split.num_rows for split in opened.values()) == 3
+    smaller = json.loads(lumenmill("export", first_run, *to, "--json").stdout)
+    assert smaller["num_files_removed"] >= 1
+
+
+def test_only_stated_terms_pass_the_gate(lumenmill: Command, photos: list[Path], tmp_path: Path) -> None:
+    setting = ["--set", f"photos=@{photos[0]}"]
+    stated = _run(lumenmill, tmp_path, *setting, "--licence", "CC0-1.0")
+    unstated = _run(lumenmill, tmp_path, *setting)
+    gate = ["--commercial", "--format", "videox-fun"]
+    passed = lumenmill("export", stated, *gate, "--to", str(tmp_path / "stated"))
+    assert passed.returncode == 0 and "1 samples" in passed.stdout, passed.stderr
+    refused = lumenmill("export", unstated, *gate, "--to", str(tmp_path / "unstated"))
+    assert refused.returncode == 2 and "0.png (LicenseRef-not-stated) terms are not known" in refused.stderr
+    assert not (tmp_path / "unstated").exists()
+    both = lumenmill("export", unstated, stated, *gate, "--to", str(tmp_path / "both"))
+    assert "1 refused by terms of use:\n  0.png (LicenseRef-not-stated): terms are not known, 1\n" in both.stdout
+    assert lumenmill("run", str(tmp_path / "photos.yaml"), *setting, "--licence", "my own").returncode == 2
