@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,26 +73,41 @@ class Done:
 class Fleet:
     """The processes, and what they have done."""
 
-    def __init__(self, folder: Path, step_s: float, failure_rate: float = 0.0, **orchestrator: str) -> None:
-        self.folder, self.store_url = folder, f"file://{folder}/store"
-        self.parts: dict[str, Part] = {}
+    def __init__(
+        self,
+        folder: Path,
+        step_s: float,
+        failure_rate: float = 0.0,
+        store: Path | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        """`store` is its folder, by default one in `folder`; `environment` is for all parts."""
+        self.folder, self.parts = folder, dict[str, Part]()
+        more = {"LUMENMILL_STORE_URL": f"file://{store or folder / 'store'}"} | (environment or {})
         for name in MODELS:
             address = _free_address()
             files = [str(folder / f"{name}.json"), str(folder / f"{name}.made")]
-            command = [sys.executable, str(_TINY), self.store_url, *files, str(step_s), "--listen", address]
+            command = [
+                sys.executable,
+                str(_TINY),
+                more["LUMENMILL_STORE_URL"],
+                *files,
+                str(step_s),
+                "--listen",
+                address,
+            ]
             command += ["--failure-rate", str(failure_rate), "--keep-results-over-s", "0", "--drain-s", "20"]
-            self._add(name, command, {}, address)
+            self._add(name, command, more, address)
         address = _free_address()
-        environment = {
+        settings = {
             "LUMENMILL_LISTEN_ADDRESS": address,
             "LUMENMILL_METRICS_ADDRESS": "",
             "LUMENMILL_ADDRESS_FILE": str(folder / f"{ORCHESTRATOR}.json"),
-            "LUMENMILL_STORE_URL": self.store_url,
             "LUMENMILL_DATABASE_URL": f"sqlite:///{folder}/orchestrator.sqlite",
             "LUMENMILL_MODELS": json.dumps({name: self.parts[name].address for name in MODELS}),
-            **orchestrator,
+            **more,
         }
-        self._add(ORCHESTRATOR, [sys.executable, "-m", "lumenmill_orchestrator"], environment, address)
+        self._add(ORCHESTRATOR, [sys.executable, "-m", "lumenmill_orchestrator"], settings, address)
 
     def _add(self, name: str, command: list[str], environment: dict[str, str], address: str) -> None:
         self.parts[name] = Part(
@@ -163,12 +177,10 @@ class Fleet:
 
     def done_more_than_once(self) -> dict[str, list[Done]]:
         """Calls that were done again, by request id."""
-        num_done = Counter(done.request_id for done in self.done())
-        return {
-            request_id: [done for done in self.done() if done.request_id == request_id]
-            for request_id, number in num_done.items()
-            if number > 1
-        }
+        lives: dict[str, list[Done]] = {}
+        for done in self.done():
+            lives.setdefault(done.request_id, []).append(done)
+        return {request_id: each for request_id, each in lives.items() if len(each) > 1}
 
     def close(self) -> None:
         """Kills whatever lives."""
