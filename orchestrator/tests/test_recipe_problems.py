@@ -61,6 +61,14 @@ def test_several_problems_are_told_at_once() -> None:
     assert len(_problems(text)) >= 2
 
 
+def test_wrong_parameters_do_not_hide_what_is_wrong_with_the_graph() -> None:
+    found = _problems(SMALL.replace("light: ${item.light}", "lihgt: ${item.light}"), {"num_sets": -1})
+    assert any("must be at least 0" in problem for problem in found) and any(
+        "did you mean `light`" in problem for problem in found
+    )
+    assert len(found) == 2, "one problem each, and nothing that follows from them"
+
+
 def test_a_cycle_is_named() -> None:
     text = SMALL.replace("scene: ${item.scene}", "scene: ${item.scene}\n      negative_prompt: ${caption.text}")
     assert any("nodes wait for each other" in problem and "`caption`" in problem for problem in _problems(text))
@@ -85,6 +93,17 @@ def test_a_model_that_lacks_the_contract_is_told() -> None:
     model = model_pb2.Model(contracts=["lumenmill.captioner.v1.CaptionerService"])
     checked = check_recipe(ONE_IMAGE, "r.yaml", {}, {"tiny": KnownModel("tiny", model)})
     assert "does not keep `lumenmill.imager.v1.ImagerService`" in checked.problems[0].message
+
+
+@pytest.mark.parametrize("preset", ["fats", "${params.prompt}"])
+def test_a_preset_that_the_model_lacks_is_told_before_anything_runs(preset: str) -> None:
+    model = model_pb2.Model(contracts=["lumenmill.imager.v1.ImagerService", "lumenmill.captioner.v1.CaptionerService"])
+    model.presets.add(name="fast")
+    text = ONE_IMAGE.replace("with: {prompt:", f'with: {{preset: "{preset}", prompt:')
+    checked = check_recipe(text, "r.yaml", {"prompt": "fats"}, {"tiny": KnownModel("tiny", model)})
+    assert [problem.message for problem in checked.problems] == [
+        "model `tiny` has no preset `fats`; did you mean `fast`?"
+    ]
 
 
 @pytest.mark.parametrize(

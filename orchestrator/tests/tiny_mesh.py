@@ -49,7 +49,10 @@ class TinyFamily:
 
     def describe(self) -> model_pb2.Model:
         licence = artifact_pb2.Licence(subject="tiny", spdx_id="CC0-1.0", allows_commercial_use=True)
-        return model_pb2.Model(family="tiny", name="tiny", revision=self.revision, licences=[licence], device="cpu")
+        presets = [model_pb2.Preset(name=name) for name in ("fast", "balanced", "quality")]
+        return model_pb2.Model(
+            family="tiny", name="tiny", revision=self.revision, licences=[licence], device="cpu", presets=presets
+        )
 
     def work(self, call: str, request: Any, make: Callable[[Any], Message]) -> Work:
         return Work(lambda job: self._run(call, request, make, job))

@@ -57,9 +57,10 @@ def _compile(
     problems.unknown_keys(document, (*_TOP_KEYS, *_PIPELINE_KEYS))
     _check_version(document, problems)
     declared = compile_parameters(document.get("parameters"), problems)
-    values = resolve_parameters(declared, given, problems)
     if problems.found:
         return None
+    # Values that are wrong are told, and stood in for, so that what is wrong with the graph is told with them.
+    values = resolve_parameters(declared, given, problems)
     models = {name: known.model or model_pb2.Model() for name, known in known_models.items()}
     types: dict[str, ValueType] = {
         "params": record_type({name: parameter.type for name, parameter in declared.items()}),

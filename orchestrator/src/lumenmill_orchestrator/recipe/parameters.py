@@ -1,7 +1,7 @@
 """Parameters of a recipe: declared with a type, a default and bounds; checked before anything runs."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,16 @@ class Parameter:
         if len(value) > _LARGEST_LIST:
             raise ValueError(f"has {len(value)} elements; at most {_LARGEST_LIST} are taken")
         return [self._parse_one(element) for element in value]
+
+    def stand_in(self) -> Any:
+        """A value of the type, for checks that go on although the real one is wrong."""
+        if self.type.is_list:
+            return []
+        if self.choices:
+            return self.choices[0]
+        if self.minimum is not None:
+            return _PARSERS[self.type.kind](max(self.minimum, 0.0))
+        return _STAND_INS[self.type.kind]()
 
     def _parse_one(self, value: Any) -> Any:
         parsed = _PARSERS[self.type.kind](value)
@@ -107,6 +117,14 @@ _PARSERS = {
     TypeKind.MESSAGE: _parse_artifact,
 }
 
+_STAND_INS: dict[TypeKind, Callable[[], Any]] = {
+    TypeKind.INT: int,
+    TypeKind.FLOAT: float,
+    TypeKind.STRING: str,
+    TypeKind.BOOL: bool,
+    TypeKind.MESSAGE: artifact_pb2.Artifact,
+}
+
 
 def compile_parameters(where: Located | None, problems: Problems) -> dict[str, Parameter]:
     """Compile `parameters:`."""
@@ -159,7 +177,8 @@ def _bound(where: Located | None, problems: Problems) -> float | None:
 def resolve_parameters(
     declared: Mapping[str, Parameter], given: Mapping[str, Any], problems: Problems
 ) -> dict[str, Any]:
-    """The values in effect: what was given, over the defaults. Notes a problem for each that is wrong or absent."""
+    """The values in effect: what was given, over the defaults. Notes a problem for each that is wrong or absent; some
+    value of its type then stands for it."""
     values = {name: parameter.default for name, parameter in declared.items() if parameter.has_default}
     for name, value in given.items():
         parameter = declared.get(name)
@@ -173,4 +192,4 @@ def resolve_parameters(
     for name, parameter in declared.items():
         if name not in values and name not in given:
             problems.add(parameter.where, f"parameter `{name}` has no default; give it a value")
-    return values
+    return {name: parameter.stand_in() for name, parameter in declared.items()} | values

@@ -188,6 +188,7 @@ class PipelineCompiler:
             return None
         compiler = RequestCompiler(types, self._problems)
         request = compiler.message(body.get("with"), method.request, without=frozenset({"job"}))
+        self._check_preset(body, model)
         own_result = message_type(method.result)
         gate_compiler = RequestCompiler({**types, "result": own_result}, self._problems)
         when = body.get("when")
@@ -231,6 +232,20 @@ class PipelineCompiler:
             kept = ", ".join(f"`{contract}`" for contract in known.model.contracts)
             self._problems.add(given, f"model `{value}` does not keep `{method.contract}`; it keeps {kept or 'none'}")
         return value
+
+    def _check_preset(self, body: Located, model: str) -> None:
+        """A preset that can be known before the run is one of the model's."""
+        given, known = body.get("with"), self._known_models.get(model)
+        where = given.get("preset") if given is not None and given.is_mapping else None
+        if where is None or known is None or known.model is None:
+            return
+        path = whole_reference(where.value)
+        if path is not None and not path.startswith("params."):
+            return
+        preset = where.value if path is None else self._constant(given, "preset") if given is not None else None
+        names = [each.name for each in known.model.presets]
+        if isinstance(preset, str) and preset and "${" not in preset and preset not in names:
+            self._problems.add(where, f"model `{model}` has no preset `{preset}`{did_you_mean(preset, names)}")
 
     def _flag(self, body: Located, key: str) -> bool:
         given = body.get(key)
