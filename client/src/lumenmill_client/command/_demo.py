@@ -86,7 +86,8 @@ def _exported(client: Client, run: run_pb2.Run, folder: Path) -> Path:
     if not (folder / MANIFEST).exists():
         for old in (folder / "data").glob("*.parquet"):
             old.unlink()  # of a demo that did not name its files yet
-    return client.export_to(run.id, folder).folder
+    # A demo has few scenes under the same few maps: parting those too would leave much of it out.
+    return client.export_to(run.id, folder, split_rule=run_pb2.SPLIT_RULE_SCENE).folder
 
 
 def _summary(run: run_pb2.Run, out: Path, dataset: Path | None, duration_s: float) -> dict[str, Any]:

@@ -1,0 +1,52 @@
+"""Every example of the guide to datasets runs as it stands, beside datasets in folders named as their forms."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_orchestrator.exporters import FORMS
+from lumenmill_orchestrator.exporters.columns import SCHEMA
+
+from .synthetic import Archive, clip_sample, image_sample
+
+_GUIDE = (Path(__file__).parents[2] / "docs" / "exports.md").read_text()
+_EXAMPLES = re.findall(r"```python\n(.*?)```", _GUIDE, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("datasets")
+    archive = Archive(folder / "archive")
+    for scene in range(40):
+        archive.add([image_sample(archive, "run", scene, number) for number in range(2)])
+        archive.add([clip_sample(archive, "run", scene, 0)])
+    for value in FORMS:
+        name = run_pb2.ExportFormat.Name(value).removeprefix("EXPORT_FORMAT_")  # type: ignore[arg-type]
+        asyncio.run(archive.export("run", name, folder / name.lower().replace("_", "-"), embed_media=True))
+    archive.close()
+    return folder
+
+
+def test_the_examples_of_the_guide_run(datasets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(datasets / "cache"))
+    # In one process: most of the time goes into importing their libraries.
+    told = [f"{example}\nprint('example {number} ran')\n" for number, example in enumerate(_EXAMPLES)]
+    command = [sys.executable, "-c", "\n".join(told)]
+    examples = subprocess.run(command, cwd=datasets, check=False, capture_output=True, text=True, timeout=100)
+    assert examples.returncode == 0, examples.stderr
+    assert len(_EXAMPLES) == 6 and examples.stdout.endswith("example 5 ran\n")
+
+
+def test_every_column_is_explained() -> None:
+    def explained() -> Iterator[str]:
+        for cell in re.findall(r"^\| (`.*?) \|", _GUIDE, re.MULTILINE):
+            yield from re.findall(r"`([a-z0-9_]+)`", cell)
+
+    names = set(explained())
+    missing = {name for name in SCHEMA.names if name not in names}
+    assert all(name.startswith("measured_") for name in missing), missing
