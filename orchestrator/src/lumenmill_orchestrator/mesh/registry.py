@@ -1,6 +1,7 @@
 """Which models there are, where they answer, and what they say about themselves."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from lumenmill_orchestrator.contracts import Method, message_class
 
 __all__ = ["Mesh", "MeshModel", "parse_addresses"]
 
-_REFRESH_S = 2.0
+_REFRESH_S = 0.5
 _FRESH_S = 10.0
 _ANSWER_WITHIN_S = 3.0
 _log = get_logger(__name__)
@@ -34,10 +35,16 @@ class MeshModel:
     name: str
     address: str
     channel: grpc.aio.Channel
-    ready: bool = False
+    serving: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while it answers and says that it serves."""
     model: model_pb2.Model | None = None
     asked_at_s: float = 0.0
     stubs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it answers and says that it serves, as far as is known."""
+        return self.serving.is_set()
 
     def stub(self, method: Method) -> Any:
         """The callable of a server-streaming RPC."""
@@ -110,7 +117,14 @@ class Mesh:
         """Ask a model again before its next call, because a call to it broke."""
         entry = self._models.get(name)
         if entry is not None:
-            entry.ready = False
+            entry.serving.clear()
+
+    async def until_serving(self, name: str, longest_s: float) -> None:
+        """Return as soon as a model serves (again), or after some seconds."""
+        entry = self._models.get(name)
+        waiting = asyncio.sleep(longest_s) if entry is None else entry.serving.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(waiting, longest_s)
 
     async def cancel_job(self, name: str, request_id: str) -> None:
         """End a job for good; a model that does not answer has no job to end."""
@@ -178,11 +192,13 @@ class Mesh:
             status = await call_unary(health.Check, health_pb2.HealthCheckRequest(), timeout_s=_ANSWER_WITHIN_S)
             answer = await call_unary(models.GetModel, model_pb2.GetModelRequest(), timeout_s=_ANSWER_WITHIN_S)
         except LumenmillError:
-            entry.ready = False
+            entry.serving.clear()
             return
-        entry.model = answer.model
-        entry.ready = status.status == health_pb2.HealthCheckResponse.SERVING
-        entry.asked_at_s = time.monotonic()
+        entry.model, entry.asked_at_s = answer.model, time.monotonic()
+        if status.status == health_pb2.HealthCheckResponse.SERVING:
+            entry.serving.set()
+        else:
+            entry.serving.clear()
 
 
 def parse_addresses(text: str) -> dict[str, str]:

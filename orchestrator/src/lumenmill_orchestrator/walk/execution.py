@@ -22,6 +22,8 @@ from lumenmill_orchestrator.walk.patience import Patience, backoff_s
 __all__ = ["Computation", "NodeExecutor", "Turn"]
 
 _ONCE = RetryPolicy(max_attempts=1)
+# Part of the wait that is left when a model that was away says that it serves again.
+_SETTLE = 0.2
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class NodeExecutor:
                 delay_s = backoff_s(attempt, error)
                 if time.monotonic() + delay_s > give_up_s:
                     return error
-                await asyncio.sleep(delay_s)
+                await self._mesh.until_serving(name, delay_s)
 
     def unmade(self, node: Node, error: LumenmillError) -> Computation:
         """What stands for a computation that was never asked for."""
@@ -226,6 +228,14 @@ class NodeExecutor:
             delay_s = patience.delay_s(error)
             if delay_s is None:
                 return error, num_attempts
-            if isinstance(error, UnavailableError):
-                self._mesh.doubt(node.model)
-            await asyncio.sleep(delay_s)
+            await self._pause(node.model, error, delay_s)
+
+    async def _pause(self, model: str, error: LumenmillError, delay_s: float) -> None:
+        """Wait before the next attempt; for a model that is away no longer than until it serves again."""
+        if isinstance(error, UnavailableError):
+            self._mesh.doubt(model)
+            since_s = time.monotonic()
+            await self._mesh.until_serving(model, delay_s)
+            # One that says that it serves and yet refuses is not asked again at once.
+            delay_s = min(delay_s - (time.monotonic() - since_s), max(error.retry_delay_s, delay_s * _SETTLE))
+        await asyncio.sleep(max(delay_s, 0.0))
