@@ -109,7 +109,7 @@ async def test_intrinsics_reconstruct_the_picture(studio: Any) -> None:
     assert np.allclose(lengths[seen], 1, atol=5e-3)
     assert (normals[seen][:, 2] > -0.05).mean() > 0.99
     assert set(np.unique(data[kind.INTRINSIC_KIND_INSTANCE_MASK])) >= {1.0, 2.0}
-    assert maps[kind.INTRINSIC_KIND_DEPTH].exact
+    assert all(entry.exact for entry in maps.values())
     assert all(entry.preview.media_type == "image/png" for entry in maps.values())
 
 

@@ -71,9 +71,7 @@ class Decomposition:
             buffers = self.engine.buffers(scene.data, view)
             if intrinsics.LIT_KINDS.intersection(kinds):
                 linear = exr.as_half(render(self.engine, scene, view, lighting, job))
-                shading = exr.as_half(
-                    intrinsics.shading_of(render(self.engine, scene, view, lighting, job, shading=True), buffers.albedo)
-                )
+                shading = exr.as_half(render(self.engine, scene, view, lighting, job, shading=True))
         with job.stage("encode"):
             exposure_ev = tonemap.auto_exposure_ev(linear) if linear is not None else 0.0
             maps = intrinsics.maps_of(kinds, buffers, linear, shading)
@@ -152,11 +150,10 @@ class Decomposition:
     ) -> None:
         lit = bool(intrinsics.LIT_KINDS.intersection(kinds))
         pictures = rendered(self.engine, scene, frames, job) if lit else iter([None] * len(frames))
-        stand_ins = rendered(self.engine, scene, frames, job, shading=True) if lit else iter([None] * len(frames))
-        for index, (frame, linear, stand_in) in enumerate(zip(frames, pictures, stand_ins, strict=True)):
+        shadings = rendered(self.engine, scene, frames, job, shading=True) if lit else iter([None] * len(frames))
+        for index, (frame, linear, shading) in enumerate(zip(frames, pictures, shadings, strict=True)):
             job.progress("render", index, len(frames))
             buffers = self.engine.buffers(scene.data, frame.view)
-            shading = None if stand_in is None else intrinsics.shading_of(stand_in, buffers.albedo)
             for kind, data in intrinsics.maps_of(kinds, buffers, linear, shading).items():
                 sinks[kind].add(index, data, intrinsics.preview(kind, data, exposure_ev))
 
@@ -191,5 +188,5 @@ class _MapSink:
             data=store.put_file(self._zip_path, "application/zip"),
             preview=put_clip(store, self._clip_path, self._size_px, num_frames, self._fps),
             preview_encoding=intrinsics.ENCODINGS[self._kind],
-            exact=self._kind not in intrinsics.ESTIMATED_KINDS,
+            exact=True,
         )

@@ -25,9 +25,6 @@ SHADING, RESIDUAL = IntrinsicKind.INTRINSIC_KIND_SHADING, IntrinsicKind.INTRINSI
 INSTANCE_MASK = IntrinsicKind.INTRINSIC_KIND_INSTANCE_MASK
 ALL_KINDS = (ALBEDO, NORMALS, DEPTH, ROUGHNESS, METALLIC, SHADING, RESIDUAL, INSTANCE_MASK)
 LIT_KINDS = frozenset({SHADING, RESIDUAL})
-# Traced with Lambertian stand-ins of the same base colour, so that caustics and glossy interreflections are missing
-# in them.
-ESTIMATED_KINDS = LIT_KINDS
 
 ENCODINGS: dict[int, str] = {
     ALBEDO: "srgb",
@@ -40,13 +37,6 @@ ENCODINGS: dict[int, str] = {
     INSTANCE_MASK: "palette",
 }
 _EXACT_IN_SINGLE = frozenset({DEPTH, INSTANCE_MASK})
-_LEAST_ALBEDO = 0.01
-
-
-def shading_of(stand_in_hw3: Image, albedo_hw3: Image) -> Image:
-    """Irradiance over π from the picture of the Lambertian stand-ins; 0 where there is no diffuse surface."""
-    lit = albedo_hw3.max(axis=2, keepdims=True) > _LEAST_ALBEDO
-    return np.where(lit, stand_in_hw3 / np.maximum(albedo_hw3, _LEAST_ALBEDO), 0).astype(np.float32)
 
 
 def maps_of(
@@ -82,7 +72,7 @@ def put_map(store: ArtifactStore, kind: int, data_hwc: Image, exposure_ev: float
         data=data,
         preview=shown,
         preview_encoding=ENCODINGS[kind],
-        exact=kind not in ESTIMATED_KINDS,
+        exact=True,
     )
 
 

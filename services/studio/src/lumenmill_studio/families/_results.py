@@ -22,6 +22,8 @@ from lumenmill_studio.media.h264 import CODEC
 from lumenmill_studio.render import tonemap
 
 FAMILY = "studio"
+# Raised whenever equal requests give other results.
+_RESULTS = 2
 GENERATED = Licence(subject="Scenes rendered by lumenmill-studio", spdx_id="CC0-1.0", allows_commercial_use=True)
 
 
@@ -31,8 +33,8 @@ def operator_licence(subject: str) -> Licence:
 
 
 def revision() -> str:
-    """Version of this program and of the renderer."""
-    return f"{version('lumenmill-studio')}+mitsuba{version('mitsuba')}"
+    """Versions of this program, of its results and of the renderer."""
+    return f"{version('lumenmill-studio')}-r{_RESULTS}+mitsuba{version('mitsuba')}"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,9 @@ from lumenmill_studio.light.sources import UnitSource
 # Puts a patch that faces a clear noon sun near irradiance π, sky not counted.
 DAYLIGHT_SCALE = 2.0
 _FAR_RATIO = 600.0
+_BACK_GAP_RATIO = 1e-3
 _DISC_DIAMETER_DEG = 0.5358
+_BLACK = {"bsdf": {"type": "twosided", "material": {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}}}}
 Pixels = Callable[[str], Array]
 
 
@@ -53,6 +55,28 @@ def emitter_of(unit: UnitSource, weight: tuple[float, float, float], subject_rad
     return _environment(harmonics_radiance(unit) * color, 0.0)
 
 
+def back_distance(distance: float) -> float:
+    """Distance of the back of a source whose face is at ``distance``, both in metres: farther behind it than a ray that
+    has passed the face starts anew."""
+    return distance + _BACK_GAP_RATIO * (1 + distance)
+
+
+def back_of(unit: UnitSource, subject_radius: float) -> Any | None:
+    """The black back of a source that is a thing in the scene, right behind its face; ``None`` for all others.
+
+    Where sources are hidden, rays pass their faces. With the back they end there, as they do on a source that is seen.
+    """
+    if unit.kind == "area":
+        return mi.load_dict(
+            {"type": "rectangle", "to_world": _area_place(unit, subject_radius, is_back=True), **_BLACK}
+        )
+    diameter_deg = {"directional": "angular_diameter_deg", "sun": "diameter_deg"}.get(unit.kind)
+    if diameter_deg is None or unit[diameter_deg] <= 0:
+        return None
+    place, _ = _disc_place(unit["azimuth_deg"], unit["elevation_deg"], unit[diameter_deg], subject_radius, is_back=True)
+    return mi.load_dict({"type": "disk", "to_world": place, **_BLACK})
+
+
 def harmonics_radiance(unit: UnitSource) -> Array:
     """Non-negative radiance (64, 128, 3) of a spherical-harmonic unit."""
     if unit.kind == "harmonic":
@@ -73,11 +97,7 @@ def panel(pixels_hw3: Array | None, aspect: float, width: float, distance: float
     ``aspect`` is height over width, both and ``distance`` in metres.
     """
     place = mi.ScalarTransform4f().translate([0, 0, -distance]).scale([width / 2, width / 2 * aspect, 1])
-    shape: dict[str, Any] = {
-        "type": "rectangle",
-        "to_world": place,
-        "bsdf": {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}},
-    }
+    shape: dict[str, Any] = {"type": "rectangle", "to_world": place, **_BLACK}
     if pixels_hw3 is not None:
         shape["emitter"] = {
             "type": "area",
@@ -91,17 +111,24 @@ def panel(pixels_hw3: Array | None, aspect: float, width: float, distance: float
 
 
 def _area(unit: UnitSource, irradiance: Array, subject_radius: float) -> Any:
-    toward = direction(unit["azimuth_deg"], unit["elevation_deg"])
-    distance = unit["distance_ratio"] * subject_radius
-    half_width, half_height = unit["width_ratio"] * subject_radius / 2, unit["height_ratio"] * subject_radius / 2
-    radiance = irradiance / (np.pi * 4 * _corner_factor(half_width / distance, half_height / distance))
-    place = _facing_origin(toward * distance).scale([half_width, half_height, 1])
+    half_width = unit["width_ratio"] / 2 / unit["distance_ratio"]
+    half_height = unit["height_ratio"] / 2 / unit["distance_ratio"]
+    radiance = irradiance / (np.pi * 4 * _corner_factor(half_width, half_height))
     return mi.load_dict(
         {
             "type": "rectangle",
-            "to_world": place,
+            "to_world": _area_place(unit, subject_radius),
             "emitter": {"type": "area", "radiance": {"type": "rgb", "value": [float(v) for v in radiance]}},
         }
+    )
+
+
+def _area_place(unit: UnitSource, subject_radius: float, *, is_back: bool = False) -> Any:
+    distance = unit["distance_ratio"] * subject_radius
+    half_width, half_height = unit["width_ratio"] * subject_radius / 2, unit["height_ratio"] * subject_radius / 2
+    toward = direction(unit["azimuth_deg"], unit["elevation_deg"])
+    return _facing_origin(toward * (back_distance(distance) if is_back else distance)).scale(
+        [half_width, half_height, 1]
     )
 
 
@@ -127,11 +154,8 @@ def _parallel(
                 "irradiance": {"type": "rgb", "value": [float(v) for v in irradiance]},
             }
         )
-    distance = _FAR_RATIO * subject_radius
-    half_angle = np.radians(diameter_deg / 2)
+    place, half_angle = _disc_place(azimuth_deg, elevation_deg, diameter_deg, subject_radius)
     radiance = irradiance / (np.pi * np.sin(half_angle) ** 2)
-    radius = float(distance * np.tan(half_angle))
-    place = _facing_origin(toward * distance).scale([radius, radius, 1])
     return mi.load_dict(
         {
             "type": "disk",
@@ -139,6 +163,17 @@ def _parallel(
             "emitter": {"type": "area", "radiance": {"type": "rgb", "value": [float(v) for v in radiance]}},
         }
     )
+
+
+def _disc_place(
+    azimuth_deg: float, elevation_deg: float, diameter_deg: float, subject_radius: float, *, is_back: bool = False
+) -> tuple[Any, float]:
+    """Place of a far disc, and half the angle that it fills."""
+    distance = _FAR_RATIO * subject_radius
+    half_angle = float(np.radians(diameter_deg / 2))
+    radius = float(distance * np.tan(half_angle))
+    position = direction(azimuth_deg, elevation_deg) * (back_distance(distance) if is_back else distance)
+    return _facing_origin(position).scale([radius, radius, 1]), half_angle
 
 
 def _sunsky(

@@ -11,6 +11,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -19,12 +20,13 @@ import numpy as np
 from lumenmill_common.errors import InvalidArgumentError
 
 from lumenmill_studio.light.basis import Image, Key, PictureCache, weighted_sum
-from lumenmill_studio.light.emitters import ENVIRONMENTS, emitter_of, panel
+from lumenmill_studio.light.emitters import ENVIRONMENTS, back_distance, back_of, emitter_of, panel
 from lumenmill_studio.light.sources import UnitSource, Weighted
 from lumenmill_studio.media.exr import as_half
 from lumenmill_studio.presets import Preset
 from lumenmill_studio.render.camera import Pose
 from lumenmill_studio.render.denoise import Denoiser
+from lumenmill_studio.render.shading import ShadedStage, shade
 from lumenmill_studio.render.stage import AssetParts, Stage
 from lumenmill_studio.render.tracer import (
     Buffers,
@@ -49,6 +51,14 @@ PixelsOf = Callable[[str], Any]
 Weight = tuple[float, float, float]
 WHITE: Weight = (1.0, 1.0, 1.0)
 _NO_PICTURES: Mapping[Key, Image] = MappingProxyType({})
+
+
+class _Purpose(Enum):
+    """What a scene is built for: a picture, or one of the two parts of shading (see :mod:`.shading`)."""
+
+    PICTURE = auto()
+    STAND_INS = auto()
+    BOUNCES = auto()
 
 
 @dataclass(frozen=True)
@@ -156,7 +166,7 @@ class Engine:
         shading: bool = False,
         given: Mapping[Key, Image] = _NO_PICTURES,
     ) -> Image:
-        """The denoised picture (H, W, 3) under one unit source; with ``shading`` that of the Lambertian stand-ins.
+        """The denoised picture (H, W, 3) under one unit source; with ``shading`` the irradiance over π in its place.
 
         ``given`` are the caller's own pictures, taken first and never kept: they are true for that caller alone.
         """
@@ -205,14 +215,32 @@ class Engine:
     def _traced(
         self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, shading: bool
     ) -> Image:
-        scene = self._scene(
-            spec_json, view.open_set, view.backgrounds, tuple((part.unit, part.weight) for part in parts), shading
-        )
-        hide = all(part.unit.kind in _FINITE for part in parts)
         seed = int.from_bytes(hashlib.sha256(f"{view.scene_sha256}/{parts[0].unit.key}".encode()).digest()[:4])
+        if shading:
+            return self._shaded(spec_json, view, parts, checkpoint, seed)
+        hide = all(part.unit.kind in _FINITE for part in parts)
+        scene = self._lit_scene(spec_json, view, parts, _Purpose.PICTURE)
         raw = trace(scene, view.pose, view.size_px, view.spp, view.max_depth, seed, hide, checkpoint)
         guide = self._guides(spec_json, view)
         return self._denoise(raw, guide.albedo, guide.normals)
+
+    def _shaded(
+        self, spec_json: bytes, view: View, parts: Sequence[Weighted], checkpoint: Checkpoint, seed: int
+    ) -> Image:
+        """Shading, as bright on a pixel that a surface fills in part as on one that it fills."""
+        stage = ShadedStage(
+            stand_ins=self._lit_scene(spec_json, view, parts, _Purpose.STAND_INS),
+            real=self._lit_scene(spec_json, view, parts, _Purpose.BOUNCES),
+            grouped=self._grouped(spec_json, view.open_set, view.backgrounds),
+        )
+        raw, covered = shade(stage, view.pose, view.size_px, view.spp, view.max_depth, seed, checkpoint)
+        white = np.repeat(covered, 3, axis=2)
+        smooth = self._denoise(raw, white, self._guides(spec_json, view).normals)
+        return np.where(covered > 0, smooth / np.maximum(covered, 1 / view.spp), 0).astype(np.float32)
+
+    def _lit_scene(self, spec_json: bytes, view: View, parts: Sequence[Weighted], purpose: _Purpose) -> Any:
+        lit = tuple((part.unit, part.weight) for part in parts)
+        return self._scene(spec_json, view.open_set, view.backgrounds, lit, purpose)
 
     def _new_scene(
         self,
@@ -220,39 +248,56 @@ class Engine:
         open_set: bool,
         backgrounds: tuple[tuple[str, float], ...],
         parts: tuple[tuple[UnitSource, Weight], ...],
-        shading: bool,
+        purpose: _Purpose,
     ) -> Any:
         stage = self._stage(spec_json)
-        shapes = [surface.stand_in() if shading else surface.shape for surface in stage.surfaces(open_set)]
+        surfaces = stage.surfaces(open_set)
+        shapes = [surface.stand_in() if purpose is _Purpose.STAND_INS else surface.shape for surface in surfaces]
         emitters = [
             emitter_of(unit, weight, stage.spec.subject_radius, self._pixels_of)
             for unit, weight in parts
             if unit.kind != "background"
         ]
         lit = {unit.asset_sha256: weight for unit, weight in parts if unit.kind == "background"}
-        panels = [self._panel(stage.spec, sha, aspect, lit.get(sha)) for sha, aspect in backgrounds] if parts else []
-        return built_scene([*shapes, *panels], emitters)
+        shapes += [self._panel(stage.spec, sha, aspect, lit.get(sha)) for sha, aspect in backgrounds]
+        if purpose is not _Purpose.PICTURE:
+            shapes += [_panel_back(stage.spec, aspect) for _, aspect in backgrounds]
+        if purpose is _Purpose.BOUNCES:
+            backs = [back_of(unit, stage.spec.subject_radius) for unit, _ in parts]
+            shapes += [back for back in backs if back is not None]
+        return built_scene(shapes, emitters)
 
     def _panel(self, spec: SceneSpec, sha256: str, aspect: float, weight: Weight | None) -> Any:
-        distance = 2.6 * spec.subject_radius
-        width = 2 * (spec.camera.distance + distance) * 18 / spec.camera.focal_length_mm * 1.15
         pixels = None if weight is None else self._pixels_of(sha256) * np.asarray(weight, np.float32)
-        return panel(pixels, aspect, width, distance)
+        return panel(pixels, aspect, *_panel_place(spec))
 
-    def _new_grouped(self, spec_json: bytes, open_set: bool) -> Any:
-        return grouped_scene([surface.shape for surface in self._stage(spec_json).surfaces(open_set)])
+    def _new_grouped(self, spec_json: bytes, open_set: bool, backgrounds: tuple[tuple[str, float], ...]) -> Any:
+        stage = self._stage(spec_json)
+        panels = [_panel_back(stage.spec, aspect) for _, aspect in backgrounds]
+        return grouped_scene([*(surface.shape for surface in stage.surfaces(open_set)), *panels])
 
     def _new_guides(self, spec_json: bytes, view: View) -> Guides:
         seed = int.from_bytes(hashlib.sha256(view.scene_sha256.encode()).digest()[:4])
-        grouped = self._grouped(spec_json, view.open_set)
+        grouped = self._grouped(spec_json, view.open_set, ())
         return guides(grouped, view.pose, view.size_px, view.guide_spp, seed)
 
     def _new_buffers(self, spec_json: bytes, view: View) -> Buffers:
         surfaces = self._stage(spec_json).surfaces(view.open_set)
-        scene = self._scene(spec_json, view.open_set, (), (), shading=False)
-        grouped = self._grouped(spec_json, view.open_set)
+        scene = self._scene(spec_json, view.open_set, (), (), _Purpose.PICTURE)
+        grouped = self._grouped(spec_json, view.open_set, ())
         albedo = self._guides(spec_json, view).albedo
         return buffers(scene, grouped, surfaces, view.pose, view.size_px, albedo)
+
+
+def _panel_place(spec: SceneSpec) -> tuple[float, float]:
+    """Width of a background's panel and its distance behind the subject, in metres."""
+    distance = 2.6 * spec.subject_radius
+    return 2 * (spec.camera.distance + distance) * 18 / spec.camera.focal_length_mm * 1.15, distance
+
+
+def _panel_back(spec: SceneSpec, aspect: float) -> Any:
+    width, distance = _panel_place(spec)
+    return panel(None, aspect, width, back_distance(distance))
 
 
 def _trace_groups(parts: Sequence[Weighted]) -> list[list[Weighted]] | None:

@@ -26,8 +26,8 @@ AssetParts = Callable[[ObjectSpec], tuple[Part, ...]]
 
 @dataclass(frozen=True)
 class Surface:
-    """One mesh on the stage: its shape with real material, a Lambertian stand-in of the same base colour, and its
-    labels."""
+    """One mesh on the stage: its shape with real material, a white Lambertian stand-in (black for glass, which has no
+    diffuse light), and its labels."""
 
     shape: Any
     stand_in: Callable[[], Any]
@@ -60,7 +60,7 @@ def _surfaces(item: ObjectSpec, asset_parts: AssetParts) -> list[Surface]:
         surfaces.append(
             Surface(
                 shape=_shape(mesh, _bsdf(material, texture), colors),
-                stand_in=cache(partial(_stand_in, mesh, material, texture, colors)),
+                stand_in=cache(partial(_stand_in, mesh, material)),
                 instance=item.instance,
                 role=item.role,
                 roughness=material.roughness,
@@ -140,14 +140,9 @@ def _bsdf(material: Material, texture: dict[str, Any]) -> dict[str, Any]:
     return {"type": "twosided", "material": principled}
 
 
-def _stand_in(mesh: Mesh, material: Material, texture: dict[str, Any], colors_v3: Array | None) -> Any:
-    return _shape(mesh, _lambertian(material, texture), colors_v3)
-
-
-def _lambertian(material: Material, texture: dict[str, Any]) -> dict[str, Any]:
-    if material.transmittance is not None:
-        return _bsdf(material, texture)
-    return {"type": "twosided", "material": {"type": "diffuse", "reflectance": texture}}
+def _stand_in(mesh: Mesh, material: Material) -> Any:
+    reflectance = {"type": "rgb", "value": 0.0 if material.transmittance is not None else 1.0}
+    return _shape(mesh, {"type": "twosided", "material": {"type": "diffuse", "reflectance": reflectance}}, None)
 
 
 def _shape(mesh: Mesh, bsdf: dict[str, Any], colors_v3: Array | None) -> Any:

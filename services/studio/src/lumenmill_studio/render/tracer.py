@@ -77,17 +77,31 @@ def trace(
 
     ``checkpoint`` is called before every pass and may raise to stop.
     """
+    return trace_with_coverage(scene, pose, size_px, spp, max_depth, seed, hide_emitters, checkpoint)[..., :3]
+
+
+def trace_with_coverage(
+    scene: Any,
+    pose: Pose,
+    size_px: tuple[int, int],
+    spp: int,
+    max_depth: int,
+    seed: int,
+    hide_emitters: bool,
+    checkpoint: Checkpoint,
+) -> Image:
+    """As :func:`trace`, with the part of each pixel that sees a surface as fourth channel, (H, W, 4)."""
     width, height = size_px
     integrator = mi.load_dict({"type": "path", "max_depth": max_depth, "rr_depth": 32, "hide_emitters": hide_emitters})
-    sensor = _sensor(pose, size_px, {"type": "independent", "sample_count": spp})
+    sensor = _sensor(pose, size_px, {"type": "independent", "sample_count": spp}, "rgba")
     pass_spp = max(1, min(spp, _PASS_SAMPLES // (width * height)))
-    total, done = np.zeros((height, width, 3), np.float64), 0
+    total, done = np.zeros((height, width, 4), np.float64), 0
     while done < spp:
         checkpoint()
         count = min(pass_spp, spp - done)
         pass_seed: Any = (seed + done * 7919) & 0x7FFFFFFF
         image = np.array(mi.render(scene, sensor=sensor, integrator=integrator, spp=count, seed=pass_seed))
-        total += np.nan_to_num(image[..., :3], nan=0.0, posinf=0.0, neginf=0.0) * count
+        total += np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0) * count
         done += count
     return np.asarray(total / spp, np.float32)
 
@@ -95,7 +109,7 @@ def trace(
 def guides(grouped: Any, pose: Pose, size_px: tuple[int, int], guide_spp: int, seed: int) -> Guides:
     """The denoiser's guides for a view on a grouped scene."""
     sampler = {"type": "independent", "sample_count": guide_spp}
-    smooth = _aov(grouped, pose, size_px, "albedo:albedo,normal:sh_normal", sampler, guide_spp, seed)
+    smooth = aov(grouped, pose, size_px, "albedo:albedo,normal:sh_normal", sampler, guide_spp, seed)
     return Guides(
         albedo=np.clip(np.nan_to_num(smooth[..., 0:3]), 0, 1).astype(np.float32),
         normals=np.clip(np.nan_to_num(smooth[..., 3:6]), -1, 1).astype(np.float32),
@@ -108,8 +122,8 @@ def buffers(
     """The geometry buffers of a view: on a scene that holds the surfaces' shapes and nothing else, and on the same
     shapes grouped. ``albedo`` is that of the view's guides."""
     center = {"type": "stratified", "sample_count": 1, "jitter": False}
-    sharp = _aov(grouped, pose, size_px, "position:position,normal:sh_normal", center, 1, 0)
-    index = np.round(_aov(scene, pose, size_px, "index:shape_index", center, 1, 0)[..., 0]).astype(int)
+    sharp = aov(grouped, pose, size_px, "position:position,normal:sh_normal", center, 1, 0)
+    index = np.round(aov(scene, pose, size_px, "index:shape_index", center, 1, 0)[..., 0]).astype(int)
     seen = index > 0
     axes = pose.axes()
     offset = sharp[..., 0:3] - pose.position
@@ -157,16 +171,17 @@ def _shape_ids(surfaces: Sequence[Surface]) -> list[int]:
     return [int(index_of(surface.shape)[0]) for surface in surfaces]
 
 
-def _aov(
+def aov(
     scene: Any, pose: Pose, size_px: tuple[int, int], channels: str, sampler: dict[str, Any], spp: int, seed: int
 ) -> Image:
+    """Numbers (H, W, C) about what the camera sees first, by the names of Mitsuba's `aov` integrator."""
     integrator = mi.load_dict({"type": "aov", "aovs": channels})
     start: Any = seed & 0x7FFFFFFF
     image = mi.render(scene, sensor=_sensor(pose, size_px, sampler), integrator=integrator, spp=spp, seed=start)
     return np.asarray(np.array(image), np.float32)
 
 
-def _sensor(pose: Pose, size_px: tuple[int, int], sampler: dict[str, Any]) -> Any:
+def _sensor(pose: Pose, size_px: tuple[int, int], sampler: dict[str, Any], pixel_format: str = "rgb") -> Any:
     axes, position = pose.axes(), pose.position
     place = mi.ScalarTransform4f().look_at(
         origin=position.tolist(), target=(position - axes[2]).tolist(), up=axes[1].tolist()
@@ -176,7 +191,7 @@ def _sensor(pose: Pose, size_px: tuple[int, int], sampler: dict[str, Any]) -> An
         "width": size_px[0],
         "height": size_px[1],
         "rfilter": {"type": "box"},
-        "pixel_format": "rgb",
+        "pixel_format": pixel_format,
         "component_format": "float32",
     }
     fov = float(np.degrees(2 * np.arctan(18 / pose.focal_length_mm)))

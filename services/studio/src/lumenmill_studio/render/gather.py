@@ -1,0 +1,164 @@
+"""Light gathered at the surfaces that the camera sees: radiance along rays that no camera of Mitsuba's sends.
+
+Runs in the thread that chose the variant. Legend: N pixels in rows, H height, W width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import mitsuba as mi
+import numpy as np
+from numpy.typing import NDArray
+
+from lumenmill_studio.render.camera import Pose
+from lumenmill_studio.render.tracer import Image, aov
+from lumenmill_studio.render.variant import is_scalar
+
+# Steps of the R2 sequence: powers of 1/x for x³ = x + 1 (Roberts, "The unreasonable effectiveness of quasirandom
+# sequences", 2018).
+_R2 = np.array([0.7548776662466927, 0.5698402909980532])
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FirstHits:
+    """What the camera sees at one place within each pixel: points, normals that face the camera (of the mesh, and
+    smooth ones), (N, 3) each, and whether it is a surface that has diffuse light, (N,)."""
+
+    points_n3: Floats
+    mesh_normals_n3: Floats
+    normals_n3: Floats
+    is_diffuse_n: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rays:
+    """One ray for each pixel, (N, 3) each; those that are not active see nothing."""
+
+    origins_n3: Floats
+    directions_n3: Floats
+    is_active_n: NDArray[np.bool_]
+
+
+def first_hits(grouped: Any, pose: Pose, size_px: tuple[int, int], seed: int) -> FirstHits:
+    """What the camera sees of a grouped scene, at a place within each pixel that the seed chooses."""
+    channels = "position:position,mesh:geo_normal,smooth:sh_normal,albedo:albedo"
+    seen = aov(grouped, pose, size_px, channels, {"type": "independent", "sample_count": 1}, 1, seed)
+    points, mesh, smooth, albedo = (seen.reshape(-1, 12)[:, at : at + 3].astype(np.float64) for at in (0, 3, 6, 9))
+    away = points - pose.position
+    return FirstHits(points, _facing(mesh, away), _facing(smooth, away), albedo.max(axis=1) > 0)
+
+
+def _facing(normals_n3: Floats, away_n3: Floats) -> Floats:
+    return normals_n3 * np.where((normals_n3 * away_n3).sum(axis=1, keepdims=True) > 0, -1, 1)
+
+
+def cosine_rays(hits: FirstHits, seed: int, index: int) -> Rays:
+    """A ray from each hit, by the cosine to its smooth normal; ``index`` numbers the rays of one pixel, which spread
+    evenly (R2 sequence, turned at random for each pixel)."""
+    turns = np.random.default_rng(seed).random((len(hits.points_n3), 2))
+    radial, angular = ((turns + index * _R2) % 1.0).T
+    radius, angle = np.sqrt(radial), 2 * np.pi * angular
+    tangent, bitangent = _tangents(hits.normals_n3)
+    directions = (
+        (radius * np.cos(angle))[:, None] * tangent
+        + (radius * np.sin(angle))[:, None] * bitangent
+        + np.sqrt(1 - radial)[:, None] * hits.normals_n3
+    )
+    # As Mitsuba spawns rays: off the surface by an epsilon that grows with the coordinates, to the side that they go.
+    epsilon = mi.math.RayEpsilon * (1 + np.abs(hits.points_n3).max(axis=1, keepdims=True))
+    side = np.sign((hits.mesh_normals_n3 * directions).sum(axis=1, keepdims=True))
+    return Rays(hits.points_n3 + epsilon * side * hits.mesh_normals_n3, directions, hits.is_diffuse_n)
+
+
+def _tangents(normals_n3: Floats) -> tuple[Floats, Floats]:
+    """Two unit vectors across each normal (Duff et al., "Building an orthonormal basis, revisited", 2017)."""
+    x, y, z = normals_n3.T
+    sign = np.copysign(1.0, z)
+    a = -1 / (sign + z)
+    b = x * y * a
+    return np.stack([1 + sign * x * x * a, sign * b, -sign * x], 1), np.stack([b, sign + y * y * a, -y], 1)
+
+
+def radiance_along(scene: Any, rays: Rays, size_px: tuple[int, int], max_depth: int, seed: int) -> Image:
+    """Path-traced radiance (H, W, 3) along one ray for each pixel, without that of sources which it meets first."""
+    width, height = size_px
+    # One block is one thread: two that ask Python for every ray wait for each other longer than they trace.
+    integrator = mi.load_dict(
+        {
+            "type": "path",
+            "max_depth": max_depth,
+            "rr_depth": 32,
+            "hide_emitters": True,
+            "block_size": 1 << (max(size_px) - 1).bit_length(),
+        }
+    )
+    see = _seen_one_by_one if is_scalar() else _seen_at_once
+    radiance = see(scene, integrator, rays, size_px, seed & 0x7FFFFFFF)
+    return np.nan_to_num(radiance, nan=0.0, posinf=0.0, neginf=0.0).reshape(height, width, 3)
+
+
+def _seen_at_once(scene: Any, integrator: Any, rays: Rays, size_px: tuple[int, int], seed: int) -> Image:
+    """For variants that trace arrays of rays."""
+    sampler: Any = mi.load_dict({"type": "independent"})
+    sampler.seed(seed, len(rays.origins_n3))
+    origins, directions = (mi.Vector3f(values.T.astype(np.float32)) for values in (rays.origins_n3, rays.directions_n3))
+    active = mi.Bool(rays.is_active_n)
+    radiance, _, _ = integrator.sample(
+        scene, sampler, mi.RayDifferential3f(mi.Point3f(origins), directions), active=active
+    )
+    return np.where(rays.is_active_n[:, None], np.array(radiance).T, 0).astype(np.float32)
+
+
+def _seen_one_by_one(scene: Any, integrator: Any, rays: Rays, size_px: tuple[int, int], seed: int) -> Image:
+    """For scalar variants: Mitsuba's own threads render, and ask a sensor of ours for nothing but each pixel's ray."""
+    sensor: Any = mi.load_dict(
+        {
+            "type": _ray_sensor(),
+            "film": {
+                "type": "hdrfilm",
+                "width": size_px[0],
+                "height": size_px[1],
+                "rfilter": {"type": "box"},
+                "pixel_format": "rgb",
+                "component_format": "float32",
+            },
+            "sampler": {"type": "independent", "sample_count": 1},
+        }
+    )
+    sensor.aim(rays, size_px)
+    first: Any = seed
+    return np.array(mi.render(scene, sensor=sensor, integrator=integrator, spp=1, seed=first))
+
+
+@lru_cache(maxsize=1)
+def _ray_sensor() -> str:
+    """The name of a sensor that sends rays from a list, made known to the scalar variant."""
+
+    class RaySensor(mi.Sensor):
+        """One ray for each pixel, wherever in the pixel it is asked for."""
+
+        def aim(self, rays: Rays, size_px: tuple[int, int]) -> None:
+            """Take the rays, in rows."""
+            self._width, self._height = size_px
+            self._white, nowhere = mi.Color3f(1.0), mi.RayDifferential3f(mi.Point3f(0.0), mi.Vector3f(0.0, 0.0, 1.0))
+            nowhere.maxt = 0.0  # type: ignore[assignment]  # scalar variants take plain numbers
+            points, directions = (values.T.tolist() for values in (rays.origins_n3, rays.directions_n3))
+            found = map(mi.RayDifferential3f, map(mi.Point3f, *points), map(mi.Vector3f, *directions))
+            self._rays = [ray if active else nowhere for ray, active in zip(found, rays.is_active_n, strict=True)]
+            # Places on the far edge of the last pixels may be rounded beyond them.
+            self._rays += self._rays[-self._width - 1 :]
+
+        def sample_ray_differential(
+            self, time: Any, wavelength: Any, place: Any, aperture: Any, active: Any = True
+        ) -> tuple[Any, Any]:
+            return self._rays[int(place.y * self._height) * self._width + int(place.x * self._width)], self._white
+
+        def to_string(self) -> str:
+            return "RaySensor[]"
+
+    mi.register_sensor("lumenmill_rays", RaySensor)
+    return "lumenmill_rays"
