@@ -4,6 +4,7 @@ from ._color import LUMINANCE, LightColor, color_of, luminance, mired, rgb_of_te
 from ._error import AttributeName, angle_between_deg, light_error
 from ._hardness import hardness_of_size
 from ._harmonics import basis, fit_radiance, linear_band_direction, shading_basis, sphere_directions
+from ._level import pitch_deg
 from ._measure import Evidence, Measured, expected_on_surfaces, measure, shading_from, undo_shoulder
 from ._motion import ClipMotion, measure_motion
 from ._surface import KeyFit, Shading, facing, fit_key, gather, lit_and_shaded_ev
@@ -35,6 +36,7 @@ __all__ = [
     "measure",
     "measure_motion",
     "mired",
+    "pitch_deg",
     "rgb_of_temperature",
     "shading_basis",
     "shading_from",

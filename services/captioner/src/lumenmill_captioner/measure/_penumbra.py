@@ -20,7 +20,8 @@ Mask = NDArray[np.bool_]
 # Surfaces that meet the light more steeply than this cosine show shadows; nearer to grazing the terminator sets in.
 _MIN_COSINE = 0.2
 # Half the side of the squares over which a surface must be smooth, and how much a normal may vary in them.
-_SMOOTH_PX, _SMOOTH_NORMAL = 3, 0.15
+# Inverse depth bends by less than this part from pixel to pixel unless a surface breaks off.
+_SMOOTH_PX, _SMOOTH_NORMAL, _MAX_BREAK = 3, 0.15, 0.003
 # A step is an edge when it is this part of the brightest shading; profiles end where they rise by less, per pixel.
 _MIN_STEP, _MIN_SLOPE, _FLAT = 0.3, 0.006, 0.002
 _MAX_EDGES = 1500
@@ -107,7 +108,7 @@ def cast_shadows(relief: Relief, shading: Array, direction: Vector) -> CastShado
     """
     side_px = max(shading.shape)
     usable = np.isfinite(shading) & (relief.depth > 0.0) & (relief.normals @ direction > _MIN_COSINE)
-    usable = np.asarray(ndimage.minimum_filter(usable & _smooth(relief.normals), 2 * _SMOOTH_PX + 1))
+    usable = np.asarray(ndimage.minimum_filter(usable & _smooth(relief), 2 * _SMOOTH_PX + 1))
     edges = _edges(relief, shading, usable, direction)
     distances = _occluder_distances(relief, edges.shadow_points, direction)
     told = np.isfinite(distances)
@@ -166,13 +167,16 @@ def _edges(relief: Relief, shading: Array, usable: Mask, direction: Vector) -> _
     return _Edges(widths, step / steep[rows, columns], positions[low_rows[kept], low_columns[kept]])
 
 
-def _smooth(normals: Vector) -> Mask:
-    side = 2 * _SMOOTH_PX + 1
+def _smooth(relief: Relief) -> Mask:
+    """Where surfaces neither bend nor break off; over a plane the inverse of depth has no second differences."""
+    side, normals = 2 * _SMOOTH_PX + 1, relief.normals
+    near = 1.0 / np.maximum(relief.depth, 1e-9)
+    breaks = np.abs(ndimage.laplace(near)) > _MAX_BREAK * near
     ranges = [
         ndimage.maximum_filter(normals[..., axis], side) - ndimage.minimum_filter(normals[..., axis], side)
         for axis in range(3)
     ]
-    return np.asarray(np.max(ranges, axis=0) < _SMOOTH_NORMAL)
+    return np.asarray((np.max(ranges, axis=0) < _SMOOTH_NORMAL) & ~breaks)
 
 
 def _is_ridge(steep: Vector, unit_v: Vector, unit_u: Vector) -> Mask:

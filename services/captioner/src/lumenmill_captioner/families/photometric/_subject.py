@@ -11,7 +11,7 @@ from lumenmill_common.errors import InvalidArgumentError
 from numpy.typing import NDArray
 
 from lumenmill_captioner.known import CameraFrame, ExpectedLight, camera_frame, expected_light, light_at
-from lumenmill_captioner.measure import Evidence, shading_from, undo_shoulder
+from lumenmill_captioner.measure import Evidence, pitch_deg, shading_from, undo_shoulder
 from lumenmill_captioner.media import (
     Frame,
     Limits,
@@ -158,12 +158,18 @@ class SubjectReader:
 
 
 def _with_maps(alone: Evidence, linear: Array, maps: _Maps, camera: CameraFrame) -> Evidence:
-    """Evidence of a picture with its maps. Shading is `linear` over albedo, else as a map tells it."""
+    """Evidence of a picture with its maps.
+
+    Shading is `linear` over albedo, else as a map tells it. A pitch of the camera that is not known is taken from the
+    horizontal surfaces that it sees.
+    """
     albedo, normals = maps.get(_Kind.INTRINSIC_KIND_ALBEDO), maps.get(_Kind.INTRINSIC_KIND_NORMALS)
     shading, depth = maps.get(_Kind.INTRINSIC_KIND_SHADING), maps.get(_Kind.INTRINSIC_KIND_DEPTH)
     if albedo is not None:
         shading = shading_from(linear, albedo, maps.get(_Kind.INTRINSIC_KIND_METALLIC))
     if normals is not None:
+        if not camera.pitch_known and (pitch := pitch_deg(normals)) is not None:
+            camera = replace(camera, elevation_deg=pitch)
         normals = camera.level_from_camera(normals.astype(np.float64)).astype(np.float32)
     return replace(
         alone,
