@@ -11,7 +11,7 @@ from lumenmill.orchestrator.v1 import run_pb2
 
 from .synthetic import Archive, clip_sample, image_sample, light
 
-_NUM_SCENES, _NUM_MAPS = 150, 12
+_NUM_SCENES, _NUM_MAPS = 80, 12
 
 
 def _larger_runs(archive: Archive) -> dict[str, list[str]]:
@@ -64,7 +64,7 @@ async def test_no_scene_map_photograph_or_picture_is_in_two_splits(tmp_path: Pat
     maps_of = _larger_runs(archive)
     result = await archive.export("one", "PARQUET", tmp_path / "d", more_run_ids=["two"], split_rule=rule)
     rows = _rows(tmp_path / "d")
-    assert len(rows) == result.num_samples > 500
+    assert len(rows) == result.num_samples > 300
     splits_of: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         for mark in _marks(row, maps_of[row["id"]] if rule != run_pb2.SPLIT_RULE_SCENE else []):
