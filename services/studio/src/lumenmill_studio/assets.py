@@ -9,7 +9,7 @@ from typing import Any
 import mitsuba as mi
 import numpy as np
 import trimesh
-from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, MeshFacts
+from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, Licence, MeshFacts
 from lumenmill_common.artifacts import ArtifactStore, media_type_of
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 
@@ -17,7 +17,9 @@ from lumenmill_studio.light.color import LUMINANCE
 from lumenmill_studio.media.radiance import Image, is_panorama, radiance
 from lumenmill_studio.scenes.shapes.mesh import Mesh, Part, with_smooth_normals
 from lumenmill_studio.scenes.spec import ObjectSpec
+from lumenmill_studio.terms import FolderTerms, licence_of
 
+_MAPS_SETTING, _ASSETS_SETTING = "LUMENMILL_ENVIRONMENT_MAPS_DIR", "LUMENMILL_ASSETS_DIR"
 _MAP_SUFFIXES = (".hdr", ".exr")
 _MESH_SUFFIXES = (".obj", ".ply", ".glb")
 # What readers of meshes raise for files that are none.
@@ -42,18 +44,25 @@ class Assets:
         """Put the operator's files into the store.
 
         Raises:
-            FailedPreconditionError: a folder is missing or a file in it cannot be read; names the file.
+            FailedPreconditionError: a folder is missing, or a file in it cannot be read; names it.
         """
-        folders = [
-            folder for folder in (self._maps_dir, self._assets_dir and self._assets_dir / "environment_maps") if folder
-        ]
-        if self._maps_dir and not self._maps_dir.is_dir():
-            raise FailedPreconditionError(f"{self._maps_dir} is no folder", "LUMENMILL_ENVIRONMENT_MAPS_DIR")
-        if self._assets_dir and not self._assets_dir.is_dir():
-            raise FailedPreconditionError(f"{self._assets_dir} is no folder", "LUMENMILL_ASSETS_DIR")
-        self.environment_maps = [self._map(path) for folder in folders for path in _files(folder, _MAP_SUFFIXES)]
-        meshes = _files(self._assets_dir / "meshes", _MESH_SUFFIXES) if self._assets_dir else []
-        self.meshes = {path.stem.lower().replace("_", " "): self._mesh(path) for path in meshes}
+        for folder, setting in ((self._maps_dir, _MAPS_SETTING), (self._assets_dir, _ASSETS_SETTING)):
+            if folder and not folder.is_dir():
+                raise FailedPreconditionError(f"{folder} is no folder", setting)
+        if self._maps_dir:
+            terms = FolderTerms.of(self._maps_dir, _MAPS_SETTING)
+            self.environment_maps += [self._map(path, terms) for path in _files(self._maps_dir, _MAP_SUFFIXES)]
+        if self._assets_dir:
+            terms = FolderTerms.of(self._assets_dir, _ASSETS_SETTING)
+            maps = _files(self._assets_dir / "environment_maps", _MAP_SUFFIXES)
+            self.environment_maps += [self._map(path, terms) for path in maps]
+            meshes = _files(self._assets_dir / "meshes", _MESH_SUFFIXES)
+            self.meshes = {path.stem.lower().replace("_", " "): self._mesh(path, terms) for path in meshes}
+
+    def licence(self, artifact: Artifact) -> Licence:
+        """The terms of a map, a picture or a mesh: the operator's for a file of theirs, else those that it states."""
+        own = (each for each in (*self.environment_maps, *self.meshes.values()) if each.sha256 == artifact.sha256)
+        return licence_of(next((each for each in own if each.HasField("licence")), artifact))
 
     def fetch(self, artifact: Artifact, field: str) -> tuple[Image, bool]:
         """Linear radiance (H, W, 3) of a picture, and whether it is a panorama; kept for :meth:`pixels`.
@@ -106,24 +115,26 @@ class Assets:
             except _MESH_ERRORS as error:
                 raise InvalidArgumentError("scene", f"has a mesh that cannot be read: {error}") from error
 
-    def _map(self, path: Path) -> Artifact:
+    def _map(self, path: Path, terms: FolderTerms) -> Artifact:
         try:
             image = radiance(path.read_bytes())
         except ValueError as error:
-            raise FailedPreconditionError(f"{path.name}: {error}", "LUMENMILL_ENVIRONMENT_MAPS_DIR") from error
+            raise FailedPreconditionError(f"{path.name}: {error}", _MAPS_SETTING) from error
         height, width = image.shape[:2]
         polar = np.sin((np.arange(height) + 0.5) / height * np.pi)
         mean = float(((image @ LUMINANCE).mean(axis=1) * polar).sum() / polar.sum())
         facts = EnvironmentMapFacts(width_px=width, height_px=height, mean_radiance=round(mean, 6))
-        return self._store.put_file(path, media_type_of(path.name), name=path.name, environment_map=facts)
+        artifact = self._store.put_file(path, media_type_of(path.name), name=path.name, environment_map=facts)
+        return terms.put_on(artifact, path)
 
-    def _mesh(self, path: Path) -> Artifact:
+    def _mesh(self, path: Path, terms: FolderTerms) -> Artifact:
         try:
             mesh = _read_mesh(path)
         except _MESH_ERRORS as error:
-            raise FailedPreconditionError(f"{path.name}: {error}", "LUMENMILL_ASSETS_DIR") from error
+            raise FailedPreconditionError(f"{path.name}: {error}", _ASSETS_SETTING) from error
         facts = MeshFacts(num_vertices=len(mesh.vertices_v3), num_faces=len(mesh.faces_f3))
-        return self._store.put_file(path, media_type_of(path.name), name=path.name, mesh=facts)
+        artifact = self._store.put_file(path, media_type_of(path.name), name=path.name, mesh=facts)
+        return terms.put_on(artifact, path)
 
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

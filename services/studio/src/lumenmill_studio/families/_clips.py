@@ -99,7 +99,9 @@ class Clips:
         }
         camera = request.camera if request.HasField("camera") else None
         result.record.CopyFrom(
-            Recorder(self.device, job).record(preset.name, request.seed, numbers, frames[0].lighting.light, camera)
+            Recorder(self.device, self.lights.licence, job).record(
+                preset.name, request.seed, numbers, scene.spec, [frame.lighting.light for frame in frames], camera
+            )
         )
         return result
 

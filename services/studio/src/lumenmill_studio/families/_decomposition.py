@@ -76,7 +76,9 @@ class Decomposition:
             exposure_ev = tonemap.auto_exposure_ev(linear) if linear is not None else 0.0
             maps = intrinsics.maps_of(kinds, buffers, linear, shading)
             found = [intrinsics.put_map(self.store, kind, maps[kind], exposure_ev) for kind in kinds]
-        record = Recorder(self.device, job).record(preset.name, request.seed, parameters(view), lighting.light, camera)
+        record = Recorder(self.device, self.lights.licence, job).record(
+            preset.name, request.seed, parameters(view), scene.spec, [lighting.light], camera
+        )
         return relighter_pb2.DecomposeResult(maps=found, record=record)
 
     def decompose_video(
@@ -100,11 +102,12 @@ class Decomposition:
             with job.stage("encode"):
                 maps = [sinks[kind].finish(self.store, len(frames)) for kind in kinds]
         preset = str(truths[0]["render"]["preset"])
-        record = Recorder(self.device, job).record(
+        record = Recorder(self.device, self.lights.licence, job).record(
             preset,
             request.seed,
             {**parameters(frames[0].view), "num_frames": len(frames)},
-            frames[0].lighting.light,
+            scene.spec,
+            [frame.lighting.light for frame in frames],
             None,
         )
         return video_pb2.DecomposeVideoResult(maps=maps, record=record)

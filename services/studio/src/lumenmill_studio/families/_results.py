@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,16 +21,12 @@ from lumenmill_studio.light.basis import Image
 from lumenmill_studio.media import exr, png
 from lumenmill_studio.media.h264 import CODEC
 from lumenmill_studio.render import tonemap
+from lumenmill_studio.scenes.spec import SceneSpec
 
 FAMILY = "studio"
 # Raised whenever equal requests give other results.
 _RESULTS = 2
 GENERATED = Licence(subject="Scenes rendered by lumenmill-studio", spdx_id="CC0-1.0", allows_commercial_use=True)
-
-
-def operator_licence(subject: str) -> Licence:
-    """Terms of what the operator brought: not known to us."""
-    return Licence(subject=subject, spdx_id="LicenseRef-operator-supplied")
 
 
 def revision() -> str:
@@ -39,15 +36,25 @@ def revision() -> str:
 
 @dataclass(frozen=True)
 class Recorder:
-    """Writes generation records of one job."""
+    """Writes generation records of one job. ``licence`` tells the terms of what came from outside."""
 
     device: str
+    licence: Callable[[Artifact], Licence]
     job: JobContext
 
     def record(
-        self, preset: str, seed: int, parameters: dict[str, Any], light: Light | None, camera: Camera | None
+        self,
+        preset: str,
+        seed: int,
+        parameters: dict[str, Any],
+        spec: SceneSpec,
+        lights: Sequence[Light],
+        camera: Camera | None,
     ) -> GenerationRecord:
-        """The record, with the licences of everything that the light brought in."""
+        """The record, with the licences of everything that the scene and its lights brought in.
+
+        ``lights`` are all that the result shows; the first is the one that the record names.
+        """
         record = GenerationRecord(
             family=FAMILY,
             model=FAMILY,
@@ -57,19 +64,30 @@ class Recorder:
             device=self.device,
             stage_times=self.job.stage_times,
             licences=[GENERATED],
+            light=lights[0],
         )
         record.parameters.update(dict(parameters))
-        if light is not None:
-            record.light.CopyFrom(light)
-            assets = [
-                source.environment_map.map if source.HasField("environment_map") else source.background.image
-                for source in light.sources
-                if source.HasField("environment_map") or source.HasField("background")
-            ]
-            record.licences.extend(operator_licence(asset.name or asset.sha256) for asset in assets)
+        for artifact in (*_assets_of_scene(spec), *(asset for light in lights for asset in _assets_of_light(light))):
+            licence = self.licence(artifact)
+            if licence not in record.licences:
+                record.licences.append(licence)
         if camera is not None:
             record.camera.CopyFrom(camera)
         return record
+
+
+def _assets_of_scene(spec: SceneSpec) -> Iterator[Artifact]:
+    for item in spec.objects:
+        if item.shape == "asset":
+            yield Artifact(uri=item.asset_uri, sha256=item.asset_sha256, name=item.name)
+
+
+def _assets_of_light(light: Light) -> Iterator[Artifact]:
+    for source in light.sources:
+        if source.HasField("environment_map"):
+            yield source.environment_map.map
+        elif source.HasField("background"):
+            yield source.background.image
 
 
 def put_picture(store: ArtifactStore, linear_hw3: Image) -> tuple[Artifact, Artifact]:

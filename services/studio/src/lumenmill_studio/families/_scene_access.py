@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.common.v1.light_pb2 import BackgroundLight, EnvironmentMapLight, Light, LightSource
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
@@ -128,6 +128,10 @@ class LightReader:
             whole.attributes.CopyFrom(attributes(whole))
         return Lighting(whole, parts, open_set, tuple(sorted(backgrounds.items())))
 
+    def licence(self, artifact: Artifact) -> Licence:
+        """The terms of a map, a picture or a mesh that came from outside."""
+        return self._assets.licence(artifact)
+
     def _read_asset(self, source: LightSource, field_name: str, backgrounds: dict[str, float]) -> None:
         if source.HasField("environment_map"):
             field_name += ".environment_map.map"
@@ -152,4 +156,7 @@ class LightReader:
             stored.CopyFrom(artifact)
             stored.sha256 = hashlib.sha256(data).hexdigest()
             return stored
-        return self._store.put_bytes(data, artifact.media_type, name=artifact.name)
+        stored = self._store.put_bytes(data, artifact.media_type, name=artifact.name)
+        if artifact.HasField("licence"):
+            stored.licence.CopyFrom(artifact.licence)
+        return stored

@@ -79,7 +79,9 @@ class Stills:
         with job.stage("encode"):
             shown, kept = put_picture(self.store, linear)
         camera = Camera(viewpoint=viewpoint_of(pose, scene.spec.camera))
-        record = Recorder(self.device, job).record(preset.name, seed, parameters(view), lighting.light, camera)
+        record = Recorder(self.device, self.lights.licence, job).record(
+            preset.name, seed, parameters(view), scene.spec, [lighting.light], camera
+        )
         return imager_pb2.GeneratedImage(
             image=shown, linear=kept, scene=scene.artifact, light=lighting.light, record=record
         )
@@ -107,8 +109,8 @@ class Stills:
             with job.stage("encode"):
                 shown, kept = put_picture(self.store, linear)
             camera = Camera(viewpoint=viewpoint_of(view.pose, scene.spec.camera))
-            record = Recorder(self.device, job).record(
-                preset.name, request.seed, parameters(view), lighting.light, camera
+            record = Recorder(self.device, self.lights.licence, job).record(
+                preset.name, request.seed, parameters(view), scene.spec, [lighting.light], camera
             )
             variants.append(relighter_pb2.RelitImage(image=shown, linear=kept, light=lighting.light, record=record))
         with job.stage("encode"):

@@ -15,11 +15,12 @@ from lumenmill_common.errors import UnavailableError
 from lumenmill_studio.assets import Assets
 from lumenmill_studio.families._intrinsics import ALL_KINDS
 from lumenmill_studio.families._limits import MAX_BATCH, MAX_NUM_FRAMES, MAX_SIZE_PX, SIZE_MULTIPLE_PX
-from lumenmill_studio.families._results import FAMILY, GENERATED, operator_licence, revision
+from lumenmill_studio.families._results import FAMILY, GENERATED, revision
 from lumenmill_studio.families.skills import Skills
 from lumenmill_studio.presets import PRESETS
 from lumenmill_studio.render.variant import Variant, find_variant, use_variant
 from lumenmill_studio.settings import StudioSettings
+from lumenmill_studio.terms import licence_of
 
 _LIGHT_KINDS = (
     LightKind.LIGHT_KIND_ENVIRONMENT_MAP,
@@ -89,7 +90,10 @@ class MitsubaScenes:
                 max_batch_size=MAX_BATCH,
             ),
         )
-        model.licences.extend(operator_licence(artifact.name) for artifact in self._environment_maps)
+        for artifact in self._environment_maps:
+            # Named as the map is, so that callers know which map the terms are of.
+            model.licences.add().CopyFrom(licence_of(artifact))
+            model.licences[-1].subject = artifact.name
         for preset in PRESETS:
             shown = model.presets.add(name=preset.name, description=preset.description)
             shown.parameters.update(preset.model_dump(exclude={"name", "description"}))

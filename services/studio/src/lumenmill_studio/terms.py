@@ -1,0 +1,126 @@
+"""Terms of use of what comes from outside: `licences.yaml` in the operator's folders, and what requests state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import yaml
+from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
+from lumenmill_common.errors import FailedPreconditionError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+FILE_NAME = "licences.yaml"
+NOT_STATED = "LicenseRef-operator-supplied"
+# What the licences themselves say about commercial use, by SPDX identifier.
+_ALLOWS_COMMERCIAL_USE = {
+    **dict.fromkeys(
+        (
+            "0BSD",
+            "Apache-2.0",
+            "BSD-2-Clause",
+            "BSD-3-Clause",
+            "CC-BY-3.0",
+            "CC-BY-4.0",
+            "CC-BY-SA-3.0",
+            "CC-BY-SA-4.0",
+            "CC0-1.0",
+            "ISC",
+            "MIT",
+            "PDDL-1.0",
+            "Unlicense",
+        ),
+        True,
+    ),
+    **dict.fromkeys(
+        (
+            "CC-BY-NC-3.0",
+            "CC-BY-NC-4.0",
+            "CC-BY-NC-ND-3.0",
+            "CC-BY-NC-ND-4.0",
+            "CC-BY-NC-SA-3.0",
+            "CC-BY-NC-SA-4.0",
+        ),
+        False,
+    ),
+}
+
+
+class Entry(BaseModel):
+    """Terms of the files whose path below the folder matches ``files``, where `*` stands for any characters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    files: str = Field(min_length=1, max_length=255)
+    spdx_id: str = Field(pattern=r"^[A-Za-z0-9.+-]{1,128}$")
+    allows_commercial_use: bool | None = None
+    subject: str = Field(default="", max_length=255)
+
+
+@dataclass(frozen=True)
+class FolderTerms:
+    """The entries of one folder's `licences.yaml`; of several that match a file the first holds."""
+
+    folder: Path
+    entries: Sequence[Entry]
+
+    @staticmethod
+    def of(folder: Path, setting: str) -> FolderTerms:
+        """The terms stated in a folder; none where it has no such file.
+
+        Raises:
+            FailedPreconditionError: the file is no list of entries; names the file, the line, and the setting that
+                named the folder.
+        """
+        path = folder / FILE_NAME
+        if not path.is_file():
+            return FolderTerms(folder, ())
+        try:
+            text = path.read_text()
+            values, tree = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise FailedPreconditionError(f"{path}: {' '.join(str(error).split())}", setting) from error
+        if not isinstance(values, list) or not isinstance(tree, yaml.SequenceNode):
+            raise FailedPreconditionError(f"{path}: must be a list of entries with `files` and `spdx_id`", setting)
+        lines = (node.start_mark.line + 1 for node in tree.value)
+        return FolderTerms(
+            folder, tuple(_entry(value, path, at, setting) for value, at in zip(values, lines, strict=True))
+        )
+
+    def put_on(self, artifact: Artifact, path: Path) -> Artifact:
+        """The artifact of a file in the folder, with the terms that are stated for it."""
+        relative = path.relative_to(self.folder).as_posix()
+        entry = next((entry for entry in self.entries if fnmatchcase(relative, entry.files)), None)
+        if entry is not None:
+            artifact.licence.CopyFrom(
+                Licence(subject=entry.subject, spdx_id=entry.spdx_id, allows_commercial_use=entry.allows_commercial_use)
+            )
+            artifact.licence.CopyFrom(licence_of(artifact))
+        return artifact
+
+
+def _entry(value: object, path: Path, line: int, setting: str) -> Entry:
+    try:
+        return Entry.model_validate(value)
+    except ValidationError as error:
+        problems = "; ".join(
+            ": ".join(part for part in (".".join(map(str, problem["loc"])), problem["msg"]) if part)
+            for problem in error.errors()
+        )
+        raise FailedPreconditionError(f"{path}, entry at line {line}: {problems}", setting) from error
+
+
+def licence_of(artifact: Artifact) -> Licence:
+    """The terms of something from outside, as the artifact states them; unknown where it states none.
+
+    Where they say nothing of commercial use, well-known licences do.
+    """
+    licence = Licence()
+    licence.CopyFrom(artifact.licence)
+    licence.subject = licence.subject or artifact.name or artifact.sha256
+    licence.spdx_id = licence.spdx_id or NOT_STATED
+    known = _ALLOWS_COMMERCIAL_USE.get(licence.spdx_id)
+    if known is not None and not licence.HasField("allows_commercial_use"):
+        licence.allows_commercial_use = known
+    return licence

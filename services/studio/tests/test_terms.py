@@ -1,0 +1,137 @@
+"""Terms of use travel from what comes from outside into the records of everything made from it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+import pytest_asyncio
+import trimesh
+from lumenmill.common.v1 import model_pb2, model_pb2_grpc
+from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
+from lumenmill.common.v1.light_pb2 import Light
+from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
+from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
+from lumenmill_common.artifacts import ArtifactStore, open_store
+from lumenmill_common.calls import call_heavy
+from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_common.testing import running_service
+from lumenmill_studio.media import exr
+from lumenmill_studio.service import studio_service
+from lumenmill_studio.settings import StudioSettings
+
+STATED = """
+- files: environment_maps/sky*.exr
+  spdx_id: CC-BY-NC-4.0
+  subject: Skies by A. Painter
+- files: meshes/*
+  spdx_id: LicenseRef-our-own
+  allows_commercial_use: true
+"""
+SKIES = Licence(subject="Skies by A. Painter", spdx_id="CC-BY-NC-4.0", allows_commercial_use=False)
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A running studio and the store that it shares with its callers."""
+
+    channel: grpc.aio.Channel
+    store: ArtifactStore
+
+
+def put_map(path: Path, radiance: float) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(exr.encoded(np.full((16, 32, 3), radiance, np.float32)))
+
+
+def settings_for(folder: Path) -> StudioSettings:
+    return StudioSettings(
+        listen_address="127.0.0.1:0",
+        metrics_address="",
+        drain_s=0.0,
+        render_variant="scalar",
+        store_url=f"file://{folder}/store",
+        assets_dir=folder,
+    )
+
+
+@pytest_asyncio.fixture
+async def own(tmp_path: Path) -> AsyncIterator[Studio]:
+    """A studio whose operator brought two maps and a mesh, and stated terms for all but one of the maps."""
+    put_map(tmp_path / "environment_maps" / "sky_noon.exr", 1.0)
+    put_map(tmp_path / "environment_maps" / "yard.exr", 2.0)
+    (tmp_path / "meshes").mkdir()
+    trimesh.creation.icosphere(subdivisions=2).export(tmp_path / "meshes" / "moon_lamp.ply")
+    (tmp_path / "licences.yaml").write_text(STATED)
+    settings = settings_for(tmp_path)
+    async with running_service(studio_service(settings), settings) as channel:
+        yield Studio(channel, open_store(settings.store_url))
+
+
+async def licences_under(studio: Studio, environment_map: Artifact, subject: str = "sphere") -> dict[str, Licence]:
+    """The terms in the record of a small picture, by what they cover."""
+    light = Light()
+    light.sources.add().environment_map.map.CopyFrom(environment_map)
+    scene = SceneDescription(kind=SceneKind.SCENE_KIND_PORTRAIT, subjects=[subject], materials=["plaster"])
+    request = imager_pb2.GenerateImagesRequest(scene=scene, light=light, preset="fast", width_px=32, height_px=24)
+    request.job.request_id = f"terms-{environment_map.licence.spdx_id}"
+    made = await call_heavy(imager_pb2_grpc.ImagerServiceStub(studio.channel).GenerateImages, request)
+    return {licence.subject: licence for licence in made.images[0].record.licences}
+
+
+async def test_terms_of_the_operator_are_offered_and_recorded(own: Studio) -> None:
+    model = (await model_pb2_grpc.ModelServiceStub(own.channel).GetModel(model_pb2.GetModelRequest())).model
+    sky, yard = model.environment_maps
+    assert sky.licence == SKIES
+    assert not yard.HasField("licence")
+    offered = {licence.subject: licence for licence in model.licences}
+    assert offered["sky_noon.exr"].spdx_id == "CC-BY-NC-4.0"
+    assert not offered["sky_noon.exr"].allows_commercial_use
+    assert offered["yard.exr"].spdx_id == "LicenseRef-operator-supplied"
+    assert not offered["yard.exr"].HasField("allows_commercial_use")
+
+    # By the digest alone, and with other terms than the operator's: theirs hold.
+    asked = Artifact(uri=sky.uri, sha256=sky.sha256, licence=Licence(spdx_id="CC0-1.0"))
+    recorded = await licences_under(own, asked, "moon lamp")
+    assert recorded["Skies by A. Painter"] == SKIES
+    assert recorded["moon_lamp.ply"] == Licence(
+        subject="moon_lamp.ply", spdx_id="LicenseRef-our-own", allows_commercial_use=True
+    )
+
+
+@pytest.mark.parametrize("is_inline", [True, False])
+async def test_terms_in_a_request_are_recorded(own: Studio, is_inline: bool) -> None:
+    data = exr.encoded(np.full((16, 32, 3), 3.0, np.float32))
+    artifact = (
+        Artifact(inline_data=data, media_type="image/x-exr") if is_inline else own.store.put_bytes(data, "image/x-exr")
+    )
+    artifact.name = "mine.exr"
+    artifact.licence.spdx_id = "CC0-1.0"
+    recorded = await licences_under(own, artifact)
+    assert recorded["mine.exr"] == Licence(subject="mine.exr", spdx_id="CC0-1.0", allows_commercial_use=True)
+    artifact.ClearField("licence")
+    unknown = (await licences_under(own, artifact))["mine.exr"]
+    assert unknown.spdx_id == "LicenseRef-operator-supplied"
+    assert not unknown.HasField("allows_commercial_use")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "- files: a\n  spdx_id: MIT\n- files: b\n  spdx: MIT\n",
+            r"licences\.yaml, entry at line 3: spdx_id: .*; spdx:",
+        ),
+        ("- files: a\n  spdx_id: CC0 1.0\n", r"licences\.yaml, entry at line 1: spdx_id"),
+        ("- files: [a\n", r"licences\.yaml: .*line 2"),
+        ("files: a\n", r"licences\.yaml: must be a list"),
+    ],
+)
+async def test_mistakes_are_named_when_the_service_starts(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "licences.yaml").write_text(text)
+    settings = settings_for(tmp_path)
+    with pytest.raises(FailedPreconditionError, match=words):
+        async with running_service(studio_service(settings), settings):
+            pass
