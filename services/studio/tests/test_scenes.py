@@ -11,8 +11,8 @@ from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_studio.scenes.compose import compose
 from lumenmill_studio.scenes.materials import MATERIALS
+from lumenmill_studio.scenes.reading import scene_from_json
 from lumenmill_studio.scenes.shapes import SHAPES, build_shape
-from lumenmill_studio.scenes.spec import SceneSpec
 from lumenmill_studio.scenes.vocabulary import KINDS, PLACES, SUBJECTS, place_for, subject_for
 
 PUBLISHED = (Path(__file__).parents[1] / "VOCABULARY.md").read_text()
@@ -44,7 +44,7 @@ def test_shapes_are_sound(name: str) -> None:
 def test_scenes_are_deterministic_and_survive_json(kind: SceneKind.ValueType, seed: int) -> None:
     spec = compose(SceneDescription(kind=kind), "", seed)
     assert spec.to_json() == compose(SceneDescription(kind=kind), "", seed).to_json()
-    assert SceneSpec.from_json(spec.to_json()) == spec
+    assert scene_from_json(spec.to_json()) == spec
     assert spec.light().sources
     assert len({item.instance for item in spec.objects}) == len(spec.objects)
 
@@ -83,5 +83,5 @@ def test_description_says_what_was_built() -> None:
 def test_wrong_json_is_refused_with_the_field() -> None:
     for data in (b"", b"[]", b"{}", b'{"format": "lumenmill.scene", "version": 99}'):
         with pytest.raises(InvalidArgumentError) as caught:
-            SceneSpec.from_json(data, "scene")
+            scene_from_json(data, "scene")
         assert caught.value.field == "scene"

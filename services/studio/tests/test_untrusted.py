@@ -22,7 +22,7 @@ from lumenmill_studio.assets import Assets
 from lumenmill_studio.light import basis
 from lumenmill_studio.media import exr, png
 from lumenmill_studio.scenes.compose import compose
-from lumenmill_studio.scenes.spec import SceneSpec
+from lumenmill_studio.scenes.reading import scene_from_json
 from PIL import Image
 
 SIZE = {"width_px": 96, "height_px": 72, "preset": "fast"}
@@ -206,13 +206,13 @@ def changed_scene(path: str, value: Any) -> bytes:
 )
 def test_a_scene_that_cannot_be_built_is_refused_when_it_is_read(path: str, value: Any) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
-        SceneSpec.from_json(changed_scene(path, value), "scene")
+        scene_from_json(changed_scene(path, value), "scene")
     assert caught.value.field == "scene"
 
 
 def test_a_deeply_nested_scene_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="scene"):
-        SceneSpec.from_json(b"[" * 200_000, "scene")
+        scene_from_json(b"[" * 200_000, "scene")
 
 
 @pytest.mark.asyncio(loop_scope="session")

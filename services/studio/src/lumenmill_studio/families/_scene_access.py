@@ -15,6 +15,7 @@ from lumenmill_studio.assets import Assets
 from lumenmill_studio.families._limits import MAX_SIZE_PX, SIZE_MULTIPLE_PX
 from lumenmill_studio.light.attributes import attributes, described
 from lumenmill_studio.light.sources import Weighted, resolved
+from lumenmill_studio.scenes.reading import scene_from_json
 from lumenmill_studio.scenes.spec import MEDIA_TYPE, SceneSpec
 
 _MAX_SCENE_BYTES = 4 << 20
@@ -66,7 +67,7 @@ def read_scene(store: ArtifactStore, artifact: Artifact | None, field_name: str 
     known = Artifact(
         uri=artifact.uri, sha256=hashlib.sha256(data).hexdigest(), media_type=MEDIA_TYPE, size_bytes=len(data)
     )
-    spec = SceneSpec.from_json(data, field_name)
+    spec = scene_from_json(data, field_name)
     return Scene(spec, data, known if artifact.uri else store.put_bytes(data, MEDIA_TYPE))
 
 

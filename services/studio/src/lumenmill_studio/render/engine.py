@@ -39,6 +39,7 @@ from lumenmill_studio.render.tracer import (
     trace,
 )
 from lumenmill_studio.render.variant import is_scalar
+from lumenmill_studio.scenes.reading import scene_from_json
 from lumenmill_studio.scenes.spec import SceneSpec
 
 _CACHE_BYTES = 400 << 20
@@ -141,7 +142,7 @@ class Engine:
             InvalidArgumentError: the numbers of the scene fit no shape; names ``scene``.
         """
         try:
-            return Stage(SceneSpec.from_json(spec_json), self._asset_parts)
+            return Stage(scene_from_json(spec_json), self._asset_parts)
         except (LookupError, ValueError, ArithmeticError) as error:
             raise InvalidArgumentError("scene", f"cannot be built: {type(error).__name__}: {error}") from error
 

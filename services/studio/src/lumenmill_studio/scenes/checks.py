@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from google.protobuf import json_format
 from lumenmill_common.errors import InvalidArgumentError
@@ -12,9 +11,7 @@ from lumenmill_common.interceptors import check_bounds
 from lumenmill_studio.scenes.materials import MATERIALS
 from lumenmill_studio.scenes.sets import SETS
 from lumenmill_studio.scenes.shapes import SHAPES
-
-if TYPE_CHECKING:
-    from lumenmill_studio.scenes.spec import ObjectSpec, SceneSpec
+from lumenmill_studio.scenes.spec import ObjectSpec, SceneSpec
 
 _ROLES = ("subject", "ground", "backdrop")
 _MAX_OBJECTS = 256

@@ -10,15 +10,12 @@ from dataclasses import asdict, dataclass, field
 
 from google.protobuf import json_format
 from lumenmill.common.v1.light_pb2 import Light
-from lumenmill_common.errors import InvalidArgumentError
 
-from lumenmill_studio.scenes.checks import check_scene
-
-__all__ = ["MEDIA_TYPE", "ObjectSpec", "ReferenceCamera", "SceneSpec"]
+__all__ = ["FORMAT", "MEDIA_TYPE", "VERSION", "ObjectSpec", "ReferenceCamera", "SceneSpec"]
 
 MEDIA_TYPE = "application/vnd.lumenmill.scene+json"
-_FORMAT = "lumenmill.scene"
-_VERSION = 1
+FORMAT = "lumenmill.scene"
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -76,28 +73,5 @@ class SceneSpec:
 
     def to_json(self) -> bytes:
         """The specification as JSON bytes; equal specifications give equal bytes."""
-        document = {"format": _FORMAT, "version": _VERSION, **asdict(self)}
+        document = {"format": FORMAT, "version": VERSION, **asdict(self)}
         return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
-
-    @staticmethod
-    def from_json(data: bytes, field_name: str = "scene") -> SceneSpec:
-        """Reads what :meth:`to_json` wrote.
-
-        Raises:
-            InvalidArgumentError: the bytes are no scene of this version, or one that cannot be built; names
-                ``field_name``.
-        """
-        try:
-            document = json.loads(data)
-            if document.pop("format") != _FORMAT or document.pop("version") != _VERSION:
-                raise ValueError("not a scene of version 1")
-            camera = ReferenceCamera(**document.pop("camera"))
-            objects = tuple(
-                ObjectSpec(**{**item, "position": tuple(item["position"])}) for item in document.pop("objects")
-            )
-            subjects, materials = tuple(document.pop("subjects")), tuple(document.pop("materials"))
-            spec = SceneSpec(**document, camera=camera, objects=objects, subjects=subjects, materials=materials)
-            check_scene(spec)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise InvalidArgumentError(field_name, f"not a lumenmill scene, version {_VERSION}: {error}") from error
-        return spec

@@ -1,0 +1,31 @@
+"""Scenes that come in as JSON: read, and checked before anything is built from them."""
+
+from __future__ import annotations
+
+import json
+
+from lumenmill_common.errors import InvalidArgumentError
+
+from lumenmill_studio.scenes.checks import check_scene
+from lumenmill_studio.scenes.spec import FORMAT, VERSION, ObjectSpec, ReferenceCamera, SceneSpec
+
+
+def scene_from_json(data: bytes, field_name: str = "scene") -> SceneSpec:
+    """Reads what :meth:`SceneSpec.to_json` wrote.
+
+    Raises:
+        InvalidArgumentError: the bytes are no scene of this version, or one that cannot be built; names
+            ``field_name``.
+    """
+    try:
+        document = json.loads(data)
+        if document.pop("format") != FORMAT or document.pop("version") != VERSION:
+            raise ValueError("not a scene of version 1")
+        camera = ReferenceCamera(**document.pop("camera"))
+        objects = tuple(ObjectSpec(**{**item, "position": tuple(item["position"])}) for item in document.pop("objects"))
+        subjects, materials = tuple(document.pop("subjects")), tuple(document.pop("materials"))
+        spec = SceneSpec(**document, camera=camera, objects=objects, subjects=subjects, materials=materials)
+        check_scene(spec)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise InvalidArgumentError(field_name, f"not a lumenmill scene, version {VERSION}: {error}") from error
+    return spec
