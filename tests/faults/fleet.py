@@ -80,8 +80,10 @@ class Fleet:
         failure_rate: float = 0.0,
         store: Path | None = None,
         environment: dict[str, str] | None = None,
+        security: SecuritySettings | None = None,
     ) -> None:
-        """`store` is its folder, by default one in `folder`; `environment` is for all parts."""
+        """`store` is a folder, by default one in `folder`; `environment` is for all parts, `security` for our calls."""
+        self.security = security or SecuritySettings()
         self.folder, self.parts = folder, dict[str, Part]()
         more = {"LUMENMILL_STORE_URL": f"file://{store or folder / 'store'}"} | (environment or {})
         for name in MODELS:
@@ -124,7 +126,7 @@ class Fleet:
     @contextlib.asynccontextmanager
     async def runs(self) -> AsyncIterator[Any]:
         """The orchestrator's runs."""
-        async with connect(self.parts[ORCHESTRATOR].address, SecuritySettings()) as channel:
+        async with connect(self.parts[ORCHESTRATOR].address, self.security) as channel:
             yield run_pb2_grpc.RunServiceStub(channel)
 
     async def submit(self, run_id: str, recipe: str, **parameters: Any) -> None:

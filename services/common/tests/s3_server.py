@@ -14,7 +14,7 @@ from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.settings import StoreSettings
 
-_USER, _PASSWORD = "lumenmill", "lumenmill-secret"
+_USER, _PASSWORD = "access-key-of-a-test", "secret-key-of-a-test"
 
 
 class S3Server:

@@ -11,6 +11,7 @@ import urllib.request
 
 import grpc
 import pytest
+from certificates import make_authority, make_certificate
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
@@ -106,22 +107,10 @@ async def test_a_service_with_a_token_refuses_others_but_answers_probes(service:
             await call_heavy(imager_pb2_grpc.ImagerServiceStub(friend).GenerateImages, request_for("x"))
 
 
-def make_certificates(folder) -> None:
-    """One authority, one server and one client certificate, by openssl."""
-
-    def openssl(command: str) -> None:
-        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
-
-    openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=ca")
-    for name in ("server", "client"):
-        openssl(f"req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}")
-        (folder / "san").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost")
-        sign = f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -extfile san"
-        openssl(sign)
-
-
 async def test_mutual_tls_lets_in_only_who_shows_a_certificate(service: Service, tmp_path) -> None:
-    make_certificates(tmp_path)
+    make_authority(tmp_path)
+    for name in ("server", "client"):
+        make_certificate(tmp_path, name)
     settings = ServiceSettings(
         listen_address="127.0.0.1:0",
         tls_cert_file=tmp_path / "server.pem",

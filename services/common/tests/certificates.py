@@ -1,0 +1,23 @@
+"""Certificates for tests, made by openssl."""
+
+import subprocess
+from pathlib import Path
+
+__all__ = ["make_authority", "make_certificate"]
+
+
+def _openssl(folder: Path, command: str) -> None:
+    subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+
+
+def make_authority(folder: Path, name: str = "ca") -> None:
+    """`<name>.pem` and `<name>.key` of an authority of its own."""
+    _openssl(folder, f"req -x509 -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.pem -subj /CN={name}")
+
+
+def make_certificate(folder: Path, name: str, authority: str = "ca", days: int = 1) -> None:
+    """`<name>.pem` and `<name>.key` for this machine, signed by an authority; 0 days make one that has expired."""
+    _openssl(folder, f"req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}")
+    (folder / "san").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost")
+    signed_by = f"-CA {authority}.pem -CAkey {authority}.key -CAcreateserial"
+    _openssl(folder, f"x509 -req -in {name}.csr {signed_by} -out {name}.pem -extfile san -days {days}")

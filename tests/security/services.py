@@ -1,0 +1,91 @@
+"""Every service of the mesh, served in this process as it is in production, and every RPC that it offers."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pool
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from lumenmill_captioner import __main__ as captioner
+from lumenmill_captioner.families import PhotometricFamily
+from lumenmill_captioner.settings import CaptionerSettings
+from lumenmill_common.artifacts import open_store_from
+from lumenmill_common.jobs import jobs_from
+from lumenmill_common.serve import Service, serving
+from lumenmill_common.settings import ServiceSettings
+from lumenmill_orchestrator.service import orchestrator_service
+from lumenmill_orchestrator.settings import OrchestratorSettings
+from lumenmill_prompter import __main__ as prompter
+from lumenmill_prompter.families import family_from as prompter_family
+from lumenmill_prompter.settings import PrompterSettings
+from lumenmill_studio.service import studio_service
+from lumenmill_studio.settings import StudioSettings
+
+OPEN_TO_ALL = "grpc.health.v1.Health"
+
+
+def _orchestrator(folder: Path, given: dict[str, Any]) -> tuple[ServiceSettings, Service]:
+    settings = OrchestratorSettings(**given, database_url=f"sqlite:///{folder}/orchestrator.sqlite", models="{}")
+    return settings, orchestrator_service(settings)
+
+
+def _prompter(_: Path, given: dict[str, Any]) -> tuple[ServiceSettings, Service]:
+    settings = PrompterSettings(**given)
+    return settings, prompter.service_of(prompter_family(settings), jobs_from(settings, name="prompter"))
+
+
+def _captioner(_: Path, given: dict[str, Any]) -> tuple[ServiceSettings, Service]:
+    settings = CaptionerSettings(**given)
+    family = PhotometricFamily(open_store_from(settings), settings.limits(), settings.num_clip_samples)
+    return settings, captioner.service_of(family, jobs_from(settings, name="captioner"))
+
+
+def _studio(_: Path, given: dict[str, Any]) -> tuple[ServiceSettings, Service]:
+    settings = StudioSettings(**given)
+    return settings, studio_service(settings)
+
+
+SERVICES: dict[str, Callable[[Path, dict[str, Any]], tuple[ServiceSettings, Service]]] = {
+    "orchestrator": _orchestrator,
+    "prompter": _prompter,
+    "captioner": _captioner,
+    "studio": _studio,
+}
+
+
+@contextlib.asynccontextmanager
+async def serving_in(folder: Path, name: str, **security: Path) -> AsyncIterator[int]:
+    """The port of a service with these security settings."""
+    given = {"listen_address": "127.0.0.1:0", "drain_s": 0.0, "store_url": f"file://{folder}/store", **security}
+    settings, service = SERVICES[name](folder, given)
+    async with serving(settings, service) as port:
+        yield port
+
+
+async def rpcs_of(channel: grpc.aio.Channel, metadata: dict[str, str]) -> list[str]:
+    """Paths of every RPC that a server offers, from its own reflection; `/package.Service/Method`."""
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
+        iter([request]), metadata=list(metadata.items())
+    )
+    answer: Any = await call.read()  # type: ignore[attr-defined]
+    services = [entry.name for entry in answer.list_services_response.service]
+    pool = descriptor_pool.Default()
+    return [f"/{name}/{method.name}" for name in services for method in pool.FindServiceByName(name).methods]
+
+
+async def status_of(channel: grpc.aio.Channel, path: str, metadata: dict[str, str]) -> grpc.StatusCode:
+    """The status of any RPC, asked with an empty message; OK as soon as it answers with anything."""
+    call = channel.stream_stream(path, request_serializer=bytes, response_deserializer=bytes)(
+        iter([b""]), timeout=10, metadata=list(metadata.items())
+    )
+    try:
+        answered = await call.read() is not grpc.aio.EOF
+    except grpc.RpcError as error:
+        return error.code()  # type: ignore[attr-defined,no-any-return]
+    if answered:
+        call.cancel()
+        return grpc.StatusCode.OK
+    return await call.code()
