@@ -1,0 +1,60 @@
+"""Every variant of the renderer that a machine has shows the same scene."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
+from lumenmill_studio.render.variant import CUDA, LLVM, Variant, find_variant, use_variant
+
+SIZE = (96, 72)
+BLOCK_PX = 12
+
+
+@pytest.mark.parametrize("name", [LLVM, CUDA])
+def test_a_compiled_variant_shows_what_the_scalar_one_shows(name: str) -> None:
+    variant = find_variant("cuda" if name == CUDA else "llvm")
+    if variant.name != name:
+        pytest.skip(f"{name} needs an NVIDIA GPU" if name == CUDA else f"{name} needs libLLVM 16 or newer")
+    if name == CUDA:
+        assert find_variant("auto").name == CUDA
+    for found, expected in zip(_rendered(variant), _rendered(find_variant("scalar")), strict=True):
+        assert np.isfinite(found).all()
+        assert np.abs(_blocks(found) - _blocks(expected)).max() < 0.05 * _blocks(expected).max()
+
+
+def _blocks(image_hwc: np.ndarray) -> np.ndarray:
+    """Means of square blocks, in which noise is small."""
+    height, width, channels = image_hwc.shape
+    return image_hwc.reshape(height // BLOCK_PX, BLOCK_PX, width // BLOCK_PX, BLOCK_PX, channels).mean(axis=(1, 3))
+
+
+def _rendered(variant: Variant) -> list[np.ndarray]:
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(use_variant, variant).result()
+        return thread.submit(_still_life).result()
+
+
+def _still_life() -> list[np.ndarray]:
+    """Picture, shading, normals and instances of one still life under the first of its own sources."""
+    from lumenmill_studio.light.sources import resolved
+    from lumenmill_studio.render.camera import pose_of
+    from lumenmill_studio.render.engine import Engine, View
+    from lumenmill_studio.scenes.compose import compose
+
+    spec = compose(
+        SceneDescription(
+            kind=SceneKind.SCENE_KIND_STILL_LIFE, subjects=["jug", "pear"], materials=["copper", "natural"]
+        ),
+        "",
+        3,
+    )
+    data, unit = spec.to_json(), resolved(spec.light())[0].unit
+    view = View(hashlib.sha256(data).hexdigest(), pose_of(spec.camera, None), SIZE, spp=36, max_depth=5, guide_spp=8)
+    engine = Engine(lambda sha: np.zeros((2, 4, 3)), lambda item: ())
+    buffers = engine.buffers(data, view)
+    picture, shading = (engine.picture(data, view, unit, lambda: None, shading=shading) for shading in (False, True))
+    return [picture, shading, buffers.normals, buffers.instance]
