@@ -1,5 +1,7 @@
 """Captions: what is known to be in the picture, then what its light does."""
 
+from collections.abc import Callable
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2, scene_pb2
 
@@ -68,7 +70,7 @@ def _known_sentence(known: ExpectedLight, words: Words) -> str:
     if list(attributes.kinds) == [light_pb2.LIGHT_KIND_TEXT] or not attributes.kinds:
         return capitalised(f"the light: {known.text.strip().rstrip('.')}.")
     noun = source_noun(attributes.kinds, known.map_names)
-    adjectives = _adjectives(attributes, words)
+    adjectives = _adjectives(attributes, words, words.temperature)
     if attributes.kinds[0] == light_pb2.LIGHT_KIND_ENVIRONMENT_MAP:
         adjectives = [a for a in adjectives if a not in {"soft", "very soft", "diffuse"}]
     sentence = _where_sentence(adjectives, noun, attributes, words).rstrip(".")
@@ -87,12 +89,12 @@ def _second_phrase(other: light_pb2.LightAttributes, key: light_pb2.LightAttribu
     return with_article(f"{color}{noun} from {words.direction(other.azimuth_deg, other.elevation_deg)}")
 
 
-def _adjectives(attributes: light_pb2.LightAttributes, words: Words) -> list[str]:
+def _adjectives(attributes: light_pb2.LightAttributes, words: Words, temperature: Callable[[float], str]) -> list[str]:
     found = []
     if attributes.HasField("hardness"):
         found.append(words.hardness(attributes.hardness))
     if attributes.HasField("color_temperature_k"):
-        found.append(words.temperature(attributes.color_temperature_k))
+        found.append(temperature(attributes.color_temperature_k))
     return found
 
 
@@ -120,7 +122,7 @@ def _measured_sentences(measurement: captioner_pb2.LightMeasurement, noun: str, 
     from_surfaces = bool(measurement.spherical_harmonics)
     if attributes.HasField("azimuth_deg"):
         mostly = "" if measurement.direction_confidence > 0.6 else "mostly "
-        adjectives = _adjectives(attributes, words)
+        adjectives = _adjectives(attributes, words, words.measured_temperature)
         where = words.direction(attributes.azimuth_deg, attributes.elevation_deg)
         described = f"{' '.join(adjectives)} light".strip()
         return [capitalised(f"{described} comes {mostly}from {where}.")]
@@ -142,7 +144,7 @@ def _color_sentence(measurement: captioner_pb2.LightMeasurement, from_surfaces: 
         if not measurement.HasField("duv"):
             return ""
         return f"The light looks {words.tint(measurement.duv)}."
-    adjective = words.temperature(attributes.color_temperature_k)
+    adjective = words.measured_temperature(attributes.color_temperature_k)
     if from_surfaces:
         return f"The light is {adjective}."
     return words.pick(

@@ -8,6 +8,8 @@ from random import Random
 
 from lumenmill.common.v1 import light_pb2
 
+from lumenmill_captioner.measure import mired
+
 _SIDES = (
     ("the front", "the camera's side"),
     ("the front right", "the right of the camera"),
@@ -27,6 +29,9 @@ _TEMPERATURES: tuple[tuple[float, tuple[str, ...]], ...] = (
     (9800.0, ("cool", "bluish")),
     (math.inf, ("cold blue", "icy blue")),
 )
+
+# White of Rec. 709, and how far temperatures that are measured on surfaces stray from it under white light.
+_WHITE_K, _MEASURED_MIRED = 6504.0, 18.0
 
 
 def side_name(azimuth_deg: float) -> str:
@@ -62,6 +67,11 @@ class Words:
     def temperature(self, temperature_k: float) -> str:
         """Return an adjective for a colour temperature."""
         return self.pick(next(words for bound, words in _TEMPERATURES if temperature_k < bound))
+
+    def measured_temperature(self, temperature_k: float) -> str:
+        """Return an adjective for a measured colour temperature: that of white within what measurement errs by."""
+        is_white = abs(mired(temperature_k) - mired(_WHITE_K)) < _MEASURED_MIRED
+        return self.temperature(_WHITE_K if is_white else temperature_k)
 
     def hardness(self, hardness: float) -> str:
         """Return an adjective for hardness."""
