@@ -4,13 +4,11 @@ import asyncio
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.exporters import FORMS
-from lumenmill_orchestrator.exporters.columns import SCHEMA
 
 from .synthetic import Archive, clip_sample, image_sample
 
@@ -40,13 +38,3 @@ def test_the_examples_of_the_guide_run(datasets: Path, monkeypatch: pytest.Monke
     examples = subprocess.run(command, cwd=datasets, check=False, capture_output=True, text=True, timeout=100)
     assert examples.returncode == 0, examples.stderr
     assert len(_EXAMPLES) == 6 and examples.stdout.endswith("example 5 ran\n")
-
-
-def test_every_column_is_explained() -> None:
-    def explained() -> Iterator[str]:
-        for cell in re.findall(r"^\| (`.*?) \|", _GUIDE, re.MULTILINE):
-            yield from re.findall(r"`([a-z0-9_]+)`", cell)
-
-    names = set(explained())
-    missing = {name for name in SCHEMA.names if name not in names}
-    assert all(name.startswith("measured_") for name in missing), missing
