@@ -2,6 +2,7 @@
 
 import hmac
 import inspect
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -12,7 +13,7 @@ import structlog
 from google.protobuf.message import Message
 from opentelemetry import context as trace_context
 
-from lumenmill_common.errors import InvalidArgumentError, LumenmillError, UnauthenticatedError
+from lumenmill_common.errors import InvalidArgumentError, LumenmillError, UnauthenticatedError, UnimplementedError
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.status import rich_status
 from lumenmill_common.telemetry import RPC_DURATION, extract_trace_context, get_logger
@@ -22,6 +23,7 @@ __all__ = ["CallInterceptor", "check_bounds"]
 _log = get_logger(__name__)
 # Probes of the platform carry no token and learn nothing but SERVING or NOT_SERVING.
 _OPEN_TO_ALL = "/grpc.health.v1.Health/"
+_QUOTED = re.compile(r"`(\w+)`")
 # Calls that the caller ends are ordinary: no error is logged for them.
 _QUIET = {grpc.StatusCode.CANCELLED, grpc.StatusCode.OK}
 
@@ -82,6 +84,9 @@ class _Call:
         """Ends the call with the status of an error."""
         if isinstance(error, grpc.aio.AbortError):
             raise error
+        if isinstance(error, NotImplementedError) and context.code() == grpc.StatusCode.UNIMPLEMENTED:
+            # What the generated servicer says of a method that nobody has filled in, such as health's List.
+            error = UnimplementedError(f"{self._method} is not served here")
         code, message, metadata = rich_status(error, self._request_id)
         self.count(code)
         if isinstance(error, LumenmillError) and code not in _QUIET:
@@ -96,7 +101,7 @@ def check_bounds(request: Message) -> None:
         InvalidArgumentError: names every field that is out of bounds, and the bound.
     """
     violations = [
-        (_path(violation.proto.field), violation.proto.message)
+        (_path(violation.proto.field) or _first_named(request, violation.proto.message), violation.proto.message)
         for violation in protovalidate.collect_violations(request)
     ]
     if violations:
@@ -112,6 +117,11 @@ def _path(field: Any) -> str:
         if subscript is not None:
             text += f"[{subscript.value}]"
     return text.removeprefix(".")
+
+
+def _first_named(request: Message, problem: str) -> str:
+    """The field to name for a rule about a whole message, such as "set `prompt`, `scene` or both": its first."""
+    return next((name for name in _QUOTED.findall(problem) if name in request.DESCRIPTOR.fields_by_name), "")
 
 
 def _wrapped(handler: Any, call: _Call) -> "grpc.RpcMethodHandler[Any, Any]":

@@ -67,7 +67,10 @@ def _details_of(error: LumenmillError) -> list[any_pb2.Any]:
 def _within_bounds(violations: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
     told = [(field[:_MAX_PROBLEM], problem[:_MAX_PROBLEM]) for field, problem in violations[:_MAX_VIOLATIONS]]
     num_left = len(violations) - len(told)
-    return [*told, ("", f"and {num_left} more")] if num_left else told
+    if num_left:
+        field, problem = told[-1]
+        told[-1] = (field, f"{problem}; and {num_left} more violations")
+    return told
 
 
 def _pack(message: Message) -> any_pb2.Any:
