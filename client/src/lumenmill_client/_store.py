@@ -1,7 +1,7 @@
 """Artifacts of the mesh: up, down, listing, checking, cleaning."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -97,10 +97,16 @@ class Store:
             raise error_from_rpc(error) from error
 
     async def collect_garbage(
-        self, *, dry_run: bool = False, min_age_s: int | None = None
+        self, *, dry_run: bool = False, min_age_s: int | None = None, gone_database_ids: Sequence[str] = ()
     ) -> AsyncIterator[artifact_service_pb2.CollectGarbageResponse]:
-        """Removes what nothing refers to; yields progress."""
-        request = artifact_service_pb2.CollectGarbageRequest(dry_run=dry_run, min_age_s=min_age_s)
+        """Removes what nothing refers to; yields progress. `gone_database_ids` are databases that no longer count.
+
+        Raises:
+            FailedPreconditionError: other databases refer to the same store; it names them.
+        """
+        request = artifact_service_pb2.CollectGarbageRequest(
+            dry_run=dry_run, min_age_s=min_age_s, gone_database_ids=gone_database_ids
+        )
         try:
             async for response in self._stub.CollectGarbage(request):
                 yield response

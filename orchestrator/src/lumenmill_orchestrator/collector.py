@@ -1,13 +1,14 @@
-"""Which artifacts are still needed, and the removal of the others."""
+"""Which artifacts are still needed, the removal of the others, and a check of all that lies in the store."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from lumenmill.orchestrator.v1 import artifact_service_pb2
 from lumenmill_common.artifacts import ArtifactStore, StoredObject
+from lumenmill_common.errors import FailedPreconditionError
 
-from lumenmill_orchestrator.storage.schema import artifact_uses
+from lumenmill_orchestrator.storage.schema import artifact_uses, identity
 
 __all__ = ["DEFAULT_MIN_AGE_S", "GarbageCollector"]
 
@@ -24,10 +25,22 @@ class GarbageCollector:
     def __init__(self, engine: sa.Engine, store: ArtifactStore) -> None:
         self._engine, self._store = engine, store
 
-    def collect(self, *, min_age_s: float, dry_run: bool) -> Iterator[artifact_service_pb2.CollectGarbageResponse]:
-        """Progress after every page of the store."""
+    def register(self) -> None:
+        """Let the store know that this database refers to it: no other database's collection may take ours away."""
+        self._store.register_owner(self._identity())
+
+    def collect(
+        self, *, min_age_s: float, dry_run: bool, gone_database_ids: Sequence[str] = ()
+    ) -> Iterator[artifact_service_pb2.CollectGarbageResponse]:
+        """Progress after every page of the store.
+
+        Raises:
+            FailedPreconditionError: another database refers to the same store.
+        """
+        self._refuse_to_share(gone_database_ids)
         progress = artifact_service_pb2.CollectGarbageResponse()
-        newest_s = time.time() - min_age_s
+        # By the clock that dates the artifacts: if ours went wrong, young ones would look old.
+        newest_s = self._store.clock_s() - min_age_s
         after = ""
         while page := self._store.list(after, _PAGE):
             after = page[-1].artifact.sha256
@@ -47,6 +60,41 @@ class GarbageCollector:
         if not dry_run:
             # Results that services kept over restarts; whoever still wants one asks within that time.
             self._store.delete_notes_before(newest_s)
+
+    def missing(self) -> Iterator[str]:
+        """Digests of all artifacts that this database refers to as made or given, and that are not in the store."""
+        after = ""
+        while page := self._referred_to(after):
+            after = page[-1]
+            yield from (sha256 for sha256 in page if self._store.stat(sha256) is None)
+
+    def _referred_to(self, after: str) -> list[str]:
+        column = artifact_uses.c.sha256
+        query = sa.select(column).where(column > after).distinct().order_by(column).limit(_PAGE)
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def _identity(self) -> str:
+        with self._engine.connect() as connection:
+            return str(connection.execute(sa.select(identity.c.id)).scalar_one())
+
+    def _refuse_to_share(self, gone_database_ids: Sequence[str]) -> None:
+        own = self._identity()
+        for database_id in set(gone_database_ids) - {own}:
+            self._store.forget_owner(database_id)
+        others = {
+            database_id: written_s for database_id, written_s in self._store.owners().items() if database_id != own
+        }
+        if others:
+            named = ", ".join(
+                f"{database_id} (last started {datetime.fromtimestamp(written_s, UTC):%Y-%m-%d %H:%M} UTC)"
+                for database_id, written_s in sorted(others.items())
+            )
+            raise FailedPreconditionError(
+                f"other databases refer to this store too: {named}. What they need is not known here; if they are gone "
+                "for good, name them",
+                "gone_database_ids",
+            )
 
     def _unneeded(self, sha256: str, newest_s: float) -> list[StoredObject]:
         """All that lies in the store with one digest, as long as nothing refers to it and none of it is young.

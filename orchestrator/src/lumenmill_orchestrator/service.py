@@ -1,5 +1,6 @@
 """From settings to the orchestrator as a service of the kit."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -45,10 +46,12 @@ def orchestrator_service(settings: OrchestratorSettings) -> Service:
     submission = Submission(mesh, runs, executions, store)
     exporters = Exporters(samples, store, ExportStore(engine))
     run_servicer = RunServicer(walk, submission, mesh, runs, samples, executions, exporters)
-    artifact_servicer = ArtifactServicer(store, GarbageCollector(engine, store))
+    collector = GarbageCollector(engine, store)
+    artifact_servicer = ArtifactServicer(store, collector)
 
     @contextlib.asynccontextmanager
     async def background() -> AsyncIterator[None]:
+        await asyncio.to_thread(collector.register)
         await mesh.start()
         writer.start()
         try:

@@ -60,24 +60,29 @@ def get(
 
 @app.command()
 def verify(context: typer.Context, as_json: AsJson = False) -> None:
-    """Read every artifact and compare its bytes with its digest. Exits with 1 when one is damaged.
+    """Read every artifact and compare its bytes with its digest. Exits with 1 when one is damaged or missing.
 
     Example: lumenmill store verify
     """
-    damaged, num_checked = [], 0
+    damaged, missing, num_checked = [], [], 0
     with context.obj.client() as client, notes.status("verifying") as line:
         for event in client.verify_store():
             num_checked = event.num_checked
             line.update(f"verifying: {event.num_checked} artifacts, {event.num_bytes_checked / 2**20:.0f} MiB")
             if event.HasField("damaged"):
                 damaged.append(event.damaged)
+            if event.HasField("missing"):
+                missing.append(event.missing.sha256)
     if as_json:
-        print_json({"num_checked": num_checked, "damaged": [to_dict(artifact) for artifact in damaged]})
+        found = {"damaged": [to_dict(artifact) for artifact in damaged], "missing": missing}
+        print_json({"num_checked": num_checked, **found})
     else:
         for artifact in damaged:
             print_text(f"damaged: {artifact.uri}")
-        print_text(f"{num_checked} artifacts checked, {len(damaged)} damaged")
-    if damaged:
+        for sha256 in missing:
+            print_text(f"missing: {sha256}")
+        print_text(f"{num_checked} artifacts checked, {len(damaged)} damaged, {len(missing)} missing")
+    if damaged or missing:
         raise typer.Exit(1)
 
 
@@ -88,6 +93,10 @@ def gc(
     min_age_s: Annotated[
         int | None, typer.Option(min=0, help="Keep artifacts younger than this many seconds. Default: a day.")
     ] = None,
+    gone_database: Annotated[
+        list[str] | None,
+        typer.Option(help="Identity of another database that referred to this store and is gone for good."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Remove artifacts that no run, sample or running job refers to.
@@ -96,7 +105,9 @@ def gc(
     """
     num_removed, num_bytes_freed = 0, 0
     with context.obj.client() as client, notes.status("collecting garbage"):
-        for event in client.collect_garbage(dry_run=dry_run, min_age_s=min_age_s):
+        for event in client.collect_garbage(
+            dry_run=dry_run, min_age_s=min_age_s, gone_database_ids=gone_database or ()
+        ):
             num_removed, num_bytes_freed = event.num_removed, event.num_bytes_freed
     if as_json:
         print_json({"num_removed": num_removed, "num_bytes_freed": num_bytes_freed, "dry_run": dry_run})

@@ -9,7 +9,7 @@ from typing import Any
 from lumenmill.orchestrator.v1 import run_pb2
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 
 __all__ = ["Located", "Problems", "did_you_mean", "read_document"]
 
@@ -99,7 +99,10 @@ def read_document(text: str, problems: Problems) -> Located | None:
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         problems.add_at(line, column, "", f"not valid YAML: {error.problem or error.context}".strip())
         return None
-    except (YAMLError, ValueError) as error:
+    except RecursionError:
+        problems.add_at(0, 0, "", f"nested deeper than {_MAX_DEPTH} levels")
+        return None
+    except Exception as error:  # the reader raises anything over anchors and merges that go in circles
         problems.add_at(0, 0, "", f"not valid YAML: {error}")
         return None
     try:

@@ -345,7 +345,7 @@ class PipelineCompiler:
 
     def _kind(self, body: Located) -> "run_pb2.SampleKind.ValueType":
         given = body.get("kind")
-        if given is None or given.value not in _KINDS:
+        if given is None or not isinstance(given.value, str) or given.value not in _KINDS:
             self._problems.add(given or body, f"a sample needs a `kind`{did_you_mean('', _KINDS)}")
             return run_pb2.SAMPLE_KIND_UNSPECIFIED
         return _KINDS[given.value]

@@ -131,16 +131,20 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
                         num_checked=num_checked, num_bytes_checked=num_bytes, damaged=stored.artifact
                     )
             yield artifact_service_pb2.VerifyStoreResponse(num_checked=num_checked, num_bytes_checked=num_bytes)
+        for sha256 in self._collector.missing():
+            yield artifact_service_pb2.VerifyStoreResponse(
+                num_checked=num_checked, num_bytes_checked=num_bytes, missing=artifact_pb2.Artifact(sha256=sha256)
+            )
 
     async def CollectGarbage(
         self, request: artifact_service_pb2.CollectGarbageRequest, context: _Context
     ) -> AsyncIterator[artifact_service_pb2.CollectGarbageResponse]:
         """Remove what nothing refers to."""
         min_age_s = request.min_age_s if request.HasField("min_age_s") else DEFAULT_MIN_AGE_S
-        dry_run = request.dry_run
+        dry_run, gone = request.dry_run, list(request.gone_database_ids)
         told = artifact_service_pb2.CollectGarbageResponse()
         async for response in _each(
-            lambda: self._collector.collect(min_age_s=min_age_s, dry_run=dry_run), self._sweeps
+            lambda: self._collector.collect(min_age_s=min_age_s, dry_run=dry_run, gone_database_ids=gone), self._sweeps
         ):
             told = response
             yield response

@@ -9,6 +9,7 @@ __all__ = [
     "executions",
     "export_files",
     "exports",
+    "identity",
     "metadata",
     "model_revisions",
     "node_counts",
@@ -46,6 +47,12 @@ chains = sa.Table(
     sa.Column("run_id", sa.String(63), primary_key=True),
     sa.Column("chain_id", sa.String(128), primary_key=True),
     sa.Column("end_time", sa.Float, nullable=False),
+)
+
+identity = sa.Table(
+    "identity",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True, comment="the one row: how the store knows this database"),
 )
 
 node_counts = sa.Table(

@@ -223,7 +223,7 @@ Global___ListArtifactsResponse: _TypeAlias = ListArtifactsResponse  # noqa: Y015
 
 @_typing.final
 class VerifyStoreRequest(_message.Message):
-    """Asks for a check of the whole store; it has no parameters."""
+    """Asks for a check of the whole store, and of everything that the database refers to; it has no parameters."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -247,6 +247,7 @@ class VerifyStoreResponse(_message.Message):
     NUM_CHECKED_FIELD_NUMBER: _builtins.int
     NUM_BYTES_CHECKED_FIELD_NUMBER: _builtins.int
     DAMAGED_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
     num_checked: _builtins.int
     """Artifacts checked so far."""
     num_bytes_checked: _builtins.int
@@ -255,16 +256,23 @@ class VerifyStoreResponse(_message.Message):
     def damaged(self) -> _artifact_pb2.Artifact:
         """A damaged artifact: its bytes do not match its digest. Absent in plain progress messages."""
 
+    @_builtins.property
+    def missing(self) -> _artifact_pb2.Artifact:
+        """An artifact that a run, sample or export refers to and that is not in the store; only its digest is set. Absent in
+        plain progress messages.
+        """
+
     def __init__(
         self,
         *,
         num_checked: _builtins.int = ...,
         num_bytes_checked: _builtins.int = ...,
         damaged: _artifact_pb2.Artifact | None = ...,
+        missing: _artifact_pb2.Artifact | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "missing", b"missing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "num_bytes_checked", b"num_bytes_checked", "num_checked", b"num_checked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "missing", b"missing", "num_bytes_checked", b"num_bytes_checked", "num_checked", b"num_checked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -278,19 +286,27 @@ class CollectGarbageRequest(_message.Message):
 
     DRY_RUN_FIELD_NUMBER: _builtins.int
     MIN_AGE_S_FIELD_NUMBER: _builtins.int
+    GONE_DATABASE_IDS_FIELD_NUMBER: _builtins.int
     dry_run: _builtins.bool
     """Only report what would be removed."""
     min_age_s: _builtins.int
     """Artifacts younger than this many seconds are kept, since a job may be about to refer to them. Absent means 86,400."""
+    @_builtins.property
+    def gone_database_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Identities of other databases that referred to this store and are gone for good: they are forgotten first. The
+        refusal of a collection names those that are known.
+        """
+
     def __init__(
         self,
         *,
         dry_run: _builtins.bool = ...,
         min_age_s: _builtins.int | None = ...,
+        gone_database_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_min_age_s", b"_min_age_s", "min_age_s", b"min_age_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_age_s", b"_min_age_s", "dry_run", b"dry_run", "min_age_s", b"min_age_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_age_s", b"_min_age_s", "dry_run", b"dry_run", "gone_database_ids", b"gone_database_ids", "min_age_s", b"min_age_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__min_age_s: _TypeAlias = _typing.Literal["min_age_s"]  # noqa: Y015
     _WhichOneofArgType__min_age_s: _TypeAlias = _typing.Literal["_min_age_s", b"_min_age_s"]  # noqa: Y015

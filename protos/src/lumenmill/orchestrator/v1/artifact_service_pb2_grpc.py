@@ -95,7 +95,8 @@ class ArtifactServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CollectGarbage(self, request, context):
-        """Removes artifacts that no run, sample or running job can reach.
+        """Removes artifacts that no run, sample or running job can reach. FAILED_PRECONDITION while another database refers to
+        the same store, because what that one needs is not known here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,9 @@ class ArtifactServiceStub:
     VerifyStore: _grpc.UnaryStreamMultiCallable[_artifact_service_pb2.VerifyStoreRequest, _artifact_service_pb2.VerifyStoreResponse]
     """Reads every artifact and compares its bytes with its digest. Streams progress and every damaged artifact."""
     CollectGarbage: _grpc.UnaryStreamMultiCallable[_artifact_service_pb2.CollectGarbageRequest, _artifact_service_pb2.CollectGarbageResponse]
-    """Removes artifacts that no run, sample or running job can reach."""
+    """Removes artifacts that no run, sample or running job can reach. FAILED_PRECONDITION while another database refers to
+    the same store, because what that one needs is not known here.
+    """
 
 @_typing.type_check_only
 class ArtifactServiceAsyncStub(ArtifactServiceStub):
@@ -58,7 +60,9 @@ class ArtifactServiceAsyncStub(ArtifactServiceStub):
     VerifyStore: _aio.UnaryStreamMultiCallable[_artifact_service_pb2.VerifyStoreRequest, _artifact_service_pb2.VerifyStoreResponse]  # type: ignore[assignment]
     """Reads every artifact and compares its bytes with its digest. Streams progress and every damaged artifact."""
     CollectGarbage: _aio.UnaryStreamMultiCallable[_artifact_service_pb2.CollectGarbageRequest, _artifact_service_pb2.CollectGarbageResponse]  # type: ignore[assignment]
-    """Removes artifacts that no run, sample or running job can reach."""
+    """Removes artifacts that no run, sample or running job can reach. FAILED_PRECONDITION while another database refers to
+    the same store, because what that one needs is not known here.
+    """
 
 class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
     """The store, for clients without credentials for it."""
@@ -101,6 +105,8 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _artifact_service_pb2.CollectGarbageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_artifact_service_pb2.CollectGarbageResponse], _abc.AsyncIterator[_artifact_service_pb2.CollectGarbageResponse]]:
-        """Removes artifacts that no run, sample or running job can reach."""
+        """Removes artifacts that no run, sample or running job can reach. FAILED_PRECONDITION while another database refers to
+        the same store, because what that one needs is not known here.
+        """
 
 def add_ArtifactServiceServicer_to_server(servicer: ArtifactServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,15 +4,17 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from lumenmill_common.artifacts._layout import NOTES, OBJECTS, digest_of_key, is_key
+from lumenmill_common.artifacts._layout import OBJECTS, digest_of_key, is_key
 from lumenmill_common.artifacts._os_errors import os_errors_mapped
 from lumenmill_common.artifacts._store import ArtifactStore, StoredObject
+from lumenmill_common.errors import NotFoundError
 
 __all__ = ["FolderStore"]
 
@@ -35,6 +37,9 @@ class FolderStore(ArtifactStore):
                 file_fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd)
             finally:
                 os.close(folder_fd)
+        if not stat.S_ISREG(os.fstat(file_fd).st_mode):
+            os.close(file_fd)
+            raise NotFoundError(f"{key} is not an artifact of the store")
         return os.fdopen(file_fd, "rb")
 
     def _open_range(self, key: str, offset_bytes: int, length_bytes: int) -> BinaryIO:
@@ -69,7 +74,8 @@ class FolderStore(ArtifactStore):
             status = (self._root / key).stat(follow_symlinks=False)
         except FileNotFoundError:
             return None
-        return self._describe(key, status.st_size, status.st_mtime)
+        # Whoever may write the folder may have put links and folders into it; no artifact is one.
+        return self._describe(key, status.st_size, status.st_mtime) if stat.S_ISREG(status.st_mode) else None
 
     def _keys(self, prefix: str, after_key: str) -> Iterator[str]:
         for shard in sorted(path.name for path in (self._root / OBJECTS).iterdir() if path.is_dir()):
@@ -89,10 +95,12 @@ class FolderStore(ArtifactStore):
             target.parent.mkdir(parents=True, exist_ok=True)
             self._copy_whole(Path(file.name), target)
 
-    def _notes(self) -> Iterator[tuple[str, float]]:
-        for path in (self._root / NOTES).glob("??/*"):
+    def _written(self, prefix: str) -> Iterator[tuple[str, float]]:
+        for path in (self._root / prefix).rglob("*"):
             with contextlib.suppress(FileNotFoundError):
-                yield path.relative_to(self._root).as_posix(), path.stat(follow_symlinks=False).st_mtime
+                status = path.stat(follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode):
+                    yield path.relative_to(self._root).as_posix(), status.st_mtime
 
     def _delete(self, key: str) -> None:
         (self._root / key).unlink(missing_ok=True)

@@ -9,16 +9,19 @@ __all__ = [
     "MEDIA_TYPES",
     "NOTES",
     "OBJECTS",
+    "OWNERS",
     "digest_of_key",
     "extension_of",
     "is_key",
     "key_of",
     "media_type_of",
     "note_key_of",
+    "owner_key_of",
 ]
 
 OBJECTS = "objects"
 NOTES = "notes"
+OWNERS = "owners"
 
 # The media that the mesh makes or takes in, with the one extension of each. A type that is not here is refused, so that
 # every key tells its media type.
@@ -53,17 +56,17 @@ _EXTENSIONS = {extension: media_type for media_type, extension in MEDIA_TYPES.it
 _KEY = re.compile(OBJECTS + r"/(?P<shard>[0-9a-f]{2})/(?P<digest>(?P=shard)[0-9a-f]{62})(?P<extension>\.[a-z0-9.]+)")
 
 
-def extension_of(media_type: str) -> str:
+def extension_of(media_type: str, field: str = "media_type") -> str:
     """The extension of a media type, dot included.
 
     Raises:
-        InvalidArgumentError: the type is none that the store keeps.
+        InvalidArgumentError: the type is none that the store keeps; names `field`.
     """
     try:
         return MEDIA_TYPES[media_type]
     except KeyError:
         raise InvalidArgumentError(
-            "media_type", f"{media_type!r} is not kept here; known types: {', '.join(sorted(MEDIA_TYPES))}"
+            field, f"{media_type!r} is not kept here; known types: {', '.join(sorted(MEDIA_TYPES))}"
         ) from None
 
 
@@ -76,6 +79,11 @@ def note_key_of(name: str) -> str:
     """Key of the note with a name of any form: `notes/<first two digits>/<sha256 of the name>`."""
     digest = hashlib.sha256(name.encode()).hexdigest()
     return f"{NOTES}/{digest[:2]}/{digest}"
+
+
+def owner_key_of(owner_id: str) -> str:
+    """Key under which whoever refers to artifacts of a store says so."""
+    return f"{OWNERS}/{owner_id}"
 
 
 def is_key(text: str) -> bool:

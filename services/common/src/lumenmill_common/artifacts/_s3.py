@@ -10,7 +10,7 @@ import urllib3
 from minio import Minio
 from minio.error import InvalidResponseError, S3Error, ServerError
 
-from lumenmill_common.artifacts._layout import NOTES, is_key, media_type_of
+from lumenmill_common.artifacts._layout import is_key, media_type_of
 from lumenmill_common.artifacts._store import ArtifactStore, StoredObject
 from lumenmill_common.errors import (
     LumenmillError,
@@ -83,9 +83,9 @@ class S3Store(ArtifactStore):
         with _mapped(key):
             self._client.put_object(self._bucket, self._prefix + key, BytesIO(data), len(data))
 
-    def _notes(self) -> Iterator[tuple[str, float]]:
-        with _mapped(NOTES):
-            for found in self._client.list_objects(self._bucket, prefix=f"{self._prefix}{NOTES}/", recursive=True):
+    def _written(self, prefix: str) -> Iterator[tuple[str, float]]:
+        with _mapped(prefix):
+            for found in self._client.list_objects(self._bucket, prefix=f"{self._prefix}{prefix}/", recursive=True):
                 modified = found.last_modified.timestamp() if found.last_modified else 0.0
                 yield (found.object_name or "").removeprefix(self._prefix), modified
 

@@ -3,6 +3,7 @@
 import hashlib
 import tempfile
 import time
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,18 @@ from typing import BinaryIO
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, ImageFacts, MeshFacts, VideoFacts
 
-from lumenmill_common.artifacts._layout import OBJECTS, digest_of_key, is_key, key_of, media_type_of, note_key_of
+from lumenmill_common.artifacts._layout import (
+    NOTES,
+    OBJECTS,
+    OWNERS,
+    digest_of_key,
+    extension_of,
+    is_key,
+    key_of,
+    media_type_of,
+    note_key_of,
+    owner_key_of,
+)
 from lumenmill_common.artifacts._os_errors import os_errors_mapped
 from lumenmill_common.errors import DataLossError, InvalidArgumentError, NotFoundError, OutOfRangeError
 
@@ -74,8 +86,8 @@ class ArtifactStore(ABC):
         """Stores bytes under a key, whole or not at all, whatever was there."""
 
     @abstractmethod
-    def _notes(self) -> Iterator[tuple[str, float]]:
-        """Keys of all notes, and the Unix time in seconds at which each was written."""
+    def _written(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Keys of everything below a folder, and the Unix time in seconds at which each was written."""
 
     @abstractmethod
     def check(self) -> None:
@@ -190,8 +202,7 @@ class ArtifactStore(ABC):
         """
         media_type = artifact.media_type or media_type_of(artifact.uri)
         with tempfile.TemporaryDirectory(prefix="lumenmill-") as folder:
-            extension = key_of("0" * 64, media_type).rsplit("0", 1)[1]
-            path = Path(folder) / f"artifact{extension}"
+            path = Path(folder) / f"artifact{extension_of(media_type, f'{field}.media_type')}"
             with path.open("wb") as file:
                 for chunk in self.iter_chunks(artifact, field=field):
                     with os_errors_mapped("temporary files"):
@@ -244,10 +255,33 @@ class ArtifactStore(ABC):
 
     def delete_notes_before(self, time_s: float) -> int:
         """Removes notes that were written before a Unix time in seconds; how many there were."""
-        old = [key for key, written_s in self._notes() if written_s < time_s]
+        old = [key for key, written_s in self._written(NOTES) if written_s < time_s]
         for key in old:
             self._delete(key)
         return len(old)
+
+    # Owners: databases that refer to artifacts of this store.
+
+    def register_owner(self, owner_id: str) -> None:
+        """Says that a database refers to artifacts here; 32 hexadecimal digits name it. Errors as `put_bytes`."""
+        self._replace(owner_key_of(owner_id), b"")
+
+    def forget_owner(self, owner_id: str) -> None:
+        """Takes that back."""
+        self._delete(owner_key_of(owner_id))
+
+    def owners(self) -> dict[str, float]:
+        """Who has registered, and when for the last time: Unix seconds."""
+        return {key.rsplit("/", 1)[1]: written_s for key, written_s in self._written(OWNERS)}
+
+    def clock_s(self) -> float:
+        """The time of the store's own clock, by which it dates what it is given: Unix seconds. Ours may differ."""
+        name = f"clock {uuid.uuid4().hex}"
+        key = note_key_of(name)
+        self._replace(key, b"")
+        written_s = next(written_s for found, written_s in self._written(key.rsplit("/", 1)[0]) if found == key)
+        self._delete(key)
+        return written_s
 
     # Looking.
 
