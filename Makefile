@@ -6,12 +6,15 @@ BIN := $(VENV)/bin
 ROOMS := protos services/common services/prompter services/captioner services/studio orchestrator client
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# How long `make soak` is.
+CHAINS ?= 20000
+
 # Real environment maps, when you have some: `make demo HDRI=~/hdri`.
 HDRI ?= $(wildcard ../shared/data/hdri)
 # A photograph of yours to caption: `make demo PHOTO=photo.jpg`. Default: NASA's portrait of Eileen Collins.
 PHOTO ?= $(wildcard $(VENV)/lib/python3*/site-packages/skimage/data/astronaut.png)
 
-.PHONY: help demo test benchmarks lint protos setup down clean
+.PHONY: help demo test test-faults soak benchmarks lint protos setup down clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,8 +36,14 @@ setup: $(VENV)/.mesh ## Install the mesh into .venv
 demo: $(VENV)/.mesh ## Run the main job on this machine and write demo.html, a gallery to look at
 	@$(BIN)/lumenmill demo $(if $(HDRI),--environment-maps "$(HDRI)") $(if $(PHOTO),--photo "$(PHOTO)")
 
-test: $(VENV)/.dev ## Run every test
+test: $(VENV)/.dev ## Run the tests
 	@$(BIN)/python -m pytest
+
+test-faults: $(VENV)/.dev ## Kill, starve, fuzz and misuse everything (about 10 minutes)
+	@$(BIN)/python -m pytest tests/faults tests/fuzz tests/security
+
+soak: $(VENV)/.dev ## Walk CHAINS=20000 chains while calls fail and processes are killed at random
+	@$(BIN)/python -m tests.faults.soak --chains $(CHAINS)
 
 benchmarks: $(VENV)/.dev ## Measure everything again and write docs/performance.md (about 10 minutes)
 	@$(BIN)/python benchmarks/all.py
