@@ -109,11 +109,11 @@ class Assets:
             InvalidArgumentError: no mesh that studio reads; names ``scene``.
         """
         artifact = Artifact(uri=item.asset_uri, sha256=item.asset_sha256)
-        with self._store.local_file(artifact, field="scene.objects.asset_uri") as path:
-            try:
+        try:
+            with self._store.local_file(artifact) as path:
                 return (Part(_normalised(_read_mesh(path))),)
-            except _MESH_ERRORS as error:
-                raise InvalidArgumentError("scene", f"has a mesh that cannot be read: {error}") from error
+        except (InvalidArgumentError, *_MESH_ERRORS) as error:
+            raise InvalidArgumentError("scene", f"has a mesh that cannot be read: {error}") from error
 
     def _map(self, path: Path, terms: FolderTerms) -> Artifact:
         try:

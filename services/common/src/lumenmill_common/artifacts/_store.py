@@ -306,6 +306,10 @@ class ArtifactStore(ABC):
             raise InvalidArgumentError(f"{field}.sha256", "is not the digest that the URI names")
         return key
 
+    def sha256_of(self, artifact: Artifact, field: str = "artifact") -> str:
+        """The digest of an artifact by its URI; errors as `key_from`. Whether it is there is another question."""
+        return digest_of_key(self.key_from(artifact, field))
+
     def stat(self, sha256: str) -> Artifact | None:
         """The artifact with this digest: uri, sha256, media type and size, or None."""
         for key in self._keys(f"{OBJECTS}/{sha256[:2]}/{sha256}", ""):

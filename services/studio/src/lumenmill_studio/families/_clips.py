@@ -21,14 +21,22 @@ from numpy.typing import NDArray
 
 from lumenmill_studio.families._limits import MAX_NUM_FRAMES
 from lumenmill_studio.families._results import Recorder, put_clip, put_shown
-from lumenmill_studio.families._scene_access import Lighting, LightReader, Scene, read_scene, size_of, stored_scene
+from lumenmill_studio.families._scene_access import (
+    Lighting,
+    LightReader,
+    Scene,
+    fps_of,
+    read_scene,
+    size_of,
+    stored_scene,
+)
 from lumenmill_studio.families._stills import given_basis, parameters
 from lumenmill_studio.light.basis import Image, Key
 from lumenmill_studio.light.motion import frame_lights
 from lumenmill_studio.media import h264
 from lumenmill_studio.presets import Preset, preset_named
 from lumenmill_studio.render import tonemap
-from lumenmill_studio.render.camera import Pose, frame_poses, viewpoint_of
+from lumenmill_studio.render.camera import frame_poses, viewpoint_of
 from lumenmill_studio.render.engine import Engine, View, view_of
 from lumenmill_studio.scenes.compose import compose
 
@@ -62,7 +70,7 @@ class Clips:
         preset = preset_named(request.preset)
         video = preset.video
         size_px = size_of(request.width_px, request.height_px, (video.width_px, video.height_px))
-        num_frames, fps = request.num_frames or video.num_frames, request.fps or video.fps
+        num_frames, fps = request.num_frames or video.num_frames, fps_of(request.fps, video.fps, "fps")
         if num_frames > MAX_NUM_FRAMES:
             raise InvalidArgumentError("num_frames", f"is {num_frames}; at most {MAX_NUM_FRAMES}")
         with job.stage("build"):
@@ -228,8 +236,3 @@ def _truth(
             "backgrounds": [list(entry) for entry in frame.view.backgrounds],
         },
     }
-
-
-def pose_from(truth: dict[str, float]) -> Pose:
-    """The pose that :func:`_truth` wrote."""
-    return Pose(**truth)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from google.protobuf import json_format
-from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
-from lumenmill.common.v1.light_pb2 import Light
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
@@ -23,10 +18,11 @@ from lumenmill_common.jobs import JobContext
 from numpy.typing import NDArray
 
 from lumenmill_studio.families import _intrinsics as intrinsics
-from lumenmill_studio.families._clips import Frame, pose_from, rendered
+from lumenmill_studio.families._clips import Frame, rendered
 from lumenmill_studio.families._results import Recorder, put_clip
-from lumenmill_studio.families._scene_access import LightReader, Scene, read_scene, size_of
+from lumenmill_studio.families._scene_access import LightReader, Scene, fps_of, read_scene, size_of
 from lumenmill_studio.families._stills import parameters, refuse_path, render
+from lumenmill_studio.families._truth import FrameTruth, read_truths
 from lumenmill_studio.light.basis import Image
 from lumenmill_studio.media import exr, h264
 from lumenmill_studio.presets import preset_named
@@ -34,7 +30,6 @@ from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.camera import pose_of
 from lumenmill_studio.render.engine import Engine, View, view_of
 
-_MAX_TRUTH_BYTES = 64 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FPS_UNKNOWN = 12.0
 
@@ -89,21 +84,20 @@ class Decomposition:
             scene = read_scene(self.store, request.scene if request.HasField("scene") else None)
             if not request.HasField("frames"):
                 raise FailedPreconditionError("studio needs the truth of each frame that came with the clip", "frames")
-            truths = self._truths(request.frames, scene)
+            fps = fps_of(request.video.video.fps, _FPS_UNKNOWN, "video.video.fps")
+            truths = read_truths(self.store, request.frames, scene.sha256)
             frames = [self._frame(truth, scene) for truth in truths]
         kinds = list(request.kinds) or list(intrinsics.ALL_KINDS)
-        fps = request.video.video.fps or _FPS_UNKNOWN
         with tempfile.TemporaryDirectory(prefix="lumenmill-maps-") as folder:
             sinks: dict[int, _MapSink] = {
                 kind: _MapSink(Path(folder), kind, fps, frames[0].view.size_px) for kind in kinds
             }
             with job.stage("render"):
-                self._write(scene, frames, kinds, float(truths[0]["exposure_ev"]), sinks, job)
+                self._write(scene, frames, kinds, truths[0].exposure_ev, sinks, job)
             with job.stage("encode"):
                 maps = [sinks[kind].finish(self.store, len(frames)) for kind in kinds]
-        preset = str(truths[0]["render"]["preset"])
         record = Recorder(self.device, self.lights.licence, job).record(
-            preset,
+            truths[0].render.preset,
             request.seed,
             {**parameters(frames[0].view), "num_frames": len(frames)},
             scene.spec,
@@ -112,35 +106,16 @@ class Decomposition:
         )
         return video_pb2.DecomposeVideoResult(maps=maps, record=record)
 
-    def _truths(self, artifact: Artifact, scene: Scene) -> list[dict[str, Any]]:
-        data = self.store.read_bytes(artifact, field="frames", max_bytes=_MAX_TRUTH_BYTES)
+    def _frame(self, truth: FrameTruth, scene: Scene) -> Frame:
+        size_px = size_of(truth.width_px, truth.height_px, (0, 0), "frames")
+        how = truth.render
+        view = View(
+            scene.sha256, truth.pose, size_px, how.spp, how.max_depth, how.guide_spp, how.open_set, how.backgrounds
+        )
         try:
-            truths = [json.loads(line) for line in data.decode().splitlines() if line.strip()]
-            if not truths or any(truth["scene_sha256"] != scene.sha256 for truth in truths):
-                raise InvalidArgumentError("frames", "is not the truth of a clip of this scene")
-        except (ValueError, KeyError, TypeError) as error:
-            raise InvalidArgumentError("frames", f"is not the truth of a studio clip: {error}") from error
-        return truths
-
-    def _frame(self, truth: dict[str, Any], scene: Scene) -> Frame:
-        try:
-            light = json_format.ParseDict(truth["light"], Light())
-            how = truth["render"]
-            backgrounds = tuple((str(sha), float(aspect)) for sha, aspect in how["backgrounds"])
-            size_px = size_of(int(truth["width_px"]), int(truth["height_px"]), (0, 0))
-            view = View(
-                scene.sha256,
-                pose_from(truth["camera"]["pose"]),
-                size_px,
-                int(how["spp"]),
-                int(how["max_depth"]),
-                int(how["guide_spp"]),
-                bool(how["open_set"]),
-                backgrounds,
-            )
-        except (json_format.ParseError, ValueError, KeyError, TypeError) as error:
-            raise InvalidArgumentError("frames", f"is not the truth of a studio clip: {error}") from error
-        return Frame(view, self.lights.read(light, "frames.light"))
+            return Frame(view, self.lights.read(truth.bounded_light(), "light"))
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError("frames", f"cannot be lit as it says: {error}") from error
 
     def _write(
         self,

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.common.v1.light_pb2 import BackgroundLight, EnvironmentMapLight, Light, LightSource
-from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.artifacts import ArtifactStore, extension_of
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 
 from lumenmill_studio.assets import Assets
-from lumenmill_studio.families._limits import MAX_SIZE_PX, SIZE_MULTIPLE_PX
+from lumenmill_studio.families._limits import MAX_FPS, MAX_SIZE_PX, MIN_FPS, SIZE_MULTIPLE_PX
 from lumenmill_studio.light.attributes import attributes, described
 from lumenmill_studio.light.sources import Weighted, resolved
 from lumenmill_studio.scenes.reading import scene_from_json
@@ -71,11 +71,22 @@ def read_scene(store: ArtifactStore, artifact: Artifact | None, field_name: str 
     return Scene(spec, data, known if artifact.uri else store.put_bytes(data, MEDIA_TYPE))
 
 
-def size_of(width_px: int, height_px: int, default_px: tuple[int, int]) -> tuple[int, int]:
+def fps_of(fps: float, default_fps: float, field_name: str) -> float:
+    """Frames per second in effect.
+
+    Raises:
+        InvalidArgumentError: beyond what a clip can say; names ``field_name``.
+    """
+    if fps and not MIN_FPS <= fps <= MAX_FPS:
+        raise InvalidArgumentError(field_name, f"is {fps:g}; must be between {MIN_FPS:g} and {MAX_FPS:g}")
+    return fps or default_fps
+
+
+def size_of(width_px: int, height_px: int, default_px: tuple[int, int], field_name: str = "") -> tuple[int, int]:
     """Width and height in effect; one alone keeps the default's shape.
 
     Raises:
-        InvalidArgumentError: beyond the limits; names the field.
+        InvalidArgumentError: beyond the limits; names ``field_name``, or else ``width_px`` or ``height_px``.
     """
     width, height = default_px
     if width_px and height_px:
@@ -86,7 +97,8 @@ def size_of(width_px: int, height_px: int, default_px: tuple[int, int]) -> tuple
         width, height = _even(height_px * width / height), height_px
     for name, value in (("width_px", width), ("height_px", height)):
         if value < 16 or value > MAX_SIZE_PX or value % SIZE_MULTIPLE_PX:
-            raise InvalidArgumentError(name, f"is {value}; must be even and between 16 and {MAX_SIZE_PX}")
+            problem = f"is {value}; must be even and between 16 and {MAX_SIZE_PX}"
+            raise InvalidArgumentError(field_name or name, f"{name} {problem}" if field_name else problem)
     return width, height
 
 
@@ -101,7 +113,13 @@ class LightReader:
         self._store, self._assets = store, assets
 
     def read(
-        self, light: Light, field_name: str, environment: Artifact | None = None, *, shared_harmonics: bool = False
+        self,
+        light: Light,
+        field_name: str,
+        environment: Artifact | None = None,
+        *,
+        environment_field: str = "environment",
+        shared_harmonics: bool = False,
     ) -> Lighting:
         """The light, and the environment that is to be seen as well as felt, ready to render.
 
@@ -112,8 +130,8 @@ class LightReader:
         whole.CopyFrom(light)
         open_set = environment is not None
         if environment is not None:
-            stored = self._stored(environment, "environment")
-            panorama = self._assets.fetch(stored, "environment")[1]
+            stored = self._stored(environment, environment_field)
+            panorama = self._assets.fetch(stored, environment_field)[1]
             whole.sources.append(
                 LightSource(environment_map=EnvironmentMapLight(map=stored))
                 if panorama
@@ -145,18 +163,17 @@ class LightReader:
             backgrounds[source.background.image.sha256] = image.shape[0] / image.shape[1]
 
     def _stored(self, artifact: Artifact, field_name: str) -> Artifact:
-        if artifact.sha256 and artifact.uri and not artifact.HasField("inline_data"):
-            return artifact
+        if artifact.uri and not artifact.HasField("inline_data"):
+            stored = Artifact()
+            stored.CopyFrom(artifact)
+            stored.sha256 = self._store.sha256_of(artifact, field=field_name)
+            return stored
         data = self._store.read_bytes(artifact, field=field_name)
-        if not artifact.media_type and not artifact.uri:
+        if not artifact.media_type:
             raise InvalidArgumentError(
                 f"{field_name}.media_type", "set it for inline data, for example image/vnd.radiance"
             )
-        if artifact.uri:
-            stored = Artifact()
-            stored.CopyFrom(artifact)
-            stored.sha256 = hashlib.sha256(data).hexdigest()
-            return stored
+        extension_of(artifact.media_type, f"{field_name}.media_type")
         stored = self._store.put_bytes(data, artifact.media_type, name=artifact.name)
         if artifact.HasField("licence"):
             stored.licence.CopyFrom(artifact.licence)

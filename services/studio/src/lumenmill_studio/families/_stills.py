@@ -26,6 +26,9 @@ from lumenmill_studio.render.camera import pose_of, viewpoint_of
 from lumenmill_studio.render.engine import Engine, View, view_of
 from lumenmill_studio.scenes.compose import compose
 
+# Seeds are 64 bits; the one after the last is the first.
+_NUM_SEEDS = 1 << 64
+
 
 @dataclass(frozen=True)
 class Stills:
@@ -46,7 +49,7 @@ class Stills:
         images = []
         for index in range(count):
             job.progress("image", index, count)
-            images.append(self._image(request, request.seed + index, preset, size_px, job))
+            images.append(self._image(request, (request.seed + index) % _NUM_SEEDS, preset, size_px, job))
         return imager_pb2.GenerateImagesResult(images=images)
 
     def _image(
@@ -139,7 +142,13 @@ class Stills:
                 )
             environment = variant.environment if variant.HasField("environment") else None
             light = variant.light if variant.HasField("light") or environment else scene.spec.light()
-            lighting = self.lights.read(light, f"{field}.light", environment, shared_harmonics=shared)
+            lighting = self.lights.read(
+                light,
+                f"{field}.light",
+                environment,
+                environment_field=f"{field}.environment",
+                shared_harmonics=shared,
+            )
             pose = pose_of(scene.spec.camera, camera.viewpoint if camera and camera.HasField("viewpoint") else None)
             plans.append(
                 (

@@ -80,7 +80,7 @@ def _param_range(shape: str, key: str) -> tuple[float, float]:
 def _check_light(spec: SceneSpec) -> None:
     try:
         check_bounds(spec.light())
-    except json_format.ParseError as error:
+    except (json_format.ParseError, OverflowError) as error:
         raise ValueError(f"default_light is no light: {error}") from error
     except InvalidArgumentError as error:
         raise ValueError(f"default_light.{error}") from error

@@ -1,0 +1,111 @@
+"""The truth of a clip's frames as it comes back in a request, checked before it is used."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from google.protobuf import json_format
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.light_pb2 import Light
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.interceptors import check_bounds
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lumenmill_studio.families._limits import MAX_NUM_FRAMES
+from lumenmill_studio.render.camera import Pose
+
+__all__ = ["FrameTruth", "read_truths"]
+
+_MAX_BYTES = 16 << 20
+_MAX_BACKGROUNDS = 64
+
+
+class _Checked(BaseModel):
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+_Turn = Annotated[float, Field(ge=-36_000, le=36_000)]
+
+
+class _Pose(_Checked):
+    azimuth_deg: _Turn
+    elevation_deg: float = Field(ge=-90, le=90)
+    distance: float = Field(ge=1e-6, le=1e6)
+    focal_length_mm: float = Field(ge=1, le=10_000)
+    aim_y: float = Field(ge=-10_000, le=10_000)
+    pan_deg: _Turn
+    tilt_deg: _Turn
+
+
+class _Camera(_Checked):
+    pose: _Pose
+
+
+class _Render(_Checked):
+    """How the frame was rendered; the bounds are beyond every preset."""
+
+    preset: str = Field(max_length=64)
+    spp: int = Field(ge=1, le=1024)
+    max_depth: int = Field(ge=1, le=64)
+    guide_spp: int = Field(ge=1, le=256)
+    open_set: bool
+    backgrounds: tuple[
+        tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], Annotated[float, Field(ge=1e-3, le=1e3)]], ...
+    ] = Field(max_length=_MAX_BACKGROUNDS)
+
+
+class FrameTruth(_Checked):
+    """One frame."""
+
+    scene_sha256: str
+    width_px: int
+    height_px: int
+    camera: _Camera
+    light: dict[str, Any]
+    exposure_ev: float = Field(ge=-64, le=64)
+    render: _Render
+
+    @property
+    def pose(self) -> Pose:
+        """Where the camera stood."""
+        return Pose(**self.camera.pose.model_dump())
+
+    def bounded_light(self) -> Light:
+        """The light, within the bounds of the contract.
+
+        Raises:
+            InvalidArgumentError: it is none.
+        """
+        try:
+            light = json_format.ParseDict(self.light, Light())
+            check_bounds(light)
+        except (json_format.ParseError, InvalidArgumentError, OverflowError, ValueError) as error:
+            raise InvalidArgumentError("frames", f"has a light that is none: {error}") from error
+        return light
+
+
+def read_truths(store: ArtifactStore, artifact: Artifact, scene_sha256: str) -> list[FrameTruth]:
+    """The truth of every frame of a clip of a scene.
+
+    Raises:
+        InvalidArgumentError: it is none, has frames of several sizes, or more than a clip may have; names ``frames``.
+    """
+    data = store.read_bytes(artifact, field="frames", max_bytes=_MAX_BYTES)
+    lines = [line for line in data.splitlines() if line.strip()]
+    if len(lines) > MAX_NUM_FRAMES:
+        raise InvalidArgumentError("frames", f"has {len(lines)} frames; at most {MAX_NUM_FRAMES}")
+    try:
+        truths = [FrameTruth.model_validate(json.loads(line)) for line in lines]
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InvalidArgumentError("frames", f"is not the truth of a studio clip: {place}: {first['msg']}") from error
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise InvalidArgumentError("frames", f"is not the truth of a studio clip: {error}") from error
+    if not truths or any(truth.scene_sha256 != scene_sha256 for truth in truths):
+        raise InvalidArgumentError("frames", "is not the truth of a clip of this scene")
+    if len({(truth.width_px, truth.height_px) for truth in truths}) > 1:
+        raise InvalidArgumentError("frames", "has frames of several sizes; a clip has one")
+    return truths
