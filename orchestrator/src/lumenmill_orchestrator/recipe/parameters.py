@@ -140,7 +140,7 @@ def compile_parameters(where: Located | None, problems: Problems) -> dict[str, P
 def _compile_parameter(name: str, where: Located, problems: Problems) -> Parameter | None:
     problems.unknown_keys(where, ("type", "default", "min", "max", "choices", "description"))
     given = where.get("type")
-    if given is None or given.value not in _TYPES:
+    if given is None or not isinstance(given.value, str) or given.value not in _TYPES:
         word = "" if given is None else str(given.value)
         problems.add(given or where, f"parameter `{name}` needs a `type`{did_you_mean(word, _TYPES)}")
         return None

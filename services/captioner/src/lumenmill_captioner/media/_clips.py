@@ -88,6 +88,8 @@ def read_clip(
 
 def _count(container: "av.container.InputContainer", field: str, limits: Limits, job: JobContext) -> int:
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise InvalidArgumentError(field, "has a video stream of no codec that FFmpeg can decode")
     if stream.width * stream.height > limits.max_pixels:
         raise InvalidArgumentError(field, f"has frames of {stream.width}×{stream.height} pixels, more than allowed")
     # Containers may tell a wrong number of frames, so that packets are counted without decoding them.
