@@ -53,7 +53,7 @@ class Seen:
         return np.abs(found)
 
 
-def _run(variant_name: str, work: Callable[..., Seen], *args: UnitSource) -> Seen:
+def _run(variant_name: str, work: Callable[..., Seen], *args: object) -> Seen:
     """What the work finds in a thread that renders with one variant; without the variant the test is skipped."""
     variant = find_variant(variant_name.removesuffix("_rgb").removesuffix("_ad"))
     if variant.name != variant_name:
@@ -73,6 +73,12 @@ def test_albedo_times_shading_is_the_picture_of_a_lambertian_floor(variant: str,
     assert seen.errors(seen.albedo_times_shading).max() < 0.02
     # The check can fail: without what metal and glass throw on the floor the picture is another.
     assert seen.errors(seen.all_lambertian).max() > 0.03
+
+
+def test_the_same_seed_gives_the_same_shading() -> None:
+    first, second = (_run(SCALAR, _seen_under, LIGHTS["parallel"], 3).albedo_times_shading for _ in range(2))
+    assert first.max() > 0
+    assert np.array_equal(first, second)
 
 
 def test_a_picture_behind_the_subject_has_no_shading_and_lights_the_floor() -> None:
@@ -126,7 +132,14 @@ def _radiance(shapes: list[Any], emitters: list[Any], spp: int, *, hide: bool) -
 
 
 def _compare(
-    emitters: list[Any], backs: list[Any], panels: list[Any], panel_backs: list[Any], *, hide: bool, num_shapes: int = 4
+    emitters: list[Any],
+    backs: list[Any],
+    panels: list[Any],
+    panel_backs: list[Any],
+    *,
+    hide: bool,
+    num_shapes: int = 4,
+    num_rays: int = 50,
 ) -> Seen:
     import mitsuba as mi
     from lumenmill_studio.render.shading import ShadedStage, shade
@@ -138,13 +151,13 @@ def _compare(
         real=built_scene([*real, *panels, *panel_backs, *backs], emitters),
         grouped=grouped_scene([*real, *panel_backs]),
     )
-    shading, _ = shade(stage, POSE, SIZE, 150, MAX_DEPTH, 9, lambda: None)
+    shading, _ = shade(stage, POSE, SIZE, 3 * num_rays, MAX_DEPTH, 9, lambda: None)
     everywhere = [mi.load_dict({"type": "constant"})]
     others = _radiance([*real[1:], *panel_backs], everywhere, 16, hide=True)[..., 3] > 0
     return Seen(
-        picture=_radiance([*real, *panels], emitters, 400, hide=hide)[..., :3],
+        picture=_radiance([*real, *panels], emitters, 8 * num_rays, hide=hide)[..., :3],
         albedo_times_shading=ALBEDO * shading,
-        all_lambertian=_radiance([*lambertian, *panels], emitters, 200, hide=hide)[..., :3],
+        all_lambertian=_radiance([*lambertian, *panels], emitters, 4 * num_rays, hide=hide)[..., :3],
         floor=~_grown(others | (_radiance(real[:1], everywhere, 16, hide=True)[..., 3] < 1)),
     )
 
@@ -156,14 +169,15 @@ def _grown(mask: np.ndarray) -> np.ndarray:
     return np.any([padded[y : y + height, x : x + width] for y in range(3) for x in range(3)], axis=0)
 
 
-def _seen_under(unit: UnitSource) -> Seen:
+def _seen_under(unit: UnitSource, num_rays: int = 50) -> Seen:
     from lumenmill_studio.light.emitters import back_of, emitter_of
 
     sky = np.full((32, 64, 3), 0.2)
     sky[6:10, 10:16] = 30
     emitter = emitter_of(unit, (3.0, 3.0, 3.0), 1.0, lambda sha: sky)
     back = back_of(unit, 1.0)
-    return _compare([emitter], [back] if back is not None else [], [], [], hide=unit.kind != "environment_map")
+    backs = [back] if back is not None else []
+    return _compare([emitter], backs, [], [], hide=unit.kind != "environment_map", num_rays=num_rays)
 
 
 def _seen_before_panel() -> Seen:

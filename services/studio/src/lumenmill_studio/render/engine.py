@@ -105,7 +105,7 @@ def view_of(
 ) -> View:
     """The view of a preset, for a still or for a frame of a clip."""
     spp = preset.video.frame_spp if frame else preset.spp
-    guide_spp = max(2, preset.guide_spp - 1) if frame else preset.guide_spp
+    guide_spp = preset.guide_spp // 2 if frame else preset.guide_spp
     return View(
         scene_sha256, pose, size_px, spp, preset.max_depth, guide_spp, open_set or bool(backgrounds), backgrounds
     )
