@@ -157,6 +157,8 @@ _NAME_OF_KIND = {
     SUN_SKY: "sun-sky",
     ENVIRONMENT_MAP: "environment",
     SPHERICAL_HARMONICS: "harmonics",
+    # Never written here, but the light of a request may be one.
+    light_pb2.LIGHT_KIND_BACKGROUND: "background",
 }
 _SIDES = ("front", "front-right", "right", "back-right", "back", "back-left", "left", "front-left")
 
