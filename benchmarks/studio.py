@@ -1,6 +1,6 @@
 """Samples per second and noise of studio's renderer against plain Mitsuba on the same scenes.
 
-Shapes, light, camera, samples and depth are the same. What studio does beyond that, guides and denoising, is told apart.
+Shapes, light, camera, samples and depth are the same. Guides and denoising, which plain Mitsuba lacks, are told apart.
 """
 
 import time
