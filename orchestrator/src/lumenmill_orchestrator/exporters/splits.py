@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-
-from lumenmill_orchestrator.walk.keys import digest_of
+from lumenmill_common.artifacts import digest_of
 
 __all__ = ["environment_maps_of", "main_media_of", "scene_of", "split_of"]
 

@@ -7,10 +7,10 @@ from functools import cached_property
 
 from lumenmill.common.v1 import artifact_pb2, generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.artifacts import artifacts_in, digest_of
 
 from lumenmill_orchestrator.recipe import Pipeline, Recipe
 from lumenmill_orchestrator.storage import ENDED_STATES
-from lumenmill_orchestrator.walk.keys import artifacts_in, digest_of
 
 __all__ = ["ActiveRun"]
 

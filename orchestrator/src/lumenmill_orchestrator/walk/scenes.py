@@ -12,10 +12,10 @@ from typing import Any
 
 from google.protobuf.message import Message
 from lumenmill.common.v1 import light_pb2, scene_pb2
+from lumenmill_common.artifacts import artifacts_in, digest_of
 
 from lumenmill_orchestrator.recipe import MISSING, Pipeline
 from lumenmill_orchestrator.recipe.references import Scope
-from lumenmill_orchestrator.walk.keys import artifacts_in, digest_of
 from lumenmill_orchestrator.walk.references import given_values, is_environment_map
 
 __all__ = ["scene_key"]

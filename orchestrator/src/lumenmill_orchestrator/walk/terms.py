@@ -6,10 +6,10 @@ from typing import Any
 from google.protobuf.message import Message
 from lumenmill.common.v1 import artifact_pb2, generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.artifacts import artifacts_in, digest_of
 
 from lumenmill_orchestrator.recipe import MISSING, Pipeline, Requirement, SampleRule
 from lumenmill_orchestrator.walk.active import ActiveRun
-from lumenmill_orchestrator.walk.keys import artifacts_in, digest_of
 from lumenmill_orchestrator.walk.references import given_values, rule_values
 
 __all__ = ["add_licences"]

@@ -4,8 +4,7 @@ import contextlib
 
 from google.protobuf.message import Message
 
-from lumenmill_common._artifacts_in import artifacts_in
-from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.artifacts import ArtifactStore, artifacts_in
 from lumenmill_common.errors import InvalidArgumentError, NotFoundError
 
 __all__ = ["with_inline_media"]

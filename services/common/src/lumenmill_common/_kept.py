@@ -5,9 +5,8 @@ import hashlib
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError, Message
 
-from lumenmill_common._artifacts_in import artifacts_in
 from lumenmill_common._job import Job
-from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.artifacts import ArtifactStore, artifacts_in
 from lumenmill_common.errors import LumenmillError
 from lumenmill_common.telemetry import get_logger
 

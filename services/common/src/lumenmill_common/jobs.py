@@ -10,10 +10,9 @@ import contextlib
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -23,13 +22,13 @@ from lumenmill.common.v1.model_pb2 import Model
 from lumenmill_common._inline import with_inline_media
 from lumenmill_common._job import Job, JobContext
 from lumenmill_common._kept import KeptResults
+from lumenmill_common._work import BatchWork, HeavyRequest, Work, outcomes_of
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.errors import (
     CancelledError,
     FailedPreconditionError,
     InternalError,
     InvalidArgumentError,
-    LumenmillError,
     ResourceExhaustedError,
     UnavailableError,
 )
@@ -51,38 +50,6 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 _MAX_FINISHED = 4096
 # Time that a cancelled job gets to reach its next step when the service stops.
 _LAST_STEP_S = 10.0
-
-
-class HeavyRequest(Protocol):
-    """Any request that carries JobOptions in its field `job`."""
-
-    @property
-    def job(self) -> JobOptions:
-        """Identity and priority."""
-
-
-@dataclass(frozen=True)
-class BatchWork:
-    """Work of a family that can do several requests as one.
-
-    Waiting jobs with an equal `key` are given to `run_batch` together, at most `max_batch_size` of them. It returns one
-    result for each payload, in order; an exception in the place of a result fails only that job.
-    """
-
-    key: Hashable
-    payload: Any
-    run_batch: Callable[[Sequence[Any], Sequence[JobContext]], Sequence[Message | LumenmillError]]
-
-
-@dataclass(frozen=True)
-class Work:
-    """Work that is done by itself: `run` blocks in the worker thread and returns the result message."""
-
-    run: Callable[[JobContext], Message]
-
-    def as_batch(self) -> BatchWork:
-        """The same as a batch that nothing else can join."""
-        return BatchWork(key=object(), payload=self.run, run_batch=lambda runs, jobs: [runs[0](jobs[0])])
 
 
 _Worked = tuple[list[tuple[Job, Message]], list[tuple[Job, Message | BaseException]], float]
@@ -293,7 +260,7 @@ class JobQueue:
         if not left:
             return found, [], 0.0
         started_s = time.monotonic()
-        outcomes = _run_batch(
+        outcomes = outcomes_of(
             left[0][1].run_batch, [work.payload for _, work, _ in left], [context for _, _, context in left]
         )
         duration_s = (time.monotonic() - started_s) / len(left)
@@ -380,21 +347,6 @@ def jobs_from(settings: ServiceSettings, name: str, max_batch_size: int = 1) -> 
         store=open_store_from(settings),
         keep_results_over_s=settings.keep_results_over_s,
     )
-
-
-def _run_batch(
-    run_batch: Callable[[Sequence[Any], Sequence[JobContext]], Sequence[Message | LumenmillError]],
-    payloads: list[Any],
-    contexts: list[JobContext],
-) -> Sequence[Message | BaseException]:
-    try:
-        contexts[0].check_cancelled()
-        outcomes = run_batch(payloads, contexts)
-    except Exception as error:
-        return [error] * len(contexts)
-    if len(outcomes) != len(contexts):
-        return [InternalError(f"{len(outcomes)} results for {len(contexts)} jobs")] * len(contexts)
-    return outcomes
 
 
 def _fingerprint(message: Message) -> bytes:

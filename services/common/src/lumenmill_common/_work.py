@@ -1,0 +1,61 @@
+"""What a family is asked to do: by itself, or together with others that wait for the same."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from google.protobuf.message import Message
+from lumenmill.common.v1.generation_pb2 import JobOptions
+
+from lumenmill_common._job import JobContext
+from lumenmill_common.errors import InternalError, LumenmillError
+
+__all__ = ["BatchWork", "HeavyRequest", "Work", "outcomes_of"]
+
+
+class HeavyRequest(Protocol):
+    """Any request that carries JobOptions in its field `job`."""
+
+    @property
+    def job(self) -> JobOptions:
+        """Identity and priority."""
+
+
+@dataclass(frozen=True)
+class BatchWork:
+    """Work of a family that can do several requests as one.
+
+    Waiting jobs with an equal `key` are given to `run_batch` together, at most `max_batch_size` of them. It returns one
+    result for each payload, in order; an exception in the place of a result fails only that job.
+    """
+
+    key: Hashable
+    payload: Any
+    run_batch: Callable[[Sequence[Any], Sequence[JobContext]], Sequence[Message | LumenmillError]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Work that is done by itself: `run` blocks in the worker thread and returns the result message."""
+
+    run: Callable[[JobContext], Message]
+
+    def as_batch(self) -> BatchWork:
+        """The same as a batch that nothing else can join."""
+        return BatchWork(key=object(), payload=self.run, run_batch=lambda runs, jobs: [runs[0](jobs[0])])
+
+
+def outcomes_of(
+    run_batch: Callable[[Sequence[Any], Sequence[JobContext]], Sequence[Message | LumenmillError]],
+    payloads: list[Any],
+    contexts: list[JobContext],
+) -> Sequence[Message | BaseException]:
+    """One result or error for each of the payloads, in order; an error of the batch is that of each."""
+    try:
+        contexts[0].check_cancelled()
+        outcomes = run_batch(payloads, contexts)
+    except Exception as error:
+        return [error] * len(contexts)
+    if len(outcomes) != len(contexts):
+        return [InternalError(f"{len(outcomes)} results for {len(contexts)} jobs")] * len(contexts)
+    return outcomes
