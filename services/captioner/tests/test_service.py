@@ -101,6 +101,13 @@ async def test_known_light_is_said_and_compared(stub: Stub, store: ArtifactStore
     assert result.measurement.attributes.azimuth_deg == pytest.approx(-60, abs=5)
 
 
+async def test_a_light_that_does_not_reach_the_picture_is_not_claimed(stub: Stub, store: ArtifactStore) -> None:
+    subject = subject_of(store, sphere_scene(Lamp(-40, 30, 6000)), Lamp(120, 70, 2300))
+    result = await call_heavy(stub.Caption, request_for(subject))
+    assert "left" in result.light_text and "warm" not in result.light_text and "behind" not in result.light_text
+    assert result.error.direction_deg > 60 and abs(result.error.color_temperature_mired) > 150
+
+
 async def test_things_are_named_from_the_structure_too(stub: Stub, store: ArtifactStore) -> None:
     subject = subject_of(store, sphere_scene(Lamp(0, 20)))
     scene = scene_pb2.SceneDescription(subjects=["urn", "apple"], materials=["iron", "natural"], place="on a table")

@@ -110,7 +110,7 @@ function clip(item) {
   video.muted = true;
   playWhenSeen.observe(video);
   const maps = item.maps.map((map) => {
-    const small = make("video", { src: map.src, loop: "", muted: "", playsinline: "", preload: "metadata" });
+    const small = make("video", { src: map.src, loop: "", muted: "", playsinline: "", preload: "auto" }); // shows its first frame
     small.muted = true;
     playWhenSeen.observe(small);
     return make("figure", {}, small, make("figcaption", {}, map.name));

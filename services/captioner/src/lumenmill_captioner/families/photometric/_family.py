@@ -36,9 +36,10 @@ from lumenmill_captioner.words import (
 
 from ._clip import clip_error, key_motion, measure_moments, measured_swing_deg
 from ._subject import SubjectReader, is_clip
+from ._told import light_to_tell
 
 _FAMILY = "photometric"
-_REVISION = "1.2.0"
+_REVISION = "1.3.0"
 # Fields that are compared as measured even where light is known: a renderer's or camera's exposure is part of them.
 _MEASURED_FIELDS: tuple[AttributeName, ...] = ("intensity_ev", "contrast_ev")
 _KNOWN_FIELDS: tuple[AttributeName, ...] = ("azimuth_deg", "elevation_deg", "hardness", "color_temperature_k")
@@ -86,7 +87,8 @@ class PhotometricFamily:
         with job.stage("describe"):
             scene = subject.scene if subject.HasField("scene") else None
             at_start = _at_start(measured)
-            about_light = " ".join(part for part in (light_text(at_start, known, words), motion) if part)
+            told = known if clip else light_to_tell(measured, known)
+            about_light = " ".join(part for part in (light_text(at_start, told, words), motion) if part)
             result = captioner_pb2.CaptionResult(
                 text=caption_text(content_text(scene, measured, clip, words), about_light),
                 light_text=about_light,
@@ -115,7 +117,7 @@ class PhotometricFamily:
             for name, subject in (("before", request.before), ("after", request.after))
         ]
         measured = [_image(reader, job) for reader in readers]
-        known = [reader.known() for reader in readers]
+        known = [light_to_tell(entry, reader.known()) for entry, reader in zip(measured, readers, strict=True)]
         with job.stage("describe"):
             before, after = _comparable(measured, known)
             change = changes_between(before, after, Words(request.seed))
