@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import trimesh
 from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, Licence, MeshFacts
 from lumenmill_common.artifacts import ArtifactStore, media_type_of
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from numpy.typing import NDArray
 
 from lumenmill_studio.light.color import LUMINANCE
 from lumenmill_studio.media.radiance import Image, is_panorama, radiance
@@ -23,7 +25,9 @@ _MAPS_SETTING, _ASSETS_SETTING = "LUMENMILL_ENVIRONMENT_MAPS_DIR", "LUMENMILL_AS
 _MAP_SUFFIXES = (".hdr", ".exr")
 _MESH_SUFFIXES = (".obj", ".ply", ".glb")
 # What readers of meshes raise for files that are none.
-_MESH_ERRORS = (RuntimeError, ValueError, KeyError, IndexError, TypeError)
+_MESH_ERRORS = (RuntimeError, ValueError, KeyError, IndexError, TypeError, AttributeError, OSError)
+_MAX_MESH_BYTES = 256 << 20
+_MAX_TRIANGLES = 2_000_000
 _MAX_PICTURE_BYTES = 256 << 20
 _NUM_PICTURES = 6
 # More than the sources of all lights of one request (64 keyframes of 16).
@@ -142,27 +146,42 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def _read_mesh(path: Path) -> Mesh:
+    if path.stat().st_size > _MAX_MESH_BYTES:
+        raise ValueError(f"has more than {_MAX_MESH_BYTES} bytes")
     if path.suffix.lower() == ".glb":
         return _read_glb(path)
     shape: Any = mi.load_dict({"type": path.suffix.lower().lstrip("."), "filename": str(path)})
     values = mi.traverse(shape)
     vertices = np.array(values["vertex_positions"], np.float64).reshape(-1, 3)
     faces = np.array(values["faces"], np.uint32).reshape(-1, 3)
-    if not len(faces):
-        raise ValueError("has no triangles")
     coordinates = np.array(values["vertex_texcoords"], np.float64).reshape(-1, 2)
-    return with_smooth_normals(
-        Mesh(vertices, faces, coordinates if len(coordinates) == len(vertices) else vertices[:, :2])
-    )
+    return _checked(vertices, faces, coordinates if len(coordinates) == len(vertices) else vertices[:, :2])
 
 
 def _read_glb(path: Path) -> Mesh:
     """The triangles of every node of a binary glTF file, placed as its scene places them; its materials are left."""
-    whole: Any = trimesh.load_scene(path).to_mesh()
+    # From memory, so that a file that names others, by path or address, is refused instead of followed.
+    scene = trimesh.load_scene(io.BytesIO(path.read_bytes()), file_type="glb", skip_materials=True)
+    whole: Any = scene.to_mesh()
     vertices = np.asarray(whole.vertices, np.float64)
-    if not len(whole.faces):
+    return _checked(vertices, np.asarray(whole.faces, np.int64), vertices[:, :2])
+
+
+def _checked(vertices_v3: NDArray[np.float64], faces_f3: NDArray[Any], uv_v2: NDArray[np.float64]) -> Mesh:
+    """The mesh, each of its triangles once: thousands in one place would take the renderer hours."""
+    if not len(faces_f3):
         raise ValueError("has no triangles")
-    return with_smooth_normals(Mesh(vertices, np.asarray(whole.faces, np.uint32), vertices[:, :2]))
+    if len(faces_f3) > _MAX_TRIANGLES:
+        raise ValueError(f"has {len(faces_f3)} triangles; at most {_MAX_TRIANGLES}")
+    if int(faces_f3.min()) < 0 or int(faces_f3.max()) >= len(vertices_v3):
+        raise ValueError("has triangles of vertices that it does not have")
+    if not np.isfinite(vertices_v3).all():
+        raise ValueError("has vertices that are not finite")
+    lower, upper = vertices_v3.min(axis=0), vertices_v3.max(axis=0)
+    if upper[1] - lower[1] <= 1e-6 * float((upper - lower).max()):
+        raise ValueError("has no height, by which it would be scaled")
+    first = np.sort(np.unique(np.sort(faces_f3, axis=1), axis=0, return_index=True)[1])
+    return with_smooth_normals(Mesh(vertices_v3, faces_f3[first].astype(np.uint32), uv_v2))
 
 
 def _normalised(mesh: Mesh) -> Mesh:

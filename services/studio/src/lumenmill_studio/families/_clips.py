@@ -33,6 +33,7 @@ from lumenmill_studio.families._scene_access import (
 from lumenmill_studio.families._stills import given_basis, parameters
 from lumenmill_studio.light.basis import Image, Key
 from lumenmill_studio.light.motion import frame_lights
+from lumenmill_studio.light.sources import is_dark
 from lumenmill_studio.media import h264
 from lumenmill_studio.presets import Preset, preset_named
 from lumenmill_studio.render import tonemap
@@ -156,10 +157,14 @@ class Clips:
             return [
                 self.lights.read(request.light if request.HasField("light") else scene.spec.light(), "light")
             ] * num_frames
-        for index, keyframe in enumerate(request.light_path.keyframes):
-            self.lights.read(keyframe.light, f"light_path.keyframes[{index}].light")
+        keyframes = [
+            self.lights.read(keyframe.light, f"light_path.keyframes[{index}].light", may_be_dark=True)
+            for index, keyframe in enumerate(request.light_path.keyframes)
+        ]
+        if all(is_dark(lighting.light, lighting.parts) for lighting in keyframes):
+            raise InvalidArgumentError("light_path.keyframes", "give no light at all, so that the clip were black")
         return [
-            self.lights.read(light, "light_path")
+            self.lights.read(light, "light_path", may_be_dark=True)
             for light in frame_lights(request.light_path, num_frames, preset.video.light_stop_frames)
         ]
 

@@ -113,7 +113,7 @@ class Decomposition:
             scene.sha256, truth.pose, size_px, how.spp, how.max_depth, how.guide_spp, how.open_set, how.backgrounds
         )
         try:
-            return Frame(view, self.lights.read(truth.bounded_light(), "light"))
+            return Frame(view, self.lights.read(truth.bounded_light(), "light", may_be_dark=True))
         except InvalidArgumentError as error:
             raise InvalidArgumentError("frames", f"cannot be lit as it says: {error}") from error
 

@@ -14,7 +14,8 @@ from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentErro
 from lumenmill_studio.assets import Assets
 from lumenmill_studio.families._limits import MAX_FPS, MAX_SIZE_PX, MIN_FPS, SIZE_MULTIPLE_PX
 from lumenmill_studio.light.attributes import attributes, described
-from lumenmill_studio.light.sources import Weighted, resolved
+from lumenmill_studio.light.sources import Weighted, is_dark, resolved
+from lumenmill_studio.media.radiance import Image
 from lumenmill_studio.scenes.reading import scene_from_json
 from lumenmill_studio.scenes.spec import MEDIA_TYPE, SceneSpec
 
@@ -120,11 +121,13 @@ class LightReader:
         *,
         environment_field: str = "environment",
         shared_harmonics: bool = False,
+        may_be_dark: bool = False,
     ) -> Lighting:
         """The light, and the environment that is to be seen as well as felt, ready to render.
 
         Raises:
-            InvalidArgumentError: no sources, or an asset that cannot be read; names the field.
+            InvalidArgumentError: no sources, an asset that cannot be read, or sources that all give no light, unless
+                it ``may_be_dark``; names the field.
         """
         whole = Light()
         whole.CopyFrom(light)
@@ -141,6 +144,8 @@ class LightReader:
         for index, source in enumerate(whole.sources):
             self._read_asset(source, f"{field_name}.sources[{index}]", backgrounds)
         parts = resolved(whole, field_name, shared_harmonics)
+        if not may_be_dark and is_dark(whole, parts):
+            raise InvalidArgumentError(f"{field_name}.sources", "give no light at all, so that the picture were black")
         if not whole.text or environment is not None:
             whole.text = described(whole)
         if not whole.HasField("attributes"):
@@ -155,11 +160,13 @@ class LightReader:
         if source.HasField("environment_map"):
             field_name += ".environment_map.map"
             source.environment_map.map.CopyFrom(self._stored(source.environment_map.map, field_name))
-            self._assets.fetch(source.environment_map.map, field_name)
+            image, _ = self._assets.fetch(source.environment_map.map, field_name)
+            _refuse_black(image, field_name)
         elif source.HasField("background"):
             field_name += ".background.image"
             source.background.image.CopyFrom(self._stored(source.background.image, field_name))
             image, _ = self._assets.fetch(source.background.image, field_name)
+            _refuse_black(image, field_name)
             backgrounds[source.background.image.sha256] = image.shape[0] / image.shape[1]
 
     def _stored(self, artifact: Artifact, field_name: str) -> Artifact:
@@ -178,3 +185,8 @@ class LightReader:
         if artifact.HasField("licence"):
             stored.licence.CopyFrom(artifact.licence)
         return stored
+
+
+def _refuse_black(image_hw3: Image, field_name: str) -> None:
+    if not image_hw3.any():
+        raise InvalidArgumentError(field_name, "holds no light: every pixel is black, negative or not a number")

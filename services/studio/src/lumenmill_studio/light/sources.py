@@ -11,13 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from lumenmill.common.v1.artifact_pb2 import Artifact
-from lumenmill.common.v1.light_pb2 import Light, LightSource
+from lumenmill.common.v1.light_pb2 import AreaLight, Light, LightSource
 from lumenmill_common.errors import InvalidArgumentError
 
 from lumenmill_studio.light import spherical_harmonics as sh
 from lumenmill_studio.light.color import Array, emitter_rgb
 
 MAX_SEPARATE_HARMONICS = 4
+# Least size and distance of an emitter in radii of the subject.
+_MIN_RATIO = 1e-3
+# What all channels of a light must stay below to count as no light at all: pictures keep half floats.
+_DARK = 1e-6
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,18 @@ def resolved(light: Light, field: str = "light", shared_harmonics: bool = False)
     return list(parts.values())
 
 
+def is_dark(light: Light, parts: Iterable[Weighted]) -> bool:
+    """Whether no source of a light shines at all: zero intensities, or harmonics that are negative all around."""
+    if any(max(part.weight) > _DARK for part in parts if not part.unit.kind.startswith("harmonic")):
+        return False
+    tables = [
+        np.array(source.spherical_harmonics.coefficients).reshape(3, 9)
+        for source in light.sources
+        if source.HasField("spherical_harmonics")
+    ]
+    return not tables or float(sh.radiance_map(np.sum(tables, axis=0), 24).max()) <= _DARK
+
+
 def num_distinct_harmonics(lights: Iterable[Light]) -> int:
     """How many different spherical-harmonic sources the lights hold."""
     return len(
@@ -126,6 +142,7 @@ def _of_source(source: LightSource, field: str, shared_harmonics: bool) -> list[
         )
         return [Weighted(unit, _triple(source.directional.irradiance * _color(source.directional)))]
     area = source.area
+    _check_area(area, f"{field}.area")
     width = area.width_ratio or 1.0
     unit = _unit(
         "area",
@@ -138,6 +155,13 @@ def _of_source(source: LightSource, field: str, shared_harmonics: bool) -> list[
         },
     )
     return [Weighted(unit, _triple(area.irradiance * _color(area)))]
+
+
+def _check_area(area: AreaLight, field: str) -> None:
+    for name in ("distance_ratio", "width_ratio", "height_ratio"):
+        value = getattr(area, name)
+        if 0 < value < _MIN_RATIO:
+            raise InvalidArgumentError(f"{field}.{name}", f"is {value:g}; must be 0 or at least {_MIN_RATIO:g}")
 
 
 def _color(source: object) -> Array:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
 HALF_MAX = 65504.0
-# 64 megapixels of RGBA.
-MAX_VALUES = 256_000_000
+# Most pixels of a picture that comes in: 8192 × 4096 and a little more, which as floats take 430 MB.
+MAX_PIXELS = 36_000_000
+_MAX_VALUES = 4 * MAX_PIXELS
 
 
 def encoded(image_hwc: Image, *, single: bool = False) -> bytes:
@@ -31,7 +32,7 @@ def encoded(image_hwc: Image, *, single: bool = False) -> bytes:
         return path.read_bytes()
 
 
-def decoded(data: bytes, max_values: int = MAX_VALUES) -> Image:
+def decoded(data: bytes, max_values: int = _MAX_VALUES) -> Image:
     """Pixels (H, W, C) of EXR bytes, C 1 or 3; alpha is dropped.
 
     Raises:
@@ -47,14 +48,17 @@ def decoded(data: bytes, max_values: int = MAX_VALUES) -> Image:
             if num_values > max_values:
                 raise ValueError(f"has {num_values} values, more than the {max_values} allowed")
             with OpenEXR.File(str(path)) as file:
-                channels = {name: np.array(channel.pixels, np.float32) for name, channel in file.channels().items()}
+                name, pixels = _colour({name: channel.pixels for name, channel in file.channels().items()})
+                image = np.array(pixels[..., :3] if name != "Y" else pixels[..., None], np.float32)
         except (RuntimeError, TypeError, KeyError, MemoryError) as error:
             raise ValueError(f"not an EXR file: {error}") from error
-    for name in ("RGB", "RGBA"):
+    return image
+
+
+def _colour(channels: Mapping[str, NDArray[Any]]) -> tuple[str, NDArray[Any]]:
+    for name in ("RGB", "RGBA", "Y"):
         if name in channels:
-            return channels[name][..., :3]
-    if "Y" in channels:
-        return channels["Y"][..., None]
+            return name, channels[name]
     raise ValueError("the EXR file has neither RGB nor Y")
 
 

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from lumenmill_studio.media import exr, png
 
 Image = NDArray[np.float32]
-_MAX_PIXELS = 64_000_000
+# Larger than any radiance that is meant, and small enough that sums and products of it stay finite.
+_MAX_RADIANCE = 1e12
+_MAX_SIDE_PX = 4096
 
 
 def radiance(data: bytes) -> Image:
-    """Linear radiance (H, W, 3), finite and not negative.
+    """Linear radiance (H, W, 3), finite and not negative; reduced to at most 4096 pixels a side by averaging blocks.
 
     Raises:
         ValueError: the bytes are no picture that studio can read.
@@ -26,7 +28,19 @@ def radiance(data: bytes) -> Image:
         image = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
     else:
         image = png.linear_pixels(data)
-    return np.asarray(np.clip(np.nan_to_num(image, nan=0.0, posinf=exr.HALF_MAX), 0, None), np.float32)
+    # In place, since large maps take hundreds of megabytes.
+    np.nan_to_num(image, copy=False, nan=0.0, posinf=exr.HALF_MAX)
+    np.clip(image, 0, _MAX_RADIANCE, out=image)
+    return _reduced(image)
+
+
+def _reduced(image_hw3: Image) -> Image:
+    step = -(-max(image_hw3.shape[:2]) // _MAX_SIDE_PX)
+    height, width = (side // step for side in image_hw3.shape[:2])
+    if step == 1 or not height or not width:
+        return image_hw3
+    blocks = image_hw3[: height * step, : width * step].reshape(height, step, width, step, 3)
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32))
 
 
 def is_panorama(image_hw3: Image, data: bytes) -> bool:
@@ -43,8 +57,8 @@ def _rgbe(data: bytes) -> Image:
     if not match or b"FORMAT=32-bit_rle_rgbe" not in head:
         raise ValueError("not a Radiance picture in RGBE with -Y +X order")
     height, width = int(match[1]), int(match[2])
-    if height * width > _MAX_PIXELS or height < 1 or width < 1:
-        raise ValueError(f"has more than {_MAX_PIXELS} pixels")
+    if height * width > exr.MAX_PIXELS or height < 1 or width < 1:
+        raise ValueError(f"has more than {exr.MAX_PIXELS} pixels")
     rgbe = np.empty((height, width, 4), np.uint8)
     position = 0
     try:
@@ -52,8 +66,11 @@ def _rgbe(data: bytes) -> Image:
             position = _scanline(body, position, rgbe[row])
     except (IndexError, ValueError) as error:
         raise ValueError(f"a Radiance picture that breaks off: {error}") from error
-    scale = np.where(rgbe[..., 3] > 0, np.exp2(rgbe[..., 3].astype(np.float32) - 136), 0)
-    return np.asarray(rgbe[..., :3] * scale[..., None], np.float32)
+    scale = np.exp2(np.arange(256, dtype=np.float32) - 136)
+    scale[0] = 0
+    image = rgbe[..., :3].astype(np.float32)
+    np.multiply(image, scale[rgbe[..., 3]][..., None], out=image)
+    return image
 
 
 def _scanline(body: bytes, position: int, row_w4: NDArray[np.uint8]) -> int:
