@@ -24,14 +24,17 @@ def decode_exr(data: bytes, max_pixels: int) -> Array:
         with OpenEXR.File(io.BytesIO(data), header_only=True) as file:
             _check_size([part.header for part in file.parts], max_pixels)
         with OpenEXR.File(io.BytesIO(data), separate_channels=True) as file:
-            channels = {name: np.asarray(entry.pixels, np.float32) for name, entry in file.channels().items()}
+            return _understood({name: entry.pixels for name, entry in file.channels().items()})
     except (RuntimeError, TypeError, KeyError, MemoryError) as error:
         raise ValueError("is not a readable EXR image") from error
+
+
+def _understood(channels: Mapping[str, NDArray[Any]]) -> Array:
     for names in (("R", "G", "B", "A"), ("R", "G", "B"), ("X", "Y", "Z"), ("x", "y", "z"), ("Y",), ("Z",)):
         if all(name in channels for name in names):
-            return np.stack([channels[name] for name in names], axis=-1)
+            return np.stack([channels[name] for name in names], axis=-1, dtype=np.float32, casting="unsafe")
     if len(channels) == 1:
-        return next(iter(channels.values()))[..., None]
+        return np.array(next(iter(channels.values()))[..., None], np.float32)
     raise ValueError(f"has channels {sorted(channels)}; RGB, XYZ or one channel are understood")
 
 

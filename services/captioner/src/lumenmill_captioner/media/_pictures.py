@@ -20,6 +20,10 @@ Array = NDArray[np.float32]
 _EXR_MAGIC = b"\x76\x2f\x31\x01"
 # In 8 bits.
 _WHITE, _BLACK = 254, 1
+_HALF_MAX = 65504.0
+# Larger than any radiance that is meant, and small enough that sums and products of it stay finite.
+_MAX_RADIANCE = 1e12
+_BAND_ROWS = 256
 _DISPLAY_FORMATS = ("PNG", "JPEG", "WEBP")
 
 
@@ -30,6 +34,14 @@ class Limits:
     max_bytes: int = 256 << 20
     max_pixels: int = 64_000_000
     measured_side_px: int = 512
+
+    @property
+    def max_float_pixels(self) -> int:
+        """Most pixels of a picture in floats: as many as take the memory that `max_pixels` take in 8 bits and alpha.
+
+        By default a little more than an environment map of 8192 × 4096.
+        """
+        return self.max_pixels * 9 // 16
 
 
 LIMITS = Limits()
@@ -62,7 +74,7 @@ def read_picture(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: s
     data = _bytes(store, artifact, field, limits)
     try:
         if data.startswith(_EXR_MAGIC):
-            return _scene_referred(decode_exr(data, limits.max_pixels), limits)
+            return _scene_referred(decode_exr(data, limits.max_float_pixels), limits)
         return _display_referred(data, limits)
     except ValueError as error:
         raise InvalidArgumentError(field, str(error)) from error
@@ -74,7 +86,7 @@ def read_map(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: str, 
     if not data.startswith(_EXR_MAGIC):
         raise InvalidArgumentError(field, "is not an EXR image; intrinsic maps are linear float EXR")
     try:
-        return decode_exr(data, limits.max_pixels)
+        return decode_exr(data, limits.max_float_pixels)
     except ValueError as error:
         raise InvalidArgumentError(field, str(error)) from error
 
@@ -86,10 +98,16 @@ def read_radiance_map(
     data = _bytes(store, artifact, field, limits)
     try:
         if data.startswith(_EXR_MAGIC):
-            return np.maximum(_three_channels(decode_exr(data, limits.max_pixels)), 0.0)
-        return decode_radiance(data, limits.max_pixels)
+            radiance = _three_channels(decode_exr(data, limits.max_float_pixels))
+        else:
+            radiance = decode_radiance(data, limits.max_float_pixels)
     except ValueError as error:
         raise InvalidArgumentError(field, str(error)) from error
+    np.nan_to_num(radiance, copy=False, nan=0.0, posinf=_MAX_RADIANCE, neginf=0.0)
+    np.clip(radiance, 0.0, _MAX_RADIANCE, out=radiance)
+    if not radiance.any():
+        raise InvalidArgumentError(field, "holds no light: every pixel is black, negative or not a number")
+    return radiance
 
 
 def srgb_to_linear(display: Array) -> Array:
@@ -127,9 +145,11 @@ def _three_channels(image: Array) -> Array:
 
 
 def _scene_referred(image: Array, limits: Limits) -> Picture:
-    finite = np.nan_to_num(image, nan=0.0, posinf=65504.0, neginf=0.0)
-    alpha = np.clip(finite[..., 3], 0.0, 1.0) if finite.shape[-1] == 4 else np.ones(finite.shape[:2], np.float32)
-    colors = np.maximum(_three_channels(finite), 0.0)
+    # In place, since large pictures take hundreds of megabytes.
+    np.nan_to_num(image, copy=False, nan=0.0, posinf=_HALF_MAX, neginf=0.0)
+    alpha = np.clip(image[..., 3], 0.0, 1.0) if image.shape[-1] == 4 else np.ones(image.shape[:2], np.float32)
+    colors = _three_channels(image)
+    np.clip(colors, 0.0, _MAX_RADIANCE, out=colors)
     clipped = clipped_fractions(colors, alpha, white=1.0, black=1e-4)
     small = reduced(colors, limits.measured_side_px)
     weight = reduced(alpha[..., None], limits.measured_side_px)[..., 0]
@@ -138,10 +158,13 @@ def _scene_referred(image: Array, limits: Limits) -> Picture:
 
 def clipped_fractions(colors: NDArray[Any], weights: NDArray[Any], white: float, black: float) -> tuple[float, float]:
     """Return the parts of an (H, W, 3) picture, by weight, whose three channels are all white or all black."""
-    total = float(weights.sum(dtype=np.float64)) or 1.0
-    light = float(weights[(colors >= white).all(axis=-1)].sum(dtype=np.float64))
-    dark = float(weights[(colors <= black).all(axis=-1)].sum(dtype=np.float64))
-    return light / total, dark / total
+    total, light, dark = 0.0, 0.0, 0.0
+    for first in range(0, len(colors), _BAND_ROWS):
+        band, weight = colors[first : first + _BAND_ROWS], weights[first : first + _BAND_ROWS]
+        total += float(weight.sum(dtype=np.float64))
+        light += float(weight[(band >= white).all(axis=-1)].sum(dtype=np.float64))
+        dark += float(weight[(band <= black).all(axis=-1)].sum(dtype=np.float64))
+    return light / (total or 1.0), dark / (total or 1.0)
 
 
 def _display_referred(data: bytes, limits: Limits) -> Picture:

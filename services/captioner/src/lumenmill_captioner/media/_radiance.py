@@ -25,9 +25,11 @@ def decode_radiance(data: bytes, max_pixels: int) -> Array:
         rgbe = _scanlines(body, height, width)
     except (IndexError, ValueError) as error:
         raise ValueError("is a truncated or damaged Radiance image") from error
-    scale = np.ldexp(np.float32(1.0), rgbe[..., 3].astype(np.int32) - 136).astype(np.float32)
-    scale[rgbe[..., 3] == 0] = 0.0
-    return rgbe[..., :3].astype(np.float32) * scale[..., None]
+    scale = np.ldexp(np.float32(1.0), np.arange(256, dtype=np.int32) - 136).astype(np.float32)
+    scale[0] = 0.0
+    image = rgbe[..., :3].astype(np.float32)
+    image *= scale[rgbe[..., 3]][..., None]
+    return image
 
 
 def _scanlines(body: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

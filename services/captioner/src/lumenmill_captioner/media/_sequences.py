@@ -62,6 +62,6 @@ def _decoded(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, field: str, limit
     if entry.file_size > limits.max_bytes:
         raise InvalidArgumentError(field, f"{entry.filename} has {entry.file_size} bytes, more than allowed")
     try:
-        return decode_exr(archive.read(entry), limits.max_pixels)
+        return decode_exr(archive.read(entry), limits.max_float_pixels)
     except ValueError as error:
         raise InvalidArgumentError(field, f"{Path(entry.filename).name} {error}") from error
