@@ -35,12 +35,13 @@ def _live(client: Client, run_id: str) -> run_pb2.Run:
 
 
 def _lines(client: Client, run_id: str) -> run_pb2.Run:
-    run, told_at_s = run_pb2.Run(id=run_id), 0.0
+    run, told, told_at_s = run_pb2.Run(id=run_id), "", 0.0
     for run in client.watch(run_id):
         if time.monotonic() - told_at_s >= _LINE_INTERVAL_S:
-            told_at_s = time.monotonic()
-            notes.print(_line(run), soft_wrap=True)
-    notes.print(_line(run), soft_wrap=True)
+            told, told_at_s = _line(run), time.monotonic()
+            notes.print(told, soft_wrap=True)
+    if _line(run) != told:
+        notes.print(_line(run), soft_wrap=True)
     return run
 
 
