@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -160,11 +161,20 @@ def _read_mesh(path: Path) -> Mesh:
 
 def _read_glb(path: Path) -> Mesh:
     """The triangles of every node of a binary glTF file, placed as its scene places them; its materials are left."""
-    # From memory, so that a file that names others, by path or address, is refused instead of followed.
-    scene = trimesh.load_scene(io.BytesIO(path.read_bytes()), file_type="glb", skip_materials=True)
+    data = path.read_bytes()
+    _refuse_other_files(data)
+    scene = trimesh.load_scene(io.BytesIO(data), file_type="glb", skip_materials=True)
     whole: Any = scene.to_mesh()
     vertices = np.asarray(whole.vertices, np.float64)
     return _checked(vertices, np.asarray(whole.faces, np.int64), vertices[:, :2])
+
+
+def _refuse_other_files(data: bytes) -> None:
+    """A file stands for itself: the numbers of one that names others, by path or address, are not looked for."""
+    document = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
+    uris = [buffer.get("uri", "data:") for buffer in document.get("buffers", ())]
+    if not all(isinstance(uri, str) and uri.startswith("data:") for uri in uris):
+        raise ValueError("has its numbers in another file; pack them into it")
 
 
 def _checked(vertices_v3: NDArray[np.float64], faces_f3: NDArray[Any], uv_v2: NDArray[np.float64]) -> Mesh:

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,12 +159,20 @@ def _scene_referred(image: Array, limits: Limits) -> Picture:
 
 def clipped_fractions(colors: NDArray[Any], weights: NDArray[Any], white: float, black: float) -> tuple[float, float]:
     """Return the parts of an (H, W, 3) picture, by weight, whose three channels are all white or all black."""
+    rows = range(0, len(colors), _BAND_ROWS)
+    return _clipped_in_bands(
+        ((colors[row : row + _BAND_ROWS], weights[row : row + _BAND_ROWS]) for row in rows), white, black
+    )
+
+
+def _clipped_in_bands(
+    bands: Iterable[tuple[NDArray[Any], NDArray[Any]]], white: float, black: float
+) -> tuple[float, float]:
     total, light, dark = 0.0, 0.0, 0.0
-    for first in range(0, len(colors), _BAND_ROWS):
-        band, weight = colors[first : first + _BAND_ROWS], weights[first : first + _BAND_ROWS]
-        total += float(weight.sum(dtype=np.float64))
-        light += float(weight[(band >= white).all(axis=-1)].sum(dtype=np.float64))
-        dark += float(weight[(band <= black).all(axis=-1)].sum(dtype=np.float64))
+    for colors, weights in bands:
+        total += float(weights.sum(dtype=np.float64))
+        light += float(weights[(colors >= white).all(axis=-1)].sum(dtype=np.float64))
+        dark += float(weights[(colors <= black).all(axis=-1)].sum(dtype=np.float64))
     return light / (total or 1.0), dark / (total or 1.0)
 
 
@@ -177,9 +186,9 @@ def _display_referred(data: bytes, limits: Limits) -> Picture:
                     raise ValueError(
                         f"has {image.width}×{image.height} pixels, more than the {limits.max_pixels} allowed"
                     )
-                upright = ImageOps.exif_transpose(image)
-                size_px = upright.size
-                rgba, clipped = _rgba(upright, limits)
+                ImageOps.exif_transpose(image, in_place=True)
+                size_px = image.size
+                rgba, clipped = _rgba(image, limits)
     except Image.DecompressionBombError as error:
         raise ValueError(f"has more than the {limits.max_pixels} pixels allowed") from error
     except (OSError, SyntaxError, EOFError, MemoryError) as error:
@@ -201,10 +210,16 @@ def _rgba(image: Image.Image, limits: Limits) -> tuple[Array, tuple[float, float
         opaque = np.ones_like(colors[..., :1])
         clipped = clipped_fractions(grey[..., None], np.ones(grey.shape, np.float32), _WHITE / 255.0, _BLACK / 255.0)
         return np.concatenate([colors, opaque], axis=-1), clipped
-    rgba = image.convert("RGBA")
-    pixels = np.asarray(rgba)
-    clipped = clipped_fractions(pixels[..., :3], pixels[..., 3], _WHITE, _BLACK)
+    clipped = _clipped_in_bands(_rgba_bands(image), _WHITE, _BLACK)
     factor = max(image.size) // (4 * limits.measured_side_px)
     if factor > 1:
-        pixels = np.asarray(rgba.reduce(factor))
-    return pixels.astype(np.float32) / 255.0, clipped
+        image = (image if image.mode == "RGB" else image.convert("RGBA")).reduce(factor)
+    return np.asarray(image.convert("RGBA")).astype(np.float32) / 255.0, clipped
+
+
+def _rgba_bands(image: Image.Image) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Colours and alpha of some rows at a time, since the whole as an array takes several times its memory."""
+    for row in range(0, image.height, _BAND_ROWS):
+        box = (0, row, image.width, min(row + _BAND_ROWS, image.height))
+        pixels = np.asarray(image.crop(box).convert("RGBA"))
+        yield pixels[..., :3], pixels[..., 3]

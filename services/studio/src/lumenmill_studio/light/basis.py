@@ -30,6 +30,8 @@ MAX_BASIS_BYTES = 2 << 30
 _MAX_ENTRIES = 2048
 _MAX_INDEX_BYTES = 16 << 20
 _MAX_SIDE_PX = 4096
+# Of all pictures together: as half floats 720 MB, some hundred pictures of 1280 × 960.
+_MAX_PIXELS = 120_000_000
 # A picture's file may not be larger than its pixels in single floats and a header.
 _FLOAT_BYTES, _HEADER_BYTES = 4, 1 << 16
 _VIEW = re.compile(r"[^/]+/(\d{1,5})x(\d{1,5})/[^\n]+")
@@ -77,7 +79,7 @@ def packed(scene_sha256: str, pictures: Iterable[tuple[Key, Image]]) -> bytes:
 
 
 def unpacked(data: bytes, scene_sha256: str, field: str = "light_basis") -> dict[Key, Image]:
-    """The pictures of a basis artifact, each (H, W, 3) as its view says.
+    """The pictures of a basis artifact, each (H, W, 3) in half floats, as its view says.
 
     Raises:
         InvalidArgumentError: no light basis, one of another scene, or one with more or larger pictures than it may
@@ -100,6 +102,9 @@ def unpacked(data: bytes, scene_sha256: str, field: str = "light_basis") -> dict
                 index["pictures"]
             ):
                 raise ValueError("names a picture twice")
+            sizes_px = [_size_px(entry) for entry in index["pictures"]]
+            if sum(width * height for width, height in sizes_px) > _MAX_PIXELS:
+                raise ValueError(f"has more than {_MAX_PIXELS} pixels in all its pictures")
             return {
                 (entry["view"], entry["unit"]): _picture(archive, entry, scene_sha256) for entry in index["pictures"]
             }
@@ -132,17 +137,24 @@ def _read(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
 
 
 def _picture(archive: zipfile.ZipFile, entry: dict[str, str], scene_sha256: str) -> Image:
-    match = _VIEW.fullmatch(entry["view"])
-    if match is None or not entry["unit"].startswith(scene_sha256):
-        raise ValueError("has a picture of another scene or of no view")
-    width, height = int(match[1]), int(match[2])
-    if not (0 < width <= _MAX_SIDE_PX and 0 < height <= _MAX_SIDE_PX):
-        raise ValueError(f"has a view of {width}×{height} pixels")
+    if not entry["unit"].startswith(scene_sha256):
+        raise ValueError("has a picture of another scene")
+    width, height = _size_px(entry)
     num_values = width * height * 3
     picture = exr.decoded(_read(archive, entry["file"], num_values * _FLOAT_BYTES + _HEADER_BYTES), num_values)
     if picture.shape != (height, width, 3) or not np.isfinite(picture).all():
         raise ValueError(f"has a picture that is not {width}×{height} finite RGB pixels, as its view says")
-    return picture
+    return picture.astype(np.float16)
+
+
+def _size_px(entry: dict[str, str]) -> tuple[int, int]:
+    match = _VIEW.fullmatch(entry["view"])
+    if match is None:
+        raise ValueError("has a picture of no view")
+    width, height = int(match[1]), int(match[2])
+    if not (0 < width <= _MAX_SIDE_PX and 0 < height <= _MAX_SIDE_PX):
+        raise ValueError(f"has a view of {width}×{height} pixels")
+    return width, height
 
 
 def weighted_sum(pictures: Iterable[tuple[Image, tuple[float, float, float]]]) -> Image:
