@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -23,6 +24,7 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 _CHUNK_BYTES = 1 << 20
 _PAGE = 200
 _NUM_SWEEPS_AT_ONCE = 2
+_DIGEST = re.compile("[0-9a-f]{64}")
 _T = TypeVar("_T")
 
 
@@ -46,7 +48,7 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
                     if header is not None:
                         raise InvalidArgumentError("header", "comes once, first")
                     header = request.header
-                    extension_of(header.media_type)
+                    extension_of(header.media_type, "header.media_type")
                     continue
                 if header is None:
                     raise InvalidArgumentError("header", "must come before the first chunk")
@@ -105,6 +107,8 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
     ) -> artifact_service_pb2.ListArtifactsResponse:
         """Page through the store."""
         size = request.page_size or 100
+        if request.page_token and not _DIGEST.fullmatch(request.page_token):
+            raise InvalidArgumentError("page_token", "is not a token of an earlier page")
         found = await asyncio.to_thread(self._store.list, request.page_token, size + 1)
         token = found[size - 1].artifact.sha256 if len(found) > size else ""
         return artifact_service_pb2.ListArtifactsResponse(
