@@ -84,11 +84,13 @@ def light_space(
     """
     weights = _SLOTS.get(scene_kind, _SLOTS[scene_pb2.SCENE_KIND_STILL_LIFE])
     outdoor = scene_kind == scene_pb2.SCENE_KIND_OUTDOOR
-    only_text = bool(kinds) and set(kinds) == {TEXT}
+    # Beside other kinds, environment-map light without maps is not missed.
+    wanted = set(kinds) if environment_maps else set(kinds) - {ENVIRONMENT_MAP}
+    only_text = wanted == {TEXT}
     allowed = [
         kind
         for kind in WRITABLE_KINDS
-        if (not kinds or kind in kinds or (only_text and kind != ENVIRONMENT_MAP))
+        if (not kinds or kind in wanted or (only_text and kind != ENVIRONMENT_MAP))
         and (kind != ENVIRONMENT_MAP or environment_maps)
     ]
     slots = tuple(kind for kind in allowed for _ in range(weights[kind]))
