@@ -1,0 +1,257 @@
+"""Values that no caller should send, by kind."""
+
+import math
+from random import Random
+from urllib.parse import quote
+
+from google.protobuf import struct_pb2
+
+__all__ = [
+    "nasty_bytes",
+    "nasty_enum",
+    "nasty_float",
+    "nasty_integer",
+    "nasty_json",
+    "nasty_recipe",
+    "nasty_string",
+    "nasty_uri",
+]
+
+_TEXTS = (
+    "",
+    " ",
+    "\t\n\r",
+    "\0",
+    "a\0b",
+    "\x1b[31m\x07\x08",
+    "..",
+    "../../../../etc/passwd",
+    "/etc/passwd",
+    "file:///etc/passwd",
+    "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+    "C:\\Windows\\system32",
+    "${params.x}",
+    "${",
+    "{0}%s%n%x",
+    "'; DROP TABLE runs; --",
+    "<script>alert(1)</script>",
+    "\u202eesrever\u202c",
+    "\ufeff\u200b",
+    "🕯️" * 5,
+    "ﷺ",
+    "NaN",
+    "-1",
+    "1e999",
+    "true",
+    "null",
+    "LTE=",
+    "AAAA",
+    "ZmZmZg==",
+)
+_FLOATS = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-45, -1e-45, 1e-30, 1.0, -1.0, 1e30, -1e30, 3.4e38, -3.4e38)
+_PAIRS = tuple(zip("abcdefgh", "bcdefghi", strict=True))
+_DOCUMENTS = (
+    "a",
+    "[]",
+    "{}",
+    "- - - -",
+    "lumenmill: 1\n\tname: tabs\n",
+    "a: &a [*a]\n",
+    "a: &a {b: *a}\n",
+    "lumenmill: 1\nname: &n {<<: *n}\n",
+    "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in _PAIRS),
+    "[" * 5000,
+    "[" * 5000 + "]" * 5000,
+    "{a: " * 3000 + "1" + "}" * 3000,
+    "? {complex: key}\n: value\n",
+    "? [1, 2]\n: value\n",
+    "!!python/object/apply:os.system ['true']\n",
+    "!!binary aGVsbG8=\n",
+    "!!set {a, b}\n",
+    "!!omap [a: 1]\n",
+    "--- a\n--- b\n",
+    "%YAML 9.9\n---\na: b\n",
+    "a: 1\na: 2\n",
+    "\ufeffa: b",
+    "a: \x00b",
+    "a: 'unclosed",
+    "a: !unknown b",
+    "x" * 200_000,
+    "k: v\n" * 20_000,
+    "".join(f"k{n}: v\n" for n in range(10_000)),
+)
+_SCRAPS = (
+    "${",
+    "}",
+    "${item..x}",
+    "${item[999999999999]}",
+    "${item[-1]}",
+    "${caption[each_index]}",
+    "${params.nobody}",
+    "${image.images[*][*]}",
+    "null",
+    "~",
+    ".nan",
+    ".inf",
+    "-.inf",
+    "1e400",
+    "9" * 5000,
+    "0x" + "f" * 400,
+    "2020-01-01",
+    "2020-01-01T00:00:00Z",
+    "!!binary aGk=",
+    "!!set {a, b}",
+    "12:30:45",
+    "yes",
+    "0o17",
+    "[]",
+    "{}",
+    "[[[[]]]]",
+    "{? [1]: 2}",
+    "&x 1",
+    "*nobody",
+    "<<",
+    "|\n  block",
+    '"\\ud800"',
+    "'\\0'",
+    "imager.Nobody",
+    "nobody.GenerateImages",
+    "caption",
+    "-1",
+    "18446744073709551616",
+)
+
+
+def nasty_string(choices: Random, max_len: int) -> str:
+    """A text that is strange, empty or too long."""
+    kind = choices.random()
+    if kind < 0.1:
+        return choices.choice(["a", " ", "\n", "é", "🕯"]) * choices.choice([max_len, max_len + 1, max_len - 1])
+    if kind < 0.12:
+        return "a" * (1 << 20)
+    return choices.choice(_TEXTS)
+
+
+def nasty_float(choices: Random, lowest: float, highest: float) -> float:
+    """A number that is none, or at or just beyond a bound."""
+    edges = (lowest, highest, math.nextafter(lowest, -math.inf), highest * 1.001 + 1e-3, lowest - 1e-3)
+    return choices.choice(_FLOATS + edges)
+
+
+def nasty_integer(choices: Random, bits: int, unsigned: bool, lowest: int, highest: int) -> int:
+    """An integer at or just beyond a bound of the contract or of its type."""
+    smallest = 0 if unsigned else -(1 << (bits - 1))
+    largest = (1 << bits) - 1 if unsigned else (1 << (bits - 1)) - 1
+    wanted = choices.choice(
+        [smallest, largest, largest - 1, 1 << (bits - 2), 0, 1, -1, lowest - 1, highest, highest + 1]
+    )
+    return min(max(wanted, smallest), largest)
+
+
+def nasty_enum(choices: Random) -> int:
+    """A number that no value of an enum has, or the one that says nothing."""
+    return choices.choice([0, -1, 99, (1 << 31) - 1, -(1 << 31)])
+
+
+def nasty_bytes(choices: Random) -> bytes:
+    """Bytes of no meaning."""
+    return choices.choice([b"", b"\0", b"\xff" * 100, b"\x89PNG\r\n\x1a\n", b"a" * ((1 << 20) + 1), b"#?RADIANCE\n"])
+
+
+def nasty_json(choices: Random, depth: int = 0) -> struct_pb2.Value:
+    """A value of a Struct: of the wrong type, not a number, without a kind, nested."""
+    number = choices.choice([*_FLOATS, 1e308, 16, 17.5, 2.0**63])
+    plain = [
+        struct_pb2.Value(),
+        struct_pb2.Value(null_value=struct_pb2.NULL_VALUE),
+        struct_pb2.Value(number_value=number),
+        struct_pb2.Value(number_value=number),
+        struct_pb2.Value(bool_value=True),
+        struct_pb2.Value(string_value=nasty_string(choices, 100)),
+        _nested(1),
+        _nested(40),
+    ]
+    if depth < 2:
+        holder = struct_pb2.Value()
+        name = choices.choice(["uri", "sha256", "inline_data", "\0", ""])
+        holder.struct_value.fields[name].CopyFrom(nasty_json(choices, depth + 1))
+        plain += [holder, struct_pb2.Value(list_value={"values": [nasty_json(choices, depth + 1)] * 2})]
+    return choices.choice(plain)
+
+
+def _nested(depth: int) -> struct_pb2.Value:
+    value = struct_pb2.Value(string_value="deep")
+    for _ in range(depth):
+        value = struct_pb2.Value(list_value={"values": [value]})
+    return value
+
+
+def nasty_recipe(choices: Random, recipe: str) -> str:
+    """A document that is no recipe, or a recipe with a line too few, too many or wrong."""
+    if choices.random() < 0.25:
+        return choices.choice(_DOCUMENTS)
+    lines = recipe.splitlines()
+    for _ in range(choices.randint(1, 2)):
+        at = choices.randrange(len(lines))
+        kind = choices.randint(0, 5)
+        if kind == 0:
+            lines.pop(at)
+        elif kind == 1:
+            lines.insert(at, lines[choices.randrange(len(lines))])
+        elif kind == 2:
+            lines[at] = choices.choice([" ", "\t", "  - "]) + lines[at]
+        elif kind == 3:
+            lines[at] = lines[at].partition(":")[0] + ": " + choices.choice(_SCRAPS)
+        else:
+            place = choices.randrange(len(lines[at]) + 1)
+            lines[at] = lines[at][:place] + choices.choice(_SCRAPS) + lines[at][place + choices.randint(0, 6) :]
+    return "\n".join(lines) + "\n"
+
+
+def nasty_uri(choices: Random, uri: str) -> str:
+    """Where an artifact is not: outside of the store, above it, elsewhere, or nearly there."""
+    base, _, key = uri.partition("objects/")
+    folder, _, name = key.partition("/")
+    return choices.choice(
+        [
+            "",
+            "/",
+            "file:///",
+            "file:///etc/passwd",
+            "file:///proc/self/environ",
+            "file://localhost/etc/passwd",
+            "file:/etc/passwd",
+            "http://127.0.0.1:1/picture.png",
+            "https://example.invalid/picture.png",
+            f"s3://other/objects/{key}",
+            "s3://",
+            "gopher://x",
+            base,
+            base.rstrip("/"),
+            f"{base}objects",
+            f"{base}objects/",
+            f"{base}objects/{folder}",
+            f"{base}incoming/{name}",
+            f"{base}notes/{key}",
+            f"{base}objects/../objects/{key}",
+            f"{base}objects/{folder}/../{folder}/{name}",
+            f"{base}objects//{key}",
+            f"{base}objects/{folder}/./{name}",
+            f"{base}../etc/passwd",
+            base + quote("../../etc/passwd", safe=""),
+            f"{base}%2e%2e/%2e%2e/etc/passwd",
+            f"{base}..%c0%af..%c0%afetc/passwd",
+            f"{base}objects/ff/{'f' * 64}.png",
+            f"{base}objects/{folder}/{name.upper()}",
+            f"{uri}\0.png",
+            f"{uri}\n",
+            f"{uri}?x=1",
+            f"{uri}#x",
+            f" {uri}",
+            f"{uri}/",
+            uri.replace("file://", "FILE://"),
+            uri + "." * 3000,
+            uri.rpartition(".")[0],
+            f"{uri}.exe",
+        ]
+    )
