@@ -41,6 +41,25 @@ def test_the_same_bytes_are_stored_once(any_store: ArtifactStore) -> None:
     assert [found.artifact.uri for found in any_store.list(limit=1000)].count(first.uri) == 1
 
 
+def test_what_is_touched_is_young_again(any_store: ArtifactStore) -> None:
+    artifact = any_store.put_bytes(b"found again", "image/png")
+    any_store.put_bytes(b"found again", "application/octet-stream")
+    written_s = _modified_times_s(any_store, artifact.sha256)
+    time.sleep(1.1)  # S3 tells whole seconds
+    assert any_store.touch(artifact.sha256)
+    assert min(_modified_times_s(any_store, artifact.sha256)) > max(written_s)
+    assert any_store.read_bytes(artifact) == b"found again"
+    any_store.delete(artifact.sha256)
+    assert not any_store.touch(artifact.sha256)
+    assert any_store.stat(artifact.sha256) is None
+
+
+def _modified_times_s(store: ArtifactStore, sha256: str) -> list[float]:
+    found = [stored.modified_time_s for stored in store.list(limit=1000) if stored.artifact.sha256 == sha256]
+    assert len(found) == 2
+    return found
+
+
 def test_listing_pages_in_order_and_deleting_removes(any_store: ArtifactStore) -> None:
     stored = sorted(any_store.put_bytes(f"page {n}".encode(), "text/plain").sha256 for n in range(7))
     seen, after = [], ""

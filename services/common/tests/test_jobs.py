@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import time
 from pathlib import Path
 
@@ -232,6 +233,23 @@ async def test_a_restarted_service_answers_with_what_it_had_finished(
     second = await one_life("2" if lost == "revision" else "1")
     assert first.prompts_done == ["a lemon"]
     assert second.prompts_done == ([] if lost == "nothing" else ["a lemon"])
+
+
+def _age(folder: Path) -> None:
+    for path in folder.glob("store/*/??/*"):
+        os.utime(path, (0, 0))
+
+
+async def test_media_of_a_kept_result_are_young_when_they_are_handed_out(store: ArtifactStore, tmp_path: Path) -> None:
+    """Nothing else keeps them from a collection until the caller has written its row."""
+    for _ in range(2):
+        _age(tmp_path)
+        family, jobs = TinyFamily(store), JobQueue("tiny", store=store, keep_results_over_s=0.0)
+        async with running_service(tiny_service(family, jobs)) as channel:
+            await call_heavy(imager_pb2_grpc.ImagerServiceStub(channel).GenerateImages, request_for("a lemon"))
+    assert not family.prompts_done
+    (image,) = store.list()
+    assert time.time() - image.modified_time_s < 60
 
 
 async def test_the_result_of_a_quick_job_is_not_kept(store: ArtifactStore, service: Service) -> None:

@@ -29,13 +29,13 @@ class KeptResults:
         """Family, model and revision: another revision does not answer with this one's results."""
 
     def find(self, job: Job) -> Message | None:
-        """The result of an earlier process, if all media that it names are still there."""
+        """The result of an earlier process, if all media that it names are still there; they are young again then."""
         try:
             data = self._store.get_note(self._name(job))
             if data is None:
                 return None
             result = _unpacked(data, job.result_type)
-            if result is None or not all(self._store.stat(found.sha256) for found in artifacts_in(result)):
+            if result is None or not all(self._store.touch(found.sha256) for found in artifacts_in(result)):
                 return None
         except LumenmillError as error:
             _log.warning("kept results could not be read", reason=error.message)

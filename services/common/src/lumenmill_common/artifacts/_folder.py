@@ -69,6 +69,16 @@ class FolderStore(ArtifactStore):
             Path(incoming).unlink(missing_ok=True)
             raise
 
+    def _refresh(self, key: str) -> bool:
+        if self._head(key) is None:
+            return False
+        try:
+            with os_errors_mapped(key):
+                os.utime(self._root / key, follow_symlinks=False)
+        except NotFoundError:
+            return False
+        return True
+
     def _head(self, key: str) -> StoredObject | None:
         try:
             status = (self._root / key).stat(follow_symlinks=False)

@@ -8,6 +8,7 @@ from typing import BinaryIO, cast
 
 import urllib3
 from minio import Minio
+from minio.commonconfig import REPLACE, CopySource
 from minio.error import InvalidResponseError, S3Error, ServerError
 
 from lumenmill_common.artifacts._layout import is_key, media_type_of
@@ -56,6 +57,22 @@ class S3Store(ArtifactStore):
             return
         with _mapped(key):
             self._client.fput_object(self._bucket, self._prefix + key, str(path), content_type=media_type_of(key))
+
+    def _refresh(self, key: str) -> bool:
+        name = self._prefix + key
+        try:
+            # A copy of an object onto itself is allowed only where it replaces metadata.
+            with _mapped(key):
+                self._client.copy_object(
+                    self._bucket,
+                    name,
+                    CopySource(self._bucket, name),
+                    metadata={"Content-Type": media_type_of(key)},
+                    metadata_directive=REPLACE,
+                )
+        except NotFoundError:
+            return False
+        return True
 
     def _head(self, key: str) -> StoredObject | None:
         try:

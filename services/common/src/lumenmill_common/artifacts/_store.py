@@ -70,6 +70,10 @@ class ArtifactStore(ABC):
         """Stores a local file under a key, whole or not at all; refreshes its age when it is there already."""
 
     @abstractmethod
+    def _refresh(self, key: str) -> bool:
+        """Makes an object as young as if it had just been written; False when it is not there."""
+
+    @abstractmethod
     def _head(self, key: str) -> StoredObject | None:
         """Size and age of an object, or None."""
 
@@ -153,6 +157,15 @@ class ArtifactStore(ABC):
             mesh=mesh,
             environment_map=environment_map,
         )
+
+    def touch(self, sha256: str) -> bool:
+        """Makes an artifact as young as if it had just been written, under every media type that it was stored with.
+
+        Whoever hands out an artifact that it found rather than wrote calls this first: until something refers to it,
+        its youth is all that keeps it from garbage collection. False when it is not there; errors as `put_bytes`.
+        """
+        refreshed = [self._refresh(key) for key in self._keys(f"{OBJECTS}/{sha256[:2]}/{sha256}", "")]
+        return bool(refreshed) and all(refreshed)
 
     def delete(self, sha256: str) -> None:
         """Removes an artifact, under every media type it was stored with."""
