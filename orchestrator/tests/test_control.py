@@ -139,6 +139,24 @@ async def test_a_new_revision_is_computed_again(house: House) -> None:
     assert house.family.num_done["image"] == 2
 
 
+async def test_what_an_upgraded_service_made_is_filed_under_its_new_revision(house: House) -> None:
+    house.family.go_on.clear()
+    run_id = await house.submit(ONE_IMAGE)
+    async with asyncio.timeout(10):
+        while not (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run.nodes[0].num_running:
+            await asyncio.sleep(0.02)
+    house.family.revision = "2"
+    house.family.go_on.set()
+    await house.ended(run_id)
+    (sample,) = await house.samples(run_id=run_id)
+    lineage = await house.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=sample.id))
+    assert lineage.executions[0].revision == "2"
+    house.family.revision = "1"
+    await house.runs.ListModels(run_pb2.ListModelsRequest())
+    again = await house.run(ONE_IMAGE)
+    assert counts(again)["image"].num_reused == 0
+
+
 async def test_a_paused_run_keeps_nobody_from_the_same_node(house: House) -> None:
     house.family.go_on.clear()
     tags = [str(number) for number in range(10)]

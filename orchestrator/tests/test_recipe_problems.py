@@ -69,6 +69,23 @@ def test_wrong_parameters_do_not_hide_what_is_wrong_with_the_graph() -> None:
     assert len(found) == 2, "one problem each, and nothing that follows from them"
 
 
+@pytest.mark.parametrize(
+    ("declared", "problem"),
+    [
+        ("{type: int, min: 0.5, default: 3}", ""),
+        ("{type: float, min: 0.5, default: 3}", ""),
+        ("{type: string, min: 1, default: x}", "`min` goes with numbers"),
+        ("{type: artifact, max: 1}", "`max` goes with numbers"),
+    ],
+)
+def test_bounds_go_with_numbers(declared: str, problem: str) -> None:
+    text = SMALL.replace(
+        "  seed: {type: int, default: 7}\n", f"  seed: {{type: int, default: 7}}\n  more: {declared}\n"
+    )
+    found = check_recipe(text, "r.yaml", {}, _KNOWN).problems
+    assert [problem in each.message for each in found] == ([True] if problem else [])
+
+
 def test_a_cycle_is_named() -> None:
     text = SMALL.replace("scene: ${item.scene}", "scene: ${item.scene}\n      negative_prompt: ${caption.text}")
     assert any("nodes wait for each other" in problem and "`caption`" in problem for problem in _problems(text))

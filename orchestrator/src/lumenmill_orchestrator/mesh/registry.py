@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,8 +36,8 @@ class MeshModel:
     name: str
     address: str
     channel: grpc.aio.Channel
-    serving: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set while it answers and says that it serves."""
+    serving: asyncio.Event
+    """Set while it answers and says that it serves. Whoever waits for a model waits for its name, wherever it moves."""
     model: model_pb2.Model | None = None
     asked_at_s: float = 0.0
     stubs: dict[str, Any] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Mesh:
         self._file_state: tuple[int, int] | None = None
         self._security = security
         self._models: dict[str, MeshModel] = {}
+        self._serving: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._refreshing: asyncio.Task[None] | None = None
         # Closing a channel would cancel the calls on it. Left open, they break with UNAVAILABLE by themselves and are
         # made again at the new address.
@@ -121,10 +123,8 @@ class Mesh:
 
     async def until_serving(self, name: str, longest_s: float) -> None:
         """Return as soon as a model serves (again), or after some seconds."""
-        entry = self._models.get(name)
-        waiting = asyncio.sleep(longest_s) if entry is None else entry.serving.wait()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(waiting, longest_s)
+            await asyncio.wait_for(self._serving[name].wait(), longest_s)
 
     async def cancel_job(self, name: str, request_id: str) -> None:
         """End a job for good; a model that does not answer has no job to end."""
@@ -160,10 +160,14 @@ class Mesh:
         for name, address in addresses.items():
             known = self._models.get(name)
             if known is None or known.address != address:
-                self._models[name] = MeshModel(name, address, connect(address, self._security))
+                self._serving[name].clear()
+                self._models[name] = MeshModel(
+                    name, address, connect(address, self._security), serving=self._serving[name]
+                )
                 if known is not None:
                     self._retired.append(known.channel)
         for name in [name for name in self._models if name not in addresses]:
+            self._serving[name].clear()
             self._retired.append(self._models.pop(name).channel)
 
     def _changed_addresses(self) -> dict[str, str] | None:
@@ -191,7 +195,12 @@ class Mesh:
         try:
             status = await call_unary(health.Check, health_pb2.HealthCheckRequest(), timeout_s=_ANSWER_WITHIN_S)
             answer = await call_unary(models.GetModel, model_pb2.GetModelRequest(), timeout_s=_ANSWER_WITHIN_S)
+            answered = True
         except LumenmillError:
+            answered = False
+        if self._models.get(entry.name) is not entry:
+            return  # it has moved meanwhile; its new address speaks for it
+        if not answered:
             entry.serving.clear()
             return
         entry.model, entry.asked_at_s = answer.model, time.monotonic()

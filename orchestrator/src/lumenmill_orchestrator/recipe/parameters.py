@@ -60,8 +60,8 @@ class Parameter:
             return []
         if self.choices:
             return self.choices[0]
-        if self.minimum is not None:
-            return _PARSERS[self.type.kind](max(self.minimum, 0.0))
+        if self.minimum is not None and self.minimum > 0:
+            return math.ceil(self.minimum) if self.type.kind is TypeKind.INT else self.minimum
         return _STAND_INS[self.type.kind]()
 
     def _parse_one(self, value: Any) -> Any:
@@ -144,6 +144,10 @@ def _compile_parameter(name: str, where: Located, problems: Problems) -> Paramet
         word = "" if given is None else str(given.value)
         problems.add(given or where, f"parameter `{name}` needs a `type`{did_you_mean(word, _TYPES)}")
         return None
+    for bound in ("min", "max"):
+        if (stray := where.get(bound)) is not None and _TYPES[given.value].kind not in (TypeKind.INT, TypeKind.FLOAT):
+            problems.add(stray, f"`{bound}` goes with numbers; `{name}` is a {given.value}")
+            return None
     default, description, choices = where.get("default"), where.get("description"), where.get("choices")
     parameter = Parameter(
         name=name,
@@ -192,4 +196,4 @@ def resolve_parameters(
     for name, parameter in declared.items():
         if name not in values and name not in given:
             problems.add(parameter.where, f"parameter `{name}` has no default; give it a value")
-    return {name: parameter.stand_in() for name, parameter in declared.items()} | values
+    return {name: values[name] if name in values else parameter.stand_in() for name, parameter in declared.items()}

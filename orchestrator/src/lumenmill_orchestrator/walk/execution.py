@@ -16,7 +16,7 @@ from lumenmill_orchestrator.mesh import Lanes, Mesh
 from lumenmill_orchestrator.recipe import Node
 from lumenmill_orchestrator.storage import ResultReader
 from lumenmill_orchestrator.walk.active import ActiveRun
-from lumenmill_orchestrator.walk.keys import content_key, request_id_of
+from lumenmill_orchestrator.walk.keys import content_key, request_id_of, revision_told
 from lumenmill_orchestrator.walk.patience import Patience, backoff_s
 
 __all__ = ["Computation", "NodeExecutor", "Turn"]
@@ -175,10 +175,24 @@ class NodeExecutor:
     ) -> Computation:
         start_time, watch = time.time(), _Stopwatch()
         outcome, num_attempts = await self._call(run, node, request, request_id_of(key, request), turn, watch)
+        duration_s = watch.elapsed_s()
+        if not isinstance(outcome, LumenmillError) and (told := revision_told(outcome)) not in ("", model.revision):
+            # The service was upgraded while the call waited: what it made is filed under what made it.
+            model = await self._other_revision(node.model, told)
+            key = content_key(node.method, model, request)
         error = outcome if isinstance(outcome, LumenmillError) else None
         result = None if isinstance(outcome, LumenmillError) else outcome
-        duration_s = watch.elapsed_s()
         return Computation(key, model, node.model, request, result, error, False, start_time, duration_s, num_attempts)  # noqa: FBT003
+
+    async def _other_revision(self, name: str, revision: str) -> model_pb2.Model:
+        """The model in the revision that its own results name."""
+        self._mesh.doubt(name)
+        described = await self.describe(name)
+        model = model_pb2.Model()
+        if not isinstance(described, LumenmillError):
+            model.CopyFrom(described)
+        model.revision = revision
+        return model
 
     async def _call(
         self, run: ActiveRun, node: Node, request: Message, request_id: str, turn: Turn, watch: "_Stopwatch"

@@ -13,7 +13,7 @@ from lumenmill_common.artifacts import artifacts_in, digest_of
 
 from lumenmill_orchestrator.contracts import Method
 
-__all__ = ["artifact_sha256s", "content_key", "derived_seed", "request_id_of"]
+__all__ = ["artifact_sha256s", "content_key", "derived_seed", "request_id_of", "revision_told"]
 
 
 def content_key(method: Method, model: model_pb2.Model, request: Message) -> str:
@@ -45,6 +45,16 @@ def artifact_sha256s(message: Message) -> list[str]:
     """Digests of all artifacts in a message, each once, in order."""
     found = dict.fromkeys(digest_of(artifact) for artifact in artifacts_in(message))
     return [sha256 for sha256 in found if sha256]
+
+
+def revision_told(result: Message) -> str:
+    """The revision of the model that made a result, as its first record has it; empty when it has none."""
+    for field, value in result.ListFields():
+        if field.name == "record":
+            return str(value.revision)
+        if field.is_repeated and field.message_type is not None and "record" in field.message_type.fields_by_name:
+            return next((str(part.record.revision) for part in value if part.HasField("record")), "")
+    return ""
 
 
 def derived_seed(recipe_seed: int, *place: str | int) -> int:
