@@ -20,7 +20,7 @@ def parse_parameters(client: Client, settings: Sequence[str], licence: Licence |
     `licence` holds the terms of the files that are uploaded.
 
     Raises:
-        InvalidArgumentError: a setting has no `=`, or a file is not there.
+        InvalidArgumentError: a setting has no `=`, or a file is not there or not text.
     """
     parameters: dict[str, Any] = {}
     for setting in settings:
@@ -38,11 +38,14 @@ def _value(client: Client, text: str, licence: Licence | None) -> Any:
         return _lines_of(Path(text.removeprefix("lines:")))
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # text, or JSON that no number or list can be that large
         return text
 
 
 def _lines_of(file: Path) -> list[str]:
     if not file.is_file():
         raise InvalidArgumentError("--set", f"there is no file {str(file)!r}")
-    return [line.strip() for line in file.read_text().splitlines() if line.strip()]
+    try:
+        return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError:
+        raise InvalidArgumentError("--set", f"{str(file)!r} is not a file of UTF-8 text") from None
