@@ -31,6 +31,8 @@ _PROFILE_PART = 0.2
 # taken to be at most this thick, by their depth.
 _RAY_START, _RAY_END, _RAY_STEPS, _THICKNESS = 0.006, 0.8, 96, 0.25
 _RAY_MARGIN = 0.008
+# Rays that are followed together; each takes some six kilobytes.
+_RAYS_AT_ONCE = 8192
 # Width in pixels of a perfectly sharp edge as it is measured, by antialiasing, denoising and the filters used here.
 _BLUR_PX = 2.5
 # Of the sizes that edges tell, each weighted by how finely it can tell any, this rank counts: what spoils an edge, such
@@ -226,6 +228,12 @@ def _slope_across_light(positions: Vector, direction: Vector, down_v: Vector, do
 
 def _occluder_distances(relief: Relief, points: Vector, direction: Vector) -> Vector:
     """How far from points (E, 3) towards the light something seen stands in its way; NaN where nothing does."""
+    blocks = [points[start : start + _RAYS_AT_ONCE] for start in range(0, len(points), _RAYS_AT_ONCE)]
+    found = [_occluder_distances_of_block(relief, block, direction) for block in blocks]
+    return np.concatenate(found) if found else np.zeros(0)
+
+
+def _occluder_distances_of_block(relief: Relief, points: Vector, direction: Vector) -> Vector:
     steps = np.geomspace(_RAY_START, _RAY_END, _RAY_STEPS) * -points[:, 2:]
     z = -(points[:, None, 2] + steps * direction[2])
     height, width = relief.depth.shape

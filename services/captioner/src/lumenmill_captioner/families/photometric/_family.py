@@ -51,11 +51,13 @@ class PhotometricFamily:
     def __init__(self, store: ArtifactStore, limits: Limits, num_clip_samples: int = 8) -> None:
         """Keep the store that subjects lie in, the limits on media and how many frames of a clip are measured."""
         self._store, self._limits, self._num_clip_samples = store, limits, num_clip_samples
+        # What is measured depends on these too, so results made with others are another revision's.
+        self._revision = f"{_REVISION}+{limits.measured_side_px}px.{num_clip_samples}frames"
 
     def describe(self) -> model_pb2.Model:
         """Return the model."""
         return model_pb2.Model(
-            family=_FAMILY, name=_FAMILY, revision=_REVISION, licences=[_licence()], device=_device()
+            family=_FAMILY, name=_FAMILY, revision=self._revision, licences=[_licence()], device=_device()
         )
 
     def load(self) -> None:
@@ -172,7 +174,7 @@ class PhotometricFamily:
         return generation_pb2.GenerationRecord(
             family=_FAMILY,
             model=_FAMILY,
-            revision=_REVISION,
+            revision=self._revision,
             seed=seed,
             parameters=struct,
             stage_times=job.stage_times,

@@ -38,7 +38,7 @@ class OpenAIFamily:
         return model_pb2.Model(
             family=_FAMILY,
             name=self._settings.openai_model,
-            revision=self._settings.openai_revision,
+            revision=self._revision(),
             licences=[self._licence()],
             light_kinds=list(KIND_OF_TYPE.values()),
             supports_camera_path=True,
@@ -192,6 +192,10 @@ class OpenAIFamily:
             allows_commercial_use=self._settings.openai_allows_commercial_use,
         )
 
+    def _revision(self) -> str:
+        """What the operator pinned, with the one setting that changes what is written."""
+        return f"{self._settings.openai_revision}+temperature{self._settings.openai_temperature:g}"
+
     def _record(
         self, seed: int, job: JobContext, parameters: Mapping[str, float | str]
     ) -> generation_pb2.GenerationRecord:
@@ -200,7 +204,7 @@ class OpenAIFamily:
         return generation_pb2.GenerationRecord(
             family=_FAMILY,
             model=self._settings.openai_model,
-            revision=self._settings.openai_revision,
+            revision=self._revision(),
             seed=seed,
             parameters=struct,
             stage_times=job.stage_times,
