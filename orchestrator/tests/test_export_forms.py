@@ -87,6 +87,25 @@ async def test_webdataset_is_opened_by_webdataset_and_by_datasets(archive: Archi
     assert (tmp_path / "d/clips-mp4-depth/train-00000.tar").is_file()
 
 
+async def test_long_names_of_samples_are_read_back_by_webdataset_and_by_datasets(tmp_path: Path) -> None:
+    import webdataset
+    from datasets import load_dataset
+
+    archive = Archive(tmp_path)
+    made = image_sample(archive, "run", 1, 0)
+    made.id = f"{'r' * 63}.{'p' * 63}-000000.{'s' * 63}.00000000"
+    archive.add([made])
+    assert len(made.id) > 200
+    await archive.export("run", "WEBDATASET", tmp_path / "d", split_rule=2)
+    urls = [str(path) for path in (tmp_path / "d").rglob("*.tar")]
+    (read,) = webdataset.WebDataset(urls, shardshuffle=False).decode("pil")
+    assert read["__key__"] == made.id.replace(".", "-") and read["json"]["id"] == made.id
+    assert read["png"].size == (24, 16)
+    opened = load_dataset("webdataset", data_files=urls, cache_dir=str(tmp_path / "c"), split="train")
+    assert [row["json"]["id"] for row in opened] == [made.id] and opened[0]["png"].size == (24, 16)
+    archive.close()
+
+
 async def test_videox_fun_reads_its_lists(archive: Archive, tmp_path: Path) -> None:
     """As ImageVideoControlDataset does: `json.load`, then paths joined to the root."""
     folder = tmp_path / "d"

@@ -60,7 +60,8 @@ def _holding(sample: run_pb2.Sample, members: dict[str, artifact_pb2.Artifact]) 
 
 
 def _write(to: Destination, path: Path, samples: Sequence[PlacedSample]) -> None:
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+    # Of names that fit, PAX is byte for byte USTAR; the others, for which USTAR has no place, get headers of their own.
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
         for placed in samples:
             # Names end at their first dot.
             name = placed.sample.id.replace(".", "-")
