@@ -86,6 +86,12 @@ async def test_a_photograph_is_its_own_scene_in_every_recipe(house: House) -> No
     assert {s.scene_key for s in await house.samples(run_id=second.id)} == {photo["sha256"]}
 
 
+async def test_a_photograph_in_linear_light_is_its_own_scene_whatever_its_name(house: House) -> None:
+    photo = await _upload(house, b"a photograph", "image/x-exr")
+    run = await house.run(_PHOTOS, {"photos": [photo, {**photo, "name": "a copy"}]})
+    assert {sample.scene_key for sample in await house.samples(run_id=run.id)} == {photo["sha256"]}
+
+
 async def test_samples_carry_the_terms_of_the_inputs_behind_them_and_of_no_others(house: House) -> None:
     photo = await _upload(house, _photo(house, "one"), "image/png", _CC_BY)
     sky = await _upload(house, b"a sky", "image/vnd.radiance")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.message import Message
-from lumenmill.common.v1 import light_pb2, scene_pb2
+from lumenmill.common.v1 import artifact_pb2, light_pb2, scene_pb2
 from lumenmill_common.artifacts import artifacts_in, digest_of
 
 from lumenmill_orchestrator.recipe import MISSING, Pipeline
@@ -31,6 +31,8 @@ def scene_key(pipeline: Pipeline, scope: Scope) -> str:
         for artifact in artifacts_in(value, without=_LIGHT):
             if not is_environment_map(artifact):
                 return digest_of(artifact)
+    if isinstance(scope["item"], artifact_pb2.Artifact) and digest_of(scope["item"]):
+        return digest_of(scope["item"])  # of the type of a map, yet all that there is to show
     return hashlib.sha256(_identity(scope["item"])).hexdigest()
 
 
