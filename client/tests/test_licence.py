@@ -16,6 +16,8 @@ from lumenmill_common.errors import InvalidArgumentError
         ("LicenseRef-contract", True, True),
         ("CC-BY-ND-4.0", None, None),
         ("CC0-1.0", False, False),
+        ("ISC", None, True),
+        ("cc-by-nc-3.0", None, False),
     ],
 )
 def test_what_is_not_known_to_be_allowed_stays_unknown(spdx_id: str, given: bool | None, allowed: bool | None) -> None:
@@ -30,3 +32,9 @@ def test_options_that_say_nothing_are_no_terms_and_halves_are_refused() -> None:
         with pytest.raises(InvalidArgumentError) as refused:
             parse_licence(spdx_id, use)
         assert refused.value.field == "--licence"
+
+
+def test_commercial_use_of_what_forbids_it_is_refused_by_its_option() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"contradicts CC-BY-NC-4\.0") as refused:
+        parse_licence("CC-BY-NC-4.0", allows_commercial_use=True)
+    assert refused.value.field == "--commercial-use"

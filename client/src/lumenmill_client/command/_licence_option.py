@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.licences import known_commercial_use
 
 from lumenmill_client._licence import stated_licence
 
@@ -32,10 +33,14 @@ def parse_licence(spdx_id: str, allows_commercial_use: bool | None) -> Licence |
     """The terms that the options state; None when they state none.
 
     Raises:
-        InvalidArgumentError: the identifier is none, or use is stated of no licence.
+        InvalidArgumentError: the identifier is none, use is stated of no licence, or is stated of one that forbids it.
     """
     if not spdx_id and allows_commercial_use is not None:
         raise InvalidArgumentError("--licence", "is needed beside --commercial-use and --no-commercial-use")
     if not spdx_id:
         return None
+    if allows_commercial_use and known_commercial_use(spdx_id) is False:
+        raise InvalidArgumentError(
+            "--commercial-use", f"contradicts {spdx_id}; where you hold other terms, name them as LicenseRef-…"
+        )
     return stated_licence(spdx_id, allows_commercial_use=allows_commercial_use, field="--licence")

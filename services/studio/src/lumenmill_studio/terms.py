@@ -10,42 +10,11 @@ from pathlib import Path
 import yaml
 from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_common.licences import known_commercial_use
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 FILE_NAME = "licences.yaml"
 NOT_STATED = "LicenseRef-operator-supplied"
-# What the licences themselves say about commercial use, by SPDX identifier.
-_ALLOWS_COMMERCIAL_USE = {
-    **dict.fromkeys(
-        (
-            "0BSD",
-            "Apache-2.0",
-            "BSD-2-Clause",
-            "BSD-3-Clause",
-            "CC-BY-3.0",
-            "CC-BY-4.0",
-            "CC-BY-SA-3.0",
-            "CC-BY-SA-4.0",
-            "CC0-1.0",
-            "ISC",
-            "MIT",
-            "PDDL-1.0",
-            "Unlicense",
-        ),
-        True,
-    ),
-    **dict.fromkeys(
-        (
-            "CC-BY-NC-3.0",
-            "CC-BY-NC-4.0",
-            "CC-BY-NC-ND-3.0",
-            "CC-BY-NC-ND-4.0",
-            "CC-BY-NC-SA-3.0",
-            "CC-BY-NC-SA-4.0",
-        ),
-        False,
-    ),
-}
 
 
 class Entry(BaseModel):
@@ -120,7 +89,7 @@ def licence_of(artifact: Artifact) -> Licence:
     licence.CopyFrom(artifact.licence)
     licence.subject = licence.subject or artifact.name or artifact.sha256
     licence.spdx_id = licence.spdx_id or NOT_STATED
-    known = _ALLOWS_COMMERCIAL_USE.get(licence.spdx_id)
+    known = known_commercial_use(licence.spdx_id)
     if known is not None and not licence.HasField("allows_commercial_use"):
         licence.allows_commercial_use = known
     return licence
