@@ -1,12 +1,15 @@
 """The store: the same promises on a folder and on S3."""
 
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from lumenmill.common.v1.artifact_pb2 import Artifact, ImageFacts
 from lumenmill_common import errors
-from lumenmill_common.artifacts import ArtifactStore, media_type_of
+from lumenmill_common.artifacts import ArtifactStore, media_type_of, open_store_from
+from lumenmill_common.settings import StoreSettings
 from s3_server import s3_store
 
 
@@ -143,6 +146,62 @@ def test_links_are_not_followed(store: ArtifactStore, tmp_path: Path) -> None:
     link.symlink_to(tmp_path / "secret")
     with pytest.raises(errors.NotFoundError):
         store.read_bytes(Artifact(uri=uri))
+
+
+def test_a_store_that_is_away_is_unavailable_and_nothing_in_it_is_missing(store: ArtifactStore, tmp_path: Path) -> None:
+    artifact = store.put_bytes(b"a", "text/plain")
+    (tmp_path / "store").rename(tmp_path / "away")
+    for call in (
+        store.list,
+        lambda: store.stat(artifact.sha256),
+        lambda: store.touch(artifact.sha256),
+        lambda: store.read_bytes(artifact),
+        lambda: store.put_bytes(b"b", "text/plain"),
+        lambda: store.get_note("name"),
+        lambda: store.put_note("name", b""),
+        lambda: store.delete(artifact.sha256),
+    ):
+        with pytest.raises(errors.UnavailableError):
+            call()
+    (tmp_path / "away").rename(tmp_path / "store")
+    assert store.read_bytes(artifact) == b"a"
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    """Something in front of the store that answers in its place."""
+
+    def do_GET(self) -> None:
+        page = b"<html><p>Back in five minutes"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_page_in_the_place_of_a_listing_means_that_the_store_is_away(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("a key of a test")
+    with HTTPServer(("127.0.0.1", 0), _Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        store = open_store_from(
+            StoreSettings(
+                store_url="s3://lumenmill",
+                s3_endpoint=f"127.0.0.1:{proxy.server_port}",
+                s3_secure=False,
+                s3_region="us-east-1",
+                s3_access_key_file=key,
+                s3_secret_key_file=key,
+            )
+        )
+        with pytest.raises(errors.UnavailableError):
+            store.list()
+        with pytest.raises(errors.UnavailableError):
+            store.owners()
+        proxy.shutdown()
 
 
 def test_unknown_media_types_are_refused(any_store: ArtifactStore) -> None:

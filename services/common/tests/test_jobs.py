@@ -173,6 +173,27 @@ async def test_a_bug_is_told_as_a_reference_only_and_may_be_tried_again(service:
     assert family.prompts_done == ["bug", "bug"]
 
 
+async def test_a_panic_below_a_family_fails_its_job_and_no_other(service: Service) -> None:
+    async with running_service(service) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        with pytest.raises(errors.InternalError):
+            await call_heavy(stub.GenerateImages, request_for("panic"), retry=ONCE)
+        assert image_of(await asyncio.wait_for(call_heavy(stub.GenerateImages, request_for("a lemon")), 5)).uri
+
+
+async def test_no_failure_of_kept_results_fails_a_job(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug below the store")
+
+    monkeypatch.setattr(store, "get_note", fail)
+    monkeypatch.setattr(store, "put_note", fail)
+    jobs = JobQueue("tiny", store=store, keep_results_over_s=0.0)
+    async with running_service(tiny_service(TinyFamily(store), jobs)) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        for prompt in ("one", "two"):
+            assert image_of(await asyncio.wait_for(call_heavy(stub.GenerateImages, request_for(prompt)), 5)).uri
+
+
 async def test_draining_finishes_what_runs_and_refuses_what_waits(service: Service, family: TinyFamily) -> None:
     from lumenmill_common.settings import ServiceSettings
 

@@ -13,6 +13,10 @@ from lumenmill_common.jobs import BatchWork, JobContext, JobQueue, Work
 from lumenmill_common.serve import Contract, Service
 
 
+class Panic(BaseException):
+    """What a native library raises when it gives up: no Exception."""
+
+
 class TinyFamily:
     """Makes text files instead of images, step by step, and counts what it does."""
 
@@ -38,6 +42,8 @@ class TinyFamily:
         self.prompts_done.append(request.prompt)
         if request.prompt == "bug":
             raise RuntimeError("secret detail of a bug")
+        if request.prompt == "panic":
+            raise Panic
         if request.prompt == "down":
             raise UnavailableError("the backend is down", retry_delay_s=0.01)
         artifact = self.store.put_bytes(request.prompt.encode(), "text/plain")

@@ -7,7 +7,6 @@ from google.protobuf.message import DecodeError, Message
 
 from lumenmill_common._job import Job
 from lumenmill_common.artifacts import ArtifactStore, artifacts_in
-from lumenmill_common.errors import LumenmillError
 from lumenmill_common.telemetry import get_logger
 
 __all__ = ["KeptResults"]
@@ -19,7 +18,7 @@ _log = get_logger(__name__)
 class KeptResults:
     """Keeps results of jobs by what was asked of which model. Called from worker threads.
 
-    Nothing here ever fails a job: a result that cannot be kept is only not kept.
+    Nothing here ever fails a job, whatever goes wrong: a result that cannot be kept is only not kept.
     """
 
     def __init__(self, store: ArtifactStore, min_duration_s: float) -> None:
@@ -37,8 +36,8 @@ class KeptResults:
             result = _unpacked(data, job.result_type)
             if result is None or not all(self._store.touch(found.sha256) for found in artifacts_in(result)):
                 return None
-        except LumenmillError as error:
-            _log.warning("kept results could not be read", reason=error.message)
+        except Exception as error:
+            _log.warning("kept results could not be read", reason=f"{type(error).__name__}: {error}")
             return None
         return result
 
@@ -48,8 +47,8 @@ class KeptResults:
             return
         try:
             self._store.put_note(self._name(job), _packed(result))
-        except LumenmillError as error:
-            _log.warning("a result could not be kept", reason=error.message)
+        except Exception as error:
+            _log.warning("a result could not be kept", reason=f"{type(error).__name__}: {error}")
 
     def _name(self, job: Job) -> str:
         return "\n".join((self.model_identity, job.key, job.fingerprint.hex()))

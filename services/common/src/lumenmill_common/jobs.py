@@ -244,6 +244,12 @@ class JobQueue:
             found, made, duration_s = await asyncio.get_running_loop().run_in_executor(
                 worker, jobs[0].context_vars.run, self._work, batch, contexts
             )
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # panics of native libraries are no Exceptions; none may end the dispatcher
+            bug = InternalError(f"{type(error).__name__}: {error}")
+            bug.__cause__ = error
+            found, made, duration_s = [], [(job, bug) for job in jobs], 0.0
         finally:
             JOBS_RUNNING.labels(self.name).dec(len(jobs))
         for job, result in found:

@@ -7,14 +7,14 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from io import BytesIO
+from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
 from lumenmill_common.artifacts._layout import OBJECTS, digest_of_key, is_key
 from lumenmill_common.artifacts._os_errors import os_errors_mapped
 from lumenmill_common.artifacts._store import ArtifactStore, StoredObject
-from lumenmill_common.errors import NotFoundError
+from lumenmill_common.errors import NotFoundError, UnavailableError
 
 __all__ = ["FolderStore"]
 
@@ -29,9 +29,20 @@ class FolderStore(ArtifactStore):
             (self._root / OBJECTS).mkdir(parents=True, exist_ok=True)
             (self._root / "incoming").mkdir(exist_ok=True)
 
+    @contextlib.contextmanager
+    def _errors_mapped(self, what: str) -> Iterator[None]:
+        """As `os_errors_mapped`; but while the whole store is away, nothing can be said to be missing from it."""
+        try:
+            with os_errors_mapped(what):
+                yield
+        except NotFoundError:
+            if (self._root / OBJECTS).is_dir():
+                raise
+            raise UnavailableError(f"the artifact store {self._root} is away") from None
+
     def _open(self, key: str) -> BinaryIO:
         folder, name = (self._root / key).parent, Path(key).name
-        with os_errors_mapped(key):
+        with self._errors_mapped(key):
             folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 file_fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd)
@@ -40,7 +51,7 @@ class FolderStore(ArtifactStore):
         if not stat.S_ISREG(os.fstat(file_fd).st_mode):
             os.close(file_fd)
             raise NotFoundError(f"{key} is not an artifact of the store")
-        return os.fdopen(file_fd, "rb")
+        return _File(file_fd, key)
 
     def _open_range(self, key: str, offset_bytes: int, length_bytes: int) -> BinaryIO:
         with self._open(key) as file:
@@ -49,7 +60,7 @@ class FolderStore(ArtifactStore):
 
     def _write(self, key: str, path: Path) -> None:
         target = self._root / key
-        with os_errors_mapped(key):
+        with self._errors_mapped(key):
             if _is_whole(target, key):
                 os.utime(target)
                 return
@@ -73,7 +84,7 @@ class FolderStore(ArtifactStore):
         if self._head(key) is None:
             return False
         try:
-            with os_errors_mapped(key):
+            with self._errors_mapped(key):
                 os.utime(self._root / key, follow_symlinks=False)
         except NotFoundError:
             return False
@@ -81,44 +92,69 @@ class FolderStore(ArtifactStore):
 
     def _head(self, key: str) -> StoredObject | None:
         try:
-            status = (self._root / key).stat(follow_symlinks=False)
-        except FileNotFoundError:
+            with self._errors_mapped(key):
+                status = (self._root / key).stat(follow_symlinks=False)
+        except NotFoundError:
             return None
         # Whoever may write the folder may have put links and folders into it; no artifact is one.
         return self._describe(key, status.st_size, status.st_mtime) if stat.S_ISREG(status.st_mode) else None
 
     def _keys(self, prefix: str, after_key: str) -> Iterator[str]:
-        for shard in sorted(path.name for path in (self._root / OBJECTS).iterdir() if path.is_dir()):
+        for shard in self._names(OBJECTS):
             folder = f"{OBJECTS}/{shard}/"
             if not (folder.startswith(prefix) or prefix.startswith(folder)) or after_key > folder + "~":
                 continue
-            for name in sorted(path.name for path in (self._root / folder).iterdir()):
+            for name in self._names(folder):
                 key = folder + name
                 if key.startswith(prefix) and key > after_key and is_key(key):
                     yield key
 
+    def _names(self, folder: str) -> list[str]:
+        """What lies in a folder, in order; nothing if it is none."""
+        try:
+            with self._errors_mapped(folder):
+                return sorted(path.name for path in (self._root / folder).iterdir())
+        except NotFoundError:
+            return []
+
     def _replace(self, key: str, data: bytes) -> None:
         target = self._root / key
-        with os_errors_mapped(key), tempfile.NamedTemporaryFile(prefix="lumenmill-") as file:
+        with self._errors_mapped(key), tempfile.NamedTemporaryFile(prefix="lumenmill-") as file:
             file.write(data)
             file.flush()
-            target.parent.mkdir(parents=True, exist_ok=True)
+            # Not all parents: of a store that is away, nothing is made anew in its place.
+            for folder in (self._root / Path(key).parts[0], target.parent):
+                folder.mkdir(exist_ok=True)
             self._copy_whole(Path(file.name), target)
 
     def _written(self, prefix: str) -> Iterator[tuple[str, float]]:
-        for path in (self._root / prefix).rglob("*"):
-            with contextlib.suppress(FileNotFoundError):
-                status = path.stat(follow_symlinks=False)
-                if stat.S_ISREG(status.st_mode):
-                    yield path.relative_to(self._root).as_posix(), status.st_mtime
+        with self._errors_mapped(prefix):
+            for path in (self._root / prefix).rglob("*"):
+                with contextlib.suppress(FileNotFoundError):
+                    status = path.stat(follow_symlinks=False)
+                    if stat.S_ISREG(status.st_mode):
+                        yield path.relative_to(self._root).as_posix(), status.st_mtime
 
     def _delete(self, key: str) -> None:
-        (self._root / key).unlink(missing_ok=True)
+        with self._errors_mapped(key):
+            (self._root / key).unlink(missing_ok=True)
 
     def check(self) -> None:
         """Writes and removes a file."""
         with os_errors_mapped(str(self._root)), tempfile.NamedTemporaryFile(dir=self._root / "incoming"):
             pass
+
+
+class _File(BufferedReader):
+    """An open file whose reads fail with errors of our family."""
+
+    def __init__(self, file_fd: int, key: str) -> None:
+        super().__init__(FileIO(file_fd))
+        self._key = key
+
+    def read(self, num_bytes: int | None = -1, /) -> bytes:
+        with os_errors_mapped(self._key):
+            return super().read(num_bytes)
 
 
 def _is_whole(target: Path, key: str) -> bool:

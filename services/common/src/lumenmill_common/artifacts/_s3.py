@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
+from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio
@@ -143,6 +144,8 @@ def _mapped(what: str) -> Iterator[None]:
         raise _from_s3(error, what) from error
     except (urllib3.exceptions.HTTPError, ServerError, InvalidResponseError, OSError) as error:
         raise UnavailableError(f"the artifact store does not answer ({type(error).__name__})") from error
+    except (ParseError, ValueError) as error:  # a proxy's page in the place of a listing, for example
+        raise UnavailableError(f"the artifact store's answer makes no sense ({error})") from error
 
 
 def _from_s3(error: S3Error, what: str) -> LumenmillError:
