@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import ArtifactStore, open_store
@@ -26,16 +27,17 @@ class Archive:
 
     folder: Path
     store: ArtifactStore = field(init=False)
+    engine: sa.Engine = field(init=False)
     num_reads: int = 0
 
     def __post_init__(self) -> None:
         self.store = open_store(f"file://{self.folder}/store")
-        self._engine = make_engine(engine_url(f"sqlite:///{self.folder}/archive.sqlite"))
-        upgrade_schema(self._engine)
-        self._exporters = Exporters(SampleStore(self._engine), self.store, ExportStore(self._engine))
+        self.engine = make_engine(engine_url(f"sqlite:///{self.folder}/archive.sqlite"))
+        upgrade_schema(self.engine)
+        self._exporters = Exporters(SampleStore(self.engine), self.store, ExportStore(self.engine))
 
     def close(self) -> None:
-        self._engine.dispose()
+        self.engine.dispose()
 
     def picture(self, text: str) -> artifact_pb2.Artifact:
         facts = artifact_pb2.ImageFacts(width_px=_SIZE_PX[0], height_px=_SIZE_PX[1])
@@ -61,7 +63,7 @@ class Archive:
             }
             for sample in made
         ]
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(samples.insert(), rows)
 
     async def export(self, run_id: str, form: str, to: Path | None = None, **more: Any) -> run_pb2.ExportResult:

@@ -1,5 +1,6 @@
 """An export that is made again writes only what has changed, and reads only what it writes."""
 
+import os
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from alembic import command
 from alembic.config import Config
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.errors import UnavailableError
+from lumenmill_orchestrator.collector import GarbageCollector
 from lumenmill_orchestrator.exporters import shards
-from lumenmill_orchestrator.storage import database, engine_url, make_engine, upgrade_schema
+from lumenmill_orchestrator.storage import ExportStore, database, engine_url, make_engine, upgrade_schema
 
 from .synthetic import Archive, image_sample
 
@@ -124,3 +127,27 @@ def test_exports_of_before_are_kept_by_the_migration(tmp_path: Path) -> None:
         rows = connection.execute(sa.text("SELECT id, run_id, num_samples, request FROM exports")).all()
     assert [tuple(row) for row in rows] == [("e", "run", 3, None)]
     engine.dispose()
+
+
+@pytest.mark.parametrize("form", ["PARQUET", "VIDEOX_FUN"])
+async def test_files_of_an_export_that_broke_off_are_young_again_when_they_are_used(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """A collection that runs before the export is kept leaves them alone."""
+    keep = ExportStore.keep
+
+    def broken(*_: Any) -> None:
+        raise UnavailableError("the database went away")
+
+    def kept_after_a_collection(exports: ExportStore, request: Any, result: run_pb2.ExportResult) -> None:
+        list(GarbageCollector(archive.engine, archive.store).collect(min_age_s=3600, dry_run=False))
+        keep(exports, request, result)
+
+    monkeypatch.setattr(ExportStore, "keep", broken)
+    assert isinstance(await archive.refusal("run", form, **_ALL_IN), UnavailableError)
+    for path in archive.folder.glob("store/objects/*/*"):
+        if path.suffix in (".parquet", ".json"):
+            os.utime(path, (1e9, 1e9))
+    monkeypatch.setattr(ExportStore, "keep", kept_after_a_collection)
+    again = await archive.export("run", form, **_ALL_IN)
+    assert not _written(again) and all(archive.store.stat(file.artifact.sha256) for file in again.files)

@@ -14,7 +14,11 @@ __all__ = ["StoreDestination"]
 
 
 class StoreDestination:
-    """Collects the files of one dataset. See exporters.seam.Destination."""
+    """Collects the files of one dataset. See exporters.seam.Destination.
+
+    Files that are used again are made young again: nothing refers to them until the export is kept, and a collection
+    must not take them meanwhile.
+    """
 
     def __init__(self, folder: Path, store: ArtifactStore, exports: ExportStore, *, embed_media: bool) -> None:
         self.folder, self.store, self.embed_media = folder, store, embed_media
@@ -39,14 +43,14 @@ class StoreDestination:
         with local.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         there = self.store.stat(sha256)
-        reused = there is not None and there.media_type == media_type
+        reused = there is not None and there.media_type == media_type and self.store.touch(sha256)
         artifact = there if there is not None and reused else self.store.put_file(local, media_type)
         self._add(path, artifact, reused=reused)
 
     def add_shard(self, path: str, content_key: str, media_type: str, write: Callable[[Path], None]) -> None:
         """See the seam."""
         before = self._exports.file(content_key)
-        if before is not None and self.store.stat(before.sha256) is not None:
+        if before is not None and self.store.touch(before.sha256):
             self._add(path, before, reused=True)
             return
         local = self.folder / "shard"
