@@ -124,7 +124,7 @@ def clip_sample(archive: Archive, run_id: str, scene: int, number: int, **more: 
 def _sample(run_id: str, name: str, kind: int, scene: int) -> run_pb2.Sample:
     return run_pb2.Sample(
         id=f"{run_id}.{name}", run_id=run_id, chain_id=f"main-{scene}", node="image", kind=kind,
-        verdict=run_pb2.VERDICT_ACCEPTED, group_id=f"g-{scene}", scene_key=f"{scene:064x}", licences=[FREE],
+        verdict=run_pb2.VERDICT_ACCEPTED, group_id=f"g-{scene:024x}", scene_key=f"{scene:064x}", licences=[FREE],
     )  # type: ignore[arg-type]  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def _larger_runs(archive: Archive) -> dict[str, list[str]]:
                 original = image_sample(archive, run_id, scene, 7)
                 original.media["image"].CopyFrom(photo)
                 for sample in [original, *made[-4:]]:
-                    sample.scene_key, sample.group_id = photo.sha256, f"p-{scene}"
+                    sample.scene_key, sample.group_id = photo.sha256, f"g-{photo.sha256[:24]}"
                 made.append(original)
             if scene % 9 == 0 and run_id == "one":
                 for sample in made[-4:]:
@@ -85,6 +85,24 @@ async def test_a_sample_of_two_splits_is_withheld_and_counted(tmp_path: Path) ->
     kept = await archive.export("run", "PARQUET", split_rule=run_pb2.SPLIT_RULE_SCENE)
     assert (kept.num_samples, kept.num_withheld) == (200, 0)
     assert withheld.num_withheld > 5 and withheld.num_samples + withheld.num_withheld == 200
+    archive.close()
+
+
+async def test_groups_that_are_named_alike_in_two_runs_are_two_groups(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    for run_id, first in (("one", 0), ("two", 1000)):
+        made = [image_sample(archive, run_id, first + number, 0) for number in range(200)]
+        for number, sample in enumerate(made):
+            sample.group_id = f"set-{number}"
+        archive.add(made)
+    result = await archive.export("one", "PARQUET", more_run_ids=["two"], split_rule=run_pb2.SPLIT_RULE_SCENE)
+    assert (result.num_samples, result.num_withheld) == (400, 0)
+    older = image_sample(archive, "one", 1, 1, group_id="set-0")
+    older.scene_key = ""
+    archive.add([older])
+    again = await archive.export("one", "PARQUET", tmp_path / "d", split_rule=run_pb2.SPLIT_RULE_SCENE)
+    splits = {row["split"] for row in _rows(tmp_path / "d") if row["group_id"] == "set-0"}
+    assert len(splits) == 1 and again.num_samples + again.num_withheld == 201
     archive.close()
 
 

@@ -33,6 +33,10 @@ class _SplitBy(StrEnum):
     SCENE_AND_ENVIRONMENT_MAP = "scene-and-environment-map"
 
 
+_WITHHELD: Mapping[_SplitBy, str] = {
+    _SplitBy.SCENE: "their group or picture is",
+    _SplitBy.SCENE_AND_ENVIRONMENT_MAP: "one of their scene, environment maps, group and picture is",
+}
 _STAGES: Mapping[str, str] = {"write": "reading samples", "download": "writing files"}
 
 
@@ -85,7 +89,7 @@ def export(
     if as_json:
         print_json(_document(saved, counts, lines))
     else:
-        print_text("\n".join(_summary(saved, counts, lines)))
+        print_text("\n".join(_summary(saved, counts, lines, split_by)))
     if not saved.result.num_samples:
         notes.print("no sample of these runs goes into the dataset")
         raise typer.Exit(1)
@@ -104,12 +108,12 @@ def _bar() -> Iterator[OnProgress]:
         yield tell
 
 
-def _summary(saved: SavedDataset, counts: Mapping[str, int], lines: list[str]) -> Iterator[str]:
+def _summary(saved: SavedDataset, counts: Mapping[str, int], lines: list[str], split_by: _SplitBy) -> Iterator[str]:
     result = saved.result
     by_split = ", ".join(f"{number} {split}" for split, number in counts.items())
     yield f"{result.num_samples} samples in {saved.folder}" + (f": {by_split}" if by_split else "")
     if result.num_withheld:
-        yield f"{result.num_withheld} withheld: their scene and environment map belong to different splits"
+        yield f"{result.num_withheld} withheld: {_WITHHELD[split_by]} in another split"
     if result.num_unsuited:
         yield f"{result.num_unsuited} left out: the form has no place for them"
     if result.num_refused:

@@ -8,7 +8,7 @@ from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.exporters.disk_map import DiskMap
 from lumenmill_orchestrator.exporters.gate import LicenceGate
 from lumenmill_orchestrator.exporters.seam import PlacedSample
-from lumenmill_orchestrator.exporters.splits import main_media_of, scene_of, split_of
+from lumenmill_orchestrator.exporters.splits import group_of, main_media_of, scene_of, split_of
 
 __all__ = ["Selection"]
 
@@ -63,7 +63,7 @@ class Selection:
         split = split_of(sample, self._rule)
         if split is None:
             return None
-        links = {f"is:{key}" for key in (scene_of(sample), sample.group_id, *main_media_of(sample)) if key}
+        links = {f"is:{key}" for key in (scene_of(sample), group_of(sample), *main_media_of(sample)) if key}
         if any(self._seen.get(link) not in (None, split) for link in sorted(links)):
             return None
         for link in sorted(links):

@@ -5,16 +5,18 @@ key share the split, over exports and runs too, without anything being remembere
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import digest_of
 
-__all__ = ["environment_maps_of", "main_media_of", "scene_of", "split_of"]
+__all__ = ["environment_maps_of", "group_of", "main_media_of", "scene_of", "split_of"]
 
 _PERCENT_TRAIN, _PERCENT_VALIDATION = 90, 5
 _MAIN_ROLES = ("image", "video")
+_GROUP_BY_DIGEST = re.compile(r"g-[0-9a-f]{24}")
 
 
 def split_of(sample: run_pb2.Sample, rule: "run_pb2.SplitRule.ValueType") -> str | None:
@@ -30,6 +32,12 @@ def scene_of(sample: run_pb2.Sample) -> str:
     """What a sample shows; of samples older than scene keys the light group, else the media, else the sample."""
     media = [sample.media[role].sha256 for role in _MAIN_ROLES if role in sample.media]
     return sample.scene_key or sample.group_id or (media[0] if media else sample.id)
+
+
+def group_of(sample: run_pb2.Sample) -> str:
+    """The light group; one that a recipe names in words is another one in every run. Empty without a group."""
+    is_of_all_runs = not sample.group_id or _GROUP_BY_DIGEST.fullmatch(sample.group_id)
+    return sample.group_id if is_of_all_runs else f"{sample.run_id}/{sample.group_id}"
 
 
 def environment_maps_of(sample: run_pb2.Sample) -> list[str]:
