@@ -18,6 +18,8 @@ from lumenmill_common.errors import NotFoundError, UnavailableError
 
 __all__ = ["FolderStore"]
 
+_INCOMING = "incoming"
+
 
 class FolderStore(ArtifactStore):
     """Artifacts as files below a folder. Files appear whole by rename; links are never followed."""
@@ -27,7 +29,7 @@ class FolderStore(ArtifactStore):
         super().__init__(self._root.as_uri())
         with os_errors_mapped(str(self._root)):
             (self._root / OBJECTS).mkdir(parents=True, exist_ok=True)
-            (self._root / "incoming").mkdir(exist_ok=True)
+            (self._root / _INCOMING).mkdir(exist_ok=True)
 
     @contextlib.contextmanager
     def _errors_mapped(self, what: str) -> Iterator[None]:
@@ -68,7 +70,7 @@ class FolderStore(ArtifactStore):
             self._copy_whole(path, target)
 
     def _copy_whole(self, path: Path, target: Path) -> None:
-        incoming_fd, incoming = tempfile.mkstemp(dir=self._root / "incoming")
+        incoming_fd, incoming = tempfile.mkstemp(dir=self._root / _INCOMING)
         try:
             with os.fdopen(incoming_fd, "wb") as file, path.open("rb") as source:
                 shutil.copyfileobj(source, file)
@@ -139,9 +141,15 @@ class FolderStore(ArtifactStore):
         with self._errors_mapped(key):
             (self._root / key).unlink(missing_ok=True)
 
+    def clock_s(self) -> float:
+        """As in ArtifactStore: the date that the file system gives a folder."""
+        with self._errors_mapped(_INCOMING):
+            os.utime(self._root / _INCOMING)
+            return (self._root / _INCOMING).stat().st_mtime
+
     def check(self) -> None:
         """Writes and removes a file."""
-        with os_errors_mapped(str(self._root)), tempfile.NamedTemporaryFile(dir=self._root / "incoming"):
+        with os_errors_mapped(str(self._root)), tempfile.NamedTemporaryFile(dir=self._root / _INCOMING):
             pass
 
 

@@ -27,7 +27,13 @@ def open_store(store_url: str, settings: StoreSettings | None = None) -> Artifac
     parts = urlsplit(store_url)
     if parts.scheme != "s3" or not parts.netloc:
         raise InvalidArgumentError("store_url", f"{store_url!r} is neither file:///folder nor s3://bucket/prefix")
-    return S3Store(_s3_client(settings or StoreSettings(store_url=store_url)), parts.netloc, parts.path)
+    http = urllib3.PoolManager(
+        maxsize=16,
+        timeout=urllib3.Timeout(connect=5, read=60),
+        retries=urllib3.Retry(total=3, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
+    )
+    client = _s3_client(settings or StoreSettings(store_url=store_url), http)
+    return S3Store(client, http, parts.netloc, parts.path)
 
 
 def open_store_from(settings: StoreSettings) -> ArtifactStore:
@@ -35,7 +41,7 @@ def open_store_from(settings: StoreSettings) -> ArtifactStore:
     return open_store(settings.store_url, settings)
 
 
-def _s3_client(settings: StoreSettings) -> Minio:
+def _s3_client(settings: StoreSettings, http: urllib3.PoolManager) -> Minio:
     if not settings.s3_endpoint:
         raise InvalidArgumentError("LUMENMILL_S3_ENDPOINT", "is needed for an s3:// store: host:port of the server")
     read = {
@@ -49,9 +55,5 @@ def _s3_client(settings: StoreSettings) -> Minio:
         secret_key=keys["secret_key"],
         region=settings.s3_region,
         secure=settings.s3_secure,
-        http_client=urllib3.PoolManager(
-            maxsize=16,
-            timeout=urllib3.Timeout(connect=5, read=60),
-            retries=urllib3.Retry(total=3, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
-        ),
+        http_client=http,
     )

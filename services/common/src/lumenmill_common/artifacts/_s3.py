@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -12,7 +14,7 @@ from minio import Minio
 from minio.commonconfig import REPLACE, CopySource
 from minio.error import InvalidResponseError, S3Error, ServerError
 
-from lumenmill_common.artifacts._layout import is_key, media_type_of
+from lumenmill_common.artifacts._layout import OWNERS, is_key, media_type_of
 from lumenmill_common.artifacts._store import ArtifactStore, StoredObject
 from lumenmill_common.errors import (
     LumenmillError,
@@ -26,6 +28,7 @@ __all__ = ["S3Store"]
 
 _DENIED = {"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken"}
 _FULL = {"XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage"}
+_ONE_QUESTION = timedelta(minutes=1)
 # An object younger than this is not uploaded again; an older one is, which makes it young for garbage collection.
 _REFRESH_AGE_S = 3600.0
 
@@ -33,8 +36,9 @@ _REFRESH_AGE_S = 3600.0
 class S3Store(ArtifactStore):
     """Artifacts as objects of one bucket, below an optional prefix."""
 
-    def __init__(self, client: Minio, bucket: str, prefix: str = "") -> None:
-        self._client, self._bucket = client, bucket
+    def __init__(self, client: Minio, http: urllib3.PoolManager, bucket: str, prefix: str = "") -> None:
+        """`http` is what `client` sends its requests with."""
+        self._client, self._http, self._bucket = client, http, bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         super().__init__(f"s3://{bucket}/{self._prefix}")
 
@@ -110,6 +114,13 @@ class S3Store(ArtifactStore):
     def _delete(self, key: str) -> None:
         with _mapped(key):
             self._client.remove_object(self._bucket, self._prefix + key)
+
+    def clock_s(self) -> float:
+        """As in ArtifactStore: the date of the server's answer, in whole seconds."""
+        with _mapped(self._bucket):
+            url = self._client.get_presigned_url("HEAD", self._bucket, f"{self._prefix}{OWNERS}", expires=_ONE_QUESTION)
+            date = self._http.request("HEAD", url).headers.get("Date", "")  # answers of any status have one
+            return parsedate_to_datetime(date).timestamp()
 
     def check(self) -> None:
         """Asks for the bucket, and makes it when it is not there."""

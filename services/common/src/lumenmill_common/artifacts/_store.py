@@ -3,7 +3,6 @@
 import hashlib
 import tempfile
 import time
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,6 +91,13 @@ class ArtifactStore(ABC):
     @abstractmethod
     def _written(self, prefix: str) -> Iterator[tuple[str, float]]:
         """Keys of everything below a folder, and the Unix time in seconds at which each was written."""
+
+    @abstractmethod
+    def clock_s(self) -> float:
+        """The time of the store's own clock, by which it dates what it is given: Unix seconds. Ours may differ.
+
+        Nothing is written, so that a full store tells it too. Raises UnavailableError or PermissionDeniedError.
+        """
 
     @abstractmethod
     def check(self) -> None:
@@ -277,7 +283,9 @@ class ArtifactStore(ABC):
 
     def register_owner(self, owner_id: str) -> None:
         """Says that a database refers to artifacts here; 32 hexadecimal digits name it. Errors as `put_bytes`."""
-        self._replace(owner_key_of(owner_id), b"")
+        key = owner_key_of(owner_id)
+        if not self._refresh(key):
+            self._replace(key, b"")
 
     def forget_owner(self, owner_id: str) -> None:
         """Takes that back."""
@@ -286,15 +294,6 @@ class ArtifactStore(ABC):
     def owners(self) -> dict[str, float]:
         """Who has registered, and when for the last time: Unix seconds."""
         return {key.rsplit("/", 1)[1]: written_s for key, written_s in self._written(OWNERS)}
-
-    def clock_s(self) -> float:
-        """The time of the store's own clock, by which it dates what it is given: Unix seconds. Ours may differ."""
-        name = f"clock {uuid.uuid4().hex}"
-        key = note_key_of(name)
-        self._replace(key, b"")
-        written_s = next(written_s for found, written_s in self._written(key.rsplit("/", 1)[0]) if found == key)
-        self._delete(key)
-        return written_s
 
     # Looking.
 

@@ -1,0 +1,36 @@
+"""A disk that fills up soon, where we may mount one."""
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lumenmill_common import errors
+from lumenmill_common.artifacts import ArtifactStore
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A tmpfs of some size (`48m`; other options may follow) below a folder; skips where there is no right to mount one."""
+    disk = folder / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("no right to mount a small disk here")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=False)
+
+
+def fill(store: ArtifactStore) -> int:
+    """Stores media of falling size until not even a few bytes more are taken; how many there are."""
+    num_stored = 0
+    for size_bytes in (1 << 20, 64 << 10, 4 << 10, 1):
+        with contextlib.suppress(errors.ResourceExhaustedError):
+            while True:
+                store.put_bytes(os.urandom(size_bytes + 8), "text/plain")
+                num_stored += 1
+    return num_stored
