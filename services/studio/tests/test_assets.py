@@ -42,6 +42,7 @@ async def test_a_mesh_of_the_operator_is_built_where_it_is_named(tmp_path: Path,
     assert b"moon lamp" in store.read_bytes(image.scene)
     pixels = np.asarray(Image.open(io.BytesIO(store.read_bytes(image.image))).convert("L"))
     assert pixels.std() > 5
+    assert ".meshes" in image.record.revision, "another file under the same name is another revision's"
 
 
 async def test_a_mesh_that_cannot_be_read_is_named_when_the_service_starts(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from lumenmill_common.jobs import JobContext
 from numpy.typing import NDArray
 
 from lumenmill_studio.families._limits import MAX_NUM_FRAMES
-from lumenmill_studio.families._results import Recorder, put_clip, put_shown
+from lumenmill_studio.families._results import Maker, Recorder, put_clip, put_shown
 from lumenmill_studio.families._scene_access import (
     Lighting,
     LightReader,
@@ -59,7 +59,7 @@ class Clips:
     store: ArtifactStore
     engine: Engine
     lights: LightReader
-    device: str
+    maker: Maker
     meshes: Mapping[str, Artifact]
 
     def generate(self, request: video_pb2.GenerateVideoRequest, job: JobContext) -> video_pb2.GenerateVideoResult:
@@ -108,7 +108,7 @@ class Clips:
         }
         camera = request.camera if request.HasField("camera") else None
         result.record.CopyFrom(
-            Recorder(self.device, self.lights.licence, job).record(
+            Recorder(self.maker, self.lights.licence, job).record(
                 preset.name, request.seed, numbers, scene.spec, [frame.lighting.light for frame in frames], camera
             )
         )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lumenmill_studio.families import _intrinsics as intrinsics
 from lumenmill_studio.families._clips import Frame, rendered
-from lumenmill_studio.families._results import Recorder, put_clip
+from lumenmill_studio.families._results import Maker, Recorder, put_clip
 from lumenmill_studio.families._scene_access import LightReader, Scene, fps_of, read_scene, size_of
 from lumenmill_studio.families._stills import parameters, refuse_path, render
 from lumenmill_studio.families._truth import FrameTruth, read_truths
@@ -41,7 +41,7 @@ class Decomposition:
     store: ArtifactStore
     engine: Engine
     lights: LightReader
-    device: str
+    maker: Maker
 
     def decompose(self, request: relighter_pb2.DecomposeRequest, job: JobContext) -> relighter_pb2.DecomposeResult:
         """The maps of one picture; without a light those of the scene's own light."""
@@ -71,7 +71,7 @@ class Decomposition:
             exposure_ev = tonemap.auto_exposure_ev(linear) if linear is not None else 0.0
             maps = intrinsics.maps_of(kinds, buffers, linear, shading)
             found = [intrinsics.put_map(self.store, kind, maps[kind], exposure_ev) for kind in kinds]
-        record = Recorder(self.device, self.lights.licence, job).record(
+        record = Recorder(self.maker, self.lights.licence, job).record(
             preset.name, request.seed, parameters(view), scene.spec, [lighting.light], camera
         )
         return relighter_pb2.DecomposeResult(maps=found, record=record)
@@ -96,7 +96,7 @@ class Decomposition:
                 self._write(scene, frames, kinds, truths[0].exposure_ev, sinks, job)
             with job.stage("encode"):
                 maps = [sinks[kind].finish(self.store, len(frames)) for kind in kinds]
-        record = Recorder(self.device, self.lights.licence, job).record(
+        record = Recorder(self.maker, self.lights.licence, job).record(
             truths[0].render.preset,
             request.seed,
             {**parameters(frames[0].view), "num_frames": len(frames)},

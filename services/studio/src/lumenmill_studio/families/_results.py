@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,16 +30,28 @@ _RESULTS = 4
 GENERATED = Licence(subject="Scenes rendered by lumenmill-studio", spdx_id="CC0-1.0", allows_commercial_use=True)
 
 
-def revision() -> str:
-    """Versions of this program, of its results and of the renderer."""
-    return f"{version('lumenmill-studio')}-r{_RESULTS}+mitsuba{version('mitsuba')}"
+@dataclass(frozen=True)
+class Maker:
+    """What makes results here; stands in every record."""
+
+    device: str
+    revision: str
+
+
+def revision_with(meshes: Mapping[str, Artifact]) -> str:
+    """Versions of this program, of its results and of the renderer, and the operator's meshes, which words select."""
+    own = f"{version('lumenmill-studio')}-r{_RESULTS}+mitsuba{version('mitsuba')}"
+    if not meshes:
+        return own
+    named = "\n".join(f"{name} {mesh.sha256}" for name, mesh in sorted(meshes.items()))
+    return f"{own}.meshes{hashlib.sha256(named.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)
 class Recorder:
     """Writes generation records of one job. ``licence`` tells the terms of what came from outside."""
 
-    device: str
+    maker: Maker
     licence: Callable[[Artifact], Licence]
     job: JobContext
 
@@ -58,10 +71,10 @@ class Recorder:
         record = GenerationRecord(
             family=FAMILY,
             model=FAMILY,
-            revision=revision(),
+            revision=self.maker.revision,
             preset=preset,
             seed=seed,
-            device=self.device,
+            device=self.maker.device,
             stage_times=self.job.stage_times,
             licences=[GENERATED],
             light=lights[0],

@@ -17,7 +17,7 @@ from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 
-from lumenmill_studio.families._results import Recorder, put_picture
+from lumenmill_studio.families._results import Maker, Recorder, put_picture
 from lumenmill_studio.families._scene_access import Lighting, LightReader, Scene, read_scene, size_of, stored_scene
 from lumenmill_studio.light.basis import MAX_BASIS_BYTES, MEDIA_TYPE, Image, Key, packed, unpacked
 from lumenmill_studio.light.sources import MAX_SEPARATE_HARMONICS, num_distinct_harmonics
@@ -37,7 +37,7 @@ class Stills:
     store: ArtifactStore
     engine: Engine
     lights: LightReader
-    device: str
+    maker: Maker
     meshes: Mapping[str, Artifact]
 
     def generate(self, request: imager_pb2.GenerateImagesRequest, job: JobContext) -> imager_pb2.GenerateImagesResult:
@@ -82,7 +82,7 @@ class Stills:
         with job.stage("encode"):
             shown, kept = put_picture(self.store, linear)
         camera = Camera(viewpoint=viewpoint_of(pose, scene.spec.camera))
-        record = Recorder(self.device, self.lights.licence, job).record(
+        record = Recorder(self.maker, self.lights.licence, job).record(
             preset.name, seed, parameters(view), scene.spec, [lighting.light], camera
         )
         return imager_pb2.GeneratedImage(
@@ -112,7 +112,7 @@ class Stills:
             with job.stage("encode"):
                 shown, kept = put_picture(self.store, linear)
             camera = Camera(viewpoint=viewpoint_of(view.pose, scene.spec.camera))
-            record = Recorder(self.device, self.lights.licence, job).record(
+            record = Recorder(self.maker, self.lights.licence, job).record(
                 preset.name, request.seed, parameters(view), scene.spec, [lighting.light], camera
             )
             variants.append(relighter_pb2.RelitImage(image=shown, linear=kept, light=lighting.light, record=record))

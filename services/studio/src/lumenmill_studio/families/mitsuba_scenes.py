@@ -15,7 +15,7 @@ from lumenmill_common.errors import UnavailableError
 from lumenmill_studio.assets import Assets
 from lumenmill_studio.families._intrinsics import ALL_KINDS
 from lumenmill_studio.families._limits import MAX_BATCH, MAX_NUM_FRAMES, MAX_SIZE_PX, SIZE_MULTIPLE_PX
-from lumenmill_studio.families._results import FAMILY, GENERATED, revision
+from lumenmill_studio.families._results import FAMILY, GENERATED, Maker, revision_with
 from lumenmill_studio.families.skills import Skills
 from lumenmill_studio.presets import PRESETS
 from lumenmill_studio.render.variant import Variant, find_variant, use_variant
@@ -39,6 +39,7 @@ class MitsubaScenes:
         self._settings, self._store = settings, store
         self._thread = threading.local()
         self._variant: Variant | None = None
+        self._maker: Maker | None = None
         self._environment_maps: list[Artifact] = []
 
     def load(self) -> None:
@@ -52,7 +53,8 @@ class MitsubaScenes:
         assets = Assets(self._store, self._settings.environment_maps_dir, self._settings.assets_dir)
         assets.load()
         self._environment_maps = assets.environment_maps
-        self._thread.skills = Skills(self._store, assets, self._variant.device)
+        self._maker = Maker(self._variant.device, revision_with(assets.meshes))
+        self._thread.skills = Skills(self._store, assets, self._maker)
 
     def skills(self) -> Skills:
         """The renderer of this worker thread.
@@ -67,12 +69,12 @@ class MitsubaScenes:
 
     def describe(self) -> model_pb2.Model:
         """What the family can do here."""
-        if self._variant is None:
+        if self._maker is None:
             raise UnavailableError("the renderer is being loaded")
         model = model_pb2.Model(
             family=FAMILY,
             name=FAMILY,
-            revision=revision(),
+            revision=self._maker.revision,
             licences=[GENERATED],
             light_kinds=_LIGHT_KINDS,
             intrinsic_kinds=[IntrinsicKind.ValueType(kind) for kind in ALL_KINDS],
@@ -80,7 +82,7 @@ class MitsubaScenes:
             supports_camera_path=True,
             supports_light_path=True,
             needs_scene=True,
-            device=self._variant.device,
+            device=self._maker.device,
             environment_maps=self._environment_maps,
             limits=model_pb2.ModelLimits(
                 max_width_px=MAX_SIZE_PX,
