@@ -13,7 +13,7 @@ from lumenmill_common.artifacts import ArtifactStore
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A tmpfs of some size (`48m`; other options may follow) below a folder; skips where there is no right to mount one."""
+    """A tmpfs of some size (`48m`, and other options) below a folder; skips where there is no right to mount one."""
     disk = folder / "disk"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]

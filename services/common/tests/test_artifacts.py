@@ -57,6 +57,28 @@ def test_what_is_touched_is_young_again(any_store: ArtifactStore) -> None:
     assert any_store.stat(artifact.sha256) is None
 
 
+@pytest.mark.parametrize("wrong_by_s", [-30 * 86_400, 0])
+def test_what_is_written_again_is_young_again_whatever_the_clock_of_its_writer(
+    any_store: ArtifactStore, monkeypatch: pytest.MonkeyPatch, wrong_by_s: float
+) -> None:
+    data = f"again {wrong_by_s}".encode()
+    artifact = any_store.put_bytes(data, "text/plain")
+    time.sleep(1.1)  # S3 tells whole seconds
+    now_s, right = any_store.clock_s(), time.time
+    monkeypatch.setattr(time, "time", lambda: right() + wrong_by_s)
+    any_store.put_bytes(data, "text/plain")
+    (stored,) = (found for found in any_store.list(limit=1000) if found.artifact.sha256 == artifact.sha256)
+    assert stored.modified_time_s >= int(now_s)
+
+
+def test_an_object_that_somebody_overwrote_is_mended_by_storing_it_again(minio_store: ArtifactStore) -> None:
+    artifact = minio_store.put_bytes(b"precious", "text/plain")
+    minio_store._replace(minio_store.key_from(artifact), b"previous")
+    assert not minio_store.verify(artifact)
+    minio_store.put_bytes(b"precious", "text/plain")
+    assert minio_store.verify(artifact)
+
+
 def _modified_times_s(store: ArtifactStore, sha256: str) -> list[float]:
     found = [stored.modified_time_s for stored in store.list(limit=1000) if stored.artifact.sha256 == sha256]
     assert len(found) == 2

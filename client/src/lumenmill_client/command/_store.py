@@ -91,7 +91,12 @@ def gc(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     min_age_s: Annotated[
-        int | None, typer.Option(min=0, help="Keep artifacts younger than this many seconds. Default: a day.")
+        int | None,
+        typer.Option(
+            min=0,
+            help="Keep artifacts younger than this many seconds. Default: a day. What a job, an upload or an export has "
+            "only just written is kept by its youth alone: choose less than a day only while none is under way.",
+        ),
     ] = None,
     gone_database: Annotated[
         list[str] | None,

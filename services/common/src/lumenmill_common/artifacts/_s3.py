@@ -1,9 +1,11 @@
 """A store in an S3 bucket: MinIO or any other server of that protocol."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -29,8 +31,6 @@ __all__ = ["S3Store"]
 _DENIED = {"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken"}
 _FULL = {"XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage"}
 _ONE_QUESTION = timedelta(minutes=1)
-# An object younger than this is not uploaded again; an older one is, which makes it young for garbage collection.
-_REFRESH_AGE_S = 3600.0
 
 
 class S3Store(ArtifactStore):
@@ -57,11 +57,20 @@ class S3Store(ArtifactStore):
         return cast(BinaryIO, _Body(response, key))
 
     def _write(self, key: str, path: Path) -> None:
-        stored = self._head(key)
-        if stored and stored.artifact.size_bytes == path.stat().st_size and stored.age_s() < _REFRESH_AGE_S:
+        if self._is_whole(key, path) and self._refresh(key):
             return
         with _mapped(key):
             self._client.fput_object(self._bucket, self._prefix + key, str(path), content_type=media_type_of(key))
+
+    def _is_whole(self, key: str, path: Path) -> bool:
+        """Whether an object is there and surely what the file is; where servers do not tell, it is uploaded again."""
+        try:
+            with _mapped(key):
+                etag = self._client.stat_object(self._bucket, self._prefix + key).etag
+        except NotFoundError:
+            return False
+        with path.open("rb") as file:
+            return etag == hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
     def _refresh(self, key: str) -> bool:
         name = self._prefix + key

@@ -2,7 +2,6 @@
 
 import hashlib
 import tempfile
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,11 +37,7 @@ class StoredObject:
 
     artifact: Artifact
     modified_time_s: float
-    """Unix time at which it was last written or asked to be written, in seconds."""
-
-    def age_s(self) -> float:
-        """Seconds since then."""
-        return time.time() - self.modified_time_s
+    """Unix time at which it was last written, asked to be written or touched, in seconds by the store's clock."""
 
 
 class ArtifactStore(ABC):
