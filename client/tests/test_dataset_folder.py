@@ -118,3 +118,42 @@ async def test_an_export_that_broke_off_is_taken_up(tmp_path: Path) -> None:
     changed = downloads.result(a="11", b="2")
     assert (await folder.save(changed, downloads)).num_written == 2
     assert _texts(tmp_path / "d") == {"a.txt": "11", "b.txt": "2"}
+
+
+async def test_files_of_others_stay_theirs_when_an_export_no_longer_has_the_same(tmp_path: Path) -> None:
+    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d")
+    _put(tmp_path / "d/mine.txt", "1")
+    assert (await folder.save(downloads.result(mine="1", b="2"), downloads)).num_kept == 1
+    assert (await folder.save(downloads.result(c="3"), downloads)).num_removed == 1
+    assert _texts(tmp_path / "d") == {"mine.txt": "1", "c.txt": "3"}
+
+
+async def test_folders_come_where_files_were_and_the_other_way_round(tmp_path: Path) -> None:
+    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d")
+    result = downloads.result(sub="1")
+    for path in ("sub", "sub/inner.txt", "sub"):
+        result.files[0].path = path
+        await folder.save(result, downloads)
+        assert _texts(tmp_path / "d") == {path: "1"}
+
+
+@pytest.mark.parametrize("there", ["sub.txt", "sub.txt/theirs/a.txt"])
+async def test_what_is_of_others_is_in_the_way_of_folders_and_of_files(tmp_path: Path, there: str) -> None:
+    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d")
+    earlier = downloads.result(earlier="0")
+    await folder.save(earlier, downloads)
+    _put(tmp_path / "d" / there, "theirs")
+    result = downloads.result(sub="1")
+    if there == "sub.txt":
+        result.files[0].path = "sub.txt/inner.txt"
+    with pytest.raises(InvalidArgumentError, match="in the way") as refused:
+        await folder.save(result, downloads)
+    assert refused.value.field == "folder"
+    assert _texts(tmp_path / "d") == {"earlier.txt": "0", there: "theirs"}, "refused before anything is changed"
+
+
+async def test_a_folder_that_is_a_file_is_refused_by_its_name(tmp_path: Path) -> None:
+    downloads = Downloads()
+    place = _put(tmp_path / "d", "a file")
+    with pytest.raises(InvalidArgumentError, match=str(place)):
+        await DatasetFolder(place).save(downloads.result(a="1"), downloads)

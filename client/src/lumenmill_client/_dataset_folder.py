@@ -1,16 +1,18 @@
 """A dataset in a folder of this machine, kept equal to an export: only what differs is written."""
 
 import asyncio
+import errno
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.orchestrator.v1.run_pb2 import ExportedFile, ExportResult
-from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.errors import InvalidArgumentError, ResourceExhaustedError
 
 from lumenmill_client._events import OnProgress, ProgressEvent
 
@@ -34,13 +36,16 @@ class SavedDataset:
     num_written: int
     """Files that were not in the folder, or differed."""
     num_kept: int
-    """Files that were there already."""
+    """Files that were there already, whoever put them there."""
     num_removed: int
     """Files of an earlier export into this folder that are no longer part of it."""
 
 
 class DatasetFolder:
-    """One folder. Its manifest names the files that exports have put there; no others are touched."""
+    """One folder. Its manifest names the files that exports have put there; no others are touched.
+
+    A file of somebody else that equals one of the export does for it, and stays theirs.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
@@ -52,17 +57,29 @@ class DatasetFolder:
         """Make the folder equal to an export.
 
         Raises:
-            InvalidArgumentError: a path leads out of the folder, or a file that no export has put there is in the way.
+            InvalidArgumentError: a path leads out of the folder, the folder cannot be written, or what is in the way is
+                of no earlier export.
+            ResourceExhaustedError: the disk is full.
         """
+        with _os_errors_named(self._folder):
+            return await self._save(result, downloads, on_progress)
+
+    async def _save(self, result: ExportResult, downloads: _Downloads, on_progress: OnProgress | None) -> SavedDataset:
         wanted = {file.path: file for file in result.files}
         targets = {path: self._inside(path) for path in wanted}
         known = await asyncio.to_thread(self._known)
+        gone = {path: self._inside(path) for path in known if path not in wanted}
+        await asyncio.to_thread(_refuse_obstacles, self._folder, targets.values(), frozenset(gone.values()))
         missing = await asyncio.to_thread(self._missing, wanted, targets, known)
+        written = {file.path for file in missing}
+        ours = {path: file for path, file in wanted.items() if path in known or path in written}
         # Named before it is written: an export that breaks off can be taken up.
-        await asyncio.to_thread(self._name, {**dict.fromkeys(wanted, ""), **known})
+        await asyncio.to_thread(self._name, {**dict.fromkeys(ours, ""), **known})
+        # Before others come: a folder may come where a file was.
+        await asyncio.to_thread(self._remove, gone.values())
         await self._download(missing, targets, downloads, on_progress)
-        gone = [path for path in known if path not in wanted]
-        await asyncio.to_thread(self._finish, wanted.values(), targets, gone)
+        marks = {path: (targets[path], file.artifact.sha256) for path, file in ours.items()}
+        await asyncio.to_thread(self._finish, marks)
         return SavedDataset(self._folder, result, len(missing), len(wanted) - len(missing), len(gone))
 
     def _inside(self, path: str) -> Path:
@@ -91,9 +108,9 @@ class DatasetFolder:
         missing = []
         for path, file in wanted.items():
             target = targets[path]
-            if not target.exists():
+            if not target.is_file():
                 missing.append(file)
-            elif not target.is_file() or not _is_there(target, file.artifact.sha256, known.get(path, "")):
+            elif not _is_there(target, file.artifact.sha256, known.get(path, "")):
                 if path not in known:
                     raise InvalidArgumentError(
                         "folder", f"{target} is in the way and of no earlier export; name another folder, or remove it"
@@ -125,23 +142,47 @@ class DatasetFolder:
             for task in fetching:
                 task.cancel()
 
-    def _finish(self, files: Iterable[ExportedFile], targets: Mapping[str, Path], gone: list[str]) -> None:
-        for path in gone:
-            self._remove(self._inside(path))
-        self._name({file.path: _mark(targets[file.path], file.artifact.sha256) for file in files})
+    def _finish(self, files: Mapping[str, tuple[Path, str]]) -> None:
+        self._name({path: _mark(target, sha256) for path, (target, sha256) in files.items()})
 
-    def _remove(self, target: Path) -> None:
-        target.unlink(missing_ok=True)
-        folder = target.parent
-        while folder != self._folder and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-            folder = folder.parent
+    def _remove(self, gone: Iterable[Path]) -> None:
+        for target in gone:
+            target.unlink(missing_ok=True)
+            folder = target.parent
+            while folder != self._folder and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+                folder = folder.parent
 
     def _name(self, files: Mapping[str, str]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         incoming = self._manifest.with_name(MANIFEST + ".incoming")
         incoming.write_text(json.dumps({"version": 1, "files": files}, indent=0))
         incoming.replace(self._manifest)
+
+
+@contextmanager
+def _os_errors_named(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or folder
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ResourceExhaustedError(f"no space left for {place}") from error
+        raise InvalidArgumentError("folder", f"{place}: {error.strerror or error}") from error
+
+
+def _refuse_obstacles(folder: Path, targets: Iterable[Path], gone: Container[Path]) -> None:
+    """Refuse files where folders must come, and folders where files must, unless what is there will be gone."""
+    for target in targets:
+        inner = [place for place in target.parents if place.is_relative_to(folder)]
+        there = [place for place in inner if place.exists() and not place.is_dir()]
+        if target.is_dir():
+            there += [place for place in target.rglob("*") if not place.is_dir()]
+        for place in there:
+            if place not in gone:
+                raise InvalidArgumentError(
+                    "folder", f"{place} is in the way and of no earlier export; name another folder, or remove it"
+                )
 
 
 def _mark(path: Path, sha256: str) -> str:
