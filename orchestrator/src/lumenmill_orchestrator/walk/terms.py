@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf.message import Message
-from lumenmill.common.v1 import artifact_pb2, generation_pb2
+from lumenmill.common.v1 import artifact_pb2, generation_pb2, model_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import artifacts_in, digest_of
 
@@ -58,11 +58,11 @@ def _of_models(run: ActiveRun, pipeline: Pipeline, behind: set[str]) -> Iterator
     if pipeline.source.call is not None:
         names.append(pipeline.source.call.model)
     for name in dict.fromkeys(names):
-        known = run.recipe.models.get(name)
-        if known is not None:
-            # A map that a model merely offers is behind what was made with it alone; the records name it there.
-            offered = {subject for each in known.environment_maps for subject in (each.name, each.sha256)}
-            yield from (licence for licence in known.licences if licence.subject not in offered)
+        known = run.recipe.models.get(name) or model_pb2.Model()
+        # A map that a model merely offers is behind what was made with it alone; the records name it there.
+        offered = {subject for each in known.environment_maps for subject in (each.name, each.sha256)} - {""}
+        stated = [licence for licence in known.licences if licence.subject not in offered]
+        yield from stated or [artifact_pb2.Licence(subject=name, spdx_id=_NOT_STATED)]
 
 
 def _records_of(value: Any, sample: run_pb2.Sample) -> list[generation_pb2.GenerationRecord]:
