@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lumenmill.common.v1.artifact_pb2 import Artifact, ImageFacts
 from lumenmill_common import errors
-from lumenmill_common.artifacts import ArtifactStore, media_type_of, open_store_from
+from lumenmill_common.artifacts import ArtifactStore, digest_of, media_type_of, open_store, open_store_from
 from lumenmill_common.settings import StoreSettings
 from s3_server import s3_store
 
@@ -135,6 +135,14 @@ def test_digest_and_uri_must_agree(any_store: ArtifactStore) -> None:
     artifact.sha256 = "0" * 64
     with pytest.raises(errors.InvalidArgumentError):
         any_store.read_bytes(artifact)
+
+
+def test_the_digest_of_an_artifact_is_its_name_and_no_folder_above_it(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path}/{'1' * 64}/store")
+    artifact = store.put_bytes(b"a", "text/plain")
+    assert digest_of(Artifact(uri=artifact.uri)) == digest_of(artifact) == artifact.sha256
+    assert digest_of(Artifact(inline_data=b"a")) == artifact.sha256
+    assert digest_of(Artifact(uri=f"file:///{'1' * 64}/kettle.png")) == ""
 
 
 def test_inline_bytes_are_read_and_verified(any_store: ArtifactStore) -> None:

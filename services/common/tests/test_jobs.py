@@ -273,6 +273,25 @@ async def test_media_of_a_kept_result_are_young_when_they_are_handed_out(store: 
     assert time.time() - image.modified_time_s < 60
 
 
+async def test_a_kept_result_may_name_media_by_uri_alone_or_carry_them(store: ArtifactStore) -> None:
+    sky = store.put_bytes(b"sky", "image/vnd.radiance")
+
+    class EchoingFamily(TinyFamily):
+        def generate(self, request, job):
+            result = super().generate(request, job)
+            result.images[0].light.sources.add().environment_map.map.uri = sky.uri
+            result.images[0].light.sources.add().environment_map.map.inline_data = b"another sky"
+            return result
+
+    for _ in range(2):
+        family = EchoingFamily(store)
+        async with running_service(
+            tiny_service(family, JobQueue("tiny", store=store, keep_results_over_s=0.0))
+        ) as channel:
+            await call_heavy(imager_pb2_grpc.ImagerServiceStub(channel).GenerateImages, request_for("a lemon"))
+    assert not family.prompts_done
+
+
 async def test_the_result_of_a_quick_job_is_not_kept(store: ArtifactStore, service: Service) -> None:
     async with running_service(service) as channel:
         await call_heavy(imager_pb2_grpc.ImagerServiceStub(channel).GenerateImages, request_for("a lemon"))

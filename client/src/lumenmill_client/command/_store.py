@@ -94,8 +94,8 @@ def gc(
         int | None,
         typer.Option(
             min=0,
-            help="Keep artifacts younger than this many seconds. Default: a day. What a job, an upload or an export has "
-            "only just written is kept by its youth alone: choose less than a day only while none is under way.",
+            help="Keep artifacts younger than this many seconds. Default: a day. What a job, an upload or an export "
+            "has only just written is kept by its youth alone: choose less than a day only while none is under way.",
         ),
     ] = None,
     gone_database: Annotated[

@@ -4,9 +4,10 @@ import hashlib
 
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError, Message
+from lumenmill.common.v1.artifact_pb2 import Artifact
 
 from lumenmill_common._job import Job
-from lumenmill_common.artifacts import ArtifactStore, artifacts_in
+from lumenmill_common.artifacts import ArtifactStore, artifacts_in, digest_of
 from lumenmill_common.telemetry import get_logger
 
 __all__ = ["KeptResults"]
@@ -34,12 +35,15 @@ class KeptResults:
             if data is None:
                 return None
             result = _unpacked(data, job.result_type)
-            if result is None or not all(self._store.touch(found.sha256) for found in artifacts_in(result)):
+            if result is None or not all(self._is_there(artifact) for artifact in artifacts_in(result)):
                 return None
         except Exception as error:
             _log.warning("kept results could not be read", reason=f"{type(error).__name__}: {error}")
             return None
         return result
+
+    def _is_there(self, artifact: Artifact) -> bool:
+        return artifact.HasField("inline_data") or self._store.touch(digest_of(artifact))
 
     def keep(self, job: Job, result: Message, duration_s: float) -> None:
         """Keep a result that took long enough."""

@@ -12,7 +12,8 @@ from lumenmill.common.v1.artifact_pb2 import Artifact
 
 __all__ = ["artifacts_in", "digest_of"]
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+# The name of an object, as artifacts._layout makes it; folders above it may look like digests too.
+_NAME = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.[^/]*)?", re.DOTALL)
 
 
 def digest_of(artifact: Artifact) -> str:
@@ -21,8 +22,8 @@ def digest_of(artifact: Artifact) -> str:
         return artifact.sha256
     if artifact.HasField("inline_data"):
         return hashlib.sha256(artifact.inline_data).hexdigest()
-    match = _DIGEST.search(artifact.uri)
-    return match.group() if match else ""
+    match = _NAME.fullmatch(artifact.uri)
+    return match[1] if match else ""
 
 
 def artifacts_in(value: Any, without: Descriptor | None = None) -> Iterator[Artifact]:
