@@ -17,6 +17,20 @@ from .tiny_mesh import TinyFamily
 
 _FREE = artifact_pb2.Licence(subject="sky.hdr", spdx_id="CC0-1.0", allows_commercial_use=True)
 _FORBIDDEN = artifact_pb2.Licence(subject="sky.hdr", spdx_id="CC-BY-NC-4.0", allows_commercial_use=False)
+_SOURCE = """\
+lumenmill: 1
+name: source
+source:
+  call: imager.GenerateImages
+  model: tiny
+  count: 1
+  with: {prompt: a kettle}
+  items: ${result.images}
+nodes:
+  caption: {call: captioner.Caption, model: tiny, with: {subject: {media: "${item.image}"}}}
+samples:
+  image: {kind: image, media: {image: "${item.image}"}, caption: "${caption.text}"}
+"""
 
 
 class Family(TinyFamily):
@@ -83,4 +97,11 @@ async def test_what_a_model_states_of_itself_is_behind_its_samples_and_so_is_tha
         photo = await _upload(house, _photo(house, "one"), "image/png", _CC_BY)
         run = await house.run(_PHOTOS, {"photos": [photo]})
         assert await _terms(house, run) == [expected, ("theirs", "CC-BY-4.0")]
+        assert not await _is_free(house, run)
+
+
+async def test_terms_that_the_record_of_a_source_item_names_are_behind_its_samples(tmp_path: Path) -> None:
+    async with _house(tmp_path, named=lambda request: [_FORBIDDEN]) as house:
+        run = await house.run(_SOURCE)
+        assert await _terms(house, run) == [("tiny", "CC0-1.0"), ("sky.hdr", "CC-BY-NC-4.0")]
         assert not await _is_free(house, run)

@@ -31,8 +31,8 @@ def add_licences(
     """
     behind = ancestors(pipeline, [requirement.node for requirement in requires])
     found = list(_of_models(run, pipeline, behind))
-    for name in sorted(behind):
-        found += [licence for record in _records_of(scope.get(name), sample) for licence in record.licences]
+    for value in (scope["item"], *(scope.get(name) for name in sorted(behind))):
+        found += [licence for record in _records_of(value, sample) for licence in record.licences]
     found += sample.record.licences
     found += [_of_input(artifact) for artifact in _inputs_behind(run, pipeline, rule, scope, behind)]
     for licence in found:
@@ -66,14 +66,14 @@ def _of_models(run: ActiveRun, pipeline: Pipeline, behind: set[str]) -> Iterator
 
 
 def _records_of(value: Any, sample: run_pb2.Sample) -> list[generation_pb2.GenerationRecord]:
-    """The records in a node's result; where one of them is the sample's own, the others are of its siblings."""
+    """The records in an item or a result; where one of them is the sample's own, the others are of its siblings."""
     records = _records(value)
     own = sample.HasField("record") and sample.record in records
     return [sample.record] if own else records
 
 
 def _records(value: Any) -> list[generation_pb2.GenerationRecord]:
-    """The records in a node's result, its direct parts included."""
+    """The records in an item or a result, its direct parts included."""
     if isinstance(value, list):
         return [record for element in value if element is not MISSING for record in _records(element)]
     if not isinstance(value, Message):
