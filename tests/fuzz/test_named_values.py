@@ -184,6 +184,17 @@ def test_recipes_that_are_none_are_told_with_their_problems(house: House, name: 
     assert all(field.partition(":")[0] in ("recipe", "parameters.width.type") for field, _ in violations_of(submitted))
 
 
+def test_names_that_no_database_holds_are_refused(house: House) -> None:
+    got = house.call("orchestrator", "RunService.GetRun", run_pb2.GetRunRequest(run_id="a\0b"))
+    assert_refused(got, "run_id")
+    samples = house.call("orchestrator", "RunService.ListSamples", run_pb2.ListSamplesRequest(group_id="\0"))
+    assert_refused(samples, "group_id")
+    submitted = run_pb2.SubmitRunRequest(recipe=RECIPE)
+    submitted.parameters.update({"prompts": ["a\0b"]})
+    answer = house.call("orchestrator", "RunService.SubmitRun", submitted)
+    assert violations_of(answer)[0][0].startswith("parameters"), answer
+
+
 def test_page_tokens_of_others_are_refused(house: House) -> None:
     for token in ("../..", "LTE=", "é", "\0", "f" * 63, "%2e%2e"):
         listed = artifact_service_pb2.ListArtifactsRequest(page_token=token)

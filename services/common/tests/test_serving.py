@@ -71,6 +71,8 @@ async def test_reflection_lists_every_contract_and_the_model_tells_its_limits(se
         ({"light": {"sources": [{"area": {"irradiance": float("nan")}}]}}, "light.sources[0].area.irradiance"),
         ({"light": {"sources": [{}]}}, "light.sources[0].kind"),
         ({"prompt": ""}, "prompt"),
+        ({"prompt": "a\0b"}, "prompt"),
+        ({"scene": {"subjects": ["jug", "a\0b"]}}, "scene.subjects[1]"),
     ],
 )  # fmt: skip
 async def test_requests_out_of_bounds_are_refused_with_the_field(service: Service, change: dict, field: str) -> None:

@@ -4,12 +4,13 @@ import hmac
 import inspect
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
 import protovalidate
 import structlog
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from opentelemetry import context as trace_context
 
@@ -98,12 +99,14 @@ def check_bounds(request: Message) -> None:
     """Checks a message against the bounds that its proto states.
 
     Raises:
-        InvalidArgumentError: names every field that is out of bounds, and the bound.
+        InvalidArgumentError: names every field that is out of bounds, and the bound; or those that hold the character
+            NUL, which no database, file name or YAML takes.
     """
     violations = [
         (_path(violation.proto.field) or _first_named(request, violation.proto.message), violation.proto.message)
         for violation in protovalidate.collect_violations(request)
     ]
+    violations += [(field, "must not hold the character NUL") for field in _fields_with_nul(request, "")]
     if violations:
         (field, problem), *others = violations
         raise InvalidArgumentError(field, problem, *others)
@@ -117,6 +120,28 @@ def _path(field: Any) -> str:
         if subscript is not None:
             text += f"[{subscript.value}]"
     return text.removeprefix(".")
+
+
+def _fields_with_nul(message: Message, path: str) -> Iterator[str]:
+    for field, value in message.ListFields():
+        place = f"{path}{field.name}"
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            parts = [*value, *value.values()]
+            if any(_has_nul(part) for part in parts):
+                yield place
+        elif field.message_type is not None or field.type == FieldDescriptor.TYPE_STRING:
+            for index, part in enumerate(value if field.is_repeated else [value]):
+                here = f"{place}[{index}]" if field.is_repeated else place
+                if isinstance(part, Message):
+                    yield from _fields_with_nul(part, f"{here}.")
+                elif "\0" in part:
+                    yield here
+
+
+def _has_nul(part: Any) -> bool:
+    if isinstance(part, Message):
+        return any(_fields_with_nul(part, ""))
+    return isinstance(part, str) and "\0" in part
 
 
 def _first_named(request: Message, problem: str) -> str:
