@@ -9,6 +9,8 @@ from typing import Any
 import grpc
 import pytest
 from lumenmill.orchestrator.v1 import artifact_service_pb2
+from lumenmill_orchestrator.collector import GarbageCollector
+from lumenmill_orchestrator.storage import engine_url, make_engine
 
 from .conftest import House, open_house
 from .recipes import SMALL
@@ -47,6 +49,21 @@ async def test_every_flipped_bit_and_every_lost_file_is_found(house: House) -> N
         data[(number * 7) % len(data)] ^= 1 << number
         path.write_bytes(data)
     assert await _verify(house) == ({path.name[:64] for path in hit}, {lost.name[:64]})
+
+
+async def test_the_search_for_lost_files_asks_for_none_by_itself_that_is_there(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.run(SMALL, {"num_sets": 12})
+    lost = sorted(stored.artifact.sha256 for stored in house.store.list(limit=1000))[::7]
+    for sha256 in lost:
+        house.store.delete(sha256)
+    asked, stat = [], house.store.stat
+    monkeypatch.setattr(house.store, "stat", lambda sha256: asked.append(sha256) or stat(sha256))
+    engine = make_engine(engine_url(house.settings.database_url))
+    missing = list(GarbageCollector(engine, house.store).missing())
+    engine.dispose()
+    assert missing == asked == lost
 
 
 async def test_a_collection_beside_a_run_takes_nothing_that_it_can_reach(house: House) -> None:

@@ -14,6 +14,7 @@ __all__ = ["DEFAULT_MIN_AGE_S", "GarbageCollector"]
 
 DEFAULT_MIN_AGE_S = 86_400
 _PAGE = 500
+_END = "~"  # comes after every digest
 
 
 class GarbageCollector:
@@ -63,16 +64,33 @@ class GarbageCollector:
 
     def missing(self) -> Iterator[str]:
         """Digests of all artifacts that this database refers to as made or given, and that are not in the store."""
-        after = ""
-        while page := self._referred_to(after):
-            after = page[-1]
-            yield from (sha256 for sha256 in page if self._store.stat(sha256) is None)
+        stored = self._stored()
+        there = next(stored, _END)
+        for sha256 in self._referred_to():
+            while there < sha256:
+                there = next(stored, _END)
+            # It may have been written since its part of the store was listed.
+            if there != sha256 and self._store.stat(sha256) is None:
+                yield sha256
 
-    def _referred_to(self, after: str) -> list[str]:
-        column = artifact_uses.c.sha256
-        query = sa.select(column).where(column > after).distinct().order_by(column).limit(_PAGE)
-        with self._engine.connect() as connection:
-            return list(connection.execute(query).scalars())
+    def _stored(self) -> Iterator[str]:
+        """Digests of all artifacts in the store, in order."""
+        after = ""
+        while page := self._store.list(after, _PAGE):
+            after = page[-1].artifact.sha256
+            yield from (stored.artifact.sha256 for stored in page)
+
+    def _referred_to(self) -> Iterator[str]:
+        """Digests that this database refers to, in order."""
+        after, column = "", artifact_uses.c.sha256
+        while True:
+            query = sa.select(column).where(column > after).distinct().order_by(column).limit(_PAGE)
+            with self._engine.connect() as connection:
+                page = list(connection.execute(query).scalars())
+            if not page:
+                return
+            after = page[-1]
+            yield from page
 
     def _identity(self) -> str:
         with self._engine.connect() as connection:

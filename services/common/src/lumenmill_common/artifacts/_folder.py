@@ -102,9 +102,10 @@ class FolderStore(ArtifactStore):
         return self._describe(key, status.st_size, status.st_mtime) if stat.S_ISREG(status.st_mode) else None
 
     def _keys(self, prefix: str, after_key: str) -> Iterator[str]:
-        for shard in self._names(OBJECTS):
+        _, shard_in_prefix, *more = prefix.split("/")
+        for shard in [shard_in_prefix] if more else self._names(OBJECTS):
             folder = f"{OBJECTS}/{shard}/"
-            if not (folder.startswith(prefix) or prefix.startswith(folder)) or after_key > folder + "~":
+            if after_key > folder + "~":
                 continue
             for name in self._names(folder):
                 key = folder + name
