@@ -1,5 +1,6 @@
 """On whose terms samples are: those of models, of what records name, and of maps whose terms were corrected."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -31,6 +32,47 @@ nodes:
 samples:
   image: {kind: image, media: {image: "${item.image}"}, caption: "${caption.text}"}
 """
+_LIT = """\
+lumenmill: 1
+name: lit
+parameters:
+  tags: {type: "list[string]", default: [once]}
+  map: {type: artifact}
+  unused: {type: "list[artifact]", default: []}
+source: {items: "${params.tags}"}
+nodes:
+  image:
+    call: imager.GenerateImages
+    model: tiny
+    with:
+      prompt: "a kettle"
+      light: {sources: [{environment_map: {map: "${params.map}"}}]}
+samples:
+  image: {kind: image, media: {image: "${image.images[0].image}"}, record: "${image.images[0].record}"}
+"""
+_OFFERED = _LIT.replace("${params.map}", "${models.tiny.environment_maps[0]}").replace("  map: {type: artifact}\n", "")
+
+
+def _as_studio(request: Any) -> list[artifact_pb2.Licence]:
+    """The terms of the map of a light, as studio's records name them."""
+    artifact = request.light.sources[0].environment_map.map
+    licence = artifact_pb2.Licence()
+    licence.CopyFrom(artifact.licence)
+    licence.subject = licence.subject or artifact.name
+    licence.spdx_id = licence.spdx_id or "LicenseRef-operator-supplied"
+    return [licence]
+
+
+def _offering(*licences: artifact_pb2.Licence) -> Callable[[model_pb2.Model], None]:
+    """A description with maps of these terms, all called `sky.hdr`."""
+
+    def changed(model: model_pb2.Model) -> None:
+        for number, licence in enumerate(licences):
+            data = artifact_pb2.Artifact(inline_data=f"sky {number}".encode(), media_type="image/vnd.radiance")
+            model.environment_maps.add(name="sky.hdr", licence=licence).MergeFrom(data)
+            model.licences.append(licence)
+
+    return changed
 
 
 class Family(TinyFamily):
@@ -104,4 +146,50 @@ async def test_terms_that_the_record_of_a_source_item_names_are_behind_its_sampl
     async with _house(tmp_path, named=lambda request: [_FORBIDDEN]) as house:
         run = await house.run(_SOURCE)
         assert await _terms(house, run) == [("tiny", "CC0-1.0"), ("sky.hdr", "CC-BY-NC-4.0")]
+        assert not await _is_free(house, run)
+
+
+@pytest.mark.parametrize(("before", "after"), [(_FREE, _FORBIDDEN), (_FORBIDDEN, _FREE)], ids=["stricter", "freer"])
+def test_corrected_terms_of_an_operators_map_hold_for_results_that_are_used_again(
+    tmp_path: Path, before: artifact_pb2.Licence, after: artifact_pb2.Licence
+) -> None:
+    async def run_under(terms: artifact_pb2.Licence) -> tuple[int, list[tuple[str, str]], bool]:
+        async with _house(tmp_path, changed=_offering(terms), named=_as_studio) as house:
+            run = await house.run(_OFFERED)
+            return run.nodes[0].num_reused, await _terms(house, run), await _is_free(house, run)
+
+    for terms, num_reused in ((before, 0), (after, 1)):
+        told = asyncio.run(run_under(terms))
+        assert told == (num_reused, [("tiny", "CC0-1.0"), ("sky.hdr", terms.spdx_id)], terms.allows_commercial_use)
+
+
+@pytest.mark.parametrize("name", ["theirs", "another name"])
+async def test_terms_that_are_stated_of_a_file_later_hold_for_results_that_are_used_again(
+    tmp_path: Path, name: str
+) -> None:
+    async with _house(tmp_path, named=_as_studio) as house:
+        unstated = await _upload(house, b"a sky", "image/vnd.radiance")
+        assert not await _is_free(house, await house.run(_LIT, {"map": unstated}))
+        stated = {**unstated, "name": name, "licence": {"spdx_id": "CC0-1.0", "allows_commercial_use": True}}
+        run = await house.run(_LIT, {"map": stated})
+        assert run.nodes[0].num_reused == 1
+        assert await _terms(house, run) == [("tiny", "CC0-1.0"), (name, "CC0-1.0")]
+        assert await _is_free(house, run)
+
+
+async def test_of_two_statements_about_one_file_both_count(tmp_path: Path) -> None:
+    async with _house(tmp_path, named=_as_studio) as house:
+        sky = await _upload(house, b"a sky", "image/vnd.radiance", _FORBIDDEN)
+        free = {**sky, "licence": {"spdx_id": "CC0-1.0", "allows_commercial_use": True}}
+        for given in ({"map": sky, "unused": [free]}, {"map": free, "unused": [sky]}):
+            assert not await _is_free(house, await house.run(_LIT, given))
+
+
+async def test_terms_that_may_be_of_something_else_of_the_same_name_are_kept(tmp_path: Path) -> None:
+    def named(request: Any) -> list[artifact_pb2.Licence]:  # of the map, and of a mesh that has the map's name
+        return [_FREE, _FORBIDDEN]
+
+    async with _house(tmp_path, changed=_offering(_FREE), named=named) as house:
+        run = await house.run(_OFFERED)
+        assert ("sky.hdr", "CC-BY-NC-4.0") in await _terms(house, run)
         assert not await _is_free(house, run)

@@ -5,12 +5,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from lumenmill.common.v1 import artifact_pb2, generation_pb2
+from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_common.artifacts import artifacts_in, digest_of
 
 from lumenmill_orchestrator.recipe import Pipeline, Recipe
 from lumenmill_orchestrator.storage import ENDED_STATES
+from lumenmill_orchestrator.walk.statements import TermsByDigest, terms_of_inputs, terms_of_offers
 
 __all__ = ["ActiveRun"]
 
@@ -34,9 +34,14 @@ class ActiveRun:
     chain_ends: "dict[str, asyncio.Future[None]]" = field(default_factory=dict)
 
     @cached_property
-    def inputs(self) -> dict[str, artifact_pb2.Artifact]:
-        """The files that the run was given as parameters, by digest."""
-        return {digest_of(artifact): artifact for artifact in artifacts_in(self.recipe.parameters)}
+    def inputs(self) -> TermsByDigest:
+        """The files that the run was given as parameters, by digest, with all terms that were stated of them."""
+        return terms_of_inputs(self.recipe.parameters)
+
+    @cached_property
+    def offers(self) -> TermsByDigest:
+        """The maps that models of the mesh offer, by digest, with their terms."""
+        return terms_of_offers(self.recipe.models.values())
 
     def pipeline(self, name: str) -> Pipeline:
         """One pipeline of the recipe."""

@@ -11,10 +11,9 @@ from lumenmill_common.artifacts import artifacts_in, digest_of
 from lumenmill_orchestrator.recipe import MISSING, Pipeline, Requirement, SampleRule
 from lumenmill_orchestrator.walk.active import ActiveRun
 from lumenmill_orchestrator.walk.references import given_values, rule_values
+from lumenmill_orchestrator.walk.statements import NOT_STATED, Statements
 
 __all__ = ["add_licences"]
-
-_NOT_STATED = "LicenseRef-not-stated"
 
 
 def add_licences(
@@ -27,14 +26,20 @@ def add_licences(
 ) -> None:
     """Add the terms of every model on the way to a sample, of every asset that records name, and of every input.
 
+    Terms of files are those that are stated now; see `walk.statements`.
     `scope` holds what the chain was given and the results of the nodes in `requires`, and of all that those needed.
     """
     behind = ancestors(pipeline, [requirement.node for requirement in requires])
     found = list(_of_models(run, pipeline, behind))
-    for value in (scope["item"], *(scope.get(name) for name in sorted(behind))):
-        found += [licence for record in _records_of(value, sample) for licence in record.licences]
-    found += sample.record.licences
-    found += [_of_input(artifact) for artifact in _inputs_behind(run, pipeline, rule, scope, behind)]
+    made: list[Any] = [scope["item"], *(scope.get(name) for name in sorted(behind))]
+    given = _given(pipeline, rule, scope, behind)
+    statements = Statements([run.inputs, run.offers], [sample, *made, *given], (licence.subject for licence in found))
+    for record in (*(record for value in made for record in _records_of(value, sample)), sample.record):
+        found += statements.of_record(record)
+    for artifact in artifacts_in([sample.light, sample.record.light]):
+        found += statements.of(digest_of(artifact))
+    for artifact in artifacts_in([*made[1:], *given]):
+        found += run.inputs.get(digest_of(artifact), ())
     for licence in found:
         if licence not in sample.licences:
             sample.licences.append(licence)
@@ -62,7 +67,7 @@ def _of_models(run: ActiveRun, pipeline: Pipeline, behind: set[str]) -> Iterator
         # A map that a model merely offers is behind what was made with it alone; the records name it there.
         offered = {subject for each in known.environment_maps for subject in (each.name, each.sha256)} - {""}
         stated = [licence for licence in known.licences if licence.subject not in offered]
-        yield from stated or [artifact_pb2.Licence(subject=name, spdx_id=_NOT_STATED)]
+        yield from stated or [artifact_pb2.Licence(subject=name, spdx_id=NOT_STATED)]
 
 
 def _records_of(value: Any, sample: run_pb2.Sample) -> list[generation_pb2.GenerationRecord]:
@@ -87,23 +92,10 @@ def _records(value: Any) -> list[generation_pb2.GenerationRecord]:
     return found
 
 
-def _inputs_behind(
-    run: ActiveRun, pipeline: Pipeline, rule: SampleRule, scope: Mapping[str, Any], behind: set[str]
-) -> list[artifact_pb2.Artifact]:
-    """The run's inputs that the sample, or a call behind it, was given, or that a result behind it names."""
-    if not run.inputs:
-        return []
-    values: list[Any] = [*rule_values(rule, scope), *(scope.get(name) for name in sorted(behind))]
+def _given(pipeline: Pipeline, rule: SampleRule, scope: Mapping[str, Any], behind: set[str]) -> list[Any]:
+    """What the sample, and every call behind it, was given of the run's parameters and of the item."""
+    values = list(rule_values(rule, scope))
     calls = [node for node in pipeline.nodes if node.name in behind]
     for node in [pipeline.source.call, *calls] if pipeline.source.call is not None else calls:
         values += given_values(node, scope)
-    digests = dict.fromkeys(digest_of(artifact) for value in values for artifact in artifacts_in(value))
-    return [run.inputs[sha256] for sha256 in digests if sha256 in run.inputs]
-
-
-def _of_input(artifact: artifact_pb2.Artifact) -> artifact_pb2.Licence:
-    licence = artifact_pb2.Licence()
-    licence.CopyFrom(artifact.licence)
-    licence.subject = licence.subject or artifact.name or artifact.sha256
-    licence.spdx_id = licence.spdx_id or _NOT_STATED
-    return licence
+    return values
