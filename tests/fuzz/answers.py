@@ -78,6 +78,7 @@ def assert_right(rpc: Rpc, requests: Sequence[Message], answer: Answer, process:
         problem = f"the process ended: {process.log_file.read_text(errors='replace')[-2000:]}"
     if problem:
         sent = "\n---\n".join(_shown(request) for request in requests)
+        problem += process.logged_of(answer.message)
         raise AssertionError(
             f"{rpc.path} of {process.name}: {problem}\nrequest ({rpc.request_type.DESCRIPTOR.full_name}):\n{sent}"
         )

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -104,6 +105,13 @@ class Process:
     def reset_peak_memory(self) -> None:
         """Lets the peak start again from what it holds now."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def logged_of(self, message: str) -> str:
+        """What the log tells of an internal error, by the reference in its message; empty for other messages."""
+        match = re.search(r"reference ([0-9a-f]{12})", message)
+        lines = self.log_file.read_text(errors="replace").splitlines() if match else []
+        found = [json.loads(line).get("exception", "") for line in lines if match and match[1] in line]
+        return "".join(f"\n{exception}" for exception in found)
 
     def wait(self, timeout_s: float) -> int:
         """Its exit code, once it has ended by itself."""

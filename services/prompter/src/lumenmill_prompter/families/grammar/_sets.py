@@ -28,7 +28,7 @@ def check_light_kinds(kinds: Sequence["light_pb2.LightKind.ValueType"], num_maps
             writable = ", ".join(light_pb2.LightKind.Name(known) for known in (*WRITABLE_KINDS, TEXT))
             name = light_pb2.LightKind.Name(kind)
             raise InvalidArgumentError(f"{field}[{index}]", f"the grammar cannot write {name}; it writes {writable}")
-    if list(kinds) == [light_pb2.LIGHT_KIND_ENVIRONMENT_MAP] and not num_maps:
+    if set(kinds) == {light_pb2.LIGHT_KIND_ENVIRONMENT_MAP} and not num_maps:
         raise InvalidArgumentError(
             field, "only environment-map light is wanted, but no environment maps are named; name some or add a kind"
         )
