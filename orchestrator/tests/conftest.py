@@ -10,10 +10,10 @@ from typing import Any
 import grpc
 import pytest
 from lumenmill.orchestrator.v1 import artifact_service_pb2_grpc, run_pb2, run_pb2_grpc
-from lumenmill_common.artifacts import ArtifactStore, open_store
+from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.calls import connect
 from lumenmill_common.serve import serving
-from lumenmill_common.settings import ServiceSettings
+from lumenmill_common.settings import ServiceSettings, StoreSettings
 from lumenmill_orchestrator.service import orchestrator_service
 from lumenmill_orchestrator.settings import OrchestratorSettings
 
@@ -67,9 +67,9 @@ def counts(run: run_pb2.Run) -> dict[str, run_pb2.NodeCounts]:
 
 @contextlib.asynccontextmanager
 async def open_house(folder: Path, **more: Any) -> AsyncIterator[House]:
-    """A tiny mesh and an orchestrator with its database in `folder`."""
-    store_url = f"file://{folder}/store"
-    store = open_store(store_url)
+    """A tiny mesh and an orchestrator with its database in `folder`, and its store too unless `stored` is given."""
+    stored = more.pop("stored", None) or StoreSettings(store_url=f"file://{folder}/store")
+    store = open_store_from(stored)
     family = more.pop("family", None) or TinyFamily(store)
     service_options = {name: more.pop(name) for name in ("num_workers", "max_queue_length") if name in more}
     tiny_settings = ServiceSettings(listen_address="127.0.0.1:0", drain_s=0.0)
@@ -77,9 +77,9 @@ async def open_house(folder: Path, **more: Any) -> AsyncIterator[House]:
         settings = OrchestratorSettings(
             listen_address="127.0.0.1:0",
             drain_s=0.0,
-            store_url=store_url,
             database_url=more.pop("database_url", f"sqlite:///{folder}/orchestrator.sqlite"),
             models=f"{{tiny: '127.0.0.1:{tiny_port}'}}",
+            **stored.model_dump(),
             **more,
         )
         async with (

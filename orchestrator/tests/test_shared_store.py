@@ -1,61 +1,46 @@
-"""A store that outlives its writers: collections beside runs, two databases, lost rows, wrong clocks, lost files."""
+"""A store that outlives its writers: collections beside runs, lost rows, wrong clocks, lost files."""
 
 import asyncio
 import os
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
-from lumenmill.orchestrator.v1 import artifact_service_pb2
+from lumenmill_common.settings import StoreSettings
 from lumenmill_orchestrator.collector import GarbageCollector
 from lumenmill_orchestrator.storage import engine_url, make_engine
 
 from .conftest import House, open_house
 from .recipes import SMALL
+from .stores import YOUNG_S, collect, grow_old, minio, stored, verify
+
+__all__ = ["minio", "stored"]
 
 
-async def _collect(house: House, **options: Any) -> artifact_service_pb2.CollectGarbageResponse:
-    request = artifact_service_pb2.CollectGarbageRequest(**options)
-    *_, last = [response async for response in house.artifacts.CollectGarbage(request)]
-    return last
-
-
-async def _verify(house: House) -> tuple[set[str], set[str]]:
-    """Digests of what is damaged, and of what is missing."""
-    found = [response async for response in house.artifacts.VerifyStore(artifact_service_pb2.VerifyStoreRequest())]
-    return (
-        {response.damaged.sha256 for response in found if response.HasField("damaged")},
-        {response.missing.sha256 for response in found if response.HasField("missing")},
-    )
-
-
-def _age(house: House, by_s: float, *sha256s: str) -> None:
-    """Make stored files older than they are."""
-    for path in house.folder.glob("store/objects/??/*"):
-        if not sha256s or path.name[:64] in sha256s:
-            os.utime(path, (time.time() - by_s, time.time() - by_s))
+@pytest.fixture
+async def house(tmp_path: Path, stored: StoreSettings) -> AsyncIterator[House]:
+    async with open_house(tmp_path, stored=stored) as opened:
+        yield opened
 
 
 async def test_every_flipped_bit_and_every_lost_file_is_found(house: House) -> None:
     await house.run(SMALL)
-    assert await _verify(house) == (set(), set())
-    files = sorted(house.folder.glob("store/objects/??/*"))
-    lost, *hit = files[:6]
-    lost.unlink()
-    for number, path in enumerate(hit):
-        data = bytearray(path.read_bytes())
+    assert await verify(house) == (set(), set())
+    lost, *hit = (found.artifact for found in house.store.list(limit=6))
+    house.store.delete(lost.sha256)
+    for number, artifact in enumerate(hit):
+        data = bytearray(house.store.read_bytes(artifact))
         data[(number * 7) % len(data)] ^= 1 << number
-        path.write_bytes(data)
-    assert await _verify(house) == ({path.name[:64] for path in hit}, {lost.name[:64]})
+        house.store._replace(house.store.key_from(artifact), bytes(data))
+    assert await verify(house) == ({artifact.sha256 for artifact in hit}, {lost.sha256})
 
 
 async def test_the_search_for_lost_files_asks_for_none_by_itself_that_is_there(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await house.run(SMALL, {"num_sets": 12})
-    lost = sorted(stored.artifact.sha256 for stored in house.store.list(limit=1000))[::7]
+    lost = sorted(found.artifact.sha256 for found in house.store.list(limit=1000))[::7]
     for sha256 in lost:
         house.store.delete(sha256)
     asked, stat = [], house.store.stat
@@ -67,70 +52,42 @@ async def test_the_search_for_lost_files_asks_for_none_by_itself_that_is_there(
 
 
 async def test_a_collection_beside_a_run_takes_nothing_that_it_can_reach(house: House) -> None:
-    house.family.step_s = 0.02
-    run_id = await house.submit(SMALL, {"num_sets": 12})
+    """It lasts so long that most of what it makes is old while it is under way, and kept by its rows alone."""
+    house.family.step_s = 0.05
+    run_id = await house.submit(SMALL, {"num_sets": 10})
     ending = asyncio.create_task(house.ended(run_id))
-    num_removed = 0
+    num_rubbish = num_removed = num_old = 0
     while not ending.done():
-        rubbish = house.store.put_bytes(os.urandom(16), "text/plain")
-        _age(house, 3600, rubbish.sha256)
-        num_removed += (await _collect(house, min_age_s=1800)).num_removed
-        await asyncio.sleep(0.05)
-    assert (await ending).num_samples_accepted == 36
-    assert num_removed >= 3
-    assert await _verify(house) == (set(), set())
-
-
-def test_a_database_does_not_collect_what_another_may_need(tmp_path: Path) -> None:
-    """One event loop for each life of an orchestrator, as in processes of their own."""
-
-    async def other_runs() -> str:
-        async with open_house(tmp_path, database_url=f"sqlite:///{tmp_path}/other.sqlite") as other:
-            await other.run(SMALL)
-            (other_id,) = other.store.owners()
-            return str(other_id)
-
-    async def refused_collection() -> str:
-        async with open_house(tmp_path) as house:
-            _age(house, 1e6)
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await _collect(house)
-            assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-            return refused.value.details() or ""
-
-    async def other_is_whole() -> bool:
-        async with open_house(tmp_path, database_url=f"sqlite:///{tmp_path}/other.sqlite") as other:
-            return await _verify(other) == (set(), set())
-
-    async def collection_without_the_other(other_id: str) -> int:
-        async with open_house(tmp_path) as house:
-            return (await _collect(house, min_age_s=0, gone_database_ids=[other_id])).num_removed
-
-    other_id = asyncio.run(other_runs())
-    assert other_id in asyncio.run(refused_collection())
-    assert asyncio.run(other_is_whole())
-    assert asyncio.run(collection_without_the_other(other_id)) > 0
+        house.store.put_bytes(os.urandom(16), "text/plain")
+        num_rubbish += 1
+        last = await collect(house, min_age_s=YOUNG_S)
+        num_removed += last.num_removed
+        before_s = house.store.clock_s() - YOUNG_S
+        num_old = max(num_old, sum(found.modified_time_s < before_s for found in house.store.list(limit=1000)))
+        await asyncio.sleep(0.2)
+    assert (await ending).num_samples_accepted == 30
+    assert 3 <= num_removed <= num_rubbish and num_old >= 30
+    assert await verify(house) == (set(), set())
 
 
 async def test_what_a_crash_left_without_rows_is_kept_while_young_and_then_goes(house: House) -> None:
     orphan = house.store.put_bytes(b"made, and then the service was killed", "text/plain")
-    assert (await _collect(house)).num_removed == 0
-    _age(house, 2 * 86_400, orphan.sha256)
-    again = house.store.put_bytes(b"made, and then the service was killed", "text/plain")
-    assert (await _collect(house)).num_removed == 0, "it was just made again"
-    _age(house, 2 * 86_400, again.sha256)
-    assert (await _collect(house)).num_removed == 1
+    assert (await collect(house, min_age_s=YOUNG_S)).num_removed == 0
+    await grow_old(house)
+    house.store.put_bytes(b"made, and then the service was killed", "text/plain")
+    assert (await collect(house, min_age_s=YOUNG_S)).num_removed == 0, "it was just made again"
+    await grow_old(house)
+    assert (await collect(house, min_age_s=YOUNG_S)).num_removed == 1
     assert house.store.stat(orphan.sha256) is None
 
 
-@pytest.mark.parametrize("wrong_by_s", [-30 * 86_400, 30 * 86_400])
-async def test_a_wrong_clock_takes_nothing_young(
-    house: House, monkeypatch: pytest.MonkeyPatch, wrong_by_s: float
-) -> None:
-    young = house.store.put_bytes(b"young", "text/plain")
+async def test_a_wrong_clock_takes_nothing_young(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     old = house.store.put_bytes(b"old", "text/plain")
-    _age(house, 2 * 86_400, old.sha256)
+    await grow_old(house)
+    young = house.store.put_bytes(b"young", "text/plain")
     right = time.time
-    monkeypatch.setattr(time, "time", lambda: right() + wrong_by_s)
-    assert (await _collect(house)).num_removed == 1
+    for wrong_by_s in (-30 * 86_400, 30 * 86_400):
+        monkeypatch.setattr(time, "time", lambda wrong_by_s=wrong_by_s: right() + wrong_by_s)
+        assert (await collect(house, min_age_s=YOUNG_S, dry_run=True)).num_removed == 1
+    assert (await collect(house, min_age_s=YOUNG_S)).num_removed == 1
     assert house.store.stat(young.sha256) is not None and house.store.stat(old.sha256) is None

@@ -33,26 +33,29 @@ class S3Server:
     def environment(self) -> dict[str, str]:
         """What a service must be told to keep its artifacts here."""
         return {
-            "LUMENMILL_STORE_URL": "s3://lumenmill/some/prefix",
+            "LUMENMILL_STORE_URL": self.settings().store_url,
             "LUMENMILL_S3_ENDPOINT": self._endpoint,
             "LUMENMILL_S3_SECURE": "false",
             "LUMENMILL_S3_ACCESS_KEY_FILE": str(self._folder / "access"),
             "LUMENMILL_S3_SECRET_KEY_FILE": str(self._folder / "secret"),
         }
 
-    def start(self) -> ArtifactStore:
-        """Starts the server and waits until it answers; a store on it."""
-        environment = os.environ | {"MINIO_ROOT_USER": _USER, "MINIO_ROOT_PASSWORD": _PASSWORD}
-        command = [self._binary, "server", "--address", self._endpoint, str(self._folder / "data")]
-        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        settings = StoreSettings(
-            store_url="s3://lumenmill/some/prefix",
+    def settings(self, prefix: str = "some/prefix") -> StoreSettings:
+        """The same, for a service in this process; every prefix is a store of its own."""
+        return StoreSettings(
+            store_url=f"s3://lumenmill/{prefix}",
             s3_endpoint=self._endpoint,
             s3_secure=False,
             s3_access_key_file=self._folder / "access",
             s3_secret_key_file=self._folder / "secret",
         )
-        store = open_store_from(settings)
+
+    def start(self) -> ArtifactStore:
+        """Starts the server and waits until it answers; a store on it."""
+        environment = os.environ | {"MINIO_ROOT_USER": _USER, "MINIO_ROOT_PASSWORD": _PASSWORD}
+        command = [self._binary, "server", "--address", self._endpoint, str(self._folder / "data")]
+        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        store = open_store_from(self.settings())
         _wait_until_ready(store)
         return store
 

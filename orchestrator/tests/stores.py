@@ -1,0 +1,59 @@
+"""Stores for tests of what depends on where artifacts lie: a folder, or a bucket of a real MinIO."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lumenmill.orchestrator.v1 import artifact_service_pb2
+from lumenmill_common.settings import StoreSettings
+from s3_server import S3Server, s3_server
+
+from .conftest import House
+
+# S3 dates objects in whole seconds: nothing younger than this can be told apart from what is just being written.
+YOUNG_S = 2
+
+
+@pytest.fixture(scope="module")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with s3_server(tmp_path_factory.mktemp("minio")) as server:
+        server.start()
+        yield server
+
+
+@pytest.fixture(params=["folder", "s3"])
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
+    """Settings of a fresh store."""
+    if request.param == "folder":
+        return StoreSettings(store_url=f"file://{tmp_path}/store")
+    server: S3Server = request.getfixturevalue("minio")
+    return server.settings(tmp_path.name)
+
+
+async def collect(house: House, **options: Any) -> artifact_service_pb2.CollectGarbageResponse:
+    """The last word of a collection."""
+    request = artifact_service_pb2.CollectGarbageRequest(**options)
+    *_, last = [response async for response in house.artifacts.CollectGarbage(request)]
+    return last
+
+
+async def verify(house: House) -> tuple[set[str], set[str]]:
+    """Digests of what is damaged, and of what is missing."""
+    found = [response async for response in house.artifacts.VerifyStore(artifact_service_pb2.VerifyStoreRequest())]
+    return (
+        {response.damaged.sha256 for response in found if response.HasField("damaged")},
+        {response.missing.sha256 for response in found if response.HasField("missing")},
+    )
+
+
+async def grow_old(house: House) -> None:
+    """Wait, or pretend to have waited, until everything in the store is more than YOUNG_S old."""
+    if house.settings.store_url.startswith("s3://"):  # nobody but the server dates its objects
+        await asyncio.sleep(YOUNG_S + 1.1)
+        return
+    for path in house.folder.glob("store/objects/??/*"):
+        os.utime(path, (time.time() - 86_400, time.time() - 86_400))
