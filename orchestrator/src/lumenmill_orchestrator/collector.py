@@ -1,14 +1,13 @@
 """Which artifacts are still needed, the removal of the others, and a check of all that lies in the store."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from lumenmill.orchestrator.v1 import artifact_service_pb2
 from lumenmill_common.artifacts import ArtifactStore, StoredObject
-from lumenmill_common.errors import FailedPreconditionError
 
-from lumenmill_orchestrator.storage.schema import artifact_uses, identity
+from lumenmill_orchestrator.ownership import Ownership
+from lumenmill_orchestrator.storage.schema import artifact_uses
 
 __all__ = ["DEFAULT_MIN_AGE_S", "GarbageCollector"]
 
@@ -25,10 +24,7 @@ class GarbageCollector:
 
     def __init__(self, engine: sa.Engine, store: ArtifactStore) -> None:
         self._engine, self._store = engine, store
-
-    def register(self) -> None:
-        """Let the store know that this database refers to it: no other database's collection may take ours away."""
-        self._store.register_owner(self._identity())
+        self.ownership = Ownership(engine, store)
 
     def collect(
         self, *, min_age_s: float, dry_run: bool, gone_database_ids: Sequence[str] = ()
@@ -37,8 +33,9 @@ class GarbageCollector:
 
         Raises:
             FailedPreconditionError: another database refers to the same store.
+            UnavailableError: the store does not answer.
         """
-        self._refuse_to_share(gone_database_ids)
+        self.ownership.refuse_to_share(gone_database_ids, dry_run=dry_run)
         progress = artifact_service_pb2.CollectGarbageResponse()
         # By the clock that dates the artifacts: if ours went wrong, young ones would look old.
         newest_s = self._store.clock_s() - min_age_s
@@ -91,28 +88,6 @@ class GarbageCollector:
                 return
             after = page[-1]
             yield from page
-
-    def _identity(self) -> str:
-        with self._engine.connect() as connection:
-            return str(connection.execute(sa.select(identity.c.id)).scalar_one())
-
-    def _refuse_to_share(self, gone_database_ids: Sequence[str]) -> None:
-        own = self._identity()
-        for database_id in set(gone_database_ids) - {own}:
-            self._store.forget_owner(database_id)
-        others = {
-            database_id: written_s for database_id, written_s in self._store.owners().items() if database_id != own
-        }
-        if others:
-            named = ", ".join(
-                f"{database_id} (last started {datetime.fromtimestamp(written_s, UTC):%Y-%m-%d %H:%M} UTC)"
-                for database_id, written_s in sorted(others.items())
-            )
-            raise FailedPreconditionError(
-                f"other databases refer to this store too: {named}. What they need is not known here; if they are gone "
-                "for good, name them",
-                "gone_database_ids",
-            )
 
     def _unneeded(self, sha256: str, newest_s: float) -> list[StoredObject]:
         """All that lies in the store with one digest, as long as nothing refers to it and none of it is young.

@@ -34,7 +34,8 @@ def orchestrator_service(settings: OrchestratorSettings) -> Service:
     """Everything that the orchestrator serves, wired together.
 
     Raises:
-        UnavailableError: the store does not answer.
+        InvalidArgumentError: the settings of the store are wrong.
+        PermissionDeniedError: the folder of the store may not be written.
     """
     store = open_store_from(settings)
     engine = make_engine(engine_url(settings.database_url))
@@ -51,13 +52,16 @@ def orchestrator_service(settings: OrchestratorSettings) -> Service:
 
     @contextlib.asynccontextmanager
     async def background() -> AsyncIterator[None]:
-        await asyncio.to_thread(collector.register)
         await mesh.start()
         writer.start()
+        # Beside everything else: runs can be looked at while the store is away.
+        registering = asyncio.create_task(collector.ownership.keep_registered())
         try:
             async with walk.walking(settings.database_url, settings.executor_id):
                 yield
         finally:
+            registering.cancel()
+            await asyncio.gather(registering, return_exceptions=True)
             writer.stop()
             await mesh.stop()
             engine.dispose()

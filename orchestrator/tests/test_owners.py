@@ -1,0 +1,140 @@
+"""Databases that refer to one store: each is known there, and none collects what another may need."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.artifacts import ArtifactStore, open_store_from
+from lumenmill_common.settings import StoreSettings
+from lumenmill_orchestrator import ownership
+from s3_server import s3_server
+from small_disk import fill, small_disk
+
+from .conftest import House, open_house
+from .recipes import SMALL
+from .stores import collect, minio, stored, verify
+
+__all__ = ["minio", "stored"]
+
+_HOURS_S = 3600.0
+
+
+async def _refusal(house: House, code: grpc.StatusCode, **options: object) -> str:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await collect(house, **options)
+    assert refused.value.code() is code
+    return refused.value.details() or ""
+
+
+def _later(monkeypatch: pytest.MonkeyPatch, store: ArtifactStore, by_s: float) -> None:
+    """Let the clock of all stores of this kind be ahead of the time at which anything in them was written."""
+    clock_s: Callable[[ArtifactStore], float] = type(store).clock_s
+    monkeypatch.setattr(type(store), "clock_s", lambda self: clock_s(self) + by_s)
+
+
+def test_a_database_does_not_collect_what_another_may_need(
+    tmp_path: Path, stored: StoreSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One event loop for each life of an orchestrator, as in processes of their own."""
+    store, other_url = open_store_from(stored), f"sqlite:///{tmp_path}/other.sqlite"
+
+    async def other_runs() -> str:
+        async with open_house(tmp_path, stored=stored, database_url=other_url) as other:
+            await other.run(SMALL)
+            (other_id,) = other.store.owners()
+            return str(other_id)
+
+    async def refused_collection(*gone: str) -> str:
+        async with open_house(tmp_path, stored=stored) as house:
+            return await _refusal(house, grpc.StatusCode.FAILED_PRECONDITION, min_age_s=0, gone_database_ids=gone)
+
+    async def other_is_whole() -> bool:
+        async with open_house(tmp_path, stored=stored, database_url=other_url) as other:
+            return await verify(other) == (set(), set())
+
+    async def collection_without_the_other(other_id: str, dry_run: bool) -> int:
+        async with open_house(tmp_path, stored=stored) as house:
+            return (await collect(house, min_age_s=0, gone_database_ids=[other_id], dry_run=dry_run)).num_removed
+
+    other_id = asyncio.run(other_runs())
+    assert other_id in asyncio.run(refused_collection())
+    assert "has just served" in asyncio.run(refused_collection(other_id))
+    assert asyncio.run(other_is_whole())
+    _later(monkeypatch, store, 3 * _HOURS_S)
+    assert "f" * 32 not in asyncio.run(refused_collection("f" * 32))
+    num_unneeded = asyncio.run(collection_without_the_other(other_id, dry_run=True))
+    assert other_id in store.owners(), "a dry run forgets nobody"
+    assert asyncio.run(collection_without_the_other(other_id, dry_run=False)) == num_unneeded > 0
+    assert other_id not in store.owners()
+
+
+async def test_a_database_that_was_forgotten_by_mistake_is_soon_known_again(
+    tmp_path: Path, stored: StoreSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownership, "_REGISTER_EVERY_S", 0.1)
+    async with open_house(tmp_path, stored=stored) as house:
+        own_id = await _until_registered(house.store)
+        house.store.forget_owner(own_id)
+        assert await _until_registered(house.store) == own_id
+
+
+async def _until_registered(store: ArtifactStore) -> str:
+    async with asyncio.timeout(10):
+        while not (owners := await asyncio.to_thread(store.owners)):
+            await asyncio.sleep(0.02)
+    return next(iter(owners))
+
+
+def test_runs_can_be_looked_at_while_the_store_is_away(tmp_path: Path) -> None:
+    async def run() -> run_pb2.Run:
+        async with open_house(tmp_path) as house:
+            return await house.run(SMALL)
+
+    async def looked_at(stored: StoreSettings, before: run_pb2.Run) -> None:
+        async with open_house(tmp_path, stored=stored) as house:
+            found = (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=before.id))).run
+            assert found.state == run_pb2.RUN_STATE_COMPLETED
+            assert len(await house.samples(run_id=found.id)) == before.num_samples_accepted
+            assert "store does not answer" in await _refusal(house, grpc.StatusCode.UNAVAILABLE)
+
+    key = tmp_path / "key"
+    key.write_text("a key of a test")
+    nowhere = {"s3_endpoint": "127.0.0.1:9", "s3_access_key_file": key, "s3_secret_key_file": key}
+    away = StoreSettings(store_url="s3://lumenmill", s3_secure=False, **nowhere)
+    asyncio.run(looked_at(away, asyncio.run(run())))
+
+
+async def test_a_database_is_registered_as_soon_as_its_store_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownership, "_LONGEST_PAUSE_S", 0.1)
+    with s3_server(tmp_path) as server:
+        async with open_house(tmp_path, stored=server.settings()) as house:
+            await asyncio.to_thread(server.start)
+            await _until_registered(house.store)
+            assert not (await collect(house)).num_removed
+
+
+@contextlib.contextmanager
+def _small_store(kind: str, folder: Path) -> Iterator[StoreSettings]:
+    if kind == "folder":
+        with small_disk(folder, "256k,nr_inodes=24") as disk:
+            yield StoreSettings(store_url=f"file://{disk}/store")
+    else:
+        with small_disk(folder, "48m") as disk, s3_server(disk) as server:
+            server.start()
+            yield server.settings()
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+async def test_a_full_store_is_emptied_by_a_database_that_it_has_no_room_to_know(tmp_path: Path, kind: str) -> None:
+    with _small_store(kind, tmp_path) as stored:
+        num_stored = fill(open_store_from(stored))
+        async with open_house(tmp_path, stored=stored) as house:
+            assert not house.store.owners()
+            assert (await collect(house, min_age_s=0)).num_removed == num_stored
+            assert house.store.put_bytes(b"more", "text/plain").size_bytes == 4
