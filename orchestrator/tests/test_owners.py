@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -70,6 +72,27 @@ def test_a_database_does_not_collect_what_another_may_need(
     assert other_id in store.owners(), "a dry run forgets nobody"
     assert asyncio.run(collection_without_the_other(other_id, dry_run=False)) == num_unneeded > 0
     assert other_id not in store.owners()
+
+
+def test_a_clone_with_an_identity_of_its_own_does_not_collect_what_its_original_needs(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text()
+    (statement,) = re.findall(r"^(UPDATE identity .*;) *-- SQLite$", guide, re.MULTILINE)
+
+    async def original() -> str:
+        async with open_house(tmp_path) as house:
+            return await _until_registered(house.store)
+
+    async def clone(original_id: str) -> set[str]:
+        async with open_house(tmp_path) as house:
+            assert original_id in await _refusal(house, grpc.StatusCode.FAILED_PRECONDITION)
+            return set(house.store.owners())
+
+    original_id = asyncio.run(original())
+    with contextlib.closing(sqlite3.connect(tmp_path / "orchestrator.sqlite", isolation_level=None)) as database:
+        database.execute(statement)
+        (clone_id,) = database.execute("SELECT id FROM identity").fetchone()
+    assert re.fullmatch("[0-9a-f]{32}", clone_id)
+    assert asyncio.run(clone(original_id)) == {original_id, clone_id}
 
 
 async def test_a_database_that_was_forgotten_by_mistake_is_soon_known_again(

@@ -100,7 +100,9 @@ def gc(
     ] = None,
     gone_database: Annotated[
         list[str] | None,
-        typer.Option(help="Identity of another database that referred to this store and is gone for good."),
+        typer.Option(
+            help="Identity of another database that referred to this store and is gone for good: unserved for two hours."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
