@@ -9,6 +9,9 @@ from google.protobuf.json_format import MessageToDict
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2 as service_pb2
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_orchestrator.exporters import PlacedSample
+from lumenmill_orchestrator.exporters.columns import row_of
+from lumenmill_orchestrator.exporters.splits import environment_maps_of
 
 from .conftest import House
 from .recipes import SMALL
@@ -51,6 +54,29 @@ samples:
   image: {kind: image, media: {image: "${image.images[0].image}"}}
   clip: {kind: clip, media: {video: "${clip.video}"}, record: "${clip.record}"}
 """
+_MOVING_LIGHT = """\
+lumenmill: 1
+name: moving-light
+parameters:
+  pairs: {type: "list[string]", default: [once]}
+  maps: {type: "list[artifact]"}
+source: {items: "${params.pairs}"}
+nodes:
+  clips:
+    call: video.GenerateVideo
+    model: tiny
+    for_each: ${params.pairs}
+    with:
+      prompt: "${each}"
+      light_path:
+        interpolation: LIGHT_INTERPOLATION_BLEND
+        keyframes:
+          - {time_fraction: 0, light: {sources: [{environment_map: {map: "${params.maps[0]}"}}]}}
+          - {time_fraction: 1, light: {sources: [{background: {image: "${params.maps[1]}"}}]}}
+samples:
+  clip: {kind: clip, for_each: "${clips}", media: {video: "${each.video}"}, record: "${each.record}"}
+  bare: {kind: clip, media: {video: "${clips[0].video}"}}
+"""
 
 
 async def _upload(house: House, data: bytes, media_type: str, licence: artifact_pb2.Licence | None = None) -> Any:
@@ -90,6 +116,17 @@ async def test_a_photograph_in_linear_light_is_its_own_scene_whatever_its_name(h
     photo = await _upload(house, b"a photograph", "image/x-exr")
     run = await house.run(_PHOTOS, {"photos": [photo, {**photo, "name": "a copy"}]})
     assert {sample.scene_key for sample in await house.samples(run_id=run.id)} == {photo["sha256"]}
+
+
+async def test_clips_under_light_that_moves_share_their_split_by_the_maps_of_every_keyframe(house: House) -> None:
+    maps = [await _upload(house, f"sky {number}".encode(), "image/vnd.radiance") for number in range(3)]
+    run = await house.run(_MOVING_LIGHT, {"maps": maps})
+    clip, bare = sorted(await house.samples(run_id=run.id), key=lambda sample: sample.record.family, reverse=True)
+    assert clip.record.family == "tiny" and not bare.record.family
+    for sample in (clip, bare):
+        assert environment_maps_of(sample) == [maps[0]["sha256"], maps[1]["sha256"]]
+    row = row_of(PlacedSample(bare, "train"), {})
+    assert row["model_family"] is None and row["seed"] is None, "what is not known of it stays unknown"
 
 
 async def test_samples_carry_the_terms_of_the_inputs_behind_them_and_of_no_others(house: House) -> None:

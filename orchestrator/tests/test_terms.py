@@ -10,7 +10,7 @@ import grpc
 import pytest
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, model_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_common.artifacts import open_store
+from lumenmill_common.artifacts import artifacts_in, open_store
 
 from .conftest import House, open_house
 from .test_origins import _CC_BY, _PHOTOS, _photo, _upload
@@ -51,11 +51,31 @@ samples:
   image: {kind: image, media: {image: "${image.images[0].image}"}, record: "${image.images[0].record}"}
 """
 _OFFERED = _LIT.replace("${params.map}", "${models.tiny.environment_maps[0]}").replace("  map: {type: artifact}\n", "")
+_MOVING = """\
+lumenmill: 1
+name: moving
+parameters:
+  tags: {type: "list[string]", default: [once]}
+source: {items: "${params.tags}"}
+nodes:
+  image:
+    call: video.GenerateVideo
+    model: tiny
+    with:
+      prompt: "a kettle"
+      light_path:
+        interpolation: LIGHT_INTERPOLATION_BLEND
+        keyframes:
+          - {time_fraction: 0, light: {text: dark}}
+          - {time_fraction: 1, light: {sources: [{environment_map: {map: "${models.tiny.environment_maps[0]}"}}]}}
+samples:
+  clip: {kind: clip, media: {video: "${image.video}"}, record: "${image.record}"}
+"""
 
 
 def _as_studio(request: Any) -> list[artifact_pb2.Licence]:
     """The terms of the map of a light, as studio's records name them."""
-    artifact = request.light.sources[0].environment_map.map
+    (artifact,) = artifacts_in(request)
     licence = artifact_pb2.Licence()
     licence.CopyFrom(artifact.licence)
     licence.subject = licence.subject or artifact.name
@@ -149,13 +169,17 @@ async def test_terms_that_the_record_of_a_source_item_names_are_behind_its_sampl
         assert not await _is_free(house, run)
 
 
-@pytest.mark.parametrize(("before", "after"), [(_FREE, _FORBIDDEN), (_FORBIDDEN, _FREE)], ids=["stricter", "freer"])
+@pytest.mark.parametrize(
+    ("recipe", "before", "after"),
+    [(_OFFERED, _FREE, _FORBIDDEN), (_OFFERED, _FORBIDDEN, _FREE), (_MOVING, _FREE, _FORBIDDEN)],
+    ids=["stricter", "freer", "of light that moves"],
+)
 def test_corrected_terms_of_an_operators_map_hold_for_results_that_are_used_again(
-    tmp_path: Path, before: artifact_pb2.Licence, after: artifact_pb2.Licence
+    tmp_path: Path, recipe: str, before: artifact_pb2.Licence, after: artifact_pb2.Licence
 ) -> None:
     async def run_under(terms: artifact_pb2.Licence) -> tuple[int, list[tuple[str, str]], bool]:
         async with _house(tmp_path, changed=_offering(terms), named=_as_studio) as house:
-            run = await house.run(_OFFERED)
+            run = await house.run(recipe)
             return run.nodes[0].num_reused, await _terms(house, run), await _is_free(house, run)
 
     for terms, num_reused in ((before, 0), (after, 1)):

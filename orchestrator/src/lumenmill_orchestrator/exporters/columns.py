@@ -110,7 +110,7 @@ def row_of(placed: PlacedSample, media: Mapping[str, bytes]) -> dict[str, Any]:
     row["scores"] = [{"name": name, "value": sample.scores[name]} for name in sorted(sample.scores)]
     if sample.HasField("camera"):
         row |= _camera_columns(sample.camera)
-    if sample.HasField("record"):
+    if sample.record.family or sample.record.model:
         record = sample.record
         row |= {"model_family": record.family, "model": record.model, "model_revision": record.revision}
         row |= {"model_preset": record.preset or None, "seed": record.seed}

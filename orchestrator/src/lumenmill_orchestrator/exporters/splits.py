@@ -12,6 +12,8 @@ from lumenmill.common.v1 import light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import digest_of
 
+from lumenmill_orchestrator.light_paths import kept_path_maps
+
 __all__ = ["environment_maps_of", "group_of", "main_media_of", "scene_of", "split_of"]
 
 _PERCENT_TRAIN, _PERCENT_VALIDATION = 90, 5
@@ -41,9 +43,11 @@ def group_of(sample: run_pb2.Sample) -> str:
 
 
 def environment_maps_of(sample: run_pb2.Sample) -> list[str]:
-    """Digests of the maps and background pictures in the light that was asked for and in the one that was obeyed."""
+    """Digests of the maps and background pictures in the light that was asked for, in the one that was obeyed, and in
+    every keyframe of light that moves.
+    """
     lights = [sample.light, sample.record.light]
-    return list(dict.fromkeys(sha256 for light in lights for sha256 in _maps_of(light)))
+    return list(dict.fromkeys([*(sha256 for light in lights for sha256 in _maps_of(light)), *kept_path_maps(sample)]))
 
 
 def main_media_of(sample: run_pb2.Sample) -> list[str]:

@@ -10,7 +10,7 @@ from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator.recipe import Pipeline, Recipe
 from lumenmill_orchestrator.storage import ENDED_STATES
-from lumenmill_orchestrator.walk.statements import TermsByDigest, terms_of_inputs, terms_of_offers
+from lumenmill_orchestrator.walk.statements import StatedFiles
 
 __all__ = ["ActiveRun"]
 
@@ -34,14 +34,9 @@ class ActiveRun:
     chain_ends: "dict[str, asyncio.Future[None]]" = field(default_factory=dict)
 
     @cached_property
-    def inputs(self) -> TermsByDigest:
-        """The files that the run was given as parameters, by digest, with all terms that were stated of them."""
-        return terms_of_inputs(self.recipe.parameters)
-
-    @cached_property
-    def offers(self) -> TermsByDigest:
-        """The maps that models of the mesh offer, by digest, with their terms."""
-        return terms_of_offers(self.recipe.models.values())
+    def files(self) -> StatedFiles:
+        """The files that the run was given as parameters, and those that models offer, with their terms."""
+        return StatedFiles(self.recipe.parameters, list(self.recipe.models.values()))
 
     def pipeline(self, name: str) -> Pipeline:
         """One pipeline of the recipe."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.message import Message
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.telemetry import get_logger
@@ -71,6 +72,16 @@ class ChainWalk:
         async with asyncio.TaskGroup() as group:
             for node in self._pipeline.nodes:
                 group.create_task(self._walk_node(node))
+
+    def request_of(self, node: Node, instance: int) -> Message:
+        """What an instance that has ended was asked, but for a derived seed."""
+        fan_out = node.fan_out
+        element: Any = MISSING
+        if fan_out is not None and fan_out.aligned_node is not None:
+            element = self.states.of(fan_out.aligned_node).value()[instance]
+        elif fan_out is not None:
+            element = list(fan_out.elements.evaluate(self._scope(node.expansion_requires)))[instance]
+        return node.request.build({**self._scope(node.requires), "each": element, "each_index": instance})
 
     # One node.
 

@@ -5,10 +5,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2
+from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator import metrics
+from lumenmill_orchestrator.light_paths import keep_path_maps
 from lumenmill_orchestrator.recipe import MISSING, Pipeline, Requirement, SampleRule
 from lumenmill_orchestrator.storage import CountDelta, Rows
 from lumenmill_orchestrator.storage.schema import samples
@@ -45,7 +46,9 @@ async def sample_rows(run: ActiveRun, pipeline: Pipeline, index: int, walk: Chai
             sample.group_id, sample.scene_key = _group_id(rule, scope), shown
             sample.create_time.FromMilliseconds(int(now_s * 1000))
             behind = [*rule.expansion_requires, *requires]
-            add_licences(sample, run, pipeline, rule, everything, behind)
+            paths = _light_paths(walk, behind, number) if outcome.accepted else []
+            add_licences(sample, run, pipeline, rule, everything, behind, paths)
+            keep_path_maps(sample, paths)
             parents = walk.states.parents(behind, number)
             _add_row(rows, sample, [*source_parents(pipeline, index), *parents])
     return rows
@@ -107,6 +110,19 @@ def _sample(run: ActiveRun, rule: SampleRule, scope: Mapping[str, Any], outcome:
     for field, value in [] if error is MISSING else error.ListFields():
         sample.scores[f"light_error_{field.name}"] = value
     return sample
+
+
+def _light_paths(walk: ChainWalk, behind: Iterable[Requirement], number: int) -> list[light_pb2.LightPath]:
+    """The paths of moving light in what the calls were asked whose results a sample holds."""
+    found: list[light_pb2.LightPath] = []
+    for requirement in behind:
+        node = walk.states.of(requirement.node).node
+        if all(field.message_type is not light_pb2.LightPath.DESCRIPTOR for field in node.method.request.fields):
+            continue
+        for instance in walk.states.numbers(requirement, number):
+            asked = walk.request_of(node, instance)
+            found += [value for _, value in asked.ListFields() if isinstance(value, light_pb2.LightPath)]
+    return found
 
 
 def _group_id(rule: SampleRule, scope: Mapping[str, Any]) -> str:

@@ -1,10 +1,10 @@
 """The terms of everything behind a sample: models, what their records name, and the inputs of the run."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
-from lumenmill.common.v1 import artifact_pb2, generation_pb2, model_pb2
+from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import artifacts_in, digest_of
 
@@ -23,23 +23,26 @@ def add_licences(
     rule: SampleRule,
     scope: Mapping[str, Any],
     requires: Iterable[Requirement],
+    paths: Sequence[light_pb2.LightPath],
 ) -> None:
     """Add the terms of every model on the way to a sample, of every asset that records name, and of every input.
 
-    Terms of files are those that are stated now; see `walk.statements`.
-    `scope` holds what the chain was given and the results of the nodes in `requires`, and of all that those needed.
+    Terms of files are those that are stated now; see `walk.statements`. `scope` holds what the chain was given and the
+    results of the nodes in `requires`, and of all that those needed; `paths` are those of light that moves in the
+    sample.
     """
     behind = ancestors(pipeline, [requirement.node for requirement in requires])
     found = list(_of_models(run, pipeline, behind))
     made: list[Any] = [scope["item"], *(scope.get(name) for name in sorted(behind))]
     given = _given(pipeline, rule, scope, behind)
-    statements = Statements([run.inputs, run.offers], [sample, *made, *given], (licence.subject for licence in found))
+    lights = [sample.light, sample.record.light, *paths]
+    statements = Statements(run.files, [*lights, *made, *given], (licence.subject for licence in found))
     for record in (*(record for value in made for record in _records_of(value, sample)), sample.record):
         found += statements.of_record(record)
-    for artifact in artifacts_in([sample.light, sample.record.light]):
-        found += statements.of(digest_of(artifact))
+    for artifact in artifacts_in(lights):
+        found += run.files.of(digest_of(artifact))
     for artifact in artifacts_in([*made[1:], *given]):
-        found += run.inputs.get(digest_of(artifact), ())
+        found += run.files.inputs.get(digest_of(artifact), ())
     for licence in found:
         if licence not in sample.licences:
             sample.licences.append(licence)

@@ -1,0 +1,28 @@
+"""The maps of light that moves, kept in samples.
+
+A sample's `light` and that of its record are one light each, of a path the first. The maps of all keyframes are kept
+among the parameters of the record, as `light_path_map_sha256s`.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from lumenmill.common.v1 import light_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.artifacts import artifacts_in, digest_of
+
+__all__ = ["keep_path_maps", "kept_path_maps"]
+
+_PARAMETER = "light_path_map_sha256s"
+
+
+def keep_path_maps(sample: run_pb2.Sample, paths: Sequence[light_pb2.LightPath]) -> None:
+    """Keep the digests of the environment maps and background pictures of paths; nothing where they have none."""
+    sha256s = list(dict.fromkeys(digest_of(artifact) for artifact in artifacts_in(paths)))
+    if sha256s:
+        sample.record.parameters.update({_PARAMETER: sha256s})
+
+
+def kept_path_maps(sample: run_pb2.Sample) -> Iterable[str]:
+    """The digests that were kept."""
+    kept = sample.record.parameters.fields.get(_PARAMETER)
+    return [value.string_value for value in kept.list_value.values] if kept is not None else []
