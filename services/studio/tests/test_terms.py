@@ -101,6 +101,18 @@ async def test_terms_of_the_operator_are_offered_and_recorded(own: Studio) -> No
     )
 
 
+async def test_corrected_terms_of_a_mesh_make_another_revision(own: Studio, tmp_path: Path) -> None:
+    async def described(channel: grpc.aio.Channel) -> model_pb2.Model:
+        return (await model_pb2_grpc.ModelServiceStub(channel).GetModel(model_pb2.GetModelRequest())).model
+
+    settings, revisions = settings_for(tmp_path), [(await described(own.channel)).revision]
+    for text in (STATED.replace("LicenseRef-our-own", "LicenseRef-theirs"), STATED):
+        (tmp_path / "licences.yaml").write_text(text)
+        async with running_service(studio_service(settings), settings) as channel:
+            revisions.append((await described(channel)).revision)
+    assert revisions[0] == revisions[2] != revisions[1]
+
+
 @pytest.mark.parametrize("is_inline", [True, False])
 async def test_terms_in_a_request_are_recorded(own: Studio, is_inline: bool) -> None:
     data = exr.encoded(np.full((16, 32, 3), 3.0, np.float32))

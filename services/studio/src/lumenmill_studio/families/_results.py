@@ -39,12 +39,18 @@ class Maker:
 
 
 def revision_with(meshes: Mapping[str, Artifact]) -> str:
-    """Versions of this program, of its results and of the renderer, and the operator's meshes, which words select."""
+    """Versions of this program, of its results and of the renderer, and the operator's meshes, which words select.
+
+    The terms of meshes count too: no message but the record of a picture names its meshes, so that a picture whose
+    terms were corrected is made anew rather than used again under the old ones.
+    """
     own = f"{version('lumenmill-studio')}-r{_RESULTS}+mitsuba{version('mitsuba')}"
     if not meshes:
         return own
-    named = "\n".join(f"{name} {mesh.sha256}" for name, mesh in sorted(meshes.items()))
-    return f"{own}.meshes{hashlib.sha256(named.encode()).hexdigest()[:12]}"
+    digest = hashlib.sha256()
+    for name, mesh in sorted(meshes.items()):
+        digest.update(f"{name} {mesh.sha256} ".encode() + mesh.licence.SerializeToString(deterministic=True) + b"\n")
+    return f"{own}.meshes{digest.hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)
