@@ -160,6 +160,9 @@ _RECIPES = {
     "deep and whole": "[" * 5_000 + "]" * 5_000,
     "tabs": "lumenmill: 1\n\tname: x\n",
     "code": "!!python/object/apply:os.system ['true']\n",
+    "half a surrogate pair": RECIPE.replace("model: studio", 'model: "\\ud800"'),
+    "an escaped NUL": RECIPE.replace("name: tiny", 'name: "a\\0b"'),
+    "half a surrogate pair as a key": RECIPE.replace("  caption:", '  "\\udfff":', 1),
     "a kind that is a list": RECIPE.replace("kind: image", "kind: [image]"),
     "a type that is a mapping": RECIPE.replace("type: int", "type: {int: 1}"),
     "a circle of nodes": RECIPE.replace('"${item}"', '"${caption.text}"'),
@@ -182,6 +185,12 @@ def test_recipes_that_are_none_are_told_with_their_problems(house: House, name: 
     )
     assert submitted.code.name == "INVALID_ARGUMENT"
     assert all(field.partition(":")[0] in ("recipe", "parameters.width.type") for field, _ in violations_of(submitted))
+
+
+def test_text_that_utf8_cannot_say_is_refused_as_what_it_is(house: House) -> None:
+    scene = house.stock.contents["scene"].replace(b'"default_light":{', b'"default_light":"\\ud800","x":{')
+    answer = house.relight({"light": key_light()}, scene={"inline_data": scene})
+    assert_refused(answer, "scene")
 
 
 def test_names_that_no_database_holds_are_refused(house: House) -> None:

@@ -110,10 +110,21 @@ def read_document(text: str, problems: Problems) -> Located | None:
     except _TooLargeError as error:
         problems.add_at(0, 0, "", str(error))
         return None
+    except _UnsayableError as error:
+        problems.add_at(error.line, error.column, "", "holds the character NUL, or half of a surrogate pair")
+        return None
 
 
 class _TooLargeError(Exception):
     """The document expands to more than a recipe can be."""
+
+
+class _UnsayableError(Exception):
+    """A text that neither UTF-8 nor a database can hold; escapes of YAML can write it."""
+
+    def __init__(self, line: int, column: int) -> None:
+        super().__init__()
+        self.line, self.column = line, column
 
 
 class _Locator:
@@ -130,12 +141,12 @@ class _Locator:
             return Located(dict(self._children(value, path, depth)), line, column, path)
         if isinstance(value, CommentedSeq):
             return Located(self._elements(value, path, depth), line, column, path)
-        return Located(_plain_scalar(value), line, column, path)
+        return Located(_sayable(_plain_scalar(value), line, column), line, column, path)
 
     def _children(self, mapping: CommentedMap, path: str, depth: int) -> Iterator[tuple[str, Located]]:
         for key, value in mapping.items():
             line, column = _position(mapping.lc.data.get(key) if mapping.lc.data else None)
-            name = str(key)
+            name = _sayable(str(key), line, column)
             yield name, self.locate(value, line, column, f"{path}.{name}" if path else name, depth + 1)
 
     def _elements(self, sequence: CommentedSeq, path: str, depth: int) -> list[Located]:
@@ -148,6 +159,12 @@ class _Locator:
 
 def _position(marks: list[int] | None) -> tuple[int, int]:
     return (marks[0] + 1, marks[1] + 1) if marks else (0, 0)
+
+
+def _sayable(value: Any, line: int, column: int) -> Any:
+    if isinstance(value, str) and ("\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value)):
+        raise _UnsayableError(line, column)
+    return value
 
 
 def _plain_scalar(value: Any) -> Any:

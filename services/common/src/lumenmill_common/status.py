@@ -42,7 +42,7 @@ def rich_status(
         code, message, details = error.code, error.message, _details_of(error)
     if request_id:
         details.append(_pack(error_details_pb2.RequestInfo(request_id=request_id)))
-    message = message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]} …"
+    message = _text(message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]} …")
     status = status_pb2.Status(code=code.value[0], message=message, details=details)
     return code, message, ((_DETAILS_KEY, status.SerializeToString()),)
 
@@ -55,7 +55,7 @@ def _details_of(error: LumenmillError) -> list[any_pb2.Any]:
         return [_pack(bad_request)]
     if isinstance(error, FailedPreconditionError):
         failure = error_details_pb2.PreconditionFailure()
-        failure.violations.add(type="PRECONDITION", subject=error.field, description=error.message)
+        failure.violations.add(type="PRECONDITION", subject=_text(error.field), description=_text(error.message))
         return [_pack(failure)]
     if isinstance(error, ResourceExhaustedError | UnavailableError):
         delay = duration_pb2.Duration()
@@ -65,12 +65,19 @@ def _details_of(error: LumenmillError) -> list[any_pb2.Any]:
 
 
 def _within_bounds(violations: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    told = [(field[:_MAX_PROBLEM], problem[:_MAX_PROBLEM]) for field, problem in violations[:_MAX_VIOLATIONS]]
+    told = [
+        (_text(field[:_MAX_PROBLEM]), _text(problem[:_MAX_PROBLEM])) for field, problem in violations[:_MAX_VIOLATIONS]
+    ]
     num_left = len(violations) - len(told)
     if num_left:
         field, problem = told[-1]
         told[-1] = (field, f"{problem}; and {num_left} more violations")
     return told
+
+
+def _text(text: str) -> str:
+    """The text as UTF-8 can say it: what is quoted from JSON may hold halves of surrogate pairs."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _pack(message: Message) -> any_pb2.Any:
