@@ -101,7 +101,8 @@ def gc(
     gone_database: Annotated[
         list[str] | None,
         typer.Option(
-            help="Identity of another database that referred to this store and is gone for good: unserved for two hours."
+            help="Identity of another database that referred to this store and is gone for good; two hours must have "
+            "passed since an orchestrator last served it.",
         ),
     ] = None,
     as_json: AsJson = False,
