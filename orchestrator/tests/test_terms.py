@@ -32,6 +32,20 @@ nodes:
 samples:
   image: {kind: image, media: {image: "${item.image}"}, caption: "${caption.text}"}
 """
+_PROMPTED = """\
+lumenmill: 1
+name: prompted
+source:
+  call: prompter.GeneratePromptSets
+  model: tiny
+  count: 1
+  with: {brief: {num_img_sets: 1}}
+  items: ${result.prompt_sets}
+nodes:
+  image: {call: imager.GenerateImages, model: tiny, with: {prompt: "${item.image_prompt}"}}
+samples:
+  image: {kind: image, media: {image: "${image.images[0].image}"}}
+"""
 _LIT = """\
 lumenmill: 1
 name: lit
@@ -162,9 +176,21 @@ async def test_what_a_model_states_of_itself_is_behind_its_samples_and_so_is_tha
         assert not await _is_free(house, run)
 
 
-async def test_terms_that_the_record_of_a_source_item_names_are_behind_its_samples(tmp_path: Path) -> None:
-    async with _house(tmp_path, named=lambda request: [_FORBIDDEN]) as house:
-        run = await house.run(_SOURCE)
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        _SOURCE,
+        _SOURCE.replace("${result.images}", "${result.images[*].image}").replace("item.image", "item"),
+        _PROMPTED,
+    ],
+    ids=["in the item", "left out of the item", "beside the items"],
+)
+async def test_terms_that_the_record_of_a_source_names_are_behind_its_samples(tmp_path: Path, recipe: str) -> None:
+    def named(request: Any) -> list[artifact_pb2.Licence]:
+        return [] if getattr(request, "prompt", "").startswith("a kettle number") else [_FORBIDDEN]
+
+    async with _house(tmp_path, named=named) as house:
+        run = await house.run(recipe)
         assert await _terms(house, run) == [("tiny", "CC0-1.0"), ("sky.hdr", "CC-BY-NC-4.0")]
         assert not await _is_free(house, run)
 

@@ -31,6 +31,8 @@ class ActiveRun:
     progress: dict[str, generation_pb2.Progress] = field(default_factory=dict)
     jobs: set[tuple[str, str]] = field(default_factory=set)
     """(model, request id) of every job that a service may be doing for this run."""
+    source_records: dict[tuple[str, int], list[generation_pb2.GenerationRecord]] = field(default_factory=dict)
+    """Records of a source's result that none of its items holds, by pipeline and first chain of the shard."""
     chain_ends: "dict[str, asyncio.Future[None]]" = field(default_factory=dict)
 
     @cached_property

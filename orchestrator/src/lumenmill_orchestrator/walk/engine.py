@@ -199,6 +199,7 @@ class RunEngine:
         for chain_id in ids:
             run.chain_ends.pop(chain_id, None)
         self._items.pop((run_id, pipeline_name, first), None)
+        run.source_records.pop((pipeline_name, first), None)
 
     async def _check_ends(self, run: ActiveRun, chain_ids: list[str]) -> None:
         """A chain whose end could not be stored must not pass for walked."""

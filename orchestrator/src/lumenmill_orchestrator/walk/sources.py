@@ -14,6 +14,7 @@ from lumenmill_orchestrator.walk.execution import NodeExecutor, Turn
 from lumenmill_orchestrator.walk.keys import derived_seed
 from lumenmill_orchestrator.walk.outcomes import Outcome
 from lumenmill_orchestrator.walk.recording import Place, record_computed
+from lumenmill_orchestrator.walk.terms import records_in
 
 __all__ = ["SourceExpander", "SourceFailedError", "source_chain_id"]
 
@@ -46,7 +47,10 @@ class SourceExpander:
         outcome = await self._outcome(run, pipeline, call, scope, first)
         if outcome.result is None or not outcome.accepted:
             raise SourceFailedError(f"the source of `{pipeline.name}` failed: {outcome.reason}")
-        return _items(pipeline, scope, outcome)
+        items = _items(pipeline, scope, outcome)
+        own = records_in(items)
+        run.source_records[pipeline.name, first] = [each for each in records_in(outcome.result) if each not in own]
+        return items
 
     async def _outcome(
         self, run: ActiveRun, pipeline: Pipeline, call: Node, scope: dict[str, Any], first: int

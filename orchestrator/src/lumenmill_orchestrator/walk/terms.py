@@ -13,7 +13,7 @@ from lumenmill_orchestrator.walk.active import ActiveRun
 from lumenmill_orchestrator.walk.references import given_values, rule_values
 from lumenmill_orchestrator.walk.statements import NOT_STATED, Statements
 
-__all__ = ["add_licences"]
+__all__ = ["add_licences", "records_in"]
 
 
 def add_licences(
@@ -37,7 +37,8 @@ def add_licences(
     given = _given(pipeline, rule, scope, behind)
     lights = [sample.light, sample.record.light, *paths]
     statements = Statements(run.files, [*lights, *made, *given], (licence.subject for licence in found))
-    for record in (*(record for value in made for record in _records_of(value, sample)), sample.record):
+    records = [record for value in made for record in _records_of(value, sample)]
+    for record in (*_source_records(run, pipeline, scope), *records, sample.record):
         found += statements.of_record(record)
     for artifact in artifacts_in(lights):
         found += run.files.of(digest_of(artifact))
@@ -73,17 +74,27 @@ def _of_models(run: ActiveRun, pipeline: Pipeline, behind: set[str]) -> Iterator
         yield from stated or [artifact_pb2.Licence(subject=name, spdx_id=NOT_STATED)]
 
 
+def _source_records(
+    run: ActiveRun, pipeline: Pipeline, scope: Mapping[str, Any]
+) -> list[generation_pb2.GenerationRecord]:
+    """The records of the source's result beside those in its items, of which each counts for its own chain."""
+    if pipeline.source.call is None:
+        return []
+    index = scope["chain"]["index"]
+    return run.source_records[pipeline.name, index - index % pipeline.source.shard_size]
+
+
 def _records_of(value: Any, sample: run_pb2.Sample) -> list[generation_pb2.GenerationRecord]:
     """The records in an item or a result; where one of them is the sample's own, the others are of its siblings."""
-    records = _records(value)
+    records = records_in(value)
     own = sample.HasField("record") and sample.record in records
     return [sample.record] if own else records
 
 
-def _records(value: Any) -> list[generation_pb2.GenerationRecord]:
+def records_in(value: Any) -> list[generation_pb2.GenerationRecord]:
     """The records in an item or a result, its direct parts included."""
     if isinstance(value, list):
-        return [record for element in value if element is not MISSING for record in _records(element)]
+        return [record for element in value if element is not MISSING for record in records_in(element)]
     if not isinstance(value, Message):
         return []
     found: list[generation_pb2.GenerationRecord] = []
