@@ -97,7 +97,7 @@ def command(
         (["lineage", "nobody"], 4, "nobody"),
         (["export", "nobody"], 4, "nobody"),
         (["export", "stock", "--format", "zip"], 2, "--format"),
-        (["export", "stock", "--to", "text.png"], 5, "text.png"),
+        (["export", "stock", "--to", "text.png"], 2, "text.png"),
         (["store", "get", "zz"], 4, "zz"),
         (["store", "get", "0" * 64], 4, "0" * 64),
         (["store", "get", "../../etc/passwd"], 4, "../../etc/passwd"),

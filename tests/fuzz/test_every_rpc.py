@@ -24,7 +24,7 @@ from .stock import RECIPE, Stock, result_of, tiny
 
 pytestmark = pytest.mark.timeout(1200)
 
-_NUM_EXAMPLES = int(os.environ.get("LUMENMILL_FUZZ_EXAMPLES", "200"))
+_NUM_EXAMPLES = int(os.environ.get("LUMENMILL_FUZZ_EXAMPLES", "150"))
 _SEED = int(os.environ.get("LUMENMILL_FUZZ_SEED", "0"))
 # Work that is accepted may go on for longer; what is refused must be refused by then.
 _HEAVY_TIMEOUT_S, _TIMEOUT_S, _MORE_S_PER_MIB = 1.0, 30.0, 1.0
