@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lumenmill.orchestrator.v1 import run_pb2
 from s3_server import s3_server
+from small_disk import small_disk
 
 from .fleet import MODELS, ORCHESTRATOR, Fleet, fleet
 from .recipe import LIGHTS, SAMPLES_PER_CHAIN
@@ -66,27 +66,12 @@ async def test_the_object_store_is_away_for_a_while(tmp_path: Path) -> None:
         assert all(store.stat(sha256) is not None for sha256 in stored)
 
 
-@contextlib.contextmanager
-def _small_disk(folder: Path) -> Iterator[Path]:
-    disk = folder / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("no right to mount a small disk here")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=False)
-
-
 def _make_room(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=16m", str(disk)], check=True)
 
 
 async def test_the_store_is_full_until_somebody_makes_room(tmp_path: Path) -> None:
-    with _small_disk(tmp_path) as disk, fleet(tmp_path, step_s=0.01, store=disk / "store") as mesh:
+    with small_disk(tmp_path, "64k") as disk, fleet(tmp_path, step_s=0.01, store=disk / "store") as mesh:
         await mesh.start()
         await mesh.submit("mine", LIGHTS, num_sets=_NUM_SETS)
         await asyncio.sleep(5.0)

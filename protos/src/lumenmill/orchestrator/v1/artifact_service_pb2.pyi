@@ -293,8 +293,9 @@ class CollectGarbageRequest(_message.Message):
     """Artifacts younger than this many seconds are kept, since a job may be about to refer to them. Absent means 86,400."""
     @_builtins.property
     def gone_database_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Identities of other databases that referred to this store and are gone for good: they are forgotten first. The
-        refusal of a collection names those that are known.
+        """Identities of other databases that referred to this store and are gone for good: they are forgotten, except in a dry
+        run, and refused when their orchestrators were there within the last two hours. The refusal of a collection names
+        those that are known.
         """
 
     def __init__(

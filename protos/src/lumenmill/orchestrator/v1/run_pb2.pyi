@@ -1350,7 +1350,9 @@ class ExportResult(_message.Message):
     num_samples: _builtins.int
     """Samples in it."""
     num_withheld: _builtins.int
-    """Samples withheld because scene and environment map belong to different splits."""
+    """Samples withheld because something that they share with others (scene, environment map, group, picture) belongs to
+    another split.
+    """
     num_unsuited: _builtins.int
     """Samples left out because the form has no place for their kind, such as clips in a form for images alone."""
     num_refused: _builtins.int
