@@ -108,6 +108,27 @@ async def test_a_light_that_does_not_reach_the_picture_is_not_claimed(stub: Stub
     assert result.error.direction_deg > 60 and abs(result.error.color_temperature_mired) > 150
 
 
+@pytest.mark.parametrize(
+    ("rgb", "name"), [((1.0, 0.1, 0.9), "magenta"), ((0.05, 0.9, 0.8), "teal"), ((1.0, 0.02, 0.02), "red")]
+)
+async def test_coloured_light_is_called_by_its_colour(
+    stub: Stub, store: ArtifactStore, rgb: tuple[float, float, float], name: str
+) -> None:
+    scene = sphere_scene(Lamp(-40, 30, 6500))
+    subjects = [subject_of(store, scene, Lamp(-40, 30, 6500)) for _ in range(2)]
+    color = subjects[1].known_light.sources[0].directional.color.rgb
+    color.red, color.green, color.blue = rgb
+    subjects[1].ClearField("intrinsics")
+    caption = await call_heavy(stub.Caption, request_for(subjects[1]))
+    assert name in caption.light_text
+    subjects[0].ClearField("intrinsics")
+    request = captioner_pb2.CompareLightRequest(before=subjects[0], after=subjects[1])
+    request.job.request_id = f"to-{name}"
+    change = await call_heavy(stub.CompareLight, request)
+    assert f"make the colour of the light {name}" in change.instruction.lower()
+    assert "brighter" not in change.instruction and "dimmer" not in change.instruction
+
+
 async def test_things_are_named_from_the_structure_too(stub: Stub, store: ArtifactStore) -> None:
     subject = subject_of(store, sphere_scene(Lamp(0, 20)))
     scene = scene_pb2.SceneDescription(subjects=["urn", "apple"], materials=["iron", "natural"], place="on a table")

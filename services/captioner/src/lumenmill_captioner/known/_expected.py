@@ -14,6 +14,7 @@ from lumenmill_captioner.measure import (
     color_of,
     facing,
     hardness_of_size,
+    light_color_name,
     linear_band_direction,
     rgb_of_temperature,
     shading_basis,
@@ -73,13 +74,14 @@ class ExpectedLight:
     """Known light relative to the camera of a picture.
 
     attributes: what follows from the sources; absent where they do not tell. others: the same for each weaker source.
-    map_names: names of environment maps.
+    map_names: names of environment maps. color_name: the hue of the strongest source, empty while it is some white.
     """
 
     attributes: light_pb2.LightAttributes
     text: str
     others: tuple[light_pb2.LightAttributes, ...] = ()
     map_names: tuple[str, ...] = ()
+    color_name: str = ""
     _sources: tuple[_Source, ...] = field(default=(), repr=False)
 
     def shading(self, normals: Vector) -> Vector | None:
@@ -134,7 +136,16 @@ def expected_light(light: light_pb2.Light, frame: CameraFrame, read_map: MapRead
         entry.environment_map.map.name for entry in light.sources if entry.WhichOneof("kind") == "environment_map"
     )
     others = tuple(_attributes_of(source) for source in ranked[1:])
-    return ExpectedLight(attributes, light.text, others, names, sources)
+    hue = _hue_of(ranked[0]) if ranked else ""
+    if hue:  # whatever temperature is stated, coloured light has none
+        attributes.ClearField("color_temperature_k")
+    return ExpectedLight(attributes, light.text, others, names, hue, sources)
+
+
+def _hue_of(source: _Source) -> str:
+    """The name of the colour of coloured light; empty for white and for light of unknown colour."""
+    color = color_of(source.rgb) if source.rgb is not None else None
+    return light_color_name(source.rgb) if source.rgb is not None and color is not None and not color.is_white else ""
 
 
 def _attributes_of(source: _Source) -> light_pb2.LightAttributes:

@@ -9,6 +9,7 @@ from ._measure import Evidence, Measured, expected_on_surfaces, measure, shading
 from ._motion import ClipMotion, measure_motion
 from ._surface import KeyFit, Shading, facing, fit_key, gather, lit_and_shaded_ev
 from ._swing import Swing, swing_of
+from ._tone import light_color_name
 
 __all__ = [
     "LUMINANCE",
@@ -29,6 +30,7 @@ __all__ = [
     "fit_radiance",
     "gather",
     "hardness_of_size",
+    "light_color_name",
     "light_error",
     "linear_band_direction",
     "lit_and_shaded_ev",

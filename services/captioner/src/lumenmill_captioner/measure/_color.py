@@ -13,9 +13,10 @@ _XYZ_FROM_RGB = np.array(
     [[0.4123908, 0.3575843, 0.1804808], [0.2126390, 0.7151687, 0.0721923], [0.0193308, 0.1191948, 0.9505322]]
 )
 
-# Light further than this from the black-body locus is coloured rather than warm or cool (ANSI C78.377 ends at 0.006 for
-# lamps that are sold as white; scenes are given more room).
-MAX_WHITE_DUV = 0.03
+# Light further than this from the black-body locus, or redder than any lamp, is coloured rather than warm or cool (ANSI
+# C78.377 ends at 0.006 for lamps that are sold as white; scenes are given more room).
+MAX_WHITE_DUV = 0.02
+MIN_WHITE_K = 1500.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class LightColor:
     @property
     def is_white(self) -> bool:
         """Whether a temperature describes the colour at all."""
-        return abs(self.duv) <= MAX_WHITE_DUV
+        return abs(self.duv) <= MAX_WHITE_DUV and self.temperature_k >= MIN_WHITE_K
 
 
 def _locus_uv(temperature_k: NDArray[np.float64]) -> NDArray[np.float64]:

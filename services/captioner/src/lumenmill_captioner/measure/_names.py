@@ -43,6 +43,13 @@ def color_name(lab: NDArray[np.float64]) -> str:
     return f"{_shade(lightness)}{name}"
 
 
+def light_name(lab: NDArray[np.float64]) -> str:
+    """Return the name of the colour of a light by its hue alone, since a light has no lightness: "magenta", "teal"."""
+    hue = math.degrees(math.atan2(float(lab[2]), float(lab[1]))) % 360.0
+    # Red and blue light in equal parts is called magenta; of a paint one would still say purple.
+    return "magenta" if 318.0 < hue <= 335.0 else next(name for bound, name in _HUES if hue <= bound)
+
+
 def _shade(lightness: float) -> str:
     return "dark " if lightness < 0.42 else "pale " if lightness > 0.82 else ""
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import cluster, ndimage
 
 from ._color import luminance
-from ._names import color_name
+from ._names import color_name, light_name
 
 Array = NDArray[np.float32]
 
@@ -52,6 +52,11 @@ class Dominant:
     hex: str
     name: str
     fraction: float
+
+
+def light_color_name(rgb: NDArray[np.float64]) -> str:
+    """Return the name of the colour of a light, linear Rec. 709 (3,): "magenta"."""
+    return light_name(oklab(np.asarray(rgb / max(float(np.max(rgb)), 1e-9), np.float32)[None, None])[0, 0])
 
 
 def oklab(linear: Array) -> NDArray[np.float64]:

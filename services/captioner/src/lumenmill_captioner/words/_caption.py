@@ -70,7 +70,7 @@ def _known_sentence(known: ExpectedLight, words: Words) -> str:
     if list(attributes.kinds) == [light_pb2.LIGHT_KIND_TEXT] or not attributes.kinds:
         return capitalised(f"the light: {known.text.strip().rstrip('.')}.")
     noun = source_noun(attributes.kinds, known.map_names)
-    adjectives = _adjectives(attributes, words, words.temperature)
+    adjectives = _adjectives(attributes, words, words.temperature) + ([known.color_name] if known.color_name else [])
     if attributes.kinds[0] == light_pb2.LIGHT_KIND_ENVIRONMENT_MAP:
         adjectives = [a for a in adjectives if a not in {"soft", "very soft", "diffuse"}]
     sentence = _where_sentence(adjectives, noun, attributes, words).rstrip(".")

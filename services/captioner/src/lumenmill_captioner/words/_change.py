@@ -22,10 +22,12 @@ INTENSITY_EV = 0.4
 
 @dataclass(frozen=True)
 class Side:
-    """The light of one picture: attributes, and names of its environment maps where they are known."""
+    """The light of one picture: attributes, and where they are known the names of its environment maps and of its hue,
+    which is empty for white light."""
 
     attributes: light_pb2.LightAttributes
     map_names: tuple[str, ...] = ()
+    color_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def changes_between(before: Side, after: Side, words: Words) -> Change:
     if kinds_changed:
         _replaced(before, after, parts)
     _moved(before.attributes, after.attributes, words, parts, kinds_changed)
+    _recolored(before, after, words, parts)
     _compare(before.attributes, after.attributes, words, parts)
     if kinds_changed:
         parts.attributes.append("kinds")
@@ -129,6 +132,17 @@ def _raised(
     else:
         parts.instruction.append(f"lower {noun} to {new}")
         parts.statement.append(f"{noun} stands lower, at {new}")
+
+
+def _recolored(before: Side, after: Side, words: Words, parts: _Parts) -> None:
+    """Coloured light that becomes white, another colour, or the other way round; shades of white have degrees."""
+    if before.color_name == after.color_name:
+        return
+    white = words.temperature(after.attributes.color_temperature_k) if after.attributes.color_temperature_k else "white"
+    color = after.color_name or white
+    parts.instruction.append(f"make {'its colour' if parts.instruction else 'the colour of the light'} {color}")
+    parts.statement.append(f"{'its colour' if parts.statement else 'the colour of the light'} is now {color}")
+    parts.attributes.append("color_temperature_k")
 
 
 def _both(before: light_pb2.LightAttributes, after: light_pb2.LightAttributes, name: AttributeName) -> bool:

@@ -184,11 +184,15 @@ def _path_sentence(
         rest = changes_between(_without_direction(first), _without_direction(last), words)
         moves = _swing_sentence("The key light", swing, words)
         return f"{moves} By the end {rest.text[:1].lower()}{rest.text[1:]}" if rest.attributes else moves
-    change = changes_between(Side(first.attributes, first.map_names), Side(last.attributes, last.map_names), words)
+    change = changes_between(_side(first), _side(last), words)
     if not change.attributes:
         return "The light changes little over the clip."
     how = "cross-fades" if interpolation == light_pb2.LIGHT_INTERPOLATION_BLEND else "changes"
     return capitalised(f"over the clip the light {how}: by its end {change.text[:1].lower()}{change.text[1:]}")
+
+
+def _side(light: ExpectedLight) -> Side:
+    return Side(light.attributes, light.map_names, light.color_name)
 
 
 def _without_direction(light: ExpectedLight) -> Side:
@@ -196,7 +200,7 @@ def _without_direction(light: ExpectedLight) -> Side:
     attributes.CopyFrom(light.attributes)
     attributes.ClearField("azimuth_deg")
     attributes.ClearField("elevation_deg")
-    return Side(attributes, light.map_names)
+    return Side(attributes, light.map_names, light.color_name)
 
 
 def _trend_sentence(samples: list[captioner_pb2.LightSample]) -> str:

@@ -39,7 +39,7 @@ from ._subject import SubjectReader, is_clip
 from ._told import light_to_tell
 
 _FAMILY = "photometric"
-_REVISION = "1.3.0"
+_REVISION = "1.4.0"
 # Fields that are compared as measured even where light is known: a renderer's or camera's exposure is part of them.
 _MEASURED_FIELDS: tuple[AttributeName, ...] = ("intensity_ev", "contrast_ev")
 _KNOWN_FIELDS: tuple[AttributeName, ...] = ("azimuth_deg", "elevation_deg", "hardness", "color_temperature_k")
@@ -226,12 +226,15 @@ def _comparable(measured: list[Measured], known: list[ExpectedLight | None]) -> 
         for name in _MEASURED_FIELDS + (() if first and second else _KNOWN_FIELDS):
             if entry.proto.attributes.HasField(name) and methods[0].get(name) == methods[1].get(name):
                 setattr(attributes, name, getattr(entry.proto.attributes, name))
+        # Whoever follows an instruction sees the pictures as they are shown, each with an exposure of its own.
+        attributes.intensity_ev = entry.shown_brightness_ev
         if first and second and light:
             for name in _KNOWN_FIELDS:
                 if light.attributes.HasField(name):
                     setattr(attributes, name, getattr(light.attributes, name))
             attributes.kinds.extend(light.attributes.kinds)
-        sides.append(Side(attributes, light.map_names if light else ()))
+        both_known = first is not None and second is not None and light is not None
+        sides.append(Side(attributes, *((light.map_names, light.color_name) if both_known and light else ())))
     return sides[0], sides[1]
 
 

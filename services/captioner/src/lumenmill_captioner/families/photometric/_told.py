@@ -6,7 +6,7 @@ from lumenmill_captioner.measure import Measured, angle_between_deg, mired
 # Where direction and colour were measured on known surfaces, the error of either is a fraction of these.
 _OTHER_WAY_DEG, _TURNED_DEG = 90.0, 45.0
 _OTHER_COLOR_MIRED, _TURNED_COLOR_MIRED = 150.0, 80.0
-_SURE_ENOUGH = 0.5
+_SURE_ENOUGH = 0.3
 
 
 def light_to_tell(measured: Measured, known: ExpectedLight | None) -> ExpectedLight | None:
