@@ -1,15 +1,34 @@
 """Facts of uploaded images, read from their headers alone."""
 
+import re
 from pathlib import Path
 
 from lumenmill.common.v1 import artifact_pb2
+from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.telemetry import get_logger
 from PIL import Image
 
-__all__ = ["image_facts"]
+__all__ = ["check_media_type", "image_facts"]
 
 _FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+_MAGIC = {"image/jpeg": re.compile(rb"\xff\xd8\xff"), "image/png": re.compile(rb"\x89PNG\r\n\x1a\n")}
+_MAGIC["image/webp"] = re.compile(rb"RIFF....WEBP", re.DOTALL)
 _log = get_logger(__name__)
+
+
+def check_media_type(path: Path, media_type: str, field: str) -> None:
+    """A picture is what it is called, so that its name in a dataset tells how to read it.
+
+    Raises:
+        InvalidArgumentError: the bytes are those of another kind of picture; names `field`.
+    """
+    if media_type not in _FORMATS:
+        return
+    with path.open("rb") as file:
+        start = file.read(16)
+    found = next((kind for kind, magic in _MAGIC.items() if magic.match(start)), media_type)
+    if found != media_type:
+        raise InvalidArgumentError(field, f"says {media_type}, but the bytes are {found}; rename the file to match")
 
 
 def image_facts(path: Path, media_type: str) -> artifact_pb2.ImageFacts | None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 from lumenmill_common.artifacts import extension_of
-from lumenmill_common.errors import NotFoundError
+from lumenmill_common.errors import InvalidArgumentError, NotFoundError
 
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._output import notes, print_json, print_table, print_text, to_dict
@@ -51,9 +51,12 @@ def get(
     Example: lumenmill store get 3f8a11 --out kettle.png
     """
     with context.obj.client() as client:
-        artifact = next((found for found in client.artifacts() if found.sha256.startswith(sha256)), None)
-        if artifact is None:
+        matching = {found.sha256: found for found in client.artifacts() if found.sha256.startswith(sha256)}
+        if not matching:
             raise NotFoundError(f"no artifact {sha256} in the store")
+        if len(matching) > 1:
+            raise InvalidArgumentError("SHA256", f"{len(matching)} artifacts begin with {sha256}; give more digits")
+        (artifact,) = matching.values()
         path = out or Path(artifact.sha256 + extension_of(artifact.media_type))
         print_text(str(client.download(artifact, path)))
 

@@ -16,7 +16,7 @@ from lumenmill_common.artifacts import ArtifactStore, extension_of
 from lumenmill_common.errors import InvalidArgumentError, NotFoundError, OutOfRangeError
 
 from lumenmill_orchestrator.collector import DEFAULT_MIN_AGE_S, GarbageCollector
-from lumenmill_orchestrator.media_facts import image_facts
+from lumenmill_orchestrator.media_facts import check_media_type, image_facts
 
 __all__ = ["ArtifactServicer"]
 
@@ -67,6 +67,7 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
     def _keep(self, path: Path, header: artifact_service_pb2.UploadHeader) -> artifact_pb2.Artifact:
         if path.stat().st_size == 0:
             raise InvalidArgumentError("chunk", "the file is empty")
+        check_media_type(path, header.media_type, "header.media_type")
         facts = image_facts(path, header.media_type)
         artifact = self._store.put_file(path, header.media_type, name=header.name, image=facts)
         if header.HasField("licence"):
