@@ -61,6 +61,11 @@ def test_several_problems_are_told_at_once() -> None:
     assert len(_problems(text)) >= 2
 
 
+def test_a_misspelt_call_is_told_once() -> None:
+    found = _problems(SMALL.replace("imager.GenerateImages", "imager.GenerateImage"))
+    assert len(found) == 1 and "did you mean `imager.GenerateImages`?" in found[0], found
+
+
 def test_wrong_parameters_do_not_hide_what_is_wrong_with_the_graph() -> None:
     found = _problems(SMALL.replace("light: ${item.light}", "lihgt: ${item.light}"), {"num_sets": -1})
     assert any("must be at least 0" in problem for problem in found) and any(

@@ -59,6 +59,8 @@ class Problems:
 
     file: str
     found: list[run_pb2.RecipeProblem] = field(default_factory=list)
+    unknowable: set[str] = field(default_factory=set)
+    """Names whose type is unknown because of a problem that was told already; what refers to them is not told too."""
 
     def add(self, where: Located, message: str) -> None:
         """Note one problem at the position of a value."""

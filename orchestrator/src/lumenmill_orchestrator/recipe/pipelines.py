@@ -164,6 +164,7 @@ class PipelineCompiler:
             method = heavy_methods().get(str(call.value)) if call is not None else None
             self._node_names.add(name)
             if method is None:
+                self._problems.unknowable.add(name)  # told where it stands, once
                 continue
             result = message_type(method.result)
             if body.get("for_each") is not None:

@@ -53,6 +53,11 @@ class MessageBuilder:
         return message
 
 
+def _root_of(path: str) -> str:
+    """The name that a path begins with."""
+    return re.split(r"[.\[]", path.strip(), maxsplit=1)[0]
+
+
 class RequestCompiler:
     """Compiles `with:` mappings against message types, noting every problem at its position."""
 
@@ -65,7 +70,8 @@ class RequestCompiler:
         try:
             return parse_reference(path, self._types)
         except ReferenceProblem as problem:
-            self._problems.add(where, str(problem))
+            if _root_of(path) not in self._problems.unknowable:
+                self._problems.add(where, str(problem))
             return None
 
     def message(
