@@ -6,6 +6,7 @@ LUMENMILL_FUZZ_EXAMPLES is the number of requests to each RPC; LUMENMILL_FUZZ_SE
 import os
 from random import Random
 
+import grpc
 import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
@@ -28,6 +29,7 @@ _NUM_EXAMPLES = int(os.environ.get("LUMENMILL_FUZZ_EXAMPLES", "150"))
 _SEED = int(os.environ.get("LUMENMILL_FUZZ_SEED", "0"))
 # Work that is accepted may go on for longer; what is refused must be refused by then.
 _HEAVY_TIMEOUT_S, _TIMEOUT_S, _MORE_S_PER_MIB = 1.0, 30.0, 1.0
+_PATIENT_S = 15.0
 
 _CHOICES = st.one_of(st.randoms(use_true_random=False), st.integers(min_value=0, max_value=(1 << 64) - 1).map(Random))
 
@@ -61,7 +63,11 @@ def test_requests_are_refused_by_the_field_or_obeyed(processes: Mesh, stock: Sto
         requests = Maker(stock, choices).requests(rpc)
         size_mib = sum(request.ByteSize() for request in requests) / (1 << 20)
         timeout_s = (_HEAVY_TIMEOUT_S if rpc.is_heavy else _TIMEOUT_S) + _MORE_S_PER_MIB * size_mib
-        assert_right(rpc, requests, ask(process, rpc, requests, timeout_s), process)
+        answer = ask(process, rpc, requests, timeout_s)
+        if answer.code is grpc.StatusCode.DEADLINE_EXCEEDED and not answer.responses:
+            # Work that was accepted before may keep a busy machine from telling so in time; a dead stream stays silent.
+            answer = ask(process, rpc, requests, _PATIENT_S)
+        assert_right(rpc, requests, answer, process)
 
     check()
 

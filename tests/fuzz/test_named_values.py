@@ -6,6 +6,7 @@ import pytest
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2, run_pb2
 from lumenmill.prompter.v1 import prompter_pb2
+from lumenmill.video.v1 import video_pb2
 
 from .answers import violations_of
 from .house import House, assert_refused, assert_shows_something, with_id
@@ -191,6 +192,9 @@ def test_text_that_utf8_cannot_say_is_refused_as_what_it_is(house: House) -> Non
     scene = house.stock.contents["scene"].replace(b'"default_light":{', b'"default_light":"\\ud800","x":{')
     answer = house.relight({"light": key_light()}, scene={"inline_data": scene})
     assert_refused(answer, "scene")
+    frames = house.stock.contents["frames"].replace(b'"light": {', b'"light": {"\\ud800": 1, ')
+    films = video_pb2.DecomposeVideoRequest(scene=house.stock.artifacts["scene"], frames={"inline_data": frames})
+    assert_refused(house.call("studio", "VideoService.DecomposeVideo", with_id(films)), "frames")
 
 
 def test_names_that_no_database_holds_are_refused(house: House) -> None:

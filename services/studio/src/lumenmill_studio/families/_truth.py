@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 from google.protobuf import json_format
@@ -14,6 +13,7 @@ from lumenmill_common.interceptors import check_bounds
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lumenmill_studio.families._limits import MAX_NUM_FRAMES
+from lumenmill_studio.media.json_text import parsed
 from lumenmill_studio.render.camera import Pose
 
 __all__ = ["FrameTruth", "read_truths"]
@@ -97,7 +97,7 @@ def read_truths(store: ArtifactStore, artifact: Artifact, scene_sha256: str) -> 
     if len(lines) > MAX_NUM_FRAMES:
         raise InvalidArgumentError("frames", f"has {len(lines)} frames; at most {MAX_NUM_FRAMES}")
     try:
-        truths = [FrameTruth.model_validate(json.loads(line)) for line in lines]
+        truths = [FrameTruth.model_validate(parsed(line)) for line in lines]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -21,6 +21,7 @@ from lumenmill_common.errors import InvalidArgumentError
 from numpy.typing import NDArray
 
 from lumenmill_studio.media import exr
+from lumenmill_studio.media.json_text import parsed
 
 Image = NDArray[np.float32]
 
@@ -91,7 +92,7 @@ def unpacked(data: bytes, scene_sha256: str, field: str = "light_basis") -> dict
                 raise ValueError(f"has more than {_MAX_ENTRIES} pictures")
             if sum(info.file_size for info in archive.infolist()) > MAX_BASIS_BYTES:
                 raise ValueError(f"unpacks to more than {MAX_BASIS_BYTES} bytes")
-            index = json.loads(_read(archive, "index.json", _MAX_INDEX_BYTES))
+            index = parsed(_read(archive, "index.json", _MAX_INDEX_BYTES))
             if index.get("format") != _FORMAT or index.get("version") != _VERSION:
                 raise ValueError("not version 1")
             if index["scene_sha256"] != scene_sha256:

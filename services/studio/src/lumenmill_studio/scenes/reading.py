@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from lumenmill_common.errors import InvalidArgumentError
 
+from lumenmill_studio.media.json_text import parsed
 from lumenmill_studio.scenes.checks import check_scene
 from lumenmill_studio.scenes.spec import FORMAT, VERSION, ObjectSpec, ReferenceCamera, SceneSpec
 
@@ -18,7 +17,7 @@ def scene_from_json(data: bytes, field_name: str = "scene") -> SceneSpec:
             ``field_name``.
     """
     try:
-        document = json.loads(data)
+        document = parsed(data)
         if document.pop("format") != FORMAT or document.pop("version") != VERSION:
             raise ValueError("not a scene of version 1")
         camera = ReferenceCamera(**document.pop("camera"))
