@@ -78,8 +78,9 @@ async def rpcs_of(channel: grpc.aio.Channel, metadata: dict[str, str]) -> list[s
 
 async def status_of(channel: grpc.aio.Channel, path: str, metadata: dict[str, str]) -> grpc.StatusCode:
     """The status of any RPC, asked with an empty message; OK as soon as it answers with anything."""
-    call = channel.stream_stream(path, request_serializer=bytes, response_deserializer=bytes)(
-        iter([b""]), timeout=10, metadata=list(metadata.items())
+    # One message and many answers fit every shape of call on the wire.
+    call = channel.unary_stream(path, request_serializer=bytes, response_deserializer=bytes)(
+        b"", timeout=10, metadata=list(metadata.items())
     )
     try:
         answered = await call.read() is not grpc.aio.EOF

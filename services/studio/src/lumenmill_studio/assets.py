@@ -151,12 +151,23 @@ def _read_mesh(path: Path) -> Mesh:
         raise ValueError(f"has more than {_MAX_MESH_BYTES} bytes")
     if path.suffix.lower() == ".glb":
         return _read_glb(path)
-    shape: Any = mi.load_dict({"type": path.suffix.lower().lstrip("."), "filename": str(path)})
+    if path.suffix.lower() == ".ply":
+        return _read_ply(path)
+    shape: Any = mi.load_dict({"type": "obj", "filename": str(path)})
     values = mi.traverse(shape)
     vertices = np.array(values["vertex_positions"], np.float64).reshape(-1, 3)
     faces = np.array(values["faces"], np.uint32).reshape(-1, 3)
     coordinates = np.array(values["vertex_texcoords"], np.float64).reshape(-1, 2)
     return _checked(vertices, faces, coordinates if len(coordinates) == len(vertices) else vertices[:, :2])
+
+
+def _read_ply(path: Path) -> Mesh:
+    """The triangles of a PLY file. Mitsuba's own reader follows numbers of vertices that are not there."""
+    whole: Any = trimesh.load_mesh(io.BytesIO(path.read_bytes()), file_type="ply", process=False)
+    vertices = np.asarray(whole.vertices, np.float64)
+    coordinates = getattr(whole.visual, "uv", None)
+    uv = vertices[:, :2] if coordinates is None else np.asarray(coordinates, np.float64)
+    return _checked(vertices, np.asarray(whole.faces, np.int64), uv if len(uv) == len(vertices) else vertices[:, :2])
 
 
 def _read_glb(path: Path) -> Mesh:
