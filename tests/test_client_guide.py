@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "client.md").read_text(), re.DOTALL)
@@ -15,7 +16,8 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "client.md").read
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_an_example_of_the_guide_runs(number: int, home: Path, photo: Path, tmp_path: Path) -> None:
-    shutil.copy(photo, tmp_path / "photo.jpg")
+    with Image.open(photo) as image:
+        image.save(tmp_path / "photo.jpg")
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     environment = os.environ | {"LUMENMILL_HOME": str(home)}
     example = subprocess.run(

@@ -36,6 +36,7 @@ from lumenmill_studio.render.tracer import (
     built_scene,
     grouped_scene,
     guides,
+    numbered_scene,
     trace,
 )
 from lumenmill_studio.render.variant import is_scalar
@@ -121,6 +122,7 @@ class Engine:
         self._stages: OrderedDict[bytes, Stage] = OrderedDict()
         self._scene = lru_cache(maxsize=_NUM_SCENES)(self._new_scene)
         self._grouped = lru_cache(maxsize=_NUM_SCENES)(self._new_grouped)
+        self._numbered = lru_cache(maxsize=_NUM_SCENES)(self._new_numbered)
         self._guides = lru_cache(maxsize=_NUM_BUFFERS)(self._new_guides)
         self._buffers = lru_cache(maxsize=_NUM_BUFFERS)(self._new_buffers)
         self.pictures = PictureCache(_CACHE_BYTES)
@@ -151,6 +153,7 @@ class Engine:
         self._stages.popitem(last=False)
         self._scene.cache_clear()
         self._grouped.cache_clear()
+        self._numbered.cache_clear()
         gc.collect()
 
     def buffers(self, spec_json: bytes, view: View) -> Buffers:
@@ -277,6 +280,9 @@ class Engine:
         panels = [_panel_back(stage.spec, aspect) for _, aspect in backgrounds]
         return grouped_scene([*(surface.shape for surface in stage.surfaces(open_set)), *panels])
 
+    def _new_numbered(self, spec_json: bytes, open_set: bool) -> Any:
+        return numbered_scene(self._stage(spec_json).surfaces(open_set))
+
     def _new_guides(self, spec_json: bytes, view: View) -> Guides:
         seed = int.from_bytes(hashlib.sha256(view.scene_sha256.encode()).digest()[:4])
         grouped = self._grouped(spec_json, view.open_set, ())
@@ -284,10 +290,8 @@ class Engine:
 
     def _new_buffers(self, spec_json: bytes, view: View) -> Buffers:
         surfaces = self._stage(spec_json).surfaces(view.open_set)
-        scene = self._scene(spec_json, view.open_set, (), (), _Purpose.PICTURE)
-        grouped = self._grouped(spec_json, view.open_set, ())
         albedo = self._guides(spec_json, view).albedo
-        return buffers(scene, grouped, surfaces, view.pose, view.size_px, albedo)
+        return buffers(self._numbered(spec_json, view.open_set), surfaces, view.pose, view.size_px, albedo)
 
 
 def _panel_place(spec: SceneSpec) -> tuple[float, float]:

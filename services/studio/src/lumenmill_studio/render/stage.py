@@ -27,10 +27,11 @@ AssetParts = Callable[[ObjectSpec], tuple[Part, ...]]
 @dataclass(frozen=True)
 class Surface:
     """One mesh on the stage: its shape with real material, a white Lambertian stand-in (black for glass, which has no
-    diffuse light), and its labels."""
+    diffuse light), a new shape under a Lambertian coat of a given reflectance, and its labels."""
 
     shape: Any
     stand_in: Callable[[], Any]
+    coated: Callable[[float], Any]
     instance: int
     role: str
     roughness: float
@@ -60,7 +61,8 @@ def _surfaces(item: ObjectSpec, asset_parts: AssetParts) -> list[Surface]:
         surfaces.append(
             Surface(
                 shape=_shape(mesh, _bsdf(material, texture), colors),
-                stand_in=cache(partial(_stand_in, mesh, material)),
+                stand_in=cache(partial(_coated, mesh, 0.0 if material.transmittance is not None else 1.0)),
+                coated=partial(_coated, mesh),
                 instance=item.instance,
                 role=item.role,
                 roughness=material.roughness,
@@ -140,9 +142,9 @@ def _bsdf(material: Material, texture: dict[str, Any]) -> dict[str, Any]:
     return {"type": "twosided", "material": principled}
 
 
-def _stand_in(mesh: Mesh, material: Material) -> Any:
-    reflectance = {"type": "rgb", "value": 0.0 if material.transmittance is not None else 1.0}
-    return _shape(mesh, {"type": "twosided", "material": {"type": "diffuse", "reflectance": reflectance}}, None)
+def _coated(mesh: Mesh, reflectance: float) -> Any:
+    diffuse = {"type": "diffuse", "reflectance": {"type": "rgb", "value": reflectance}}
+    return _shape(mesh, {"type": "twosided", "material": diffuse}, None)
 
 
 def _shape(mesh: Mesh, bsdf: dict[str, Any], colors_v3: Array | None) -> Any:

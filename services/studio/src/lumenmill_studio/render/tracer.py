@@ -116,27 +116,25 @@ def guides(grouped: Any, pose: Pose, size_px: tuple[int, int], guide_spp: int, s
     )
 
 
-def buffers(
-    scene: Any, grouped: Any, surfaces: Sequence[Surface], pose: Pose, size_px: tuple[int, int], albedo: Image
-) -> Buffers:
-    """The geometry buffers of a view: on a scene that holds the surfaces' shapes and nothing else, and on the same
-    shapes grouped. ``albedo`` is that of the view's guides."""
+def numbered_scene(surfaces: Sequence[Surface]) -> Any:
+    """A grouped scene in which the albedo of each surface tells its number, for :func:`buffers`."""
+    return grouped_scene([surface.coated((number + 1) / len(surfaces)) for number, surface in enumerate(surfaces)])
+
+
+def buffers(numbered: Any, surfaces: Sequence[Surface], pose: Pose, size_px: tuple[int, int], albedo: Image) -> Buffers:
+    """The geometry buffers of a view, on the surfaces' numbered scene. ``albedo`` is that of the view's guides."""
     center = {"type": "stratified", "sample_count": 1, "jitter": False}
-    sharp = aov(grouped, pose, size_px, "position:position,normal:sh_normal", center, 1, 0)
-    index = np.round(aov(scene, pose, size_px, "index:shape_index", center, 1, 0)[..., 0]).astype(int)
-    seen = index > 0
+    sharp = aov(numbered, pose, size_px, "position:position,normal:sh_normal,number:albedo", center, 1, 0)
+    number = np.round(sharp[..., 6] * len(surfaces)).astype(int)
+    seen = number > 0
     axes = pose.axes()
     offset = sharp[..., 0:3] - pose.position
     world = sharp[..., 3:6]
     world = np.where((world * offset).sum(-1, keepdims=True) > 0, -world, world)
     normals = np.where(seen[..., None], world @ axes.T, 0)
 
-    ids = _shape_ids(surfaces)
-
     def labels(values: list[float]) -> Image:
-        table = np.zeros(max(index.max(), *ids) + 1, np.float32)
-        table[ids] = values
-        return np.asarray(table[index][..., None])
+        return np.asarray(np.array([0, *values], np.float32)[number][..., None])
 
     return Buffers(
         albedo=albedo,
@@ -158,17 +156,6 @@ def _keep_kernels(scene: Any) -> None:
             if name.endswith("to_world") and "shape" not in name:
                 parameters.set_dirty(name)
         parameters.update()
-
-
-def _shape_ids(surfaces: Sequence[Surface]) -> list[int]:
-    """What the shape-index channel says of each surface: its rank in scalar variants, its registry number in others."""
-    if is_scalar():
-        return list(range(1, len(surfaces) + 1))
-
-    def index_of(shape: Any) -> Any:
-        return dr.reinterpret_array(mi.UInt32, mi.ShapePtr(shape))
-
-    return [int(index_of(surface.shape)[0]) for surface in surfaces]
 
 
 def aov(
