@@ -103,10 +103,13 @@ class JobContext:
         try:
             yield
         finally:
-            duration_s = time.monotonic() - started_s
-            JOB_STAGE_DURATION.labels(self._queue, name).observe(duration_s)
-            known = next((entry for entry in self.stage_times if entry.stage == name), None)
-            if known is None:
-                self.stage_times.append(StageTime(stage=name, duration_s=duration_s))
-            else:
-                known.duration_s += duration_s
+            self.add_stage_time(name, time.monotonic() - started_s)
+
+    def add_stage_time(self, name: str, duration_s: float) -> None:
+        """Adds seconds to a stage that somebody else measured."""
+        JOB_STAGE_DURATION.labels(self._queue, name).observe(duration_s)
+        known = next((entry for entry in self.stage_times if entry.stage == name), None)
+        if known is None:
+            self.stage_times.append(StageTime(stage=name, duration_s=duration_s))
+        else:
+            known.duration_s += duration_s

@@ -10,7 +10,7 @@ from lumenmill.common.v1.generation_pb2 import JobOptions
 from lumenmill_common._job import JobContext
 from lumenmill_common.errors import InternalError, LumenmillError
 
-__all__ = ["BatchWork", "HeavyRequest", "Work", "outcomes_of"]
+__all__ = ["BatchWork", "HeavyRequest", "Later", "Outcome", "Work", "outcomes_of"]
 
 
 class HeavyRequest(Protocol):
@@ -19,6 +19,18 @@ class HeavyRequest(Protocol):
     @property
     def job(self) -> JobOptions:
         """Identity and priority."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """The rest of a job that needs the device no more: encoding, uploading. `run` blocks in another thread and returns
+    the result message, while the worker goes on with the next batch."""
+
+    run: Callable[[], Message]
+
+
+# What became of one job of a batch.
+Outcome = Message | Later | LumenmillError
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,9 @@ class BatchWork:
 
     key: Hashable
     payload: Any
-    run_batch: Callable[[Sequence[Any], Sequence[JobContext]], Sequence[Message | LumenmillError]]
+    run_batch: Callable[[Sequence[Any], Sequence[JobContext]], Sequence[Outcome]]
+    estimate_s: float | None = None
+    """Seconds that this work takes by itself, where the family can tell: a deadline that is nearer is refused at once."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +60,10 @@ class Work:
 
 
 def outcomes_of(
-    run_batch: Callable[[Sequence[Any], Sequence[JobContext]], Sequence[Message | LumenmillError]],
+    run_batch: Callable[[Sequence[Any], Sequence[JobContext]], Sequence[Outcome]],
     payloads: list[Any],
     contexts: list[JobContext],
-) -> Sequence[Message | BaseException]:
+) -> Sequence[Message | Later | BaseException]:
     """One result or error for each of the payloads, in order; an error of the batch is that of each."""
     try:
         contexts[0].check_cancelled()

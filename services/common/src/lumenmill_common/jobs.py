@@ -22,10 +22,11 @@ from lumenmill.common.v1.model_pb2 import Model
 from lumenmill_common._inline import with_inline_media
 from lumenmill_common._job import Job, JobContext
 from lumenmill_common._kept import KeptResults
-from lumenmill_common._work import BatchWork, HeavyRequest, Work, outcomes_of
+from lumenmill_common._work import BatchWork, HeavyRequest, Later, Work, outcomes_of
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.errors import (
     CancelledError,
+    DeadlineExceededError,
     FailedPreconditionError,
     InternalError,
     InvalidArgumentError,
@@ -42,7 +43,7 @@ from lumenmill_common.telemetry import (
     JOBS_RUNNING,
 )
 
-__all__ = ["BatchWork", "HeavyRequest", "JobContext", "JobQueue", "Work", "jobs_from"]
+__all__ = ["BatchWork", "HeavyRequest", "JobContext", "JobQueue", "Later", "Work", "jobs_from"]
 
 ResponseT = TypeVar("ResponseT", bound=Message)
 
@@ -52,7 +53,10 @@ _MAX_FINISHED = 4096
 _LAST_STEP_S = 10.0
 
 
-_Worked = tuple[list[tuple[Job, Message]], list[tuple[Job, Message | BaseException]], float]
+# Jobs whose rest may wait for the finisher, for each worker: more would pile up what the device made.
+_MAX_LATER = 2
+
+_Worked = tuple[list[tuple[Job, Message]], list[tuple[Job, Message | Later | BaseException]], float]
 
 
 class JobQueue:
@@ -83,7 +87,10 @@ class JobQueue:
         self._mean_duration_s: float | None = None
         self._draining = False
         self._workers = [ThreadPoolExecutor(1, thread_name_prefix=f"{name}-worker") for _ in range(num_workers)]
+        self._finisher = ThreadPoolExecutor(num_workers, thread_name_prefix=f"{name}-finisher")
+        self._room_for_later = asyncio.Semaphore(_MAX_LATER * num_workers)
         self._dispatchers: list[asyncio.Task[None]] = []
+        self._finishing: set[asyncio.Task[None]] = set()
 
     # For servers.
 
@@ -111,10 +118,11 @@ class JobQueue:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_STEP_S):
                 await self._until_idle()
-        for dispatcher in self._dispatchers:
-            dispatcher.cancel()
-        await asyncio.gather(*self._dispatchers, return_exceptions=True)
-        for worker in self._workers:
+        tasks = [*self._dispatchers, *self._finishing]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for worker in (*self._workers, self._finisher):
             worker.shutdown(wait=False, cancel_futures=True)
 
     def cancel(self, request_id: str) -> bool:
@@ -127,19 +135,25 @@ class JobQueue:
     # For servicers.
 
     async def respond(
-        self, request: HeavyRequest, response_type: type[ResponseT], work: Work | BatchWork
+        self,
+        request: HeavyRequest,
+        response_type: type[ResponseT],
+        work: Work | BatchWork,
+        deadline_s: float | None = None,
     ) -> AsyncIterator[ResponseT]:
         """The whole answer to a heavy request: queued and progress events, then the result.
 
-        `response_type` has the oneof `event` of `queued`, `progress` and `result`.
+        `response_type` has the oneof `event` of `queued`, `progress` and `result`. `deadline_s` is the time that the
+        caller has left.
 
         Raises:
             InvalidArgumentError: the request id is known with another request.
             ResourceExhaustedError: the queue is full.
             UnavailableError: the service is shutting down.
+            DeadlineExceededError: the work would not be done in time; says how long it takes.
             LumenmillError: whatever the work raised.
         """
-        job = self._attach(request, response_type, work)
+        job = self._attach(request, response_type, work.as_batch() if isinstance(work, Work) else work, deadline_s)
         try:
             async for event in self._events(job):
                 told = await self._as_asked(event, job, request.job)
@@ -154,7 +168,9 @@ class JobQueue:
             raise FailedPreconditionError("this service has no store to read media from", "job.inline_results")
         return await asyncio.to_thread(with_inline_media, event, self._store)
 
-    def _attach(self, request: HeavyRequest, response_type: type[Message], work: Work | BatchWork) -> Job:
+    def _attach(
+        self, request: HeavyRequest, response_type: type[Message], work: BatchWork, deadline_s: float | None
+    ) -> Job:
         self._forget_old()
         options, message = request.job, cast(Message, request)
         key = f"{message.DESCRIPTOR.full_name}:{options.request_id}"
@@ -163,6 +179,7 @@ class JobQueue:
         if job is None or job.cancelled.is_set():
             result_type = _result_type(response_type)
             job = Job(key, message.DESCRIPTOR.name, fingerprint, options.request_id, options.priority, result_type)
+            self._refuse_hopeless(work, deadline_s)
             self._enqueue(job, work)
         elif job.fingerprint != fingerprint:
             raise InvalidArgumentError("job.request_id", "is in use for another request; choose a new id")
@@ -174,14 +191,21 @@ class JobQueue:
             job.grace_timer = None
         return job
 
-    def _enqueue(self, job: Job, work: Work | BatchWork) -> None:
+    def _refuse_hopeless(self, work: BatchWork, deadline_s: float | None) -> None:
+        if work.estimate_s is None or deadline_s is None:
+            return
+        needed_s = work.estimate_s + (self._wait_estimate_s(len(self._waiting) - 1) or 0.0)
+        if needed_s > deadline_s:
+            raise DeadlineExceededError(f"takes about {needed_s:.1f} s, and the deadline is in {deadline_s:.1f} s")
+
+    def _enqueue(self, job: Job, work: BatchWork) -> None:
         if self._draining:
             raise UnavailableError("the service is shutting down")
         if len(self._waiting) >= self.max_queue_length:
             delay_s = min(max(self._wait_estimate_s(0) or 1.0, 1.0), 60.0)
             raise ResourceExhaustedError(f"{self.max_queue_length} jobs are waiting already", retry_delay_s=delay_s)
         self._jobs[job.key] = job
-        self._waiting.append((job, work.as_batch() if isinstance(work, Work) else work))
+        self._waiting.append((job, work))
         self._waiting.sort(key=lambda entry: -entry[0].priority)  # stable: first in, first out within a priority
         self._tell_positions()
         self._work_arrived.set()
@@ -247,16 +271,46 @@ class JobQueue:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # panics of native libraries are no Exceptions; none may end the dispatcher
-            bug = InternalError(f"{type(error).__name__}: {error}")
-            bug.__cause__ = error
-            found, made, duration_s = [], [(job, bug) for job in jobs], 0.0
+            found, made, duration_s = [], [(job, _bug(error)) for job in jobs], 0.0
         finally:
             JOBS_RUNNING.labels(self.name).dec(len(jobs))
         for job, result in found:
             JOBS_REATTACHED.labels(self.name).inc()
             self._finish(job, result=result)
         for job, outcome in made:
-            self._account(job, outcome, duration_s)
+            if isinstance(outcome, Later):
+                await self._room_for_later.acquire()
+                task = asyncio.create_task(self._do_later(job, outcome, duration_s))
+                self._finishing.add(task)
+                task.add_done_callback(self._finishing.discard)
+            else:
+                self._account(job, outcome, duration_s)
+
+    async def _do_later(self, job: Job, later: Later, duration_s: float) -> None:
+        """The rest of a job, while the worker goes on."""
+        outcome: Message | BaseException
+        try:
+            outcome = await asyncio.get_running_loop().run_in_executor(
+                self._finisher, job.context_vars.run, self._made_and_kept, job, later.run, duration_s
+            )
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            outcome = error
+        except BaseException as error:
+            outcome = _bug(error)
+        finally:
+            self._room_for_later.release()
+        self._account(job, outcome, duration_s)
+
+    def _made_and_kept(self, job: Job, make: Callable[[], Message], duration_s: float) -> Message:
+        result = make()
+        self._keep(job, result, duration_s)
+        return result
+
+    def _keep(self, job: Job, result: Message, duration_s: float) -> None:
+        if self._kept is not None and not job.cancelled.is_set():
+            self._kept.keep(job, result, duration_s)
 
     def _work(self, batch: list[tuple[Job, BatchWork]], contexts: list[JobContext]) -> _Worked:
         """What a worker thread does with a batch: looks for kept results and makes the others."""
@@ -272,8 +326,8 @@ class JobQueue:
         duration_s = (time.monotonic() - started_s) / len(left)
         made = [(job, outcome) for (job, _, _), outcome in zip(left, outcomes, strict=True)]
         for job, outcome in made:
-            if self._kept is not None and isinstance(outcome, Message) and not job.cancelled.is_set():
-                self._kept.keep(job, outcome, duration_s)
+            if isinstance(outcome, Message):
+                self._keep(job, outcome, duration_s)
         return found, made, duration_s
 
     def _account(self, job: Job, outcome: Message | BaseException, duration_s: float) -> None:
@@ -353,6 +407,12 @@ def jobs_from(settings: ServiceSettings, name: str, max_batch_size: int = 1) -> 
         store=open_store_from(settings),
         keep_results_over_s=settings.keep_results_over_s,
     )
+
+
+def _bug(error: BaseException) -> InternalError:
+    bug = InternalError(f"{type(error).__name__}: {error}")
+    bug.__cause__ = error
+    return bug
 
 
 def _fingerprint(message: Message) -> bytes:

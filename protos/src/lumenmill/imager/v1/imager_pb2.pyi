@@ -11,6 +11,7 @@ from lumenmill.common.v1 import artifact_pb2 as _artifact_pb2
 from lumenmill.common.v1 import camera_pb2 as _camera_pb2
 from lumenmill.common.v1 import generation_pb2 as _generation_pb2
 from lumenmill.common.v1 import light_pb2 as _light_pb2
+from lumenmill.common.v1 import sampling_pb2 as _sampling_pb2
 from lumenmill.common.v1 import scene_pb2 as _scene_pb2
 import builtins as _builtins
 import sys
@@ -40,6 +41,10 @@ class GenerateImagesRequest(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     NUM_IMAGES_FIELD_NUMBER: _builtins.int
     PRESET_FIELD_NUMBER: _builtins.int
+    ADAPTERS_FIELD_NUMBER: _builtins.int
+    SAMPLING_FIELD_NUMBER: _builtins.int
+    IDENTITY_IMAGE_FIELD_NUMBER: _builtins.int
+    CONTROL_IMAGE_FIELD_NUMBER: _builtins.int
     prompt: _builtins.str
     """What to show, in words, light included."""
     negative_prompt: _builtins.str
@@ -70,6 +75,24 @@ class GenerateImagesRequest(_message.Message):
     def camera(self) -> _camera_pb2.Camera:
         """The viewpoint. Absent means as the family chooses. `Camera.path` is refused."""
 
+    @_builtins.property
+    def adapters(self) -> _containers.RepeatedCompositeFieldContainer[_sampling_pb2.Adapter]:
+        """Adapters that act besides the preset's, in order. Refused by families without adapters."""
+
+    @_builtins.property
+    def sampling(self) -> _sampling_pb2.Sampling:
+        """Parameters of sampling that differ from the preset's. Refused by families that do not denoise."""
+
+    @_builtins.property
+    def identity_image(self) -> _artifact_pb2.Artifact:
+        """A portrait of the person or thing whose identity is kept. Refused by models without identity conditioning."""
+
+    @_builtins.property
+    def control_image(self) -> _artifact_pb2.Artifact:
+        """A picture that controls structure (depth, edges, pose), as the model was trained for. Refused by models without
+        structural control.
+        """
+
     def __init__(
         self,
         *,
@@ -84,10 +107,14 @@ class GenerateImagesRequest(_message.Message):
         seed: _builtins.int = ...,
         num_images: _builtins.int = ...,
         preset: _builtins.str = ...,
+        adapters: _abc.Iterable[_sampling_pb2.Adapter] | None = ...,
+        sampling: _sampling_pb2.Sampling | None = ...,
+        identity_image: _artifact_pb2.Artifact | None = ...,
+        control_image: _artifact_pb2.Artifact | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "job", b"job", "light", b"light", "scene", b"scene"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "control_image", b"control_image", "identity_image", b"identity_image", "job", b"job", "light", b"light", "sampling", b"sampling", "scene", b"scene"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "height_px", b"height_px", "job", b"job", "light", b"light", "negative_prompt", b"negative_prompt", "num_images", b"num_images", "preset", b"preset", "prompt", b"prompt", "scene", b"scene", "seed", b"seed", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "camera", b"camera", "control_image", b"control_image", "height_px", b"height_px", "identity_image", b"identity_image", "job", b"job", "light", b"light", "negative_prompt", b"negative_prompt", "num_images", b"num_images", "preset", b"preset", "prompt", b"prompt", "sampling", b"sampling", "scene", b"scene", "seed", b"seed", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,9 +28,10 @@ from lumenmill.common.v1 import camera_pb2 as lumenmill_dot_common_dot_v1_dot_ca
 from lumenmill.common.v1 import generation_pb2 as lumenmill_dot_common_dot_v1_dot_generation__pb2
 from lumenmill.common.v1 import intrinsics_pb2 as lumenmill_dot_common_dot_v1_dot_intrinsics__pb2
 from lumenmill.common.v1 import light_pb2 as lumenmill_dot_common_dot_v1_dot_light__pb2
+from lumenmill.common.v1 import sampling_pb2 as lumenmill_dot_common_dot_v1_dot_sampling__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&lumenmill/relighter/v1/relighter.proto\x12\x16lumenmill.relighter.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"lumenmill/common/v1/artifact.proto\x1a lumenmill/common/v1/camera.proto\x1a$lumenmill/common/v1/generation.proto\x1a$lumenmill/common/v1/intrinsics.proto\x1a\x1flumenmill/common/v1/light.proto\"\x82\x03\n\x0eRelightRequest\x12\x34\n\x03job\x18\x01 \x01(\x0b\x32\x1f.lumenmill.common.v1.JobOptionsB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x05image\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12,\n\x05scene\x18\x03 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\x44\n\x08variants\x18\x04 \x03(\x0b\x32&.lumenmill.relighter.v1.RelightVariantB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12\x1d\n\x08width_px\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80\x01(\x00\x12\x1e\n\theight_px\x18\x06 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80\x01(\x00\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x17\n\x06preset\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x32\n\x0blight_basis\x18\t \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\"\xf0\x02\n\x0eRelightVariant\x12)\n\x05light\x18\x01 \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12+\n\x06\x63\x61mera\x18\x02 \x01(\x0b\x32\x1b.lumenmill.common.v1.Camera\x12\x1e\n\x0b\x65\x64it_prompt\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x32\n\x0b\x65nvironment\x18\x04 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact:\xb1\x01\xbaH\xad\x01\x1a\xaa\x01\n\x19relight_variant.not_empty\x12\x35set `light`, `camera`, `edit_prompt` or `environment`\x1aVhas(this.light) || has(this.camera) || this.edit_prompt != \'\' || has(this.environment)\"\xbc\x01\n\x0fRelightResponse\x12-\n\x06queued\x18\x01 \x01(\x0b\x32\x1b.lumenmill.common.v1.QueuedH\x00\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.ProgressH\x00\x12\x37\n\x06result\x18\x03 \x01(\x0b\x32%.lumenmill.relighter.v1.RelightResultH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"y\n\rRelightResult\x12\x34\n\x08variants\x18\x01 \x03(\x0b\x32\".lumenmill.relighter.v1.RelitImage\x12\x32\n\x0blight_basis\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\"\xcb\x01\n\nRelitImage\x12,\n\x05image\x18\x01 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12-\n\x06linear\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12)\n\x05light\x18\x03 \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12\x35\n\x06record\x18\x04 \x01(\x0b\x32%.lumenmill.common.v1.GenerationRecord\"\xaa\x03\n\x10\x44\x65\x63omposeRequest\x12\x34\n\x03job\x18\x01 \x01(\x0b\x32\x1f.lumenmill.common.v1.JobOptionsB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x05image\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12,\n\x05scene\x18\x03 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\x46\n\x05kinds\x18\x04 \x03(\x0e\x32\".lumenmill.common.v1.IntrinsicKindB\x13\xbaH\x10\x92\x01\r\x10\x10\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12)\n\x05light\x18\x05 \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12+\n\x06\x63\x61mera\x18\x06 \x01(\x0b\x32\x1b.lumenmill.common.v1.Camera\x12\x1d\n\x08width_px\x18\x07 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80\x01(\x00\x12\x1e\n\theight_px\x18\x08 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80\x01(\x00\x12\x0c\n\x04seed\x18\t \x01(\x04\x12\x17\n\x06preset\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xc0\x01\n\x11\x44\x65\x63omposeResponse\x12-\n\x06queued\x18\x01 \x01(\x0b\x32\x1b.lumenmill.common.v1.QueuedH\x00\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.ProgressH\x00\x12\x39\n\x06result\x18\x03 \x01(\x0b\x32\'.lumenmill.relighter.v1.DecomposeResultH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"y\n\x0f\x44\x65\x63omposeResult\x12/\n\x04maps\x18\x01 \x03(\x0b\x32!.lumenmill.common.v1.IntrinsicMap\x12\x35\n\x06record\x18\x02 \x01(\x0b\x32%.lumenmill.common.v1.GenerationRecord2\xd4\x01\n\x10RelighterService\x12\\\n\x07Relight\x12&.lumenmill.relighter.v1.RelightRequest\x1a\'.lumenmill.relighter.v1.RelightResponse0\x01\x12\x62\n\tDecompose\x12(.lumenmill.relighter.v1.DecomposeRequest\x1a).lumenmill.relighter.v1.DecomposeResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&lumenmill/relighter/v1/relighter.proto\x12\x16lumenmill.relighter.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"lumenmill/common/v1/artifact.proto\x1a lumenmill/common/v1/camera.proto\x1a$lumenmill/common/v1/generation.proto\x1a$lumenmill/common/v1/intrinsics.proto\x1a\x1flumenmill/common/v1/light.proto\x1a\"lumenmill/common/v1/sampling.proto\"\x9b\x04\n\x0eRelightRequest\x12\x34\n\x03job\x18\x01 \x01(\x0b\x32\x1f.lumenmill.common.v1.JobOptionsB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x05image\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12,\n\x05scene\x18\x03 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\x44\n\x08variants\x18\x04 \x03(\x0b\x32&.lumenmill.relighter.v1.RelightVariantB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12\x1d\n\x08width_px\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80\x01(\x00\x12\x1e\n\theight_px\x18\x06 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80\x01(\x00\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x17\n\x06preset\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x32\n\x0blight_basis\x18\t \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\x38\n\x08\x61\x64\x61pters\x18\n \x03(\x0b\x32\x1c.lumenmill.common.v1.AdapterB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12/\n\x08sampling\x18\x0b \x01(\x0b\x32\x1d.lumenmill.common.v1.Sampling\x12,\n\x05\x64\x65pth\x18\x0c \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\"\xf0\x02\n\x0eRelightVariant\x12)\n\x05light\x18\x01 \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12+\n\x06\x63\x61mera\x18\x02 \x01(\x0b\x32\x1b.lumenmill.common.v1.Camera\x12\x1e\n\x0b\x65\x64it_prompt\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x32\n\x0b\x65nvironment\x18\x04 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact:\xb1\x01\xbaH\xad\x01\x1a\xaa\x01\n\x19relight_variant.not_empty\x12\x35set `light`, `camera`, `edit_prompt` or `environment`\x1aVhas(this.light) || has(this.camera) || this.edit_prompt != \'\' || has(this.environment)\"\xbc\x01\n\x0fRelightResponse\x12-\n\x06queued\x18\x01 \x01(\x0b\x32\x1b.lumenmill.common.v1.QueuedH\x00\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.ProgressH\x00\x12\x37\n\x06result\x18\x03 \x01(\x0b\x32%.lumenmill.relighter.v1.RelightResultH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"y\n\rRelightResult\x12\x34\n\x08variants\x18\x01 \x03(\x0b\x32\".lumenmill.relighter.v1.RelitImage\x12\x32\n\x0blight_basis\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\"\xcb\x01\n\nRelitImage\x12,\n\x05image\x18\x01 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12-\n\x06linear\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12)\n\x05light\x18\x03 \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12\x35\n\x06record\x18\x04 \x01(\x0b\x32%.lumenmill.common.v1.GenerationRecord\"\xaa\x03\n\x10\x44\x65\x63omposeRequest\x12\x34\n\x03job\x18\x01 \x01(\x0b\x32\x1f.lumenmill.common.v1.JobOptionsB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x05image\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12,\n\x05scene\x18\x03 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\x46\n\x05kinds\x18\x04 \x03(\x0e\x32\".lumenmill.common.v1.IntrinsicKindB\x13\xbaH\x10\x92\x01\r\x10\x10\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12)\n\x05light\x18\x05 \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12+\n\x06\x63\x61mera\x18\x06 \x01(\x0b\x32\x1b.lumenmill.common.v1.Camera\x12\x1d\n\x08width_px\x18\x07 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80\x01(\x00\x12\x1e\n\theight_px\x18\x08 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80\x01(\x00\x12\x0c\n\x04seed\x18\t \x01(\x04\x12\x17\n\x06preset\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xc0\x01\n\x11\x44\x65\x63omposeResponse\x12-\n\x06queued\x18\x01 \x01(\x0b\x32\x1b.lumenmill.common.v1.QueuedH\x00\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.ProgressH\x00\x12\x39\n\x06result\x18\x03 \x01(\x0b\x32\'.lumenmill.relighter.v1.DecomposeResultH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"y\n\x0f\x44\x65\x63omposeResult\x12/\n\x04maps\x18\x01 \x03(\x0b\x32!.lumenmill.common.v1.IntrinsicMap\x12\x35\n\x06record\x18\x02 \x01(\x0b\x32%.lumenmill.common.v1.GenerationRecord2\xd4\x01\n\x10RelighterService\x12\\\n\x07Relight\x12&.lumenmill.relighter.v1.RelightRequest\x1a\'.lumenmill.relighter.v1.RelightResponse0\x01\x12\x62\n\tDecompose\x12(.lumenmill.relighter.v1.DecomposeRequest\x1a).lumenmill.relighter.v1.DecomposeResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +48,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RELIGHTREQUEST'].fields_by_name['height_px']._serialized_options = b'\272H\010\032\006\030\200\200\001(\000'
   _globals['_RELIGHTREQUEST'].fields_by_name['preset']._loaded_options = None
   _globals['_RELIGHTREQUEST'].fields_by_name['preset']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_RELIGHTREQUEST'].fields_by_name['adapters']._loaded_options = None
+  _globals['_RELIGHTREQUEST'].fields_by_name['adapters']._serialized_options = b'\272H\005\222\001\002\020\010'
   _globals['_RELIGHTVARIANT'].fields_by_name['edit_prompt']._loaded_options = None
   _globals['_RELIGHTVARIANT'].fields_by_name['edit_prompt']._serialized_options = b'\272H\006r\004\030\240\234\001'
   _globals['_RELIGHTVARIANT']._loaded_options = None
@@ -65,22 +68,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECOMPOSEREQUEST'].fields_by_name['preset']._serialized_options = b'\272H\004r\002\030@'
   _globals['_DECOMPOSERESPONSE'].oneofs_by_name['event']._loaded_options = None
   _globals['_DECOMPOSERESPONSE'].oneofs_by_name['event']._serialized_options = b'\272H\002\010\001'
-  _globals['_RELIGHTREQUEST']._serialized_start=275
-  _globals['_RELIGHTREQUEST']._serialized_end=661
-  _globals['_RELIGHTVARIANT']._serialized_start=664
-  _globals['_RELIGHTVARIANT']._serialized_end=1032
-  _globals['_RELIGHTRESPONSE']._serialized_start=1035
-  _globals['_RELIGHTRESPONSE']._serialized_end=1223
-  _globals['_RELIGHTRESULT']._serialized_start=1225
-  _globals['_RELIGHTRESULT']._serialized_end=1346
-  _globals['_RELITIMAGE']._serialized_start=1349
-  _globals['_RELITIMAGE']._serialized_end=1552
-  _globals['_DECOMPOSEREQUEST']._serialized_start=1555
-  _globals['_DECOMPOSEREQUEST']._serialized_end=1981
-  _globals['_DECOMPOSERESPONSE']._serialized_start=1984
-  _globals['_DECOMPOSERESPONSE']._serialized_end=2176
-  _globals['_DECOMPOSERESULT']._serialized_start=2178
-  _globals['_DECOMPOSERESULT']._serialized_end=2299
-  _globals['_RELIGHTERSERVICE']._serialized_start=2302
-  _globals['_RELIGHTERSERVICE']._serialized_end=2514
+  _globals['_RELIGHTREQUEST']._serialized_start=311
+  _globals['_RELIGHTREQUEST']._serialized_end=850
+  _globals['_RELIGHTVARIANT']._serialized_start=853
+  _globals['_RELIGHTVARIANT']._serialized_end=1221
+  _globals['_RELIGHTRESPONSE']._serialized_start=1224
+  _globals['_RELIGHTRESPONSE']._serialized_end=1412
+  _globals['_RELIGHTRESULT']._serialized_start=1414
+  _globals['_RELIGHTRESULT']._serialized_end=1535
+  _globals['_RELITIMAGE']._serialized_start=1538
+  _globals['_RELITIMAGE']._serialized_end=1741
+  _globals['_DECOMPOSEREQUEST']._serialized_start=1744
+  _globals['_DECOMPOSEREQUEST']._serialized_end=2170
+  _globals['_DECOMPOSERESPONSE']._serialized_start=2173
+  _globals['_DECOMPOSERESPONSE']._serialized_end=2365
+  _globals['_DECOMPOSERESULT']._serialized_start=2367
+  _globals['_DECOMPOSERESULT']._serialized_end=2488
+  _globals['_RELIGHTERSERVICE']._serialized_start=2491
+  _globals['_RELIGHTERSERVICE']._serialized_end=2703
 # @@protoc_insertion_point(module_scope)

@@ -12,6 +12,7 @@ from lumenmill.common.v1 import camera_pb2 as _camera_pb2
 from lumenmill.common.v1 import generation_pb2 as _generation_pb2
 from lumenmill.common.v1 import intrinsics_pb2 as _intrinsics_pb2
 from lumenmill.common.v1 import light_pb2 as _light_pb2
+from lumenmill.common.v1 import sampling_pb2 as _sampling_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -40,6 +41,9 @@ class RelightRequest(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     PRESET_FIELD_NUMBER: _builtins.int
     LIGHT_BASIS_FIELD_NUMBER: _builtins.int
+    ADAPTERS_FIELD_NUMBER: _builtins.int
+    SAMPLING_FIELD_NUMBER: _builtins.int
+    DEPTH_FIELD_NUMBER: _builtins.int
     width_px: _builtins.int
     """Width in pixels. 0 means the image's."""
     height_px: _builtins.int
@@ -70,6 +74,20 @@ class RelightRequest(_message.Message):
         and added. Absent means none. Families without light bases ignore it.
         """
 
+    @_builtins.property
+    def adapters(self) -> _containers.RepeatedCompositeFieldContainer[_sampling_pb2.Adapter]:
+        """Adapters that act besides the preset's, in order. Refused by families without adapters."""
+
+    @_builtins.property
+    def sampling(self) -> _sampling_pb2.Sampling:
+        """Parameters of sampling that differ from the preset's. Refused by families that do not denoise."""
+
+    @_builtins.property
+    def depth(self) -> _artifact_pb2.Artifact:
+        """Depth of the image, for families that are conditioned on it: a picture in which near is bright. Absent means that they
+        estimate it.
+        """
+
     def __init__(
         self,
         *,
@@ -82,10 +100,13 @@ class RelightRequest(_message.Message):
         seed: _builtins.int = ...,
         preset: _builtins.str = ...,
         light_basis: _artifact_pb2.Artifact | None = ...,
+        adapters: _abc.Iterable[_sampling_pb2.Adapter] | None = ...,
+        sampling: _sampling_pb2.Sampling | None = ...,
+        depth: _artifact_pb2.Artifact | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "job", b"job", "light_basis", b"light_basis", "scene", b"scene"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "image", b"image", "job", b"job", "light_basis", b"light_basis", "sampling", b"sampling", "scene", b"scene"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["height_px", b"height_px", "image", b"image", "job", b"job", "light_basis", b"light_basis", "preset", b"preset", "scene", b"scene", "seed", b"seed", "variants", b"variants", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "depth", b"depth", "height_px", b"height_px", "image", b"image", "job", b"job", "light_basis", b"light_basis", "preset", b"preset", "sampling", b"sampling", "scene", b"scene", "seed", b"seed", "variants", b"variants", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,6 +12,7 @@ from lumenmill.common.v1 import camera_pb2 as _camera_pb2
 from lumenmill.common.v1 import generation_pb2 as _generation_pb2
 from lumenmill.common.v1 import intrinsics_pb2 as _intrinsics_pb2
 from lumenmill.common.v1 import light_pb2 as _light_pb2
+from lumenmill.common.v1 import sampling_pb2 as _sampling_pb2
 from lumenmill.common.v1 import scene_pb2 as _scene_pb2
 import builtins as _builtins
 import sys
@@ -51,6 +52,10 @@ class GenerateVideoRequest(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     PRESET_FIELD_NUMBER: _builtins.int
     LIGHT_BASIS_FIELD_NUMBER: _builtins.int
+    ADAPTERS_FIELD_NUMBER: _builtins.int
+    SAMPLING_FIELD_NUMBER: _builtins.int
+    CONTROL_MASK_FIELD_NUMBER: _builtins.int
+    REFERENCE_IMAGES_FIELD_NUMBER: _builtins.int
     prompt: _builtins.str
     """What to show, in words."""
     negative_prompt: _builtins.str
@@ -113,6 +118,24 @@ class GenerateVideoRequest(_message.Message):
         means none.
         """
 
+    @_builtins.property
+    def adapters(self) -> _containers.RepeatedCompositeFieldContainer[_sampling_pb2.Adapter]:
+        """Adapters that act besides the preset's, in order. Refused by families without adapters."""
+
+    @_builtins.property
+    def sampling(self) -> _sampling_pb2.Sampling:
+        """Parameters of sampling that differ from the preset's. Refused by families that do not denoise."""
+
+    @_builtins.property
+    def control_mask(self) -> _artifact_pb2.Artifact:
+        """Where `control_clip` is to be kept and where made anew: a picture or a clip of its size, white where made anew. Absent
+        means that all is made anew under its control.
+        """
+
+    @_builtins.property
+    def reference_images(self) -> _containers.RepeatedCompositeFieldContainer[_artifact_pb2.Artifact]:
+        """Pictures of things that shall appear, for families that take references. Refused by the others."""
+
     def __init__(
         self,
         *,
@@ -135,10 +158,14 @@ class GenerateVideoRequest(_message.Message):
         seed: _builtins.int = ...,
         preset: _builtins.str = ...,
         light_basis: _artifact_pb2.Artifact | None = ...,
+        adapters: _abc.Iterable[_sampling_pb2.Adapter] | None = ...,
+        sampling: _sampling_pb2.Sampling | None = ...,
+        control_mask: _artifact_pb2.Artifact | None = ...,
+        reference_images: _abc.Iterable[_artifact_pb2.Artifact] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "control_clip", b"control_clip", "image", b"image", "job", b"job", "last_image", b"last_image", "light", b"light", "light_basis", b"light_basis", "light_path", b"light_path", "scene", b"scene", "scene_description", b"scene_description"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "control_clip", b"control_clip", "control_mask", b"control_mask", "image", b"image", "job", b"job", "last_image", b"last_image", "light", b"light", "light_basis", b"light_basis", "light_path", b"light_path", "sampling", b"sampling", "scene", b"scene", "scene_description", b"scene_description"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "control_clip", b"control_clip", "fps", b"fps", "height_px", b"height_px", "image", b"image", "job", b"job", "last_image", b"last_image", "light", b"light", "light_basis", b"light_basis", "light_path", b"light_path", "motion_prompt", b"motion_prompt", "negative_prompt", b"negative_prompt", "num_frames", b"num_frames", "preset", b"preset", "prompt", b"prompt", "scene", b"scene", "scene_description", b"scene_description", "seed", b"seed", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "camera", b"camera", "control_clip", b"control_clip", "control_mask", b"control_mask", "fps", b"fps", "height_px", b"height_px", "image", b"image", "job", b"job", "last_image", b"last_image", "light", b"light", "light_basis", b"light_basis", "light_path", b"light_path", "motion_prompt", b"motion_prompt", "negative_prompt", b"negative_prompt", "num_frames", b"num_frames", "preset", b"preset", "prompt", b"prompt", "reference_images", b"reference_images", "sampling", b"sampling", "scene", b"scene", "scene_description", b"scene_description", "seed", b"seed", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
