@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-ROOMS := protos services/common services/prompter services/captioner services/studio orchestrator client
+ROOMS := protos services/common services/media services/prompter services/captioner services/studio orchestrator client
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 # How long `make soak` is.

@@ -10,10 +10,10 @@ import pytest
 from lumenmill.captioner.v1 import captioner_pb2_grpc
 from lumenmill_captioner.__main__ import service_of
 from lumenmill_captioner.families import PhotometricFamily
-from lumenmill_captioner.media import LIMITS
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.jobs import JobQueue
 from lumenmill_common.testing import running_service
+from lumenmill_media import LIMITS
 
 # Test modules are imported one by one, so that their folder is not on the path by itself.
 sys.path.insert(0, str(Path(__file__).parent))

@@ -13,8 +13,8 @@ from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, camera_pb2, intrinsics_pb2, light_pb2
 from lumenmill_captioner.known import unit_vector
 from lumenmill_captioner.measure import Evidence, facing, rgb_of_temperature, shading_from
-from lumenmill_captioner.media import linear_to_srgb
 from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_media import linear_to_srgb
 from numpy.typing import NDArray
 from PIL import Image
 

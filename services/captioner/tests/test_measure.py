@@ -9,7 +9,7 @@ import pytest
 from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill_captioner.known import camera_frame, expected_light, unit_vector
 from lumenmill_captioner.measure import Measured, color_of, light_error, measure, mired, rgb_of_temperature
-from lumenmill_captioner.media import decode_radiance
+from lumenmill_media import decode_radiance
 from scenes import Lamp, Scene, known_light, sphere_scene
 
 

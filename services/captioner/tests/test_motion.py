@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from lumenmill.common.v1 import generation_pb2
-from lumenmill_captioner.media import linear_to_srgb
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.calls import call_heavy
+from lumenmill_media import linear_to_srgb
 from numpy.typing import NDArray
 from scenes import Lamp, clip_bytes, sphere_scene
 

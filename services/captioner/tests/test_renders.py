@@ -22,12 +22,12 @@ from lumenmill.relighter.v1 import relighter_pb2, relighter_pb2_grpc
 from lumenmill.video.v1 import video_pb2, video_pb2_grpc
 from lumenmill_captioner.__main__ import service_of
 from lumenmill_captioner.families import PhotometricFamily
-from lumenmill_captioner.media import LIMITS
 from lumenmill_common import errors
 from lumenmill_common.artifacts import open_store
 from lumenmill_common.calls import call_heavy
 from lumenmill_common.jobs import JobQueue
 from lumenmill_common.testing import running_service
+from lumenmill_media import LIMITS
 from scenes import exr_bytes
 
 pytest.importorskip("lumenmill_studio", reason="lumenmill-studio, which renders the pictures, is not installed")

@@ -24,10 +24,10 @@ from lumenmill.common.v1 import (
     model_pb2_grpc,
     scene_pb2,
 )
-from lumenmill_captioner.media import decode_exr
 from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.calls import call_heavy, call_unary
+from lumenmill_media import decode_exr
 from PIL import Image
 from scenes import (
     Lamp,

@@ -1,9 +1,8 @@
 """Settings of the captioner, from the environment."""
 
 from lumenmill_common.settings import ServiceSettings
+from lumenmill_media import Limits
 from pydantic import Field
-
-from .media import Limits
 
 
 class CaptionerSettings(ServiceSettings):

@@ -45,7 +45,7 @@ class BatchWork:
     payload: Any
     run_batch: Callable[[Sequence[Any], Sequence[JobContext]], Sequence[Outcome]]
     estimate_s: float | None = None
-    """Seconds that this work takes by itself, where the family can tell: a deadline that is nearer is refused at once."""
+    """Seconds that this work takes by itself, where the family can tell: nearer deadlines are refused at once."""
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2
+from lumenmill_media import srgb_to_linear
 from numpy.typing import NDArray
-
-from lumenmill_captioner.media import srgb_to_linear
 
 from ._color import LUMINANCE, color_of, luminance
 from ._hardness import measured_hardness

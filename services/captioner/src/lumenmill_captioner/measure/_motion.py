@@ -11,10 +11,9 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from lumenmill_media import Track
 from numpy.typing import NDArray
 from scipy import ndimage, signal
-
-from lumenmill_captioner.media import Track
 
 from ._color import LUMINANCE
 

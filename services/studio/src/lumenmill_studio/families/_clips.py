@@ -17,6 +17,7 @@ from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext
+from lumenmill_media import write_clip
 from numpy.typing import NDArray
 
 from lumenmill_studio.families._limits import MAX_NUM_FRAMES
@@ -34,7 +35,6 @@ from lumenmill_studio.families._stills import given_basis, parameters
 from lumenmill_studio.light.basis import Image, Key
 from lumenmill_studio.light.motion import frame_lights
 from lumenmill_studio.light.sources import is_dark
-from lumenmill_studio.media import h264
 from lumenmill_studio.presets import Preset, preset_named
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.camera import frame_poses, viewpoint_of
@@ -91,7 +91,7 @@ class Clips:
                     return tonemap.tone_mapped(linear[index].astype(np.float32), exposure_ev)
 
                 clip = Path(folder) / "clip.mp4"
-                h264.write(clip, (shown(index) for index in range(num_frames)), size_px, fps)
+                write_clip(clip, (shown(index) for index in range(num_frames)), size_px, fps)
                 result = video_pb2.GenerateVideoResult(
                     video=put_clip(self.store, clip, size_px, num_frames, fps),
                     poster=put_shown(self.store, shown(0)),

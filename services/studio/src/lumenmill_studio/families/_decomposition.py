@@ -15,6 +15,7 @@ from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext
+from lumenmill_media import write_clip
 from numpy.typing import NDArray
 
 from lumenmill_studio.families import _intrinsics as intrinsics
@@ -24,7 +25,7 @@ from lumenmill_studio.families._scene_access import LightReader, Scene, fps_of, 
 from lumenmill_studio.families._stills import parameters, refuse_path, render
 from lumenmill_studio.families._truth import FrameTruth, read_truths
 from lumenmill_studio.light.basis import Image
-from lumenmill_studio.media import exr, h264
+from lumenmill_studio.media import exr
 from lumenmill_studio.presets import preset_named
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.camera import pose_of
@@ -160,7 +161,7 @@ class _MapSink:
         self._raw.close()
         width, height = self._size_px
         pixels = np.memmap(self._raw_path, np.uint8, "r", shape=(num_frames, height, width, 3))
-        h264.write(self._clip_path, iter(pixels), self._size_px, self._fps)
+        write_clip(self._clip_path, iter(pixels), self._size_px, self._fps)
         return IntrinsicMap(
             kind=IntrinsicKind.ValueType(self._kind),
             data=store.put_file(self._zip_path, "application/zip"),

@@ -16,11 +16,11 @@ from lumenmill.common.v1.generation_pb2 import GenerationRecord
 from lumenmill.common.v1.light_pb2 import Light
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.jobs import JobContext
+from lumenmill_media import CODEC
 from numpy.typing import NDArray
 
 from lumenmill_studio.light.basis import Image
 from lumenmill_studio.media import exr, png
-from lumenmill_studio.media.h264 import CODEC
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.scenes.spec import SceneSpec
 

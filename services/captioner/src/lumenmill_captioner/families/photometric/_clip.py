@@ -9,11 +9,11 @@ import numpy as np
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2
 from lumenmill_common.jobs import JobContext
+from lumenmill_media import Clip
 from numpy.typing import NDArray
 
 from lumenmill_captioner.known import CameraFrame, ExpectedLight, unit_vector
 from lumenmill_captioner.measure import Evidence, Measured, light_error, measure, swing_of
-from lumenmill_captioner.media import Clip
 from lumenmill_captioner.words import KeyMotion
 
 from ._subject import SubjectReader

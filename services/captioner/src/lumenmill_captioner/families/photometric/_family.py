@@ -12,6 +12,7 @@ from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_p
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
+from lumenmill_media import Limits, read_clip
 
 from lumenmill_captioner.known import ExpectedLight
 from lumenmill_captioner.measure import (
@@ -22,7 +23,6 @@ from lumenmill_captioner.measure import (
     measure,
     measure_motion,
 )
-from lumenmill_captioner.media import Limits, read_clip
 from lumenmill_captioner.words import (
     Side,
     ToldMotion,

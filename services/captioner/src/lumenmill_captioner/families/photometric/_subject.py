@@ -8,11 +8,7 @@ from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2, light_pb2
 from lumenmill_common.artifacts import ArtifactStore, media_type_of
 from lumenmill_common.errors import InvalidArgumentError
-from numpy.typing import NDArray
-
-from lumenmill_captioner.known import CameraFrame, ExpectedLight, camera_frame, expected_light, light_at
-from lumenmill_captioner.measure import Evidence, pitch_deg, shading_from, undo_shoulder
-from lumenmill_captioner.media import (
+from lumenmill_media import (
     Frame,
     Limits,
     Picture,
@@ -23,6 +19,10 @@ from lumenmill_captioner.media import (
     read_radiance_map,
     reduced,
 )
+from numpy.typing import NDArray
+
+from lumenmill_captioner.known import CameraFrame, ExpectedLight, camera_frame, expected_light, light_at
+from lumenmill_captioner.measure import Evidence, pitch_deg, shading_from, undo_shoulder
 
 Array = NDArray[np.float32]
 _Kind = intrinsics_pb2.IntrinsicKind

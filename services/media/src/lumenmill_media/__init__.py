@@ -2,6 +2,7 @@
 
 from ._clips import Clip, Frame, Track, read_clip
 from ._exr import decode_exr
+from ._h264 import BITRATES_BPS, CODEC, Encoding, write_clip
 from ._pictures import (
     LIMITS,
     Limits,
@@ -14,11 +15,15 @@ from ._pictures import (
     srgb_to_linear,
 )
 from ._radiance import decode_radiance
+from ._rgb import put_clip, put_png, read_frames, read_rgb
 from ._sequences import read_map_sequence
 
 __all__ = [
+    "BITRATES_BPS",
+    "CODEC",
     "LIMITS",
     "Clip",
+    "Encoding",
     "Frame",
     "Limits",
     "Picture",
@@ -26,11 +31,16 @@ __all__ = [
     "decode_exr",
     "decode_radiance",
     "linear_to_srgb",
+    "put_clip",
+    "put_png",
     "read_clip",
+    "read_frames",
     "read_map",
     "read_map_sequence",
     "read_picture",
     "read_radiance_map",
+    "read_rgb",
     "reduced",
     "srgb_to_linear",
+    "write_clip",
 ]

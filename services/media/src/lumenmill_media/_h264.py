@@ -1,0 +1,53 @@
+"""H.264 clips in MP4 that start to play before they are loaded whole."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BITRATES_BPS", "CODEC", "Encoding", "write_clip"]
+
+CODEC = "h264"
+# By the shorter side in pixels: what players and networks with a fixed rate are given.
+BITRATES_BPS = {1080: 10_000_000, 720: 8_000_000, 0: 5_000_000}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Constant quality `crf` (lower is better; 18 is visually lossless), or a mean bitrate where one is set."""
+
+    crf: int = 20
+    preset: str = "medium"
+    bitrate_bps: int | None = None
+
+    def options(self) -> dict[str, str]:
+        """Options of libx264. One thread, so that equal frames give equal bytes."""
+        quality = {} if self.bitrate_bps else {"crf": str(self.crf)}
+        return {**quality, "preset": self.preset, "x264-params": "threads=1"}
+
+
+def write_clip(
+    path: Path,
+    frames: Iterable[NDArray[np.uint8]],
+    size_px: tuple[int, int],
+    fps: float,
+    encoding: Encoding = Encoding(),
+) -> int:
+    """Encode frames (H, W, 3), yuv420p, and return their number. Width and height must be even."""
+    num_frames = 0
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=encoding.options())
+        stream.width, stream.height = size_px
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        if encoding.bitrate_bps:
+            stream.bit_rate = encoding.bitrate_bps
+        for pixels in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")))
+            num_frames += 1
+        container.mux(stream.encode())
+    return num_frames

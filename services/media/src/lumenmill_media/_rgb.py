@@ -1,0 +1,110 @@
+"""Display-referred pictures and clips at full size, for models that take 8-bit RGB."""
+
+import io
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from lumenmill.common.v1.artifact_pb2 import Artifact, ColorSpace, ImageFacts, VideoFacts
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import InvalidArgumentError
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ._h264 import CODEC, Encoding, write_clip
+from ._pictures import LIMITS, Limits
+
+__all__ = ["put_clip", "put_png", "read_frames", "read_rgb"]
+
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_PNG_COMPRESSION = 5
+
+
+def read_rgb(store: ArtifactStore, artifact: Artifact, field: str, limits: Limits = LIMITS) -> Image.Image:
+    """An image (PNG, JPEG or WebP; EXIF orientation obeyed, transparency over white) as RGB.
+
+    Raises:
+        InvalidArgumentError: naming `field`; it is empty, damaged, too large or of another format.
+    """
+    data = store.read_bytes(artifact, field=field, max_bytes=limits.max_bytes)
+    try:
+        with warnings.catch_warnings():
+            # The number of pixels is checked here, before anything is decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                if image.width * image.height > limits.max_pixels:
+                    raise InvalidArgumentError(field, f"has more than the {limits.max_pixels} pixels allowed")
+                upright = ImageOps.exif_transpose(image)
+                if not upright.has_transparency_data:
+                    return upright.convert("RGB")
+                rgba = upright.convert("RGBA")
+                return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    except Image.DecompressionBombError as error:
+        raise InvalidArgumentError(field, f"has more than the {limits.max_pixels} pixels allowed") from error
+    except (OSError, SyntaxError, EOFError, MemoryError, ValueError) as error:
+        raise InvalidArgumentError(field, "is damaged, or not a PNG, JPEG or WebP image") from error
+
+
+def read_frames(
+    store: ArtifactStore, artifact: Artifact, field: str, max_num_frames: int, limits: Limits = LIMITS
+) -> tuple[list[Image.Image], float]:
+    """All frames of a clip, and its frames per second.
+
+    Raises:
+        InvalidArgumentError: naming `field`; it is no clip that can be decoded, or has too many or too large frames.
+    """
+    with store.local_file(artifact, field=field) as path:
+        try:
+            with av.open(str(path)) as container:
+                if not container.streams.video:
+                    raise InvalidArgumentError(field, "has no video stream")
+                stream = container.streams.video[0]
+                if stream.width * stream.height > limits.max_pixels:
+                    raise InvalidArgumentError(field, f"has frames of more than the {limits.max_pixels} pixels allowed")
+                frames = [Image.fromarray(frame.to_ndarray(format="rgb24")) for frame in _at_most(container, stream, max_num_frames, field)]
+                fps = float(stream.average_rate or stream.guessed_rate or 0)
+        except (av.FFmpegError, ValueError) as error:
+            raise InvalidArgumentError(field, "is damaged, or not a clip that FFmpeg can decode") from error
+    if not frames:
+        raise InvalidArgumentError(field, "has no frames")
+    return frames, fps
+
+
+def _at_most(
+    container: "av.container.InputContainer", stream: "av.VideoStream", max_num_frames: int, field: str
+) -> Iterator[av.VideoFrame]:
+    for index, frame in enumerate(container.decode(stream)):
+        if index >= max_num_frames:
+            raise InvalidArgumentError(field, f"has more than {max_num_frames} frames")
+        yield frame
+
+
+def put_png(store: ArtifactStore, picture: Image.Image) -> Artifact:
+    """Stores a picture as PNG, RGB or grey."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=_PNG_COMPRESSION)
+    facts = ImageFacts(
+        width_px=picture.width,
+        height_px=picture.height,
+        num_channels=len(picture.getbands()),
+        color_space=ColorSpace.COLOR_SPACE_SRGB,
+    )
+    return store.put_bytes(buffer.getvalue(), "image/png", image=facts)
+
+
+def put_clip(
+    store: ArtifactStore,
+    frames: Iterable[NDArray[np.uint8]],
+    size_px: tuple[int, int],
+    fps: float,
+    encoding: Encoding = Encoding(),  # noqa: B008 - frozen
+) -> Artifact:
+    """Encodes frames (H, W, 3) and stores them as MP4."""
+    with tempfile.TemporaryDirectory(prefix="lumenmill-clip-") as folder:
+        path = Path(folder) / "clip.mp4"
+        num_frames = write_clip(path, frames, size_px, fps, encoding)
+        facts = VideoFacts(width_px=size_px[0], height_px=size_px[1], num_frames=num_frames, fps=fps, codec=CODEC)
+        return store.put_file(path, "video/mp4", video=facts)
