@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ROOMS := protos services/common services/media services/prompter services/captioner services/studio orchestrator client
+# Services of neural models: with torch they take 6 GB, so that only tests and pods install them.
+NEURAL_ROOMS := services/neural services/imager services/relighter services/video
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 # How long `make soak` is.
@@ -27,8 +29,10 @@ $(VENV)/.mesh: constraints.txt $(addsuffix /pyproject.toml,$(ROOMS))
 	@$(PIP) --no-build-isolation $(addprefix -e ./,$(filter-out client,$(ROOMS))) -e './client[mesh,photo]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.mesh requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.mesh requirements-dev.txt $(addsuffix /pyproject.toml,$(NEURAL_ROOMS))
+	@echo "setting up the tools and the neural services (two minutes)"
 	@$(PIP) -r requirements-dev.txt
+	@$(PIP) --no-build-isolation $(addprefix -e ./,$(NEURAL_ROOMS))
 	@touch $@
 
 setup: $(VENV)/.mesh ## Install the mesh into .venv
@@ -51,7 +55,7 @@ benchmarks: $(VENV)/.dev ## Measure everything again and write docs/performance.
 lint: $(VENV)/.dev ## Check style, types and contracts, and that generated code is current
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy $(addsuffix /src,$(filter-out protos,$(ROOMS)))
+	@$(BIN)/mypy $(addsuffix /src,$(filter-out protos,$(ROOMS)) $(NEURAL_ROOMS))
 	@cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --exit-code --path lumenmill > /dev/null
 	@PATH="$(CURDIR)/$(BIN):$$PATH" protos/check.sh
 

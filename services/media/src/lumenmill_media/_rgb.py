@@ -64,7 +64,8 @@ def read_frames(
                 stream = container.streams.video[0]
                 if stream.width * stream.height > limits.max_pixels:
                     raise InvalidArgumentError(field, f"has frames of more than the {limits.max_pixels} pixels allowed")
-                frames = [Image.fromarray(frame.to_ndarray(format="rgb24")) for frame in _at_most(container, stream, max_num_frames, field)]
+                decoded = _at_most(container, stream, max_num_frames, field)
+                frames = [Image.fromarray(frame.to_ndarray(format="rgb24")) for frame in decoded]
                 fps = float(stream.average_rate or stream.guessed_rate or 0)
         except (av.FFmpegError, ValueError) as error:
             raise InvalidArgumentError(field, "is damaged, or not a clip that FFmpeg can decode") from error

@@ -1,0 +1,1 @@
+"""The imager: words to images, with diffusion models."""

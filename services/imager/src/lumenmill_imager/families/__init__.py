@@ -1,0 +1,17 @@
+"""Model families, by the name that presets.yaml gives them. A new one is a file here and an entry there."""
+
+from lumenmill_neural.host import ModelHost
+
+from ._family import ImagerFamily
+from .flux import Flux
+from .kolors import Kolors
+from .sdxl import StableDiffusionXL
+
+__all__ = ["FAMILIES", "ImagerFamily", "family_of"]
+
+FAMILIES: dict[str, type[ImagerFamily]] = {"flux": Flux, "sdxl": StableDiffusionXL, "kolors": Kolors}
+
+
+def family_of(host: ModelHost) -> ImagerFamily:
+    """The family of the model that a host hosts."""
+    return FAMILIES[host.entry.family](host)

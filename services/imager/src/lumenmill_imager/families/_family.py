@@ -1,0 +1,181 @@
+"""What every family of the imager does in the same way: plan, batch, record."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from lumenmill.common.v1.light_pb2 import LightKind
+from lumenmill.common.v1.model_pb2 import Model
+from lumenmill.imager.v1 import imager_pb2
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.jobs import BatchWork, JobContext, Later
+from lumenmill_media import put_png
+from lumenmill_neural.host import ModelHost, Plan
+from lumenmill_neural.memory import run_in_batches
+from lumenmill_neural.requests import checked_sampling, checked_size, refuse, seeds_from
+from lumenmill_neural.stages import Steps, timed_stages
+from PIL import Image
+
+__all__ = ["ImagerFamily", "Item"]
+
+_Request = imager_pb2.GenerateImagesRequest
+_WARM_UP_STEPS = 2
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image to make."""
+
+    prompt: str
+    negative_prompt: str
+    seed: int
+
+
+class ImagerFamily(ABC):
+    """A diffusers pipeline behind the imager contract. What a family adds: its class and the arguments of its calls."""
+
+    pipeline_class: Any
+    has_negative_prompt = True
+    """Whether it is guided away from words."""
+
+    def __init__(self, host: ModelHost) -> None:
+        self.host = host
+
+    # For the service.
+
+    def load(self) -> None:
+        """Loads the pipeline and makes a first picture, which compiles and tunes what is to be."""
+        self.pipe = self.host.load_pipeline(self.pipeline_class, **self.parts())
+        self.set_up()
+        plan = self.host.plan("")
+        if self.host.device.is_cpu:
+            side = 8 * self.host.entry.size_multiple_px
+            plan = plan.with_arguments(width=side, height=side)
+        self.host.prepare(self.pipe, plan)
+        plan = plan.with_arguments(num_inference_steps=_WARM_UP_STEPS)
+        self.pictures(plan, [Item("light", "", 0)], Steps([], _WARM_UP_STEPS))
+
+    def describe(self) -> Model:
+        """The model for GetModel."""
+        return self.host.describe(light_kinds=[LightKind.LIGHT_KIND_TEXT])
+
+    def work(self, request: _Request) -> BatchWork:
+        """A request as work for the queue.
+
+        Raises:
+            InvalidArgumentError: the model cannot do what it asks for; names the field.
+        """
+        plan = self.plan(request)
+        key = (plan.key, tuple(adapter.SerializeToString(deterministic=True) for adapter in request.adapters))
+        units = plan.arguments["num_inference_steps"] * (request.num_images or 1) * _megapixels(plan)
+        return BatchWork(
+            key=(*key, self.condition_key(request)),
+            payload=request,
+            run_batch=self._run,
+            estimate_s=self.host.pace.estimate_s(plan.preset_name, units),
+        )
+
+    # For families.
+
+    def parts(self) -> dict[str, Any]:
+        """Parts that the pipeline is loaded with besides those of its checkpoint."""
+        return {}
+
+    def set_up(self) -> None:  # noqa: B027 - most families change nothing
+        """Changes the loaded pipeline: its scheduler, say."""
+
+    def condition_key(self, request: _Request) -> Hashable:
+        """Equal for requests whose conditions allow one call. A family that takes pictures names them here."""
+        return None
+
+    def plan(self, request: _Request) -> Plan:
+        """All arguments in effect. Errors as `work`."""
+        if not request.prompt.strip():
+            raise InvalidArgumentError("prompt", "this model makes images of words; say what to show")
+        refuse(request, *self.refused())
+        plan = self.host.plan(request.preset)
+        default_px = plan.arguments["width"], plan.arguments["height"]
+        width, height = checked_size(self.host.entry, request.width_px, request.height_px, default_px)
+        sampling = checked_sampling(request.sampling if request.HasField("sampling") else None)
+        return plan.with_arguments(width=width, height=height, **sampling)
+
+    def refused(self) -> list[tuple[str, str]]:
+        """Fields that the model does not take, and what would be right."""
+        return [
+            ("camera", "this model takes no viewpoint; say it in the prompt"),
+            ("identity_image", "this model keeps no identity; leave it out"),
+            ("control_image", "this model takes no structure; leave it out"),
+        ]
+
+    @abstractmethod
+    def arguments(self, plan: Plan, request: _Request) -> dict[str, Any]:
+        """Arguments of the pipeline's call, but for prompts, generators and what reports steps."""
+
+    def pictures(
+        self, plan: Plan, items: Sequence[Item], steps: Steps, arguments: dict[str, Any] | None = None
+    ) -> list[Image.Image]:
+        """One call of the pipeline: a picture for each item, each from its own seed."""
+        given = arguments if arguments is not None else self.arguments(plan, _Request(prompt="light"))
+        if self.has_negative_prompt:
+            given = given | {"negative_prompt": [item.negative_prompt for item in items]}
+        made = self.pipe(
+            prompt=[item.prompt for item in items],
+            generator=[self.host.device.generator(item.seed) for item in items],
+            callback_on_step_end=steps,
+            output_type="pil",
+            **given,
+        )
+        return list(made.images)
+
+    # The walk of a batch.
+
+    def _run(self, requests: Sequence[_Request], jobs: Sequence[JobContext]) -> list[Later]:
+        plan, first = self.plan(requests[0]), requests[0]
+        items = [_items(request) for request in requests]
+        flat = [item for entry in items for item in entry]
+        steps = Steps(jobs, plan.arguments["num_inference_steps"] * -(-len(flat) // self.host.max_batch_size))
+        self.host.prepare(self.pipe, plan, first.adapters)
+        arguments = self.arguments(plan, first)
+        size = f"one image of {plan.arguments['width']}×{plan.arguments['height']} pixels"
+        units = plan.arguments["num_inference_steps"] * len(flat) * _megapixels(plan)
+        with self.host.paced(plan.preset_name, units), timed_stages(self.pipe, jobs, self.host.device):
+            pictures = run_in_batches(
+                flat,
+                self.host.max_batch_size,
+                lambda batch: self.pictures(plan, batch, steps, arguments),
+                self.host,
+                size,
+            )
+            ran = self.host.as_run(plan)
+        made = iter(pictures)
+        return [
+            Later(partial(self._finish, request, ran, job, [(item, next(made)) for item in entry]))
+            for request, job, entry in zip(requests, jobs, items, strict=True)
+        ]
+
+    def _finish(
+        self, request: _Request, plan: Plan, job: JobContext, made: list[tuple[Item, Image.Image]]
+    ) -> imager_pb2.GenerateImagesResult:
+        """Encodes and stores, while the device is at work on the next batch."""
+        with job.stage("encode"):
+            images = [put_png(self.host.store, picture) for _, picture in made]
+        result = imager_pb2.GenerateImagesResult()
+        for (item, _), image in zip(made, images, strict=True):
+            record = self.host.record(plan, job, item.seed, {}, request.adapters)
+            if request.HasField("light"):
+                record.light.CopyFrom(request.light)
+            result.images.add(image=image, record=record)
+        return result
+
+
+def _items(request: _Request) -> list[Item]:
+    prompt = request.prompt
+    if request.light.text and request.light.text.lower() not in prompt.lower():
+        prompt = f"{prompt.rstrip(' .')}, {request.light.text}"
+    return [Item(prompt, request.negative_prompt, seed) for seed in seeds_from(request.seed, request.num_images or 1)]
+
+
+def _megapixels(plan: Plan) -> float:
+    return float(plan.arguments["width"] * plan.arguments["height"] / 1e6)

@@ -1,0 +1,78 @@
+"""A real imager on port 0 for each model, with a tiny checkpoint behind the production loading code."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from lumenmill.common.v1 import model_pb2, model_pb2_grpc
+from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
+from lumenmill_common.artifacts import ArtifactStore, open_store_from
+from lumenmill_common.testing import running_service
+from lumenmill_imager.__main__ import imager_service
+from lumenmill_neural.settings import NeuralSettings
+
+from .tiny import SAVERS
+
+SMALL = {"width_px": 64, "height_px": 64, "sampling": {"num_steps": 2}}
+
+
+@dataclass
+class Imager:
+    """A running imager and the store it shares with its callers."""
+
+    channel: grpc.aio.Channel
+    store: ArtifactStore
+    settings: NeuralSettings
+
+    def __post_init__(self) -> None:
+        self.stub = imager_pb2_grpc.ImagerServiceStub(self.channel)
+        self.model_stub = model_pb2_grpc.ModelServiceStub(self.channel)
+
+    async def model(self) -> model_pb2.Model:
+        return (await self.model_stub.GetModel(model_pb2.GetModelRequest())).model
+
+    async def events(self, request_id: str, deadline_s: float | None = None, **fields: Any) -> list[Any]:
+        request = imager_pb2.GenerateImagesRequest(job={"request_id": request_id}, **(SMALL | fields))
+        return [event async for event in self.stub.GenerateImages(request, timeout=deadline_s)]
+
+    async def images(self, request_id: str, **fields: Any) -> list[imager_pb2.GeneratedImage]:
+        return list((await self.events(request_id, **fields))[-1].result.images)
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a model's tiny checkpoint, saved once."""
+    root = tmp_path_factory.mktemp("checkpoints")
+
+    def of(model: str) -> Path:
+        folder = root / SAVERS[model].__name__
+        if not folder.exists():
+            SAVERS[model](folder)
+        return folder
+
+    return of
+
+
+@pytest.fixture
+def serving(tmp_path: Path, checkpoints: Callable[[str], Path]) -> Any:
+    """`async with serving(model, **settings) as imager`."""
+
+    @contextlib.asynccontextmanager
+    async def serve(model: str, **settings: Any) -> AsyncIterator[Imager]:
+        given = {"checkpoint": str(checkpoints(model)), "device": "cpu"} | settings
+        values = NeuralSettings(
+            model=model,
+            listen_address="127.0.0.1:0",
+            metrics_address="",
+            drain_s=0.0,
+            store_url=f"file://{tmp_path}/store",
+            **given,
+        )
+        async with running_service(imager_service(values), values) as channel:
+            yield Imager(channel, open_store_from(values), values)
+
+    return serve

@@ -1,0 +1,99 @@
+"""LoRA adapters: the model's own, and those that requests name by digest."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lumenmill.common.v1.sampling_pb2 import Adapter
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+
+from lumenmill_neural.catalogue import ModelEntry, PresetEntry
+from lumenmill_neural.checkpoint import CheckpointSource, check_weights, find_checkpoint
+
+__all__ = ["Adapters"]
+
+# Of requests; the model's own stay.
+_MAX_LOADED = 4
+_MAX_BYTES = 4 << 30
+
+
+class Adapters:
+    """Which adapters a pipeline holds, and which of them are active."""
+
+    def __init__(self, pipe: Any, entry: ModelEntry, store: ArtifactStore) -> None:
+        self._pipe, self._entry, self._store = pipe, entry, store
+        self._loaded: OrderedDict[str, str] = OrderedDict()
+        self._own: set[str] = set()
+
+    def load_own(self, *, offline: bool, cache_dir: Path | None) -> None:
+        """Loads the adapters of the entry.
+
+        Raises:
+            FailedPreconditionError: one is missing, damaged, or does not fit the model.
+        """
+        for name, adapter in self._entry.adapters.items():
+            source = CheckpointSource(adapter.checkpoint, adapter.revision, offline, cache_dir)
+            folder = find_checkpoint(source, self._store).folder
+            try:
+                self._pipe.load_lora_weights(
+                    str(folder), weight_name=adapter.weight_name, adapter_name=name, local_files_only=True
+                )
+            except (ValueError, RuntimeError, KeyError, OSError) as error:
+                raise FailedPreconditionError(
+                    f"adapter {name} does not fit: {_first_line(error)}", "adapters"
+                ) from error
+            self._own.add(name)
+
+    def activate(self, preset: PresetEntry, asked: Sequence[Adapter]) -> None:
+        """Makes exactly the adapters of a preset and of a request active.
+
+        Raises:
+            InvalidArgumentError: one that was asked for cannot be read or does not fit; names its field.
+        """
+        active = {name: adapter.scale for name, adapter in self._entry.adapters.items() if adapter.always}
+        if preset.distilled_lora:
+            active[preset.distilled_lora] = self._entry.adapters[preset.distilled_lora].scale
+        for index, adapter in enumerate(asked):
+            name = self._loaded_name(adapter, f"adapters[{index}].weights", keep=active)
+            active[name] = adapter.scale if adapter.HasField("scale") else 1.0
+        if active:
+            self._pipe.enable_lora()
+            self._pipe.set_adapters(list(active), adapter_weights=list(active.values()))
+        elif self._own or self._loaded:
+            self._pipe.disable_lora()
+        self._pipe.lumenmill_active_adapters = tuple(f"{name}={scale}" for name, scale in active.items())
+
+    def _loaded_name(self, adapter: Adapter, field: str, keep: dict[str, float]) -> str:
+        if not hasattr(self._pipe, "load_lora_weights"):
+            raise InvalidArgumentError("adapters", "this model takes none; leave it empty")
+        sha256 = self._store.sha256_of(adapter.weights, field)
+        name = self._loaded.get(sha256) or f"lora_{hashlib.sha256(sha256.encode()).hexdigest()[:16]}"
+        if sha256 not in self._loaded:
+            self._load(adapter, name, field)
+            self._loaded[sha256] = name
+        self._loaded.move_to_end(sha256)
+        for old in list(self._loaded):
+            if len(self._loaded) <= _MAX_LOADED:
+                break
+            if self._loaded[old] not in keep and old != sha256:
+                self._pipe.delete_adapters(self._loaded.pop(old))
+        return name
+
+    def _load(self, adapter: Adapter, name: str, field: str) -> None:
+        if adapter.weights.size_bytes > _MAX_BYTES:
+            raise InvalidArgumentError(field, f"has more than {_MAX_BYTES} bytes")
+        with self._store.local_file(adapter.weights, field=field) as path:
+            try:
+                check_weights(path)
+                self._pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name)
+            except FailedPreconditionError as error:
+                raise InvalidArgumentError(field, "is no whole safetensors file") from error
+            except (ValueError, RuntimeError, KeyError, IndexError, OSError) as error:
+                raise InvalidArgumentError(field, f"does not fit {self._entry.title}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

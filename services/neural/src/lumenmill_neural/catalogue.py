@@ -1,0 +1,133 @@
+"""The models that a service knows: `presets.yaml`, typed. One entry a model, named as LUMENMILL_MODEL says."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from importlib import resources
+from typing import Any, Literal
+
+import yaml
+from lumenmill.common.v1.artifact_pb2 import Licence
+from lumenmill_common.errors import InvalidArgumentError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+__all__ = ["Catalogue", "LicenceEntry", "ModelEntry", "Placement", "PresetEntry", "StepCache", "Tier", "read_catalogue"]
+
+Arguments = dict[str, Any]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Placement(StrEnum):
+    """Where weights wait while they are not needed."""
+
+    RESIDENT = "resident"
+    """All on the device."""
+    MODEL_OFFLOAD = "model_offload"
+    """On the host, one part of the pipeline (text encoder, denoiser, VAE) at a time on the device."""
+    SEQUENTIAL_OFFLOAD = "sequential_offload"
+    """On the host, one layer at a time on the device: slow, and fits almost anywhere."""
+
+
+class LicenceEntry(_Entry):
+    """Terms of the model's outputs, and where they are written."""
+
+    spdx_id: str = Field(pattern=r"^[A-Za-z0-9.+-]{1,128}$")
+    allows_commercial_use: bool
+    url: str
+
+    def of(self, subject: str) -> Licence:
+        """The message for records."""
+        return Licence(subject=subject, spdx_id=self.spdx_id, allows_commercial_use=self.allows_commercial_use)
+
+
+class StepCache(_Entry):
+    """Steps that re-use what the step before computed. Faster and not the same picture."""
+
+    kind: Literal["first_block", "taylor_seer"]
+    options: Arguments = Field(default_factory=dict)
+    """Arguments of diffusers' FirstBlockCacheConfig or TaylorSeerCacheConfig."""
+
+
+class PresetEntry(_Entry):
+    """A named set of arguments of the model."""
+
+    description: str
+    arguments: Arguments = Field(default_factory=dict)
+    step_cache: StepCache | None = None
+    distilled_lora: str = ""
+    """Name of an adapter of the entry that is active in this preset, for few-step generation."""
+
+
+class Tier(_Entry):
+    """What a device of at least so much memory is used for."""
+
+    min_memory_gib: float
+    placement: Placement = Placement.RESIDENT
+    max_batch_size: int = Field(default=1, ge=1, le=64)
+    vae_tiling: bool = False
+    arguments: Arguments = Field(default_factory=dict)
+    """Arguments that depend on memory, such as how many frames are decoded at once."""
+
+
+class AdapterEntry(_Entry):
+    """A LoRA that belongs to the model."""
+
+    checkpoint: str
+    revision: str = ""
+    weight_name: str | None = None
+    scale: float = 1.0
+    always: bool = False
+    """Whether it is active in every preset."""
+
+
+class ModelEntry(_Entry):
+    """One model."""
+
+    family: str
+    title: str
+    task: str
+    checkpoint: str
+    """Hub id. LUMENMILL_CHECKPOINT replaces it by another id, a folder or an artifact of the store."""
+    revision: str = ""
+    """Commit of the hub repository. Empty: LUMENMILL_CHECKPOINT_REVISION must name one."""
+    licence: LicenceEntry
+    source: str
+    """Where the defaults come from."""
+    size_multiple_px: int = 8
+    max_side_px: int = 2048
+    max_num_frames: int = 0
+    dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    """Of the weights on an accelerator. On the CPU all is float32."""
+    arguments: Arguments = Field(default_factory=dict)
+    presets: dict[str, PresetEntry]
+    tiers: tuple[Tier, ...]
+    adapters: dict[str, AdapterEntry] = Field(default_factory=dict)
+    options: Arguments = Field(default_factory=dict)
+    """What the family itself wants to know of the model: its scheduler, its task prefix."""
+
+    def tier_for(self, memory_gib: float) -> int:
+        """Index of the first tier that a device fits; tiers go from large to small, and the last fits every device."""
+        fitting = (index for index, tier in enumerate(self.tiers) if memory_gib >= tier.min_memory_gib)
+        return next(fitting, len(self.tiers) - 1)
+
+    def preset(self, name: str) -> tuple[str, PresetEntry]:
+        """The preset of a name; the first for an empty one.
+
+        Raises:
+            InvalidArgumentError: there is none of that name.
+        """
+        chosen = name or next(iter(self.presets))
+        if chosen not in self.presets:
+            raise InvalidArgumentError("preset", f"is none of {', '.join(self.presets)}")
+        return chosen, self.presets[chosen]
+
+
+Catalogue = Mapping[str, ModelEntry]
+
+
+def read_catalogue(package: str) -> Catalogue:
+    """The catalogue of a service, from `presets.yaml` in its package."""
+    text = resources.files(package).joinpath("presets.yaml").read_text(encoding="utf-8")
+    return TypeAdapter(dict[str, ModelEntry]).validate_python(yaml.safe_load(text))

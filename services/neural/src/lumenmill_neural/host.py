@@ -1,0 +1,317 @@
+"""One model as a pod hosts it: its entry in the catalogue, its weights on a device, the record of its results."""
+
+import time
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from lumenmill.common.v1 import generation_pb2, model_pb2
+from lumenmill.common.v1.sampling_pb2 import Adapter
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import FailedPreconditionError, UnavailableError
+from lumenmill_common.jobs import JobContext
+from lumenmill_common.telemetry import get_logger
+
+from lumenmill_neural.adapters import Adapters
+from lumenmill_neural.catalogue import Arguments, Catalogue, ModelEntry, Placement, PresetEntry, StepCache, Tier
+from lumenmill_neural.checkpoint import Checkpoint, CheckpointSource, find_checkpoint
+from lumenmill_neural.device import Device, find_device
+from lumenmill_neural.embeddings import keep_prompt_embeddings
+from lumenmill_neural.pace import Pace
+from lumenmill_neural.settings import NeuralSettings
+
+__all__ = ["ModelHost", "Plan"]
+
+_log = get_logger(__name__)
+_DENOISERS = ("transformer", "transformer_2", "unet")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one request is worked on: a preset, and all arguments in effect."""
+
+    preset_name: str
+    preset: PresetEntry
+    arguments: Arguments
+    peak_memory_bytes: int = 0
+    """Largest use of the device's memory; known once it was run."""
+
+    def with_arguments(self, **changed: Any) -> "Plan":
+        """The same with some arguments as the request has them; those that are None stay as they are."""
+        given = {name: value for name, value in changed.items() if value is not None}
+        return replace(self, arguments=self.arguments | given)
+
+    @property
+    def key(self) -> str:
+        """Equal for requests that can be worked on together."""
+        return repr((self.preset_name, sorted(self.arguments.items())))
+
+
+class ModelHost:
+    """Loads the model of the settings and answers for it. Everything but `describe` belongs to the worker's thread."""
+
+    def __init__(self, settings: NeuralSettings, store: ArtifactStore, catalogue: Catalogue) -> None:
+        """`catalogue` is that of the service.
+
+        Raises:
+            FailedPreconditionError: the settings name a model that it does not have.
+        """
+        if settings.model not in catalogue:
+            raise FailedPreconditionError(f"is none of {', '.join(catalogue)}", "LUMENMILL_MODEL")
+        self.settings, self.store, self.name = settings, store, settings.model
+        self.entry: ModelEntry = catalogue[settings.model]
+        self.pace = Pace()
+        self._device: Device | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._tier_index = 0
+        self._pipes: list[Any] = []
+        self._adapters: dict[int, Adapters] = {}
+
+    # Loading.
+
+    @property
+    def device(self) -> Device:
+        """Where the model runs; found when it is first asked for."""
+        if self._device is None:
+            self._device = find_device(self.settings.device, self.settings.memory_limit_gib)
+            self._tier_index = self._usual_tier_index()
+        return self._device
+
+    @property
+    def tier(self) -> Tier:
+        """How the device's memory is used."""
+        _ = self.device
+        return self.entry.tiers[self._tier_index]
+
+    @property
+    def max_batch_size(self) -> int:
+        """Items of one call of a pipeline. One on the CPU, where batches gain nothing and round differently, so that a
+        result never depends on what it was batched with."""
+        return 1 if self.device.is_cpu else self.tier.max_batch_size
+
+    def checkpoint(self) -> Checkpoint:
+        """The weights on this machine's disk; brought here when first asked for. Errors as `find_checkpoint`."""
+        if self._checkpoint is None:
+            settings = self.settings
+            own = not settings.checkpoint
+            source = CheckpointSource(
+                location=settings.checkpoint or self.entry.checkpoint,
+                revision=settings.checkpoint_revision or (self.entry.revision if own else ""),
+                offline=settings.offline,
+                cache_dir=settings.cache_dir,
+            )
+            self._checkpoint = find_checkpoint(source, self.store)
+        return self._checkpoint
+
+    def load_pipeline(self, pipeline_class: Any, **parts: Any) -> Any:
+        """A diffusers pipeline of the model's checkpoint on the device. `parts` are given to `from_pretrained`.
+
+        Raises:
+            FailedPreconditionError: the checkpoint is missing, damaged, or not of this class.
+        """
+        folder, started_s = self.checkpoint().folder, time.monotonic()
+        _log.info("loading", model=self.name, folder=str(folder))
+        try:
+            pipe = pipeline_class.from_pretrained(
+                str(folder),
+                dtype=self.device.dtype(self.entry.dtype),
+                use_safetensors=True,
+                local_files_only=True,
+                **parts,
+            )
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+            raise FailedPreconditionError(
+                f"{folder} is no {pipeline_class.__name__}: {' '.join(str(error).split())[:500]}",
+                "LUMENMILL_CHECKPOINT",
+            ) from error
+        self.adopt(pipe)
+        _log.info("loaded", model=self.name, duration_s=round(time.monotonic() - started_s, 3))
+        return pipe
+
+    def adopt(self, pipe: Any) -> None:
+        """Puts a pipeline under this host's care: adapters, attention, placement, kept embeddings."""
+        pipe.set_progress_bar_config(disable=True)
+        for part in pipe.components.values():
+            if isinstance(part, torch.nn.Module):
+                part.eval()  # T5's dropout would make results random
+        adapters = Adapters(pipe, self.entry, self.store)
+        adapters.load_own(offline=self.settings.offline, cache_dir=self.settings.cache_dir)
+        self._adapters[id(pipe)] = adapters
+        if hasattr(pipe, "encode_prompt"):
+            keep_prompt_embeddings(pipe)
+        self._accelerate(pipe)
+        self._pipes.append(pipe)
+        self._place(pipe, self.tier)
+
+    def _accelerate(self, pipe: Any) -> None:
+        for denoiser in _denoisers(pipe):
+            if self.settings.attention_backend:
+                try:
+                    denoiser.set_attention_backend(self.settings.attention_backend)
+                except (ValueError, RuntimeError, ImportError, AttributeError) as error:
+                    raise FailedPreconditionError(
+                        f"cannot be used: {' '.join(str(error).split())[:300]}", "LUMENMILL_ATTENTION_BACKEND"
+                    ) from error
+            if self.settings.compile:
+                denoiser.compile_repeated_blocks(fullgraph=True)
+
+    # The memory ladder; see `lumenmill_neural.memory`.
+
+    def place_smaller(self) -> str:
+        """Places weights as the next tier says; what was done, or nothing at the end of the ladder."""
+        index = self._tier_index + 1
+        if index >= len(self.entry.tiers):
+            return ""
+        self._tier_index = index
+        for pipe in self._pipes:
+            self._place(pipe, self.tier)
+        return f"{self.tier.placement.value}{', VAE in tiles' if self.tier.vae_tiling else ''}"
+
+    def place_as_usual(self) -> None:
+        """Undoes `place_smaller`, after the work that needed it."""
+        usual = self._usual_tier_index()
+        if usual != self._tier_index:
+            self._tier_index = usual
+            for pipe in self._pipes:
+                self._place(pipe, self.tier)
+
+    def _usual_tier_index(self) -> int:
+        """On the CPU the first, since there is nowhere else to put weights."""
+        device = self.device
+        return 0 if device.is_cpu else self.entry.tier_for(device.memory_gib)
+
+    def _place(self, pipe: Any, tier: Tier) -> None:
+        vae = getattr(pipe, "vae", None)
+        if vae is not None and hasattr(vae, "enable_tiling"):
+            (vae.enable_tiling if tier.vae_tiling else vae.disable_tiling)()
+        if self.device.is_cpu:
+            return  # there is nowhere else to put weights
+        pipe.remove_all_hooks()
+        if tier.placement is Placement.RESIDENT:
+            pipe.to(self.device.torch_device)
+        elif tier.placement is Placement.MODEL_OFFLOAD:
+            pipe.to("cpu")
+            pipe.enable_model_cpu_offload(device=self.device.torch_device)
+        else:
+            pipe.to("cpu")
+            pipe.enable_sequential_cpu_offload(device=self.device.torch_device)
+
+    # One request.
+
+    def plan(self, preset_name: str) -> Plan:
+        """The plan of a preset: the model's arguments, then the tier's, then the preset's.
+
+        Raises:
+            InvalidArgumentError: there is no such preset.
+        """
+        name, preset = self.entry.preset(preset_name)
+        return Plan(name, preset, self.entry.arguments | self.tier.arguments | preset.arguments)
+
+    def prepare(self, pipe: Any, plan: Plan, adapters: Sequence[Adapter] = ()) -> None:
+        """Makes a pipeline ready for a plan: its adapters and its step cache. Errors as `Adapters.activate`."""
+        self._adapters[id(pipe)].activate(plan.preset, adapters)
+        for denoiser in _denoisers(pipe):
+            if getattr(denoiser, "is_cache_enabled", False):
+                denoiser.disable_cache()
+            if plan.preset.step_cache is not None:
+                denoiser.enable_cache(_cache_config(plan.preset.step_cache))
+        self.device.start_peak()
+
+    @contextmanager
+    def paced(self, way: Hashable, num_units: float) -> Iterator[None]:
+        """Learns how long work takes from what is done in it, and puts weights back where they usually are after it."""
+        started_s = time.monotonic()
+        try:
+            yield
+            self.pace.observe(way, num_units, time.monotonic() - started_s)
+        finally:
+            self.place_as_usual()
+
+    def as_run(self, plan: Plan) -> Plan:
+        """The plan as it was run just now, for records: what the memory ladder changed is told, since tiles of the VAE
+        are seen in the picture."""
+        how = {"placement": self.tier.placement.value, "vae_tiling": self.tier.vae_tiling}
+        return replace(plan, arguments=plan.arguments | how, peak_memory_bytes=self.device.peak_memory_bytes())
+
+    def record(
+        self, plan: Plan, job: JobContext, seed: int, parameters: Mapping[str, Any], adapters: Sequence[Adapter] = ()
+    ) -> generation_pb2.GenerationRecord:
+        """How a result was made; `plan` is that of `as_run`."""
+        record = generation_pb2.GenerationRecord(
+            family=self.entry.family,
+            model=self.name,
+            revision=self.revision,
+            preset=plan.preset_name,
+            seed=seed,
+            stage_times=job.stage_times,
+            device=self.device.name,
+            peak_memory_bytes=plan.peak_memory_bytes,
+            licences=[self.entry.licence.of(self.name)],
+        )
+        for adapter in adapters:
+            record.licences.add().CopyFrom(_terms(adapter))
+        shown = {name: _plain(value) for name, value in (plan.arguments | dict(parameters)).items()}
+        record.parameters.update(shown)
+        return record
+
+    # Of the model.
+
+    @property
+    def revision(self) -> str:
+        """Of the weights, and of what they are run with."""
+        if self._checkpoint is None:
+            raise UnavailableError("the model is being loaded")
+        return f"{self._checkpoint.revision}+diffusers{version('diffusers')}"
+
+    def describe(self, **facts: Any) -> model_pb2.Model:
+        """The model for GetModel; `facts` are the fields that the family knows.
+
+        Raises:
+            UnavailableError: it is not loaded yet.
+        """
+        entry, tier = self.entry, self.tier
+        model = model_pb2.Model(
+            family=entry.family,
+            name=self.name,
+            revision=self.revision,
+            licences=[entry.licence.of(self.name)],
+            device=self.device.name,
+            limits=model_pb2.ModelLimits(
+                max_width_px=entry.max_side_px,
+                max_height_px=entry.max_side_px,
+                size_multiple_px=entry.size_multiple_px,
+                max_num_frames=entry.max_num_frames,
+                max_batch_size=tier.max_batch_size,
+            ),
+            **facts,
+        )
+        for name, preset in entry.presets.items():
+            shown = model.presets.add(name=name, description=preset.description)
+            merged = entry.arguments | tier.arguments | preset.arguments
+            shown.parameters.update({key: _plain(value) for key, value in merged.items()})
+        return model
+
+
+def _denoisers(pipe: Any) -> list[Any]:
+    return [part for name in _DENOISERS if (part := getattr(pipe, name, None)) is not None]
+
+
+def _cache_config(cache: StepCache) -> Any:
+    from diffusers.hooks import FirstBlockCacheConfig, TaylorSeerCacheConfig  # noqa: PLC0415 - slow to import
+
+    return (FirstBlockCacheConfig if cache.kind == "first_block" else TaylorSeerCacheConfig)(**cache.options)
+
+
+def _terms(adapter: Adapter) -> Any:
+    terms = type(adapter.weights.licence)()
+    terms.CopyFrom(adapter.weights.licence)
+    terms.subject = terms.subject or adapter.weights.name or f"adapter {adapter.weights.sha256[:16]}"
+    terms.spdx_id = terms.spdx_id or "LicenseRef-operator-supplied"
+    return terms
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

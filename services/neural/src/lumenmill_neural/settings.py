@@ -1,0 +1,38 @@
+"""What services with neural models read from the environment, beside what every service does."""
+
+from pathlib import Path
+from typing import Literal
+
+from lumenmill_common.settings import ServiceSettings
+from pydantic import Field
+
+__all__ = ["NeuralSettings"]
+
+
+class NeuralSettings(ServiceSettings):
+    """Each field is the environment variable LUMENMILL_<FIELD>, in capitals."""
+
+    model: str = Field(description="Name of a model in the service's presets.yaml, for example FLUX.1-dev.")
+    checkpoint: str = Field(
+        default="", description="Hub id, folder, or artifact:<sha256> of the store; empty: as presets.yaml says."
+    )
+    checkpoint_revision: str = Field(
+        default="", description="Commit of the hub repository; empty: as presets.yaml says."
+    )
+    cache_dir: Path | None = Field(default=None, description="Folder for checkpoints; empty: the hub library's own.")
+    offline: bool = Field(default=False, description="Never ask the hub: checkpoints must be in the cache already.")
+    device: str = Field(
+        default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:<index>."
+    )
+    memory_limit_gib: float | None = Field(
+        default=None, gt=0, description="Use no more of the device's memory than this; it also chooses the tier."
+    )
+    compile: bool = Field(default=False, description="Compile the repeated blocks of the denoiser with torch.compile.")
+    attention_backend: str = Field(
+        default="", max_length=64, description="Name of an attention backend of diffusers, for example _native_cudnn."
+    )
+    max_media_bytes: int = Field(default=256 << 20, ge=1 << 10, description="Largest media file, in bytes.")
+    max_media_pixels: int = Field(default=64_000_000, ge=1 << 10, description="Most pixels of an image or frame.")
+    video_encoding: Literal["crf", "bitrate"] = Field(
+        default="crf", description="Constant quality, or a bitrate for players and networks that need one."
+    )

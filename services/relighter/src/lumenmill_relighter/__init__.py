@@ -1,0 +1,1 @@
+"""The relighter: images under other lights, and taken apart, with diffusion models."""

@@ -1,0 +1,1 @@
+"""Video: clips from words, images and control clips, with diffusion models."""
