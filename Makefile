@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ROOMS := protos services/common services/media services/prompter services/captioner services/studio orchestrator client
-# Services of neural models: with torch they take 6 GB, so that only tests and pods install them.
+# Services of neural models: with torch they take 6 GB, so that only their own tests and pods install them.
 NEURAL_ROOMS := services/neural services/imager services/relighter services/video
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -16,7 +16,7 @@ HDRI ?= $(wildcard ../shared/data/hdri)
 # A photograph of yours to caption: `make demo PHOTO=photo.jpg`. Default: NASA's portrait of Eileen Collins.
 PHOTO ?= $(wildcard $(VENV)/lib/python3*/site-packages/skimage/data/astronaut.png)
 
-.PHONY: help demo test test-faults soak benchmarks lint protos setup down clean
+.PHONY: help demo test test-neural test-faults soak benchmarks lint protos setup down clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,9 +29,12 @@ $(VENV)/.mesh: constraints.txt $(addsuffix /pyproject.toml,$(ROOMS))
 	@$(PIP) --no-build-isolation $(addprefix -e ./,$(filter-out client,$(ROOMS))) -e './client[mesh,photo]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.mesh requirements-dev.txt $(addsuffix /pyproject.toml,$(NEURAL_ROOMS))
-	@echo "setting up the tools and the neural services (two minutes)"
+$(VENV)/.dev: $(VENV)/.mesh requirements-dev.txt
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.neural: $(VENV)/.dev $(addsuffix /pyproject.toml,$(NEURAL_ROOMS))
+	@echo "setting up the neural services (two minutes, 6 GB)"
 	@$(PIP) --no-build-isolation $(addprefix -e ./,$(NEURAL_ROOMS))
 	@touch $@
 
@@ -42,6 +45,9 @@ demo: $(VENV)/.mesh ## Run the main job on this machine and write demo.html, a g
 
 test: $(VENV)/.dev ## Run the tests
 	@$(BIN)/python -m pytest
+
+test-neural: $(VENV)/.neural ## Run the tests of the neural services, on tiny checkpoints
+	@$(BIN)/python -m pytest $(NEURAL_ROOMS)
 
 test-faults: $(VENV)/.dev ## Kill, starve, fuzz and misuse everything (about 10 minutes)
 	@$(BIN)/python -m pytest tests/faults tests/fuzz tests/security
