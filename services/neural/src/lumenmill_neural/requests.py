@@ -2,6 +2,7 @@
 
 from lumenmill.common.v1.sampling_pb2 import Sampling
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.requests import refuse
 
 from lumenmill_neural.catalogue import ModelEntry
 
@@ -57,19 +58,6 @@ def checked_sampling(sampling: Sampling | None, *, has_guidance: bool = True) ->
     if guidance is not None and not has_guidance:
         raise InvalidArgumentError("sampling.guidance_scale", "this model has no guidance; leave it out")
     return {"num_inference_steps": steps, "guidance_scale": guidance}
-
-
-def refuse(request: object, *fields: tuple[str, str]) -> None:
-    """Refuses fields that a model does not take; each with the words that say what would be right.
-
-    Raises:
-        InvalidArgumentError: one is set.
-    """
-    for field, problem in fields:
-        value = getattr(request, field)
-        is_set = request.HasField(field) if hasattr(value, "DESCRIPTOR") else bool(value)  # type: ignore[attr-defined]
-        if is_set:
-            raise InvalidArgumentError(field, problem)
 
 
 def seeds_from(seed: int, count: int) -> list[int]:

@@ -8,8 +8,10 @@ from typing import Any
 import grpc
 from lumenmill.relighter.v1 import relighter_pb2, relighter_pb2_grpc
 from lumenmill_common.jobs import JobQueue, Work
+from lumenmill_common.requests import refuse
 
 from lumenmill_studio.families.mitsuba_scenes import MitsubaScenes
+from lumenmill_studio.servicers.refused import NO_WEIGHTS
 
 
 class RelighterServicer(relighter_pb2_grpc.RelighterServiceServicer):
@@ -22,6 +24,7 @@ class RelighterServicer(relighter_pb2_grpc.RelighterServiceServicer):
         self, request: relighter_pb2.RelightRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[relighter_pb2.RelightResponse]:
         """See the contract."""
+        refuse(request, *NO_WEIGHTS)
         work = Work(lambda job: self._family.skills().stills.relight(request, job))
         async for response in self._jobs.respond(request, relighter_pb2.RelightResponse, work):
             yield response
