@@ -247,3 +247,19 @@ async def test_reattach_and_cancel(studio: Any) -> None:
         async for _ in call:
             pass
     assert caught.value.code() == grpc.StatusCode.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("sampling", {"num_steps": 4}),
+        ("adapters", [{"weights": {"uri": "file:///a"}}]),
+        ("control_image", {"uri": "file:///a"}),
+    ],
+)
+async def test_what_only_models_that_denoise_take_is_refused(studio: Any, field: str, value: object) -> None:
+    request = imager_pb2.GenerateImagesRequest(prompt="a jug", **{field: value})
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await studio.result(studio.imager.GenerateImages, request, f"refused-{field}")
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert field in refused.value.details()

@@ -14,7 +14,6 @@ import numpy as np
 import OpenEXR
 import pytest
 from lumenmill.common.v1.scene_pb2 import SceneDescription
-from lumenmill.imager.v1 import imager_pb2
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import open_store
@@ -244,19 +243,3 @@ def test_pictures_of_other_formats_and_damaged_ones_are_refused() -> None:
     for data in (buffer.getvalue(), good[: len(good) // 2], b""):
         with pytest.raises(ValueError, match="PNG, JPEG, WebP"):
             png.linear_pixels(data)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("sampling", {"num_steps": 4}),
-        ("adapters", [{"weights": {"uri": "file:///a"}}]),
-        ("control_image", {"uri": "file:///a"}),
-    ],
-)
-async def test_what_only_models_that_denoise_take_is_refused(studio: Studio, field: str, value: object) -> None:
-    request = imager_pb2.GenerateImagesRequest(prompt="a jug", **{field: value})
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await studio.result(studio.imager.GenerateImages, request, f"refused-{field}")
-    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert field in refused.value.details()

@@ -111,7 +111,7 @@ def _from_hub(source: CheckpointSource) -> Checkpoint:
     except HfHubHTTPError as error:
         if error.response is not None and error.response.status_code in {401, 403, 404}:
             raise FailedPreconditionError(
-                f"the hub has no {source.location} at {source.revision} for this account; accept its terms, set HF_TOKEN",
+                f"the hub has no {source.location} at {source.revision} for you: accept its terms and set HF_TOKEN",
                 "LUMENMILL_CHECKPOINT",
             ) from error
         raise UnavailableError(f"the hub does not answer: {error}") from error
