@@ -10,7 +10,17 @@ from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill_common.errors import InvalidArgumentError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-__all__ = ["Catalogue", "LicenceEntry", "ModelEntry", "Placement", "PresetEntry", "StepCache", "Tier", "read_catalogue"]
+__all__ = [
+    "Catalogue",
+    "LicenceEntry",
+    "ModelEntry",
+    "PartEntry",
+    "Placement",
+    "PresetEntry",
+    "StepCache",
+    "Tier",
+    "read_catalogue",
+]
 
 Arguments = dict[str, Any]
 
@@ -82,6 +92,15 @@ class AdapterEntry(_Entry):
     """Whether it is active in every preset."""
 
 
+class PartEntry(_Entry):
+    """A checkpoint beside the model's own: a depth estimator, say. See `ModelHost.part`."""
+
+    checkpoint: str
+    revision: str = ""
+    licence: LicenceEntry | None = None
+    """Its terms, where they are not the model's; they stand in the record of every result."""
+
+
 class ModelEntry(_Entry):
     """One model."""
 
@@ -89,7 +108,8 @@ class ModelEntry(_Entry):
     title: str
     task: str
     checkpoint: str
-    """Hub id. LUMENMILL_CHECKPOINT replaces it by another id, a folder or an artifact of the store."""
+    """Hub id. LUMENMILL_CHECKPOINT replaces it by another id, a folder or an artifact of the store. Empty: the model is
+    its parts and nothing else."""
     revision: str = ""
     """Commit of the hub repository. Empty: LUMENMILL_CHECKPOINT_REVISION must name one."""
     licence: LicenceEntry
@@ -104,6 +124,7 @@ class ModelEntry(_Entry):
     presets: dict[str, PresetEntry]
     tiers: tuple[Tier, ...]
     adapters: dict[str, AdapterEntry] = Field(default_factory=dict)
+    parts: dict[str, PartEntry] = Field(default_factory=dict)
     options: Arguments = Field(default_factory=dict)
     """What the family itself wants to know of the model: its scheduler, its task prefix."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from lumenmill.common.v1 import generation_pb2, model_pb2
+from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill.common.v1.sampling_pb2 import Adapter
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, UnavailableError
@@ -26,6 +27,8 @@ from lumenmill_neural.settings import NeuralSettings
 __all__ = ["ModelHost", "Plan"]
 
 _log = get_logger(__name__)
+# Of the revision of a part in the revision of the whole.
+_PART_REVISION_DIGITS = 12
 _DENOISERS = ("transformer", "transformer_2", "unet")
 
 
@@ -66,6 +69,8 @@ class ModelHost:
         self.pace = Pace()
         self._device: Device | None = None
         self._checkpoint: Checkpoint | None = None
+        self._parts: dict[str, str] = {}
+        """Parts that were found, and their revisions; empty for those that the model's own checkpoint holds."""
         self._tier_index = 0
         self._pipes: list[Any] = []
         self._adapters: dict[int, Adapters] = {}
@@ -106,13 +111,40 @@ class ModelHost:
             self._checkpoint = find_checkpoint(source, self.store)
         return self._checkpoint
 
-    def load_pipeline(self, pipeline_class: Any, **parts: Any) -> Any:
-        """A diffusers pipeline of the model's checkpoint on the device. `parts` are given to `from_pretrained`.
+    def part(self, name: str) -> Checkpoint | None:
+        """The checkpoint of a part of the model: what LUMENMILL_PART_CHECKPOINTS names, else the folder of its name in
+        the model's own checkpoint, else the hub's as `presets.yaml` says. None where it is left out: by an empty name,
+        or by an own checkpoint, of a model of parts alone, that lacks its folder. Errors as `find_checkpoint`.
+        """
+        settings = self.settings
+        named = settings.part_checkpoints.get(name)
+        is_of_parts = not self.entry.checkpoint
+        if named == "":
+            return None
+        if named is None and (settings.checkpoint or not is_of_parts):
+            own = self.checkpoint()
+            if (own.folder / name).is_dir():
+                self._parts[name] = ""
+                return Checkpoint(own.folder / name, own.revision)
+            if is_of_parts:
+                return None
+        entry = self.entry.parts[name]
+        source = _part_source(settings, named or f"{entry.checkpoint}@{entry.revision}")
+        try:
+            found = find_checkpoint(source, self.store)
+        except FailedPreconditionError as error:
+            raise FailedPreconditionError(f"{name}: {error.message}", "LUMENMILL_PART_CHECKPOINTS") from error
+        self._parts[name] = found.revision.removeprefix("sha256:")[:_PART_REVISION_DIGITS]
+        return found
+
+    def load_pipeline(self, pipeline_class: Any, checkpoint: Checkpoint | None = None, **parts: Any) -> Any:
+        """A diffusers pipeline of the model's checkpoint, or of a part's, on the device. `parts` are given to
+        `from_pretrained`.
 
         Raises:
             FailedPreconditionError: the checkpoint is missing, damaged, or not of this class.
         """
-        folder, started_s = self.checkpoint().folder, time.monotonic()
+        folder, started_s = (checkpoint or self.checkpoint()).folder, time.monotonic()
         _log.info("loading", model=self.name, folder=str(folder))
         try:
             pipe = pipeline_class.from_pretrained(
@@ -249,7 +281,7 @@ class ModelHost:
             stage_times=job.stage_times,
             device=self.device.name,
             peak_memory_bytes=plan.peak_memory_bytes,
-            licences=[self.entry.licence.of(self.name)],
+            licences=self._licences(),
         )
         for adapter in adapters:
             record.licences.add().CopyFrom(_terms(adapter))
@@ -261,10 +293,17 @@ class ModelHost:
 
     @property
     def revision(self) -> str:
-        """Of the weights, and of what they are run with."""
-        if self._checkpoint is None:
+        """Of the weights, those of parts included, and of what they are run with."""
+        if self._checkpoint is None and not self._parts:
             raise UnavailableError("the model is being loaded")
-        return f"{self._checkpoint.revision}+diffusers{version('diffusers')}"
+        own = [self._checkpoint.revision] if self._checkpoint is not None else []
+        parts = [f"{name}@{revision}" for name, revision in sorted(self._parts.items()) if revision]
+        return "+".join([*own, *parts, f"diffusers{version('diffusers')}"])
+
+    def _licences(self) -> list[Licence]:
+        entries = {name: self.entry.parts[name].licence for name in self._parts if name in self.entry.parts}
+        parts = [licence.of(f"{self.name} {name}") for name, licence in sorted(entries.items()) if licence is not None]
+        return [self.entry.licence.of(self.name), *parts]
 
     def describe(self, **facts: Any) -> model_pb2.Model:
         """The model for GetModel; `facts` are the fields that the family knows.
@@ -293,6 +332,14 @@ class ModelHost:
             merged = entry.arguments | tier.arguments | preset.arguments
             shown.parameters.update({key: _plain(value) for key, value in merged.items()})
         return model
+
+
+def _part_source(settings: NeuralSettings, location: str) -> CheckpointSource:
+    """Of a folder, an artifact, or `<hub id>@<commit>`."""
+    hub_id, _, revision = location.partition("@")
+    if location.startswith((".", "/", "~", "artifact:")):
+        hub_id, revision = location, ""
+    return CheckpointSource(hub_id, revision, settings.offline, settings.cache_dir)
 
 
 def _denoisers(pipe: Any) -> list[Any]:
