@@ -24,6 +24,12 @@ def test_up_again_changes_nothing(lumenmill: Command) -> None:
     assert json.loads(lumenmill("status", "--json").stdout) == before
 
 
+def test_up_with_other_options_than_it_runs_with_is_refused(lumenmill: Command, tmp_path: Path) -> None:
+    refused = lumenmill("up", "--assets", str(tmp_path))
+    assert refused.returncode == 2
+    assert "other assets" in refused.stderr and "lumenmill down" in refused.stderr
+
+
 def test_a_photograph_is_captioned(lumenmill: Command, photo: Path) -> None:
     answer = lumenmill("caption", str(photo), "--json")
     assert answer.returncode == 0, answer.stderr
@@ -86,6 +92,8 @@ def test_errors_end_with_their_exit_codes(lumenmill: Command, tmp_path: Path) ->
     nowhere = run_command(tmp_path / "nowhere", "runs", "--json")
     assert nowhere.returncode == 3
     assert json.loads(nowhere.stderr)["error"]["code"] == "UNAVAILABLE"
+    closed = run_command(tmp_path / "nowhere", "--address", "127.0.0.1:9", "runs")
+    assert closed.returncode == 3 and "nothing answers at 127.0.0.1:9" in closed.stderr
 
 
 def test_the_store_is_listed_and_verified(lumenmill: Command, photo: Path, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def _texts(folder: Path) -> dict[str, str]:
 
 
 async def test_only_what_differs_is_written_and_what_is_gone_is_removed(tmp_path: Path) -> None:
-    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d")
+    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d", "parquet")
     first = await folder.save(downloads.result(a="1", sub__b="2", sub__c="3"), downloads)
     assert (first.num_written, first.num_kept, first.num_removed) == (3, 0, 0)
     _put(tmp_path / "d/notes.txt", "mine")
@@ -63,7 +63,7 @@ async def test_only_what_differs_is_written_and_what_is_gone_is_removed(tmp_path
 
 
 async def test_a_file_that_was_spoilt_is_written_again(tmp_path: Path) -> None:
-    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d")
+    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d", "parquet")
     result = downloads.result(a="1", b="2")
     await folder.save(result, downloads)
     _put(tmp_path / "d/a.txt", "?")
@@ -80,7 +80,7 @@ async def test_paths_that_lead_out_are_refused_before_anything_is_written(tmp_pa
     result = downloads.result(good="1", bad="2")
     result.files[1].path = path
     with pytest.raises(InvalidArgumentError, match="path"):
-        await DatasetFolder(tmp_path / "d").save(result, downloads)
+        await DatasetFolder(tmp_path / "d", "parquet").save(result, downloads)
     assert not downloads.asked and not _texts(tmp_path)
 
 
@@ -90,11 +90,11 @@ async def test_links_and_damaged_manifests_lead_nowhere(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "d/sub").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InvalidArgumentError, match="by a link"):
-        await DatasetFolder(tmp_path / "d").save(downloads.result(sub__a="1"), downloads)
+        await DatasetFolder(tmp_path / "d", "parquet").save(downloads.result(sub__a="1"), downloads)
     victim = _put(tmp_path / "victim.txt", "mine")
     (tmp_path / "d" / MANIFEST).write_text('{"files": {"../victim.txt": ""}}')
     with pytest.raises(InvalidArgumentError):
-        await DatasetFolder(tmp_path / "d").save(downloads.result(a="1"), downloads)
+        await DatasetFolder(tmp_path / "d", "parquet").save(downloads.result(a="1"), downloads)
     assert victim.read_text() == "mine"
 
 
@@ -103,13 +103,13 @@ async def test_files_of_others_are_in_the_way_unless_they_are_the_same(tmp_path:
     _put(tmp_path / "d/a.txt", "1")
     mine = _put(tmp_path / "d/b.txt", "mine")
     with pytest.raises(InvalidArgumentError, match="in the way"):
-        await DatasetFolder(tmp_path / "d").save(downloads.result(a="1", b="2"), downloads)
+        await DatasetFolder(tmp_path / "d", "parquet").save(downloads.result(a="1", b="2"), downloads)
     assert mine.read_text() == "mine"
-    assert (await DatasetFolder(tmp_path / "d").save(downloads.result(a="1"), downloads)).num_kept == 1
+    assert (await DatasetFolder(tmp_path / "d", "parquet").save(downloads.result(a="1"), downloads)).num_kept == 1
 
 
 async def test_an_export_that_broke_off_is_taken_up(tmp_path: Path) -> None:
-    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d")
+    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d", "parquet")
     result = downloads.result(a="1", b="2")
     downloads.breaks_at = result.files[1].artifact.sha256
     with pytest.raises(UnavailableError):
@@ -121,7 +121,7 @@ async def test_an_export_that_broke_off_is_taken_up(tmp_path: Path) -> None:
 
 
 async def test_files_of_others_stay_theirs_when_an_export_no_longer_has_the_same(tmp_path: Path) -> None:
-    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d")
+    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d", "parquet")
     _put(tmp_path / "d/mine.txt", "1")
     assert (await folder.save(downloads.result(mine="1", b="2"), downloads)).num_kept == 1
     assert (await folder.save(downloads.result(c="3"), downloads)).num_removed == 1
@@ -129,7 +129,7 @@ async def test_files_of_others_stay_theirs_when_an_export_no_longer_has_the_same
 
 
 async def test_folders_come_where_files_were_and_the_other_way_round(tmp_path: Path) -> None:
-    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d")
+    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d", "parquet")
     result = downloads.result(sub="1")
     for path in ("sub", "sub/inner.txt", "sub"):
         result.files[0].path = path
@@ -139,7 +139,7 @@ async def test_folders_come_where_files_were_and_the_other_way_round(tmp_path: P
 
 @pytest.mark.parametrize("there", ["sub.txt", "sub.txt/theirs/a.txt"])
 async def test_what_is_of_others_is_in_the_way_of_folders_and_of_files(tmp_path: Path, there: str) -> None:
-    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d")
+    downloads, folder = Downloads(), DatasetFolder(tmp_path / "d", "parquet")
     earlier = downloads.result(earlier="0")
     await folder.save(earlier, downloads)
     _put(tmp_path / "d" / there, "theirs")
@@ -156,4 +156,12 @@ async def test_a_folder_that_is_a_file_is_refused_by_its_name(tmp_path: Path) ->
     downloads = Downloads()
     place = _put(tmp_path / "d", "a file")
     with pytest.raises(InvalidArgumentError, match=str(place)):
-        await DatasetFolder(place).save(downloads.result(a="1"), downloads)
+        await DatasetFolder(place, "parquet").save(downloads.result(a="1"), downloads)
+
+
+async def test_a_folder_holds_a_dataset_of_one_form(tmp_path: Path) -> None:
+    downloads = Downloads()
+    await DatasetFolder(tmp_path / "d", "parquet").save(downloads.result(a="1"), downloads)
+    with pytest.raises(InvalidArgumentError, match="holds a dataset of the form parquet"):
+        await DatasetFolder(tmp_path / "d", "webdataset").save(downloads.result(b="1"), downloads)
+    assert (tmp_path / "d" / "a.txt").exists()

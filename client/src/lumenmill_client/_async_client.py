@@ -242,7 +242,9 @@ class AsyncClient:
             InvalidArgumentError: such a file is in the way.
         """
         result = await self.runs.export(run_id, on_progress=on_progress, **options)
-        return await DatasetFolder(folder).save(result, self.store, on_progress)
+        form = run_pb2.ExportFormat.Name(options.get("export_format") or run_pb2.EXPORT_FORMAT_PARQUET)
+        named = form.removeprefix("EXPORT_FORMAT_").lower().replace("_", "-")
+        return await DatasetFolder(folder, named).save(result, self.store, on_progress)
 
     async def _artifact(self, media: str | Path | artifact_pb2.Artifact) -> artifact_pb2.Artifact:
         return media if isinstance(media, artifact_pb2.Artifact) else await self.store.upload(media)

@@ -47,8 +47,9 @@ class DatasetFolder:
     A file of somebody else that equals one of the export does for it, and stays theirs.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self._folder = Path(folder)
+    def __init__(self, folder: str | Path, form: str) -> None:
+        """`form` names the form of the dataset; a folder holds one of one form."""
+        self._folder, self._form = Path(folder), form
         self._manifest = self._folder / MANIFEST
 
     async def save(
@@ -57,8 +58,8 @@ class DatasetFolder:
         """Make the folder equal to an export.
 
         Raises:
-            InvalidArgumentError: a path leads out of the folder, the folder cannot be written, or what is in the way is
-                of no earlier export.
+            InvalidArgumentError: a path leads out of the folder, the folder cannot be written, it holds a dataset of
+                another form, or what is in the way is of no earlier export.
             ResourceExhaustedError: the disk is full.
         """
         with _os_errors_named(self._folder):
@@ -97,10 +98,16 @@ class DatasetFolder:
         if not self._manifest.is_file():
             return {}
         try:
-            files = json.loads(self._manifest.read_text())["files"]
-            return {str(path): str(mark) for path, mark in files.items()}
+            manifest = json.loads(self._manifest.read_text())
+            form = str(manifest.get("form", self._form))
+            known = {str(path): str(mark) for path, mark in manifest["files"].items()}
         except (ValueError, KeyError, AttributeError, TypeError):
             raise InvalidArgumentError("folder", f"{self._manifest} is damaged; remove it or the dataset") from None
+        if form != self._form:
+            raise InvalidArgumentError(
+                "folder", f"{self._folder} holds a dataset of the form {form}; name another folder, or remove it"
+            )
+        return known
 
     def _missing(
         self, wanted: Mapping[str, ExportedFile], targets: Mapping[str, Path], known: Mapping[str, str]
@@ -156,7 +163,7 @@ class DatasetFolder:
     def _name(self, files: Mapping[str, str]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         incoming = self._manifest.with_name(MANIFEST + ".incoming")
-        incoming.write_text(json.dumps({"version": 1, "files": files}, indent=0))
+        incoming.write_text(json.dumps({"version": 1, "form": self._form, "files": files}, indent=0))
         incoming.replace(self._manifest)
 
 

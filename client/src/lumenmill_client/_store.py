@@ -37,7 +37,7 @@ class Store:
         terms = stated_licence(licence) if isinstance(licence, str) else licence
         file = Path(path)
         if not await asyncio.to_thread(file.is_file):
-            raise InvalidArgumentError("path", f"there is no file {str(path)!r}")
+            raise InvalidArgumentError("", f"there is no file {str(path)!r}")
         try:
             response = await self._stub.UploadArtifact(_pieces(file, terms))
         except grpc.RpcError as error:

@@ -15,7 +15,7 @@ from lumenmill_client._events import OnProgress, ProgressEvent
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._dataset_contents import opening_lines, samples_by_split
 from lumenmill_client.command._output import notes, print_json, print_text, to_dict
-from lumenmill_client.command._runs import RunId
+from lumenmill_client.command._runs import RunId, has_ended
 
 __all__ = ["register"]
 
@@ -37,6 +37,8 @@ _WITHHELD: Mapping[_SplitBy, str] = {
     _SplitBy.SCENE: "their group or picture is",
     _SplitBy.SCENE_AND_ENVIRONMENT_MAP: "one of their scene, environment maps, group and picture is",
 }
+# How terms that nobody stated are named.
+_NOT_STATED = "LicenseRef-operator-supplied"
 _STAGES: Mapping[str, str] = {"write": "reading samples", "download": "writing files"}
 
 
@@ -85,6 +87,9 @@ def export(
             split_rule=run_pb2.SplitRule.Value(f"SPLIT_RULE_{split_by.name}"),
             on_progress=on_progress,
         )
+        unfinished = [name for name in (run_id, *(more_run_ids or [])) if not has_ended(client.run(name))]
+    for name in unfinished:
+        notes.print(f"{name} has not ended: this is what it has made so far; export again to bring it up to date")
     counts, lines = samples_by_split(saved), opening_lines(saved, form)
     if as_json:
         print_json(_document(saved, counts, lines))
@@ -121,6 +126,8 @@ def _summary(saved: SavedDataset, counts: Mapping[str, int], lines: list[str], s
     for refusal in result.refusals:
         licence = refusal.licence
         yield f"  {licence.subject} ({licence.spdx_id or 'no licence named'}): {refusal.reason}, {refusal.num_samples}"
+    if any(refusal.licence.spdx_id in ("", _NOT_STATED) for refusal in result.refusals):
+        yield "  (terms of your own files: --licence when they are brought in, licences.yaml beside environment maps)"
     yield f"{saved.num_written} files written, {saved.num_kept} kept as they were, {saved.num_removed} removed"
     yield from lines
 

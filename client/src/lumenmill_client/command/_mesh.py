@@ -64,7 +64,9 @@ def down(context: typer.Context, as_json: AsJson = False) -> None:
 
     Example: lumenmill down
     """
-    with notes.status("stopping the mesh"):
+    if not notes.is_terminal and context.obj.home.is_supervised():
+        notes.print("stopping the mesh: running jobs get up to 30 s to finish")
+    with notes.status("stopping the mesh: running jobs get up to 30 s to finish"):
         was_running = take_down(context.obj.home)
     if as_json:
         print_json({"was_running": was_running})

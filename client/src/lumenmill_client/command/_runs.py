@@ -14,7 +14,7 @@ from lumenmill_client.command._licence_option import CommercialUse, SpdxId, pars
 from lumenmill_client.command._output import notes, print_json, print_message, print_table, print_text, to_dict
 from lumenmill_client.command._parameters import parse_parameters
 
-__all__ = ["RecipeFile", "RunId", "Set", "ended_well", "register"]
+__all__ = ["RecipeFile", "RunId", "Set", "ended_well", "has_ended", "register"]
 
 RecipeFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Recipe file.")]
 _SET_HELP = (
@@ -81,6 +81,11 @@ def ended_well(run: run_pb2.Run) -> bool:
     return run.state == run_pb2.RUN_STATE_COMPLETED and run.num_samples_accepted > 0
 
 
+def has_ended(run: run_pb2.Run) -> bool:
+    """Whether nothing more will come of a run."""
+    return run.state in (run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_FAILED, run_pb2.RUN_STATE_CANCELLED)
+
+
 def list_runs(context: typer.Context, as_json: AsJson = False) -> None:
     """List the runs, the newest first.
 
@@ -137,7 +142,7 @@ def samples(
     context: typer.Context,
     run_id: Annotated[str, typer.Argument(help="Only of this run. Default: of all runs.")] = "",
     verdict: Annotated[
-        list[str] | None, typer.Option(help="Only `accepted`, `rejected` or `failed`; may be given several times.")
+        list[str] | None, typer.Option(help="Only `accepted`, `rejected`, `failed` or `skipped`; may be repeated.")
     ] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only `image` or `clip`.")] = None,
     group: Annotated[str, typer.Option(help="Only of this light group.")] = "",

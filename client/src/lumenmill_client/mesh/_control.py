@@ -15,7 +15,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
 from lumenmill_common.calls import call_unary, connect
-from lumenmill_common.errors import UnavailableError
+from lumenmill_common.errors import FailedPreconditionError, UnavailableError
 from lumenmill_common.settings import SecuritySettings
 
 from lumenmill_client.mesh._home import Home
@@ -103,9 +103,12 @@ def bring_up(home: Home, options: MeshOptions, on_change: Callable[[MeshStatus],
 
     Raises:
         UnavailableError: a process does not come up; the text ends with the last lines of its log.
+        FailedPreconditionError: the mesh runs already, with other options.
     """
     home.make()
-    if not home.is_supervised():
+    if home.is_supervised():
+        _refuse_other_options(home, options)
+    else:
         _start_supervisor(home, options)
     deadline_s = time.monotonic() + _START_S
     while time.monotonic() < deadline_s:
@@ -118,6 +121,16 @@ def bring_up(home: Home, options: MeshOptions, on_change: Callable[[MeshStatus],
                 raise UnavailableError(f"{service.name} does not start:\n{_tail(home.log_file(service.name))}")
         time.sleep(0.2)
     raise UnavailableError(f"the mesh did not come up within {_START_S:.0f} s; logs are in {home.root / 'logs'}")
+
+
+def _refuse_other_options(home: Home, options: MeshOptions) -> None:
+    """What is not asked for may be as it is."""
+    running = home.read_mesh().get("options", {})
+    asked = options.absolute().model_dump(mode="json", exclude_defaults=True)
+    other = [name for name, value in asked.items() if name in running and running[name] != value]
+    if other:
+        names = ", ".join(name.removesuffix("_dir").replace("_", " ") for name in other)
+        raise FailedPreconditionError(f"the mesh runs already, with other {names}; stop it with `lumenmill down` first")
 
 
 def _all_registered(state: MeshStatus) -> bool:
@@ -140,7 +153,7 @@ def _start_supervisor(home: Home, options: MeshOptions) -> None:
     home.mesh_file.unlink(missing_ok=True)
     with home.log_file("supervisor").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "lumenmill_client.mesh", str(home.root), options.model_dump_json()],
+            [sys.executable, "-m", "lumenmill_client.mesh", str(home.root), options.absolute().model_dump_json()],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -26,6 +26,11 @@ class MeshOptions(BaseModel):
     assets_dir: Path | None = None
     """Folder of the user's own meshes for studio."""
 
+    def absolute(self) -> "MeshOptions":
+        """The same with whole paths."""
+        folders = {"environment_maps_dir": self.environment_maps_dir, "assets_dir": self.assets_dir}
+        return self.model_copy(update={name: folder and folder.absolute() for name, folder in folders.items()})
+
 
 @dataclass(frozen=True)
 class ServiceSpec:

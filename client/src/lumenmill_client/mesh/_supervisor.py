@@ -102,7 +102,8 @@ class _Supervisor:
                 await asyncio.wait_for(self._stop.wait(), _POLL_S)
 
     def _state(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), "services": [self._state_of(child) for child in self._children]}
+        options = self._options.model_dump(mode="json")
+        return {"pid": os.getpid(), "options": options, "services": [self._state_of(child) for child in self._children]}
 
     def _state_of(self, child: _Child) -> dict[str, Any]:
         addresses = _read_addresses(self._home, child.spec.name) if child.process else {}

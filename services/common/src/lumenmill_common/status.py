@@ -1,5 +1,6 @@
 """From an exception to the gRPC status that a caller sees: the only place where the two meet."""
 
+import re
 import uuid
 from typing import Any
 
@@ -101,8 +102,18 @@ def error_from_rpc(error: grpc.RpcError) -> LumenmillError:
         # Without a delay it comes from gRPC itself: a message too large, which no retry makes smaller.
         return ResourceExhaustedError(message, _retry_delay_s(status, default_s=0.0))
     if code is grpc.StatusCode.UNAVAILABLE:
-        return UnavailableError(message, _retry_delay_s(status, default_s=0.0))
+        told = message if is_from_service(error) else _unreachable(message)
+        return UnavailableError(told, _retry_delay_s(status, default_s=0.0))
     return _SIMPLE.get(code, errors.InternalError)(message)
+
+
+def _unreachable(details: str) -> str:
+    """What gRPC says of a connection that cannot be made, for people."""
+    address = re.search(r"ipv[46]:(?:%5B|\[)?([^;\s]+?:\d+): (.*)", details)
+    if address is None:
+        return f"the connection was lost: {details}"
+    reason = address[2].rpartition(": ")[2].rstrip("}") or address[2]
+    return f"nothing answers at {address[1]} ({reason.lower()}); is the mesh up? `lumenmill status` tells"
 
 
 def is_from_service(error: grpc.RpcError) -> bool:
