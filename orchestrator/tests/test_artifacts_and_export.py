@@ -177,3 +177,10 @@ async def test_broken_images_are_kept_without_facts(house: House) -> None:
         (b"%!PS-Adobe-3.0 EPSF-3.0", "image/png"),
     ):
         assert not (await _upload(house, data, media_type)).HasField("image")
+
+
+async def test_weights_of_models_are_no_garbage(house: House) -> None:
+    weights = await _upload(house, b"weights", "application/vnd.safetensors")
+    everything = service_pb2.CollectGarbageRequest(min_age_s=0)
+    _ = [response async for response in house.artifacts.CollectGarbage(everything)]
+    assert await _download(house, weights.sha256) == b"weights"

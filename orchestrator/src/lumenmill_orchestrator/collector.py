@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 from lumenmill.orchestrator.v1 import artifact_service_pb2
-from lumenmill_common.artifacts import ArtifactStore, StoredObject
+from lumenmill_common.artifacts import WEIGHTS, ArtifactStore, StoredObject
 
 from lumenmill_orchestrator.ownership import Ownership
 from lumenmill_orchestrator.storage.schema import artifact_uses
@@ -17,7 +17,7 @@ _END = "~"  # comes after every digest
 
 
 class GarbageCollector:
-    """Removes artifacts that no computation, run or export refers to and that are not young.
+    """Removes artifacts that no computation, run or export refers to and that are not young; never weights of models.
 
     Everything that a service makes for a node is referred to once the node has ended; until then its youth protects it.
     """
@@ -46,7 +46,8 @@ class GarbageCollector:
             for stored in page:
                 progress.num_examined += 1
                 sha256 = stored.artifact.sha256
-                if sha256 in needed or stored.modified_time_s > newest_s:
+                is_weights = stored.artifact.media_type in WEIGHTS
+                if is_weights or sha256 in needed or stored.modified_time_s > newest_s:
                     continue
                 needed.add(sha256)  # judged with all its media types at once
                 unneeded = self._unneeded(sha256, newest_s)

@@ -10,6 +10,7 @@ __all__ = [
     "NOTES",
     "OBJECTS",
     "OWNERS",
+    "WEIGHTS",
     "digest_of_key",
     "extension_of",
     "is_key",
@@ -31,8 +32,11 @@ MEDIA_TYPES: dict[str, str] = {
     "application/jsonl": ".jsonl",
     "application/octet-stream": ".bin",
     "application/vnd.apache.parquet": ".parquet",
+    "application/vnd.lumenmill.checkpoint+json": ".checkpoint.json",
+    "application/vnd.lumenmill.checkpoint-file": ".checkpoint.bin",
     "application/vnd.lumenmill.light-basis+zip": ".basis.zip",
     "application/vnd.lumenmill.scene+json": ".scene.json",
+    "application/vnd.safetensors": ".safetensors",
     "application/x-tar": ".tar",
     "application/zip": ".zip",
     "image/jpeg": ".jpg",
@@ -52,6 +56,14 @@ MEDIA_TYPES: dict[str, str] = {
     "video/webm": ".webm",
     "video/x-matroska": ".mkv",
 }
+# What models are loaded from. No run refers to it: it is the operator's, and stays until the operator removes it.
+WEIGHTS = frozenset(
+    {
+        "application/vnd.lumenmill.checkpoint+json",
+        "application/vnd.lumenmill.checkpoint-file",
+        "application/vnd.safetensors",
+    }
+)
 _EXTENSIONS = {extension: media_type for media_type, extension in MEDIA_TYPES.items()}
 _KEY = re.compile(OBJECTS + r"/(?P<shard>[0-9a-f]{2})/(?P<digest>(?P=shard)[0-9a-f]{62})(?P<extension>\.[a-z0-9.]+)")
 
