@@ -18,6 +18,9 @@ __all__ = ["Adapters"]
 # Of requests; the model's own stay.
 _MAX_LOADED = 4
 _MAX_BYTES = 4 << 30
+# The library tells adapters by the name of their file, and reads what is not named so as a pickle.
+_FILE = "adapter.safetensors"
+_MISFITS = (ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError, OSError)
 
 
 class Adapters:
@@ -38,10 +41,8 @@ class Adapters:
             source = CheckpointSource(adapter.checkpoint, adapter.revision, offline, cache_dir)
             folder = find_checkpoint(source, self._store).folder
             try:
-                self._pipe.load_lora_weights(
-                    str(folder), weight_name=adapter.weight_name, adapter_name=name, local_files_only=True
-                )
-            except (ValueError, RuntimeError, KeyError, OSError) as error:
+                _load_lora(self._pipe, folder / (adapter.weight_name or _only_weights(folder)), name)
+            except _MISFITS as error:
                 raise FailedPreconditionError(
                     f"adapter {name} does not fit: {_first_line(error)}", "adapters"
                 ) from error
@@ -85,14 +86,43 @@ class Adapters:
     def _load(self, adapter: Adapter, name: str, field: str) -> None:
         if adapter.weights.size_bytes > _MAX_BYTES:
             raise InvalidArgumentError(field, f"has more than {_MAX_BYTES} bytes")
-        with self._store.local_file(adapter.weights, field=field) as path:
+        with self._store.local_file(adapter.weights, field=field) as stored:
+            path = stored.rename(stored.with_name(_FILE))
             try:
                 check_weights(path)
-                self._pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name)
+                _load_lora(self._pipe, path, name)
             except FailedPreconditionError as error:
                 raise InvalidArgumentError(field, "is no whole safetensors file") from error
-            except (ValueError, RuntimeError, KeyError, IndexError, OSError) as error:
+            except _MISFITS as error:
                 raise InvalidArgumentError(field, f"does not fit {self._entry.title}: {_first_line(error)}") from error
+
+
+def _load_lora(pipe: Any, path: Path, name: str) -> None:
+    """Loads a safetensors file as an adapter of a pipeline, all of it or nothing.
+
+    Raises:
+        ValueError: nothing in it is for this pipeline; the library raises the others of `_MISFITS`.
+    """
+    try:
+        # Never a pickle: they run code when they are read.
+        pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name, use_safetensors=True)
+    except _MISFITS:
+        if _holds(pipe, name):
+            pipe.delete_adapters(name)
+        raise
+    if not _holds(pipe, name):
+        raise ValueError("it holds no low-rank weights of this model's layers")
+
+
+def _holds(pipe: Any, name: str) -> bool:
+    return any(name in names for names in pipe.get_list_adapters().values())
+
+
+def _only_weights(folder: Path) -> str:
+    names = sorted(path.name for path in folder.glob("*.safetensors"))
+    if len(names) != 1:
+        raise ValueError(f"{folder} holds {len(names)} .safetensors files; name one as weight_name")
+    return names[0]
 
 
 def _first_line(error: Exception) -> str:

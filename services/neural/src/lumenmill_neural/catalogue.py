@@ -59,6 +59,11 @@ class StepCache(_Entry):
     options: Arguments = Field(default_factory=dict)
     """Arguments of diffusers' FirstBlockCacheConfig or TaylorSeerCacheConfig."""
 
+    @property
+    def text(self) -> str:
+        """For records: the kind and its options."""
+        return f"{self.kind}({', '.join(f'{name}={value}' for name, value in sorted(self.options.items()))})"
+
 
 class PresetEntry(_Entry):
     """A named set of arguments of the model."""
@@ -99,6 +104,8 @@ class PartEntry(_Entry):
     revision: str = ""
     licence: LicenceEntry | None = None
     """Its terms, where they are not the model's; they stand in the record of every result."""
+    files: tuple[str, ...] = ()
+    """Patterns of those files of the hub repository that are meant; empty: all."""
 
 
 class ModelEntry(_Entry):
@@ -112,6 +119,8 @@ class ModelEntry(_Entry):
     its parts and nothing else."""
     revision: str = ""
     """Commit of the hub repository. Empty: LUMENMILL_CHECKPOINT_REVISION must name one."""
+    variant: str = ""
+    """Which weights of the hub repository, where it holds several: `fp16`. Parts that lack it are taken as they are."""
     licence: LicenceEntry
     source: str
     """Where the defaults come from."""

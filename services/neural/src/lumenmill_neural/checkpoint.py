@@ -1,30 +1,37 @@
 """Where weights come from, and whether they are whole: a hub id at a pinned commit, a folder, or the artifact store.
 
-A checkpoint in the store is a list of its files (`CHECKPOINT_MEDIA_TYPE`), each an artifact of its own;
+A checkpoint in the store is a list of its files (JSON), each an artifact of its own;
 `python -m lumenmill_neural.checkpoint FOLDER` puts a folder there and prints `artifact:<sha256>`.
 """
 
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
-from lumenmill_common.errors import FailedPreconditionError, LumenmillError, UnavailableError
+from lumenmill_common.errors import (
+    DataLossError,
+    FailedPreconditionError,
+    LumenmillError,
+    NotFoundError,
+    UnavailableError,
+)
 from lumenmill_common.settings import StoreSettings, load_settings
 from lumenmill_common.telemetry import get_logger
 
 __all__ = [
-    "CHECKPOINT_MEDIA_TYPE",
     "Checkpoint",
     "CheckpointSource",
     "check_weights",
@@ -32,7 +39,6 @@ __all__ = [
     "put_checkpoint",
 ]
 
-CHECKPOINT_MEDIA_TYPE = "application/vnd.lumenmill.checkpoint+json"
 _log = get_logger(__name__)
 # Never pickles: they run code when they are read.
 _WANTED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "tokenizer/*", "*/tokenizer/*")
@@ -41,6 +47,13 @@ _REFUSED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack", "*.onnx", 
 _SAMPLED_BYTES = 1 << 20
 _MAX_HEADER_BYTES = 100 << 20
 _MAX_LIST_BYTES = 16 << 20
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_INDEX = "model_index.json"
+# model.fp16.safetensors, model.fp16-00001-of-00002.safetensors, model-00001-of-00002.fp16.safetensors,
+# model.safetensors.index.fp16.json
+_WEIGHTS_NAME = re.compile(
+    r"[^.]+(\.(?P<variant>[^.-]+)(-\d+-of-\d+)?)?\.safetensors(\.index(\.(?P<of_index>[^.]+))?\.json)?"
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,10 @@ class CheckpointSource:
     revision: str = ""
     offline: bool = False
     cache_dir: Path | None = None
-    subfolder: str = ""
+    files: tuple[str, ...] = ()
+    """Patterns of the files of a hub repository that are meant; none means all that a pipeline could need."""
+    variant: str = ""
+    """Of the weights of a hub repository that holds several, `fp16` for example."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +106,10 @@ def _say(done: int, total: int) -> None:
 
 
 def _from_hub(source: CheckpointSource) -> Checkpoint:
-    if not source.revision:
+    if not _COMMIT.fullmatch(source.revision):
         raise FailedPreconditionError(
-            f"name the commit of {source.location} that is meant; branches move", "LUMENMILL_CHECKPOINT_REVISION"
+            f"name the commit of {source.location} that is meant, 40 hexadecimal digits; branches and tags move",
+            "LUMENMILL_CHECKPOINT_REVISION",
         )
     try:
         folder = snapshot_download(
@@ -100,7 +117,7 @@ def _from_hub(source: CheckpointSource) -> Checkpoint:
             revision=source.revision,
             cache_dir=source.cache_dir,
             local_files_only=source.offline,
-            allow_patterns=list(_WANTED),
+            allow_patterns=_wanted(source),
             ignore_patterns=list(_REFUSED),
         )
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
@@ -118,6 +135,44 @@ def _from_hub(source: CheckpointSource) -> Checkpoint:
     return Checkpoint(Path(folder), source.revision)
 
 
+def _wanted(source: CheckpointSource) -> list[str]:
+    """Patterns of what is downloaded: of a pipeline only its parts, since many repositories hold all weights twice."""
+    if source.files or source.offline:
+        return list(source.files or _WANTED)
+    names = HfApi().list_repo_files(source.location, revision=source.revision)
+    if _INDEX not in names:
+        return list(_WANTED)
+    index = hf_hub_download(source.location, _INDEX, revision=source.revision, cache_dir=source.cache_dir)
+    parts = {name for name, value in json.loads(Path(index).read_text(encoding="utf-8")).items() if _is_part(value)}
+    return files_of_pipeline(names, parts, source.variant)
+
+
+def _is_part(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and value[0] is not None
+
+
+def files_of_pipeline(names: Iterable[str], parts: Set[str], variant: str) -> list[str]:
+    """Those of a repository's files that a pipeline of these parts reads: weights of the variant where a part has it,
+    else the plain ones."""
+    needed: list[str] = []
+    by_part: dict[str, list[str]] = {part: [] for part in sorted(parts)}
+    for name in names:
+        part, slash, _ = name.partition("/")
+        if slash and part in by_part and any(fnmatch(name, pattern) for pattern in _WANTED):
+            by_part[part].append(name)
+    for files in by_part.values():
+        has_variant = any(_variant_of(name) == variant for name in files)
+        wanted = variant if has_variant else ""
+        needed += [name for name in files if _variant_of(name) in {None, wanted}]
+    return [_INDEX, *needed]
+
+
+def _variant_of(name: str) -> str | None:
+    """`fp16` of `model.fp16.safetensors` and its index, nothing of `model.safetensors`, None of what is no weights."""
+    found = _WEIGHTS_NAME.fullmatch(PurePosixPath(name).name)
+    return None if found is None else found["variant"] or found["of_index"] or ""
+
+
 def _from_store(source: CheckpointSource, store: ArtifactStore, tell: Callable[[int, int], None]) -> Checkpoint:
     sha256 = source.location.removeprefix("artifact:")
     cache = (source.cache_dir or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()) / "lumenmill"
@@ -130,13 +185,20 @@ def _from_store(source: CheckpointSource, store: ArtifactStore, tell: Callable[[
         target = folder / path
         if not target.is_file() or target.stat().st_size != entry["size_bytes"]:
             target.parent.mkdir(parents=True, exist_ok=True)
-            stored = Artifact(uri=store.uri_for(entry["sha256"], entry["media_type"]), sha256=entry["sha256"])
-            with store.local_file(stored, field=path) as source_path:
-                partial = target.with_name(f"{target.name}.{os.getpid()}.part")
-                shutil.copyfile(source_path, partial)
-                partial.replace(target)
+            _fetch(store, entry, target)
         tell(done + 1, len(files))
     return Checkpoint(folder, f"sha256:{sha256}")
+
+
+def _fetch(store: ArtifactStore, entry: dict[str, Any], target: Path) -> None:
+    stored = Artifact(uri=store.uri_for(entry["sha256"], entry["media_type"]), sha256=entry["sha256"])
+    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        with store.local_file(stored, field=target.name) as source_path:
+            shutil.copyfile(source_path, partial)
+    except (NotFoundError, DataLossError) as error:
+        raise FailedPreconditionError(f"{target} cannot be had: {error.message}", "LUMENMILL_CHECKPOINT") from error
+    partial.replace(target)
 
 
 def _listed(data: bytes, location: str) -> dict[str, dict[str, Any]]:
@@ -166,7 +228,7 @@ def put_checkpoint(store: ArtifactStore, folder: Path) -> Artifact:
             "size_bytes": artifact.size_bytes,
             "media_type": artifact.media_type,
         }
-    return store.put_bytes(json.dumps({"files": files}, sort_keys=True).encode(), CHECKPOINT_MEDIA_TYPE)
+    return store.put_bytes(json.dumps({"files": files}, sort_keys=True).encode(), "application/json")
 
 
 def check_whole(folder: Path) -> None:
@@ -190,10 +252,15 @@ def _check_json(path: Path) -> None:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise FailedPreconditionError(f"{path} is damaged: {error}", "LUMENMILL_CHECKPOINT") from error
-    if path.name.endswith(".safetensors.index.json"):
-        for shard in sorted(set(value.get("weight_map", {}).values())):
-            if not (path.parent / shard).is_file():
-                raise FailedPreconditionError(f"{path.parent / shard} is missing", "LUMENMILL_CHECKPOINT")
+    if ".safetensors.index." in path.name:  # with the name of a variant behind it: .index.fp16.json
+        _check_shards(path, sorted({path.parent / shard for shard in value.get("weight_map", {}).values()}))
+
+
+def _check_shards(index: Path, shards: list[Path]) -> None:
+    """All are there; or none of them, where the folder holds other weights: those of another variant."""
+    missing = [shard for shard in shards if not shard.is_file()]
+    if missing and (len(missing) < len(shards) or not list(index.parent.glob("*.safetensors"))):
+        raise FailedPreconditionError(f"{missing[0]} is missing; {index.name} names it", "LUMENMILL_CHECKPOINT")
 
 
 def check_weights(path: Path) -> None:

@@ -10,6 +10,15 @@ from lumenmill_common.errors import FailedPreconditionError
 __all__ = ["Device", "find_device", "is_out_of_memory"]
 
 _GIB = 1 << 30
+# torch on the CPU, oneDNN, C++, CUDA, cuBLAS and cuDNN, which torch raises as RuntimeError.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "could not create a memory",
+    "std::bad_alloc",
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ def find_device(wanted: str, memory_limit_gib: float | None = None) -> Device:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory was too small: CUDA's own, or that of the CPU's allocator."""
+    """Whether an error says that memory was too small: that of an allocator, or of a library that has its own."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+        isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
     )

@@ -1,7 +1,7 @@
 """One model as a pod hosts it: its entry in the catalogue, its weights on a device, the record of its results."""
 
 import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -107,6 +107,7 @@ class ModelHost:
                 revision=settings.checkpoint_revision or (self.entry.revision if own else ""),
                 offline=settings.offline,
                 cache_dir=settings.cache_dir,
+                variant=self.entry.variant,
             )
             self._checkpoint = find_checkpoint(source, self.store)
         return self._checkpoint
@@ -129,7 +130,7 @@ class ModelHost:
             if is_of_parts:
                 return None
         entry = self.entry.parts[name]
-        source = _part_source(settings, named or f"{entry.checkpoint}@{entry.revision}")
+        source = _part_source(settings, named or f"{entry.checkpoint}@{entry.revision}", entry.files)
         try:
             found = find_checkpoint(source, self.store)
         except FailedPreconditionError as error:
@@ -137,9 +138,15 @@ class ModelHost:
         self._parts[name] = found.revision.removeprefix("sha256:")[:_PART_REVISION_DIGITS]
         return found
 
-    def load_pipeline(self, pipeline_class: Any, checkpoint: Checkpoint | None = None, **parts: Any) -> Any:
+    def load_pipeline(
+        self,
+        pipeline_class: Any,
+        checkpoint: Checkpoint | None = None,
+        set_up: Callable[[Any], None] | None = None,
+        **parts: Any,
+    ) -> Any:
         """A diffusers pipeline of the model's checkpoint, or of a part's, on the device. `parts` are given to
-        `from_pretrained`.
+        `from_pretrained`, `set_up` changes the pipeline before its weights are placed.
 
         Raises:
             FailedPreconditionError: the checkpoint is missing, damaged, or not of this class.
@@ -152,8 +159,11 @@ class ModelHost:
                 dtype=self.device.dtype(self.entry.dtype),
                 use_safetensors=True,
                 local_files_only=True,
+                **({"variant": self.entry.variant} if self.entry.variant else {}),
                 **parts,
             )
+            if set_up is not None:
+                set_up(pipe)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
             raise FailedPreconditionError(
                 f"{folder} is no {pipeline_class.__name__}: {' '.join(str(error).split())[:500]}",
@@ -193,14 +203,23 @@ class ModelHost:
     # The memory ladder; see `lumenmill_neural.memory`.
 
     def place_smaller(self) -> str:
-        """Places weights as the next tier says; what was done, or nothing at the end of the ladder."""
-        index = self._tier_index + 1
-        if index >= len(self.entry.tiers):
+        """Places weights as the next tier says that takes less; what was done, or nothing at the end of the ladder."""
+        index = next((index for index in self._later_tiers() if self._takes_less(index)), None)
+        if index is None:
             return ""
         self._tier_index = index
         for pipe in self._pipes:
             self._place(pipe, self.tier)
-        return f"{self.tier.placement.value}{', VAE in tiles' if self.tier.vae_tiling else ''}"
+        return ", ".join(f"{name} {value}" for name, value in self._placing().items())
+
+    def _later_tiers(self) -> range:
+        return range(self._tier_index + 1, len(self.entry.tiers))
+
+    def _takes_less(self, index: int) -> bool:
+        """Tiers may differ in the size of batches alone, and the CPU has nowhere else to put weights."""
+        now, then = self.tier, self.entry.tiers[index]
+        moves = then.placement is not now.placement and not self.device.is_cpu
+        return moves or (then.vae_tiling and not now.vae_tiling)
 
     def place_as_usual(self) -> None:
         """Undoes `place_smaller`, after the work that needed it."""
@@ -265,8 +284,18 @@ class ModelHost:
     def as_run(self, plan: Plan) -> Plan:
         """The plan as it was run just now, for records: what the memory ladder changed is told, since tiles of the VAE
         are seen in the picture."""
-        how = {"placement": self.tier.placement.value, "vae_tiling": self.tier.vae_tiling}
+        how = self._placing()
+        if plan.preset.step_cache is not None:
+            how["step_cache"] = plan.preset.step_cache.text
+        if plan.preset.distilled_lora:
+            how["distilled_lora"] = plan.preset.distilled_lora
+        if self.settings.attention_backend:
+            how["attention_backend"] = self.settings.attention_backend
         return replace(plan, arguments=plan.arguments | how, peak_memory_bytes=self.device.peak_memory_bytes())
+
+    def _placing(self) -> dict[str, Any]:
+        placement = Placement.RESIDENT if self.device.is_cpu else self.tier.placement
+        return {"placement": placement.value, "vae_tiling": self.tier.vae_tiling}
 
     def record(
         self, plan: Plan, job: JobContext, seed: int, parameters: Mapping[str, Any], adapters: Sequence[Adapter] = ()
@@ -334,12 +363,12 @@ class ModelHost:
         return model
 
 
-def _part_source(settings: NeuralSettings, location: str) -> CheckpointSource:
+def _part_source(settings: NeuralSettings, location: str, files: tuple[str, ...]) -> CheckpointSource:
     """Of a folder, an artifact, or `<hub id>@<commit>`."""
     hub_id, _, revision = location.partition("@")
     if location.startswith((".", "/", "~", "artifact:")):
         hub_id, revision = location, ""
-    return CheckpointSource(hub_id, revision, settings.offline, settings.cache_dir)
+    return CheckpointSource(hub_id, revision, settings.offline, settings.cache_dir, files)
 
 
 def _denoisers(pipe: Any) -> list[Any]:

@@ -39,13 +39,13 @@ def run_in_batches(
     """The results of all items, in order, `max_batch_size` or fewer at a time.
 
     When memory is too small for a batch, it is freed and the batch is halved; when it is too small for one item,
-    weights are placed elsewhere, once. `size_text` says what one item is, for the refusal.
+    weights are placed elsewhere, as often as there is an elsewhere. `size_text` says what one item is, for the refusal.
 
     Raises:
         ResourceExhaustedError: one item does not fit in any way.
     """
     results: list[ResultT] = []
-    batch_size, placed_once = max_batch_size, False
+    batch_size = max_batch_size
     while len(results) < len(items):
         batch = items[len(results) : len(results) + batch_size]
         failed = False
@@ -62,12 +62,11 @@ def run_in_batches(
             batch_size = len(batch) // 2
             _log.warning("out of memory", then=f"batches of {batch_size}")
             continue
-        done = "" if placed_once else placed.place_smaller()
-        placed_once = True
+        done = placed.place_smaller()
         if not done:
             raise ResourceExhaustedError(
                 f"{size_text} does not fit into {placed.device.memory_gib:.1f} GiB of {placed.device.name}, one at a "
-                "time and with weights on the host; ask for half as many pixels or frames, or a larger device",
+                "time and with weights placed to take least; ask for half as many pixels or frames, or a larger device",
                 retry_delay_s=_RETRY_DELAY_S,
             )
         _log.warning("out of memory", then=done)

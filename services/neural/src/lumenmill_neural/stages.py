@@ -25,6 +25,7 @@ _STAGE_OF_PART = {
     "transformer": DENOISE,
     "transformer_2": DENOISE,
     "unet": DENOISE,
+    "controlnet": DENOISE,
 }
 
 
