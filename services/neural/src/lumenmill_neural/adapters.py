@@ -29,7 +29,8 @@ class Adapters:
     def __init__(self, pipe: Any, entry: ModelEntry, store: ArtifactStore) -> None:
         self._pipe, self._entry, self._store = pipe, entry, store
         self._loaded: OrderedDict[str, str] = OrderedDict()
-        self._own: set[str] = set()
+        self.own_revisions: dict[str, str] = {}
+        """Of the model's own adapters that were loaded, by name: commits, or digests of their files."""
 
     def load_own(self, *, offline: bool, cache_dir: Path | None) -> None:
         """Loads the adapters of the entry.
@@ -39,14 +40,14 @@ class Adapters:
         """
         for name, adapter in self._entry.adapters.items():
             source = CheckpointSource(adapter.checkpoint, adapter.revision, offline, cache_dir)
-            folder = find_checkpoint(source, self._store).folder
+            found = find_checkpoint(source, self._store)
             try:
-                _load_lora(self._pipe, folder / (adapter.weight_name or _only_weights(folder)), name)
+                _load_lora(self._pipe, found.folder / (adapter.weight_name or _only_weights(found.folder)), name)
             except _MISFITS as error:
                 raise FailedPreconditionError(
                     f"adapter {name} does not fit: {_first_line(error)}", "adapters"
                 ) from error
-            self._own.add(name)
+            self.own_revisions[name] = found.revision
 
     def activate(self, preset: PresetEntry, asked: Sequence[Adapter]) -> None:
         """Makes exactly the adapters of a preset and of a request active.
@@ -63,7 +64,7 @@ class Adapters:
         if active:
             self._pipe.enable_lora()
             self._pipe.set_adapters(list(active), adapter_weights=list(active.values()))
-        elif self._own or self._loaded:
+        elif self.own_revisions or self._loaded:
             self._pipe.disable_lora()
         self._pipe.lumenmill_active_adapters = tuple(f"{name}={scale}" for name, scale in active.items())
 

@@ -322,11 +322,16 @@ class ModelHost:
 
     @property
     def revision(self) -> str:
-        """Of the weights, those of parts included, and of what they are run with."""
+        """Of the weights, those of parts and of the model's own adapters included, and of what they are run with."""
         if self._checkpoint is None and not self._parts:
             raise UnavailableError("the model is being loaded")
         own = [self._checkpoint.revision] if self._checkpoint is not None else []
         parts = [f"{name}@{revision}" for name, revision in sorted(self._parts.items()) if revision]
+        parts += [
+            f"{name}@{revision.removeprefix('sha256:')[:_PART_REVISION_DIGITS]}"
+            for adapters in self._adapters.values()
+            for name, revision in sorted(adapters.own_revisions.items())
+        ]
         return "+".join([*own, *parts, f"diffusers{version('diffusers')}"])
 
     def _licences(self) -> list[Licence]:
