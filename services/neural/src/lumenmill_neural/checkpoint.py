@@ -1,6 +1,6 @@
 """Where weights come from, and whether they are whole: a hub id at a pinned commit, a folder, or the artifact store.
 
-A checkpoint in the store is a list of its files (JSON), each an artifact of its own;
+A checkpoint in the store is a list of its files (`CHECKPOINT_MEDIA_TYPE`), each an artifact of its own;
 `python -m lumenmill_neural.checkpoint FOLDER` puts a folder there and prints `artifact:<sha256>`.
 """
 
@@ -32,6 +32,7 @@ from lumenmill_common.settings import StoreSettings, load_settings
 from lumenmill_common.telemetry import get_logger
 
 __all__ = [
+    "CHECKPOINT_MEDIA_TYPE",
     "Checkpoint",
     "CheckpointSource",
     "check_weights",
@@ -39,6 +40,9 @@ __all__ = [
     "put_checkpoint",
 ]
 
+CHECKPOINT_MEDIA_TYPE = "application/vnd.lumenmill.checkpoint+json"
+_WEIGHTS_MEDIA_TYPE = "application/vnd.safetensors"
+_FILE_MEDIA_TYPE = "application/vnd.lumenmill.checkpoint-file"
 _log = get_logger(__name__)
 # Never pickles: they run code when they are read.
 _WANTED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "tokenizer/*", "*/tokenizer/*")
@@ -222,13 +226,13 @@ def put_checkpoint(store: ArtifactStore, folder: Path) -> Artifact:
     check_whole(folder)
     files = {}
     for path in _files(folder):
-        artifact = store.put_file(path, "application/json" if path.suffix == ".json" else "application/octet-stream")
+        artifact = store.put_file(path, _WEIGHTS_MEDIA_TYPE if path.suffix == ".safetensors" else _FILE_MEDIA_TYPE)
         files[path.relative_to(folder).as_posix()] = {
             "sha256": artifact.sha256,
             "size_bytes": artifact.size_bytes,
             "media_type": artifact.media_type,
         }
-    return store.put_bytes(json.dumps({"files": files}, sort_keys=True).encode(), "application/json")
+    return store.put_bytes(json.dumps({"files": files}, sort_keys=True).encode(), CHECKPOINT_MEDIA_TYPE)
 
 
 def check_whole(folder: Path) -> None:

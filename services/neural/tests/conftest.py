@@ -1,0 +1,93 @@
+"""A host of a tiny FLUX, without a service around it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from diffusers import FluxPipeline
+from lumenmill_common.artifacts import ArtifactStore, open_store
+from lumenmill_neural.catalogue import ModelEntry
+from lumenmill_neural.host import ModelHost, Plan
+from lumenmill_neural.settings import NeuralSettings
+from lumenmill_neural.tiny import tiny_flux
+
+_STEPS = 6
+ENTRY: dict[str, Any] = {
+    "family": "flux",
+    "title": "Tiny",
+    "task": "text to image",
+    "checkpoint": "lumenmill/tiny",
+    "licence": {"spdx_id": "Apache-2.0", "allows_commercial_use": True, "url": "https://example.org"},
+    "source": "a test",
+    "arguments": {"width": 64, "height": 64, "num_inference_steps": _STEPS, "guidance_scale": 3.5},
+    "presets": {
+        "balanced": {"description": "Every step."},
+        "first_block": {
+            "description": "Steps that change little are skipped.",
+            "step_cache": {"kind": "first_block", "options": {"threshold": 10.0}},
+        },
+        "taylor_seer": {
+            "description": "Every other step is predicted.",
+            "step_cache": {
+                "kind": "taylor_seer",
+                "options": {"cache_interval": 2, "disable_cache_before_step": 2, "max_order": 1},
+            },
+        },
+    },
+    "tiers": [
+        {"min_memory_gib": 60, "max_batch_size": 4},
+        {"min_memory_gib": 38},
+        {"min_memory_gib": 24, "placement": "model_offload", "vae_tiling": True},
+        {"min_memory_gib": 0, "placement": "sequential_offload", "vae_tiling": True},
+    ],
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return open_store(f"file://{tmp_path}/store")
+
+
+@pytest.fixture(scope="session")
+def flux_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny FLUX with two blocks of each kind, so that there is something to skip."""
+    folder = tmp_path_factory.mktemp("flux")
+    tiny_flux(num_blocks=2).save_pretrained(folder)
+    return folder
+
+
+class Host(ModelHost):
+    """A host, and pictures of what it hosts as numbers."""
+
+    def load(self) -> None:
+        self.pipe = self.load_pipeline(FluxPipeline)
+
+    def picture(self, preset: str = "", adapters: Any = (), **arguments: Any) -> np.ndarray:
+        plan = self.plan(preset)
+        self.prepare(self.pipe, plan, adapters)
+        return self.pixels(plan.with_arguments(**arguments))
+
+    def pixels(self, plan: Plan) -> np.ndarray:
+        generator = self.device.generator(3)
+        return self.pipe(["a lemon"], generator=[generator], output_type="np", **plan.arguments).images[0]
+
+
+@pytest.fixture
+def host_of(store: ArtifactStore) -> Callable[..., Host]:
+    """`host_of(checkpoint, entry={...}, **settings)`; nothing is loaded yet."""
+
+    def make(checkpoint: str = "", entry: dict[str, Any] | None = None, **settings: Any) -> Host:
+        values = NeuralSettings(model="tiny", checkpoint=checkpoint, device="cpu", **settings)
+        return Host(values, store, {"tiny": ModelEntry.model_validate(ENTRY | (entry or {}))})
+
+    return make
+
+
+@pytest.fixture
+def host(host_of: Callable[..., Host], flux_folder: Path) -> Host:
+    """A tiny FLUX, loaded."""
+    loaded = host_of(str(flux_folder))
+    loaded.load()
+    return loaded
