@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import lumenmill_media as media
 import numpy as np
 import pytest
 import pytest_asyncio
@@ -18,7 +19,6 @@ from lumenmill.relighter.v1 import relighter_pb2_grpc
 from lumenmill.video.v1 import video_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.testing import running_service
-from lumenmill_studio.media import exr
 from lumenmill_studio.service import studio_service
 from lumenmill_studio.settings import StudioSettings
 
@@ -69,7 +69,7 @@ class Studio:
 
     def numbers(self, artifact: Any) -> np.ndarray:
         """Pixels (H, W, C) of an EXR artifact."""
-        return exr.decoded(self.store.read_bytes(artifact))
+        return media.decode_exr(self.store.read_bytes(artifact))
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")

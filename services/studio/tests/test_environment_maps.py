@@ -11,7 +11,7 @@ from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill.relighter.v1 import relighter_pb2
-from lumenmill_studio.media.radiance import radiance
+from lumenmill_media import decode_light
 
 SIZE = {"width_px": 96, "height_px": 72, "preset": "fast"}
 _PLAINLY_SIDEWAYS = 0.15
@@ -22,7 +22,7 @@ def sideways(path: Path) -> float:
 
     The column at fraction u lies at azimuth 180° − 360°·u, and +90° is the right, so that its share is sin 2πu.
     """
-    gray_hw = radiance(path.read_bytes()).mean(axis=2)
+    gray_hw = decode_light(path.read_bytes()).mean(axis=2)
     height, width = gray_hw.shape
     elevation = np.sin((np.arange(height) + 0.5) / height * np.pi)[:, None]
     right = np.sin((np.arange(width) + 0.5) / width * 2 * np.pi)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+import lumenmill_media as media
 import numpy as np
 import pytest
 import pytest_asyncio
@@ -18,7 +19,6 @@ from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.calls import call_heavy
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.testing import running_service
-from lumenmill_studio.media import exr
 from lumenmill_studio.service import studio_service
 from lumenmill_studio.settings import StudioSettings
 
@@ -43,7 +43,7 @@ class Studio:
 
 def put_map(path: Path, radiance: float) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(exr.encoded(np.full((16, 32, 3), radiance, np.float32)))
+    path.write_bytes(media.encode_exr(np.full((16, 32, 3), radiance, np.float32)))
 
 
 def settings_for(folder: Path) -> StudioSettings:
@@ -115,7 +115,7 @@ async def test_corrected_terms_of_a_mesh_make_another_revision(own: Studio, tmp_
 
 @pytest.mark.parametrize("is_inline", [True, False])
 async def test_terms_in_a_request_are_recorded(own: Studio, is_inline: bool) -> None:
-    data = exr.encoded(np.full((16, 32, 3), 3.0, np.float32))
+    data = media.encode_exr(np.full((16, 32, 3), 3.0, np.float32))
     artifact = (
         Artifact(inline_data=data, media_type="image/x-exr") if is_inline else own.store.put_bytes(data, "image/x-exr")
     )

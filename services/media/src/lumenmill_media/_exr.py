@@ -1,7 +1,9 @@
-"""OpenEXR images from bytes."""
+"""OpenEXR images from bytes and to bytes: half or single floats, compressed without loss."""
 
 import io
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,31 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 _RGBA_CHANNELS = 4
+HALF_MAX = 65504.0
+# Most pixels of a picture in floats that comes in: 8192 × 4096 and a little more, which take 430 MB.
+MAX_FLOAT_PIXELS = 36_000_000
 
 
-def decode_exr(data: bytes, max_pixels: int) -> Array:
+def encode_exr(image_hwc: Array, *, single: bool = False) -> bytes:
+    """EXR bytes of an image with one channel (`Y`) or three (`RGB`); half floats unless `single`."""
+    image = np.asarray(image_hwc, np.float32)
+    pixels = image if single else np.clip(image, -HALF_MAX, HALF_MAX).astype(np.float16)
+    name = "RGB" if pixels.shape[2] == 3 else "Y"
+    data = np.ascontiguousarray(pixels if name == "RGB" else pixels[..., 0])
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with tempfile.TemporaryDirectory(prefix="lumenmill-") as folder:
+        path = Path(folder) / "image.exr"
+        with OpenEXR.File(header, {name: data}) as file:
+            file.write(str(path))
+        return path.read_bytes()
+
+
+def as_half(image: Array) -> Array:
+    """The image as half floats can hold it, in single floats."""
+    return np.clip(image, -HALF_MAX, HALF_MAX).astype(np.float16).astype(np.float32)
+
+
+def decode_exr(data: bytes, max_pixels: int = MAX_FLOAT_PIXELS) -> Array:
     """Return an EXR image as (H, W, C) float32: C is 4 with alpha, 3 for colours or vectors, 1 for luminance or data.
 
     Raises:

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from ._h264 import CODEC, Encoding, write_clip
 from ._pictures import LIMITS, Limits
 
-__all__ = ["put_clip", "put_png", "read_frames", "read_rgb"]
+__all__ = ["decode_rgb", "encode_png", "put_clip", "put_png", "read_frames", "read_rgb"]
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _PNG_COMPRESSION = 5
@@ -31,21 +31,36 @@ def read_rgb(store: ArtifactStore, artifact: Artifact, field: str, limits: Limit
     """
     data = store.read_bytes(artifact, field=field, max_bytes=limits.max_bytes)
     try:
+        return decode_rgb(data, limits.max_pixels)
+    except ValueError as error:
+        raise InvalidArgumentError(field, str(error)) from error
+
+
+def decode_rgb(data: bytes, max_pixels: int) -> Image.Image:
+    """A display-referred picture (PNG, JPEG or WebP) as RGB; upright, transparency over white.
+
+    Raises:
+        ValueError: it is damaged, too large or of another format; the text says which.
+    """
+    try:
         with warnings.catch_warnings():
             # The number of pixels is checked here, before anything is decoded.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                if image.width * image.height > limits.max_pixels:
-                    raise InvalidArgumentError(field, f"has more than the {limits.max_pixels} pixels allowed")
-                upright = ImageOps.exif_transpose(image)
-                if not upright.has_transparency_data:
-                    return upright.convert("RGB")
-                rgba = upright.convert("RGBA")
-                return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    except Image.DecompressionBombError as error:
-        raise InvalidArgumentError(field, f"has more than the {limits.max_pixels} pixels allowed") from error
+                if image.width * image.height <= max_pixels:
+                    return _opaque(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError:
+        pass
     except (OSError, SyntaxError, EOFError, MemoryError, ValueError) as error:
-        raise InvalidArgumentError(field, "is damaged, or not a PNG, JPEG or WebP image") from error
+        raise ValueError("is damaged, or not a PNG, JPEG or WebP image") from error
+    raise ValueError(f"has more than the {max_pixels} pixels allowed")
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
 
 
 def read_frames(
@@ -83,17 +98,23 @@ def _at_most(
         yield frame
 
 
+def encode_png(pixels_hwc: NDArray[np.uint8]) -> bytes:
+    """PNG bytes of 8-bit pixels (H, W, 3) or (H, W, 1)."""
+    buffer = io.BytesIO()
+    pixels = pixels_hwc if pixels_hwc.shape[2] == 3 else pixels_hwc[..., 0]
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=_PNG_COMPRESSION)
+    return buffer.getvalue()
+
+
 def put_png(store: ArtifactStore, picture: Image.Image) -> Artifact:
     """Stores a picture as PNG, RGB or grey."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=_PNG_COMPRESSION)
     facts = ImageFacts(
         width_px=picture.width,
         height_px=picture.height,
         num_channels=len(picture.getbands()),
         color_space=ColorSpace.COLOR_SPACE_SRGB,
     )
-    return store.put_bytes(buffer.getvalue(), "image/png", image=facts)
+    return store.put_bytes(encode_png(np.atleast_3d(np.asarray(picture))), "image/png", image=facts)
 
 
 def put_clip(

@@ -14,13 +14,15 @@ import trimesh
 from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, Licence, MeshFacts
 from lumenmill_common.artifacts import ArtifactStore, media_type_of
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from lumenmill_media import decode_light, is_panorama
 from numpy.typing import NDArray
 
 from lumenmill_studio.light.color import LUMINANCE
-from lumenmill_studio.media.radiance import Image, is_panorama, radiance
 from lumenmill_studio.scenes.shapes.mesh import Mesh, Part, with_smooth_normals
 from lumenmill_studio.scenes.spec import ObjectSpec
 from lumenmill_studio.terms import FolderTerms, licence_of
+
+Array = NDArray[np.float32]
 
 _MAPS_SETTING, _ASSETS_SETTING = "LUMENMILL_ENVIRONMENT_MAPS_DIR", "LUMENMILL_ASSETS_DIR"
 _MAP_SUFFIXES = (".hdr", ".exr")
@@ -40,7 +42,7 @@ class Assets:
 
     def __init__(self, store: ArtifactStore, maps_dir: Path | None, assets_dir: Path | None) -> None:
         self._store, self._maps_dir, self._assets_dir = store, maps_dir, assets_dir
-        self._pictures: OrderedDict[str, tuple[Image, bool]] = OrderedDict()
+        self._pictures: OrderedDict[str, tuple[Array, bool]] = OrderedDict()
         self._sources: OrderedDict[str, tuple[Artifact, str]] = OrderedDict()
         self.environment_maps: list[Artifact] = []
         self.meshes: dict[str, Artifact] = {}
@@ -69,7 +71,7 @@ class Assets:
         own = (each for each in (*self.environment_maps, *self.meshes.values()) if each.sha256 == artifact.sha256)
         return licence_of(next((each for each in own if each.HasField("licence")), artifact))
 
-    def fetch(self, artifact: Artifact, field: str) -> tuple[Image, bool]:
+    def fetch(self, artifact: Artifact, field: str) -> tuple[Array, bool]:
         """Linear radiance (H, W, 3) of a picture, and whether it is a panorama; kept for :meth:`pixels`.
 
         Raises:
@@ -79,7 +81,7 @@ class Assets:
             return self._kept(artifact.sha256)
         data = self._store.read_bytes(artifact, field=field, max_bytes=_MAX_PICTURE_BYTES)
         try:
-            image = radiance(data)
+            image = decode_light(data)
         except ValueError as error:
             raise InvalidArgumentError(field, str(error)) from error
         self._remember(artifact, field)
@@ -88,14 +90,14 @@ class Assets:
             self._pictures.popitem(last=False)
         return self._pictures[artifact.sha256]
 
-    def pixels(self, sha256: str) -> Image:
+    def pixels(self, sha256: str) -> Array:
         """A picture that :meth:`fetch` has read; read again where newer ones have taken its place."""
         if sha256 in self._pictures:
             return self._kept(sha256)[0]
         artifact, field = self._sources[sha256]
         return self.fetch(artifact, field)[0]
 
-    def _kept(self, sha256: str) -> tuple[Image, bool]:
+    def _kept(self, sha256: str) -> tuple[Array, bool]:
         self._pictures.move_to_end(sha256)
         self._sources.move_to_end(sha256)
         return self._pictures[sha256]
@@ -122,7 +124,7 @@ class Assets:
 
     def _map(self, path: Path, terms: FolderTerms) -> Artifact:
         try:
-            image = radiance(path.read_bytes())
+            image = decode_light(path.read_bytes())
         except ValueError as error:
             raise FailedPreconditionError(f"{path.name}: {error}", _MAPS_SETTING) from error
         height, width = image.shape[:2]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import lumenmill_media as media
 import numpy as np
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill.relighter.v1 import relighter_pb2
@@ -25,7 +26,6 @@ from lumenmill_studio.families._scene_access import LightReader, Scene, fps_of, 
 from lumenmill_studio.families._stills import parameters, refuse_path, render
 from lumenmill_studio.families._truth import FrameTruth, read_truths
 from lumenmill_studio.light.basis import Image
-from lumenmill_studio.media import exr
 from lumenmill_studio.presets import preset_named
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.camera import pose_of
@@ -66,8 +66,8 @@ class Decomposition:
         with job.stage("render"):
             buffers = self.engine.buffers(scene.data, view)
             if intrinsics.LIT_KINDS.intersection(kinds):
-                linear = exr.as_half(render(self.engine, scene, view, lighting, job))
-                shading = exr.as_half(render(self.engine, scene, view, lighting, job, shading=True))
+                linear = media.as_half(render(self.engine, scene, view, lighting, job))
+                shading = media.as_half(render(self.engine, scene, view, lighting, job, shading=True))
         with job.stage("encode"):
             exposure_ev = tonemap.auto_exposure_ev(linear) if linear is not None else 0.0
             maps = intrinsics.maps_of(kinds, buffers, linear, shading)
@@ -150,9 +150,8 @@ class _MapSink:
 
     def add(self, index: int, data_hwc: Image, shown_hw3: NDArray[np.uint8]) -> None:
         """One frame."""
-        self._zip.writestr(
-            zipfile.ZipInfo(f"{index:06d}.exr", _EPOCH), exr.encoded(data_hwc, single=intrinsics.is_single(self._kind))
-        )
+        picture = media.encode_exr(data_hwc, single=intrinsics.is_single(self._kind))
+        self._zip.writestr(zipfile.ZipInfo(f"{index:06d}.exr", _EPOCH), picture)
         self._raw.write(np.ascontiguousarray(shown_hw3).tobytes())
 
     def finish(self, store: ArtifactStore, num_frames: int) -> IntrinsicMap:

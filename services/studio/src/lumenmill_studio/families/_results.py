@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import lumenmill_media as media
 import numpy as np
 from lumenmill.common.v1.artifact_pb2 import Artifact, ColorSpace, ImageFacts, Licence, VideoFacts
 from lumenmill.common.v1.camera_pb2 import Camera
@@ -20,7 +21,6 @@ from lumenmill_media import CODEC
 from numpy.typing import NDArray
 
 from lumenmill_studio.light.basis import Image
-from lumenmill_studio.media import exr, png
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.scenes.spec import SceneSpec
 
@@ -114,25 +114,29 @@ def put_picture(store: ArtifactStore, linear_hw3: Image) -> tuple[Artifact, Arti
     exposure_ev = tonemap.auto_exposure_ev(linear_hw3)
     facts = _facts(linear_hw3, ColorSpace.COLOR_SPACE_SRGB)
     facts.exposure_ev, facts.tone_map = exposure_ev, tonemap.NAME
-    shown = store.put_bytes(png.encoded(tonemap.tone_mapped(linear_hw3, exposure_ev)), "image/png", image=facts)
+    shown = store.put_bytes(media.encode_png(tonemap.tone_mapped(linear_hw3, exposure_ev)), "image/png", image=facts)
     return shown, put_linear(store, linear_hw3)
 
 
 def put_linear(store: ArtifactStore, linear_hw3: Image) -> Artifact:
     """Linear radiance as half-float EXR."""
     return store.put_bytes(
-        exr.encoded(linear_hw3), "image/x-exr", image=_facts(linear_hw3, ColorSpace.COLOR_SPACE_LINEAR_REC709)
+        media.encode_exr(linear_hw3), "image/x-exr", image=_facts(linear_hw3, ColorSpace.COLOR_SPACE_LINEAR_REC709)
     )
 
 
 def put_numbers(store: ArtifactStore, data_hwc: Image, color_space: ColorSpace.ValueType, *, single: bool) -> Artifact:
     """A map of numbers as EXR."""
-    return store.put_bytes(exr.encoded(data_hwc, single=single), "image/x-exr", image=_facts(data_hwc, color_space))
+    return store.put_bytes(
+        media.encode_exr(data_hwc, single=single), "image/x-exr", image=_facts(data_hwc, color_space)
+    )
 
 
 def put_shown(store: ArtifactStore, pixels_hw3: NDArray[np.uint8]) -> Artifact:
     """Display pixels as PNG."""
-    return store.put_bytes(png.encoded(pixels_hw3), "image/png", image=_facts(pixels_hw3, ColorSpace.COLOR_SPACE_SRGB))
+    return store.put_bytes(
+        media.encode_png(pixels_hw3), "image/png", image=_facts(pixels_hw3, ColorSpace.COLOR_SPACE_SRGB)
+    )
 
 
 def put_clip(store: ArtifactStore, path: Path, size_px: tuple[int, int], num_frames: int, fps: float) -> Artifact:

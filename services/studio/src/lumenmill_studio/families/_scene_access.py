@@ -11,11 +11,10 @@ from lumenmill.common.v1.light_pb2 import BackgroundLight, EnvironmentMapLight, 
 from lumenmill_common.artifacts import ArtifactStore, extension_of
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 
-from lumenmill_studio.assets import Assets
+from lumenmill_studio.assets import Array, Assets
 from lumenmill_studio.families._limits import MAX_FPS, MAX_SIZE_PX, MIN_FPS, SIZE_MULTIPLE_PX
 from lumenmill_studio.light.attributes import attributes, described
 from lumenmill_studio.light.sources import Weighted, is_dark, resolved
-from lumenmill_studio.media.radiance import Image
 from lumenmill_studio.scenes.reading import scene_from_json
 from lumenmill_studio.scenes.spec import MEDIA_TYPE, SceneSpec
 
@@ -187,6 +186,6 @@ class LightReader:
         return stored
 
 
-def _refuse_black(image_hw3: Image, field_name: str) -> None:
+def _refuse_black(image_hw3: Array, field_name: str) -> None:
     if not image_hw3.any():
         raise InvalidArgumentError(field_name, "holds no light: every pixel is black, negative or not a number")

@@ -13,7 +13,7 @@ from lumenmill_common.interceptors import check_bounds
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lumenmill_studio.families._limits import MAX_NUM_FRAMES
-from lumenmill_studio.media.json_text import parsed
+from lumenmill_studio.json_text import parsed
 from lumenmill_studio.render.camera import Pose
 
 __all__ = ["FrameTruth", "read_truths"]

@@ -16,12 +16,12 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
 
+import lumenmill_media as media
 import numpy as np
 from lumenmill_common.errors import InvalidArgumentError
 from numpy.typing import NDArray
 
-from lumenmill_studio.media import exr
-from lumenmill_studio.media.json_text import parsed
+from lumenmill_studio.json_text import parsed
 
 Image = NDArray[np.float32]
 
@@ -73,7 +73,7 @@ def packed(scene_sha256: str, pictures: Iterable[tuple[Key, Image]]) -> bytes:
         for (view, unit), picture in sorted(pictures, key=lambda entry: entry[0]):
             name = hashlib.sha256(f"{view}\n{unit}".encode()).hexdigest()[:24] + ".exr"
             entries.append({"view": view, "unit": unit, "file": name})
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), exr.encoded(picture))
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), media.encode_exr(picture))
         index["pictures"] = entries
         archive.writestr(zipfile.ZipInfo("index.json", _EPOCH), json.dumps(index, sort_keys=True, indent=1))
     return buffer.getvalue()
@@ -141,8 +141,9 @@ def _picture(archive: zipfile.ZipFile, entry: dict[str, str], scene_sha256: str)
     if not entry["unit"].startswith(scene_sha256):
         raise ValueError("has a picture of another scene")
     width, height = _size_px(entry)
-    num_values = width * height * 3
-    picture = exr.decoded(_read(archive, entry["file"], num_values * _FLOAT_BYTES + _HEADER_BYTES), num_values)
+    num_pixels = width * height
+    data = _read(archive, entry["file"], 3 * num_pixels * _FLOAT_BYTES + _HEADER_BYTES)
+    picture = media.decode_exr(data, num_pixels)
     if picture.shape != (height, width, 3) or not np.isfinite(picture).all():
         raise ValueError(f"has a picture that is not {width}×{height} finite RGB pixels, as its view says")
     return picture.astype(np.float16)

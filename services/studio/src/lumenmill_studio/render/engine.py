@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_media import as_half
 
 from lumenmill_studio.light.basis import Image, Key, PictureCache, weighted_sum
 from lumenmill_studio.light.emitters import ENVIRONMENTS, back_distance, back_of, emitter_of, panel
 from lumenmill_studio.light.sources import UnitSource, Weighted
-from lumenmill_studio.media.exr import as_half
 from lumenmill_studio.presets import Preset
 from lumenmill_studio.render.camera import Pose
 from lumenmill_studio.render.denoise import Denoiser

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lumenmill_common.errors import InvalidArgumentError
 
-from lumenmill_studio.media.json_text import parsed
+from lumenmill_studio.json_text import parsed
 from lumenmill_studio.scenes.checks import check_scene
 from lumenmill_studio.scenes.spec import FORMAT, VERSION, ObjectSpec, ReferenceCamera, SceneSpec
 

@@ -1,1 +1,0 @@
-"""Files in memory: EXR, PNG, H.264, Radiance."""
