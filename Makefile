@@ -16,7 +16,7 @@ HDRI ?= $(wildcard ../shared/data/hdri)
 # A photograph of yours to caption: `make demo PHOTO=photo.jpg`. Default: NASA's portrait of Eileen Collins.
 PHOTO ?= $(wildcard $(VENV)/lib/python3*/site-packages/skimage/data/astronaut.png)
 
-.PHONY: help demo test test-neural test-faults soak benchmarks lint protos setup down clean
+.PHONY: help demo test neural test-neural test-faults soak benchmarks lint protos setup down clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,8 @@ $(VENV)/.neural: $(VENV)/.dev $(addsuffix /pyproject.toml,$(NEURAL_ROOMS))
 	@echo "setting up the neural services (two minutes, 6 GB)"
 	@$(PIP) --no-build-isolation $(addprefix -e ./,$(NEURAL_ROOMS))
 	@touch $@
+
+neural: $(VENV)/.neural ## Install the neural services into .venv (6 GB)
 
 setup: $(VENV)/.mesh ## Install the mesh into .venv
 

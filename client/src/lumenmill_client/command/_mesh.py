@@ -34,14 +34,20 @@ def up(
     context: typer.Context,
     environment_maps: EnvironmentMaps = None,
     assets: Assets = None,
+    models_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--models", exists=True, dir_okay=False, help="YAML file of models to add; see docs/local-models.md."
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(help="Port of the orchestrator; 0 picks one.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Start the whole mesh on this machine, and wait until it is ready. Does nothing when it runs already.
 
-    Example: lumenmill up --environment-maps ~/hdri
+    Example: lumenmill up --environment-maps ~/hdri --models models.yaml
     """
-    options = MeshOptions(port=port, environment_maps_dir=environment_maps, assets_dir=assets)
+    options = MeshOptions(port=port, environment_maps_dir=environment_maps, assets_dir=assets, models_file=models_file)
     state = bring_up_with_notes(context.obj, options)
     _print_status(state, as_json)
 

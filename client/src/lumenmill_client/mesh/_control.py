@@ -19,11 +19,14 @@ from lumenmill_common.errors import FailedPreconditionError, UnavailableError
 from lumenmill_common.settings import SecuritySettings
 
 from lumenmill_client.mesh._home import Home
+from lumenmill_client.mesh._models_file import read_models_file
 from lumenmill_client.mesh._services import ORCHESTRATOR, MeshOptions
 
 __all__ = ["MeshStatus", "ServiceStatus", "bring_up", "local_address", "status", "take_down"]
 
 _START_S, _STOP_S = 180.0, 60.0
+# Weights of 30 GB come from a hub first.
+_START_WITH_MODELS_S = 3600.0
 # A process that crashed this often while the mesh starts will not come up by itself.
 _MAX_RESTARTS = 3
 
@@ -106,11 +109,14 @@ def bring_up(home: Home, options: MeshOptions, on_change: Callable[[MeshStatus],
         FailedPreconditionError: the mesh runs already, with other options.
     """
     home.make()
+    if options.models_file:
+        read_models_file(options.models_file)  # a wrong one is refused here, not in the supervisor's log
     if home.is_supervised():
         _refuse_other_options(home, options)
     else:
         _start_supervisor(home, options)
-    deadline_s = time.monotonic() + _START_S
+    start_s = _START_WITH_MODELS_S if options.models_file else _START_S
+    deadline_s = time.monotonic() + start_s
     while time.monotonic() < deadline_s:
         state = status(home)
         on_change(state)
@@ -120,7 +126,7 @@ def bring_up(home: Home, options: MeshOptions, on_change: Callable[[MeshStatus],
             if service.num_restarts >= _MAX_RESTARTS and service.health == "DOWN":
                 raise UnavailableError(f"{service.name} does not start:\n{_tail(home.log_file(service.name))}")
         time.sleep(0.2)
-    raise UnavailableError(f"the mesh did not come up within {_START_S:.0f} s; logs are in {home.root / 'logs'}")
+    raise UnavailableError(f"the mesh did not come up within {start_s:.0f} s; logs are in {home.root / 'logs'}")
 
 
 def _refuse_other_options(home: Home, options: MeshOptions) -> None:
@@ -129,7 +135,7 @@ def _refuse_other_options(home: Home, options: MeshOptions) -> None:
     asked = options.absolute().model_dump(mode="json", exclude_defaults=True)
     other = [name for name, value in asked.items() if name in running and running[name] != value]
     if other:
-        names = ", ".join(name.removesuffix("_dir").replace("_", " ") for name in other)
+        names = ", ".join(name.removesuffix("_dir").removesuffix("_file").replace("_", " ") for name in other)
         raise FailedPreconditionError(f"the mesh runs already, with other {names}; stop it with `lumenmill down` first")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from lumenmill_client.mesh._home import Home
+from lumenmill_client.mesh._models_file import read_models_file
 
 __all__ = ["ORCHESTRATOR", "MeshOptions", "ServiceSpec", "environment_of", "services_of"]
 
@@ -26,10 +27,13 @@ class MeshOptions(BaseModel):
     assets_dir: Path | None = None
     """Folder of the user's own meshes for studio."""
 
+    models_file: Path | None = None
+    """Models to add; see `read_models_file`."""
+
     def absolute(self) -> "MeshOptions":
         """The same with whole paths."""
-        folders = {"environment_maps_dir": self.environment_maps_dir, "assets_dir": self.assets_dir}
-        return self.model_copy(update={name: folder and folder.absolute() for name, folder in folders.items()})
+        paths = {name: getattr(self, name) for name in ("environment_maps_dir", "assets_dir", "models_file")}
+        return self.model_copy(update={name: path and path.absolute() for name, path in paths.items()})
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ def services_of(options: MeshOptions, home: Home) -> list[ServiceSpec]:
     ]
     if os.environ.get("LUMENMILL_OPENAI_BASE_URL"):
         services.append(ServiceSpec("openai", "lumenmill_prompter", {"LUMENMILL_FAMILY": "openai"}))
+    if options.models_file:
+        services += [
+            ServiceSpec(name, f"lumenmill_{model.service}", model.environment())
+            for name, model in read_models_file(options.models_file).items()
+        ]
     orchestrator = {
         "LUMENMILL_DATABASE_URL": f"sqlite:///{home.database}",
         "LUMENMILL_MODELS": str(home.models_file),

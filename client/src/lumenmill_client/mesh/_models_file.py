@@ -1,0 +1,60 @@
+"""Models that a user adds to the mesh of one machine: a YAML file.
+
+    flux: {service: imager, model: FLUX.1-dev, checkpoint: /weights/flux}
+    wan: {service: video, model: Wan2.1-I2V-14B-480P, device: "cuda:1"}
+
+Each key is a model's name in recipes. `service` is the room that serves it; every other entry is a setting of that service:
+`checkpoint` is LUMENMILL_CHECKPOINT.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from lumenmill_common.errors import InvalidArgumentError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+__all__ = ["AddedModel", "read_models_file"]
+
+_TAKEN = ("grammar", "openai", "studio", "photometric", "orchestrator")
+_Setting = str | int | float | bool
+
+
+class AddedModel(BaseModel):
+    """One model: the room that serves it, and that room's settings."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, _Setting]
+
+    service: Literal["imager", "relighter", "video", "captioner", "prompter"]
+
+    def environment(self) -> dict[str, str]:
+        """The settings as environment variables."""
+        return {
+            f"LUMENMILL_{name.upper()}": str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in self.__pydantic_extra__.items()
+        }
+
+
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+_FILE = TypeAdapter(dict[_Name, AddedModel])
+
+
+def read_models_file(path: Path) -> dict[str, AddedModel]:
+    """The models of a file, by name.
+
+    Raises:
+        InvalidArgumentError: it is no such file; names the file and the entry.
+    """
+    try:
+        models = _FILE.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InvalidArgumentError(str(path), " ".join(str(error).split())) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InvalidArgumentError(f"{path}: {place}", first["msg"]) from error
+    for name in models:
+        if name in _TAKEN:
+            raise InvalidArgumentError(f"{path}: {name}", "is a part of the mesh already; choose another name")
+    return models

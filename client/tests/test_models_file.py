@@ -1,0 +1,35 @@
+"""The file of models that a user adds to the mesh of one machine."""
+
+from pathlib import Path
+
+import pytest
+from lumenmill_client.mesh._models_file import read_models_file
+from lumenmill_common.errors import InvalidArgumentError
+
+
+def test_settings_become_the_environment_of_the_service(tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text("wan: {service: video, model: Wan2.1, memory_limit_gib: 40, offline: true}\n")
+    (wan,) = read_models_file(path).values()
+    assert wan.service == "video"
+    assert wan.environment() == {
+        "LUMENMILL_MODEL": "Wan2.1",
+        "LUMENMILL_MEMORY_LIMIT_GIB": "40",
+        "LUMENMILL_OFFLINE": "true",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("wan: {service: vide}", "wan.service"),
+        ("wan: {model: x}", "wan.service"),
+        ("studio: {service: imager}", "is a part of the mesh already"),
+        ("wan: [", "models.yaml"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidArgumentError, match=told):
+        read_models_file(path)
