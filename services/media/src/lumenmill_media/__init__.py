@@ -15,7 +15,7 @@ from ._pictures import (
     reduced,
     srgb_to_linear,
 )
-from ._probe import probe_clip
+from ._probe import iter_frames, probe_clip
 from ._radiance import decode_radiance
 from ._rgb import decode_rgb, encode_png, put_clip, put_png, read_frames, read_rgb
 from ._sequences import read_map_sequence
@@ -39,6 +39,7 @@ __all__ = [
     "encode_exr",
     "encode_png",
     "is_panorama",
+    "iter_frames",
     "linear_to_srgb",
     "probe_clip",
     "put_clip",
