@@ -3,8 +3,8 @@
     flux: {service: imager, model: FLUX.1-dev, checkpoint: /weights/flux}
     wan: {service: video, model: Wan2.1-I2V-14B-480P, device: "cuda:1"}
 
-Each key is a model's name in recipes. `service` is the room that serves it; every other entry is a setting of that service:
-`checkpoint` is LUMENMILL_CHECKPOINT.
+Each key is a model's name in recipes. `service` is the room that serves it; every other entry is a setting of that
+service: `checkpoint` is LUMENMILL_CHECKPOINT.
 """
 
 from pathlib import Path

@@ -130,7 +130,9 @@ class RelightVariant(_message.Message):
 
     @_builtins.property
     def camera(self) -> _camera_pb2.Camera:
-        """The new viewpoint. Absent keeps the image's. `Camera.path` is refused."""
+        """The new viewpoint. Absent keeps the image's. `Camera.path` is refused. Families without Model.supports_viewpoint
+        follow the words of `edit_prompt`, refuse a viewpoint that comes without them, and leave GenerationRecord.camera unset.
+        """
 
     @_builtins.property
     def environment(self) -> _artifact_pb2.Artifact:

@@ -102,15 +102,20 @@ class GenerateVideoRequest(_message.Message):
 
     @_builtins.property
     def light(self) -> _light_pb2.Light:
-        """The light, when it stands still. Absent means the scene's own."""
+        """The light, when it stands still. Absent means the scene's own. Families that know only words read `Light.text`."""
 
     @_builtins.property
     def light_path(self) -> _light_pb2.LightPath:
-        """The light, when it moves. At most one of `light` and `light_path` is set."""
+        """The light, when it moves. At most one of `light` and `light_path` is set. Families without Model.supports_light_path
+        follow the words of `motion_prompt`, and refuse a path that comes without them.
+        """
 
     @_builtins.property
     def camera(self) -> _camera_pb2.Camera:
-        """Viewpoint and camera move. Absent means the reference viewpoint, standing still."""
+        """Viewpoint and camera move. Absent means the reference viewpoint, standing still. Families without
+        Model.supports_camera_path follow the words of `motion_prompt`, refuse a camera that comes without them, and leave
+        GenerationRecord.camera unset.
+        """
 
     @_builtins.property
     def light_basis(self) -> _artifact_pb2.Artifact:
