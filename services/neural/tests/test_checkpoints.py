@@ -51,9 +51,7 @@ def test_the_same_weights_are_stored_and_copied_once(
 ) -> None:
     stored = put_checkpoint(store, flux_folder)
     assert put_checkpoint(store, flux_folder).sha256 == stored.sha256
-    folders = [
-        host_of(f"artifact:{stored.sha256}", cache_dir=tmp_path / "cache").checkpoint().folder for _ in range(2)
-    ]
+    folders = [host_of(f"artifact:{stored.sha256}", cache_dir=tmp_path / "cache").checkpoint().folder for _ in range(2)]
     weights = folders[0] / "vae" / "diffusion_pytorch_model.safetensors"
     assert folders[0] == folders[1] and not list(folders[0].rglob("*.part"))
     weights.write_bytes(weights.read_bytes()[:-7])  # a copy that broke off is made again
@@ -121,7 +119,7 @@ def test_damage_is_found_before_loading_and_the_file_is_named(
     with pytest.raises(FailedPreconditionError) as told:
         host_of(str(copy)).load()
     assert said in told.value.message and told.value.field == "LUMENMILL_CHECKPOINT"
-    with pytest.raises(FailedPreconditionError, match="damaged|missing"):
+    with pytest.raises(FailedPreconditionError, match=r"damaged|missing"):
         put_checkpoint(store, copy)
 
 
