@@ -9,7 +9,7 @@ from lumenmill.common.v1 import artifact_pb2, generation_pb2, model_pb2
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import UnavailableError
-from lumenmill_common.jobs import BatchWork, JobContext, JobQueue, Work
+from lumenmill_common.jobs import BatchWork, JobContext, JobQueue, Later, Work
 from lumenmill_common.serve import Contract, Service
 
 
@@ -26,8 +26,12 @@ class TinyFamily:
         self.prompts_done: list[str] = []
         self.batch_sizes: list[int] = []
         self.cancelled_at_step: int | None = None
+        self.estimate_s: float | None = None
         self.go_on = threading.Event()
         self.go_on.set()
+        self.finish_on = threading.Event()
+        self.finish_on.set()
+        self.num_finishing = 0
 
     def generate(self, request: imager_pb2.GenerateImagesRequest, job: JobContext) -> imager_pb2.GenerateImagesResult:
         with job.stage("render"):
@@ -56,6 +60,27 @@ class TinyFamily:
         self.batch_sizes.append(len(requests))
         return [self.generate(request, job) for request, job in zip(requests, jobs, strict=True)]
 
+    def generate_later(
+        self, requests: Sequence[imager_pb2.GenerateImagesRequest], jobs: Sequence[JobContext]
+    ) -> list[Later]:
+        """The picture itself in the worker, what is encoded of it afterwards."""
+        made = self.generate_batch(requests, jobs)
+        return [
+            Later(lambda result=result, job=job: self._encode(result, job))
+            for result, job in zip(made, jobs, strict=True)
+        ]
+
+    def _encode(self, result: imager_pb2.GenerateImagesResult, job: JobContext) -> imager_pb2.GenerateImagesResult:
+        self.num_finishing += 1
+        self.finish_on.wait()
+        with job.stage("encode"):
+            if self.store.read_bytes(result.images[0].image) == b"broken":
+                raise UnavailableError("the encoder is away", retry_delay_s=0.01)
+        record = result.images[0].record
+        del record.stage_times[:]
+        record.stage_times.extend(job.stage_times)
+        return result
+
     def describe(self) -> model_pb2.Model:
         return model_pb2.Model(family="tiny", name="tiny", revision="1")
 
@@ -69,8 +94,12 @@ class TinyServicer(imager_pb2_grpc.ImagerServiceServicer):
     ) -> AsyncIterator[imager_pb2.GenerateImagesResponse]:
         work: Work | BatchWork = Work(lambda job: self._family.generate(request, job))
         if request.preset == "batched":
-            work = BatchWork("batched", request, self._family.generate_batch)
-        async for response in self._jobs.respond(request, imager_pb2.GenerateImagesResponse, work):
+            work = BatchWork("batched", request, self._family.generate_batch, self._family.estimate_s)
+        if request.preset == "later":
+            work = BatchWork(request.prompt, request, self._family.generate_later)
+        async for response in self._jobs.respond(
+            request, imager_pb2.GenerateImagesResponse, work, deadline_s=context.time_remaining()
+        ):
             yield response
 
 
