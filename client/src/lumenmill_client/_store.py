@@ -38,6 +38,8 @@ class Store:
         file = Path(path)
         if not await asyncio.to_thread(file.is_file):
             raise InvalidArgumentError("", f"there is no file {str(path)!r}")
+        if not (await asyncio.to_thread(file.stat)).st_size:
+            raise InvalidArgumentError("", f"{path} is empty; there is nothing to store")
         try:
             response = await self._stub.UploadArtifact(_pieces(file, terms))
         except grpc.RpcError as error:

@@ -66,7 +66,7 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
 
     def _keep(self, path: Path, header: artifact_service_pb2.UploadHeader) -> artifact_pb2.Artifact:
         if path.stat().st_size == 0:
-            raise InvalidArgumentError("", "the file is empty; there is nothing to store")
+            raise InvalidArgumentError("chunk", "the file is empty; there is nothing to store")
         check_media_type(path, header.media_type, "header.media_type")
         facts = image_facts(path, header.media_type)
         artifact = self._store.put_file(path, header.media_type, name=header.name, image=facts)
