@@ -1,0 +1,52 @@
+"""Depth of a picture by Depth Anything V2 (Yang et al., NeurIPS 2024), as pictures in which near is bright."""
+
+import numpy as np
+import torch
+from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_neural.host import ModelHost
+from PIL import Image
+from transformers import DepthAnythingForDepthEstimation
+from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
+
+__all__ = ["DepthEstimator"]
+
+_PART = "depth_estimator"
+
+
+class DepthEstimator:
+    """The part `depth_estimator` of a model. It stays on the device, since it is small beside what it serves."""
+
+    def __init__(self, host: ModelHost) -> None:
+        self._host = host
+
+    def load(self) -> None:
+        """Loads it, where the operator has it.
+
+        Raises:
+            FailedPreconditionError: its checkpoint is missing, damaged, or of another model.
+        """
+        checkpoint = self._host.part(_PART)
+        if checkpoint is None:
+            raise FailedPreconditionError(
+                "name a Depth Anything V2: requests without `depth` need it", "LUMENMILL_PART_CHECKPOINTS"
+            )
+        try:
+            self._processor = DPTImageProcessorPil.from_pretrained(checkpoint.folder, local_files_only=True)
+            model = DepthAnythingForDepthEstimation.from_pretrained(checkpoint.folder, local_files_only=True)
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise FailedPreconditionError(
+                f"{checkpoint.folder} is no Depth Anything: {' '.join(str(error).split())[:300]}",
+                "LUMENMILL_PART_CHECKPOINTS",
+            ) from error
+        self._model = model.to(self._host.device.torch_device).eval()
+
+    def depth_of(self, picture: Image.Image) -> Image.Image:
+        """Relative inverse depth, from black (farthest) to white (nearest), RGB, of the picture's size."""
+        inputs = self._processor(images=picture, return_tensors="pt").to(self._host.device.torch_device)
+        with torch.inference_mode():
+            predicted = self._model(**inputs).predicted_depth[:, None].float()
+        size = (picture.height, picture.width)
+        resized = torch.nn.functional.interpolate(predicted, size, mode="bicubic", align_corners=False)[0, 0]
+        low, high = resized.min(), resized.max()
+        shown = (resized - low) / torch.clamp(high - low, min=1e-6)
+        return Image.fromarray(np.round(shown.cpu().numpy() * 255).astype(np.uint8)).convert("RGB")

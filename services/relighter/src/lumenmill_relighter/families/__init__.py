@@ -1,0 +1,28 @@
+"""Model families, by the name that presets.yaml gives them. A new one is a file here and an entry there."""
+
+from lumenmill_neural.host import ModelHost
+
+from ._family import RelighterFamily
+from .flux_depth import FluxDepth
+from .flux_kontext import FluxKontext
+from .ic_light import IcLightBackground, IcLightForeground
+from .instruct_pix2pix import InstructPix2Pix
+from .marigold import MarigoldMaps
+from .qwen_image_edit import QwenImageEdit
+
+__all__ = ["FAMILIES", "RelighterFamily", "family_of"]
+
+FAMILIES: dict[str, type[RelighterFamily]] = {
+    "flux_depth": FluxDepth,
+    "flux_kontext": FluxKontext,
+    "ic_light_background": IcLightBackground,
+    "ic_light_foreground": IcLightForeground,
+    "instruct_pix2pix": InstructPix2Pix,
+    "marigold": MarigoldMaps,
+    "qwen_image_edit": QwenImageEdit,
+}
+
+
+def family_of(host: ModelHost) -> RelighterFamily:
+    """The family of the model that a host hosts."""
+    return FAMILIES[host.entry.family](host)

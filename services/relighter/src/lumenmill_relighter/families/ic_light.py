@@ -1,0 +1,162 @@
+"""IC-Light: Stable Diffusion 1.5 whose denoiser also sees the foreground, and a background that lights it (Zhang et
+al., ICLR 2025). Its weights are an offset on those of the base model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from diffusers import DPMSolverMultistepScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+from lumenmill.common.v1.light_pb2 import LightAttributes, LightKind
+from lumenmill.relighter.v1.relighter_pb2 import RelightRequest, RelightVariant
+from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_media import read_radiance_map, read_rgb
+from lumenmill_neural.host import Plan
+from PIL import Image, ImageOps
+from safetensors.torch import load_file
+
+from lumenmill_relighter.light import Lighting, background_picture, gradient_picture, is_radiance, seen_behind
+
+from ._editing import EditingFamily, Item
+from ._prompts import description
+from ._sizes import Size
+
+__all__ = ["IcLightBackground", "IcLightForeground"]
+
+_PART = "offset"
+_LATENT_CHANNELS = 4
+# Of the gradients in gradio_demo.py and gradio_demo_bg.py of IC-Light.
+_INITIAL_LEVELS, _BACKGROUND_LEVELS, _NO_BACKGROUND = (0, 255), (32, 224), (64, 64, 64)
+
+
+class _IcLight(EditingFamily):
+    """What both models share. `sees` names the pictures that the denoiser sees beside the noise."""
+
+    takes_words_alone = False
+    sees: tuple[str, ...]
+
+    def set_up(self, pipe: Any) -> None:
+        """Widens the denoiser and adds the offset; the scheduler is that of gradio_demo.py."""
+        checkpoint, name = self.host.part(_PART), str(self.host.entry.options["weights"])
+        if checkpoint is None or not (weights := checkpoint.folder / name).is_file():
+            raise FailedPreconditionError(f"{_PART}: {name} is missing", "LUMENMILL_PART_CHECKPOINTS")
+        _widen(pipe.unet, _LATENT_CHANNELS * (1 + len(self.sees)))
+        offset = load_file(weights)
+        own = pipe.unet.state_dict()
+        if {name: tensor.shape for name, tensor in own.items()} != {name: t.shape for name, t in offset.items()}:
+            raise FailedPreconditionError(f"{_PART}: {name} does not fit the base model", "LUMENMILL_PART_CHECKPOINTS")
+        pipe.unet.load_state_dict({name: own[name] + offset[name].to(own[name].dtype) for name in own})
+        pipe.unet.register_forward_pre_hook(_seeing, with_kwargs=True)
+        pipe.register_modules(safety_checker=None)
+        pipe.register_to_config(requires_safety_checker=False)
+        pipe.scheduler = DPMSolverMultistepScheduler.from_config(
+            pipe.scheduler.config, algorithm_type="sde-dpmsolver++", use_karras_sigmas=True, steps_offset=1
+        )
+
+    def light_kinds(self) -> list[LightKind.ValueType]:
+        """All: their side and colour reach the model as pictures, the rest as words."""
+        return [kind for kind in LightKind.values() if kind != LightKind.LIGHT_KIND_UNSPECIFIED]
+
+    def prompt(self, variant: RelightVariant, lighting: Lighting | None, field: str) -> str:
+        """What is to be seen; the light alone is enough, since the model sees the picture."""
+        words = description(variant, lighting, field, light_is_enough=True) if self._says(variant) else ""
+        added = str(self.host.entry.options["added_prompt"])
+        return f"{words}, {added}" if words else added
+
+    def _says(self, variant: RelightVariant) -> bool:
+        return variant.HasField("light") or bool(variant.edit_prompt.strip())
+
+    def arguments(self, plan: Plan, items: Sequence[Item]) -> dict[str, Any]:
+        """Latents of what the denoiser sees, and what it is led away from."""
+        seen = torch.cat([self._latents([self._seen(item, name) for item in items]) for name in self.sees], dim=1)
+        negative = [str(self.host.entry.options["negative_prompt"])] * len(items)
+        return plan.arguments | {"cross_attention_kwargs": {"seen": seen}, "negative_prompt": negative}
+
+    def _seen(self, item: Item, name: str) -> Image.Image:
+        return item.picture if name == "foreground" else item.given[name]
+
+    def _latents(self, pictures: list[Image.Image]) -> torch.Tensor:
+        """(B, 4, h, w), without noise."""
+        vae = self.pipe.vae
+        pixels = self.pipe.image_processor.preprocess(pictures).to(self.host.device.torch_device, vae.dtype)
+        with torch.inference_mode():
+            latents = vae.encode(pixels).latent_dist.mode()
+        return torch.as_tensor(latents * vae.config.scaling_factor)
+
+
+class IcLightForeground(_IcLight):
+    """The model `fc`: the side of the light is where the picture that denoising begins with is bright."""
+
+    pipeline_class = StableDiffusionImg2ImgPipeline
+    sees = ("foreground",)
+
+    def given(
+        self, request: RelightRequest, variant: RelightVariant, lighting: Lighting | None, work_px: Size, name: str
+    ) -> dict[str, Image.Image]:
+        """The picture that denoising begins with."""
+        look = lighting.look if lighting is not None else LightAttributes()
+        return {"initial": gradient_picture(look, *work_px, _INITIAL_LEVELS)}
+
+    def arguments(self, plan: Plan, items: Sequence[Item]) -> dict[str, Any]:
+        """The size is that of the pictures. Steps are those that remain after the part that the beginning replaces."""
+        own = {name: value for name, value in plan.arguments.items() if name not in {"width", "height"}}
+        shown = super().arguments(plan.with_arguments(), items)
+        given = {name: shown[name] for name in ("cross_attention_kwargs", "negative_prompt")}
+        steps = round(plan.arguments["num_inference_steps"] / plan.arguments["strength"])
+        initial = [item.given.get("initial", item.picture) for item in items]
+        return own | given | {"image": initial, "num_inference_steps": steps}
+
+
+class IcLightBackground(_IcLight):
+    """The model `fbc`: it harmonises the foreground with the light of a background."""
+
+    pipeline_class = StableDiffusionPipeline
+    takes_environment = True
+    sees = ("foreground", "background")
+
+    def given(
+        self, request: RelightRequest, variant: RelightVariant, lighting: Lighting | None, work_px: Size, name: str
+    ) -> dict[str, Image.Image]:
+        """The background: the variant's environment; else what the light's maps and pictures show behind the subject;
+        else a gradient in the light's colour, bright on its side; else an even dark grey."""
+        return {"background": self._background(variant, lighting, work_px, name)}
+
+    def _background(self, variant: RelightVariant, lighting: Lighting | None, work_px: Size, name: str) -> Image.Image:
+        if variant.HasField("environment"):
+            field = f"{name}.environment"
+            if is_radiance(variant.environment):
+                radiance = read_radiance_map(self.host.store, variant.environment, field, self.limits)
+                return background_picture(seen_behind(radiance, *work_px))
+            picture = read_rgb(self.host.store, variant.environment, field, self.limits)
+            return ImageOps.fit(picture, work_px, Image.Resampling.LANCZOS)
+        kinds = {source.WhichOneof("kind") for source in variant.light.sources}
+        if lighting is not None and lighting.environment is not None and kinds & {"environment_map", "background"}:
+            view = background_picture(seen_behind(lighting.environment, 64, max(64 * work_px[1] // work_px[0], 1)))
+            return view.resize(work_px, Image.Resampling.BICUBIC)
+        if lighting is not None and lighting.look.ListFields():
+            return gradient_picture(lighting.look, *work_px, _BACKGROUND_LEVELS, lighting.rgb)
+        return Image.new("RGB", work_px, _NO_BACKGROUND)
+
+    def _seen(self, item: Item, name: str) -> Image.Image:
+        if name == "background" and name not in item.given:
+            return Image.new("RGB", item.picture.size, _NO_BACKGROUND)
+        return super()._seen(item, name)
+
+
+def _widen(unet: Any, in_channels: int) -> None:
+    """More channels into the first convolution, with weights of zero. The configuration keeps the number of channels
+    that the pipeline makes noise for."""
+    old = unet.conv_in
+    new = torch.nn.Conv2d(in_channels, old.out_channels, old.kernel_size, old.stride, old.padding).to(old.weight)
+    with torch.no_grad():
+        new.weight.zero_()
+        new.weight[:, : old.in_channels].copy_(old.weight)
+        new.bias.copy_(old.bias)
+    unet.conv_in = new
+
+
+def _seeing(unet: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Puts the latents of what the denoiser sees beside the noise, once for each branch of guidance."""
+    given = dict(kwargs["cross_attention_kwargs"])
+    sample, seen = args[0], given.pop("seen")
+    seen = seen.to(sample).repeat(sample.shape[0] // seen.shape[0], 1, 1, 1)
+    return (torch.cat([sample, seen], dim=1), *args[1:]), kwargs | {"cross_attention_kwargs": given or None}

@@ -1,0 +1,36 @@
+"""InstructPix2Pix: Stable Diffusion 1.5 that edits a picture as words say (Brooks et al., CVPR 2023)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionInstructPix2PixPipeline
+from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
+from lumenmill_neural.host import Plan
+
+from lumenmill_relighter.light import Lighting
+
+from ._editing import EditingFamily, Item
+from ._prompts import instruction
+
+__all__ = ["InstructPix2Pix"]
+
+
+class InstructPix2Pix(EditingFamily):
+    """timbrooks/instruct-pix2pix, without its safety checker, which judges pictures by what they show."""
+
+    pipeline_class = StableDiffusionInstructPix2PixPipeline
+
+    def set_up(self, pipe: Any) -> None:
+        """The scheduler of the model card."""
+        pipe.scheduler = EulerAncestralDiscreteScheduler.from_config(pipe.scheduler.config)
+        pipe.register_modules(safety_checker=None)
+        pipe.register_to_config(requires_safety_checker=False)
+
+    def prompt(self, variant: RelightVariant, lighting: Lighting | None, field: str) -> str:
+        """See the base class."""
+        return instruction(variant, lighting)
+
+    def arguments(self, plan: Plan, items: Sequence[Item]) -> dict[str, Any]:
+        """The size is that of the pictures."""
+        own = {name: value for name, value in plan.arguments.items() if name not in {"width", "height"}}
+        return own | {"image": [item.picture for item in items]}
