@@ -15,8 +15,8 @@ _TINY: dict[str, dict[str, Any]] = {
     "light-groups": {"prompter_model": "tiny", "image_model": "tiny", "captioner_model": "tiny", "num_img_sets": 2},
     "full": dict.fromkeys(
         (
-            "prompter_model", "imager_model", "relighter_model", "decomposer_model", "video_decomposer_model", "captioner_model", "t2v_model",
-            "i2v_model",
+            "prompter_model", "imager_model", "relighter_model", "decomposer_model", "video_decomposer_model",
+            "captioner_model", "t2v_model", "i2v_model",
         ),
         "tiny",
     ),
