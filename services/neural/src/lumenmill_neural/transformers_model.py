@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 from accelerate import cpu_offload
@@ -10,7 +11,16 @@ from accelerate.hooks import remove_hook_from_module
 from PIL import Image
 from transformers import PROCESSOR_MAPPING, AutoConfig, AutoModelForImageTextToText
 
-__all__ = ["ImageTextModel", "turn"]
+__all__ = ["ImageTextModel", "Turn"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one side of a conversation says: pictures first, then words."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    pictures: Sequence[Image.Image] = ()
 
 
 class ImageTextModel:
@@ -21,6 +31,7 @@ class ImageTextModel:
 
     def __init__(self, model: Any, processor: Any) -> None:
         self.model, self.processor = model, processor
+        self._control_tokens = [str(token) for token in processor.tokenizer.added_tokens_decoder.values()]
 
     @classmethod
     def from_pretrained(
@@ -70,34 +81,35 @@ class ImageTextModel:
 
     # For families.
 
-    def inputs(
-        self, turns: Sequence[Mapping[str, Any]], image_arguments: Mapping[str, Any], device: torch.device
-    ) -> Any:
+    def inputs(self, turns: Sequence[Turn], image_arguments: Mapping[str, Any], device: torch.device) -> Any:
         """Arguments of `generate` for a conversation whose last turn is the user's, on a device.
 
-        Words of it that spell a control token of the model are words. `image_arguments` are those of the model's image
-        processor.
+        Words that spell a control token of the model come apart, so that they cannot act as one. `image_arguments` are
+        those of the model's image processor.
         """
         made = self.processor.apply_chat_template(
-            list(turns),
+            [_message(replace(turn, text=self._as_words(turn.text))) for turn in turns],
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
-            sanitize_control_tokens=True,
             processor_kwargs={"images_kwargs": dict(image_arguments)},
         )
         return made.to(device, dtype=self.model.dtype)
+
+    def _as_words(self, text: str) -> str:
+        for token in self._control_tokens:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
 
     def text(self, tokens: torch.Tensor) -> str:
         """Words of tokens (N,), without the control tokens among them."""
         return str(self.processor.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
 
 
-def turn(role: str, text: str, pictures: Sequence[Image.Image] = ()) -> dict[str, Any]:
-    """What one side says: pictures first, then words. `role` is `user` or `assistant`."""
-    shown = [{"type": "image", "image": picture} for picture in pictures]
-    return {"role": role, "content": [*shown, {"type": "text", "text": text}]}
+def _message(turn: Turn) -> dict[str, Any]:
+    shown = [{"type": "image", "image": picture} for picture in turn.pictures]
+    return {"role": turn.role, "content": [*shown, {"type": "text", "text": turn.text}]}
 
 
 def _for_pictures(processor_class: Any) -> Any:
