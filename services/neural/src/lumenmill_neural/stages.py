@@ -1,7 +1,7 @@
 """How long a diffusion pipeline spends on what, told from outside it, so that the pipeline itself stays the library's.
 
-A pipeline calls its text encoders, then its denoiser, step by step, then its decoder. The first call of a part begins
-its stage and ends the one before; the device is waited for only there, never between steps.
+A pipeline calls its encoders of words and pictures, then its denoiser, step by step, then its decoder. The first call
+of a part begins its stage and ends the one before; the device is waited for only there, never between steps.
 """
 
 import time
@@ -85,6 +85,8 @@ def timed_stages(pipe: Any, jobs: Sequence[JobContext], device: Device) -> Itera
         vae = getattr(pipe, "vae", None) or getattr(pipe, "vqvae", None)
         if vae is not None:
             hooks.enter_context(_told(vae, "decode", lambda: clock.enter(DECODE)))
+            if hasattr(vae, "encode"):
+                hooks.enter_context(_told(vae, "encode", lambda: clock.enter(IMAGE_ENCODE)))
         try:
             yield
         finally:
