@@ -182,7 +182,6 @@ def room(wanted: Wanted, rng: Rng) -> Composition:
     """Furniture in the corner of a room with tall windows in its back and left walls; open towards the camera."""
     width, depth, height = float(rng.uniform(4.6, 5.4)), float(rng.uniform(4.2, 4.8)), float(rng.uniform(4.4, 4.9))
     items = [_room_sized(item, rng) for item in wanted_items(wanted, rng, 35.0)]
-    hung = [item for item in items if item.name == "painting"]
     flat = [item for item in items if item.name == "rug"]
     free = [item for item in items if item.name not in ("painting", "rug")]
     standing = [item for item in free if item.name not in _ON_TOP] or free[:1]
@@ -194,14 +193,13 @@ def room(wanted: Wanted, rng: Rng) -> Composition:
     lower, upper = group_bounds(placed)
     lower[1] = 0.0
     objects += [replace(item, yaw_deg=float(rng.uniform(-8, 8))).placed((0.25, 0.001, 0.1), 0) for item in flat]
-    objects += [
-        replace(item, yaw_deg=0.0).placed((1.45 - 1.2 * i, 0.05, -depth / 2 + 0.002), 0) for i, item in enumerate(hung)
-    ]
     wall, floor = next((pair for word, pair in _ROOMS.items() if word in wanted.place), ("plaster", "planks"))
     windows = {"width": width, "depth": depth, "height": height, "window_width": float(rng.uniform(0.9, 1.2)),
         "sill": float(rng.choice([0.25, 0.6, 0.8])), "head": float(rng.uniform(2.4, 2.9)),
                "back_windows": 2, "back_shift": -float(rng.uniform(0.2, 0.5)), "extra": 3.6, "side_windows": 2,
                    "side_shift": 0.0, "gap": 0.75, "dark_frames": float(wall in ("brick", "concrete"))}  # fmt: skip
+    paintings = _hung([item for item in items if item.name == "painting"], windows)
+    objects += [item.placed(at, 0) for item, at in paintings]
     pieces = [
         set_piece("walls", "room", wall, int(rng.integers(1 << 30)), windows, role="backdrop"),
         set_piece(
@@ -244,11 +242,34 @@ def room(wanted: Wanted, rng: Rng) -> Composition:
         )
     # The furniture with some of its room around it; never more than the room, never so little that it is lost.
     frame_low = np.array([max(-width / 2 + 0.5, lower[0] - 0.8), 0, -1.6])
-    frame_high = np.array([min(width / 2 - 0.5, upper[0] + 0.8), float(np.clip(upper[1] + 0.7, 1.5, 2.35)), 0.8])
+    shown = max([upper[0] + 0.8, *(float(at[0] + item.bounds()[1][0]) + 0.1 for item, at in paintings)])
+    frame_high = np.array(
+        [
+            min(width / 2, shown) if paintings else min(width / 2 - 0.5, shown),
+            float(np.clip(upper[1] + 0.7, 1.5, 2.35)),
+            0.8,
+        ]
+    )
     camera = framing(frame_low, frame_high, float(rng.uniform(26, 31)), float(rng.uniform(6, 12)), 0.86)
     center_y = float(lower[1] + upper[1]) / 2
     camera = replace(camera, aim_y=round(0.48 * float(frame_high[1]) - center_y, 4))
     return finished(objects, pieces, lower, upper, camera)
+
+
+def _hung(items: list[Item], windows: dict[str, float]) -> list[tuple[Item, Array]]:
+    """Paintings on the back wall, beside its windows: the first to their right, the next to their left."""
+    reach = windows["window_width"] + windows["gap"] / 2
+    sides = (
+        (windows["back_shift"] + reach, windows["width"] / 2),
+        (-windows["width"] / 2, windows["back_shift"] - reach),
+    )
+    placed = []
+    for item, (low, high) in zip(items, sides, strict=False):
+        lower, upper = replace(item, yaw_deg=0.0).bounds()
+        scale = min(1.0, 0.85 * (high - low) / float(upper[0] - lower[0]))
+        sized = replace(item, yaw_deg=0.0, scale=item.scale * scale)
+        placed.append((sized, np.array([(low + high) / 2, 0.05, -windows["depth"] / 2 + 0.002])))
+    return placed
 
 
 def _room_sized(item: Item, rng: Rng) -> Item:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lumenmill_studio.scenes.composition import Composition, Rng, finished, wanted_items
 from lumenmill_studio.scenes.layout import Item, framing, group_bounds, scaled_to_height, set_piece
-from lumenmill_studio.scenes.spec import ObjectSpec
+from lumenmill_studio.scenes.shapes.mesh import Array
+from lumenmill_studio.scenes.spec import ObjectSpec, ReferenceCamera
 from lumenmill_studio.scenes.vocabulary import Wanted
+
+Placed = list[tuple[Item, Array]]
+# Things farther back than this may be cut by the frame, as scenery is.
+_BEHIND = -1.0
+# Part of the frame's half width up to which things beside the subject may reach.
+_FRAME_SHARE = 0.95
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,8 @@ def outdoor(wanted: Wanted, rng: Rng) -> Composition:
     lower, upper = group_bounds(placed)
     lower[1] = 0.0
     size = max(float(np.linalg.norm(upper - lower)) / 2, 1.0)
-    objects = [item.placed(at, 0) for item, at in placed] + _behind(others, size, rng)
+    companions = _companions(others, size, rng)
+    objects = [item.placed(at, 0) for item, at in (*placed, *companions)]
     land = next((value for word, value in _LANDS.items() if word in wanted.place), _LANDS["lawn"])
     seeds = [int(seed) for seed in rng.integers(1 << 30, size=8)]
     pieces = [
@@ -113,20 +121,34 @@ def outdoor(wanted: Wanted, rng: Rng) -> Composition:
     camera = framing(
         lower, upper, float(rng.uniform(30, 42)), float(rng.uniform(2, 7)), float(rng.uniform(0.6, 0.7)), 0.03
     )
-    return finished(objects, pieces, lower, upper, camera)
+    return finished(objects, pieces, lower, upper, _showing(camera, companions))
 
 
-def _behind(items: list[Item], size: float, rng: Rng) -> list[ObjectSpec]:
-    placed = []
+def _showing(camera: ReferenceCamera, companions: Placed) -> ReferenceCamera:
+    """The camera as far back as it takes to show the things beside the subject whole."""
+    distance, tan_half = camera.distance, 18 / camera.focal_length_mm
+    for item, at in companions:
+        lower, upper = item.bounds()
+        if at[2] > _BEHIND:
+            reach = max(abs(at[0] + lower[0]), abs(at[0] + upper[0]))
+            distance = max(distance, float(reach / (_FRAME_SHARE * tan_half) + at[2] + upper[2]))
+    return replace(camera, distance=round(distance, 5))
+
+
+def _companions(items: list[Item], size: float, rng: Rng) -> Placed:
+    """Small things beside the subject, tall ones behind it."""
+    placed: Placed = []
     for index, item in enumerate(items):
         side = (-1.0 if index % 2 else 1.0) * (1.0 if rng.random() < 0.8 else -1.0)
         small = item.name in ("rock", "boulder", "bench", "urn", "stacked stones")
-        at = (
-            side * size * float(rng.uniform(1.15, 1.7) if small else rng.uniform(1.7, 2.6)),
-            0.0,
-            size * float(rng.uniform(-0.4, 0.6) if small else rng.uniform(-3.4, -1.6)),
+        at = np.array(
+            [
+                side * size * float(rng.uniform(1.0, 1.3) if small else rng.uniform(1.7, 2.6)),
+                0.0,
+                size * float(rng.uniform(-0.4, 0.6) if small else rng.uniform(-3.4, -1.6)),
+            ]
         )
-        placed.append((scaled_to_height(item, size * 0.5) if item.name in ("rock", "boulder") else item).placed(at, 0))
+        placed.append((scaled_to_height(item, size * 0.5) if item.name in ("rock", "boulder") else item, at))
     return placed
 
 
