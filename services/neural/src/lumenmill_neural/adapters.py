@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 
 from lumenmill_neural.catalogue import ModelEntry, PresetEntry
-from lumenmill_neural.checkpoint import CheckpointSource, check_weights, find_checkpoint
+from lumenmill_neural.checkpoint import CheckpointSource, check_weights, find_checkpoint, source_at
 
 __all__ = ["Adapters"]
 
@@ -32,14 +32,16 @@ class Adapters:
         self.own_revisions: dict[str, str] = {}
         """Of the model's own adapters that were loaded, by name: commits, or digests of their files."""
 
-    def load_own(self, *, offline: bool, cache_dir: Path | None) -> None:
-        """Loads the adapters of the entry.
+    def load_own(self, named: Mapping[str, str], *, offline: bool, cache_dir: Path | None) -> None:
+        """Loads the adapters of the entry, from where `named` says for those that it names.
 
         Raises:
             FailedPreconditionError: one is missing, damaged, or does not fit the model.
         """
         for name, adapter in self._entry.adapters.items():
             source = CheckpointSource(adapter.checkpoint, adapter.revision, offline, cache_dir)
+            if name in named:
+                source = source_at(named[name], offline, cache_dir)
             found = find_checkpoint(source, self._store)
             try:
                 _load_lora(self._pipe, found.folder / (adapter.weight_name or _only_weights(found.folder)), name)

@@ -36,8 +36,11 @@ __all__ = [
     "Checkpoint",
     "CheckpointSource",
     "check_weights",
+    "files_of_pipeline",
     "find_checkpoint",
+    "holds_variant",
     "put_checkpoint",
+    "source_at",
 ]
 
 CHECKPOINT_MEDIA_TYPE = "application/vnd.lumenmill.checkpoint+json"
@@ -81,6 +84,14 @@ class Checkpoint:
     folder: Path
     revision: str
     """Commit, or a digest of the files: part of every content key."""
+
+
+def source_at(location: str, offline: bool, cache_dir: Path | None, files: tuple[str, ...] = ()) -> CheckpointSource:
+    """What one text names: a folder, an artifact, or `<hub id>@<commit>`."""
+    hub_id, _, revision = location.partition("@")
+    if location.startswith((".", "/", "~", "artifact:")):
+        hub_id, revision = location, ""
+    return CheckpointSource(hub_id, revision, offline, cache_dir, files)
 
 
 def find_checkpoint(
@@ -169,6 +180,11 @@ def files_of_pipeline(names: Iterable[str], parts: Set[str], variant: str) -> li
         wanted = variant if has_variant else ""
         needed += [name for name in files if _variant_of(name) in {None, wanted}]
     return [_INDEX, *needed]
+
+
+def holds_variant(folder: Path, variant: str) -> bool:
+    """Whether some weights in a folder are of a variant; the library refuses to look for what is not there."""
+    return any(_variant_of(path.name) == variant for path in folder.rglob("*.safetensors"))
 
 
 def _variant_of(name: str) -> str | None:

@@ -18,7 +18,7 @@ from lumenmill_common.telemetry import get_logger
 
 from lumenmill_neural.adapters import Adapters
 from lumenmill_neural.catalogue import Arguments, Catalogue, ModelEntry, Placement, PresetEntry, StepCache, Tier
-from lumenmill_neural.checkpoint import Checkpoint, CheckpointSource, find_checkpoint
+from lumenmill_neural.checkpoint import Checkpoint, CheckpointSource, find_checkpoint, holds_variant, source_at
 from lumenmill_neural.device import Device, find_device
 from lumenmill_neural.embeddings import keep_prompt_embeddings
 from lumenmill_neural.pace import Pace
@@ -130,7 +130,8 @@ class ModelHost:
             if is_of_parts:
                 return None
         entry = self.entry.parts[name]
-        source = _part_source(settings, named or f"{entry.checkpoint}@{entry.revision}", entry.files)
+        where = settings.offline, settings.cache_dir, entry.files
+        source = source_at(named, *where) if named else CheckpointSource(entry.checkpoint, entry.revision, *where)
         try:
             found = find_checkpoint(source, self.store)
         except FailedPreconditionError as error:
@@ -152,6 +153,7 @@ class ModelHost:
             FailedPreconditionError: the checkpoint is missing, damaged, or not of this class.
         """
         folder, started_s = (checkpoint or self.checkpoint()).folder, time.monotonic()
+        variant = self.entry.variant
         _log.info("loading", model=self.name, folder=str(folder))
         try:
             pipe = pipeline_class.from_pretrained(
@@ -159,7 +161,7 @@ class ModelHost:
                 dtype=self.device.dtype(self.entry.dtype),
                 use_safetensors=True,
                 local_files_only=True,
-                **({"variant": self.entry.variant} if self.entry.variant else {}),
+                **({"variant": variant} if variant and holds_variant(folder, variant) else {}),
                 **parts,
             )
             if set_up is not None:
@@ -180,7 +182,8 @@ class ModelHost:
             if isinstance(part, torch.nn.Module):
                 part.eval()  # T5's dropout would make results random
         adapters = Adapters(pipe, self.entry, self.store)
-        adapters.load_own(offline=self.settings.offline, cache_dir=self.settings.cache_dir)
+        settings = self.settings
+        adapters.load_own(settings.part_checkpoints, offline=settings.offline, cache_dir=settings.cache_dir)
         self._adapters[id(pipe)] = adapters
         if hasattr(pipe, "encode_prompt"):
             keep_prompt_embeddings(pipe)
@@ -366,14 +369,6 @@ class ModelHost:
             merged = entry.arguments | tier.arguments | preset.arguments
             shown.parameters.update({key: _plain(value) for key, value in merged.items()})
         return model
-
-
-def _part_source(settings: NeuralSettings, location: str, files: tuple[str, ...]) -> CheckpointSource:
-    """Of a folder, an artifact, or `<hub id>@<commit>`."""
-    hub_id, _, revision = location.partition("@")
-    if location.startswith((".", "/", "~", "artifact:")):
-        hub_id, revision = location, ""
-    return CheckpointSource(hub_id, revision, settings.offline, settings.cache_dir, files)
 
 
 def _denoisers(pipe: Any) -> list[Any]:

@@ -21,8 +21,8 @@ class NeuralSettings(ServiceSettings):
     )
     part_checkpoints: dict[str, str] = Field(
         default_factory=dict,
-        description='Checkpoints of parts as JSON: {"depth": "/models/depth", "normals": "<hub id>@<commit>"}; '
-        "an empty one leaves its part out.",
+        description="Checkpoints of parts, and of the model's own adapters, as JSON: "
+        '{"depth": "/models/depth", "normals": "<hub id>@<commit>"}; an empty one leaves its part out.',
     )
     cache_dir: Path | None = Field(default=None, description="Folder for checkpoints; empty: the hub library's own.")
     offline: bool = Field(default=False, description="Never ask the hub: checkpoints must be in the cache already.")
