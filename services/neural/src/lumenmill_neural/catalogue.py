@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from lumenmill.common.v1.artifact_pb2 import Licence
-from lumenmill_common.errors import InvalidArgumentError
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 __all__ = [
     "Catalogue",
@@ -20,6 +21,7 @@ __all__ = [
     "StepCache",
     "Tier",
     "read_catalogue",
+    "with_own_models",
 ]
 
 Arguments = dict[str, Any]
@@ -161,3 +163,26 @@ def read_catalogue(package: str) -> Catalogue:
     """The catalogue of a service, from `presets.yaml` in its package."""
     text = resources.files(package).joinpath("presets.yaml").read_text(encoding="utf-8")
     return TypeAdapter(dict[str, ModelEntry]).validate_python(yaml.safe_load(text))
+
+
+def with_own_models(catalogue: Catalogue, path: Path | None) -> Catalogue:
+    """A service's catalogue with the operator's own models: fine-tunes, say, of families that the service has.
+
+    Raises:
+        FailedPreconditionError: the file is no catalogue, or names a family that the service does not have.
+    """
+    if path is None:
+        return catalogue
+    setting, families = "LUMENMILL_PRESETS_FILE", sorted({entry.family for entry in catalogue.values()})
+    try:
+        own = TypeAdapter(dict[str, ModelEntry]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise FailedPreconditionError(f"{path}: {' '.join(str(error).split())}", setting) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise FailedPreconditionError(f"{path}: {place}: {first['msg']}", setting) from error
+    for name, entry in own.items():
+        if entry.family not in families:
+            raise FailedPreconditionError(f"{path}: {name}.family: is none of {', '.join(families)}", setting)
+    return {**catalogue, **own}

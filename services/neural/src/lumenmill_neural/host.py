@@ -17,7 +17,16 @@ from lumenmill_common.jobs import JobContext
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_neural.adapters import Adapters
-from lumenmill_neural.catalogue import Arguments, Catalogue, ModelEntry, Placement, PresetEntry, StepCache, Tier
+from lumenmill_neural.catalogue import (
+    Arguments,
+    Catalogue,
+    ModelEntry,
+    Placement,
+    PresetEntry,
+    StepCache,
+    Tier,
+    with_own_models,
+)
 from lumenmill_neural.checkpoint import Checkpoint, CheckpointSource, find_checkpoint, holds_variant, source_at
 from lumenmill_neural.device import Device, find_device
 from lumenmill_neural.embeddings import keep_prompt_embeddings
@@ -60,12 +69,13 @@ class ModelHost:
         """`catalogue` is that of the service.
 
         Raises:
-            FailedPreconditionError: the settings name a model that it does not have.
+            FailedPreconditionError: the settings name a model that neither it nor the operator's own file has.
         """
-        if settings.model not in catalogue:
-            raise FailedPreconditionError(f"is none of {', '.join(catalogue)}", "LUMENMILL_MODEL")
+        models = with_own_models(catalogue, settings.presets_file)
+        if settings.model not in models:
+            raise FailedPreconditionError(f"is none of {', '.join(models)}", "LUMENMILL_MODEL")
         self.settings, self.store, self.name = settings, store, settings.model
-        self.entry: ModelEntry = catalogue[settings.model]
+        self.entry: ModelEntry = models[settings.model]
         self.pace = Pace()
         self._device: Device | None = None
         self._checkpoint: Checkpoint | None = None
@@ -353,7 +363,7 @@ class ModelHost:
             family=entry.family,
             name=self.name,
             revision=self.revision,
-            licences=[entry.licence.of(self.name)],
+            licences=self._licences(),
             device=self.device.name,
             limits=model_pb2.ModelLimits(
                 max_width_px=entry.max_side_px,

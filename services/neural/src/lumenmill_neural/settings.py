@@ -13,6 +13,9 @@ class NeuralSettings(ServiceSettings):
     """Each field is the environment variable LUMENMILL_<FIELD>, in capitals."""
 
     model: str = Field(description="Name of a model in the service's presets.yaml, for example FLUX.1-dev.")
+    presets_file: Path | None = Field(
+        default=None, description="YAML file of models of your own, in the form of the service's presets.yaml."
+    )
     checkpoint: str = Field(
         default="", description="Hub id, folder, or artifact:<sha256> of the store; empty: as presets.yaml says."
     )

@@ -1,0 +1,42 @@
+"""Models that an operator adds to a service by a file."""
+
+from pathlib import Path
+
+import pytest
+from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_neural.catalogue import read_catalogue, with_own_models
+
+_ENTRY = """
+my-flux:
+  family: {family}
+  title: My FLUX
+  task: text to image
+  checkpoint: /weights/mine
+  licence: {{spdx_id: Apache-2.0, allows_commercial_use: true, url: "https://example.org"}}
+  source: our own
+  arguments: {{width: 512, height: 512, num_inference_steps: 4}}
+  presets: {{balanced: {{description: Ours.}}}}
+  tiers: [{{min_memory_gib: 0}}]
+"""
+
+
+def test_own_models_stand_beside_those_of_the_service(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(_ENTRY.format(family="flux"))
+    models = with_own_models(read_catalogue("lumenmill_imager"), path)
+    assert models["my-flux"].arguments["width"] == 512 and "FLUX.1-dev" in models
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (_ENTRY.format(family="mystery"), "my-flux.family: is none of flux"),
+        ("my-flux: {family: flux}", "my-flux"),
+        ("[", "own.yaml"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_its_place(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    with pytest.raises(FailedPreconditionError, match=told):
+        with_own_models(read_catalogue("lumenmill_imager"), path)
