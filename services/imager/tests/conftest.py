@@ -13,6 +13,7 @@ from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.testing import running_service
 from lumenmill_imager.__main__ import imager_service
+from lumenmill_neural.catalogue import ModelEntry, read_catalogue
 from lumenmill_neural.settings import NeuralSettings
 
 from .tiny import SAVERS
@@ -31,6 +32,10 @@ class Imager:
     def __post_init__(self) -> None:
         self.stub = imager_pb2_grpc.ImagerServiceStub(self.channel)
         self.model_stub = model_pb2_grpc.ModelServiceStub(self.channel)
+
+    @property
+    def entry(self) -> ModelEntry:
+        return read_catalogue("lumenmill_imager")[self.settings.model]
 
     async def model(self) -> model_pb2.Model:
         return (await self.model_stub.GetModel(model_pb2.GetModelRequest())).model

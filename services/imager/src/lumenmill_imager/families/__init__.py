@@ -6,10 +6,16 @@ from ._family import ImagerFamily
 from .flux import Flux
 from .kolors import Kolors
 from .sdxl import StableDiffusionXL
+from .sdxl_identity import StableDiffusionXLIdentity
 
 __all__ = ["FAMILIES", "ImagerFamily", "family_of"]
 
-FAMILIES: dict[str, type[ImagerFamily]] = {"flux": Flux, "sdxl": StableDiffusionXL, "kolors": Kolors}
+FAMILIES: dict[str, type[ImagerFamily]] = {
+    "flux": Flux,
+    "sdxl": StableDiffusionXL,
+    "sdxl_identity": StableDiffusionXLIdentity,
+    "kolors": Kolors,
+}
 
 
 def family_of(host: ModelHost) -> ImagerFamily:

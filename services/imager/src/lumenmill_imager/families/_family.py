@@ -1,14 +1,16 @@
 """What every family of the imager does in the same way: plan, batch, record."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from abc import ABC
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import LightKind
 from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.imager.v1 import imager_pb2
+from lumenmill_common.artifacts import digest_of
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import BatchWork, JobContext, Later
 from lumenmill_media import put_png
@@ -47,8 +49,7 @@ class ImagerFamily(ABC):
 
     def load(self) -> None:
         """Loads the pipeline and makes a first picture, which compiles and tunes what is to be."""
-        self.pipe = self.host.load_pipeline(self.pipeline_class, **self.parts())
-        self.set_up()
+        self.pipe = self.host.load_pipeline(self.pipeline_class, set_up=self.set_up, **self.parts())
         plan = self.host.plan("")
         if self.host.device.is_cpu:
             side = 8 * self.host.entry.size_multiple_px
@@ -68,10 +69,10 @@ class ImagerFamily(ABC):
             InvalidArgumentError: the model cannot do what it asks for; names the field.
         """
         plan = self.plan(request)
-        key = (plan.key, tuple(adapter.SerializeToString(deterministic=True) for adapter in request.adapters))
+        shared = [*request.adapters, *self.conditions(request).values()]
         units = plan.arguments["num_inference_steps"] * (request.num_images or 1) * _megapixels(plan)
         return BatchWork(
-            key=(*key, self.condition_key(request)),
+            key=(plan.key, tuple(message.SerializeToString(deterministic=True) for message in shared)),
             payload=request,
             run_batch=self._run,
             estimate_s=self.host.pace.estimate_s(plan.preset_name, units),
@@ -83,22 +84,28 @@ class ImagerFamily(ABC):
         """Parts that the pipeline is loaded with besides those of its checkpoint."""
         return {}
 
-    def set_up(self) -> None:  # noqa: B027 - most families change nothing
-        """Changes the loaded pipeline: its scheduler, say."""
+    def set_up(self, pipe: Any) -> None:  # noqa: B027 - most families change nothing
+        """Changes the pipeline before its weights are placed: its scheduler, say."""
 
-    def condition_key(self, request: _Request) -> Hashable:
-        """Equal for requests whose conditions allow one call. A family that takes pictures names them here."""
-        return None
+    def conditions(self, request: _Request) -> dict[str, Artifact]:
+        """The pictures of a request that condition the call, by the name of their field. They are shared by a batch,
+        and stand in the record."""
+        return {}
 
     def plan(self, request: _Request) -> Plan:
         """All arguments in effect. Errors as `work`."""
         if not request.prompt.strip():
             raise InvalidArgumentError("prompt", "this model makes images of words; say what to show")
         refuse(request, *self.refused())
+        if request.light.sources and not request.light.text:
+            raise InvalidArgumentError("light.text", "this model knows light by words alone; say what it looks like")
         plan = self.host.plan(request.preset)
         default_px = plan.arguments["width"], plan.arguments["height"]
         width, height = checked_size(self.host.entry, request.width_px, request.height_px, default_px)
-        sampling = checked_sampling(request.sampling if request.HasField("sampling") else None)
+        sampling = checked_sampling(
+            request.sampling if request.HasField("sampling") else None,
+            has_guidance=self.host.entry.options.get("has_guidance", True),
+        )
         return plan.with_arguments(width=width, height=height, **sampling)
 
     def refused(self) -> list[tuple[str, str]]:
@@ -109,9 +116,13 @@ class ImagerFamily(ABC):
             ("control_image", "this model takes no structure; leave it out"),
         ]
 
-    @abstractmethod
     def arguments(self, plan: Plan, request: _Request) -> dict[str, Any]:
-        """Arguments of the pipeline's call, but for prompts, generators and what reports steps."""
+        """Arguments of the pipeline's call, but for prompts, generators and what reports steps. Called in the worker.
+
+        Raises:
+            InvalidArgumentError: a picture of the request cannot be read; names the field.
+        """
+        return dict(plan.arguments)
 
     def pictures(
         self, plan: Plan, items: Sequence[Item], steps: Steps, arguments: dict[str, Any] | None = None
@@ -161,9 +172,12 @@ class ImagerFamily(ABC):
         """Encodes and stores, while the device is at work on the next batch."""
         with job.stage("encode"):
             images = [put_png(self.host.store, picture) for _, picture in made]
+        conditions = self.conditions(request)
+        digests = {name: digest_of(used) for name, used in conditions.items()}
         result = imager_pb2.GenerateImagesResult()
         for (item, _), image in zip(made, images, strict=True):
-            record = self.host.record(plan, job, item.seed, {}, request.adapters)
+            record = self.host.record(plan, job, item.seed, digests, request.adapters)
+            record.licences.extend(used.licence for used in conditions.values() if used.HasField("licence"))
             if request.HasField("light"):
                 record.light.CopyFrom(request.light)
             result.images.add(image=image, record=record)

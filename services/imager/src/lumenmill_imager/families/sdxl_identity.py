@@ -1,0 +1,101 @@
+"""Stable Diffusion XL that keeps an identity and a structure: an IP-Adapter (Ye et al., 2023) looks at the one picture,
+a ControlNet (Zhang et al., 2023) at the other."""
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.imager.v1 import imager_pb2
+from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_media import Limits, read_rgb
+from lumenmill_neural.host import Plan
+from PIL import Image
+from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
+
+from .sdxl import StableDiffusionXL
+
+__all__ = ["StableDiffusionXLIdentity"]
+
+_Request = imager_pb2.GenerateImagesRequest
+_Condition = Literal["identity_image", "control_image"]
+_IDENTITY: Final = "identity_image"
+_CONTROL: Final = "control_image"
+_CONDITIONS: tuple[_Condition, ...] = (_IDENTITY, _CONTROL)
+
+
+class StableDiffusionXLIdentity(StableDiffusionXL):
+    """Either picture may be left out: its scale is 0 then, which leaves exactly SDXL. The control picture is brought to
+    the size of the result; of the identity picture the middle square is seen.
+
+    The model's entry has the parts `controlnet` and `identity`, and says in `options` where in the latter the adapter's
+    weights (`identity_weights`) and its image encoder (`identity_encoder`) are.
+    """
+
+    pipeline_class = StableDiffusionXLControlNetPipeline
+
+    def parts(self) -> dict[str, Any]:
+        """The ControlNet, and the image encoder of the IP-Adapter."""
+        dtype = self.host.device.dtype(self.host.entry.dtype)
+        encoder = CLIPVisionModelWithProjection.from_pretrained(
+            self._part("identity") / self.host.entry.options["identity_encoder"], dtype=dtype, use_safetensors=True
+        )
+        side_px = encoder.config.image_size
+        return {
+            "controlnet": ControlNetModel.from_pretrained(
+                self._part("controlnet"), dtype=dtype, use_safetensors=True, local_files_only=True
+            ),
+            "image_encoder": encoder,
+            # The processor that needs no torchvision, everywhere, since the two round differently.
+            "feature_extractor": CLIPImageProcessorPil(size=side_px, crop_size=side_px),
+        }
+
+    def set_up(self, pipe: Any) -> None:
+        """Scheduler and IP-Adapter."""
+        super().set_up(pipe)
+        weights = Path(self.host.entry.options["identity_weights"])
+        pipe.load_ip_adapter(
+            str(self._part("identity")),
+            subfolder=str(weights.parent),
+            weight_name=weights.name,
+            image_encoder_folder=None,
+            local_files_only=True,
+        )
+
+    def refused(self) -> list[tuple[str, str]]:
+        """Both pictures are taken."""
+        return [entry for entry in super().refused() if entry[0] not in _CONDITIONS]
+
+    def conditions(self, request: _Request) -> dict[str, Artifact]:
+        """See the base class."""
+        return {name: getattr(request, name) for name in _CONDITIONS if request.HasField(name)}
+
+    def plan(self, request: _Request) -> Plan:
+        """See the base class; the scale of a picture that is not there is 0."""
+        plan, given = super().plan(request), self.conditions(request)
+        return plan.with_arguments(
+            identity_scale=None if _IDENTITY in given else 0.0,
+            controlnet_conditioning_scale=None if _CONTROL in given else 0.0,
+        )
+
+    def arguments(self, plan: Plan, request: _Request) -> dict[str, Any]:
+        """See the base class."""
+        given = dict(plan.arguments)
+        self.pipe.set_ip_adapter_scale(given.pop("identity_scale"))
+        return given | {
+            "image": self._picture(request, _CONTROL, (given["width"], given["height"])),
+            "ip_adapter_image": self._picture(request, _IDENTITY, (given["width"], given["height"])),
+        }
+
+    def _picture(self, request: _Request, name: _Condition, size_px: tuple[int, int]) -> Image.Image:
+        settings = self.host.settings
+        if not request.HasField(name):
+            return Image.new("RGB", size_px)
+        limits = Limits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_media_pixels)
+        return read_rgb(self.host.store, getattr(request, name), name, limits)
+
+    def _part(self, name: str) -> Path:
+        part = self.host.part(name)
+        if part is None:
+            raise FailedPreconditionError(f"{self.host.name} needs its part {name}", "LUMENMILL_PART_CHECKPOINTS")
+        return part.folder
