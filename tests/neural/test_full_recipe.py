@@ -1,0 +1,138 @@
+"""The whole data-generation graph over neural models: an LLM endpoint, and a tiny checkpoint of every kind of family,
+each in a process of its own that `lumenmill up --models` starts."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import resources, util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from lumenmill_neural.testing import save_marigold
+
+ROOT = Path(__file__).parents[2]
+_SMALL = {"width": 64, "height": 64, "num_inference_steps": 2}
+_SMALL_CLIP = _SMALL | {"num_frames": 5}
+# Name in the recipe: service, model, and what makes its pictures small enough for a CPU.
+_MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "flux": ("imager", "FLUX.1-dev", _SMALL),
+    "editor": ("relighter", "instruct-pix2pix", _SMALL),
+    "maps": ("relighter", "Marigold", {"num_inference_steps": 1}),
+    "wan-i2v": ("video", "Wan2.1-I2V-14B-480P", _SMALL_CLIP),
+    "wan-t2v": ("video", "Wan2.1-T2V-1.3B", _SMALL_CLIP),
+    "clip-maps": ("video", "Marigold", {"num_inference_steps": 1}),
+}
+_PARAMETERS = {
+    "prompter_model": "openai",
+    "imager_model": "flux",
+    "relighter_model": "editor",
+    "decomposer_model": "maps",
+    "video_decomposer_model": "clip-maps",
+    "i2v_model": "wan-i2v",
+    "t2v_model": "wan-t2v",
+    "captioner_model": "photometric",
+    "num_img_sets": 1,
+    "num_relight_variants": 1,
+    "num_videos": 1,
+    "prompts_batch_size": 1,
+}
+
+
+def _module(path: Path) -> ModuleType:
+    spec = util.spec_from_file_location(f"{path.parts[-3]}_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_ENDPOINT = _module(ROOT / "services" / "prompter" / "tests" / "chat_endpoint.py")
+sys.modules["chat_endpoint"] = _ENDPOINT  # what the answers of the next file are made of
+_LLM = _module(Path(__file__).parent / "llm.py")
+
+
+def _save(model: str, service: str, folder: Path) -> None:
+    if model == "Marigold":
+        save_marigold(folder)
+    else:
+        _module(ROOT / "services" / service / "tests" / "tiny.py").SAVERS[model](folder)
+
+
+def _models_file(folder: Path) -> Path:
+    models = {}
+    for name, (service, model, arguments) in _MODELS.items():
+        _save(model, service, folder / name)
+        presets = resources.files(f"lumenmill_{service}").joinpath("presets.yaml").read_text()
+        entry = yaml.safe_load(presets)[model]
+        entry["arguments"] = entry.get("arguments", {}) | arguments
+        own = folder / f"{name}.yaml"
+        own.write_text(yaml.safe_dump({model: entry}))
+        checkpoint = str(folder / name)
+        models[name] = {
+            "service": service,
+            "model": model,
+            "checkpoint": checkpoint,
+            "device": "cpu",
+            "presets_file": str(own),
+        }
+    path = folder / "models.yaml"
+    path.write_text(yaml.safe_dump(models))
+    return path
+
+
+@pytest.fixture(scope="module")
+def lumenmill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The command, with a mesh of every kind of model behind it."""
+    folder, endpoint = tmp_path_factory.mktemp("neural"), _ENDPOINT.ChatEndpoint()
+    endpoint.script = _LLM.answer
+    key_file = folder / "key"
+    key_file.write_text(_ENDPOINT.API_KEY)
+    environment = os.environ | {
+        "LUMENMILL_HOME": str(folder / "home"),
+        "LUMENMILL_OPENAI_BASE_URL": endpoint.base_url,
+        "LUMENMILL_OPENAI_MODEL": "tiny",
+        "LUMENMILL_OPENAI_API_KEY_FILE": str(key_file),
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "lumenmill_client.command", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=600
+        )
+
+    try:
+        up = run("up", "--models", str(_models_file(folder)))
+        assert up.returncode == 0, up.stderr
+        yield run
+    finally:
+        run("down")
+        endpoint.close()
+
+
+@pytest.mark.timeout(600)
+def test_the_full_recipe_runs_over_neural_models(lumenmill: Any) -> None:
+    settings = [part for name, value in _PARAMETERS.items() for part in ("--set", f"{name}={value}")]
+    run = lumenmill("run", "recipes/full.yaml", *settings, "--json")
+    assert run.returncode == 0, run.stderr
+    finished = json.loads(run.stdout)
+    failed = lumenmill("samples", finished["id"], "--verdict", "failed").stdout
+    assert not [node["name"] for node in finished["nodes"] if node.get("num_failed")], failed
+    samples = json.loads(lumenmill("samples", finished["id"], "--json").stdout)
+    kinds = sorted(sample["id"].rsplit(".", 2)[1] for sample in samples)
+    assert kinds == ["clips", "clips", "original", "variant"]
+    assert all(sample["caption"] for sample in samples)
+    models = {sample["record"]["model"] for sample in samples}
+    assert models == {"FLUX.1-dev", "instruct-pix2pix", "Wan2.1-I2V-14B-480P", "Wan2.1-T2V-1.3B"}
+
+
+def test_what_forbids_commercial_use_is_held_back(lumenmill: Any, tmp_path: Path) -> None:
+    run_id = json.loads(lumenmill("runs", "--json").stdout)[0]["id"]
+    export = lumenmill("export", run_id, "--commercial", "--to", str(tmp_path / "d"), "--json")
+    refusals = json.loads(export.stdout)["refusals"]
+    assert "FLUX.1-dev" in {refusal["licence"]["subject"] for refusal in refusals}
