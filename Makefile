@@ -8,6 +8,8 @@ ROOMS := protos services/common services/media services/prompter services/captio
 NEURAL_ROOMS := services/neural services/imager services/relighter services/video
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# Which benchmarks to run: `make benchmarks ONLY="walk mesh"`; all without it.
+ONLY ?=
 # How long `make soak` is.
 CHAINS ?= 20000
 
@@ -58,7 +60,7 @@ soak: $(VENV)/.dev ## Walk CHAINS=20000 chains while calls fail and processes ar
 	@$(BIN)/python -m tests.faults.soak --chains $(CHAINS)
 
 benchmarks: $(VENV)/.dev ## Measure everything again and write docs/performance.md (about 10 minutes)
-	@$(BIN)/python benchmarks/all.py
+	@$(BIN)/python benchmarks/all.py $(ONLY)
 
 lint: $(VENV)/.dev ## Check style, types and contracts, and that generated code is current
 	@$(BIN)/ruff check

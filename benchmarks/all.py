@@ -12,6 +12,7 @@ from typing import Any
 
 _BENCHMARKS = ("walk", "mesh", "studio", "light_basis", "grammar")
 _HERE = Path(__file__).parent
+_RESULTS = _HERE / "results.json"
 _PAGE = _HERE.parent / "docs" / "performance.md"
 _HEAD = """# Performance
 
@@ -58,18 +59,23 @@ def main() -> None:
     """Run all, and write unless it shall be quick: quick figures are no figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only see that every benchmark runs; writes nothing")
-    quick = parser.parse_args().quick
-    results: dict[str, list[dict[str, Any]]] = {}
-    for number, name in enumerate(_BENCHMARKS, 1):
+    parser.add_argument("names", nargs="*", help=f"only these of {', '.join(_BENCHMARKS)}; the others stay as they are")
+    options = parser.parse_args()
+    names, quick = options.names or list(_BENCHMARKS), options.quick
+    if unknown := set(names) - set(_BENCHMARKS):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    earlier = json.loads(_RESULTS.read_text())["results"] if _RESULTS.exists() else {}
+    results: dict[str, list[dict[str, Any]]] = {name: earlier[name] for name in _BENCHMARKS if name in earlier}
+    for number, name in enumerate(names, 1):
         started_s = time.monotonic()
-        sys.stderr.write(f"[{number}/{len(_BENCHMARKS)}] {name} … ")
+        sys.stderr.write(f"[{number}/{len(names)}] {name} … ")
         sys.stderr.flush()
         results[name] = _run(name, quick)
         sys.stderr.write(f"{time.monotonic() - started_s:.0f} s\n")
     if quick:
         return
-    (_HERE / "results.json").write_text(json.dumps({"machine": _machine(), "results": results}, indent=1) + "\n")
-    sections = "\n".join(_section(name, rows) for name, rows in results.items())
+    _RESULTS.write_text(json.dumps({"machine": _machine(), "results": results}, indent=1) + "\n")
+    sections = "\n".join(_section(name, results[name]) for name in _BENCHMARKS if name in results)
     _PAGE.write_text(f"{_HEAD}Machine: {_machine()}.\n\n{sections}")
 
 
