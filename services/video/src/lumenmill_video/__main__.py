@@ -1,0 +1,33 @@
+"""Serves video: settings → store → family → servicer → serve."""
+
+from lumenmill.video.v1 import video_pb2, video_pb2_grpc
+from lumenmill_common.artifacts import open_store_from
+from lumenmill_common.jobs import jobs_from
+from lumenmill_common.serve import Contract, Service, serve
+from lumenmill_common.settings import load_settings
+from lumenmill_neural.catalogue import read_catalogue
+from lumenmill_neural.host import ModelHost
+
+from .families import family_of, with_four_steps
+from .servicer import VideoServicer
+from .settings import VideoSettings
+
+
+def video_service(settings: VideoSettings) -> Service:
+    """Everything that the process serves."""
+    catalogue = with_four_steps(read_catalogue("lumenmill_video"), settings)
+    family = family_of(ModelHost(settings, open_store_from(settings), catalogue), settings)
+    jobs = jobs_from(settings, settings.model, max_batch_size=family.max_batch_size)
+    add = video_pb2_grpc.add_VideoServiceServicer_to_server
+    contract = Contract(video_pb2.DESCRIPTOR, "VideoService", add, VideoServicer(family, jobs))
+    return Service(settings.model, [contract], model=family.describe, load=family.load, jobs=jobs)
+
+
+def main() -> None:
+    """Serve until a signal."""
+    settings = load_settings(VideoSettings)
+    serve(settings, video_service(settings))
+
+
+if __name__ == "__main__":
+    main()

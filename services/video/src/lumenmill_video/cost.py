@@ -1,0 +1,51 @@
+"""How many floating-point operations a Wan transformer takes: two for each multiplication and addition of its large
+matrix products, which is nearly all that it does. Norms, rotary embeddings and the timestep's layers are left out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["WanCost", "num_tokens"]
+
+_TEXT_TOKENS = 512
+_IMAGE_TOKENS = 257
+
+
+def num_tokens(num_frames: int, width_px: int, height_px: int) -> int:
+    """Tokens of a clip: one for each 16 × 16 pixels of each fourth frame, the first included."""
+    return ((num_frames - 1) // 4 + 1) * (height_px // 16) * (width_px // 16)
+
+
+@dataclass(frozen=True)
+class WanCost:
+    """The sizes of a transformer that its cost follows from."""
+
+    dim: int
+    ffn_dim: int
+    num_layers: int
+    num_image_tokens: int = 0
+    """Of the picture that image-to-video looks at; 0 for the others."""
+    num_control_layers: int = 0
+    """Blocks of VACE's control branch, which runs beside the others."""
+
+    @classmethod
+    def of(cls, config: Any) -> "WanCost":
+        """From the configuration of a diffusers transformer."""
+        return cls(
+            dim=config.num_attention_heads * config.attention_head_dim,
+            ffn_dim=config.ffn_dim,
+            num_layers=config.num_layers,
+            num_image_tokens=_IMAGE_TOKENS if config.image_dim else 0,
+            num_control_layers=len(config.get("vace_layers") or ()),
+        )
+
+    def forward_flops(self, tokens: int) -> float:
+        """Of one call with one clip."""
+        layers = self.num_layers + self.num_control_layers
+        projections = 2.0 * tokens * self.dim**2 * self.num_control_layers
+        return layers * self._layer_flops(tokens) + projections
+
+    def _layer_flops(self, tokens: int) -> float:
+        d, seen = self.dim, _TEXT_TOKENS + self.num_image_tokens
+        self_attention = 8.0 * tokens * d**2 + 4.0 * tokens**2 * d
+        cross_attention = 4.0 * tokens * d**2 + 4.0 * seen * d**2 + 4.0 * tokens * seen * d
+        return self_attention + cross_attention + 4.0 * tokens * d * self.ffn_dim

@@ -1,0 +1,332 @@
+"""What every family that makes clips does in the same way: check, plan, batch, encode, record."""
+
+import statistics
+from abc import abstractmethod
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.light_pb2 import LightKind
+from lumenmill.common.v1.model_pb2 import Model
+from lumenmill.video.v1.video_pb2 import GenerateVideoRequest, GenerateVideoResult
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.jobs import BatchWork, JobContext, Later
+from lumenmill_common.requests import refuse
+from lumenmill_media import Limits, put_clip, put_png, read_rgb
+from lumenmill_neural.host import Plan
+from lumenmill_neural.memory import run_in_batches
+from lumenmill_neural.requests import checked_num_frames, checked_sampling
+from lumenmill_neural.stages import Steps, timed_stages
+from numpy.typing import NDArray
+from PIL import Image
+
+from ._encoding import encoding_of, encoding_text
+from ._family import VideoFamily
+from ._shape import size_of
+from ._words import check_words, prompt_of
+
+__all__ = ["Clip", "ClipFamily", "Followed", "Media", "OnStep"]
+
+Frames = NDArray[np.float32]
+Media = dict[str, Any]
+"""Pictures of a clip, fitted to its size, by the pipeline's name for them."""
+OnStep = Callable[[object, int, object, dict[str, Any]], dict[str, Any]]
+
+_WARM_UP_STEPS = 2
+_REFUSALS = {
+    "image": "this model starts from no picture; leave it out",
+    "last_image": "this model ends on no given picture; leave it out",
+    "control_clip": "this model takes no control clip; leave it out",
+    "control_mask": "this model takes no control clip, and so no mask of it; leave it out",
+    "reference_images": "this model takes no references; leave them out",
+    "light_basis": "this model renders nothing; leave it out",
+}
+_WORDS = {
+    "prompt": "this model follows no words; leave it out",
+    "negative_prompt": "this model follows no words; leave it out",
+    "motion_prompt": "this model follows no words; leave it out",
+    "light": "this model follows no words and lights nothing; leave it out",
+    "light_path": "this model follows no words and lights nothing; leave it out",
+    "camera": "this model follows no words and moves no camera; leave it out",
+    "scene_description": "this model builds no scenes; leave it out",
+}
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What a clip takes from the media that it follows."""
+
+    size_px: tuple[int, int] | None = None
+    num_frames: int = 0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip to make; its request was checked."""
+
+    request: GenerateVideoRequest
+    plan: Plan
+    prompt: str
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.plan.arguments["width"], self.plan.arguments["height"]
+
+
+class ClipFamily(VideoFamily):
+    """A diffusers pipeline behind GenerateVideo. A family adds its class, its media and the arguments of its calls."""
+
+    pipeline_class: Any
+    takes: frozenset[str] = frozenset()
+    """Media that it takes: fields of the request."""
+    needs: tuple[str, ...]
+    """Fields of which one must be set, the usual one first."""
+    needs_text: str
+    """What would be right where none is."""
+    has_words = True
+    """Whether it follows a prompt."""
+    frame_step = 1
+    """Clips have one frame more than a multiple of this."""
+    min_num_frames = 1
+    own_arguments: frozenset[str] = frozenset({"fps"})
+    """Arguments of presets that are not the pipeline's."""
+
+    # For the service.
+
+    def load(self) -> None:
+        """See the base class."""
+        self.pipe = self.host.load_pipeline(self.pipeline_class, **self.parts())
+        clip = Clip(GenerateVideoRequest(), self._warm_up_plan(), "light")
+        self.host.prepare(self.pipe, clip.plan)
+        self.frames(clip.plan, [clip], [self.blank_media(clip)], Steps([], _WARM_UP_STEPS))
+
+    def describe(self) -> Model:
+        """See the base class."""
+        model = self.host.describe(light_kinds=[LightKind.LIGHT_KIND_TEXT] if self.has_words else [])
+        model.limits.max_batch_size = 1  # a request is one clip
+        for shown in model.presets:
+            shown.parameters.update(self.completed(self.plan_of(shown.name)).arguments)
+        return model
+
+    def generation(self, request: GenerateVideoRequest) -> BatchWork:
+        """See the base class."""
+        self.check_fields(request)
+        plan = self.plan(request, self.followed(request))
+        adapters = tuple(adapter.SerializeToString(deterministic=True) for adapter in request.adapters)
+        return BatchWork(
+            key=(plan.key, adapters, self.condition_key(request)),
+            payload=Clip(request, plan, prompt_of(request)),
+            run_batch=self._run,
+            estimate_s=self.host.pace.estimate_s(_way(plan), _num_units(plan)),
+        )
+
+    # For families.
+
+    def parts(self) -> dict[str, Any]:
+        """Parts that the pipeline is loaded with besides those of its checkpoint."""
+        return {}
+
+    def blank_media(self, clip: Clip) -> Media:
+        """Media for the first, small clip."""
+        return {}
+
+    def followed(self, request: GenerateVideoRequest) -> Followed:
+        """Looks at the media of a request. Raises InvalidArgumentError, naming the field of one that is wrong."""
+        return Followed()
+
+    def media(self, clip: Clip) -> Media:
+        """Reads the media of a clip; errors as `followed`."""
+        return {}
+
+    def condition_key(self, request: GenerateVideoRequest) -> Hashable:
+        """Equal for requests whose media allow one call."""
+        return None
+
+    def plan_of(self, preset_name: str) -> Plan:
+        """The plan of a preset. Raises InvalidArgumentError where there is none."""
+        return self.host.plan(preset_name)
+
+    def completed(self, plan: Plan) -> Plan:
+        """The plan with what follows from its other arguments."""
+        return plan
+
+    @abstractmethod
+    def conditions(self, clips: Sequence[Clip], media: Sequence[Media]) -> dict[str, Any]:
+        """What the clips of one call are made from, as the pipeline's arguments."""
+
+    def forward_flops(self, plan: Plan) -> float | None:
+        """Floating-point operations of one step of one clip; None where nobody counts them."""
+        return None
+
+    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[Frames]:
+        """One call of the pipeline: the frames (F, H, W, 3), 0 to 1, of each clip, each from its own seed."""
+        made = self.pipe(
+            **self.conditions(clips, media),
+            generator=self.generators(clips),
+            callback_on_step_end=on_step,
+            output_type="np",
+            **self.pipeline_arguments(plan),
+        )
+        return list(made.frames)
+
+    def generators(self, clips: Sequence[Clip]) -> Any:
+        """Random numbers, each clip's from its own seed."""
+        return [self.host.device.generator(clip.request.seed) for clip in clips]
+
+    def pipeline_arguments(self, plan: Plan) -> dict[str, Any]:
+        """Arguments of the plan that the pipeline knows."""
+        return {
+            name: value
+            for name, value in plan.arguments.items()
+            if name not in self.own_arguments and name != "negative_prompt"
+        }
+
+    def picture(self, artifact: Artifact, field: str) -> Image.Image:
+        """A picture of a request. Errors as `read_rgb`."""
+        return read_rgb(self.host.store, artifact, field, self.limits)
+
+    @property
+    def limits(self) -> Limits:
+        """Of media."""
+        return Limits(self.settings.max_media_bytes, self.settings.max_media_pixels)
+
+    # Checks.
+
+    def check_fields(self, request: GenerateVideoRequest) -> None:
+        """Refuses what the model does not take. Raises InvalidArgumentError."""
+        refuse(request, *((field, why) for field, why in _REFUSALS.items() if field not in self.takes))
+        if self.has_words:
+            check_words(request)
+        else:
+            refuse(request, *_WORDS.items())
+        if request.adapters and not hasattr(self.pipeline_class, "load_lora_weights"):
+            raise InvalidArgumentError("adapters", "this model takes none; leave it empty")
+        if not any(_is_set(request, field) for field in self.needs):
+            raise InvalidArgumentError(self.needs[0], self.needs_text)
+
+    def plan(self, request: GenerateVideoRequest, followed: Followed) -> Plan:
+        """All arguments in effect. Errors as `generation`."""
+        plan, entry = self.plan_of(request.preset), self.host.entry
+        preset_px = plan.arguments["width"], plan.arguments["height"]
+        width, height = size_of(entry, (request.width_px, request.height_px), preset_px, followed.size_px)
+        asked = request.num_frames or followed.num_frames
+        num_frames = checked_num_frames(entry, asked, plan.arguments["num_frames"], self.frame_step)
+        if num_frames < self.min_num_frames:
+            raise InvalidArgumentError("num_frames", f"is {num_frames}; at least {self.min_num_frames}")
+        plan = plan.with_arguments(
+            width=width,
+            height=height,
+            num_frames=num_frames,
+            fps=request.fps or None,
+            negative_prompt=request.negative_prompt or None,
+            **self.sampling(request),
+        )
+        return self.completed(plan)
+
+    def sampling(self, request: GenerateVideoRequest) -> dict[str, Any]:
+        """Arguments that the request's sampling sets."""
+        return dict(checked_sampling(request.sampling if request.HasField("sampling") else None))
+
+    def _warm_up_plan(self) -> Plan:
+        plan = self.plan_of("")
+        if self.host.device.is_cpu:
+            side = 2 * self.host.entry.size_multiple_px
+            num_frames = max(self.min_num_frames, 1 + self.frame_step)
+            plan = plan.with_arguments(width=side, height=side, num_frames=num_frames)
+        return self.completed(plan.with_arguments(num_inference_steps=_WARM_UP_STEPS))
+
+    # The walk of a batch.
+
+    def _run(self, clips: Sequence[Clip], jobs: Sequence[JobContext]) -> list[Later]:
+        plan = clips[0].plan
+        media = [self._media(clip, job) for clip, job in zip(clips, jobs, strict=True)]
+        self.host.prepare(self.pipe, plan, clips[0].request.adapters)
+        num_runs = -(-len(clips) // self.max_batch_size)
+        steps = Steps(jobs, plan.arguments["num_inference_steps"] * num_runs)
+        with (
+            self.host.paced(_way(plan), _num_units(plan) * len(clips)),
+            timed_stages(self.pipe, jobs, self.host.device),
+        ):
+            made = run_in_batches(
+                list(zip(clips, media, strict=True)),
+                self.max_batch_size,
+                lambda batch: self.frames(plan, *_unzipped(batch), _counted(steps)),
+                self.host,
+                _size_text(plan),
+            )
+            ran = self.host.as_run(plan)
+        speed = self._speed(plan, steps, -(-len(clips) // num_runs))
+        return [
+            Later(partial(self._finish, clip, ran, job, frames, speed))
+            for clip, job, frames in zip(clips, jobs, made, strict=True)
+        ]
+
+    def _media(self, clip: Clip, job: JobContext) -> Media:
+        request = clip.request
+        if not (request.HasField("image") or request.HasField("control_clip") or request.reference_images):
+            return {}
+        with job.stage("read"):
+            return self.media(clip)
+
+    def _speed(self, plan: Plan, steps: Steps, clips_at_once: int) -> dict[str, float]:
+        """Seconds of a step, and what they make of the model's operations. Nothing for a single step."""
+        times_s = steps.step_times_s
+        if len(times_s) < 2:
+            return {}
+        step_s = statistics.median(after - before for before, after in pairwise(times_s))
+        flops = self.forward_flops(plan)
+        known = {"denoise_tflop_per_s": flops * clips_at_once / step_s / 1e12} if flops and step_s else {}
+        return {"step_duration_s": step_s, **known}
+
+    def _finish(
+        self, clip: Clip, plan: Plan, job: JobContext, frames: Frames, speed: dict[str, float]
+    ) -> GenerateVideoResult:
+        """Encodes and stores, while the device is at work on the next clip."""
+        store, request = self.host.store, clip.request
+        encoding = encoding_of(plan.preset_name, self.settings.video_encoding, clip.size_px)
+        with job.stage("encode"):
+            pixels = (frames * 255).round().astype(np.uint8)
+            video = put_clip(store, pixels, clip.size_px, plan.arguments["fps"], encoding)
+            poster = put_png(store, Image.fromarray(pixels[0]))
+        facts = {"video_encoding": encoding_text(encoding), **speed}
+        if self.has_words:
+            facts["prompt"] = clip.prompt
+        record = self.host.record(plan, job, request.seed, facts, request.adapters)
+        if request.HasField("light"):
+            record.light.CopyFrom(request.light)
+        return GenerateVideoResult(video=video, poster=poster, record=record)
+
+
+def _is_set(request: GenerateVideoRequest, field: str) -> bool:
+    value = getattr(request, field)
+    return bool(value.strip()) if isinstance(value, str) else field in {known.name for known, _ in request.ListFields()}
+
+
+def _counted(steps: Steps) -> OnStep:
+    """Counts on from one call of a pipeline to the next."""
+    return lambda pipe, step, timestep, tensors: steps(pipe, len(steps.step_times_s), timestep, tensors)
+
+
+def _unzipped(batch: Sequence[tuple[Clip, Media]]) -> tuple[list[Clip], list[Media]]:
+    return [clip for clip, _ in batch], [media for _, media in batch]
+
+
+def _way(plan: Plan) -> Hashable:
+    return plan.preset_name, plan.arguments.get("guidance_scale", 2.0) > 1.0
+
+
+def _num_units(plan: Plan) -> float:
+    """Steps × frames × megapixels."""
+    arguments = plan.arguments
+    megapixels = arguments["width"] * arguments["height"] / 1e6
+    return float(arguments["num_inference_steps"] * arguments["num_frames"] * megapixels)
+
+
+def _size_text(plan: Plan) -> str:
+    arguments = plan.arguments
+    return f"one clip of {arguments['num_frames']} frames of {arguments['width']}×{arguments['height']} pixels"

@@ -1,0 +1,36 @@
+"""Few-step generation: a distilled LoRA that the operator names gives a model the preset `four_step`."""
+
+from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_neural.catalogue import AdapterEntry, Catalogue, PresetEntry
+
+from lumenmill_video.settings import VideoSettings
+
+__all__ = ["FOUR_STEP", "with_four_steps"]
+
+FOUR_STEP = "four_step"
+_ADAPTER = "distilled"
+
+
+def with_four_steps(catalogue: Catalogue, settings: VideoSettings) -> Catalogue:
+    """The catalogue in which the model has its preset for the LoRA that the settings name; unchanged without one.
+
+    Raises:
+        FailedPreconditionError: there is a LoRA, and the model has no such preset.
+    """
+    entry = catalogue.get(settings.model)
+    if not settings.distilled_lora or entry is None:
+        return catalogue
+    if FOUR_STEP not in entry.options:
+        raise FailedPreconditionError(
+            f"{entry.title} has no few-step preset; leave it empty", "LUMENMILL_DISTILLED_LORA"
+        )
+    adapter = AdapterEntry(
+        checkpoint=settings.distilled_lora,
+        revision=settings.distilled_lora_revision,
+        weight_name=settings.distilled_lora_file or None,
+    )
+    preset = PresetEntry.model_validate(entry.options[FOUR_STEP] | {"distilled_lora": _ADAPTER})
+    changed = entry.model_copy(
+        update={"adapters": entry.adapters | {_ADAPTER: adapter}, "presets": entry.presets | {FOUR_STEP: preset}}
+    )
+    return {**catalogue, settings.model: changed}

@@ -1,0 +1,75 @@
+"""What the Wan 2.1 models share: their VAE in single floats, UniPC with a shift that follows the size, their cost."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKLWan, UniPCMultistepScheduler
+from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_neural.host import Plan
+
+from lumenmill_video.cost import WanCost, num_tokens
+
+from ._clips import Clip, ClipFamily, Frames, Media, OnStep
+
+__all__ = ["WanFamily"]
+
+# Model cards of Wan2.1: 3 for 480P, 5 for 720P. The border lies between the two in pixels.
+_FLOW_SHIFT_480P, _FLOW_SHIFT_720P, _BORDER_PIXELS = 3.0, 5.0, 640_000
+
+
+class WanFamily(ClipFamily):
+    """A Wan 2.1 pipeline."""
+
+    frame_step = 4
+    own_arguments = frozenset({"fps", "flow_shift", "solver_order"})
+
+    def parts(self) -> dict[str, Any]:
+        """The VAE in single floats, as the model cards load it."""
+        return {"vae": self.float32_part(AutoencoderKLWan, "vae")}
+
+    def float32_part(self, part_class: Any, folder: str) -> Any:
+        """A part of the checkpoint that half floats are too coarse for.
+
+        Raises:
+            FailedPreconditionError: it is missing or damaged.
+        """
+        root = self.host.checkpoint().folder
+        try:
+            return part_class.from_pretrained(
+                str(root), subfolder=folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+            )
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise FailedPreconditionError(
+                f"{root / folder} is no {part_class.__name__}: {' '.join(str(error).split())[:500]}",
+                "LUMENMILL_CHECKPOINT",
+            ) from error
+
+    def completed(self, plan: Plan) -> Plan:
+        """The shift of the noise schedule, unless the preset has its own."""
+        pixels = plan.arguments["width"] * plan.arguments["height"]
+        shift = _FLOW_SHIFT_720P if pixels > _BORDER_PIXELS else _FLOW_SHIFT_480P
+        return plan.with_arguments(flow_shift=plan.arguments.get("flow_shift", shift))
+
+    def forward_flops(self, plan: Plan) -> float:
+        """Of both calls of a step with guidance, of the one without."""
+        tokens = num_tokens(plan.arguments["num_frames"], plan.arguments["width"], plan.arguments["height"])
+        calls = 2 if plan.arguments["guidance_scale"] > 1.0 else 1
+        return calls * WanCost.of(self.pipe.transformer.config).forward_flops(tokens)
+
+    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[Frames]:
+        """See the base class."""
+        self.pipe.scheduler = _scheduler(plan)
+        return super().frames(plan, clips, media, on_step)
+
+
+def _scheduler(plan: Plan) -> UniPCMultistepScheduler:
+    """UniPC (Zhao et al., 2023) on the flow's own noise levels. Of first order, for few steps, it is Euler's method."""
+    order = plan.arguments.get("solver_order", 2)
+    return UniPCMultistepScheduler(
+        prediction_type="flow_prediction",
+        use_flow_sigmas=True,
+        flow_shift=plan.arguments["flow_shift"],
+        solver_order=order,
+        disable_corrector=list(range(plan.arguments["num_inference_steps"])) if order == 1 else [],
+    )

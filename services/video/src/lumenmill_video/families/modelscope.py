@@ -1,0 +1,37 @@
+"""ModelScope text-to-video (Wang et al., 2023), also known as damo text-to-video."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from diffusers import TextToVideoSDPipeline
+from lumenmill_neural.host import Plan
+
+from ._clips import Clip, ClipFamily, Frames, Media, OnStep
+
+__all__ = ["ModelScope"]
+
+
+class ModelScope(ClipFamily):
+    """text-to-video-ms-1.7b."""
+
+    pipeline_class = TextToVideoSDPipeline
+    needs = ("prompt",)
+    needs_text = "this model makes clips of words; say what to show"
+
+    def conditions(self, clips: Sequence[Clip], media: Sequence[Media]) -> dict[str, Any]:
+        """See the base class."""
+        return {
+            "prompt": [clip.prompt for clip in clips],
+            "negative_prompt": [clip.plan.arguments["negative_prompt"] for clip in clips],
+        }
+
+    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[Frames]:
+        """As the base class; this pipeline tells its steps in an older way."""
+        made = self.pipe(
+            **self.conditions(clips, media),
+            generator=self.generators(clips),
+            callback=lambda step, timestep, latents: on_step(self.pipe, step, timestep, {}),
+            output_type="np",
+            **self.pipeline_arguments(plan),
+        )
+        return list(made.frames)

@@ -1,0 +1,116 @@
+"""Wan 2.1 VACE (Jiang et al., 2025): a clip under the control of another, of a mask and of reference pictures."""
+
+from collections.abc import Hashable, Sequence
+from itertools import islice
+from typing import Any
+
+from diffusers import WanVACEPipeline
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
+from lumenmill_common.artifacts import media_type_of
+from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from lumenmill_media import iter_frames, probe_clip
+from PIL import Image
+
+from ._clips import Clip, Followed, Media
+from ._shape import check_same_size, fitted, fitted_mask
+from ._wan import WanFamily
+
+__all__ = ["WanVace"]
+
+# Clips that came from a camera are longer than what is made of them; their beginning is taken.
+_MAX_CONTROL_FRAMES = 1000
+
+
+class WanVace(WanFamily):
+    """VACE-1.3B and VACE-14B. One clip a call: the library's pipeline takes no more."""
+
+    pipeline_class = WanVACEPipeline
+    takes = frozenset({"control_clip", "control_mask", "reference_images"})
+    needs = ("control_clip", "prompt")
+    needs_text = "this model follows a clip or words; send one of them"
+
+    def load(self) -> None:
+        """See the base class."""
+        for name, preset in self.host.entry.presets.items():
+            if preset.step_cache is not None and preset.step_cache.kind != "taylor_seer":
+                raise FailedPreconditionError(
+                    f"preset {name}: a cache of blocks adds VACE's control twice; use taylor_seer or none", "presets"
+                )
+        super().load()
+
+    def check_fields(self, request: GenerateVideoRequest) -> None:
+        """See the base class."""
+        super().check_fields(request)
+        if request.HasField("control_mask") and not request.HasField("control_clip"):
+            raise InvalidArgumentError("control_mask", "is the mask of a control clip; send `control_clip` too")
+
+    def followed(self, request: GenerateVideoRequest) -> Followed:
+        """The clip has the control clip's shape, and of its frames as many as the model can make."""
+        for index, artifact in enumerate(request.reference_images):
+            self.picture(artifact, f"reference_images[{index}]")
+        if not request.HasField("control_clip"):
+            return Followed()
+        facts = probe_clip(self.host.store, request.control_clip, "control_clip", _MAX_CONTROL_FRAMES, self.limits)
+        if request.num_frames > facts.num_frames:
+            raise InvalidArgumentError(
+                "control_clip", f"has {facts.num_frames} frames; {request.num_frames} are asked for"
+            )
+        size_px = facts.width_px, facts.height_px
+        if request.HasField("control_mask"):
+            self._check_mask(request.control_mask, size_px, request.num_frames or facts.num_frames)
+        most = min(facts.num_frames, self.host.entry.max_num_frames)
+        return Followed(size_px, (most - 1) // self.frame_step * self.frame_step + 1)
+
+    def _check_mask(self, mask: Artifact, size_px: tuple[int, int], num_frames: int) -> None:
+        if _is_clip(mask):
+            facts = probe_clip(self.host.store, mask, "control_mask", _MAX_CONTROL_FRAMES, self.limits)
+            check_same_size("control_mask", (facts.width_px, facts.height_px), size_px, "the control clip")
+            if facts.num_frames < num_frames:
+                raise InvalidArgumentError("control_mask", f"has {facts.num_frames} frames; {num_frames} are needed")
+        else:
+            check_same_size("control_mask", self.picture(mask, "control_mask").size, size_px, "the control clip")
+
+    def media(self, clip: Clip) -> Media:
+        """See the base class."""
+        request, num_frames = clip.request, clip.plan.arguments["num_frames"]
+        references = [
+            self.picture(artifact, f"reference_images[{index}]")
+            for index, artifact in enumerate(request.reference_images)
+        ]
+        found: Media = {"reference_images": references} if references else {}
+        if request.HasField("control_clip"):
+            frames = self._first_frames(request.control_clip, "control_clip", num_frames)
+            found["video"] = [fitted(frame, clip.size_px) for frame in frames]
+        if request.HasField("control_mask"):
+            mask = request.control_mask
+            masks = (
+                self._first_frames(mask, "control_mask", num_frames)
+                if _is_clip(mask)
+                else [self.picture(mask, "control_mask")] * num_frames
+            )
+            found["mask"] = [fitted_mask(frame, clip.size_px) for frame in masks]
+        return found
+
+    def _first_frames(self, artifact: Artifact, field: str, num_frames: int) -> list[Image.Image]:
+        frames = list(islice(iter_frames(self.host.store, artifact, field, self.limits), num_frames))
+        if len(frames) < num_frames:
+            raise InvalidArgumentError(field, f"has {len(frames)} frames that can be decoded; {num_frames} are needed")
+        return frames
+
+    def condition_key(self, request: GenerateVideoRequest) -> Hashable:
+        """Never equal."""
+        return object()
+
+    def conditions(self, clips: Sequence[Clip], media: Sequence[Media]) -> dict[str, Any]:
+        """See the base class."""
+        (clip,) = clips
+        return media[0] | {"prompt": clip.prompt, "negative_prompt": clip.plan.arguments["negative_prompt"]}
+
+    def generators(self, clips: Sequence[Clip]) -> Any:
+        """The pipeline takes no list."""
+        return self.host.device.generator(clips[0].request.seed)
+
+
+def _is_clip(mask: Artifact) -> bool:
+    return (mask.media_type or media_type_of(mask.uri)).startswith("video/")

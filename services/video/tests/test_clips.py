@@ -1,0 +1,299 @@
+"""Clips of every family over real gRPC, against diffusers called by hand."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    StableVideoDiffusionPipeline,
+    TextToVideoSDPipeline,
+    UniPCMultistepScheduler,
+    WanImageToVideoPipeline,
+    WanPipeline,
+    WanVACEPipeline,
+)
+from lumenmill_media import Encoding, iter_frames, put_clip, put_png
+from lumenmill_neural.catalogue import read_catalogue
+from lumenmill_neural.host import ModelHost
+from lumenmill_video.families import family_of
+from lumenmill_video.settings import VideoSettings
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from PIL import Image
+
+_SIZE = {"width_px": 64, "height_px": 32}
+_PLAIN = {"width": 64, "height": 32}
+_WORDS = "A lemon on slate. Warm light from the left"
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is asked of a model, and the same said to diffusers."""
+
+    model: str
+    pipeline_class: Any
+    fields: Callable[[Any], dict[str, Any]]
+    arguments: Callable[[Any], dict[str, Any]]
+    fps: float = 16.0
+    flow_shift: float | None = 3.0
+    stages: tuple[str, ...] = ("text_encode", "denoise", "decode", "encode")
+
+
+def _control(video: Any) -> list[Image.Image]:
+    return [video.picture((64, 32), seed) for seed in range(5)]
+
+
+def _mask() -> Image.Image:
+    return Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 32, axis=1).repeat(32, axis=0))
+
+
+def _decoded(video: Any, clip: Any) -> list[Image.Image]:
+    return list(iter_frames(video.store, clip, "clip"))
+
+
+_LIT = {"prompt": "A lemon on slate.", "light": {"text": "Warm light from the left"}}
+_CASES = [
+    _Case(
+        "Wan2.1-T2V-14B",
+        WanPipeline,
+        lambda video: {**_LIT, **_SIZE, "num_frames": 5},
+        lambda video: {"prompt": _WORDS, "num_frames": 5, "guidance_scale": 5.0, **_PLAIN},
+    ),
+    _Case(
+        "Wan2.1-I2V-14B-480P",
+        WanImageToVideoPipeline,
+        lambda video: {
+            "image": video.put_picture((128, 64)),
+            "motion_prompt": "the camera moves in",
+            "num_frames": 5,
+            "width_px": 64,
+        },
+        lambda video: {
+            "image": video.picture((128, 64)).resize((64, 32), Image.Resampling.LANCZOS),
+            "prompt": "the camera moves in",
+            "num_frames": 5,
+            "guidance_scale": 5.0,
+            **_PLAIN,
+        },
+        stages=("read", "text_encode", "image_encode", "denoise", "decode", "encode"),
+    ),
+    _Case(
+        "Wan2.1-FLF2V-14B-720P",
+        WanImageToVideoPipeline,
+        lambda video: {
+            "image": video.put_picture((64, 32)),
+            "last_image": video.put_picture((64, 32), 1),
+            "prompt": "dusk falls",
+            "num_frames": 9,
+            **_SIZE,
+        },
+        lambda video: {
+            "image": video.picture((64, 32)),
+            "last_image": video.picture((64, 32), 1),
+            "prompt": "dusk falls",
+            "num_frames": 9,
+            "guidance_scale": 5.5,
+            **_PLAIN,
+        },
+        flow_shift=16.0,
+        stages=("read", "text_encode", "image_encode", "denoise", "decode", "encode"),
+    ),
+    _Case(
+        "Wan2.1-VACE-1.3B",
+        WanVACEPipeline,
+        lambda video: {
+            "prompt": "a brass bowl",
+            "control_clip": video.put_clip(_control(video)),
+            "control_mask": _put_mask(video),
+            "reference_images": [video.put_picture((48, 48), 7)],
+            **_SIZE,
+        },
+        lambda video: {
+            "prompt": "a brass bowl",
+            "video": _decoded(video, video.put_clip(_control(video))),
+            "mask": [_mask()] * 5,
+            "reference_images": [video.picture((48, 48), 7)],
+            "num_frames": 5,
+            "guidance_scale": 5.0,
+            **_PLAIN,
+        },
+        stages=("read", "text_encode", "image_encode", "denoise", "decode", "encode"),
+    ),
+    _Case(
+        "SVD-XT",
+        StableVideoDiffusionPipeline,
+        lambda video: {
+            "image": video.put_picture((128, 64)),
+            "num_frames": 3,
+            "preset": "dynamic",
+            "width_px": 128,
+            "height_px": 64,
+        },
+        lambda video: {
+            "image": video.picture((128, 64)),
+            "num_frames": 3,
+            "fps": 15,
+            "motion_bucket_id": 3,
+            "noise_aug_strength": 0.0005,
+            "decode_chunk_size": 14,
+            "width": 128,
+            "height": 64,
+        },
+        fps=15.0,
+        flow_shift=None,
+        stages=("read", "image_encode", "denoise", "decode", "encode"),
+    ),
+    _Case(
+        "ModelScope-T2V",
+        TextToVideoSDPipeline,
+        lambda video: {**_LIT, **_SIZE, "num_frames": 3},
+        lambda video: {"prompt": _WORDS, "num_frames": 3, "guidance_scale": 9.0, "negative_prompt": "", **_PLAIN},
+        fps=8.0,
+        flow_shift=None,
+    ),
+]
+
+
+def _put_mask(video: Any) -> Any:
+    return put_png(video.store, _mask())
+
+
+def _plain_frames(folder: str, case: _Case, arguments: dict[str, Any]) -> np.ndarray:
+    variant = read_catalogue("lumenmill_video")[case.model].variant or None
+    pipe = case.pipeline_class.from_pretrained(folder, dtype=torch.float32, variant=variant)
+    pipe.set_progress_bar_config(disable=True)
+    if case.flow_shift is not None:
+        pipe.scheduler = UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=case.flow_shift
+        )
+        arguments["negative_prompt"] = read_catalogue("lumenmill_video")[case.model].arguments["negative_prompt"]
+    generator = torch.Generator("cpu").manual_seed(5)
+    made = pipe(num_inference_steps=2, generator=generator, output_type="np", **arguments)
+    return (np.asarray(made.frames[0]) * 255).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: case.model)
+async def test_clips_are_those_of_diffusers(serving: Any, case: _Case) -> None:
+    async with serving(case.model) as video:
+        made = await video.clip("one", seed=5, **case.fields(video))
+        frames = _plain_frames(video.settings.checkpoint, case, case.arguments(video))
+        assert np.array_equal(video.pixels(made.poster), frames[0])
+        height, width = frames.shape[1:3]
+        same = put_clip(
+            video.store, frames, (width, height), case.fps, Encoding(20, "medium", has_macroblock_tree=False)
+        )
+        assert made.video.sha256 == same.sha256
+        facts = made.video.video
+        assert (facts.width_px, facts.height_px, facts.num_frames, facts.fps) == (width, height, len(frames), case.fps)
+        record = made.record
+        assert (record.model, record.seed) == (case.model, 5)
+        assert record.parameters["num_inference_steps"] == 2 and record.parameters["step_duration_s"] > 0
+        assert record.parameters["video_encoding"] == "h264 crf 20 medium"
+        assert tuple(stage.stage for stage in record.stage_times) == case.stages
+        assert record.licences[0].spdx_id and record.HasField("light") == ("light" in case.fields(video))
+
+
+@pytest.mark.parametrize("model", ["Wan2.1-T2V-14B", "ModelScope-T2V"])
+async def test_a_clip_does_not_depend_on_what_it_waits_with(serving: Any, model: str) -> None:
+    async with serving(model, batch_size=20) as video:
+        alone = await video.clip("alone", prompt="a lemon", seed=7, num_frames=5, **_SIZE)
+        together = await asyncio.gather(
+            video.clip("a", prompt="a lemon", seed=7, num_frames=5, **_SIZE),
+            video.clip("b", prompt="a brass bowl in the dark", seed=8, num_frames=5, **_SIZE),
+        )
+        assert together[0].video.sha256 == alone.video.sha256 != together[1].video.sha256
+
+
+async def test_the_same_request_is_made_once(serving: Any) -> None:
+    async with serving("Wan2.1-T2V-14B") as video:
+        asked = {"prompt": "a lemon", "num_frames": 5, **_SIZE}
+        one, other = await asyncio.gather(video.clip("same", **asked), video.clip("same", **asked))
+        again = await video.clip("same", **asked)
+        assert one == other == again
+
+
+async def test_clips_follow_the_shape_of_the_picture(serving: Any) -> None:
+    async with serving("Wan2.1-I2V-14B-480P") as video:
+        made = await video.clip("tall", image=video.put_picture((30, 60)), width_px=32, num_frames=5)
+        assert (made.video.video.width_px, made.video.video.height_px) == (32, 64)
+        assert (await video.model()).presets[0].parameters["flow_shift"] == 3
+        said = made.record.parameters
+        assert (said["prompt"], said["flow_shift"], said["width"], said["height"]) == ("", 3, 32, 64)
+
+
+async def test_presets_differ_in_quality_of_encoding_and_memory_in_svd(serving: Any) -> None:
+    async with serving("Wan2.1-T2V-14B", video_encoding="bitrate") as video:
+        made = await video.clip("rate", prompt="a lemon", preset="quality", num_frames=5, **_SIZE)
+        assert made.record.parameters["video_encoding"] == "h264 5000k slow"
+        shown = {preset.name: preset.parameters for preset in (await video.model()).presets}
+        assert (shown["balanced"]["flow_shift"], shown["quality"]["flow_shift"]) == (3, 5)
+        assert "four_step" not in shown
+
+
+def test_svd_takes_the_less_of_scene_and_memory() -> None:
+    entry = read_catalogue("lumenmill_video")["SVD-XT"]
+    found = {}
+    for memory_gib in (40, 20, 12):
+        tier = entry.tiers[entry.tier_for(memory_gib)]
+        one = entry.model_copy(update={"tiers": (tier,)})
+        settings = VideoSettings(model="SVD-XT", device="cpu")
+        family: Any = family_of(ModelHost(settings, None, {"SVD-XT": one}), settings)  # type: ignore[arg-type]
+        plans = {name: family.plan_of(name).arguments for name in entry.presets}
+        found[memory_gib] = [
+            (plans[name]["decode_chunk_size"], plans[name]["num_inference_steps"])
+            for name in ("quality", "static", "dynamic", "smooth", "fast")
+        ]
+    assert found == {
+        40: [(14, 70), (10, 60), (14, 60), (12, 60), (12, 50)],
+        20: [(10, 60), (10, 60), (10, 60), (10, 60), (10, 50)],
+        12: [(6, 50), (6, 50), (6, 50), (6, 50), (6, 50)],
+    }
+
+
+async def test_a_distilled_lora_brings_four_steps_without_guidance(
+    serving: Any, checkpoints: Callable[[str], Path], tmp_path: Path
+) -> None:
+    lora = _save_lora(checkpoints("Wan2.1-T2V-14B"), tmp_path / "lora")
+    async with serving("Wan2.1-T2V-14B", distilled_lora=str(lora)) as video:
+        asked = {"prompt": "a lemon", "num_frames": 5, "seed": 3, **_SIZE}
+        plain = await video.clip("plain", **asked)
+        made = await video.clip("fast", **asked, preset="four_step", sampling={})
+        after = await video.clip("after", **asked)
+        pipe = WanPipeline.from_pretrained(video.settings.checkpoint, dtype=torch.float32)
+        pipe.load_lora_weights(str(lora), weight_name="distilled.safetensors")
+        pipe.scheduler = UniPCMultistepScheduler(
+            prediction_type="flow_prediction",
+            use_flow_sigmas=True,
+            flow_shift=5.0,
+            solver_order=1,
+            disable_corrector=[0, 1, 2, 3],
+        )
+        frames = pipe(
+            "a lemon",
+            num_frames=5,
+            num_inference_steps=4,
+            guidance_scale=1.0,
+            generator=torch.Generator("cpu").manual_seed(3),
+            **_PLAIN,
+        ).frames[0]
+        assert np.array_equal(video.pixels(made.poster), (frames[0] * 255).round().astype(np.uint8))
+        said = made.record.parameters
+        assert (said["num_inference_steps"], said["guidance_scale"], said["distilled_lora"]) == (4, 1, "distilled")
+        assert "distilled@" in made.record.revision
+        assert after.video.sha256 == plain.video.sha256 != made.video.sha256
+
+
+def _save_lora(checkpoint: Path, folder: Path) -> Path:
+    pipe = WanPipeline.from_pretrained(str(checkpoint), dtype=torch.float32)
+    torch.manual_seed(1)
+    config = LoraConfig(r=4, target_modules=["to_q", "to_v"], init_lora_weights=False)
+    pipe.transformer.add_adapter(config)
+    WanPipeline.save_lora_weights(
+        str(folder), get_peft_model_state_dict(pipe.transformer), weight_name="distilled.safetensors"
+    )
+    return folder
