@@ -9,9 +9,9 @@ from lumenmill_common.errors import InvalidArgumentError
 
 def test_settings_become_the_environment_of_the_service(tmp_path: Path) -> None:
     path = tmp_path / "models.yaml"
-    path.write_text("wan: {service: video, model: Wan2.1, memory_limit_gib: 40, offline: true}\n")
+    path.write_text("wan: {service: captioner, model: Wan2.1, memory_limit_gib: 40, offline: true}\n")
     (wan,) = read_models_file(path).values()
-    assert wan.service == "video"
+    assert wan.service == "captioner"
     assert wan.environment() == {
         "LUMENMILL_MODEL": "Wan2.1",
         "LUMENMILL_MEMORY_LIMIT_GIB": "40",

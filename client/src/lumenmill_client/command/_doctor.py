@@ -18,6 +18,7 @@ _ROOMS = {
     "lumenmill_captioner": "services/captioner",
     "lumenmill_studio": "services/studio",
 }
+_NEURAL_ROOMS = ("lumenmill_imager", "lumenmill_relighter", "lumenmill_video")
 _MIN_FREE_BYTES = 2 << 30
 _MIN_MEMORY_BYTES = 4 << 30
 
@@ -46,7 +47,7 @@ class Finding:
 
 def examine(home: Home) -> list[Finding]:
     """Looks at Python, the installed rooms, renderer, disk, memory and the mesh itself."""
-    return [_python(), *_rooms(), _gpu(), _disk(home), _memory(), _mesh(home)]
+    return [_python(), *_rooms(), _neural(), _gpu(), _disk(home), _memory(), _mesh(home)]
 
 
 def _python() -> Finding:
@@ -62,6 +63,12 @@ def _rooms() -> list[Finding]:
         state, mend = ("installed", "") if good else ("not installed", f"pip install ./{folder}, or run `make setup`")
         findings.append(Finding(module, state, good, needed=True, mend=mend))
     return findings
+
+
+def _neural() -> Finding:
+    good = all(importlib.util.find_spec(module) is not None for module in _NEURAL_ROOMS)
+    state, mend = ("installed", "") if good else ("not installed", "`make neural`, for FLUX, Wan2.1 and their like")
+    return Finding("neural services", state, good, needed=False, mend=mend)
 
 
 def _gpu() -> Finding:

@@ -7,11 +7,12 @@ Each key is a model's name in recipes. `service` is the room that serves it; eve
 service: `checkpoint` is LUMENMILL_CHECKPOINT.
 """
 
+from importlib import util
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 __all__ = ["AddedModel", "read_models_file"]
@@ -45,6 +46,7 @@ def read_models_file(path: Path) -> dict[str, AddedModel]:
 
     Raises:
         InvalidArgumentError: it is no such file; names the file and the entry.
+        FailedPreconditionError: the room of a model is not installed.
     """
     try:
         models = _FILE.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
@@ -54,7 +56,11 @@ def read_models_file(path: Path) -> dict[str, AddedModel]:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise InvalidArgumentError(f"{path}: {place}", first["msg"]) from error
-    for name in models:
+    for name, model in models.items():
         if name in _TAKEN:
             raise InvalidArgumentError(f"{path}: {name}", "is a part of the mesh already; choose another name")
+        if util.find_spec(f"lumenmill_{model.service}") is None:
+            raise FailedPreconditionError(
+                f"the {model.service} is not installed: `make neural` does it", f"{path}: {name}"
+            )
     return models
