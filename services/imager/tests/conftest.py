@@ -11,7 +11,8 @@ import pytest
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
-from lumenmill_common.testing import running_service
+from lumenmill_common.calls import connect
+from lumenmill_common.serve import serving as serving_at
 from lumenmill_imager.__main__ import imager_service
 from lumenmill_neural.catalogue import ModelEntry, read_catalogue
 from lumenmill_neural.settings import NeuralSettings
@@ -25,6 +26,7 @@ SMALL = {"width_px": 64, "height_px": 64, "sampling": {"num_steps": 2}}
 class Imager:
     """A running imager and the store it shares with its callers."""
 
+    address: str
     channel: grpc.aio.Channel
     store: ArtifactStore
     settings: NeuralSettings
@@ -77,7 +79,8 @@ def serving(tmp_path: Path, checkpoints: Callable[[str], Path]) -> Any:
             store_url=f"file://{tmp_path}/store",
             **given,
         )
-        async with running_service(imager_service(values), values) as channel:
-            yield Imager(channel, open_store_from(values), values)
+        service = serving_at(values, imager_service(values))
+        async with service as port, connect(f"127.0.0.1:{port}", values) as channel:
+            yield Imager(f"127.0.0.1:{port}", channel, open_store_from(values), values)
 
     return serve
