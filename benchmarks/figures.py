@@ -7,8 +7,9 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
-__all__ = ["Figure", "median_of", "tell"]
+__all__ = ["Figure", "median_of", "show", "tell"]
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,12 @@ def tell(description: str, measure: Callable[[bool], list[Figure]]) -> None:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter repeats: to see that it runs")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
-    figures = measure(arguments.quick)
-    if arguments.json:
+    show(measure(arguments.quick), arguments.json)
+
+
+def show(figures: Sequence[Figure], as_json: bool) -> NoReturn:
+    """Prints figures, and exits with 1 when a target was missed."""
+    if as_json:
         rows = [{**dataclasses.asdict(figure), "target": figure.target, "met": figure.met} for figure in figures]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     else:

@@ -20,7 +20,14 @@ from diffusers import (
     WanVACEPipeline,
     WanVACETransformer3DModel,
 )
-from lumenmill_neural.testing import clip_text_encoder, clip_tokenizer, sd_vae, seeded, t5_tokenizer
+from lumenmill_neural.testing import (
+    clip_text_encoder,
+    clip_tokenizer,
+    save_marigold,
+    sd_vae,
+    seeded,
+    t5_tokenizer,
+)
 from transformers import (
     CLIPImageProcessor,
     CLIPVisionConfig,
@@ -171,4 +178,5 @@ SAVERS: dict[str, Callable[[Path], None]] = {
     "Wan2.1-VACE-1.3B": save_wan_vace,
     "SVD-XT": save_svd,
     "ModelScope-T2V": save_modelscope,
+    "Marigold": save_marigold,
 }

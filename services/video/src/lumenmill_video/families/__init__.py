@@ -6,6 +6,7 @@ from lumenmill_video.settings import VideoSettings
 
 from ._family import VideoFamily
 from ._four_step import with_four_steps
+from .marigold import MarigoldClips
 from .modelscope import ModelScope
 from .svd import StableVideoDiffusion
 from .wan_i2v import WanImageToVideo
@@ -20,6 +21,7 @@ FAMILIES: dict[str, type[VideoFamily]] = {
     "wan_vace": WanVace,
     "svd": StableVideoDiffusion,
     "modelscope": ModelScope,
+    "marigold": MarigoldClips,
 }
 
 

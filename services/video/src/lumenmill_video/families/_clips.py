@@ -16,7 +16,7 @@ from lumenmill.video.v1.video_pb2 import GenerateVideoRequest, GenerateVideoResu
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import BatchWork, JobContext, Later
 from lumenmill_common.requests import refuse
-from lumenmill_media import Limits, put_clip, put_png, read_rgb
+from lumenmill_media import put_clip, put_png, read_rgb
 from lumenmill_neural.host import Plan
 from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.requests import checked_num_frames, checked_sampling
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ._encoding import encoding_of, encoding_text
-from ._family import VideoFamily
+from ._family import VideoFamily, add_licences
 from ._shape import size_of
 from ._words import check_words, prompt_of
 
@@ -190,11 +190,6 @@ class ClipFamily(VideoFamily):
         """A picture of a request. Errors as `read_rgb`."""
         return read_rgb(self.host.store, artifact, field, self.limits)
 
-    @property
-    def limits(self) -> Limits:
-        """Of media."""
-        return Limits(self.settings.max_media_bytes, self.settings.max_media_pixels)
-
     # Checks.
 
     def check_fields(self, request: GenerateVideoRequest) -> None:
@@ -297,6 +292,8 @@ class ClipFamily(VideoFamily):
         if self.has_words:
             facts["prompt"] = clip.prompt
         record = self.host.record(plan, job, request.seed, facts, request.adapters)
+        media = (request.image, request.last_image, request.control_clip, request.control_mask)
+        add_licences(record, (*media, *request.reference_images))
         if request.HasField("light"):
             record.light.CopyFrom(request.light)
         return GenerateVideoResult(video=video, poster=poster, record=record)

@@ -1,0 +1,173 @@
+"""Marigold behind DecomposeVideo: every frame by itself, and how steady the maps are from frame to frame."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lumenmill.common.v1.artifact_pb2 import VideoFacts
+from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
+from lumenmill.common.v1.model_pb2 import Model
+from lumenmill.video.v1.video_pb2 import DecomposeVideoRequest, DecomposeVideoResult
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.jobs import BatchWork, JobContext, Later
+from lumenmill_media import iter_frames, probe_clip
+from lumenmill_neural.host import ModelHost, Plan
+from lumenmill_neural.marigold import Array, Marigold, temporal_change
+from PIL import Image
+
+from lumenmill_video.settings import VideoSettings
+
+from ._family import VideoFamily, add_licences
+from ._map_sinks import MapSinks
+
+__all__ = ["MarigoldClips"]
+
+_WARM_UP_PX = 64
+# Maps of a frame of 1280 × 720 take 55 MB: a clip's are never held whole.
+_FRAMES_AT_ONCE = 8
+_MIN_SIDE_PX = 2
+
+
+@dataclass(frozen=True)
+class _Task:
+    request: DecomposeVideoRequest
+    plan: Plan
+    kinds: list[int]
+    facts: VideoFacts
+
+
+@dataclass
+class _Steadiness:
+    """Mean of `temporal_change` over pairs of successive frames in which anything stays the same, for each map."""
+
+    changes: dict[int, list[float]] = field(default_factory=dict)
+    _last_maps: dict[int, Array] = field(default_factory=dict)
+    _last_frame: Image.Image | None = None
+
+    def add(self, maps: dict[int, Array], frames: Sequence[Image.Image]) -> None:
+        """The next frames and their maps."""
+        for index, frame in enumerate(frames):
+            now = {kind: data[index] for kind, data in maps.items()}
+            if self._last_frame is not None:
+                self._compare(now, frame)
+            self._last_maps, self._last_frame = now, frame
+
+    def _compare(self, now: dict[int, Array], frame: Image.Image) -> None:
+        for kind, data in now.items():
+            change = temporal_change(np.stack([self._last_maps[kind], data]), [self._last_frame, frame])
+            if change is not None:
+                self.changes.setdefault(kind, []).append(change)
+
+    def parameters(self) -> dict[str, float]:
+        """For the record: `temporal_change_albedo`, and so on."""
+        return {f"temporal_change_{_short(kind)}": float(np.mean(found)) for kind, found in self.changes.items()}
+
+
+class MarigoldClips(VideoFamily):
+    """Those of Marigold's four models that the operator has."""
+
+    def __init__(self, host: ModelHost, settings: VideoSettings) -> None:
+        super().__init__(host, settings)
+        self._marigold = Marigold(host)
+
+    def load(self) -> None:
+        """See the base class."""
+        self._marigold.load()
+        plan = self.host.plan("").with_arguments(num_inference_steps=1)
+        self._marigold.maps(plan, [Image.new("RGB", (_WARM_UP_PX, _WARM_UP_PX), "gray")], self._marigold.kinds, 0)
+
+    def describe(self) -> Model:
+        """See the base class."""
+        model = self.host.describe(intrinsic_kinds=self._marigold.kinds)
+        model.limits.max_batch_size = 1  # a request is one clip
+        return model
+
+    def decomposition(self, request: DecomposeVideoRequest) -> BatchWork:
+        """See the base class. `scene` and `frames`, which exact families need, are of no use here."""
+        task = self._task(request)
+        units = self._num_units(task)
+        return BatchWork(object(), task, self._run, self.host.pace.estimate_s(task.plan.preset_name, units))
+
+    def _task(self, request: DecomposeVideoRequest) -> _Task:
+        if not request.HasField("video"):
+            raise InvalidArgumentError("video", "this model looks at clips; send one")
+        known = self._marigold.kinds
+        for index, kind in enumerate(request.kinds):
+            if kind not in known:
+                raise InvalidArgumentError(f"kinds[{index}]", f"is none of {', '.join(map(_short, known))}")
+        plan, entry = self.host.plan(request.preset), self.host.entry
+        facts = probe_clip(self.host.store, request.video, "video", entry.max_num_frames, self.limits)
+        sides = facts.width_px, facts.height_px
+        if min(sides) < _MIN_SIDE_PX or max(sides) > entry.max_side_px:
+            raise InvalidArgumentError(
+                "video",
+                f"has {facts.width_px}×{facts.height_px} pixels; sides of {_MIN_SIDE_PX} to {entry.max_side_px}",
+            )
+        return _Task(request, plan, list(request.kinds) or known, facts)
+
+    def _num_units(self, task: _Task) -> float:
+        """Calls of denoisers; Marigold works at one size, whatever the frames have."""
+        return float(task.facts.num_frames * self._marigold.num_steps(task.plan, task.kinds))
+
+    def _run(self, tasks: Sequence[_Task], jobs: Sequence[JobContext]) -> list[Later]:
+        (task,), (job,) = tasks, jobs
+        with ExitStack() as until_stored:
+            folder = Path(until_stored.enter_context(tempfile.TemporaryDirectory(prefix="lumenmill-maps-")))
+            sinks = MapSinks(folder, task.kinds, (task.facts.width_px, task.facts.height_px))
+            steadiness = _Steadiness()
+            self.host.device.start_peak()
+            with self.host.paced(task.plan.preset_name, self._num_units(task)):
+                self._look(task, jobs, sinks, steadiness)
+                ran = self.host.as_run(task.plan)
+            kept = until_stored.pop_all()
+        return [Later(partial(self._finish, task, ran, job, sinks, steadiness, kept))]
+
+    def _look(self, task: _Task, jobs: Sequence[JobContext], sinks: MapSinks, steadiness: _Steadiness) -> None:
+        """Makes the maps, some frames at a time; those before are packed while the device makes the next."""
+
+        def take(maps: dict[int, Array], frames: Sequence[Image.Image]) -> None:
+            steadiness.add(maps, frames)
+            sinks.add(maps)
+
+        with ThreadPoolExecutor(1) as packer:
+            packed: Future[None] | None = None
+            for frames in _chunked(iter_frames(self.host.store, task.request.video, "video", self.limits)):
+                maps = self._marigold.maps(task.plan, frames, task.kinds, task.request.seed, jobs)
+                if packed is not None:
+                    packed.result()
+                packed = packer.submit(take, maps, frames)
+            if packed is not None:
+                packed.result()
+
+    def _finish(
+        self, task: _Task, plan: Plan, job: JobContext, sinks: MapSinks, steadiness: _Steadiness, kept: ExitStack
+    ) -> DecomposeVideoResult:
+        facts = task.facts
+        with kept, job.stage("encode"):
+            maps = sinks.finish(self.host.store, facts.fps)
+        parameters: dict[str, Any] = {
+            "width": facts.width_px,
+            "height": facts.height_px,
+            "num_frames": facts.num_frames,
+            "fps": facts.fps,
+            **steadiness.parameters(),
+        }
+        record = self.host.record(plan, job, task.request.seed, parameters)
+        add_licences(record, [task.request.video])
+        return DecomposeVideoResult(maps=maps, record=record)
+
+
+def _chunked(frames: Iterator[Image.Image]) -> Iterator[list[Image.Image]]:
+    while chunk := list(islice(frames, _FRAMES_AT_ONCE)):
+        yield chunk
+
+
+def _short(kind: int) -> str:
+    return IntrinsicKind.Name(IntrinsicKind.ValueType(kind)).removeprefix("INTRINSIC_KIND_").lower()
