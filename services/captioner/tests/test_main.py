@@ -35,3 +35,16 @@ async def test_the_process_serves_and_stops(tmp_path: Path) -> None:
         assert process.wait(20) == 0
     finally:
         process.kill()
+
+
+def test_measuring_needs_no_torch_and_what_needs_it_says_so() -> None:
+    light = "import sys, lumenmill_captioner.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", light], check=False).returncode == 0
+    without = (
+        "import sys; sys.modules['lumenmill_neural'] = None\nfrom lumenmill_captioner.__main__ import main; main()"
+    )
+    environment = os.environ | {"LUMENMILL_FAMILY": "vision_language"}
+    refused = subprocess.run(
+        [sys.executable, "-c", without], env=environment, check=False, capture_output=True, text=True
+    )
+    assert refused.returncode == 1 and "pip install 'lumenmill-captioner[vision-language]'" in refused.stderr

@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
-from lumenmill_common.jobs import JobQueue, Work
+from lumenmill_common.jobs import JobQueue
 
 from .families import Family
 
@@ -20,14 +20,16 @@ class CaptionerServicer(captioner_pb2_grpc.CaptionerServiceServicer):
         self, request: captioner_pb2.CaptionRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> AsyncIterator[captioner_pb2.CaptionResponse]:
         """Describe one image or clip."""
-        work = Work(lambda job: self._family.caption(request, job))
-        async for response in self._jobs.respond(request, captioner_pb2.CaptionResponse, work):
+        work = self._family.caption_work(request)
+        async for response in self._jobs.respond(
+            request, captioner_pb2.CaptionResponse, work, deadline_s=context.time_remaining()
+        ):
             yield response
 
     async def CompareLight(
         self, request: captioner_pb2.CompareLightRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> AsyncIterator[captioner_pb2.CompareLightResponse]:
         """Say what changed in the light between two images."""
-        work = Work(lambda job: self._family.compare_light(request, job))
+        work = self._family.compare_light_work(request)
         async for response in self._jobs.respond(request, captioner_pb2.CompareLightResponse, work):
             yield response

@@ -1,5 +1,7 @@
 """Settings of the captioner, from the environment."""
 
+from typing import Literal
+
 from lumenmill_common.settings import ServiceSettings
 from lumenmill_media import Limits
 from pydantic import Field
@@ -8,6 +10,9 @@ from pydantic import Field
 class CaptionerSettings(ServiceSettings):
     """Each field is the environment variable LUMENMILL_<FIELD>, in capitals."""
 
+    family: Literal["photometric", "vision_language"] = Field(
+        default="photometric", description="What captions are made by: measurement, or a model that sees, and that."
+    )
     max_media_bytes: int = Field(default=256 << 20, ge=1 << 10, description="Largest image file, in bytes.")
     max_media_pixels: int = Field(default=64_000_000, ge=1 << 10, description="Most pixels of an image or frame.")
     measured_side_px: int = Field(

@@ -24,7 +24,7 @@ def content_text(scene: scene_pb2.SceneDescription | None, measured: Measured, i
 
     Things are named only when they are known; otherwise the dominant colours are all that can be said.
     """
-    thing = _scene_phrase(scene) if scene else ""
+    thing = scene_phrase(scene) if scene else ""
     if thing:
         return capitalised(f"a clip of {thing}." if is_clip else f"{thing}.")
     noun = "clip" if is_clip else "picture"
@@ -39,7 +39,8 @@ def content_text(scene: scene_pb2.SceneDescription | None, measured: Measured, i
     return pattern.format(noun=noun, colors=listed(colors))
 
 
-def _scene_phrase(scene: scene_pb2.SceneDescription) -> str:
+def scene_phrase(scene: scene_pb2.SceneDescription) -> str:
+    """Return what is known to be in a picture: "an iron urn and an apple on a table"; empty where nothing is."""
     if scene.description:
         return scene.description.strip().rstrip(".")
     if not scene.subjects:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 
 import numpy as np
@@ -11,7 +12,7 @@ from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_common.jobs import JobContext
+from lumenmill_common.jobs import JobContext, Work
 from lumenmill_media import Limits, read_clip
 
 from lumenmill_captioner.known import ExpectedLight
@@ -68,15 +69,27 @@ class PhotometricFamily:
         """
         self._store.check()
 
-    def caption(self, request: captioner_pb2.CaptionRequest, job: JobContext) -> captioner_pb2.CaptionResult:
-        """Describe one image or clip.
+    def caption_work(self, request: captioner_pb2.CaptionRequest) -> Work:
+        """Return the description of one image or clip as work.
 
         Raises:
-            InvalidArgumentError: a part of the subject is broken, or an instruction or preset is given.
-            CancelledError: the job was cancelled.
+            InvalidArgumentError: an instruction or preset is given.
         """
         _refuse("instruction", request.instruction, "this family measures and follows no instructions; leave it empty")
         _refuse("preset", request.preset, "this family has no presets; leave it empty")
+        return Work(partial(self.caption, request))
+
+    def compare_light_work(self, request: captioner_pb2.CompareLightRequest) -> Work:
+        """Return the comparison of the light in two images as work."""
+        return Work(partial(self.compare_light, request))
+
+    def caption(self, request: captioner_pb2.CaptionRequest, job: JobContext) -> captioner_pb2.CaptionResult:
+        """Describe one image or clip; instruction and preset are left to the caller.
+
+        Raises:
+            InvalidArgumentError: a part of the subject is broken.
+            CancelledError: the job was cancelled.
+        """
         subject, words = request.subject, Words(request.seed)
         reader = SubjectReader(self._store, self._limits, subject, "subject")
         clip = is_clip(subject.media)

@@ -1,0 +1,140 @@
+"""What becomes of answers: the model is real, and its tokens are dictated where they are chosen."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from lumenmill.captioner.v1 import captioner_pb2
+from lumenmill.common.v1 import scene_pb2
+from lumenmill_captioner.families.vision_language._answer import Answer, ClipAnswer, read_answer
+from lumenmill_captioner.families.vision_language._prompt import question
+from scenes import Lamp, sphere_scene, subject_of
+
+from .conftest import clip_subject
+
+MODEL = "Qwen2.5-VL-7B"
+LIGHT = {
+    "description": "Hard warm sunlight slants in from a window on the left",
+    "direction": "left",
+    "hardness": "unknown",
+    "color": "warm",
+    "contrast": "unknown",
+    "sources": ["window", "sun"],
+}
+
+
+def answer(caption: str = "A plaster ball on a shelf", **light: Any) -> str:
+    return json.dumps({"caption": caption, "light": LIGHT | light})
+
+
+def subject(store: Any, *known: Lamp) -> captioner_pb2.Subject:
+    """A sphere that is lit from the front left by warm light, with the maps that tell so."""
+    return subject_of(store, sphere_scene(Lamp(-60, 30, 3400), even=0.02, side_px=96), *known)
+
+
+async def test_words_that_agree_with_what_is_measured_are_told(serving: Any) -> None:
+    async with serving(MODEL, answer()) as captioner:
+        result = await captioner.caption("one", subject(captioner.store))
+    assert result.light_text == "Hard warm sunlight slants in from a window on the left."
+    assert result.text == f"A plaster ball on a shelf. {result.light_text}"
+    assert result.scores["light_direction_agrees"] == result.scores["light_color_agrees"] == 1.0
+    assert result.scores["light_agreement"] == result.scores["answer_kept_fraction"] == 1.0
+    assert "light_hardness_agrees" not in result.scores
+    assert result.measurement.attributes.azimuth_deg == pytest.approx(-60, abs=6)
+    assert result.record.parameters["light_sources"] == "window, sun"
+    assert list(result.record.parameters["answers"]) == [answer()]
+
+
+@pytest.mark.parametrize(
+    ("light", "attribute"),
+    [
+        ({"direction": "right", "description": "Light from the right"}, "direction"),
+        ({"description": "Light falls in from the right"}, "direction"),
+        ({"direction": "all around"}, "direction"),
+        ({"color": "very cool"}, "color"),
+        ({"contrast": "low"}, "contrast"),
+    ],
+)
+async def test_the_measured_light_is_told_where_the_model_sees_another(
+    serving: Any, light: dict[str, str], attribute: str
+) -> None:
+    async with serving(MODEL, answer(**light)) as captioner:
+        result = await captioner.caption("one", subject(captioner.store))
+    assert result.scores[f"light_{attribute}_agrees"] == 0.0 and result.scores["light_agreement"] < 1.0
+    assert re.search(r"\bleft\b", result.light_text) and "window" not in result.light_text
+    assert result.text == f"A plaster ball on a shelf. {result.light_text}"
+
+
+async def test_known_light_is_told_as_it_is_known(serving: Any) -> None:
+    lamp = Lamp(-60, 30, 3400)
+    async with serving(MODEL, answer()) as captioner:
+        result = await captioner.caption("one", subject(captioner.store, lamp))
+    assert "window" not in result.light_text and result.error.direction_deg < 6.0
+    assert result.text.startswith("A plaster ball on a shelf. ") and result.scores["light_direction_agrees"] == 1.0
+
+
+async def test_a_wrong_answer_is_asked_for_again(serving: Any) -> None:
+    async with serving(MODEL, answer(direction="sideways"), f"```json\n{answer()}\n```") as captioner:
+        result = await captioner.caption("one", subject(captioner.store))
+    assert len(result.record.parameters["answers"]) == 2 and result.scores["answer_kept_fraction"] == 1.0
+    assert result.light_text.startswith("Hard warm sunlight")
+
+
+async def test_what_fits_of_two_wrong_answers_is_kept(serving: Any) -> None:
+    cut = answer()[: answer().index('"color"')]
+    async with serving(MODEL, "I see a ball.", cut) as captioner:
+        result = await captioner.caption("one", subject(captioner.store))
+    assert result.text.startswith("A plaster ball on a shelf. ") and "light_color_agrees" not in result.scores
+    assert result.scores["light_direction_agrees"] == 1.0
+    assert result.scores["answer_kept_fraction"] == pytest.approx(4 / 7)
+
+
+async def test_without_an_answer_the_caption_is_the_measured_one(serving: Any) -> None:
+    async with serving(MODEL, "no", '{"light": 3}') as captioner:
+        asked = subject(captioner.store)
+        asked.scene.CopyFrom(scene_pb2.SceneDescription(description="a plaster ball"))
+        result = await captioner.caption("one", asked)
+    assert result.text.startswith("A plaster ball. ") and result.text.endswith(result.light_text)
+    assert "left" in result.light_text and result.scores["answer_kept_fraction"] == 0.0
+
+
+async def test_the_motion_of_light_is_compared_in_clips(serving: Any) -> None:
+    texts = [answer(motion="changes", direction="unknown"), answer(motion="still", direction="unknown")]
+    async with serving(MODEL, *texts) as captioner:
+        clip = clip_subject(captioner.store, 24)
+        changing = await captioner.caption("changing", clip)
+        still = await captioner.caption("still", clip, seed=1)
+    assert len(changing.measurement.samples) == 8 and changing.scores["light_motion_ev"] > 0.5
+    assert (changing.scores["light_motion_agrees"], still.scores["light_motion_agrees"]) == (1.0, 0.0)
+    assert "window" not in still.light_text
+
+
+@pytest.mark.parametrize(
+    ("text", "num_kept"),
+    [
+        (answer(direction="Front_Left", color="WARM"), 7),
+        (f"Here it is: {{not this}} {answer()} I hope it helps.", 7),
+        (answer().replace("window", "win\\ud800dow").replace("shelf", "sh\nelf"), 7),
+        (answer(sources="window"), 6),
+        (answer(caption=""), 6),
+        ('{"caption": "a ball", "light": ' + "[" * 20_000, 0),
+        ('{"caption": "a ball"', 1),
+        ("{" * 5000, 0),
+        ("[1, 2]", 0),
+        ("", 0),
+    ],
+)
+def test_what_is_kept_of_an_answer(text: str, num_kept: int) -> None:
+    said = read_answer(text, Answer)
+    assert said.kept_fraction == pytest.approx(num_kept / 7)
+    assert bool(said.problems) == (num_kept < 7)
+    json.dumps([said.caption, said.light], ensure_ascii=False).encode()  # can be stored
+
+
+def test_the_instruction_takes_the_place_of_the_task() -> None:
+    plain = question(captioner_pb2.CaptionRequest(), "a bowl", 0, Answer)
+    asked = question(captioner_pb2.CaptionRequest(instruction="Tell a story."), "", 8, ClipAnswer)
+    assert plain.startswith("Describe this picture.") and "known to show this: a bowl" in plain
+    assert "The 8 pictures are frames" in asked and "Tell a story." in asked and "Describe" not in asked
+    assert '"motion"' in asked and '"motion"' not in plain and '"all around"' in plain
