@@ -79,7 +79,7 @@ def host_of(store: ArtifactStore) -> Callable[..., Host]:
     """`host_of(checkpoint, entry={...}, **settings)`; nothing is loaded yet."""
 
     def make(checkpoint: str = "", entry: dict[str, Any] | None = None, **settings: Any) -> Host:
-        values = NeuralSettings(model="tiny", checkpoint=checkpoint, **{"device": "cpu", **settings})
+        values = NeuralSettings(checkpoint=checkpoint, **{"model": "tiny", "device": "cpu", **settings})
         return Host(values, store, {"tiny": ModelEntry.model_validate(ENTRY | (entry or {}))})
 
     return make

@@ -1,0 +1,144 @@
+"""docs/models.md: every model of every neural service, from their catalogues.
+
+`python -m lumenmill_neural.catalogue_page [FILE]` writes the page.
+"""
+
+import sys
+from pathlib import Path
+
+from lumenmill_neural.catalogue import Arguments, ModelEntry, Placement, PresetEntry, Tier, read_catalogue
+
+__all__ = ["SERVICES", "page"]
+
+SERVICES = {
+    "imager": "lumenmill_imager",
+    "relighter": "lumenmill_relighter",
+    "video": "lumenmill_video",
+    "captioner": "lumenmill_captioner",
+}
+_READS_PICTURES = "captioner"
+_FILE = Path("docs/models.md")
+_MAX_VALUE_CHARACTERS = 60
+_HEAD = """# Models
+
+What the neural services can serve. `LUMENMILL_MODEL` names an entry; the first preset is the default. This page is
+written by `python -m lumenmill_neural.catalogue_page` from the `presets.yaml` of each service; a test says when it is
+old.
+
+Weights come from the hub at the commit given here, from a folder, or from the artifact store (`LUMENMILL_CHECKPOINT`).
+Where no commit is given, `LUMENMILL_CHECKPOINT_REVISION` must name one. Licences are those of the weights and of what
+they make; they stand in the record of every result. *Commercial* says what the licence allows, its conditions met.
+
+"""
+
+
+def page() -> str:
+    """The whole page, as Markdown."""
+    sections = [_service(name, package) for name, package in SERVICES.items()]
+    return _HEAD + "\n".join(sections)
+
+
+def _service(name: str, package: str) -> str:
+    catalogue = read_catalogue(package)
+    rows = [
+        f"| [{model}](#{_anchor(name, model)}) | {entry.task} | {entry.licence.spdx_id} | {_yes(entry)} |"
+        for model, entry in catalogue.items()
+    ]
+    table = ["| model | task | licence | commercial |", "|---|---|---|---|", *rows]
+    models = [_model(name, model, entry) for model, entry in catalogue.items()]
+    return "\n".join([f"## {name}", "", *table, "", *models])
+
+
+def _anchor(service: str, model: str) -> str:
+    title = f"{service}: {model}".lower().replace(" ", "-")
+    return "".join(character for character in title if character.isalnum() or character in "-_")
+
+
+def _yes(entry: ModelEntry) -> str:
+    return "yes" if entry.licence.allows_commercial_use else "no"
+
+
+def _model(service: str, name: str, entry: ModelEntry) -> str:
+    facts = [
+        ("", f"{entry.title}; family `{entry.family}`"),
+        ("weights", _weights(entry.checkpoint, entry.revision) if entry.checkpoint else "its parts alone"),
+        *((f"part `{part}`", _weights(value.checkpoint, value.revision)) for part, value in entry.parts.items()),
+        *((f"adapter `{own}`", _weights(value.checkpoint, value.revision)) for own, value in entry.adapters.items()),
+        ("licence", f"[{entry.licence.spdx_id}]({entry.licence.url})"),
+        ("bounds", _bounds(entry) if service != _READS_PICTURES else ""),
+        ("defaults", _arguments(entry.arguments)),
+        ("source of defaults", entry.source),
+    ]
+    lines = [f"- {label}{': ' if label else ''}{text}" for label, text in facts if text]
+    presets = [f"| `{preset}` | {value.description} | {_changes(value)} |" for preset, value in entry.presets.items()]
+    tiers = [f"| {_tier_name(tier)} | {_tier(tier)} |" for tier in entry.tiers]
+    return "\n".join(
+        [
+            f"### {service}: {name}",
+            "",
+            *lines,
+            "",
+            "| preset | | changes |",
+            "|---|---|---|",
+            *presets,
+            "",
+            "| memory of the device | use |",
+            "|---|---|",
+            *tiers,
+            "",
+        ]
+    )
+
+
+def _weights(checkpoint: str, revision: str) -> str:
+    return (
+        f"[{checkpoint}](https://huggingface.co/{checkpoint}) at {f'`{revision}`' if revision else 'a commit to name'}"
+    )
+
+
+def _bounds(entry: ModelEntry) -> str:
+    frames = f", at most {entry.max_num_frames} frames" if entry.max_num_frames else ""
+    return f"sides are multiples of {entry.size_multiple_px} pixels, at most {entry.max_side_px}{frames}"
+
+
+def _arguments(arguments: Arguments) -> str:
+    return ", ".join(f"`{name}` {_short(value)}" for name, value in arguments.items())
+
+
+def _short(value: object) -> str:
+    text = " ".join(str(value).split()).replace("|", "\\|")
+    return text if len(text) <= _MAX_VALUE_CHARACTERS else f"{text[:_MAX_VALUE_CHARACTERS]}…"
+
+
+def _changes(preset: PresetEntry) -> str:
+    changes = [_arguments(preset.arguments)]
+    if preset.step_cache is not None:
+        changes.append(f"step cache {preset.step_cache.text}")
+    if preset.distilled_lora:
+        changes.append(f"adapter `{preset.distilled_lora}`")
+    return ", ".join(change for change in changes if change)
+
+
+def _tier_name(tier: Tier) -> str:
+    return f"{tier.min_memory_gib:g} GiB and more" if tier.min_memory_gib else "less"
+
+
+def _tier(tier: Tier) -> str:
+    where = {
+        Placement.RESIDENT: "all weights on the device",
+        Placement.MODEL_OFFLOAD: "one part on the device at a time",
+        Placement.SEQUENTIAL_OFFLOAD: "one layer on the device at a time",
+    }[tier.placement]
+    batch = f", batches of {tier.max_batch_size}" if tier.max_batch_size > 1 else ""
+    tiles = ", VAE in tiles" if tier.vae_tiling else ""
+    extra = f", {_arguments(tier.arguments)}" if tier.arguments else ""
+    return f"{where}{batch}{tiles}{extra}"
+
+
+def main() -> None:
+    """Write the page."""
+    (Path(sys.argv[1]) if len(sys.argv) > 1 else _FILE).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
