@@ -7,7 +7,7 @@ from diffusers import QwenImageEditPipeline
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_neural.host import Plan
 from PIL import Image
-from transformers import AutoTokenizer, BatchFeature
+from transformers import BatchFeature
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from lumenmill_relighter.light import Lighting
@@ -30,10 +30,10 @@ class PicturesAndWords:
         self.image_processor, self.tokenizer = image_processor, tokenizer
 
     def __call__(
-        self, text: list[str], images: Sequence[Image.Image], *, padding: bool, return_tensors: str
+        self, text: list[str], images: Image.Image | list[Image.Image], *, padding: bool, return_tensors: str
     ) -> BatchFeature:
         """Tensors of the texts, each with one picture, whose mark is repeated as often as it has merged patches."""
-        pictures = self.image_processor(images=list(images), return_tensors=return_tensors)
+        pictures = self.image_processor(images=images, return_tensors=return_tensors)
         merged = self.image_processor.merge_size**2
         counts = [int(grid.prod()) // merged for grid in pictures["image_grid_thw"]]
         filled = [words.replace(_IMAGE_TOKEN, _IMAGE_TOKEN * n) for words, n in zip(text, counts, strict=True)]
@@ -47,10 +47,14 @@ class QwenImageEdit(EditingFamily):
     guidance_argument = "true_cfg_scale"
 
     def parts(self) -> dict[str, Any]:
-        """The processor of the checkpoint, without torchvision."""
+        """The processor is made here."""
+        return {_PROCESSOR: None}
+
+    def set_up(self, pipe: Any) -> None:
+        """The processor, without torchvision."""
         folder = self.host.checkpoint().folder / _PROCESSOR
         image_processor = Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True)
-        return {_PROCESSOR: PicturesAndWords(image_processor, AutoTokenizer.from_pretrained(folder))}
+        pipe.register_modules(processor=PicturesAndWords(image_processor, pipe.tokenizer))
 
     def prompt(self, variant: RelightVariant, lighting: Lighting | None, field: str) -> str:
         """See the base class."""

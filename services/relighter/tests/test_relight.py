@@ -1,0 +1,153 @@
+"""What all models that relight have in common, over real gRPC."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import torch
+from lumenmill.common.v1.artifact_pb2 import Licence
+from lumenmill.common.v1.light_pb2 import Light, LightKind
+
+from .conftest import STEPS, photo
+from .direct import DIRECT
+
+MODELS = sorted(DIRECT)
+FROM_LEFT = Light(attributes={"azimuth_deg": -90, "elevation_deg": 0, "hardness": 0.9})
+WORDS = "hard light from the left, low"
+PROMPTS = {
+    **dict.fromkeys(("FLUX.1-Depth-dev", "FLUX.1-Depth-dev-lora"), f"a lemon on slate, {WORDS}"),
+    **dict.fromkeys(("IC-Light-fc", "IC-Light-fbc"), f"a lemon on slate, {WORDS}, best quality"),
+}
+INSTRUCTION = f"a lemon on slate. The light: {WORDS}."
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_pictures_are_those_of_diffusers(
+    model: str, serving: Any, checkpoints: Callable[[str], Path], depth_lora: Path
+) -> None:
+    async with serving(model) as relighter:
+        (made,) = await relighter.relit(
+            "one", seed=5, variants=[{"edit_prompt": "a lemon on slate", "light": FROM_LEFT}]
+        )
+        prompt = PROMPTS.get(model, INSTRUCTION)
+        given = {
+            "prompt": prompt,
+            "num_inference_steps": STEPS,
+            "generator": torch.Generator("cpu").manual_seed(5),
+            **({"lora": str(depth_lora)} if model.endswith("-lora") else {}),
+        }
+        plain = DIRECT[model](checkpoints(model), photo(), given)
+        difference = np.abs(relighter.pixels(made.image).astype(int) - np.asarray(plain))
+        assert difference.max() <= 1 and (difference > 0).mean() < 0.001  # sums in another order round differently
+        record = made.record
+        assert (record.model, record.preset, record.seed) == (model, "balanced", 5)
+        assert record.parameters["prompt"] == prompt and record.parameters["num_inference_steps"] == STEPS
+        assert record.light == FROM_LEFT and not made.HasField("light")
+        assert {"denoise", "decode", "encode"} <= {stage.stage for stage in record.stage_times}
+        described = await relighter.model()
+        assert list(record.licences) == list(described.licences) and described.revision == record.revision
+        assert LightKind.LIGHT_KIND_TEXT in described.light_kinds and not described.intrinsic_kinds
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_variant_does_not_depend_on_what_it_is_made_with(model: str, serving: Any) -> None:
+    async with serving(model) as relighter:
+        lemon = {"edit_prompt": "a lemon", "light": {"text": "warm sun from the left"}}
+        (alone,) = await relighter.relit("alone", variants=[lemon], seed=7)
+        other, together = await asyncio.gather(
+            relighter.relit("a", variants=[{"edit_prompt": "a bowl"}], image=relighter.put(photo(3)), seed=8),
+            relighter.relit("b", variants=[{"edit_prompt": "night"}, lemon], seed=7),
+        )
+        assert together[1].image.sha256 == alone.image.sha256
+        assert len({variant.image.sha256 for variant in (*other, *together)}) == 3
+        assert [variant.record.seed for variant in together] == [7, 7]
+
+
+REFUSED = [
+    ({"variants": [{"edit_prompt": "x"}, {"camera": {"viewpoint": {"azimuth_deg": 20}}}]}, "variants[1].camera"),
+    ({"width_px": 1001, "height_px": 512}, "width_px"),
+    ({"width_px": 512}, "height_px"),
+    ({"preset": "best"}, "preset"),
+    ({"variants": [{"light": {"name": "key"}, "edit_prompt": "a lemon"}]}, "variants[0].light"),
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_what_a_model_cannot_do_is_refused_by_the_name_of_its_field(model: str, serving: Any) -> None:
+    async with serving(model) as relighter:
+        broken = relighter.store.put_bytes(b"\x89PNG not really", "image/png")
+        cases = [*REFUSED, ({"image": broken}, "image"), ({"image": None}, "image")]
+        if "Depth" not in model:
+            cases.append(({"depth": relighter.put(photo())}, "depth"))
+        if model != "IC-Light-fbc":
+            environment = {"edit_prompt": "a lemon", "environment": relighter.put(photo())}
+            cases.append(({"variants": [environment]}, "variants[0].environment"))
+        for index, (fields, field) in enumerate(cases):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await relighter.relit(f"bad-{index}", **({"variants": [{"edit_prompt": "a lemon"}]} | fields))
+            assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT, field
+            assert refused.value.details().startswith(f"{field}:"), refused.value.details()
+        with pytest.raises(grpc.aio.AioRpcError) as unimplemented:
+            await relighter.maps("maps", image=relighter.put(photo()))
+        assert unimplemented.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("model", ["FLUX.1-Kontext-dev", "IC-Light-fc", "instruct-pix2pix"])
+async def test_cancelling_stops_at_the_next_step(model: str, serving: Any) -> None:
+    async with serving(model, grace_period_s=0.0) as relighter:
+        long = relighter.request("long", variants=[{"edit_prompt": "a lemon"}], sampling={"num_steps": 500})
+        call = relighter.stub.Relight(long)
+        async for event in call:
+            if event.progress.stage == "denoise" and event.progress.step > 1:
+                break
+        call.cancel()
+        # The worker is free again long before 500 steps are over.
+        async with asyncio.timeout(4):
+            await relighter.relit("next", variants=[{"edit_prompt": "a lemon"}])
+
+
+async def test_results_have_the_size_of_the_picture_that_the_model_cannot_work_at(serving: Any) -> None:
+    async with serving("instruct-pix2pix") as relighter:
+        variants = [{"edit_prompt": "a lemon"}]
+        (odd,) = await relighter.relit("odd", image=relighter.put(photo(size=(67, 51))), variants=variants)
+        assert relighter.pixels(odd.image).shape == (51, 67, 3)
+        assert (odd.record.parameters["width"], odd.record.parameters["height"]) == (64, 48)
+        (wide,) = await relighter.relit("wide", image=relighter.put(photo(size=(2048, 32))), variants=variants)
+        assert relighter.pixels(wide.image).shape == (16, 1024, 3)
+
+
+async def test_terms_of_what_came_from_outside_are_in_the_record(serving: Any) -> None:
+    async with serving("instruct-pix2pix") as relighter:
+        image = relighter.put(photo())
+        image.licence.CopyFrom(Licence(subject="lemon.jpg", spdx_id="CC-BY-4.0"))
+        (made,) = await relighter.relit("one", image=image, variants=[{"edit_prompt": "a lemon"}])
+        assert image.licence in made.record.licences
+
+
+async def test_depth_of_the_request_is_used_as_it_is(serving: Any) -> None:
+    async with serving("FLUX.1-Depth-dev") as relighter:
+        variants = [{"edit_prompt": "a lemon"}]
+        (estimated,) = await relighter.relit("a", variants=variants)
+        (given,) = await relighter.relit("b", variants=variants, depth=relighter.put(photo(9)))
+        assert estimated.image.sha256 != given.image.sha256
+        assert "depth" in {stage.stage for stage in estimated.record.stage_times}
+        assert "depth" not in {stage.stage for stage in given.record.stage_times}
+        with pytest.raises(grpc.aio.AioRpcError, match=r"variants\[0\]\.edit_prompt: this model sees no colours"):
+            await relighter.relit("c", variants=[{"light": FROM_LEFT}])
+
+
+async def test_an_environment_is_the_background_that_lights_the_subject(serving: Any) -> None:
+    async with serving("IC-Light-fbc") as relighter:
+        words = {"edit_prompt": "a lemon"}
+        red, blue = (relighter.put(photo().convert("L").convert("RGB").point(lut)) for lut in (_only(0), _only(2)))
+        made = await relighter.relit("a", variants=[words, words | {"environment": red}, words | {"environment": blue}])
+        assert len({variant.image.sha256 for variant in made}) == 3
+        assert len((await relighter.model()).light_kinds) == 7
+
+
+def _only(channel: int) -> list[int]:
+    return [value if index == channel else 0 for index in range(3) for value in range(256)]
