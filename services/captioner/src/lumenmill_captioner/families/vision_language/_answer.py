@@ -10,6 +10,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from pydantic_core import from_json
 
 _MAX_PROBLEMS = 6
+_DIRECTION = (
+    "where the main light comes from: front is the side of the camera, back is behind what is shown, "
+    "left and right are those of the picture"
+)
 # Objects that are looked for in one answer; real answers hold one.
 _MAX_TRIED = 16
 
@@ -45,9 +49,9 @@ class LightAnswer(_Part):
     """What the light does."""
 
     description: Annotated[str, _Words, Field(min_length=1, max_length=800, description="one or two sentences")]
-    direction: Annotated[Direction, _Choice, Field(description="side of the picture that the main light comes from")]
+    direction: Annotated[Direction, _Choice, Field(description=_DIRECTION)]
     hardness: Annotated[Hardness, _Choice, Field(description="edges of shadows")]
-    color: Annotated[Color, _Choice]
+    color: Annotated[Color, _Choice, Field(description="of the light, not of things")]
     contrast: Annotated[Contrast, _Choice, Field(description="between the lit and the shaded side")]
     sources: Annotated[
         list[Annotated[str, _Words, Field(min_length=1, max_length=100)]],

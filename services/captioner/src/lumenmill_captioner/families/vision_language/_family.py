@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from lumenmill.captioner.v1 import captioner_pb2
@@ -57,8 +58,9 @@ class VisionLanguageFamily:
     @property
     def _revision(self) -> str:
         measured = self._photometric.describe().revision
-        parts = [self._host.revision, f"photometric{measured}", f"prompt{PROMPT_REVISION}", self._aesthetics.revision]
-        return "+".join(part for part in parts if part)
+        read_by = f"transformers{version('transformers')}"
+        parts = [self._host.revision, read_by, f"photometric{measured}", f"prompt{PROMPT_REVISION}"]
+        return "+".join([*parts, *([self._aesthetics.revision] if self._aesthetics.revision else [])])
 
     def describe(self) -> model_pb2.Model:
         """Return the model.
