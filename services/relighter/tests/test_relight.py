@@ -1,6 +1,7 @@
 """What all models that relight have in common, over real gRPC."""
 
 import asyncio
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill.common.v1.light_pb2 import Light, LightKind
+from PIL import Image
 
 from .conftest import STEPS, photo
 from .direct import DIRECT
@@ -70,7 +72,7 @@ async def test_a_variant_does_not_depend_on_what_it_is_made_with(model: str, ser
 REFUSED = [
     ({"variants": [{"edit_prompt": "x"}, {"camera": {"viewpoint": {"azimuth_deg": 20}}}]}, "variants[1].camera"),
     ({"width_px": 1001, "height_px": 512}, "width_px"),
-    ({"width_px": 512}, "height_px"),
+    ({"height_px": 9992}, "height_px"),
     ({"preset": "best"}, "preset"),
     ({"variants": [{"light": {"name": "key"}, "edit_prompt": "a lemon"}]}, "variants[0].light"),
 ]
@@ -116,8 +118,25 @@ async def test_results_have_the_size_of_the_picture_that_the_model_cannot_work_a
         (odd,) = await relighter.relit("odd", image=relighter.put(photo(size=(67, 51))), variants=variants)
         assert relighter.pixels(odd.image).shape == (51, 67, 3)
         assert (odd.record.parameters["width"], odd.record.parameters["height"]) == (64, 48)
+        (asked,) = await relighter.relit("asked", width_px=32, variants=variants)
+        assert relighter.pixels(asked.image).shape == (48, 32, 3)
         (wide,) = await relighter.relit("wide", image=relighter.put(photo(size=(2048, 32))), variants=variants)
         assert relighter.pixels(wide.image).shape == (16, 1024, 3)
+
+
+async def test_what_is_transparent_is_no_foreground(serving: Any) -> None:
+    async with serving("IC-Light-fc") as relighter:
+        cut_out = photo().convert("RGBA")
+        cut_out.putalpha(Image.new("L", cut_out.size, 255).point(lambda _: 0))
+        buffer = io.BytesIO()
+        cut_out.save(buffer, "PNG")
+        hidden = relighter.store.put_bytes(buffer.getvalue(), "image/png")
+        grey = relighter.put(Image.new("RGB", cut_out.size, "#7f7f7f"))
+        made = [
+            await relighter.relit(name, image=image, variants=[{"light": FROM_LEFT}])
+            for name, image in (("hidden", hidden), ("grey", grey))
+        ]
+        assert made[0][0].image.sha256 == made[1][0].image.sha256
 
 
 async def test_terms_of_what_came_from_outside_are_in_the_record(serving: Any) -> None:

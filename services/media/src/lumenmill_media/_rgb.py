@@ -23,21 +23,23 @@ _FORMATS = ("PNG", "JPEG", "WEBP")
 _PNG_COMPRESSION = 5
 
 
-def read_rgb(store: ArtifactStore, artifact: Artifact, field: str, limits: Limits = LIMITS) -> Image.Image:
-    """An image (PNG, JPEG or WebP; EXIF orientation obeyed, transparency over white) as RGB.
+def read_rgb(
+    store: ArtifactStore, artifact: Artifact, field: str, limits: Limits = LIMITS, *, over: str = "white"
+) -> Image.Image:
+    """An image (PNG, JPEG or WebP; EXIF orientation obeyed, transparency over a colour) as RGB.
 
     Raises:
         InvalidArgumentError: naming `field`; it is empty, damaged, too large or of another format.
     """
     data = store.read_bytes(artifact, field=field, max_bytes=limits.max_bytes)
     try:
-        return decode_rgb(data, limits.max_pixels)
+        return decode_rgb(data, limits.max_pixels, over=over)
     except ValueError as error:
         raise InvalidArgumentError(field, str(error)) from error
 
 
-def decode_rgb(data: bytes, max_pixels: int) -> Image.Image:
-    """A display-referred picture (PNG, JPEG or WebP) as RGB; upright, transparency over white.
+def decode_rgb(data: bytes, max_pixels: int, *, over: str = "white") -> Image.Image:
+    """A display-referred picture (PNG, JPEG or WebP) as RGB; upright, transparency over a colour.
 
     Raises:
         ValueError: it is damaged, too large or of another format; the text says which.
@@ -48,7 +50,7 @@ def decode_rgb(data: bytes, max_pixels: int) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 if image.width * image.height <= max_pixels:
-                    return _opaque(ImageOps.exif_transpose(image))
+                    return _opaque(ImageOps.exif_transpose(image), over)
     except Image.DecompressionBombError:
         pass
     except (OSError, SyntaxError, EOFError, MemoryError, ValueError) as error:
@@ -56,11 +58,11 @@ def decode_rgb(data: bytes, max_pixels: int) -> Image.Image:
     raise ValueError(f"has more than the {max_pixels} pixels allowed")
 
 
-def _opaque(image: Image.Image) -> Image.Image:
+def _opaque(image: Image.Image, over: str) -> Image.Image:
     if not image.has_transparency_data:
         return image.convert("RGB")
     rgba = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, over), rgba).convert("RGB")
 
 
 def read_frames(

@@ -116,10 +116,10 @@ class Marigold:
         batch_size = 1 if coupling else self._host.max_batch_size
         steps = Steps(jobs, self.num_steps(plan, kinds) * -(-len(frames) // batch_size))
         found: dict[int, Array] = {}
+        self._host.device.start_peak()
         for part, pipe in self._pipes.items():
             wanted = [kind for kind in kinds if self._sources[kind] == part]
             if wanted:
-                self._host.prepare(pipe, plan)
                 with timed_stages(pipe, jobs, self._host.device), _told_steps(pipe, steps):
                     predicted = self._predicted(pipe, plan.arguments, frames, seed, coupling)
                 maps = _understood(part, pipe, predicted, frames)

@@ -2,7 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import partial
 from typing import Any
 
@@ -36,7 +37,7 @@ class Item:
     prompt: str
     seed: int
     picture: Image.Image
-    given: dict[str, Image.Image] = field(default_factory=dict)
+    given: dict[str, Image.Image] = dataclass_field(default_factory=dict)
     """Further pictures that the family works from, by its own names."""
 
 
@@ -57,6 +58,8 @@ class EditingFamily(RelighterFamily):
     """Whether words are all that it takes of a light."""
     takes_environment = False
     takes_depth = False
+    behind_transparency = "white"
+    """Colour over which transparent parts of the picture lie."""
     guidance_argument = "guidance_scale"
 
     # For the service.
@@ -103,10 +106,14 @@ class EditingFamily(RelighterFamily):
             InvalidArgumentError: the variant lacks what the model needs; names the field.
         """
 
+    def shared(self, request: RelightRequest, work_px: Size) -> dict[str, Image.Image]:
+        """Further pictures that all variants of a request are made from. Errors as `prompt`."""
+        return {}
+
     def given(
-        self, request: RelightRequest, variant: RelightVariant, lighting: Lighting | None, work_px: Size, name: str
+        self, variant: RelightVariant, lighting: Lighting | None, work_px: Size, field: str
     ) -> dict[str, Image.Image]:
-        """Further pictures of a variant, whose field is `name`. Errors as `prompt`."""
+        """Further pictures of one variant. Errors as `prompt`."""
         return {}
 
     def completed(self, items: list[Item], job: JobContext | None = None) -> list[Item]:
@@ -142,13 +149,14 @@ class EditingFamily(RelighterFamily):
         sampling = checked_sampling(request.sampling if request.HasField("sampling") else None)
         sampling[self.guidance_argument] = sampling.pop("guidance_scale")
         plan = self.host.plan(request.preset).with_arguments(**sampling)
-        picture = read_rgb(self.host.store, request.image, "image", self.limits)
+        picture = read_rgb(self.host.store, request.image, "image", self.limits, over=self.behind_transparency)
         work_px, result_px = sizes_of(self.host.entry, request.width_px, request.height_px, picture.size)
         picture = picture.resize(work_px, Image.Resampling.LANCZOS) if picture.size != work_px else picture
-        items = [self._item(request, index, picture) for index in range(len(request.variants))]
+        shared = self.shared(request, work_px)
+        items = [self._item(request, index, picture, shared) for index in range(len(request.variants))]
         return _Task(request, plan.with_arguments(width=work_px[0], height=work_px[1]), result_px, items)
 
-    def _item(self, request: RelightRequest, index: int, picture: Image.Image) -> Item:
+    def _item(self, request: RelightRequest, index: int, picture: Image.Image, shared: dict[str, Image.Image]) -> Item:
         variant, name = request.variants[index], f"variants[{index}]"
         if variant.HasField("camera"):
             raise InvalidArgumentError(f"{name}.camera", "this model keeps the viewpoint; leave it out")
@@ -160,7 +168,7 @@ class EditingFamily(RelighterFamily):
                 variant.light, self.host.store, f"{name}.light", self.limits, words_are_enough=self.takes_words_alone
             )
         prompt = self.prompt(variant, lighting, name)
-        return Item(prompt, request.seed, picture, self.given(request, variant, lighting, picture.size, name))
+        return Item(prompt, request.seed, picture, shared | self.given(variant, lighting, picture.size, name))
 
     # The walk of a batch.
 

@@ -38,9 +38,7 @@ class FluxDepth(EditingFamily):
         """See the base class."""
         return description(variant, lighting, field, light_is_enough=False)
 
-    def given(
-        self, request: RelightRequest, variant: RelightVariant, lighting: Lighting | None, work_px: Size, name: str
-    ) -> dict[str, Image.Image]:
+    def shared(self, request: RelightRequest, work_px: Size) -> dict[str, Image.Image]:
         """The depth of the request."""
         if not request.HasField("depth"):
             return {}

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from lumenmill.common.v1.light_pb2 import LightAttributes, LightKind
-from lumenmill.relighter.v1.relighter_pb2 import RelightRequest, RelightVariant
+from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_media import read_radiance_map, read_rgb
 from lumenmill_neural.host import Plan
@@ -32,6 +32,7 @@ class _IcLight(EditingFamily):
     """What both models share. `sees` names the pictures that the denoiser sees beside the noise."""
 
     takes_words_alone = False
+    behind_transparency = "#7f7f7f"
     sees: tuple[str, ...]
 
     def set_up(self, pipe: Any) -> None:
@@ -90,7 +91,7 @@ class IcLightForeground(_IcLight):
     sees = ("foreground",)
 
     def given(
-        self, request: RelightRequest, variant: RelightVariant, lighting: Lighting | None, work_px: Size, name: str
+        self, variant: RelightVariant, lighting: Lighting | None, work_px: Size, field: str
     ) -> dict[str, Image.Image]:
         """The picture that denoising begins with."""
         look = lighting.look if lighting is not None else LightAttributes()
@@ -114,15 +115,15 @@ class IcLightBackground(_IcLight):
     sees = ("foreground", "background")
 
     def given(
-        self, request: RelightRequest, variant: RelightVariant, lighting: Lighting | None, work_px: Size, name: str
+        self, variant: RelightVariant, lighting: Lighting | None, work_px: Size, field: str
     ) -> dict[str, Image.Image]:
         """The background: the variant's environment; else what the light's maps and pictures show behind the subject;
         else a gradient in the light's colour, bright on its side; else an even dark grey."""
-        return {"background": self._background(variant, lighting, work_px, name)}
+        return {"background": self._background(variant, lighting, work_px, field)}
 
-    def _background(self, variant: RelightVariant, lighting: Lighting | None, work_px: Size, name: str) -> Image.Image:
+    def _background(self, variant: RelightVariant, lighting: Lighting | None, work_px: Size, field: str) -> Image.Image:
         if variant.HasField("environment"):
-            field = f"{name}.environment"
+            field = f"{field}.environment"
             if is_radiance(variant.environment):
                 radiance = read_radiance_map(self.host.store, variant.environment, field, self.limits)
                 return background_picture(seen_behind(radiance, *work_px))

@@ -71,7 +71,6 @@ class MarigoldMaps(RelighterFamily):
 
     def _run(self, tasks: Sequence[_Task], jobs: Sequence[JobContext]) -> list[Later]:
         plan, kinds, pictures = tasks[0].plan, tasks[0].kinds, [task.picture for task in tasks]
-        self.host.device.start_peak()
         with self.host.paced(plan.preset_name, len(tasks) * self._marigold.num_steps(plan, kinds)):
             maps = self._marigold.maps(plan, pictures, kinds, tasks[0].request.seed, jobs)
             ran = self.host.as_run(plan.with_arguments(width=pictures[0].width, height=pictures[0].height))
