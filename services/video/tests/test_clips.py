@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from lumenmill_media import Encoding, iter_frames, put_clip, put_png
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.host import ModelHost
 from lumenmill_video.families import family_of
+from lumenmill_video.families.modelscope import ModelScope
 from lumenmill_video.settings import VideoSettings
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
@@ -207,6 +209,32 @@ async def test_a_clip_does_not_depend_on_what_it_waits_with(serving: Any, model:
             video.clip("b", prompt="a brass bowl in the dark", seed=8, num_frames=5, **_SIZE),
         )
         assert together[0].video.sha256 == alone.video.sha256 != together[1].video.sha256
+
+
+@pytest.mark.parametrize("model", ["Wan2.1-T2V-14B", "Wan2.1-I2V-14B-480P", "ModelScope-T2V"])
+async def test_clips_of_one_run_are_each_their_own(serving: Any, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As on a GPU; the CPU would make them one by one.
+    monkeypatch.setattr(ModelHost, "max_batch_size", property(lambda host: 2))
+    async with serving(model) as video:
+        picture = {"image": video.put_picture((64, 32))} if "I2V" in model else {}
+        asked = [
+            {"prompt": prompt, "seed": seed, "num_frames": 5, **_SIZE, **picture}
+            for seed, prompt in enumerate(("a lemon", "a bowl", "a knife"))
+        ]
+        # The first begins at once; the others wait, and share a run.
+        together = await asyncio.gather(*(video.clip(f"t{seed}", **asked[seed]) for seed in range(3)))
+        for seed, made in enumerate(together):
+            alone = await video.clip(f"a{seed}", **asked[seed])
+            difference = np.abs(video.pixels(made.poster).astype(int) - video.pixels(alone.poster))
+            assert difference.max() <= 2, seed
+            assert not np.array_equal(video.pixels(made.poster), video.pixels(together[seed - 1].poster))
+
+
+def test_a_clip_weighs_as_five_images_in_a_batch() -> None:
+    host: Any = SimpleNamespace(max_batch_size=4)
+    for batch_size, clips in ((0, 4), (1, 1), (5, 1), (6, 2), (16, 4), (100, 4)):
+        settings = VideoSettings(model="ModelScope-T2V", batch_size=batch_size)
+        assert ModelScope(host, settings).max_batch_size == clips
 
 
 async def test_the_same_request_is_made_once(serving: Any) -> None:

@@ -1,6 +1,6 @@
 """Stable Video Diffusion XT (Blattmann et al., 2023): a picture that begins to move, without words."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from diffusers import StableVideoDiffusionPipeline
@@ -51,6 +51,10 @@ class StableVideoDiffusion(ClipFamily):
     def media(self, clip: Clip) -> Media:
         """See the base class."""
         return {"image": fitted(self.picture(clip.request.image, "image"), clip.size_px)}
+
+    def condition_key(self, request: GenerateVideoRequest) -> Hashable:
+        """Never equal: the pipeline decodes the frames of a batch as if they were one clip's."""
+        return object()
 
     def conditions(self, clips: Sequence[Clip], media: Sequence[Media]) -> dict[str, Any]:
         """See the base class."""
