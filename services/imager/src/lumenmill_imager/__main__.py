@@ -15,7 +15,12 @@ from .servicer import ImagerServicer
 
 def imager_service(settings: NeuralSettings) -> Service:
     """Everything that the process serves."""
-    family = family_of(ModelHost(settings, open_store_from(settings), read_catalogue("lumenmill_imager")))
+    return service_of(ModelHost(settings, open_store_from(settings), read_catalogue("lumenmill_imager")))
+
+
+def service_of(host: ModelHost) -> Service:
+    """The imager around a host."""
+    settings, family = host.settings, family_of(host)
     jobs = jobs_from(settings, settings.model, max_batch_size=family.host.tier.max_batch_size)
     add = imager_pb2_grpc.add_ImagerServiceServicer_to_server
     contract = Contract(imager_pb2.DESCRIPTOR, "ImagerService", add, ImagerServicer(family, jobs))
