@@ -51,7 +51,7 @@ test: $(VENV)/.dev ## Run the tests
 	@$(BIN)/python -m pytest
 
 test-neural: $(VENV)/.neural ## Run the tests of the neural services, on tiny checkpoints
-	@$(BIN)/python -m pytest $(NEURAL_ROOMS) services/captioner/tests_neural tests/neural
+	@$(BIN)/python -m pytest $(NEURAL_ROOMS) services/captioner/tests/neural tests/neural
 
 test-faults: $(VENV)/.dev ## Kill, starve, fuzz and misuse everything (about 10 minutes)
 	@$(BIN)/python -m pytest tests/faults tests/fuzz tests/security
