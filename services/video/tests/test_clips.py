@@ -316,6 +316,22 @@ async def test_a_distilled_lora_brings_four_steps_without_guidance(
         assert after.video.sha256 == plain.video.sha256 != made.video.sha256
 
 
+async def test_adapters_of_a_request_act_and_bring_their_terms(
+    serving: Any, checkpoints: Callable[[str], Path], tmp_path: Path
+) -> None:
+    lora = _save_lora(checkpoints("Wan2.1-T2V-14B"), tmp_path / "lora") / "distilled.safetensors"
+    async with serving("Wan2.1-T2V-14B") as video:
+        weights = video.store.put_file(lora, "application/octet-stream")
+        weights.licence.subject, weights.licence.spdx_id = "a style", "CC-BY-4.0"
+        asked = {"prompt": "a lemon", "num_frames": 5, "seed": 3, **_SIZE}
+        plain = await video.clip("plain", **asked)
+        none = await video.clip("none", **asked, adapters=[{"weights": weights, "scale": 0}])
+        made = await video.clip("made", **asked, adapters=[{"weights": weights}])
+        assert none.video.sha256 == plain.video.sha256 != made.video.sha256
+        assert [licence.subject for licence in made.record.licences] == ["Wan2.1-T2V-14B", "a style"]
+        assert (await video.clip("after", **asked)).video.sha256 == plain.video.sha256
+
+
 def _save_lora(checkpoint: Path, folder: Path) -> Path:
     pipe = WanPipeline.from_pretrained(str(checkpoint), dtype=torch.float32)
     torch.manual_seed(1)
