@@ -246,7 +246,7 @@ def _run(bench: Bench, case: Case, pipe: Any, arguments: dict[str, Any]) -> tupl
 def _encode_s(pixels: np.ndarray, size_px: tuple[int, int]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         started_s = time.perf_counter()
-        write_clip(Path(folder) / "clip.mp4", pixels, size_px, 16, Encoding(has_macroblock_tree=False))
+        write_clip(Path(folder) / "clip.mp4", pixels, size_px, 16, Encoding())
         return time.perf_counter() - started_s
 
 

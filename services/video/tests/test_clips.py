@@ -186,9 +186,7 @@ async def test_clips_are_those_of_diffusers(serving: Any, case: _Case) -> None:
         frames = _plain_frames(video.settings.checkpoint, case, case.arguments(video))
         assert np.array_equal(video.pixels(made.poster), frames[0])
         height, width = frames.shape[1:3]
-        same = put_clip(
-            video.store, frames, (width, height), case.fps, Encoding(20, "medium", has_macroblock_tree=False)
-        )
+        same = put_clip(video.store, frames, (width, height), case.fps, Encoding(20, "medium"))
         assert made.video.sha256 == same.sha256
         facts = made.video.video
         assert (facts.width_px, facts.height_px, facts.num_frames, facts.fps) == (width, height, len(frames), case.fps)

@@ -23,15 +23,12 @@ class Encoding:
     crf: int = 20
     preset: str = "medium"
     bitrate_bps: int | None = None
-    has_macroblock_tree: bool = True
-    """Whether bits are spent by what later frames take from a block: smaller files. With it, libx264 reads memory that
-    nobody wrote where frames are small (160 × 96, 320 × 192), and equal frames give other bytes now and then."""
 
     def options(self) -> dict[str, str]:
-        """Options of libx264. One thread, so that equal frames give equal bytes."""
+        """Options of libx264, by which equal frames give equal bytes: one thread, and no macroblock tree, which reads
+        memory that nobody wrote where frames are small (160 × 96, 320 × 192)."""
         quality = {} if self.bitrate_bps else {"crf": str(self.crf)}
-        tree = "" if self.has_macroblock_tree else ":mbtree=0"
-        return {**quality, "preset": self.preset, "x264-params": f"threads=1{tree}"}
+        return {**quality, "preset": self.preset, "x264-params": "threads=1:mbtree=0"}
 
 
 def write_clip(

@@ -20,7 +20,7 @@ def encoding_of(preset_name: str, mode: Literal["crf", "bitrate"], size_px: tupl
         lines = min(size_px)
         bitrate_bps = next(rate for least, rate in sorted(BITRATES_BPS.items(), reverse=True) if lines >= least)
     # Equal frames shall give equal bytes at every size.
-    return Encoding(crf, speed, bitrate_bps, has_macroblock_tree=False)
+    return Encoding(crf, speed, bitrate_bps)
 
 
 def encoding_text(encoding: Encoding) -> str:

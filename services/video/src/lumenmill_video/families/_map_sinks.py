@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_media import Encoding, put_clip
+from lumenmill_media import put_clip
 from lumenmill_neural.intrinsic_maps import PREVIEW_ENCODINGS, encode_map, preview_of
 from numpy.typing import NDArray
 
@@ -55,7 +55,7 @@ class _Sink:
         return IntrinsicMap(
             kind=IntrinsicKind.ValueType(self._kind),
             data=store.put_file(self._zip_path, "application/zip"),
-            preview=put_clip(store, self._shown(even_px), even_px, fps, Encoding(has_macroblock_tree=False)),
+            preview=put_clip(store, self._shown(even_px), even_px, fps),
             preview_encoding=PREVIEW_ENCODINGS[self._kind],
             exact=False,
         )
