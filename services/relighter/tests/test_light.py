@@ -11,12 +11,14 @@ from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import Light, LightAttributes
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_media import LIMITS, put_png
+from lumenmill_media import put_png
 from lumenmill_neural.light_words import words_of
 from lumenmill_relighter.light import Lighting, gradient_picture, lighting_of, seen_behind
 from PIL import Image
 
 _DATA = Path(os.environ.get("LUMENMILL_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
+
+_MAX_BYTES = 64 << 20
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 
 def lighting(store: ArtifactStore, *sources: dict[str, Any], **light: Any) -> Lighting:
-    return lighting_of(ParseDict({"sources": sources, **light}, Light()), store, "light", LIMITS)
+    return lighting_of(ParseDict({"sources": sources, **light}, Light()), store, "light", _MAX_BYTES)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_a_turned_map_lights_from_elsewhere(store: ArtifactStore) -> None:
     def azimuth(rotation: float) -> float:
         source = ParseDict({"sources": [{"environmentMap": {"rotationDeg": rotation}}]}, Light())
         source.sources[0].environment_map.map.CopyFrom(stored)
-        return lighting_of(source, store, "light", LIMITS).look.azimuth_deg
+        return lighting_of(source, store, "light", _MAX_BYTES).look.azimuth_deg
 
     turned = (azimuth(90) - azimuth(0) - 90 + 180) % 360 - 180
     assert abs(turned) < 5
@@ -107,7 +109,7 @@ def test_light_that_says_nothing_or_does_not_shine_is_refused(store: ArtifactSto
     broken = store.put_bytes(b"#?RADIANCE\n", "image/vnd.radiance")
     light = Light(sources=[{"environment_map": {"map": broken}}])
     with pytest.raises(InvalidArgumentError, match=r"light\.sources\[0\]\.environment_map\.map"):
-        lighting_of(light, store, "light", LIMITS)
+        lighting_of(light, store, "light", _MAX_BYTES)
 
 
 def test_gradients_are_bright_on_the_side_of_the_light() -> None:
@@ -122,7 +124,7 @@ def test_a_background_is_seen_again_behind_the_subject(store: ArtifactStore) -> 
     pixels = np.zeros((32, 32, 3), np.uint8)
     pixels[:16, :16, 0] = pixels[16:, 16:, 2] = 255
     picture: Artifact = put_png(store, Image.fromarray(pixels))
-    found = lighting_of(Light(sources=[{"background": {"image": picture}}]), store, "light", LIMITS)
+    found = lighting_of(Light(sources=[{"background": {"image": picture}}]), store, "light", _MAX_BYTES)
     assert found.environment is not None
     view = seen_behind(found.environment, 16, 16)
     assert view[2, 2].argmax() == 0 and view[13, 13].argmax() == 2 and view[2, 13].max() == 0

@@ -12,6 +12,7 @@ import pytest
 import torch
 from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill.common.v1.light_pb2 import Light, LightKind
+from lumenmill_media import encode_exr
 from PIL import Image
 
 from .conftest import STEPS, photo
@@ -165,6 +166,13 @@ async def test_an_environment_is_the_background_that_lights_the_subject(serving:
         red, blue = (relighter.put(photo().convert("L").convert("RGB").point(lut)) for lut in (_only(0), _only(2)))
         made = await relighter.relit("a", variants=[words, words | {"environment": red}, words | {"environment": blue}])
         assert len({variant.image.sha256 for variant in made}) == 3
+        all_around = np.zeros((16, 32, 3), np.float32)
+        all_around[:, :4] = all_around[:, -4:] = (1, 0, 0)  # red behind the subject, nothing elsewhere
+        panorama = relighter.store.put_bytes(encode_exr(all_around), "image/x-exr")
+        (before_red,) = await relighter.relit("b", variants=[words | {"environment": panorama}])
+        plain = relighter.put(Image.new("RGB", (64, 48), (194, 0, 0)))  # a mean of 18 % over the channels
+        (before_plain,) = await relighter.relit("c", variants=[words | {"environment": plain}])
+        assert before_red.image.sha256 == before_plain.image.sha256
         assert len((await relighter.model()).light_kinds) == 7
 
 

@@ -145,7 +145,9 @@ class ModelHost:
         try:
             found = find_checkpoint(source, self.store)
         except FailedPreconditionError as error:
-            raise FailedPreconditionError(f"{name}: {error.message}", "LUMENMILL_PART_CHECKPOINTS") from error
+            raise FailedPreconditionError(
+                f"{name}: {error.message.removeprefix(f'{error.field}: ')}", "LUMENMILL_PART_CHECKPOINTS"
+            ) from error
         self._parts[name] = found.revision.removeprefix("sha256:")[:_PART_REVISION_DIGITS]
         return found
 

@@ -165,7 +165,11 @@ class EditingFamily(RelighterFamily):
         lighting = None
         if variant.HasField("light"):
             lighting = lighting_of(
-                variant.light, self.host.store, f"{name}.light", self.limits, words_are_enough=self.takes_words_alone
+                variant.light,
+                self.host.store,
+                f"{name}.light",
+                self.limits.max_bytes,
+                words_are_enough=self.takes_words_alone,
             )
         prompt = self.prompt(variant, lighting, name)
         return Item(prompt, request.seed, picture, shared | self.given(variant, lighting, picture.size, name))

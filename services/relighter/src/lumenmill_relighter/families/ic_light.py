@@ -4,17 +4,18 @@ al., ICLR 2025). Its weights are an offset on those of the base model."""
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from lumenmill.common.v1.light_pb2 import LightAttributes, LightKind
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_common.errors import FailedPreconditionError
-from lumenmill_media import read_radiance_map, read_rgb
+from lumenmill_media import linear_to_srgb
 from lumenmill_neural.host import Plan
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
-from lumenmill_relighter.light import Lighting, background_picture, gradient_picture, is_radiance, seen_behind
+from lumenmill_relighter.light import Lighting, background_picture, gradient_picture, read_light, seen_behind
 
 from ._editing import EditingFamily, Item
 from ._prompts import description
@@ -123,11 +124,11 @@ class IcLightBackground(_IcLight):
 
     def _background(self, variant: RelightVariant, lighting: Lighting | None, work_px: Size, field: str) -> Image.Image:
         if variant.HasField("environment"):
-            field = f"{field}.environment"
-            if is_radiance(variant.environment):
-                radiance = read_radiance_map(self.host.store, variant.environment, field, self.limits)
-                return background_picture(seen_behind(radiance, *work_px))
-            picture = read_rgb(self.host.store, variant.environment, field, self.limits)
+            store, limit = self.host.store, self.limits.max_bytes
+            linear, shows_all_around = read_light(store, variant.environment, f"{field}.environment", limit)
+            if shows_all_around:
+                return background_picture(seen_behind(linear, *work_px))
+            picture = Image.fromarray(np.round(linear_to_srgb(linear) * 255).astype(np.uint8))
             return ImageOps.fit(picture, work_px, Image.Resampling.LANCZOS)
         kinds = {source.WhichOneof("kind") for source in variant.light.sources}
         if lighting is not None and lighting.environment is not None and kinds & {"environment_map", "background"}:

@@ -2,7 +2,7 @@
 
 from ._environment import Array, environment_of, seen_behind
 from ._look import Look, look_of
-from ._mapping import Lighting, is_radiance, lighting_of, read_linear
+from ._mapping import Lighting, lighting_of, read_light
 from ._pictures import background_picture, gradient_picture
 
 __all__ = [
@@ -12,9 +12,8 @@ __all__ = [
     "background_picture",
     "environment_of",
     "gradient_picture",
-    "is_radiance",
     "lighting_of",
     "look_of",
-    "read_linear",
+    "read_light",
     "seen_behind",
 ]

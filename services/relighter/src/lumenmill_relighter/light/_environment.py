@@ -20,6 +20,7 @@ from lumenmill.common.v1.light_pb2 import (
     SunSkyLight,
 )
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_media import reduced
 from numpy.typing import NDArray
 
 __all__ = ["LUMINANCE", "RGB_TO_XYZ", "Array", "Assets", "directions", "environment_of", "seen_behind", "solid_angles"]
@@ -38,6 +39,8 @@ RGB_TO_XYZ = np.array(
 _MIN_RADIUS_DEG = 2.0
 # Field of view that a background picture takes, across its width.
 _BACKGROUND_FOV_DEG = 60.0
+# Larger maps are averaged over whole blocks first: sums are kept in double floats.
+_MAX_SUMMED_PX = 1024
 _SKY_OVER_SUN = 0.25
 _GROUND_ALBEDO = 0.2
 
@@ -87,7 +90,8 @@ def _of_source(source: LightSource, assets: Assets, field: str) -> Array:
 
 
 def _of_map(light: EnvironmentMapLight, radiance: Array) -> Array:
-    turned = np.roll(resized(radiance, HEIGHT, WIDTH), -round(light.rotation_deg / 360.0 * WIDTH), axis=1)
+    small = resized(reduced(radiance, _MAX_SUMMED_PX), HEIGHT, WIDTH)
+    turned = np.roll(small, -round(light.rotation_deg / 360.0 * WIDTH), axis=1)
     return np.asarray(turned * np.float32(2.0**light.exposure_ev), np.float32)
 
 

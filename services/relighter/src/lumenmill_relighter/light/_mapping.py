@@ -1,20 +1,19 @@
 """The one mapping from a Light to words and numbers. What families do with these is theirs; the README lists it."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import Light, LightAttributes
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_media import Limits, read_radiance_map, read_rgb, srgb_to_linear
+from lumenmill_media import decode_light, is_panorama
 from lumenmill_neural.light_words import words_of
 
 from ._environment import Array, environment_of
 from ._look import look_of
 
-__all__ = ["Lighting", "is_radiance", "lighting_of", "read_linear"]
+__all__ = ["Lighting", "lighting_of", "read_light"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Lighting:
 
 
 def lighting_of(
-    light: Light, store: ArtifactStore, field: str, limits: Limits, *, words_are_enough: bool = False
+    light: Light, store: ArtifactStore, field: str, max_bytes: int, *, words_are_enough: bool = False
 ) -> Lighting:
     """Words: the light's own text; else those of its look. Look: what the light states, else that of its sources, which
     are not looked at for models that take nothing but words, where there are some.
@@ -39,7 +38,7 @@ def lighting_of(
     """
     look, hue, environment, rgb = LightAttributes(), "", None, np.ones(3, np.float32)
     if light.sources and not (words_are_enough and light.text.strip()):
-        environment = environment_of(light, partial(read_linear, store, limits=limits), field)
+        environment = environment_of(light, lambda asset, name: read_light(store, asset, name, max_bytes)[0], field)
         found = look_of(environment)
         look, hue, rgb = found.attributes, found.hue, found.rgb
     if light.HasField("attributes"):
@@ -51,14 +50,15 @@ def lighting_of(
     return Lighting(light.text.strip() or words_of(look, hue), look, rgb, environment)
 
 
-def read_linear(store: ArtifactStore, artifact: Artifact, field: str, limits: Limits) -> Array:
-    """A map (.hdr, EXR) as radiance, or a picture in linear light, (H, W, 3)."""
-    if is_radiance(artifact):
-        return read_radiance_map(store, artifact, field, limits)
-    return srgb_to_linear(np.asarray(read_rgb(store, artifact, field, limits), np.float32) / np.float32(255))
+def read_light(store: ArtifactStore, artifact: Artifact, field: str, max_bytes: int) -> tuple[Array, bool]:
+    """A map or a picture (H, W, 3) in linear light, of whatever it turns out to be, and whether it shows all around.
 
-
-def is_radiance(artifact: Artifact) -> bool:
-    """Whether an artifact is a map of radiance rather than a picture for display."""
-    name = artifact.uri.lower()
-    return artifact.media_type in {"image/vnd.radiance", "image/x-exr"} or name.endswith((".hdr", ".exr"))
+    Raises:
+        InvalidArgumentError: naming `field`; it is neither, damaged, or too large.
+    """
+    data = store.read_bytes(artifact, field=field, max_bytes=max_bytes)
+    try:
+        linear = decode_light(data)
+    except ValueError as error:
+        raise InvalidArgumentError(field, str(error)) from error
+    return linear, is_panorama(linear, data)
