@@ -96,7 +96,8 @@ async def test_a_service_outlives_memory_that_really_runs_out(tmp_path: Path) ->
             events = [event async for event in stub.GenerateImages(request)]
             return events[-1].result.images[0]
 
-        imager.leave_memory(40 << 20)
+        await made("first", 64)  # every thread that is needed has its stack now
+        imager.leave_memory(56 << 20)
         tiled = await made("in-tiles", 320)
         assert tiled.record.parameters["vae_tiling"] is True
         imager.leave_memory(30 << 20)

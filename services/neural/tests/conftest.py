@@ -21,7 +21,7 @@ ENTRY: dict[str, Any] = {
     "checkpoint": "lumenmill/tiny",
     "licence": {"spdx_id": "Apache-2.0", "allows_commercial_use": True, "url": "https://example.org"},
     "source": "a test",
-    "arguments": {"width": 64, "height": 64, "num_inference_steps": _STEPS, "guidance_scale": 3.5},
+    "arguments": {"width": 64, "height": 64, "num_inference_steps": _STEPS, "max_sequence_length": 32},
     "presets": {
         "balanced": {"description": "Every step."},
         "first_block": {

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_common.settings import ServiceSettings
 from lumenmill_neural.catalogue import ModelEntry, read_catalogue
 from lumenmill_neural.catalogue_page import SERVICES, page
+from lumenmill_neural.settings import NeuralSettings
 
 from .conftest import ENTRY
 
@@ -57,3 +59,9 @@ def test_mistakes_in_an_entry_are_found_when_it_is_read(mistake: dict[str, Any])
 def test_a_service_does_not_start_with_a_model_that_it_does_not_know(host_of: Any) -> None:
     with pytest.raises(FailedPreconditionError, match="LUMENMILL_MODEL: is none of tiny"):
         host_of(model="tinier")
+
+
+def test_the_readme_names_every_setting() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    own = set(NeuralSettings.model_fields) - set(ServiceSettings.model_fields)
+    assert [name for name in sorted(own) if f"_{name.upper()}`" not in readme] == []

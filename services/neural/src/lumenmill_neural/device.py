@@ -14,6 +14,7 @@ _GIB = 1 << 30
 _OUT_OF_MEMORY = (
     "can't allocate memory",
     "could not create a memory",
+    "could not create a primitive",
     "std::bad_alloc",
     "out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
@@ -41,7 +42,7 @@ class Device:
 
     def generator(self, seed: int) -> torch.Generator:
         """Random numbers of a seed. They are drawn on the CPU, so that every device draws the same."""
-        return torch.Generator("cpu").manual_seed(seed % (1 << 63))
+        return torch.Generator("cpu").manual_seed(seed)
 
     def synchronize(self) -> None:
         """Waits until the device has done what it was given."""
