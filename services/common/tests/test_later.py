@@ -33,7 +33,7 @@ async def test_the_worker_takes_the_next_job_while_the_rest_of_the_first_runs(
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
         first, second = start(stub, "first"), start(stub, "second")
-        await until(lambda: family.prompts_done == ["first", "second"])
+        await until(lambda: sorted(family.prompts_done) == ["first", "second"])
         assert not first.done() and not second.done()
         family.finish_on.set()
         results = await asyncio.gather(first, second)

@@ -68,6 +68,9 @@ def outcomes_of(
     try:
         contexts[0].check_cancelled()
         outcomes = run_batch(payloads, contexts)
+    except LumenmillError as error:
+        # Its frames hold what was being made, which on a device is room that the next batch needs.
+        return [error.with_traceback(None)] * len(contexts)
     except Exception as error:
         return [error] * len(contexts)
     if len(outcomes) != len(contexts):

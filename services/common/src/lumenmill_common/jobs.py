@@ -179,8 +179,7 @@ class JobQueue:
         if job is None or job.cancelled.is_set():
             result_type = _result_type(response_type)
             job = Job(key, message.DESCRIPTOR.name, fingerprint, options.request_id, options.priority, result_type)
-            self._refuse_hopeless(work, deadline_s)
-            self._enqueue(job, work)
+            self._enqueue(job, work, deadline_s)
         elif job.fingerprint != fingerprint:
             raise InvalidArgumentError("job.request_id", "is in use for another request; choose a new id")
         else:
@@ -191,16 +190,18 @@ class JobQueue:
             job.grace_timer = None
         return job
 
-    def _refuse_hopeless(self, work: BatchWork, deadline_s: float | None) -> None:
+    def _refuse_hopeless(self, job: Job, work: BatchWork, deadline_s: float | None) -> None:
         if work.estimate_s is None or deadline_s is None:
             return
-        needed_s = work.estimate_s + (self._wait_estimate_s(len(self._waiting) - 1) or 0.0)
+        num_before = sum(other.priority >= job.priority for other, _ in self._waiting)
+        needed_s = work.estimate_s + (self._wait_estimate_s(num_before - 1) or 0.0)
         if needed_s > deadline_s:
             raise DeadlineExceededError(f"takes about {needed_s:.1f} s, and the deadline is in {deadline_s:.1f} s")
 
-    def _enqueue(self, job: Job, work: BatchWork) -> None:
+    def _enqueue(self, job: Job, work: BatchWork, deadline_s: float | None) -> None:
         if self._draining:
             raise UnavailableError("the service is shutting down")
+        self._refuse_hopeless(job, work, deadline_s)
         if len(self._waiting) >= self.max_queue_length:
             delay_s = min(max(self._wait_estimate_s(0) or 1.0, 1.0), 60.0)
             raise ResourceExhaustedError(f"{self.max_queue_length} jobs are waiting already", retry_delay_s=delay_s)
@@ -304,6 +305,8 @@ class JobQueue:
         self._account(job, outcome, duration_s)
 
     def _made_and_kept(self, job: Job, make: Callable[[], Message], duration_s: float) -> Message:
+        if job.cancelled.is_set():
+            raise CancelledError("the job was cancelled")
         result = make()
         self._keep(job, result, duration_s)
         return result
