@@ -26,6 +26,9 @@ class Hungry:
     def device(self) -> Device:
         return find_device("cpu")
 
+    def recover(self) -> None:
+        pass
+
     def place_smaller(self) -> str:
         if self.placed_smaller:
             return ""

@@ -93,14 +93,36 @@ def _nothing_known(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {f"weight{index}": tensor for index, tensor in enumerate(tensors.values())}
 
 
-@pytest.mark.parametrize("change", [_wider, _of_another_model, _nothing_known])
-def test_an_adapter_that_does_not_fit_is_refused_and_leaves_no_trace(host: Host, lora_of: LoraOf, change: Any) -> None:
+def _with_norms(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The library would write them into the model itself."""
+    return tensors | {"transformer.single_transformer_blocks.0.attn.norm_q.weight": torch.full((16,), 3.0)}
+
+
+def _of_a_wider_input(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The library would widen the model's input for good, as it does for FLUX.1-Depth-dev-lora."""
+    name = "transformer.x_embedder.lora_{}.weight"
+    return tensors | {name.format("A"): torch.ones(4, 32), name.format("B"): torch.ones(32, 4)}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (_wider, "does not fit Tiny"),
+        (_of_another_model, "does not fit Tiny"),
+        (_nothing_known, "holds more than low-rank pairs: weight0"),
+        (_with_norms, "holds more than low-rank pairs"),
+        (_of_a_wider_input, "takes 32 inputs where this model has 16"),
+    ],
+)
+def test_an_adapter_that_does_not_fit_is_refused_and_leaves_no_trace(
+    host: Host, lora_of: LoraOf, change: Any, told: str
+) -> None:
     plain = host.picture()
     good = lora_of(1)
     with pytest.raises(InvalidArgumentError) as refused:
         host.picture(adapters=[Adapter(weights=good), Adapter(weights=lora_of(2, change=change))])
     assert refused.value.field == "adapters[1].weights"
-    assert "does not fit Tiny" in refused.value.message
+    assert told in refused.value.message
     assert np.array_equal(host.picture(), plain)
     assert not np.array_equal(host.picture(adapters=[Adapter(weights=good)]), plain)
 

@@ -29,6 +29,9 @@ class _Placed:
     def device(self) -> Device:
         return find_device("cpu")
 
+    def recover(self) -> None:
+        pass
+
     def place_smaller(self) -> str:
         self.rooms.pop(0)
         return "smaller" if self.rooms else ""
@@ -85,12 +88,11 @@ def test_tiers_that_place_nothing_elsewhere_are_passed_over(
 ) -> None:
     host = host_of()
     host._device = Device(torch.device("cuda"), "GPU", memory_gib)
-    host._tier_index = host._usual_tier_index()
     done = []
     while text := host.place_smaller():
         done.append(text.split(",")[0].removeprefix("placement "))
     assert done == steps
-    host.place_as_usual()
+    host.placing.place_as_usual()
     assert host.tier is host.entry.tiers[host.entry.tier_for(memory_gib)]
 
 
@@ -100,7 +102,7 @@ def test_on_the_cpu_tiles_of_the_vae_are_what_is_left(host: Host) -> None:
     assert host.place_smaller() == ""
     tiled = host.picture(num_inference_steps=1, width=256, height=256)
     assert host.as_run(host.plan("")).arguments["vae_tiling"] is True
-    host.place_as_usual()
+    host.placing.place_as_usual()
     assert (tiled != plain).any()
     assert (host.picture(num_inference_steps=1, width=256, height=256) == plain).all()
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError, UnavailableError
+import torch
+from lumenmill_common.errors import CancelledError, FailedPreconditionError, InvalidArgumentError, UnavailableError
 from lumenmill_neural.pace import Pace
 
 from .conftest import Host
@@ -42,6 +43,43 @@ def test_one_step_cache_takes_over_from_another(host: Host) -> None:
     pictures = {preset: host.picture(preset) for preset in ("first_block", "taylor_seer")}
     for preset in ("taylor_seer", "first_block", "taylor_seer"):
         assert np.array_equal(host.picture(preset), pictures[preset])
+
+
+@pytest.mark.parametrize("preset", ["", "first_block", "taylor_seer"])
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), CancelledError("nobody wants it")])
+@pytest.mark.parametrize("place", ["step", "decode"])
+def test_a_call_that_failed_leaves_no_trace(host: Host, preset: str, error: Exception, place: str) -> None:
+    wanted, plan = host.picture(preset), host.plan(preset)
+    with pytest.raises(type(error)), host.paced("way", 1.0):
+        host.prepare(host.pipe, plan)
+        _fail_at(host.pipe, place, error)
+        host.pixels(plan)
+    assert host.pace.estimate_s("way", 1.0) is None
+    assert np.array_equal(host.pixels(plan), wanted)  # without preparing again, as the memory ladder does
+
+
+def _fail_at(pipe: Any, place: str, error: Exception) -> None:
+    """Once: at the fourth step, or when the VAE has just been made wider."""
+    if place == "decode":
+        original = pipe.vae.decode
+
+        def decode(*args: Any, **kwargs: Any) -> Any:
+            pipe.vae.decode = original
+            pipe.vae.to(dtype=torch.float64)
+            raise error
+
+        pipe.vae.decode = decode
+        return
+    num_calls = 0
+
+    def before(*_: Any) -> None:
+        nonlocal num_calls
+        num_calls += 1
+        if num_calls == 4:
+            handle.remove()
+            raise error
+
+    handle = pipe.transformer.register_forward_pre_hook(before)
 
 
 def test_a_prompt_is_encoded_once(host: Host) -> None:

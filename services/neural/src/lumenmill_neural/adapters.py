@@ -1,6 +1,7 @@
 """LoRA adapters: the model's own, and those that requests name by digest."""
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 
 from lumenmill.common.v1.sampling_pb2 import Adapter
 from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError, ResourceExhaustedError
+from safetensors import safe_open
 
 from lumenmill_neural.catalogue import ModelEntry, PresetEntry
 from lumenmill_neural.checkpoint import CheckpointSource, check_weights, find_checkpoint, source_at
+from lumenmill_neural.device import is_out_of_memory
 
 __all__ = ["Adapters"]
 
@@ -21,6 +24,11 @@ _MAX_BYTES = 4 << 30
 # The library tells adapters by the name of their file, and reads what is not named so as a pickle.
 _FILE = "adapter.safetensors"
 _MISFITS = (ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError, OSError)
+# Of the names of tensors that make a low-rank pair. All else (norms, biases, whole differences) the library writes into
+# the model itself, for every later caller.
+_LOW_RANK = re.compile(r"(\.lora[._](A|B|down|up)(\.[\w-]+)?\.weight|\.alpha)$")
+_INWARD = re.compile(r"\.lora[._](A|down)(\.[\w-]+)?\.weight$")
+_RETRY_DELAY_S = 600.0
 
 
 class Adapters:
@@ -39,9 +47,10 @@ class Adapters:
             FailedPreconditionError: one is missing, damaged, or does not fit the model.
         """
         for name, adapter in self._entry.adapters.items():
-            source = CheckpointSource(adapter.checkpoint, adapter.revision, offline, cache_dir)
+            files = (adapter.weight_name,) if adapter.weight_name else ()
+            source = CheckpointSource(adapter.checkpoint, adapter.revision, offline, cache_dir, files)
             if name in named:
-                source = source_at(named[name], offline, cache_dir)
+                source = source_at(named[name], offline, cache_dir, files)
             found = find_checkpoint(source, self._store)
             try:
                 _load_lora(self._pipe, found.folder / (adapter.weight_name or _only_weights(found.folder)), name)
@@ -87,17 +96,44 @@ class Adapters:
         return name
 
     def _load(self, adapter: Adapter, name: str, field: str) -> None:
-        if adapter.weights.size_bytes > _MAX_BYTES:
+        stored_as = self._store.stat(self._store.sha256_of(adapter.weights, field))
+        if stored_as is not None and stored_as.size_bytes > _MAX_BYTES:
             raise InvalidArgumentError(field, f"has more than {_MAX_BYTES} bytes")
         with self._store.local_file(adapter.weights, field=field) as stored:
             path = stored.rename(stored.with_name(_FILE))
             try:
                 check_weights(path)
+                _refuse_what_stays(self._pipe, path, field)
                 _load_lora(self._pipe, path, name)
             except FailedPreconditionError as error:
                 raise InvalidArgumentError(field, "is no whole safetensors file") from error
             except _MISFITS as error:
+                if is_out_of_memory(error) or isinstance(error, OSError):
+                    raise ResourceExhaustedError(
+                        f"no room for the adapter: {_first_line(error)}", _RETRY_DELAY_S
+                    ) from None
                 raise InvalidArgumentError(field, f"does not fit {self._entry.title}: {_first_line(error)}") from error
+
+
+def _refuse_what_stays(pipe: Any, path: Path, field: str) -> None:
+    """Refuses files that would change the model itself, and not only as long as their adapter is active.
+
+    Raises:
+        InvalidArgumentError: the file holds more than low-rank pairs, or one that widens the model's input.
+    """
+    embedder = getattr(getattr(pipe, "transformer", None), "x_embedder", None)
+    with safe_open(path, "pt") as tensors:
+        for key in tensors.keys():  # noqa: SIM118 - it is no mapping
+            if not _LOW_RANK.search(key):
+                raise InvalidArgumentError(field, f"holds more than low-rank pairs: {key[:120]}")
+            is_input = "x_embedder" in key or "img_in" in key
+            if embedder is not None and is_input and _INWARD.search(key):
+                width = tensors.get_slice(key).get_shape()[1]
+                if width > embedder.in_features:
+                    raise InvalidArgumentError(
+                        field,
+                        f"takes {width} inputs where this model has {embedder.in_features}: it is of another model",
+                    )
 
 
 def _load_lora(pipe: Any, path: Path, name: str) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
 from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 __all__ = [
     "Catalogue",
@@ -97,6 +97,8 @@ class AdapterEntry(_Entry):
     scale: float = 1.0
     always: bool = False
     """Whether it is active in every preset."""
+    licence: LicenceEntry | None = None
+    """Its terms, which stand in the record of every result that it had a part in. Absent: not known."""
 
 
 class PartEntry(_Entry):
@@ -132,12 +134,19 @@ class ModelEntry(_Entry):
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
     """Of the weights on an accelerator. On the CPU all is float32."""
     arguments: Arguments = Field(default_factory=dict)
-    presets: dict[str, PresetEntry]
-    tiers: tuple[Tier, ...]
+    presets: dict[str, PresetEntry] = Field(min_length=1)
+    tiers: tuple[Tier, ...] = Field(min_length=1)
     adapters: dict[str, AdapterEntry] = Field(default_factory=dict)
     parts: dict[str, PartEntry] = Field(default_factory=dict)
     options: Arguments = Field(default_factory=dict)
     """What the family itself wants to know of the model: its scheduler, its task prefix."""
+
+    @model_validator(mode="after")
+    def _adapters_of_presets(self) -> Self:
+        for name, preset in self.presets.items():
+            if preset.distilled_lora and preset.distilled_lora not in self.adapters:
+                raise ValueError(f"presets.{name}.distilled_lora: is none of the entry's adapters")
+        return self
 
     def tier_for(self, memory_gib: float) -> int:
         """Index of the first tier that a device fits; tiers go from large to small, and the last fits every device."""

@@ -11,13 +11,15 @@ import re
 import shutil
 import struct
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+import httpx2
+from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
@@ -50,8 +52,8 @@ _log = get_logger(__name__)
 # Never pickles: they run code when they are read.
 _WANTED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "tokenizer/*", "*/tokenizer/*")
 _REFUSED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack", "*.onnx", "*.py")
-# Folders are told apart by this much of the head and tail of each large file: hashing 30 GB takes minutes.
-_SAMPLED_BYTES = 1 << 20
+# Folders are told apart by the head and so many pieces of each large file: hashing 30 GB takes minutes.
+_HEAD_BYTES, _NUM_PIECES, _PIECE_BYTES = 1 << 20, 256, 1 << 16
 _MAX_HEADER_BYTES = 100 << 20
 _MAX_LIST_BYTES = 16 << 20
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -126,15 +128,17 @@ def _from_hub(source: CheckpointSource) -> Checkpoint:
             f"name the commit of {source.location} that is meant, 40 hexadecimal digits; branches and tags move",
             "LUMENMILL_CHECKPOINT_REVISION",
         )
+    is_offline = source.offline or constants.HF_HUB_OFFLINE
     try:
-        folder = snapshot_download(
-            source.location,
-            revision=source.revision,
-            cache_dir=source.cache_dir,
-            local_files_only=source.offline,
-            allow_patterns=_wanted(source),
-            ignore_patterns=list(_REFUSED),
-        )
+        folder = _snapshot(source, _WANTED) if is_offline else _snapshot(source, _wanted(source), is_asked=True)
+    except httpx2.TransportError as error:
+        _log.warning("the hub does not answer; looking into the cache", error=str(error))
+        try:
+            folder = _snapshot(source, _WANTED)
+        except LocalEntryNotFoundError:
+            raise UnavailableError(
+                f"the hub does not answer, and the cache has no {source.location}: {error}"
+            ) from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise FailedPreconditionError(
             f"{source.location} at {source.revision} is not in the cache, and the hub is not asked or does not answer",
@@ -150,10 +154,24 @@ def _from_hub(source: CheckpointSource) -> Checkpoint:
     return Checkpoint(Path(folder), source.revision)
 
 
+def _snapshot(source: CheckpointSource, patterns: Iterable[str], *, is_asked: bool = False) -> str:
+    """The folder of a repository's files in the cache; what is missing is brought where the hub is asked."""
+    return str(
+        snapshot_download(
+            source.location,
+            revision=source.revision,
+            cache_dir=source.cache_dir,
+            local_files_only=not is_asked,
+            allow_patterns=list(source.files or patterns),
+            ignore_patterns=list(_REFUSED),
+        )
+    )
+
+
 def _wanted(source: CheckpointSource) -> list[str]:
     """Patterns of what is downloaded: of a pipeline only its parts, since many repositories hold all weights twice."""
-    if source.files or source.offline:
-        return list(source.files or _WANTED)
+    if source.files:
+        return list(source.files)
     names = HfApi().list_repo_files(source.location, revision=source.revision)
     if _INDEX not in names:
         return list(_WANTED)
@@ -212,23 +230,29 @@ def _from_store(source: CheckpointSource, store: ArtifactStore, tell: Callable[[
 
 def _fetch(store: ArtifactStore, entry: dict[str, Any], target: Path) -> None:
     stored = Artifact(uri=store.uri_for(entry["sha256"], entry["media_type"]), sha256=entry["sha256"])
-    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
-        with store.local_file(stored, field=target.name) as source_path:
-            shutil.copyfile(source_path, partial)
+        # A name of its own: pods share caches, and each is process 1 of its container.
+        with (
+            store.local_file(stored, field=target.name) as source_path,
+            tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as partial,
+            source_path.open("rb") as source_file,
+        ):
+            shutil.copyfileobj(source_file, partial)
+        Path(partial.name).replace(target)
     except (NotFoundError, DataLossError) as error:
         raise FailedPreconditionError(f"{target} cannot be had: {error.message}", "LUMENMILL_CHECKPOINT") from error
-    partial.replace(target)
 
 
 def _listed(data: bytes, location: str) -> dict[str, dict[str, Any]]:
     try:
         files: dict[str, dict[str, Any]] = json.loads(data)["files"]
-        for path in files:
+        for path, entry in files.items():
             pure = PurePosixPath(path)
             if pure.is_absolute() or ".." in pure.parts:
                 raise ValueError(f"{path} lies outside of it")
-    except (ValueError, KeyError, TypeError) as error:
+            if not {"sha256", "size_bytes", "media_type"} <= entry.keys():
+                raise ValueError(f"{path} lacks its digest, size or media type")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FailedPreconditionError(f"{location} is no checkpoint: {error}", "LUMENMILL_CHECKPOINT") from error
     return files
 
@@ -300,7 +324,9 @@ def check_weights(path: Path) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and ".cache" not in path.parts)
+    """All files but what the hub library keeps for itself in a folder that it downloaded to."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in files if ".cache" not in path.relative_to(folder).parts)
 
 
 def _digest(folder: Path) -> str:
@@ -314,11 +340,16 @@ def _digest(folder: Path) -> str:
 
 
 def _sampled(path: Path) -> Iterator[bytes]:
+    """All of a small file; of a large one its head, which holds the header, and pieces spread evenly over the rest."""
+    size_bytes = path.stat().st_size
     with path.open("rb") as file:
-        yield file.read(_SAMPLED_BYTES)
-        if path.stat().st_size > 2 * _SAMPLED_BYTES:
-            file.seek(-_SAMPLED_BYTES, os.SEEK_END)
-        yield file.read()
+        yield file.read(_HEAD_BYTES)
+        if size_bytes <= _HEAD_BYTES + _NUM_PIECES * _PIECE_BYTES:
+            yield file.read()
+            return
+        for number in range(_NUM_PIECES):
+            file.seek(_HEAD_BYTES + (size_bytes - _HEAD_BYTES - _PIECE_BYTES) * number // (_NUM_PIECES - 1))
+            yield file.read(_PIECE_BYTES)
 
 
 def main() -> None:

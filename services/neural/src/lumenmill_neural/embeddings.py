@@ -1,4 +1,4 @@
-"""Prompt embeddings that are kept: the same words are encoded once, the negative prompt above all."""
+"""Prompt embeddings that are kept: the same words, prompt and negative prompt together, are encoded once."""
 
 from collections import OrderedDict
 from typing import Any
@@ -11,7 +11,8 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 def keep_prompt_embeddings(pipe: Any) -> None:
-    """Makes `pipe.encode_prompt` answer what it has answered before, for equal arguments without tensors."""
+    """Makes `pipe.encode_prompt` answer what it has answered before, for equal arguments without tensors, until
+    `pipe.lumenmill_forget_embeddings` is called: they take the device's memory."""
     encode, kept = pipe.encode_prompt, OrderedDict[str, Any]()
 
     def encode_prompt(*args: Any, **kwargs: Any) -> Any:
@@ -26,6 +27,7 @@ def keep_prompt_embeddings(pipe: Any) -> None:
         return kept[key]
 
     pipe.encode_prompt = encode_prompt
+    pipe.lumenmill_forget_embeddings = kept.clear
 
 
 def _is_plain(values: list[Any]) -> bool:

@@ -1,5 +1,6 @@
 """One model as a pod hosts it: its entry in the catalogue, its weights on a device, the record of its results."""
 
+import hashlib
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,9 @@ from lumenmill_neural.catalogue import (
 from lumenmill_neural.checkpoint import Checkpoint, CheckpointSource, find_checkpoint, holds_variant, source_at
 from lumenmill_neural.device import Device, find_device
 from lumenmill_neural.embeddings import keep_prompt_embeddings
+from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.pace import Pace
+from lumenmill_neural.placing import Placing, denoisers_of
 from lumenmill_neural.settings import NeuralSettings
 
 __all__ = ["ModelHost", "Plan"]
@@ -38,7 +41,10 @@ __all__ = ["ModelHost", "Plan"]
 _log = get_logger(__name__)
 # Of the revision of a part in the revision of the whole.
 _PART_REVISION_DIGITS = 12
-_DENOISERS = ("transformer", "transformer_2", "unet")
+_ENTRY_DIGITS = 8
+_NOT_STATED = "LicenseRef-operator-supplied"
+# Images or variants of one request, as the contracts bound them.
+_MAX_PER_REQUEST = 64
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,10 @@ class Plan:
 
 
 class ModelHost:
-    """Loads the model of the settings and answers for it. Everything but `describe` belongs to the worker's thread."""
+    """Loads the model of the settings and answers for it.
+
+    Requests are planned, described and recorded in any thread; loading and running belong to the worker's.
+    """
 
     def __init__(self, settings: NeuralSettings, store: ArtifactStore, catalogue: Catalogue) -> None:
         """`catalogue` is that of the service.
@@ -81,8 +90,7 @@ class ModelHost:
         self._checkpoint: Checkpoint | None = None
         self._parts: dict[str, str] = {}
         """Parts that were found, and their revisions; empty for those that the model's own checkpoint holds."""
-        self._tier_index = 0
-        self._pipes: list[Any] = []
+        self._placing: Placing | None = None
         self._adapters: dict[int, Adapters] = {}
 
     # Loading.
@@ -92,14 +100,19 @@ class ModelHost:
         """Where the model runs; found when it is first asked for."""
         if self._device is None:
             self._device = find_device(self.settings.device, self.settings.memory_limit_gib)
-            self._tier_index = self._usual_tier_index()
         return self._device
 
     @property
+    def placing(self) -> Placing:
+        """Where the weights are."""
+        if self._placing is None:
+            self._placing = Placing(self.entry, self.device)
+        return self._placing
+
+    @property
     def tier(self) -> Tier:
-        """How the device's memory is used."""
-        _ = self.device
-        return self.entry.tiers[self._tier_index]
+        """How the device's memory is usually used: requests are planned by it, whatever another one makes do with."""
+        return self.placing.usual_tier
 
     @property
     def max_batch_size(self) -> int:
@@ -200,11 +213,10 @@ class ModelHost:
         if hasattr(pipe, "encode_prompt"):
             keep_prompt_embeddings(pipe)
         self._accelerate(pipe)
-        self._pipes.append(pipe)
-        self._place(pipe, self.tier)
+        self.placing.add(pipe)
 
     def _accelerate(self, pipe: Any) -> None:
-        for denoiser in _denoisers(pipe):
+        for denoiser in denoisers_of(pipe):
             if self.settings.attention_backend:
                 try:
                     denoiser.set_attention_backend(self.settings.attention_backend)
@@ -213,57 +225,40 @@ class ModelHost:
                         f"cannot be used: {' '.join(str(error).split())[:300]}", "LUMENMILL_ATTENTION_BACKEND"
                     ) from error
             if self.settings.compile:
-                denoiser.compile_repeated_blocks(fullgraph=True)
+                self._compile(denoiser)
+
+    def _compile(self, denoiser: Any) -> None:
+        """Step caches and layers that come from the host break the graph of a block."""
+        is_broken = any(preset.step_cache for preset in self.entry.presets.values()) or any(
+            tier.placement is Placement.SEQUENTIAL_OFFLOAD for tier in self.entry.tiers
+        )
+        try:
+            denoiser.compile_repeated_blocks(fullgraph=not is_broken)
+        except (ValueError, AttributeError) as error:
+            raise FailedPreconditionError(
+                f"{self.name} has no blocks that can be compiled: {' '.join(str(error).split())[:300]}",
+                "LUMENMILL_COMPILE",
+            ) from error
+
+    def warm_up(self, run: Callable[[], object]) -> None:
+        """Makes a first, small call, which compiles and tunes what is to be. Where memory is too small for it, less is
+        kept on the device from now on.
+
+        Raises:
+            ResourceExhaustedError: the model does not fit in any way.
+        """
+        run_in_batches([None], 1, lambda _: [run()], self, f"a first call of {self.name}")
+        self.placing.settle()
 
     # The memory ladder; see `lumenmill_neural.memory`.
 
     def place_smaller(self) -> str:
-        """Places weights as the next tier says that takes less; what was done, or nothing at the end of the ladder."""
-        index = next((index for index in self._later_tiers() if self._takes_less(index)), None)
-        if index is None:
-            return ""
-        self._tier_index = index
-        for pipe in self._pipes:
-            self._place(pipe, self.tier)
-        return ", ".join(f"{name} {value}" for name, value in self._placing().items())
+        """See `Placing.place_smaller`."""
+        return self.placing.place_smaller()
 
-    def _later_tiers(self) -> range:
-        return range(self._tier_index + 1, len(self.entry.tiers))
-
-    def _takes_less(self, index: int) -> bool:
-        """Tiers may differ in the size of batches alone, and the CPU has nowhere else to put weights."""
-        now, then = self.tier, self.entry.tiers[index]
-        moves = then.placement is not now.placement and not self.device.is_cpu
-        return moves or (then.vae_tiling and not now.vae_tiling)
-
-    def place_as_usual(self) -> None:
-        """Undoes `place_smaller`, after the work that needed it."""
-        usual = self._usual_tier_index()
-        if usual != self._tier_index:
-            self._tier_index = usual
-            for pipe in self._pipes:
-                self._place(pipe, self.tier)
-
-    def _usual_tier_index(self) -> int:
-        """On the CPU the first, since there is nowhere else to put weights."""
-        device = self.device
-        return 0 if device.is_cpu else self.entry.tier_for(device.memory_gib)
-
-    def _place(self, pipe: Any, tier: Tier) -> None:
-        vae = getattr(pipe, "vae", None)
-        if vae is not None and hasattr(vae, "enable_tiling"):
-            (vae.enable_tiling if tier.vae_tiling else vae.disable_tiling)()
-        if self.device.is_cpu:
-            return  # there is nowhere else to put weights
-        pipe.remove_all_hooks()
-        if tier.placement is Placement.RESIDENT:
-            pipe.to(self.device.torch_device)
-        elif tier.placement is Placement.MODEL_OFFLOAD:
-            pipe.to("cpu")
-            pipe.enable_model_cpu_offload(device=self.device.torch_device)
-        else:
-            pipe.to("cpu")
-            pipe.enable_sequential_cpu_offload(device=self.device.torch_device)
+    def recover(self) -> None:
+        """See `Placing.recover`."""
+        self.placing.recover()
 
     # One request.
 
@@ -279,27 +274,31 @@ class ModelHost:
     def prepare(self, pipe: Any, plan: Plan, adapters: Sequence[Adapter] = ()) -> None:
         """Makes a pipeline ready for a plan: its adapters and its step cache. Errors as `Adapters.activate`."""
         self._adapters[id(pipe)].activate(plan.preset, adapters)
-        for denoiser in _denoisers(pipe):
+        for denoiser in denoisers_of(pipe):
             if getattr(denoiser, "is_cache_enabled", False):
                 denoiser.disable_cache()
             if plan.preset.step_cache is not None:
                 denoiser.enable_cache(_cache_config(plan.preset.step_cache))
-        self.device.start_peak()
 
     @contextmanager
     def paced(self, way: Hashable, num_units: float) -> Iterator[None]:
         """Learns how long work takes from what is done in it, and puts weights back where they usually are after it."""
+        self.device.start_peak()
         started_s = time.monotonic()
         try:
             yield
-            self.pace.observe(way, num_units, time.monotonic() - started_s)
+            if self.placing.is_usual:  # what had to make do with less memory says nothing about the next
+                self.pace.observe(way, num_units, time.monotonic() - started_s)
+        except BaseException:
+            self.recover()
+            raise
         finally:
-            self.place_as_usual()
+            self.placing.place_as_usual()
 
     def as_run(self, plan: Plan) -> Plan:
         """The plan as it was run just now, for records: what the memory ladder changed is told, since tiles of the VAE
         are seen in the picture."""
-        how = self._placing()
+        how = self.placing.described()
         if plan.preset.step_cache is not None:
             how["step_cache"] = plan.preset.step_cache.text
         if plan.preset.distilled_lora:
@@ -307,10 +306,6 @@ class ModelHost:
         if self.settings.attention_backend:
             how["attention_backend"] = self.settings.attention_backend
         return replace(plan, arguments=plan.arguments | how, peak_memory_bytes=self.device.peak_memory_bytes())
-
-    def _placing(self) -> dict[str, Any]:
-        placement = Placement.RESIDENT if self.device.is_cpu else self.tier.placement
-        return {"placement": placement.value, "vae_tiling": self.tier.vae_tiling}
 
     def record(
         self, plan: Plan, job: JobContext, seed: int, parameters: Mapping[str, Any], adapters: Sequence[Adapter] = ()
@@ -325,7 +320,7 @@ class ModelHost:
             stage_times=job.stage_times,
             device=self.device.name,
             peak_memory_bytes=plan.peak_memory_bytes,
-            licences=self._licences(),
+            licences=[*self._licences(), *self._adapter_licences(plan.preset)],
         )
         for adapter in adapters:
             record.licences.add().CopyFrom(_terms(adapter))
@@ -347,12 +342,26 @@ class ModelHost:
             for adapters in self._adapters.values()
             for name, revision in sorted(adapters.own_revisions.items())
         ]
-        return "+".join([*own, *parts, f"diffusers{version('diffusers')}"])
+        # What fills in requests is part of the results too: an entry that was changed, kernels that round otherwise.
+        entry = hashlib.sha256(self.entry.model_dump_json().encode()).hexdigest()[:_ENTRY_DIGITS]
+        kernels = [self.settings.attention_backend, "compiled" if self.settings.compile else ""]
+        run_with = [f"entry@{entry}", *filter(None, kernels), f"diffusers{version('diffusers')}"]
+        return "+".join([*own, *parts, *run_with])
 
     def _licences(self) -> list[Licence]:
         entries = {name: self.entry.parts[name].licence for name in self._parts if name in self.entry.parts}
         parts = [licence.of(f"{self.name} {name}") for name, licence in sorted(entries.items()) if licence is not None]
         return [self.entry.licence.of(self.name), *parts]
+
+    def _adapter_licences(self, preset: PresetEntry) -> list[Licence]:
+        """Terms of the model's own adapters that are active in a preset; those that nobody stated are not known."""
+        return [
+            entry.licence.of(f"{self.name} {name}")
+            if entry.licence is not None
+            else Licence(subject=f"{self.name} {name}", spdx_id=_NOT_STATED)
+            for name, entry in self.entry.adapters.items()
+            if entry.always or name == preset.distilled_lora
+        ]
 
     def describe(self, **facts: Any) -> model_pb2.Model:
         """The model for GetModel; `facts` are the fields that the family knows.
@@ -372,7 +381,7 @@ class ModelHost:
                 max_height_px=entry.max_side_px,
                 size_multiple_px=entry.size_multiple_px,
                 max_num_frames=entry.max_num_frames,
-                max_batch_size=tier.max_batch_size,
+                max_batch_size=_MAX_PER_REQUEST,
             ),
             **facts,
         )
@@ -381,10 +390,6 @@ class ModelHost:
             merged = entry.arguments | tier.arguments | preset.arguments
             shown.parameters.update({key: _plain(value) for key, value in merged.items()})
         return model
-
-
-def _denoisers(pipe: Any) -> list[Any]:
-    return [part for name in _DENOISERS if (part := getattr(pipe, name, None)) is not None]
 
 
 def _cache_config(cache: StepCache) -> Any:
@@ -397,7 +402,7 @@ def _terms(adapter: Adapter) -> Any:
     terms = type(adapter.weights.licence)()
     terms.CopyFrom(adapter.weights.licence)
     terms.subject = terms.subject or adapter.weights.name or f"adapter {adapter.weights.sha256[:16]}"
-    terms.spdx_id = terms.spdx_id or "LicenseRef-operator-supplied"
+    terms.spdx_id = terms.spdx_id or _NOT_STATED
     return terms
 
 

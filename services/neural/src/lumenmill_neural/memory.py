@@ -25,6 +25,9 @@ class Placed(Protocol):
     def device(self) -> Device:
         """Where it runs."""
 
+    def recover(self) -> None:
+        """Undo what a call that failed left behind."""
+
     def place_smaller(self) -> str:
         """Go one step down the ladder; what was done, or nothing when it is at its end."""
 
@@ -57,6 +60,7 @@ def run_in_batches(
             failed = True
         if not failed:  # outside of the handler, whose traceback holds the tensors that are to be freed
             continue
+        placed.recover()
         placed.device.free()
         if len(batch) > 1:
             batch_size = len(batch) // 2

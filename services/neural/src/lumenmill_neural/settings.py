@@ -12,6 +12,7 @@ __all__ = ["NeuralSettings"]
 class NeuralSettings(ServiceSettings):
     """Each field is the environment variable LUMENMILL_<FIELD>, in capitals."""
 
+    num_workers: int = Field(default=1, ge=1, le=1, description="One: a model is one pipeline on one device.")
     model: str = Field(description="Name of a model in the service's presets.yaml, for example FLUX.1-dev.")
     presets_file: Path | None = Field(
         default=None, description="YAML file of models of your own, in the form of the service's presets.yaml."

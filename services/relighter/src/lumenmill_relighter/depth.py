@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_neural.host import ModelHost
+from lumenmill_neural.memory import run_in_batches
 from PIL import Image
 from transformers import DepthAnythingForDepthEstimation
 from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
@@ -32,7 +33,9 @@ class DepthEstimator:
             )
         try:
             self._processor = DPTImageProcessorPil.from_pretrained(checkpoint.folder, local_files_only=True)
-            model = DepthAnythingForDepthEstimation.from_pretrained(checkpoint.folder, local_files_only=True)
+            model = DepthAnythingForDepthEstimation.from_pretrained(
+                checkpoint.folder, local_files_only=True, use_safetensors=True
+            )
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise FailedPreconditionError(
                 f"{checkpoint.folder} is no Depth Anything: {' '.join(str(error).split())[:300]}",
@@ -41,7 +44,15 @@ class DepthEstimator:
         self._model = model.to(self._host.device.torch_device).eval()
 
     def depth_of(self, picture: Image.Image) -> Image.Image:
-        """Relative inverse depth, from black (farthest) to white (nearest), RGB, of the picture's size."""
+        """Relative inverse depth, from black (farthest) to white (nearest), RGB, of the picture's size.
+
+        Raises:
+            ResourceExhaustedError: the device has no memory left for it.
+        """
+        size = f"the depth of one picture of {picture.width}×{picture.height} pixels"
+        return run_in_batches([picture], 1, lambda batch: [self._depth_of(batch[0])], self._host, size)[0]
+
+    def _depth_of(self, picture: Image.Image) -> Image.Image:
         inputs = self._processor(images=picture, return_tensors="pt").to(self._host.device.torch_device)
         with torch.inference_mode():
             predicted = self._model(**inputs).predicted_depth[:, None].float()

@@ -56,7 +56,7 @@ class ImagerFamily(ABC):
             plan = plan.with_arguments(width=side, height=side)
         self.host.prepare(self.pipe, plan)
         plan = plan.with_arguments(num_inference_steps=_WARM_UP_STEPS)
-        self.pictures(plan, [Item("light", "", 0)], Steps([], _WARM_UP_STEPS))
+        self.host.warm_up(lambda: self.pictures(plan, [Item("light", "", 0)], Steps([], _WARM_UP_STEPS)))
 
     def describe(self) -> Model:
         """The model for GetModel."""

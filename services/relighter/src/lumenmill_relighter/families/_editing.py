@@ -72,7 +72,7 @@ class EditingFamily(RelighterFamily):
         plan = self.host.plan("").with_arguments(width=side, height=side, num_inference_steps=_WARM_UP_STEPS)
         self.host.prepare(self.pipe, plan)
         item = Item("light", 0, Image.new("RGB", (side, side), "gray"))
-        self.pictures(plan, self.completed([item]), Steps([], _WARM_UP_STEPS))
+        self.host.warm_up(lambda: self.pictures(plan, self.completed([item]), Steps([], _WARM_UP_STEPS)))
 
     def description(self) -> Model:
         """See the base class."""

@@ -103,7 +103,8 @@ class ClipFamily(VideoFamily):
         self.pipe = self.host.load_pipeline(self.pipeline_class, **self.parts())
         clip = Clip(GenerateVideoRequest(), self._warm_up_plan(), "light")
         self.host.prepare(self.pipe, clip.plan)
-        self.frames(clip.plan, [clip], [self.blank_media(clip)], Steps([], _WARM_UP_STEPS))
+        steps = Steps([], _WARM_UP_STEPS)
+        self.host.warm_up(lambda: self.frames(clip.plan, [clip], [self.blank_media(clip)], steps))
 
     def describe(self) -> Model:
         """See the base class."""
