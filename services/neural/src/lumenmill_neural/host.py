@@ -353,14 +353,14 @@ class ModelHost:
         parts = [licence.of(f"{self.name} {name}") for name, licence in sorted(entries.items()) if licence is not None]
         return [self.entry.licence.of(self.name), *parts]
 
-    def _adapter_licences(self, preset: PresetEntry) -> list[Licence]:
-        """Terms of the model's own adapters that are active in a preset; those that nobody stated are not known."""
+    def _adapter_licences(self, preset: PresetEntry | None = None) -> list[Licence]:
+        """Terms of the model's own adapters that are active, in a preset or in all; what nobody stated is not known."""
         return [
             entry.licence.of(f"{self.name} {name}")
             if entry.licence is not None
             else Licence(subject=f"{self.name} {name}", spdx_id=_NOT_STATED)
             for name, entry in self.entry.adapters.items()
-            if entry.always or name == preset.distilled_lora
+            if entry.always or (preset is not None and name == preset.distilled_lora)
         ]
 
     def describe(self, **facts: Any) -> model_pb2.Model:
@@ -374,7 +374,7 @@ class ModelHost:
             family=entry.family,
             name=self.name,
             revision=self.revision,
-            licences=self._licences(),
+            licences=[*self._licences(), *self._adapter_licences()],
             device=self.device.name,
             limits=model_pb2.ModelLimits(
                 max_width_px=entry.max_side_px,
