@@ -37,14 +37,22 @@ class StableDiffusionXLIdentity(StableDiffusionXL):
     def parts(self) -> dict[str, Any]:
         """The ControlNet, and the image encoder of the IP-Adapter."""
         dtype = self.host.device.dtype(self.host.entry.dtype)
-        encoder = CLIPVisionModelWithProjection.from_pretrained(
-            self._part("identity") / self.host.entry.options["identity_encoder"], dtype=dtype, use_safetensors=True
-        )
+        encoder_folder = self._part("identity") / self.host.entry.options["identity_encoder"]
+        try:
+            encoder = CLIPVisionModelWithProjection.from_pretrained(
+                encoder_folder, dtype=dtype, use_safetensors=True, local_files_only=True
+            )
+            controlnet = ControlNetModel.from_pretrained(
+                self._part("controlnet"), dtype=dtype, use_safetensors=True, local_files_only=True
+            )
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise FailedPreconditionError(
+                f"a part is no ControlNet or image encoder: {' '.join(str(error).split())[:300]}",
+                "LUMENMILL_PART_CHECKPOINTS",
+            ) from error
         side_px = encoder.config.image_size
         return {
-            "controlnet": ControlNetModel.from_pretrained(
-                self._part("controlnet"), dtype=dtype, use_safetensors=True, local_files_only=True
-            ),
+            "controlnet": controlnet,
             "image_encoder": encoder,
             # The processor that needs no torchvision, everywhere, since the two round differently.
             "feature_extractor": CLIPImageProcessorPil(size=side_px, crop_size=side_px),

@@ -158,8 +158,12 @@ class EditingFamily(RelighterFamily):
 
     def _item(self, request: RelightRequest, index: int, picture: Image.Image, shared: dict[str, Image.Image]) -> Item:
         variant, name = request.variants[index], f"variants[{index}]"
-        if variant.HasField("camera"):
-            raise InvalidArgumentError(f"{name}.camera", "this model keeps the viewpoint; leave it out")
+        if variant.camera.HasField("path"):
+            raise InvalidArgumentError(f"{name}.camera.path", "a picture has no camera move; leave it out")
+        if variant.HasField("camera") and not variant.edit_prompt.strip():
+            raise InvalidArgumentError(
+                f"{name}.camera", "this model knows only words; say the viewpoint in `edit_prompt`"
+            )
         if variant.HasField("environment") and not self.takes_environment:
             raise InvalidArgumentError(f"{name}.environment", "this model takes none; say it in `edit_prompt`")
         lighting = None

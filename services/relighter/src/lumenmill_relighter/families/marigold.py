@@ -7,7 +7,7 @@ from functools import partial
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.relighter.v1.relighter_pb2 import DecomposeRequest, DecomposeResult
-from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.errors import InvalidArgumentError, UnavailableError
 from lumenmill_common.jobs import BatchWork, JobContext, Later
 from lumenmill_media import read_rgb
 from lumenmill_neural.host import ModelHost, Plan
@@ -58,6 +58,8 @@ class MarigoldMaps(RelighterFamily):
     def _task(self, request: DecomposeRequest) -> _Task:
         if not request.HasField("image"):
             raise InvalidArgumentError("image", "is missing; this model takes pictures apart")
+        if not self._marigold.kinds:
+            raise UnavailableError("the model is being loaded")
         missing = [kind for kind in request.kinds if kind not in self._marigold.kinds]
         if missing:
             raise InvalidArgumentError(

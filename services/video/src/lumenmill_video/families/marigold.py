@@ -15,7 +15,7 @@ from lumenmill.common.v1.artifact_pb2 import VideoFacts
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
 from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.video.v1.video_pb2 import DecomposeVideoRequest, DecomposeVideoResult
-from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.errors import InvalidArgumentError, UnavailableError
 from lumenmill_common.jobs import BatchWork, JobContext, Later
 from lumenmill_media import iter_frames, probe_clip
 from lumenmill_neural.host import ModelHost, Plan
@@ -99,6 +99,8 @@ class MarigoldClips(VideoFamily):
         if not request.HasField("video"):
             raise InvalidArgumentError("video", "this model looks at clips; send one")
         known = self._marigold.kinds
+        if not known:
+            raise UnavailableError("the model is being loaded")
         for index, kind in enumerate(request.kinds):
             if kind not in known:
                 raise InvalidArgumentError(f"kinds[{index}]", f"is none of {', '.join(map(_short, known))}")
