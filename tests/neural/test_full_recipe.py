@@ -127,6 +127,8 @@ def test_the_full_recipe_runs_over_neural_models(lumenmill: Any) -> None:
     kinds = sorted(sample["id"].rsplit(".", 2)[1] for sample in samples)
     assert kinds == ["clips", "clips", "original", "variant"]
     assert all(sample["caption"] for sample in samples)
+    variant = next(sample for sample in samples if ".variant." in sample["id"])
+    assert variant["light"]["text"] == "cool light from the right"  # what was asked for, whatever the model made of it
     models = {sample["record"]["model"] for sample in samples}
     assert models == {"FLUX.1-dev", "instruct-pix2pix", "Wan2.1-I2V-14B-480P", "Wan2.1-T2V-1.3B"}
 
