@@ -6,26 +6,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import resources, util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
-from lumenmill_neural.testing import save_marigold
 
-ROOT = Path(__file__).parents[2]
-_SMALL = {"width": 64, "height": 64, "num_inference_steps": 2}
-_SMALL_CLIP = _SMALL | {"num_frames": 5}
-# Name in the recipe: service, model, and what makes its pictures small enough for a CPU.
-_MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "flux": ("imager", "FLUX.1-dev", _SMALL),
-    "editor": ("relighter", "instruct-pix2pix", _SMALL),
-    "maps": ("relighter", "Marigold", {"num_inference_steps": 1}),
-    "wan-i2v": ("video", "Wan2.1-I2V-14B-480P", _SMALL_CLIP),
-    "wan-t2v": ("video", "Wan2.1-T2V-1.3B", _SMALL_CLIP),
-    "clip-maps": ("video", "Marigold", {"num_inference_steps": 1}),
+from .small_models import ROOT, SMALL, SMALL_CLIP, SMALL_MAPS, SmallModel, module_at
+
+# Names in the recipe.
+_MODELS = {
+    "flux": SmallModel("imager", "FLUX.1-dev", SMALL),
+    "editor": SmallModel("relighter", "instruct-pix2pix", SMALL),
+    "maps": SmallModel("relighter", "Marigold", SMALL_MAPS),
+    "wan-i2v": SmallModel("video", "Wan2.1-I2V-14B-480P", SMALL_CLIP),
+    "wan-t2v": SmallModel("video", "Wan2.1-T2V-1.3B", SMALL_CLIP),
+    "clip-maps": SmallModel("video", "Marigold", SMALL_MAPS),
 }
 _PARAMETERS = {
     "prompter_model": "openai",
@@ -43,43 +39,13 @@ _PARAMETERS = {
 }
 
 
-def _module(path: Path) -> ModuleType:
-    spec = util.spec_from_file_location(f"{path.parts[-3]}_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_ENDPOINT = _module(ROOT / "services" / "prompter" / "tests" / "chat_endpoint.py")
+_ENDPOINT = module_at(ROOT / "services" / "prompter" / "tests" / "chat_endpoint.py")
 sys.modules["chat_endpoint"] = _ENDPOINT  # what the answers of the next file are made of
-_LLM = _module(Path(__file__).parent / "llm.py")
-
-
-def _save(model: str, service: str, folder: Path) -> None:
-    if model == "Marigold":
-        save_marigold(folder)
-    else:
-        _module(ROOT / "services" / service / "tests" / "tiny.py").SAVERS[model](folder)
+_LLM = module_at(Path(__file__).parent / "llm.py")
 
 
 def _models_file(folder: Path) -> Path:
-    models = {}
-    for name, (service, model, arguments) in _MODELS.items():
-        _save(model, service, folder / name)
-        presets = resources.files(f"lumenmill_{service}").joinpath("presets.yaml").read_text()
-        entry = yaml.safe_load(presets)[model]
-        entry["arguments"] = entry.get("arguments", {}) | arguments
-        own = folder / f"{name}.yaml"
-        own.write_text(yaml.safe_dump({model: entry}))
-        checkpoint = str(folder / name)
-        models[name] = {
-            "service": service,
-            "model": model,
-            "checkpoint": checkpoint,
-            "device": "cpu",
-            "presets_file": str(own),
-        }
+    models = {name: {"service": small.room, **small.settings_in(folder / name)} for name, small in _MODELS.items()}
     path = folder / "models.yaml"
     path.write_text(yaml.safe_dump(models))
     return path

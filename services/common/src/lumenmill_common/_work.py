@@ -10,7 +10,7 @@ from lumenmill.common.v1.generation_pb2 import JobOptions
 from lumenmill_common._job import JobContext
 from lumenmill_common.errors import InternalError, LumenmillError
 
-__all__ = ["BatchWork", "HeavyRequest", "Later", "Outcome", "Work", "outcomes_of"]
+__all__ = ["BatchWork", "HeavyRequest", "Later", "Outcome", "Work", "bug_of", "outcomes_of"]
 
 
 class HeavyRequest(Protocol):
@@ -76,3 +76,10 @@ def outcomes_of(
     if len(outcomes) != len(contexts):
         return [InternalError(f"{len(outcomes)} results for {len(contexts)} jobs")] * len(contexts)
     return outcomes
+
+
+def bug_of(error: BaseException) -> InternalError:
+    """What callers are told of an error that is our own mistake."""
+    bug = InternalError(f"{type(error).__name__}: {error}")
+    bug.__cause__ = error
+    return bug

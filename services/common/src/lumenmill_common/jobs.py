@@ -19,10 +19,11 @@ from google.protobuf.message import Message
 from lumenmill.common.v1.generation_pb2 import JobOptions, Queued
 from lumenmill.common.v1.model_pb2 import Model
 
+from lumenmill_common._finisher import Finisher
 from lumenmill_common._inline import with_inline_media
 from lumenmill_common._job import Job, JobContext
 from lumenmill_common._kept import KeptResults
-from lumenmill_common._work import BatchWork, HeavyRequest, Later, Work, outcomes_of
+from lumenmill_common._work import BatchWork, HeavyRequest, Later, Work, bug_of, outcomes_of
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.errors import (
     CancelledError,
@@ -52,9 +53,6 @@ _MAX_FINISHED = 4096
 # Time that a cancelled job gets to reach its next step when the service stops.
 _LAST_STEP_S = 10.0
 
-
-# Jobs whose rest may wait for the finisher, for each worker: more would pile up what the device made.
-_MAX_LATER = 2
 
 _Worked = tuple[list[tuple[Job, Message]], list[tuple[Job, Message | Later | BaseException]], float]
 
@@ -87,10 +85,8 @@ class JobQueue:
         self._mean_duration_s: float | None = None
         self._draining = False
         self._workers = [ThreadPoolExecutor(1, thread_name_prefix=f"{name}-worker") for _ in range(num_workers)]
-        self._finisher = ThreadPoolExecutor(num_workers, thread_name_prefix=f"{name}-finisher")
-        self._room_for_later = asyncio.Semaphore(_MAX_LATER * num_workers)
+        self._finisher = Finisher(name, num_workers, self._keep, self._account)
         self._dispatchers: list[asyncio.Task[None]] = []
-        self._finishing: set[asyncio.Task[None]] = set()
 
     # For servers.
 
@@ -118,11 +114,11 @@ class JobQueue:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_STEP_S):
                 await self._until_idle()
-        tasks = [*self._dispatchers, *self._finishing]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for worker in (*self._workers, self._finisher):
+        for dispatcher in self._dispatchers:
+            dispatcher.cancel()
+        await asyncio.gather(*self._dispatchers, return_exceptions=True)
+        await self._finisher.stop()
+        for worker in self._workers:
             worker.shutdown(wait=False, cancel_futures=True)
 
     def cancel(self, request_id: str) -> bool:
@@ -272,7 +268,7 @@ class JobQueue:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # panics of native libraries are no Exceptions; none may end the dispatcher
-            found, made, duration_s = [], [(job, _bug(error)) for job in jobs], 0.0
+            found, made, duration_s = [], [(job, bug_of(error)) for job in jobs], 0.0
         finally:
             JOBS_RUNNING.labels(self.name).dec(len(jobs))
         for job, result in found:
@@ -280,36 +276,9 @@ class JobQueue:
             self._finish(job, result=result)
         for job, outcome in made:
             if isinstance(outcome, Later):
-                await self._room_for_later.acquire()
-                task = asyncio.create_task(self._do_later(job, outcome, duration_s))
-                self._finishing.add(task)
-                task.add_done_callback(self._finishing.discard)
+                await self._finisher.finish(job, outcome, duration_s)
             else:
                 self._account(job, outcome, duration_s)
-
-    async def _do_later(self, job: Job, later: Later, duration_s: float) -> None:
-        """The rest of a job, while the worker goes on."""
-        outcome: Message | BaseException
-        try:
-            outcome = await asyncio.get_running_loop().run_in_executor(
-                self._finisher, job.context_vars.run, self._made_and_kept, job, later.run, duration_s
-            )
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
-            outcome = error
-        except BaseException as error:
-            outcome = _bug(error)
-        finally:
-            self._room_for_later.release()
-        self._account(job, outcome, duration_s)
-
-    def _made_and_kept(self, job: Job, make: Callable[[], Message], duration_s: float) -> Message:
-        if job.cancelled.is_set():
-            raise CancelledError("the job was cancelled")
-        result = make()
-        self._keep(job, result, duration_s)
-        return result
 
     def _keep(self, job: Job, result: Message, duration_s: float) -> None:
         if self._kept is not None and not job.cancelled.is_set():
@@ -410,12 +379,6 @@ def jobs_from(settings: ServiceSettings, name: str, max_batch_size: int = 1) -> 
         store=open_store_from(settings),
         keep_results_over_s=settings.keep_results_over_s,
     )
-
-
-def _bug(error: BaseException) -> InternalError:
-    bug = InternalError(f"{type(error).__name__}: {error}")
-    bug.__cause__ = error
-    return bug
 
 
 def _fingerprint(message: Message) -> bytes:

@@ -1,0 +1,50 @@
+"""Models of the neural services as tests serve them: tiny checkpoints, and entries whose pictures are small."""
+
+from dataclasses import dataclass
+from importlib import resources, util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+from lumenmill_neural.testing import save_marigold
+
+__all__ = ["ROOT", "SMALL", "SMALL_CLIP", "SMALL_MAPS", "SmallModel", "module_at"]
+
+ROOT = Path(__file__).parents[2]
+SMALL: dict[str, Any] = {"width": 64, "height": 64, "num_inference_steps": 2}
+SMALL_CLIP = SMALL | {"num_frames": 5}
+SMALL_MAPS: dict[str, Any] = {"num_inference_steps": 1}
+
+
+def module_at(path: Path) -> ModuleType:
+    """A module of a room's tests, which are no package."""
+    spec = util.spec_from_file_location(f"{path.parts[-3]}_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@dataclass(frozen=True)
+class SmallModel:
+    """A model of a room, and the arguments that make what it makes small enough for a CPU."""
+
+    room: str
+    model: str
+    arguments: dict[str, Any]
+
+    def settings_in(self, folder: Path) -> dict[str, str]:
+        """Saves its checkpoint and its entry in a folder; the settings that name them."""
+        folder.mkdir(exist_ok=True)
+        entry = yaml.safe_load(resources.files(f"lumenmill_{self.room}").joinpath("presets.yaml").read_text())[
+            self.model
+        ]
+        entry["arguments"] = entry.get("arguments", {}) | self.arguments
+        own, weights = folder / "own.yaml", folder / "weights"
+        own.write_text(yaml.safe_dump({self.model: entry}))
+        if self.model == "Marigold":
+            save_marigold(weights)
+        else:
+            module_at(ROOT / "services" / self.room / "tests" / "tiny.py").SAVERS[self.model](weights)
+        return {"model": self.model, "checkpoint": str(weights), "presets_file": str(own), "device": "cpu"}

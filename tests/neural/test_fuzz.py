@@ -1,0 +1,79 @@
+"""Whatever a request holds, the neural services refuse it by the field or do what it asks, and live on: the fuzzer of
+`tests/fuzz`, on tiny checkpoints."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from fuzz.answers import ask, assert_right
+from fuzz.contracts import RPCS
+from fuzz.messages import Maker
+from fuzz.processes import Mesh, Process, mesh
+from fuzz.stock import Stock, stocked
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from .small_models import SMALL, SMALL_CLIP, SMALL_MAPS, SmallModel
+
+pytestmark = pytest.mark.timeout(900)
+
+_NUM_EXAMPLES = int(os.environ.get("LUMENMILL_FUZZ_EXAMPLES", "60"))
+_SEED = int(os.environ.get("LUMENMILL_FUZZ_SEED", "0"))
+_TIMEOUT_S = 5.0
+_MODELS = {
+    "ImagerService.GenerateImages": SmallModel("imager", "FLUX.1-dev", SMALL),
+    "RelighterService.Relight": SmallModel("relighter", "instruct-pix2pix", SMALL),
+    "RelighterService.Decompose": SmallModel("relighter", "Marigold", SMALL_MAPS),
+    "VideoService.GenerateVideo": SmallModel("video", "Wan2.1-T2V-1.3B", SMALL_CLIP),
+    "VideoService.DecomposeVideo": SmallModel("video", "Marigold", SMALL_MAPS),
+}
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """The embedded mesh, which makes what requests can name."""
+    with mesh(tmp_path_factory.mktemp("mesh")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def stock(embedded: Mesh) -> Stock:
+    return stocked(embedded)
+
+
+@pytest.fixture(params=_MODELS)
+def served(request: pytest.FixtureRequest, embedded: Mesh, tmp_path: Path) -> Iterator[tuple[str, Process]]:
+    """An RPC, and the process of a model that answers it."""
+    small = _MODELS[request.param]
+    settings = {f"LUMENMILL_{name.upper()}": value for name, value in small.settings_in(tmp_path).items()}
+    shared = {"LUMENMILL_STORE_URL": (embedded.folder / "store").as_uri(), "OMP_NUM_THREADS": "1"}
+    process = Process(small.room, tmp_path, settings | shared)
+    process.start()
+    try:
+        process.connect()
+        yield request.param, process
+    finally:
+        process.end()
+
+
+def test_requests_are_refused_by_the_field_or_obeyed(served: tuple[str, Process], stock: Stock) -> None:
+    name, process = served
+    rpc = RPCS[name]
+
+    @seed(_SEED)
+    @settings(
+        max_examples=_NUM_EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
+    )
+    @given(st.integers(min_value=0, max_value=(1 << 64) - 1).map(Random))
+    def check(choices: Random) -> None:
+        requests = Maker(stock, choices).requests(rpc)
+        assert_right(rpc, requests, ask(process, rpc, requests, _TIMEOUT_S), process)
+
+    check()
+    assert process.is_alive and process.is_serving()
