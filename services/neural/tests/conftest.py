@@ -9,7 +9,8 @@ import pytest
 from diffusers import FluxPipeline
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_neural.catalogue import ModelEntry
-from lumenmill_neural.host import ModelHost, Plan
+from lumenmill_neural.host import ModelHost
+from lumenmill_neural.plan import Plan
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.tiny import tiny_flux
 

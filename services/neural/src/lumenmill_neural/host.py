@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -19,12 +19,10 @@ from lumenmill_common.telemetry import get_logger
 
 from lumenmill_neural.adapters import Adapters
 from lumenmill_neural.catalogue import (
-    Arguments,
     Catalogue,
     ModelEntry,
     Placement,
     PresetEntry,
-    StepCache,
     Tier,
     with_own_models,
 )
@@ -34,9 +32,11 @@ from lumenmill_neural.embeddings import keep_prompt_embeddings
 from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.pace import Pace
 from lumenmill_neural.placing import Placing, denoisers_of
+from lumenmill_neural.plan import Plan
 from lumenmill_neural.settings import NeuralSettings
+from lumenmill_neural.step_cache import turn_to_cache
 
-__all__ = ["ModelHost", "Plan"]
+__all__ = ["ModelHost"]
 
 _log = get_logger(__name__)
 # Of the revision of a part in the revision of the whole.
@@ -45,27 +45,6 @@ _ENTRY_DIGITS = 8
 _NOT_STATED = "LicenseRef-operator-supplied"
 # Images or variants of one request, as the contracts bound them.
 _MAX_PER_REQUEST = 64
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How one request is worked on: a preset, and all arguments in effect."""
-
-    preset_name: str
-    preset: PresetEntry
-    arguments: Arguments
-    peak_memory_bytes: int = 0
-    """Largest use of the device's memory; known once it was run."""
-
-    def with_arguments(self, **changed: Any) -> "Plan":
-        """The same with some arguments as the request has them; those that are None stay as they are."""
-        given = {name: value for name, value in changed.items() if value is not None}
-        return replace(self, arguments=self.arguments | given)
-
-    @property
-    def key(self) -> str:
-        """Equal for requests that can be worked on together."""
-        return repr((self.preset_name, sorted(self.arguments.items())))
 
 
 class ModelHost:
@@ -275,10 +254,7 @@ class ModelHost:
         """Makes a pipeline ready for a plan: its adapters and its step cache. Errors as `Adapters.activate`."""
         self._adapters[id(pipe)].activate(plan.preset, adapters)
         for denoiser in denoisers_of(pipe):
-            if getattr(denoiser, "is_cache_enabled", False):
-                denoiser.disable_cache()
-            if plan.preset.step_cache is not None:
-                denoiser.enable_cache(_cache_config(plan.preset.step_cache))
+            turn_to_cache(denoiser, plan.preset.step_cache)
 
     @contextmanager
     def paced(self, way: Hashable, num_units: float) -> Iterator[None]:
@@ -390,12 +366,6 @@ class ModelHost:
             merged = entry.arguments | tier.arguments | preset.arguments
             shown.parameters.update({key: _plain(value) for key, value in merged.items()})
         return model
-
-
-def _cache_config(cache: StepCache) -> Any:
-    from diffusers.hooks import FirstBlockCacheConfig, TaylorSeerCacheConfig  # noqa: PLC0415 - slow to import
-
-    return (FirstBlockCacheConfig if cache.kind == "first_block" else TaylorSeerCacheConfig)(**cache.options)
 
 
 def _terms(adapter: Adapter) -> Any:

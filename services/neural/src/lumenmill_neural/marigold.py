@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lumenmill_neural.catalogue import Arguments
-from lumenmill_neural.host import ModelHost, Plan
+from lumenmill_neural.host import ModelHost
 from lumenmill_neural.memory import run_in_batches
+from lumenmill_neural.plan import Plan
 from lumenmill_neural.stages import Steps, timed_stages
 
 __all__ = ["Marigold", "temporal_change"]

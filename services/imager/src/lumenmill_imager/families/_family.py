@@ -14,8 +14,9 @@ from lumenmill_common.artifacts import digest_of
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import BatchWork, JobContext, Later
 from lumenmill_media import put_png
-from lumenmill_neural.host import ModelHost, Plan
+from lumenmill_neural.host import ModelHost
 from lumenmill_neural.memory import run_in_batches
+from lumenmill_neural.plan import Plan
 from lumenmill_neural.requests import checked_sampling, checked_size, refuse, seeds_from
 from lumenmill_neural.stages import Steps, timed_stages
 from PIL import Image

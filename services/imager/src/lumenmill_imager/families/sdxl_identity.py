@@ -9,7 +9,7 @@ from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_media import Limits, read_rgb
-from lumenmill_neural.host import Plan
+from lumenmill_neural.plan import Plan
 from PIL import Image
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 

@@ -14,8 +14,8 @@ from lumenmill.relighter.v1.relighter_pb2 import RelightRequest, RelightResult, 
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import BatchWork, JobContext, Later
 from lumenmill_media import put_png, read_rgb
-from lumenmill_neural.host import Plan
 from lumenmill_neural.memory import run_in_batches
+from lumenmill_neural.plan import Plan
 from lumenmill_neural.requests import checked_sampling, refuse
 from lumenmill_neural.stages import Steps, timed_stages
 from PIL import Image

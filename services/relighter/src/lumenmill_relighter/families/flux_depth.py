@@ -9,7 +9,7 @@ from diffusers import FluxControlPipeline
 from lumenmill.relighter.v1.relighter_pb2 import RelightRequest, RelightVariant
 from lumenmill_common.jobs import JobContext
 from lumenmill_media import read_rgb
-from lumenmill_neural.host import Plan
+from lumenmill_neural.plan import Plan
 from PIL import Image
 
 from lumenmill_relighter.depth import DepthEstimator

@@ -11,7 +11,7 @@ from lumenmill.common.v1.light_pb2 import LightAttributes, LightKind
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_media import linear_to_srgb
-from lumenmill_neural.host import Plan
+from lumenmill_neural.plan import Plan
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
 

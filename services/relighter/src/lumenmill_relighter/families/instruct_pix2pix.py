@@ -5,7 +5,7 @@ from typing import Any
 
 from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionInstructPix2PixPipeline
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
-from lumenmill_neural.host import Plan
+from lumenmill_neural.plan import Plan
 
 from lumenmill_relighter.light import Lighting
 

@@ -10,9 +10,10 @@ from lumenmill.relighter.v1.relighter_pb2 import DecomposeRequest, DecomposeResu
 from lumenmill_common.errors import InvalidArgumentError, UnavailableError
 from lumenmill_common.jobs import BatchWork, JobContext, Later
 from lumenmill_media import read_rgb
-from lumenmill_neural.host import ModelHost, Plan
+from lumenmill_neural.host import ModelHost
 from lumenmill_neural.intrinsic_maps import put_map
 from lumenmill_neural.marigold import Array, Marigold
+from lumenmill_neural.plan import Plan
 from PIL import Image
 
 from ._family import RelighterFamily

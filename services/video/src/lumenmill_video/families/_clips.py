@@ -17,8 +17,8 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import BatchWork, JobContext, Later
 from lumenmill_common.requests import refuse
 from lumenmill_media import put_clip, put_png, read_rgb
-from lumenmill_neural.host import Plan
 from lumenmill_neural.memory import run_in_batches
+from lumenmill_neural.plan import Plan
 from lumenmill_neural.requests import checked_num_frames, checked_sampling
 from lumenmill_neural.stages import Steps, timed_stages
 from numpy.typing import NDArray

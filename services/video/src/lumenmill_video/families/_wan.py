@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler
 from lumenmill_common.errors import FailedPreconditionError
-from lumenmill_neural.host import Plan
+from lumenmill_neural.plan import Plan
 
 from lumenmill_video.cost import WanCost, num_tokens
 

@@ -18,8 +18,9 @@ from lumenmill.video.v1.video_pb2 import DecomposeVideoRequest, DecomposeVideoRe
 from lumenmill_common.errors import InvalidArgumentError, UnavailableError
 from lumenmill_common.jobs import BatchWork, JobContext, Later
 from lumenmill_media import iter_frames, probe_clip
-from lumenmill_neural.host import ModelHost, Plan
+from lumenmill_neural.host import ModelHost
 from lumenmill_neural.marigold import Array, Marigold, temporal_change
+from lumenmill_neural.plan import Plan
 from PIL import Image
 
 from lumenmill_video.settings import VideoSettings

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from diffusers import TextToVideoSDPipeline
-from lumenmill_neural.host import Plan
+from lumenmill_neural.plan import Plan
 
 from ._clips import Clip, ClipFamily, Frames, Media, OnStep
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from diffusers import StableVideoDiffusionPipeline
 from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
-from lumenmill_neural.host import Plan
+from lumenmill_neural.plan import Plan
 from PIL import Image
 
 from ._clips import Clip, ClipFamily, Media

@@ -10,8 +10,9 @@ from lumenmill.common.v1 import generation_pb2, model_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.jobs import BatchWork, JobContext, Work
 from lumenmill_media import Limits
-from lumenmill_neural.host import ModelHost, Plan
+from lumenmill_neural.host import ModelHost
 from lumenmill_neural.memory import run_in_batches
+from lumenmill_neural.plan import Plan
 from lumenmill_neural.transformers_model import Turn
 from PIL import Image
 from transformers import LogitsProcessor
