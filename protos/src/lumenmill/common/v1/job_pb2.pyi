@@ -5,6 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -15,6 +16,78 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _JobState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    JOB_STATE_UNSPECIFIED: _JobState.ValueType  # 0
+    """This process has no such job."""
+    JOB_STATE_QUEUED: _JobState.ValueType  # 1
+    """It waits for a worker."""
+    JOB_STATE_RUNNING: _JobState.ValueType  # 2
+    """A worker does it."""
+    JOB_STATE_FINISHED: _JobState.ValueType  # 3
+    """Its result is here."""
+
+class JobState(_JobState, metaclass=_JobStateEnumTypeWrapper):
+    """States of a job, as one process knows it."""
+
+JOB_STATE_UNSPECIFIED: JobState.ValueType  # 0
+"""This process has no such job."""
+JOB_STATE_QUEUED: JobState.ValueType  # 1
+"""It waits for a worker."""
+JOB_STATE_RUNNING: JobState.ValueType  # 2
+"""A worker does it."""
+JOB_STATE_FINISHED: JobState.ValueType  # 3
+"""Its result is here."""
+Global___JobState: _TypeAlias = JobState  # noqa: Y015
+
+@_typing.final
+class GetJobRequest(_message.Message):
+    """Asks for a job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """JobOptions.request_id of the job."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetJobRequest: _TypeAlias = GetJobRequest  # noqa: Y015
+
+@_typing.final
+class GetJobResponse(_message.Message):
+    """The answer to GetJobRequest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    state: Global___JobState.ValueType
+    """State of the job in this process."""
+    def __init__(
+        self,
+        *,
+        state: Global___JobState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetJobResponse: _TypeAlias = GetJobResponse  # noqa: Y015
 
 @_typing.final
 class CancelJobRequest(_message.Message):

@@ -41,6 +41,11 @@ class JobServiceStub:
                 request_serializer=lumenmill_dot_common_dot_v1_dot_job__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=lumenmill_dot_common_dot_v1_dot_job__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.GetJob = channel.unary_unary(
+                '/lumenmill.common.v1.JobService/GetJob',
+                request_serializer=lumenmill_dot_common_dot_v1_dot_job__pb2.GetJobRequest.SerializeToString,
+                response_deserializer=lumenmill_dot_common_dot_v1_dot_job__pb2.GetJobResponse.FromString,
+                _registered_method=True)
 
 
 class JobServiceServicer:
@@ -55,6 +60,14 @@ class JobServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetJob(self, request, context):
+        """Tells whether this process has a job. Callers of a service with several processes ask before they make a call again,
+        so that it goes to the process that does the job already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +75,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=lumenmill_dot_common_dot_v1_dot_job__pb2.CancelJobRequest.FromString,
                     response_serializer=lumenmill_dot_common_dot_v1_dot_job__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'GetJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJob,
+                    request_deserializer=lumenmill_dot_common_dot_v1_dot_job__pb2.GetJobRequest.FromString,
+                    response_serializer=lumenmill_dot_common_dot_v1_dot_job__pb2.GetJobResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -93,6 +111,33 @@ class JobService:
             '/lumenmill.common.v1.JobService/CancelJob',
             lumenmill_dot_common_dot_v1_dot_job__pb2.CancelJobRequest.SerializeToString,
             lumenmill_dot_common_dot_v1_dot_job__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumenmill.common.v1.JobService/GetJob',
+            lumenmill_dot_common_dot_v1_dot_job__pb2.GetJobRequest.SerializeToString,
+            lumenmill_dot_common_dot_v1_dot_job__pb2.GetJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

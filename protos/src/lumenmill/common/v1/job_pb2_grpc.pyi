@@ -37,6 +37,10 @@ class JobServiceStub:
     def __new__(cls, channel: _aio.Channel) -> JobServiceAsyncStub: ...
     CancelJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.CancelJobRequest, _job_pb2.CancelJobResponse]
     """Cancels a waiting or running job. Its callers get CANCELLED; the work stops at its next step."""
+    GetJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.GetJobRequest, _job_pb2.GetJobResponse]
+    """Tells whether this process has a job. Callers of a service with several processes ask before they make a call again,
+    so that it goes to the process that does the job already.
+    """
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
@@ -47,6 +51,10 @@ class JobServiceAsyncStub(JobServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CancelJob: _aio.UnaryUnaryMultiCallable[_job_pb2.CancelJobRequest, _job_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Cancels a waiting or running job. Its callers get CANCELLED; the work stops at its next step."""
+    GetJob: _aio.UnaryUnaryMultiCallable[_job_pb2.GetJobRequest, _job_pb2.GetJobResponse]  # type: ignore[assignment]
+    """Tells whether this process has a job. Callers of a service with several processes ask before they make a call again,
+    so that it goes to the process that does the job already.
+    """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     """Answered by every service that keeps jobs: control over a job from outside of the call that started it. A call that
@@ -60,5 +68,15 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.CancelJobResponse, _abc.Awaitable[_job_pb2.CancelJobResponse]]:
         """Cancels a waiting or running job. Its callers get CANCELLED; the work stops at its next step."""
+
+    @_abc_1.abstractmethod
+    def GetJob(
+        self,
+        request: _job_pb2.GetJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_pb2.GetJobResponse, _abc.Awaitable[_job_pb2.GetJobResponse]]:
+        """Tells whether this process has a job. Callers of a service with several processes ask before they make a call again,
+        so that it goes to the process that does the job already.
+        """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

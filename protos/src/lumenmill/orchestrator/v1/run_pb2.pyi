@@ -456,6 +456,7 @@ class Run(_message.Message):
     ESTIMATED_REMAINING_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    WAITS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identity."""
     recipe_name: _builtins.str
@@ -498,6 +499,10 @@ class Run(_message.Message):
     def estimated_remaining(self) -> _duration_pb2.Duration:
         """Estimate of the time left. Absent until it can be told."""
 
+    @_builtins.property
+    def waits(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelWait]:
+        """Models that the run waits for because none of their pods serves. Empty when it waits for none."""
+
     def __init__(
         self,
         *,
@@ -516,14 +521,49 @@ class Run(_message.Message):
         estimated_remaining: _duration_pb2.Duration | None = ...,
         error: _builtins.str = ...,
         priority: _generation_pb2.JobPriority.ValueType = ...,
+        waits: _abc.Iterable[Global___ModelWait] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "estimated_remaining", b"estimated_remaining", "parameters", b"parameters", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "estimated_remaining", b"estimated_remaining", "id", b"id", "nodes", b"nodes", "num_chains", b"num_chains", "num_chains_done", b"num_chains_done", "num_samples_accepted", b"num_samples_accepted", "num_samples_rejected", b"num_samples_rejected", "parameters", b"parameters", "priority", b"priority", "recipe_name", b"recipe_name", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "estimated_remaining", b"estimated_remaining", "id", b"id", "nodes", b"nodes", "num_chains", b"num_chains", "num_chains_done", b"num_chains_done", "num_samples_accepted", b"num_samples_accepted", "num_samples_rejected", b"num_samples_rejected", "parameters", b"parameters", "priority", b"priority", "recipe_name", b"recipe_name", "start_time", b"start_time", "state", b"state", "waits", b"waits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Run: _TypeAlias = Run  # noqa: Y015
+
+@_typing.final
+class ModelWait(_message.Message):
+    """A model that a run waits for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Name under which the recipe calls it."""
+    reason: _builtins.str
+    """Why, for people; on Kubernetes in the words of the scheduler or the kubelet: `pod wan-7d9f is pending: 0/3 nodes are
+    available: 3 Insufficient nvidia.com/gpu`.
+    """
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when none of its pods serves."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "reason", b"reason", "since_time", b"since_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelWait: _TypeAlias = ModelWait  # noqa: Y015
 
 @_typing.final
 class NodeCounts(_message.Message):
@@ -1498,15 +1538,18 @@ class RegisteredModel(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     READY_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
+    NUM_WORKERS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name under which recipes call it."""
     address: _builtins.str
     """Address: `dns:///studio:50051`."""
     ready: _builtins.bool
     """Whether it answers and is SERVING."""
+    num_workers: _builtins.int
+    """Workers of all its addresses that serve now: jobs that run at once."""
     @_builtins.property
     def model(self) -> _model_pb2.Model:
-        """As it describes itself. Absent when it has not answered yet."""
+        """As it describes itself, or did when it last answered. Absent when it has never answered."""
 
     def __init__(
         self,
@@ -1515,10 +1558,11 @@ class RegisteredModel(_message.Message):
         address: _builtins.str = ...,
         ready: _builtins.bool = ...,
         model: _model_pb2.Model | None = ...,
+        num_workers: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "model", b"model", "name", b"name", "ready", b"ready"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "model", b"model", "name", b"name", "num_workers", b"num_workers", "ready", b"ready"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from lumenmill.orchestrator.v1 import fleet_pb2 as lumenmill_dot_orchestrator_dot_v1_dot_fleet__pb2
 from lumenmill.orchestrator.v1 import run_pb2 as lumenmill_dot_orchestrator_dot_v1_dot_run__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -95,6 +96,11 @@ class RunServiceStub:
                 request_serializer=lumenmill_dot_orchestrator_dot_v1_dot_run__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=lumenmill_dot_orchestrator_dot_v1_dot_run__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.GetFleet = channel.unary_unary(
+                '/lumenmill.orchestrator.v1.RunService/GetFleet',
+                request_serializer=lumenmill_dot_orchestrator_dot_v1_dot_fleet__pb2.GetFleetRequest.SerializeToString,
+                response_deserializer=lumenmill_dot_orchestrator_dot_v1_dot_fleet__pb2.GetFleetResponse.FromString,
+                _registered_method=True)
 
 
 class RunServiceServicer:
@@ -185,6 +191,13 @@ class RunServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFleet(self, request, context):
+        """Tells what works for the mesh now: pods, GPUs by type, and what each does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -247,6 +260,11 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=lumenmill_dot_orchestrator_dot_v1_dot_run__pb2.ListModelsRequest.FromString,
                     response_serializer=lumenmill_dot_orchestrator_dot_v1_dot_run__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'GetFleet': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFleet,
+                    request_deserializer=lumenmill_dot_orchestrator_dot_v1_dot_fleet__pb2.GetFleetRequest.FromString,
+                    response_serializer=lumenmill_dot_orchestrator_dot_v1_dot_fleet__pb2.GetFleetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -574,6 +592,33 @@ class RunService:
             '/lumenmill.orchestrator.v1.RunService/ListModels',
             lumenmill_dot_orchestrator_dot_v1_dot_run__pb2.ListModelsRequest.SerializeToString,
             lumenmill_dot_orchestrator_dot_v1_dot_run__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFleet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumenmill.orchestrator.v1.RunService/GetFleet',
+            lumenmill_dot_orchestrator_dot_v1_dot_fleet__pb2.GetFleetRequest.SerializeToString,
+            lumenmill_dot_orchestrator_dot_v1_dot_fleet__pb2.GetFleetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ Recipes to datasets."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from lumenmill.orchestrator.v1 import fleet_pb2 as _fleet_pb2
 from lumenmill.orchestrator.v1 import run_pb2 as _run_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -57,6 +58,8 @@ class RunServiceStub:
     """Writes the accepted samples of a run as a dataset into the store."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_run_pb2.ListModelsRequest, _run_pb2.ListModelsResponse]
     """Lists the models of the mesh, as they describe themselves, and whether they answer."""
+    GetFleet: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.GetFleetRequest, _fleet_pb2.GetFleetResponse]
+    """Tells what works for the mesh now: pods, GPUs by type, and what each does."""
 
 @_typing.type_check_only
 class RunServiceAsyncStub(RunServiceStub):
@@ -87,6 +90,8 @@ class RunServiceAsyncStub(RunServiceStub):
     """Writes the accepted samples of a run as a dataset into the store."""
     ListModels: _aio.UnaryUnaryMultiCallable[_run_pb2.ListModelsRequest, _run_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models of the mesh, as they describe themselves, and whether they answer."""
+    GetFleet: _aio.UnaryUnaryMultiCallable[_fleet_pb2.GetFleetRequest, _fleet_pb2.GetFleetResponse]  # type: ignore[assignment]
+    """Tells what works for the mesh now: pods, GPUs by type, and what each does."""
 
 class RunServiceServicer(metaclass=_abc_1.ABCMeta):
     """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run walks it for every sample chain, durably."""
@@ -186,5 +191,13 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.ListModelsResponse, _abc.Awaitable[_run_pb2.ListModelsResponse]]:
         """Lists the models of the mesh, as they describe themselves, and whether they answer."""
+
+    @_abc_1.abstractmethod
+    def GetFleet(
+        self,
+        request: _fleet_pb2.GetFleetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.GetFleetResponse, _abc.Awaitable[_fleet_pb2.GetFleetResponse]]:
+        """Tells what works for the mesh now: pods, GPUs by type, and what each does."""
 
 def add_RunServiceServicer_to_server(servicer: RunServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
