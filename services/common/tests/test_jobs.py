@@ -12,7 +12,7 @@ from lumenmill.common.v1 import generation_pb2, job_pb2, job_pb2_grpc, model_pb2
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_common.calls import RetryPolicy, call_heavy
+from lumenmill_common.calls import RetryPolicy, call_heavy, call_unary
 from lumenmill_common.jobs import JobQueue
 from lumenmill_common.serve import Service
 from lumenmill_common.testing import running_service
@@ -211,6 +211,61 @@ async def test_draining_finishes_what_runs_and_refuses_what_waits(service: Servi
             await waiting
         await stopping
     assert family.prompts_done == ["a"]
+
+
+async def test_while_draining_a_caller_on_a_new_connection_finds_its_job(store: ArtifactStore) -> None:
+    from lumenmill_common.serve import serving
+    from lumenmill_common.settings import ServiceSettings
+
+    family, jobs = TinyFamily(store), JobQueue("tiny")
+    family.go_on.clear()
+    settings, stop = ServiceSettings(listen_address="127.0.0.1:0", drain_s=10.0), asyncio.Event()
+    port_known, request = asyncio.get_running_loop().create_future(), request_for("a long job")
+
+    async def run() -> None:
+        async with serving(settings, tiny_service(family, jobs)) as port:
+            port_known.set_result(port)
+            await stop.wait()
+
+    server = asyncio.create_task(run())
+    address = f"127.0.0.1:{await port_known}"
+    async with grpc.aio.insecure_channel(address) as first:
+        call = imager_pb2_grpc.ImagerServiceStub(first).GenerateImages(request)
+        await call.read()
+        stop.set()
+        await asyncio.sleep(1.0)
+    async with grpc.aio.insecure_channel(address) as second:
+        stub = imager_pb2_grpc.ImagerServiceStub(second)
+        assert await state_of(second, request.job.request_id) == "JOB_STATE_RUNNING"
+        with pytest.raises(errors.UnavailableError):
+            await call_heavy(stub.GenerateImages, request_for("a new job"), retry=ONCE)
+        attached = asyncio.create_task(call_heavy(stub.GenerateImages, request, retry=ONCE))
+        await asyncio.sleep(0.1)
+        family.go_on.set()
+        assert image_of(await attached).uri
+    await server
+    assert family.prompts_done == ["a long job"]
+
+
+async def state_of(channel: grpc.aio.Channel, request_id: str) -> str:
+    answer = await call_unary(job_pb2_grpc.JobServiceStub(channel).GetJob, job_pb2.GetJobRequest(request_id=request_id))
+    return job_pb2.JobState.Name(answer.state)
+
+
+async def test_a_service_tells_how_far_a_job_is(service: Service, family: TinyFamily) -> None:
+    family.go_on.clear()
+    async with running_service(service) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        first, second = request_for("first"), request_for("second")
+        calls = [asyncio.create_task(call_heavy(stub.GenerateImages, request)) for request in (first, second)]
+        await asyncio.sleep(0.2)
+        ids = (first.job.request_id, second.job.request_id)
+        states = {await state_of(channel, request_id) for request_id in ids}
+        assert states == {"JOB_STATE_RUNNING", "JOB_STATE_QUEUED"}
+        assert await state_of(channel, "no-such-job") == "JOB_STATE_UNSPECIFIED"
+        family.go_on.set()
+        await asyncio.gather(*calls)
+        assert {await state_of(channel, request_id) for request_id in ids} == {"JOB_STATE_FINISHED"}
 
 
 async def test_a_job_that_always_fails_as_unavailable_is_not_retried_for_ever(

@@ -23,6 +23,8 @@ from lumenmill_common.settings import SecuritySettings, ServiceSettings, load_se
 from lumenmill_common.testing import running_service
 from tiny_service import request_for
 
+SERVING = health_pb2.HealthCheckResponse.SERVING
+
 
 async def health_of(channel: grpc.aio.Channel) -> str:
     response = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
@@ -133,6 +135,42 @@ async def test_mutual_tls_lets_in_only_who_shows_a_certificate(service: Service,
                     await call_unary(
                         model_pb2_grpc.ModelServiceStub(channel).GetModel, model_pb2.GetModelRequest(), timeout_s=10
                     )
+
+
+async def test_probes_are_answered_without_tls_or_token_and_learn_nothing_else(service: Service, tmp_path) -> None:
+    make_authority(tmp_path)
+    make_certificate(tmp_path, "server")
+    (tmp_path / "token").write_text("s3cret")
+    loaded = threading.Event()
+    slow = Service(service.name, service.contracts, model=service.model, load=loaded.wait, jobs=service.jobs)
+    settings = ServiceSettings(
+        listen_address="127.0.0.1:0",
+        health_address="127.0.0.1:50996",
+        tls_cert_file=tmp_path / "server.pem",
+        tls_key_file=tmp_path / "server.key",
+        token_file=tmp_path / "token",
+        drain_s=0.0,
+    )
+    serving_now, stop = asyncio.Event(), asyncio.Event()
+
+    async def run() -> None:
+        async with serving(settings, slow):
+            serving_now.set()
+            await stop.wait()
+
+    server = asyncio.create_task(run())
+    async with grpc.aio.insecure_channel("127.0.0.1:50996") as channel:
+        await channel.channel_ready()
+        alive = health_pb2.HealthCheckRequest(service="liveness")
+        assert await health_of(channel) == "NOT_SERVING"
+        assert (await health_pb2_grpc.HealthStub(channel).Check(alive)).status == SERVING
+        loaded.set()
+        await serving_now.wait()
+        assert await health_of(channel) == "SERVING"
+        with pytest.raises(errors.UnimplementedError):
+            await call_unary(model_pb2_grpc.ModelServiceStub(channel).GetModel, model_pb2.GetModelRequest())
+    stop.set()
+    await server
 
 
 def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from google.protobuf.message import Message
 from lumenmill.common.v1.generation_pb2 import JobPriority, Progress, StageTime
+from lumenmill.common.v1.job_pb2 import JobState
 
 from lumenmill_common.errors import CancelledError
 from lumenmill_common.telemetry import JOB_STAGE_DURATION
@@ -51,6 +52,15 @@ class Job:
     def done(self) -> bool:
         """Whether it has a result or an error."""
         return self.result is not None or self.error is not None
+
+    @property
+    def state(self) -> "JobState.ValueType":
+        """How far it is, as other processes are told; a cancelled job is none any more."""
+        if self.cancelled.is_set():
+            return JobState.JOB_STATE_UNSPECIFIED
+        if self.done:
+            return JobState.JOB_STATE_FINISHED
+        return JobState.JOB_STATE_RUNNING if self.running else JobState.JOB_STATE_QUEUED
 
     def notify(self) -> None:
         """Wakes every caller; they look at the newest state, so that nothing piles up behind a slow one."""

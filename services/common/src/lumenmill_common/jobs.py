@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from lumenmill.common.v1.generation_pb2 import JobOptions, Queued
+from lumenmill.common.v1.job_pb2 import JobState
 from lumenmill.common.v1.model_pb2 import Model
 
 from lumenmill_common._finisher import Finisher
@@ -127,6 +128,11 @@ class JobQueue:
         for job in active:
             self._cancel(job)
         return bool(active)
+
+    def state_of(self, request_id: str) -> "JobState.ValueType":
+        """What becomes of the job with a request id; of several, the one that is furthest."""
+        states = (job.state for job in self._jobs.values() if job.request_id == request_id)
+        return max(states, default=JobState.JOB_STATE_UNSPECIFIED)
 
     # For servicers.
 

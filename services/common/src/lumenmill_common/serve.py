@@ -47,6 +47,10 @@ _OPTIONS = (
 )
 # Time between NOT_SERVING and the refusal of new calls, in which load balancers take the address out.
 _LEAVE_S = 0.5
+# Time that calls get to carry off what the last jobs made.
+_LAST_CALLS_S = 1.0
+# Health of the process itself, whatever its model is at: for whoever restarts processes that hang.
+_LIVENESS = "liveness"
 
 
 @dataclass(frozen=True)
@@ -148,9 +152,11 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
         contract.add(contract.servicer, server)
     reflection.enable_server_reflection([*names, reflection.SERVICE_NAME, "grpc.health.v1.Health"], server)
     await _set_health(health_servicer, names, _HealthStatus.NOT_SERVING)
+    await health_servicer.set(_LIVENESS, _HealthStatus.SERVING)
     port = _bind(server, settings)
     await server.start()
     async with contextlib.AsyncExitStack() as background:
+        await background.enter_async_context(_probed(settings.health_address, health_servicer))
         try:
             await _load(service)
             ready.set()
@@ -167,10 +173,31 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
             await _drain(server, service, settings.drain_s)
 
 
+@contextlib.asynccontextmanager
+async def _probed(address: str, health_servicer: health_aio.HealthServicer) -> AsyncIterator[None]:
+    """Answers health alone, without TLS, on an address of its own: the probes of Kubernetes know no TLS."""
+    if not address:
+        yield
+        return
+    server = grpc.aio.server(options=_OPTIONS)
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    try:
+        server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise UnavailableError(f"cannot listen on {address}: {error}") from error
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(None)
+
+
 async def _drain(server: grpc.aio.Server, service: Service, drain_s: float) -> None:
     if service.jobs:
-        # Jobs end while their callers are still connected, so that they get results rather than broken streams.
-        await asyncio.gather(service.jobs.stop(drain_s), server.stop(drain_s + 1.0))
+        # Jobs end while their callers are connected, so that they get results rather than broken streams. The server
+        # goes on meanwhile: a caller whose connection broke finds its job, and new jobs are refused.
+        await service.jobs.stop(drain_s)
+        await server.stop(_LAST_CALLS_S)
     else:
         await server.stop(drain_s)
 
@@ -244,3 +271,8 @@ class _JobServicer(job_pb2_grpc.JobServiceServicer):
         self, request: job_pb2.CancelJobRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> job_pb2.CancelJobResponse:
         return job_pb2.CancelJobResponse(was_active=self._jobs.cancel(request.request_id))
+
+    async def GetJob(  # noqa: N802 - the RPC's name
+        self, request: job_pb2.GetJobRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> job_pb2.GetJobResponse:
+        return job_pb2.GetJobResponse(state=self._jobs.state_of(request.request_id))

@@ -76,6 +76,10 @@ class ServiceSettings(StoreSettings, SecuritySettings):
     metrics_address: str = Field(
         default="127.0.0.1:9464", description="host:port for Prometheus metrics; port 0 picks one, empty turns it off."
     )
+    health_address: str = Field(
+        default="",
+        description="host:port that answers health alone, without TLS or token, for the probes of a cluster; empty: none.",
+    )
     address_file: Path | None = Field(
         default=None, description="JSON file to write the bound addresses to, once the ports are open."
     )
