@@ -1,7 +1,10 @@
 """Settings of the orchestrator: the environment, read once."""
 
+from pathlib import Path
+from typing import Any
+
 from lumenmill_common.settings import ServiceSettings
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lumenmill_orchestrator.mesh import parse_addresses
 
@@ -14,6 +17,9 @@ class OrchestratorSettings(ServiceSettings):
     database_url: str = Field(
         default="sqlite:///./.lumenmill/orchestrator.sqlite",
         description="`sqlite:///file` or `postgresql://user:password@host/database`.",
+    )
+    database_url_file: Path | None = Field(
+        default=None, description="File that holds the URL of the database instead, so that no password is shown."
     )
     models: str = Field(
         default="",
@@ -51,3 +57,14 @@ class OrchestratorSettings(ServiceSettings):
         if not value.startswith(("sqlite:///", "postgresql://")):
             raise ValueError("must start with sqlite:/// or postgresql://")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_database_url(cls, values: dict[str, Any]) -> dict[str, Any]:
+        file = values.get("database_url_file")
+        if file:
+            try:
+                values["database_url"] = Path(file).read_text().strip()
+            except OSError as error:
+                raise ValueError(f"LUMENMILL_DATABASE_URL_FILE {file} cannot be read: {error.strerror}") from None
+        return values

@@ -78,7 +78,7 @@ class ServiceSettings(StoreSettings, SecuritySettings):
     )
     health_address: str = Field(
         default="",
-        description="host:port that answers health alone, without TLS or token, for the probes of a cluster; empty: none.",
+        description="host:port that answers health alone, without TLS or token, for a cluster's probes; empty: none.",
     )
     address_file: Path | None = Field(
         default=None, description="JSON file to write the bound addresses to, once the ports are open."
@@ -108,8 +108,11 @@ def load_settings(settings_type: type[SettingsT]) -> SettingsT:
     try:
         return settings_type()
     except ValidationError as error:
-        lines = [
-            f"LUMENMILL_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
-            for problem in error.errors()
-        ]
+        lines = [_problem(problem["loc"], problem["msg"]) for problem in error.errors()]
         raise SystemExit("\n".join(["wrong settings:", *lines])) from None
+
+
+def _problem(place: tuple[int | str, ...], message: str) -> str:
+    """One line for a wrong variable; problems of several together name them by themselves."""
+    told = message.removeprefix("Value error, ")
+    return f"LUMENMILL_{'_'.join(str(part) for part in place).upper()}: {told}" if place else told

@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 from lumenmill_common.settings import LogFormat, ServiceSettings
 
 __all__ = [
+    "CERTIFICATE_EXPIRY",
     "DURATION_BUCKETS_S",
     "JOBS_QUEUED",
     "JOBS_REATTACHED",
@@ -19,8 +20,12 @@ __all__ = [
     "JOB_DURATION",
     "JOB_STAGE_DURATION",
     "JOB_WAIT",
+    "MODEL_GPUS",
     "MODEL_LOAD_DURATION",
     "RPC_DURATION",
+    "STORE_BYTES",
+    "STORE_FREE_BYTES",
+    "STORE_OPERATION_DURATION",
     "configure_logging",
     "extract_trace_context",
     "get_logger",
@@ -74,6 +79,18 @@ JOB_BATCH_SIZE = Histogram(
     "lumenmill_job_batch_size", "Jobs that a worker did as one batch.", ["queue"], buckets=(1, 2, 4, 8, 16, 32, 64)
 )
 MODEL_LOAD_DURATION = Gauge("lumenmill_model_load_duration_seconds", "Seconds that loading the model took.")
+MODEL_GPUS = Gauge("lumenmill_model_gpus", "GPUs that this process works with.")
+STORE_OPERATION_DURATION = Histogram(
+    "lumenmill_store_operation_duration_seconds", "Seconds of one operation of the artifact store, by outcome.",
+    ["operation", "outcome"], buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)  # fmt: skip
+STORE_BYTES = Counter(
+    "lumenmill_store_bytes_total", "Bytes read from and written to the artifact store.", ["direction"]
+)
+STORE_FREE_BYTES = Gauge("lumenmill_store_free_bytes", "Bytes that are free where the artifacts lie.", ["kind"])
+CERTIFICATE_EXPIRY = Gauge(
+    "lumenmill_certificate_expiry_timestamp_seconds", "Unix time at which a certificate ends.", ["certificate"]
+)
 
 get_logger = structlog.get_logger
 
