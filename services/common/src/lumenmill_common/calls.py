@@ -84,21 +84,30 @@ class RetryPolicy:
         return float(max(asked_for_s or 0.0, backoff_s) * spread)
 
 
-def connect(address: str, security: SecuritySettings) -> grpc.aio.Channel:
+def connect(
+    address: str, security: SecuritySettings, *, one_process: bool = False, tls_name: str | None = None
+) -> grpc.aio.Channel:
     """A channel to a service, `host:port` or `dns:///name:port`, balanced over all its addresses.
 
     TLS is on when `security` names a CA file, and then a client certificate is shown when one is set; the token is sent
-    when one is set.
+    when one is set. `one_process` is for callers who choose between the processes of a service themselves: calls then
+    reach the process whatever its health says, and a failed one is told at once rather than made again. `tls_name` is
+    the name that its certificate has, where `address` is a number.
     """
+    options: list[tuple[str, Any]] = list(_OPTIONS)
+    if one_process:
+        options += [("grpc.inhibit_health_checking", 1), ("grpc.enable_retries", 0)]
     interceptors = client_interceptors(security)
     if security.tls_ca_file is None:
-        return grpc.aio.insecure_channel(address, options=_OPTIONS, interceptors=interceptors)
+        return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
+    if tls_name is not None:
+        options.append(("grpc.ssl_target_name_override", tls_name))
     credentials = grpc.ssl_channel_credentials(
         root_certificates=security.tls_ca_file.read_bytes(),
         private_key=security.tls_key_file.read_bytes() if security.tls_key_file else None,
         certificate_chain=security.tls_cert_file.read_bytes() if security.tls_cert_file else None,
     )
-    return grpc.aio.secure_channel(address, credentials, options=_OPTIONS, interceptors=interceptors)
+    return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
 
 
 async def call_unary(
