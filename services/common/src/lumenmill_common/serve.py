@@ -18,6 +18,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 from lumenmill.common.v1 import job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
 
+from lumenmill_common.certificates import watch_certificates
 from lumenmill_common.errors import LumenmillError, UnavailableError
 from lumenmill_common.interceptors import CallInterceptor
 from lumenmill_common.jobs import JobQueue
@@ -110,6 +111,7 @@ async def _serve_until_signal(settings: ServiceSettings, service: Service) -> No
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    watch_certificates(settings)
     metrics_port = serve_metrics(settings.metrics_address)
     async with serving(settings, service, stop) as port:
         _log.info("serving", port=port, metrics_port=metrics_port)

@@ -82,7 +82,8 @@ MODEL_LOAD_DURATION = Gauge("lumenmill_model_load_duration_seconds", "Seconds th
 MODEL_GPUS = Gauge("lumenmill_model_gpus", "GPUs that this process works with.")
 STORE_OPERATION_DURATION = Histogram(
     "lumenmill_store_operation_duration_seconds", "Seconds of one operation of the artifact store, by outcome.",
-    ["operation", "outcome"], buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    ["operation", "outcome"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )  # fmt: skip
 STORE_BYTES = Counter(
     "lumenmill_store_bytes_total", "Bytes read from and written to the artifact store.", ["direction"]

@@ -8,6 +8,7 @@ from lumenmill_common.errors import ResourceExhaustedError
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_neural.device import Device, is_out_of_memory
+from lumenmill_neural.metrics import DEVICE_BUSY, OUT_OF_MEMORY, tell_device
 
 __all__ = ["Placed", "run_in_batches"]
 
@@ -53,7 +54,8 @@ def run_in_batches(
         batch = items[len(results) : len(results) + batch_size]
         failed = False
         try:
-            results += run(batch)
+            with DEVICE_BUSY.running():
+                results += run(batch)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -64,9 +66,11 @@ def run_in_batches(
         placed.device.free()
         if len(batch) > 1:
             batch_size = len(batch) // 2
+            OUT_OF_MEMORY.labels("smaller_batch").inc()
             _log.warning("out of memory", then=f"batches of {batch_size}")
             continue
         done = placed.place_smaller()
+        OUT_OF_MEMORY.labels("smaller_placement" if done else "refused").inc()
         if not done:
             raise ResourceExhaustedError(
                 f"{size_text} does not fit into {placed.device.memory_gib:.1f} GiB of {placed.device.name}, one at a "
@@ -74,4 +78,5 @@ def run_in_batches(
                 retry_delay_s=_RETRY_DELAY_S,
             )
         _log.warning("out of memory", then=done)
+    tell_device(placed.device)
     return results

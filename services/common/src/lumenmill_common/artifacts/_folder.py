@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import math
 import os
 import shutil
 import stat
@@ -15,6 +16,7 @@ from lumenmill_common.artifacts._layout import OBJECTS, digest_of_key, is_key
 from lumenmill_common.artifacts._os_errors import os_errors_mapped
 from lumenmill_common.artifacts._store import ArtifactStore, StoredObject
 from lumenmill_common.errors import NotFoundError, UnavailableError
+from lumenmill_common.telemetry import STORE_FREE_BYTES
 
 __all__ = ["FolderStore"]
 
@@ -30,6 +32,14 @@ class FolderStore(ArtifactStore):
         with os_errors_mapped(str(self._root)):
             (self._root / OBJECTS).mkdir(parents=True, exist_ok=True)
             (self._root / _INCOMING).mkdir(exist_ok=True)
+        STORE_FREE_BYTES.labels("folder").set_function(self._free_bytes)
+
+    def _free_bytes(self) -> float:
+        """For the metric; NaN while the folder is away, since an exception would take all other metrics along."""
+        try:
+            return float(shutil.disk_usage(self._root).free)
+        except OSError:
+            return math.nan
 
     @contextlib.contextmanager
     def _errors_mapped(self, what: str) -> Iterator[None]:

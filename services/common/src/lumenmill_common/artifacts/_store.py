@@ -23,8 +23,10 @@ from lumenmill_common.artifacts._layout import (
     note_key_of,
     owner_key_of,
 )
+from lumenmill_common.artifacts._observed import Operation, observed
 from lumenmill_common.artifacts._os_errors import os_errors_mapped
 from lumenmill_common.errors import DataLossError, InvalidArgumentError, NotFoundError, OutOfRangeError
+from lumenmill_common.telemetry import STORE_BYTES
 
 __all__ = ["CHUNK_BYTES", "ArtifactStore", "StoredObject"]
 
@@ -146,12 +148,15 @@ class ArtifactStore(ABC):
         """Stores a file once and returns its artifact; errors as `put_bytes`. The file itself is left alone."""
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        self._write(key_of(sha256, media_type), path)
+        size_bytes = path.stat().st_size
+        with observed("write"):
+            self._write(key_of(sha256, media_type), path)
+        STORE_BYTES.labels("written").inc(size_bytes)
         return Artifact(
             uri=self.uri_for(sha256, media_type),
             sha256=sha256,
             media_type=media_type,
-            size_bytes=path.stat().st_size,
+            size_bytes=size_bytes,
             name=name,
             image=image,
             video=video,
@@ -159,6 +164,7 @@ class ArtifactStore(ABC):
             environment_map=environment_map,
         )
 
+    @observed("touch")
     def touch(self, sha256: str) -> bool:
         """Makes an artifact as young as if it had just been written, under every media type that it was stored with.
 
@@ -168,6 +174,7 @@ class ArtifactStore(ABC):
         refreshed = [self._refresh(key) for key in self._keys(f"{OBJECTS}/{sha256[:2]}/{sha256}", "")]
         return bool(refreshed) and all(refreshed)
 
+    @observed("delete")
     def delete(self, sha256: str) -> None:
         """Removes an artifact, under every media type it was stored with."""
         for key in list(self._keys(f"{OBJECTS}/{sha256[:2]}/{sha256}", "")):
@@ -205,8 +212,10 @@ class ArtifactStore(ABC):
         if offset_bytes > stored.size_bytes:
             raise OutOfRangeError("offset_bytes", f"the artifact has {stored.size_bytes} bytes")
         length = min(length_bytes or stored.size_bytes, stored.size_bytes - offset_bytes)
-        with self._open_range(key_of(sha256, stored.media_type), offset_bytes, length) as file:
-            return file.read(length)
+        with observed("read"), self._open_range(key_of(sha256, stored.media_type), offset_bytes, length) as file:
+            data = file.read(length)
+        STORE_BYTES.labels("read").inc(len(data))
+        return data
 
     @contextmanager
     def local_file(self, artifact: Artifact, *, field: str = "artifact") -> Iterator[Path]:
@@ -229,8 +238,14 @@ class ArtifactStore(ABC):
             yield iter([self._inline(artifact, field, max_bytes)])
             return
         key = self.key_from(artifact, field)
-        with self._open(key) as file:
-            yield self._verified_chunks(file, key, field, max_bytes)
+        reading = Operation("read")
+        try:
+            with reading.step():
+                file = self._open(key)
+            with file:
+                yield self._verified_chunks(file, key, field, max_bytes, reading)
+        finally:
+            reading.end()
 
     @staticmethod
     def _inline(artifact: Artifact, field: str, max_bytes: int | None) -> bytes:
@@ -242,23 +257,33 @@ class ArtifactStore(ABC):
         return data
 
     @staticmethod
-    def _verified_chunks(file: BinaryIO, key: str, field: str, max_bytes: int | None) -> Iterator[bytes]:
+    def _verified_chunks(
+        file: BinaryIO, key: str, field: str, max_bytes: int | None, reading: Operation
+    ) -> Iterator[bytes]:
         digest, num_bytes = hashlib.sha256(), 0
-        while chunk := file.read(CHUNK_BYTES):
+        while True:
+            with reading.step():
+                chunk = file.read(CHUNK_BYTES)
+            if not chunk:
+                break
+            STORE_BYTES.labels("read").inc(len(chunk))
             digest.update(chunk)
             num_bytes += len(chunk)
             if max_bytes is not None and num_bytes > max_bytes:
                 raise InvalidArgumentError(field, f"has more than the {max_bytes} bytes allowed here")
             yield chunk
         if digest.hexdigest() != digest_of_key(key):
-            raise DataLossError(f"the bytes of {key} do not match their digest")
+            with reading.step():
+                raise DataLossError(f"the bytes of {key} do not match their digest")
 
     # Notes: what processes tell those that come after them. Not artifacts: they have names, and may be lost.
 
+    @observed("note")
     def put_note(self, name: str, data: bytes) -> None:
         """Leaves a note of any name, in place of an earlier one; errors as `put_bytes`."""
         self._replace(note_key_of(name), data)
 
+    @observed("note")
     def get_note(self, name: str) -> bytes | None:
         """The note with a name, or None. Whoever leaves notes must be able to tell whether one is damaged."""
         try:
@@ -317,6 +342,7 @@ class ArtifactStore(ABC):
         """The digest of an artifact by its URI; errors as `key_from`. Whether it is there is another question."""
         return digest_of_key(self.key_from(artifact, field))
 
+    @observed("stat")
     def stat(self, sha256: str) -> Artifact | None:
         """The artifact with this digest: uri, sha256, media type and size, or None."""
         for key in self._keys(f"{OBJECTS}/{sha256[:2]}/{sha256}", ""):
@@ -324,6 +350,7 @@ class ArtifactStore(ABC):
             return stored.artifact if stored else None
         return None
 
+    @observed("list")
     def list(self, after_sha256: str = "", limit: int = 100) -> list[StoredObject]:
         """Up to `limit` artifacts with a digest greater than `after_sha256`, in order of digest."""
         after_key = f"{OBJECTS}/{after_sha256[:2]}/{after_sha256}~" if after_sha256 else ""
