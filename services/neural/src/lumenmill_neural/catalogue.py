@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 __all__ = [
     "Catalogue",
+    "FastProfile",
     "LicenceEntry",
     "ModelEntry",
     "PartEntry",
@@ -77,6 +78,27 @@ class PresetEntry(_Entry):
     """Name of an adapter of the entry that is active in this preset, for few-step generation."""
 
 
+class FastProfile(_Entry):
+    """What LUMENMILL_PROFILE=fast changes in the model's presets, at the price of other pictures."""
+
+    step_cache: StepCache | None = None
+    """For presets that bring neither a cache of their own nor, by a distilled LoRA, few steps."""
+    default_preset: str = ""
+    """Becomes the default where the model has it: one of few steps, say, whose LoRA the operator names."""
+    fp8: bool = False
+    """Whether LUMENMILL_FP8 may be set beside."""
+
+    @property
+    def text(self) -> str:
+        """For people: what it changes."""
+        changes = [f"step cache {self.step_cache.text}"] if self.step_cache is not None else []
+        if self.default_preset:
+            changes.append(f"preset `{self.default_preset}` is the default, where the operator named its LoRA")
+        if self.fp8:
+            changes.append("`LUMENMILL_FP8` may be set")
+        return "; ".join(changes)
+
+
 class Tier(_Entry):
     """What a device of at least so much memory is used for."""
 
@@ -84,6 +106,8 @@ class Tier(_Entry):
     placement: Placement = Placement.RESIDENT
     max_batch_size: int = Field(default=1, ge=1, le=64)
     vae_tiling: bool = False
+    decode_beside: bool = False
+    """Whether there is room to decode one clip while the next is denoised."""
     arguments: Arguments = Field(default_factory=dict)
     """Arguments that depend on memory, such as how many frames are decoded at once."""
 
@@ -135,6 +159,8 @@ class ModelEntry(_Entry):
     """Of the weights on an accelerator. On the CPU all is float32."""
     arguments: Arguments = Field(default_factory=dict)
     presets: dict[str, PresetEntry] = Field(min_length=1)
+    fast: FastProfile | None = None
+    """Absent: the model has no fast profile, and is refused with it."""
     tiers: tuple[Tier, ...] = Field(min_length=1)
     adapters: dict[str, AdapterEntry] = Field(default_factory=dict)
     parts: dict[str, PartEntry] = Field(default_factory=dict)

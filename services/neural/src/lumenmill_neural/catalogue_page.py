@@ -26,7 +26,8 @@ written by `python -m lumenmill_neural.catalogue_page` from the `presets.yaml` o
 old.
 
 Weights come from the hub at the commit given here, from a folder, or from the artifact store (`LUMENMILL_CHECKPOINT`).
-Where no commit is given, `LUMENMILL_CHECKPOINT_REVISION` must name one. Licences are those of the weights and of what
+Where no commit is given, `LUMENMILL_CHECKPOINT_REVISION` must name one. Models with a fast profile say what it changes;
+the others have the lossless one alone. Licences are those of the weights and of what
 they make; they stand in the record of every result. *Commercial* says what the licence allows, its conditions met.
 
 """
@@ -71,6 +72,7 @@ def _model(service: str, name: str, entry: ModelEntry) -> str:
     ]
     lines = [f"- {label}{': ' if label else ''}{text}" for label, text in facts if text]
     presets = [f"| `{preset}` | {value.description} | {_changes(value)} |" for preset, value in entry.presets.items()]
+    fast = [f"`LUMENMILL_PROFILE=fast`: {entry.fast.text}.", ""] if entry.fast is not None else []
     tiers = [f"| {_tier_name(tier)} | {_tier(tier)} |" for tier in entry.tiers]
     return "\n".join(
         [
@@ -82,6 +84,7 @@ def _model(service: str, name: str, entry: ModelEntry) -> str:
             "|---|---|---|",
             *presets,
             "",
+            *fast,
             "| memory of the device | use |",
             "|---|---|",
             *tiers,
@@ -131,8 +134,9 @@ def _tier(tier: Tier) -> str:
     }[tier.placement]
     batch = f", batches of {tier.max_batch_size}" if tier.max_batch_size > 1 else ""
     tiles = ", VAE in tiles" if tier.vae_tiling else ""
+    beside = ", a clip is decoded while the next is denoised" if tier.decode_beside else ""
     extra = f", {_arguments(tier.arguments)}" if tier.arguments else ""
-    return f"{where}{batch}{tiles}{extra}"
+    return f"{where}{batch}{tiles}{beside}{extra}"
 
 
 def main() -> None:

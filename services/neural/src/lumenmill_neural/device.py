@@ -30,6 +30,8 @@ class Device:
     name: str
     memory_gib: float
     """Memory that may be used, in GiB."""
+    compute_capability: tuple[int, int] = (0, 0)
+    """Of an NVIDIA GPU; zeros for others."""
 
     @property
     def is_cpu(self) -> bool:
@@ -84,7 +86,8 @@ def find_device(wanted: str, memory_limit_gib: float | None = None) -> Device:
     total_gib = properties.total_memory / _GIB
     if memory_limit_gib is not None:
         torch.cuda.set_per_process_memory_fraction(min(1.0, memory_limit_gib / total_gib), index)
-    return Device(torch.device("cuda", index), properties.name, min(total_gib, memory_limit_gib or total_gib))
+    memory_gib = min(total_gib, memory_limit_gib or total_gib)
+    return Device(torch.device("cuda", index), properties.name, memory_gib, (properties.major, properties.minor))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -29,10 +29,12 @@ from lumenmill_neural.catalogue import (
 from lumenmill_neural.checkpoint import Checkpoint, CheckpointSource, find_checkpoint, holds_variant, source_at
 from lumenmill_neural.device import Device, find_device
 from lumenmill_neural.embeddings import keep_prompt_embeddings
+from lumenmill_neural.float8 import float8_arguments
 from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.pace import Pace
 from lumenmill_neural.placing import Placing, denoisers_of
 from lumenmill_neural.plan import Plan
+from lumenmill_neural.profile import with_profile
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.step_cache import turn_to_cache
 
@@ -57,13 +59,14 @@ class ModelHost:
         """`catalogue` is that of the service.
 
         Raises:
-            FailedPreconditionError: the settings name a model that neither it nor the operator's own file has.
+            FailedPreconditionError: the settings name a model that neither it nor the operator's own file has, or a
+                profile that the model does not have.
         """
         models = with_own_models(catalogue, settings.presets_file)
         if settings.model not in models:
             raise FailedPreconditionError(f"is none of {', '.join(models)}", "LUMENMILL_MODEL")
         self.settings, self.store, self.name = settings, store, settings.model
-        self.entry: ModelEntry = models[settings.model]
+        self.entry: ModelEntry = with_profile(models[settings.model], settings)
         self.pace = Pace()
         self._device: Device | None = None
         self._checkpoint: Checkpoint | None = None
@@ -158,6 +161,7 @@ class ModelHost:
         """
         folder, started_s = (checkpoint or self.checkpoint()).folder, time.monotonic()
         variant = self.entry.variant
+        quantised = float8_arguments(self.device) if self.settings.fp8 else {}
         _log.info("loading", model=self.name, folder=str(folder))
         try:
             pipe = pipeline_class.from_pretrained(
@@ -166,6 +170,7 @@ class ModelHost:
                 use_safetensors=True,
                 local_files_only=True,
                 **({"variant": variant} if variant and holds_variant(folder, variant) else {}),
+                **quantised,
                 **parts,
             )
             if set_up is not None:
@@ -274,14 +279,21 @@ class ModelHost:
     def as_run(self, plan: Plan) -> Plan:
         """The plan as it was run just now, for records: what the memory ladder changed is told, since tiles of the VAE
         are seen in the picture."""
-        how = self.placing.described()
-        if plan.preset.step_cache is not None:
-            how["step_cache"] = plan.preset.step_cache.text
-        if plan.preset.distilled_lora:
-            how["distilled_lora"] = plan.preset.distilled_lora
+        how = self.placing.described() | self._speed_ups(plan.preset)
+        return replace(plan, arguments=plan.arguments | how, peak_memory_bytes=self.device.peak_memory_bytes())
+
+    def _speed_ups(self, preset: PresetEntry) -> dict[str, Any]:
+        """What a preset is run with, for records and for people who choose one."""
+        how: dict[str, Any] = {"profile": self.settings.profile}
+        if preset.step_cache is not None:
+            how["step_cache"] = preset.step_cache.text
+        if preset.distilled_lora:
+            how["distilled_lora"] = preset.distilled_lora
         if self.settings.attention_backend:
             how["attention_backend"] = self.settings.attention_backend
-        return replace(plan, arguments=plan.arguments | how, peak_memory_bytes=self.device.peak_memory_bytes())
+        if self.settings.fp8:
+            how["fp8"] = True
+        return how
 
     def record(
         self, plan: Plan, job: JobContext, seed: int, parameters: Mapping[str, Any], adapters: Sequence[Adapter] = ()
@@ -320,8 +332,10 @@ class ModelHost:
         ]
         # What fills in requests is part of the results too: an entry that was changed, kernels that round otherwise.
         entry = hashlib.sha256(self.entry.model_dump_json().encode()).hexdigest()[:_ENTRY_DIGITS]
-        kernels = [self.settings.attention_backend, "compiled" if self.settings.compile else ""]
-        run_with = [f"entry@{entry}", *filter(None, kernels), f"diffusers{version('diffusers')}"]
+        settings = self.settings
+        profile = "" if settings.profile == "lossless" else f"profile@{settings.profile}"
+        kernels = [settings.attention_backend, "compiled" if settings.compile else "", "fp8" if settings.fp8 else ""]
+        run_with = [f"entry@{entry}", *filter(None, [profile, *kernels]), f"diffusers{version('diffusers')}"]
         return "+".join([*own, *parts, *run_with])
 
     def _licences(self) -> list[Licence]:
@@ -345,7 +359,7 @@ class ModelHost:
         Raises:
             UnavailableError: it is not loaded yet.
         """
-        entry, tier = self.entry, self.tier
+        entry, tier, how = self.entry, self.tier, self.placing.described_as_usual()
         model = model_pb2.Model(
             family=entry.family,
             name=self.name,
@@ -363,7 +377,7 @@ class ModelHost:
         )
         for name, preset in entry.presets.items():
             shown = model.presets.add(name=name, description=preset.description)
-            merged = entry.arguments | tier.arguments | preset.arguments
+            merged = entry.arguments | tier.arguments | preset.arguments | how | self._speed_ups(preset)
             shown.parameters.update({key: _plain(value) for key, value in merged.items()})
         return model
 

@@ -35,7 +35,13 @@ class Placing:
 
     def described(self) -> dict[str, Any]:
         """How weights are placed now, for records."""
-        tier = self._entry.tiers[self._index]
+        return self._described(self._entry.tiers[self._index])
+
+    def described_as_usual(self) -> dict[str, Any]:
+        """How weights usually are placed."""
+        return self._described(self.usual_tier)
+
+    def _described(self, tier: Tier) -> dict[str, Any]:
         placement = Placement.RESIDENT if self._device.is_cpu else tier.placement
         return {"placement": placement.value, "vae_tiling": tier.vae_tiling}
 

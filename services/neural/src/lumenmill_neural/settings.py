@@ -36,6 +36,12 @@ class NeuralSettings(ServiceSettings):
     memory_limit_gib: float | None = Field(
         default=None, gt=0, description="Use no more of the device's memory than this; it also chooses the tier."
     )
+    profile: Literal["lossless", "fast"] = Field(
+        default="lossless", description="lossless, or fast at the price of other pictures: as presets.yaml says."
+    )
+    fp8: bool = Field(
+        default=False, description="With profile fast: the denoiser in 8-bit floats, on Ada, Hopper and later GPUs."
+    )
     compile: bool = Field(default=False, description="Compile the repeated blocks of the denoiser with torch.compile.")
     attention_backend: str = Field(
         default="", max_length=64, description="Name of an attention backend of diffusers, for example _native_cudnn."

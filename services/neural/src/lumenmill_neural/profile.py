@@ -1,0 +1,49 @@
+"""Profiles of a pod: `lossless`, as the model's authors have it, and `fast`, at the price of other pictures."""
+
+from lumenmill_common.errors import FailedPreconditionError
+
+from lumenmill_neural.catalogue import FastProfile, ModelEntry, Placement, PresetEntry
+from lumenmill_neural.settings import NeuralSettings
+
+__all__ = ["with_profile"]
+
+# Attention backends of diffusers whose names begin so compute in 8 bits.
+_LOSSY_BACKENDS = ("sage", "_sage")
+
+
+def with_profile(entry: ModelEntry, settings: NeuralSettings) -> ModelEntry:
+    """The entry as the profile of the settings changes it.
+
+    Raises:
+        FailedPreconditionError: the model has no such profile, or the settings ask for what is not of their profile.
+    """
+    if settings.profile == "lossless":
+        _refuse_lossy(settings)
+        return entry.model_copy(update={"fast": None})
+    if entry.fast is None:
+        raise FailedPreconditionError(f"{entry.title} has no fast profile; use lossless", "LUMENMILL_PROFILE")
+    if settings.fp8 and not entry.fast.fp8:
+        raise FailedPreconditionError(f"{entry.title} is not run in 8 bits; leave it out", "LUMENMILL_FP8")
+    changed = {name: _faster(preset, entry.fast) for name, preset in entry.presets.items()}
+    first = entry.fast.default_preset
+    presets = {first: changed[first], **changed} if first in changed else changed
+    tiers = entry.tiers
+    if settings.fp8:  # their layers cannot be moved one by one
+        tiers = tuple(tier for tier in tiers if tier.placement is not Placement.SEQUENTIAL_OFFLOAD)
+    return entry.model_copy(update={"presets": presets, "tiers": tiers})
+
+
+def _refuse_lossy(settings: NeuralSettings) -> None:
+    if settings.fp8:
+        raise FailedPreconditionError("changes the pictures; it needs LUMENMILL_PROFILE=fast", "LUMENMILL_FP8")
+    if settings.attention_backend.startswith(_LOSSY_BACKENDS):
+        raise FailedPreconditionError(
+            f"{settings.attention_backend} changes the pictures; it needs LUMENMILL_PROFILE=fast",
+            "LUMENMILL_ATTENTION_BACKEND",
+        )
+
+
+def _faster(preset: PresetEntry, fast: FastProfile) -> PresetEntry:
+    if preset.step_cache is not None or preset.distilled_lora:
+        return preset
+    return preset.model_copy(update={"step_cache": fast.step_cache})
