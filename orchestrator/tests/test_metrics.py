@@ -1,22 +1,25 @@
 """Metrics count what happened, and docs/metrics.md names exactly those that there are."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
 
+from lumenmill.orchestrator.v1 import artifact_service_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_orchestrator import metrics
 from prometheus_client import REGISTRY
 
 from .conftest import House
-from .recipes import ONE_IMAGE
+from .recipes import ONE_IMAGE, SMALL
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 _OURS = "lumenmill_orchestrator_"
 
 
 def test_the_document_names_every_metric_with_its_kind_and_labels() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]+) \|", _DOCUMENT.read_text(), re.MULTILINE)
+    section = _DOCUMENT.read_text().partition("\n## Of the orchestrator\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", section, re.MULTILINE)
     told = {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
     served: dict[str, tuple[str, tuple[str, ...]]] = {}
     for attribute in metrics.__all__:
@@ -50,3 +53,69 @@ async def test_verdicts_reuse_and_failures_are_counted(house: House) -> None:
     assert _value("nodes_reused_total", **call) - before["reused"] == 1
     assert _value("node_duration_seconds_count", **call) - before["seconds"] == 2
     assert _value("calls_waiting", model="tiny") == 0
+
+
+def _cost_s(**labels: str) -> float:
+    return _value("sample_model_seconds_total", model="tiny", **labels)
+
+
+async def test_every_second_of_a_model_is_the_cost_of_some_sample(house: House) -> None:
+    accepted, rejected = {"verdict": "accepted", "reason": ""}, {"verdict": "rejected", "reason": "direction_off"}
+    house.family.step_s = 0.02
+    before_s = {"accepted": _cost_s(**accepted), "rejected": _cost_s(**rejected), "worked": _worked_s()}
+    house.family.direction_error_deg = 90.0  # of originals, whose captions are gated
+    run = await house.run(SMALL, {"num_sets": 2})
+    assert (run.num_samples_accepted, run.num_samples_rejected) == (4, 2)
+    accepted_s, rejected_s = (
+        _cost_s(**accepted) - before_s["accepted"],
+        _cost_s(**rejected) - before_s["rejected"],
+    )
+    assert accepted_s > 0 and rejected_s > 0
+    assert abs(accepted_s + rejected_s - (_worked_s() - before_s["worked"])) < 1e-6
+    again_s = _cost_s(**rejected)
+    await house.run(SMALL, {"num_sets": 2})
+    assert _cost_s(**rejected) == again_s  # what was re-used costs nothing
+
+
+def _worked_s() -> float:
+    """Seconds of all nodes but the source, whose results are those of a whole shard."""
+    return sum(
+        sample.value
+        for family in REGISTRY.collect()
+        if family.name == f"{_OURS}node_duration_seconds"
+        for sample in family.samples
+        if sample.name.endswith("_sum") and not sample.labels["call"].startswith("prompter.")
+    )
+
+
+async def test_a_run_is_told_while_it_lasts(house: House) -> None:
+    house.family.go_on.clear()
+    run_id = await house.submit(ONE_IMAGE, {"tags": ["a", "b"]})
+    labels = {"run": run_id, "recipe": "one-image"}
+    async with asyncio.timeout(20):
+        while REGISTRY.get_sample_value(f"{_OURS}run_progress_ratio", labels) is None:
+            await asyncio.sleep(0.05)
+    assert _value("run_progress_ratio", **labels) == 0.0
+    house.family.go_on.set()
+    await house.ended(run_id)
+    async with asyncio.timeout(20):
+        while REGISTRY.get_sample_value(f"{_OURS}run_progress_ratio", labels) is not None:
+            await asyncio.sleep(0.05)
+
+
+async def test_what_the_database_and_the_collector_do_is_counted(house: House) -> None:
+    before = {name: _value(name) for name in ("write_group_size_sum", "write_duration_seconds_count")}
+    inserts = _value("database_duration_seconds_count", statement="insert")
+    await house.run(ONE_IMAGE, {"tags": ["c"]})
+    assert _value("write_group_size_sum") - before["write_group_size_sum"] >= 2  # a node and its chain
+    assert _value("write_duration_seconds_count") > before["write_duration_seconds_count"]
+    assert _value("database_duration_seconds_count", statement="insert") > inserts
+    assert _value("database_connections", state="idle") >= 1
+    assert _value("database_bytes") > 4096
+    examined, freed = _value("garbage_artifacts_total", what="examined"), _value("garbage_freed_bytes_total")
+    house.store.put_bytes(b"nobody needs this", "application/json")
+    async for _ in house.artifacts.CollectGarbage(artifact_service_pb2.CollectGarbageRequest(min_age_s=0)):
+        pass
+    assert _value("garbage_artifacts_total", what="examined") > examined
+    assert _value("garbage_freed_bytes_total") - freed == len(b"nobody needs this")
+    assert _value("garbage_collected_timestamp_seconds") > 0

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from lumenmill.orchestrator.v1 import artifact_service_pb2
 from lumenmill_common.artifacts import WEIGHTS, ArtifactStore, StoredObject
 
+from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.ownership import Ownership
 from lumenmill_orchestrator.storage.schema import artifact_uses
 
@@ -45,6 +46,7 @@ class GarbageCollector:
             needed = self._needed([stored.artifact.sha256 for stored in page])
             for stored in page:
                 progress.num_examined += 1
+                metrics.GARBAGE_ARTIFACTS.labels("examined").inc()
                 sha256 = stored.artifact.sha256
                 is_weights = stored.artifact.media_type in WEIGHTS
                 if is_weights or sha256 in needed or stored.modified_time_s > newest_s:
@@ -53,12 +55,15 @@ class GarbageCollector:
                 unneeded = self._unneeded(sha256, newest_s)
                 if unneeded and not dry_run:
                     self._store.delete(sha256)
+                    metrics.GARBAGE_ARTIFACTS.labels("removed").inc(len(unneeded))
+                    metrics.GARBAGE_BYTES.inc(sum(each.artifact.size_bytes for each in unneeded))
                 progress.num_removed += len(unneeded)
                 progress.num_bytes_freed += sum(each.artifact.size_bytes for each in unneeded)
             yield progress
         if not dry_run:
             # Results that services kept over restarts; whoever still wants one asks within that time.
             self._store.delete_notes_before(newest_s)
+            metrics.GARBAGE_COLLECTED.set_to_current_time()
 
     def missing(self) -> Iterator[str]:
         """Digests of all artifacts that this database refers to as made or given, and that are not in the store."""

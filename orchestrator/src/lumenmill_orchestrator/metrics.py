@@ -8,12 +8,24 @@ __all__ = [
     "CALLS_IN_FLIGHT",
     "CALLS_WAITING",
     "CLIP_DURATION",
+    "DATABASE_AWAY",
+    "DATABASE_BYTES",
+    "DATABASE_CONNECTIONS",
+    "DATABASE_DURATION",
+    "GARBAGE_ARTIFACTS",
+    "GARBAGE_BYTES",
+    "GARBAGE_COLLECTED",
     "NODES",
     "NODES_REUSED",
     "NODE_DURATION",
     "RETRIES",
     "RUNS",
+    "RUN_PROGRESS",
+    "RUN_REMAINING",
     "SAMPLES",
+    "SAMPLE_COST",
+    "WRITE_DURATION",
+    "WRITE_GROUP_SIZE",
 ]
 
 CALLS_WAITING = Gauge("lumenmill_orchestrator_calls_waiting", "Calls that wait for a place at a model.", ["model"])
@@ -37,7 +49,7 @@ NODE_DURATION = Histogram(
 CLIP_DURATION = Histogram(
     "lumenmill_orchestrator_clip_duration_seconds",
     "Seconds that a model worked on one computed clip.",
-    ["model"],
+    ["model", "preset"],
     buckets=DURATION_BUCKETS_S,
 )
 RETRIES = Counter(
@@ -50,3 +62,47 @@ SAMPLES = Counter(
     "lumenmill_orchestrator_samples_total", "Samples that ended, by kind and verdict.", ["kind", "verdict"]
 )
 RUNS = Gauge("lumenmill_orchestrator_runs", "Runs that have not ended, by state.", ["state"])
+RUN_PROGRESS = Gauge(
+    "lumenmill_orchestrator_run_progress_ratio",
+    "Share of a run's planned executions that have ended.",
+    ["run", "recipe"],
+)
+RUN_REMAINING = Gauge(
+    "lumenmill_orchestrator_run_remaining_seconds", "Seconds until a run is probably through.", ["run", "recipe"]
+)
+SAMPLE_COST = Counter(
+    "lumenmill_orchestrator_sample_model_seconds_total",
+    "Seconds that models worked for samples, by how the samples ended.",
+    ["model", "verdict", "reason"],
+)
+_DATABASE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+DATABASE_DURATION = Histogram(
+    "lumenmill_orchestrator_database_duration_seconds",
+    "Seconds of one statement of the database, by kind.",
+    ["statement"],
+    buckets=_DATABASE_BUCKETS_S,
+)
+DATABASE_AWAY = Counter("lumenmill_orchestrator_database_away_total", "Times that the database did not answer.")
+DATABASE_CONNECTIONS = Gauge(
+    "lumenmill_orchestrator_database_connections", "Connections of the pool, by what they do.", ["state"]
+)
+DATABASE_BYTES = Gauge("lumenmill_orchestrator_database_bytes", "Size of the database.")
+WRITE_DURATION = Histogram(
+    "lumenmill_orchestrator_write_duration_seconds",
+    "Seconds of one transaction of the group writer.",
+    buckets=_DATABASE_BUCKETS_S,
+)
+WRITE_GROUP_SIZE = Histogram(
+    "lumenmill_orchestrator_write_group_size",
+    "Callers whose rows were made durable in one transaction.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+)
+GARBAGE_ARTIFACTS = Counter(
+    "lumenmill_orchestrator_garbage_artifacts_total", "Artifacts that the collector looked at and removed.", ["what"]
+)
+for _what in ("examined", "removed"):
+    GARBAGE_ARTIFACTS.labels(_what)
+GARBAGE_BYTES = Counter("lumenmill_orchestrator_garbage_freed_bytes_total", "Bytes that the collector freed.")
+GARBAGE_COLLECTED = Gauge(
+    "lumenmill_orchestrator_garbage_collected_timestamp_seconds", "Unix time of the last whole collection."
+)

@@ -10,6 +10,7 @@ from lumenmill_common.serve import Contract, Service
 
 from lumenmill_orchestrator.collector import GarbageCollector
 from lumenmill_orchestrator.exporters import Exporters
+from lumenmill_orchestrator.gauges import Gauges
 from lumenmill_orchestrator.mesh import Lanes, Mesh
 from lumenmill_orchestrator.servicers import ArtifactServicer, RunServicer
 from lumenmill_orchestrator.settings import OrchestratorSettings
@@ -47,6 +48,7 @@ def orchestrator_service(settings: OrchestratorSettings) -> Service:
     submission = Submission(mesh, runs, executions, store)
     exporters = Exporters(samples, store, ExportStore(engine))
     run_servicer = RunServicer(walk, submission, mesh, runs, samples, executions, exporters)
+    gauges = Gauges(engine, runs, walk, run_servicer.run)
     collector = GarbageCollector(engine, store)
     artifact_servicer = ArtifactServicer(store, collector)
 
@@ -56,12 +58,14 @@ def orchestrator_service(settings: OrchestratorSettings) -> Service:
         writer.start()
         # Beside everything else: runs can be looked at while the store is away.
         registering = asyncio.create_task(collector.ownership.keep_registered())
+        telling = asyncio.create_task(gauges.keep_told())
         try:
             async with walk.walking(settings.database_url, settings.executor_id):
                 yield
         finally:
-            registering.cancel()
-            await asyncio.gather(registering, return_exceptions=True)
+            for task in (registering, telling):
+                task.cancel()
+            await asyncio.gather(registering, telling, return_exceptions=True)
             writer.stop()
             await mesh.stop()
             engine.dispose()

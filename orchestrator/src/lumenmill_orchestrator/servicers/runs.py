@@ -56,7 +56,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def GetRun(self, request: run_pb2.GetRunRequest, context: _Context) -> run_pb2.GetRunResponse:
         """Read one run."""
-        return run_pb2.GetRunResponse(run=await self._run(request.run_id))
+        return run_pb2.GetRunResponse(run=await self.run(request.run_id))
 
     async def WatchRun(
         self, request: run_pb2.WatchRunRequest, context: _Context
@@ -86,18 +86,18 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
     async def CancelRun(self, request: run_pb2.CancelRunRequest, context: _Context) -> run_pb2.CancelRunResponse:
         """Stop for good."""
         await self._change_state(request.run_id, run_pb2.RUN_STATE_CANCELLED, _UNENDED, "has ended")
-        return run_pb2.CancelRunResponse(run=await self._run(request.run_id))
+        return run_pb2.CancelRunResponse(run=await self.run(request.run_id))
 
     async def PauseRun(self, request: run_pb2.PauseRunRequest, context: _Context) -> run_pb2.PauseRunResponse:
         """Start no new nodes."""
         await self._change_state(request.run_id, run_pb2.RUN_STATE_PAUSED, _UNENDED, "has ended")
-        return run_pb2.PauseRunResponse(run=await self._run(request.run_id))
+        return run_pb2.PauseRunResponse(run=await self.run(request.run_id))
 
     async def ResumeRun(self, request: run_pb2.ResumeRunRequest, context: _Context) -> run_pb2.ResumeRunResponse:
         """Go on."""
         paused = frozenset({run_pb2.RUN_STATE_PAUSED, run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_QUEUED})
         await self._change_state(request.run_id, run_pb2.RUN_STATE_RUNNING, paused, "has ended")
-        return run_pb2.ResumeRunResponse(run=await self._run(request.run_id))
+        return run_pb2.ResumeRunResponse(run=await self.run(request.run_id))
 
     async def ListSamples(self, request: run_pb2.ListSamplesRequest, context: _Context) -> run_pb2.ListSamplesResponse:
         """Page through samples."""
@@ -134,7 +134,8 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             ]
         )
 
-    async def _run(self, run_id: str) -> run_pb2.Run:
+    async def run(self, run_id: str) -> run_pb2.Run:
+        """A run with its counts as they are now."""
         return await self._view(await asyncio.to_thread(self._runs.get, run_id))
 
     async def _view(self, row: RunRow) -> run_pb2.Run:

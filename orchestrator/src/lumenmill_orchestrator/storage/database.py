@@ -13,6 +13,9 @@ from lumenmill_common.telemetry import get_logger
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
+from lumenmill_orchestrator import metrics
+from lumenmill_orchestrator.storage.observing import observe
+
 __all__ = ["database_is_away", "engine_url", "insert_into", "make_engine", "patiently", "storable", "upgrade_schema"]
 
 _T = TypeVar("_T")
@@ -36,8 +39,8 @@ def engine_url(database_url: str) -> sa.URL:
 def make_engine(url: sa.URL) -> sa.Engine:
     """An engine; SQLite gets a write-ahead log, which readers and the writer share without waiting for each other."""
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_size=16, pool_pre_ping=True)
-    engine = sa.create_engine(url, pool_size=16)
+        return observe(sa.create_engine(url, pool_size=16, pool_pre_ping=True))
+    engine = observe(sa.create_engine(url, pool_size=16))
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
@@ -96,6 +99,7 @@ def patiently(work: Callable[[], _T]) -> _T:
         try:
             return work()
         except sa.exc.OperationalError as error:
+            metrics.DATABASE_AWAY.inc()
             if time.monotonic() + pause_s > give_up_s:
                 raise
             _log.warning("the database is away", reason=str(error.orig))

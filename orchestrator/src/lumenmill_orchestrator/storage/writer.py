@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.storage import schema
 from lumenmill_orchestrator.storage.database import database_is_away, insert_into, patiently, storable
 
@@ -153,6 +154,11 @@ class GroupWriter:
         return orders
 
     def _commit(self, batch: Sequence[Rows]) -> None:
+        with metrics.WRITE_DURATION.time():
+            self._commit_merged(batch)
+        metrics.WRITE_GROUP_SIZE.observe(len(batch))
+
+    def _commit_merged(self, batch: Sequence[Rows]) -> None:
         merged = _Merged(self._kept_revisions)
         for rows in batch:
             merged.add(rows)

@@ -13,6 +13,7 @@ from lumenmill_common.telemetry import get_logger
 from lumenmill_orchestrator.recipe import MISSING, Node, Pipeline, Requirement
 from lumenmill_orchestrator.storage import ExecutionRow, GroupWriter
 from lumenmill_orchestrator.walk.active import ActiveRun
+from lumenmill_orchestrator.walk.costs import Costs
 from lumenmill_orchestrator.walk.execution import Computation, NodeExecutor, Turn
 from lumenmill_orchestrator.walk.keys import derived_seed
 from lumenmill_orchestrator.walk.outcomes import NOT_APPLICABLE, Outcome, States, settled
@@ -61,6 +62,7 @@ class ChainWalk:
         self._executor, self._writer, self._earlier = executor, writer, earlier
         self.chain_id = pipeline.chain_id(index)
         self.states = States(pipeline.nodes)
+        self.costs = Costs(pipeline.nodes, earlier.rows.values())
         self.scope = {
             **run.recipe.base_scope(),
             "item": item,
@@ -142,6 +144,7 @@ class ChainWalk:
         parents = self.states.parents([*node.expansion_requires, *requires], index) or self._source_parents()
         made = await self._compute(place, scope)
         outcome = self._judge(node, scope, made)
+        self.costs.add(node, index, 0.0 if made.reused else made.duration_s, parents)
         await self._writer.write(record_computed(place, made, outcome, parents))
         return outcome
 

@@ -134,7 +134,8 @@ def _count_metrics(place: Place, made: Computation, outcome: Outcome) -> None:
     artifacts = _top_artifacts(made.result)
     metrics.ARTIFACT_BYTES.labels(call, model).inc(sum(artifact.size_bytes for artifact in artifacts))
     if any(artifact.media_type.startswith(_VIDEO) for artifact in artifacts) and call.startswith("video.Generate"):
-        metrics.CLIP_DURATION.labels(model).observe(made.duration_s)
+        clip: Any = made.result
+        metrics.CLIP_DURATION.labels(model, clip.record.preset).observe(made.duration_s)
 
 
 def _top_artifacts(message: Any) -> list[artifact_pb2.Artifact]:

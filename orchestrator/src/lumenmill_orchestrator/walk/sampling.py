@@ -50,7 +50,9 @@ async def sample_rows(run: ActiveRun, pipeline: Pipeline, index: int, walk: Chai
             add_licences(sample, run, pipeline, rule, everything, behind, paths)
             keep_path_maps(sample, paths)
             parents = walk.states.parents(behind, number)
+            walk.costs.stand_behind(sample, parents)
             _add_row(rows, sample, [*source_parents(pipeline, index), *parents])
+    walk.costs.count()
     return rows
 
 

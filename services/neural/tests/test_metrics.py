@@ -1,0 +1,84 @@
+"""docs/metrics.md names exactly the metrics that neural services add, and what happens on a device is counted."""
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lumenmill_common.errors import ResourceExhaustedError
+from lumenmill_neural import metrics
+from lumenmill_neural.device import Device, find_device
+from lumenmill_neural.memory import run_in_batches
+from prometheus_client import REGISTRY
+
+_DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
+
+
+def _value(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"lumenmill_{name}", labels) or 0.0
+
+
+class _Small:
+    """Room for two items, then for one, then for none."""
+
+    device: Device = find_device("cpu")
+
+    def __init__(self) -> None:
+        self.rooms = [2, 1, 0]
+
+    def recover(self) -> None:
+        pass
+
+    def place_smaller(self) -> str:
+        self.rooms.pop(0)
+        return "less" if self.rooms else ""
+
+    def run(self, batch: Sequence[int]) -> list[int]:
+        time.sleep(0.05)
+        if len(batch) > self.rooms[0]:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        self.rooms = [0]
+        return list(batch)
+
+
+def test_the_document_names_every_metric_of_neural_services() -> None:
+    section = _DOCUMENT.read_text().partition("\n## Of neural services\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", section, re.MULTILINE)
+    told = {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+    served: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for name in metrics.__all__:
+        metric: Any = getattr(metrics, name)
+        if hasattr(metric, "describe"):
+            described = next(iter(metric.describe()))
+            ending = "_total" if described.type == "counter" else ""
+            served[described.name + ending] = (described.type, tuple(getattr(metric, "_labelnames", ())))
+    assert told == served
+
+
+def test_every_step_down_the_memory_ladder_and_every_second_of_work_is_counted() -> None:
+    before = {step: _value("out_of_memory_total", step=step) for step in ("smaller_batch", "refused")}
+    busy_s = _value("device_busy_seconds_total")
+    with pytest.raises(ResourceExhaustedError):
+        run_in_batches(range(4), 4, _Small().run, _Small(), "an item")
+    with pytest.raises(ResourceExhaustedError):
+        small = _Small()
+        run_in_batches(range(4), 4, small.run, small, "an item")
+    assert _value("out_of_memory_total", step="smaller_batch") > before["smaller_batch"]
+    assert _value("out_of_memory_total", step="refused") == before["refused"] + 2
+    assert _value("device_busy_seconds_total") - busy_s > 0.1
+
+
+def test_work_that_still_runs_counts_as_busy() -> None:
+    before_s = _value("device_busy_seconds_total")
+    with metrics.DEVICE_BUSY.running(), metrics.DEVICE_BUSY.running():
+        time.sleep(0.05)
+        assert 0.04 < _value("device_busy_seconds_total") - before_s < 0.5
+
+
+def test_a_model_on_the_cpu_has_no_gpu() -> None:
+    metrics.tell_device(find_device("cpu"))
+    assert _value("model_gpus") == 0
+    assert _value("device_memory_bytes") > 1 << 30
