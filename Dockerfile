@@ -1,0 +1,75 @@
+# One image for each service, by build argument; `make images` builds them all (docs/images.md).
+#
+#   docker build --build-arg SERVICE=studio --build-arg DEPENDENCIES=studio -t lumenmill-studio .
+#
+# BASE is any Debian-like image with Python 3.11 or newer and its venv. PyTorch brings its own CUDA libraries, so that the
+# same base serves CPU and GPU; the node brings the driver. A base with other CUDA libraries, or an own one, works alike.
+ARG BASE=docker.io/library/python:3.12-slim-bookworm
+
+# Our own distributions as wheels, and what each of them needs from elsewhere: made once for all services.
+FROM ${BASE} AS wheels
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CERT=/etc/ssl/certs/ca-certificates.crt
+WORKDIR /source
+COPY constraints.txt ./
+RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt --mount=type=secret,id=pip,target=/etc/pip.conf \
+    python3 -m venv /opt/build && /opt/build/bin/pip install --quiet --constraint constraints.txt hatchling
+COPY protos protos
+COPY services services
+COPY orchestrator orchestrator
+COPY client client
+COPY images/requirements.py images/requirements.py
+RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir /wheels \
+      ./protos ./services/* ./orchestrator ./client \
+    && python3 images/requirements.py --all-to /requirements
+
+# Everything from elsewhere, in a layer that all services with the same DEPENDENCIES share.
+FROM ${BASE} AS dependencies
+ARG DEPENDENCIES
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CERT=/etc/ssl/certs/ca-certificates.crt
+COPY constraints.txt /
+COPY --from=wheels /requirements /requirements
+RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt --mount=type=secret,id=pip,target=/etc/pip.conf \
+    --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv /opt/venv \
+    && for service in ${DEPENDENCIES}; do echo "-r /requirements/$service.txt"; done > /wanted.txt \
+    && /opt/venv/bin/pip install --quiet --constraint /constraints.txt --requirement /wanted.txt \
+    && /opt/venv/bin/pip uninstall --quiet --yes pip setuptools
+
+# The service itself, and the list of everything in the image.
+FROM dependencies AS service
+ARG SERVICE
+COPY --from=wheels /wheels /wheels
+RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt --mount=type=secret,id=pip,target=/etc/pip.conf \
+    --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv /opt/tools && /opt/tools/bin/pip install --quiet 'cyclonedx-bom>=7,<8' \
+    && cd /wheels && /opt/tools/bin/pip install --quiet --no-deps --no-index --target /opt/lumenmill $(cat /requirements/${SERVICE}.own) \
+    && mkdir -p /opt/lumenmill/bin \
+    && printf '#!/opt/venv/bin/python\nimport runpy\n\nrunpy.run_module("%s", run_name="__main__")\n' \
+      "$(cat /requirements/${SERVICE}.module)" > /opt/lumenmill/bin/serve \
+    && chmod 755 /opt/lumenmill/bin/serve && sed -i '1s,^#!.*,#!/opt/venv/bin/python,' /opt/lumenmill/bin/* \
+    && PYTHONPATH=/opt/lumenmill /opt/tools/bin/cyclonedx-py environment --of JSON -o /opt/lumenmill/sbom.cdx.json /opt/venv/bin/python
+
+FROM ${BASE}
+COPY --from=dependencies /opt/venv /opt/venv
+COPY --from=service /opt/lumenmill /opt/lumenmill
+COPY LICENSE /app/LICENSE
+# /tmp and /var/cache/lumenmill are what a pod makes writable; everything else may be read-only.
+ENV PATH=/opt/lumenmill/bin:/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONPATH=/opt/lumenmill \
+    PYTHONUNBUFFERED=1 \
+    HOME=/tmp \
+    HF_HOME=/var/cache/lumenmill/huggingface \
+    TORCHINDUCTOR_CACHE_DIR=/var/cache/lumenmill/inductor \
+    NVIDIA_DRIVER_CAPABILITIES=compute,graphics,utility
+WORKDIR /app
+USER 65532:65532
+EXPOSE 50051 50052 9464
+ENTRYPOINT ["/opt/lumenmill/bin/serve"]
+ARG SERVICE
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="lumenmill-${SERVICE}" \
+      org.opencontainers.image.description="Lumenmill: training data whose subject is light" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
