@@ -12,6 +12,7 @@ __all__ = [
     "DATABASE_BYTES",
     "DATABASE_CONNECTIONS",
     "DATABASE_DURATION",
+    "ENDPOINTS",
     "GARBAGE_ARTIFACTS",
     "GARBAGE_BYTES",
     "GARBAGE_COLLECTED",
@@ -30,6 +31,11 @@ __all__ = [
 
 CALLS_WAITING = Gauge("lumenmill_orchestrator_calls_waiting", "Calls that wait for a place at a model.", ["model"])
 CALLS_IN_FLIGHT = Gauge("lumenmill_orchestrator_calls_in_flight", "Calls that a model was given.", ["model"])
+ENDPOINTS = Gauge(
+    "lumenmill_orchestrator_endpoints",
+    "Addresses behind the name of a model, by whether they serve: `ready` or `not_ready`.",
+    ["model", "state"],
+)
 NODES = Counter(
     "lumenmill_orchestrator_nodes_total",
     "Node executions that ended, by verdict and by reason of rejection or code of failure.",

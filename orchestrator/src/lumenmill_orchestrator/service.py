@@ -11,13 +11,14 @@ from lumenmill_common.serve import Contract, Service
 from lumenmill_orchestrator.collector import GarbageCollector
 from lumenmill_orchestrator.exporters import Exporters
 from lumenmill_orchestrator.gauges import Gauges
-from lumenmill_orchestrator.mesh import Lanes, Mesh
+from lumenmill_orchestrator.mesh import Lanes, Mesh, NoSupply
 from lumenmill_orchestrator.servicers import ArtifactServicer, RunServicer
 from lumenmill_orchestrator.settings import OrchestratorSettings
 from lumenmill_orchestrator.storage import (
     ExecutionStore,
     ExportStore,
     GroupWriter,
+    ModelStore,
     ResultReader,
     RunStore,
     SampleStore,
@@ -40,14 +41,15 @@ def orchestrator_service(settings: OrchestratorSettings) -> Service:
     """
     store = open_store_from(settings)
     engine = make_engine(engine_url(settings.database_url))
-    mesh = Mesh(settings.models, settings)
+    mesh = Mesh(settings.models, settings, ModelStore(engine), NoSupply())
+    lanes = Lanes(mesh, settings.prefetch, settings.patience_s)
     runs, samples, executions = RunStore(engine), SampleStore(engine), ExecutionStore(engine)
     writer = GroupWriter(engine)
-    executor = NodeExecutor(mesh, Lanes(settings.prefetch), ResultReader(executions), settings.patience_s)
+    executor = NodeExecutor(mesh, lanes, ResultReader(executions), settings.patience_s)
     walk = RunEngine(mesh, runs, executions, writer, executor, settings.num_active_shards)
     submission = Submission(mesh, runs, executions, store)
     exporters = Exporters(samples, store, ExportStore(engine))
-    run_servicer = RunServicer(walk, submission, mesh, runs, samples, executions, exporters)
+    run_servicer = RunServicer(walk, submission, mesh, lanes, runs, samples, executions, exporters)
     gauges = Gauges(engine, runs, walk, run_servicer.run)
     collector = GarbageCollector(engine, store)
     artifact_servicer = ArtifactServicer(store, collector)

@@ -71,17 +71,12 @@ class Submission:
         return await asyncio.to_thread(self._store_run, request, checked.recipe)
 
     async def _checked(self, text: str, file: str, parameters: Struct) -> CheckedRecipe:
-        known = {name: KnownModel(name, entry.model) for name, entry in self._mesh.models().items()}
+        known = {name: KnownModel(name, entry.description) for name, entry in self._mesh.models().items()}
         return await asyncio.to_thread(check_recipe, text, file, _given(parameters), known)
 
     def _planned(self, recipe: Recipe) -> run_pb2.PlanRecipeResponse:
         planned = planned_calls(recipe)
         seconds = {call.name: self._executions.median_duration_s(call.call, call.model) for call in planned}
-        workers = {
-            name: entry.model.limits.num_workers
-            for name, entry in self._mesh.models().items()
-            if entry.model is not None
-        }
         response = run_pb2.PlanRecipeResponse(
             nodes=[_planned_node(call, seconds[call.name]) for call in planned],
             num_chains=recipe.num_chains,
@@ -89,7 +84,7 @@ class Submission:
             graph_mermaid=graph_mermaid(recipe),
         )
         response.parameters.update(plain_parameters(recipe.parameters))
-        whole_s = estimated_seconds(planned, lambda call: seconds[call.name], workers)
+        whole_s = estimated_seconds(planned, lambda call: seconds[call.name], self._mesh.num_workers())
         if whole_s is not None:
             response.estimated_time.FromMilliseconds(int(whole_s * 1000))
         return response

@@ -1,6 +1,7 @@
 """Runs and lineages as the contract shows them."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -9,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator.contracts import heavy_methods
+from lumenmill_orchestrator.mesh import Wait
 from lumenmill_orchestrator.storage import (
     ComputationRow,
     ExecutionRow,
@@ -27,8 +29,10 @@ from lumenmill_orchestrator.walk.sources import source_chain_id
 __all__ = ["lineage_view", "run_view"]
 
 
-def run_view(row: RunRow, runs: RunStore, active: ActiveRun | None, workers: dict[str, int]) -> run_pb2.Run:
-    """A run with its counts as they are now."""
+def run_view(
+    row: RunRow, runs: RunStore, active: ActiveRun | None, workers: Mapping[str, int], waits: Sequence[Wait]
+) -> run_pb2.Run:
+    """A run with its counts as they are now, and what it waits for."""
     totals = runs.totals(row.id)
     samples = totals.get(SAMPLES_COUNTED_AS, NodeTotals())
     run = run_pb2.Run(
@@ -50,6 +54,8 @@ def run_view(row: RunRow, runs: RunStore, active: ActiveRun | None, workers: dic
         counts = _node_counts(row, active, name, totals.get(name, NodeTotals()), num_planned)
         counts.call, counts.model = call, model
         run.nodes.append(counts)
+    for wait in waits:
+        run.waits.add(model=wait.model, since_time=_timestamp(wait.since_time), reason=wait.reason)
     remaining_s = None if row.ended else _remaining_s(run, totals, workers)
     if remaining_s is not None:
         run.estimated_remaining.FromMilliseconds(int(remaining_s * 1000))
@@ -76,7 +82,7 @@ def _node_counts(
     return counts
 
 
-def _remaining_s(run: run_pb2.Run, totals: dict[str, NodeTotals], workers: dict[str, int]) -> float | None:
+def _remaining_s(run: run_pb2.Run, totals: dict[str, NodeTotals], workers: Mapping[str, int]) -> float | None:
     """Seconds until the slowest model is through, by the mean of this run; None while a node has not been measured."""
     load_s: dict[str, float] = {}
     for node in run.nodes:

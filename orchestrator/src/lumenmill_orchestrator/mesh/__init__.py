@@ -1,6 +1,31 @@
-"""The models of the mesh: where they are, and how many calls each may have."""
+"""The models of the mesh: where they are, what they say of themselves, and which endpoint does which call."""
 
-from lumenmill_orchestrator.mesh.lanes import Lane, Lanes
-from lumenmill_orchestrator.mesh.registry import Mesh, MeshModel, parse_addresses
+from lumenmill_orchestrator.mesh.addresses import Resolve, parse_addresses, resolve
+from lumenmill_orchestrator.mesh.endpoint import Call, Endpoint
+from lumenmill_orchestrator.mesh.lanes import Lane, Lanes, ModelAbsentError, Place, Wait
+from lumenmill_orchestrator.mesh.loads import CallSeconds, ModelLoad
+from lumenmill_orchestrator.mesh.model import MeshModel
+from lumenmill_orchestrator.mesh.registry import Mesh
+from lumenmill_orchestrator.mesh.supply import NoSupply, Supply, SupplyState
+from lumenmill_orchestrator.mesh.whereabouts import whereabouts
 
-__all__ = ["Lane", "Lanes", "Mesh", "MeshModel", "parse_addresses"]
+__all__ = [
+    "Call",
+    "CallSeconds",
+    "Endpoint",
+    "Lane",
+    "Lanes",
+    "Mesh",
+    "MeshModel",
+    "ModelAbsentError",
+    "ModelLoad",
+    "NoSupply",
+    "Place",
+    "Resolve",
+    "Supply",
+    "SupplyState",
+    "Wait",
+    "parse_addresses",
+    "resolve",
+    "whereabouts",
+]

@@ -1,89 +1,293 @@
-"""One lane per model: as many calls at once as it has workers (and a few waiting), the most urgent first."""
+"""One lane per model: calls wait in it, the most urgent first, for a place at the endpoint that has most room."""
 
 import asyncio
 import contextlib
 import heapq
 import itertools
+import random
+from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from lumenmill.common.v1 import model_pb2
+from lumenmill_common.errors import UnavailableError
 
 from lumenmill_orchestrator import metrics
+from lumenmill_orchestrator.mesh.endpoint import Call, Endpoint
+from lumenmill_orchestrator.mesh.loads import CallSeconds, ModelLoad
+from lumenmill_orchestrator.mesh.model import MeshModel
+from lumenmill_orchestrator.mesh.registry import Mesh
 
-__all__ = ["Lane", "Lanes"]
+__all__ = ["Lane", "Lanes", "ModelAbsentError", "Place", "Wait"]
+
+# Work that may wait at an endpoint, in seconds: enough that no worker waits for the next call, and little enough that
+# pods that come up find work which has not been given away.
+_LONGEST_AHEAD_S = 30.0
+_UNKNOWN_KIND = ""
+
+
+class ModelAbsentError(UnavailableError):
+    """Nothing has served a model for longer than a call may wait, and nothing is on its way."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A model that calls wait for because nothing serves."""
+
+    model: str
+    since_time: float
+    """Unix seconds."""
+    reason: str
+
+
+class Place:
+    """The place of one call: waited for, held at an endpoint, left, and waited for again."""
+
+    def __init__(self, lane: "Lane", call: Call) -> None:
+        self._lane, self.call = lane, call
+        self._endpoint: Endpoint | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is."""
+        if self._endpoint is None:
+            raise RuntimeError("a call has no place while it waits for one")
+        return self._endpoint
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is anywhere."""
+        return self._endpoint is not None
+
+    async def enter(self) -> None:
+        """Wait for a place at any endpoint.
+
+        Raises:
+            ModelAbsentError: nothing served, or was on its way, for as long as the lane has patience.
+        """
+        endpoint = self._lane.free_endpoint(self.call)
+        if endpoint is not None:
+            self.take(endpoint)
+        else:
+            await self._lane.wait(self)
+
+    def take(self, endpoint: Endpoint) -> None:
+        """Be at an endpoint, however full it is: another one is left for it."""
+        if endpoint is self._endpoint:
+            return
+        self.leave()
+        self._endpoint = endpoint
+        endpoint.calls[self] = self.call
+        self._lane.num_in_flight += 1
+
+    def leave(self) -> None:
+        """Hold none, so that others have it."""
+        if self._endpoint is not None:
+            del self._endpoint.calls[self]
+            self._endpoint = None
+            self._lane.num_in_flight -= 1
+            self._lane.admit()
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """Somebody who waits while the model may be absent."""
+
+    run_id: str
+    lost_before_s: float
+    """What had been lost when the wait began."""
+    future: "asyncio.Future[None]"
+    place: Place | None = None
 
 
 class Lane:
-    """Admits calls to one model. Orders are compared: smaller goes first, then first come."""
+    """Admits calls to one model."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.num_active = 0
-        self._waiting: list[tuple[tuple[int, ...], int, asyncio.Future[None]]] = []
+    def __init__(self, model: MeshModel, seconds: CallSeconds, prefetch: int, patience_s: float) -> None:
+        self._model, self._seconds, self._prefetch, self._patience_s = model, seconds, prefetch, patience_s
+        self.num_in_flight = 0
+        self._kinds: Counter[str] = Counter()
+        """All calls, by kind: those that wait and those that were given away."""
+        self._queue: list[tuple[tuple[int, ...], int, _Waiting]] = []
+        self._learning: list[_Waiting] = []
+        """Who waits to learn what the model is."""
         self._counter = itertools.count()
+        model.watchers.append(self._look)
 
     @property
     def num_waiting(self) -> int:
-        """Calls that wait to be admitted."""
-        return len(self._waiting)
+        """Calls that wait to be admitted, or to be made again, and one more while somebody waits for the model's
+        description: the call that brings its first endpoint."""
+        return self._kinds.total() - self.num_in_flight + bool(self._learning)
 
     @contextlib.asynccontextmanager
-    async def slot(self, order: tuple[int, ...]) -> AsyncIterator[None]:
-        """Wait for a place; leave it at the end of the block."""
-        await self._enter(order)
+    async def slot(self, call: Call) -> AsyncIterator[Place]:
+        """Wait for a place; leave it at the end of the block.
+
+        Raises:
+            ModelAbsentError: nothing served, or was on its way, for as long as the lane has patience.
+        """
+        place = Place(self, call)
+        self._kinds[call.kind] += 1
         try:
-            yield
+            await place.enter()
+            yield place
         finally:
-            self.num_active -= 1
-            self._admit()
+            place.leave()
+            self._kinds[call.kind] -= 1
 
-    def resize(self, limit: int) -> None:
-        """Change how many are admitted at once."""
-        self.limit = limit
-        self._admit()
+    async def description(self, run_id: str) -> model_pb2.Model:
+        """What the model says of itself, or said last; waits for one that has never answered.
 
-    async def _enter(self, order: tuple[int, ...]) -> None:
-        if self.num_active < self.limit and not self._waiting:
-            self.num_active += 1
+        Raises:
+            ModelAbsentError: as for a place.
+        """
+        while self._model.description is None:
+            waiting = self._waiting(run_id)
+            self._learning.append(waiting)
+            try:
+                await waiting.future
+            finally:
+                self._learning.remove(waiting)
+        return self._model.description
+
+    def load(self) -> ModelLoad:
+        """What waits and what was given away."""
+        kinds = {**self._kinds, _UNKNOWN_KIND: int(bool(self._learning))}
+        seconds = (self._seconds.expected_s(self._model.name, kind) * number for kind, number in kinds.items())
+        busy = [*self._model.endpoints.values(), *self._model.departed.values()]
+        return ModelLoad(
+            num_waiting=self.num_waiting,
+            num_in_flight=self.num_in_flight,
+            backlog_s=sum(seconds),
+            calls={endpoint.address: endpoint.doing() for endpoint in busy if endpoint.calls},
+        )
+
+    def wait_of(self, run_id: str) -> Wait | None:
+        """What a run waits for here because nothing serves, if it does."""
+        since = self._model.absent_since
+        if since is None or not any(waiting.run_id == run_id for waiting in self._all_waiting()):
+            return None
+        return Wait(self._model.name, since, self._model.reason)
+
+    def has_room_elsewhere(self, call: Call) -> bool:
+        """Whether an endpoint that is not held back would take a call now."""
+        endpoint = self.free_endpoint(call)
+        return endpoint is not None and not endpoint.is_held_back
+
+    # For places.
+
+    def free_endpoint(self, call: Call) -> Endpoint | None:
+        """Where a call can go at once: nobody waits before it, and somebody has a place."""
+        return None if self._queue else self._best(call)
+
+    async def wait(self, place: Place) -> None:
+        """Wait until `admit` has given a place."""
+        waiting = self._waiting(place.call.run_id, place)
+        heapq.heappush(self._queue, (place.call.order, next(self._counter), waiting))
+        self.admit()
+        await waiting.future
+
+    def admit(self) -> None:
+        """Give away the places that are free."""
+        while self._queue:
+            waiting = self._queue[0][2]
+            place = waiting.place
+            if not waiting.future.done() and place is not None:
+                endpoint = self._best(place.call)
+                if endpoint is None:
+                    return
+                place.take(endpoint)
+                waiting.future.set_result(None)
+            heapq.heappop(self._queue)
+
+    # Which endpoint.
+
+    def _best(self, call: Call) -> Endpoint | None:
+        """The endpoint with most free workers for its size; those that are held back only where no other has room."""
+        with_room = [endpoint for endpoint in self._model.serving if self._has_room(endpoint, call)]
+        if len(with_room) < 2:
+            return with_room[0] if with_room else None
+        return min(with_room, key=_reluctance)
+
+    def _has_room(self, endpoint: Endpoint, call: Call) -> bool:
+        num_ahead = len(endpoint.calls) - endpoint.num_workers
+        return num_ahead < 0 or num_ahead < self._most_ahead(endpoint, call)
+
+    def _most_ahead(self, endpoint: Endpoint, call: Call) -> int:
+        """Calls of a kind that may wait at an endpoint. One may, however long it takes, so that no worker waits."""
+        limits = endpoint.model.limits if endpoint.model is not None else model_pb2.ModelLimits()
+        most = min(self._prefetch, limits.max_queue_length or self._prefetch)
+        each_s = self._seconds.expected_s(self._model.name, call.kind)
+        ahead = _LONGEST_AHEAD_S * endpoint.num_workers / each_s if each_s > 0 else most
+        return min(most, max(int(ahead), 1))
+
+    # While nothing serves.
+
+    def _waiting(self, run_id: str, place: Place | None = None) -> _Waiting:
+        return _Waiting(run_id, self._model.lost_s, asyncio.get_running_loop().create_future(), place)
+
+    def _all_waiting(self) -> list[_Waiting]:
+        queued = [waiting for _, _, waiting in self._queue]
+        return [waiting for waiting in (*queued, *self._learning) if not waiting.future.done()]
+
+    def _look(self) -> None:
+        """The model has changed, or is absent still."""
+        self.admit()
+        if self._model.description is not None:
+            for waiting in self._learning:
+                _settle(waiting, None)
+        if self._model.ready:
             return
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (order, next(self._counter), place))
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self.num_active -= 1
-                self._admit()
-            raise
+        for waiting in self._all_waiting():
+            lost_s = self._model.lost_s - max(waiting.lost_before_s, self._model.lost_before_s)
+            if lost_s > self._patience_s:
+                reason = f"model `{self._model.name}` did not serve for {lost_s:.0f} s: {self._model.reason}"
+                _settle(waiting, ModelAbsentError(reason))
+        self._queue = [entry for entry in self._queue if not entry[2].future.done()]
+        heapq.heapify(self._queue)
 
-    def _admit(self) -> None:
-        while self._waiting and self.num_active < self.limit:
-            _, _, place = heapq.heappop(self._waiting)
-            if not place.done():
-                self.num_active += 1
-                place.set_result(None)
+
+def _reluctance(endpoint: Endpoint) -> tuple[bool, float, float]:
+    """Orders endpoints that have room, the best first; equal ones by chance."""
+    load = len(endpoint.calls) / endpoint.num_workers
+    return endpoint.is_held_back, load, random.random()  # noqa: S311 - spreads calls, no secret
+
+
+def _settle(waiting: _Waiting, error: ModelAbsentError | None) -> None:
+    if waiting.future.done():
+        return
+    if error is None:
+        waiting.future.set_result(None)
+    else:
+        waiting.future.set_exception(error)
 
 
 class Lanes:
     """The lanes of all models."""
 
-    def __init__(self, prefetch: int) -> None:
-        self._prefetch = prefetch
+    def __init__(self, mesh: Mesh, prefetch: int, patience_s: float) -> None:
+        """`prefetch` is the number of calls that may wait at an endpoint at most; `patience_s` is the time for which
+        calls wait for a model that nothing serves and for which nothing is on its way."""
+        self._mesh, self._prefetch, self._patience_s = mesh, prefetch, patience_s
+        self.seconds = CallSeconds()
+        """Mean seconds of the calls of every kind."""
         self._lanes: dict[str, Lane] = {}
 
-    def of(self, name: str, model: model_pb2.Model) -> Lane:
-        """The lane of a model, as wide as its workers and the prefetch, never wider than its queue can take."""
-        workers = max(model.limits.num_workers, 1)
-        waiting = min(self._prefetch, model.limits.max_queue_length or self._prefetch)
+    def of(self, name: str) -> Lane:
+        """The lane of a model, registered or not."""
         lane = self._lanes.get(name)
         if lane is None:
-            lane = self._lanes[name] = Lane(workers + waiting)
+            lane = self._lanes[name] = Lane(self._mesh.model(name), self.seconds, self._prefetch, self._patience_s)
             metrics.CALLS_WAITING.labels(name).set_function(lambda: lane.num_waiting)
-            metrics.CALLS_IN_FLIGHT.labels(name).set_function(lambda: lane.num_active)
-        elif lane.limit != workers + waiting:
-            lane.resize(workers + waiting)
+            metrics.CALLS_IN_FLIGHT.labels(name).set_function(lambda: lane.num_in_flight)
         return lane
 
-    def all(self) -> dict[str, Lane]:
-        """Lanes by model."""
-        return self._lanes
+    def loads(self) -> dict[str, ModelLoad]:
+        """The load of every model that has been called or waited for, by name."""
+        return {name: lane.load() for name, lane in self._lanes.items()}
+
+    def waits_of(self, run_id: str) -> list[Wait]:
+        """The models that a run waits for because nothing serves, by name."""
+        waits = (lane.wait_of(run_id) for _, lane in sorted(self._lanes.items()))
+        return [wait for wait in waits if wait is not None]

@@ -1,174 +1,119 @@
-"""Which models there are, where they answer, and what they say about themselves."""
+"""Which models there are, and where they are registered."""
 
 import asyncio
-import contextlib
-import time
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from lumenmill.common.v1 import job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
-from lumenmill_common.calls import call_unary, connect
-from lumenmill_common.errors import LumenmillError, UnavailableError
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.telemetry import get_logger
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from lumenmill_orchestrator.contracts import Method, message_class
+from lumenmill_orchestrator.mesh.addresses import Resolve, Target, parse_addresses, resolve
+from lumenmill_orchestrator.mesh.endpoint import Endpoint
+from lumenmill_orchestrator.mesh.model import MeshModel, Surroundings
+from lumenmill_orchestrator.mesh.supply import NoSupply, Supply
+from lumenmill_orchestrator.storage import ModelStore, patiently
 
-__all__ = ["Mesh", "MeshModel", "parse_addresses"]
+__all__ = ["Mesh"]
 
-_REFRESH_S = 0.5
-_FRESH_S = 10.0
-_ANSWER_WITHIN_S = 3.0
+_READ_S = 0.5
+_FIRST_ANSWERS_WITHIN_S = 4.0
+_MOST_ASKED_AT_ONCE = 64
 _log = get_logger(__name__)
-
-
-@dataclass
-class MeshModel:
-    """One registered model and what is known of it."""
-
-    name: str
-    address: str
-    channel: grpc.aio.Channel
-    serving: asyncio.Event
-    """Set while it answers and says that it serves. Whoever waits for a model waits for its name, wherever it moves."""
-    model: model_pb2.Model | None = None
-    asked_at_s: float = 0.0
-    stubs: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def ready(self) -> bool:
-        """Whether it answers and says that it serves, as far as is known."""
-        return self.serving.is_set()
-
-    def stub(self, method: Method) -> Any:
-        """The callable of a server-streaming RPC."""
-        stub = self.stubs.get(method.path)
-        if stub is None:
-            stub = self.stubs[method.path] = self.channel.unary_stream(
-                method.path,
-                request_serializer=lambda message: message.SerializeToString(),
-                response_deserializer=message_class(method.response).FromString,
-            )
-        return stub
 
 
 class Mesh:
     """The registered models. A file of addresses is read again when it changes, since restarted services may move."""
 
-    def __init__(self, models: str, security: SecuritySettings) -> None:
+    def __init__(
+        self,
+        models: str,
+        security: SecuritySettings,
+        memory: ModelStore,
+        supply: Supply | None = None,
+        resolve: Resolve = resolve,
+    ) -> None:
+        """`models` is a file of addresses or the mapping itself; `memory` keeps what models have said of themselves."""
         self._inline = parse_addresses(models) if models.lstrip().startswith("{") else None
         self._file = Path(models) if models and self._inline is None else None
         self._file_state: tuple[int, int] | None = None
-        self._security = security
+        self._memory = memory
+        self._around = partial(Surroundings, security, resolve, supply or NoSupply(), _MOST_ASKED_AT_ONCE)
+        self._surroundings: Surroundings | None = None
         self._models: dict[str, MeshModel] = {}
-        self._serving: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        self._refreshing: asyncio.Task[None] | None = None
-        # Closing a channel would cancel the calls on it. Left open, they break with UNAVAILABLE by themselves and are
-        # made again at the new address.
-        self._retired: list[grpc.aio.Channel] = []
+        self._registered: dict[str, MeshModel] = {}
+        self._writing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Read the registry, ask every model once, and keep both fresh."""
-        await self.refresh()
-        self._refreshing = asyncio.create_task(self._refresh_for_ever())
+        """Recall what is known, read the registry, ask every model once, and keep all of it fresh."""
+        self._surroundings = self._around()
+        for name, description in (await asyncio.to_thread(patiently, self._memory.descriptions)).items():
+            self.model(name).description = description
+        await self._read_registry()
+        await asyncio.gather(*(model.resolve() for model in self._registered.values()))
+        first_answers = [asyncio.create_task(endpoint.told.wait()) for endpoint in self._endpoints()]
+        if first_answers:
+            await asyncio.wait(first_answers, timeout=_FIRST_ANSWERS_WITHIN_S)
+        self._keep(asyncio.create_task(self._read_for_ever()))
 
     async def stop(self) -> None:
         """Stop asking and close the channels."""
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.gather(self._refreshing, return_exceptions=True)
-        for channel in (*(entry.channel for entry in self._models.values()), *self._retired):
-            await channel.close()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(model.stop() for model in self._models.values()))
 
     def models(self) -> Mapping[str, MeshModel]:
         """The registered models by name."""
-        return self._models
+        return self._registered
 
-    def get(self, name: str) -> MeshModel:
-        """One model.
+    def model(self, name: str) -> MeshModel:
+        """One model, registered or not: it may be any moment."""
+        model = self._models.get(name)
+        if model is None:
+            if self._surroundings is None:
+                raise RuntimeError("the mesh has not been started")
+            model = self._models[name] = MeshModel(name, self._surroundings, self._remember)
+            model.start()
+        return model
 
-        Raises:
-            UnavailableError: it is not registered (now).
-        """
-        entry = self._models.get(name)
-        if entry is None:
-            raise UnavailableError(f"model `{name}` is not registered now")
-        return entry
+    def num_workers(self) -> dict[str, int]:
+        """Workers of all endpoints that serve now, by model."""
+        return {name: model.num_workers for name, model in self._registered.items()}
 
-    async def describe(self, name: str) -> model_pb2.Model:
-        """What a model says about itself, at most a few seconds old.
-
-        Raises:
-            UnavailableError: it is not registered or does not answer.
-        """
-        entry = self.get(name)
-        if entry.model is None or not entry.ready or time.monotonic() - entry.asked_at_s > _FRESH_S:
-            await self._ask(entry)
-        if entry.model is None or not entry.ready:
-            raise UnavailableError(f"model `{name}` at {entry.address} does not answer")
-        return entry.model
-
-    def doubt(self, name: str) -> None:
-        """Ask a model again before its next call, because a call to it broke."""
-        entry = self._models.get(name)
-        if entry is not None:
-            entry.serving.clear()
-
-    async def until_serving(self, name: str, longest_s: float) -> None:
-        """Return as soon as a model serves (again), or after some seconds."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._serving[name].wait(), longest_s)
-
-    async def cancel_job(self, name: str, request_id: str) -> None:
-        """End a job for good; a model that does not answer has no job to end."""
-        try:
-            stub = job_pb2_grpc.JobServiceStub(self.get(name).channel)
-            await call_unary(
-                stub.CancelJob, job_pb2.CancelJobRequest(request_id=request_id), timeout_s=_ANSWER_WITHIN_S
-            )
-        except LumenmillError as error:
-            _log.warning("a job could not be cancelled", model=name, request_id=request_id, reason=error.message)
-
-    async def refresh(self, older_than_s: float = 0.0) -> None:
-        """Read the registry if it changed, and ask every model that has not answered within some seconds."""
+    async def refresh(self) -> None:
+        """Read the registry if it changed, and ask everybody now."""
         await self._read_registry()
-        now_s = time.monotonic()
-        stale = [entry for entry in self._models.values() if not entry.ready or now_s - entry.asked_at_s > older_than_s]
-        await asyncio.gather(*(self._ask(entry) for entry in stale))
+        await asyncio.gather(*(endpoint.ask() for endpoint in self._endpoints()))
 
-    async def _refresh_for_ever(self) -> None:
+    async def cancel_job(self, request_id: str, endpoints: Iterable[Endpoint]) -> None:
+        """End a job for good, wherever it may be."""
+        await asyncio.gather(*(endpoint.cancel_job(request_id) for endpoint in endpoints))
+
+    def _endpoints(self) -> list[Endpoint]:
+        return [endpoint for model in self._registered.values() for endpoint in model.endpoints.values()]
+
+    async def _read_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(_REFRESH_S)
+            await asyncio.sleep(_READ_S)
             try:
-                await self.refresh(_FRESH_S)
+                await self._read_registry()
             except Exception as error:
-                _log.error("the mesh could not be looked at", exc_info=error)
+                _log.error("the file of models could not be read", exc_info=error)
 
     async def _read_registry(self) -> None:
-        addresses = self._inline
+        addresses = self._inline if not self._registered else None
         if self._file is not None:
             addresses = await asyncio.to_thread(self._changed_addresses)
         if addresses is None:
             return
         for name, address in addresses.items():
-            known = self._models.get(name)
-            if known is None or known.address != address:
-                self._serving[name].clear()
-                self._models[name] = MeshModel(
-                    name, address, connect(address, self._security), serving=self._serving[name]
-                )
-                if known is not None:
-                    self._retired.append(known.channel)
-        for name in [name for name in self._models if name not in addresses]:
-            self._serving[name].clear()
-            self._retired.append(self._models.pop(name).channel)
+            self.model(name).be_at(Target.of(address))
+        for name in [name for name in self._registered if name not in addresses]:
+            self._models[name].be_at(Target(""))
+        self._registered = {name: self._models[name] for name in addresses}
 
     def _changed_addresses(self) -> dict[str, str] | None:
         """The addresses in the file when it changed; None when it did not or is not there."""
@@ -189,37 +134,20 @@ class Mesh:
         self._file_state = (stat.st_mtime_ns, stat.st_ino)
         return addresses
 
-    async def _ask(self, entry: MeshModel) -> None:
-        health: Any = health_pb2_grpc.HealthStub(entry.channel)
-        models = model_pb2_grpc.ModelServiceStub(entry.channel)
-        try:
-            status = await call_unary(health.Check, health_pb2.HealthCheckRequest(), timeout_s=_ANSWER_WITHIN_S)
-            answer = await call_unary(models.GetModel, model_pb2.GetModelRequest(), timeout_s=_ANSWER_WITHIN_S)
-            answered = True
-        except LumenmillError:
-            answered = False
-        if self._models.get(entry.name) is not entry:
-            return  # it has moved meanwhile; its new address speaks for it
-        if not answered:
-            entry.serving.clear()
-            return
-        entry.model, entry.asked_at_s = answer.model, time.monotonic()
-        if status.status == health_pb2.HealthCheckResponse.SERVING:
-            entry.serving.set()
-        else:
-            entry.serving.clear()
+    def _remember(self, model: MeshModel) -> None:
+        """Keep a description for times in which nothing serves. Nothing waits for that, and nothing fails with it."""
+        self._keep(asyncio.create_task(self._write_down(model)))
 
+    async def _write_down(self, model: MeshModel) -> None:
+        async with self._writing:
+            if model.description is None:
+                return
+            write = partial(self._memory.remember, model.name, model.address, model.description)
+            try:
+                await asyncio.to_thread(patiently, write)
+            except Exception as error:
+                _log.error("what a model says of itself could not be kept", model=model.name, exc_info=error)
 
-def parse_addresses(text: str) -> dict[str, str]:
-    """Names and addresses from JSON or YAML.
-
-    Raises:
-        ValueError: it is not a mapping of names to addresses.
-    """
-    try:
-        loaded = YAML(typ="safe").load(text)
-    except YAMLError as error:
-        raise ValueError(f"not YAML: {error}") from None
-    if not isinstance(loaded, dict) or not all(isinstance(address, str) for address in loaded.values()):
-        raise ValueError("must be a mapping from names of models to addresses")
-    return {str(name): address for name, address in loaded.items()}
+    def _keep(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -12,7 +12,7 @@ from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 
 from lumenmill_orchestrator.exporters import Exporters
-from lumenmill_orchestrator.mesh import Mesh
+from lumenmill_orchestrator.mesh import Lanes, Mesh
 from lumenmill_orchestrator.storage import ExecutionStore, RunRow, RunStore, SampleFilter, SampleStore
 from lumenmill_orchestrator.submission import Submission
 from lumenmill_orchestrator.views import lineage_view, run_view
@@ -35,12 +35,13 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         engine: RunEngine,
         submission: Submission,
         mesh: Mesh,
+        lanes: Lanes,
         runs: RunStore,
         samples: SampleStore,
         executions: ExecutionStore,
         exporters: Exporters,
     ) -> None:
-        self._engine, self._submission, self._mesh = engine, submission, mesh
+        self._engine, self._submission, self._mesh, self._lanes = engine, submission, mesh, lanes
         self._runs, self._samples, self._executions, self._exporters = runs, samples, executions, exporters
 
     async def PlanRecipe(self, request: run_pb2.PlanRecipeRequest, context: _Context) -> run_pb2.PlanRecipeResponse:
@@ -129,7 +130,13 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         await self._mesh.refresh()
         return run_pb2.ListModelsResponse(
             models=[
-                run_pb2.RegisteredModel(name=entry.name, address=entry.address, ready=entry.ready, model=entry.model)
+                run_pb2.RegisteredModel(
+                    name=entry.name,
+                    address=entry.address,
+                    ready=entry.ready,
+                    model=entry.description,
+                    num_workers=entry.num_workers,
+                )
                 for _, entry in sorted(self._mesh.models().items())
             ]
         )
@@ -139,12 +146,9 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return await self._view(await asyncio.to_thread(self._runs.get, run_id))
 
     async def _view(self, row: RunRow) -> run_pb2.Run:
-        workers = {
-            name: entry.model.limits.num_workers
-            for name, entry in self._mesh.models().items()
-            if entry.model is not None
-        }
-        return await asyncio.to_thread(run_view, row, self._runs, self._engine.active(row.id), workers)
+        workers, active = self._mesh.num_workers(), self._engine.active(row.id)
+        waits = [] if row.ended else self._lanes.waits_of(row.id)
+        return await asyncio.to_thread(run_view, row, self._runs, active, workers, waits)
 
     async def _change_state(
         self,

@@ -15,6 +15,7 @@ from lumenmill_orchestrator.storage.execution_store import (
     ResultReader,
 )
 from lumenmill_orchestrator.storage.export_store import ExportStore
+from lumenmill_orchestrator.storage.model_store import ModelStore
 from lumenmill_orchestrator.storage.run_store import ENDED_STATES, NodeTotals, RunRow, RunStore
 from lumenmill_orchestrator.storage.sample_store import SampleFilter, SampleStore, StoredSample
 from lumenmill_orchestrator.storage.writer import CountDelta, GroupWriter, Rows
@@ -27,6 +28,7 @@ __all__ = [
     "ExecutionStore",
     "ExportStore",
     "GroupWriter",
+    "ModelStore",
     "NodeTotals",
     "ResultReader",
     "Rows",

@@ -10,6 +10,7 @@ __all__ = [
     "export_files",
     "exports",
     "identity",
+    "known_models",
     "metadata",
     "model_revisions",
     "node_counts",
@@ -132,6 +133,15 @@ model_revisions = sa.Table(
     sa.Column("family", sa.String(128), nullable=False),
     sa.Column("model", sa.LargeBinary, nullable=False, comment="the Model message, licences included"),
     sa.Column("first_seen", sa.Float, nullable=False),
+)
+
+known_models = sa.Table(
+    "known_models",
+    metadata,
+    sa.Column("name", sa.String(128), primary_key=True, comment="as recipes call it"),
+    sa.Column("model", sa.LargeBinary, nullable=False, comment="the Model message"),
+    sa.Column("address", sa.String(1024), nullable=False, comment="where it was registered then"),
+    sa.Column("seen_time", sa.Float, nullable=False),
 )
 
 exports = sa.Table(

@@ -8,6 +8,7 @@ from functools import cached_property
 from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
+from lumenmill_orchestrator.mesh import Endpoint
 from lumenmill_orchestrator.recipe import Pipeline, Recipe
 from lumenmill_orchestrator.storage import ENDED_STATES
 from lumenmill_orchestrator.walk.statements import StatedFiles
@@ -23,14 +24,16 @@ class ActiveRun:
     seq: int
     priority: "generation_pb2.JobPriority.ValueType"
     recipe: Recipe
+    create_time: float
+    """Unix seconds."""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the run was cancelled or has failed."""
     unpaused: asyncio.Event = field(default_factory=asyncio.Event)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     num_running: Counter[str] = field(default_factory=Counter)
     progress: dict[str, generation_pb2.Progress] = field(default_factory=dict)
-    jobs: set[tuple[str, str]] = field(default_factory=set)
-    """(model, request id) of every job that a service may be doing for this run."""
+    jobs: dict[str, set[Endpoint]] = field(default_factory=dict)
+    """By request id of every job that a service may be doing for this run: where."""
     source_records: dict[tuple[str, int], list[generation_pb2.GenerationRecord]] = field(default_factory=dict)
     """Records of a source's result that none of its items holds, by pipeline and first chain of the shard."""
     chain_ends: "dict[str, asyncio.Future[None]]" = field(default_factory=dict)

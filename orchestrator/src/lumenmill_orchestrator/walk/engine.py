@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from lumenmill.common.v1 import model_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import LumenmillError, UnavailableError
 from lumenmill_common.telemetry import get_logger
@@ -60,6 +61,7 @@ class RunEngine:
         self._writer, self._executor, self._num_active_shards = writer, executor, num_active_shards
         self._sources = SourceExpander(executor, writer, executions)
         self._active: dict[str, asyncio.Task[ActiveRun]] = {}
+        self._ends: dict[str, asyncio.Event] = {}
         self._items: OrderedDict[tuple[str, str, int], asyncio.Task[list[Any]]] = OrderedDict()
         self._walking: set[asyncio.Future[None]] = set()
         self._durable: DurableWalk | None = None
@@ -96,14 +98,16 @@ class RunEngine:
 
     async def follow(self, run_id: str, state: "run_pb2.RunState.ValueType") -> None:
         """Do at once as the new state of a run says; cancelled jobs are ended at their services."""
+        if state in ENDED_STATES:
+            self._end_of(run_id).set()
         run = self.active(run_id)
         if run is None:
             return
-        jobs = list(run.jobs)
+        jobs = {request_id: list(endpoints) for request_id, endpoints in run.jobs.items()}
         run.follow(state)
         run.changed.set()
         if run.stopped.is_set():
-            await asyncio.gather(*(self._mesh.cancel_job(model, request_id) for model, request_id in jobs))
+            await asyncio.gather(*(self._mesh.cancel_job(*job) for job in jobs.items()))
 
     def _tracked(self, walk: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         """The same walk, known to this engine while it lasts. Cancelled, it stays unfinished for the next start.
@@ -281,13 +285,14 @@ class RunEngine:
 
     async def _load(self, run_id: str) -> ActiveRun:
         row = await asyncio.to_thread(patiently, partial(self._runs.get, run_id))
+        await self._learn_seconds(row)
         known = await self._known_models(row)
         checked = await asyncio.to_thread(
             check_recipe, row.recipe_text, row.recipe_file, json.loads(row.parameters), known
         )
         if checked.recipe is None:
             raise SourceFailedError("; ".join(problem.message for problem in checked.problems))
-        run = ActiveRun(row.id, row.seq, row.priority, checked.recipe)
+        run = ActiveRun(row.id, row.seq, row.priority, checked.recipe, row.create_time)
         run.unpaused.set()
         run.follow(row.state)
         if row.ended:
@@ -300,17 +305,42 @@ class RunEngine:
         known: dict[str, KnownModel] = {}
         for name in json.loads(row.model_names):
             if name in called:
-                model = await self._executor.describe(name)
-                if isinstance(model, LumenmillError):
-                    raise SourceFailedError(model.message)
-                known[name] = KnownModel(name, model)
+                known[name] = KnownModel(name, await self._described(row.id, name))
             else:
-                entry = self._mesh.models().get(name)
-                known[name] = KnownModel(name, entry.model if entry is not None else None)
+                known[name] = KnownModel(name, self._mesh.model(name).description)
         return known
+
+    async def _described(self, run_id: str, name: str) -> model_pb2.Model:
+        """A model as it describes itself, waited for as long as the run has not ended."""
+        describing = asyncio.ensure_future(self._executor.describe(name, run_id))
+        ending = asyncio.create_task(self._end_of(run_id).wait())
+        try:
+            await asyncio.wait({describing, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if not describing.done():
+                raise SourceFailedError(f"the run ended while it waited for model `{name}`")
+            model = describing.result()
+        finally:
+            for task in (describing, ending):
+                task.cancel()
+            await asyncio.gather(describing, ending, return_exceptions=True)
+        if isinstance(model, LumenmillError):
+            raise SourceFailedError(model.message)
+        return model
+
+    async def _learn_seconds(self, row: RunRow) -> None:
+        """What earlier processes have measured of the calls of a run."""
+        kinds = {(call, model) for _, call, model, _ in json.loads(row.planned)}
+        for call, model in sorted(kinds):
+            median_s = await asyncio.to_thread(patiently, partial(self._executions.median_duration_s, call, model))
+            self._executor.learn_seconds(model, call, median_s)
+
+    def _end_of(self, run_id: str) -> asyncio.Event:
+        """Set once it is known that a run of this process has ended."""
+        return self._ends.setdefault(run_id, asyncio.Event())
 
     def _forget(self, run_id: str) -> None:
         self._active.pop(run_id, None)
+        self._ends.pop(run_id, None)
         for key in [key for key in self._items if key[0] == run_id]:
             del self._items[key]
 

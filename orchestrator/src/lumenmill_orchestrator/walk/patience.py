@@ -45,6 +45,11 @@ class Patience:
         self._outage_since_s = None
         self._num_failed[UnavailableError] = 0
 
+    def excuse(self, wait_s: float) -> None:
+        """Some seconds went by in which the call could not even be made: the outage is not theirs."""
+        if self._outage_since_s is not None:
+            self._outage_since_s += wait_s
+
     def delay_s(self, error: LumenmillError) -> float | None:
         """Seconds until the next attempt after a failed one, or None when there is to be none."""
         if not isinstance(error, UnavailableError):

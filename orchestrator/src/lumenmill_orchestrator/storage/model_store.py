@@ -1,0 +1,31 @@
+"""What models have said of themselves, for times in which none of their pods serves."""
+
+import time
+
+import sqlalchemy as sa
+from lumenmill.common.v1 import model_pb2
+
+from lumenmill_orchestrator.storage.database import insert_into
+from lumenmill_orchestrator.storage.schema import known_models
+
+__all__ = ["ModelStore"]
+
+
+class ModelStore:
+    """Reads and writes descriptions of models. Synchronous: call it from worker threads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def descriptions(self) -> dict[str, model_pb2.Model]:
+        """The last description of every model that ever answered, by the name under which recipes call it."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(known_models.c.name, known_models.c.model)).all()
+        return {row.name: model_pb2.Model.FromString(row.model) for row in rows}
+
+    def remember(self, name: str, address: str, model: model_pb2.Model) -> None:
+        """Keep a model's description in place of its last one."""
+        values = {"model": model.SerializeToString(deterministic=True), "address": address, "seen_time": time.time()}
+        statement = insert_into(self._engine, known_models).values(name=name, **values)
+        with self._engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
