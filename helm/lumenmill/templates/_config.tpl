@@ -1,0 +1,79 @@
+{{/* What a process of the mesh reads: environment, and one projected volume at /etc/lumenmill with every file.
+     Files of a projected volume follow their Secrets, so that a rotated token or certificate needs no restart.
+
+     Both templates take (dict "root" . "tls" <whose certificate> "needs" <list of: token, store, database, files>). */}}
+
+{{- define "lumenmill.env" -}}
+{{- $values := .root.Values -}}
+{{- if has "server" .needs }}
+- {name: LUMENMILL_LISTEN_ADDRESS, value: "0.0.0.0:50051"}
+- {name: LUMENMILL_METRICS_ADDRESS, value: "0.0.0.0:9464"}
+- {name: LUMENMILL_HEALTH_ADDRESS, value: "0.0.0.0:50052"}
+{{- end }}
+- {name: LUMENMILL_LOG_LEVEL, value: {{ $values.logLevel }}}
+# The root file system is read-only, and the user has no home.
+- {name: HOME, value: /tmp}
+{{- if ne $values.tls.mode "none" }}
+- {name: LUMENMILL_TLS_CERT_FILE, value: /etc/lumenmill/tls/tls.crt}
+- {name: LUMENMILL_TLS_KEY_FILE, value: /etc/lumenmill/tls/tls.key}
+{{- if has "caller" .needs }}
+- {name: LUMENMILL_TLS_CA_FILE, value: /etc/lumenmill/tls/ca.crt}
+{{- end }}
+{{- if and $values.tls.mutual (has "server" .needs) }}
+- {name: LUMENMILL_TLS_CLIENT_CA_FILE, value: /etc/lumenmill/tls/ca.crt}
+{{- end }}
+{{- end }}
+{{- if and $values.token.enabled (has "token" .needs) }}
+- {name: LUMENMILL_TOKEN_FILE, value: /etc/lumenmill/token}
+{{- end }}
+{{- if has "store" .needs }}
+{{- include "lumenmill.store.env" .root }}
+{{- end }}
+{{- if has "database" .needs }}
+{{- include "lumenmill.database.env" .root }}
+{{- end }}
+{{- end -}}
+
+{{- define "lumenmill.configVolume" -}}
+{{- $values := .root.Values -}}
+{{- $fullname := include "lumenmill.fullname" .root -}}
+- name: config
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- if has "files" .needs }}
+      - configMap: {name: {{ $fullname }}-orchestrator}
+      {{- end }}
+      {{- if ne $values.tls.mode "none" }}
+      - secret:
+          name: {{ include "lumenmill.tls.secret" (list .root .tls) }}
+          items:
+            - {key: tls.crt, path: tls/tls.crt}
+            - {key: tls.key, path: tls/tls.key}
+            - {key: ca.crt, path: tls/ca.crt}
+      {{- end }}
+      {{- if and $values.token.enabled (has "token" .needs) }}
+      - secret:
+          name: {{ $values.token.secret.name | default (printf "%s-token" $fullname) }}
+          items: [{key: {{ $values.token.secret.key }}, path: token}]
+      {{- end }}
+      {{- if has "store" .needs }}
+      {{- include "lumenmill.store.sources" .root | nindent 6 }}
+      {{- end }}
+      {{- if and (has "database" .needs) (ne $values.database.kind "sqlite") }}
+      - secret:
+          name: {{ include "lumenmill.database.secret" .root }}
+          items: [{key: {{ include "lumenmill.database.key" .root }}, path: database-url}]
+      {{- end }}
+{{- end -}}
+
+{{- define "lumenmill.configMount" -}}
+- {name: config, mountPath: /etc/lumenmill, readOnly: true}
+- {name: tmp, mountPath: /tmp}
+{{- end -}}
+
+{{/* A file system for scratch files: takes its size in MiB. */}}
+{{- define "lumenmill.tmpVolume" -}}
+- name: tmp
+  emptyDir: {sizeLimit: {{ int . }}Mi}
+{{- end -}}

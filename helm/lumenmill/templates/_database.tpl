@@ -1,0 +1,34 @@
+{{/* The database: a file on the orchestrator's volume, the chart's Postgres, or another one. */}}
+
+{{- define "lumenmill.database.secret" -}}
+{{- if eq .Values.database.kind "chart" }}{{ include "lumenmill.fullname" . }}-postgres{{ else -}}
+{{ required "database.secret.name: name the Secret that holds the URL postgresql://user:password@host/database" .Values.database.secret.name }}
+{{- end -}}
+{{- end -}}
+
+{{- define "lumenmill.database.key" -}}
+{{ ternary "url" .Values.database.secret.key (eq .Values.database.kind "chart") }}
+{{- end -}}
+
+{{- define "lumenmill.database.env" }}
+{{- if eq .Values.database.kind "sqlite" }}
+- {name: LUMENMILL_DATABASE_URL, value: "sqlite:////var/lib/lumenmill/orchestrator.sqlite"}
+{{- else }}
+- {name: LUMENMILL_DATABASE_URL_FILE, value: /etc/lumenmill/database-url}
+{{- end }}
+{{- end -}}
+
+{{/* A volume of a StatefulSet's own: (list name persistence labels). Kubernetes keeps the claims when the release goes. */}}
+{{- define "lumenmill.claimTemplate" -}}
+{{- $persistence := index . 1 -}}
+- metadata:
+    name: {{ index . 0 }}
+  spec:
+    accessModes: [ReadWriteOnce]
+    {{- with $persistence.storageClassName }}
+    storageClassName: {{ . }}
+    {{- end }}
+    resources:
+      requests:
+        storage: {{ $persistence.size }}
+{{- end -}}

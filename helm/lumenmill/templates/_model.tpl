@@ -1,0 +1,75 @@
+{{/* One entry of `models` with everything filled in, as JSON: (list root entry).
+     Defaults, then those for GPUs where it has some, then its own; and what follows from them. */}}
+{{- define "lumenmill.model" -}}
+{{- $root := index . 0 -}}
+{{- $values := $root.Values -}}
+{{- $own := index . 1 -}}
+{{- $model := deepCopy $values.modelDefaults -}}
+{{- if int ($own.gpus | default $model.gpus) -}}
+{{- $model = mergeOverwrite $model (deepCopy $values.gpuModelDefaults) -}}
+{{- end -}}
+{{- $model = mergeOverwrite $model (deepCopy $own) -}}
+{{- $isScaled := and (ne $values.scaling.by "none") (gt (int $model.maxReplicas) 0) -}}
+{{- $_ := set $model "isScaled" $isScaled -}}
+{{- $_ = set $model "scaling" (ternary $values.scaling.by "none" $isScaled) -}}
+{{- $_ = set $model "isNeural" (has $model.service (list "imager" "relighter" "video" "captioner-neural")) -}}
+{{- $_ = set $model "isOffline" (or $values.offline $model.fetch.enabled) -}}
+{{- $_ = set $model "fullname" (printf "%s-%s" (include "lumenmill.fullname" $root) $model.name) -}}
+{{- $_ = set $model "callsPublicServers" (and (eq $model.service "prompter") (eq (toString $model.settings.family) "openai")) -}}
+{{- if and (int $model.gpus) $model.gpuType (eq $values.gpu.mode "devicePlugin") -}}
+{{- $_ = set $model "nodeSelector" (merge (dict $values.gpu.typeLabel $model.gpuType) $model.nodeSelector) -}}
+{{- end -}}
+{{- if int $model.gpus -}}
+{{- $_ = set $model "tolerations" (concat $values.gpu.tolerations $model.tolerations) -}}
+{{- end -}}
+{{- toJson $model -}}
+{{- end -}}
+
+{{/* The model's own environment: takes the filled-in model. Settings come as `lumenmill up --models` takes them. */}}
+{{- define "lumenmill.modelEnv" -}}
+{{- with .model }}
+- {name: LUMENMILL_MODEL, value: {{ . | quote }}}
+{{- end }}
+{{- if .isNeural }}
+- {name: LUMENMILL_CACHE_DIR, value: /var/cache/lumenmill/checkpoints}
+- {name: HF_HOME, value: /var/cache/lumenmill/huggingface}
+- {name: XDG_CACHE_HOME, value: /tmp/cache}
+{{- end }}
+{{- range $name, $value := .settings }}
+- {name: LUMENMILL_{{ upper $name }}, value: {{ ternary (toJson $value) (toString $value) (or (kindIs "map" $value) (kindIs "slice" $value)) | quote }}}
+{{- end }}
+{{- range .secretFiles }}
+- {name: LUMENMILL_{{ upper .setting }}, value: /etc/lumenmill-secrets/{{ .setting }}}
+{{- end }}
+{{- with .env }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Where checkpoints are kept: takes the filled-in model. */}}
+{{- define "lumenmill.cacheVolume" -}}
+- name: cache
+  {{- if eq .cache.kind "pvc" }}
+  persistentVolumeClaim:
+    claimName: {{ .cache.existingClaim | default (printf "%s-cache" .fullname) }}
+  {{- else if eq .cache.kind "hostPath" }}
+  hostPath: {path: {{ .cache.path }}, type: DirectoryOrCreate}
+  {{- else }}
+  emptyDir: {sizeLimit: {{ .cache.size }}}
+  {{- end }}
+{{- end -}}
+
+{{/* Requests and limits with the GPUs of the device plugin, or the claim of dynamic allocation: (list root model). */}}
+{{- define "lumenmill.modelResources" -}}
+{{- $gpu := (index . 0).Values.gpu -}}
+{{- $model := index . 1 -}}
+{{- $resources := deepCopy $model.resources -}}
+{{- if int $model.gpus -}}
+{{- if eq $gpu.mode "devicePlugin" -}}
+{{- $_ := set $resources "limits" (merge (dict $gpu.resourceName (int $model.gpus)) ($resources.limits | default dict)) -}}
+{{- else -}}
+{{- $_ := set $resources "claims" (list (dict "name" "gpus")) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $resources -}}
+{{- end -}}

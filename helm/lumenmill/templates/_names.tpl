@@ -1,0 +1,61 @@
+{{/* Names, labels and images. Everything is called <fullname>-<what it is>. */}}
+
+{{- define "lumenmill.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains "lumenmill" .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-lumenmill" .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Host under which pods of this namespace and of others call a Service: (list root "studio"). */}}
+{{- define "lumenmill.host" -}}
+{{- $root := index . 0 -}}
+{{- printf "%s-%s.%s.svc" (include "lumenmill.fullname" $root) (index . 1) $root.Release.Namespace -}}
+{{- end -}}
+
+{{/* What pods are selected by: (list root component [model or job]). */}}
+{{- define "lumenmill.selector" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: lumenmill
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- if eq (len .) 3 }}
+lumenmill.dev/{{ index . 1 }}: {{ index . 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Labels of every object; arguments as those of the selector. */}}
+{{- define "lumenmill.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "lumenmill.selector" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+app.kubernetes.io/part-of: lumenmill
+{{- end -}}
+
+{{/* Image of one of our services: (list root "studio"). */}}
+{{- define "lumenmill.image" -}}
+{{- $image := (index . 0).Values.image -}}
+{{- $name := printf "lumenmill-%s:%s" (index . 1) ($image.tag | default (index . 0).Chart.AppVersion) -}}
+{{- if $image.registry }}{{ trimSuffix "/" $image.registry }}/{{ end }}{{ $name -}}
+{{- end -}}
+
+{{- define "lumenmill.pullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* A value that is made once: what the cluster's Secret has under the key, else the new one. Encoded.
+     (list root "secret name" "key" "new value") */}}
+{{- define "lumenmill.kept" -}}
+{{- $root := index . 0 -}}
+{{- $secret := lookup "v1" "Secret" $root.Release.Namespace (index . 1) | default dict -}}
+{{- index ($secret.data | default dict) (index . 2) | default (index . 3 | b64enc) -}}
+{{- end -}}

@@ -1,0 +1,79 @@
+{{/* What all of our pods have in common. Pod Security `restricted`, and a root file system that nobody writes. */}}
+
+{{- define "lumenmill.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "lumenmill.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* Ports of every service. Health has one of its own without TLS, since the kubelet's probes cannot show a certificate. */}}
+{{- define "lumenmill.ports" -}}
+- {name: grpc, containerPort: 50051}
+- {name: health, containerPort: 50052}
+- {name: metrics, containerPort: 9464}
+{{- end -}}
+
+{{/* Probes: takes the seconds that loading may take. Until it has loaded and while it drains a pod is alive and not ready. */}}
+{{- define "lumenmill.probes" -}}
+startupProbe:
+  grpc: {port: 50052}
+  periodSeconds: 5
+  timeoutSeconds: 5
+  failureThreshold: {{ divf . 5 | ceil | int }}
+readinessProbe:
+  grpc: {port: 50052}
+  periodSeconds: 5
+  timeoutSeconds: 5
+  failureThreshold: 2
+livenessProbe:
+  grpc: {port: 50052, service: liveness}
+  periodSeconds: 20
+  timeoutSeconds: 10
+  failureThreshold: 6
+{{- end -}}
+
+{{/* Scheduling that is passed through, and the chart's own priority where none is named: (list root values "core"). */}}
+{{- define "lumenmill.scheduling" -}}
+{{- $root := index . 0 -}}
+{{- $kind := index . 2 -}}
+{{- with index . 1 }}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- $own := ternary (printf "%s-%s-%s" $root.Release.Namespace (include "lumenmill.fullname" $root) $kind) "" $root.Values.priorityClasses.create }}
+{{- with .priorityClassName | default $own }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Spread over nodes, or as told: (list constraints selector-labels). A constraint without a selector gets ours. */}}
+{{- define "lumenmill.spread" -}}
+{{- $selector := dict "labelSelector" (dict "matchLabels" (index . 1 | fromYaml)) -}}
+{{- with index . 0 }}
+topologySpreadConstraints:
+  {{- range . }}
+  - {{ merge (deepCopy .) $selector | toYaml | nindent 4 | trim }}
+  {{- end }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,32 @@
+{{/* Brings the pinned weights into the cache before the model starts: (list root model). Only this container asks the
+     hub and sees its token; the one that serves is offline. */}}
+{{- define "lumenmill.fetchContainer" -}}
+{{- $root := index . 0 -}}
+{{- $model := index . 1 -}}
+- name: fetch
+  image: {{ include "lumenmill.image" (list $root $model.service) }}
+  imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+  command: [python, -m, lumenmill_neural.fetch, lumenmill_{{ trimSuffix "-neural" $model.service }}]
+  env:
+    {{- include "lumenmill.env" (dict "root" $root "tls" $model.name "needs" (list "store")) | trim | nindent 4 }}
+    - {name: LUMENMILL_OFFLINE, value: {{ $root.Values.offline | quote }}}
+    {{- if or $root.Values.offline (hasPrefix "artifact:" (toString $model.settings.checkpoint)) }}
+    {{- include "lumenmill.store.caEnv" $root | trim | nindent 4 }}
+    {{- end }}
+    {{- include "lumenmill.modelEnv" $model | trim | nindent 4 }}
+    {{- with $model.fetch.tokenSecret }}
+    {{- if .name }}
+    - {name: HF_TOKEN, valueFrom: {secretKeyRef: {name: {{ .name }}, key: {{ .key }}}}}
+    {{- end }}
+    {{- end }}
+  resources:
+    {{- toYaml $model.fetch.resources | nindent 4 }}
+  securityContext:
+    {{- include "lumenmill.containerSecurity" $root | nindent 4 }}
+  volumeMounts:
+    {{- include "lumenmill.configMount" $root | nindent 4 }}
+    - {name: cache, mountPath: /var/cache/lumenmill}
+    {{- if $model.secretFiles }}
+    - {name: secrets, mountPath: /etc/lumenmill-secrets, readOnly: true}
+    {{- end }}
+{{- end -}}

@@ -1,0 +1,23 @@
+{{/* What the orchestrator reads besides what every process does. */}}
+{{- define "lumenmill.orchestratorEnv" -}}
+{{- $fleet := .Values.fleet -}}
+- {name: LUMENMILL_MODELS, value: /etc/lumenmill/models.yaml}
+- name: LUMENMILL_EXECUTOR_ID
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- {name: LUMENMILL_DRAIN_S, value: {{ int .Values.orchestrator.drainS | quote }}}
+{{- if $fleet.enabled }}
+- name: LUMENMILL_KUBERNETES_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+- {name: LUMENMILL_KUBERNETES_RELEASE, value: {{ .Release.Name }}}
+{{- end }}
+- {name: LUMENMILL_BUILTIN_SCALING, value: {{ eq .Values.scaling.by "builtin" | quote }}}
+{{- if eq .Values.scaling.by "keda" }}
+- {name: LUMENMILL_SCALER_ADDRESS, value: "0.0.0.0:50053"}
+{{- end }}
+{{- if .Values.exports.asJobs }}
+- {name: LUMENMILL_EXPORT_JOB_TEMPLATE, value: /etc/lumenmill/export-job.yaml}
+{{- end }}
+{{- with .Values.orchestrator.env }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
