@@ -11,7 +11,7 @@ from lumenmill_common.serve import Contract, Service
 from lumenmill_orchestrator.collector import GarbageCollector
 from lumenmill_orchestrator.exporters import Exporters
 from lumenmill_orchestrator.gauges import Gauges
-from lumenmill_orchestrator.mesh import Lanes, Mesh, NoSupply
+from lumenmill_orchestrator.mesh import Lanes, Mesh, NoSupply, Resolve, Supply, resolve
 from lumenmill_orchestrator.servicers import ArtifactServicer, RunServicer
 from lumenmill_orchestrator.settings import OrchestratorSettings
 from lumenmill_orchestrator.storage import (
@@ -32,8 +32,12 @@ from lumenmill_orchestrator.walk import NodeExecutor, RunEngine
 __all__ = ["orchestrator_service"]
 
 
-def orchestrator_service(settings: OrchestratorSettings) -> Service:
+def orchestrator_service(
+    settings: OrchestratorSettings, *, resolve: Resolve = resolve, supply: Supply | None = None
+) -> Service:
     """Everything that the orchestrator serves, wired together.
+
+    `resolve` looks names of models up; `supply` knows what is on its way, where there is no Kubernetes to ask.
 
     Raises:
         InvalidArgumentError: the settings of the store are wrong.
@@ -41,7 +45,7 @@ def orchestrator_service(settings: OrchestratorSettings) -> Service:
     """
     store = open_store_from(settings)
     engine = make_engine(engine_url(settings.database_url))
-    mesh = Mesh(settings.models, settings, ModelStore(engine), NoSupply())
+    mesh = Mesh(settings.models, settings, ModelStore(engine), supply or NoSupply(), resolve)
     lanes = Lanes(mesh, settings.prefetch, settings.patience_s)
     runs, samples, executions = RunStore(engine), SampleStore(engine), ExecutionStore(engine)
     writer = GroupWriter(engine)

@@ -3,9 +3,11 @@
 import time
 
 from lumenmill.orchestrator.v1 import run_pb2
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from lumenmill_client._client import Client
 from lumenmill_client.command._output import notes
@@ -28,10 +30,15 @@ def follow(client: Client, run_id: str) -> run_pb2.Run:
 
 def _live(client: Client, run_id: str) -> run_pb2.Run:
     run = run_pb2.Run(id=run_id)
-    with Live(_table(run), console=notes, refresh_per_second=8) as live:
+    with Live(_screen(run), console=notes, refresh_per_second=8) as live:
         for run in client.watch(run_id):
-            live.update(_table(run))
+            live.update(_screen(run))
     return run
+
+
+def _screen(run: run_pb2.Run) -> Group:
+    """The table, and below it what the run waits for."""
+    return Group(_table(run), *(Text(_wait(wait), style="yellow") for wait in run.waits))
 
 
 def _lines(client: Client, run_id: str) -> run_pb2.Run:
@@ -50,6 +57,7 @@ def _line(run: run_pb2.Run) -> str:
     num_done, num_total = sum(map(_num_done, run.nodes)), sum(node.num_total for node in run.nodes)
     parts = [state_name(run.state), f"{num_done}/{num_total} nodes", _time_left(run)]
     parts += [f"{node.name} ({_now(node)})" for node in run.nodes if node.num_running]
+    parts += [_wait(wait) for wait in run.waits]
     return "  ".join(filter(None, parts))
 
 
@@ -72,6 +80,12 @@ def _table(run: run_pb2.Run) -> Table:
             _now(node),
         )
     return table
+
+
+def _wait(wait: run_pb2.ModelWait) -> str:
+    """A model that nothing serves, for how long already, and why."""
+    waited_s = max(int(time.time() - wait.since_time.ToSeconds()), 0)
+    return f"waits for {wait.model} ({waited_s // 60}:{waited_s % 60:02d}): {wait.reason}"
 
 
 def _num_done(node: run_pb2.NodeCounts) -> int:
