@@ -18,7 +18,7 @@ HDRI ?= $(wildcard ../shared/data/hdri)
 # A photograph of yours to caption: `make demo PHOTO=photo.jpg`. Default: NASA's portrait of Eileen Collins.
 PHOTO ?= $(wildcard $(VENV)/lib/python3*/site-packages/skimage/data/astronaut.png)
 
-.PHONY: help demo test neural test-neural test-faults soak benchmarks lint protos setup down clean
+.PHONY: help demo test neural test-neural test-faults soak benchmarks monitoring test-monitoring lint protos setup down clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,13 +59,19 @@ test-faults: $(VENV)/.dev ## Kill, starve, fuzz and misuse everything (about 10 
 soak: $(VENV)/.dev ## Walk CHAINS=20000 chains while calls fail and processes are killed at random
 	@$(BIN)/python -m tests.faults.soak --chains $(CHAINS)
 
+monitoring: $(VENV)/.dev ## Write the dashboards and alerts into the chart again
+	@$(BIN)/python -m monitoring
+
+test-monitoring: $(VENV)/.neural ## Run every query of them on a real Prometheus over a real run (3 minutes)
+	@$(BIN)/python -m pytest monitoring/tests monitoring/tests/live
+
 benchmarks: $(VENV)/.dev ## Measure everything again and write docs/performance.md (about 10 minutes)
 	@$(BIN)/python benchmarks/all.py $(ONLY)
 
 lint: $(VENV)/.dev ## Check style, types and contracts, and that generated code is current
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy $(addsuffix /src,$(filter-out protos,$(ROOMS)) $(NEURAL_ROOMS))
+	@$(BIN)/mypy $(addsuffix /src,$(filter-out protos,$(ROOMS)) $(NEURAL_ROOMS)) monitoring
 	@cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --exit-code --path lumenmill > /dev/null
 	@PATH="$(CURDIR)/$(BIN):$$PATH" protos/check.sh
 

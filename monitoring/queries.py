@@ -1,0 +1,44 @@
+"""Every query of the dashboards, with what is chosen at their head filled in as somebody would."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from monitoring.alerts import ALERTS
+from monitoring.boards import BOARDS
+from monitoring.panels import Source
+
+__all__ = ["NamedQuery", "all_queries", "filled"]
+
+
+@dataclass(frozen=True)
+class NamedQuery:
+    """One query, and where it stands."""
+
+    place: str
+    expr: str
+    source: Source
+
+
+def filled(expr: str, *, window: str, rate_interval: str, price: str = "2.5", everything: str = ".*") -> str:
+    """A query of a dashboard as Grafana sends it. `window` and `rate_interval` are durations of Prometheus."""
+    values = {
+        "$__rate_interval": rate_interval,
+        "$window": window,
+        "$price_per_gpu_hour": price,
+        "$namespace": everything,
+        "$model": everything,
+    }
+    for name, value in values.items():
+        expr = expr.replace(name, value)
+    return expr
+
+
+def all_queries(window: str, rate_interval: str) -> Iterator[NamedQuery]:
+    """Those of all dashboards, then those of all alerts."""
+    for board in BOARDS:
+        for panel in board.panels:
+            for query in panel.queries:
+                expr = filled(query.expr, window=window, rate_interval=rate_interval)
+                yield NamedQuery(f"{board.title} / {panel.title} / {query.legend}", expr, query.source)
+    for alert in ALERTS:
+        yield NamedQuery(f"alert {alert.name}", alert.expr, alert.source)
