@@ -26,6 +26,9 @@ class Hungry:
     def device(self) -> Device:
         return find_device("cpu")
 
+    def be_alone(self) -> bool:
+        return False
+
     def recover(self) -> None:
         pass
 

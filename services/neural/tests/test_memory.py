@@ -29,6 +29,9 @@ class _Placed:
     def device(self) -> Device:
         return find_device("cpu")
 
+    def be_alone(self) -> bool:
+        return False
+
     def recover(self) -> None:
         pass
 
@@ -56,6 +59,17 @@ def test_batches_are_halved_then_weights_placed_smaller(rooms: list[int], tried:
     placed = _Placed(*rooms)
     assert run_in_batches(range(7), 4, placed.run, placed, "a picture") == [0, 10, 20, 30, 40, 50, 60]
     assert placed.tried == tried
+
+
+def test_what_is_done_beside_is_waited_for_before_anything_smaller_is_tried() -> None:
+    class Busy(_Placed):
+        def be_alone(self) -> bool:
+            was_busy, self.rooms = self.rooms == [0], [4]
+            return was_busy
+
+    placed = Busy(0)
+    assert run_in_batches(range(4), 4, placed.run, placed, "a picture") == [0, 10, 20, 30]
+    assert placed.tried == [4, 4]
 
 
 def test_at_the_end_of_the_ladder_the_refusal_says_what_would_fit() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from lumenmill_common.errors import CancelledError, FailedPreconditionError, InvalidArgumentError, UnavailableError
+from lumenmill_neural import embeddings
 from lumenmill_neural.pace import Pace
 
 from .conftest import Host
@@ -82,16 +83,21 @@ def _fail_at(pipe: Any, place: str, error: Exception) -> None:
     handle = pipe.transformer.register_forward_pre_hook(before)
 
 
-def test_a_prompt_is_encoded_once(host: Host) -> None:
+def test_a_prompt_is_encoded_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = _Counted(host.pipe.text_encoder_2)
     first = host.picture()
     assert encoder.num_calls == 1
     assert np.array_equal(host.picture(), first)
     assert encoder.num_calls == 1
-    for index in range(70):  # more than are kept
+    kept = host.pipe.encode_prompt(prompt="0 lemons", prompt_2=None, max_sequence_length=512)
+    monkeypatch.setattr(embeddings, "MAX_KEPT_BYTES", 3 * sum(tensor.nbytes for tensor in kept))
+    for index in range(4):  # one more than there is room for
         host.pipe.encode_prompt(prompt=f"{index} lemons", prompt_2=None, max_sequence_length=512)
+    assert encoder.num_calls == 5
+    host.pipe.encode_prompt(prompt="3 lemons", prompt_2=None, max_sequence_length=512)
+    assert encoder.num_calls == 5
     host.picture()
-    assert encoder.num_calls == 72
+    assert encoder.num_calls == 6
 
 
 def test_an_unknown_preset_model_or_attention_backend_is_told(
@@ -103,6 +109,8 @@ def test_an_unknown_preset_model_or_attention_backend_is_told(
         host_of(str(flux_folder), attention_backend="nonsense").load()
     with pytest.raises(FailedPreconditionError, match="LUMENMILL_DEVICE"):
         host_of(str(flux_folder), device="cuda:7").load()
+    with pytest.raises(FailedPreconditionError, match="LUMENMILL_GPUS: one process works on one GPU"):
+        host_of(str(flux_folder), gpus=2)
 
 
 def test_a_model_that_is_not_loaded_does_not_describe_itself(host_of: Callable[..., Host], flux_folder: Path) -> None:

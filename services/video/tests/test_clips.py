@@ -264,7 +264,7 @@ async def test_presets_differ_in_quality_of_encoding_and_memory_in_svd(serving: 
 def test_svd_takes_the_less_of_scene_and_memory() -> None:
     entry = read_catalogue("lumenmill_video")["SVD-XT"]
     found = {}
-    for memory_gib in (40, 20, 12):
+    for memory_gib in (40, 24, 12):
         tier = entry.tiers[entry.tier_for(memory_gib)]
         one = entry.model_copy(update={"tiers": (tier,)})
         settings = VideoSettings(model="SVD-XT", device="cpu")
@@ -276,7 +276,7 @@ def test_svd_takes_the_less_of_scene_and_memory() -> None:
         ]
     assert found == {
         40: [(14, 70), (10, 60), (14, 60), (12, 60), (12, 50)],
-        20: [(10, 60), (10, 60), (10, 60), (10, 60), (10, 50)],
+        24: [(10, 60), (10, 60), (10, 60), (10, 60), (10, 50)],
         12: [(6, 50), (6, 50), (6, 50), (6, 50), (6, 50)],
     }
 

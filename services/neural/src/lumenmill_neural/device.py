@@ -2,12 +2,17 @@
 
 import gc
 import os
+import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from lumenmill_common.errors import FailedPreconditionError
 
-__all__ = ["Device", "find_device", "is_out_of_memory"]
+__all__ = ["Device", "Mark", "find_device", "is_out_of_memory"]
+
+Mark = Any
+"""Seconds of the host's clock on the CPU, an event of the stream on an accelerator."""
 
 _GIB = 1 << 30
 # torch on the CPU, oneDNN, C++, CUDA, cuBLAS and cuDNN, which torch raises as RuntimeError.
@@ -47,9 +52,24 @@ class Device:
         return torch.Generator("cpu").manual_seed(seed)
 
     def synchronize(self) -> None:
-        """Waits until the device has done what it was given."""
+        """Waits until the device has done what this thread gave it."""
         if not self.is_cpu:
-            torch.cuda.synchronize(self.torch_device)
+            torch.cuda.current_stream(self.torch_device).synchronize()
+
+    def mark(self) -> "Mark":
+        """A point in the device's work, which may lie ahead of the host's time: work is only queued to accelerators."""
+        if self.is_cpu:
+            return time.monotonic()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record(torch.cuda.current_stream(self.torch_device))
+        return event
+
+    def seconds_between(self, earlier: "Mark", later: "Mark") -> float:
+        """Seconds that the device took from one mark to another; waits until it has come to the later one."""
+        if isinstance(earlier, float):
+            return float(later - earlier)
+        later.synchronize()
+        return float(earlier.elapsed_time(later)) / 1e3
 
     def start_peak(self) -> None:
         """Begins to watch the largest use of memory."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -18,6 +19,7 @@ from lumenmill_common.jobs import JobContext
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_neural.adapters import Adapters
+from lumenmill_neural.beside import Beside
 from lumenmill_neural.catalogue import (
     Catalogue,
     ModelEntry,
@@ -34,7 +36,7 @@ from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.pace import Pace
 from lumenmill_neural.placing import Placing, denoisers_of
 from lumenmill_neural.plan import Plan
-from lumenmill_neural.profile import with_profile
+from lumenmill_neural.profile import speed_ups, with_profile
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.step_cache import turn_to_cache
 
@@ -60,8 +62,10 @@ class ModelHost:
 
         Raises:
             FailedPreconditionError: the settings name a model that neither it nor the operator's own file has, or a
-                profile that the model does not have.
+                profile that the model does not have, or several GPUs.
         """
+        if settings.gpus > 1:
+            raise FailedPreconditionError("one process works on one GPU; serve a pod for each GPU", "LUMENMILL_GPUS")
         models = with_own_models(catalogue, settings.presets_file)
         if settings.model not in models:
             raise FailedPreconditionError(f"is none of {', '.join(models)}", "LUMENMILL_MODEL")
@@ -72,7 +76,6 @@ class ModelHost:
         self._checkpoint: Checkpoint | None = None
         self._parts: dict[str, str] = {}
         """Parts that were found, and their revisions; empty for those that the model's own checkpoint holds."""
-        self._placing: Placing | None = None
         self._adapters: dict[int, Adapters] = {}
 
     # Loading.
@@ -84,12 +87,20 @@ class ModelHost:
             self._device = find_device(self.settings.device, self.settings.memory_limit_gib)
         return self._device
 
-    @property
+    @cached_property
     def placing(self) -> Placing:
         """Where the weights are."""
-        if self._placing is None:
-            self._placing = Placing(self.entry, self.device)
-        return self._placing
+        return Placing(self.entry, self.device)
+
+    @cached_property
+    def beside(self) -> Beside:
+        """What the device does beside the worker's work."""
+        return Beside(self.device)
+
+    @property
+    def decodes_beside(self) -> bool:
+        """Whether there is room to decode what was denoised while the next is denoised."""
+        return self.placing.is_usual and self.tier.decode_beside
 
     @property
     def tier(self) -> Tier:
@@ -231,10 +242,15 @@ class ModelHost:
         Raises:
             ResourceExhaustedError: the model does not fit in any way.
         """
-        run_in_batches([None], 1, lambda _: [run()], self, f"a first call of {self.name}")
-        self.placing.settle()
+        with self.beside.working():
+            run_in_batches([None], 1, lambda _: [run()], self, f"a first call of {self.name}")
+            self.placing.settle()
 
     # The memory ladder; see `lumenmill_neural.memory`.
+
+    def be_alone(self) -> bool:
+        """See `Beside.keep_away`."""
+        return self.beside.keep_away()
 
     def place_smaller(self) -> str:
         """See `Placing.place_smaller`."""
@@ -264,36 +280,24 @@ class ModelHost:
     @contextmanager
     def paced(self, way: Hashable, num_units: float) -> Iterator[None]:
         """Learns how long work takes from what is done in it, and puts weights back where they usually are after it."""
-        self.device.start_peak()
-        started_s = time.monotonic()
-        try:
-            yield
-            if self.placing.is_usual:  # what had to make do with less memory says nothing about the next
-                self.pace.observe(way, num_units, time.monotonic() - started_s)
-        except BaseException:
-            self.recover()
-            raise
-        finally:
-            self.placing.place_as_usual()
+        with self.beside.working():
+            self.device.start_peak()
+            started_s = time.monotonic()
+            try:
+                yield
+                if self.placing.is_usual:  # what had to make do with less memory says nothing about the next
+                    self.pace.observe(way, num_units, time.monotonic() - started_s)
+            except BaseException:
+                self.recover()
+                raise
+            finally:
+                self.placing.place_as_usual()
 
     def as_run(self, plan: Plan) -> Plan:
         """The plan as it was run just now, for records: what the memory ladder changed is told, since tiles of the VAE
         are seen in the picture."""
-        how = self.placing.described() | self._speed_ups(plan.preset)
+        how = self.placing.described() | speed_ups(self.settings, plan.preset)
         return replace(plan, arguments=plan.arguments | how, peak_memory_bytes=self.device.peak_memory_bytes())
-
-    def _speed_ups(self, preset: PresetEntry) -> dict[str, Any]:
-        """What a preset is run with, for records and for people who choose one."""
-        how: dict[str, Any] = {"profile": self.settings.profile}
-        if preset.step_cache is not None:
-            how["step_cache"] = preset.step_cache.text
-        if preset.distilled_lora:
-            how["distilled_lora"] = preset.distilled_lora
-        if self.settings.attention_backend:
-            how["attention_backend"] = self.settings.attention_backend
-        if self.settings.fp8:
-            how["fp8"] = True
-        return how
 
     def record(
         self, plan: Plan, job: JobContext, seed: int, parameters: Mapping[str, Any], adapters: Sequence[Adapter] = ()
@@ -377,7 +381,7 @@ class ModelHost:
         )
         for name, preset in entry.presets.items():
             shown = model.presets.add(name=name, description=preset.description)
-            merged = entry.arguments | tier.arguments | preset.arguments | how | self._speed_ups(preset)
+            merged = entry.arguments | tier.arguments | preset.arguments | how | speed_ups(self.settings, preset)
             shown.parameters.update({key: _plain(value) for key, value in merged.items()})
         return model
 

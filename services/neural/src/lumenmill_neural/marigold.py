@@ -99,6 +99,7 @@ class Marigold:
         jobs: Sequence[JobContext] = (),
         *,
         coupling: float = 0.0,
+        steps: Steps | None = None,
     ) -> dict[int, Array]:
         """Maps (N, H, W, C) of frames of one size, by kind, in the units and axes of IntrinsicKind.
 
@@ -108,14 +109,14 @@ class Marigold:
 
         Every frame starts from the same noise, so that equal frames give equal maps. With `coupling`, that part of a
         frame's noise is what the frame before ended with, which steadies clips and makes frames wait for each other;
-        0.1 is diffusers' advice ("Marigold Pipelines for Computer Vision Tasks").
+        0.1 is diffusers' advice ("Marigold Pipelines for Computer Vision Tasks"). `steps` count on from frames that
+        went before, see `steps_for`; absent: these are all.
 
         Raises:
             CancelledError: all jobs were cancelled; at the next step.
             ResourceExhaustedError: one frame does not fit into memory.
         """
-        batch_size = 1 if coupling else self._host.max_batch_size
-        steps = Steps(jobs, self.num_steps(plan, kinds) * -(-len(frames) // batch_size))
+        steps = steps or self.steps_for(plan, kinds, [len(frames)], jobs, coupling=coupling)
         found: dict[int, Array] = {}
         self._host.device.start_peak()
         for part, pipe in self._pipes.items():
@@ -126,6 +127,20 @@ class Marigold:
                 maps = _understood(part, pipe, predicted, frames)
                 found |= {kind: maps[kind] for kind in wanted}
         return {kind: found[kind] for kind in kinds}
+
+    def steps_for(
+        self,
+        plan: Plan,
+        kinds: Sequence[int],
+        chunks: Sequence[int],
+        jobs: Sequence[JobContext],
+        *,
+        coupling: float = 0.0,
+    ) -> Steps:
+        """Counts the steps of frames that are given to `maps` in chunks of so many."""
+        batch_size = 1 if coupling else self._host.max_batch_size
+        num_batches = sum(-(-num_frames // batch_size) for num_frames in chunks)
+        return Steps(jobs, self.num_steps(plan, kinds) * num_batches, self._host.device)
 
     def _predicted(
         self, pipe: Any, arguments: Arguments, frames: Sequence[Image.Image], seed: int, coupling: float
@@ -182,12 +197,9 @@ def temporal_change(maps: Array, frames: Sequence[Image.Image]) -> float | None:
 @contextmanager
 def _told_steps(pipe: Any, steps: Steps) -> Iterator[None]:
     """Counts the denoiser's calls as steps; Marigold's pipelines have no callback for them."""
-    count = len(steps.step_times_s)
 
     def after(module: torch.nn.Module, inputs: object, outputs: object) -> None:
-        nonlocal count
-        steps(pipe, count, None, {})
-        count += 1
+        steps(pipe, 0, None, {})
 
     handle = pipe.unet.register_forward_hook(after)
     try:

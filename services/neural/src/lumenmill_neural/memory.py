@@ -26,6 +26,9 @@ class Placed(Protocol):
     def device(self) -> Device:
         """Where it runs."""
 
+    def be_alone(self) -> bool:
+        """Have nothing done beside until the work is over; whether something was, which took memory."""
+
     def recover(self) -> None:
         """Undo what a call that failed left behind."""
 
@@ -42,8 +45,9 @@ def run_in_batches(
 ) -> list[ResultT]:
     """The results of all items, in order, `max_batch_size` or fewer at a time.
 
-    When memory is too small for a batch, it is freed and the batch is halved; when it is too small for one item,
-    weights are placed elsewhere, as often as there is an elsewhere. `size_text` says what one item is, for the refusal.
+    When memory is too small for a batch, it is freed, and what is done beside is waited for; then the batch is halved;
+    when it is too small for one item, weights are placed elsewhere, as often as there is an elsewhere. `size_text` says
+    what one item is, for the refusal.
 
     Raises:
         ResourceExhaustedError: one item does not fit in any way.
@@ -62,8 +66,12 @@ def run_in_batches(
             failed = True
         if not failed:  # outside of the handler, whose traceback holds the tensors that are to be freed
             continue
+        was_not_alone = placed.be_alone()
         placed.recover()
         placed.device.free()
+        if was_not_alone:
+            _log.warning("out of memory", then="the same, with nothing beside")
+            continue
         if len(batch) > 1:
             batch_size = len(batch) // 2
             OUT_OF_MEMORY.labels("smaller_batch").inc()

@@ -1,5 +1,6 @@
 """Where the weights of a model's pipelines are, and that a call which failed leaves no trace in them."""
 
+import math
 from typing import Any
 
 from lumenmill_common.errors import FailedPreconditionError
@@ -29,13 +30,18 @@ class Placing:
         return self._entry.tiers[self._usual]
 
     @property
+    def tier(self) -> Tier:
+        """How it is used just now."""
+        return self._entry.tiers[self._index]
+
+    @property
     def is_usual(self) -> bool:
         """Whether weights are where they usually are."""
         return self._index == self._usual
 
     def described(self) -> dict[str, Any]:
         """How weights are placed now, for records."""
-        return self._described(self._entry.tiers[self._index])
+        return self._described(self.tier)
 
     def described_as_usual(self) -> dict[str, Any]:
         """How weights usually are placed."""
@@ -116,7 +122,7 @@ class Placing:
         """Tiers may differ in the size of batches alone, and the CPU has nowhere else to put weights."""
         now, then = self._entry.tiers[self._index], self._entry.tiers[index]
         moves = then.placement is not now.placement and not self._device.is_cpu
-        return moves or (then.vae_tiling and not now.vae_tiling)
+        return moves or (then.vae_tiling and not now.vae_tiling) or _frames_at_once(then) < _frames_at_once(now)
 
     def _place(self, pipe: Any) -> None:
         tier, vae = self._entry.tiers[self._index], getattr(pipe, "vae", None)
@@ -133,6 +139,11 @@ class Placing:
         else:
             pipe.to("cpu")
             pipe.enable_sequential_cpu_offload(device=self._device.torch_device)
+
+
+def _frames_at_once(tier: Tier) -> float:
+    """Frames that the VAE decodes at once, where a tier says so."""
+    return float(tier.arguments.get("decode_chunk_size", math.inf))
 
 
 def denoisers_of(pipe: Any) -> list[Any]:

@@ -1,11 +1,13 @@
 """Profiles of a pod: `lossless`, as the model's authors have it, and `fast`, at the price of other pictures."""
 
+from typing import Any
+
 from lumenmill_common.errors import FailedPreconditionError
 
 from lumenmill_neural.catalogue import FastProfile, ModelEntry, Placement, PresetEntry
 from lumenmill_neural.settings import NeuralSettings
 
-__all__ = ["with_profile"]
+__all__ = ["speed_ups", "with_profile"]
 
 # Attention backends of diffusers whose names begin so compute in 8 bits.
 _LOSSY_BACKENDS = ("sage", "_sage")
@@ -31,6 +33,20 @@ def with_profile(entry: ModelEntry, settings: NeuralSettings) -> ModelEntry:
     if settings.fp8:  # their layers cannot be moved one by one
         tiers = tuple(tier for tier in tiers if tier.placement is not Placement.SEQUENTIAL_OFFLOAD)
     return entry.model_copy(update={"presets": presets, "tiers": tiers})
+
+
+def speed_ups(settings: NeuralSettings, preset: PresetEntry) -> dict[str, Any]:
+    """What a preset is run with, for records and for people who choose one."""
+    how: dict[str, Any] = {"profile": settings.profile}
+    if preset.step_cache is not None:
+        how["step_cache"] = preset.step_cache.text
+    if preset.distilled_lora:
+        how["distilled_lora"] = preset.distilled_lora
+    if settings.attention_backend:
+        how["attention_backend"] = settings.attention_backend
+    if settings.fp8:
+        how["fp8"] = True
+    return how
 
 
 def _refuse_lossy(settings: NeuralSettings) -> None:

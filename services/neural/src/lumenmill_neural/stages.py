@@ -7,12 +7,13 @@ of a part begins its stage and ends the one before; the device is waited for onl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from typing import Any
 
 import torch
 from lumenmill_common.jobs import JobContext
 
-from lumenmill_neural.device import Device
+from lumenmill_neural.device import Device, Mark
 
 __all__ = ["DECODE", "DENOISE", "TEXT_ENCODE", "Steps", "timed_stages"]
 
@@ -32,19 +33,24 @@ _STAGE_OF_PART = {
 class Steps:
     """Tells the callers of a batch how far denoising is, and stops it when none of them wants the result any more.
 
-    Give it to a pipeline as `callback_on_step_end`.
+    Give it to a pipeline as `callback_on_step_end`. It counts by itself, from one call of the pipeline to the next.
     """
 
-    def __init__(self, jobs: Sequence[JobContext], num_steps: int) -> None:
-        self._jobs, self._num_steps = jobs, num_steps
-        self.step_times_s: list[float] = []
+    def __init__(self, jobs: Sequence[JobContext], num_steps: int, device: Device) -> None:
+        """`num_steps` of all calls together."""
+        self._jobs, self._num_steps, self._device = jobs, num_steps, device
+        self._marks: list[Mark] = []
 
     def __call__(self, pipe: object, step: int, timestep: object, tensors: dict[str, Any]) -> dict[str, Any]:
         """After a step. Raises CancelledError out of the pipeline."""
-        self.step_times_s.append(time.monotonic())
+        self._marks.append(self._device.mark())
         for job in self._jobs:
-            job.progress(DENOISE, min(step + 1, self._num_steps), self._num_steps)
+            job.progress(DENOISE, min(len(self._marks), self._num_steps), self._num_steps)
         return tensors
+
+    def durations_s(self) -> list[float]:
+        """Seconds that the device took for each step but the first. Ask after the last one: it waits for the device."""
+        return [self._device.seconds_between(earlier, later) for earlier, later in pairwise(self._marks)]
 
 
 class _Clock:

@@ -57,7 +57,8 @@ class ImagerFamily(ABC):
             plan = plan.with_arguments(width=side, height=side)
         self.host.prepare(self.pipe, plan)
         plan = plan.with_arguments(num_inference_steps=_WARM_UP_STEPS)
-        self.host.warm_up(lambda: self.pictures(plan, [Item("light", "", 0)], Steps([], _WARM_UP_STEPS)))
+        steps = Steps([], _WARM_UP_STEPS, self.host.device)
+        self.host.warm_up(lambda: self.pictures(plan, [Item("light", "", 0)], steps))
 
     def describe(self) -> Model:
         """The model for GetModel."""
@@ -147,7 +148,8 @@ class ImagerFamily(ABC):
         plan, first = self.plan(requests[0]), requests[0]
         items = [_items(request) for request in requests]
         flat = [item for entry in items for item in entry]
-        steps = Steps(jobs, plan.arguments["num_inference_steps"] * -(-len(flat) // self.host.max_batch_size))
+        num_steps = plan.arguments["num_inference_steps"] * -(-len(flat) // self.host.max_batch_size)
+        steps = Steps(jobs, num_steps, self.host.device)
         self.host.prepare(self.pipe, plan, first.adapters)
         arguments = self.arguments(plan, first)
         size = f"one image of {plan.arguments['width']}×{plan.arguments['height']} pixels"

@@ -72,7 +72,8 @@ class EditingFamily(RelighterFamily):
         plan = self.host.plan("").with_arguments(width=side, height=side, num_inference_steps=_WARM_UP_STEPS)
         self.host.prepare(self.pipe, plan)
         item = Item("light", 0, Image.new("RGB", (side, side), "gray"))
-        self.host.warm_up(lambda: self.pictures(plan, self.completed([item]), Steps([], _WARM_UP_STEPS)))
+        steps = Steps([], _WARM_UP_STEPS, self.host.device)
+        self.host.warm_up(lambda: self.pictures(plan, self.completed([item]), steps))
 
     def description(self) -> Model:
         """See the base class."""
@@ -184,7 +185,7 @@ class EditingFamily(RelighterFamily):
         plan, adapters = tasks[0].plan, tasks[0].request.adapters
         steps_each = self.num_steps(plan)
         num_items = sum(len(task.items) for task in tasks)
-        steps = Steps(jobs, steps_each * -(-num_items // self.host.max_batch_size))
+        steps = Steps(jobs, steps_each * -(-num_items // self.host.max_batch_size), self.host.device)
         self.host.prepare(self.pipe, plan, adapters)
         size = f"one picture of {plan.arguments['width']}×{plan.arguments['height']} pixels"
         with self.host.paced(plan.preset_name, _units(plan, num_items)):

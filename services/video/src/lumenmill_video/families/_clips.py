@@ -1,11 +1,11 @@
 """What every family that makes clips does in the same way: check, plan, batch, encode, record."""
 
 import statistics
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from lumenmill_media import put_clip, put_png, read_rgb
 from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.plan import Plan
 from lumenmill_neural.requests import checked_num_frames, checked_sampling
-from lumenmill_neural.stages import Steps, timed_stages
+from lumenmill_neural.stages import DECODE, Steps, timed_stages
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -29,9 +29,11 @@ from ._family import VideoFamily, add_licences
 from ._shape import size_of
 from ._words import check_words, prompt_of
 
-__all__ = ["Clip", "ClipFamily", "Followed", "Media", "OnStep"]
+__all__ = ["Clip", "ClipFamily", "Followed", "Made", "Media", "OnStep"]
 
 Frames = NDArray[np.float32]
+Made = Frames | Callable[[], Frames]
+"""Frames of a clip, or what decodes them, beside the worker's next work."""
 Media = dict[str, Any]
 """Pictures of a clip, fitted to its size, by the pipeline's name for them."""
 OnStep = Callable[[object, int, object, dict[str, Any]], dict[str, Any]]
@@ -103,8 +105,8 @@ class ClipFamily(VideoFamily):
         self.pipe = self.host.load_pipeline(self.pipeline_class, **self.parts())
         clip = Clip(GenerateVideoRequest(), self._warm_up_plan(), "light")
         self.host.prepare(self.pipe, clip.plan)
-        steps = Steps([], _WARM_UP_STEPS)
-        self.host.warm_up(lambda: self.frames(clip.plan, [clip], [self.blank_media(clip)], steps))
+        steps = Steps([], _WARM_UP_STEPS, self.host.device)
+        self.host.warm_up(lambda: self.frames(self.as_placed(clip.plan), [clip], [self.blank_media(clip)], steps))
 
     def describe(self) -> Model:
         """See the base class."""
@@ -123,7 +125,7 @@ class ClipFamily(VideoFamily):
             key=(plan.key, adapters, self.condition_key(request)),
             payload=Clip(request, plan, prompt_of(request)),
             run_batch=self._run,
-            estimate_s=self.host.pace.estimate_s(_way(plan), _num_units(plan)),
+            estimate_s=self._estimate_s(plan),
         )
 
     # For families.
@@ -156,6 +158,10 @@ class ClipFamily(VideoFamily):
         """The plan with what follows from its other arguments."""
         return plan
 
+    def as_placed(self, plan: Plan) -> Plan:
+        """The plan as weights are placed just now, which may be smaller than usual."""
+        return plan
+
     @abstractmethod
     def conditions(self, clips: Sequence[Clip], media: Sequence[Media]) -> dict[str, Any]:
         """What the clips of one call are made from, as the pipeline's arguments."""
@@ -164,16 +170,22 @@ class ClipFamily(VideoFamily):
         """Floating-point operations of one step of one clip; None where nobody counts them."""
         return None
 
-    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[Frames]:
+    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[Made]:
         """One call of the pipeline: the frames (F, H, W, 3), 0 to 1, of each clip, each from its own seed."""
+        return list(self.call(plan, clips, media, on_step, output_type="np"))
+
+    def call(
+        self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep, *, output_type: str
+    ) -> Any:
+        """What the pipeline returns for clips."""
         made = self.pipe(
             **self.conditions(clips, media),
             generator=self.generators(clips),
             callback_on_step_end=on_step,
-            output_type="np",
+            output_type=output_type,
             **self.pipeline_arguments(plan),
         )
-        return list(made.frames)
+        return made.frames
 
     def generators(self, clips: Sequence[Clip]) -> Any:
         """Random numbers, each clip's from its own seed."""
@@ -243,7 +255,7 @@ class ClipFamily(VideoFamily):
         media = [self._media(clip, job) for clip, job in zip(clips, jobs, strict=True)]
         self.host.prepare(self.pipe, plan, clips[0].request.adapters)
         num_runs = -(-len(clips) // self.max_batch_size)
-        steps = Steps(jobs, plan.arguments["num_inference_steps"] * num_runs)
+        steps = Steps(jobs, plan.arguments["num_inference_steps"] * num_runs, self.host.device)
         with (
             self.host.paced(_way(plan), _num_units(plan) * len(clips)),
             timed_stages(self.pipe, jobs, self.host.device),
@@ -251,11 +263,11 @@ class ClipFamily(VideoFamily):
             made = run_in_batches(
                 list(zip(clips, media, strict=True)),
                 self.max_batch_size,
-                lambda batch: self.frames(plan, *_unzipped(batch), _counted(steps)),
+                lambda batch: self.frames(self.as_placed(plan), *_unzipped(batch), steps),
                 self.host,
                 _size_text(plan),
             )
-            ran = self.host.as_run(plan)
+            ran = self.host.as_run(self.as_placed(plan))
         speed = self._speed(plan, steps, -(-len(clips) // num_runs))
         return [
             Later(partial(self._finish, clip, ran, job, frames, speed))
@@ -271,19 +283,20 @@ class ClipFamily(VideoFamily):
 
     def _speed(self, plan: Plan, steps: Steps, clips_at_once: int) -> dict[str, float]:
         """Seconds of a step, and what they make of the model's operations. Nothing for a single step."""
-        times_s = steps.step_times_s
-        if len(times_s) < 2:
+        durations_s = steps.durations_s()
+        if not durations_s:
             return {}
-        step_s = statistics.median(after - before for before, after in pairwise(times_s))
+        step_s = statistics.median(durations_s)
         flops = self.forward_flops(plan)
         known = {"denoise_tflop_per_s": flops * clips_at_once / step_s / 1e12} if flops and step_s else {}
         return {"step_duration_s": step_s, **known}
 
     def _finish(
-        self, clip: Clip, plan: Plan, job: JobContext, frames: Frames, speed: dict[str, float]
+        self, clip: Clip, plan: Plan, job: JobContext, made: Made, speed: dict[str, float]
     ) -> GenerateVideoResult:
-        """Encodes and stores, while the device is at work on the next clip."""
+        """Decodes, encodes and stores, while the device is at work on the next clip."""
         store, request = self.host.store, clip.request
+        frames = self._decoded(made, plan, job) if callable(made) else made
         encoding = encoding_of(plan.preset_name, self.settings.video_encoding, clip.size_px)
         with job.stage("encode"):
             pixels = (frames * 255).round().astype(np.uint8)
@@ -299,15 +312,23 @@ class ClipFamily(VideoFamily):
             record.light.CopyFrom(request.light)
         return GenerateVideoResult(video=video, poster=poster, record=record)
 
+    def _decoded(self, decode: Callable[[], Frames], plan: Plan, job: JobContext) -> Frames:
+        started_s = time.monotonic()
+        with job.stage(DECODE):
+            frames = decode()
+        self.host.pace.observe(DECODE, _num_pixels(plan), time.monotonic() - started_s)
+        return frames
+
+    def _estimate_s(self, plan: Plan) -> float | None:
+        """Of the worker's time, and of the decoder's where that comes after."""
+        estimate_s = self.host.pace.estimate_s(_way(plan), _num_units(plan))
+        decode_s = self.host.pace.estimate_s(DECODE, _num_pixels(plan))
+        return None if estimate_s is None else estimate_s + (decode_s or 0.0)
+
 
 def _is_set(request: GenerateVideoRequest, field: str) -> bool:
     value = getattr(request, field)
     return bool(value.strip()) if isinstance(value, str) else field in {known.name for known, _ in request.ListFields()}
-
-
-def _counted(steps: Steps) -> OnStep:
-    """Counts on from one call of a pipeline to the next."""
-    return lambda pipe, step, timestep, tensors: steps(pipe, len(steps.step_times_s), timestep, tensors)
 
 
 def _unzipped(batch: Sequence[tuple[Clip, Media]]) -> tuple[list[Clip], list[Media]]:
@@ -319,10 +340,13 @@ def _way(plan: Plan) -> Hashable:
 
 
 def _num_units(plan: Plan) -> float:
-    """Steps × frames × megapixels."""
+    """Steps × pixels of all frames."""
+    return float(plan.arguments["num_inference_steps"] * _num_pixels(plan))
+
+
+def _num_pixels(plan: Plan) -> float:
     arguments = plan.arguments
-    megapixels = arguments["width"] * arguments["height"] / 1e6
-    return float(arguments["num_inference_steps"] * arguments["num_frames"] * megapixels)
+    return float(arguments["width"] * arguments["height"] * arguments["num_frames"])
 
 
 def _size_text(plan: Plan) -> str:

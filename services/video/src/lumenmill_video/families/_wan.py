@@ -1,6 +1,8 @@
 """What the Wan 2.1 models share: their VAE in single floats, UniPC with a shift that follows the size, their cost."""
 
+import copy
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +12,7 @@ from lumenmill_neural.plan import Plan
 
 from lumenmill_video.cost import WanCost, num_tokens
 
-from ._clips import Clip, ClipFamily, Frames, Media, OnStep
+from ._clips import Clip, ClipFamily, Frames, Made, Media, OnStep
 
 __all__ = ["WanFamily"]
 
@@ -23,6 +25,12 @@ class WanFamily(ClipFamily):
 
     frame_step = 4
     own_arguments = frozenset({"fps", "flow_shift", "solver_order"})
+
+    def load(self) -> None:
+        """See the base class."""
+        super().load()
+        # The same weights with a memory of their own for the frames before: the pipeline's may be encoding meanwhile.
+        self._decoder = copy.copy(self.pipe.vae)
 
     def parts(self) -> dict[str, Any]:
         """The VAE in single floats, as the model cards load it."""
@@ -57,10 +65,31 @@ class WanFamily(ClipFamily):
         calls = 2 if plan.arguments["guidance_scale"] > 1.0 else 1
         return calls * WanCost.of(self.pipe.transformer.config).forward_flops(tokens)
 
-    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[Frames]:
+    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[Made]:
         """See the base class."""
         self.pipe.scheduler = _scheduler(plan)
-        return super().frames(plan, clips, media, on_step)
+        if not self.host.decodes_beside:
+            return super().frames(plan, clips, media, on_step)
+        latents = self.call(plan, clips, media, on_step, output_type="latent")
+        latents = latents[:, :, self.num_leading(media) :]
+        return [self.host.beside.after_now(partial(self._decode, one)) for one in latents.split(1)]
+
+    def num_leading(self, media: Sequence[Media]) -> int:
+        """Latent frames of references, which go before the clip's own."""
+        return 0
+
+    def _decode(self, latents: torch.Tensor) -> Frames:
+        """Frames of latents (1, C, F', h, w), computed as at the end of diffusers' Wan pipelines."""
+        vae = self._decoder
+        latents = latents.to(vae.dtype)
+        mean, deviation = (
+            torch.tensor(values).view(1, vae.config.z_dim, 1, 1, 1).to(latents.device, latents.dtype)
+            for values in (vae.config.latents_mean, vae.config.latents_std)
+        )
+        with torch.no_grad():
+            video = vae.decode(latents / (1.0 / deviation) + mean, return_dict=False)[0]
+        frames: Frames = self.pipe.video_processor.postprocess_video(video, output_type="np")[0]
+        return frames
 
 
 def _scheduler(plan: Plan) -> UniPCMultistepScheduler:

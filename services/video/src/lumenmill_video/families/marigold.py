@@ -139,10 +139,12 @@ class MarigoldClips(VideoFamily):
             steadiness.add(maps, frames)
             sinks.add(maps)
 
+        chunks = [min(_FRAMES_AT_ONCE, task.facts.num_frames - first) for first in _firsts(task.facts.num_frames)]
+        steps = self._marigold.steps_for(task.plan, task.kinds, chunks, jobs)
         with ThreadPoolExecutor(1) as packer:
             packed: Future[None] | None = None
             for frames in _chunked(iter_frames(self.host.store, task.request.video, "video", self.limits)):
-                maps = self._marigold.maps(task.plan, frames, task.kinds, task.request.seed, jobs)
+                maps = self._marigold.maps(task.plan, frames, task.kinds, task.request.seed, jobs, steps=steps)
                 if packed is not None:
                     packed.result()
                 packed = packer.submit(take, maps, frames)
@@ -165,6 +167,10 @@ class MarigoldClips(VideoFamily):
         record = self.host.record(plan, job, task.request.seed, parameters)
         add_licences(record, [task.request.video])
         return DecomposeVideoResult(maps=maps, record=record)
+
+
+def _firsts(num_frames: int) -> range:
+    return range(0, num_frames, _FRAMES_AT_ONCE)
 
 
 def _chunked(frames: Iterator[Image.Image]) -> Iterator[list[Image.Image]]:

@@ -6,7 +6,7 @@ from typing import Any
 from diffusers import TextToVideoSDPipeline
 from lumenmill_neural.plan import Plan
 
-from ._clips import Clip, ClipFamily, Frames, Media, OnStep
+from ._clips import Clip, ClipFamily, Made, Media, OnStep
 
 __all__ = ["ModelScope"]
 
@@ -25,7 +25,7 @@ class ModelScope(ClipFamily):
             "negative_prompt": [clip.plan.arguments["negative_prompt"] for clip in clips],
         }
 
-    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[Frames]:
+    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[Made]:
         """As the base class; this pipeline tells its steps in an older way."""
         made = self.pipe(
             **self.conditions(clips, media),

@@ -34,6 +34,11 @@ class StableVideoDiffusion(ClipFamily):
         wanted = entry.arguments | plan.preset.arguments
         return plan.with_arguments(**{name: min(wanted[name], most[name]) for name in _BOUNDED_BY_MEMORY})
 
+    def as_placed(self, plan: Plan) -> Plan:
+        """No more frames are decoded at once than the tier of now is good for."""
+        most = self.host.placing.tier.arguments["decode_chunk_size"]
+        return plan.with_arguments(decode_chunk_size=min(plan.arguments["decode_chunk_size"], most))
+
     def sampling(self, request: GenerateVideoRequest) -> dict[str, Any]:
         """Guidance grows from the first frame to the last; a request sets the last frame's."""
         asked = super().sampling(request)

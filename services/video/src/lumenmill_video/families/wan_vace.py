@@ -1,6 +1,6 @@
 """Wan 2.1 VACE (Jiang et al., 2025): a clip under the control of another, of a mask and of reference pictures."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,6 +20,7 @@ __all__ = ["WanVace"]
 
 # Clips that came from a camera are longer than what is made of them; their beginning is taken.
 _MAX_CONTROL_FRAMES = 1000
+_Fit = Callable[[Image.Image], Image.Image]
 
 
 class WanVace(WanFamily):
@@ -80,20 +81,24 @@ class WanVace(WanFamily):
         ]
         found: Media = {"reference_images": references} if references else {}
         if request.HasField("control_clip"):
-            frames = self._first_frames(request.control_clip, "control_clip", num_frames)
-            found["video"] = [fitted(frame, clip.size_px) for frame in frames]
-        if request.HasField("control_mask"):
-            mask = request.control_mask
-            masks = (
-                self._first_frames(mask, "control_mask", num_frames)
-                if _is_clip(mask)
-                else [self.picture(mask, "control_mask")] * num_frames
+            found["video"] = self._first_frames(
+                request.control_clip, "control_clip", num_frames, lambda frame: fitted(frame, clip.size_px)
             )
-            found["mask"] = [fitted_mask(frame, clip.size_px) for frame in masks]
+        if request.HasField("control_mask"):
+            found["mask"] = self._masks(
+                request.control_mask, num_frames, lambda frame: fitted_mask(frame, clip.size_px)
+            )
         return found
 
-    def _first_frames(self, artifact: Artifact, field: str, num_frames: int) -> list[Image.Image]:
-        frames = list(islice(iter_frames(self.host.store, artifact, field, self.limits), num_frames))
+    def _masks(self, mask: Artifact, num_frames: int, fit: _Fit) -> list[Image.Image]:
+        if _is_clip(mask):
+            return self._first_frames(mask, "control_mask", num_frames, fit)
+        return [fit(self.picture(mask, "control_mask"))] * num_frames
+
+    def _first_frames(self, artifact: Artifact, field: str, num_frames: int, fit: _Fit) -> list[Image.Image]:
+        """Fitted one by one: a clip of 4K takes 25 MB a frame."""
+        decoded = iter_frames(self.host.store, artifact, field, self.limits)
+        frames = [fit(frame) for frame in islice(decoded, num_frames)]
         if len(frames) < num_frames:
             raise InvalidArgumentError(field, f"has {len(frames)} frames that can be decoded; {num_frames} are needed")
         return frames
@@ -106,6 +111,10 @@ class WanVace(WanFamily):
         """See the base class."""
         (clip,) = clips
         return media[0] | {"prompt": clip.prompt, "negative_prompt": clip.plan.arguments["negative_prompt"]}
+
+    def num_leading(self, media: Sequence[Media]) -> int:
+        """See the base class."""
+        return len(media[0].get("reference_images", ()))
 
     def generators(self, clips: Sequence[Clip]) -> Any:
         """The pipeline takes no list."""

@@ -1,0 +1,128 @@
+"""What happens in a device's memory: clips decoded beside the next one, smaller pieces, frames that are let go."""
+
+import asyncio
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableVideoDiffusionPipeline, WanTransformer3DModel, WanVACETransformer3DModel
+from diffusers.models.autoencoders.autoencoder_kl_wan import WanDecoder3d
+from lumenmill.common.v1.generation_pb2 import Progress
+from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
+from lumenmill.video.v1 import video_pb2
+from lumenmill_video.families import wan_vace
+from PIL import Image
+
+_SIZE = {"width_px": 64, "height_px": 32, "num_frames": 9}
+
+
+def _fields(video: Any, model: str, seed: int) -> dict[str, Any]:
+    media = {
+        "Wan2.1-T2V-14B": lambda: {},
+        "Wan2.1-I2V-14B-480P": lambda: {"image": video.put_picture((64, 32), seed)},
+        "Wan2.1-VACE-1.3B": lambda: {
+            "control_clip": video.put_clip([video.picture((64, 32), index) for index in range(9)]),
+            "reference_images": [video.put_picture((48, 48), seed)],
+        },
+    }
+    return {"prompt": f"{seed} lemons", "seed": seed, **media[model](), **_SIZE}
+
+
+@pytest.mark.parametrize("model", ["Wan2.1-T2V-14B", "Wan2.1-I2V-14B-480P", "Wan2.1-VACE-1.3B"])
+async def test_a_clip_is_decoded_while_the_next_is_denoised(
+    serving: Any, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(model) as video:
+        asked = [_fields(video, model, seed) for seed in range(2)]
+        alone = [await video.clip(f"alone-{seed}", **asked[seed]) for seed in range(2)]
+        overlapped = _first_decoding_waits_for_second_denoising(monkeypatch)
+        together = await asyncio.gather(*(video.clip(f"both-{seed}", **asked[seed]) for seed in range(2)))
+        assert overlapped == [True]
+        # To the bit, though the VAE encoded the second clip's pictures in the middle of decoding the first.
+        assert [made.video.sha256 for made in together] == [made.video.sha256 for made in alone]
+        stages = {stage.stage: stage.duration_s for stage in together[0].record.stage_times}
+        assert stages["decode"] > 0 and list(stages)[-2:] == ["decode", "encode"]
+
+
+def _first_decoding_waits_for_second_denoising(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """The decoder stops in the middle of the first clip; whether the second one's denoiser was called meanwhile."""
+    is_decoding, is_denoising = threading.Event(), threading.Event()
+    overlapped: list[bool] = []
+    decode, num_calls = WanDecoder3d.forward, 0
+
+    def decoded(*args: Any, **kwargs: Any) -> Any:
+        nonlocal num_calls
+        num_calls += 1
+        if num_calls == 2:
+            is_decoding.set()
+            overlapped.append(is_denoising.wait(20))
+        return decode(*args, **kwargs)
+
+    monkeypatch.setattr(WanDecoder3d, "forward", decoded)
+    for kind in (WanTransformer3DModel, WanVACETransformer3DModel):
+        denoise = kind.forward
+
+        def denoised(*args: Any, _denoise: Any = denoise, **kwargs: Any) -> Any:
+            if is_decoding.is_set():
+                is_denoising.set()
+            return _denoise(*args, **kwargs)
+
+        monkeypatch.setattr(kind, "forward", denoised)
+    return overlapped
+
+
+async def test_where_memory_is_too_small_svd_decodes_fewer_frames_at_once(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode, tried = StableVideoDiffusionPipeline.decode_latents, []
+
+    def decoded(self: Any, latents: Any, num_frames: int, decode_chunk_size: int) -> Any:
+        tried.append(decode_chunk_size)
+        if decode_chunk_size > 10:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return decode(self, latents, num_frames, decode_chunk_size)
+
+    async with serving("SVD-XT") as video:
+        asked = {"image": video.put_picture((64, 64)), "num_frames": 3, "width_px": 64, "height_px": 64}
+        monkeypatch.setattr(StableVideoDiffusionPipeline, "decode_latents", decoded)
+        made = await video.clip("full", preset="dynamic", **asked)
+        assert tried == [14, 10] and made.record.parameters["decode_chunk_size"] == 10
+        tried.clear()
+        await video.clip("again", preset="dynamic", seed=1, **asked)
+        assert tried == [14, 10]  # the next clip begins where memory usually is enough
+
+
+async def test_vace_holds_no_control_frame_at_its_full_size(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames: weakref.WeakValueDictionary[int, Image.Image] = weakref.WeakValueDictionary()
+    most = 0
+
+    def tracked(*args: Any) -> Any:
+        nonlocal most
+        for index, frame in enumerate(original(*args)):
+            frames[index] = frame
+            most = max(most, len(frames))
+            yield frame
+
+    original = wan_vace.iter_frames
+    async with serving("Wan2.1-VACE-1.3B") as video:
+        clip = video.put_clip([Image.new("RGB", (256, 128), (index, 0, 0)) for index in range(9)])
+        monkeypatch.setattr(wan_vace, "iter_frames", tracked)
+        await video.clip("large", control_clip=clip, control_mask=clip, width_px=64, height_px=32)
+        assert 0 < most <= 3
+
+
+async def test_the_steps_of_a_long_clip_are_counted_through(serving: Any) -> None:
+    async with serving("Marigold") as video:
+        clip = video.put_clip([Image.new("RGB", (32, 32), (9 * index, 0, 0)) for index in range(10)])
+        request = video_pb2.DecomposeVideoRequest(
+            job={"request_id": "long"}, video=clip, kinds=[IntrinsicKind.INTRINSIC_KIND_DEPTH]
+        )
+        told: list[Progress] = [
+            event.progress async for event in video.stub.DecomposeVideo(request) if event.HasField("progress")
+        ]
+        steps = [(event.step, event.total) for event in told if event.stage == "denoise" and event.step]
+        assert {total for _, total in steps} == {20}  # two steps for each of ten frames
+        assert np.all(np.diff([step for step, _ in steps]) >= 0) and steps[-1][0] == 20
