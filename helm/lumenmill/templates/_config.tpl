@@ -11,8 +11,6 @@
 - {name: LUMENMILL_HEALTH_ADDRESS, value: "0.0.0.0:50052"}
 {{- end }}
 - {name: LUMENMILL_LOG_LEVEL, value: {{ $values.logLevel }}}
-# The root file system is read-only, and the user has no home.
-- {name: HOME, value: /tmp}
 {{- if ne $values.tls.mode "none" }}
 - {name: LUMENMILL_TLS_CERT_FILE, value: /etc/lumenmill/tls/tls.crt}
 - {name: LUMENMILL_TLS_KEY_FILE, value: /etc/lumenmill/tls/tls.key}

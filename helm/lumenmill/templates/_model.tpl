@@ -32,8 +32,6 @@
 {{- end }}
 {{- if .isNeural }}
 - {name: LUMENMILL_CACHE_DIR, value: /var/cache/lumenmill/checkpoints}
-- {name: HF_HOME, value: /var/cache/lumenmill/huggingface}
-- {name: XDG_CACHE_HOME, value: /tmp/cache}
 {{- end }}
 {{- range $name, $value := .settings }}
 - {name: LUMENMILL_{{ upper $name }}, value: {{ ternary (toJson $value) (toString $value) (or (kindIs "map" $value) (kindIs "slice" $value)) | quote }}}

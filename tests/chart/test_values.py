@@ -1,0 +1,116 @@
+"""Values: what is right renders, what is wrong is named, and the README knows them all."""
+
+import json
+
+import pytest
+import yaml
+
+from .helm import CHART, KUBE_VERSION, VALUES, helm, refusal
+from .values_table import README, commented_keys, leaves, written
+
+_MODEL = {"name": "flux", "service": "imager", "model": "FLUX.1-dev", "gpus": 1}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_values_file_passes_the_strict_lint(name: str) -> None:
+    done = helm("lint", "--strict", "--kube-version", KUBE_VERSION, str(CHART), "--values", str(VALUES[name]))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[WARNING]" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ({"modells": []}, "'modells' not allowed"),
+        ({"image__registri": "x"}, "at '/image': additional properties 'registri' not allowed"),
+        ({"orchestrator__replica": 2}, "at '/orchestrator': additional properties 'replica' not allowed"),
+        ({"models": [_MODEL | {"gpu": 1}]}, "at '/models/0': additional properties 'gpu' not allowed"),
+        ({"models": [_MODEL | {"cache": {"kid": "pvc"}}]}, "at '/models/0/cache': additional properties 'kid' not"),
+        ({"models": [{"name": "flux"}]}, "missing property 'service'"),
+        ({"models": [_MODEL | {"service": "painter"}]}, "at '/models/0/service'"),
+        ({"models": [_MODEL | {"name": "FLUX.1"}]}, "at '/models/0/name'"),
+        ({"modelDefaults__name": "all"}, "at '/modelDefaults/name'"),
+        ({"tls__mode": "manual"}, "at '/tls/mode'"),
+        ({"networkPolicy__dns": []}, "at '/networkPolicy/dns': minItems"),
+    ],
+)
+def test_what_is_misspelt_is_named(overrides: dict[str, object], told: str) -> None:
+    assert told in refusal(**overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ({"orchestrator__replicas": 2}, "orchestrator.replicas: SQLite is a file of one replica"),
+        ({"exports__asJobs": True}, "exports.asJobs: Jobs share the orchestrator's database"),
+        ({"scaling__by": "builtin", "fleet__enabled": False}, "scaling.by: builtin needs fleet.enabled"),
+        ({"store__url": "file:///data"}, "store.url: must be s3://bucket"),
+        ({"models": []}, "models: name at least one"),
+        ({"minio__enabled": False}, "store.endpoint: host:port of the S3 server, or set minio.enabled"),
+        ({"database__kind": "external"}, "database.secret.name: name the Secret"),
+        ({"tls__mode": "existing"}, "tls.existing.secretName: name the Secret"),
+        ({"models": [_MODEL, _MODEL]}, "models: flux is there twice"),
+        ({"models": [_MODEL | {"name": "orchestrator"}]}, "models: orchestrator is the name of a part of the mesh"),
+        ({"models": [_MODEL | {"gpus": 0, "gpuType": "NVIDIA-L4"}]}, "models: flux has a gpuType and no gpus"),
+        (
+            {"scaling__by": "keda", "models": [_MODEL | {"minReplicas": 3, "maxReplicas": 2}]},
+            "models: flux has minReplicas above maxReplicas",
+        ),
+        ({"models": [_MODEL | {"cache": {"kind": "hostPath"}}]}, "models: flux: cache.path: name the folder"),
+        ({"models": [_MODEL | {"settings": {"drain_s": 3}}]}, "models: flux: settings.drain_s is set by the chart"),
+        (
+            {"models": [{"name": "studio", "service": "studio", "fetch": {"enabled": True}}]},
+            "models: studio has nothing to fetch",
+        ),
+        ({"fullnameOverride": "a" * 40, "models": [_MODEL | {"name": "b" * 20}]}, "is too long"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused_with_what_to_do(overrides: dict[str, object], told: str) -> None:
+    assert told in refusal(**overrides)
+
+
+def test_the_schema_knows_every_value_and_no_other() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+
+    def resolved(node: dict[str, object]) -> dict[str, object]:
+        while "$ref" in node:
+            node = schema["definitions"][str(node["$ref"]).rpartition("/")[2]]
+        return resolved(node["allOf"][0]) if "allOf" in node else node  # type: ignore[index]  # a list, by the schema's form
+
+    def paths(node: dict[str, object], prefix: str = "") -> set[str]:
+        found = set()
+        for key, child in resolved(node).get("properties", {}).items():  # type: ignore[attr-defined]  # a map, likewise
+            below = paths(child, f"{prefix}{key}.")
+            found |= below or {f"{prefix}{key}"}
+        return found
+
+    groups = {"resources", "rollingUpdate"}
+    named = {path for path in paths(schema) if not groups & set(path.split(".")[:-1])}
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    free = {path for path, _ in leaves(values) if path.rpartition(".")[2] in groups}
+    told = {path for path, _ in leaves(values)} - free
+    # Of `gpuModelDefaults` and `models` any key of modelDefaults may be given; `global` is Helm's own.
+    own = {path for path in named if not path.startswith(("gpuModelDefaults.", "models.", "global"))}
+    own -= {f"modelDefaults.{key}" for key in ("name", "service", "model")}
+    own -= {path for path in own if path.startswith("tls.certManager.issuerRef.")}
+    assert own == {path for path in told if not path.startswith("gpuModelDefaults.")} - {"tls.certManager.issuerRef"}
+
+
+def test_every_value_has_a_comment() -> None:
+    comments = dict(commented_keys())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    bare = [path for path, _ in leaves(values) if not comments[path] and not comments[path.rpartition(".")[0]]]
+    assert [path for path in bare if not path.startswith("gpuModelDefaults.")] == []
+
+
+def test_the_readme_has_the_values_of_now() -> None:
+    text = README.read_text()
+    assert text == written(text), "run `python -m tests.chart.values_table`"
+
+
+def test_names_of_the_release_that_say_it_already_are_not_doubled() -> None:
+    done = helm(
+        "template", "lumenmill", str(CHART), "--kube-version", KUBE_VERSION, "--values", str(VALUES["embedded"])
+    )
+    names = {found["metadata"]["name"] for found in yaml.safe_load_all(done.stdout) if found}
+    assert {"lumenmill-orchestrator", "lumenmill-studio", "lumenmill-client-tls"} <= names
