@@ -1,4 +1,4 @@
-"""What the chart carries is what the code says now, every panel explains itself, and metrics that are asked for exist."""
+"""What the chart carries is what the code says now, panels explain themselves, and metrics that are asked for exist."""
 
 import json
 import re
