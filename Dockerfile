@@ -44,12 +44,16 @@ RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt --mount=
     python3 -m venv /opt/tools && /opt/tools/bin/pip install --quiet 'cyclonedx-bom>=7,<8' \
     && cd /wheels && /opt/tools/bin/pip install --quiet --no-deps --no-index --target /opt/lumenmill $(cat /requirements/${SERVICE}.own) \
     && mkdir -p /opt/lumenmill/bin \
-    && printf '#!/opt/venv/bin/python\nimport runpy\n\nrunpy.run_module("%s", run_name="__main__")\n' \
+    && printf '#!/opt/venv/bin/python\nimport runpy\n\nrunpy.run_module("%s.__main__", run_name=__name__)\n' \
       "$(cat /requirements/${SERVICE}.module)" > /opt/lumenmill/bin/serve \
     && chmod 755 /opt/lumenmill/bin/serve && sed -i '1s,^#!.*,#!/opt/venv/bin/python,' /opt/lumenmill/bin/* \
     && PYTHONPATH=/opt/lumenmill /opt/tools/bin/cyclonedx-py environment --of JSON -o /opt/lumenmill/sbom.cdx.json /opt/venv/bin/python
 
 FROM ${BASE}
+ARG SERVICE
+RUN --mount=type=bind,from=wheels,source=/requirements,target=/requirements \
+    packages=$(cat /requirements/${SERVICE}.packages); [ -z "$packages" ] || { apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages > /dev/null && rm -rf /var/lib/apt/lists/*; }
 COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=service /opt/lumenmill /opt/lumenmill
 COPY LICENSE /app/LICENSE
@@ -62,10 +66,11 @@ ENV PATH=/opt/lumenmill/bin:/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     TORCHINDUCTOR_CACHE_DIR=/var/cache/lumenmill/inductor \
     NVIDIA_DRIVER_CAPABILITIES=compute,graphics,utility
 WORKDIR /app
+# An image that lacks something is noticed now.
+RUN python -c "import runpy; runpy.run_path('/opt/lumenmill/bin/serve', run_name='imported')"
 USER 65532:65532
 EXPOSE 50051 50052 9464
 ENTRYPOINT ["/opt/lumenmill/bin/serve"]
-ARG SERVICE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="lumenmill-${SERVICE}" \

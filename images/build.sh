@@ -5,7 +5,8 @@
 #   images/build.sh studio orchestrator  some
 #
 # IMAGE_PREFIX    before the service's name         (localhost/lumenmill-)
-# IMAGE_TAG       version                           (the distributions' own)
+# IMAGE_TAG       tag                               (IMAGE_VERSION)
+# IMAGE_VERSION   version in the image's labels      (the distributions' own)
 # IMAGE_BASE      image to build on: any Debian-like one with Python ≥ 3.11 and venv (the Dockerfile's)
 # IMAGE_BUILDER   docker or buildah                 (docker where its engine answers)
 # IMAGE_CA_FILE   certificates that pip is to trust, where packages come through an own authority; not kept in the image
@@ -14,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 prefix=${IMAGE_PREFIX:-localhost/lumenmill-}
-version=$(sed -n 's/^version = "\(.*\)"/\1/p' protos/pyproject.toml)
+version=${IMAGE_VERSION:-$(sed -n 's/^version = "\(.*\)"/\1/p' protos/pyproject.toml)}
 tag=${IMAGE_TAG:-$version}
 builder=${IMAGE_BUILDER:-$(docker info > /dev/null 2>&1 && echo docker || echo buildah)}
 command -v "$builder" > /dev/null || { echo "images: install docker or buildah" >&2; exit 1; }

@@ -1,7 +1,7 @@
 """What each image needs: our own wheels, and requirements from elsewhere, read from the distributions' pyproject.toml.
 
 For every image it writes NAME.txt (requirements of others, pinned by constraints.txt when they are installed), NAME.own
-(our wheels) and NAME.module (what the image runs).
+(our wheels), NAME.packages (of Debian) and NAME.module (what the image runs).
 """
 
 import argparse
@@ -22,6 +22,8 @@ IMAGES = {
     "relighter": ["lumenmill-relighter"],
     "video": ["lumenmill-video"],
 }
+# Debian's packages that wheels expect on the system.
+PACKAGES = {"studio": ["libatomic1"]}
 _NAME = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[(?P<extras>[^\]]*)\])?")
 
 
@@ -56,7 +58,7 @@ def needed(wanted: list[str], known: dict[str, dict[str, object]]) -> tuple[set[
 
 
 def write_all(folder: Path) -> None:
-    """Write the three files of every image."""
+    """Write the files of every image."""
     known = projects()
     folder.mkdir(parents=True, exist_ok=True)
     for image, wanted in IMAGES.items():
@@ -64,6 +66,7 @@ def write_all(folder: Path) -> None:
         wheels = sorted(f"/wheels/{name.replace('-', '_')}-{known[name]['version']}-py3-none-any.whl" for name in own)
         (folder / f"{image}.txt").write_text("\n".join([*sorted(others), ""]))
         (folder / f"{image}.own").write_text("\n".join([*wheels, ""]))
+        (folder / f"{image}.packages").write_text(" ".join(PACKAGES.get(image, [])))
         (folder / f"{image}.module").write_text(f"lumenmill_{image.removesuffix('-neural')}")
 
 

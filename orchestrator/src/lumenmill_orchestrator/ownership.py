@@ -41,11 +41,13 @@ class Ownership:
                 await asyncio.sleep(_REGISTER_EVERY_S)
 
     def register(self) -> None:
-        """Lets the store know that this database refers to it: no other database's collection may take ours away.
+        """Lets the store, whose bucket is made where it is missing, know that this database refers to it: no other
+        database's collection may take ours away.
 
         Raises:
             LumenmillError: the store cannot be written now.
         """
+        self._store.check()
         self._store.register_owner(self._identity())
 
     def refuse_to_share(self, gone_database_ids: Sequence[str], *, dry_run: bool) -> None:

@@ -53,6 +53,25 @@ async def test_health_says_not_serving_while_the_model_loads(service: Service) -
     await server
 
 
+async def test_what_is_away_while_a_service_loads_is_waited_for(service: Service) -> None:
+    tries = []
+
+    def load() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise errors.UnavailableError("the store starts beside us")
+
+    late = Service(service.name, service.contracts, model=service.model, load=load, jobs=service.jobs)
+    settings = ServiceSettings(listen_address="127.0.0.1:0", drain_s=0.0)
+    async with (
+        asyncio.timeout(10),
+        serving(settings, late, asyncio.Event()) as port,
+        connect(f"127.0.0.1:{port}", settings) as channel,
+    ):
+        assert await health_of(channel) == "SERVING"
+    assert len(tries) == 3
+
+
 async def test_reflection_lists_every_contract_and_the_model_tells_its_limits(service: Service) -> None:
     async with running_service(service) as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)

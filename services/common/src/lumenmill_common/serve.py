@@ -48,6 +48,8 @@ _OPTIONS = (
 )
 # Time between NOT_SERVING and the refusal of new calls, in which load balancers take the address out.
 _LEAVE_S = 0.5
+# Pauses before loading is tried again, when a store or database that starts beside us is not there yet.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
 # Time that calls get to carry off what the last jobs made.
 _LAST_CALLS_S = 1.0
 # Health of the process itself, whatever its model is at: for whoever restarts processes that hang.
@@ -139,10 +141,10 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
     """Serves inside the block and yields the bound port; health says SERVING. Leaving the block drains.
 
     The port is open while the model loads and health says NOT_SERVING. A `stop` that is set meanwhile is heeded as soon
-    as it has loaded.
+    as it has loaded. With a `stop`, what is away while the model loads is waited for.
 
     Raises:
-        UnavailableError: the port cannot be bound.
+        UnavailableError: the port cannot be bound, or it was told to stop while something was away.
         LumenmillError: whatever `service.load` raised.
     """
     server = grpc.aio.server(interceptors=[CallInterceptor(settings)], options=_OPTIONS)
@@ -160,7 +162,7 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
     async with contextlib.AsyncExitStack() as background:
         await background.enter_async_context(_probed(settings.health_address, health_servicer))
         try:
-            await _load(service)
+            await _load(service, stop)
             ready.set()
             for enter in service.background:
                 await background.enter_async_context(enter())
@@ -204,15 +206,28 @@ async def _drain(server: grpc.aio.Server, service: Service, drain_s: float) -> N
         await server.stop(drain_s)
 
 
-async def _load(service: Service) -> None:
+async def _load(service: Service, stop: asyncio.Event | None) -> None:
+    """Loads; again after growing pauses while something that it needs is away. Health says NOT_SERVING meanwhile."""
     if service.load is None:
         return
-    started_s = time.monotonic()
-    if service.jobs:
-        await service.jobs.run_in_workers(service.load)
-    else:
-        await asyncio.to_thread(service.load)
-    MODEL_LOAD_DURATION.set(time.monotonic() - started_s)
+    started_s, pause_s = time.monotonic(), _FIRST_PAUSE_S
+    while True:
+        try:
+            if service.jobs:
+                await service.jobs.run_in_workers(service.load)
+            else:
+                await asyncio.to_thread(service.load)
+        except UnavailableError as error:
+            if stop is None or stop.is_set():
+                raise
+            _log.warning("cannot load yet", reason=error.message, next_try_in_s=pause_s)
+        else:
+            MODEL_LOAD_DURATION.set(time.monotonic() - started_s)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause_s)
+            raise UnavailableError("told to stop before it could load")
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
 async def _set_health(servicer: health_aio.HealthServicer, names: list[str], status: Any) -> None:

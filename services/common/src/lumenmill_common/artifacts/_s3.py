@@ -134,8 +134,17 @@ class S3Store(ArtifactStore):
     def check(self) -> None:
         """Asks for the bucket, and makes it when it is not there."""
         with _mapped(self._bucket):
-            if not self._client.bucket_exists(self._bucket):
+            if self._client.bucket_exists(self._bucket):
+                return
+            try:
                 self._client.make_bucket(self._bucket)
+            except S3Error as error:
+                if error.code not in _MADE_BY_ANOTHER:
+                    raise
+
+
+# Processes that start together ask together.
+_MADE_BY_ANOTHER = {"BucketAlreadyOwnedByYou", "OperationAborted"}
 
 
 class _Body:
