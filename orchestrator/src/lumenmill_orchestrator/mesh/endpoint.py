@@ -23,6 +23,7 @@ __all__ = ["Call", "Endpoint"]
 _AGAIN_S = 0.5
 _FRESH_S = 10.0
 _ANSWER_WITHIN_S = 3.0
+_ASK_AGAIN_S = 0.1
 _numbers = itertools.count()
 _log = get_logger(__name__)
 
@@ -143,12 +144,18 @@ class Endpoint:
         """What it knows of a job; nothing where it does not answer. `until_connected` waits for a connection that is
         being made again."""
         stub: Any = job_pb2_grpc.JobServiceStub(self.channel)
-        request = job_pb2.GetJobRequest(request_id=request_id)
-        try:
-            answer = await stub.GetJob(request, timeout=within_s, wait_for_ready=until_connected)
-        except grpc.RpcError:
-            return job_pb2.JOB_STATE_UNSPECIFIED
-        return answer.state  # type: ignore[no-any-return]  # the stub's callables are not typed for aio
+        request, give_up_s = job_pb2.GetJobRequest(request_id=request_id), time.monotonic() + within_s
+        while (left_s := give_up_s - time.monotonic()) > 0:
+            try:
+                answer = await stub.GetJob(request, timeout=left_s, wait_for_ready=until_connected)
+            except grpc.RpcError as error:
+                if not until_connected or error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    break
+                # It went out with the connection that just broke.
+                await asyncio.sleep(_ASK_AGAIN_S)
+            else:
+                return answer.state  # type: ignore[no-any-return]  # stubs are not typed for aio
+        return job_pb2.JOB_STATE_UNSPECIFIED
 
     async def cancel_job(self, request_id: str) -> None:
         """End a job for good; one that does not answer has no job to end."""
@@ -174,4 +181,5 @@ class Endpoint:
             self._wake.clear()
             await self.ask()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _FRESH_S if self.serving else _AGAIN_S)
+                async with asyncio.timeout(_FRESH_S if self.serving else _AGAIN_S):
+                    await self._wake.wait()

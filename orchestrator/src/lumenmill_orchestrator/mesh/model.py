@@ -128,7 +128,8 @@ class MeshModel:
     async def until_serving(self, longest_s: float) -> None:
         """Return as soon as something serves, or after some seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._has_served.wait(), longest_s)
+            async with asyncio.timeout(longest_s):
+                await self._has_served.wait()
 
     async def resolve(self) -> None:
         """Find out which endpoints there are now."""
@@ -186,7 +187,8 @@ class MeshModel:
                 _log.error("a model could not be looked after", model=self.name, exc_info=error)
             self._tick()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _LOOK_S)
+                async with asyncio.timeout(_LOOK_S):
+                    await self._wake.wait()
 
     async def _ask_supply(self) -> None:
         if self.ready or time.monotonic() - self._supply_asked_at_s < _ASK_SUPPLY_S:

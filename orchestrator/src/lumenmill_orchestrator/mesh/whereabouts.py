@@ -16,14 +16,15 @@ _BEST = (job_pb2.JOB_STATE_RUNNING, job_pb2.JOB_STATE_FINISHED)
 
 
 async def whereabouts(model: MeshModel, request_id: str, last: Endpoint, *, broke: bool) -> Endpoint | None:
-    """The endpoint that has a job, or None where nobody does or there is nobody else to ask.
+    """The endpoint that has a job, or None where nobody does.
 
-    `last` is where the call was, or is about to go; `broke` says that its connection did, so that it is given time to
-    answer again. Draining endpoints are asked too: they refuse new jobs, and finish those that they have.
+    `last` is where the call was, or is about to go. `broke` says that its connection did, so that it is given time to
+    answer again; where it did not, and there is nobody else, nobody is asked. Draining endpoints are asked too: they
+    refuse new jobs, and finish those that they have.
     """
     there = [*model.endpoints.values(), *model.departed.values()]
     asked = [endpoint for endpoint in there if endpoint.answers or endpoint is last]
-    if not any(endpoint is not last for endpoint in asked):
+    if not broke and asked == [last]:
         return None
     questions = [
         asyncio.create_task(_asked(endpoint, request_id, until_connected=broke and endpoint is last))

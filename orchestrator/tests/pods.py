@@ -1,0 +1,191 @@
+"""A model behind a name with as many pods as a test starts: real services of the kit, a resolver of the test."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.artifacts import open_store
+from lumenmill_common.calls import connect
+from lumenmill_common.serve import serving
+from lumenmill_common.settings import ServiceSettings
+from lumenmill_orchestrator.mesh import Lanes, Mesh
+from lumenmill_orchestrator.service import orchestrator_service
+from lumenmill_orchestrator.settings import OrchestratorSettings
+from lumenmill_orchestrator.storage import ModelStore, engine_url, make_engine, upgrade_schema
+
+from .conftest import House
+from .tiny_mesh import TinyFamily, tiny_service
+
+MODELS = "{tiny: 'dns:///tiny.pods:50051'}"
+
+
+@dataclass
+class Pod:
+    """One process that serves the model, as far as callers can tell."""
+
+    address: str
+    family: TinyFamily
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    task: "asyncio.Task[None] | None" = None
+
+    @property
+    def num_images(self) -> int:
+        return self.family.num_done["image"]
+
+    def drain(self) -> None:
+        """As SIGTERM does: it takes nothing new and finishes what it has."""
+        self.stop.set()
+
+    async def ended(self) -> None:
+        self.drain()
+        self.family.go_on.set()
+        assert self.task is not None
+        await self.task
+
+
+class Pods:
+    """The pods of one model. A pod is found by its name from the moment that it serves until it is withdrawn."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = open_store(f"file://{folder}/store")
+        self.addresses: list[str] = []
+        self.pods: list[Pod] = []
+
+    async def resolve(self, host: str, port: int) -> list[str] | None:
+        assert (host, port) == ("tiny.pods", 50051)
+        return list(self.addresses)
+
+    async def start(self, *, step_s: float = 0.0, revision: str = "1", listed: bool = True, **options: Any) -> Pod:
+        """A pod that serves; `listed` is whether its name is told at once."""
+        family = TinyFamily(self.store, step_s=step_s)
+        family.revision = revision
+        pod = Pod("", family)
+        serves = asyncio.get_running_loop().create_future()
+
+        async def serve() -> None:
+            settings = ServiceSettings(listen_address="127.0.0.1:0", drain_s=20.0)
+            async with serving(settings, tiny_service(family, **options), pod.stop) as bound:
+                serves.set_result(bound)
+                await pod.stop.wait()
+
+        pod.task = asyncio.create_task(serve())
+        pod.address = f"127.0.0.1:{await serves}"
+        self.pods.append(pod)
+        if listed:
+            self.addresses.append(pod.address)
+        return pod
+
+    def withdraw(self, address: str) -> None:
+        """The name no longer stands for an address."""
+        self.addresses.remove(address)
+
+    def num_images(self) -> list[int]:
+        return [pod.num_images for pod in self.pods]
+
+    async def close(self) -> None:
+        await asyncio.gather(*(pod.ended() for pod in self.pods))
+
+
+@contextlib.asynccontextmanager
+async def open_pods(folder: Path) -> AsyncIterator[Pods]:
+    pods = Pods(folder)
+    try:
+        yield pods
+    finally:
+        await pods.close()
+
+
+@contextlib.asynccontextmanager
+async def open_orchestrator(pods: Pods, supply: Any = None, **more: Any) -> AsyncIterator[House]:
+    """An orchestrator that finds the pods by their name."""
+    settings = OrchestratorSettings(
+        listen_address="127.0.0.1:0",
+        drain_s=0.0,
+        database_url=f"sqlite:///{pods.folder}/orchestrator.sqlite",
+        store_url=f"file://{pods.folder}/store",
+        models=MODELS,
+        **more,
+    )
+    # The walk leaves the loop without threads when it ends; the next orchestrator of a test needs them again.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+    async with (
+        serving(settings, orchestrator_service(settings, resolve=pods.resolve, supply=supply)) as port,
+        connect(f"127.0.0.1:{port}", settings) as channel,
+    ):
+        yield House(pods.folder, pods.store, TinyFamily(pods.store), channel, settings)
+
+
+@contextlib.asynccontextmanager
+async def open_lanes(pods: Pods, prefetch: int = 4, patience_s: float = 600.0) -> AsyncIterator[tuple[Mesh, Lanes]]:
+    """The mesh of the pods alone, without an orchestrator."""
+    engine = make_engine(engine_url(f"sqlite:///{pods.folder}/mesh.sqlite"))
+    upgrade_schema(engine)
+    mesh = Mesh(MODELS, ServiceSettings(), ModelStore(engine), resolve=pods.resolve)
+    await mesh.start()
+    try:
+        yield mesh, Lanes(mesh, prefetch, patience_s)
+    finally:
+        await mesh.stop()
+        engine.dispose()
+
+
+async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def run_of(house: House, run_id: str) -> run_pb2.Run:
+    return (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run  # type: ignore[no-any-return]
+
+
+async def until_run(house: House, run_id: str, condition: Callable[[run_pb2.Run], Any]) -> run_pb2.Run:
+    """The run as soon as it is as wanted."""
+    async with asyncio.timeout(15):
+        while not condition(run := await run_of(house, run_id)):
+            await asyncio.sleep(0.05)
+    return run
+
+
+class Wire:
+    """A port before a pod, whose connections can be cut while the pod lives."""
+
+    def __init__(self, pod: Pod) -> None:
+        self._host, _, self._port = pod.address.rpartition(":")
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.address = ""
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    def cut(self) -> None:
+        """Break every connection; new ones are carried."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def close(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.cut()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(self._host, int(self._port))
+        self._writers |= {writer, far_writer}
+        await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+    writer.close()

@@ -1,0 +1,260 @@
+"""A model with several pods: who gets which call, and what becomes of it when pods come, go, drain and are cut off."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from pathlib import Path
+
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.errors import UnavailableError
+from lumenmill_orchestrator.mesh import Call, Lanes, resolve
+from lumenmill_orchestrator.mesh.lanes import Place
+
+from .pods import Pods, Wire, open_lanes, open_orchestrator, open_pods, until, until_run
+from .recipes import ONE_IMAGE
+
+_IMAGE = "imager.GenerateImages"
+_ONLY_IMAGES = ONE_IMAGE[: ONE_IMAGE.index("  caption:\n")] + ONE_IMAGE[ONE_IMAGE.index("samples:") :].replace(
+    "    caption: ${caption.text}\n", ""
+)
+
+
+def _tags(number: int) -> dict[str, list[str]]:
+    return {"tags": [f"picture {index}" for index in range(number)]}
+
+
+def _hold(pods: Pods) -> None:
+    for pod in pods.pods:
+        pod.family.go_on.clear()
+
+
+def _release(pods: Pods) -> None:
+    for pod in pods.pods:
+        pod.family.go_on.set()
+
+
+async def test_work_spreads_over_pods_by_their_workers(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        for num_workers in (1, 1, 4):
+            await pods.start(step_s=0.1, num_workers=num_workers)
+        async with open_orchestrator(pods) as house:
+            models = (await house.runs.ListModels(run_pb2.ListModelsRequest())).models
+            run = await house.run(_ONLY_IMAGES, _tags(36))
+        assert run.num_samples_accepted == sum(pods.num_images()) == 36
+        assert (models[0].ready, models[0].num_workers) == (True, 6)
+        small, other, large = pods.num_images()
+        assert 4 <= small <= 9 and 4 <= other <= 9 and 18 <= large <= 28
+
+
+async def test_a_pod_that_refuses_is_passed_over(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        refusing, other = await pods.start(), await pods.start(num_workers=4)
+        refusing.family.failures["image"] = [UnavailableError("out of memory", retry_delay_s=20.0)] * 50
+        async with open_orchestrator(pods) as house:
+            run = await house.ended(await house.submit(_ONLY_IMAGES, _tags(20)), timeout_s=10.0)
+        assert run.num_samples_accepted == other.num_images == 20
+        assert refusing.num_images <= 5, "it is left alone for as long as it asked"
+
+
+async def test_pods_that_come_up_get_work_at_once(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        await pods.start(step_s=0.3)
+        async with open_orchestrator(pods) as house:
+            run_id = await house.submit(_ONLY_IMAGES, _tags(24))
+            await until(lambda: sum(pods.num_images()) == 1)
+            await asyncio.gather(pods.start(step_s=0.3), pods.start(step_s=0.3))
+            run = await house.ended(run_id)
+        assert run.num_samples_accepted == sum(pods.num_images()) == 24
+        assert min(pods.num_images()) >= 2
+
+
+async def test_a_draining_pod_finishes_what_it_has_and_gets_nothing_new(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        leaving, staying = await pods.start(), await pods.start()
+        _hold(pods)
+        async with open_orchestrator(pods) as house:
+            run_id = await house.submit(_ONLY_IMAGES, _tags(8))
+            await until_run(house, run_id, lambda run: run.nodes[0].num_running >= 2)
+            leaving.drain()
+            pods.withdraw(leaving.address)
+            await asyncio.sleep(1.5)
+            staying.family.go_on.set()
+            await until(lambda: staying.num_images == 7)
+            leaving.family.go_on.set()
+            run = await house.ended(run_id)
+        assert (run.num_samples_accepted, pods.num_images()) == (8, [1, 7])
+        assert not leaving.family.num_cancelled
+
+
+async def test_a_call_that_is_cut_off_from_a_draining_pod_finds_its_job_there(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods, contextlib.AsyncExitStack() as closing:
+        leaving, staying = await pods.start(listed=False), await pods.start(listed=False)
+        wire = Wire(leaving)
+        await wire.open()
+        closing.push_async_callback(wire.close)
+        pods.addresses.append(wire.address)
+        leaving.family.go_on.clear()
+        async with open_orchestrator(pods) as house:
+            run_id = await house.submit(_ONLY_IMAGES, _tags(1))
+            await until_run(house, run_id, lambda run: run.nodes[0].num_running == 1 and run.nodes[0].progress.stage)
+            pods.addresses.append(staying.address)
+            await until_run(house, run_id, lambda run: True)
+            leaving.drain()
+            pods.withdraw(wire.address)
+            await asyncio.sleep(1.5)
+            wire.cut()
+            await asyncio.sleep(1.5)
+            leaving.family.go_on.set()
+            run = await house.ended(run_id)
+        assert (run.num_samples_accepted, pods.num_images()) == (1, [1, 0])
+
+
+async def test_a_restarted_orchestrator_finds_each_job_at_its_pod(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        for _ in range(3):
+            await pods.start()
+        _hold(pods)
+        async with open_orchestrator(pods) as house:
+            run_id = await house.submit(_ONLY_IMAGES, _tags(3))
+            await until_run(house, run_id, lambda run: run.nodes[0].num_running == 3)
+            await asyncio.sleep(0.3)
+        async with open_orchestrator(pods) as house:
+            await until_run(house, run_id, lambda run: run.nodes[0].num_running == 3)
+            await asyncio.sleep(1.0)
+            _release(pods)
+            run = await house.ended(run_id)
+        assert run.num_samples_accepted == 3
+        assert pods.num_images() == [1, 1, 1], "nothing was made twice"
+        assert not sum(pod.family.num_cancelled for pod in pods.pods)
+
+
+async def test_results_of_two_revisions_are_filed_by_what_made_them(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        await pods.start(revision="1", step_s=0.05)
+        await pods.start(revision="2", step_s=0.05)
+        async with open_orchestrator(pods) as house:
+            told = (await house.runs.ListModels(run_pb2.ListModelsRequest())).models[0].model.revision
+            run = await house.run(_ONLY_IMAGES, _tags(10))
+            samples = await house.samples(run_id=run.id)
+            lineages = [
+                await house.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=sample.id)) for sample in samples
+            ]
+            pods.withdraw(pods.pods[0].address)
+            again = await until_other_run_reuses(house, 10)
+        made_by = Counter(lineage.executions[0].revision for lineage in lineages)
+        assert told == "2", "the newest pod speaks for the model"
+        assert made_by == Counter({"1": pods.pods[0].num_images, "2": 10 - pods.pods[0].num_images})
+        assert again == made_by["2"]
+
+
+async def until_other_run_reuses(house: object, number: int) -> int:
+    """How many pictures of the same recipe are used again."""
+    run = await house.run(_ONLY_IMAGES, _tags(number))  # type: ignore[attr-defined]
+    return int(run.nodes[0].num_reused)
+
+
+async def test_cancelling_a_run_ends_its_jobs_at_every_pod(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        for _ in range(2):
+            await pods.start()
+        _hold(pods)
+        async with open_orchestrator(pods) as house:
+            run_id = await house.submit(_ONLY_IMAGES, _tags(6))
+            await until_run(house, run_id, lambda run: run.nodes[0].num_running >= 2)
+            await asyncio.sleep(0.3)
+            await house.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run_id))
+            await until(lambda: all(pod.family.num_cancelled for pod in pods.pods))
+            _release(pods)
+            await asyncio.sleep(0.3)
+        assert not sum(pods.num_images())
+
+
+# Lanes by themselves.
+
+
+async def _enter(lanes: Lanes, number: int, at_once: list[Place], run_id: str = "mine") -> None:
+    call = Call(_IMAGE, run_id, "image", (0, number))
+    async with lanes.of("tiny").slot(call) as place:
+        at_once.append(place)
+        await asyncio.sleep(3600)
+
+
+@contextlib.asynccontextmanager
+async def _crowd(lanes: Lanes, number: int):  # type: ignore[no-untyped-def]  # an async generator of places
+    at_once: list[Place] = []
+    tasks = [asyncio.create_task(_enter(lanes, index, at_once)) for index in range(number)]
+    try:
+        await asyncio.sleep(0.1)
+        yield at_once
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_calls_that_take_long_do_not_queue_at_one_pod(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        await pods.start(num_workers=2)
+        admitted = {}
+        for each_s in (0.01, 10.0, 30.0, 1800.0):
+            async with open_lanes(pods, prefetch=8) as (_, lanes):
+                lanes.seconds.seed("tiny", _IMAGE, each_s)
+                async with _crowd(lanes, 20) as at_once:
+                    admitted[each_s] = len(at_once)
+        assert admitted == {0.01: 2 + 8, 10.0: 2 + 6, 30.0: 2 + 2, 1800.0: 2 + 1}
+        async with open_lanes(pods, prefetch=0) as (_, lanes), _crowd(lanes, 20) as at_once:
+            assert len(at_once) == 2
+
+
+async def test_the_load_counts_what_waits_and_what_was_given_away(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        first, second = await pods.start(), await pods.start()
+        async with open_lanes(pods, prefetch=0) as (_, lanes), _crowd(lanes, 5):
+            unmeasured = lanes.loads()["tiny"]
+            lanes.seconds.add("tiny", _IMAGE, 7.0)
+            load = lanes.loads()["tiny"]
+        assert (load.num_waiting, load.num_in_flight, load.backlog_s) == (3, 2, 5 * 7.0)
+        assert unmeasured.backlog_s == 5 * 60.0
+        assert load.calls == {pod.address: ["image (mine)"] for pod in (first, second)}
+        lanes.seconds.add("tiny", _IMAGE, 12.0)
+        assert 7.0 < lanes.seconds.expected_s("tiny", _IMAGE) < 12.0
+
+
+async def test_the_most_urgent_goes_first_and_whoever_gave_up_keeps_no_place(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        await pods.start()
+        async with open_lanes(pods, prefetch=0) as (_, lanes):
+            at_once: list[Place] = []
+            tasks = [asyncio.create_task(_enter(lanes, number, at_once)) for number in (5, 9, 1, 3)]
+            await asyncio.sleep(0.05)
+            tasks[2].cancel()
+            await asyncio.sleep(0.05)
+            tasks[0].cancel()
+            await asyncio.sleep(0.05)
+            assert [place.call.order[1] for place in at_once] == [5, 3]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            load = lanes.loads()["tiny"]
+            assert (load.num_waiting, load.num_in_flight, load.backlog_s) == (0, 0, 0.0)
+
+
+async def test_names_are_looked_up_as_the_system_does() -> None:
+    assert await resolve("localhost", 50051) == ["127.0.0.1:50051"]
+    assert await resolve("127.0.0.2", 7) == ["127.0.0.2:7"]
+    assert not await resolve("no-such-pod.invalid", 7)
+
+
+async def test_endpoints_follow_the_name_within_seconds(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods, open_lanes(pods) as (mesh, _):
+        model, began_s = mesh.model("tiny"), time.monotonic()
+        assert (model.ready, model.reason) == (False, "no pod serves")
+        first, second = await pods.start(), await pods.start()
+        await until(lambda: len(model.serving) == 2, timeout_s=4.0)
+        pods.withdraw(first.address)
+        await until(lambda: [endpoint.address for endpoint in model.serving] == [second.address], timeout_s=4.0)
+        pods.withdraw(second.address)
+        await until(lambda: not model.ready, timeout_s=4.0)
+        assert time.monotonic() - began_s < 12.0
+        assert model.description is not None and model.description.revision == "1"
