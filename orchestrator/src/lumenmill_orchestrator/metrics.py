@@ -5,6 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 __all__ = [
     "ARTIFACT_BYTES",
+    "BACKLOG",
     "CALLS_IN_FLIGHT",
     "CALLS_WAITING",
     "CLIP_DURATION",
@@ -16,6 +17,7 @@ __all__ = [
     "GARBAGE_ARTIFACTS",
     "GARBAGE_BYTES",
     "GARBAGE_COLLECTED",
+    "GPU_BACKLOG",
     "NODES",
     "NODES_REUSED",
     "NODE_DURATION",
@@ -35,6 +37,12 @@ ENDPOINTS = Gauge(
     "lumenmill_orchestrator_endpoints",
     "Addresses behind the name of a model, by whether they serve: `ready` or `not_ready`.",
     ["model", "state"],
+)
+BACKLOG = Gauge(
+    "lumenmill_orchestrator_backlog_seconds", "Seconds of one worker that waiting and running calls take.", ["model"]
+)
+GPU_BACKLOG = Gauge(
+    "lumenmill_orchestrator_gpu_backlog_seconds", "The same, times the GPUs of one pod of the model.", ["model"]
 )
 NODES = Counter(
     "lumenmill_orchestrator_nodes_total",

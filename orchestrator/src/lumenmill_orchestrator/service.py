@@ -10,6 +10,7 @@ from lumenmill_common.serve import Contract, Service
 
 from lumenmill_orchestrator.collector import GarbageCollector
 from lumenmill_orchestrator.exporters import Exporters
+from lumenmill_orchestrator.fleet import ClusterReader, ClusterSupply, Fleet, KubernetesApi, MeshSide
 from lumenmill_orchestrator.gauges import Gauges
 from lumenmill_orchestrator.mesh import Lanes, Mesh, NoSupply, Resolve, Supply, resolve
 from lumenmill_orchestrator.servicers import ArtifactServicer, RunServicer
@@ -42,10 +43,13 @@ def orchestrator_service(
     Raises:
         InvalidArgumentError: the settings of the store are wrong.
         PermissionDeniedError: the folder of the store may not be written.
+        FailedPreconditionError: a cluster is named, and there is no way to it.
     """
     store = open_store_from(settings)
     engine = make_engine(engine_url(settings.database_url))
-    mesh = Mesh(settings.models, settings, ModelStore(engine), supply or NoSupply(), resolve)
+    cluster = _cluster(settings)
+    supply = supply or (ClusterSupply(cluster) if cluster else NoSupply())
+    mesh = Mesh(settings.models, settings, ModelStore(engine), supply, resolve)
     lanes = Lanes(mesh, settings.prefetch, settings.patience_s)
     runs, samples, executions = RunStore(engine), SampleStore(engine), ExecutionStore(engine)
     writer = GroupWriter(engine)
@@ -53,7 +57,8 @@ def orchestrator_service(
     walk = RunEngine(mesh, runs, executions, writer, executor, settings.num_active_shards)
     submission = Submission(mesh, runs, executions, store)
     exporters = Exporters(samples, store, ExportStore(engine))
-    run_servicer = RunServicer(walk, submission, mesh, lanes, runs, samples, executions, exporters)
+    fleet = Fleet(settings, engine, MeshSide(mesh, lanes), cluster)
+    run_servicer = RunServicer(walk, submission, mesh, lanes, runs, samples, executions, exporters, fleet)
     gauges = Gauges(engine, runs, walk, run_servicer.run)
     collector = GarbageCollector(engine, store)
     artifact_servicer = ArtifactServicer(store, collector)
@@ -66,7 +71,7 @@ def orchestrator_service(
         registering = asyncio.create_task(collector.ownership.keep_registered())
         telling = asyncio.create_task(gauges.keep_told())
         try:
-            async with walk.walking(settings.database_url, settings.executor_id):
+            async with fleet.working(), walk.walking(settings.database_url, settings.executor_id):
                 yield
         finally:
             for task in (registering, telling):
@@ -90,3 +95,10 @@ def orchestrator_service(
         load=lambda: upgrade_schema(engine),
         background=[background],
     )
+
+
+def _cluster(settings: OrchestratorSettings) -> ClusterReader | None:
+    """The cluster that the mesh runs in; None where it runs in none."""
+    if not settings.kubernetes_namespace:
+        return None
+    return ClusterReader(KubernetesApi(), settings.kubernetes_namespace, settings.kubernetes_release)

@@ -43,6 +43,23 @@ class OrchestratorSettings(ServiceSettings):
     patience_s: float = Field(
         default=600.0, ge=0, description="Seconds for which a model may be away before its nodes fail."
     )
+    kubernetes_namespace: str = Field(
+        default="", description="Namespace in which the mesh runs on Kubernetes. Empty: no Kubernetes."
+    )
+    kubernetes_release: str = Field(
+        default="lumenmill", description="Helm release whose pods are the mesh's (app.kubernetes.io/instance)."
+    )
+    scaler_address: str = Field(
+        default="", description="host:port for KEDA's external scaler; port 0 picks one. Empty: not served."
+    )
+    builtin_scaling: bool = Field(
+        default=False,
+        description="Scale the models whose Deployments say `lumenmill.dev/scaling: builtin` by the work there is.",
+    )
+    export_job_template: Path | None = Field(
+        default=None,
+        description="Manifest of a batch/v1 Job in which exports run. Absent: they run in the orchestrator.",
+    )
 
     @field_validator("models")
     @classmethod

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
-from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
+from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 
 from lumenmill_orchestrator.exporters import Exporters
+from lumenmill_orchestrator.fleet import Fleet
 from lumenmill_orchestrator.mesh import Lanes, Mesh
 from lumenmill_orchestrator.storage import ExecutionStore, RunRow, RunStore, SampleFilter, SampleStore
 from lumenmill_orchestrator.submission import Submission
@@ -40,9 +41,11 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         samples: SampleStore,
         executions: ExecutionStore,
         exporters: Exporters,
+        fleet: Fleet,
     ) -> None:
         self._engine, self._submission, self._mesh, self._lanes = engine, submission, mesh, lanes
-        self._runs, self._samples, self._executions, self._exporters = runs, samples, executions, exporters
+        self._runs, self._samples, self._executions = runs, samples, executions
+        self._exporters, self._fleet = exporters, fleet
 
     async def PlanRecipe(self, request: run_pb2.PlanRecipeRequest, context: _Context) -> run_pb2.PlanRecipeResponse:
         """Check and plan."""
@@ -140,6 +143,10 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
                 for _, entry in sorted(self._mesh.models().items())
             ]
         )
+
+    async def GetFleet(self, request: fleet_pb2.GetFleetRequest, context: _Context) -> fleet_pb2.GetFleetResponse:
+        """Tell what works for the mesh."""
+        return await self._fleet.get(request)
 
     async def run(self, run_id: str) -> run_pb2.Run:
         """A run with its counts as they are now."""

@@ -12,6 +12,7 @@ __all__ = [
     "identity",
     "known_models",
     "metadata",
+    "model_loads",
     "model_revisions",
     "node_counts",
     "runs",
@@ -142,6 +143,14 @@ known_models = sa.Table(
     sa.Column("model", sa.LargeBinary, nullable=False, comment="the Model message"),
     sa.Column("address", sa.String(1024), nullable=False, comment="where it was registered then"),
     sa.Column("seen_time", sa.Float, nullable=False),
+)
+
+model_loads = sa.Table(
+    "model_loads",
+    metadata,
+    sa.Column("executor_id", sa.String(64), primary_key=True),
+    sa.Column("loads", sa.Text, nullable=False, comment="JSON: load by model"),
+    sa.Column("time", sa.Float, nullable=False),
 )
 
 exports = sa.Table(

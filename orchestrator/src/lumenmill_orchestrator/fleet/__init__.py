@@ -1,0 +1,9 @@
+"""What works for the mesh: pods, nodes, GPUs; how much work they have, and how many of them it needs."""
+
+from lumenmill_orchestrator.fleet.api import KubernetesApi
+from lumenmill_orchestrator.fleet.cluster import ClusterReader
+from lumenmill_orchestrator.fleet.fleet import Fleet
+from lumenmill_orchestrator.fleet.mesh_side import MeshSide
+from lumenmill_orchestrator.fleet.supply import ClusterSupply
+
+__all__ = ["ClusterReader", "ClusterSupply", "Fleet", "KubernetesApi", "MeshSide"]

@@ -1,0 +1,105 @@
+"""The work of every model over all replicas of the orchestrator: each tells the others through the database."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import asdict, replace
+
+from lumenmill_common.telemetry import get_logger
+
+from lumenmill_orchestrator.fleet.loads import Load, sum_of
+from lumenmill_orchestrator.storage import LoadStore
+
+__all__ = ["SharedBacklog"]
+
+_TELL_EVERY_S = 2.0
+# Told this often even when nothing has changed, so that others know that this replica lives.
+_TELL_AT_LEAST_EVERY_S = 10.0
+# A replica that has told nothing for so long has ended: whoever takes its runs over tells of their calls.
+_GONE_AFTER_S = 30.0
+_READ_EVERY_S = 1.0
+_log = get_logger(__name__)
+
+
+class SharedBacklog:
+    """What waits and runs for each model, here and in the other replicas."""
+
+    def __init__(self, store: LoadStore, executor_id: str, own_loads: Callable[[], Mapping[str, Load]]) -> None:
+        self._store, self._executor_id, self._own_loads = store, executor_id, own_loads
+        self._last_work_s: dict[str, float] = {}
+        self._told: tuple[float, str] = (float("-inf"), "")
+        self._others: dict[str, list[Load]] = {}
+        self._read_at_s = float("-inf")
+        self._reading = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def told(self) -> AsyncIterator[None]:
+        """Tell the others inside the block."""
+        telling = asyncio.create_task(self._tell_for_ever())
+        try:
+            yield
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+
+    def own(self) -> dict[str, Load]:
+        """The work in this replica by model, as it is now."""
+        now_s = time.time()
+        loads = dict(self._own_loads())
+        for model, load in loads.items():
+            if load.num_calls:
+                self._last_work_s[model] = now_s
+        return {
+            model: replace(loads.get(model, Load()), last_work_s=self._last_work_s.get(model))
+            for model in loads.keys() | self._last_work_s.keys()
+        }
+
+    async def total(self) -> dict[str, Load]:
+        """The work in all replicas by model. That of others is a few seconds old, older while the database is away."""
+        async with self._reading:
+            if time.monotonic() - self._read_at_s > _READ_EVERY_S:
+                await self._read()
+        own = self.own()
+        return {
+            model: sum_of([own.get(model, Load()), *self._others.get(model, [])])
+            for model in own.keys() | self._others.keys()
+        }
+
+    async def _read(self) -> None:
+        try:
+            rows = await asyncio.to_thread(self._store.read)
+        except Exception as error:
+            _log.warning("the backlog of the other replicas could not be read", reason=str(error))
+            return
+        finally:
+            self._read_at_s = time.monotonic()
+        others: dict[str, list[Load]] = {}
+        for row in rows:
+            is_gone = time.time() - row.time_s > _GONE_AFTER_S
+            for model, told in json.loads(row.loads).items():
+                load = Load(**told)
+                if row.executor_id == self._executor_id:
+                    # What this replica did before it was started again.
+                    if load.last_work_s is not None:
+                        self._last_work_s.setdefault(model, load.last_work_s)
+                else:
+                    others.setdefault(model, []).append(Load(last_work_s=load.last_work_s) if is_gone else load)
+        self._others = others
+
+    async def _tell_for_ever(self) -> None:
+        await self.total()  # learns when there was work last before anything is written over it
+        while True:
+            try:
+                await self._tell()
+            except Exception as error:
+                _log.warning("the other replicas could not be told of the backlog", reason=str(error))
+            await asyncio.sleep(_TELL_EVERY_S)
+
+    async def _tell(self) -> None:
+        told = json.dumps({model: asdict(load) for model, load in sorted(self.own().items())})
+        told_at_s, before = self._told
+        if told != before or time.monotonic() - told_at_s > _TELL_AT_LEAST_EVERY_S:
+            await asyncio.to_thread(self._store.write, self._executor_id, told)
+            self._told = (time.monotonic(), told)

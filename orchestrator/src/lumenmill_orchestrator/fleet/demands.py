@@ -1,0 +1,52 @@
+"""The demand of every model, from the work there is and what is known of its pods."""
+
+from collections.abc import Callable, Collection
+
+from lumenmill_common.errors import LumenmillError
+from lumenmill_common.telemetry import get_logger
+
+from lumenmill_orchestrator.fleet.backlog import SharedBacklog
+from lumenmill_orchestrator.fleet.cluster import Cluster, ClusterReader
+from lumenmill_orchestrator.fleet.demand import Demand
+from lumenmill_orchestrator.fleet.loads import Load
+
+__all__ = ["Demands"]
+
+_log = get_logger(__name__)
+
+
+class Demands:
+    """Asks the backlog, the mesh and the cluster."""
+
+    def __init__(
+        self,
+        backlog: SharedBacklog,
+        reader: ClusterReader | None,
+        registered: Callable[[], Collection[str]],
+        num_workers_of: Callable[[str], int],
+    ) -> None:
+        """`registered` tells the models of the mesh; `num_workers_of` the workers of one pod of a model."""
+        self._backlog, self._reader = backlog, reader
+        self._registered, self._num_workers_of = registered, num_workers_of
+
+    async def known_models(self) -> set[str]:
+        """Models that are registered, or have a Deployment."""
+        cluster = await self.cluster()
+        return {*self._registered(), *(cluster.deployments if cluster else ())}
+
+    async def of(self, model: str, target_backlog_s: float) -> Demand:
+        """The demand of one model now."""
+        load = (await self._backlog.total()).get(model, Load())
+        cluster = await self.cluster()
+        load_time_s = cluster.load_times_s.get(model, 0.0) if cluster else 0.0
+        return Demand(load, target_backlog_s, max(self._num_workers_of(model), 1), load_time_s)
+
+    async def cluster(self) -> Cluster | None:
+        """The cluster; None outside of Kubernetes, and while the API server is away: work is known without it."""
+        if self._reader is None:
+            return None
+        try:
+            return await self._reader.read()
+        except LumenmillError as error:
+            _log.warning("the cluster could not be read", reason=error.message)
+            return None

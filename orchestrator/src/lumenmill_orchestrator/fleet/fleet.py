@@ -1,0 +1,84 @@
+"""The fleet's part of the orchestrator, wired together."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import sqlalchemy as sa
+from lumenmill.orchestrator.v1 import fleet_pb2
+from lumenmill_common.telemetry import get_logger
+
+from lumenmill_orchestrator import metrics
+from lumenmill_orchestrator.fleet.backlog import SharedBacklog
+from lumenmill_orchestrator.fleet.cluster import ClusterReader
+from lumenmill_orchestrator.fleet.demands import Demands
+from lumenmill_orchestrator.fleet.mesh_side import MeshSide
+from lumenmill_orchestrator.fleet.scaler import ScalerServicer, serving_scaler
+from lumenmill_orchestrator.fleet.view import FleetFacts, fleet_view
+from lumenmill_orchestrator.settings import OrchestratorSettings
+from lumenmill_orchestrator.storage import LoadStore
+
+__all__ = ["Fleet"]
+
+_MEASURE_EVERY_S = 5.0
+_log = get_logger(__name__)
+
+
+class Fleet:
+    """Tells what works for the mesh, and has as much of it as the work needs."""
+
+    def __init__(
+        self, settings: OrchestratorSettings, engine: sa.Engine, mesh: MeshSide, reader: ClusterReader | None
+    ) -> None:
+        """`reader`: None outside of Kubernetes."""
+        self._settings, self._mesh, self._reader = settings, mesh, reader
+        self._backlog = SharedBacklog(LoadStore(engine), settings.executor_id, mesh.loads)
+        self._demands = Demands(self._backlog, reader, mesh.models, mesh.num_workers_of)
+
+    async def get(self, request: fleet_pb2.GetFleetRequest) -> fleet_pb2.GetFleetResponse:
+        """What works for the mesh now.
+
+        Raises:
+            UnavailableError: the API server of Kubernetes does not answer.
+        """
+        facts = FleetFacts(
+            cluster=await self._reader.read() if self._reader else None,
+            addresses=self._mesh.addresses(),
+            models=self._mesh.models(),
+            problems=self._mesh.problems(),
+            calls=self._mesh.calls(),
+            loads=await self._backlog.total(),
+        )
+        return await asyncio.to_thread(fleet_view, facts, only_model=request.model, with_pods=not request.without_pods)
+
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Inside the block the other replicas and KEDA are told of the work there is."""
+        async with contextlib.AsyncExitStack() as parts:
+            await parts.enter_async_context(self._backlog.told())
+            if self._settings.scaler_address:
+                servicer = ScalerServicer(self._demands)
+                await parts.enter_async_context(serving_scaler(self._settings.scaler_address, servicer, self._settings))
+            measuring = asyncio.create_task(self._measure_for_ever())
+            try:
+                yield
+            finally:
+                measuring.cancel()
+                await asyncio.gather(measuring, return_exceptions=True)
+
+    async def _measure_for_ever(self) -> None:
+        while True:
+            try:
+                await self._measure()
+            except Exception as error:
+                _log.warning("the backlog could not be measured", exc_info=error)
+            await asyncio.sleep(_MEASURE_EVERY_S)
+
+    async def _measure(self) -> None:
+        """Set the gauges to the work of this replica, so that their sum over replicas is the whole."""
+        cluster = await self._demands.cluster()
+        for model, load in self._backlog.own().items():
+            deployment = cluster.deployments.get(model) if cluster else None
+            num_gpus = max(deployment.num_gpus_per_pod if deployment else 1, 1)
+            metrics.BACKLOG.labels(model).set(load.backlog_s)
+            metrics.GPU_BACKLOG.labels(model).set(load.backlog_s * num_gpus)

@@ -1,0 +1,44 @@
+"""Rows in which replicas of the orchestrator tell each other of the work that their models have."""
+
+import time
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from lumenmill_orchestrator.storage.database import insert_into
+from lumenmill_orchestrator.storage.schema import model_loads
+
+__all__ = ["LoadRow", "LoadStore"]
+
+
+@dataclass(frozen=True)
+class LoadRow:
+    """What one replica told last."""
+
+    executor_id: str
+    loads: str
+    """JSON: loads by model."""
+    time_s: float
+
+
+class LoadStore:
+    """Reads and writes loads. Synchronous: call it from worker threads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def write(self, executor_id: str, loads: str) -> None:
+        """Replace what a replica told."""
+        statement = insert_into(self._engine, model_loads)
+        new = statement.excluded
+        statement = statement.on_conflict_do_update(
+            index_elements=["executor_id"], set_={"loads": new.loads, "time": new.time}
+        )
+        with self._engine.begin() as connection:
+            connection.execute(statement, [{"executor_id": executor_id, "loads": loads, "time": time.time()}])
+
+    def read(self) -> list[LoadRow]:
+        """What all replicas told."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(model_loads)).mappings()
+            return [LoadRow(row["executor_id"], row["loads"], row["time"]) for row in rows]

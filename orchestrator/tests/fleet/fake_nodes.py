@@ -1,0 +1,154 @@
+"""Nodes and pods that kwok plays in a real Kubernetes: no kubelet, no containers, but everything else."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lumenmill_common.errors import AlreadyExistsError, NotFoundError
+from lumenmill_orchestrator.fleet import KubernetesApi
+
+RELEASE = "mill"
+_FAKE = "kwok.x-k8s.io/node"
+
+
+def need_kwok() -> str:
+    kwok = shutil.which("kwok")
+    if not os.environ.get("KUBECONFIG") or kwok is None:
+        pytest.skip("needs KUBECONFIG of a cluster to play with, and kwok on the path")
+    return kwok
+
+
+@contextlib.contextmanager
+def kwok_running(log: Path) -> Iterator[None]:
+    command = [
+        need_kwok(), "--kubeconfig", os.environ["KUBECONFIG"], "--manage-all-nodes=false",
+        f"--manage-nodes-with-annotation-selector={_FAKE}=fake", "--node-lease-duration-seconds=0",
+        "--server-address=", "--enable-crds=",
+    ]  # fmt: skip
+    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as kwok:
+        try:
+            yield
+        finally:
+            kwok.terminate()
+
+
+def node(name: str, gpu_type: str, num_gpus: int) -> dict[str, Any]:
+    capacity = {"cpu": "64", "memory": "512Gi", "pods": "110"} | ({"nvidia.com/gpu": str(num_gpus)} if num_gpus else {})
+    images = [
+        {"names": [f"registry.example/images/number-{index}@sha256:{index:064x}"], "sizeBytes": 10**9}
+        for index in range(50)
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "annotations": {_FAKE: "fake"},
+            "labels": {"kubernetes.io/hostname": name, "fake": "yes"}
+            | ({"nvidia.com/gpu.product": gpu_type} if gpu_type else {}),
+        },
+        # Pods are put on nodes by the test; the scheduler has no part in it.
+        "spec": {"taints": [{"key": "fake", "effect": "NoSchedule"}]},
+        "status": {"capacity": capacity, "allocatable": capacity, "images": images},
+    }
+
+
+def labels(model: str) -> dict[str, str]:
+    return {
+        "app.kubernetes.io/name": "lumenmill",
+        "app.kubernetes.io/instance": RELEASE,
+        "app.kubernetes.io/component": "model" if model else "orchestrator",
+    } | ({"lumenmill.dev/model": model} if model else {})
+
+
+def pod_template(model: str, num_gpus: int, gpu_type: str = "") -> dict[str, Any]:
+    """As large as real ones are."""
+    variables = [
+        {"name": f"LUMENMILL_SETTING_{number}", "value": f"a value of number {number}"} for number in range(40)
+    ]
+    limits = {"cpu": "4", "memory": "32Gi"} | ({"nvidia.com/gpu": str(num_gpus)} if num_gpus else {})
+    return {
+        "metadata": {"labels": labels(model)},
+        "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "tolerations": [{"operator": "Exists"}],
+            "automountServiceAccountToken": False,
+            "nodeSelector": {"nvidia.com/gpu.product": gpu_type} if gpu_type else {},
+            "containers": [
+                {
+                    "name": "model",
+                    "image": "registry.example/lumenmill-video:1",
+                    "env": variables,
+                    "resources": {"limits": limits},
+                }
+            ],
+        },
+    }
+
+
+def deployment(model: str, replicas: int, num_gpus: int, gpu_type: str, **notes: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": f"{RELEASE}-{model}",
+            "labels": labels(model),
+            "annotations": {f"lumenmill.dev/{name.replace('_', '-')}": value for name, value in notes.items()},
+        },
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels(model)},
+            "template": pod_template(model, num_gpus, gpu_type),
+        },
+    }
+
+
+def pod(name: str, model: str, node_name: str, num_gpus: int) -> dict[str, Any]:
+    template = pod_template(model, num_gpus)
+    template["metadata"]["name"] = name
+    template["spec"]["nodeName"] = node_name
+    return {"apiVersion": "v1", "kind": "Pod", **template}
+
+
+def create_all(api: KubernetesApi, objects: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    def create(path_and_object: tuple[str, dict[str, Any]]) -> None:
+        with contextlib.suppress(AlreadyExistsError):
+            api.request("POST", *path_and_object)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(create, objects))
+
+
+@contextlib.contextmanager
+def fresh_namespace(api: KubernetesApi, name: str) -> Iterator[str]:
+    create_all(api, [("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})])
+    until(lambda: _exists(api, f"/api/v1/namespaces/{name}/serviceaccounts/default"), 30)
+    try:
+        yield name
+    finally:
+        api.request("DELETE", f"/api/v1/namespaces/{name}")
+        until(lambda: not _exists(api, f"/api/v1/namespaces/{name}"), 110)
+        for found in list(api.items("/api/v1/nodes", labelSelector="fake=yes")):
+            api.request("DELETE", f"/api/v1/nodes/{found['metadata']['name']}")
+
+
+def _exists(api: KubernetesApi, path: str) -> bool:
+    try:
+        api.request("GET", path)
+    except NotFoundError:
+        return False
+    return True
+
+
+def until(condition: Callable[[], bool], timeout_s: float) -> None:
+    give_up_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < give_up_s, "it did not come to pass"
+        time.sleep(0.2)

@@ -1,0 +1,55 @@
+"""Replicas of the orchestrator know each other's work, on SQLite and on Postgres."""
+# ruff: noqa: TID252 - what the other tests of this room stand on
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from lumenmill_orchestrator.fleet.backlog import SharedBacklog
+from lumenmill_orchestrator.fleet.loads import Load
+from lumenmill_orchestrator.storage import LoadStore, engine_url, make_engine, upgrade_schema
+from lumenmill_orchestrator.storage.schema import model_loads
+
+from ..postgres import postgres_server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/loads.sqlite"
+        yield from _opened(url)
+    else:
+        with postgres_server(tmp_path) as server:
+            yield from _opened(server.url)
+
+
+def _opened(url: str) -> Iterator[sa.Engine]:
+    engine = make_engine(engine_url(url))
+    upgrade_schema(engine)
+    yield engine
+    engine.dispose()
+
+
+async def test_replicas_add_up_and_the_dead_do_not_count(engine: sa.Engine) -> None:
+    store = LoadStore(engine)
+    here = {"wan": Load(2, 1, 900.0, num_calls_at={"10.0.0.7:50051": 1})}
+    there = {"wan": Load(0, 3, 300.0, num_calls_at={"10.0.0.7:50051": 1, "10.0.0.8:50051": 2})}
+    first = SharedBacklog(store, "orchestrator-0", lambda: here)
+    second = SharedBacklog(store, "orchestrator-1", lambda: there)
+    async with first.told(), second.told():
+        async with asyncio.timeout(10):
+            while (total := (await first.total())["wan"]).num_calls != 6:
+                await asyncio.sleep(0.1)
+        assert (total.num_waiting, total.num_in_flight, total.backlog_s) == (2, 4, 1200.0)
+        assert total.num_calls_at == {"10.0.0.7:50051": 2, "10.0.0.8:50051": 2}
+    worked_until_s = time.time()
+    with engine.begin() as connection:
+        connection.execute(sa.update(model_loads).values(time=time.time() - 31.0))
+    here.clear()
+    restarted = SharedBacklog(store, "orchestrator-0", lambda: here)
+    total = (await restarted.total())["wan"]
+    assert (total.num_calls, total.backlog_s) == (0, 0.0), "a replica that has ended has no work"
+    assert total.last_work_s == pytest.approx(worked_until_s, abs=5.0), "when there was work is remembered"

@@ -1,0 +1,53 @@
+"""GetFleet where there is no Kubernetes."""
+# ruff: noqa: TID252 - what the other tests of this room stand on
+
+import asyncio
+from pathlib import Path
+
+from lumenmill.orchestrator.v1 import fleet_pb2
+
+from ..conftest import House
+from ..pods import open_orchestrator, open_pods
+from ..recipes import ONE_IMAGE
+
+
+async def _when_all_wait(house: House, num_calls: int) -> fleet_pb2.GetFleetResponse:
+    """The fleet once all calls of a run have been made; its chains start one after another."""
+    async with asyncio.timeout(15):
+        while True:
+            fleet: fleet_pb2.GetFleetResponse = await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
+            if sum(model.num_calls_waiting + model.num_calls_in_flight for model in fleet.models) == num_calls:
+                return fleet
+            await asyncio.sleep(0.05)
+
+
+async def test_every_address_is_a_pod(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        for _ in range(2):
+            (await pods.start()).family.go_on.clear()
+        async with open_orchestrator(pods) as house:
+            run_id = await house.submit(ONE_IMAGE, {"tags": [f"picture {number}" for number in range(20)]})
+            fleet = await _when_all_wait(house, 20)
+            assert not fleet.from_kubernetes and not fleet.node_types and not fleet.advice
+            (model,) = fleet.models
+            assert (model.name, model.num_ready, model.num_desired, model.problem) == ("tiny", 2, 2, "")
+            assert model.backlog_s == 20 * 60.0
+            assert not model.HasField("min_replicas") and not model.HasField("load_time")
+            assert [pod.name for pod in fleet.pods] == sorted(pods.addresses)
+            for pod in fleet.pods:
+                assert pod.state == fleet_pb2.FLEET_POD_STATE_READY
+                assert pod.num_calls and f"image ({run_id})" in pod.doing
+            assert sum(pod.num_calls for pod in fleet.pods) == model.num_calls_in_flight
+            without = await house.runs.GetFleet(fleet_pb2.GetFleetRequest(without_pods=True))
+            assert without.models and not without.pods
+            for pod in pods.pods:
+                pod.family.go_on.set()
+            await house.ended(run_id)
+
+
+async def test_what_does_not_answer_is_told(house: House, tmp_path: Path) -> None:
+    fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest(model="other"))
+    assert [model.name for model in fleet.models] == ["tiny"] and not fleet.pods
+    async with open_pods(tmp_path / "nobody") as pods, open_orchestrator(pods) as empty:
+        (model,) = (await empty.runs.GetFleet(fleet_pb2.GetFleetRequest())).models
+        assert (model.num_ready, model.problem) == (0, "no pod serves")
