@@ -33,24 +33,26 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
 def _options(values: str | None, overrides: str) -> list[str]:
     """Overrides come as a values file of their own would: merged by key, lists replaced."""
     files = ["--values", str(VALUES[values])] if values else []
-    sets = [part for key, value in json.loads(overrides).items() for part in ("--set-json", f"{key}={json.dumps(value)}")]
+    sets = [
+        part for key, value in json.loads(overrides).items() for part in ("--set-json", f"{key}={json.dumps(value)}")
+    ]
     return [*files, *sets]
 
 
 @cache
-def _rendered(values: str | None, overrides: str) -> str:
+def _rendered(values: str | None, overrides: str) -> list[Object]:
     done = helm(
         "template", RELEASE, str(CHART), "--namespace", NAMESPACE, "--kube-version", KUBE_VERSION,
         *_options(values, overrides),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    found = yaml.load_all(done.stdout, yaml.CSafeLoader)
+    return [manifest for manifest in found if manifest]
 
 
 def render(values: str | None = "embedded", **overrides: Any) -> list[Object]:
-    """Every object of the chart with one of its values files; `tls__mode="none"` is tls.mode: none."""
-    text = _rendered(values, json.dumps({key.replace("__", "."): value for key, value in overrides.items()}))
-    return [found for found in yaml.safe_load_all(text) if found]
+    """Every object of the chart with one of its values files; `tls__mode="none"` is tls.mode: none. They are shared."""
+    return _rendered(values, json.dumps({key.replace("__", "."): value for key, value in overrides.items()}))
 
 
 def refusal(values: str | None = "embedded", **overrides: Any) -> str:

@@ -33,36 +33,40 @@
 {{- end -}}
 
 {{- define "lumenmill.configVolume" -}}
-{{- $values := .root.Values -}}
-{{- $fullname := include "lumenmill.fullname" .root -}}
 - name: config
   projected:
     defaultMode: 0440
     sources:
-      {{- if has "files" .needs }}
-      - configMap: {name: {{ $fullname }}-orchestrator}
-      {{- end }}
-      {{- if ne $values.tls.mode "none" }}
-      - secret:
-          name: {{ include "lumenmill.tls.secret" (list .root .tls) }}
-          items:
-            - {key: tls.crt, path: tls/tls.crt}
-            - {key: tls.key, path: tls/tls.key}
-            - {key: ca.crt, path: tls/ca.crt}
-      {{- end }}
-      {{- if and $values.token.enabled (has "token" .needs) }}
-      - secret:
-          name: {{ $values.token.secret.name | default (printf "%s-token" $fullname) }}
-          items: [{key: {{ $values.token.secret.key }}, path: token}]
-      {{- end }}
-      {{- if has "store" .needs }}
-      {{- include "lumenmill.store.sources" .root | nindent 6 }}
-      {{- end }}
-      {{- if and (has "database" .needs) (ne $values.database.kind "sqlite") }}
-      - secret:
-          name: {{ include "lumenmill.database.secret" .root }}
-          items: [{key: {{ include "lumenmill.database.key" .root }}, path: database-url}]
-      {{- end }}
+      {{- include "lumenmill.configSources" . | trim | default "[]" | nindent 6 }}
+{{- end -}}
+
+{{- define "lumenmill.configSources" -}}
+{{- $values := .root.Values -}}
+{{- $fullname := include "lumenmill.fullname" .root -}}
+{{- if has "files" .needs }}
+- configMap: {name: {{ $fullname }}-orchestrator}
+{{- end }}
+{{- if ne $values.tls.mode "none" }}
+- secret:
+    name: {{ include "lumenmill.tls.secret" (list .root .tls) }}
+    items:
+      - {key: tls.crt, path: tls/tls.crt}
+      - {key: tls.key, path: tls/tls.key}
+      - {key: ca.crt, path: tls/ca.crt}
+{{- end }}
+{{- if and $values.token.enabled (has "token" .needs) }}
+- secret:
+    name: {{ $values.token.secret.name | default (printf "%s-token" $fullname) }}
+    items: [{key: {{ $values.token.secret.key }}, path: token}]
+{{- end }}
+{{- if has "store" .needs }}
+{{ include "lumenmill.store.sources" .root }}
+{{- end }}
+{{- if and (has "database" .needs) (ne $values.database.kind "sqlite") }}
+- secret:
+    name: {{ include "lumenmill.database.secret" .root }}
+    items: [{key: {{ include "lumenmill.database.key" .root }}, path: database-url}]
+{{- end }}
 {{- end -}}
 
 {{- define "lumenmill.configMount" -}}

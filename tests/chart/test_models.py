@@ -1,0 +1,229 @@
+"""What an entry of `models` becomes."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from .helm import NAMESPACE, Object, containers, environment, of_kind, refusal, render
+
+_WAN = {"name": "wan", "service": "video", "model": "Wan2.1-I2V-14B-480P", "gpus": 2, "gpuType": "NVIDIA-H100"}
+
+
+def _deployment(model: dict[str, Any], **overrides: Any) -> Object:
+    return of_kind(render("embedded", models=[model], **overrides), "Deployment")[model["name"]]
+
+
+def _pod(model: dict[str, Any], **overrides: Any) -> Object:
+    return _deployment(model, **overrides)["spec"]["template"]["spec"]
+
+
+def test_each_model_gets_a_deployment_a_service_and_an_entry_that_the_orchestrator_reads() -> None:
+    objects = render("gpu")
+    models = yaml.safe_load(of_kind(objects, "ConfigMap")["orchestrator"]["data"]["models.yaml"])
+    deployments, services = of_kind(objects, "Deployment"), of_kind(objects, "Service")
+    assert models.keys() == deployments.keys()
+    for name, address in models.items():
+        service = services[name]
+        assert address == f"dns:///{service['metadata']['name']}.{NAMESPACE}.svc:50051"
+        assert service["spec"]["clusterIP"] == "None"
+        assert "publishNotReadyAddresses" not in service["spec"]
+        labels = deployments[name]["spec"]["template"]["metadata"]["labels"]
+        assert service["spec"]["selector"].items() <= labels.items()
+        assert labels["lumenmill.dev/model"] == deployments[name]["metadata"]["labels"]["lumenmill.dev/model"] == name
+
+
+def test_a_models_own_values_win_over_those_for_gpus_and_those_over_the_defaults() -> None:
+    grace = "terminationGracePeriodSeconds"
+    assert _pod({"name": "a", "service": "studio"}, modelDefaults__drainS=10)[grace] == 70
+    assert _pod(_WAN)[grace] == 2100  # a half-hour clip ends
+    assert _pod(_WAN | {"drainS": 0})[grace] == 60
+    off = _deployment(_WAN | {"fetch": {"enabled": False}}, offline=True)
+    assert "initContainers" not in off["spec"]["template"]["spec"]
+
+
+def test_the_process_is_told_the_drain_that_the_kubelet_allows_it() -> None:
+    spec = _pod(_WAN)
+    drain_s = int(environment(spec["containers"][0])["LUMENMILL_DRAIN_S"])
+    assert 0 < drain_s <= spec["terminationGracePeriodSeconds"] - 30
+    assert "lifecycle" not in spec["containers"][0]
+
+
+def test_starting_may_take_as_long_as_the_value_says() -> None:
+    spec = _deployment(_WAN | {"startupTimeoutS": 1801})["spec"]
+    probe = spec["template"]["spec"]["containers"][0]["startupProbe"]
+    assert 1801 <= probe["periodSeconds"] * probe["failureThreshold"] <= 1806
+    assert spec["progressDeadlineSeconds"] > 1801
+
+
+def test_liveness_asks_whether_the_process_answers_and_not_whether_the_model_is_ready() -> None:
+    container = _pod(_WAN)["containers"][0]
+    assert container["livenessProbe"]["grpc"]["service"] == "liveness"
+    assert "service" not in container["readinessProbe"]["grpc"]
+
+
+@pytest.mark.parametrize("by", ["keda", "builtin"])
+def test_a_scaled_model_has_no_number_that_an_upgrade_could_set(by: str) -> None:
+    objects = render("embedded", scaling__by=by, models=[_WAN | {"minReplicas": 1, "maxReplicas": 6, "replicas": 2}])
+    deployment = of_kind(objects, "Deployment")["wan"]
+    assert "replicas" not in deployment["spec"]
+    assert deployment["metadata"]["annotations"] == {
+        "lumenmill.dev/scaling": by,
+        "lumenmill.dev/min-replicas": "1",
+        "lumenmill.dev/max-replicas": "6",
+        "lumenmill.dev/target-backlog-s": "600",
+    }
+    assert (by == "keda") == bool(of_kind(objects, "ScaledObject"))
+
+
+def test_without_scaling_a_model_has_its_fixed_number() -> None:
+    for overrides in ({}, {"scaling__by": "keda"}):
+        fixed = _deployment(_WAN | {"replicas": 2} | ({"maxReplicas": 6} if not overrides else {}), **overrides)
+        assert fixed["spec"]["replicas"] == 2
+        assert fixed["metadata"]["annotations"] == {"lumenmill.dev/scaling": "none"}
+
+
+def test_keda_asks_the_scaler_by_tls_and_may_take_the_last_pod() -> None:
+    objects = render("embedded", scaling__by="keda", models=[_WAN | {"maxReplicas": 6, "targetBacklogS": 1800}])
+    spec = of_kind(objects, "ScaledObject")["wan"]["spec"]
+    assert spec["scaleTargetRef"]["name"] == of_kind(objects, "Deployment")["wan"]["metadata"]["name"]
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (0, 6)
+    behaviour = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert behaviour["scaleDown"]["stabilizationWindowSeconds"] == 300
+    [trigger] = spec["triggers"]
+    assert trigger["type"] == "external-push"
+    scaler = of_kind(objects, "Service")["scaler"]
+    assert trigger["metadata"] == {
+        "scalerAddress": f"{scaler['metadata']['name']}.{NAMESPACE}.svc:50053",
+        "model": "wan",
+        "targetBacklogS": "1800",
+    }
+    [authentication] = of_kind(objects, "TriggerAuthentication").values()
+    assert trigger["authenticationRef"]["name"] == authentication["metadata"]["name"]
+    shown = {entry["parameter"] for entry in authentication["spec"]["secretTargetRef"]}
+    assert shown == {"caCert", "tlsClientCert", "tlsClientKey"}
+
+
+def test_the_scaler_is_served_only_to_keda() -> None:
+    for by in ("none", "builtin", "keda"):
+        objects = render("embedded", scaling__by=by)
+        [container] = of_kind(objects, "StatefulSet")["orchestrator"]["spec"]["template"]["spec"]["containers"]
+        variables = environment(container)
+        assert ("LUMENMILL_SCALER_ADDRESS" in variables) == ("scaler" in of_kind(objects, "Service")) == (by == "keda")
+        assert variables["LUMENMILL_BUILTIN_SCALING"] == str(by == "builtin").lower()
+
+
+def test_gpus_by_the_device_plugin() -> None:
+    spec = _pod(_WAN | {"nodeSelector": {"zone": "a"}, "tolerations": [{"key": "spot", "operator": "Exists"}]})
+    [container] = spec["containers"]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == 2
+    assert spec["nodeSelector"] == {"nvidia.com/gpu.product": "NVIDIA-H100", "zone": "a"}
+    assert [toleration["key"] for toleration in spec["tolerations"]] == ["nvidia.com/gpu", "spot"]
+    assert "nvidia.com/gpu" not in spec["initContainers"][0]["resources"]["limits"]
+    amd = _pod(_WAN | {"gpuType": ""}, gpu__resourceName="amd.com/gpu")
+    assert amd["containers"][0]["resources"]["limits"]["amd.com/gpu"] == 2
+    assert "nodeSelector" not in amd
+
+
+def test_gpus_by_dynamic_allocation() -> None:
+    objects = render("embedded", gpu__mode="dra", models=[_WAN, _WAN | {"name": "any", "gpuType": ""}])
+    spec = of_kind(objects, "Deployment")["wan"]["spec"]["template"]["spec"]
+    [claim] = spec["resourceClaims"]
+    [container] = spec["containers"]
+    assert container["resources"]["claims"] == [{"name": claim["name"]}]
+    assert "nvidia.com/gpu" not in container["resources"]["limits"]
+    assert "nodeSelector" not in spec
+    templates = of_kind(objects, "ResourceClaimTemplate")
+    assert claim["resourceClaimTemplateName"] == templates["wan-gpus"]["metadata"]["name"]
+    [request] = templates["wan-gpus"]["spec"]["spec"]["devices"]["requests"]
+    assert request["exactly"]["count"] == 2
+    expression = request["exactly"]["selectors"][0]["cel"]["expression"]
+    assert expression == 'device.attributes["gpu.nvidia.com"].productName == "NVIDIA-H100"'
+    assert "selectors" not in templates["any-gpus"]["spec"]["spec"]["devices"]["requests"][0]["exactly"]
+
+
+@pytest.mark.parametrize(
+    ("cache", "volume"),
+    [
+        ({"kind": "emptyDir", "size": "7Gi"}, {"emptyDir": {"sizeLimit": "7Gi"}}),
+        ({"kind": "pvc", "size": "7Gi"}, {"persistentVolumeClaim": {"claimName": "mill-lumenmill-wan-cache"}}),
+        ({"kind": "pvc", "existingClaim": "weights"}, {"persistentVolumeClaim": {"claimName": "weights"}}),
+        (
+            {"kind": "hostPath", "path": "/weights"},
+            {"hostPath": {"path": "/weights", "type": "DirectoryOrCreate"}},
+        ),
+    ],
+)
+def test_caches(cache: dict[str, Any], volume: dict[str, Any]) -> None:
+    objects = render("embedded", models=[_WAN | {"cache": cache}])
+    spec = of_kind(objects, "Deployment")["wan"]["spec"]["template"]["spec"]
+    assert {"name": "cache", **volume} in spec["volumes"]
+    for container in spec["containers"] + spec["initContainers"]:
+        assert {"name": "cache", "mountPath": "/var/cache/lumenmill"} in container["volumeMounts"]
+        assert environment(container)["LUMENMILL_CACHE_DIR"].startswith("/var/cache/lumenmill/")
+    claims = of_kind(objects, "PersistentVolumeClaim")
+    is_made = cache["kind"] == "pvc" and "existingClaim" not in cache
+    assert claims.keys() == ({"wan-cache"} if is_made else set())
+    assert all(claim["spec"]["resources"]["requests"]["storage"] == "7Gi" for claim in claims.values())
+
+
+def test_only_the_container_that_fetches_asks_the_hub_and_sees_its_token() -> None:
+    spec = _pod(_WAN | {"fetch": {"tokenSecret": {"name": "hub"}}})
+    [fetch], [serve] = spec["initContainers"], spec["containers"]
+    assert fetch["command"] == ["python", "-m", "lumenmill_neural.fetch", "lumenmill_video"]
+    assert fetch["image"] == serve["image"]
+    assert environment(fetch)["LUMENMILL_MODEL"] == environment(serve)["LUMENMILL_MODEL"] == _WAN["model"]
+    assert environment(fetch)["LUMENMILL_OFFLINE"] == "false"
+    assert environment(serve)["LUMENMILL_OFFLINE"] == "true"
+    assert [entry["name"] for entry in fetch["env"] if "valueFrom" in entry] == ["HF_TOKEN"]
+    assert all("valueFrom" not in entry for entry in serve["env"])
+
+
+def test_air_gapped_pods_never_ask_the_hub() -> None:
+    spec = _pod(_WAN, offline=True)
+    assert {environment(container)["LUMENMILL_OFFLINE"] for container in containers({"spec": spec})} == {"true"}
+
+
+def test_public_certificates_are_not_hidden_from_those_who_need_them() -> None:
+    llm = {"name": "llm", "service": "prompter", "settings": {"family": "openai"}}
+    assert "SSL_CERT_FILE" not in environment(_pod(llm)["containers"][0])
+    assert "SSL_CERT_FILE" not in environment(_pod(_WAN)["initContainers"][0])
+    assert "SSL_CERT_FILE" in environment(_pod(_WAN)["containers"][0])
+    assert "set fetch.enabled, or offline" in refusal(models=[_WAN | {"fetch": {"enabled": False}}])
+
+
+def test_settings_become_variables_as_on_one_machine() -> None:
+    settings = {"compile": True, "memory_limit_gib": 40, "part_checkpoints": {"depth": "/models/depth"}}
+    variables = environment(_pod(_WAN | {"settings": settings})["containers"][0])
+    assert variables["LUMENMILL_COMPILE"] == "true"
+    assert variables["LUMENMILL_MEMORY_LIMIT_GIB"] == "40"
+    assert variables["LUMENMILL_PART_CHECKPOINTS"] == '{"depth":"/models/depth"}'
+
+
+def test_a_captioner_with_torch_is_an_image_of_its_own() -> None:
+    qwen = {"name": "qwen", "service": "captioner-neural", "model": "Qwen2.5-VL-7B", "gpus": 1}
+    spec = _pod(qwen, image__registry="registry.example.com/mill/", image__tag="2.0.0")
+    assert spec["containers"][0]["image"] == "registry.example.com/mill/lumenmill-captioner-neural:2.0.0"
+    assert spec["initContainers"][0]["command"][-1] == "lumenmill_captioner"
+
+
+def test_shared_memory_and_spreading() -> None:
+    spread = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+    deployment = _deployment(_WAN | {"shmSizeMi": 100, "topologySpreadConstraints": [spread]})
+    spec = deployment["spec"]["template"]["spec"]
+    assert {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "100Mi"}} in spec["volumes"]
+    [constraint] = spec["topologySpreadConstraints"]
+    assert constraint["labelSelector"] == deployment["spec"]["selector"]
+
+
+def test_priorities_are_the_charts_where_none_is_named() -> None:
+    objects = render("embedded", priorityClasses__create=True, modelDefaults__priorityClassName="")
+    classes = of_kind(objects, "PriorityClass")
+    assert {found["metadata"]["name"] for found in classes.values()} == {
+        "lab-mill-lumenmill-core", "lab-mill-lumenmill-model",
+    }  # fmt: skip
+    studio = of_kind(objects, "Deployment")["studio"]["spec"]["template"]["spec"]
+    assert studio["priorityClassName"] == "lab-mill-lumenmill-model"
+    named = _pod(_WAN | {"priorityClassName": "urgent"}, priorityClasses__create=True)
+    assert named["priorityClassName"] == "urgent"
+    assert "priorityClassName" not in _pod(_WAN)

@@ -1,0 +1,229 @@
+"""Certificates, tokens, what is kept, and what the orchestrator may do."""
+
+import base64
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from .helm import NAMESPACE, Object, environment, of_kind, pods, render
+
+_KEDA = {"scaling__by": "keda", "database__kind": "chart", "exports__asJobs": True}
+
+
+def _data(secret: Object, key: str) -> bytes:
+    return base64.b64decode(secret["data"][key])
+
+
+def _names(certificate: x509.Certificate) -> set[str]:
+    extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return set(extension.get_values_for_type(x509.DNSName))
+
+
+def _called_hosts(objects: list[Object]) -> set[str]:
+    """Every host that a process of the mesh calls another by."""
+    models = yaml.safe_load(of_kind(objects, "ConfigMap")["orchestrator"]["data"]["models.yaml"])
+    addresses = [address.removeprefix("dns:///") for address in models.values()]
+    for _, pod in pods(objects):
+        for container in pod["spec"]["containers"]:
+            variables = environment(container)
+            addresses += [
+                variables[name] for name in ("LUMENMILL_ADDRESS", "LUMENMILL_S3_ENDPOINT") if name in variables
+            ]
+    triggers = [found["spec"]["triggers"][0] for found in of_kind(objects, "ScaledObject").values()]
+    addresses += [trigger["metadata"]["scalerAddress"] for trigger in triggers]
+    url = _data(of_kind(objects, "Secret")["postgres"], "url").decode()
+    addresses.append(url.partition("@")[2].partition("/")[0])
+    return {address.rpartition(":")[0] for address in addresses}
+
+
+def test_every_host_that_is_called_is_in_the_certificate_of_who_answers() -> None:
+    objects = render("embedded", **_KEDA, modelDefaults__maxReplicas=2)
+    secrets = of_kind(objects, "Secret")
+    hosts = {}
+    for name, secret in secrets.items():
+        if name.endswith("-tls"):
+            certificate = x509.load_pem_x509_certificate(_data(secret, "tls.crt"))
+            hosts |= dict.fromkeys(_names(certificate), name.removesuffix("-tls"))
+    called = _called_hosts(objects)
+    assert len(called) == 7  # three models, orchestrator, scaler, store, database
+    for host in called:
+        owner = host.split(".")[0].removeprefix("mill-lumenmill-")
+        assert hosts[host] == {"scaler": "orchestrator"}.get(owner, owner)
+
+
+def test_generated_certificates_are_of_one_authority_and_serve_both_sides(tmp_path: Path) -> None:
+    secrets = of_kind(render("embedded", tls__extraNames=["mill.example.com"]), "Secret")
+    authority = x509.load_pem_x509_certificate(_data(secrets["ca"], "tls.crt"))
+    owners = {name.removesuffix("-tls") for name in secrets if name.endswith("-tls")}
+    assert owners == {"orchestrator", "client", "minio", "grammar", "studio", "photometric"}
+    for owner in owners:
+        secret = secrets[f"{owner}-tls"]
+        certificate = x509.load_pem_x509_certificate(_data(secret, "tls.crt"))
+        certificate.verify_directly_issued_by(authority)
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        assert {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH} <= set(usage)
+        assert "localhost" in _names(certificate)  # by a forwarded port
+        assert ("mill.example.com" in _names(certificate)) == (owner == "orchestrator")
+        assert _data(secret, "ca.crt") == _data(secrets["ca"], "tls.crt")
+        for key in ("tls.crt", "tls.key"):
+            (tmp_path / key).write_bytes(_data(secret, key))
+        ssl.create_default_context().load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+
+
+def test_the_orchestrator_calls_a_model_by_mutual_tls() -> None:
+    secrets = of_kind(render("embedded"), "Secret")
+    model, orchestrator = secrets["studio-tls"], secrets["orchestrator-tls"]
+    server = grpc.server(ThreadPoolExecutor(1))
+    key_and_certificate = (_data(model, "tls.key"), _data(model, "tls.crt"))
+    port = server.add_secure_port(
+        "127.0.0.1:0",
+        grpc.ssl_server_credentials([key_and_certificate], _data(model, "ca.crt"), require_client_auth=True),
+    )
+    server.start()
+    shown = (_data(orchestrator, "tls.key"), _data(orchestrator, "tls.crt"))
+    try:
+        assert _connects(port, grpc.ssl_channel_credentials(_data(orchestrator, "ca.crt"), *shown))
+        assert not _connects(port, grpc.ssl_channel_credentials(_data(orchestrator, "ca.crt")))
+    finally:
+        server.stop(None)
+
+
+def _connects(port: int, credentials: grpc.ChannelCredentials) -> bool:
+    """Whether a call comes through to the server, which has no methods."""
+    name = ("grpc.ssl_target_name_override", f"mill-lumenmill-studio.{NAMESPACE}.svc")
+    with grpc.secure_channel(f"127.0.0.1:{port}", credentials, options=[name]) as channel:
+        try:
+            channel.unary_unary("/a/b")(b"", timeout=5)
+        except grpc.RpcError as error:
+            return bool(error.code() == grpc.StatusCode.UNIMPLEMENTED)
+    return False
+
+
+def test_nobody_mounts_the_key_of_the_authority() -> None:
+    for mode in ("generated", "certManager"):
+        for name, pod in pods(render("embedded", tls__mode=mode)):
+            assert "mill-lumenmill-ca" not in str(pod["spec"]["volumes"]), name
+
+
+def test_cert_manager_makes_the_same_certificates() -> None:
+    objects = render("embedded", tls__mode="certManager")
+    issued = {found["spec"]["secretName"] for found in of_kind(objects, "Certificate").values()}
+    made = {found["metadata"]["name"] for found in of_kind(render("embedded"), "Secret").values()}
+    assert {name for name in made if name.endswith(("-tls", "-ca"))} == issued
+    assert not any(name.endswith("-tls") for name in of_kind(objects, "Secret"))
+    other = {"name": "site", "kind": "ClusterIssuer", "group": "cert-manager.io"}
+    objects = render("embedded", tls__mode="certManager", tls__certManager__issuerRef=other)
+    assert not of_kind(objects, "Issuer")
+    assert all(found["spec"]["issuerRef"] == other for found in of_kind(objects, "Certificate").values())
+
+
+@pytest.mark.parametrize("is_mutual", [True, False])
+def test_callers_show_certificates_where_tls_is_mutual(is_mutual: bool) -> None:
+    for name, pod in pods(render("embedded", tls__mutual=is_mutual)):
+        for container in pod["spec"]["containers"]:
+            variables = environment(container)
+            is_server = "LUMENMILL_LISTEN_ADDRESS" in variables
+            assert ("LUMENMILL_TLS_CLIENT_CA_FILE" in variables) == (is_mutual and is_server), name
+
+
+def test_without_tls_nothing_speaks_of_certificates() -> None:
+    objects = render("embedded", tls__mode="none", **_KEDA)
+    assert not any(name.endswith(("-tls", "-ca")) for name in of_kind(objects, "Secret"))
+    assert not of_kind(objects, "TriggerAuthentication")
+    for name, pod in pods(objects):
+        assert "TLS" not in str(pod["spec"]), name
+        assert "SSL_CERT_FILE" not in str(pod["spec"]), name
+    assert "sslmode" not in _data(of_kind(objects, "Secret")["postgres"], "url").decode()
+
+
+def test_the_database_is_called_by_tls_that_is_verified() -> None:
+    secret = of_kind(render("embedded", **_KEDA), "Secret")["postgres"]
+    url, password = _data(secret, "url").decode(), _data(secret, "password").decode()
+    assert url.startswith(f"postgresql://lumenmill:{password}@mill-lumenmill-postgres.{NAMESPACE}.svc:5432/lumenmill?")
+    assert "sslmode=verify-full" in url
+    assert len(password) == 32
+
+
+def test_what_was_generated_outlives_the_release_and_nothing_else_does() -> None:
+    objects = render("embedded", database__kind="chart", modelDefaults__cache={"kind": "pvc", "size": "1Gi"})
+    kept = {
+        (found["kind"], found["metadata"]["name"].removeprefix("mill-lumenmill-"))
+        for found in objects
+        if found["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
+    }
+    assert kept == {("Secret", name) for name in of_kind(objects, "Secret")}
+    claims = {
+        name: found["spec"].get("volumeClaimTemplates", []) for name, found in of_kind(objects, "StatefulSet").items()
+    }
+    assert {name for name, templates in claims.items() if templates} == {"minio", "postgres"}
+
+
+def test_each_release_has_secrets_of_its_own() -> None:
+    first = _data(of_kind(render("embedded"), "Secret")["token"], "token")
+    again = _data(of_kind(render("embedded", logLevel="DEBUG"), "Secret")["token"], "token")
+    assert first != again
+    assert len(first) == len(again) == 43
+
+
+# RBAC.
+
+_LOOK = {("", "pods"): {"get", "list", "watch"}, ("apps", "deployments"): {"get", "list", "watch"}}
+_LOOK |= {("", "events"): {"get", "list", "watch"}}
+_SCALE = {
+    ("apps", "deployments/scale"): {"get", "patch", "update"},
+    ("coordination.k8s.io", "leases"): {"get", "create", "update", "patch"},
+}
+_MARK = {("", "pods"): {"get", "list", "watch", "patch"}}
+_EXPORT = {
+    ("batch", "jobs"): {"get", "list", "watch", "create", "delete"},
+    ("apps", "statefulsets"): {"get"},
+}
+
+
+def _allowed(objects: list[Object]) -> dict[tuple[str, str], set[str]]:
+    [role] = of_kind(objects, "Role").values()
+    found: dict[tuple[str, str], set[str]] = {}
+    for rule in role["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                found.setdefault((group, resource), set()).update(rule["verbs"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("overrides", "allowed"),
+    [
+        ({}, _LOOK),
+        ({"scaling__by": "keda"}, _LOOK | _MARK),
+        ({"scaling__by": "builtin"}, _LOOK | _MARK | _SCALE),
+        ({"exports__asJobs": True, "database__kind": "chart"}, _LOOK | _EXPORT),
+    ],
+)
+def test_the_orchestrator_may_do_what_its_work_needs_and_no_more(
+    overrides: dict[str, Any], allowed: dict[tuple[str, str], set[str]]
+) -> None:
+    objects = render("embedded", **overrides)
+    assert _allowed(objects) == allowed
+    [role] = of_kind(objects, "Role").values()
+    assert all(rule.get("resourceNames") for rule in role["rules"] if rule["resources"] == ["statefulsets"])
+    [binding] = of_kind(objects, "RoleBinding").values()
+    assert [subject["name"] for subject in binding["subjects"]] == ["mill-lumenmill-orchestrator"]
+
+
+def test_in_the_cluster_it_may_list_nodes_where_that_is_wanted() -> None:
+    [role] = [found for found in render("embedded") if found["kind"] == "ClusterRole"]
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
+    assert not [found for found in render("embedded", fleet__readNodes=False) if found["kind"] == "ClusterRole"]
+
+
+def test_without_the_fleet_there_are_no_rights_at_all() -> None:
+    objects = render("embedded", fleet__enabled=False)
+    assert not {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"} & {found["kind"] for found in objects}
+    assert "LUMENMILL_KUBERNETES_NAMESPACE" not in str(of_kind(objects, "StatefulSet")["orchestrator"])
