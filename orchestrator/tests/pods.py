@@ -2,6 +2,10 @@
 
 import asyncio
 import contextlib
+import json
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +25,7 @@ from lumenmill_orchestrator.storage import ModelStore, engine_url, make_engine, 
 from .conftest import House
 from .tiny_mesh import TinyFamily, tiny_service
 
+_TINY = Path(__file__).parent / "tiny_mesh.py"
 MODELS = "{tiny: 'dns:///tiny.pods:50051'}"
 
 
@@ -80,6 +85,28 @@ class Pods:
         if listed:
             self.addresses.append(pod.address)
         return pod
+
+    @contextlib.asynccontextmanager
+    async def process(self, step_s: float) -> AsyncIterator[asyncio.subprocess.Process]:
+        """A pod in a process of its own, with four workers, that can be killed; `made` counts what it did."""
+        number = len(self.addresses)
+        address_file = self.folder / f"pod-{number}.json"
+        files = [str(address_file), str(self.folder / f"pod-{number}.made")]
+        command = [sys.executable, str(_TINY), f"file://{self.folder}/store", *files, str(step_s)]
+        process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.DEVNULL)
+        try:
+            await until(address_file.exists, timeout_s=30.0)
+            self.addresses.append(str(json.loads(address_file.read_text())["grpc"]))
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    def made(self) -> Counter[str]:
+        """How often each call was done by the pods that are processes, by request id."""
+        lines = [line for file in self.folder.glob("pod-*.made") for line in file.read_text().splitlines()]
+        return Counter(line.split()[2] for line in lines)
 
     def withdraw(self, address: str) -> None:
         """The name no longer stands for an address."""

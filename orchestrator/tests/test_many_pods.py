@@ -110,6 +110,20 @@ async def test_a_call_that_is_cut_off_from_a_draining_pod_finds_its_job_there(tm
         assert (run.num_samples_accepted, pods.num_images()) == (1, [1, 0])
 
 
+async def test_what_a_killed_pod_was_doing_is_made_elsewhere_once(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods, pods.process(1.0) as killed, pods.process(1.0):
+        async with open_orchestrator(pods) as house:
+            run_id = await house.submit(_ONLY_IMAGES, _tags(8))
+            await until_run(house, run_id, lambda run: run.nodes[0].num_running == 8)
+            await asyncio.sleep(0.3)
+            killed.kill()
+            await asyncio.sleep(1.0)
+            pods.withdraw(pods.addresses[0])
+            run = await house.ended(run_id)
+        assert (run.num_samples_accepted, run.nodes[0].num_failed) == (8, 0)
+        assert sorted(pods.made().values()) == [1] * 8
+
+
 async def test_a_restarted_orchestrator_finds_each_job_at_its_pod(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         for _ in range(3):

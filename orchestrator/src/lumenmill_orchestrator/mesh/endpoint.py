@@ -85,6 +85,7 @@ class Endpoint:
     def hold_back(self, delay_s: float) -> None:
         """Prefer others for some seconds: it said that it is full or about to go."""
         self._held_until_s = max(self._held_until_s, time.monotonic() + delay_s)
+        asyncio.get_running_loop().call_later(delay_s, self._on_change)
 
     def start(self) -> None:
         """Ask it at once, and go on asking until `stop`."""

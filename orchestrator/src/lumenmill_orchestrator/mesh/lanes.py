@@ -170,11 +170,6 @@ class Lane:
             return None
         return Wait(self._model.name, since, self._model.reason)
 
-    def has_room_elsewhere(self, call: Call) -> bool:
-        """Whether an endpoint that is not held back would take a call now."""
-        endpoint = self.free_endpoint(call)
-        return endpoint is not None and not endpoint.is_held_back
-
     # For places.
 
     def free_endpoint(self, call: Call) -> Endpoint | None:
@@ -204,11 +199,11 @@ class Lane:
     # Which endpoint.
 
     def _best(self, call: Call) -> Endpoint | None:
-        """The endpoint with most free workers for its size; those that are held back only where no other has room."""
-        with_room = [endpoint for endpoint in self._model.serving if self._has_room(endpoint, call)]
-        if len(with_room) < 2:
-            return with_room[0] if with_room else None
-        return min(with_room, key=_reluctance)
+        """Of the endpoints that have room, the one with most free workers for its size."""
+        if len(self._model.serving) == 1:
+            return self._model.serving[0] if self._has_room(self._model.serving[0], call) else None
+        with_room = [endpoint for endpoint in self._model.willing if self._has_room(endpoint, call)]
+        return min(with_room, key=_load, default=None)
 
     def _has_room(self, endpoint: Endpoint, call: Call) -> bool:
         num_ahead = len(endpoint.calls) - endpoint.num_workers
@@ -248,10 +243,9 @@ class Lane:
         heapq.heapify(self._queue)
 
 
-def _reluctance(endpoint: Endpoint) -> tuple[bool, float, float]:
-    """Orders endpoints that have room, the best first; equal ones by chance."""
-    load = len(endpoint.calls) / endpoint.num_workers
-    return endpoint.is_held_back, load, random.random()  # noqa: S311 - spreads calls, no secret
+def _load(endpoint: Endpoint) -> tuple[float, float]:
+    """Calls for each worker; equal ones are told apart by chance."""
+    return len(endpoint.calls) / endpoint.num_workers, random.random()  # noqa: S311 - spreads calls, no secret
 
 
 def _settle(waiting: _Waiting, error: ModelAbsentError | None) -> None:

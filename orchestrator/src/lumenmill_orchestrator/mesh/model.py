@@ -82,6 +82,11 @@ class MeshModel:
         return bool(self.serving)
 
     @property
+    def willing(self) -> list[Endpoint]:
+        """The serving endpoints that have not asked to be left alone; all of them where every one has."""
+        return [endpoint for endpoint in self.serving if not endpoint.is_held_back] or self.serving
+
+    @property
     def num_workers(self) -> int:
         """Calls that all serving endpoints work on at once."""
         return sum(endpoint.num_workers for endpoint in self.serving)

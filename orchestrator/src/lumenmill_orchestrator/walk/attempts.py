@@ -15,7 +15,7 @@ from lumenmill_common.errors import (
 )
 
 from lumenmill_orchestrator import metrics
-from lumenmill_orchestrator.mesh import Endpoint, Lane, MeshModel, ModelAbsentError, Place, whereabouts
+from lumenmill_orchestrator.mesh import Endpoint, MeshModel, ModelAbsentError, Place, whereabouts
 from lumenmill_orchestrator.recipe import Node
 from lumenmill_orchestrator.walk.active import ActiveRun
 from lumenmill_orchestrator.walk.patience import Patience
@@ -52,11 +52,11 @@ class Attempts:
     """The attempts of one call, which has a place to begin with."""
 
     def __init__(
-        self, run: ActiveRun, node: Node, request: Any, model: MeshModel, lane: Lane, place: Place, patience_s: float
+        self, run: ActiveRun, node: Node, request: Any, model: MeshModel, place: Place, patience_s: float
     ) -> None:
         """`request` carries its request id; `patience_s` is the time for which an outage is borne."""
         self._run, self._node, self._request, self.request_id = run, node, request, request.job.request_id
-        self._model, self._lane, self._place = model, lane, place
+        self._model, self._place = model, place
         self._patience, self.watch = Patience(patience_s), Stopwatch()
         self.num_made = 0
         self.was_found = False
@@ -114,7 +114,7 @@ class Attempts:
         self.watch.waits()
         self.was_found = False
         is_refused = isinstance(error, UnavailableError | ResourceExhaustedError)
-        if not (is_refused and self._lane.has_room_elsewhere(self._place.call)):
+        if not is_refused or all(endpoint.is_held_back for endpoint in self._model.serving):
             await self._sleep(error, delay_s)
         began_s, lost_s = time.monotonic(), self._model.lost_s
         await self._place.enter()

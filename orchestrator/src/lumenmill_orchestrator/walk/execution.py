@@ -199,8 +199,7 @@ class NodeExecutor:
         sent.CopyFrom(request)
         sent.job.request_id = request_id
         sent.job.priority = run.priority
-        model, lane = self._mesh.model(node.model), self._lanes.of(node.model)
-        return Attempts(run, node, sent, model, lane, place, self._patience_s)
+        return Attempts(run, node, sent, self._mesh.model(node.model), place, self._patience_s)
 
     async def _call(self, run: ActiveRun, attempts: Attempts, turn: Turn) -> Message | LumenmillError:
         run.started(turn.counted_as)

@@ -1,0 +1,143 @@
+"""Models of which no pod serves: waited for, told of, and given up when nothing is on its way."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_client.command import _follow as screen
+from lumenmill_orchestrator.mesh import Call, ModelAbsentError, SupplyState
+from prometheus_client import REGISTRY
+
+from .conftest import House, counts
+from .pods import Pods, open_lanes, open_orchestrator, open_pods, run_of, until_run
+from .recipes import ONE_IMAGE
+
+
+class _Cluster:
+    """Brings pods, or does not, as the test says."""
+
+    def __init__(self, *, is_coming: bool, reason: str) -> None:
+        self.state = SupplyState(is_coming, reason)
+
+    async def of(self, model: str) -> SupplyState | None:
+        return self.state if model == "tiny" else None
+
+
+async def _seen_once(pods: Pods) -> None:
+    """A model that has answered before, and is scaled to zero now."""
+    pod = await pods.start()
+    async with open_orchestrator(pods) as house:
+        await house.run(ONE_IMAGE, {"tags": ["known"]})
+        pods.withdraw(pod.address)
+    await pod.ended()
+    pods.pods.remove(pod)
+
+
+async def _models(house: House) -> list[run_pb2.RegisteredModel]:
+    return list((await house.runs.ListModels(run_pb2.ListModelsRequest())).models)
+
+
+async def test_a_model_without_pods_is_known_and_waited_for(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        await _seen_once(pods)
+        async with open_orchestrator(pods) as house:
+            (model,) = await _models(house)
+            assert (model.ready, model.num_workers, model.model.revision) == (False, 0, "1")
+            plan = await house.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=ONE_IMAGE))
+            assert plan.nodes[0].HasField("seconds_per_execution")
+            wrong = ONE_IMAGE.replace("with: {prompt:", "with: {preset: best, prompt:")
+            refused = await house.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=wrong))
+            assert "no preset `best`" in refused.problems[0].message
+            again = await house.run(ONE_IMAGE, {"tags": ["known"]})
+            assert again.num_samples_accepted == counts(again)["image"].num_reused == 1, "what is known needs no pod"
+            run_id = await house.submit(ONE_IMAGE, {"tags": ["a", "b"]})
+            waiting = await until_run(house, run_id, lambda run: run.waits)
+            assert [(wait.model, wait.reason) for wait in waiting.waits] == [("tiny", "no pod serves")]
+            assert waiting.waits[0].since_time.seconds <= waiting.create_time.seconds
+            assert "waits for tiny (0:0" in screen._line(waiting)
+            assert REGISTRY.get_sample_value("lumenmill_orchestrator_calls_waiting", {"model": "tiny"}) == 2
+            watched = asyncio.create_task(_watch(house, run_id))
+            pod = await pods.start()
+            seen = await watched
+            assert [bool(run.waits) for run in (seen[0], seen[-1])] == [True, False]
+            assert (seen[-1].num_samples_accepted, pod.num_images) == (2, 2)
+            ready = REGISTRY.get_sample_value("lumenmill_orchestrator_endpoints", {"model": "tiny", "state": "ready"})
+            assert ready == 1
+
+
+async def _watch(house: House, run_id: str) -> list[run_pb2.Run]:
+    return [answer.run async for answer in house.runs.WatchRun(run_pb2.WatchRunRequest(run_id=run_id))]
+
+
+async def test_a_model_that_was_never_seen_is_waited_for(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods, open_orchestrator(pods) as house:
+        (model,) = await _models(house)
+        assert (model.ready, model.HasField("model")) == (False, False)
+        plan = await house.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=ONE_IMAGE))
+        assert (len(plan.nodes), list(plan.problems)) == (2, [])
+        run_id, other_id = [await house.submit(ONE_IMAGE, {"tags": [tag]}) for tag in ("a", "b")]
+        waiting = await until_run(house, run_id, lambda run: run.waits)
+        assert waiting.state == run_pb2.RUN_STATE_QUEUED
+        await until_run(house, other_id, lambda run: run.waits)
+        assert REGISTRY.get_sample_value("lumenmill_orchestrator_calls_waiting", {"model": "tiny"}) == 1
+        await house.runs.CancelRun(run_pb2.CancelRunRequest(run_id=other_id))
+        pod = await pods.start()
+        assert (await house.ended(run_id)).num_samples_accepted == 1
+        assert (await run_of(house, other_id)).state == run_pb2.RUN_STATE_CANCELLED
+        assert pod.num_images == 1
+
+
+async def test_nobody_waits_any_more_for_a_cancelled_run(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods, open_orchestrator(pods) as house:
+        run_id = await house.submit(ONE_IMAGE)
+        await until_run(house, run_id, lambda run: run.waits)
+        await house.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run_id))
+        await asyncio.sleep(0.3)
+        assert REGISTRY.get_sample_value("lumenmill_orchestrator_calls_waiting", {"model": "tiny"}) == 0
+
+
+async def test_patience_lasts_while_pods_are_on_their_way(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        await _seen_once(pods)
+        cluster = _Cluster(is_coming=True, reason="pod tiny-0 is pending: 0/3 nodes are available")
+        async with open_orchestrator(pods, supply=cluster, patience_s=0.6) as house:
+            run_id = await house.submit(ONE_IMAGE, {"tags": ["a"]})
+            await asyncio.sleep(2.5)
+            waiting = await run_of(house, run_id)
+            assert waiting.state == run_pb2.RUN_STATE_RUNNING
+            assert [wait.reason for wait in waiting.waits] == ["pod tiny-0 is pending: 0/3 nodes are available"]
+            cluster.state = SupplyState(is_coming=False, reason="the image cannot be pulled")
+            run = await house.ended(run_id)
+            (sample,) = await house.samples(run_id=run_id)
+        assert counts(run)["image"].num_failed == 1
+        assert "the image cannot be pulled" in sample.reason
+
+
+async def test_a_run_fails_when_its_model_never_comes(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods, open_orchestrator(pods, patience_s=0.5) as house:
+        run = await house.run(ONE_IMAGE)
+        assert run.state == run_pb2.RUN_STATE_FAILED
+        assert "tiny" in run.error and "no pod serves" in run.error
+
+
+async def test_patience_is_counted_for_each_absence(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods, open_lanes(pods, patience_s=2.0) as (mesh, lanes):
+        model, lane = mesh.model("tiny"), lanes.of("tiny")
+        pod = await pods.start()
+        model.look_again()
+        await model.until_serving(5.0)
+        pods.withdraw(pod.address)
+        model.look_again()
+        await asyncio.sleep(1.5)
+        pods.addresses.append(pod.address)
+        model.look_again()
+        await model.until_serving(5.0)
+        pods.withdraw(pod.address)
+        model.look_again()
+        await asyncio.sleep(0.2)
+        began_s = asyncio.get_running_loop().time()
+        with pytest.raises(ModelAbsentError, match="no pod serves"):
+            async with lane.slot(Call("imager.GenerateImages", "mine", "image", (0,))):
+                pass
+        assert asyncio.get_running_loop().time() - began_s > 1.4, "what was lost in an earlier absence does not count"
