@@ -10,7 +10,7 @@ import grpc
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from lumenmill.common.v1 import artifact_pb2, camera_pb2, generation_pb2, light_pb2, scene_pb2
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
-from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
+from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill.relighter.v1 import relighter_pb2, relighter_pb2_grpc
 from lumenmill.video.v1 import video_pb2, video_pb2_grpc
@@ -70,6 +70,11 @@ class AsyncClient:
         """The models of the mesh, as they describe themselves."""
         stub = run_pb2_grpc.RunServiceStub(self._channel)
         return (await call_unary(stub.ListModels, run_pb2.ListModelsRequest())).models
+
+    async def fleet(self, request: fleet_pb2.GetFleetRequest | None = None) -> fleet_pb2.GetFleetResponse:
+        """What works for the mesh now: pods, GPUs by type, and what each does."""
+        stub = run_pb2_grpc.RunServiceStub(self._channel)
+        return await call_unary(stub.GetFleet, request or fleet_pb2.GetFleetRequest())
 
     async def _channel_of(self, contract: str, model: str) -> grpc.aio.Channel:
         """Channel to the model of that name, or to the first ready one that keeps the contract."""

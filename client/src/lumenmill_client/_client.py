@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.imager.v1 import imager_pb2
-from lumenmill.orchestrator.v1 import artifact_service_pb2, run_pb2
+from lumenmill.orchestrator.v1 import artifact_service_pb2, fleet_pb2, run_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
@@ -58,6 +58,10 @@ class Client:
     def models(self) -> Sequence[run_pb2.RegisteredModel]:
         """The models of the mesh, as they describe themselves."""
         return self._wait(self._client.models())
+
+    def fleet(self, request: fleet_pb2.GetFleetRequest | None = None) -> fleet_pb2.GetFleetResponse:
+        """What works for the mesh now: pods, GPUs by type, and what each does."""
+        return self._wait(self._client.fleet(request))
 
     def caption(self, media: str | Path | Artifact, **options: Any) -> captioner_pb2.CaptionResult:
         """Describes an image or clip, and measures its light; options as `AsyncClient.caption`."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from lumenmill_common.errors import LumenmillError
 
-from lumenmill_client.command import _demo, _export, _media, _mesh, _recipe, _runs, _store
+from lumenmill_client.command import _demo, _export, _fleet, _media, _mesh, _recipe, _runs, _store
 from lumenmill_client.command._context import EXIT_CODES, CommandContext, exit_code_of
 from lumenmill_client.command._output import notes, print_error, print_text
 
@@ -52,7 +52,7 @@ def _options(
     context.obj = CommandContext(home_path=home, address=address)
 
 
-for room in (_demo, _mesh, _runs, _export, _media):
+for room in (_demo, _mesh, _fleet, _runs, _export, _media):
     room.register(app)
 app.add_typer(_store.app, name="store", help="Look into the artifact store, check it, clean it.")
 app.add_typer(_recipe.app, name="recipe", help="Check a recipe before it runs.")

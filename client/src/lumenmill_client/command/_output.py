@@ -11,11 +11,11 @@ from lumenmill_common import errors
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["notes", "print_error", "print_json", "print_message", "print_table", "print_text", "to_dict"]
+__all__ = ["notes", "print_error", "print_json", "print_message", "print_table", "print_text", "results", "to_dict"]
 
 notes = Console(stderr=True, highlight=False)
 # Without a terminal nothing is folded, so that ids can be cut out of tables.
-_results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
+results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
 
 
 def to_dict(message: Message) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    _results.print(table)
+    results.print(table)
 
 
 def print_error(error: errors.LumenmillError, *, as_json: bool) -> None:

@@ -1,0 +1,165 @@
+"""`fleet`: what works for the mesh now."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Literal
+
+import typer
+from google.protobuf.duration_pb2 import Duration
+from lumenmill.orchestrator.v1 import fleet_pb2
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from lumenmill_client._client import Client
+from lumenmill_client.command._context import AsJson
+from lumenmill_client.command._output import print_message, results
+
+__all__ = ["register"]
+
+_LOOK_EVERY_S = 2.0
+_SHORT_S, _LONG_S = 90.0, 2 * 3600.0
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(fleet)
+
+
+def fleet(
+    context: typer.Context,
+    model: Annotated[str, typer.Option("--model", "-m", help="Only this model and its pods.")] = "",
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every two seconds, until Ctrl-C.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the models with their pods, GPUs and work, and what would use the GPUs better.
+
+    Example: lumenmill fleet --watch
+    """
+    with context.obj.client() as client:
+        looks = _looks(client, fleet_pb2.GetFleetRequest(model=model), for_ever=watch)
+        if as_json:
+            for seen in looks:
+                print_message(seen)
+        elif watch:
+            with Live(console=results, auto_refresh=False, vertical_overflow="visible") as live:
+                for seen in looks:
+                    live.update(_shown(seen, model), refresh=True)
+        else:
+            results.print(_shown(next(looks), model))
+
+
+def _looks(
+    client: Client, request: fleet_pb2.GetFleetRequest, *, for_ever: bool
+) -> Iterator[fleet_pb2.GetFleetResponse]:
+    yield client.fleet(request)
+    while for_ever:
+        time.sleep(_LOOK_EVERY_S)
+        yield client.fleet(request)
+
+
+def _shown(fleet: fleet_pb2.GetFleetResponse, only_model: str) -> Group:
+    models = [model for model in fleet.models if not only_model or model.name == only_model]
+    return Group(*_sections(fleet, models))
+
+
+def _sections(fleet: fleet_pb2.GetFleetResponse, models: list[fleet_pb2.FleetModel]) -> Iterator[RenderableType]:
+    yield _models_table(models)
+    problems = [model for model in models if model.problem]
+    if problems:
+        yield Text()
+        yield _table("model", "what is wrong", rows=((model.name, model.problem) for model in problems))
+    if fleet.node_types:
+        yield Text()
+        yield _node_types_table(fleet)
+    if fleet.pods:
+        yield Text()
+        yield _pods_table(fleet)
+    if fleet.advice:
+        yield Text()
+        yield _table("advice", rows=((advice.message,) for advice in fleet.advice))
+
+
+def _table(*columns: str, numbers: Sequence[str] = (), rows: Iterable[Sequence[str]] = ()) -> Table:
+    """A table whose first column, which names what the row is about, is never folded."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        justify: Literal["left", "right"] = "right" if column in numbers else "left"
+        table.add_column(column, overflow="fold", justify=justify, no_wrap=number == 0 and len(columns) > 1)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _models_table(models: list[fleet_pb2.FleetModel]) -> Table:
+    table = _table("model", "pods", "on the way", "GPUs", "calls", "work", "loads in", numbers=("calls", "work"))
+    for model in models:
+        bounds = f" ({model.min_replicas}–{model.max_replicas})" if model.HasField("max_replicas") else ""
+        coming = [(model.num_starting, "starting"), (model.num_pending, "pending")]
+        table.add_row(
+            model.name,
+            f"{model.num_ready} of {model.num_desired}{bounds}",
+            ", ".join(f"{number} {what}" for number, what in coming if number),
+            _gpus(model),
+            str(model.num_calls_waiting + model.num_calls_in_flight or ""),
+            _work(model),
+            _told(_seconds(model.load_time)) if model.HasField("load_time") else "",
+        )
+    return table
+
+
+def _node_types_table(fleet: fleet_pb2.GetFleetResponse) -> Table:
+    table = _table("GPUs", "nodes", "held", "free", "models", numbers=("held", "free"))
+    for node_type in fleet.node_types:
+        away = node_type.num_nodes - node_type.num_usable_nodes
+        table.add_row(
+            node_type.gpu_type or "none",
+            f"{node_type.num_nodes}" + (f" ({away} take no pods)" if away else ""),
+            str(node_type.num_gpus_held) if node_type.num_gpus else "",
+            str(max(node_type.num_gpus - node_type.num_gpus_held, 0)) if node_type.num_gpus else "",
+            ", ".join(node_type.models),
+        )
+    return table
+
+
+def _pods_table(fleet: fleet_pb2.GetFleetResponse) -> Table:
+    table = _table("pod", "node", "state", "does")
+    for pod in fleet.pods:
+        restarts = f", {pod.num_restarts} restarts" if pod.num_restarts else ""
+        table.add_row(pod.name, pod.node, f"{_state(pod.state)}{restarts}", pod.problem or _does(pod))
+    return table
+
+
+def _does(pod: fleet_pb2.FleetPod) -> str:
+    more = pod.num_calls - len(pod.doing)
+    times = [f"{number} × {what}" if number > 1 else what for what, number in Counter(pod.doing).items()]
+    return ", ".join([*times, *([f"and {more} more"] if more > 0 else [])])
+
+
+def _gpus(model: fleet_pb2.FleetModel) -> str:
+    """GPUs of one pod; their maker goes without saying."""
+    gpu_type = model.gpu_type.removeprefix("NVIDIA-")
+    return f"{model.num_gpus_per_pod} {gpu_type}".strip() if model.num_gpus_per_pod else ""
+
+
+def _state(state: "fleet_pb2.FleetPodState.ValueType") -> str:
+    return fleet_pb2.FleetPodState.Name(state).removeprefix("FLEET_POD_STATE_").lower()
+
+
+def _work(model: fleet_pb2.FleetModel) -> str:
+    """The backlog, in time of a GPU where the model has some."""
+    if not model.backlog_s:
+        return ""
+    return _told(model.backlog_s, "GPU-" if model.num_gpus_per_pod else "")
+
+
+def _told(duration_s: float, of: str = "") -> str:
+    if duration_s < _SHORT_S:
+        return f"{duration_s:.0f} {of}s"
+    return f"{duration_s / 60:.0f} {of}min" if duration_s < _LONG_S else f"{duration_s / 3600:.1f} {of}h"
+
+
+def _seconds(duration: Duration) -> float:
+    return duration.ToMilliseconds() / 1000
