@@ -48,7 +48,7 @@ class ClusterReader:
     """Reads the cluster when asked. Whoever asks while it is read gets the same answer."""
 
     def __init__(self, api: KubernetesApi, namespace: str, release: str) -> None:
-        self._api, self.namespace = api, namespace
+        self.api, self.namespace, self.release = api, namespace, release
         self._selector = f"app.kubernetes.io/instance={release}"
         self._reading = asyncio.Lock()
         self._cluster: Cluster | None = None
@@ -83,14 +83,14 @@ class ClusterReader:
         selector = f"{self._selector},app.kubernetes.io/component in (model,orchestrator)"
         pods = [
             pod_of(pod, pod["metadata"]["labels"].get(MODEL_LABEL, ""))
-            for pod in self._api.items(path, labelSelector=selector)
+            for pod in self.api.items(path, labelSelector=selector)
         ]
         return sorted(self._explained(pods), key=lambda pod: (pod.model, pod.name))
 
     def _deployments(self) -> dict[str, Deployment]:
         path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments"
         selector = f"{self._selector},{MODEL_LABEL}"
-        found = map(deployment_of, self._api.items(path, labelSelector=selector))
+        found = map(deployment_of, self.api.items(path, labelSelector=selector))
         return {deployment.model: deployment for deployment in sorted(found, key=lambda each: each.model)}
 
     async def _fresh_nodes(self) -> list[Node] | None:
@@ -101,7 +101,7 @@ class ClusterReader:
 
     def _list_nodes(self) -> list[Node] | None:
         try:
-            return sorted(map(node_of, self._api.items("/api/v1/nodes")), key=lambda node: node.name)
+            return sorted(map(node_of, self.api.items("/api/v1/nodes")), key=lambda node: node.name)
         except PermissionDeniedError:
             return None  # its RBAC is the operator's choice
 
@@ -120,7 +120,7 @@ class ClusterReader:
         path = f"/api/v1/namespaces/{self.namespace}/events"
         wanted = f"involvedObject.uid={pod.uid},type=Warning"
         try:
-            events = list(self._api.items(path, fieldSelector=wanted))
+            events = list(self.api.items(path, fieldSelector=wanted))
         except LumenmillError as error:
             _log.debug("events could not be read", pod=pod.name, reason=error.message)
             return ""

@@ -12,8 +12,10 @@ from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.fleet.backlog import SharedBacklog
 from lumenmill_orchestrator.fleet.cluster import ClusterReader
 from lumenmill_orchestrator.fleet.demands import Demands
+from lumenmill_orchestrator.fleet.lease import Lease
 from lumenmill_orchestrator.fleet.mesh_side import MeshSide
 from lumenmill_orchestrator.fleet.scaler import ScalerServicer, serving_scaler
+from lumenmill_orchestrator.fleet.scaling import ScalingLoop
 from lumenmill_orchestrator.fleet.view import FleetFacts, fleet_view
 from lumenmill_orchestrator.settings import OrchestratorSettings
 from lumenmill_orchestrator.storage import LoadStore
@@ -53,18 +55,25 @@ class Fleet:
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Inside the block the other replicas and KEDA are told of the work there is."""
+        """Inside the block the other replicas and KEDA are told of the work there is, and pods are scaled by it."""
         async with contextlib.AsyncExitStack() as parts:
             await parts.enter_async_context(self._backlog.told())
             if self._settings.scaler_address:
                 servicer = ScalerServicer(self._demands)
                 await parts.enter_async_context(serving_scaler(self._settings.scaler_address, servicer, self._settings))
+            if self._reader:
+                await parts.enter_async_context(self._scaling_loop(self._reader).running())
             measuring = asyncio.create_task(self._measure_for_ever())
             try:
                 yield
             finally:
                 measuring.cancel()
                 await asyncio.gather(measuring, return_exceptions=True)
+
+    def _scaling_loop(self, reader: ClusterReader) -> ScalingLoop:
+        settings = self._settings
+        lease = Lease(reader.api, reader.namespace, f"{reader.release}-scaling", settings.executor_id)
+        return ScalingLoop(reader.api, reader, self._demands, lease, scales=settings.builtin_scaling)
 
     async def _measure_for_ever(self) -> None:
         while True:

@@ -8,9 +8,11 @@ from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_orchestrator.fleet.api import ApiObject
 from lumenmill_orchestrator.fleet.pod_state import PodCondition, condition_of, stated
 
-__all__ = ["MODEL_LABEL", "Deployment", "Node", "Pod", "deployment_of", "node_of", "pod_of"]
+__all__ = ["DELETION_COST", "MODEL_LABEL", "Deployment", "Node", "Pod", "deployment_of", "node_of", "pod_of"]
 
 MODEL_LABEL = "lumenmill.dev/model"
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+"""Annotation of pods: of those that are equal otherwise, the ones with the least are removed first."""
 _GPU = "nvidia.com/gpu"
 _GPU_TYPE = "nvidia.com/gpu.product"
 _UNLABELLED = "unlabelled"
@@ -97,7 +99,7 @@ def pod_of(pod: ApiObject, model: str) -> Pod:
         start_time_s=_seconds(status.get("startTime")),
         ready_time_s=_seconds(ready.get("lastTransitionTime")) if ready.get("status") == "True" else None,
         num_restarts=sum(int(each.get("restartCount", 0)) for each in statuses),
-        deletion_cost=metadata.get("annotations", {}).get("controller.kubernetes.io/pod-deletion-cost", ""),
+        deletion_cost=metadata.get("annotations", {}).get(DELETION_COST, ""),
     )
 
 
