@@ -1,0 +1,78 @@
+"""Install, upgrade and uninstall against a real API server. No pod needs to start: objects are what is looked at."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from .helm import CHART, VALUES, Object, helm
+
+_NAMESPACE = "lumenmill-chart"
+_STUDIO = json.dumps([{"name": "studio", "service": "studio", "maxReplicas": 5}])
+_SCALED = ("--set-json", f"models={_STUDIO}", "--set", "scaling.by=builtin")
+
+pytestmark = pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG is not set")
+
+
+def _kubectl(*arguments: str) -> str:
+    done = subprocess.run(
+        ["kubectl", "-n", _NAMESPACE, *arguments], check=False, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _get(kind: str) -> dict[str, Object]:
+    items = json.loads(_kubectl("get", kind, "-o", "json"))["items"]
+    return {item["metadata"]["name"]: item for item in items if "helm.sh" not in item.get("type", "")}
+
+
+def _release(verb: str, *options: str) -> None:
+    done = helm(verb, "lumenmill", str(CHART), "-n", _NAMESPACE, "--values", str(VALUES["embedded"]), *options)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def _namespace() -> Iterator[None]:
+    """A namespace that lets no pod in that is not restricted."""
+    _kubectl("create", "namespace", _NAMESPACE)
+    _kubectl("label", "namespace", _NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+    yield
+    helm("uninstall", "lumenmill", "-n", _NAMESPACE)
+    _kubectl("delete", "namespace", _NAMESPACE, "--timeout=100s")
+
+
+@pytest.mark.usefixtures("_namespace")
+def test_upgrades_keep_what_must_be_kept() -> None:
+    _release("install", *_SCALED)
+    secrets = _get("secrets")
+    assert secrets.keys() >= {"lumenmill-ca", "lumenmill-client-tls", "lumenmill-minio", "lumenmill-token"}
+    assert _get("deployments")["lumenmill-studio"]["spec"]["replicas"] == 1
+
+    _kubectl("scale", "deployment/lumenmill-studio", "--replicas=4")
+    _release("upgrade", *_SCALED, "--set", "logLevel=DEBUG")
+    after = _get("deployments")["lumenmill-studio"]
+    assert after["spec"]["replicas"] == 4  # what a scaler chose in mid-run
+    assert "DEBUG" in str(after["spec"]["template"])
+    assert {name: found["data"] for name, found in _get("secrets").items()} == {
+        name: found["data"] for name, found in secrets.items()
+    }
+
+    two = json.dumps([*json.loads(_STUDIO), {"name": "grammar", "service": "prompter"}])
+    _release("upgrade", "--set-json", f"models={two}", "--set", "scaling.by=builtin")
+    more = _get("secrets")
+    assert more.keys() - secrets.keys() == {"lumenmill-grammar-tls"}
+    assert more["lumenmill-grammar-tls"]["data"]["ca.crt"] == secrets["lumenmill-ca"]["data"]["tls.crt"]
+
+    _release("upgrade", *_SCALED, "--set", "tls.generated.renewal=now")
+    renewed = _get("secrets")
+    assert renewed["lumenmill-studio-tls"]["data"]["tls.crt"] != secrets["lumenmill-studio-tls"]["data"]["tls.crt"]
+    assert renewed["lumenmill-ca"]["data"] == secrets["lumenmill-ca"]["data"]
+
+    assert helm("uninstall", "lumenmill", "-n", _NAMESPACE).returncode == 0
+    assert _get("secrets").keys() >= secrets.keys()
+    assert not _get("deployments")
+    _release("install", *_SCALED)  # what was kept is taken up again
+    assert _get("secrets")["lumenmill-token"]["data"] == secrets["lumenmill-token"]["data"]
