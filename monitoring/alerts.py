@@ -67,8 +67,8 @@ ALERTS = (
     ),
     Alert(
         "LumenmillBacklogGrows",
-        f"max by ({_BY}, model) (min_over_time(deriv(lumenmill_orchestrator_backlog_seconds[15m:1m])[1h:5m])) > 0 "
-        f"and max by ({_BY}, model) (lumenmill_orchestrator_backlog_seconds) > 3600",
+        f"min_over_time(deriv(sum by ({_BY}, model) (lumenmill_orchestrator_backlog_seconds)[15m:1m])[1h:5m]) > 0 "
+        f"and sum by ({_BY}, model) (lumenmill_orchestrator_backlog_seconds) > 3600",
         "10m",
         "warning",
         "The backlog of {{ $labels.model }} has grown for an hour",

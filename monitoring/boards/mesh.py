@@ -90,16 +90,16 @@ _WORK = Row(
         ),
         Panel(
             "Backlog",
-            "Seconds of one worker that the waiting and running calls of each model take. Each replica tells that of "
-            "all replicas. What scaling goes by.",
+            "Seconds of one worker that the waiting and running calls of each model take, over all replicas. What scaling "
+            "goes by.",
             "s",
-            [Query(f"max by (model) (lumenmill_orchestrator_backlog_seconds{{{THESE}}})", "{{model}}")],
+            [Query(f"sum by (model) (lumenmill_orchestrator_backlog_seconds{{{THESE}}})", "{{model}}")],
         ),
         Panel(
             "Backlog in GPU seconds",
             "The same × GPUs per pod, 1 where a pod has none.",
             "s",
-            [Query(f"max by (model) (lumenmill_orchestrator_gpu_backlog_seconds{{{THESE}}})", "{{model}}")],
+            [Query(f"sum by (model) (lumenmill_orchestrator_gpu_backlog_seconds{{{THESE}}})", "{{model}}")],
         ),
         Panel(
             "Endpoints",
@@ -206,9 +206,15 @@ _CLUSTER = Row(
         ),
         Panel(
             "Scraped processes",
-            "Processes of the mesh that Prometheus reaches, by model; the orchestrator's have none.",
+            "Processes of the mesh that Prometheus reaches, by model.",
             "short",
-            [Query(f"count by (model) (lumenmill_model_load_duration_seconds{{{THERE}}})", "{{model}}")],
+            [
+                Query(
+                    f"label_replace(count by (model) (lumenmill_model_load_duration_seconds{{{THERE}}}), "
+                    '"model", "orchestrator", "model", "")',
+                    "{{model}}",
+                )
+            ],
             Kind.BARS,
         ),
     ],

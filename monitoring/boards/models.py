@@ -10,6 +10,12 @@ _CLIP = "lumenmill_orchestrator_clip_duration_seconds"
 _NODE = "lumenmill_orchestrator_node_duration_seconds"
 _NEURAL_ONLY = "Models of torch only; those of the embedded mesh have no such metric."
 
+
+def _with_orchestrator(expr: str) -> str:
+    """Series by model with a name for the process that has none."""
+    return f'label_replace({expr}, "model", "orchestrator", "model", "")'
+
+
 _SPEED = Row(
     "Speed",
     [
@@ -115,7 +121,7 @@ _QUEUES = Row(
             "Seconds that the last start of each pod took until it was ready; the longest of each model. What scaling "
             "from zero waits for.",
             "s",
-            [Query(f"max by (model) (lumenmill_model_load_duration_seconds{{{THESE}}})", "{{model}}")],
+            [Query(f'max by (model) (lumenmill_model_load_duration_seconds{{{THESE}, model!=""}})', "{{model}}")],
             Kind.BARS,
             thresholds=[("orange", 300), ("red", 900)],
         ),
@@ -161,7 +167,13 @@ _DEVICES = Row(
             "Memory of the process",
             "Resident memory of each pod's process on the host; the largest of each model.",
             "bytes",
-            [Query(f"max by (model) (process_resident_memory_bytes{{{THESE}}})", "{{model}}")],
+            [Query(_with_orchestrator(f"max by (model) (process_resident_memory_bytes{{{THESE}}})"), "{{model}}")],
+        ),
+        Panel(
+            "CPU of the process",
+            "Cores that the processes of each model keep busy, all pods together.",
+            "short",
+            [Query(_with_orchestrator(rate("process_cpu_seconds_total", THESE, "model")), "{{model}}")],
         ),
         Panel(
             "GPU engine and tensor cores",
@@ -186,7 +198,7 @@ _DEVICES = Row(
         Panel(
             "GPU memory used",
             "Memory in use on each pod's GPUs.",
-            "decmbytes",
+            "mbytes",
             [Query(f"sum by (pod) (DCGM_FI_DEV_FB_USED{{{EVERY_POD}}})", "{{pod}}", Source.DCGM)],
             empty="no GPU is exported",
         ),
@@ -201,7 +213,7 @@ _DEVICES = Row(
             "GPUs per pod",
             "GPUs that one pod of each model works with; 0 on the CPU.",
             "short",
-            [Query(f"max by (model) (lumenmill_model_gpus{{{THESE}}})", "{{model}}")],
+            [Query(f'max by (model) (lumenmill_model_gpus{{{THESE}, model!=""}})', "{{model}}")],
             Kind.BARS,
         ),
     ],
