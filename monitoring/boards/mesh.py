@@ -90,8 +90,8 @@ _WORK = Row(
         ),
         Panel(
             "Backlog",
-            "Seconds of one worker that the waiting and running calls of each model take, over all replicas. What scaling "
-            "goes by.",
+            "Seconds of one worker that the waiting and running calls of each model take, over all replicas. What "
+            "scaling goes by.",
             "s",
             [Query(f"sum by (model) (lumenmill_orchestrator_backlog_seconds{{{THESE}}})", "{{model}}")],
         ),

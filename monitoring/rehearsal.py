@@ -1,0 +1,251 @@
+"""A real mesh that works for a few minutes while a real Prometheus looks on: runs with accepted, rejected, failed and
+re-used work, neural models on tiny checkpoints, a process that is killed, artifacts that are damaged and collected.
+"""
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from ruamel.yaml import YAML
+
+from monitoring.one_machine import write_configuration, write_targets
+from monitoring.prometheus import Prometheus, running_prometheus
+
+__all__ = ["Rehearsal", "rehearsed"]
+
+ROOT = Path(__file__).parents[1]
+_SCRAPE_S = 2
+_COMMAND_S, _RUNS_S = 120.0, 900.0
+_UNENDED = ("RUN_STATE_QUEUED", "RUN_STATE_RUNNING", "RUN_STATE_PAUSED")
+# Kills in a row make the supervisor wait longer each time, so that work is seen to wait.
+_BETWEEN_KILLS_S, _BETWEEN_ROUNDS_S = 3.0, 5.0
+# So that what came last is scraped and within every window.
+_SETTLE_S = 4.0 * _SCRAPE_S
+
+
+@dataclass
+class Rehearsal:
+    """What a rehearsal leaves: Prometheus with the data, and when it was."""
+
+    prometheus: Prometheus
+    start_s: float
+    end_s: float
+    has_neural: bool
+
+
+@dataclass(frozen=True)
+class _Size:
+    num_groups: int
+    num_rounds: int
+    num_pictures: int
+
+
+@dataclass
+class _Mesh:
+    home: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str, may_fail: bool = False) -> str:
+        """What the command prints. Raises RuntimeError when it fails."""
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "lumenmill_client.command", "--home", str(self.home), *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.environment},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_S,
+        )
+        if done.returncode and not may_fail:
+            raise RuntimeError(f"lumenmill {' '.join(arguments)}: {done.stderr[-1500:]}")
+        return done.stdout
+
+    def submit(self, recipe: str, *settings: str) -> None:
+        """Submits a run with parameters as `name=value`."""
+        self.run("run", recipe, "--detach", *(part for setting in settings for part in ("--set", setting)))
+
+    def until_all_ended(self) -> None:
+        """Returns when no run goes on any more. Raises TimeoutError when one does for too long."""
+        give_up_s = time.monotonic() + _RUNS_S
+        while time.monotonic() < give_up_s:
+            told = self.run("runs", "--json", may_fail=True)
+            if told and not any(run["state"] in _UNENDED for run in json.loads(told)):
+                return
+            time.sleep(_SCRAPE_S)
+        raise TimeoutError(f"runs go on for more than {_RUNS_S:.0f} s")
+
+    def kill(self, name: str) -> None:
+        """Kills a process of the mesh, if it lives."""
+        services = json.loads((self.home / "run" / "mesh.json").read_text())["services"]
+        pid = next(service["pid"] for service in services if service["name"] == name)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def rehearsed(
+    folder: Path,
+    binary: str,
+    *,
+    num_groups: int = 2,
+    num_rounds: int = 3,
+    num_pictures: int = 4,
+    exporters: Mapping[str, str] | None = None,
+) -> Iterator[Rehearsal]:
+    """Rehearses in an empty folder; Prometheus answers inside the block. `exporters` are addresses to scrape besides.
+
+    Raises:
+        RuntimeError: a part of it does not start or fails; says why.
+    """
+    mesh, watched = _Mesh(folder / "home", {"OMP_NUM_THREADS": "1"}), folder / "prometheus"
+    watched.mkdir()
+    has_neural = importlib.util.find_spec("lumenmill_video") is not None
+    up = ["up", *(["--models", str(_small_models(folder / "models"))] if has_neural else [])]
+    with contextlib.ExitStack() as stack:
+        stack.callback(mesh.run, "down", may_fail=True)
+        mesh.run(*up)
+        secure = stack.enter_context(_secure_service(folder))
+        configuration = write_configuration(watched, f"{_SCRAPE_S}s")
+        _add_exporters(configuration, {"secure": secure, **(exporters or {})})
+        stack.enter_context(_targets_kept(mesh.home, watched))
+        prometheus = stack.enter_context(running_prometheus(binary, configuration, folder / "prometheus.log"))
+        start_s = time.time()
+        _work(mesh, _Size(num_groups, num_rounds, num_pictures), has_neural=has_neural)
+        time.sleep(_SETTLE_S)
+        yield Rehearsal(prometheus, start_s, time.time(), has_neural)
+
+
+def _work(mesh: _Mesh, size: _Size, *, has_neural: bool) -> None:
+    small = ("num_relight_variants=1", "preset=fast")
+    demo = ("recipes/demo.yaml", *small, f"num_img_sets={size.num_groups}", "num_clip_sets=1", "num_video_variants=1")
+    strict = ("recipes/light-groups.yaml", *small, f"num_img_sets={size.num_groups}", "largest_direction_error_deg=2")
+    mesh.submit(*demo)
+    # Counters are there, and seen, before what they count next.
+    for number in range(size.num_rounds if has_neural else 0):
+        words = json.dumps([f"kettle {number}.{picture}" for picture in range(size.num_pictures)])
+        mesh.submit("monitoring/rehearsal.yaml", f"words={words}", f'refused=["{number}"]')
+        time.sleep(_BETWEEN_ROUNDS_S)
+    for name in ("studio", "studio", "studio", "orchestrator"):
+        mesh.kill(name)
+        time.sleep(_BETWEEN_KILLS_S)
+    mesh.submit(*strict)
+    mesh.until_all_ended()
+    mesh.submit(*demo)
+    mesh.until_all_ended()
+    _damage(mesh)
+    mesh.run("store", "gc", "--min-age-s", "0")
+
+
+def _damage(mesh: _Mesh) -> None:
+    """Something happens to an artifact that nothing refers to, and the check of the store finds it, again and again."""
+    stray = mesh.home / "store" / "objects" / "00" / f"{'0' * 64}.json"
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_text("not what its name says")
+    for _ in range(3):
+        mesh.run("store", "verify", may_fail=True)
+        time.sleep(_SCRAPE_S)
+
+
+def _small_models(folder: Path) -> Path:
+    """A file of models for `lumenmill up`: one that makes pictures and one that makes clips, of a megabyte each."""
+    folder.mkdir()
+    small = _module_at(ROOT / "tests" / "neural" / "small_models.py")
+    models = {
+        "flux": small.SmallModel("imager", "FLUX.1-dev", small.SMALL),
+        "wan": small.SmallModel("video", "Wan2.1-T2V-1.3B", small.SMALL_CLIP),
+    }
+    path = folder / "models.yaml"
+    with path.open("w") as file:
+        YAML().dump(
+            {name: {"service": model.room, **model.settings_in(folder / name)} for name, model in models.items()}, file
+        )
+    return path
+
+
+def _module_at(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise RuntimeError(f"{path} is no module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def _targets_kept(home: Path, watched: Path) -> Iterator[None]:
+    """Keeps the list of processes current in the block."""
+    over = threading.Event()
+
+    def keep() -> None:
+        while not over.wait(1.0):
+            write_targets(home, watched)
+
+    write_targets(home, watched)
+    thread = threading.Thread(target=keep, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _add_exporters(configuration: Path, exporters: Mapping[str, str]) -> None:
+    yaml = YAML()
+    loaded = yaml.load(configuration)
+    for name, address in exporters.items():
+        loaded["scrape_configs"].append(
+            {
+                "job_name": name,
+                "honor_labels": True,
+                "static_configs": [
+                    {"targets": [address], "labels": {"namespace": "local", "instance": name, "model": name}}
+                ],
+            }
+        )
+    with configuration.open("w") as file:
+        yaml.dump(loaded, file)
+
+
+@contextlib.contextmanager
+def _secure_service(folder: Path) -> Iterator[str]:
+    """A service with TLS beside the mesh, whose certificate ends; yields the address of its metrics."""
+    folder = folder / "secure"
+    folder.mkdir()
+    make = "req -x509 -newkey rsa:2048 -nodes -days 30 -keyout own.key -out own.pem -subj /CN=localhost"
+    subprocess.run(["openssl", *make.split()], cwd=folder, check=True, capture_output=True)  # noqa: S603, S607
+    environment = os.environ | {
+        "LUMENMILL_FAMILY": "grammar",
+        "LUMENMILL_LISTEN_ADDRESS": "127.0.0.1:0",
+        "LUMENMILL_METRICS_ADDRESS": "127.0.0.1:0",
+        "LUMENMILL_ADDRESS_FILE": str(folder / "address.json"),
+        "LUMENMILL_STORE_URL": (folder / "store").as_uri(),
+        "LUMENMILL_TLS_CERT_FILE": str(folder / "own.pem"),
+        "LUMENMILL_TLS_KEY_FILE": str(folder / "own.key"),
+    }
+    command = [sys.executable, "-m", "lumenmill_prompter"]
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, env=environment, stderr=log) as process:  # noqa: S603
+        try:
+            yield _metrics_of(folder / "address.json", process)
+        finally:
+            process.kill()
+
+
+def _metrics_of(address_file: Path, process: "subprocess.Popen[bytes]") -> str:
+    while not address_file.is_file():
+        if process.poll() is not None:
+            raise RuntimeError(f"the service with TLS does not start; see {address_file.parent / 'log'}")
+        time.sleep(0.1)
+    return str(json.loads(address_file.read_text())["metrics"])
