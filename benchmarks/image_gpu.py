@@ -18,11 +18,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,17 +33,15 @@ from diffusers import (
 )
 from figures import Figure, median_of, show
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
-from lumenmill_common.artifacts import open_store_from
 from lumenmill_common.testing import running_service
 from lumenmill_imager.__main__ import service_of
 from lumenmill_neural.catalogue import read_catalogue
-from lumenmill_neural.checkpoint import Checkpoint
 from lumenmill_neural.device import Device, find_device
-from lumenmill_neural.host import ModelHost
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.stages import timed_stages
 from lumenmill_neural.testing import clip_tokenizer, t5_tokenizer
 from lumenmill_neural.tiny import sdxl_scheduler, tiny_flux, tiny_sdxl
+from served import BuiltHost, Served, calls_of, served_figures
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, T5Config, T5EncoderModel
 
@@ -167,21 +162,6 @@ class _Times:
         self.stages_s[stage] += duration_s
 
 
-class _Host(ModelHost):
-    """Hosts a pipeline that is there already."""
-
-    def __init__(self, settings: NeuralSettings, pipe: Any) -> None:
-        super().__init__(settings, open_store_from(settings), read_catalogue("lumenmill_imager"))
-        self._pipe, self._checkpoint = pipe, Checkpoint(Path(), "random")
-
-    def load_pipeline(self, pipeline_class: Any, checkpoint: Any = None, set_up: Any = None, **parts: Any) -> Any:
-        """The pipeline that is there."""
-        if set_up is not None:
-            set_up(self._pipe)
-        self.adopt(self._pipe)
-        return self._pipe
-
-
 def _built(case: _Case, scale: _Scale, device: Device, dtype: torch.dtype) -> Any:
     if scale.tiny:
         return case.tiny()
@@ -229,37 +209,17 @@ def _plain(pipe: Any, device: Device, arguments: dict[str, Any], num_turns: int)
     return runs[1:]
 
 
-@contextmanager
-def _spans(pipe: Any) -> Iterator[list[tuple[float, float]]]:
-    """When the pipeline was at work: begin and end of each of its calls, in seconds."""
-    spans: list[tuple[float, float]] = []
-    original = type(pipe).__call__
-
-    def timed(self: Any, *args: Any, **kwargs: Any) -> Any:
-        started_s = time.perf_counter()
-        try:
-            return original(self, *args, **kwargs)
-        finally:
-            spans.append((started_s, time.perf_counter()))
-
-    type(pipe).__call__ = timed
-    try:
-        yield spans
-    finally:
-        type(pipe).__call__ = original
-
-
 @dataclass
-class _Served:
+class _Measured:
     """What was measured of the imager."""
 
     stages: list[dict[str, float]]
-    overhead_s: list[float]
-    gaps_s: list[float]
-    idle_fraction: float
+    taken_s: list[float]
+    """From the request to the result, its PNG in the store."""
+    served: Served
 
 
-async def _serve(host: _Host, arguments: dict[str, Any], num_turns: int) -> _Served:
+async def _serve(host: BuiltHost, arguments: dict[str, Any], num_turns: int) -> _Measured:
     async with running_service(service_of(host), host.settings) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
 
@@ -277,18 +237,19 @@ async def _serve(host: _Host, arguments: dict[str, Any], num_turns: int) -> _Ser
 
         num_steps = arguments["num_inference_steps"]
         await made("warm-up", num_steps)
-        with _spans(host._pipe) as spans:
+        with calls_of(host.pipe, host.device) as spans:
             runs = [await made(f"alone-{turn}", num_steps) for turn in range(num_turns)]
-            overhead_s = [
-                taken_s - (end_s - begin_s) for (taken_s, _), (begin_s, end_s) in zip(runs, spans, strict=True)
-            ]
+            alone = spans.copy()
             spans.clear()
             # One step more each, so that none is done together with another.
             await asyncio.gather(*(made(f"queued-{number}", num_steps + number) for number in range(_NUM_QUEUED)))
-            gaps_s = [after[0] - before[1] for before, after in pairwise(spans)]
-            total_s = spans[-1][1] - spans[0][0]
+            queued = spans.copy()
+            spans.clear()
+            for seed in range(num_turns):
+                host.pipe(prompt=[_PROMPT], generator=[host.device.generator(seed)], **arguments)
+            bare = spans.copy()
     stages = [{stage.stage: stage.duration_s for stage in record.stage_times} for _, record in runs]
-    return _Served(stages, overhead_s, gaps_s, sum(gaps_s) / total_s)
+    return _Measured(stages, [taken_s for taken_s, _ in runs], Served(bare, alone, queued))
 
 
 def _case_figures(case: _Case, scale: _Scale, device: Device, peak_tflops: float) -> list[Figure]:
@@ -312,13 +273,15 @@ def _case_figures(case: _Case, scale: _Scale, device: Device, peak_tflops: float
             compile=not scale.tiny,
             attention_backend="" if scale.tiny else scale.attention_backend,
         )
-        served = asyncio.run(_serve(_Host(settings, pipe), arguments, scale.num_turns))
+        host = BuiltHost(settings, read_catalogue("lumenmill_imager"), pipe)
+        measured = asyncio.run(_serve(host, arguments, scale.num_turns))
     name = f"{case.model}, {scale.side_px}², {num_steps} steps"
     by_maker = {
         "diffusers": _by_stage(plain, num_steps / timed_steps),
-        "imager": _by_stage(served.stages, num_steps / timed_steps),
+        "imager": _by_stage(measured.stages, num_steps / timed_steps),
     }
     denoise_s = {maker: statistics.median(stages["denoise"]) for maker, stages in by_maker.items()}
+    sum_s = sum(statistics.median(seconds) for seconds in by_maker["imager"].values())
     tflop = step_flops * num_steps / 1e12
     return [
         *(
@@ -333,9 +296,8 @@ def _case_figures(case: _Case, scale: _Scale, device: Device, peak_tflops: float
             Figure(f"{name}: share of the peak, {maker}", tflop / taken_s / peak_tflops * 100, "%")
             for maker, taken_s in denoise_s.items()
         ),
-        median_of(f"{name}: what the service adds to the pipeline's call", [s * 1e3 for s in served.overhead_s], "ms"),
-        median_of(f"{name}: pipeline idle between queued jobs", [s * 1e3 for s in served.gaps_s], "ms"),
-        Figure(f"{name}: share of the time that it was idle", served.idle_fraction * 100, "%"),
+        median_of(f"{name}: from the request to the PNG in the store, {timed_steps} steps", measured.taken_s, "s"),
+        *served_figures(name, measured.served, sum_s, is_held=not (scale.tiny or scale.quick)),
     ]
 
 

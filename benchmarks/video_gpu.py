@@ -3,13 +3,15 @@
 Weights are random: they cost what trained ones cost. The text encoder is left out: embeddings of its shape are random,
 and a service encodes a prompt once. A few calls of the denoiser are timed and multiplied: a step with guidance is two
 calls, a clip 50 steps for Wan and 60 for SVD; what a distilled LoRA adds to four steps is left out. H.264, told apart,
-overlaps the next clip. Floating-point operations are counted by `lumenmill_video.cost`; the peak is that of a
-large bfloat16 matrix product, measured here.
+overlaps the next clip. Text-to-video is made by the service too, over gRPC, in a few steps: what it adds to the
+pipeline's call, and how long the GPU waits between queued clips, as a share of a whole clip. Floating-point operations
+are counted by `lumenmill_video.cost`; the peak is that of a large bfloat16 matrix product, measured here.
 
 Without a GPU, or with --tiny, the same code runs at a tiny size, and its figures are about nothing.
 """
 
 import argparse
+import asyncio
 import gc
 import statistics
 import sys
@@ -41,7 +43,13 @@ from figures import Figure, show
 from lumenmill_media import Encoding, write_clip
 from lumenmill_video.cost import WanCost, num_tokens
 from PIL import Image
-from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel, CLIPVisionModelWithProjection
+from served_clips import Shape, served_clips
+from transformers import (
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    CLIPVisionModelWithProjection,
+)
 
 # transformer/config.json of Wan2.1-T2V-14B-Diffusers, -I2V-14B-480P-Diffusers and -VACE-14B-diffusers.
 _WAN_14B = {"num_attention_heads": 40, "attention_head_dim": 128, "ffn_dim": 13824, "num_layers": 40, "text_dim": 4096}
@@ -295,6 +303,9 @@ def _measure(bench: Bench, case: Case) -> Iterator[Figure]:
     ours, ours_s, few_s = _figures(bench, case, "ours", stages, flops)
     yield from ours
     yield Figure(f"{case.name}: plain diffusers ÷ ours", plain_s / ours_s, "ratio")
+    if case.task == "t2v":
+        shape = Shape(f"{case.name}, {bench.options.calls} steps", case.size_px, case.num_frames, bench.options.calls)
+        yield from asyncio.run(served_clips(pipe, str(bench.device), shape, ours_s, is_held=not bench.is_tiny))
     if case.task != "svd":
         target = {} if bench.is_tiny else {"at_least": 20.0}
         yield Figure(f"{case.name}: plain diffusers ÷ ours in four steps", plain_s / few_s, "ratio", **target)

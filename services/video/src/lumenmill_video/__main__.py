@@ -8,7 +8,7 @@ from lumenmill_common.settings import load_settings
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.host import ModelHost
 
-from .families import family_of, with_four_steps
+from .families import VideoFamily, family_of, with_four_steps
 from .servicer import VideoServicer
 from .settings import VideoSettings
 
@@ -16,7 +16,12 @@ from .settings import VideoSettings
 def video_service(settings: VideoSettings) -> Service:
     """Everything that the process serves."""
     catalogue = with_four_steps(read_catalogue("lumenmill_video"), settings)
-    family = family_of(ModelHost(settings, open_store_from(settings), catalogue), settings)
+    return service_of(family_of(ModelHost(settings, open_store_from(settings), catalogue), settings))
+
+
+def service_of(family: VideoFamily) -> Service:
+    """The video service around a family."""
+    settings = family.settings
     jobs = jobs_from(settings, settings.model, max_batch_size=family.max_batch_size)
     add = video_pb2_grpc.add_VideoServiceServicer_to_server
     contract = Contract(video_pb2.DESCRIPTOR, "VideoService", add, VideoServicer(family, jobs))

@@ -1,0 +1,91 @@
+"""What the service around a pipeline costs: its call in the service against the same call by itself, and how long the
+device waits between jobs that are queued."""
+
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from figures import Figure
+from lumenmill_common.artifacts import open_store_from
+from lumenmill_neural.catalogue import ModelEntry
+from lumenmill_neural.checkpoint import Checkpoint
+from lumenmill_neural.device import Device
+from lumenmill_neural.host import ModelHost
+from lumenmill_neural.settings import NeuralSettings
+
+__all__ = ["BuiltHost", "Served", "calls_of", "served_figures"]
+
+_MOST_OVERHEAD_PERCENT = 1.0
+_MOST_IDLE_PERCENT = 2.0
+
+Span = tuple[float, float]
+"""Begin and end, in seconds."""
+
+
+class BuiltHost(ModelHost):
+    """Hosts a pipeline that is there already."""
+
+    def __init__(self, settings: NeuralSettings, catalogue: Mapping[str, ModelEntry], pipe: Any) -> None:
+        super().__init__(settings, open_store_from(settings), catalogue)
+        self.pipe, self._checkpoint = pipe, Checkpoint(Path(), "random")
+
+    def load_pipeline(self, pipeline_class: Any, checkpoint: Any = None, set_up: Any = None, **parts: Any) -> Any:
+        """The pipeline that is there."""
+        if set_up is not None:
+            set_up(self.pipe)
+        self.adopt(self.pipe)
+        return self.pipe
+
+
+@contextmanager
+def calls_of(pipe: Any, device: Device) -> Iterator[list[Span]]:
+    """When a pipeline was at work, call by call, until the device had done what it was given."""
+    spans: list[Span] = []
+    original = type(pipe).__call__
+
+    def timed(self: Any, *args: Any, **kwargs: Any) -> Any:
+        device.synchronize()
+        started_s = time.perf_counter()
+        try:
+            return original(self, *args, **kwargs)
+        finally:
+            device.synchronize()
+            spans.append((started_s, time.perf_counter()))
+
+    type(pipe).__call__ = timed
+    try:
+        yield spans
+    finally:
+        type(pipe).__call__ = original
+
+
+@dataclass(frozen=True)
+class Served:
+    """Calls of a pipeline that make the same: by themselves, by the service one after the other, by it from a queue."""
+
+    bare: Sequence[Span]
+    alone: Sequence[Span]
+    queued: Sequence[Span]
+
+
+def served_figures(name: str, served: Served, full_s: float, *, is_held: bool) -> list[Figure]:
+    """The figures of a service. `full_s` is what a call takes in production, where those that were timed have fewer
+    steps: the device waits as long after it. `is_held`: whether these are the targets' sizes and steps."""
+    bare_s, alone_s = (
+        statistics.median(end_s - begin_s for begin_s, end_s in spans) for spans in (served.bare, served.alone)
+    )
+    gaps_s = [after[0] - before[1] for before, after in pairwise(served.queued)]
+    gap_s = max(statistics.median(gaps_s), 0.0)
+    overhead = {"at_most": _MOST_OVERHEAD_PERCENT} if is_held else {}
+    idle = {"at_most": _MOST_IDLE_PERCENT} if is_held else {}
+    return [
+        Figure(f"{name}: the pipeline's call by itself", bare_s, "s"),
+        Figure(f"{name}: what the service adds to it", 100 * (alone_s / bare_s - 1), "%", **overhead),
+        Figure(f"{name}: between queued jobs", 1e3 * gap_s, "ms"),
+        Figure(f"{name}: device idle between queued jobs", 100 * gap_s / (gap_s + full_s), "%", **idle),
+    ]

@@ -1,0 +1,106 @@
+"""Clips of a Wan pipeline that is there already, made by the video service around it."""
+
+import asyncio
+import tempfile
+from dataclasses import dataclass
+from typing import Any
+
+from figures import Figure
+from lumenmill.video.v1 import video_pb2, video_pb2_grpc
+from lumenmill_common.testing import running_service
+from lumenmill_neural.catalogue import read_catalogue
+from lumenmill_neural.testing import t5_tokenizer
+from lumenmill_video.__main__ import service_of
+from lumenmill_video.families import family_of
+from lumenmill_video.settings import VideoSettings
+from served import BuiltHost, Served, calls_of, served_figures
+from transformers import UMT5Config, UMT5EncoderModel
+
+__all__ = ["Shape", "served_clips"]
+
+_MODEL, _NUM_CLIPS = "Wan2.1-T2V-14B", 3
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is made, and its name in figures."""
+
+    name: str
+    size_px: tuple[int, int]
+    num_frames: int
+    num_steps: int
+
+
+async def served_clips(pipe: Any, device: str, shape: Shape, full_s: float, *, is_held: bool) -> list[Figure]:
+    """The figures of the service around a text-to-video pipeline, whose attention and compilation stay as they are.
+    `full_s` and `is_held` as `served_figures`."""
+    with tempfile.TemporaryDirectory(prefix="lumenmill-benchmark-") as folder:
+        settings = VideoSettings(
+            model=_MODEL,
+            device=device,
+            store_url=f"file://{folder}/store",
+            listen_address="127.0.0.1:0",
+            metrics_address="",
+            drain_s=0.0,
+        )
+        host = BuiltHost(settings, read_catalogue("lumenmill_video"), _with_words(pipe))
+        family = family_of(host, settings)
+        family.parts = dict  # type: ignore[attr-defined]  # all are there already
+        async with running_service(service_of(family), settings) as channel:
+            stub = video_pb2_grpc.VideoServiceStub(channel)
+            served = await _calls(stub, host, shape)
+    return served_figures(shape.name, served, full_s, is_held=is_held)
+
+
+def _with_words(pipe: Any) -> Any:
+    """The pipeline with a small text encoder whose embeddings have the right width: a service must encode something."""
+    width = pipe.transformer.config.text_dim
+    config = UMT5Config(vocab_size=128, d_model=width, d_kv=8, d_ff=64, num_layers=1, num_heads=4)
+    pipe.register_modules(tokenizer=t5_tokenizer(), text_encoder=UMT5EncoderModel(config).to(pipe.transformer.dtype))
+    return pipe
+
+
+async def _calls(stub: video_pb2_grpc.VideoServiceStub, host: BuiltHost, shape: Shape) -> Served:
+    with calls_of(host.pipe, host.device) as spans:
+        await _made(stub, shape, "warm-up")
+        spans.clear()
+        for number in range(_NUM_CLIPS):
+            await _made(stub, shape, f"alone-{number}")
+        alone = spans.copy()
+        spans.clear()
+        await asyncio.gather(*(_made(stub, shape, f"queued-{number}") for number in range(_NUM_CLIPS)))
+        queued = spans.copy()
+        spans.clear()
+        for seed in range(_NUM_CLIPS):
+            _bare(host, shape, seed)
+        return Served(spans.copy(), alone, queued)
+
+
+async def _made(stub: video_pb2_grpc.VideoServiceStub, shape: Shape, request_id: str) -> None:
+    request = video_pb2.GenerateVideoRequest(
+        job={"request_id": request_id},
+        prompt=request_id,
+        width_px=shape.size_px[0],
+        height_px=shape.size_px[1],
+        num_frames=shape.num_frames,
+        sampling={"num_steps": shape.num_steps},
+    )
+    async for _ in stub.GenerateVideo(request):
+        pass
+
+
+def _bare(host: BuiltHost, shape: Shape, seed: int) -> None:
+    """The same call as the service's, without it."""
+    arguments = host.entry.arguments
+    host.pipe(
+        prompt=[f"bare-{seed}"],
+        negative_prompt=[arguments["negative_prompt"]],
+        guidance_scale=arguments["guidance_scale"],
+        max_sequence_length=arguments["max_sequence_length"],
+        width=shape.size_px[0],
+        height=shape.size_px[1],
+        num_frames=shape.num_frames,
+        num_inference_steps=shape.num_steps,
+        generator=[host.device.generator(seed)],
+        output_type="latent" if host.decodes_beside else "np",
+    )
