@@ -39,7 +39,15 @@ def engine_url(database_url: str) -> sa.URL:
 def make_engine(url: sa.URL) -> sa.Engine:
     """An engine; SQLite gets a write-ahead log, which readers and the writer share without waiting for each other."""
     if url.get_backend_name() != "sqlite":
-        return observe(sa.create_engine(url, pool_size=16, pool_pre_ping=True))
+        return observe(
+            sa.create_engine(
+                # A server without a locale calls its texts SQL_ASCII, and the driver would hand out bytes.
+                url,
+                pool_size=16,
+                pool_pre_ping=True,
+                connect_args={"client_encoding": "utf8"},
+            )
+        )
     engine = observe(sa.create_engine(url, pool_size=16))
 
     @event.listens_for(engine, "connect")
