@@ -174,13 +174,12 @@ def test_each_release_has_secrets_of_its_own() -> None:
 
 # RBAC.
 
-_LOOK = {("", "pods"): {"get", "list", "watch"}, ("apps", "deployments"): {"get", "list", "watch"}}
-_LOOK |= {("", "events"): {"get", "list", "watch"}}
+_LOOK = {("", "pods"): {"get", "list"}, ("apps", "deployments"): {"list"}, ("", "events"): {"list"}}
+_MARK = {("", "pods"): {"get", "list", "patch"}}
 _SCALE = {
-    ("apps", "deployments/scale"): {"get", "patch", "update"},
-    ("coordination.k8s.io", "leases"): {"get", "create", "update", "patch"},
+    ("apps", "deployments/scale"): {"patch"},
+    ("coordination.k8s.io", "leases"): {"get", "create", "update"},
 }
-_MARK = {("", "pods"): {"get", "list", "watch", "patch"}}
 _EXPORT = {
     ("batch", "jobs"): {"get", "list", "watch", "create", "delete"},
     ("apps", "statefulsets"): {"get"},
