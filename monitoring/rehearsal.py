@@ -71,8 +71,11 @@ class _Mesh:
         return done.stdout
 
     def submit(self, recipe: str, *settings: str) -> None:
-        """Submits a run with parameters as `name=value`."""
-        self.run("run", recipe, "--detach", *(part for setting in settings for part in ("--set", setting)))
+        """Submits a run with parameters as `name=value`, as soon as the orchestrator answers."""
+        arguments = ("run", recipe, "--detach", *(part for setting in settings for part in ("--set", setting)))
+        give_up_s = time.monotonic() + _COMMAND_S
+        while not self.run(*arguments, may_fail=time.monotonic() < give_up_s):
+            time.sleep(_SCRAPE_S)
 
     def until_all_ended(self) -> None:
         """Returns when no run goes on any more. Raises TimeoutError when one does for too long."""
