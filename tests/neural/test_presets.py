@@ -1,0 +1,110 @@
+"""Every preset of every model on every size of device: what GetModel says of it is what a request gets."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from google.protobuf.json_format import MessageToDict
+from lumenmill.common.v1.model_pb2 import Model
+from lumenmill.imager.v1.imager_pb2 import GenerateImagesRequest
+from lumenmill_common.artifacts import open_store
+from lumenmill_imager.families import family_of as imager_family_of
+from lumenmill_neural.catalogue import ModelEntry, Tier, read_catalogue
+from lumenmill_neural.catalogue_page import SERVICES
+from lumenmill_neural.checkpoint import Checkpoint
+from lumenmill_neural.device import Device
+from lumenmill_neural.host import ModelHost
+from lumenmill_neural.settings import NeuralSettings
+from lumenmill_relighter.families import family_of as relighter_family_of
+from lumenmill_video.families import family_of as video_family_of
+from lumenmill_video.settings import VideoSettings
+
+_PRESETS = ("fast", "balanced", "quality")
+# Of Marigold, whose checkpoints bring their number of steps.
+_DEFAULT_STEPS = 4
+# 0 where a request brings no such picture.
+_OF_PICTURES = {"controlnet_conditioning_scale", "identity_scale"}
+
+
+def _cases() -> Iterator[Any]:
+    """Each model with a device as small as each of its tiers allows."""
+    for service, package in SERVICES.items():
+        for name, entry in read_catalogue(package).items():
+            for tier in entry.tiers:
+                memory_gib = max(tier.min_memory_gib, 1.0)
+                yield pytest.param(service, package, name, entry, tier, memory_gib, id=f"{name}-{memory_gib:g}")
+
+
+def _shown_and_planned(
+    service: str, package: str, name: str, folder: Path, memory_gib: float
+) -> tuple[Model, dict[str, dict[str, Any]]]:
+    """What GetModel says on a device, and the arguments that a request of each preset is given."""
+    settings = VideoSettings(model=name) if service == "video" else NeuralSettings(model=name)
+    host = ModelHost(settings, open_store(f"file://{folder}"), read_catalogue(package))
+    host._device, host._checkpoint = Device(torch.device("cuda"), "GPU", memory_gib), Checkpoint(folder, "weights")
+    if service == "video":
+        assert isinstance(settings, VideoSettings)
+        family: Any = video_family_of(host, settings)
+        planned = {preset: _video_plan(family, preset) for preset in host.entry.presets}
+        return family.describe(), {preset: plan.arguments for preset, plan in planned.items()}
+    if service == "imager":
+        family = imager_family_of(host)
+        asked = {preset: GenerateImagesRequest(prompt="a lemon", preset=preset) for preset in host.entry.presets}
+        return family.describe(), {preset: family.plan(request).arguments for preset, request in asked.items()}
+    shown = relighter_family_of(host).description() if service == "relighter" else host.describe()
+    return shown, {preset: host.plan(preset).arguments for preset in host.entry.presets}
+
+
+def _video_plan(family: Any, preset: str) -> Any:
+    """As a request's, but for the size of its media."""
+    return family.completed(family.plan_of(preset)) if hasattr(family, "plan_of") else family.host.plan(preset)
+
+
+@pytest.mark.parametrize(("service", "package", "name", "entry", "tier", "memory_gib"), list(_cases()))
+def test_presets_are_what_they_are_said_to_be(
+    service: str, package: str, name: str, entry: ModelEntry, tier: Tier, memory_gib: float, tmp_path: Path
+) -> None:
+    model, planned = _shown_and_planned(service, package, name, tmp_path, memory_gib)
+    shown = {preset.name: MessageToDict(preset)["parameters"] for preset in model.presets}
+    assert list(shown) == list(planned) == list(entry.presets)
+    for preset, arguments in planned.items():
+        for argument in arguments.keys() - _OF_PICTURES:
+            value = arguments[argument]
+            assert shown[preset][argument] == (value if isinstance(value, (str, int, float, bool)) else str(value))
+        said = shown[preset]
+        assert (said["placement"], said["vae_tiling"]) == (tier.placement.value, tier.vae_tiling)
+        assert said["profile"] == "lossless"
+    costs = [_cost(planned[preset]) for preset in _PRESETS]
+    assert costs == sorted(costs) and (costs[0] < costs[2] or _is_bounded(entry, tier))
+
+
+def _cost(arguments: dict[str, Any]) -> float:
+    """What a preset's work grows with."""
+    counts = ("width", "height", "num_frames", "ensemble_size", "max_new_tokens")
+    cost = float(arguments.get("num_inference_steps", 1 if "max_new_tokens" in arguments else _DEFAULT_STEPS))
+    for name in counts:
+        cost *= arguments.get(name, 1)
+    return cost
+
+
+def _is_bounded(entry: ModelEntry, tier: Tier) -> bool:
+    """Whether a small device has no more steps than the fast preset's, as SVD's smallest tier."""
+    most = tier.arguments.get("num_inference_steps")
+    return most is not None and most <= entry.presets["fast"].arguments["num_inference_steps"]
+
+
+@pytest.mark.parametrize(
+    ("memory_gib", "frames_at_once", "num_steps"),
+    [(80.0, (12, 14), (50, 70)), (31.5, (12, 14), (50, 70)), (23.6, (8, 10), (50, 60)), (15.7, (8, 10), (50, 60)),
+     (11.7, (4, 6), (50, 50)), (7.8, (4, 6), (50, 50))],
+)  # fmt: skip
+def test_svd_decodes_and_steps_as_production_does_on_such_a_card(
+    memory_gib: float, frames_at_once: tuple[int, int], num_steps: tuple[int, int], tmp_path: Path
+) -> None:
+    _, planned = _shown_and_planned("video", "lumenmill_video", "SVD-XT", tmp_path, memory_gib)
+    for preset in _PRESETS:
+        arguments = planned[preset]
+        assert frames_at_once[0] <= arguments["decode_chunk_size"] <= frames_at_once[1]
+        assert num_steps[0] <= arguments["num_inference_steps"] <= num_steps[1]
