@@ -174,14 +174,14 @@ def test_each_release_has_secrets_of_its_own() -> None:
 
 # RBAC.
 
-_LOOK = {("", "pods"): {"get", "list"}, ("apps", "deployments"): {"list"}, ("", "events"): {"list"}}
-_MARK = {("", "pods"): {"get", "list", "patch"}}
+_LOOK = {("", "pods"): {"list"}, ("apps", "deployments"): {"list"}, ("", "events"): {"list"}}
+_MARK = {("", "pods"): {"list", "patch"}}
 _SCALE = {
     ("apps", "deployments/scale"): {"patch"},
     ("coordination.k8s.io", "leases"): {"get", "create", "update"},
 }
 _EXPORT = {
-    ("batch", "jobs"): {"get", "list", "watch", "create", "delete"},
+    ("batch", "jobs"): {"get", "create", "delete"},
     ("apps", "statefulsets"): {"get"},
 }
 
