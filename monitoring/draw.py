@@ -27,6 +27,8 @@ _DASHBOARDS = ROOT / "helm" / "lumenmill" / "files" / "dashboards"
 _WIDTH_IN, _UNIT_IN, _GAP_IN, _HEAD_IN, _DPI = 16.0, 0.34, 0.07, 0.75, 100
 _PAGE, _CARD, _EDGE = "#111217", "#181b1f", "#2a2d33"
 _WINDOW, _RATE_INTERVAL, _NUM_STEPS = "1m", "15s", 150
+# Age of the last value of what is shown as it is now.
+_LATEST_S = 15.0
 _DRAWN = {"timeseries": draw_lines, "stat": draw_number, "bargauge": draw_bars}
 
 
@@ -82,16 +84,19 @@ def _panel(figure: Figure, canvas: Axes, panel: dict[str, Any], rehearsal: Rehea
         (width - 0.2) / _WIDTH_IN,
         (height - 0.38) / figure_height,
     )
-    _DRAWN[panel["type"]](figure, inner, panel, series)
+    _DRAWN[panel["type"]](figure, inner, panel, series, (rehearsal.start_s, rehearsal.end_s))
 
 
 def _series(panel: dict[str, Any], rehearsal: Rehearsal) -> list[tuple[str, Series]]:
     """(name, data) of all lines of a panel."""
     found: list[tuple[str, Series]] = []
+    oldest_s = rehearsal.end_s - _LATEST_S
     step_s = (rehearsal.end_s - rehearsal.start_s) / _NUM_STEPS
     for target in panel["targets"]:
         expr = filled(target["expr"], window=_WINDOW, rate_interval=_RATE_INTERVAL)
         for series in rehearsal.prometheus.over(expr, rehearsal.start_s, rehearsal.end_s, step_s):
+            if target.get("instant") and series.points[-1][0] < oldest_s:
+                continue
             name = target["legendFormat"]
             for label, value in series.labels.items():
                 name = name.replace(f"{{{{{label}}}}}", value)

@@ -5,6 +5,7 @@ mesh's processes in it current until it is stopped: one that is started again ha
 """
 
 import argparse
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -68,9 +69,10 @@ def main() -> None:
     folder = arguments.to.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     print(f"prometheus --config.file={write_configuration(folder)} --storage.tsdb.path={folder / 'data'}")  # noqa: T201
-    while True:
-        write_targets(arguments.home, folder)
-        time.sleep(_LOOK_EVERY_S)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            write_targets(arguments.home, folder)
+            time.sleep(_LOOK_EVERY_S)
 
 
 if __name__ == "__main__":

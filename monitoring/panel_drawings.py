@@ -35,9 +35,11 @@ _MOST_NAMED, _NAME_IN = 6, 0.165
 
 _Named = list[tuple[str, Series]]
 _Box = tuple[float, float, float, float]
+_Span = tuple[float, float]
+"""Unix seconds that are drawn."""
 
 
-def draw_lines(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named) -> None:
+def draw_lines(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named, span_s: _Span) -> None:
     """Lines over time with a legend that tells the last and the largest value of each."""
     named = sorted(named, key=lambda entry: -max(value for _, value in entry[1].points))
     unit = panel["fieldConfig"]["defaults"]["unit"]
@@ -66,6 +68,7 @@ def draw_lines(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named) 
                 solid_capstyle="round",
                 marker="." if len(values) == 1 else "",
             )
+    axes.set_xlim(_time(span_s[0]), _time(span_s[1]))
     _dress(axes, panel, unit)
     _legend(figure, box, legend, named, unit)
 
@@ -99,6 +102,7 @@ def _dress(axes: Axes, panel: dict[str, Any], unit: str) -> None:
     axes.set_facecolor("none")
     for side in axes.spines.values():
         side.set_visible(False)
+    axes.set_axisbelow(True)
     axes.grid(visible=True, color=_GRID, lw=0.7)
     axes.tick_params(colors=WEAK, length=0, labelsize=7.5)
     axes.xaxis.set_major_locator(MaxNLocator(6))
@@ -137,7 +141,7 @@ def _legend(figure: Figure, box: _Box, height: float, named: _Named, unit: str) 
         axes.text(0.25, y, f"and {len(named) - _MOST_NAMED} more", size=7.5, va="center", color=WEAK)
 
 
-def draw_number(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named) -> None:
+def draw_number(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named, span_s: _Span) -> None:
     """The last value of each series, large, over the shape of its past."""
     unit = panel["fieldConfig"]["defaults"]["unit"]
     width = box[2] / len(named)
@@ -149,6 +153,7 @@ def draw_number(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named)
         spark.fill_between(times, values, color=colour, alpha=0.18, lw=0)
         spark.plot(times, values, color=colour, lw=1.2)
         spark.set_ylim(bottom=0)
+        spark.set_xlim(_time(span_s[0]), _time(span_s[1]))
         x = box[0] + (index + 0.47) * width
         size = min(24.0, 24.0 * 1.15 / (len(named) ** 0.9))
         figure.text(
@@ -165,7 +170,7 @@ def draw_number(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named)
             figure.text(x, box[1] + box[3] * 0.88, name, size=8, color=WEAK, ha="center", va="center")
 
 
-def draw_bars(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named) -> None:
+def draw_bars(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named, span_s: _Span) -> None:
     """The last value of each series as a bar."""
     defaults = panel["fieldConfig"]["defaults"]
     named = sorted(named, key=lambda entry: -entry[1].points[-1][1])[:8]

@@ -139,6 +139,8 @@ def _panel(panel: Panel) -> Any:
         made.max(panel.max_value)
     for index, query in enumerate(panel.queries):
         target = prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id(chr(ord("A") + index))
+        if panel.kind is Kind.BARS:
+            target.instant()  # over a range, what has ended would be shown with its last value
         made.with_target(target.datasource(DATASOURCE))
     return made
 

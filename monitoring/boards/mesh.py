@@ -12,6 +12,12 @@ _HEAVY = ".*/(Generate|Relight|Decompose|Caption|CompareLight|Measure|Rewrite|Wa
 _LIGHT = f'{THERE}, method!~"{_HEAVY}"'
 _BAD = 'code!~"OK|CANCELLED|NOT_FOUND|INVALID_ARGUMENT|ALREADY_EXISTS"'
 
+
+def _by_name(expr: str) -> str:
+    """Series by method with its short name: `ImagerService/GenerateImages`."""
+    return f'label_replace({expr}, "method", "$1", "method", "/(?:.*[.])?(.+)")'
+
+
 _CALLS = Row(
     "Calls",
     [
@@ -19,7 +25,7 @@ _CALLS = Row(
             "Calls per second",
             "RPCs that ended, per second, by method. Health checks and reflection are among them.",
             "reqps",
-            [Query(rate(f"{_RPC}_count", THERE, "method"), "{{method}}")],
+            [Query(_by_name(rate(f"{_RPC}_count", THERE, "method")), "{{method}}")],
             height=10,
         ),
         Panel(
@@ -27,7 +33,7 @@ _CALLS = Row(
             "RPCs that ended with a status that is not the caller's own doing. A busy queue answers "
             "RESOURCE_EXHAUSTED, a pod that leaves UNAVAILABLE: both are tried again.",
             "reqps",
-            [Query(rate(f"{_RPC}_count", f"{THERE}, {_BAD}", "method, code"), "{{method}} {{code}}")],
+            [Query(_by_name(rate(f"{_RPC}_count", f"{THERE}, {_BAD}", "method, code")), "{{method}} {{code}}")],
             empty="no call failed",
             height=10,
         ),
@@ -35,7 +41,7 @@ _CALLS = Row(
             "Time of short calls",
             "95 % of the calls of each method that need no job were answered faster.",
             "s",
-            [Query(quantile(0.95, f"{_RPC}", _LIGHT, "method"), "{{method}}")],
+            [Query(_by_name(quantile(0.95, f"{_RPC}", _LIGHT, "method")), "{{method}}")],
             is_log=True,
             height=10,
         ),
@@ -43,7 +49,7 @@ _CALLS = Row(
             "Time of heavy calls",
             "95 % of the calls of each method that do work ended faster, waits included.",
             "s",
-            [Query(quantile(0.95, _RPC, f'{THERE}, method=~"{_HEAVY}"', "method"), "{{method}}")],
+            [Query(_by_name(quantile(0.95, _RPC, f'{THERE}, method=~"{_HEAVY}"', "method")), "{{method}}")],
             is_log=True,
             height=10,
         ),
@@ -144,7 +150,7 @@ _CLUSTER = Row(
                     Source.KUBE,
                 )
             ],
-            empty="all run",
+            empty="none, or no kube-state-metrics",
         ),
         Panel(
             "Why containers wait",
@@ -157,7 +163,7 @@ _CLUSTER = Row(
                     Source.KUBE,
                 )
             ],
-            empty="none waits",
+            empty="none, or no kube-state-metrics",
         ),
         Panel(
             "Restarts, per hour",
@@ -170,7 +176,7 @@ _CLUSTER = Row(
                     Source.KUBE,
                 )
             ],
-            empty="no container is known",
+            empty="no kube-state-metrics",
         ),
         Panel(
             "Replicas wanted and there",
@@ -188,7 +194,7 @@ _CLUSTER = Row(
                     Source.KUBE,
                 ),
             ],
-            empty="no Deployment is known",
+            empty="no kube-state-metrics",
         ),
         Panel(
             "Certificates end in",
