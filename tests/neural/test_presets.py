@@ -1,5 +1,6 @@
 """Every preset of every model on every size of device: what GetModel says of it is what a request gets."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from lumenmill_relighter.families import family_of as relighter_family_of
 from lumenmill_video.families import family_of as video_family_of
 from lumenmill_video.settings import VideoSettings
 
+_catalogue = functools.cache(read_catalogue)
 _PRESETS = ("fast", "balanced", "quality")
 # Of Marigold, whose checkpoints bring their number of steps.
 _DEFAULT_STEPS = 4
@@ -31,7 +33,7 @@ _OF_PICTURES = {"controlnet_conditioning_scale", "identity_scale"}
 def _cases() -> Iterator[Any]:
     """Each model with a device as small as each of its tiers allows."""
     for service, package in SERVICES.items():
-        for name, entry in read_catalogue(package).items():
+        for name, entry in _catalogue(package).items():
             for tier in entry.tiers:
                 memory_gib = max(tier.min_memory_gib, 1.0)
                 yield pytest.param(service, package, name, entry, tier, memory_gib, id=f"{name}-{memory_gib:g}")
@@ -42,7 +44,7 @@ def _shown_and_planned(
 ) -> tuple[Model, dict[str, dict[str, Any]]]:
     """What GetModel says on a device, and the arguments that a request of each preset is given."""
     settings = VideoSettings(model=name) if service == "video" else NeuralSettings(model=name)
-    host = ModelHost(settings, open_store(f"file://{folder}"), read_catalogue(package))
+    host = ModelHost(settings, open_store(f"file://{folder}"), _catalogue(package))
     host._device, host._checkpoint = Device(torch.device("cuda"), "GPU", memory_gib), Checkpoint(folder, "weights")
     if service == "video":
         assert isinstance(settings, VideoSettings)
