@@ -1,11 +1,13 @@
-"""Install, upgrade and uninstall against a real API server. No pod needs to start: objects are what is looked at."""
+"""Installed, upgraded and uninstalled against a real API server. No pod needs to run: objects are what is looked at."""
 
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from .helm import CHART, VALUES, Object, helm
 
@@ -29,8 +31,8 @@ def _get(kind: str) -> dict[str, Object]:
     return {item["metadata"]["name"]: item for item in items if "helm.sh" not in item.get("type", "")}
 
 
-def _release(verb: str, *options: str) -> None:
-    done = helm(verb, "lumenmill", str(CHART), "-n", _NAMESPACE, "--values", str(VALUES["embedded"]), *options)
+def _release(verb: str, *options: str, values: str = "embedded") -> None:
+    done = helm(verb, "lumenmill", str(CHART), "-n", _NAMESPACE, "--values", str(VALUES[values]), *options)
     assert done.returncode == 0, done.stderr
 
 
@@ -76,3 +78,56 @@ def test_upgrades_keep_what_must_be_kept() -> None:
     assert not _get("deployments")
     _release("install", *_SCALED)  # what was kept is taken up again
     assert _get("secrets")["lumenmill-token"]["data"] == secrets["lumenmill-token"]["data"]
+
+
+def _wait_for_pods(names: set[str]) -> None:
+    """Until a pod of each name's beginning is there; one that Pod Security refuses never is."""
+    give_up_s = time.monotonic() + 60
+    while missing := {name for name in names if not any(pod.startswith(name) for pod in _get("pods"))}:
+        assert time.monotonic() < give_up_s, f"{missing}\n{_kubectl('get', 'events')}"
+        time.sleep(0.5)
+
+
+@pytest.mark.usefixtures("_namespace")
+def test_a_namespace_that_enforces_restricted_lets_every_pod_in() -> None:
+    _release("install", "--set", "database.kind=chart,exports.asJobs=true")
+    _kubectl("create", "job", "--from", "cronjob/lumenmill-store-gc", "lumenmill-store-gc-now")
+    job = yaml.safe_load(_get("configmaps")["lumenmill-orchestrator"]["data"]["export-job.yaml"])
+    job["metadata"]["name"] = "lumenmill-export-1"
+    _create(job)
+    [test] = [found for found in _hooks() if found["kind"] == "Pod"]
+    _create(test)
+    parts = [
+        "orchestrator-0",
+        "grammar",
+        "studio",
+        "photometric",
+        "minio-0",
+        "postgres-0",
+        "store-gc-now",
+        "export-1",
+        "test",
+    ]
+    _wait_for_pods({f"lumenmill-{part}" for part in parts})
+
+
+@pytest.mark.usefixtures("_namespace")
+def test_so_it_does_with_the_models_of_the_full_recipe() -> None:
+    no_custom_kinds = "scaling.by=none,monitoring.podMonitor.enabled=false,monitoring.rules.enabled=false"
+    _release("install", "--set", no_custom_kinds, values="gpu")
+    models = {name for name, found in _get("deployments").items() if found["spec"]["replicas"]}
+    assert len(models) == 8
+    _wait_for_pods({*models, "lumenmill-orchestrator-0", "lumenmill-orchestrator-1"})
+
+
+def _create(manifest: Object) -> None:
+    done = subprocess.run(
+        ["kubectl", "-n", _NAMESPACE, "create", "-f", "-"],
+        check=False, input=json.dumps(manifest), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def _hooks() -> list[Object]:
+    done = helm("get", "hooks", "lumenmill", "-n", _NAMESPACE)
+    return [found for found in yaml.safe_load_all(done.stdout) if found]
