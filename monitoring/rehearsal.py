@@ -101,7 +101,7 @@ def rehearsed(
     folder: Path,
     binary: str,
     *,
-    num_groups: int = 2,
+    num_groups: int = 1,
     num_rounds: int = 3,
     num_pictures: int = 4,
     exporters: Mapping[str, str] | None = None,
@@ -151,12 +151,15 @@ def _work(mesh: _Mesh, size: _Size, *, has_neural: bool) -> None:
 
 
 def _damage(mesh: _Mesh) -> None:
-    """Something happens to an artifact that nothing refers to, and the check of the store finds it, again and again."""
+    """Something happens to an artifact that nothing refers to, and the check of the store finds it, again and again;
+    and somebody wants to pause a run that has ended."""
     stray = mesh.home / "store" / "objects" / "00" / f"{'0' * 64}.json"
     stray.parent.mkdir(exist_ok=True)
     stray.write_text("not what its name says")
+    ended = json.loads(mesh.run("runs", "--json"))[0]["id"]
     for _ in range(3):
         mesh.run("store", "verify", may_fail=True)
+        mesh.run("pause", ended, may_fail=True)
         time.sleep(_SCRAPE_S)
 
 

@@ -78,6 +78,7 @@ class JobQueue:
         self._store = store
         self._kept = KeptResults(store, keep_results_over_s) if store is not None else None
         self.name, self.num_workers, self.max_queue_length = name, num_workers, max_queue_length
+        JOBS_REATTACHED.labels(name)  # from the start, so that the first one is seen as an increase
         self._grace_period_s, self._result_ttl_s, self._max_batch_size = grace_period_s, result_ttl_s, max_batch_size
         self._jobs: dict[str, Job] = {}
         self._finished: OrderedDict[str, float] = OrderedDict()
