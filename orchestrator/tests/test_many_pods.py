@@ -6,13 +6,18 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from certificates import make_authority, make_certificate
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.artifacts import open_store
 from lumenmill_common.errors import UnavailableError
-from lumenmill_orchestrator.mesh import Call, Lanes, resolve
-from lumenmill_orchestrator.mesh.lanes import Place
+from lumenmill_common.serve import serving
+from lumenmill_common.settings import SecuritySettings, ServiceSettings
+from lumenmill_orchestrator.mesh import Call, Lanes, Mesh, Place, resolve
+from lumenmill_orchestrator.storage import ModelStore, engine_url, make_engine, upgrade_schema
 
 from .pods import Pods, Wire, open_lanes, open_orchestrator, open_pods, until, until_run
 from .recipes import ONE_IMAGE
+from .tiny_mesh import TinyFamily, tiny_service
 
 _IMAGE = "imager.GenerateImages"
 _ONLY_IMAGES = ONE_IMAGE[: ONE_IMAGE.index("  caption:\n")] + ONE_IMAGE[ONE_IMAGE.index("samples:") :].replace(
@@ -252,6 +257,31 @@ async def test_the_most_urgent_goes_first_and_whoever_gave_up_keeps_no_place(tmp
             await asyncio.gather(*tasks, return_exceptions=True)
             load = lanes.loads()["tiny"]
             assert (load.num_waiting, load.num_in_flight, load.backlog_s) == (0, 0, 0.0)
+
+
+async def test_certificates_are_checked_against_the_name(tmp_path: Path) -> None:
+    make_authority(tmp_path)
+    make_certificate(tmp_path, "pod")  # for 127.0.0.1 and localhost
+    files = {name: tmp_path / f"pod.{end}" for name, end in (("tls_cert_file", "pem"), ("tls_key_file", "key"))}
+    settings = ServiceSettings(listen_address="127.0.0.2:0", drain_s=0.0, **files)
+    engine = make_engine(engine_url(f"sqlite:///{tmp_path}/mesh.sqlite"))
+    upgrade_schema(engine)
+    async with serving(settings, tiny_service(TinyFamily(open_store(f"file://{tmp_path}/store")))) as port:
+
+        async def one_pod(host: str, asked_port: int) -> list[str]:
+            return [f"127.0.0.2:{port}"]
+
+        mesh = Mesh(
+            f"{{named: 'dns:///localhost:{port}', other: 'dns:///other.pods:{port}', number: '127.0.0.2:{port}'}}",
+            SecuritySettings(tls_ca_file=tmp_path / "ca.pem"),
+            ModelStore(engine),
+            resolve=one_pod,
+        )
+        await mesh.start()
+        ready = {name: model.ready for name, model in mesh.models().items()}
+        await mesh.stop()
+    engine.dispose()
+    assert ready == {"named": True, "other": False, "number": False}
 
 
 async def test_names_are_looked_up_as_the_system_does() -> None:

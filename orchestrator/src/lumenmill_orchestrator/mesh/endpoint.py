@@ -180,7 +180,11 @@ class Endpoint:
     async def _keep_asking(self) -> None:
         while True:
             self._wake.clear()
-            await self.ask()
+            try:
+                await self.ask()
+            except Exception as error:  # nothing about one answer may end the asking
+                _log.error("an endpoint could not be asked", address=self.address, exc_info=error)
+                self._be(serving=False)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_FRESH_S if self.serving else _AGAIN_S):
                     await self._wake.wait()

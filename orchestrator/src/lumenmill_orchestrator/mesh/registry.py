@@ -1,6 +1,7 @@
 """Which models there are, and where they are registered."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -52,9 +53,9 @@ class Mesh:
             self.model(name).description = description
         await self._read_registry()
         await asyncio.gather(*(model.resolve() for model in self._registered.values()))
-        first_answers = [asyncio.create_task(endpoint.told.wait()) for endpoint in self._endpoints()]
-        if first_answers:
-            await asyncio.wait(first_answers, timeout=_FIRST_ANSWERS_WITHIN_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_ANSWERS_WITHIN_S):
+                await asyncio.gather(*(endpoint.told.wait() for endpoint in self._endpoints()))
         self._keep(asyncio.create_task(self._read_for_ever()))
 
     async def stop(self) -> None:
