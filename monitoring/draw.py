@@ -8,6 +8,7 @@ import json
 import shutil
 import tempfile
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from PIL import Image
 
 from monitoring.panel_drawings import PALETTE, TEXT, WEAK, draw_bars, draw_lines, draw_number
 from monitoring.prometheus import Series
@@ -29,6 +31,8 @@ _PAGE, _CARD, _EDGE = "#111217", "#181b1f", "#2a2d33"
 _WINDOW, _RATE_INTERVAL, _NUM_STEPS = "1m", "15s", 150
 # Age of the last value of what is shown as it is now.
 _LATEST_S = 15.0
+# Few enough for small files, and as many as lines and letters need.
+_NUM_COLOURS = 128
 _DRAWN = {"timeseries": draw_lines, "stat": draw_number, "bargauge": draw_bars}
 
 
@@ -46,7 +50,9 @@ def draw(uid: str, rehearsal: Rehearsal, picture: Path) -> None:
         _head(canvas, board, rehearsal)
         for panel in board["panels"]:
             _panel(figure, canvas, panel, rehearsal)
-        figure.savefig(picture, facecolor=_PAGE)
+        drawn = BytesIO()
+        figure.savefig(drawn, facecolor=_PAGE)
+    Image.open(drawn).convert("RGB").quantize(_NUM_COLOURS).save(picture, optimize=True)
 
 
 def _head(canvas: Axes, board: dict[str, Any], rehearsal: Rehearsal) -> None:
@@ -121,7 +127,7 @@ def main() -> None:
         parser.error("prometheus is not on the path (Debian: package prometheus)")
     with (
         tempfile.TemporaryDirectory(prefix="lumenmill-") as folder,
-        rehearsed(Path(folder), binary, num_groups=3, num_rounds=12, num_pictures=6) as rehearsal,
+        rehearsed(Path(folder), binary, num_groups=2, num_rounds=6, num_pictures=6) as rehearsal,
     ):
         for path in sorted(_DASHBOARDS.glob("*.json")):
             draw(path.stem, rehearsal, arguments.to / f"monitoring-{path.stem}.png")

@@ -63,6 +63,8 @@ class Panel:
     empty: str = "nothing yet"
     max_value: float | None = None
     is_log: bool = False
+    is_now: bool = False
+    """Whether it shows only what there is now; bars always do."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def _panel(panel: Panel) -> Any:
         made.max(panel.max_value)
     for index, query in enumerate(panel.queries):
         target = prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id(chr(ord("A") + index))
-        if panel.kind is Kind.BARS:
+        if panel.is_now or panel.kind is Kind.BARS:
             target.instant()  # over a range, what has ended would be shown with its last value
         made.with_target(target.datasource(DATASOURCE))
     return made

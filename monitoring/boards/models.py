@@ -100,7 +100,7 @@ _QUEUES = Row(
         ),
         Panel(
             "Workers busy",
-            "Jobs that ran at once per pod, averaged: below 1 a worker stood idle.",
+            "Jobs that ran at once per pod, averaged: below 100 % a worker stood idle, above it jobs shared a batch.",
             "percentunit",
             [Query(f"avg by (model) (avg_over_time(lumenmill_jobs_running{{{THESE}}}[{WINDOW}]))", "{{model}}")],
         ),

@@ -78,7 +78,8 @@ _NOW = Row(
             Kind.NUMBER,
             width=4,
             height=5,
-            empty="no run is measured yet",
+            empty="no run is measured",
+            is_now=True,
         ),
         Panel(
             "Model time per accepted sample",

@@ -125,8 +125,9 @@ def _count_metrics(place: Place, made: Computation, outcome: Outcome) -> None:
     call, model = place.node.method.call, place.node.model
     reason = made.error.code.name if made.error is not None else outcome.reason
     metrics.NODES.labels(call, model, verdict_name(outcome.verdict), reason).inc()
+    reused = metrics.NODES_REUSED.labels(call, model)  # there before the first, so that it is seen as an increase
     if made.reused:
-        metrics.NODES_REUSED.labels(call, model).inc()
+        reused.inc()
         return
     if made.result is None:
         return
