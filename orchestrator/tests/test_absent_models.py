@@ -97,6 +97,21 @@ async def test_nobody_waits_any_more_for_a_cancelled_run(tmp_path: Path) -> None
         assert REGISTRY.get_sample_value("lumenmill_orchestrator_calls_waiting", {"model": "tiny"}) == 0
 
 
+async def test_a_paused_run_is_no_reason_for_pods(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        await _seen_once(pods)
+        async with open_orchestrator(pods) as house:
+            run_id = await house.submit(ONE_IMAGE, {"tags": ["a", "b"]})
+            await until_run(house, run_id, lambda run: run.waits)
+            await house.runs.PauseRun(run_pb2.PauseRunRequest(run_id=run_id))
+            await until_run(house, run_id, lambda run: not run.waits)
+            assert REGISTRY.get_sample_value("lumenmill_orchestrator_calls_waiting", {"model": "tiny"}) == 0
+            await house.runs.ResumeRun(run_pb2.ResumeRunRequest(run_id=run_id))
+            await until_run(house, run_id, lambda run: run.waits)
+            await pods.start()
+            assert (await house.ended(run_id)).num_samples_accepted == 2
+
+
 async def test_patience_lasts_while_pods_are_on_their_way(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         await _seen_once(pods)

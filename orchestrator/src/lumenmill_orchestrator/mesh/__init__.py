@@ -2,7 +2,7 @@
 
 from lumenmill_orchestrator.mesh.addresses import Resolve, parse_addresses, resolve
 from lumenmill_orchestrator.mesh.endpoint import Call, Endpoint
-from lumenmill_orchestrator.mesh.lanes import Lane, Lanes, ModelAbsentError, Place, Wait
+from lumenmill_orchestrator.mesh.lanes import Lane, Lanes, ModelAbsentError, Place, Wait, WithdrawnError
 from lumenmill_orchestrator.mesh.loads import CallSeconds, ModelLoad
 from lumenmill_orchestrator.mesh.model import MeshModel
 from lumenmill_orchestrator.mesh.registry import Mesh
@@ -25,6 +25,7 @@ __all__ = [
     "Supply",
     "SupplyState",
     "Wait",
+    "WithdrawnError",
     "parse_addresses",
     "resolve",
     "whereabouts",

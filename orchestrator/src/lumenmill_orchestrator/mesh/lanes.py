@@ -18,7 +18,7 @@ from lumenmill_orchestrator.mesh.loads import CallSeconds, ModelLoad
 from lumenmill_orchestrator.mesh.model import MeshModel
 from lumenmill_orchestrator.mesh.registry import Mesh
 
-__all__ = ["Lane", "Lanes", "ModelAbsentError", "Place", "Wait"]
+__all__ = ["Lane", "Lanes", "ModelAbsentError", "Place", "Wait", "WithdrawnError"]
 
 # Work that may wait at an endpoint, in seconds: enough that no worker waits for the next call, and little enough that
 # pods that come up find work which has not been given away.
@@ -28,6 +28,10 @@ _UNKNOWN_KIND = ""
 
 class ModelAbsentError(UnavailableError):
     """Nothing has served a model for longer than a call may wait, and nothing is on its way."""
+
+
+class WithdrawnError(Exception):
+    """A call that waited for its first place is to wait no more, since its run was paused."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +63,18 @@ class Place:
         """Whether it is anywhere."""
         return self._endpoint is not None
 
-    async def enter(self) -> None:
-        """Wait for a place at any endpoint.
+    async def enter(self, *, is_first: bool = False) -> None:
+        """Wait for a place at any endpoint. `is_first` is for a call that has not begun, and may be withdrawn.
 
         Raises:
             ModelAbsentError: nothing served, or was on its way, for as long as the lane has patience.
+            WithdrawnError: the run was paused meanwhile.
         """
         endpoint = self._lane.free_endpoint(self.call)
         if endpoint is not None:
             self.take(endpoint)
         else:
-            await self._lane.wait(self)
+            await self._lane.wait(self, is_first=is_first)
 
     def take(self, endpoint: Endpoint) -> None:
         """Be at an endpoint, however full it is: another one is left for it."""
@@ -98,6 +103,7 @@ class _Waiting:
     """What had been lost when the wait began."""
     future: "asyncio.Future[None]"
     place: Place | None = None
+    is_first: bool = False
 
 
 class Lane:
@@ -126,11 +132,12 @@ class Lane:
 
         Raises:
             ModelAbsentError: nothing served, or was on its way, for as long as the lane has patience.
+            WithdrawnError: the run was paused meanwhile.
         """
         place = Place(self, call)
         self._kinds[call.kind] += 1
         try:
-            await place.enter()
+            await place.enter(is_first=True)
             yield place
         finally:
             place.leave()
@@ -170,15 +177,21 @@ class Lane:
             return None
         return Wait(self._model.name, since, self._model.reason)
 
+    def withdraw(self, run_id: str) -> None:
+        """Let no call of a run wait that has not begun: a paused run must not be what brings pods."""
+        for waiting in self._all_waiting():
+            if waiting.run_id == run_id and waiting.is_first:
+                _settle(waiting, WithdrawnError())
+
     # For places.
 
     def free_endpoint(self, call: Call) -> Endpoint | None:
         """Where a call can go at once: nobody waits before it, and somebody has a place."""
         return None if self._queue else self._best(call)
 
-    async def wait(self, place: Place) -> None:
+    async def wait(self, place: Place, *, is_first: bool) -> None:
         """Wait until `admit` has given a place."""
-        waiting = self._waiting(place.call.run_id, place)
+        waiting = self._waiting(place.call.run_id, place, is_first=is_first)
         heapq.heappush(self._queue, (place.call.order, next(self._counter), waiting))
         self.admit()
         await waiting.future
@@ -219,8 +232,8 @@ class Lane:
 
     # While nothing serves.
 
-    def _waiting(self, run_id: str, place: Place | None = None) -> _Waiting:
-        return _Waiting(run_id, self._model.lost_s, asyncio.get_running_loop().create_future(), place)
+    def _waiting(self, run_id: str, place: Place | None = None, *, is_first: bool = False) -> _Waiting:
+        return _Waiting(run_id, self._model.lost_s, asyncio.get_running_loop().create_future(), place, is_first)
 
     def _all_waiting(self) -> list[_Waiting]:
         queued = [waiting for _, _, waiting in self._queue]
@@ -248,7 +261,7 @@ def _load(endpoint: Endpoint) -> tuple[float, float]:
     return len(endpoint.calls) / endpoint.num_workers, random.random()  # noqa: S311 - spreads calls, no secret
 
 
-def _settle(waiting: _Waiting, error: ModelAbsentError | None) -> None:
+def _settle(waiting: _Waiting, error: ModelAbsentError | WithdrawnError | None) -> None:
     if waiting.future.done():
         return
     if error is None:
@@ -276,6 +289,11 @@ class Lanes:
             metrics.CALLS_WAITING.labels(name).set_function(lambda: lane.num_waiting)
             metrics.CALLS_IN_FLIGHT.labels(name).set_function(lambda: lane.num_in_flight)
         return lane
+
+    def withdraw(self, run_id: str) -> None:
+        """Let no call of a run wait that has not begun."""
+        for lane in self._lanes.values():
+            lane.withdraw(run_id)
 
     def loads(self) -> dict[str, ModelLoad]:
         """The load of every model that has been called or waited for, by name."""

@@ -105,6 +105,8 @@ class RunEngine:
             return
         jobs = {request_id: list(endpoints) for request_id, endpoints in run.jobs.items()}
         run.follow(state)
+        if not run.unpaused.is_set():
+            self._executor.withdraw(run_id)
         run.changed.set()
         if run.stopped.is_set():
             await asyncio.gather(*(self._mesh.cancel_job(*job) for job in jobs.items()))

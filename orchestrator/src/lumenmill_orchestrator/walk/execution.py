@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from lumenmill.common.v1 import model_pb2
 from lumenmill_common.errors import CancelledError, DeadlineExceededError, LumenmillError
 
-from lumenmill_orchestrator.mesh import Call, Endpoint, Lanes, Mesh, ModelAbsentError, Place
+from lumenmill_orchestrator.mesh import Call, Endpoint, Lanes, Mesh, ModelAbsentError, Place, WithdrawnError
 from lumenmill_orchestrator.recipe import Node
 from lumenmill_orchestrator.storage import ResultReader
 from lumenmill_orchestrator.walk.active import ActiveRun
@@ -89,6 +89,10 @@ class NodeExecutor:
         except ModelAbsentError as error:
             return error
 
+    def withdraw(self, run_id: str) -> None:
+        """Let no call of a run wait for a model that has not begun: those of a paused run wait to be resumed."""
+        self._lanes.withdraw(run_id)
+
     def learn_seconds(self, name: str, call: str, median_s: float | None) -> None:
         """What earlier processes have measured of a call; None where they have not."""
         if median_s is not None:
@@ -128,6 +132,8 @@ class NodeExecutor:
                             made = await self._make(run, node, request, key, model, turn, place)
                             self._share(run, key, shared, made)
                         return made
+            except WithdrawnError:
+                continue
             except ModelAbsentError as error:
                 return Computation(key, model, node.model, request, None, error, False, time.time(), 0.0, 0)  # noqa: FBT003
             async with shared.maker:
