@@ -14,6 +14,7 @@ from .helm import CHART, VALUES, Object, helm
 _NAMESPACE = "lumenmill-chart"
 _STUDIO = json.dumps([{"name": "studio", "service": "studio", "maxReplicas": 5}])
 _SCALED = ("--set-json", f"models={_STUDIO}", "--set", "scaling.by=builtin")
+_NO_CUSTOM_KINDS = "scaling.by=none,monitoring.podMonitor.enabled=false,monitoring.rules.enabled=false"
 
 pytestmark = pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG is not set")
 
@@ -89,6 +90,15 @@ def _wait_for_pods(names: set[str]) -> None:
 
 
 @pytest.mark.usefixtures("_namespace")
+def test_a_mesh_that_was_tried_out_grows_up() -> None:
+    _release("install")
+    _release("upgrade", "--set", _NO_CUSTOM_KINDS, values="gpu")  # SQLite and MinIO to servers of one's own
+    assert _get("statefulsets").keys() == {"lumenmill-orchestrator"}
+    kept = {"lumenmill-orchestrator-data", "lumenmill-minio-data"}  # what was made stays until somebody deletes it
+    assert _get("persistentvolumeclaims").keys() == kept
+
+
+@pytest.mark.usefixtures("_namespace")
 def test_a_namespace_that_enforces_restricted_lets_every_pod_in() -> None:
     _release("install", "--set", "database.kind=chart,exports.asJobs=true")
     _kubectl("create", "job", "--from", "cronjob/lumenmill-store-gc", "lumenmill-store-gc-now")
@@ -113,8 +123,7 @@ def test_a_namespace_that_enforces_restricted_lets_every_pod_in() -> None:
 
 @pytest.mark.usefixtures("_namespace")
 def test_so_it_does_with_the_models_of_the_full_recipe() -> None:
-    no_custom_kinds = "scaling.by=none,monitoring.podMonitor.enabled=false,monitoring.rules.enabled=false"
-    _release("install", "--set", no_custom_kinds, values="gpu")
+    _release("install", "--set", _NO_CUSTOM_KINDS, values="gpu")
     models = {name for name, found in _get("deployments").items() if found["spec"]["replicas"]}
     assert len(models) == 8
     _wait_for_pods({*models, "lumenmill-orchestrator-0", "lumenmill-orchestrator-1"})

@@ -91,7 +91,7 @@ def _is_own_scratch(volume: Object) -> bool:
 
 def test_every_mounted_volume_is_there(case: str) -> None:
     for name, pod in pods(objects_of(case)):
-        volumes = {volume["name"] for volume in pod["spec"]["volumes"]} | {"data"}
+        volumes = {volume["name"] for volume in pod["spec"]["volumes"]}
         for container in containers(pod):
             mounted = {mount["name"] for mount in container.get("volumeMounts", [])}
             assert mounted <= volumes, name

@@ -161,7 +161,8 @@ def test_caches(cache: dict[str, Any], volume: dict[str, Any]) -> None:
     for container in spec["containers"] + spec["initContainers"]:
         assert {"name": "cache", "mountPath": "/var/cache/lumenmill"} in container["volumeMounts"]
         assert environment(container)["LUMENMILL_CACHE_DIR"].startswith("/var/cache/lumenmill/")
-    claims = of_kind(objects, "PersistentVolumeClaim")
+    found = of_kind(objects, "PersistentVolumeClaim")
+    claims = {name: claim for name, claim in found.items() if name.endswith("-cache")}
     is_made = cache["kind"] == "pvc" and "existingClaim" not in cache
     assert claims.keys() == ({"wan-cache"} if is_made else set())
     assert all(claim["spec"]["resources"]["requests"]["storage"] == "7Gi" for claim in claims.values())

@@ -158,11 +158,9 @@ def test_what_was_generated_outlives_the_release_and_nothing_else_does() -> None
         for found in objects
         if found["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
     }
-    assert kept == {("Secret", name) for name in of_kind(objects, "Secret")}
-    claims = {
-        name: found["spec"].get("volumeClaimTemplates", []) for name, found in of_kind(objects, "StatefulSet").items()
-    }
-    assert {name for name, templates in claims.items() if templates} == {"minio", "postgres"}
+    data = {("PersistentVolumeClaim", name) for name in ("minio-data", "postgres-data")}
+    assert kept == {("Secret", name) for name in of_kind(objects, "Secret")} | data
+    assert {"studio-cache", "minio-data"} < of_kind(objects, "PersistentVolumeClaim").keys()
 
 
 def test_each_release_has_secrets_of_its_own() -> None:

@@ -17,18 +17,3 @@
 - {name: LUMENMILL_DATABASE_URL_FILE, value: /etc/lumenmill/database-url}
 {{- end }}
 {{- end -}}
-
-{{/* A volume of a StatefulSet's own: (list name persistence labels). Kubernetes keeps the claims when the release goes. */}}
-{{- define "lumenmill.claimTemplate" -}}
-{{- $persistence := index . 1 -}}
-- metadata:
-    name: {{ index . 0 }}
-  spec:
-    accessModes: [ReadWriteOnce]
-    {{- with $persistence.storageClassName }}
-    storageClassName: {{ . }}
-    {{- end }}
-    resources:
-      requests:
-        storage: {{ $persistence.size }}
-{{- end -}}

@@ -77,3 +77,36 @@ topologySpreadConstraints:
   {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* The claim of one pod's data, kept when the release goes: (list root component persistence). An object of its own and not
+     of its StatefulSet, whose claims can never be changed. */}}
+{{- define "lumenmill.dataClaim" -}}
+{{- $root := index . 0 -}}
+{{- $persistence := index . 2 -}}
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: {{ include "lumenmill.fullname" $root }}-{{ index . 1 }}-data
+  labels:
+    {{- include "lumenmill.labels" (list $root (index . 1)) | nindent 4 }}
+  annotations:
+    helm.sh/resource-policy: keep
+spec:
+  accessModes: [ReadWriteOnce]
+  {{- with $persistence.storageClassName }}
+  storageClassName: {{ . }}
+  {{- end }}
+  resources:
+    requests:
+      storage: {{ $persistence.size }}
+{{- end -}}
+
+{{/* The volume of that claim, or one that goes with the pod; arguments likewise. */}}
+{{- define "lumenmill.dataVolume" -}}
+- name: data
+  {{- if (index . 2).enabled }}
+  persistentVolumeClaim: {claimName: {{ include "lumenmill.fullname" (index . 0) }}-{{ index . 1 }}-data}
+  {{- else }}
+  emptyDir: {}
+  {{- end }}
+{{- end -}}
