@@ -4,13 +4,23 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import sqlalchemy as sa
 from lumenmill.orchestrator.v1 import artifact_service_pb2, artifact_service_pb2_grpc, run_pb2, run_pb2_grpc
-from lumenmill_common.artifacts import open_store_from
+from lumenmill_common.artifacts import ArtifactStore, open_store_from
+from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.serve import Contract, Service
 
 from lumenmill_orchestrator.collector import GarbageCollector
 from lumenmill_orchestrator.exporters import Exporters
-from lumenmill_orchestrator.fleet import ClusterReader, ClusterSupply, Fleet, KubernetesApi, MeshSide
+from lumenmill_orchestrator.fleet import (
+    ClusterReader,
+    ClusterSupply,
+    ExportJobs,
+    Fleet,
+    KubernetesApi,
+    KubernetesJobs,
+    MeshSide,
+)
 from lumenmill_orchestrator.gauges import Gauges
 from lumenmill_orchestrator.mesh import Lanes, Mesh, NoSupply, Resolve, Supply, resolve
 from lumenmill_orchestrator.servicers import ArtifactServicer, RunServicer
@@ -19,6 +29,7 @@ from lumenmill_orchestrator.storage import (
     ExecutionStore,
     ExportStore,
     GroupWriter,
+    JobStore,
     ModelStore,
     ResultReader,
     RunStore,
@@ -43,7 +54,7 @@ def orchestrator_service(
     Raises:
         InvalidArgumentError: the settings of the store are wrong.
         PermissionDeniedError: the folder of the store may not be written.
-        FailedPreconditionError: a cluster is named, and there is no way to it.
+        FailedPreconditionError: a cluster is named, and there is no way to it; or none is, and exports need one.
     """
     store = open_store_from(settings)
     engine = make_engine(engine_url(settings.database_url))
@@ -56,7 +67,7 @@ def orchestrator_service(
     executor = NodeExecutor(mesh, lanes, ResultReader(executions), settings.patience_s)
     walk = RunEngine(mesh, runs, executions, writer, executor, settings.num_active_shards)
     submission = Submission(mesh, runs, executions, store)
-    exporters = Exporters(samples, store, ExportStore(engine))
+    exporters = _exporters(settings, cluster, engine, samples, store)
     fleet = Fleet(settings, engine, MeshSide(mesh, lanes), cluster)
     run_servicer = RunServicer(walk, submission, mesh, lanes, runs, samples, executions, exporters, fleet)
     gauges = Gauges(engine, runs, walk, run_servicer.run)
@@ -102,3 +113,21 @@ def _cluster(settings: OrchestratorSettings) -> ClusterReader | None:
     if not settings.kubernetes_namespace:
         return None
     return ClusterReader(KubernetesApi(), settings.kubernetes_namespace, settings.kubernetes_release)
+
+
+def _exporters(
+    settings: OrchestratorSettings,
+    cluster: ClusterReader | None,
+    engine: sa.Engine,
+    samples: SampleStore,
+    store: ArtifactStore,
+) -> Exporters | ExportJobs:
+    """What writes datasets: this process, or Jobs."""
+    if settings.export_job_template is None:
+        return Exporters(samples, store, ExportStore(engine))
+    if cluster is None:
+        raise FailedPreconditionError(
+            "LUMENMILL_EXPORT_JOB_TEMPLATE is set, and Jobs need LUMENMILL_KUBERNETES_NAMESPACE too"
+        )
+    jobs = KubernetesJobs(cluster.api, cluster.namespace, settings.executor_id)
+    return ExportJobs(jobs, JobStore(engine), settings.export_job_template)

@@ -61,6 +61,11 @@ class OrchestratorSettings(ServiceSettings):
         description="Manifest of a batch/v1 Job in which exports run. Absent: they run in the orchestrator.",
     )
 
+    @field_validator("export_job_template", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return value or None
+
     @field_validator("models")
     @classmethod
     def _addresses(cls, value: str) -> str:

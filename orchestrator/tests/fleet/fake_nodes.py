@@ -25,14 +25,64 @@ def need_kwok() -> str:
     return kwok
 
 
+# What kwok does to nodes and pods that it plays: they are ready at once, and gone when they are deleted.
+_STAGES = """\
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: node-ready}
+spec:
+  resourceRef: {apiGroup: v1, kind: Node}
+  selector:
+    matchExpressions:
+      - {key: '.status.conditions.[] | select( .type == "Ready" ) | .status', operator: NotIn, values: ["True"]}
+  next:
+    statusTemplate: |
+      conditions:
+      - {type: Ready, status: "True", reason: KubeletReady, lastTransitionTime: {{ Now | Quote }}}
+---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: pod-ready}
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchExpressions:
+      - {key: .metadata.deletionTimestamp, operator: DoesNotExist}
+      - {key: .status.phase, operator: In, values: [Pending]}
+  next:
+    statusTemplate: |
+      phase: Running
+      startTime: {{ Now | Quote }}
+      podIP: {{ index (PodIPsWith .spec.nodeName false .metadata.uid .metadata.name .metadata.namespace) 0 | Quote }}
+      conditions:
+      - {type: Ready, status: "True", lastTransitionTime: {{ Now | Quote }}}
+      containerStatuses:
+      {{ range .spec.containers }}
+      - {name: {{ .name | Quote }}, image: {{ .image | Quote }}, ready: true, restartCount: 0, state: {running: {}}}
+      {{ end }}
+---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: pod-gone}
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchExpressions:
+      - {key: .metadata.deletionTimestamp, operator: Exists}
+  next:
+    delete: true
+"""
+
+
 @contextlib.contextmanager
-def kwok_running(log: Path) -> Iterator[None]:
+def kwok_running(folder: Path) -> Iterator[None]:
+    stages = folder / "stages.yaml"
+    stages.write_text(_STAGES)
     command = [
-        need_kwok(), "--kubeconfig", os.environ["KUBECONFIG"], "--manage-all-nodes=false",
-        f"--manage-nodes-with-annotation-selector={_FAKE}=fake", "--node-lease-duration-seconds=0",
-        "--server-address=", "--enable-crds=",
+        need_kwok(), "--kubeconfig", os.environ["KUBECONFIG"], "--config", str(stages), "--cidr=10.64.0.0/12",
+        f"--manage-nodes-with-annotation-selector={_FAKE}=fake",
     ]  # fmt: skip
-    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as kwok:
+    with (folder / "kwok.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as kwok:
         try:
             yield
         finally:
@@ -54,8 +104,7 @@ def node(name: str, gpu_type: str, num_gpus: int) -> dict[str, Any]:
             "labels": {"kubernetes.io/hostname": name, "fake": "yes"}
             | ({"nvidia.com/gpu.product": gpu_type} if gpu_type else {}),
         },
-        # Pods are put on nodes by the test; the scheduler has no part in it.
-        "spec": {"taints": [{"key": "fake", "effect": "NoSchedule"}]},
+        "spec": {"taints": [{"key": "fake", "effect": "NoSchedule"}]},  # for those alone that tolerate it
         "status": {"capacity": capacity, "allocatable": capacity, "images": images},
     }
 
@@ -80,7 +129,7 @@ def pod_template(model: str, num_gpus: int, gpu_type: str = "") -> dict[str, Any
             "terminationGracePeriodSeconds": 0,
             "tolerations": [{"operator": "Exists"}],
             "automountServiceAccountToken": False,
-            "nodeSelector": {"nvidia.com/gpu.product": gpu_type} if gpu_type else {},
+            "nodeSelector": {"fake": "yes"} | ({"nvidia.com/gpu.product": gpu_type} if gpu_type else {}),
             "containers": [
                 {
                     "name": "model",

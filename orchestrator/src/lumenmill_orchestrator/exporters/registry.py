@@ -24,7 +24,7 @@ from lumenmill_orchestrator.exporters.videox_fun import VIDEOX_FUN
 from lumenmill_orchestrator.exporters.webdataset import WEBDATASET
 from lumenmill_orchestrator.storage import ExportStore, SampleFilter, SampleStore
 
-__all__ = ["FORMS", "Exporters"]
+__all__ = ["FORMS", "Export", "Exporters"]
 
 FORMS: Mapping[int, Form] = {
     run_pb2.EXPORT_FORMAT_PARQUET: PARQUET,
@@ -46,6 +46,17 @@ class Exporters:
         # An export takes long; the walk must not wait for the threads of asyncio's own pool meanwhile.
         self._threads = ThreadPoolExecutor(_NUM_EXPORTS_AT_ONCE, thread_name_prefix="export")
 
+    def prepared(self, request: run_pb2.ExportRunRequest) -> "Export":
+        """An export that is ready to be run.
+
+        Raises:
+            InvalidArgumentError: there is no such form.
+        """
+        form = FORMS.get(request.format)
+        if form is None:
+            raise InvalidArgumentError("format", "this form has no exporter here")
+        return Export(self._samples, self._store, self._exports, form, request)
+
     async def export(self, request: run_pb2.ExportRunRequest) -> AsyncIterator[run_pb2.ExportRunResponse]:
         """Progress, then the result.
 
@@ -53,24 +64,20 @@ class Exporters:
             InvalidArgumentError: there is no such form, or the dataset has more files than a message can tell.
             FailedPreconditionError: terms of use leave no sample.
         """
-        form = FORMS.get(request.format)
-        if form is None:
-            raise InvalidArgumentError("format", "this form has no exporter here")
-        work = _Export(self._samples, self._store, self._exports, form, request)
+        work = self.prepared(request)
         writing = asyncio.get_running_loop().run_in_executor(self._threads, work.run)
         try:
             while not writing.done():
                 await asyncio.wait({writing}, timeout=_TELL_EVERY_S)
-                progress = generation_pb2.Progress(stage="write", step=work.num_read, total=work.num_to_read)
-                yield run_pb2.ExportRunResponse(progress=progress)
+                yield run_pb2.ExportRunResponse(progress=work.progress())
             result = await writing
         finally:
             work.abandoned.set()
         yield run_pb2.ExportRunResponse(result=result)
 
 
-class _Export:
-    """One export, in a worker thread."""
+class Export:
+    """One export. It blocks: run it in a worker thread, or in a process of its own."""
 
     def __init__(
         self,
@@ -89,8 +96,18 @@ class _Export:
         self.num_read = self.num_to_read = 0
         self.abandoned = threading.Event()
 
+    def progress(self) -> generation_pb2.Progress:
+        """Samples written so far."""
+        return generation_pb2.Progress(stage="write", step=self.num_read, total=self.num_to_read)
+
     def run(self) -> run_pb2.ExportResult:
-        """Write the files, put them in the store and keep the export."""
+        """Write the files, put them in the store and keep the export.
+
+        Raises:
+            InvalidArgumentError: the dataset has more files than a message can tell.
+            FailedPreconditionError: terms of use leave no sample.
+            CancelledError: nobody wants it any more.
+        """
         self.num_to_read = sum(map(self._samples.count, self._filters))
         with tempfile.TemporaryDirectory(prefix="lumenmill-export-") as folder:
             to = StoreDestination(Path(folder), self._store, self._exports, embed_media=self._request.embed_media)

@@ -2,8 +2,18 @@
 
 from lumenmill_orchestrator.fleet.api import KubernetesApi
 from lumenmill_orchestrator.fleet.cluster import ClusterReader
+from lumenmill_orchestrator.fleet.export_jobs import ExportJobs
 from lumenmill_orchestrator.fleet.fleet import Fleet
+from lumenmill_orchestrator.fleet.jobs import KubernetesJobs
 from lumenmill_orchestrator.fleet.mesh_side import MeshSide
 from lumenmill_orchestrator.fleet.supply import ClusterSupply
 
-__all__ = ["ClusterReader", "ClusterSupply", "Fleet", "KubernetesApi", "MeshSide"]
+__all__ = [
+    "ClusterReader",
+    "ClusterSupply",
+    "ExportJobs",
+    "Fleet",
+    "KubernetesApi",
+    "KubernetesJobs",
+    "MeshSide",
+]

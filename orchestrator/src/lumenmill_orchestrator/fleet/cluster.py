@@ -1,4 +1,4 @@
-"""What Kubernetes has of one release, read on demand and at most every two seconds."""
+"""What Kubernetes has of one release, read on demand and no more often than whoever asks needs it."""
 
 import asyncio
 import time
@@ -59,21 +59,29 @@ class ClusterReader:
         self._took_s: dict[str, float] = {}
         self._load_times_s: dict[str, float] = {}
 
-    async def read(self) -> Cluster:
-        """What there is, at most two seconds old.
+    async def read(self, fresh_s: float = _FRESH_S) -> Cluster:
+        """What there is, at most `fresh_s` old. A list of thousands of pods is megabytes: who can wait, should.
 
         Raises:
             LumenmillError: the API server does not answer, or refuses.
         """
         async with self._reading:
-            if self._cluster is None or time.monotonic() - self._read_at_s > _FRESH_S:
+            if self._cluster is None or time.monotonic() - self._read_at_s > fresh_s:
                 self._cluster = await self._look()
                 self._read_at_s = time.monotonic()
             return self._cluster
 
+    async def deployments(self) -> dict[str, Deployment]:
+        """The Deployments by model, as they are now: they are few.
+
+        Raises:
+            LumenmillError: the API server does not answer, or refuses.
+        """
+        return await asyncio.to_thread(self._deployments)
+
     async def _look(self) -> Cluster:
         pods, deployments, nodes = await asyncio.gather(
-            asyncio.to_thread(self._pods), asyncio.to_thread(self._deployments), self._fresh_nodes()
+            asyncio.to_thread(self._pods), self.deployments(), self._fresh_nodes()
         )
         self._measure(pods)
         return Cluster(time.time(), deployments, pods, nodes, dict(self._load_times_s), dict(self._took_s))

@@ -12,6 +12,8 @@ from lumenmill_orchestrator.fleet.loads import Load
 
 __all__ = ["Demands"]
 
+# Load times and Deployments change rarely.
+_FRESH_S = 60.0
 _log = get_logger(__name__)
 
 
@@ -42,11 +44,14 @@ class Demands:
         return Demand(load, target_backlog_s, max(self._num_workers_of(model), 1), load_time_s)
 
     async def cluster(self) -> Cluster | None:
-        """The cluster; None outside of Kubernetes, and while the API server is away: work is known without it."""
+        """The cluster, at most a minute old; None outside of Kubernetes, and while the API server is away.
+
+        The work is known without it.
+        """
         if self._reader is None:
             return None
         try:
-            return await self._reader.read()
+            return await self._reader.read(_FRESH_S)
         except LumenmillError as error:
             _log.warning("the cluster could not be read", reason=error.message)
             return None

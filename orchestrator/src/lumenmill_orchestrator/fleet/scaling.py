@@ -3,18 +3,18 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from lumenmill_common.errors import LumenmillError, NotFoundError
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator.fleet.api import ApiObject, KubernetesApi
-from lumenmill_orchestrator.fleet.cluster import Cluster, ClusterReader
+from lumenmill_orchestrator.fleet.cluster import ClusterReader
 from lumenmill_orchestrator.fleet.demand import DEFAULT_TARGET_BACKLOG_S
 from lumenmill_orchestrator.fleet.demands import Demands
 from lumenmill_orchestrator.fleet.lease import Lease
 from lumenmill_orchestrator.fleet.loads import Load
-from lumenmill_orchestrator.fleet.objects import DELETION_COST, Deployment
+from lumenmill_orchestrator.fleet.objects import DELETION_COST, Deployment, Pod
 from lumenmill_orchestrator.fleet.stabiliser import Stabiliser, needed_pods
 
 __all__ = ["ScalingLoop"]
@@ -60,22 +60,24 @@ class ScalingLoop:
         Raises:
             LumenmillError: the API server does not answer, or refuses.
         """
-        cluster = await self._reader.read()
-        scaled = [deployment for deployment in cluster.deployments.values() if deployment.is_scaled]
-        if not scaled or not await asyncio.to_thread(self._lease.hold):
+        deployments = await self._reader.deployments()
+        scaled = [deployment for deployment in deployments.values() if deployment.is_scaled]
+        # Marks are the same whoever makes them; numbers are changed by one.
+        if not scaled or (self._scales and not await asyncio.to_thread(self._lease.hold)):
             self._stabilisers.clear()
             return
         for deployment in scaled:
             try:
-                await self._scale(deployment, cluster, now_s)
+                await self._scale(deployment, now_s)
             except LumenmillError as error:
                 _log.warning("a model could not be scaled", model=deployment.model, reason=error.message)
 
-    async def _scale(self, deployment: Deployment, cluster: Cluster, now_s: float) -> None:
+    async def _scale(self, deployment: Deployment, now_s: float) -> None:
         demand = await self._demands.of(deployment.model, deployment.target_backlog_s or DEFAULT_TARGET_BACKLOG_S)
         num_needed = needed_pods(demand, deployment, now_s)
         if num_needed < deployment.num_desired:
-            await asyncio.to_thread(self._mark, deployment, cluster, demand.load)
+            pods = (await self._reader.read()).pods_of(deployment.model)
+            await asyncio.to_thread(self._mark, pods, demand.load)
         if not self._scales or deployment.scaling != "builtin":
             return
         stabiliser = self._stabilisers.setdefault(deployment.model, Stabiliser(deployment.num_desired, now_s))
@@ -87,10 +89,10 @@ class ScalingLoop:
                 num_calls=demand.load.num_calls, backlog_s=round(demand.load.backlog_s),
             )  # fmt: skip
 
-    def _mark(self, deployment: Deployment, cluster: Cluster, load: Load) -> None:
+    def _mark(self, pods: Iterable[Pod], load: Load) -> None:
         """Let the pods with fewest calls go first. Only when some are to go soon: each mark is a write."""
         num_calls_at = {address.rpartition(":")[0].strip("[]"): number for address, number in load.num_calls_at.items()}
-        for pod in cluster.pods_of(deployment.model):
+        for pod in pods:
             cost = str(num_calls_at.get(pod.ip, 0))
             if cost != (pod.deletion_cost or "0"):
                 path = f"/api/v1/namespaces/{self._reader.namespace}/pods/{pod.name}"

@@ -12,7 +12,7 @@ from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 
 from lumenmill_orchestrator.exporters import Exporters
-from lumenmill_orchestrator.fleet import Fleet
+from lumenmill_orchestrator.fleet import ExportJobs, Fleet
 from lumenmill_orchestrator.mesh import Lanes, Mesh
 from lumenmill_orchestrator.storage import ExecutionStore, RunRow, RunStore, SampleFilter, SampleStore
 from lumenmill_orchestrator.submission import Submission
@@ -40,7 +40,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         runs: RunStore,
         samples: SampleStore,
         executions: ExecutionStore,
-        exporters: Exporters,
+        exporters: Exporters | ExportJobs,
         fleet: Fleet,
     ) -> None:
         self._engine, self._submission, self._mesh, self._lanes = engine, submission, mesh, lanes

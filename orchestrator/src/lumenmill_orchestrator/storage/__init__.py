@@ -15,6 +15,7 @@ from lumenmill_orchestrator.storage.execution_store import (
     ResultReader,
 )
 from lumenmill_orchestrator.storage.export_store import ExportStore
+from lumenmill_orchestrator.storage.job_store import JobRow, JobStore
 from lumenmill_orchestrator.storage.load_store import LoadRow, LoadStore
 from lumenmill_orchestrator.storage.model_store import ModelStore
 from lumenmill_orchestrator.storage.run_store import ENDED_STATES, NodeTotals, RunRow, RunStore
@@ -29,6 +30,8 @@ __all__ = [
     "ExecutionStore",
     "ExportStore",
     "GroupWriter",
+    "JobRow",
+    "JobStore",
     "LoadRow",
     "LoadStore",
     "ModelStore",

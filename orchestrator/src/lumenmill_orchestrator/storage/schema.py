@@ -15,6 +15,7 @@ __all__ = [
     "model_loads",
     "model_revisions",
     "node_counts",
+    "pod_jobs",
     "runs",
     "samples",
 ]
@@ -150,6 +151,16 @@ model_loads = sa.Table(
     metadata,
     sa.Column("executor_id", sa.String(64), primary_key=True),
     sa.Column("loads", sa.Text, nullable=False, comment="JSON: load by model"),
+    sa.Column("time", sa.Float, nullable=False),
+)
+
+pod_jobs = sa.Table(
+    "pod_jobs",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True, comment="digest of what was asked for"),
+    sa.Column("progress", sa.LargeBinary, nullable=False, comment="the Progress message"),
+    sa.Column("result", sa.LargeBinary, comment="the result message, when there is one"),
+    sa.Column("error", sa.Text, comment="JSON: what was wrong with what was asked for"),
     sa.Column("time", sa.Float, nullable=False),
 )
 

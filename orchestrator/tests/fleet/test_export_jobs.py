@@ -1,0 +1,79 @@
+"""An export in a process of its own writes what the orchestrator itself would write."""
+
+# ruff: noqa: TID252 - what the other tests of this room stand on
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from google.protobuf.json_format import MessageToJson
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from lumenmill_orchestrator.export_job import REQUEST_VARIABLE, export_id, told_error
+from lumenmill_orchestrator.storage import JobRow, JobStore, engine_url, make_engine
+
+from ..conftest import House, open_house
+from ..recipes import ONE_IMAGE
+
+
+def _run_job(house: House, request: run_pb2.ExportRunRequest) -> "subprocess.CompletedProcess[str]":
+    """As the container of the Job does."""
+    environment = {
+        **os.environ,
+        REQUEST_VARIABLE: MessageToJson(request, indent=None),
+        "LUMENMILL_DATABASE_URL": house.settings.database_url,
+        "LUMENMILL_STORE_URL": house.settings.store_url,
+    }
+    command = [sys.executable, "-m", "lumenmill_orchestrator.export_job"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def _row(house: House, request: run_pb2.ExportRunRequest) -> JobRow:
+    engine = make_engine(engine_url(house.settings.database_url))
+    row = JobStore(engine).get(export_id(request))
+    engine.dispose()
+    assert row is not None
+    return row
+
+
+async def test_a_job_writes_the_same_dataset(house: House) -> None:
+    run = await house.run(ONE_IMAGE, {"tags": ["a", "b", "c"]})
+    request = run_pb2.ExportRunRequest(run_id=run.id, format=run_pb2.EXPORT_FORMAT_PARQUET, embed_media=True)
+    done = await asyncio.to_thread(_run_job, house, request)
+    assert done.returncode == 0, done.stderr
+    made = run_pb2.ExportResult.FromString(_row(house, request).result or b"")
+    responses = [response async for response in house.runs.ExportRun(request)]
+    here = responses[-1].result
+    assert made.num_samples == here.num_samples == 3
+    assert [(file.path, file.artifact.sha256) for file in made.files] == [
+        (file.path, file.artifact.sha256) for file in here.files
+    ]
+    assert all(file.reused for file in here.files), "one exporter: the second export finds the files of the first"
+
+
+async def test_what_is_wrong_with_a_request_is_told_once_and_not_tried_again(house: House) -> None:
+    run = await house.run(ONE_IMAGE, {"tags": ["a"]})
+    request = run_pb2.ExportRunRequest(run_id=run.id, format=99)  # type: ignore[arg-type]  # no such form
+    done = await asyncio.to_thread(_run_job, house, request)
+    assert done.returncode == 0, "another attempt would end alike"
+    error = told_error(_row(house, request).error or "")
+    assert isinstance(error, InvalidArgumentError) and error.field == "format"
+
+
+async def test_another_attempt_may_succeed_where_the_surroundings_failed(house: House) -> None:
+    run = await house.run(ONE_IMAGE, {"tags": ["a"]})
+    request = run_pb2.ExportRunRequest(run_id=run.id, format=run_pb2.EXPORT_FORMAT_WEBDATASET)
+    for path in house.folder.glob("store/objects/??/*"):
+        path.write_bytes(b"damaged")
+    done = await asyncio.to_thread(_run_job, house, request)
+    assert done.returncode == 1
+    assert "the export has failed" in done.stderr.splitlines()[-1], "its last words tell why"
+
+
+async def test_jobs_need_a_cluster(tmp_path: Path) -> None:
+    with pytest.raises(FailedPreconditionError, match="LUMENMILL_KUBERNETES_NAMESPACE"):
+        async with open_house(tmp_path, export_job_template=tmp_path / "job.yaml"):
+            pass
