@@ -29,6 +29,9 @@ class _Small:
     def __init__(self) -> None:
         self.rooms = [2, 1, 0]
 
+    def be_alone(self) -> bool:
+        return False
+
     def recover(self) -> None:
         pass
 

@@ -70,6 +70,7 @@ def run_in_batches(
         placed.recover()
         placed.device.free()
         if was_not_alone:
+            OUT_OF_MEMORY.labels("alone").inc()
             _log.warning("out of memory", then="the same, with nothing beside")
             continue
         if len(batch) > 1:

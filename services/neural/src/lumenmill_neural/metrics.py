@@ -60,7 +60,7 @@ DEVICE_MEMORY_PEAK = Gauge("lumenmill_device_memory_peak_bytes", "Largest use of
 OUT_OF_MEMORY = Counter(
     "lumenmill_out_of_memory_total", "Times that memory was too small, by what was done about it.", ["step"]
 )
-for _step in ("smaller_batch", "smaller_placement", "refused"):
+for _step in ("alone", "smaller_batch", "smaller_placement", "refused"):
     OUT_OF_MEMORY.labels(_step)  # from the start, so that the first one is seen as an increase
 
 
