@@ -62,8 +62,8 @@ soak: $(VENV)/.dev ## Walk CHAINS=20000 chains while calls fail and processes ar
 monitoring: $(VENV)/.dev ## Write the dashboards and alerts into the chart again
 	@$(BIN)/python -m monitoring
 
-test-monitoring: $(VENV)/.neural ## Run every query of them on a real Prometheus over a real run (3 minutes)
-	@$(BIN)/python -m pytest monitoring/tests monitoring/tests/live
+test-monitoring: $(VENV)/.neural ## Run every query of them on a real Prometheus over a real run (5 minutes)
+	@$(BIN)/python -m pytest monitoring/tests/live
 
 benchmarks: $(VENV)/.dev ## Measure everything again and write docs/performance.md (about 10 minutes)
 	@$(BIN)/python benchmarks/all.py $(ONLY)
