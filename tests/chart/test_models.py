@@ -185,12 +185,13 @@ def test_air_gapped_pods_never_ask_the_hub() -> None:
     assert {environment(container)["LUMENMILL_OFFLINE"] for container in containers({"spec": spec})} == {"true"}
 
 
-def test_public_certificates_are_not_hidden_from_those_who_need_them() -> None:
+def test_the_stores_own_authority_hides_no_public_one() -> None:
     llm = {"name": "llm", "service": "prompter", "settings": {"family": "openai"}}
-    assert "SSL_CERT_FILE" not in environment(_pod(llm)["containers"][0])
-    assert "SSL_CERT_FILE" not in environment(_pod(_WAN)["initContainers"][0])
-    assert "SSL_CERT_FILE" in environment(_pod(_WAN)["containers"][0])
-    assert "set fetch.enabled, or offline" in refusal(models=[_WAN | {"fetch": {"enabled": False}}])
+    for model in (llm, _WAN):
+        for container in containers({"spec": _pod(model)}):
+            variables = environment(container)
+            assert variables["LUMENMILL_S3_CA_FILE"] == "/etc/lumenmill/tls/ca.crt"
+            assert "SSL_CERT_FILE" not in variables
 
 
 def test_settings_become_variables_as_on_one_machine() -> None:

@@ -139,7 +139,7 @@ def test_without_tls_nothing_speaks_of_certificates() -> None:
     assert not of_kind(objects, "TriggerAuthentication")
     for name, pod in pods(objects):
         assert "TLS" not in str(pod["spec"]), name
-        assert "SSL_CERT_FILE" not in str(pod["spec"]), name
+        assert "S3_CA_FILE" not in str(pod["spec"]), name
     assert "sslmode" not in _data(of_kind(objects, "Secret")["postgres"], "url").decode()
 
 

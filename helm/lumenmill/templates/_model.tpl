@@ -15,7 +15,6 @@
 {{- $_ = set $model "isNeural" (has $model.service (list "imager" "relighter" "video" "captioner-neural")) -}}
 {{- $_ = set $model "isOffline" (or $values.offline $model.fetch.enabled) -}}
 {{- $_ = set $model "fullname" (printf "%s-%s" (include "lumenmill.fullname" $root) $model.name) -}}
-{{- $_ = set $model "callsPublicServers" (and (eq $model.service "prompter") (eq (toString $model.settings.family) "openai")) -}}
 {{- if and (int $model.gpus) $model.gpuType (eq $values.gpu.mode "devicePlugin") -}}
 {{- $_ = set $model "nodeSelector" (merge (dict $values.gpu.typeLabel $model.gpuType) $model.nodeSelector) -}}
 {{- end -}}

@@ -26,12 +26,8 @@ true
 - {name: LUMENMILL_S3_REGION, value: {{ .Values.store.region | quote }}}
 - {name: LUMENMILL_S3_ACCESS_KEY_FILE, value: /etc/lumenmill/s3/access-key}
 - {name: LUMENMILL_S3_SECRET_KEY_FILE, value: /etc/lumenmill/s3/secret-key}
-{{- end -}}
-
-{{/* The certificate's authority, for processes that call no other server by TLS: this variable replaces the public ones. */}}
-{{- define "lumenmill.store.caEnv" -}}
 {{- if include "lumenmill.store.ownCa" . }}
-- {name: SSL_CERT_FILE, value: /etc/lumenmill/{{ ternary "tls" "s3" .Values.minio.enabled }}/ca.crt}
+- {name: LUMENMILL_S3_CA_FILE, value: /etc/lumenmill/{{ ternary "tls" "s3" $minio }}/ca.crt}
 {{- end }}
 {{- end -}}
 

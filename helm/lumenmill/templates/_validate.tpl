@@ -40,9 +40,6 @@
 {{- if and $model.fetch.enabled (not $model.isNeural) -}}
 {{- fail (printf "models: %s has nothing to fetch; only neural services have checkpoints" $model.name) -}}
 {{- end -}}
-{{- if and $model.isNeural (not $model.isOffline) (include "lumenmill.store.ownCa" (index . 0)) -}}
-{{- fail (printf "models: %s: the store's own certificate authority hides the public ones, which the hub needs: set fetch.enabled, or offline" $model.name) -}}
-{{- end -}}
 {{- if and (eq $model.cache.kind "hostPath") (not $model.cache.path) -}}
 {{- fail (printf "models: %s: cache.path: name the folder of the node" $model.name) -}}
 {{- end -}}

@@ -33,7 +33,6 @@ spec:
           terminationMessagePolicy: FallbackToLogsOnError
           env:
             {{- include "lumenmill.env" $config | trim | nindent 12 }}
-            {{- include "lumenmill.store.caEnv" . | trim | nindent 12 }}
           resources:
             {{- toYaml $exports.resources | nindent 12 }}
           securityContext:

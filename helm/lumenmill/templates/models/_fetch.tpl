@@ -10,9 +10,6 @@
   env:
     {{- include "lumenmill.env" (dict "root" $root "tls" $model.name "needs" (list "store")) | trim | nindent 4 }}
     - {name: LUMENMILL_OFFLINE, value: {{ $root.Values.offline | quote }}}
-    {{- if or $root.Values.offline (hasPrefix "artifact:" (toString $model.settings.checkpoint)) }}
-    {{- include "lumenmill.store.caEnv" $root | trim | nindent 4 }}
-    {{- end }}
     {{- include "lumenmill.modelEnv" $model | trim | nindent 4 }}
     {{- with $model.fetch.tokenSecret }}
     {{- if .name }}

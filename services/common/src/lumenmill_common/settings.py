@@ -31,6 +31,9 @@ class StoreSettings(_Settings):
     s3_endpoint: str = Field(default="", description="host:port of the S3 service; needed for s3:// stores.")
     s3_region: str = Field(default="us-east-1", description="Region of the bucket.")
     s3_secure: bool = Field(default=True, description="HTTPS towards the S3 service.")
+    s3_ca_file: Path | None = Field(
+        default=None, description="PEM certificates to check the S3 service against. Absent: the public authorities."
+    )
     s3_access_key_file: Path | None = Field(default=None, description="File that holds the access key.")
     s3_secret_key_file: Path | None = Field(default=None, description="File that holds the secret key.")
 

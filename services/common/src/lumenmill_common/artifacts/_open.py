@@ -27,12 +27,14 @@ def open_store(store_url: str, settings: StoreSettings | None = None) -> Artifac
     parts = urlsplit(store_url)
     if parts.scheme != "s3" or not parts.netloc:
         raise InvalidArgumentError("store_url", f"{store_url!r} is neither file:///folder nor s3://bucket/prefix")
+    settings = settings or StoreSettings(store_url=store_url)
     http = urllib3.PoolManager(
         maxsize=16,
         timeout=urllib3.Timeout(connect=5, read=60),
         retries=urllib3.Retry(total=3, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
+        ca_certs=str(settings.s3_ca_file) if settings.s3_ca_file else None,
     )
-    client = _s3_client(settings or StoreSettings(store_url=store_url), http)
+    client = _s3_client(settings, http)
     return S3Store(client, http, parts.netloc, parts.path)
 
 

@@ -1,0 +1,42 @@
+"""A cluster, and the mesh on it. Tests run in the order of ORDER: the mesh is installed once and used hard."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from kube import Namespace, forwarded, run
+from mesh import RELEASE, Mesh, credentials, installed
+
+ORDER = ["install", "flows", "kills", "upgrade", "scheduling", "keda", "restore", "many_nodes", "uninstall"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not os.environ.get("KUBECONFIG"):
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="needs a cluster: see tests/cluster/run.sh"))
+    items.sort(key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
+
+
+@pytest.fixture(scope="session")
+def namespace() -> Iterator[Namespace]:
+    """A namespace that enforces Pod Security `restricted`."""
+    space = Namespace("lumenmill-test")
+    run("kubectl", "create", "namespace", space.name)
+    run("kubectl", "label", "namespace", space.name, "pod-security.kubernetes.io/enforce=restricted")
+    yield space
+    run("kubectl", "delete", "namespace", space.name, "--timeout=120s", check=False)
+
+
+@pytest.fixture(scope="session")
+def mesh(namespace: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """The installed release, and a client outside."""
+    installed(namespace)
+    folder = tmp_path_factory.mktemp("client")
+    with forwarded(namespace, f"service/{RELEASE}-orchestrator", 50051) as address:
+        environment = os.environ | credentials(namespace, folder) | {"LUMENMILL_ADDRESS": address}
+        yield Mesh(namespace, address, folder, environment)

@@ -1,0 +1,111 @@
+"""A release of the chart, and a client outside of the cluster that calls it by TLS and token."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kube import CHART, ROOT, Namespace, is_ready, until
+
+VALUES = [CHART / "values-embedded.yaml", Path(__file__).parent / "values-test.yaml"]
+if extra := os.environ.get("LUMENMILL_TEST_VALUES"):
+    VALUES.append(Path(extra))
+TAG = os.environ.get("LUMENMILL_TEST_TAG", "0.1.0")
+NEXT_TAG = os.environ.get("LUMENMILL_TEST_NEXT_TAG", "")
+REGISTRY = os.environ.get("LUMENMILL_TEST_REGISTRY", "")
+
+RELEASE = "lumenmill"
+
+
+def helm_values(tag: str = TAG) -> list[str]:
+    """Options for helm install and upgrade."""
+    images = ["--set", f"image.tag={tag}", *(["--set", f"image.registry={REGISTRY}"] if REGISTRY else [])]
+    return [part for file in VALUES for part in ("-f", str(file))] + images
+
+
+@dataclass
+class Mesh:
+    """What a person outside has: an address, certificates and a token in a folder, and the command."""
+
+    namespace: Namespace
+    address: str
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def lumenmill(self, *arguments: str, timeout_s: float = 600, check: bool = True) -> str:
+        """The standard output of the command."""
+        done = subprocess.run(
+            [sys.executable, "-m", "lumenmill_client.command", *arguments],
+            check=False, capture_output=True, text=True, timeout=timeout_s, cwd=ROOT, env=self.environment,
+        )  # fmt: skip
+        if check:
+            trouble = self.namespace.describe_trouble() if done.returncode else ""
+            assert done.returncode == 0, f"{arguments} ended with {done.returncode}: {done.stderr[-2000:]}\n{trouble}"
+        return done.stdout
+
+    def json(self, *arguments: str, timeout_s: float = 600) -> Any:
+        """What the command tells as JSON."""
+        return json.loads(self.lumenmill(*arguments, "--json", timeout_s=timeout_s))
+
+    def submit(self, recipe: str, run_id: str, **parameters: Any) -> None:
+        """Start a run and come back."""
+        settings = [part for name, value in parameters.items() for part in ("--set", f"{name}={value}")]
+        self.lumenmill("run", recipe, "--run-id", run_id, "--detach", *settings)
+
+    def run(self, run_id: str) -> Any:
+        """A run as it is now."""
+        return self.json("runs", run_id)
+
+    def wait(self, run_id: str, timeout_s: float = 600) -> Any:
+        """The run when it has ended; what it asked of models that were away is part of the trouble told."""
+
+        def ended() -> Any:
+            done = self._quietly("runs", run_id)
+            return done if done and done["state"] in ("COMPLETED", "FAILED", "CANCELLED") else None
+
+        return until(f"the end of {run_id}", ended, timeout_s, every_s=1.0)
+
+    def _quietly(self, *arguments: str) -> Any:
+        told = self.lumenmill(*arguments, "--json", check=False)
+        return json.loads(told) if told.strip() else None
+
+
+def installed(namespace: Namespace, *options: str, tag: str = TAG) -> None:
+    """`helm install`, and every pod Ready."""
+    namespace.helm("install", RELEASE, str(CHART), *helm_values(tag), *options)
+    all_ready(namespace)
+
+
+def all_ready(namespace: Namespace, timeout_s: float = 240) -> None:
+    def ready() -> bool:
+        pods = [pod for pod in namespace.pods() if pod["status"]["phase"] not in ("Succeeded", "Failed")]
+        return bool(pods) and all(is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in pods)
+
+    try:
+        until("every pod is ready", ready, timeout_s)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{namespace.describe_trouble()}") from None
+
+
+def credentials(namespace: Namespace, folder: Path) -> dict[str, str]:
+    """Files and environment of a client, from the Secrets that the chart's notes name."""
+    import base64
+
+    secrets = {
+        "ca.crt": ("client-tls", "ca.crt"),
+        "tls.crt": ("client-tls", "tls.crt"),
+        "tls.key": ("client-tls", "tls.key"),
+        "token": ("token", "token"),
+    }
+    for file, (name, key) in secrets.items():
+        data = namespace.get("secret", f"{RELEASE}-{name}")["data"][key]
+        (folder / file).write_bytes(base64.b64decode(data))
+    return {
+        "LUMENMILL_TLS_CA_FILE": str(folder / "ca.crt"),
+        "LUMENMILL_TLS_CERT_FILE": str(folder / "tls.crt"),
+        "LUMENMILL_TLS_KEY_FILE": str(folder / "tls.key"),
+        "LUMENMILL_TOKEN_FILE": str(folder / "token"),
+    }

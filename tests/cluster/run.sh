@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Runs the tests on a Kubernetes cluster.
+#
+# With KUBECONFIG set: on that cluster, which must be yours to break. kubectl and helm are on PATH, the images
+# (`make images`) are there as $LUMENMILL_TEST_REGISTRY/lumenmill-*:$LUMENMILL_TEST_TAG and, for the upgrade, under
+# $LUMENMILL_TEST_NEXT_TAG; nodes can be reached from here by their internal addresses. KEDA is used where it is installed.
+#
+# Without: on a node of its own, which LUMENMILL_TEST_CLUSTER starts: a program that knows `up`, `down`, `exec COMMAND…`,
+# `kubeconfig`, `load IMAGE.tar`, `image NAME PROGRAM`, `base-image` and `keda`. Its programs must have been built;
+# LUMENMILL_TEST_CLUSTER_BUILD=1 builds them (20 minutes).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+pytest=("$PWD/.venv/bin/python" -m pytest --timeout 900 tests/cluster "$@")
+if [ -n "${KUBECONFIG:-}" ]; then exec "${pytest[@]}"; fi
+
+cluster=${LUMENMILL_TEST_CLUSTER:-../shared/cluster/cluster}
+programs=${LUMENMILL_CLUSTER_DIR:-/var/lib/lumenmill-cluster}/bin
+skip() { echo "SKIPPED the tests on a cluster: $*"; exit 0; }
+[ -x "$cluster" ] || skip "no cluster: neither KUBECONFIG nor LUMENMILL_TEST_CLUSTER"
+[ "$(id -u)" = 0 ] || skip "a node of one's own needs root"
+if [ ! -x "$programs/keda-operator" ] || [ ! -x "$programs/kwok" ]; then
+  [ "${LUMENMILL_TEST_CLUSTER_BUILD:-}" = 1 ] || skip "its programs are not built; LUMENMILL_TEST_CLUSTER_BUILD=1 builds them (20 minutes)"
+  "$cluster" build extras
+fi
+
+archives=$(mktemp -d)
+volumes=$(mktemp -d)
+chmod 755 "$volumes"
+trap '"$cluster" down; rm -rf "$archives" "$volumes"' EXIT
+export STORAGE_DRIVER=overlay BUILDAH_ISOLATION=chroot IMAGE_BUILDER=buildah IMAGE_BASE=localhost/python-base:bookworm
+export IMAGE_CA_FILE=${IMAGE_CA_FILE:-/etc/ssl/certs/ca-certificates.crt} IMAGE_ARCHIVES=$archives
+base=$("$cluster" base-image)
+buildah inspect --type image "$IMAGE_BASE" > /dev/null 2>&1 || buildah pull --quiet "docker-archive:$base" > /dev/null
+"$cluster" up
+
+load() { # services…: build, import, and free the room
+  for service in "$@"; do
+    images/build.sh "$service" > "$archives/build.log" 2>&1 || { tail -30 "$archives/build.log"; exit 1; }
+    "$cluster" load "$archives/lumenmill-$service.tar" > /dev/null
+    rm "$archives/lumenmill-$service.tar"
+  done
+}
+echo "building images and loading them into the node"
+export LUMENMILL_TEST_REGISTRY=localhost LUMENMILL_TEST_TAG=test LUMENMILL_TEST_NEXT_TAG=test-next
+IMAGE_TAG=$LUMENMILL_TEST_TAG load orchestrator prompter captioner studio
+IMAGE_TAG=$LUMENMILL_TEST_NEXT_TAG IMAGE_VERSION=next load orchestrator prompter captioner studio
+buildah build --quiet --layers --tag localhost/postgres:test --build-arg "BASE=$IMAGE_BASE" \
+  --file tests/cluster/images/postgres.Dockerfile tests/cluster/images > /dev/null
+buildah push --quiet localhost/postgres:test "docker-archive:$archives/postgres.tar:localhost/postgres:test"
+"$cluster" load "$archives/postgres.tar" > /dev/null
+rm "$archives/postgres.tar"
+"$cluster" image localhost/minio:test "$programs/minio" > /dev/null
+"$cluster" keda > /dev/null
+
+# Folders for what pods keep; the node has no provisioner of volumes.
+for index in $(seq 8); do
+  mkdir -m 777 "$volumes/$index"
+  echo "---"
+  echo "{apiVersion: v1, kind: PersistentVolume, metadata: {name: lumenmill-test-$index}, spec: {storageClassName: lumenmill-test,"
+  echo "capacity: {storage: 2Gi}, accessModes: [ReadWriteOnce], hostPath: {path: $volumes/$index}}}"
+done | "$cluster" exec "$programs/kubectl" apply -f - > /dev/null
+# The kubelet clears images away where less than 15 % of the disk is free, the one of every sandbox among them.
+free_percent=$(df --output=avail,size "$programs" | awk 'NR == 2 {print int(100 * $1 / $2)}')
+[ "$free_percent" -ge 16 ] || skip "only $free_percent % of the disk is free; the kubelet would remove images"
+
+export KUBECONFIG LUMENMILL_TEST_VALUES=$PWD/tests/cluster/values-own-node.yaml
+KUBECONFIG=$("$cluster" kubeconfig)
+PATH=$programs:$PATH "$cluster" exec "${pytest[@]}"

@@ -1,0 +1,94 @@
+"""Pods, nodes, database and store that go away in mid-run: the run completes, nothing is lost or made twice."""
+
+import random
+import time
+from typing import Any
+
+from kube import Namespace, run, until
+from mesh import RELEASE, Mesh, all_ready
+
+RECIPE = "recipes/light-groups.yaml"
+
+
+def test_pods_killed_at_random_database_and_store_restarted(mesh: Mesh, namespace: Namespace) -> None:
+    chance = random.Random(6)  # noqa: S311 - no secret
+    victims = ["studio", "photometric", "grammar", "orchestrator", "postgres", "minio"]
+    mesh.submit(RECIPE, "killed", num_img_sets=6, num_relight_variants=2, preset="fast", seed=11)
+    killed: list[str] = []
+    while _state(mesh, "killed") not in ("COMPLETED", "FAILED") and len(killed) < 12:
+        victim = victims[len(killed)] if len(killed) < len(victims) else chance.choice(victims)
+        _kill(namespace, victim)
+        killed.append(victim)
+        time.sleep(chance.uniform(4, 8))
+    ended = mesh.wait("killed", timeout_s=420)
+    assert set(killed) >= {"studio", "orchestrator", "postgres", "minio"}, killed
+    _complete(mesh, ended, num_samples=6 * 3)
+    all_ready(namespace)
+    verified = mesh.json("store", "verify")
+    assert verified["damaged"] == [] and verified["missing"] == []
+
+
+def _kill(namespace: Namespace, component: str) -> None:
+    """End one pod at once, without a warning to its process."""
+    selector = {
+        "orchestrator": "app.kubernetes.io/component=orchestrator",
+        "postgres": "app.kubernetes.io/component=postgres",
+        "minio": "app.kubernetes.io/component=minio",
+    }.get(component, f"lumenmill.dev/model={component}")
+    namespace.kubectl("delete", "pod", "-l", selector, "--grace-period=0", "--force", check=False)
+
+
+def _state(mesh: Mesh, run_id: str) -> str:
+    try:
+        return str(mesh.run(run_id)["state"])
+    except AssertionError:  # the orchestrator is away
+        return ""
+
+
+def _complete(mesh: Mesh, ended: Any, num_samples: int) -> None:
+    assert ended["state"] == "COMPLETED", ended
+    assert sum(int(node.get("num_failed", 0)) for node in ended["nodes"]) == 0, ended["nodes"]
+    samples = mesh.json("samples", ended["id"], "--all")
+    entries = samples["samples"] if isinstance(samples, dict) else samples
+    assert len(entries) == num_samples
+    assert len({sample["id"] for sample in entries}) == num_samples
+
+
+def test_a_long_job_ends_in_the_pod_that_was_told_to_go(mesh: Mesh, namespace: Namespace) -> None:
+    mesh.submit(RECIPE, "long", num_img_sets=1, num_relight_variants=1, preset="quality", seed=21)
+    until("a long job runs", lambda: _running(mesh, "long", "image"), 60)
+    (old,) = [pod["metadata"]["name"] for pod in namespace.pods("lumenmill.dev/model=studio")]
+    namespace.kubectl("delete", "pod", old, "--wait=false")
+    until("another pod serves", lambda: _serving(namespace, but=old), 120)
+    ended = mesh.wait("long", timeout_s=600)
+    _complete(mesh, ended, num_samples=2)
+    sample = next(entry for entry in mesh.json("samples", "long", "--all") if entry["node"] == "image")
+    image = next(step for step in mesh.json("lineage", sample["id"])["executions"] if step["node"] == "image")
+    assert image["num_attempts"] == 1  # it was waited for, and not made again
+
+
+def _running(mesh: Mesh, run_id: str, node: str) -> bool:
+    nodes = mesh.run(run_id)["nodes"]
+    return any(entry["name"] == node and entry.get("progress", {}).get("stage") for entry in nodes)
+
+
+def _serving(namespace: Namespace, but: str) -> bool:
+    from kube import is_ready
+
+    return any(is_ready(pod) and pod["metadata"]["name"] != but for pod in namespace.pods("lumenmill.dev/model=studio"))
+
+
+def test_a_drained_node_is_waited_for_and_the_user_is_told_why(mesh: Mesh, namespace: Namespace) -> None:
+    nodes = {pod["spec"]["nodeName"] for pod in namespace.pods("app.kubernetes.io/component=model")}
+    mesh.submit(RECIPE, "drained", num_img_sets=3, num_relight_variants=1, preset="fast", seed=31)
+    until("the run has begun", lambda: _state(mesh, "drained") == "RUNNING", 60)
+    ours = f"--pod-selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=model"
+    for node in nodes:
+        run("kubectl", "drain", node, ours, "--delete-emptydir-data", "--timeout=180s", timeout_s=200)
+    try:
+        waits = until("the reason is told", lambda: mesh.run("drained").get("waits"), 60)
+        assert any("unschedulable" in wait["reason"] or "available" in wait["reason"] for wait in waits), waits
+    finally:
+        for node in nodes:
+            run("kubectl", "uncordon", node)
+    _complete(mesh, mesh.wait("drained", timeout_s=300), num_samples=6)

@@ -1,0 +1,63 @@
+"""Pods ask for GPUs, land only where they are offered, and a family that finds no place is reported with the reason."""
+
+import json
+
+import pytest
+from kube import CHART, Namespace, run, until
+from mesh import RELEASE, Mesh, all_ready, helm_values
+
+RESOURCE = "nvidia.com/gpu"
+# A small service that asks for a GPU as a large model does; the device behind the count is never touched.
+MODEL = {
+    "name": "grammar-on-gpu", "service": "prompter", "settings": {"family": "grammar"}, "gpus": 1, "drainS": 5,
+    "fetch": {"enabled": False}, "cache": {"size": "1Gi"}, "shmSizeMi": 64, "tmpSizeMi": 64,
+    "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+}  # fmt: skip
+
+
+@pytest.fixture
+def with_a_gpu_model(mesh: Mesh, namespace: Namespace):
+    models = json.loads(namespace.helm("get", "values", RELEASE, "--all", "-o", "json"))["models"]
+    option = f"models={json.dumps([*models, MODEL])}"
+    namespace.helm("upgrade", RELEASE, str(CHART), *helm_values(), "--set-json", option)
+    yield
+    _offer(0)
+    namespace.helm("upgrade", RELEASE, str(CHART), *helm_values())
+    all_ready(namespace)
+
+
+def _offer(count: int) -> str:
+    """Let one node say that it has GPUs, as a device plugin does; its name."""
+    node = str(json.loads(run("kubectl", "get", "nodes", "-o", "json"))["items"][0]["metadata"]["name"])
+    key = RESOURCE.replace("/", "~1")
+    patch = [
+        {"op": "add", "path": f"/status/{part}/{key}", "value": str(count)} for part in ("capacity", "allocatable")
+    ]
+    run("kubectl", "patch", "node", node, "--subresource=status", "--type=json", "-p", json.dumps(patch))
+    return node
+
+
+def test_a_family_without_a_place_is_reported_and_served_as_soon_as_there_is_one(
+    mesh: Mesh, namespace: Namespace, with_a_gpu_model: None
+) -> None:
+    mesh.submit(
+        "recipes/light-groups.yaml", "on-a-gpu",
+        num_img_sets=1, num_relight_variants=1, preset="fast", seed=51, prompter_model=MODEL["name"],
+    )  # fmt: skip
+    waits = until("the reason is told", lambda: _told(mesh), 120)
+    assert "Insufficient nvidia.com/gpu" in waits[0]["reason"]
+    shown = mesh.json("fleet", "--model", MODEL["name"])
+    assert "Insufficient nvidia.com/gpu" in shown["models"][0]["problem"]
+    assert "Insufficient nvidia.com/gpu" in " ".join(mesh.lumenmill("fleet").split())
+    node = _offer(2)
+    ended = mesh.wait("on-a-gpu", timeout_s=240)
+    assert ended["state"] == "COMPLETED" and not ended.get("waits")
+    (pod,) = namespace.pods(f"lumenmill.dev/model={MODEL['name']}")
+    assert pod["spec"]["nodeName"] == node
+    fleet = mesh.json("fleet", "--model", MODEL["name"])
+    assert fleet["pods"][0]["num_gpus"] == 1
+
+
+def _told(mesh: Mesh) -> list[dict[str, str]]:
+    waits = mesh.run("on-a-gpu").get("waits", [])
+    return [wait for wait in waits if "nvidia.com/gpu" in wait.get("reason", "")]

@@ -1,0 +1,96 @@
+"""Backup, uninstalling, and a new release that is given everything back, as docs/cluster.md says."""
+
+import base64
+import subprocess
+from pathlib import Path
+
+import urllib3
+from kube import CHART, Namespace, forwarded, run, until
+from mesh import RELEASE, Mesh, all_ready, credentials, helm_values
+from minio import Minio
+
+BUCKET = "lumenmill"
+
+
+def test_a_backup_restores_into_a_new_release_and_uninstalling_leaves_only_what_is_kept(
+    mesh: Mesh, namespace: Namespace, tmp_path: Path
+) -> None:
+    expected = {sample["id"] for sample in mesh.json("samples", "first-day")}
+    assert expected
+    # First the database, then the store: whatever the database refers to is in a store that is copied later.
+    dump = tmp_path / "database.dump"
+    dump.write_bytes(_in_postgres(namespace, "pg_dump", "--username=lumenmill", "--format=custom", "lumenmill"))
+    _copy_out(namespace, tmp_path / "store", tmp_path)
+
+    namespace.helm("uninstall", RELEASE, "--wait", "--timeout", "4m", timeout_s=260)
+    kept = namespace.kubectl(
+        "get",
+        "all,configmaps,secrets,pvc,networkpolicies,roles,rolebindings,serviceaccounts,pdb,cronjobs",
+        "-o",
+        "name",
+    )
+    names = {name for name in kept.split() if RELEASE in name}
+    assert names == {f"secret/{RELEASE}-{name}" for name in ("minio", "postgres", "token", "ca", "client-tls")} | {
+        f"persistentvolumeclaim/data-{RELEASE}-{name}-0" for name in ("minio", "postgres")
+    } or all(name.startswith(("secret/", "persistentvolumeclaim/")) for name in names), names
+    assert RELEASE not in run("kubectl", "get", "clusterroles,clusterrolebindings,priorityclasses", "-o", "name")
+
+    restored = Namespace("lumenmill-restored")
+    run("kubectl", "create", "namespace", restored.name)
+    try:
+        restored.helm("install", RELEASE, str(CHART), *helm_values())
+        all_ready(restored)
+        restored.kubectl("scale", "statefulset", f"{RELEASE}-orchestrator", "--replicas=0")
+        until("the orchestrator is stopped", lambda: not restored.pods("app.kubernetes.io/component=orchestrator"), 90)
+        _in_postgres(
+            restored,
+            "pg_restore",
+            "--username=lumenmill",
+            "--dbname=lumenmill",
+            "--clean",
+            "--if-exists",
+            data=dump.read_bytes(),
+        )
+        _copy_in(restored, tmp_path / "store", tmp_path)
+        restored.kubectl("scale", "statefulset", f"{RELEASE}-orchestrator", "--replicas=1")
+        all_ready(restored)
+        (tmp_path / "client").mkdir()
+        with forwarded(restored, f"service/{RELEASE}-orchestrator", 50051) as address:
+            environment = mesh.environment | credentials(restored, tmp_path / "client") | {"LUMENMILL_ADDRESS": address}
+            again = Mesh(restored, address, tmp_path / "client", environment)
+            assert {sample["id"] for sample in again.json("samples", "first-day")} == expected
+            verified = again.json("store", "verify")
+            assert verified["damaged"] == [] and verified["missing"] == []
+    finally:
+        run("kubectl", "delete", "namespace", restored.name, "--timeout=180s", check=False, timeout_s=200)
+
+
+def _in_postgres(namespace: Namespace, *command: str, data: bytes = b"") -> bytes:
+    pod = ["kubectl", "-n", namespace.name, "exec", "-i", f"{RELEASE}-postgres-0", "--"]
+    done = subprocess.run([*pod, *command], check=False, capture_output=True, input=data, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def _client(namespace: Namespace, address: str, folder: Path) -> Minio:
+    keys = namespace.get("secret", f"{RELEASE}-minio")["data"]
+    authority = folder / f"{namespace.name}.crt"
+    authority.write_bytes(base64.b64decode(namespace.get("secret", f"{RELEASE}-client-tls")["data"]["ca.crt"]))
+    access, secret = (base64.b64decode(keys[key]).decode() for key in ("access-key", "secret-key"))
+    http = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=str(authority))
+    return Minio(address, access_key=access, secret_key=secret, secure=True, http_client=http)
+
+
+def _copy_out(namespace: Namespace, folder: Path, scratch: Path) -> None:
+    with forwarded(namespace, f"service/{RELEASE}-minio", 9000) as address:
+        client = _client(namespace, address, scratch)
+        for found in client.list_objects(BUCKET, recursive=True):
+            client.fget_object(BUCKET, found.object_name, str(folder / found.object_name))
+
+
+def _copy_in(namespace: Namespace, folder: Path, scratch: Path) -> None:
+    with forwarded(namespace, f"service/{RELEASE}-minio", 9000) as address:
+        client = _client(namespace, address, scratch)
+        for file in folder.rglob("*"):
+            if file.is_file():
+                client.fput_object(BUCKET, str(file.relative_to(folder)), str(file))
