@@ -59,7 +59,7 @@ def supply_state(deployment: Deployment, pods: Iterable[Pod]) -> SupplyState:
         return SupplyState(is_coming=False, reason=_told(min(living, key=lambda pod: pod.state != ready)))
     if deployment.failure:
         return SupplyState(is_coming=False, reason=f"no pod of {deployment.name} can be made: {deployment.failure}")
-    return SupplyState(is_coming=True, reason=f"{deployment.name} makes {deployment.num_desired} pods")
+    return SupplyState(is_coming=True, reason=f"a pod of {deployment.name} is being made")
 
 
 def _none_desired(deployment: Deployment) -> SupplyState:

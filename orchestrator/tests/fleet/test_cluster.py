@@ -1,0 +1,195 @@
+"""What an API server says of pods, Deployments and nodes, and what becomes of it."""
+
+# ruff: noqa: TID252 - what the other tests of this room stand on
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from lumenmill.orchestrator.v1 import fleet_pb2
+from lumenmill_orchestrator.fleet import ClusterReader, ClusterSupply, KubernetesApi
+
+from ..conftest import open_house
+from .api_server import ApiServer, playing
+
+_NAMESPACE = "mill"
+_PODS = f"/api/v1/namespaces/{_NAMESPACE}/pods"
+_EVENTS = f"/api/v1/namespaces/{_NAMESPACE}/events"
+_DEPLOYMENTS = f"/apis/apps/v1/namespaces/{_NAMESPACE}/deployments"
+_H100 = "NVIDIA-H100-80GB-HBM3"
+_SCHEDULER = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
+_QUOTA = 'pods "mill-held-x" is forbidden: exceeded quota: gpus'
+
+
+def _pod(name: str, status: dict[str, Any], node: str = "gpu-0", **metadata: Any) -> dict[str, Any]:
+    model = name.partition("-")[0]
+    return {
+        "metadata": {"name": name, "uid": f"uid-{name}", "labels": {"lumenmill.dev/model": model}, **metadata},
+        "spec": {
+            **({"nodeName": node} if node else {}),
+            "containers": [{"name": "model", "resources": {"limits": {"nvidia.com/gpu": "2"}}}],
+        },
+        "status": status,
+    }
+
+
+def _container(state: dict[str, Any], num_restarts: int = 0, **more: Any) -> list[dict[str, Any]]:
+    return [{"name": "model", "state": state, "restartCount": num_restarts, **more}]
+
+
+_READY = {
+    "phase": "Running", "podIP": "10.0.0.7", "startTime": "2026-01-01T12:00:00Z",
+    "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T12:03:20Z"}],
+    "containerStatuses": _container({"running": {}}),
+}  # fmt: skip
+_LOADING = {
+    "phase": "Running", "startTime": "2026-01-01T12:00:00Z", "conditions": [{"type": "Ready", "status": "False"}],
+    "containerStatuses": _container(
+        {"running": {}}, 1, lastState={"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+    ),
+}  # fmt: skip
+_NO_ROOM = {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "message": _SCHEDULER}]}
+_PULLING = {
+    "phase": "Pending",
+    "containerStatuses": _container({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}),
+}
+_MOUNTING = {"phase": "Pending", "containerStatuses": _container({"waiting": {"reason": "ContainerCreating"}})}
+_FETCHING = {"phase": "Pending", "initContainerStatuses": _container({"running": {}})}
+_CRASHING = {
+    "phase": "Running",
+    "containerStatuses": _container(
+        {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}}, 6,
+        lastState={"terminated": {"reason": "Error", "exitCode": 1, "message": "cannot load: no such checkpoint\n"}},
+    ),
+}  # fmt: skip
+_EVICTED = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+
+
+def _deployment(model: str, replicas: int, scaling: str, failure: str = "") -> dict[str, Any]:
+    notes = {"min-replicas": "0", "max-replicas": "4", "target-backlog-s": "600", "scaling": scaling}
+    failed = [{"type": "ReplicaFailure", "status": "True", "message": failure}] if failure else []
+    return {
+        "metadata": {
+            "name": f"mill-{model}",
+            "labels": {"lumenmill.dev/model": model},
+            "annotations": {f"lumenmill.dev/{name}": value for name, value in notes.items()},
+        },
+        "spec": {
+            "replicas": replicas,
+            "template": {"spec": _pod(model, {})["spec"] | {"nodeSelector": {"nvidia.com/gpu.product": _H100}}},
+        },
+        "status": {"conditions": failed},
+    }
+
+
+def _node(name: str, num_gpus: int, *, ready: bool = True, labels: dict[str, str] | None = None) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "labels": labels or {}},
+        "spec": {},
+        "status": {
+            "allocatable": {"nvidia.com/gpu": str(num_gpus)} if num_gpus else {},
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+        },
+    }
+
+
+@pytest.fixture
+def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    with playing(tmp_path) as (server, kubeconfig):
+        # The client looks for the variable when it is imported, and for this name when it is asked.
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
+        server.lists = {_PODS: [], _EVENTS: [], _DEPLOYMENTS: []}
+        yield server
+
+
+async def test_the_fleet_of_a_cluster(played: ApiServer, tmp_path: Path) -> None:
+    played.lists[_PODS] = [
+        _pod("wan-ready", _READY),
+        _pod("wan-leaving", _READY, deletionTimestamp="2026-01-01T13:00:00Z"),
+        _pod("wan-loading", _LOADING),
+        _pod("wan-noroom", _NO_ROOM, node=""),
+        _pod("wan-crashing", _CRASHING),
+        _pod("wan-evicted", _EVICTED),
+        _pod("wan-mounting", _MOUNTING),
+    ]
+    played.lists[_EVENTS] = [
+        {"involvedObject": {"uid": "uid-wan-mounting"}, "reason": "FailedMount", "message": "no such volume",
+         "lastTimestamp": "2026-01-01T12:00:00Z"}
+    ]  # fmt: skip
+    played.lists[_DEPLOYMENTS] = [_deployment("wan", 7, "keda")]
+    played.lists["/api/v1/nodes"] = [
+        _node("gpu-0", 8, labels={"nvidia.com/gpu.product": _H100}),
+        _node("gpu-1", 8, ready=False, labels={"nvidia.com/gpu.product": _H100}),
+        _node("gpu-2", 4),
+        _node("cpu-0", 0),
+    ]
+    async with open_house(tmp_path, kubernetes_namespace=_NAMESPACE, kubernetes_release="mill") as house:
+        fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
+    assert fleet.from_kubernetes
+    wan = next(model for model in fleet.models if model.name == "wan")
+    assert (wan.num_desired, wan.num_ready, wan.num_starting, wan.num_pending) == (7, 1, 2, 2)
+    assert (wan.min_replicas, wan.max_replicas, wan.num_gpus_per_pod, wan.gpu_type) == (0, 4, 2, _H100)
+    assert wan.load_time.ToSeconds() == 200
+    assert wan.problem.startswith("wan-crashing: started again 6 times, Error (exit code 1): cannot load: no such")
+    pods = {pod.name: pod for pod in fleet.pods}
+    states = {
+        name: fleet_pb2.FleetPodState.Name(pod.state).removeprefix("FLEET_POD_STATE_") for name, pod in pods.items()
+    }
+    assert {name.removeprefix("wan-"): state for name, state in states.items() if pods[name].model == "wan"} == {
+        "ready": "READY", "leaving": "DRAINING", "loading": "STARTING", "noroom": "PENDING", "crashing": "FAILED",
+        "evicted": "FAILED", "mounting": "PENDING",
+    }  # fmt: skip
+    assert pods["wan-noroom"].problem == _SCHEDULER and not pods["wan-noroom"].node
+    assert pods["wan-loading"].problem == "started again 1 time, OOMKilled (exit code 137)"
+    assert pods["wan-evicted"].problem == "Evicted: The node was low on resource: memory."
+    assert pods["wan-mounting"].problem == "FailedMount: no such volume"
+    assert pods["wan-ready"].gpu_type == _H100 and pods["wan-ready"].load_time.ToSeconds() == 200
+    assert (pods["wan-noroom"].num_gpus, pods["wan-evicted"].num_gpus, pods["wan-crashing"].num_gpus) == (0, 0, 2)
+    types = [(each.gpu_type, each.num_nodes, each.num_usable_nodes, each.num_gpus) for each in fleet.node_types]
+    assert types == [(_H100, 2, 1, 16), ("unlabelled", 1, 1, 4), ("", 1, 1, 0)]
+    assert (fleet.node_types[0].num_gpus_held, fleet.node_types[0].models) == (10, ["wan"])
+
+
+async def test_without_rights_to_nodes_there_are_no_types_and_no_error(played: ApiServer, tmp_path: Path) -> None:
+    played.lists[_DEPLOYMENTS] = [_deployment("wan", 0, "keda")]
+    async with open_house(tmp_path, kubernetes_namespace=_NAMESPACE, kubernetes_release="mill") as house:
+        fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
+        assert not fleet.node_types and not fleet.advice and fleet.from_kubernetes
+        played.is_away = True
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            while True:  # for two seconds what was read before is told
+                await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
+                await asyncio.sleep(0.1)
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "unable to handle the request" in (refused.value.details() or "")
+    assert all(query["resourceVersion"] == "0" for path, query in played.asked if path in (_PODS, _DEPLOYMENTS))
+
+
+@pytest.mark.parametrize(
+    ("pods", "is_coming", "words"),
+    [
+        ([_pod("wan-a", _NO_ROOM, node="")], True, f"pod wan-a is pending: {_SCHEDULER}"),
+        ([_pod("wan-a", _CRASHING), _pod("wan-b", _FETCHING)], True, "pod wan-b starts"),
+        ([_pod("wan-a", _PULLING)], False, "pod wan-a is pending: ImagePullBackOff: no such image"),
+        ([_pod("wan-a", _CRASHING)], False, "cannot load: no such checkpoint; CrashLoopBackOff: back-off 5m0s"),
+        ([_pod("wan-a", _READY)], False, "pod wan-a is ready, but does not answer the orchestrator"),
+        ([_pod("wan-a", _EVICTED)], True, "a pod of mill-wan is being made"),
+    ],
+)
+async def test_supply_of_a_model(played: ApiServer, pods: list[dict[str, Any]], is_coming: bool, words: str) -> None:
+    played.lists |= {_PODS: pods, _DEPLOYMENTS: [_deployment("wan", 1, "keda")]}
+    state = await ClusterSupply(ClusterReader(KubernetesApi(), _NAMESPACE, "mill")).of("wan")
+    assert state is not None
+    assert state.is_coming == is_coming and words in state.reason
+
+
+async def test_pods_that_may_not_be_made_do_not_come(played: ApiServer) -> None:
+    played.lists[_DEPLOYMENTS] = [_deployment("held", 1, "keda", _QUOTA)]
+    supply = ClusterSupply(ClusterReader(KubernetesApi(), _NAMESPACE, "mill"))
+    state = await supply.of("held")
+    assert state is not None and not state.is_coming and _QUOTA in state.reason
+    played.is_away = True
+    assert await ClusterSupply(ClusterReader(KubernetesApi(), _NAMESPACE, "mill")).of("held") is None
