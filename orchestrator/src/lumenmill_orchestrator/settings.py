@@ -24,7 +24,7 @@ class OrchestratorSettings(ServiceSettings):
     models: str = Field(
         default="",
         description="The models of the mesh: a JSON or YAML file of names and addresses, read again when it changes, "
-        "or the mapping itself, `{studio: 127.0.0.1:5001}`.",
+        "or the mapping itself, `{studio: 127.0.0.1:5001}`. `dns:///name:port` stands for every address of a name.",
     )
     executor_id: str = Field(
         default="orchestrator-0",
@@ -35,13 +35,15 @@ class OrchestratorSettings(ServiceSettings):
         default=4,
         ge=0,
         le=1000,
-        description="Jobs sent to a model beyond its workers, so that a worker never waits for the next one.",
+        description="Jobs sent to a pod beyond its workers at most, so that no worker waits for the next one.",
     )
     num_active_shards: int = Field(
         default=2, ge=1, le=64, description="Shards of one run that are walked at once; bounds memory."
     )
     patience_s: float = Field(
-        default=600.0, ge=0, description="Seconds for which a model may be away before its nodes fail."
+        default=600.0,
+        ge=0,
+        description="Seconds for which a model may be away, and no pod on its way, before its nodes fail.",
     )
     kubernetes_namespace: str = Field(
         default="", description="Namespace in which the mesh runs on Kubernetes. Empty: no Kubernetes."
