@@ -127,7 +127,7 @@ def main() -> None:
         parser.error("prometheus is not on the path (Debian: package prometheus)")
     with (
         tempfile.TemporaryDirectory(prefix="lumenmill-") as folder,
-        rehearsed(Path(folder), binary, num_groups=2, num_rounds=6, num_pictures=6) as rehearsal,
+        rehearsed(Path(folder), binary, num_groups=1, num_rounds=6, num_pictures=6) as rehearsal,
     ):
         for path in sorted(_DASHBOARDS.glob("*.json")):
             draw(path.stem, rehearsal, arguments.to / f"monitoring-{path.stem}.png")

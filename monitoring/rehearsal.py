@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -29,6 +30,8 @@ _COMMAND_S, _RUNS_S = 120.0, 900.0
 _UNENDED = ("RUN_STATE_QUEUED", "RUN_STATE_RUNNING", "RUN_STATE_PAUSED")
 # Kills in a row make the supervisor wait longer each time, so that work is seen to wait.
 _BETWEEN_KILLS_S, _BETWEEN_ROUNDS_S = 3.0, 5.0
+# Runs are looked at every 5 s, and then scraped.
+_NUM_TO_REST_IN, _REST_S = 30, 15.0
 # So that what came last is scraped and within every window.
 _SETTLE_S = 4.0 * _SCRAPE_S
 
@@ -87,6 +90,11 @@ class _Mesh:
             time.sleep(_SCRAPE_S)
         raise TimeoutError(f"runs go on for more than {_RUNS_S:.0f} s")
 
+    def newest(self) -> dict[str, Any]:
+        """The run that was submitted last."""
+        run: dict[str, Any] = json.loads(self.run("runs", "--json"))[0]
+        return run
+
     def kill(self, name: str) -> None:
         """Kills a process of the mesh, if it lives."""
         services = json.loads((self.home / "run" / "mesh.json").read_text())["services"]
@@ -139,6 +147,8 @@ def _work(mesh: _Mesh, size: _Size, *, has_neural: bool) -> None:
         words = json.dumps([f"kettle {number}.{picture}" for picture in range(size.num_pictures)])
         mesh.submit("monitoring/rehearsal.yaml", f"words={words}", f'refused=["{number}"]')
         time.sleep(_BETWEEN_ROUNDS_S)
+    if has_neural:
+        _rest_half_way(mesh)
     for name in ("studio", "studio", "studio", "orchestrator"):
         mesh.kill(name)
         time.sleep(_BETWEEN_KILLS_S)
@@ -150,13 +160,25 @@ def _work(mesh: _Mesh, size: _Size, *, has_neural: bool) -> None:
     mesh.run("store", "gc", "--min-age-s", "0")
 
 
+def _rest_half_way(mesh: _Mesh) -> None:
+    """A run is paused as soon as it is known how long it takes: until it is resumed, everybody who looks is told."""
+    words = json.dumps([f"spoon {number}" for number in range(_NUM_TO_REST_IN)])
+    mesh.submit("monitoring/rehearsal.yaml", f"words={words}", 'refused=["spoon"]')
+    run = mesh.newest()
+    while run["state"] in _UNENDED and "estimated_remaining" not in run:
+        run = mesh.newest()
+    mesh.run("pause", run["id"], may_fail=True)
+    time.sleep(_REST_S)
+    mesh.run("resume", run["id"], may_fail=True)
+
+
 def _damage(mesh: _Mesh) -> None:
     """Something happens to an artifact that nothing refers to, and the check of the store finds it, again and again;
     and somebody wants to pause a run that has ended."""
     stray = mesh.home / "store" / "objects" / "00" / f"{'0' * 64}.json"
     stray.parent.mkdir(exist_ok=True)
     stray.write_text("not what its name says")
-    ended = json.loads(mesh.run("runs", "--json"))[0]["id"]
+    ended = mesh.newest()["id"]
     for _ in range(3):
         mesh.run("store", "verify", may_fail=True)
         mesh.run("pause", ended, may_fail=True)
