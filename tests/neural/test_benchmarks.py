@@ -11,7 +11,6 @@ from lumenmill_neural.tiny import tiny_flux
 
 from .small_models import ROOT, module_at
 
-
 pytestmark = pytest.mark.timeout(300)
 
 
