@@ -75,6 +75,9 @@ ARTIFACT_BYTES = Counter(
 SAMPLES = Counter(
     "lumenmill_orchestrator_samples_total", "Samples that ended, by kind and verdict.", ["kind", "verdict"]
 )
+for _kind in ("image", "clip"):
+    for _verdict in ("accepted", "rejected", "failed", "skipped"):
+        SAMPLES.labels(_kind, _verdict)  # from the start, so that the first one is seen as an increase
 RUNS = Gauge("lumenmill_orchestrator_runs", "Runs that have not ended, by state.", ["state"])
 RUN_PROGRESS = Gauge(
     "lumenmill_orchestrator_run_progress_ratio",
