@@ -18,7 +18,7 @@ HDRI ?= $(wildcard ../shared/data/hdri)
 # A photograph of yours to caption: `make demo PHOTO=photo.jpg`. Default: NASA's portrait of Eileen Collins.
 PHOTO ?= $(wildcard $(VENV)/lib/python3*/site-packages/skimage/data/astronaut.png)
 
-.PHONY: help demo test neural test-neural test-faults soak benchmarks monitoring test-monitoring lint protos setup down clean
+.PHONY: help demo test neural test-neural test-faults test-cluster images soak benchmarks monitoring test-monitoring lint protos setup down clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,13 +48,19 @@ demo: $(VENV)/.mesh ## Run the main job on this machine and write demo.html, a g
 	@$(BIN)/lumenmill demo $(if $(HDRI),--environment-maps "$(HDRI)") $(if $(PHOTO),--photo "$(PHOTO)")
 
 test: $(VENV)/.dev ## Run the tests
-	@$(BIN)/python -m pytest
+	@env -u KUBECONFIG $(BIN)/python -m pytest
 
 test-neural: $(VENV)/.neural ## Run the tests of the neural services, on tiny checkpoints
 	@$(BIN)/python -m pytest $(NEURAL_ROOMS) services/captioner/tests/neural tests/neural
 
 test-faults: $(VENV)/.dev ## Kill, starve, fuzz and misuse everything (about 10 minutes)
 	@$(BIN)/python -m pytest tests/faults tests/fuzz tests/security
+
+test-cluster: $(VENV)/.dev ## Install the chart on a real Kubernetes cluster and use it hard (about 20 minutes)
+	@tests/cluster/run.sh
+
+images: ## Build the image of every service with docker or buildah (docs/images.md)
+	@images/build.sh
 
 soak: $(VENV)/.dev ## Walk CHAINS=20000 chains while calls fail and processes are killed at random
 	@$(BIN)/python -m tests.faults.soak --chains $(CHAINS)

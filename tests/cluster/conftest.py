@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from kube import Namespace, forwarded, run
 from mesh import RELEASE, Mesh, credentials, installed
 
-ORDER = ["install", "flows", "kills", "upgrade", "scheduling", "keda", "restore", "many_nodes", "uninstall"]
+ORDER = ["install", "flows", "kills", "upgrade", "scheduling", "keda", "uninstall"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

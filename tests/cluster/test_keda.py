@@ -32,7 +32,9 @@ def scaled_by(request: pytest.FixtureRequest, mesh: Mesh, namespace: Namespace):
     all_ready(namespace)
 
 
-def test_a_family_goes_from_none_to_several_and_back(mesh: Mesh, namespace: Namespace, scaled_by: str) -> None:
+def test_a_family_goes_from_none_to_several_and_back(
+    mesh: Mesh, namespace: Namespace, scaled_by: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     until("no pod is kept without work", lambda: not _pods(namespace), 180)
     assert "studio" in {model["name"] for model in mesh.json("models")}
     run_id = f"scaled-by-{scaled_by}"
@@ -50,9 +52,11 @@ def test_a_family_goes_from_none_to_several_and_back(mesh: Mesh, namespace: Name
     idle_s = time.monotonic()
     until("the last pod goes", lambda: not _pods(namespace), 240)
     gone_s = time.monotonic() - idle_s
-    print(
-        f"{scaled_by}: first pod asked for after {asked_s:.1f} s, serving after {ready_s:.1f} s, none {gone_s:.0f} s after the work"
+    told = (
+        f"first pod asked for after {asked_s:.1f} s, serving after {ready_s:.1f} s, none {gone_s:.0f} s after the work"
     )
+    with capsys.disabled():
+        print(f"\nscaled by {scaled_by}: {told}")  # noqa: T201 - the figures of docs/cluster.md
 
 
 def _pods(namespace: Namespace):
