@@ -28,7 +28,8 @@ ROOT = Path(__file__).parents[1]
 _SCRAPE_S = 2
 _COMMAND_S, _RUNS_S = 120.0, 900.0
 _UNENDED = ("RUN_STATE_QUEUED", "RUN_STATE_RUNNING", "RUN_STATE_PAUSED")
-# Kills in a row make the supervisor wait longer each time, so that work is seen to wait.
+# Long enough to be found not to answer, and then work is seen to wait. Kills in a row make the supervisor wait too.
+_STOPPED_S = 15.0
 _BETWEEN_KILLS_S, _BETWEEN_ROUNDS_S = 3.0, 5.0
 # Runs are looked at every 5 s, and then scraped.
 _NUM_TO_REST_IN, _REST_S = 30, 15.0
@@ -95,13 +96,13 @@ class _Mesh:
         run: dict[str, Any] = json.loads(self.run("runs", "--json"))[0]
         return run
 
-    def kill(self, name: str) -> None:
-        """Kills a process of the mesh, if it lives."""
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Sends a signal to a process of the mesh, if it lives."""
         services = json.loads((self.home / "run" / "mesh.json").read_text())["services"]
         pid = next(service["pid"] for service in services if service["name"] == name)
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
 
 
 @contextlib.contextmanager
@@ -149,10 +150,12 @@ def _work(mesh: _Mesh, size: _Size, *, has_neural: bool) -> None:
         time.sleep(_BETWEEN_ROUNDS_S)
     if has_neural:
         _rest_half_way(mesh)
-    for name in ("studio", "studio", "studio", "orchestrator"):
-        mesh.kill(name)
-        time.sleep(_BETWEEN_KILLS_S)
     mesh.submit(*strict)
+    mesh.send("studio", signal.SIGSTOP)
+    time.sleep(_STOPPED_S)
+    for name in ("studio", "studio", "studio", "orchestrator"):
+        mesh.send(name, signal.SIGKILL)
+        time.sleep(_BETWEEN_KILLS_S)
     mesh.until_all_ended()
     mesh.submit(*demo)
     mesh.until_all_ended()
