@@ -109,23 +109,20 @@ class Endpoint:
         self.doubt()
 
     async def ask(self) -> None:
-        """Ask for its health and its description."""
+        """Ask for its health and, when it serves, for its description."""
         health: Any = health_pb2_grpc.HealthStub(self.channel)
         models = model_pb2_grpc.ModelServiceStub(self.channel)
-        answers = False
-        try:
+        answers, is_serving, model = False, False, None
+        with contextlib.suppress(LumenmillError):
             async with self._asking:
                 status = await call_unary(health.Check, health_pb2.HealthCheckRequest(), timeout_s=_ANSWER_WITHIN_S)
                 answers = True
-                answer = await call_unary(models.GetModel, model_pb2.GetModelRequest(), timeout_s=_ANSWER_WITHIN_S)
-        except LumenmillError:
-            self.answers = answers
-            self._be(serving=False)
-        else:
-            self.answers = answers
-            is_healthy = status.status == health_pb2.HealthCheckResponse.SERVING
-            # One that was taken from its name meanwhile gets nothing new, whatever it says.
-            self._be(serving=is_healthy and self._task is not None, model=answer.model)
+                if status.status == health_pb2.HealthCheckResponse.SERVING:
+                    told = await call_unary(models.GetModel, model_pb2.GetModelRequest(), timeout_s=_ANSWER_WITHIN_S)
+                    is_serving, model = True, told.model
+        self.answers = answers
+        # One that was taken from its name meanwhile gets nothing new, whatever it says.
+        self._be(serving=is_serving and self._task is not None, model=model)
         self.told.set()
 
     def stub(self, method: Method) -> Any:
