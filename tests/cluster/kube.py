@@ -79,7 +79,8 @@ def free_port() -> int:
 def forwarded(namespace: Namespace, target: str, port: int) -> Iterator[str]:
     """An address on this machine behind which the target answers, also after its pod was replaced."""
     local = free_port()
-    script = f"while true; do kubectl -n {namespace.name} port-forward {target} {local}:{port} > /dev/null 2>&1; sleep 0.3; done"
+    forward = f"kubectl -n {namespace.name} port-forward {target} {local}:{port}"
+    script = f"while true; do {forward} > /dev/null 2>&1; sleep 0.3; done"
     process = subprocess.Popen([shutil.which("bash") or "bash", "-c", script], start_new_session=True)
     try:
         until(f"a way to {target}", lambda: _answers(local), 60)

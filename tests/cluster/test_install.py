@@ -90,7 +90,7 @@ def test_garbage_is_collected_by_schedule_without_touching_samples(mesh: Mesh, n
 def test_the_fleet_shows_every_pod(mesh: Mesh, namespace: Namespace) -> None:
     fleet = mesh.json("fleet")
     assert fleet["from_kubernetes"]
-    ready = {pod["model"] for pod in fleet["pods"] if pod["state"] == "FLEET_POD_STATE_READY"}
+    ready = {pod.get("model") for pod in fleet["pods"] if pod["state"] == "FLEET_POD_STATE_READY"}
     assert {"grammar", "studio", "photometric"} <= ready
     told = mesh.lumenmill("fleet")
     assert "studio" in told

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Image = NDArray[np.float32]
 
 NAME = "lumenmill-filmic"
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+_LUMINANCE = (np.float32(0.2126), np.float32(0.7152), np.float32(0.0722))
 _MID_GREY = 0.18
 # Share of each channel that leaks into the others before the curve, so that saturated highlights bleach as film does.
 _BLEACH = 0.1
@@ -21,7 +21,7 @@ def auto_exposure_ev(linear_hw3: Image) -> float:
 
     Empty (black) pixels do not count. The middle is the mean of the log-average and the 60th percentile in stops.
     """
-    luminance = (np.maximum(linear_hw3, 0) @ _LUMINANCE).ravel()
+    luminance = _luminance(np.maximum(linear_hw3, 0)).ravel()
     lit = luminance[luminance > max(1e-7, float(luminance.max()) * 1e-5)]
     if lit.size == 0:
         return 0.0
@@ -35,11 +35,18 @@ def auto_exposure_ev(linear_hw3: Image) -> float:
 def tone_mapped(linear_hw3: Image, exposure_ev: float) -> NDArray[np.uint8]:
     """sRGB pixels (H, W, 3) of linear radiance under an exposure in stops."""
     exposed = np.maximum(linear_hw3, 0).astype(np.float32) * np.float32(2.0**exposure_ev)
-    mixed = (1 - _BLEACH) * exposed + _BLEACH * (exposed @ _LUMINANCE)[..., None]
+    mixed = (1 - _BLEACH) * exposed + _BLEACH * _luminance(exposed)[..., None]
     shown = _curve(np.log2(np.maximum(mixed, 1e-9) / _MID_GREY))
-    grey = (shown @ _LUMINANCE)[..., None]
+    grey = _luminance(shown)[..., None]
     restored = np.clip(grey + (shown - grey) * 1.16, 0, 1)
     return np.asarray(np.round(restored * 255), np.uint8)
+
+
+def _luminance(rgb_hw3: Image) -> Image:
+    """Rec. 709 luminance (H, W), added in order: a matrix product rounds as its library likes on each machine, and the
+    same picture would be another file there."""
+    red, green, blue = _LUMINANCE
+    return np.asarray(rgb_hw3[..., 0] * red + rgb_hw3[..., 1] * green + rgb_hw3[..., 2] * blue, np.float32)
 
 
 def _curve(stops: Image) -> Image:
