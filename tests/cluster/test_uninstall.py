@@ -10,6 +10,11 @@ from mesh import RELEASE, Mesh, all_ready, credentials, helm_values
 from minio import Minio
 
 BUCKET = "lumenmill"
+LISTED = (
+    "pods,services,deployments,statefulsets,jobs,cronjobs,configmaps,secrets,persistentvolumeclaims,networkpolicies,"
+    "roles,rolebindings,serviceaccounts,poddisruptionbudgets"
+)
+CERTIFIED = ["orchestrator", "client", "minio", "postgres", "grammar", "studio", "photometric"]
 
 
 def test_a_backup_restores_into_a_new_release_and_uninstalling_leaves_only_what_is_kept(
@@ -23,16 +28,12 @@ def test_a_backup_restores_into_a_new_release_and_uninstalling_leaves_only_what_
     _copy_out(namespace, tmp_path / "store", tmp_path)
 
     namespace.helm("uninstall", RELEASE, "--wait", "--timeout", "4m", timeout_s=260)
-    kept = namespace.kubectl(
-        "get",
-        "all,configmaps,secrets,pvc,networkpolicies,roles,rolebindings,serviceaccounts,pdb,cronjobs",
-        "-o",
-        "name",
-    )
-    names = {name for name in kept.split() if RELEASE in name}
-    assert names == {f"secret/{RELEASE}-{name}" for name in ("minio", "postgres", "token", "ca", "client-tls")} | {
-        f"persistentvolumeclaim/data-{RELEASE}-{name}-0" for name in ("minio", "postgres")
-    } or all(name.startswith(("secret/", "persistentvolumeclaim/")) for name in names), names
+    left = namespace.kubectl("get", LISTED, "-o", "name").split()
+    kept = {name for name in left if name.partition("/")[2].startswith(RELEASE)}
+    secrets = {"token", "ca", "minio", "postgres", *(f"{owner}-tls" for owner in CERTIFIED)}
+    assert kept == {f"secret/{RELEASE}-{name}" for name in secrets} | {
+        f"persistentvolumeclaim/{RELEASE}-{name}-data" for name in ("minio", "postgres")
+    }
     assert RELEASE not in run("kubectl", "get", "clusterroles,clusterrolebindings,priorityclasses", "-o", "name")
 
     restored = Namespace("lumenmill-restored")
