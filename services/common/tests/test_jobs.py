@@ -328,6 +328,18 @@ async def test_media_of_a_kept_result_are_young_when_they_are_handed_out(store: 
     assert time.time() - image.modified_time_s < 60
 
 
+async def test_a_result_that_is_kept_is_no_hopeless_work(store: ArtifactStore) -> None:
+    for estimate_s in (0.0, 3600.0):
+        family, jobs = TinyFamily(store), JobQueue("tiny", store=store, keep_results_over_s=0.0)
+        family.estimate_s = estimate_s
+        async with running_service(tiny_service(family, jobs)) as channel:
+            stub = imager_pb2_grpc.ImagerServiceStub(channel)
+            for _ in range(2):
+                answer = call_heavy(stub.GenerateImages, request_for("a lemon", preset="batched"), timeout_s=30)
+                assert image_of(await answer).uri
+    assert not family.prompts_done
+
+
 async def test_a_kept_result_may_name_media_by_uri_alone_or_carry_them(store: ArtifactStore) -> None:
     sky = store.put_bytes(b"sky", "image/vnd.radiance")
 

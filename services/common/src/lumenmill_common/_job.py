@@ -2,22 +2,32 @@
 
 import asyncio
 import contextvars
+import hashlib
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Protocol, cast
 
 from google.protobuf.message import Message
-from lumenmill.common.v1.generation_pb2 import JobPriority, Progress, StageTime
+from lumenmill.common.v1.generation_pb2 import JobOptions, JobPriority, Progress, StageTime
 from lumenmill.common.v1.job_pb2 import JobState
 
-from lumenmill_common.errors import CancelledError
+from lumenmill_common.errors import CancelledError, InternalError
 from lumenmill_common.telemetry import JOB_STAGE_DURATION
 
-__all__ = ["Job", "JobContext"]
+__all__ = ["HeavyRequest", "Job", "JobContext", "event_name", "job_of"]
 
 # Progress reaches callers at most this often for one stage; stages that begin are always told.
 _PROGRESS_INTERVAL_S = 0.1
+
+
+class HeavyRequest(Protocol):
+    """Any request that carries JobOptions in its field `job`."""
+
+    @property
+    def job(self) -> JobOptions:
+        """Identity and priority."""
 
 
 class Job:
@@ -71,6 +81,26 @@ class Job:
         """As `notify`, from another thread. Harmless after the loop has closed."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.notify)
+
+
+def job_of(request: HeavyRequest, response_type: type[Message]) -> Job:
+    """The job that a request asks for; `response_type` has the oneof `event`, of which `result` is one."""
+    options, message, response = request.job, cast(Message, request), cast(Any, response_type())
+    bare = type(message)()
+    bare.CopyFrom(message)
+    bare.ClearField("job")
+    fingerprint = hashlib.sha256(bare.SerializeToString(deterministic=True)).digest()
+    key = f"{message.DESCRIPTOR.full_name}:{options.request_id}"
+    name, result_type = message.DESCRIPTOR.name, type(response.result)
+    return Job(key, name, fingerprint, options.request_id, options.priority, result_type)
+
+
+def event_name(event: Message, response_type: type[Message]) -> str:
+    """Of the fields of the oneof `event` the one that takes a message like this."""
+    for field in response_type.DESCRIPTOR.oneofs_by_name["event"].fields:
+        if field.message_type is event.DESCRIPTOR:
+            return str(field.name)
+    raise InternalError(f"{response_type.DESCRIPTOR.name} has no event {event.DESCRIPTOR.name}")
 
 
 class JobContext:

@@ -2,23 +2,14 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from google.protobuf.message import Message
-from lumenmill.common.v1.generation_pb2 import JobOptions
 
 from lumenmill_common._job import JobContext
 from lumenmill_common.errors import InternalError, LumenmillError
 
-__all__ = ["BatchWork", "HeavyRequest", "Later", "Outcome", "Work", "bug_of", "outcomes_of"]
-
-
-class HeavyRequest(Protocol):
-    """Any request that carries JobOptions in its field `job`."""
-
-    @property
-    def job(self) -> JobOptions:
-        """Identity and priority."""
+__all__ = ["BatchWork", "Later", "Outcome", "Work", "bug_of", "outcomes_of"]
 
 
 @dataclass(frozen=True)

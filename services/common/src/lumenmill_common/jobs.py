@@ -7,12 +7,11 @@ restarted caller finds it again, and is then cancelled at its next step.
 
 import asyncio
 import contextlib
-import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -22,15 +21,14 @@ from lumenmill.common.v1.model_pb2 import Model
 
 from lumenmill_common._finisher import Finisher
 from lumenmill_common._inline import with_inline_media
-from lumenmill_common._job import Job, JobContext
+from lumenmill_common._job import HeavyRequest, Job, JobContext, event_name, job_of
 from lumenmill_common._kept import KeptResults
-from lumenmill_common._work import BatchWork, HeavyRequest, Later, Work, bug_of, outcomes_of
+from lumenmill_common._work import BatchWork, Later, Work, bug_of, outcomes_of
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.errors import (
     CancelledError,
     DeadlineExceededError,
     FailedPreconditionError,
-    InternalError,
     InvalidArgumentError,
     ResourceExhaustedError,
     UnavailableError,
@@ -156,11 +154,15 @@ class JobQueue:
             DeadlineExceededError: the work would not be done in time; says how long it takes.
             LumenmillError: whatever the work raised.
         """
-        job = self._attach(request, response_type, work.as_batch() if isinstance(work, Work) else work, deadline_s)
+        work = work.as_batch() if isinstance(work, Work) else work
+        job = job_of(request, response_type)
+        if self._known(job) is None and self._is_hopeless(job, work, deadline_s):
+            await self._look_for_kept(job)
+        job = self._attach(job, work, deadline_s)
         try:
             async for event in self._events(job):
                 told = await self._as_asked(event, job, request.job)
-                yield response_type(**{_event_name(told, response_type): told})
+                yield response_type(**{event_name(told, response_type): told})
         finally:
             self._detach(job)
 
@@ -171,19 +173,26 @@ class JobQueue:
             raise FailedPreconditionError("this service has no store to read media from", "job.inline_results")
         return await asyncio.to_thread(with_inline_media, event, self._store)
 
-    def _attach(
-        self, request: HeavyRequest, response_type: type[Message], work: BatchWork, deadline_s: float | None
-    ) -> Job:
+    def _known(self, job: Job) -> Job | None:
+        """The job of the same id that waits, runs or has finished."""
+        known = self._jobs.get(job.key)
+        return None if known is None or known.cancelled.is_set() else known
+
+    async def _look_for_kept(self, job: Job) -> None:
+        """What an earlier process had finished takes no time, however near the deadline is. Workers look too; this is
+        for jobs that would be refused before they reach one."""
+        result = await asyncio.to_thread(self._kept.find, job) if self._kept is not None else None
+        if result is not None and self._known(job) is None:
+            self._jobs[job.key] = job
+            self._finish(job, result=result)
+
+    def _attach(self, asked: Job, work: BatchWork, deadline_s: float | None) -> Job:
         self._forget_old()
-        options, message = request.job, cast(Message, request)
-        key = f"{message.DESCRIPTOR.full_name}:{options.request_id}"
-        fingerprint = _fingerprint(message)
-        job = self._jobs.get(key)
-        if job is None or job.cancelled.is_set():
-            result_type = _result_type(response_type)
-            job = Job(key, message.DESCRIPTOR.name, fingerprint, options.request_id, options.priority, result_type)
+        job = self._known(asked)
+        if job is None:
+            job = asked
             self._enqueue(job, work, deadline_s)
-        elif job.fingerprint != fingerprint:
+        elif job.fingerprint != asked.fingerprint:
             raise InvalidArgumentError("job.request_id", "is in use for another request; choose a new id")
         else:
             JOBS_REATTACHED.labels(self.name).inc()
@@ -193,18 +202,19 @@ class JobQueue:
             job.grace_timer = None
         return job
 
-    def _refuse_hopeless(self, job: Job, work: BatchWork, deadline_s: float | None) -> None:
-        if work.estimate_s is None or deadline_s is None:
-            return
+    def _needed_s(self, job: Job, work: BatchWork) -> float:
         num_before = sum(other.priority >= job.priority for other, _ in self._waiting)
-        needed_s = work.estimate_s + (self._wait_estimate_s(num_before - 1) or 0.0)
-        if needed_s > deadline_s:
-            raise DeadlineExceededError(f"takes about {needed_s:.1f} s, and the deadline is in {deadline_s:.1f} s")
+        return (work.estimate_s or 0.0) + (self._wait_estimate_s(num_before - 1) or 0.0)
+
+    def _is_hopeless(self, job: Job, work: BatchWork, deadline_s: float | None) -> bool:
+        return work.estimate_s is not None and deadline_s is not None and self._needed_s(job, work) > deadline_s
 
     def _enqueue(self, job: Job, work: BatchWork, deadline_s: float | None) -> None:
         if self._draining:
             raise UnavailableError("the service is shutting down")
-        self._refuse_hopeless(job, work, deadline_s)
+        if self._is_hopeless(job, work, deadline_s):
+            needed_s = self._needed_s(job, work)
+            raise DeadlineExceededError(f"takes about {needed_s:.1f} s, and the deadline is in {deadline_s:.1f} s")
         if len(self._waiting) >= self.max_queue_length:
             delay_s = min(max(self._wait_estimate_s(0) or 1.0, 1.0), 60.0)
             raise ResourceExhaustedError(f"{self.max_queue_length} jobs are waiting already", retry_delay_s=delay_s)
@@ -386,22 +396,3 @@ def jobs_from(settings: ServiceSettings, name: str, max_batch_size: int = 1) -> 
         store=open_store_from(settings),
         keep_results_over_s=settings.keep_results_over_s,
     )
-
-
-def _fingerprint(message: Message) -> bytes:
-    bare = type(message)()
-    bare.CopyFrom(message)
-    bare.ClearField("job")
-    return hashlib.sha256(bare.SerializeToString(deterministic=True)).digest()
-
-
-def _result_type(response_type: type[Message]) -> type[Message]:
-    response: Any = response_type()
-    return type(response.result)
-
-
-def _event_name(event: Message, response_type: type[Message]) -> str:
-    for field in response_type.DESCRIPTOR.oneofs_by_name["event"].fields:
-        if field.message_type is event.DESCRIPTOR:
-            return str(field.name)
-    raise InternalError(f"{response_type.DESCRIPTOR.name} has no event {event.DESCRIPTOR.name}")
