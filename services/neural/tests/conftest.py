@@ -47,6 +47,12 @@ ENTRY: dict[str, Any] = {
 
 
 @pytest.fixture
+def tiny_entry() -> dict[str, Any]:
+    """The entry of the tiny FLUX, as a catalogue has it."""
+    return ENTRY
+
+
+@pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
     return open_store(f"file://{tmp_path}/store")
 

@@ -13,7 +13,8 @@ import pytest
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError
-from lumenmill_neural.checkpoint import check_whole, files_of_pipeline, put_checkpoint
+from lumenmill_neural.checkpoint import check_whole, put_checkpoint
+from lumenmill_neural.hub import files_of_pipeline
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

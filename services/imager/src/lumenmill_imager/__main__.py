@@ -5,17 +5,17 @@ from lumenmill_common.artifacts import open_store_from
 from lumenmill_common.jobs import jobs_from
 from lumenmill_common.serve import Contract, Service, serve
 from lumenmill_common.settings import load_settings
-from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.settings import NeuralSettings
 
 from .families import family_of
+from .models import MODELS
 from .servicer import ImagerServicer
 
 
 def imager_service(settings: NeuralSettings) -> Service:
     """Everything that the process serves."""
-    return service_of(ModelHost(settings, open_store_from(settings), read_catalogue("lumenmill_imager")))
+    return service_of(ModelHost(settings, open_store_from(settings), MODELS.catalogue(settings)))
 
 
 def service_of(host: ModelHost) -> Service:

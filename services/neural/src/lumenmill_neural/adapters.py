@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentErro
 from safetensors import safe_open
 
 from lumenmill_neural.catalogue import ModelEntry, PresetEntry
-from lumenmill_neural.checkpoint import CheckpointSource, check_weights, find_checkpoint, source_at
+from lumenmill_neural.checkpoint import check_weights
 from lumenmill_neural.device import is_out_of_memory
+from lumenmill_neural.weights import Weights
 
 __all__ = ["Adapters"]
 
@@ -40,18 +41,14 @@ class Adapters:
         self.own_revisions: dict[str, str] = {}
         """Of the model's own adapters that were loaded, by name: commits, or digests of their files."""
 
-    def load_own(self, named: Mapping[str, str], *, offline: bool, cache_dir: Path | None) -> None:
-        """Loads the adapters of the entry, from where `named` says for those that it names.
+    def load_own(self, weights: Weights) -> None:
+        """Loads the adapters of the entry.
 
         Raises:
             FailedPreconditionError: one is missing, damaged, or does not fit the model.
         """
         for name, adapter in self._entry.adapters.items():
-            files = (adapter.weight_name,) if adapter.weight_name else ()
-            source = CheckpointSource(adapter.checkpoint, adapter.revision, offline, cache_dir, files)
-            if name in named:
-                source = source_at(named[name], offline, cache_dir, files)
-            found = find_checkpoint(source, self._store)
+            found = weights.adapter(name)
             try:
                 _load_lora(self._pipe, found.folder / (adapter.weight_name or _only_weights(found.folder)), name)
             except _MISFITS as error:

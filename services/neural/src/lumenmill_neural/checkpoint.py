@@ -6,100 +6,40 @@ A checkpoint in the store is a list of its files (`CHECKPOINT_MEDIA_TYPE`), each
 
 import hashlib
 import json
-import os
-import re
 import shutil
 import struct
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Set
-from dataclasses import dataclass
-from fnmatch import fnmatch
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import httpx2
-from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
-from lumenmill_common.errors import (
-    DataLossError,
-    FailedPreconditionError,
-    LumenmillError,
-    NotFoundError,
-    UnavailableError,
-)
+from lumenmill_common.errors import DataLossError, FailedPreconditionError, LumenmillError, NotFoundError
 from lumenmill_common.settings import StoreSettings, load_settings
 from lumenmill_common.telemetry import get_logger
 
-__all__ = [
-    "CHECKPOINT_MEDIA_TYPE",
-    "Checkpoint",
-    "CheckpointSource",
-    "check_weights",
-    "files_of_pipeline",
-    "find_checkpoint",
-    "holds_variant",
-    "put_checkpoint",
-    "source_at",
-]
+from lumenmill_neural.hub import from_hub
+from lumenmill_neural.source import Checkpoint, CheckpointSource, check_room, own_cache
+
+__all__ = ["CHECKPOINT_MEDIA_TYPE", "Checkpoint", "check_weights", "find_checkpoint", "put_checkpoint"]
 
 CHECKPOINT_MEDIA_TYPE = "application/vnd.lumenmill.checkpoint+json"
 _WEIGHTS_MEDIA_TYPE = "application/vnd.safetensors"
 _FILE_MEDIA_TYPE = "application/vnd.lumenmill.checkpoint-file"
 _log = get_logger(__name__)
-# Never pickles: they run code when they are read.
-_WANTED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "tokenizer/*", "*/tokenizer/*")
-_REFUSED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack", "*.onnx", "*.py")
 # Folders are told apart by the head and so many pieces of each large file: hashing 30 GB takes minutes.
 _HEAD_BYTES, _NUM_PIECES, _PIECE_BYTES = 1 << 20, 256, 1 << 16
 _MAX_HEADER_BYTES = 100 << 20
 _MAX_LIST_BYTES = 16 << 20
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_INDEX = "model_index.json"
-# model.fp16.safetensors, model.fp16-00001-of-00002.safetensors, model-00001-of-00002.fp16.safetensors,
-# model.safetensors.index.fp16.json
-_WEIGHTS_NAME = re.compile(
-    r"[^.]+(\.(?P<variant>[^.-]+)(-\d+-of-\d+)?)?\.safetensors(\.index(\.(?P<of_index>[^.]+))?\.json)?"
-)
-
-
-@dataclass(frozen=True)
-class CheckpointSource:
-    """What to load: `location` is a hub id, a folder, or `artifact:<sha256>`; `revision` is the hub commit."""
-
-    location: str
-    revision: str = ""
-    offline: bool = False
-    cache_dir: Path | None = None
-    files: tuple[str, ...] = ()
-    """Patterns of the files of a hub repository that are meant; none means all that a pipeline could need."""
-    variant: str = ""
-    """Of the weights of a hub repository that holds several, `fp16` for example."""
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A whole checkpoint on this machine's disk."""
-
-    folder: Path
-    revision: str
-    """Commit, or a digest of the files: part of every content key."""
-
-
-def source_at(location: str, offline: bool, cache_dir: Path | None, files: tuple[str, ...] = ()) -> CheckpointSource:
-    """What one text names: a folder, an artifact, or `<hub id>@<commit>`."""
-    hub_id, _, revision = location.partition("@")
-    if location.startswith((".", "/", "~", "artifact:")):
-        hub_id, revision = location, ""
-    return CheckpointSource(hub_id, revision, offline, cache_dir, files)
 
 
 def find_checkpoint(
     source: CheckpointSource, store: ArtifactStore, tell: Callable[[int, int], None] | None = None
 ) -> Checkpoint:
-    """Brings a checkpoint to this machine and makes sure that it is whole. `tell` is given files done and files in all.
+    """Brings a checkpoint to this machine and makes sure that it is whole. `tell` is given the
+    number of files that were copied and of those that are to be.
 
     Raises:
         FailedPreconditionError: it is missing, has no pinned revision, or a file of it is damaged; names the file.
@@ -113,7 +53,7 @@ def find_checkpoint(
     elif source.location.startswith((".", "/", "~")):
         raise FailedPreconditionError(f"there is no folder {source.location}", "LUMENMILL_CHECKPOINT")
     else:
-        found = _from_hub(source)
+        found = from_hub(source)
     check_whole(found.folder)
     return found
 
@@ -122,110 +62,24 @@ def _say(done: int, total: int) -> None:
     _log.info("checkpoint", num_files_done=done, num_files=total)
 
 
-def _from_hub(source: CheckpointSource) -> Checkpoint:
-    if not _COMMIT.fullmatch(source.revision):
-        raise FailedPreconditionError(
-            f"name the commit of {source.location} that is meant, 40 hexadecimal digits; branches and tags move",
-            "LUMENMILL_CHECKPOINT_REVISION",
-        )
-    is_offline = source.offline or constants.HF_HUB_OFFLINE
-    try:
-        folder = _snapshot(source, _WANTED) if is_offline else _snapshot(source, _wanted(source), is_asked=True)
-    except httpx2.TransportError as error:
-        _log.warning("the hub does not answer; looking into the cache", error=str(error))
-        try:
-            folder = _snapshot(source, _WANTED)
-        except LocalEntryNotFoundError:
-            raise UnavailableError(
-                f"the hub does not answer, and the cache has no {source.location}: {error}"
-            ) from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise FailedPreconditionError(
-            f"{source.location} at {source.revision} is not in the cache, and the hub is not asked or does not answer",
-            "LUMENMILL_CHECKPOINT",
-        ) from error
-    except HfHubHTTPError as error:
-        if error.response is not None and error.response.status_code in {401, 403, 404}:
-            raise FailedPreconditionError(
-                f"the hub has no {source.location} at {source.revision} for you: accept its terms and set HF_TOKEN",
-                "LUMENMILL_CHECKPOINT",
-            ) from error
-        raise UnavailableError(f"the hub does not answer: {error}") from error
-    return Checkpoint(Path(folder), source.revision)
-
-
-def _snapshot(source: CheckpointSource, patterns: Iterable[str], *, is_asked: bool = False) -> str:
-    """The folder of a repository's files in the cache; what is missing is brought where the hub is asked."""
-    return str(
-        snapshot_download(
-            source.location,
-            revision=source.revision,
-            cache_dir=source.cache_dir,
-            local_files_only=not is_asked,
-            allow_patterns=list(source.files or patterns),
-            ignore_patterns=list(_REFUSED),
-        )
-    )
-
-
-def _wanted(source: CheckpointSource) -> list[str]:
-    """Patterns of what is downloaded: of a pipeline only its parts, since many repositories hold all weights twice."""
-    if source.files:
-        return list(source.files)
-    names = HfApi().list_repo_files(source.location, revision=source.revision)
-    if _INDEX not in names:
-        return list(_WANTED)
-    index = hf_hub_download(source.location, _INDEX, revision=source.revision, cache_dir=source.cache_dir)
-    parts = {name for name, value in json.loads(Path(index).read_text(encoding="utf-8")).items() if _is_part(value)}
-    return files_of_pipeline(names, parts, source.variant)
-
-
-def _is_part(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and value[0] is not None
-
-
-def files_of_pipeline(names: Iterable[str], parts: Set[str], variant: str) -> list[str]:
-    """Those of a repository's files that a pipeline of these parts reads: weights of the variant where a part has it,
-    else the plain ones."""
-    needed: list[str] = []
-    by_part: dict[str, list[str]] = {part: [] for part in sorted(parts)}
-    for name in names:
-        part, slash, _ = name.partition("/")
-        if slash and part in by_part and any(fnmatch(name, pattern) for pattern in _WANTED):
-            by_part[part].append(name)
-    for files in by_part.values():
-        has_variant = any(_variant_of(name) == variant for name in files)
-        wanted = variant if has_variant else ""
-        needed += [name for name in files if _variant_of(name) in {None, wanted}]
-    return [_INDEX, *needed]
-
-
-def holds_variant(folder: Path, variant: str) -> bool:
-    """Whether some weights in a folder are of a variant; the library refuses to look for what is not there."""
-    return any(_variant_of(path.name) == variant for path in folder.rglob("*.safetensors"))
-
-
-def _variant_of(name: str) -> str | None:
-    """`fp16` of `model.fp16.safetensors` and its index, nothing of `model.safetensors`, None of what is no weights."""
-    found = _WEIGHTS_NAME.fullmatch(PurePosixPath(name).name)
-    return None if found is None else found["variant"] or found["of_index"] or ""
-
-
 def _from_store(source: CheckpointSource, store: ArtifactStore, tell: Callable[[int, int], None]) -> Checkpoint:
     sha256 = source.location.removeprefix("artifact:")
-    cache = (source.cache_dir or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()) / "lumenmill"
-    folder = cache / "checkpoints" / sha256
+    folder = own_cache(source.cache_dir) / "checkpoints" / sha256
     artifact = store.stat(sha256)
     if artifact is None:
         raise FailedPreconditionError(f"the store has no {source.location}", "LUMENMILL_CHECKPOINT")
     files = _listed(store.read_bytes(artifact, max_bytes=_MAX_LIST_BYTES), source.location)
-    for done, (path, entry) in enumerate(files.items()):
-        target = folder / path
-        if not target.is_file() or target.stat().st_size != entry["size_bytes"]:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _fetch(store, entry, target)
-        tell(done + 1, len(files))
+    missing = {path: entry for path, entry in files.items() if not _is_there(folder / path, entry["size_bytes"])}
+    check_room(folder, sum(entry["size_bytes"] for entry in missing.values()), source.location)
+    for done, (path, entry) in enumerate(missing.items(), start=1):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        _fetch(store, entry, folder / path)
+        tell(done, len(missing))
     return Checkpoint(folder, f"sha256:{sha256}")
+
+
+def _is_there(path: Path, size_bytes: int) -> bool:
+    return path.is_file() and path.stat().st_size == size_bytes
 
 
 def _fetch(store: ArtifactStore, entry: dict[str, Any], target: Path) -> None:

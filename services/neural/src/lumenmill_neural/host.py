@@ -26,19 +26,20 @@ from lumenmill_neural.catalogue import (
     Placement,
     PresetEntry,
     Tier,
-    with_own_models,
 )
-from lumenmill_neural.checkpoint import Checkpoint, CheckpointSource, find_checkpoint, holds_variant, source_at
 from lumenmill_neural.device import Device, find_device
 from lumenmill_neural.embeddings import keep_prompt_embeddings
 from lumenmill_neural.float8 import float8_arguments
+from lumenmill_neural.hub import holds_variant
 from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.pace import Pace
 from lumenmill_neural.placing import Placing, denoisers_of
 from lumenmill_neural.plan import Plan
-from lumenmill_neural.profile import speed_ups, with_profile
+from lumenmill_neural.profile import speed_ups
 from lumenmill_neural.settings import NeuralSettings
+from lumenmill_neural.source import Checkpoint
 from lumenmill_neural.step_cache import turn_to_cache
+from lumenmill_neural.weights import Weights, entry_of
 
 __all__ = ["ModelHost"]
 
@@ -66,11 +67,9 @@ class ModelHost:
         """
         if settings.gpus > 1:
             raise FailedPreconditionError("one process works on one GPU; serve a pod for each GPU", "LUMENMILL_GPUS")
-        models = with_own_models(catalogue, settings.presets_file)
-        if settings.model not in models:
-            raise FailedPreconditionError(f"is none of {', '.join(models)}", "LUMENMILL_MODEL")
         self.settings, self.store, self.name = settings, store, settings.model
-        self.entry: ModelEntry = with_profile(models[settings.model], settings)
+        self.entry: ModelEntry = entry_of(settings, catalogue)
+        self.weights = Weights(self.entry, settings, store)
         self.pace = Pace()
         self._device: Device | None = None
         self._checkpoint: Checkpoint | None = None
@@ -116,46 +115,19 @@ class ModelHost:
     def checkpoint(self) -> Checkpoint:
         """The weights on this machine's disk; brought here when first asked for. Errors as `find_checkpoint`."""
         if self._checkpoint is None:
-            settings = self.settings
-            own = not settings.checkpoint
-            source = CheckpointSource(
-                location=settings.checkpoint or self.entry.checkpoint,
-                revision=settings.checkpoint_revision or (self.entry.revision if own else ""),
-                offline=settings.offline,
-                cache_dir=settings.cache_dir,
-                variant=self.entry.variant,
-            )
-            self._checkpoint = find_checkpoint(source, self.store)
+            self._checkpoint = self.weights.own()
         return self._checkpoint
 
     def part(self, name: str) -> Checkpoint | None:
-        """The checkpoint of a part of the model: what LUMENMILL_PART_CHECKPOINTS names, else the folder of its name in
-        the model's own checkpoint, else the hub's as `presets.yaml` says. None where it is left out: by an empty name,
-        or by an own checkpoint, of a model of parts alone, that lacks its folder. Errors as `find_checkpoint`.
-        """
-        settings = self.settings
-        named = settings.part_checkpoints.get(name)
-        is_of_parts = not self.entry.checkpoint
-        if named == "":
+        """The checkpoint of a part of the model, as `Weights.part` finds it; None where it is left out."""
+        found = self.weights.part(name)
+        if found is None:
             return None
-        if named is None and (settings.checkpoint or not is_of_parts):
-            own = self.checkpoint()
-            if (own.folder / name).is_dir():
-                self._parts[name] = ""
-                return Checkpoint(own.folder / name, own.revision)
-            if is_of_parts:
-                return None
-        entry = self.entry.parts[name]
-        where = settings.offline, settings.cache_dir, entry.files
-        source = source_at(named, *where) if named else CheckpointSource(entry.checkpoint, entry.revision, *where)
-        try:
-            found = find_checkpoint(source, self.store)
-        except FailedPreconditionError as error:
-            raise FailedPreconditionError(
-                f"{name}: {error.message.removeprefix(f'{error.field}: ')}", "LUMENMILL_PART_CHECKPOINTS"
-            ) from error
-        self._parts[name] = found.revision.removeprefix("sha256:")[:_PART_REVISION_DIGITS]
-        return found
+        checkpoint, is_of_own = found
+        if is_of_own:
+            self._checkpoint = self.weights.own()
+        self._parts[name] = "" if is_of_own else checkpoint.revision.removeprefix("sha256:")[:_PART_REVISION_DIGITS]
+        return checkpoint
 
     def load_pipeline(
         self,
@@ -202,8 +174,7 @@ class ModelHost:
             if isinstance(part, torch.nn.Module):
                 part.eval()  # T5's dropout would make results random
         adapters = Adapters(pipe, self.entry, self.store)
-        settings = self.settings
-        adapters.load_own(settings.part_checkpoints, offline=settings.offline, cache_dir=settings.cache_dir)
+        adapters.load_own(self.weights)
         self._adapters[id(pipe)] = adapters
         if hasattr(pipe, "encode_prompt"):
             keep_prompt_embeddings(pipe)

@@ -5,18 +5,18 @@ from lumenmill_common.artifacts import open_store_from
 from lumenmill_common.jobs import jobs_from
 from lumenmill_common.serve import Contract, Service, serve
 from lumenmill_common.settings import load_settings
-from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.host import ModelHost
 
-from .families import VideoFamily, family_of, with_four_steps
+from .families import VideoFamily, family_of
+from .models import MODELS
 from .servicer import VideoServicer
 from .settings import VideoSettings
 
 
 def video_service(settings: VideoSettings) -> Service:
     """Everything that the process serves."""
-    catalogue = with_four_steps(read_catalogue("lumenmill_video"), settings)
-    return service_of(family_of(ModelHost(settings, open_store_from(settings), catalogue), settings))
+    host = ModelHost(settings, open_store_from(settings), MODELS.catalogue(settings))
+    return service_of(family_of(host, settings))
 
 
 def service_of(family: VideoFamily) -> Service:

@@ -2,10 +2,10 @@
 
 from lumenmill_neural.host import ModelHost
 
+from lumenmill_video.four_step import with_four_steps
 from lumenmill_video.settings import VideoSettings
 
 from ._family import VideoFamily
-from ._four_step import with_four_steps
 from .marigold import MarigoldClips
 from .modelscope import ModelScope
 from .svd import StableVideoDiffusion

@@ -1,14 +1,13 @@
 """The `vision_language` family: a model that sees and writes, checked by measurement. Needs the extra of its name."""
 
 from lumenmill_common.artifacts import open_store_from
-from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.host import ModelHost
 
 from lumenmill_captioner.families.photometric import PhotometricFamily
+from lumenmill_captioner.models import MODELS, VisionLanguageSettings
 
 from ._aesthetic import Aesthetics
 from ._family import VisionLanguageFamily
-from ._settings import VisionLanguageSettings
 
 __all__ = ["VisionLanguageFamily", "VisionLanguageSettings", "vision_language_family"]
 
@@ -19,5 +18,5 @@ def vision_language_family(settings: VisionLanguageSettings, photometric: Photom
     Raises:
         FailedPreconditionError: there is no such model.
     """
-    host = ModelHost(settings, open_store_from(settings), read_catalogue("lumenmill_captioner"))
+    host = ModelHost(settings, open_store_from(settings), MODELS.catalogue(settings))
     return VisionLanguageFamily(host, photometric, settings.limits(), Aesthetics(host, settings.aesthetic_heads))

@@ -26,7 +26,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoImageProcessor, CLIPVisionModelWithProjection, SiglipVisionModel
 
-from ._settings import AestheticName
+from lumenmill_captioner.models import BACKBONES, AestheticName
 
 _HIDDEN = (1024, 128, 64, 16)
 _DIGEST_DIGITS = 12
@@ -40,9 +40,9 @@ class _Kind:
 
 
 _KINDS: dict[AestheticName, _Kind] = {
-    "v1": _Kind("clip", ()),
-    "v2": _Kind("clip", _HIDDEN),
-    "v2_5": _Kind("siglip", _HIDDEN),
+    "v1": _Kind(BACKBONES["v1"], ()),
+    "v2": _Kind(BACKBONES["v2"], _HIDDEN),
+    "v2_5": _Kind(BACKBONES["v2_5"], _HIDDEN),
 }
 
 

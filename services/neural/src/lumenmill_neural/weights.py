@@ -1,0 +1,113 @@
+"""What a model needs: its own checkpoint, its parts and its adapters. Serving and fetching ahead both ask here."""
+
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass
+from typing import Any
+
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import FailedPreconditionError
+
+from lumenmill_neural.catalogue import Catalogue, ModelEntry, with_own_models
+from lumenmill_neural.checkpoint import find_checkpoint
+from lumenmill_neural.profile import with_profile
+from lumenmill_neural.settings import NeuralSettings
+from lumenmill_neural.source import Checkpoint, CheckpointSource, source_at
+
+__all__ = ["ServiceModels", "Weights", "entry_of"]
+
+_PARTS_SETTING = "LUMENMILL_PART_CHECKPOINTS"
+
+
+@dataclass(frozen=True)
+class ServiceModels:
+    """The models of a service as `python -m lumenmill_neural.fetch` asks for them: `MODELS` in its module `models`,
+    which imports neither torch nor anything that does."""
+
+    settings_type: type[NeuralSettings]
+    catalogue: Callable[[Any], Catalogue]
+    """Of settings of that type."""
+    unused_parts: Callable[[Any], Set[str]] = lambda settings: frozenset()
+    """Parts that a model with settings of that type does without."""
+
+
+def entry_of(settings: NeuralSettings, catalogue: Catalogue) -> ModelEntry:
+    """The entry of the model of the settings, with their profile; `catalogue` is that of the service.
+
+    Raises:
+        FailedPreconditionError: neither it nor the operator's own file has the model, or the model lacks the profile.
+    """
+    models = with_own_models(catalogue, settings.presets_file)
+    if settings.model not in models:
+        raise FailedPreconditionError(f"is none of {', '.join(models)}", "LUMENMILL_MODEL")
+    return with_profile(models[settings.model], settings)
+
+
+class Weights:
+    """Checkpoints of one model, brought to this machine's disk when they are asked for."""
+
+    def __init__(self, entry: ModelEntry, settings: NeuralSettings, store: ArtifactStore) -> None:
+        self._entry, self._settings, self._store = entry, settings, store
+        self._own: Checkpoint | None = None
+
+    def own(self) -> Checkpoint:
+        """The model's own checkpoint. Errors as `find_checkpoint`."""
+        if self._own is None:
+            settings, entry = self._settings, self._entry
+            self._own = find_checkpoint(
+                CheckpointSource(
+                    location=settings.checkpoint or entry.checkpoint,
+                    revision=settings.checkpoint_revision or ("" if settings.checkpoint else entry.revision),
+                    offline=settings.offline,
+                    cache_dir=settings.cache_dir,
+                    variant=entry.variant,
+                ),
+                self._store,
+            )
+        return self._own
+
+    def part(self, name: str) -> tuple[Checkpoint, bool] | None:
+        """The checkpoint of a part, and whether the model's own holds it: what LUMENMILL_PART_CHECKPOINTS names, else
+        the folder of its name in the model's own checkpoint, else the hub's as `presets.yaml` says. None where it is
+        left out: by an empty name, or by an own checkpoint, of a model of parts alone, that lacks its folder. Errors as
+        `find_checkpoint`.
+        """
+        named = self._settings.part_checkpoints.get(name)
+        is_of_parts = not self._entry.checkpoint
+        if named == "":
+            return None
+        if named is None and (self._settings.checkpoint or not is_of_parts):
+            own = self.own()
+            if (own.folder / name).is_dir():
+                return Checkpoint(own.folder / name, own.revision), True
+            if is_of_parts:
+                return None
+        entry = self._entry.parts[name]
+        return self._beside(name, entry.checkpoint, entry.revision, entry.files), False
+
+    def adapter(self, name: str) -> Checkpoint:
+        """The checkpoint of one of the model's own adapters. Errors as `find_checkpoint`."""
+        entry = self._entry.adapters[name]
+        return self._beside(name, entry.checkpoint, entry.revision, (entry.weight_name,) if entry.weight_name else ())
+
+    def _beside(self, name: str, checkpoint: str, revision: str, files: tuple[str, ...]) -> Checkpoint:
+        settings = self._settings
+        where = settings.offline, settings.cache_dir, files
+        named = settings.part_checkpoints.get(name)
+        source = source_at(named, *where) if named else CheckpointSource(checkpoint, revision, *where)
+        try:
+            return find_checkpoint(source, self._store)
+        except FailedPreconditionError as error:
+            raise FailedPreconditionError(
+                f"{name}: {error.message.removeprefix(f'{error.field}: ')}", _PARTS_SETTING
+            ) from error
+
+    def all(self, unused_parts: Set[str] = frozenset()) -> Iterator[tuple[str, Checkpoint]]:
+        """Every checkpoint that loading the model asks for, one after another, each with what it is to the model."""
+        if self._entry.checkpoint or self._settings.checkpoint:
+            yield "model", self.own()
+        for name in self._entry.parts:
+            found = self.part(name) if name not in unused_parts else None
+            if found is not None:
+                yield f"part {name}", found[0]
+        for name in self._entry.adapters:
+            yield f"adapter {name}", self.adapter(name)

@@ -1,0 +1,11 @@
+"""The models of the video service, without the libraries that run them."""
+
+from lumenmill_neural.catalogue import read_catalogue
+from lumenmill_neural.weights import ServiceModels
+
+from .four_step import with_four_steps
+from .settings import VideoSettings
+
+__all__ = ["MODELS"]
+
+MODELS = ServiceModels(VideoSettings, lambda settings: with_four_steps(read_catalogue("lumenmill_video"), settings))
