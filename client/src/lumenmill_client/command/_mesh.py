@@ -7,7 +7,8 @@ import typer
 
 from lumenmill_client.command._context import AsJson, CommandContext
 from lumenmill_client.command._doctor import examine
-from lumenmill_client.command._output import notes, print_json, print_table, print_text, to_dict
+from lumenmill_client.command._models import models_shown
+from lumenmill_client.command._output import notes, print_json, print_table, print_text, results, to_dict
 from lumenmill_client.mesh import MeshOptions, MeshStatus, bring_up, status, take_down
 
 __all__ = ["bring_up_with_notes", "register"]
@@ -121,18 +122,7 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json([to_dict(model) for model in known])
         return
-    rows = [
-        (
-            entry.name,
-            "ready" if entry.ready else "away",
-            entry.model.revision,
-            ", ".join(contract.split(".")[1] for contract in entry.model.contracts),
-            ", ".join(preset.name for preset in entry.model.presets) or "—",
-            entry.model.device or "—",
-        )
-        for entry in known
-    ]
-    print_table(["model", "state", "revision", "contracts", "presets", "device"], rows)
+    results.print(models_shown(known))
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:

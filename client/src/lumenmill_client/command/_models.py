@@ -1,0 +1,44 @@
+"""What `lumenmill models` shows of the models of a mesh."""
+
+from collections.abc import Sequence
+
+from lumenmill.common.v1 import model_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["models_shown"]
+
+
+def models_shown(models: Sequence[run_pb2.RegisteredModel]) -> Group:
+    """What they do and how they run; below, since they are long, their revisions."""
+    known = _table("model", "state", "runs", "makes", "presets")
+    for entry in models:
+        model = entry.model
+        known.add_row(
+            Text(entry.name),
+            "ready" if entry.ready else "away",
+            Text(_runs(model)),
+            ", ".join(contract.split(".")[1] for contract in model.contracts),
+            Text(", ".join(preset.name for preset in model.presets) or "—"),
+        )
+    revisions = _table("model", "revision")
+    for entry in models:
+        if entry.model.revision:
+            revisions.add_row(Text(entry.name), Text(entry.model.revision))
+    return Group(known, Text(), revisions) if revisions.row_count else Group(known)
+
+
+def _runs(model: model_pb2.Model) -> str:
+    """Profile and placement of neural models, which each of their presets states, and the device."""
+    stated = dict(model.presets[0].parameters) if model.presets else {}
+    how = [str(stated[name]).replace("_", " ") for name in ("profile", "placement") if name in stated]
+    return ", ".join(how) + (" on " if how and model.device else "") + model.device or "—"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
+    return table
