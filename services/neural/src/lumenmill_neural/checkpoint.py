@@ -6,7 +6,6 @@ A checkpoint in the store is a list of its files (`CHECKPOINT_MEDIA_TYPE`), each
 
 import hashlib
 import json
-import shutil
 import struct
 import sys
 import tempfile
@@ -86,13 +85,11 @@ def _fetch(store: ArtifactStore, entry: dict[str, Any], target: Path) -> None:
     stored = Artifact(uri=store.uri_for(entry["sha256"], entry["media_type"]), sha256=entry["sha256"])
     try:
         # A name of its own: pods share caches, and each is process 1 of its container.
-        with (
-            store.local_file(stored, field=target.name) as source_path,
-            tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as partial,
-            source_path.open("rb") as source_file,
-        ):
-            shutil.copyfileobj(source_file, partial)
-        Path(partial.name).replace(target)
+        with tempfile.TemporaryDirectory(dir=target.parent, suffix=".part") as folder:
+            partial = Path(folder) / "partial"  # no name that a check of the whole would open
+            with partial.open("wb") as file:
+                file.writelines(store.iter_chunks(stored, field=target.name))
+            partial.replace(target)
     except (NotFoundError, DataLossError) as error:
         raise FailedPreconditionError(f"{target} cannot be had: {error.message}", "LUMENMILL_CHECKPOINT") from error
 
