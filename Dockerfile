@@ -64,6 +64,7 @@ ENV PATH=/opt/lumenmill/bin:/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/tmp \
     HF_HOME=/var/cache/lumenmill/huggingface \
     TORCHINDUCTOR_CACHE_DIR=/var/cache/lumenmill/inductor \
+    TRITON_CACHE_DIR=/var/cache/lumenmill/triton \
     NVIDIA_DRIVER_CAPABILITIES=compute,graphics,utility
 WORKDIR /app
 # An image that lacks something is noticed now.

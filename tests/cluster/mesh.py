@@ -18,6 +18,7 @@ NEXT_TAG = os.environ.get("LUMENMILL_TEST_NEXT_TAG", "")
 REGISTRY = os.environ.get("LUMENMILL_TEST_REGISTRY", "")
 
 RELEASE = "lumenmill"
+ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 
 
 def helm_values(tag: str = TAG) -> list[str]:
@@ -57,20 +58,25 @@ class Mesh:
 
     def run(self, run_id: str) -> Any:
         """A run as it is now."""
-        return self.json("runs", run_id)
+        return _one(self.json("runs"), run_id)
+
+    def state(self, run_id: str) -> str:
+        """Its state; empty while the orchestrator is away."""
+        told = self.lumenmill("runs", "--json", check=False)
+        return str(_one(json.loads(told), run_id)["state"]).removeprefix("RUN_STATE_") if told.strip() else ""
 
     def wait(self, run_id: str, timeout_s: float = 600) -> Any:
-        """The run when it has ended; what it asked of models that were away is part of the trouble told."""
+        """The run when it has ended."""
+        until(f"the end of {run_id}", lambda: self.state(run_id) in ENDED, timeout_s, every_s=1.0)
+        return self.run(run_id)
 
-        def ended() -> Any:
-            done = self._quietly("runs", run_id)
-            return done if done and done["state"] in ("COMPLETED", "FAILED", "CANCELLED") else None
+    def samples(self, run_id: str) -> list[Any]:
+        """Its samples."""
+        return list(self.json("samples", run_id, "--limit", "1000"))
 
-        return until(f"the end of {run_id}", ended, timeout_s, every_s=1.0)
 
-    def _quietly(self, *arguments: str) -> Any:
-        told = self.lumenmill(*arguments, "--json", check=False)
-        return json.loads(told) if told.strip() else None
+def _one(runs: list[Any], run_id: str) -> Any:
+    return next(run for run in runs if run["id"] == run_id)
 
 
 def installed(namespace: Namespace, *options: str, tag: str = TAG) -> None:

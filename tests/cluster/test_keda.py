@@ -47,7 +47,7 @@ def test_a_family_goes_from_none_to_several_and_back(
     ready_s = time.monotonic() - started_s
     until("more work asks for another", lambda: len(_pods(namespace)) == 2, 120, every_s=0.2)
     ended = mesh.wait(run_id, timeout_s=420)
-    assert ended["state"] == "COMPLETED"
+    assert ended["state"] == "RUN_STATE_COMPLETED"
     assert sum(int(node.get("num_failed", 0)) for node in ended["nodes"]) == 0
     idle_s = time.monotonic()
     until("the last pod goes", lambda: not _pods(namespace), 240)

@@ -4,8 +4,8 @@ import random
 import time
 from typing import Any
 
-from kube import Namespace, run, until
-from mesh import RELEASE, Mesh, all_ready
+from kube import Namespace, is_ready, run, until
+from mesh import ENDED, RELEASE, Mesh, all_ready
 
 RECIPE = "recipes/light-groups.yaml"
 
@@ -15,7 +15,7 @@ def test_pods_killed_at_random_database_and_store_restarted(mesh: Mesh, namespac
     victims = ["studio", "photometric", "grammar", "orchestrator", "postgres", "minio"]
     mesh.submit(RECIPE, "killed", num_img_sets=6, num_relight_variants=2, preset="fast", seed=11)
     killed: list[str] = []
-    while _state(mesh, "killed") not in ("COMPLETED", "FAILED") and len(killed) < 12:
+    while mesh.state("killed") not in ENDED and len(killed) < 12:
         victim = victims[len(killed)] if len(killed) < len(victims) else chance.choice(victims)
         _kill(namespace, victim)
         killed.append(victim)
@@ -38,20 +38,12 @@ def _kill(namespace: Namespace, component: str) -> None:
     namespace.kubectl("delete", "pod", "-l", selector, "--grace-period=0", "--force", check=False)
 
 
-def _state(mesh: Mesh, run_id: str) -> str:
-    try:
-        return str(mesh.run(run_id)["state"])
-    except AssertionError:  # the orchestrator is away
-        return ""
-
-
 def _complete(mesh: Mesh, ended: Any, num_samples: int) -> None:
-    assert ended["state"] == "COMPLETED", ended
+    assert ended["state"] == "RUN_STATE_COMPLETED", ended
     assert sum(int(node.get("num_failed", 0)) for node in ended["nodes"]) == 0, ended["nodes"]
-    samples = mesh.json("samples", ended["id"], "--all")
-    entries = samples["samples"] if isinstance(samples, dict) else samples
-    assert len(entries) == num_samples
-    assert len({sample["id"] for sample in entries}) == num_samples
+    samples = mesh.samples(ended["id"])
+    assert len(samples) == num_samples
+    assert len({sample["id"] for sample in samples}) == num_samples
 
 
 def test_a_long_job_ends_in_the_pod_that_was_told_to_go(mesh: Mesh, namespace: Namespace) -> None:
@@ -62,7 +54,7 @@ def test_a_long_job_ends_in_the_pod_that_was_told_to_go(mesh: Mesh, namespace: N
     until("another pod serves", lambda: _serving(namespace, but=old), 120)
     ended = mesh.wait("long", timeout_s=600)
     _complete(mesh, ended, num_samples=2)
-    sample = next(entry for entry in mesh.json("samples", "long", "--all") if entry["node"] == "image")
+    sample = next(entry for entry in mesh.samples("long") if entry["node"] == "image")
     image = next(step for step in mesh.json("lineage", sample["id"])["executions"] if step["node"] == "image")
     assert image["num_attempts"] == 1  # it was waited for, and not made again
 
@@ -73,15 +65,13 @@ def _running(mesh: Mesh, run_id: str, node: str) -> bool:
 
 
 def _serving(namespace: Namespace, but: str) -> bool:
-    from kube import is_ready
-
     return any(is_ready(pod) and pod["metadata"]["name"] != but for pod in namespace.pods("lumenmill.dev/model=studio"))
 
 
 def test_a_drained_node_is_waited_for_and_the_user_is_told_why(mesh: Mesh, namespace: Namespace) -> None:
     nodes = {pod["spec"]["nodeName"] for pod in namespace.pods("app.kubernetes.io/component=model")}
     mesh.submit(RECIPE, "drained", num_img_sets=3, num_relight_variants=1, preset="fast", seed=31)
-    until("the run has begun", lambda: _state(mesh, "drained") == "RUNNING", 60)
+    until("the run has begun", lambda: mesh.state("drained") == "RUNNING", 60)
     ours = f"--pod-selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=model"
     for node in nodes:
         run("kubectl", "drain", node, ours, "--delete-emptydir-data", "--timeout=180s", timeout_s=200)

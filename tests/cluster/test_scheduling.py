@@ -51,7 +51,7 @@ def test_a_family_without_a_place_is_reported_and_served_as_soon_as_there_is_one
     assert "Insufficient nvidia.com/gpu" in " ".join(mesh.lumenmill("fleet").split())
     node = _offer(2)
     ended = mesh.wait("on-a-gpu", timeout_s=240)
-    assert ended["state"] == "COMPLETED" and not ended.get("waits")
+    assert ended["state"] == "RUN_STATE_COMPLETED" and not ended.get("waits")
     (pod,) = namespace.pods(f"lumenmill.dev/model={MODEL['name']}")
     assert pod["spec"]["nodeName"] == node
     fleet = mesh.json("fleet", "--model", MODEL["name"])

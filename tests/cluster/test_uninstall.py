@@ -20,7 +20,7 @@ CERTIFIED = ["orchestrator", "client", "minio", "postgres", "grammar", "studio",
 def test_a_backup_restores_into_a_new_release_and_uninstalling_leaves_only_what_is_kept(
     mesh: Mesh, namespace: Namespace, tmp_path: Path
 ) -> None:
-    expected = {sample["id"] for sample in mesh.json("samples", "first-day")}
+    expected = {sample["id"] for sample in mesh.samples("first-day")}
     assert expected
     # First the database, then the store: whatever the database refers to is in a store that is copied later.
     dump = tmp_path / "database.dump"
@@ -59,7 +59,7 @@ def test_a_backup_restores_into_a_new_release_and_uninstalling_leaves_only_what_
         with forwarded(restored, f"service/{RELEASE}-orchestrator", 50051) as address:
             environment = mesh.environment | credentials(restored, tmp_path / "client") | {"LUMENMILL_ADDRESS": address}
             again = Mesh(restored, address, tmp_path / "client", environment)
-            assert {sample["id"] for sample in again.json("samples", "first-day")} == expected
+            assert {sample["id"] for sample in again.samples("first-day")} == expected
             verified = again.json("store", "verify")
             assert verified["damaged"] == [] and verified["missing"] == []
     finally:

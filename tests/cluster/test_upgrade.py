@@ -21,7 +21,7 @@ def test_a_run_goes_through_a_change_of_version_without_a_failed_sample(
         namespace.helm("rollback", RELEASE)
     ended = mesh.wait(run_id, timeout_s=420)
     all_ready(namespace)
-    assert ended["state"] == "COMPLETED"
+    assert ended["state"] == "RUN_STATE_COMPLETED"
     assert sum(int(node.get("num_failed", 0)) for node in ended["nodes"]) == 0, ended["nodes"]
     assert int(ended["num_samples_accepted"]) + int(ended.get("num_samples_rejected", 0)) == 15
     images = {
