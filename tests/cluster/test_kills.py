@@ -47,7 +47,7 @@ def _complete(mesh: Mesh, ended: Any, num_samples: int) -> None:
 
 
 def test_a_long_job_ends_in_the_pod_that_was_told_to_go(mesh: Mesh, namespace: Namespace) -> None:
-    mesh.submit(RECIPE, "long", num_img_sets=1, num_relight_variants=1, preset="quality", seed=21)
+    mesh.submit(RECIPE, "long", num_img_sets=1, num_relight_variants=1, preset="balanced", seed=21)
     until("a long job runs", lambda: _running(mesh, "long", "image"), 60)
     (old,) = [pod["metadata"]["name"] for pod in namespace.pods("lumenmill.dev/model=studio")]
     namespace.kubectl("delete", "pod", old, "--wait=false")
