@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from certificates import make_authority, make_certificate
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import open_store
@@ -187,6 +188,22 @@ async def test_cancelling_a_run_ends_its_jobs_at_every_pod(tmp_path: Path) -> No
             _release(pods)
             await asyncio.sleep(0.3)
         assert not sum(pods.num_images())
+
+
+async def test_a_run_can_be_cancelled_long_after_a_pod_that_had_its_job_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lumenmill_orchestrator.mesh.model._REMEMBER_S", 0.0)
+    async with open_pods(tmp_path) as pods, pods.process(30.0) as killed, pods.process(30.0):
+        async with open_orchestrator(pods) as house:
+            run_id = await house.submit(_ONLY_IMAGES, _tags(2))
+            await until_run(house, run_id, lambda run: run.nodes[0].num_running == 2)
+            await asyncio.sleep(0.3)
+            killed.kill()
+            pods.withdraw(pods.addresses[0])
+            await asyncio.sleep(6.0)
+            cancelled = await house.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run_id))
+        assert cancelled.run.state == run_pb2.RUN_STATE_CANCELLED
 
 
 # Lanes by themselves.

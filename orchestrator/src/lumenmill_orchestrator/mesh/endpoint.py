@@ -69,7 +69,7 @@ class Endpoint:
         """Set once it is known whether it answers."""
         self._asking, self._on_change = asking, on_change
         self._wake, self._task = asyncio.Event(), None  # type: tuple[asyncio.Event, asyncio.Task[None] | None]
-        self._held_until_s = 0.0
+        self._held_until_s, self._is_closed = 0.0, False
         self._stubs: dict[str, Any] = {}
 
     @property
@@ -98,6 +98,12 @@ class Endpoint:
             self._task.cancel()
             self._task = None
         self.serving = False
+
+    async def close(self) -> None:
+        """It has been gone for long: end the channel. Whoever still holds it gets no answers."""
+        self.stop()
+        self._is_closed = True
+        await self.channel.close(grace=None)
 
     def doubt(self) -> None:
         """Ask it now rather than later."""
@@ -143,7 +149,7 @@ class Endpoint:
         being made again."""
         stub: Any = job_pb2_grpc.JobServiceStub(self.channel)
         request, give_up_s = job_pb2.GetJobRequest(request_id=request_id), time.monotonic() + within_s
-        while (left_s := give_up_s - time.monotonic()) > 0:
+        while not self._is_closed and (left_s := give_up_s - time.monotonic()) > 0:
             try:
                 answer = await stub.GetJob(request, timeout=left_s, wait_for_ready=until_connected)
             except grpc.RpcError as error:
@@ -156,7 +162,9 @@ class Endpoint:
         return job_pb2.JOB_STATE_UNSPECIFIED
 
     async def cancel_job(self, request_id: str) -> None:
-        """End a job for good; one that does not answer has no job to end."""
+        """End a job for good; one that does not answer, or is gone, has no job to end."""
+        if self._is_closed:
+            return
         stub = job_pb2_grpc.JobServiceStub(self.channel)
         request = job_pb2.CancelJobRequest(request_id=request_id)
         try:

@@ -115,8 +115,7 @@ class MeshModel:
             await asyncio.gather(self._task, return_exceptions=True)
         self.watchers.clear()
         for endpoint in (*self.endpoints.values(), *self.departed.values()):
-            endpoint.stop()
-            await endpoint.channel.close()
+            await endpoint.close()
 
     def be_at(self, target: Target) -> None:
         """It is registered at another address now, or at none."""
@@ -222,4 +221,4 @@ class MeshModel:
                 self._departed_at_s[address] = now_s
             elif now_s - self._departed_at_s[address] > _REMEMBER_S:
                 del self.departed[address], self._departed_at_s[address]
-                await endpoint.channel.close(grace=None)
+                await endpoint.close()
