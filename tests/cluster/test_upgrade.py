@@ -26,7 +26,7 @@ def test_a_run_goes_through_a_change_of_version_without_a_failed_sample(
     assert int(ended["num_samples_accepted"]) + int(ended.get("num_samples_rejected", 0)) == 15
     images = {
         container["image"]
-        for pod in namespace.pods(f"app.kubernetes.io/instance={RELEASE}")
+        for pod in namespace.pods("app.kubernetes.io/component in (model, orchestrator)")
         for container in pod["spec"]["containers"]
         if "lumenmill-" in container["image"]
     }
