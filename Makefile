@@ -10,6 +10,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 # Which benchmarks to run: `make benchmarks ONLY="walk mesh"`; all without it.
 ONLY ?=
+# Which tests on the cluster: `make test-cluster TESTS=tests/cluster/test_keda.py`; all without it.
+TESTS ?=
 # How long `make soak` is.
 CHAINS ?= 20000
 
@@ -57,7 +59,7 @@ test-faults: $(VENV)/.dev ## Kill, starve, fuzz and misuse everything (about 10 
 	@$(BIN)/python -m pytest tests/faults tests/fuzz tests/security
 
 test-cluster: $(VENV)/.dev ## Install the chart on a real Kubernetes cluster and use it hard (about 20 minutes)
-	@tests/cluster/run.sh
+	@tests/cluster/run.sh $(TESTS)
 
 images: ## Build the image of every service with docker or buildah (docs/images.md)
 	@images/build.sh
