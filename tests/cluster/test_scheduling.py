@@ -20,6 +20,8 @@ def with_a_gpu_model(mesh: Mesh, namespace: Namespace):
     models = json.loads(namespace.helm("get", "values", RELEASE, "--all", "-o", "json"))["models"]
     option = f"models={json.dumps([*models, MODEL])}"
     namespace.helm("upgrade", RELEASE, str(CHART), *helm_values(), "--set-json", option)
+    # The kubelet brings changed files into running pods within a minute or two.
+    until("the model is known", lambda: MODEL["name"] in {model["name"] for model in mesh.json("models")}, 180)
     yield
     _offer(0)
     namespace.helm("upgrade", RELEASE, str(CHART), *helm_values())
