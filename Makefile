@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 # Which benchmarks to run: `make benchmarks ONLY="walk mesh"`; all without it.
 ONLY ?=
-# Which tests on the cluster: `make test-cluster TESTS=tests/cluster/test_keda.py`; all without it.
+# Which tests on the cluster: `make test-cluster TESTS='-k keda'`; all without it.
 TESTS ?=
 # How long `make soak` is.
 CHAINS ?= 20000

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests on a Kubernetes cluster: all of them, or the files that are named.
+# Runs the tests on a Kubernetes cluster: all of them, or those that pytest's options choose: `run.sh -k keda`.
 #
 # With KUBECONFIG set: on that cluster, which must be yours to break. kubectl and helm are on PATH, the images
 # (`make images`) are there as $LUMENMILL_TEST_REGISTRY/lumenmill-*:$LUMENMILL_TEST_TAG and, for the upgrade, under
@@ -10,11 +10,11 @@
 # LUMENMILL_TEST_CLUSTER_BUILD=1 builds them (20 minutes).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-tests=("$@")
+options=("$@")
 pytest() { # run the mesh hard; then what looks at a cluster without a mesh, which adds 500 nodes to it
   local python=("$@" "$PWD/.venv/bin/python" -m pytest --timeout 900)
-  if [ ${#tests[@]} -gt 0 ]; then "${python[@]}" "${tests[@]}"; return; fi
-  "${python[@]}" tests/cluster
+  "${python[@]}" tests/cluster "${options[@]}"
+  [ ${#options[@]} -eq 0 ] || return 0
   "${python[@]}" tests/chart/test_api_server.py orchestrator/tests/fleet/test_on_a_cluster.py \
     orchestrator/tests/fleet/test_many_nodes.py
 }
