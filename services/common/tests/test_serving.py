@@ -148,6 +148,14 @@ async def test_mutual_tls_lets_in_only_who_shows_a_certificate(service: Service,
     async with serving(settings, service) as port:
         async with connect(f"127.0.0.1:{port}", known) as channel:
             assert await health_of(channel) == "SERVING"
+        (tmp_path / "other").mkdir()
+        make_authority(tmp_path / "other")
+        wrong = SecuritySettings(tls_ca_file=tmp_path / "other" / "ca.pem")
+        async with connect(f"127.0.0.1:{port}", wrong) as channel:
+            with pytest.raises(errors.UnavailableError, match="not by our TLS: check LUMENMILL_TLS_CA_FILE"):
+                await call_unary(
+                    model_pb2_grpc.ModelServiceStub(channel).GetModel, model_pb2.GetModelRequest(), timeout_s=10
+                )
         for stranger in (SecuritySettings(tls_ca_file=tmp_path / "ca.pem"), SecuritySettings()):
             async with connect(f"127.0.0.1:{port}", stranger) as channel:
                 with pytest.raises(errors.UnavailableError):

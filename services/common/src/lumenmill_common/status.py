@@ -3,6 +3,7 @@
 import re
 import uuid
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 import structlog
@@ -109,9 +110,11 @@ def error_from_rpc(error: grpc.RpcError) -> LumenmillError:
 
 def _unreachable(details: str) -> str:
     """What gRPC says of a connection that cannot be made, for people."""
-    address = re.search(r"ipv[46]:(?:%5B|\[)?([^;\s]+?:\d+): (.*)", details)
+    address = re.search(r"ipv[46]:(\[[^\]]+\]:\d+|[^;\s]+?:\d+): (.*)", unquote(details))
     if address is None:
         return f"the connection was lost: {details}"
+    if "handshake failed" in address[2].lower():
+        return f"{address[1]} answers, but not by our TLS: check LUMENMILL_TLS_CA_FILE, the certificate and its names"
     reason = address[2].rpartition(": ")[2].rstrip("}") or address[2]
     return f"nothing answers at {address[1]} ({reason.lower()}); is the mesh up? `lumenmill status` tells"
 
