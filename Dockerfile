@@ -8,7 +8,7 @@ ARG BASE=docker.io/library/python:3.12-slim-bookworm
 
 # Our own distributions as wheels, and what each of them needs from elsewhere: made once for all services.
 FROM ${BASE} AS wheels
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CERT=/etc/ssl/certs/ca-certificates.crt
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_CACHE_DIR=/pip-cache
 WORKDIR /source
 COPY constraints.txt ./
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt --mount=type=secret,id=pip,target=/etc/pip.conf \
@@ -25,11 +25,11 @@ RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --no-index -
 # Everything from elsewhere, in a layer that all services with the same DEPENDENCIES share.
 FROM ${BASE} AS dependencies
 ARG DEPENDENCIES
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CERT=/etc/ssl/certs/ca-certificates.crt
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_CACHE_DIR=/pip-cache
 COPY constraints.txt /
 COPY --from=wheels /requirements /requirements
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt --mount=type=secret,id=pip,target=/etc/pip.conf \
-    --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=cache,target=/pip-cache \
     python3 -m venv /opt/venv \
     && for service in ${DEPENDENCIES}; do echo "-r /requirements/$service.txt"; done > /wanted.txt \
     && /opt/venv/bin/pip install --quiet --constraint /constraints.txt --requirement /wanted.txt \
@@ -40,7 +40,7 @@ FROM dependencies AS service
 ARG SERVICE
 COPY --from=wheels /wheels /wheels
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt --mount=type=secret,id=pip,target=/etc/pip.conf \
-    --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=cache,target=/pip-cache \
     python3 -m venv /opt/tools && /opt/tools/bin/pip install --quiet 'cyclonedx-bom>=7,<8' \
     && cd /wheels && /opt/tools/bin/pip install --quiet --no-deps --no-index --target /opt/lumenmill $(cat /requirements/${SERVICE}.own) \
     && mkdir -p /opt/lumenmill/bin \
