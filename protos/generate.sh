@@ -12,6 +12,9 @@ mapfile -t files < <(find lumenmill -name '*.proto' | sort)
 "$python" -m grpc_tools.protoc -I third_party --python_out="$out" --mypy_out="$out" third_party/buf/validate/validate.proto
 "$python" -m grpc_tools.protoc -I third_party --python_out="$out" --grpc_python_out="$out" --mypy_out="$out" \
   --mypy_grpc_out="$out" third_party/keda/externalscaler.proto
+# gRPC's base classes answer for RPCs that a servicer does not have; said beside each, so that nobody takes it for a stub.
+find "$out/lumenmill" "$out/keda" -name '*_pb2_grpc.py' -exec sed -i \
+  "s/raise NotImplementedError('Method not implemented!')$/&  # base class: answers UNIMPLEMENTED unless overridden/" {} +
 # Files without a service get empty gRPC stubs; they would only be noise.
 grep -L 'add_.*Servicer_to_server' $(find "$out/lumenmill" -name '*_pb2_grpc.py') | while read -r stub; do rm "$stub" "${stub}i"; done
 find "$out/lumenmill" "$out/buf" "$out/keda" -type d -exec touch {}/__init__.py \;

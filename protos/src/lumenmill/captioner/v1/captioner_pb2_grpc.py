@@ -56,14 +56,14 @@ class CaptionerServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # base class: answers UNIMPLEMENTED unless overridden
 
     def CompareLight(self, request, context):
         """Says what changed in the light between two images of one scene.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # base class: answers UNIMPLEMENTED unless overridden
 
 
 def add_CaptionerServiceServicer_to_server(servicer, server):

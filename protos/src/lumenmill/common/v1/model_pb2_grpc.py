@@ -53,7 +53,7 @@ class ModelServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # base class: answers UNIMPLEMENTED unless overridden
 
 
 def add_ModelServiceServicer_to_server(servicer, server):

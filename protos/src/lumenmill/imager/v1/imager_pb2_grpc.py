@@ -51,7 +51,7 @@ class ImagerServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # base class: answers UNIMPLEMENTED unless overridden
 
 
 def add_ImagerServiceServicer_to_server(servicer, server):

@@ -56,14 +56,14 @@ class VideoServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # base class: answers UNIMPLEMENTED unless overridden
 
     def DecomposeVideo(self, request, context):
         """Takes a clip apart into intrinsic maps, frame by frame.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # base class: answers UNIMPLEMENTED unless overridden
 
 
 def add_VideoServiceServicer_to_server(servicer, server):
