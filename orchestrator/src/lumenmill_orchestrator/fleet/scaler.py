@@ -15,6 +15,7 @@ from keda import externalscaler_pb2 as pb
 from keda import externalscaler_pb2_grpc
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError, UnavailableError
 from lumenmill_common.interceptors import CallInterceptor
+from lumenmill_common.serve import server_credentials
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.telemetry import get_logger
 
@@ -139,11 +140,4 @@ def _credentials(security: SecuritySettings) -> grpc.ServerCredentials | None:
             "KEDA's port asks for a client certificate when TLS is on: set LUMENMILL_TLS_CLIENT_CA_FILE or "
             "LUMENMILL_TLS_CA_FILE, or empty LUMENMILL_SCALER_ADDRESS"
         )
-
-    def fetch() -> grpc.ServerCertificateConfiguration:
-        return grpc.ssl_server_certificate_configuration(
-            [(key_file.read_bytes(), cert_file.read_bytes())], root_certificates=ca_file.read_bytes()
-        )
-
-    # Read again for every handshake, so that rotated certificates are used without a restart.
-    return grpc.dynamic_ssl_server_credentials(fetch(), fetch, require_client_authentication=True)
+    return server_credentials(key_file, cert_file, ca_file)

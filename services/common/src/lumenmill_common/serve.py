@@ -25,7 +25,7 @@ from lumenmill_common.jobs import JobQueue
 from lumenmill_common.settings import ServiceSettings
 from lumenmill_common.telemetry import MODEL_LOAD_DURATION, configure_logging, get_logger, serve_metrics
 
-__all__ = ["MAX_MESSAGE_BYTES", "MAX_METADATA_BYTES", "Contract", "Service", "serve", "serving"]
+__all__ = ["MAX_MESSAGE_BYTES", "MAX_METADATA_BYTES", "Contract", "Service", "serve", "server_credentials", "serving"]
 
 _log = get_logger(__name__)
 _HealthStatus = health_pb2.HealthCheckResponse
@@ -238,16 +238,20 @@ async def _set_health(servicer: health_aio.HealthServicer, names: list[str], sta
 def _bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
     try:
         if settings.tls_key_file and settings.tls_cert_file:
-            credentials = _server_credentials(
-                settings.tls_key_file, settings.tls_cert_file, settings.tls_client_ca_file
-            )
+            credentials = server_credentials(settings.tls_key_file, settings.tls_cert_file, settings.tls_client_ca_file)
             return server.add_secure_port(settings.listen_address, credentials)
         return server.add_insecure_port(settings.listen_address)
     except RuntimeError as error:
         raise UnavailableError(f"cannot listen on {settings.listen_address}: {error}") from error
 
 
-def _server_credentials(key_file: Path, cert_file: Path, client_ca_file: Path | None) -> grpc.ServerCredentials:
+def server_credentials(key_file: Path, cert_file: Path, client_ca_file: Path | None) -> grpc.ServerCredentials:
+    """TLS of a server by PEM files. With `client_ca_file`, callers must show a certificate of that authority.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+
     def fetch() -> grpc.ServerCertificateConfiguration:
         roots = client_ca_file.read_bytes() if client_ca_file else None
         return grpc.ssl_server_certificate_configuration(
