@@ -72,6 +72,7 @@ def test_a_scaled_model_has_no_number_that_an_upgrade_could_set(by: str) -> None
         "lumenmill.dev/min-replicas": "1",
         "lumenmill.dev/max-replicas": "6",
         "lumenmill.dev/target-backlog-s": "600",
+        "lumenmill.dev/scale-down-stabilization-s": "300",
     }
     assert (by == "keda") == bool(of_kind(objects, "ScaledObject"))
 

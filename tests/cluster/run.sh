@@ -33,6 +33,11 @@ if [ ! -x "$programs/keda-operator" ] || [ ! -x "$programs/kwok" ]; then
   "$cluster" build extras
 fi
 
+# The kubelet clears images away where less than 15 % of the disk is free, the one of every sandbox among them; building takes
+# up to 12 GiB meanwhile.
+room=$(df --block-size=1G --output=avail,size "$programs" | awk 'NR == 2 {print int($1 - 0.15 * $2)}')
+[ "$room" -ge 12 ] || skip "$room GiB of the disk are free above 15 % of it, and 12 are needed, or the kubelet removes images"
+
 archives=$(mktemp -d)
 volumes=$(mktemp -d)
 chmod 755 "$volumes"
@@ -69,10 +74,6 @@ for index in $(seq 8); do
   echo "{apiVersion: v1, kind: PersistentVolume, metadata: {name: lumenmill-test-$index}, spec: {storageClassName: lumenmill-test,"
   echo "capacity: {storage: 2Gi}, accessModes: [ReadWriteOnce], hostPath: {path: $volumes/$index}}}"
 done | "$cluster" exec "$programs/kubectl" apply -f - > /dev/null
-# The kubelet clears images away where less than 15 % of the disk is free, the one of every sandbox among them.
-free_percent=$(df --output=avail,size "$programs" | awk 'NR == 2 {print int(100 * $1 / $2)}')
-[ "$free_percent" -ge 16 ] || skip "only $free_percent % of the disk is free; the kubelet would remove images"
-
 export KUBECONFIG LUMENMILL_TEST_VALUES=$PWD/tests/cluster/values-own-node.yaml
 KUBECONFIG=$("$cluster" kubeconfig)
 export PATH=$programs:$PATH

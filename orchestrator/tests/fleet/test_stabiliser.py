@@ -7,7 +7,7 @@ from lumenmill_orchestrator.fleet.stabiliser import Stabiliser, needed_pods
 
 
 def _deployment(fewest: int, most: int) -> Deployment:
-    return Deployment("mill-wan", "wan", 0, fewest, most, 600.0, "builtin", 1, "", "")
+    return Deployment("mill-wan", "wan", 0, fewest, most, 600.0, 300.0, "builtin", 1, "", "")
 
 
 def test_pods_stay_within_their_bounds() -> None:
@@ -22,17 +22,23 @@ def test_pods_stay_within_their_bounds() -> None:
 
 def test_down_after_a_while_and_only_as_far() -> None:
     stabiliser = Stabiliser(0, 0.0)
-    assert stabiliser.num_desired(0, 4, 10.0) == 4
-    assert stabiliser.num_desired(4, 1, 20.0) == 4
-    assert stabiliser.num_desired(4, 3, 200.0) == 4, "not yet"
-    assert stabiliser.num_desired(4, 1, 311.0) == 3, "three were needed within the last five minutes"
-    assert stabiliser.num_desired(3, 6, 320.0) == 6
-    assert stabiliser.num_desired(6, 0, 619.0) == 6
-    assert stabiliser.num_desired(6, 0, 621.0) == 0
+    assert stabiliser.num_desired(0, 4, 300.0, 10.0) == 4
+    assert stabiliser.num_desired(4, 1, 300.0, 20.0) == 4
+    assert stabiliser.num_desired(4, 3, 300.0, 200.0) == 4, "not yet"
+    assert stabiliser.num_desired(4, 1, 300.0, 311.0) == 3, "three were needed within the last five minutes"
+    assert stabiliser.num_desired(3, 6, 300.0, 320.0) == 6
+    assert stabiliser.num_desired(6, 0, 300.0, 619.0) == 6
+    assert stabiliser.num_desired(6, 0, 300.0, 621.0) == 0
 
 
 def test_whoever_has_just_begun_takes_nothing_away() -> None:
     stabiliser = Stabiliser(5, 0.0)
-    assert stabiliser.num_desired(5, 0, 5.0) == 5
-    assert stabiliser.num_desired(5, 0, 299.0) == 5
-    assert stabiliser.num_desired(5, 0, 301.0) == 0
+    assert stabiliser.num_desired(5, 0, 300.0, 5.0) == 5
+    assert stabiliser.num_desired(5, 0, 300.0, 299.0) == 5
+    assert stabiliser.num_desired(5, 0, 300.0, 301.0) == 0
+
+
+def test_the_while_is_the_operators_choice() -> None:
+    stabiliser = Stabiliser(2, 0.0)
+    assert stabiliser.num_desired(2, 0, 10.0, 9.0) == 2
+    assert stabiliser.num_desired(2, 0, 10.0, 11.0) == 0

@@ -16,6 +16,8 @@ DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _GPU = "nvidia.com/gpu"
 _GPU_TYPE = "nvidia.com/gpu.product"
 _UNLABELLED = "unlabelled"
+# As the autoscaler of Kubernetes waits by default.
+_STABILIZATION_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Deployment:
     min_replicas: int
     max_replicas: int
     target_backlog_s: float
+    scale_down_stabilization_s: float
+    """Seconds that fewer pods must have been enough before some are taken."""
     scaling: str
     """`keda`, `builtin` or `none`."""
     num_gpus_per_pod: int
@@ -116,6 +120,7 @@ def deployment_of(deployment: ApiObject) -> Deployment:
         min_replicas=int(_number(notes, "min-replicas", num_desired)),
         max_replicas=int(_number(notes, "max-replicas", num_desired)),
         target_backlog_s=_number(notes, "target-backlog-s", 0.0),
+        scale_down_stabilization_s=_number(notes, "scale-down-stabilization-s", _STABILIZATION_S),
         scaling=notes.get("lumenmill.dev/scaling", "none"),
         num_gpus_per_pod=_gpus_of(pod_spec),
         gpu_type=pod_spec.get("nodeSelector", {}).get(_GPU_TYPE, ""),

@@ -81,7 +81,9 @@ class ScalingLoop:
         if not self._scales or deployment.scaling != "builtin":
             return
         stabiliser = self._stabilisers.setdefault(deployment.model, Stabiliser(deployment.num_desired, now_s))
-        num_desired = stabiliser.num_desired(deployment.num_desired, num_needed, now_s)
+        num_desired = stabiliser.num_desired(
+            deployment.num_desired, num_needed, deployment.scale_down_stabilization_s, now_s
+        )
         if num_desired != deployment.num_desired:
             await asyncio.to_thread(self._patch, f"{self._path(deployment)}/scale", {"spec": {"replicas": num_desired}})
             _log.info(

@@ -5,10 +5,7 @@ from collections import deque
 from lumenmill_orchestrator.fleet.demand import Demand
 from lumenmill_orchestrator.fleet.objects import Deployment
 
-__all__ = ["DOWN_AFTER_S", "Stabiliser", "needed_pods"]
-
-# As the autoscaler of Kubernetes waits by default.
-DOWN_AFTER_S = 300.0
+__all__ = ["Stabiliser", "needed_pods"]
 
 
 def needed_pods(demand: Demand, deployment: Deployment, now_s: float) -> int:
@@ -24,10 +21,13 @@ class Stabiliser:
         """Whoever looks for the first time takes what there is for needed: it does not know what was before."""
         self._needed: deque[tuple[float, int]] = deque([(now_s, num_desired)])
 
-    def num_desired(self, num_now: int, num_needed: int, now_s: float) -> int:
-        """Pods to ask for, where there are `num_now` and `num_needed` are needed: more at once, fewer later."""
+    def num_desired(self, num_now: int, num_needed: int, window_s: float, now_s: float) -> int:
+        """Pods to ask for, where there are `num_now` and `num_needed` are needed.
+
+        More at once; fewer when that was enough for `window_s` seconds.
+        """
         self._needed.append((now_s, num_needed))
-        while now_s - self._needed[0][0] > DOWN_AFTER_S:
+        while now_s - self._needed[0][0] > window_s:
             self._needed.popleft()
         if num_needed >= num_now:
             return num_needed
