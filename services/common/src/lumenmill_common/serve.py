@@ -248,18 +248,33 @@ def _bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
 def server_credentials(key_file: Path, cert_file: Path, client_ca_file: Path | None) -> grpc.ServerCredentials:
     """TLS of a server by PEM files. With `client_ca_file`, callers must show a certificate of that authority.
 
+    The files are read again for every connection, so that rotated certificates are used without a restart.
+
     Raises:
         OSError: a file cannot be read.
     """
 
-    def fetch() -> grpc.ServerCertificateConfiguration:
-        roots = client_ca_file.read_bytes() if client_ca_file else None
-        return grpc.ssl_server_certificate_configuration(
-            [(key_file.read_bytes(), cert_file.read_bytes())], root_certificates=roots
-        )
+    def read() -> tuple[bytes, bytes, bytes | None]:
+        return key_file.read_bytes(), cert_file.read_bytes(), client_ca_file.read_bytes() if client_ca_file else None
 
-    # Certificates are read again for every handshake, so that rotated ones are used without a restart.
-    return grpc.dynamic_ssl_server_credentials(fetch(), fetch, require_client_authentication=client_ca_file is not None)
+    def configured(files: tuple[bytes, bytes, bytes | None]) -> grpc.ServerCertificateConfiguration:
+        key, cert, roots = files
+        return grpc.ssl_server_certificate_configuration([(key, cert)], root_certificates=roots)
+
+    in_use = read()
+
+    def changed() -> grpc.ServerCertificateConfiguration | None:
+        # None where nothing changed: gRPC frees its certificates whenever it is given some, also while another thread
+        # begins a handshake with them, and the process dies of that (grpc/grpc#36693).
+        nonlocal in_use
+        if (found := read()) == in_use:
+            return None
+        in_use = found
+        return configured(found)
+
+    return grpc.dynamic_ssl_server_credentials(
+        configured(in_use), changed, require_client_authentication=client_ca_file is not None
+    )
 
 
 class _ModelServicer(model_pb2_grpc.ModelServiceServicer):

@@ -1,0 +1,67 @@
+"""A server's certificates, as callers and operators meet them: many callers at once, and certificates that change."""
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from certificates import make_authority, make_certificate
+
+# A process of its own: what is tested for takes the whole process down.
+_SERVER = """
+import asyncio, pathlib, sys, grpc
+from lumenmill_common.serve import server_credentials
+async def main():
+    server, folder = grpc.aio.server(), pathlib.Path(sys.argv[1])
+    print(server.add_secure_port("127.0.0.1:0", server_credentials(folder / "server.key", folder / "server.pem", None)))
+    sys.stdout.flush()
+    await server.start()
+    await server.wait_for_termination()
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    make_authority(tmp_path)
+    make_certificate(tmp_path, "server")
+    server = subprocess.Popen([sys.executable, "-c", _SERVER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert server.stdout
+    yield int(server.stdout.readline())
+    assert server.poll() is None, f"the server ended with {server.returncode}"
+    server.kill()
+    server.wait()
+
+
+def _shake_hands(port: int, folder: Path) -> None:
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    context.set_alpn_protocols(["h2"])
+    with (
+        socket.create_connection(("127.0.0.1", port), 20) as plain,
+        context.wrap_socket(plain, server_hostname="localhost"),
+    ):
+        pass
+
+
+def test_many_callers_at_once_are_all_let_in(port: int, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as callers:
+        list(callers.map(lambda _: _shake_hands(port, tmp_path), range(3000)))
+
+
+def test_rotated_certificates_are_used_without_a_restart(port: int, tmp_path: Path) -> None:
+    _shake_hands(port, tmp_path)
+    (tmp_path / "next").mkdir()
+    make_authority(tmp_path / "next")
+    make_certificate(tmp_path / "next", "server")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        _shake_hands(port, tmp_path / "next")
+    for file in ("server.key", "server.pem"):  # not both at once, which must do no harm
+        (tmp_path / "next" / file).replace(tmp_path / file)
+        with contextlib.suppress(ssl.SSLError):
+            _shake_hands(port, tmp_path)
+    _shake_hands(port, tmp_path / "next")
