@@ -273,7 +273,9 @@ def server_credentials(key_file: Path, cert_file: Path, client_ca_file: Path | N
         return configured(found)
 
     return grpc.dynamic_ssl_server_credentials(
-        configured(in_use), changed, require_client_authentication=client_ca_file is not None
+        configured(in_use),
+        changed,  # type: ignore[arg-type]  # None is documented, and left out of the stubs
+        require_client_authentication=client_ca_file is not None,
     )
 
 
