@@ -2,7 +2,7 @@
 
 from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_client.command import _fleet as command
-from rich.console import Console
+from rich.console import Console, Group
 
 _SCHEDULER = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
 
@@ -28,10 +28,10 @@ def _fleet() -> fleet_pb2.GetFleetResponse:
     return fleet
 
 
-def _lines(only_model: str = "") -> list[str]:
+def _lines() -> list[str]:
     console = Console(width=80, highlight=False)
     with console.capture() as captured:
-        console.print(command._shown(_fleet(), only_model))
+        console.print(Group(*command._sections(_fleet())))
     return captured.get().splitlines()
 
 
@@ -44,8 +44,3 @@ def test_everything_is_told_within_80_columns() -> None:
         "5 × clip (demo-1a2b), and 2 more", "ready, 2 restarts", "Buy fewer GPUs, and use those that there are.",
     ):  # fmt: skip
         assert set(words.split()) <= set(text.split()), words
-
-
-def test_one_model_is_told_alone() -> None:
-    assert not any(line.startswith("studio") for line in _lines("wan2.1"))
-    assert any(line.startswith("wan2.1") for line in _lines("wan2.1"))

@@ -48,8 +48,8 @@ def test_a_family_without_a_place_is_reported_and_served_as_soon_as_there_is_one
     )  # fmt: skip
     waits = until("the reason is told", lambda: _told(mesh), 120)
     assert "Insufficient nvidia.com/gpu" in waits[0]["reason"]
-    shown = mesh.json("fleet", "--model", MODEL["name"])
-    assert "Insufficient nvidia.com/gpu" in shown["models"][0]["problem"]
+    (shown,) = mesh.json("fleet", "--model", MODEL["name"])["models"]
+    assert "Insufficient nvidia.com/gpu" in shown["problem"]
     assert "Insufficient nvidia.com/gpu" in " ".join(mesh.lumenmill("fleet").split())
     node = _offer(2)
     ended = mesh.wait("on-a-gpu", timeout_s=240)

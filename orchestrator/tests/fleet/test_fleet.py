@@ -4,6 +4,8 @@
 import asyncio
 from pathlib import Path
 
+import grpc
+import pytest
 from lumenmill.orchestrator.v1 import fleet_pb2
 
 from ..conftest import House
@@ -46,8 +48,11 @@ async def test_every_address_is_a_pod(tmp_path: Path) -> None:
 
 
 async def test_what_does_not_answer_is_told(house: House, tmp_path: Path) -> None:
-    fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest(model="other"))
-    assert [model.name for model in fleet.models] == ["tiny"] and not fleet.pods
+    fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest(model="tiny"))
+    assert [model.name for model in fleet.models] == ["tiny"] and [pod.model for pod in fleet.pods] == ["tiny"]
+    with pytest.raises(grpc.aio.AioRpcError, match="no model `other` here") as refused:
+        await house.runs.GetFleet(fleet_pb2.GetFleetRequest(model="other"))
+    assert refused.value.code() == grpc.StatusCode.NOT_FOUND
     async with open_pods(tmp_path / "nobody") as pods, open_orchestrator(pods) as empty:
         (model,) = (await empty.runs.GetFleet(fleet_pb2.GetFleetRequest())).models
         assert (model.num_ready, model.problem) == (0, "no pod serves")

@@ -46,9 +46,9 @@ def fleet(
         elif watch:
             with Live(console=results, auto_refresh=False, vertical_overflow="visible") as live:
                 for seen in looks:
-                    live.update(_shown(seen, model), refresh=True)
+                    live.update(Group(*_sections(seen)), refresh=True)
         else:
-            results.print(_shown(next(looks), model))
+            results.print(Group(*_sections(next(looks))))
 
 
 def _looks(
@@ -60,14 +60,9 @@ def _looks(
         yield client.fleet(request)
 
 
-def _shown(fleet: fleet_pb2.GetFleetResponse, only_model: str) -> Group:
-    models = [model for model in fleet.models if not only_model or model.name == only_model]
-    return Group(*_sections(fleet, models))
-
-
-def _sections(fleet: fleet_pb2.GetFleetResponse, models: list[fleet_pb2.FleetModel]) -> Iterator[RenderableType]:
-    yield _models_table(models)
-    problems = [model for model in models if model.problem]
+def _sections(fleet: fleet_pb2.GetFleetResponse) -> Iterator[RenderableType]:
+    yield _models_table(fleet.models)
+    problems = [model for model in fleet.models if model.problem]
     if problems:
         yield Text()
         yield _table("model", "what is wrong", rows=((model.name, model.problem) for model in problems))
@@ -93,7 +88,7 @@ def _table(*columns: str, numbers: Sequence[str] = (), rows: Iterable[Sequence[s
     return table
 
 
-def _models_table(models: list[fleet_pb2.FleetModel]) -> Table:
+def _models_table(models: Iterable[fleet_pb2.FleetModel]) -> Table:
     table = _table("model", "pods", "on the way", "GPUs", "calls", "work", "loads in", numbers=("calls", "work"))
     for model in models:
         bounds = f" ({model.min_replicas}–{model.max_replicas})" if model.HasField("max_replicas") else ""

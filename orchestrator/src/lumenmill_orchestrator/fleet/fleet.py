@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import sqlalchemy as sa
 from lumenmill.orchestrator.v1 import fleet_pb2
+from lumenmill_common.errors import NotFoundError
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator import metrics
@@ -41,6 +42,7 @@ class Fleet:
         """What works for the mesh now.
 
         Raises:
+            NotFoundError: there is no model of the name asked for.
             UnavailableError: the API server of Kubernetes does not answer.
         """
         facts = FleetFacts(
@@ -51,7 +53,10 @@ class Fleet:
             calls=self._mesh.calls(),
             loads=await self._backlog.total(),
         )
-        return await asyncio.to_thread(fleet_view, facts, only_model=request.model, with_pods=not request.without_pods)
+        seen = await asyncio.to_thread(fleet_view, facts, only_model=request.model, with_pods=not request.without_pods)
+        if request.model and not seen.models:
+            raise NotFoundError(f"no model `{request.model}` here; ListModels tells which there are")
+        return seen
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:

@@ -39,20 +39,21 @@ class FleetFacts:
 
 
 def fleet_view(facts: FleetFacts, *, only_model: str = "", with_pods: bool = True) -> fleet_pb2.GetFleetResponse:
-    """The answer to GetFleet; `only_model` leaves other models' pods out."""
+    """The answer to GetFleet; `only_model` leaves other models and their pods out."""
     cluster = facts.cluster
     deployed = cluster.deployments if cluster else {}
     pods = [*(_cluster_pods(cluster, facts.calls) if cluster else ()), *_address_pods(facts, deployed)]
+    models = [_model(name, facts, pods) for name in sorted({*facts.models, *deployed})]
     answer = fleet_pb2.GetFleetResponse(
         observe_time=_timestamp(cluster.observed_s if cluster else time.time()),
         from_kubernetes=cluster is not None,
-        models=[_model(name, facts, pods) for name in sorted({*facts.models, *deployed})],
+        models=(model for model in models if only_model in ("", model.name)),
     )
     if cluster is not None:
         answer.node_types.extend(_node_types(cluster.nodes or [], cluster.pods))
-        answer.advice.extend(advice_on(answer.models, _uses(cluster)) if cluster.nodes is not None else ())
+        answer.advice.extend(advice_on(models, _uses(cluster)) if cluster.nodes is not None else ())
     if with_pods:
-        wanted = (pod for pod in pods if not only_model or pod.model == only_model)
+        wanted = (pod for pod in pods if only_model in ("", pod.model))
         answer.pods.extend(sorted(wanted, key=lambda pod: (pod.model, pod.name)))
     return answer
 

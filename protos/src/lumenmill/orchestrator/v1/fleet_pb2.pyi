@@ -66,7 +66,7 @@ class GetFleetRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     WITHOUT_PODS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Only this model's pods. Empty means all."""
+    """Only this model and its pods. Empty means all."""
     without_pods: _builtins.bool
     """Leave the pods out: models, node types and advice alone."""
     def __init__(
