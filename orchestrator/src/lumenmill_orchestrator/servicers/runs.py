@@ -14,7 +14,7 @@ from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentErro
 from lumenmill_orchestrator.exporters import Exporters
 from lumenmill_orchestrator.fleet import ExportJobs, Fleet
 from lumenmill_orchestrator.mesh import Lanes, Mesh
-from lumenmill_orchestrator.storage import ExecutionStore, RunRow, RunStore, SampleFilter, SampleStore
+from lumenmill_orchestrator.storage import UNENDED_STATES, ExecutionStore, RunRow, RunStore, SampleFilter, SampleStore
 from lumenmill_orchestrator.submission import Submission
 from lumenmill_orchestrator.views import lineage_view, run_view
 from lumenmill_orchestrator.walk.engine import RunEngine
@@ -25,7 +25,6 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 _WATCH_EVERY_S = 0.5
 _LOOK_AT_LEAST_EVERY_S = 2.0
 _END_OF_SEQS = 1 << 63
-_UNENDED = frozenset({run_pb2.RUN_STATE_QUEUED, run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_PAUSED})
 
 
 class RunServicer(run_pb2_grpc.RunServiceServicer):
@@ -89,18 +88,17 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def CancelRun(self, request: run_pb2.CancelRunRequest, context: _Context) -> run_pb2.CancelRunResponse:
         """Stop for good."""
-        await self._change_state(request.run_id, run_pb2.RUN_STATE_CANCELLED, _UNENDED, "has ended")
+        await self._change_state(request.run_id, run_pb2.RUN_STATE_CANCELLED, UNENDED_STATES, "has ended")
         return run_pb2.CancelRunResponse(run=await self.run(request.run_id))
 
     async def PauseRun(self, request: run_pb2.PauseRunRequest, context: _Context) -> run_pb2.PauseRunResponse:
         """Start no new nodes."""
-        await self._change_state(request.run_id, run_pb2.RUN_STATE_PAUSED, _UNENDED, "has ended")
+        await self._change_state(request.run_id, run_pb2.RUN_STATE_PAUSED, UNENDED_STATES, "has ended")
         return run_pb2.PauseRunResponse(run=await self.run(request.run_id))
 
     async def ResumeRun(self, request: run_pb2.ResumeRunRequest, context: _Context) -> run_pb2.ResumeRunResponse:
         """Go on."""
-        paused = frozenset({run_pb2.RUN_STATE_PAUSED, run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_QUEUED})
-        await self._change_state(request.run_id, run_pb2.RUN_STATE_RUNNING, paused, "has ended")
+        await self._change_state(request.run_id, run_pb2.RUN_STATE_RUNNING, UNENDED_STATES, "has ended")
         return run_pb2.ResumeRunResponse(run=await self.run(request.run_id))
 
     async def ListSamples(self, request: run_pb2.ListSamplesRequest, context: _Context) -> run_pb2.ListSamplesResponse:

@@ -14,9 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from lumenmill_orchestrator.storage.database import insert_into, storable
 from lumenmill_orchestrator.storage.schema import artifact_uses, chains, node_counts, runs
 
-__all__ = ["ENDED_STATES", "NodeTotals", "RunRow", "RunStore"]
+__all__ = ["ENDED_STATES", "UNENDED_STATES", "NodeTotals", "RunRow", "RunStore"]
 
 ENDED_STATES = frozenset({run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_CANCELLED, run_pb2.RUN_STATE_FAILED})
+UNENDED_STATES = frozenset({run_pb2.RUN_STATE_QUEUED, run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_PAUSED})
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class RunStore:
 
     def unended(self) -> list[RunRow]:
         """Runs that have not ended, the oldest first."""
-        query = sa.select(runs).where(runs.c.state.not_in(ENDED_STATES)).order_by(runs.c.seq)
+        query = sa.select(runs).where(runs.c.state.in_(UNENDED_STATES)).order_by(runs.c.seq)
         with self._engine.connect() as connection:
             return [RunRow(**row) for row in connection.execute(query).mappings()]
 

@@ -19,6 +19,7 @@ from lumenmill_orchestrator.mesh import Mesh
 from lumenmill_orchestrator.recipe import KnownModel, check_recipe
 from lumenmill_orchestrator.storage import (
     ENDED_STATES,
+    UNENDED_STATES,
     CountDelta,
     ExecutionStore,
     GroupWriter,
@@ -41,7 +42,6 @@ __all__ = ["CHAINS_COUNTED_AS", "RunEngine"]
 CHAINS_COUNTED_AS = "#chains"
 _FOLLOW_S = 1.0
 _DATABASE_PAUSE_S = 5.0
-_UNENDED = frozenset({run_pb2.RUN_STATE_QUEUED, run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_PAUSED})
 _log = get_logger(__name__)
 
 
@@ -152,7 +152,7 @@ class RunEngine:
             run = await self._activate(run_id)
             await self._change_state(run_id, run_pb2.RUN_STATE_RUNNING, frozenset({run_pb2.RUN_STATE_QUEUED}))
             await self._walk_shards(run)
-            await self._change_state(run_id, run_pb2.RUN_STATE_COMPLETED, _UNENDED)
+            await self._change_state(run_id, run_pb2.RUN_STATE_COMPLETED, UNENDED_STATES)
         except SourceFailedError as error:
             await self._fail(run_id, str(error))
         except Exception as error:
@@ -347,7 +347,7 @@ class RunEngine:
             del self._items[key]
 
     async def _fail(self, run_id: str, error: str) -> None:
-        await self._change_state(run_id, run_pb2.RUN_STATE_FAILED, _UNENDED, error)
+        await self._change_state(run_id, run_pb2.RUN_STATE_FAILED, UNENDED_STATES, error)
         await self.follow(run_id, run_pb2.RUN_STATE_FAILED)
 
     async def _change_state(
@@ -390,6 +390,6 @@ class RunEngine:
 
     def _count_runs(self) -> None:
         rows: list[RunRow] = self._runs.unended()
-        for state in _UNENDED:
+        for state in UNENDED_STATES:
             name = run_pb2.RunState.Name(state).removeprefix("RUN_STATE_").lower()
             metrics.RUNS.labels(name).set(sum(row.state == state for row in rows))
