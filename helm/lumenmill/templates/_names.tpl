@@ -51,11 +51,3 @@ imagePullSecrets:
   {{- end }}
 {{- end }}
 {{- end -}}
-
-{{/* A value that is made once: what the cluster's Secret has under the key, else the new one. Encoded.
-     (list root "secret name" "key" "new value") */}}
-{{- define "lumenmill.kept" -}}
-{{- $root := index . 0 -}}
-{{- $secret := lookup "v1" "Secret" $root.Release.Namespace (index . 1) | default dict -}}
-{{- index ($secret.data | default dict) (index . 2) | default (index . 3 | b64enc) -}}
-{{- end -}}
