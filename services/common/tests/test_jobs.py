@@ -213,6 +213,27 @@ async def test_draining_finishes_what_runs_and_refuses_what_waits(service: Servi
     assert family.prompts_done == ["a"]
 
 
+async def test_what_the_end_of_the_drain_cuts_off_may_be_done_elsewhere(store: ArtifactStore) -> None:
+    family, jobs = TinyFamily(store), JobQueue("tiny", num_workers=3, store=store, keep_results_over_s=0.0)
+    family.num_steps, family.step_s = 3, 0.4
+    async with running_service(tiny_service(family, jobs)) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+        given_up = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("given up"), retry=ONCE))
+        cut_off = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("cut off"), retry=ONCE))
+        await asyncio.sleep(0.6)
+        family.num_steps = 1
+        last_step = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("at its last step"), retry=ONCE))
+        await asyncio.sleep(0.1)
+        assert jobs.cancel(request_for("given up").job.request_id)
+        await jobs.stop(0.0)
+        with pytest.raises(errors.CancelledError):
+            await given_up
+        with pytest.raises(errors.UnavailableError, match="shutting down"):
+            await cut_off
+        assert image_of(await last_step).uri, "what came in time is no waste"
+    assert family.prompts_done == ["at its last step"]
+
+
 async def test_while_draining_a_caller_on_a_new_connection_finds_its_job(store: ArtifactStore) -> None:
     from lumenmill_common.serve import serving
     from lumenmill_common.settings import ServiceSettings

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.message import Message
 
 from lumenmill_common._client_interceptors import client_interceptors
+from lumenmill_common._renewed_channel import RenewedChannel
 from lumenmill_common.errors import LumenmillError, ResourceExhaustedError, UnavailableError
 from lumenmill_common.serve import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 from lumenmill_common.settings import SecuritySettings
@@ -89,10 +90,14 @@ def connect(
 ) -> grpc.aio.Channel:
     """A channel to a service, `host:port` or `dns:///name:port`, balanced over all its addresses.
 
-    TLS is on when `security` names a CA file, and then a client certificate is shown when one is set; the token is sent
-    when one is set. `one_process` is for callers who choose between the processes of a service themselves: calls then
-    reach the process whatever its health says, and a failed one is told at once rather than made again. `tls_name` is
-    the name that its certificate has, where `address` is a number.
+    TLS is on when `security` names a CA file, and then a client certificate is shown when one is set; files that change
+    are used for the calls that are made from then on. The token is sent when one is set. `one_process` is for callers
+    who choose between the processes of a service themselves: calls then reach the process whatever its health says, and
+    a failed one is told at once rather than made again. `tls_name` is the name that its certificate has, where
+    `address` is a number.
+
+    Raises:
+        OSError: a file of certificates cannot be read.
     """
     options: list[tuple[str, Any]] = list(_OPTIONS)
     if one_process:
@@ -102,12 +107,15 @@ def connect(
         return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
     if tls_name is not None:
         options.append(("grpc.ssl_target_name_override", tls_name))
-    credentials = grpc.ssl_channel_credentials(
-        root_certificates=security.tls_ca_file.read_bytes(),
-        private_key=security.tls_key_file.read_bytes() if security.tls_key_file else None,
-        certificate_chain=security.tls_cert_file.read_bytes() if security.tls_cert_file else None,
-    )
-    return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
+    files = [security.tls_ca_file]
+    if security.tls_key_file is not None and security.tls_cert_file is not None:
+        files += [security.tls_key_file, security.tls_cert_file]
+
+    def open_channel(contents: Sequence[bytes]) -> grpc.aio.Channel:
+        credentials = grpc.ssl_channel_credentials(*contents)
+        return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
+
+    return RenewedChannel(files, open_channel)
 
 
 async def call_unary(

@@ -51,7 +51,7 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 _MAX_FINISHED = 4096
 # Time that a cancelled job gets to reach its next step when the service stops.
 _LAST_STEP_S = 10.0
-
+_SHUTTING_DOWN = "the service is shutting down"
 
 _Worked = tuple[list[tuple[Job, Message]], list[tuple[Job, Message | Later | BaseException]], float]
 
@@ -84,6 +84,7 @@ class JobQueue:
         self._work_arrived = asyncio.Event()
         self._mean_duration_s: float | None = None
         self._draining = False
+        self._cut_off: set[Job] = set()
         self._workers = [ThreadPoolExecutor(1, thread_name_prefix=f"{name}-worker") for _ in range(num_workers)]
         self._finisher = Finisher(name, num_workers, self._keep, self._account)
         self._dispatchers: list[asyncio.Task[None]] = []
@@ -102,18 +103,20 @@ class JobQueue:
         self._dispatchers = [asyncio.create_task(self._dispatch(worker)) for worker in self._workers]
 
     async def stop(self, drain_s: float) -> None:
-        """Takes no new jobs and refuses the waiting ones; running ones get `drain_s` seconds, then 10 s to stop."""
+        """Takes no new jobs and refuses the waiting ones; running ones get `drain_s` seconds, then 10 s to stop.
+        Callers of what is not done by then are told UNAVAILABLE, as nobody gave it up and others may do it."""
         self._draining = True
-        for job, _ in self._take_all_waiting():
-            self._finish(job, error=UnavailableError("the service is shutting down"))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(drain_s):
-                await self._until_idle()
-        for job in self._running():
+        for job, _ in self._waiting:
+            self._finish(job, error=UnavailableError(_SHUTTING_DOWN))
+        self._waiting = []
+        self._tell_positions()
+        await self._until_idle(drain_s)
+        self._cut_off = {job for job in self._running() if not job.cancelled.is_set()}
+        for job in self._cut_off:
             job.cancelled.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_STEP_S):
-                await self._until_idle()
+        await self._until_idle(_LAST_STEP_S)
+        for job in self._running():  # their workers do not come to a next step
+            self._finish(job, error=UnavailableError(_SHUTTING_DOWN))
         for dispatcher in self._dispatchers:
             dispatcher.cancel()
         await asyncio.gather(*self._dispatchers, return_exceptions=True)
@@ -211,7 +214,7 @@ class JobQueue:
 
     def _enqueue(self, job: Job, work: BatchWork, deadline_s: float | None) -> None:
         if self._draining:
-            raise UnavailableError("the service is shutting down")
+            raise UnavailableError(_SHUTTING_DOWN)
         if self._is_hopeless(job, work, deadline_s):
             needed_s = self._needed_s(job, work)
             raise DeadlineExceededError(f"takes about {needed_s:.1f} s, and the deadline is in {deadline_s:.1f} s")
@@ -298,7 +301,7 @@ class JobQueue:
                 self._account(job, outcome, duration_s)
 
     def _keep(self, job: Job, result: Message, duration_s: float) -> None:
-        if self._kept is not None and not job.cancelled.is_set():
+        if self._kept is not None and not self._is_given_up(job):
             self._kept.keep(job, result, duration_s)
 
     def _work(self, batch: list[tuple[Job, BatchWork]], contexts: list[JobContext]) -> _Worked:
@@ -320,17 +323,17 @@ class JobQueue:
         return found, made, duration_s
 
     def _account(self, job: Job, outcome: Message | BaseException, duration_s: float) -> None:
-        if isinstance(outcome, Message) and job.cancelled.is_set():
+        if job in self._cut_off and isinstance(outcome, CancelledError):
+            outcome = UnavailableError(_SHUTTING_DOWN)
+        elif isinstance(outcome, Message) and self._is_given_up(job):
             outcome = CancelledError("the job was cancelled")
-        failed = isinstance(outcome, BaseException)
-        name = type(outcome).__name__ if failed else "ok"
+        name = type(outcome).__name__ if isinstance(outcome, BaseException) else "ok"
         JOB_DURATION.labels(self.name, job.request_name, name).observe(duration_s)
-        if not failed:
-            mean_s = self._mean_duration_s
-            self._mean_duration_s = duration_s if mean_s is None else 0.8 * mean_s + 0.2 * duration_s
         if isinstance(outcome, BaseException):
             self._finish(job, error=outcome)
         else:
+            mean_s = self._mean_duration_s
+            self._mean_duration_s = duration_s if mean_s is None else 0.8 * mean_s + 0.2 * duration_s
             self._finish(job, result=outcome)
 
     def _finish(self, job: Job, *, result: Message | None = None, error: BaseException | None = None) -> None:
@@ -346,21 +349,23 @@ class JobQueue:
             self._finished.move_to_end(job.key)
         job.notify()
 
+    def _is_given_up(self, job: Job) -> bool:
+        """Whether nobody wants it any more, not even after this service has gone."""
+        return job.cancelled.is_set() and job not in self._cut_off
+
     def _cancel(self, job: Job) -> None:
+        self._cut_off.discard(job)
         job.cancelled.set()
         if not job.running and not job.done:
             self._waiting = [entry for entry in self._waiting if entry[0] is not job]
             self._tell_positions()
             self._finish(job, error=CancelledError("the job was cancelled"))
 
-    def _take_all_waiting(self) -> list[tuple[Job, BatchWork]]:
-        waiting, self._waiting = self._waiting, []
-        self._tell_positions()
-        return waiting
-
-    async def _until_idle(self) -> None:
-        while running := self._running():
-            await running[0].changed.wait()
+    async def _until_idle(self, at_most_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(at_most_s):
+                while running := self._running():
+                    await running[0].changed.wait()
 
     def _running(self) -> list[Job]:
         return [job for job in self._jobs.values() if job.running]
@@ -371,17 +376,15 @@ class JobQueue:
             job.notify()
 
     def _wait_estimate_s(self, position: int) -> float | None:
-        if self._mean_duration_s is None:
-            return None
-        return self._mean_duration_s * (position + 1) / self.num_workers
+        mean_s = self._mean_duration_s
+        return None if mean_s is None else mean_s * (position + 1) / self.num_workers
 
     def _forget_old(self) -> None:
         oldest_s = time.monotonic() - self._result_ttl_s
         while self._finished and (
             len(self._finished) > _MAX_FINISHED or next(iter(self._finished.values())) < oldest_s
         ):
-            key, _ = self._finished.popitem(last=False)
-            self._jobs.pop(key, None)
+            self._jobs.pop(self._finished.popitem(last=False)[0], None)
 
 
 def jobs_from(settings: ServiceSettings, name: str, max_batch_size: int = 1) -> JobQueue:
