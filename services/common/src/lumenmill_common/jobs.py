@@ -83,8 +83,7 @@ class JobQueue:
         self._waiting: list[tuple[Job, BatchWork]] = []
         self._work_arrived = asyncio.Event()
         self._mean_duration_s: float | None = None
-        self._draining = False
-        self._cut_off: set[Job] = set()
+        self._draining, self._cut_off = False, set[Job]()
         self._workers = [ThreadPoolExecutor(1, thread_name_prefix=f"{name}-worker") for _ in range(num_workers)]
         self._finisher = Finisher(name, num_workers, self._keep, self._account)
         self._dispatchers: list[asyncio.Task[None]] = []
