@@ -52,8 +52,8 @@ RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt --mount=
 FROM ${BASE}
 ARG SERVICE
 RUN --mount=type=bind,from=wheels,source=/requirements,target=/requirements \
-    packages=$(cat /requirements/${SERVICE}.packages); [ -z "$packages" ] || { apt-get update -qq \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages > /dev/null && rm -rf /var/lib/apt/lists/*; }
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+      $(cat /requirements/${SERVICE}.packages) > /dev/null && rm -rf /var/lib/apt/lists/*
 COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=service /opt/lumenmill /opt/lumenmill
 COPY LICENSE /app/LICENSE
@@ -71,7 +71,7 @@ WORKDIR /app
 RUN python -c "import runpy; runpy.run_path('/opt/lumenmill/bin/serve', run_name='imported')"
 USER 65532:65532
 EXPOSE 50051 50052 9464
-ENTRYPOINT ["/opt/lumenmill/bin/serve"]
+ENTRYPOINT ["/usr/bin/tini", "--", "/opt/lumenmill/bin/serve"]
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="lumenmill-${SERVICE}" \

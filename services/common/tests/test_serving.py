@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from pathlib import Path
 
 import grpc
 import pytest
@@ -222,20 +223,26 @@ settings = load_settings(ServiceSettings)
 family, jobs = TinyFamily(open_store_from(settings)), jobs_from(settings, "tiny")
 add = imager_pb2_grpc.add_ImagerServiceServicer_to_server
 contract = Contract(imager_pb2.DESCRIPTOR, "ImagerService", add, TinyServicer(family, jobs))
-serve(settings, Service("tiny", [contract], model=family.describe, jobs=jobs))
+load = {load}
+serve(settings, Service("tiny", [contract], model=family.describe, load=load, jobs=jobs))
 """
 
 
-async def test_a_process_tells_its_addresses_serves_metrics_and_drains_on_sigterm(tmp_path) -> None:
-    tests = os.path.dirname(__file__)  # noqa: PTH120 - a string for the script
+def start_process(folder: Path, load: str = "None") -> subprocess.Popen[bytes]:
+    """A process that serves the tiny model and writes where into `address.json`."""
     environment = os.environ | {
         "LUMENMILL_LISTEN_ADDRESS": "127.0.0.1:0",
         "LUMENMILL_METRICS_ADDRESS": "127.0.0.1:0",
-        "LUMENMILL_STORE_URL": f"file://{tmp_path}/store",
-        "LUMENMILL_ADDRESS_FILE": str(tmp_path / "address.json"),
+        "LUMENMILL_STORE_URL": f"file://{folder}/store",
+        "LUMENMILL_ADDRESS_FILE": str(folder / "address.json"),
         "LUMENMILL_DRAIN_S": "5",
     }
-    process = subprocess.Popen([sys.executable, "-c", MAIN.format(tests=tests)], env=environment)  # noqa: ASYNC220
+    script = MAIN.format(tests=str(Path(__file__).parent), load=load)
+    return subprocess.Popen([sys.executable, "-c", script], env=environment)
+
+
+async def test_a_process_tells_its_addresses_serves_metrics_and_drains_on_sigterm(tmp_path) -> None:
+    process = start_process(tmp_path)
     try:
         async with asyncio.timeout(20):
             while not (tmp_path / "address.json").exists():
@@ -256,5 +263,19 @@ async def test_a_process_tells_its_addresses_serves_metrics_and_drains_on_sigter
             process.send_signal(signal.SIGTERM)
             assert (await running).images[0].image.size_bytes == len("last words")
         assert await asyncio.to_thread(process.wait, 10) == 0
+    finally:
+        process.kill()
+
+
+async def test_a_process_that_is_told_to_stop_while_it_loads_is_gone_at_once(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    load = f"lambda: (open({str(begun)!r}, 'w').close(), __import__('time').sleep(60))"
+    process = start_process(tmp_path, load)
+    try:
+        async with asyncio.timeout(20):
+            while not begun.exists():
+                await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 2) == 0
     finally:
         process.kill()

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,8 +100,13 @@ class Service:
         return contracts
 
 
+class _StoppedError(UnavailableError):
+    """It was told to stop before its model was there."""
+
+
 def serve(settings: ServiceSettings, service: Service) -> None:
-    """Serves until SIGTERM or SIGINT, then drains. Exits with code 1 and a log line when the model cannot be loaded."""
+    """Serves until SIGTERM or SIGINT, then drains. Exits with code 1 and a log line when the model cannot be loaded,
+    and at once with code 0 when it is told to stop while it loads."""
     configure_logging(settings, service.name)
     try:
         asyncio.run(_serve_until_signal(settings, service))
@@ -115,12 +121,18 @@ async def _serve_until_signal(settings: ServiceSettings, service: Service) -> No
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     watch_certificates(settings)
     metrics_port = serve_metrics(settings.metrics_address)
-    async with serving(settings, service, stop) as port:
-        _log.info("serving", port=port, metrics_port=metrics_port)
-        if settings.address_file:
-            _write_addresses(settings.address_file, settings, port, metrics_port)
-        await stop.wait()
-        _log.info("draining")
+    try:
+        async with serving(settings, service, stop) as port:
+            _log.info("serving", port=port, metrics_port=metrics_port)
+            if settings.address_file:
+                _write_addresses(settings.address_file, settings, port, metrics_port)
+            await stop.wait()
+            _log.info("draining")
+    except _StoppedError as error:
+        _log.info("stopped", reason=error.message)
+        # The thread that loads cannot be interrupted, and would keep the process and its GPU for minutes. Nobody has
+        # been given anything that would be lost.
+        os._exit(0)
     _log.info("stopped")
 
 
@@ -140,11 +152,11 @@ def _write_addresses(file: Path, settings: ServiceSettings, port: int, metrics_p
 async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Event | None = None) -> AsyncIterator[int]:
     """Serves inside the block and yields the bound port; health says SERVING. Leaving the block drains.
 
-    The port is open while the model loads and health says NOT_SERVING. A `stop` that is set meanwhile is heeded as soon
-    as it has loaded. With a `stop`, what is away while the model loads is waited for.
+    The port is open while the model loads and health says NOT_SERVING. A `stop` that is set meanwhile is heeded at
+    once, though the thread that loads goes on. With a `stop`, what is away while the model loads is waited for.
 
     Raises:
-        UnavailableError: the port cannot be bound, or it was told to stop while something was away.
+        UnavailableError: the port cannot be bound, or it was told to stop while it loaded.
         LumenmillError: whatever `service.load` raised.
     """
     server = grpc.aio.server(interceptors=[CallInterceptor(settings)], options=_OPTIONS)
@@ -163,6 +175,12 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
         await background.enter_async_context(_probed(settings.health_address, health_servicer))
         try:
             await _load(service, stop)
+        except BaseException:
+            if service.jobs:
+                await service.jobs.stop(0.0)
+            await server.stop(None)
+            raise
+        try:
             ready.set()
             for enter in service.background:
                 await background.enter_async_context(enter())
@@ -207,27 +225,48 @@ async def _drain(server: grpc.aio.Server, service: Service, drain_s: float) -> N
 
 
 async def _load(service: Service, stop: asyncio.Event | None) -> None:
-    """Loads; again after growing pauses while something that it needs is away. Health says NOT_SERVING meanwhile."""
+    """Loads; again after growing pauses while something that it needs is away. Health says NOT_SERVING meanwhile.
+
+    Raises:
+        _StoppedError: it was told to stop meanwhile.
+        LumenmillError: whatever `service.load` raised.
+    """
     if service.load is None:
         return
+    load = service.load
     started_s, pause_s = time.monotonic(), _FIRST_PAUSE_S
     while True:
         try:
-            if service.jobs:
-                await service.jobs.run_in_workers(service.load)
-            else:
-                await asyncio.to_thread(service.load)
+            await _unless_stopped(service.jobs.run_in_workers(load) if service.jobs else asyncio.to_thread(load), stop)
+        except _StoppedError:
+            raise
         except UnavailableError as error:
-            if stop is None or stop.is_set():
+            if stop is None:
                 raise
             _log.warning("cannot load yet", reason=error.message, next_try_in_s=pause_s)
         else:
             MODEL_LOAD_DURATION.set(time.monotonic() - started_s)
             return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause_s)
-            raise UnavailableError("told to stop before it could load")
+        await _unless_stopped(asyncio.sleep(pause_s), stop)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+async def _unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event | None) -> None:
+    """Wait for work, and no longer when it is to stop.
+
+    Raises:
+        _StoppedError: it is to stop.
+    """
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task((stop or asyncio.Event()).wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise _StoppedError("told to stop while it loaded")
+        working.result()
+    finally:
+        working.cancel()
+        stopping.cancel()
 
 
 async def _set_health(servicer: health_aio.HealthServicer, names: list[str], status: Any) -> None:
