@@ -1,5 +1,6 @@
 """The store over gRPC, and datasets."""
 
+import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ from lumenmill.orchestrator.v1 import artifact_service_pb2 as service_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.exporters.columns import SCHEMA
 
-from .conftest import House
+from .conftest import House, open_house
 from .recipes import ONE_IMAGE, SMALL
 
 
@@ -29,6 +30,35 @@ async def _upload(house: House, data: bytes, media_type: str = "image/png", sha2
 async def _download(house: House, sha256: str, **more: int) -> bytes:
     request = service_pb2.DownloadArtifactRequest(sha256=sha256, **more)
     return b"".join([response.chunk async for response in house.artifacts.DownloadArtifact(request)])
+
+
+async def test_uploads_do_not_fill_the_scratch_disk(tmp_path: Path) -> None:
+    has_begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[service_pb2.UploadArtifactRequest]:
+        yield service_pb2.UploadArtifactRequest(header=service_pb2.UploadHeader(media_type="application/octet-stream"))
+        yield service_pb2.UploadArtifactRequest(chunk=bytes(1 << 20))
+        has_begun.set()
+        await go_on.wait()
+
+    async def refusal(house: House, data: bytes) -> str:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await _upload(house, data, "application/octet-stream")
+        assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        return refused.value.details() or ""
+
+    most = os.urandom(3 << 20)
+    async with open_house(tmp_path, max_upload_bytes=len(most)) as house:
+        slow = house.artifacts.UploadArtifact(slowly())
+        await has_begun.wait()
+        await asyncio.sleep(0.3)
+        assert "3145728 bytes together" in await refusal(house, most)
+        go_on.set()
+        await slow
+        assert "may have 3145728 bytes (LUMENMILL_MAX_UPLOAD_BYTES); this one has more" in await refusal(
+            house, most + b"."
+        )
+        assert (await _upload(house, most, "application/octet-stream")).size_bytes == len(most)
 
 
 async def test_what_goes_up_comes_down(house: House) -> None:

@@ -72,7 +72,7 @@ def orchestrator_service(
     run_servicer = RunServicer(walk, submission, mesh, lanes, runs, samples, executions, exporters, fleet)
     gauges = Gauges(engine, runs, walk, run_servicer.run)
     collector = GarbageCollector(engine, store)
-    artifact_servicer = ArtifactServicer(store, collector)
+    artifact_servicer = ArtifactServicer(store, collector, settings.max_upload_bytes)
 
     @contextlib.asynccontextmanager
     async def background() -> AsyncIterator[None]:

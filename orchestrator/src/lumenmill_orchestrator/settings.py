@@ -45,6 +45,11 @@ class OrchestratorSettings(ServiceSettings):
         ge=0,
         description="Seconds for which a model may be away, and no pod on its way, before its nodes fail.",
     )
+    max_upload_bytes: int = Field(
+        default=8 << 30,
+        ge=1,
+        description="Bytes of all files together that are being uploaded: they lie in /tmp until they are whole.",
+    )
     kubernetes_namespace: str = Field(
         default="", description="Namespace in which the mesh runs on Kubernetes. Empty: no Kubernetes."
     )

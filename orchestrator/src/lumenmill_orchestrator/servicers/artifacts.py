@@ -17,6 +17,7 @@ from lumenmill_common.errors import InvalidArgumentError, NotFoundError, OutOfRa
 
 from lumenmill_orchestrator.collector import DEFAULT_MIN_AGE_S, GarbageCollector
 from lumenmill_orchestrator.media_facts import check_media_type, image_facts
+from lumenmill_orchestrator.servicers.spool import SpoolRoom
 
 __all__ = ["ArtifactServicer"]
 
@@ -31,8 +32,9 @@ _T = TypeVar("_T")
 class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
     """Answers ArtifactService. The store is synchronous, so everything runs in worker threads."""
 
-    def __init__(self, store: ArtifactStore, collector: GarbageCollector) -> None:
-        self._store, self._collector = store, collector
+    def __init__(self, store: ArtifactStore, collector: GarbageCollector, max_upload_bytes: int) -> None:
+        """`max_upload_bytes` is the scratch space of all uploads that run."""
+        self._store, self._collector, self._room = store, collector, SpoolRoom(max_upload_bytes)
         # A sweep takes hours; the walk must not wait for the threads of asyncio's own pool meanwhile.
         self._sweeps = ThreadPoolExecutor(_NUM_SWEEPS_AT_ONCE, thread_name_prefix="sweep")
 
@@ -42,7 +44,7 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
         """Take in one file."""
         header: artifact_service_pb2.UploadHeader | None = None
         digest = hashlib.sha256()
-        with tempfile.NamedTemporaryFile(prefix="lumenmill-upload-") as file:
+        with self._room.one_file() as grow, tempfile.NamedTemporaryFile(prefix="lumenmill-upload-") as file:
             async for request in request_iterator:
                 if request.WhichOneof("part") == "header":
                     if header is not None:
@@ -52,6 +54,7 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
                     continue
                 if header is None:
                     raise InvalidArgumentError("header", "must come before the first chunk")
+                grow(len(request.chunk))
                 digest.update(request.chunk)
                 await asyncio.to_thread(file.write, request.chunk)
             if header is None:
