@@ -59,6 +59,11 @@ def render(values: str | None = "embedded", **overrides: Any) -> list[Object]:
     return _shared(values, _as_json(overrides))
 
 
+def render_file(file: Path) -> list[Object]:
+    """The same with a values file of somebody's own on top of the embedded ones."""
+    return _rendered("embedded", "{}", "--values", str(file))
+
+
 def render_on(kubeconfig: Path, values: str | None = "embedded", **overrides: Any) -> list[Object]:
     """The same as an upgrade renders it, which looks up what the cluster has."""
     on_cluster = ("--dry-run=server", "--is-upgrade", "--kubeconfig", str(kubeconfig))

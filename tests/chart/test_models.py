@@ -1,11 +1,13 @@
 """What an entry of `models` becomes."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from .helm import NAMESPACE, Object, containers, environment, of_kind, render
+from .helm import NAMESPACE, Object, containers, environment, of_kind, render, render_file
 
 _WAN = {"name": "wan", "service": "video", "model": "Wan2.1-I2V-14B-480P", "gpus": 2, "gpuType": "NVIDIA-H100"}
 
@@ -195,12 +197,55 @@ def test_the_stores_own_authority_hides_no_public_one() -> None:
             assert "SSL_CERT_FILE" not in variables
 
 
-def test_settings_become_variables_as_on_one_machine() -> None:
-    settings = {"compile": True, "memory_limit_gib": 40, "part_checkpoints": {"depth": "/models/depth"}}
-    variables = environment(_pod(_WAN | {"settings": settings})["containers"][0])
-    assert variables["LUMENMILL_COMPILE"] == "true"
-    assert variables["LUMENMILL_MEMORY_LIMIT_GIB"] == "40"
-    assert variables["LUMENMILL_PART_CHECKPOINTS"] == '{"depth":"/models/depth"}'
+_SETTINGS: dict[str, tuple[Any, str]] = {
+    "compile": (True, "true"),
+    "warm": (False, "false"),
+    "none": (0, "0"),
+    "memory_limit_gib": (40, "40"),
+    "max_media_pixels": (100_000_000, "100000000"),
+    "a_million": (1_000_000, "1000000"),
+    "negative": (-2_000_000, "-2000000"),
+    "seed": (9_007_199_254_740_991, "9007199254740991"),
+    "share": (0.25, "0.25"),
+    "tiny": (0.0000001, "1e-7"),
+    "checkpoint": ("/models/flux", "/models/flux"),
+    "revision": ("100000000", "100000000"),
+    "hexadecimal": ("0x10", "0x10"),
+    "commit": ("1e10", "1e10"),
+    "word": ("true", "true"),
+    "quoted": ('a "b" \\ c', 'a "b" \\ c'),
+    "empty": ("", ""),
+    "sizes": ([1_000_000, 0.5, "x", True], '[1000000,0.5,"x",true]'),
+    "part_checkpoints": (
+        {"depth": "/models/depth", "pixels": 100_000_000},
+        '{"depth":"/models/depth","pixels":100000000}',
+    ),
+}
+"""Settings, and the text that the service reads."""
+
+
+def test_settings_become_variables_as_on_one_machine(tmp_path: Path) -> None:
+    settings = {name: given for name, (given, _) in _SETTINGS.items()}
+    file = tmp_path / "values.yaml"
+    file.write_text(json.dumps({"models": [_WAN | {"settings": settings}]}))
+    [container] = of_kind(render_file(file), "Deployment")["wan"]["spec"]["template"]["spec"]["containers"]
+    variables = environment(container)
+    for name, (_, text) in _SETTINGS.items():
+        assert variables[f"LUMENMILL_{name.upper()}"] == text, name
+
+
+def test_settings_on_the_command_line_are_whole_numbers_too() -> None:
+    variables = environment(_pod(_WAN | {"settings": {"max_media_pixels": 100_000_000}})["containers"][0])
+    assert variables["LUMENMILL_MAX_MEDIA_PIXELS"] == "100000000"
+
+
+def test_large_numbers_reach_kubernetes_whole() -> None:
+    away = {"key": "away", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 2_000_000}
+    spec = _pod(_WAN | {"tolerations": [away], "drainS": 2_000_000})
+    assert away in spec["tolerations"]
+    assert type(spec["tolerations"][-1]["tolerationSeconds"]) is int
+    assert spec["terminationGracePeriodSeconds"] == 2_000_060
+    assert environment(spec["containers"][0])["LUMENMILL_DRAIN_S"] == "2000000"
 
 
 def test_a_captioner_with_torch_is_an_image_of_its_own() -> None:

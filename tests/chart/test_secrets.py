@@ -80,7 +80,7 @@ def test_a_key_that_is_missing_is_added_and_the_others_stay(secrets: dict[str, O
     assert _value(postgres, "password") == password
     assert _value(postgres, "url") == "old"
     assert f":{password}@" in _value(postgres, "url-tls")
-    token = upgrade(secrets, token__secret__key="mesh")["token"]
+    token = upgrade(secrets, **{"token__secret__key": "mesh"})["token"]
     assert token["data"].keys() == {"token", "mesh"}
     assert token["data"]["token"] == secrets["token"]["data"]["token"]
 

@@ -24,7 +24,8 @@
 {{- toJson $model -}}
 {{- end -}}
 
-{{/* The model's own environment: takes the filled-in model. Settings come as `lumenmill up --models` takes them. */}}
+{{/* The model's own environment: takes the filled-in model. Settings come as `lumenmill up --models` takes them;
+     by way of JSON, since Helm's numbers are floats, of which the plain text of 1000000 is 1e+06. */}}
 {{- define "lumenmill.modelEnv" -}}
 {{- with .model }}
 - {name: LUMENMILL_MODEL, value: {{ . | quote }}}
@@ -33,7 +34,7 @@
 - {name: LUMENMILL_CACHE_DIR, value: /var/cache/lumenmill/checkpoints}
 {{- end }}
 {{- range $name, $value := .settings }}
-- {name: LUMENMILL_{{ upper $name }}, value: {{ ternary (toJson $value) (toString $value) (or (kindIs "map" $value) (kindIs "slice" $value)) | quote }}}
+- {name: LUMENMILL_{{ upper $name }}, value: {{ ternary $value (toJson $value) (kindIs "string" $value) | quote }}}
 {{- end }}
 {{- range .secretFiles }}
 - {name: LUMENMILL_{{ upper .setting }}, value: /etc/lumenmill-secrets/{{ .setting }}}
