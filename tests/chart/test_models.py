@@ -1,6 +1,8 @@
 """What an entry of `models` becomes."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,46 @@ def test_starting_may_take_as_long_as_the_value_says() -> None:
     probe = spec["template"]["spec"]["containers"][0]["startupProbe"]
     assert 1801 <= probe["periodSeconds"] * probe["failureThreshold"] <= 1806
     assert spec["progressDeadlineSeconds"] > 1801
+
+
+def _fetch(folder: Path, fetcher: str, startup_timeout_s: int) -> subprocess.Popen[str]:
+    """The container that fetches, as a process; `fetcher` is what stands in for Python."""
+    python = folder / "python"
+    python.write_text(f"#!/bin/sh\n{fetcher}\n")
+    python.chmod(0o755)
+    [container] = _pod(_WAN | {"startupTimeoutS": startup_timeout_s})["initContainers"]
+    return subprocess.Popen(
+        container["command"],
+        env={"PATH": f"{folder}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_fetching_is_bounded_too_and_says_so(tmp_path: Path) -> None:
+    process = _fetch(tmp_path, "exec sleep 60", startup_timeout_s=1)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 124
+    assert told.strip() == "the weights were not fetched within 1 s (startupTimeoutS): is the hub slow or away?"
+    spec = _deployment(_WAN | {"startupTimeoutS": 1801})["spec"]
+    assert spec["progressDeadlineSeconds"] > 2 * 1801
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_fetching_ends_as_the_fetcher_does(tmp_path: Path, code: int) -> None:
+    process = _fetch(tmp_path, f"echo $*; exit {code}", startup_timeout_s=60)
+    told, _ = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert told.strip() == "-m lumenmill_neural.fetch lumenmill_video"
+
+
+def test_a_pod_that_is_deleted_while_it_fetches_goes_at_once(tmp_path: Path) -> None:
+    process = _fetch(tmp_path, "echo begun; exec sleep 60", startup_timeout_s=60)
+    assert process.stdout and process.stdout.readline() == "begun\n"
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode != 0
 
 
 def test_liveness_asks_whether_the_process_answers_and_not_whether_the_model_is_ready() -> None:
@@ -174,7 +216,6 @@ def test_caches(cache: dict[str, Any], volume: dict[str, Any]) -> None:
 def test_only_the_container_that_fetches_asks_the_hub_and_sees_its_token() -> None:
     spec = _pod(_WAN | {"fetch": {"tokenSecret": {"name": "hub"}}})
     [fetch], [serve] = spec["initContainers"], spec["containers"]
-    assert fetch["command"] == ["python", "-m", "lumenmill_neural.fetch", "lumenmill_video"]
     assert fetch["image"] == serve["image"]
     assert environment(fetch)["LUMENMILL_MODEL"] == environment(serve)["LUMENMILL_MODEL"] == _WAN["model"]
     assert environment(fetch)["LUMENMILL_OFFLINE"] == "false"
@@ -252,7 +293,7 @@ def test_a_captioner_with_torch_is_an_image_of_its_own() -> None:
     qwen = {"name": "qwen", "service": "captioner-neural", "model": "Qwen2.5-VL-7B", "gpus": 1}
     spec = _pod(qwen, image__registry="registry.example.com/mill/", image__tag="2.0.0")
     assert spec["containers"][0]["image"] == "registry.example.com/mill/lumenmill-captioner-neural:2.0.0"
-    assert spec["initContainers"][0]["command"][-1] == "lumenmill_captioner"
+    assert "python -m lumenmill_neural.fetch lumenmill_captioner &" in spec["initContainers"][0]["command"][-1]
 
 
 def test_shared_memory_and_spreading() -> None:

@@ -1,12 +1,24 @@
 {{/* Brings the pinned weights into the cache before the model starts: (list root model). Only this container asks the
-     hub and sees its token; the one that serves is offline. */}}
+     hub and sees its token; the one that serves is offline. Probes do not look at it, so that it has a bound of its own: a
+     hub that stalls would hold the GPU for ever. `timeout` passes SIGTERM on, which Python as process 1 would not heed. */}}
 {{- define "lumenmill.fetchContainer" -}}
 {{- $root := index . 0 -}}
 {{- $model := index . 1 -}}
 - name: fetch
   image: {{ include "lumenmill.image" (list $root $model.service) }}
   imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-  command: [python, -m, lumenmill_neural.fetch, lumenmill_{{ trimSuffix "-neural" $model.service }}]
+  command:
+    - timeout
+    - --signal=USR1
+    - --kill-after=30
+    - {{ int $model.startupTimeoutS | quote }}
+    - sh
+    - -c
+    - |
+      trap 'echo "the weights were not fetched within {{ int $model.startupTimeoutS }} s (startupTimeoutS): is the hub slow or away?" >&2; exit 1' USR1
+      python -m lumenmill_neural.fetch lumenmill_{{ trimSuffix "-neural" $model.service }} & wait $!
+  # The last words of the log are told where the pod's state is.
+  terminationMessagePolicy: FallbackToLogsOnError
   env:
     {{- include "lumenmill.env" (dict "root" $root "tls" $model.name "needs" (list "store")) | trim | nindent 4 }}
     - {name: LUMENMILL_OFFLINE, value: {{ $root.Values.offline | quote }}}
