@@ -37,9 +37,9 @@ def _options(values: str | None, overrides: str) -> list[str]:
     return [*files, *sets]
 
 
-def _rendered(values: str | None, overrides: str, *more: str) -> list[Object]:
+def _rendered(values: str | None, overrides: str, *more: str, chart: Path = CHART) -> list[Object]:
     done = helm(
-        "template", RELEASE, str(CHART), "--namespace", NAMESPACE, "--kube-version", KUBE_VERSION,
+        "template", RELEASE, str(chart), "--namespace", NAMESPACE, "--kube-version", KUBE_VERSION,
         *_options(values, overrides), *more,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -62,6 +62,15 @@ def render(values: str | None = "embedded", **overrides: Any) -> list[Object]:
 def render_file(file: Path) -> list[Object]:
     """The same with a values file of somebody's own on top of the embedded ones."""
     return _rendered("embedded", "{}", "--values", str(file))
+
+
+def render_next(folder: Path, values: str, **overrides: Any) -> list[Object]:
+    """The same by the chart's next version, of which a copy is put into the folder."""
+    chart = folder / "lumenmill"
+    shutil.copytree(CHART, chart)
+    about = yaml.safe_load((chart / "Chart.yaml").read_text())
+    (chart / "Chart.yaml").write_text(yaml.safe_dump(about | {"version": "99.0.0", "appVersion": "99.0.0"}))
+    return _rendered(values, _as_json(overrides), chart=chart)
 
 
 def render_on(kubeconfig: Path, values: str | None = "embedded", **overrides: Any) -> list[Object]:

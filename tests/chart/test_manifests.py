@@ -2,12 +2,24 @@
 
 import json
 from functools import cache
+from pathlib import Path
 
 import kubernetes_validate
 import pytest
 
 from .cases import CASES, objects_of
-from .helm import KUBE_VERSION, NAMESPACE, RELEASE, Object, containers, environment, export_job, pods, render
+from .helm import (
+    KUBE_VERSION,
+    NAMESPACE,
+    RELEASE,
+    Object,
+    containers,
+    environment,
+    export_job,
+    pods,
+    render,
+    render_next,
+)
 
 _CUSTOM = {
     "keda.sh": {"ScaledObject", "TriggerAuthentication"},
@@ -51,6 +63,15 @@ def test_every_object_says_what_it_belongs_to(case: str) -> None:
         assert labels["app.kubernetes.io/instance"] == RELEASE
         assert labels["app.kubernetes.io/managed-by"] == "Helm"
         assert labels["app.kubernetes.io/component"]
+
+
+def test_a_new_version_of_the_chart_restarts_no_pod_whose_image_stays(case: str, tmp_path: Path) -> None:
+    values, overrides = CASES[case]
+    overrides = overrides | {"image__tag": "1.2.3"}
+    now = {name: pod for name, pod in pods(render(values, **overrides)) if not name.startswith("Pod ")}
+    then = {name: pod for name, pod in pods(render_next(tmp_path, values, **overrides)) if not name.startswith("Pod ")}
+    assert now == then
+    assert all(pod["metadata"]["labels"]["app.kubernetes.io/instance"] == RELEASE for pod in now.values())
 
 
 def test_pods_keep_to_pod_security_restricted(case: str) -> None:

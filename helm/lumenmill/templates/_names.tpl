@@ -27,13 +27,18 @@ lumenmill.dev/{{ index . 1 }}: {{ index . 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* Labels of every object; arguments as those of the selector. */}}
-{{- define "lumenmill.labels" -}}
-{{- $root := index . 0 -}}
+{{/* Labels of templates of pods, which say no version: a new one of the chart must not restart what it does not change. Arguments
+     as those of the selector. */}}
+{{- define "lumenmill.podLabels" -}}
 {{ include "lumenmill.selector" . }}
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+app.kubernetes.io/managed-by: {{ (index . 0).Release.Service }}
 app.kubernetes.io/part-of: lumenmill
+{{- end -}}
+
+{{/* Labels of every object; arguments likewise. */}}
+{{- define "lumenmill.labels" -}}
+{{ include "lumenmill.podLabels" . }}
+app.kubernetes.io/version: {{ (index . 0).Chart.AppVersion | quote }}
 {{- end -}}
 
 {{/* Image of one of our services: (list root "studio"). */}}

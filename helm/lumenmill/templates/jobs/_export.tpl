@@ -14,7 +14,7 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "lumenmill.labels" (list . "job" "export") | nindent 8 }}
+        {{- include "lumenmill.podLabels" (list . "job" "export") | nindent 8 }}
     spec:
       restartPolicy: Never
       serviceAccountName: {{ include "lumenmill.fullname" . }}
