@@ -171,44 +171,61 @@ def test_each_release_has_secrets_of_its_own() -> None:
 
 # RBAC.
 
-_LOOK = {("", "pods"): {"list"}, ("apps", "deployments"): {"list"}, ("", "events"): {"list"}}
-_MARK = {("", "pods"): {"list", "patch"}}
+_ANY = ("*",)
+_LOOK = {
+    ("", "pods", "list", _ANY),
+    ("apps", "deployments", "list", _ANY),
+    ("", "events", "list", _ANY),
+}
+_MARK = {("", "pods", "patch", _ANY)}
 _SCALE = {
-    ("apps", "deployments/scale"): {"patch"},
-    ("coordination.k8s.io", "leases"): {"get", "create", "update"},
+    ("apps", "deployments/scale", "patch", ("mill-lumenmill-flux", "mill-lumenmill-wan")),
+    ("coordination.k8s.io", "leases", "get", ("mill-scaling",)),
+    ("coordination.k8s.io", "leases", "update", ("mill-scaling",)),
+    ("coordination.k8s.io", "leases", "create", _ANY),
 }
 _EXPORT = {
-    ("batch", "jobs"): {"get", "create", "delete"},
-    ("apps", "statefulsets"): {"get"},
+    ("batch", "jobs", "get", _ANY),
+    ("batch", "jobs", "create", _ANY),
+    ("batch", "jobs", "delete", _ANY),
+    ("apps", "statefulsets", "get", ("mill-lumenmill-orchestrator",)),
 }
+_MODELS = [
+    {"name": "flux", "service": "imager", "model": "FLUX.1-dev", "gpus": 1, "maxReplicas": 2},
+    {"name": "wan", "service": "video", "model": "Wan2.1-T2V-14B", "gpus": 1, "maxReplicas": 2},
+    {"name": "studio", "service": "studio"},
+]
 
 
-def _allowed(objects: list[Object]) -> dict[tuple[str, str], set[str]]:
+def _allowed(objects: list[Object]) -> set[tuple[str, str, str, tuple[str, ...]]]:
+    """Group, resource, verb and names of everything that the orchestrator may do in its namespace."""
     [role] = of_kind(objects, "Role").values()
-    found: dict[tuple[str, str], set[str]] = {}
-    for rule in role["rules"]:
-        for group in rule["apiGroups"]:
-            for resource in rule["resources"]:
-                found.setdefault((group, resource), set()).update(rule["verbs"])
-    return found
+    return {
+        (group, resource, verb, tuple(rule.get("resourceNames", _ANY)))
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
 
 
 @pytest.mark.parametrize(
     ("overrides", "allowed"),
     [
         ({}, _LOOK),
-        ({"scaling__by": "keda"}, _LOOK | _MARK),
-        ({"scaling__by": "builtin"}, _LOOK | _MARK | _SCALE),
+        ({"scaling__by": "keda"}, _LOOK),
+        ({"scaling__by": "builtin"}, _LOOK),
+        ({"models": _MODELS}, _LOOK),
+        ({"scaling__by": "keda", "models": _MODELS}, _LOOK | _MARK),
+        ({"scaling__by": "builtin", "models": _MODELS}, _LOOK | _MARK | _SCALE),
         ({"exports__asJobs": True, "database__kind": "chart"}, _LOOK | _EXPORT),
     ],
 )
 def test_the_orchestrator_may_do_what_its_work_needs_and_no_more(
-    overrides: dict[str, Any], allowed: dict[tuple[str, str], set[str]]
+    overrides: dict[str, Any], allowed: set[tuple[str, str, str, tuple[str, ...]]]
 ) -> None:
     objects = render("embedded", **overrides)
     assert _allowed(objects) == allowed
-    [role] = of_kind(objects, "Role").values()
-    assert all(rule.get("resourceNames") for rule in role["rules"] if rule["resources"] == ["statefulsets"])
     [binding] = of_kind(objects, "RoleBinding").values()
     assert [subject["name"] for subject in binding["subjects"]] == ["mill-lumenmill-orchestrator"]
 
