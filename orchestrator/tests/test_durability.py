@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -93,6 +94,14 @@ async def _killed_while_walking(
     assert await asyncio.to_thread(process.wait) == (0 if by == signal.SIGTERM else -by)
 
 
+async def _ended(runs: Any, run_id: str) -> run_pb2.Run:
+    last = run_pb2.Run()
+    async with asyncio.timeout(60):
+        async for response in runs.WatchRun(run_pb2.WatchRunRequest(run_id=run_id)):
+            last = response.run
+    return last
+
+
 async def _walk_through_kills(
     folder: Path, database_url: str, kill_after: list[int], by: signal.Signals = signal.SIGKILL
 ) -> None:
@@ -105,10 +114,7 @@ async def _walk_through_kills(
                 await runs.SubmitRun(request)
                 await _killed_while_walking(runs, process, "mine", num_made, made, by)
         async with _orchestrator(folder, f"{{tiny: '{tiny}'}}", database_url) as (runs, _):
-            last = run_pb2.Run()
-            async with asyncio.timeout(60):
-                async for response in runs.WatchRun(run_pb2.WatchRunRequest(run_id="mine")):
-                    last = response.run
+            last = await _ended(runs, "mine")
             listed = await runs.ListSamples(run_pb2.ListSamplesRequest(run_id="mine", page_size=1000))
     assert last.state == run_pb2.RUN_STATE_COMPLETED
     assert last.num_chains_done == _NUM_SETS
@@ -122,6 +128,21 @@ async def _walk_through_kills(
 
 async def test_killed_in_mid_run_on_sqlite(tmp_path: Path) -> None:
     await _walk_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[2, 45])
+
+
+async def test_a_night_of_crashes_gives_no_run_up(tmp_path: Path) -> None:
+    request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
+    with _tiny_mesh(tmp_path, step_s=0.03) as tiny:
+        models, database_url = f"{{tiny: '{tiny}'}}", f"sqlite:///{tmp_path}/o.sqlite"
+        async with _orchestrator(tmp_path, models, database_url) as (runs, process):
+            await runs.SubmitRun(request)
+            await _killed_while_walking(runs, process, "mine", 3, tmp_path / "made.txt", signal.SIGKILL)
+        with contextlib.closing(sqlite3.connect(f"{tmp_path}/o.sqlite.dbos")) as workflows, workflows:
+            crashed = workflows.execute("UPDATE workflow_status SET recovery_attempts = 1000 WHERE status = 'PENDING'")
+            assert crashed.rowcount
+        async with _orchestrator(tmp_path, models, database_url) as (runs, _):
+            last = await _ended(runs, "mine")
+    assert (last.state, last.num_samples_accepted) == (run_pb2.RUN_STATE_COMPLETED, 9)
 
 
 async def test_asked_to_end_in_mid_run(tmp_path: Path) -> None:
@@ -144,10 +165,7 @@ async def test_the_database_restarts_in_mid_run(tmp_path: Path) -> None:
                     await asyncio.sleep(0.01)
             await asyncio.to_thread(server.stop)
             await asyncio.to_thread(server.start)
-            last = run_pb2.Run()
-            async with asyncio.timeout(60):
-                async for response in runs.WatchRun(run_pb2.WatchRunRequest(run_id="mine")):
-                    last = response.run
+            last = await _ended(runs, "mine")
     assert (last.state, last.num_samples_accepted) == (run_pb2.RUN_STATE_COMPLETED, 12 * 3)
     assert max(Counter(_made(tmp_path / "made.txt")).values()) == 1
 
@@ -162,10 +180,7 @@ async def test_two_replicas_share_a_run(tmp_path: Path) -> None:
             _orchestrator(tmp_path, models, server.url, "replica-1") as (second, _),
         ):
             await first.SubmitRun(request)
-            last = run_pb2.Run()
-            async with asyncio.timeout(60):
-                async for response in second.WatchRun(run_pb2.WatchRunRequest(run_id="mine")):
-                    last = response.run
+            last = await _ended(second, "mine")
     assert (last.state, last.num_samples_accepted) == (run_pb2.RUN_STATE_COMPLETED, 16 * 3)
     done = Counter(_made(tmp_path / "made.txt"))
     assert max(done.values()) == 1
@@ -187,9 +202,6 @@ async def test_a_model_that_moves_is_found_again(tmp_path: Path) -> None:
             (tmp_path / "tiny.json").unlink()
             with _tiny_mesh(tmp_path, step_s=0.01) as moved:
                 models.write_text(json.dumps({"tiny": moved}))
-                last = run_pb2.Run()
-                async with asyncio.timeout(60):
-                    async for response in runs.WatchRun(run_pb2.WatchRunRequest(run_id="mine")):
-                        last = response.run
+                last = await _ended(runs, "mine")
     assert last.num_samples_accepted == 9
     assert not sum(node.num_failed for node in last.nodes)

@@ -57,15 +57,17 @@ class DurableWalk:
         self._register(walkers)
 
     def _register(self, walkers: Walkers) -> None:
-        @DBOS.workflow(name="run")
+        # None means no limit: a workflow that a night of crashes took off its queue would leave its run RUNNING for ever.
+        # What cannot be walked fails in the walk, which says why.
+        @DBOS.workflow(name="run", max_recovery_attempts=None)
         async def run(run_id: str) -> None:
             await walkers.run(run_id)
 
-        @DBOS.workflow(name="shard")
+        @DBOS.workflow(name="shard", max_recovery_attempts=None)
         async def shard(run_id: str, pipeline: str, first: int, count: int) -> None:
             await walkers.shard(run_id, pipeline, first, count)
 
-        @DBOS.workflow(name="chain")
+        @DBOS.workflow(name="chain", max_recovery_attempts=None)
         async def chain(run_id: str, pipeline: str, index: int) -> None:
             await walkers.chain(run_id, pipeline, index)
 
