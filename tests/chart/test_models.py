@@ -308,11 +308,32 @@ def test_shared_memory_and_spreading() -> None:
 def test_priorities_are_the_charts_where_none_is_named() -> None:
     objects = render("embedded", priorityClasses__create=True, modelDefaults__priorityClassName="")
     classes = of_kind(objects, "PriorityClass")
-    assert {found["metadata"]["name"] for found in classes.values()} == {
-        "lab-mill-lumenmill-core", "lab-mill-lumenmill-model",
-    }  # fmt: skip
+    assert {found["metadata"]["name"]: found["value"] for found in classes.values()} == {
+        "lab-mill-lumenmill-core-100000": 100_000,
+        "lab-mill-lumenmill-model-10000": 10_000,
+    }
     studio = of_kind(objects, "Deployment")["studio"]["spec"]["template"]["spec"]
-    assert studio["priorityClassName"] == "lab-mill-lumenmill-model"
+    assert studio["priorityClassName"] == "lab-mill-lumenmill-model-10000"
     named = _pod(_WAN | {"priorityClassName": "urgent"}, priorityClasses__create=True)
     assert named["priorityClassName"] == "urgent"
     assert "priorityClassName" not in _pod(_WAN)
+
+
+def test_another_priority_is_another_class_since_a_class_never_changes_its_value() -> None:
+    objects = render("embedded", priorityClasses__create=True, priorityClasses__core=2_000_000)
+    classes = {found["metadata"]["name"]: found["value"] for found in of_kind(objects, "PriorityClass").values()}
+    assert classes["lab-mill-lumenmill-core-2000000"] == 2_000_000
+    orchestrator = of_kind(objects, "StatefulSet")["orchestrator"]["spec"]["template"]["spec"]
+    assert orchestrator["priorityClassName"] == "lab-mill-lumenmill-core-2000000"
+
+
+def test_whatever_a_model_is_called_its_objects_are_nobody_elses() -> None:
+    names = ["dns", "models", "default-deny", "job-export", "job-test", "model-dns", "nodes", "export"]
+    models = [_WAN | {"name": name, "maxReplicas": 2, "cache": {"kind": "pvc"}} for name in names]
+    objects = render(
+        "embedded", models=models, scaling__by="keda", database__kind="chart", exports__asJobs=True, gpu__mode="dra"
+    )
+    made = [(found["kind"], found["metadata"]["name"]) for found in objects]
+    assert sorted(set(made)) == sorted(made)
+    policies = of_kind(objects, "NetworkPolicy")
+    assert {f"model-{name}" for name in names} < policies.keys()

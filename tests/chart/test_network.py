@@ -85,7 +85,7 @@ def test_models_reach_the_hub_where_they_may_ask_it_and_never_air_gapped() -> No
 
 
 def test_the_way_to_a_private_network_is_no_way_to_the_hub() -> None:
-    policy = of_kind(render("gpu"), "NetworkPolicy")["flux"]
+    policy = of_kind(render("gpu"), "NetworkPolicy")["model-flux"]
     [rule] = policy["spec"]["egress"]
     assert "10.0.0.0/8" in rule["to"][0]["ipBlock"]["except"]
 

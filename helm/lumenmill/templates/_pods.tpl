@@ -43,6 +43,13 @@ livenessProbe:
   failureThreshold: 6
 {{- end -}}
 
+{{/* Name of one of the chart's own priority classes: (list root "core"). It holds the value, which a class never changes. */}}
+{{- define "lumenmill.priorityClass" -}}
+{{- $root := index . 0 -}}
+{{- $value := int (get $root.Values.priorityClasses (index . 1)) -}}
+{{- printf "%s-%s-%s-%d" $root.Release.Namespace (include "lumenmill.fullname" $root) (index . 1) $value -}}
+{{- end -}}
+
 {{/* Scheduling that is passed through, and the chart's own priority where none is named: (list root values "core"). */}}
 {{- define "lumenmill.scheduling" -}}
 {{- $root := index . 0 -}}
@@ -60,7 +67,7 @@ tolerations:
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- $own := ternary (printf "%s-%s-%s" $root.Release.Namespace (include "lumenmill.fullname" $root) $kind) "" $root.Values.priorityClasses.create }}
+{{- $own := ternary (include "lumenmill.priorityClass" (list $root $kind)) "" $root.Values.priorityClasses.create }}
 {{- with .priorityClassName | default $own }}
 priorityClassName: {{ . }}
 {{- end }}
