@@ -64,7 +64,7 @@ def test_the_dataset_comes_out_written_by_a_job_of_its_own(mesh: Mesh, namespace
 
 
 def test_helm_test_passes_and_the_notes_name_commands_that_exist(mesh: Mesh, namespace: Namespace) -> None:
-    told = namespace.helm("test", RELEASE, "--logs")
+    told = namespace.helm("test", RELEASE)
     assert "Phase:          Succeeded" in told
     notes = namespace.helm("get", "notes", RELEASE)
     assert "kubectl" in notes and "lumenmill" in notes
