@@ -167,6 +167,7 @@ ALERTS = (
     ),
     Alert(
         "LumenmillPodsPending",
+        # The chart puts the namespace and the names of its own release here.
         f'sum by ({_BY}, pod) (kube_pod_status_phase{{phase="Pending", pod=~".*lumenmill.*"}}) > 0',
         "30m",
         "warning",
@@ -197,6 +198,7 @@ def _rule(alert: Alert) -> dict[str, Any]:
         "annotations": {
             "summary": alert.summary,
             "description": alert.text,
-            "runbook_url": runbook_of(alert),
+            # A path and no link: the chart makes `runbook_url` of it where it is told where the pages are.
+            "runbook": runbook_of(alert),
         },
     }

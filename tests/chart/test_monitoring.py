@@ -1,10 +1,13 @@
 """What Prometheus and Grafana get."""
 
 import json
+import re
+from typing import Any
 
+import pytest
 import yaml
 
-from .helm import CHART, export_job, of_kind, pods, render
+from .helm import CHART, NAMESPACE, Object, export_job, of_kind, pods, render
 
 _ALL = {f"monitoring__{part}__enabled": True for part in ("podMonitor", "rules", "dashboards")}
 
@@ -27,10 +30,53 @@ def test_models_are_told_apart_by_their_names_in_recipes() -> None:
     assert relabeling == {"sourceLabels": ["__meta_kubernetes_pod_label_lumenmill_dev_model"], "targetLabel": "model"}
 
 
-def test_alerts_and_dashboards_are_those_of_the_files() -> None:
+def _alerts(**overrides: Any) -> dict[str, Object]:
+    [rule] = of_kind(render("embedded", **_ALL, **overrides), "PrometheusRule").values()
+    return {alert["alert"]: alert for group in rule["spec"]["groups"] for alert in group["rules"]}
+
+
+def test_alerts_are_those_of_the_file_with_the_releases_own_pods() -> None:
+    groups = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())["groups"]
+    alerts, written = _alerts(), {alert["alert"]: alert for group in groups for alert in group["rules"]}
+    pending = "LumenmillPodsPending"
+    assert {name: alert for name, alert in alerts.items() if name != pending} == {
+        name: alert for name, alert in written.items() if name != pending
+    }
+    assert alerts[pending]["expr"] != written[pending]["expr"]
+    assert {**alerts[pending], "expr": ""} == {**written[pending], "expr": ""}
+
+
+@pytest.mark.parametrize("name", ["", "forge", "the-forge-of-a-very-long-name-x"])
+def test_pods_that_wait_are_found_whatever_the_release_is_called(name: str) -> None:
+    expr = _alerts(fullnameOverride=name)["LumenmillPodsPending"]["expr"]
+    namespace, pattern = re.findall(r'namespace="(\w+)", pod=~"([^"]+)"', expr)[0]
+    assert namespace == NAMESPACE
+    objects = render("embedded", fullnameOverride=name, database__kind="chart")
+    workloads = [found for found in objects if found["kind"] in {"Deployment", "StatefulSet", "CronJob", "Pod"}]
+    assert len(workloads) > 5
+    assert all(re.fullmatch(pattern, f"{found['metadata']['name']}-0") for found in workloads)
+    owner = next(
+        found["metadata"]["name"] for found in workloads if found["metadata"]["name"].endswith("-orchestrator")
+    )
+    assert re.fullmatch(pattern, f"{owner[:30]}-export-0123456789abcdef-x7k2p")  # as the orchestrator calls its Jobs
+    assert not re.fullmatch(pattern, "another-0")
+
+
+def test_alerts_link_to_their_pages_where_it_is_said_where_these_are() -> None:
+    unlinked = [alert["annotations"] for alert in _alerts().values()]
+    assert all("runbook_url" not in told and (CHART.parents[1] / told["runbook"]).is_file() for told in unlinked)
+    base = "https://git.example.com/lumenmill/docs/runbooks"
+    for given in (base, f"{base}/"):
+        linked = [alert["annotations"] for alert in _alerts(monitoring__rules__runbookUrl=given).values()]
+        assert [told["runbook_url"] for told in linked] == [
+            f"{base}/{told['runbook'].removeprefix('docs/runbooks/')}" for told in unlinked
+        ]
+        assert all("runbook" not in told for told in linked)
+
+
+def test_dashboards_are_those_of_the_files() -> None:
     objects = render("embedded", **_ALL, monitoring__rules__labels={"release": "prometheus"})
     [rule] = of_kind(objects, "PrometheusRule").values()
-    assert rule["spec"] == yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
     assert rule["metadata"]["labels"]["release"] == "prometheus"
     files = {path.stem: json.loads(path.read_text()) for path in (CHART / "files" / "dashboards").glob("*.json")}
     found = {
