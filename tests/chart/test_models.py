@@ -113,6 +113,8 @@ def test_a_scaled_model_has_no_number_that_an_upgrade_could_set(by: str) -> None
     assert "replicas" not in deployment["spec"]
     assert deployment["metadata"]["annotations"] == {
         "lumenmill.dev/scaling": by,
+        "lumenmill.dev/gpus": "2",
+        "lumenmill.dev/gpu-type": "NVIDIA-H100",
         "lumenmill.dev/min-replicas": "1",
         "lumenmill.dev/max-replicas": "6",
         "lumenmill.dev/target-backlog-s": "600",
@@ -125,7 +127,9 @@ def test_without_scaling_a_model_has_its_fixed_number() -> None:
     for overrides in ({}, {"scaling__by": "keda"}):
         fixed = _deployment(_WAN | {"replicas": 2} | ({"maxReplicas": 6} if not overrides else {}), **overrides)
         assert fixed["spec"]["replicas"] == 2
-        assert fixed["metadata"]["annotations"] == {"lumenmill.dev/scaling": "none"}
+        annotations = fixed["metadata"]["annotations"]
+        assert annotations["lumenmill.dev/scaling"] == "none"
+        assert not {"lumenmill.dev/min-replicas", "lumenmill.dev/max-replicas"} & annotations.keys()
 
 
 def test_keda_asks_the_scaler_by_tls_and_may_take_the_last_pod() -> None:
@@ -185,6 +189,20 @@ def test_gpus_by_dynamic_allocation() -> None:
     expression = request["exactly"]["selectors"][0]["cel"]["expression"]
     assert expression == 'device.attributes["gpu.nvidia.com"].productName == "NVIDIA-H100"'
     assert "selectors" not in templates["any-gpus"]["spec"]["spec"]["devices"]["requests"][0]["exactly"]
+
+
+@pytest.mark.parametrize("mode", ["devicePlugin", "dra"])
+def test_the_fleet_is_told_of_gpus_whatever_they_are_called_and_however_they_are_given(mode: str) -> None:
+    models = [_WAN, _WAN | {"name": "any", "gpuType": ""}, {"name": "studio", "service": "studio"}]
+    objects = render("embedded", models=models, gpu__mode=mode, gpu__resourceName="amd.com/gpu", gpu__typeLabel="amd")
+    told = {
+        name: [found["metadata"]["annotations"][f"lumenmill.dev/{key}"] for key in ("gpus", "gpu-type")]
+        for name, found in of_kind(objects, "Deployment").items()
+    }
+    assert told == {"wan": ["2", "NVIDIA-H100"], "any": ["2", ""], "studio": ["0", ""]}
+    [container] = of_kind(objects, "StatefulSet")["orchestrator"]["spec"]["template"]["spec"]["containers"]
+    assert environment(container)["LUMENMILL_GPU_RESOURCE"] == "amd.com/gpu"
+    assert environment(container)["LUMENMILL_GPU_TYPE_LABEL"] == "amd"
 
 
 @pytest.mark.parametrize(

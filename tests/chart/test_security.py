@@ -233,7 +233,10 @@ def test_the_orchestrator_may_do_what_its_work_needs_and_no_more(
 def test_in_the_cluster_it_may_list_nodes_where_that_is_wanted() -> None:
     [role] = [found for found in render("embedded") if found["kind"] == "ClusterRole"]
     assert role["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
-    assert not [found for found in render("embedded", fleet__readNodes=False) if found["kind"] == "ClusterRole"]
+    # With dynamic allocation nodes tell of no GPUs, and whoever reads them would think that there are none.
+    for unwanted in ({"fleet__readNodes": False}, {"gpu__mode": "dra"}):
+        objects = render("embedded", **unwanted)
+        assert not [found for found in objects if found["kind"] in {"ClusterRole", "ClusterRoleBinding"}]
 
 
 def test_without_the_fleet_there_are_no_rights_at_all() -> None:

@@ -9,6 +9,8 @@
 - name: LUMENMILL_KUBERNETES_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - {name: LUMENMILL_KUBERNETES_RELEASE, value: {{ .Release.Name }}}
+- {name: LUMENMILL_GPU_RESOURCE, value: {{ .Values.gpu.resourceName | quote }}}
+- {name: LUMENMILL_GPU_TYPE_LABEL, value: {{ .Values.gpu.typeLabel | quote }}}
 {{- end }}
 - {name: LUMENMILL_BUILTIN_SCALING, value: {{ eq .Values.scaling.by "builtin" | quote }}}
 {{- if eq .Values.scaling.by "keda" }}
