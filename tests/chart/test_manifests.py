@@ -74,6 +74,25 @@ def test_a_new_version_of_the_chart_restarts_no_pod_whose_image_stays(case: str,
     assert all(pod["metadata"]["labels"]["app.kubernetes.io/instance"] == RELEASE for pod in now.values())
 
 
+def test_a_helm_test_that_has_passed_leaves_nothing_and_shows_its_log(case: str) -> None:
+    hooks = [found["metadata"] for found in objects_of(case) if found["metadata"]["name"] == "mill-lumenmill-test"]
+    assert len(hooks) == 2
+    for hook in hooks:
+        assert hook["annotations"]["helm.sh/hook"] == "test"
+        # What has failed stays to be read, until the next test.
+        assert hook["annotations"]["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
+    shown = [hook["annotations"].get("helm.sh/hook-output-log-policy") for hook in hooks]
+    assert shown == [None, "hook-succeeded,hook-failed"]
+
+
+def test_sigterm_reaches_every_process(case: str) -> None:
+    """Python as process 1 does not heed it; images begin with tini, and a command takes its place."""
+    for name, pod in pods(objects_of(case)):
+        for container in containers(pod):
+            if "lumenmill" in container["image"] and "command" in container:
+                assert container["command"][0] in {"tini", "timeout"}, name
+
+
 def test_pods_keep_to_pod_security_restricted(case: str) -> None:
     for name, pod in pods(objects_of(case)):
         spec = pod["spec"]

@@ -1,10 +1,11 @@
-{{/* Pods that call the orchestrator by the `lumenmill` command: (list root command). */}}
+{{/* Pods that call the orchestrator by the `lumenmill` command: (list root arguments). tini, since Python as process 1 would not
+     heed SIGTERM. */}}
 {{- define "lumenmill.callerContainer" -}}
 {{- $root := index . 0 -}}
 {{- $config := dict "root" $root "tls" "client" "needs" (list "caller" "token") -}}
 image: {{ include "lumenmill.image" (list $root "orchestrator") }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-command: {{ index . 1 | toJson }}
+command: {{ concat (list "tini" "--" "lumenmill") (index . 1) | toJson }}
 env:
   {{- include "lumenmill.env" $config | trim | nindent 2 }}
   - {name: LUMENMILL_ADDRESS, value: "{{ include "lumenmill.host" (list $root "orchestrator") }}:50051"}

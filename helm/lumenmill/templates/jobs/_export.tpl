@@ -28,7 +28,7 @@ spec:
         - name: export
           image: {{ include "lumenmill.image" (list . "orchestrator") }}
           imagePullPolicy: {{ .Values.image.pullPolicy }}
-          command: [python, -m, lumenmill_orchestrator.export_job]
+          command: [tini, --, python, -m, lumenmill_orchestrator.export_job]
           # The last words of the log tell the orchestrator why it failed.
           terminationMessagePolicy: FallbackToLogsOnError
           env:
