@@ -67,18 +67,20 @@ def counts(run: run_pb2.Run) -> dict[str, run_pb2.NodeCounts]:
 
 @contextlib.asynccontextmanager
 async def open_house(folder: Path, **more: Any) -> AsyncIterator[House]:
-    """A tiny mesh and an orchestrator with its database in `folder`, and its store too unless `stored` is given."""
+    """A tiny mesh and an orchestrator with its database in `folder`, and its store too unless `stored` is given.
+    `other_models` are addresses by name that are registered beside it."""
     stored = more.pop("stored", None) or StoreSettings(store_url=f"file://{folder}/store")
     store = open_store_from(stored)
     family = more.pop("family", None) or TinyFamily(store)
     service_options = {name: more.pop(name) for name in ("num_workers", "max_queue_length") if name in more}
+    other_models = "".join(f", {name}: '{address}'" for name, address in more.pop("other_models", {}).items())
     tiny_settings = ServiceSettings(listen_address="127.0.0.1:0", drain_s=0.0)
     async with serving(tiny_settings, tiny_service(family, **service_options)) as tiny_port:
         settings = OrchestratorSettings(
             listen_address="127.0.0.1:0",
             drain_s=0.0,
             database_url=more.pop("database_url", f"sqlite:///{folder}/orchestrator.sqlite"),
-            models=f"{{tiny: '127.0.0.1:{tiny_port}'}}",
+            models=f"{{tiny: '127.0.0.1:{tiny_port}'{other_models}}}",
             **stored.model_dump(),
             **more,
         )

@@ -249,10 +249,11 @@ async def test_the_load_counts_what_waits_and_what_was_given_away(tmp_path: Path
         async with open_lanes(pods, prefetch=0) as (_, lanes), _crowd(lanes, 5):
             unmeasured = lanes.loads()["tiny"]
             lanes.seconds.add("tiny", _IMAGE, 7.0)
-            load = lanes.loads()["tiny"]
+            load, doing = lanes.loads()["tiny"], lanes.doing()
         assert (load.num_waiting, load.num_in_flight, load.backlog_s) == (3, 2, 5 * 7.0)
         assert unmeasured.backlog_s == 5 * 60.0
-        assert load.calls == {pod.address: ["image (mine)"] for pod in (first, second)}
+        assert doing == {pod.address: ["image (mine)"] for pod in (first, second)}
+        assert load.num_calls_at == dict.fromkeys(doing, 1)
         lanes.seconds.add("tiny", _IMAGE, 12.0)
         assert 7.0 < lanes.seconds.expected_s("tiny", _IMAGE) < 12.0
 

@@ -17,6 +17,7 @@ from lumenmill_orchestrator.fleet import (
     ClusterSupply,
     ExportJobs,
     Fleet,
+    GpuNames,
     KubernetesApi,
     KubernetesJobs,
     MeshSide,
@@ -90,6 +91,8 @@ def orchestrator_service(
             await asyncio.gather(registering, telling, return_exceptions=True)
             writer.stop()
             await mesh.stop()
+            if cluster:
+                cluster.api.close()
             engine.dispose()
 
     return Service(
@@ -112,7 +115,8 @@ def _cluster(settings: OrchestratorSettings) -> ClusterReader | None:
     """The cluster that the mesh runs in; None where it runs in none."""
     if not settings.kubernetes_namespace:
         return None
-    return ClusterReader(KubernetesApi(), settings.kubernetes_namespace, settings.kubernetes_release)
+    gpus = GpuNames(settings.gpu_resource, settings.gpu_type_label)
+    return ClusterReader(KubernetesApi(), settings.kubernetes_namespace, settings.kubernetes_release, gpus)
 
 
 def _exporters(

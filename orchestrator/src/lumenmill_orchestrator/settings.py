@@ -56,6 +56,12 @@ class OrchestratorSettings(ServiceSettings):
     kubernetes_release: str = Field(
         default="lumenmill", description="Helm release whose pods are the mesh's (app.kubernetes.io/instance)."
     )
+    gpu_resource: str = Field(
+        default="nvidia.com/gpu", min_length=1, description="Resource as which nodes offer GPUs and pods ask for them."
+    )
+    gpu_type_label: str = Field(
+        default="nvidia.com/gpu.product", min_length=1, description="Label of nodes that tells the type of their GPUs."
+    )
     scaler_address: str = Field(
         default="", description="host:port for KEDA's external scaler; port 0 picks one. Empty: not served."
     )

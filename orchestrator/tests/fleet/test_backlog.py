@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from lumenmill_orchestrator.fleet.backlog import SharedBacklog
-from lumenmill_orchestrator.fleet.loads import Load
+from lumenmill_orchestrator.fleet.load_times import LoadTimes
+from lumenmill_orchestrator.mesh import Load
 from lumenmill_orchestrator.storage import LoadStore, engine_url, make_engine, upgrade_schema
 from lumenmill_orchestrator.storage.schema import model_loads
 
@@ -35,10 +36,12 @@ def _opened(url: str) -> Iterator[sa.Engine]:
 
 async def test_replicas_add_up_and_the_dead_do_not_count(engine: sa.Engine) -> None:
     store = LoadStore(engine)
-    here = {"wan": Load(2, 1, 900.0, num_calls_at={"10.0.0.7:50051": 1})}
-    there = {"wan": Load(0, 3, 300.0, num_calls_at={"10.0.0.7:50051": 1, "10.0.0.8:50051": 2})}
-    first = SharedBacklog(store, "orchestrator-0", lambda: here)
-    second = SharedBacklog(store, "orchestrator-1", lambda: there)
+    here = {"wan": Load(2, 1, 900.0, time.time(), num_calls_at={"10.0.0.7:50051": 1})}
+    there = {"wan": Load(0, 3, 300.0, time.time(), num_calls_at={"10.0.0.7:50051": 1, "10.0.0.8:50051": 2})}
+    load_times = LoadTimes()
+    load_times.recall("zero", 240.0)
+    first = SharedBacklog(store, "orchestrator-0", lambda: here, load_times)
+    second = SharedBacklog(store, "orchestrator-1", lambda: there, LoadTimes())
     async with first.told(), second.told():
         async with asyncio.timeout(10):
             while (total := (await first.total())["wan"]).num_calls != 6:
@@ -49,7 +52,9 @@ async def test_replicas_add_up_and_the_dead_do_not_count(engine: sa.Engine) -> N
     with engine.begin() as connection:
         connection.execute(sa.update(model_loads).values(time=time.time() - 31.0))
     here.clear()
-    restarted = SharedBacklog(store, "orchestrator-0", lambda: here)
+    recalled = LoadTimes()
+    restarted = SharedBacklog(store, "orchestrator-0", lambda: here, recalled)
     total = (await restarted.total())["wan"]
+    assert recalled.of_models() == {"zero": 240.0}, "a model at zero has no pod to measure"
     assert (total.num_calls, total.backlog_s) == (0, 0.0), "a replica that has ended has no work"
     assert total.last_work_s == pytest.approx(worked_until_s, abs=5.0), "when there was work is remembered"

@@ -3,7 +3,6 @@
 # ruff: noqa: TID252 - what the other tests of this room stand on
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,10 @@ from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_orchestrator.fleet import ClusterReader, ClusterSupply, KubernetesApi
 
 from ..conftest import open_house
-from .api_server import ApiServer, playing
+from .api_server import DEPLOYMENTS, EVENTS, H100, NAMESPACE, PODS, ApiServer, a_deployment, a_node, a_pod
 
-_NAMESPACE = "mill"
-_PODS = f"/api/v1/namespaces/{_NAMESPACE}/pods"
-_EVENTS = f"/api/v1/namespaces/{_NAMESPACE}/events"
-_DEPLOYMENTS = f"/apis/apps/v1/namespaces/{_NAMESPACE}/deployments"
-_H100 = "NVIDIA-H100-80GB-HBM3"
 _SCHEDULER = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
 _QUOTA = 'pods "mill-held-x" is forbidden: exceeded quota: gpus'
-
-
-def _pod(name: str, status: dict[str, Any], node: str = "gpu-0", **metadata: Any) -> dict[str, Any]:
-    model = name.partition("-")[0]
-    return {
-        "metadata": {"name": name, "uid": f"uid-{name}", "labels": {"lumenmill.dev/model": model}, **metadata},
-        "spec": {
-            **({"nodeName": node} if node else {}),
-            "containers": [{"name": "model", "resources": {"limits": {"nvidia.com/gpu": "2"}}}],
-        },
-        "status": status,
-    }
 
 
 def _container(state: dict[str, Any], num_restarts: int = 0, **more: Any) -> list[dict[str, Any]]:
@@ -68,70 +50,33 @@ _CRASHING = {
 _EVICTED = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
 
 
-def _deployment(model: str, replicas: int, scaling: str, failure: str = "") -> dict[str, Any]:
-    notes = {"min-replicas": "0", "max-replicas": "4", "target-backlog-s": "600", "scaling": scaling}
-    failed = [{"type": "ReplicaFailure", "status": "True", "message": failure}] if failure else []
-    return {
-        "metadata": {
-            "name": f"mill-{model}",
-            "labels": {"lumenmill.dev/model": model},
-            "annotations": {f"lumenmill.dev/{name}": value for name, value in notes.items()},
-        },
-        "spec": {
-            "replicas": replicas,
-            "template": {"spec": _pod(model, {})["spec"] | {"nodeSelector": {"nvidia.com/gpu.product": _H100}}},
-        },
-        "status": {"conditions": failed},
-    }
-
-
-def _node(name: str, num_gpus: int, *, ready: bool = True, labels: dict[str, str] | None = None) -> dict[str, Any]:
-    return {
-        "metadata": {"name": name, "labels": labels or {}},
-        "spec": {},
-        "status": {
-            "allocatable": {"nvidia.com/gpu": str(num_gpus)} if num_gpus else {},
-            "conditions": [{"type": "Ready", "status": str(ready)}],
-        },
-    }
-
-
-@pytest.fixture
-def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    with playing(tmp_path) as (server, kubeconfig):
-        # The client looks for the variable when it is imported, and for this name when it is asked.
-        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
-        server.lists = {_PODS: [], _EVENTS: [], _DEPLOYMENTS: []}
-        yield server
-
-
 async def test_the_fleet_of_a_cluster(played: ApiServer, tmp_path: Path) -> None:
-    played.lists[_PODS] = [
-        _pod("wan-ready", _READY),
-        _pod("wan-leaving", _READY, deletionTimestamp="2026-01-01T13:00:00Z"),
-        _pod("wan-loading", _LOADING),
-        _pod("wan-noroom", _NO_ROOM, node=""),
-        _pod("wan-crashing", _CRASHING),
-        _pod("wan-evicted", _EVICTED),
-        _pod("wan-mounting", _MOUNTING),
+    played.lists[PODS] = [
+        a_pod("wan-ready", _READY),
+        a_pod("wan-leaving", _READY, deletionTimestamp="2026-01-01T13:00:00Z"),
+        a_pod("wan-loading", _LOADING),
+        a_pod("wan-noroom", _NO_ROOM, node=""),
+        a_pod("wan-crashing", _CRASHING),
+        a_pod("wan-evicted", _EVICTED),
+        a_pod("wan-mounting", _MOUNTING),
     ]
-    played.lists[_EVENTS] = [
+    played.lists[EVENTS] = [
         {"involvedObject": {"uid": "uid-wan-mounting"}, "reason": "FailedMount", "message": "no such volume",
          "lastTimestamp": "2026-01-01T12:00:00Z"}
     ]  # fmt: skip
-    played.lists[_DEPLOYMENTS] = [_deployment("wan", 7, "keda")]
+    played.lists[DEPLOYMENTS] = [a_deployment("wan", 7, "keda")]
     played.lists["/api/v1/nodes"] = [
-        _node("gpu-0", 8, labels={"nvidia.com/gpu.product": _H100}),
-        _node("gpu-1", 8, ready=False, labels={"nvidia.com/gpu.product": _H100}),
-        _node("gpu-2", 4),
-        _node("cpu-0", 0),
+        a_node("gpu-0", 8, labels={"nvidia.com/gpu.product": H100}),
+        a_node("gpu-1", 8, ready=False, labels={"nvidia.com/gpu.product": H100}),
+        a_node("gpu-2", 4),
+        a_node("cpu-0", 0),
     ]
-    async with open_house(tmp_path, kubernetes_namespace=_NAMESPACE, kubernetes_release="mill") as house:
+    async with open_house(tmp_path, kubernetes_namespace=NAMESPACE, kubernetes_release="mill") as house:
         fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
     assert fleet.from_kubernetes
     wan = next(model for model in fleet.models if model.name == "wan")
     assert (wan.num_desired, wan.num_ready, wan.num_starting, wan.num_pending) == (7, 1, 2, 2)
-    assert (wan.min_replicas, wan.max_replicas, wan.num_gpus_per_pod, wan.gpu_type) == (0, 4, 2, _H100)
+    assert (wan.min_replicas, wan.max_replicas, wan.num_gpus_per_pod, wan.gpu_type) == (0, 4, 2, H100)
     assert wan.load_time.ToSeconds() == 200
     assert wan.problem.startswith("wan-crashing: started again 6 times, Error (exit code 1): cannot load: no such")
     pods = {pod.name: pod for pod in fleet.pods}
@@ -146,16 +91,37 @@ async def test_the_fleet_of_a_cluster(played: ApiServer, tmp_path: Path) -> None
     assert pods["wan-loading"].problem == "started again 1 time, OOMKilled (exit code 137)"
     assert pods["wan-evicted"].problem == "Evicted: The node was low on resource: memory."
     assert pods["wan-mounting"].problem == "FailedMount: no such volume"
-    assert pods["wan-ready"].gpu_type == _H100 and pods["wan-ready"].load_time.ToSeconds() == 200
+    assert pods["wan-ready"].gpu_type == H100 and pods["wan-ready"].load_time.ToSeconds() == 200
     assert (pods["wan-noroom"].num_gpus, pods["wan-evicted"].num_gpus, pods["wan-crashing"].num_gpus) == (0, 0, 2)
     types = [(each.gpu_type, each.num_nodes, each.num_usable_nodes, each.num_gpus) for each in fleet.node_types]
-    assert types == [(_H100, 2, 1, 16), ("unlabelled", 1, 1, 4), ("", 1, 1, 0)]
+    assert types == [(H100, 2, 1, 16), ("unlabelled", 1, 1, 4), ("", 1, 1, 0)]
     assert (fleet.node_types[0].num_gpus_held, fleet.node_types[0].models) == (10, ["wan"])
 
 
+async def test_gpus_are_called_as_the_chart_says(played: ApiServer, tmp_path: Path) -> None:
+    """Pods that ask by resource claims, and nodes whose GPUs have names of another maker."""
+    claiming, asking = a_pod("wan-a", _READY), a_pod("wan-b", _READY)
+    claiming["spec"] |= {"resourceClaims": [{"name": "gpus"}], "containers": [{"name": "model"}]}
+    asking["spec"]["containers"][0]["resources"] = {"limits": {"amd.com/gpu": "2"}}
+    wan = a_deployment("wan", 2, "keda")
+    wan["metadata"]["annotations"] |= {"lumenmill.dev/gpus": "4", "lumenmill.dev/gpu-type": "MI300X"}
+    wan["spec"]["template"]["spec"]["nodeSelector"] = {}
+    played.lists |= {PODS: [claiming, asking], DEPLOYMENTS: [wan]}
+    node = a_node("gpu-0", 0, labels={"amd.com/gpu.product-name": "MI300X"})
+    node["status"]["allocatable"] = {"amd.com/gpu": "8"}
+    played.lists["/api/v1/nodes"] = [node]
+    names = {"gpu_resource": "amd.com/gpu", "gpu_type_label": "amd.com/gpu.product-name"}
+    async with open_house(tmp_path, kubernetes_namespace=NAMESPACE, kubernetes_release="mill", **names) as house:
+        fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest(model="wan"))
+    assert (fleet.models[0].num_gpus_per_pod, fleet.models[0].gpu_type) == (4, "MI300X")
+    assert [pod.num_gpus for pod in fleet.pods] == [4, 2]
+    (node_type,) = fleet.node_types
+    assert (node_type.gpu_type, node_type.num_gpus, node_type.num_gpus_held) == ("MI300X", 8, 6)
+
+
 async def test_without_rights_to_nodes_there_are_no_types_and_no_error(played: ApiServer, tmp_path: Path) -> None:
-    played.lists[_DEPLOYMENTS] = [_deployment("wan", 0, "keda")]
-    async with open_house(tmp_path, kubernetes_namespace=_NAMESPACE, kubernetes_release="mill") as house:
+    played.lists[DEPLOYMENTS] = [a_deployment("wan", 0, "keda")]
+    async with open_house(tmp_path, kubernetes_namespace=NAMESPACE, kubernetes_release="mill") as house:
         fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
         assert not fleet.node_types and not fleet.advice and fleet.from_kubernetes
         played.is_away = True
@@ -165,31 +131,31 @@ async def test_without_rights_to_nodes_there_are_no_types_and_no_error(played: A
                 await asyncio.sleep(0.1)
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
     assert "unable to handle the request" in (refused.value.details() or "")
-    assert all(query["resourceVersion"] == "0" for path, query in played.asked if path in (_PODS, _DEPLOYMENTS))
+    assert all(query["resourceVersion"] == "0" for path, query in played.asked if path in (PODS, DEPLOYMENTS))
 
 
 @pytest.mark.parametrize(
     ("pods", "is_coming", "words"),
     [
-        ([_pod("wan-a", _NO_ROOM, node="")], True, f"pod wan-a is pending: {_SCHEDULER}"),
-        ([_pod("wan-a", _CRASHING), _pod("wan-b", _FETCHING)], True, "pod wan-b starts"),
-        ([_pod("wan-a", _PULLING)], False, "pod wan-a is pending: ImagePullBackOff: no such image"),
-        ([_pod("wan-a", _CRASHING)], False, "cannot load: no such checkpoint; CrashLoopBackOff: back-off 5m0s"),
-        ([_pod("wan-a", _READY)], False, "pod wan-a is ready, but does not answer the orchestrator"),
-        ([_pod("wan-a", _EVICTED)], True, "a pod of mill-wan is being made"),
+        ([a_pod("wan-a", _NO_ROOM, node="")], True, f"pod wan-a is pending: {_SCHEDULER}"),
+        ([a_pod("wan-a", _CRASHING), a_pod("wan-b", _FETCHING)], True, "pod wan-b starts"),
+        ([a_pod("wan-a", _PULLING)], False, "pod wan-a is pending: ImagePullBackOff: no such image"),
+        ([a_pod("wan-a", _CRASHING)], False, "cannot load: no such checkpoint; CrashLoopBackOff: back-off 5m0s"),
+        ([a_pod("wan-a", _READY)], False, "pod wan-a is ready, but does not answer the orchestrator"),
+        ([a_pod("wan-a", _EVICTED)], True, "a pod of mill-wan is being made"),
     ],
 )
 async def test_supply_of_a_model(played: ApiServer, pods: list[dict[str, Any]], is_coming: bool, words: str) -> None:
-    played.lists |= {_PODS: pods, _DEPLOYMENTS: [_deployment("wan", 1, "keda")]}
-    state = await ClusterSupply(ClusterReader(KubernetesApi(), _NAMESPACE, "mill")).of("wan")
+    played.lists |= {PODS: pods, DEPLOYMENTS: [a_deployment("wan", 1, "keda")]}
+    state = await ClusterSupply(ClusterReader(KubernetesApi(), NAMESPACE, "mill")).of("wan")
     assert state is not None
     assert state.is_coming == is_coming and words in state.reason
 
 
 async def test_pods_that_may_not_be_made_do_not_come(played: ApiServer) -> None:
-    played.lists[_DEPLOYMENTS] = [_deployment("held", 1, "keda", _QUOTA)]
-    supply = ClusterSupply(ClusterReader(KubernetesApi(), _NAMESPACE, "mill"))
+    played.lists[DEPLOYMENTS] = [a_deployment("held", 1, "keda", _QUOTA)]
+    supply = ClusterSupply(ClusterReader(KubernetesApi(), NAMESPACE, "mill"))
     state = await supply.of("held")
     assert state is not None and not state.is_coming and _QUOTA in state.reason
     played.is_away = True
-    assert await ClusterSupply(ClusterReader(KubernetesApi(), _NAMESPACE, "mill")).of("held") is None
+    assert await ClusterSupply(ClusterReader(KubernetesApi(), NAMESPACE, "mill")).of("held") is None

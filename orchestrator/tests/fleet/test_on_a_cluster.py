@@ -11,8 +11,8 @@ from lumenmill_orchestrator.fleet import ClusterReader, ClusterSupply, Kubernete
 from lumenmill_orchestrator.fleet.demand import Demand
 from lumenmill_orchestrator.fleet.jobs import JobFailedError
 from lumenmill_orchestrator.fleet.lease import Lease
-from lumenmill_orchestrator.fleet.loads import Load
 from lumenmill_orchestrator.fleet.scaling import ScalingLoop
+from lumenmill_orchestrator.mesh import Load
 
 from .fake_nodes import RELEASE, create_all, deployment, node, pod_template, until
 

@@ -15,7 +15,7 @@ from keda import externalscaler_pb2 as pb
 from keda import externalscaler_pb2_grpc
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_orchestrator.fleet.demand import Demand
-from lumenmill_orchestrator.fleet.loads import Load
+from lumenmill_orchestrator.mesh import Load
 
 from ..conftest import House, open_house
 from ..recipes import ONE_IMAGE

@@ -1,13 +1,13 @@
 """More pods at once, fewer only after a while, and only as far as was not needed within it."""
 
 from lumenmill_orchestrator.fleet.demand import Demand
-from lumenmill_orchestrator.fleet.loads import Load
 from lumenmill_orchestrator.fleet.objects import Deployment
 from lumenmill_orchestrator.fleet.stabiliser import Stabiliser, needed_pods
+from lumenmill_orchestrator.mesh import Load
 
 
 def _deployment(fewest: int, most: int) -> Deployment:
-    return Deployment("mill-wan", "wan", 0, fewest, most, 600.0, 300.0, "builtin", 1, "", "")
+    return Deployment("mill-wan", "wan", 0, fewest, most, 600.0, 300.0, "builtin", 1, "", 600.0, "")
 
 
 def test_pods_stay_within_their_bounds() -> None:

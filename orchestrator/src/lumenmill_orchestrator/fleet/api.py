@@ -1,12 +1,15 @@
 """The API server of Kubernetes as plain JSON: the official client finds it and shows who we are, no more.
 
-Its model classes take seconds for thousands of pods. Lists are read here one object at a time, so that neither memory
-nor the interpreter's lock is held for a whole list at once.
+Its model classes take seconds for thousands of pods. The text of a list is held whole, its objects are made one at a
+time: as a tree they would take ten times the memory, and the interpreter's lock for as long as that takes to build.
 """
 
+import asyncio
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 import urllib3
 from kubernetes import config
@@ -28,10 +31,14 @@ ApiObject = dict[str, Any]
 
 _CONNECT_WITHIN_S, _ANSWER_WITHIN_S = 3.0, 15.0
 _ITEMS = '"items":['
+# A server that does not answer holds a thread for half a minute. These are its own, so that it holds nobody else's.
+_NUM_THREADS = 8
+ParametersT = ParamSpec("ParametersT")
+ResultT = TypeVar("ResultT")
 
 
 class KubernetesApi:
-    """Requests to one API server. Synchronous and thread-safe: call it from worker threads."""
+    """Requests to one API server. Synchronous and thread-safe: call it from worker threads, best from its own."""
 
     def __init__(self) -> None:
         """Inside of a pod its service account is used, elsewhere KUBECONFIG.
@@ -51,10 +58,18 @@ class KubernetesApi:
             ) from error
         configuration.retries = 1
         self._client = ApiClient(configuration)
+        self._threads = ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="kubernetes")
 
     def close(self) -> None:
         """Close the connections."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()  # type: ignore[no-untyped-call]  # the client is half typed
+
+    async def in_thread(
+        self, function: Callable[ParametersT, ResultT], *args: ParametersT.args, **kwargs: ParametersT.kwargs
+    ) -> ResultT:
+        """What a function returns that makes requests, run in one of the few threads that are for nothing else."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
 
     def items(self, path: str, **query: str) -> Iterator[ApiObject]:
         """The objects of a list, as the API server remembers them (resourceVersion=0): it does not ask etcd for that.

@@ -1,15 +1,19 @@
-"""The work of every model over all replicas of the orchestrator: each tells the others through the database."""
+"""The work of every model over all replicas of the orchestrator: each tells the others through the database, and itself
+after a restart."""
 
 import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import asdict, replace
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import asdict, fields, replace
+from typing import Any
 
 from lumenmill_common.telemetry import get_logger
 
-from lumenmill_orchestrator.fleet.loads import Load, sum_of
+from lumenmill_orchestrator.fleet.load_times import LoadTimes
+from lumenmill_orchestrator.mesh import Load
 from lumenmill_orchestrator.storage import LoadStore
 
 __all__ = ["SharedBacklog"]
@@ -20,15 +24,24 @@ _TELL_AT_LEAST_EVERY_S = 10.0
 # A replica that has told nothing for so long has ended: whoever takes its runs over tells of their calls.
 _GONE_AFTER_S = 30.0
 _READ_EVERY_S = 1.0
+_LOAD_TIME = "load_time_s"
 _log = get_logger(__name__)
 
 
 class SharedBacklog:
     """What waits and runs for each model, here and in the other replicas."""
 
-    def __init__(self, store: LoadStore, executor_id: str, own_loads: Callable[[], Mapping[str, Load]]) -> None:
+    def __init__(
+        self,
+        store: LoadStore,
+        executor_id: str,
+        own_loads: Callable[[], Mapping[str, Load]],
+        load_times: LoadTimes,
+    ) -> None:
+        """`load_times` are told beside the work, and recall what others tell: a model at zero has no pod to measure."""
         self._store, self._executor_id, self._own_loads = store, executor_id, own_loads
-        self._last_work_s: dict[str, float] = {}
+        self._load_times = load_times
+        self._earlier_work_s: dict[str, float] = {}
         self._told: tuple[float, str] = (float("-inf"), "")
         self._others: dict[str, list[Load]] = {}
         self._read_at_s = float("-inf")
@@ -46,15 +59,11 @@ class SharedBacklog:
 
     def own(self) -> dict[str, Load]:
         """The work in this replica by model, as it is now."""
-        now_s = time.time()
-        loads = dict(self._own_loads())
-        for model, load in loads.items():
-            if load.num_calls:
-                self._last_work_s[model] = now_s
-        return {
-            model: replace(loads.get(model, Load()), last_work_s=self._last_work_s.get(model))
-            for model in loads.keys() | self._last_work_s.keys()
-        }
+        loads = {model: Load(last_work_s=last_s) for model, last_s in self._earlier_work_s.items()}
+        for model, load in self._own_loads().items():
+            earlier_s = self._earlier_work_s.get(model)
+            loads[model] = load if load.last_work_s is not None else replace(load, last_work_s=earlier_s)
+        return loads
 
     async def total(self) -> dict[str, Load]:
         """The work in all replicas by model. That of others is a few seconds old, older while the database is away."""
@@ -63,7 +72,7 @@ class SharedBacklog:
                 await self._read()
         own = self.own()
         return {
-            model: sum_of([own.get(model, Load()), *self._others.get(model, [])])
+            model: _sum_of([own.get(model, Load()), *self._others.get(model, [])])
             for model in own.keys() | self._others.keys()
         }
 
@@ -79,11 +88,13 @@ class SharedBacklog:
         for row in rows:
             is_gone = time.time() - row.time_s > _GONE_AFTER_S
             for model, told in json.loads(row.loads).items():
-                load = Load(**told)
+                load = _load_from(told)
+                if told.get(_LOAD_TIME) is not None:
+                    self._load_times.recall(model, told[_LOAD_TIME])
                 if row.executor_id == self._executor_id:
                     # What this replica did before it was started again.
                     if load.last_work_s is not None:
-                        self._last_work_s.setdefault(model, load.last_work_s)
+                        self._earlier_work_s.setdefault(model, load.last_work_s)
                 else:
                     others.setdefault(model, []).append(Load(last_work_s=load.last_work_s) if is_gone else load)
         self._others = others
@@ -98,8 +109,32 @@ class SharedBacklog:
             await asyncio.sleep(_TELL_EVERY_S)
 
     async def _tell(self) -> None:
-        told = json.dumps({model: asdict(load) for model, load in sorted(self.own().items())})
+        own, times_s = self.own(), self._load_times.of_models()
+        models = sorted(own.keys() | times_s.keys())
+        told = json.dumps(
+            {model: asdict(own.get(model, Load())) | {_LOAD_TIME: times_s.get(model)} for model in models}
+        )
         told_at_s, before = self._told
         if told != before or time.monotonic() - told_at_s > _TELL_AT_LEAST_EVERY_S:
             await asyncio.to_thread(self._store.write, self._executor_id, told)
             self._told = (time.monotonic(), told)
+
+
+def _load_from(told: Mapping[str, Any]) -> Load:
+    """What a replica told, of this version or of one that knows of more."""
+    return Load(**{field.name: told[field.name] for field in fields(Load) if field.name in told})
+
+
+def _sum_of(loads: Iterable[Load]) -> Load:
+    """The work of one model over several replicas."""
+    parts = list(loads)
+    at: Counter[str] = Counter()
+    for part in parts:
+        at.update(part.num_calls_at)
+    return Load(
+        num_waiting=sum(part.num_waiting for part in parts),
+        num_in_flight=sum(part.num_in_flight for part in parts),
+        backlog_s=sum(part.backlog_s for part in parts),
+        last_work_s=max((part.last_work_s for part in parts if part.last_work_s is not None), default=None),
+        num_calls_at=at,
+    )

@@ -6,7 +6,7 @@ docs/adr/0009-scaling-by-backlog-seconds.md says why it is made this way.
 import math
 from dataclasses import dataclass
 
-from lumenmill_orchestrator.fleet.loads import Load
+from lumenmill_orchestrator.mesh import Load
 
 __all__ = ["DEFAULT_TARGET_BACKLOG_S", "Demand"]
 

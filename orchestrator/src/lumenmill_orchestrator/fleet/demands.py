@@ -8,12 +8,13 @@ from lumenmill_common.telemetry import get_logger
 from lumenmill_orchestrator.fleet.backlog import SharedBacklog
 from lumenmill_orchestrator.fleet.cluster import Cluster, ClusterReader
 from lumenmill_orchestrator.fleet.demand import Demand
-from lumenmill_orchestrator.fleet.loads import Load
+from lumenmill_orchestrator.fleet.load_times import LoadTimes
+from lumenmill_orchestrator.mesh import Load
 
 __all__ = ["Demands"]
 
-# Load times and Deployments change rarely.
-_FRESH_S = 60.0
+# Deployments change rarely, and whoever scales by the answer waits for it.
+_FRESH_S, _WAIT_S = 60.0, 1.0
 _log = get_logger(__name__)
 
 
@@ -24,12 +25,17 @@ class Demands:
         self,
         backlog: SharedBacklog,
         reader: ClusterReader | None,
+        load_times: LoadTimes,
         registered: Callable[[], Collection[str]],
         num_workers_of: Callable[[str], int],
     ) -> None:
         """`registered` tells the models of the mesh; `num_workers_of` the workers of one pod of a model."""
-        self._backlog, self._reader = backlog, reader
+        self._backlog, self._reader, self._load_times = backlog, reader, load_times
         self._registered, self._num_workers_of = registered, num_workers_of
+
+    def registered_models(self) -> Collection[str]:
+        """Models that are registered."""
+        return self._registered()
 
     async def known_models(self) -> set[str]:
         """Models that are registered, or have a Deployment."""
@@ -37,21 +43,18 @@ class Demands:
         return {*self._registered(), *(cluster.deployments if cluster else ())}
 
     async def of(self, model: str, target_backlog_s: float) -> Demand:
-        """The demand of one model now."""
+        """The demand of one model now. The API server of Kubernetes is not needed for it."""
         load = (await self._backlog.total()).get(model, Load())
-        cluster = await self.cluster()
-        load_time_s = cluster.load_times_s.get(model, 0.0) if cluster else 0.0
+        load_time_s = self._load_times.of_models().get(model, 0.0)
         return Demand(load, target_backlog_s, max(self._num_workers_of(model), 1), load_time_s)
 
     async def cluster(self) -> Cluster | None:
-        """The cluster, at most a minute old; None outside of Kubernetes, and while the API server is away.
-
-        The work is known without it.
-        """
+        """The cluster, a minute old or as old as it was read last when the API server is away; None outside of
+        Kubernetes, and where it was never read."""
         if self._reader is None:
             return None
         try:
-            return await self._reader.read(_FRESH_S)
+            return await self._reader.read(_FRESH_S, within_s=_WAIT_S)
         except LumenmillError as error:
             _log.warning("the cluster could not be read", reason=error.message)
-            return None
+            return self._reader.last

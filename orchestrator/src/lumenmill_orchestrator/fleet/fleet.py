@@ -14,6 +14,7 @@ from lumenmill_orchestrator.fleet.backlog import SharedBacklog
 from lumenmill_orchestrator.fleet.cluster import ClusterReader
 from lumenmill_orchestrator.fleet.demands import Demands
 from lumenmill_orchestrator.fleet.lease import Lease
+from lumenmill_orchestrator.fleet.load_times import LoadTimes
 from lumenmill_orchestrator.fleet.mesh_side import MeshSide
 from lumenmill_orchestrator.fleet.scaler import ScalerServicer, serving_scaler
 from lumenmill_orchestrator.fleet.scaling import ScalingLoop
@@ -35,8 +36,9 @@ class Fleet:
     ) -> None:
         """`reader`: None outside of Kubernetes."""
         self._settings, self._mesh, self._reader = settings, mesh, reader
-        self._backlog = SharedBacklog(LoadStore(engine), settings.executor_id, mesh.loads)
-        self._demands = Demands(self._backlog, reader, mesh.models, mesh.num_workers_of)
+        load_times = reader.load_times if reader else LoadTimes()
+        self._backlog = SharedBacklog(LoadStore(engine), settings.executor_id, mesh.loads, load_times)
+        self._demands = Demands(self._backlog, reader, load_times, mesh.models, mesh.num_workers_of)
 
     async def get(self, request: fleet_pb2.GetFleetRequest) -> fleet_pb2.GetFleetResponse:
         """What works for the mesh now.
@@ -45,8 +47,12 @@ class Fleet:
             NotFoundError: there is no model of the name asked for.
             UnavailableError: the API server of Kubernetes does not answer.
         """
+        cluster, nodes = None, None
+        if self._reader:
+            cluster, nodes = await asyncio.gather(self._reader.read(), self._reader.nodes())
         facts = FleetFacts(
-            cluster=await self._reader.read() if self._reader else None,
+            cluster=cluster,
+            nodes=nodes,
             addresses=self._mesh.addresses(),
             models=self._mesh.models(),
             problems=self._mesh.problems(),
@@ -89,9 +95,13 @@ class Fleet:
             await asyncio.sleep(_MEASURE_EVERY_S)
 
     async def _measure(self) -> None:
-        """Set the gauges to the work of this replica, so that their sum over replicas is the whole."""
-        cluster = await self._demands.cluster()
-        for model, load in self._backlog.own().items():
+        """Set the gauges to the work of this replica, so that their sum over replicas is the whole.
+
+        The cluster is read for that once a minute while there is work, so that pods are seen when they begin to serve.
+        """
+        loads = self._backlog.own()
+        cluster = await self._demands.cluster() if any(load.num_calls for load in loads.values()) else None
+        for model, load in loads.items():
             deployment = cluster.deployments.get(model) if cluster else None
             num_gpus = max(deployment.num_gpus_per_pod if deployment else 1, 1)
             metrics.BACKLOG.labels(model).set(load.backlog_s)

@@ -34,7 +34,7 @@ class KubernetesJobs:
 
     async def is_running(self, name: str) -> bool:
         """Whether a Job of this name is there and has not ended."""
-        job = await asyncio.to_thread(self._get, name)
+        job = await self._api.in_thread(self._get, name)
         return job is not None and not _has_ended(job)
 
     async def run(self, name: str, template: ApiObject, environment: Mapping[str, str]) -> AsyncIterator[str]:
@@ -51,16 +51,16 @@ class KubernetesJobs:
         """
         if not await self.is_running(name):
             await self._replace(name)
-            await asyncio.to_thread(self._create, name, template, environment)
+            await self._api.in_thread(self._create, name, template, environment)
         while True:
-            job = await asyncio.to_thread(self._get, name)
+            job = await self._api.in_thread(self._get, name)
             if job is None:
                 raise CancelledError(f"the Job {name} was deleted")
             if stated(job.get("status", {}), "Failed").get("status") == "True":
-                raise JobFailedError(await asyncio.to_thread(self._failure, name, job))
+                raise JobFailedError(await self._api.in_thread(self._failure, name, job))
             if _has_ended(job):
                 return
-            yield await asyncio.to_thread(self._hold_up, name)
+            yield await self._api.in_thread(self._hold_up, name)
             await asyncio.sleep(_LOOK_EVERY_S)
 
     def _get(self, name: str) -> ApiObject | None:
@@ -72,10 +72,10 @@ class KubernetesJobs:
     async def _replace(self, name: str) -> None:
         """Take away one that has ended; its name is free when it has gone."""
         path = f"{self._jobs}/{name}"
-        while (job := await asyncio.to_thread(self._get, name)) is not None and _has_ended(job):
+        while (job := await self._api.in_thread(self._get, name)) is not None and _has_ended(job):
             if "deletionTimestamp" not in job["metadata"]:
                 options = {"propagationPolicy": "Background"}
-                await asyncio.to_thread(self._api.request, "DELETE", path, options)
+                await self._api.in_thread(self._api.request, "DELETE", path, options)
             await asyncio.sleep(0.1)
 
     def _create(self, name: str, template: ApiObject, environment: Mapping[str, str]) -> None:
@@ -97,12 +97,12 @@ class KubernetesJobs:
         return sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
 
     def _hold_up(self, name: str) -> str:
+        """What is wrong with the newest pod of a Job, in the words of the scheduler, the kubelet or itself."""
         return next((condition_of(pod).problem for pod in reversed(self._pods_of(name))), "")
 
     def _failure(self, name: str, job: ApiObject) -> str:
-        said = next((condition_of(pod).problem for pod in reversed(self._pods_of(name))), "")
         told = stated(job.get("status", {}), "Failed").get("message", "")
-        return ": ".join(filter(None, [f"the Job {name} has failed", said or told]))
+        return ": ".join(filter(None, [f"the Job {name} has failed", self._hold_up(name) or told]))
 
 
 def _has_ended(job: ApiObject) -> bool:

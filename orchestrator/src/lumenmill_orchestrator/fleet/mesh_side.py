@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lumenmill_orchestrator.fleet.loads import Load
-from lumenmill_orchestrator.mesh import Lanes, Mesh
+from lumenmill_orchestrator.mesh import Lanes, Load, Mesh
 
 __all__ = ["Address", "MeshSide"]
 
@@ -48,16 +47,8 @@ class MeshSide:
 
     def loads(self) -> dict[str, Load]:
         """The work of each model in this replica."""
-        return {
-            name: Load(
-                num_waiting=load.num_waiting,
-                num_in_flight=load.num_in_flight,
-                backlog_s=load.backlog_s,
-                num_calls_at={address: len(calls) for address, calls in load.calls.items()},
-            )
-            for name, load in self._lanes.loads().items()
-        }
+        return self._lanes.loads()
 
     def calls(self) -> dict[str, Sequence[str]]:
         """By address what this replica gave it and has no answer of, `node (run)`."""
-        return {address: calls for load in self._lanes.loads().values() for address, calls in load.calls.items()}
+        return self._lanes.doing()

@@ -1,5 +1,6 @@
 """Pods, Deployments and nodes: of what the API server tells, the little that the fleet is about."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,16 +9,37 @@ from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_orchestrator.fleet.api import ApiObject
 from lumenmill_orchestrator.fleet.pod_state import PodCondition, condition_of, stated
 
-__all__ = ["DELETION_COST", "MODEL_LABEL", "Deployment", "Node", "Pod", "deployment_of", "node_of", "pod_of"]
+__all__ = [
+    "DEFAULT_PROGRESS_DEADLINE_S",
+    "DELETION_COST",
+    "MODEL_LABEL",
+    "Deployment",
+    "GpuNames",
+    "Node",
+    "Pod",
+    "deployment_of",
+    "node_of",
+    "pod_of",
+]
 
 MODEL_LABEL = "lumenmill.dev/model"
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 """Annotation of pods: of those that are equal otherwise, the ones with the least are removed first."""
-_GPU = "nvidia.com/gpu"
-_GPU_TYPE = "nvidia.com/gpu.product"
+DEFAULT_PROGRESS_DEADLINE_S = 600.0
+"""Seconds that Kubernetes gives a Deployment which says nothing to make progress."""
 _UNLABELLED = "unlabelled"
 # As the autoscaler of Kubernetes waits by default.
 _STABILIZATION_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class GpuNames:
+    """What GPUs are called on the nodes of a cluster."""
+
+    resource: str = "nvidia.com/gpu"
+    """As which nodes offer them and containers ask for them."""
+    type_label: str = "nvidia.com/gpu.product"
+    """Label of nodes that tells their type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +88,8 @@ class Deployment:
     """`keda`, `builtin` or `none`."""
     num_gpus_per_pod: int
     gpu_type: str
+    progress_deadline_s: float
+    """Seconds in which a new pod should come to serve."""
     failure: str
     """Why pods cannot even be made, in the words of the controller: a quota, a policy. Empty otherwise."""
 
@@ -87,8 +111,9 @@ class Node:
     """Ready, and not cordoned off."""
 
 
-def pod_of(pod: ApiObject, model: str) -> Pod:
-    """A pod from its JSON."""
+def pod_of(pod: ApiObject, model: str, gpus: GpuNames, num_gpus_claimed: int = 0) -> Pod:
+    """A pod from its JSON. Where it asks for devices by resource claims, these are `num_gpus_claimed`: claims name
+    classes of devices, and how many they are is told by its Deployment."""
     spec, status, metadata = pod["spec"], pod.get("status", {}), pod["metadata"]
     statuses = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
     ready = stated(status, "Ready")
@@ -99,7 +124,7 @@ def pod_of(pod: ApiObject, model: str) -> Pod:
         node=spec.get("nodeName", ""),
         ip=status.get("podIP", ""),
         condition=condition_of(pod),
-        num_gpus=_gpus_of(spec),
+        num_gpus=_gpus_of(spec, gpus.resource) or (num_gpus_claimed if spec.get("resourceClaims") else 0),
         start_time_s=_seconds(status.get("startTime")),
         ready_time_s=_seconds(ready.get("lastTransitionTime")) if ready.get("status") == "True" else None,
         num_restarts=sum(int(each.get("restartCount", 0)) for each in statuses),
@@ -107,8 +132,9 @@ def pod_of(pod: ApiObject, model: str) -> Pod:
     )
 
 
-def deployment_of(deployment: ApiObject) -> Deployment:
-    """A model's Deployment from its JSON. Annotations that are no numbers count as absent."""
+def deployment_of(deployment: ApiObject, gpus: GpuNames) -> Deployment:
+    """A model's Deployment from its JSON. Annotations that are no numbers count as absent; those that tell of GPUs come
+    before what its pods ask for."""
     metadata, spec = deployment["metadata"], deployment["spec"]
     notes, pod_spec = metadata.get("annotations", {}), spec["template"]["spec"]
     num_desired = int(spec.get("replicas", 1))
@@ -122,30 +148,31 @@ def deployment_of(deployment: ApiObject) -> Deployment:
         target_backlog_s=_number(notes, "target-backlog-s", 0.0),
         scale_down_stabilization_s=_number(notes, "scale-down-stabilization-s", _STABILIZATION_S),
         scaling=notes.get("lumenmill.dev/scaling", "none"),
-        num_gpus_per_pod=_gpus_of(pod_spec),
-        gpu_type=pod_spec.get("nodeSelector", {}).get(_GPU_TYPE, ""),
+        num_gpus_per_pod=int(_number(notes, "gpus", _gpus_of(pod_spec, gpus.resource))),
+        gpu_type=notes.get("lumenmill.dev/gpu-type", pod_spec.get("nodeSelector", {}).get(gpus.type_label, "")),
+        progress_deadline_s=float(spec.get("progressDeadlineSeconds", DEFAULT_PROGRESS_DEADLINE_S)),
         failure=failed.get("message", "") if failed.get("status") == "True" else "",
     )
 
 
-def node_of(node: ApiObject) -> Node:
+def node_of(node: ApiObject, gpus: GpuNames) -> Node:
     """A node from its JSON."""
     labels, status = node["metadata"].get("labels", {}), node.get("status", {})
-    num_gpus = int(status.get("allocatable", {}).get(_GPU, 0))
+    num_gpus = int(status.get("allocatable", {}).get(gpus.resource, 0))
     is_ready = stated(status, "Ready").get("status") == "True"
     return Node(
         name=node["metadata"]["name"],
-        gpu_type=labels.get(_GPU_TYPE, _UNLABELLED) if num_gpus else "",
+        gpu_type=labels.get(gpus.type_label, _UNLABELLED) if num_gpus else "",
         num_gpus=num_gpus,
         is_usable=is_ready and not node.get("spec", {}).get("unschedulable", False),
     )
 
 
-def _gpus_of(pod_spec: ApiObject) -> int:
+def _gpus_of(pod_spec: ApiObject, resource: str) -> int:
     """GPUs that a pod asks for: those of its containers together, or of its greediest init container."""
 
     def asked(container: ApiObject) -> int:
-        return int(container.get("resources", {}).get("limits", {}).get(_GPU, 0))
+        return int(container.get("resources", {}).get("limits", {}).get(resource, 0))
 
     first = max(map(asked, pod_spec.get("initContainers", [])), default=0)
     return max(sum(map(asked, pod_spec.get("containers", []))), first)
@@ -153,9 +180,10 @@ def _gpus_of(pod_spec: ApiObject) -> int:
 
 def _number(annotations: dict[str, str], name: str, otherwise: float) -> float:
     try:
-        return float(annotations[f"lumenmill.dev/{name}"])
+        number = float(annotations[f"lumenmill.dev/{name}"])
     except (KeyError, ValueError):
         return otherwise
+    return number if math.isfinite(number) else otherwise
 
 
 def _seconds(stamp: str | None) -> float | None:

@@ -1,6 +1,6 @@
 """What a pod is at, and what is wrong with it in the words of the scheduler or the kubelet."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lumenmill.orchestrator.v1 import fleet_pb2
 
@@ -67,13 +67,11 @@ def condition_of(pod: ApiObject) -> PodCondition:
 
 def _pending(pod: ApiObject, status: ApiObject) -> PodCondition:
     if not pod["spec"].get("nodeName"):
-        scheduled: ApiObject = next(
-            (each for each in status.get("conditions", []) if each["type"] == "PodScheduled"), {}
-        )
-        return PodCondition(_PENDING, scheduled.get("message", "") or "the scheduler has not seen it yet")
+        said = stated(status, "PodScheduled").get("message", "")
+        return PodCondition(_PENDING, said or "the scheduler has not seen it yet")
     running = any("running" in each.get("state", {}) for each in status.get("initContainerStatuses", []))
     if running:  # it fetches its weights
-        return replace(PodCondition(_STARTING), problem=_last_end(status))
+        return PodCondition(_STARTING, _last_end(status))
     return PodCondition(_PENDING, "its image or volumes are being made ready", waits_for_node=True)
 
 

@@ -84,8 +84,9 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
             InvalidArgumentError: its metadata is wrong. KEDA shows the text as an event of the ScaledObject.
         """
         model = reference.scalerMetadata.get("model", "")
-        known = await self._demands.known_models()
-        if model not in known:
+        if model not in self._demands.registered_models() and model not in (
+            known := await self._demands.known_models()
+        ):
             there_are = ", ".join(f"`{name}`" for name in sorted(known)) or "none"
             problem = f"no model `{model}` here" if model else "names no model"
             raise InvalidArgumentError("metadata.model", f"{problem}; registered are: {there_are}")

@@ -13,13 +13,15 @@ from lumenmill_orchestrator.fleet.cluster import ClusterReader
 from lumenmill_orchestrator.fleet.demand import DEFAULT_TARGET_BACKLOG_S
 from lumenmill_orchestrator.fleet.demands import Demands
 from lumenmill_orchestrator.fleet.lease import Lease
-from lumenmill_orchestrator.fleet.loads import Load
 from lumenmill_orchestrator.fleet.objects import DELETION_COST, Deployment, Pod
 from lumenmill_orchestrator.fleet.stabiliser import Stabiliser, needed_pods
+from lumenmill_orchestrator.mesh import Load
 
 __all__ = ["ScalingLoop"]
 
 _EVERY_S = 5.0
+# Where nothing is scaled: a Deployment that says otherwise is found within a minute.
+_LOOK_AGAIN_S = 60.0
 _MERGE = "application/merge-patch+json"
 _log = get_logger(__name__)
 
@@ -46,16 +48,17 @@ class ScalingLoop:
 
     async def _run(self) -> None:
         while True:
+            is_anything_scaled = True
             try:
-                await self.look(time.time())
+                is_anything_scaled = await self.look(time.time())
             except LumenmillError as error:
                 _log.warning("models could not be scaled", reason=error.message)
             except Exception as error:
                 _log.error("models could not be scaled", exc_info=error)
-            await asyncio.sleep(_EVERY_S)
+            await asyncio.sleep(_EVERY_S if is_anything_scaled else _LOOK_AGAIN_S)
 
-    async def look(self, now_s: float) -> None:
-        """Do once what is to be done, if this replica is the one to do it.
+    async def look(self, now_s: float) -> bool:
+        """Do once what is to be done, if this replica is the one to do it; whether anything is scaled at all.
 
         Raises:
             LumenmillError: the API server does not answer, or refuses.
@@ -63,21 +66,22 @@ class ScalingLoop:
         deployments = await self._reader.deployments()
         scaled = [deployment for deployment in deployments.values() if deployment.is_scaled]
         # Marks are the same whoever makes them; numbers are changed by one.
-        if not scaled or (self._scales and not await asyncio.to_thread(self._lease.hold)):
+        if not scaled or (self._scales and not await self._api.in_thread(self._lease.hold)):
             self._stabilisers.clear()
-            return
+            return bool(scaled)
         for deployment in scaled:
             try:
                 await self._scale(deployment, now_s)
             except LumenmillError as error:
                 _log.warning("a model could not be scaled", model=deployment.model, reason=error.message)
+        return True
 
     async def _scale(self, deployment: Deployment, now_s: float) -> None:
         demand = await self._demands.of(deployment.model, deployment.target_backlog_s or DEFAULT_TARGET_BACKLOG_S)
         num_needed = needed_pods(demand, deployment, now_s)
         if num_needed < deployment.num_desired:
             pods = (await self._reader.read()).pods_of(deployment.model)
-            await asyncio.to_thread(self._mark, pods, demand.load)
+            await self._api.in_thread(self._mark, pods, demand.load)
         if not self._scales or deployment.scaling != "builtin":
             return
         stabiliser = self._stabilisers.setdefault(deployment.model, Stabiliser(deployment.num_desired, now_s))
@@ -85,7 +89,9 @@ class ScalingLoop:
             deployment.num_desired, num_needed, deployment.scale_down_stabilization_s, now_s
         )
         if num_desired != deployment.num_desired:
-            await asyncio.to_thread(self._patch, f"{self._path(deployment)}/scale", {"spec": {"replicas": num_desired}})
+            await self._api.in_thread(
+                self._patch, f"{self._path(deployment)}/scale", {"spec": {"replicas": num_desired}}
+            )
             _log.info(
                 "scaled", model=deployment.model, before=deployment.num_desired, now=num_desired,
                 num_calls=demand.load.num_calls, backlog_s=round(demand.load.backlog_s),

@@ -11,9 +11,9 @@ from lumenmill.orchestrator.v1 import fleet_pb2
 
 from lumenmill_orchestrator.fleet.advice import NodeUse, advice_on
 from lumenmill_orchestrator.fleet.cluster import Cluster
-from lumenmill_orchestrator.fleet.loads import Load
 from lumenmill_orchestrator.fleet.mesh_side import Address
 from lumenmill_orchestrator.fleet.objects import Deployment, Node, Pod
+from lumenmill_orchestrator.mesh import Load
 
 __all__ = ["FleetFacts", "fleet_view"]
 
@@ -26,6 +26,8 @@ class FleetFacts:
 
     cluster: Cluster | None
     """None outside of Kubernetes."""
+    nodes: Sequence[Node] | None
+    """None outside of Kubernetes, and where the orchestrator may not list them."""
     addresses: Sequence[Address]
     """Of all registered models."""
     models: frozenset[str]
@@ -42,7 +44,7 @@ def fleet_view(facts: FleetFacts, *, only_model: str = "", with_pods: bool = Tru
     """The answer to GetFleet; `only_model` leaves other models and their pods out."""
     cluster = facts.cluster
     deployed = cluster.deployments if cluster else {}
-    pods = [*(_cluster_pods(cluster, facts.calls) if cluster else ()), *_address_pods(facts, deployed)]
+    pods = [*(_cluster_pods(cluster, facts) if cluster else ()), *_address_pods(facts, deployed)]
     models = [_model(name, facts, pods) for name in sorted({*facts.models, *deployed})]
     answer = fleet_pb2.GetFleetResponse(
         observe_time=_timestamp(cluster.observed_s if cluster else time.time()),
@@ -50,8 +52,8 @@ def fleet_view(facts: FleetFacts, *, only_model: str = "", with_pods: bool = Tru
         models=(model for model in models if only_model in ("", model.name)),
     )
     if cluster is not None:
-        answer.node_types.extend(_node_types(cluster.nodes or [], cluster.pods))
-        answer.advice.extend(advice_on(models, _uses(cluster)) if cluster.nodes is not None else ())
+        answer.node_types.extend(_node_types(facts.nodes or (), cluster.pods))
+        answer.advice.extend(advice_on(models, _uses(facts.nodes, cluster.pods)) if facts.nodes is not None else ())
     if with_pods:
         wanted = (pod for pod in pods if only_model in ("", pod.model))
         answer.pods.extend(sorted(wanted, key=lambda pod: (pod.model, pod.name)))
@@ -102,9 +104,9 @@ def _problem(deployment: Deployment, pods: Sequence[fleet_pb2.FleetPod]) -> str:
     return ""
 
 
-def _cluster_pods(cluster: Cluster, calls: Mapping[str, Sequence[str]]) -> Iterable[fleet_pb2.FleetPod]:
-    by_ip = {address.rpartition(":")[0].strip("[]"): doing for address, doing in calls.items()}
-    gpu_types = {node.name: node.gpu_type for node in cluster.nodes or []}
+def _cluster_pods(cluster: Cluster, facts: FleetFacts) -> Iterable[fleet_pb2.FleetPod]:
+    by_ip = {address.rpartition(":")[0].strip("[]"): doing for address, doing in facts.calls.items()}
+    gpu_types = {node.name: node.gpu_type for node in facts.nodes or ()}
     for pod in cluster.pods:
         yield _pod(pod, cluster, gpu_types.get(pod.node, ""), by_ip.get(pod.ip, ()))
 
@@ -146,12 +148,12 @@ def _address_pods(facts: FleetFacts, deployed: Mapping[str, Deployment]) -> Iter
             )
 
 
-def _uses(cluster: Cluster) -> list[NodeUse]:
+def _uses(nodes: Iterable[Node], pods: Iterable[Pod]) -> list[NodeUse]:
     """The nodes that take pods and have GPUs, with what this mesh holds of them."""
     held: Counter[str] = Counter()
-    for pod in cluster.pods:
+    for pod in pods:
         held[pod.node] += pod.num_gpus_held
-    usable = (node for node in cluster.nodes or () if node.is_usable and node.num_gpus)
+    usable = (node for node in nodes if node.is_usable and node.num_gpus)
     return [NodeUse(node.gpu_type, node.num_gpus, min(held[node.name], node.num_gpus)) for node in usable]
 
 

@@ -1,9 +1,10 @@
 """The models of the mesh: where they are, what they say of themselves, and which endpoint does which call."""
 
 from lumenmill_orchestrator.mesh.addresses import Resolve, parse_addresses, resolve
+from lumenmill_orchestrator.mesh.call_seconds import CallSeconds
 from lumenmill_orchestrator.mesh.endpoint import Call, Endpoint
 from lumenmill_orchestrator.mesh.lanes import Lane, Lanes, ModelAbsentError, Place, Wait, WithdrawnError
-from lumenmill_orchestrator.mesh.loads import CallSeconds, ModelLoad
+from lumenmill_orchestrator.mesh.load import Load
 from lumenmill_orchestrator.mesh.model import MeshModel
 from lumenmill_orchestrator.mesh.registry import Mesh
 from lumenmill_orchestrator.mesh.supply import NoSupply, Supply, SupplyState
@@ -15,10 +16,10 @@ __all__ = [
     "Endpoint",
     "Lane",
     "Lanes",
+    "Load",
     "Mesh",
     "MeshModel",
     "ModelAbsentError",
-    "ModelLoad",
     "NoSupply",
     "Place",
     "Resolve",

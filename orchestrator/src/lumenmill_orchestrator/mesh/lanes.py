@@ -5,16 +5,18 @@ import contextlib
 import heapq
 import itertools
 import random
+import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from lumenmill.common.v1 import model_pb2
 from lumenmill_common.errors import UnavailableError
 
 from lumenmill_orchestrator import metrics
+from lumenmill_orchestrator.mesh.call_seconds import CallSeconds
 from lumenmill_orchestrator.mesh.endpoint import Call, Endpoint
-from lumenmill_orchestrator.mesh.loads import CallSeconds, ModelLoad
+from lumenmill_orchestrator.mesh.load import Load
 from lumenmill_orchestrator.mesh.model import MeshModel
 from lumenmill_orchestrator.mesh.registry import Mesh
 
@@ -118,7 +120,9 @@ class Lane:
         self._learning: list[_Waiting] = []
         """Who waits to learn what the model is."""
         self._counter = itertools.count()
+        self._last_work_s: float | None = None
         model.watchers.append(self._look)
+        model.is_wanted = lambda: self.num_waiting > 0
 
     @property
     def num_waiting(self) -> int:
@@ -142,6 +146,7 @@ class Lane:
         finally:
             place.leave()
             self._kinds[call.kind] -= 1
+            self._last_work_s = time.time()
 
     async def description(self, run_id: str) -> model_pb2.Model:
         """What the model says of itself, or said last; waits for one that has never answered.
@@ -156,19 +161,25 @@ class Lane:
                 await waiting.future
             finally:
                 self._learning.remove(waiting)
+                self._last_work_s = time.time()
         return self._model.description
 
-    def load(self) -> ModelLoad:
+    def load(self) -> Load:
         """What waits and what was given away."""
         kinds = {**self._kinds, _UNKNOWN_KIND: int(bool(self._learning))}
         seconds = (self._seconds.expected_s(self._model.name, kind) * number for kind, number in kinds.items())
-        busy = [*self._model.endpoints.values(), *self._model.departed.values()]
-        return ModelLoad(
+        return Load(
             num_waiting=self.num_waiting,
             num_in_flight=self.num_in_flight,
             backlog_s=sum(seconds),
-            calls={endpoint.address: endpoint.doing() for endpoint in busy if endpoint.calls},
+            last_work_s=time.time() if self.num_waiting or self.num_in_flight else self._last_work_s,
+            num_calls_at={address: len(calls) for address, calls in self.doing().items()},
         )
+
+    def doing(self) -> dict[str, Sequence[str]]:
+        """By endpoint (`10.0.3.7:50051`) what it was given: nodes of recipes with their runs, `relit (demo-1a2b)`."""
+        busy = [*self._model.endpoints.values(), *self._model.departed.values()]
+        return {endpoint.address: endpoint.doing() for endpoint in busy if endpoint.calls}
 
     def wait_of(self, run_id: str) -> Wait | None:
         """What a run waits for here because nothing serves, if it does."""
@@ -233,6 +244,8 @@ class Lane:
     # While nothing serves.
 
     def _waiting(self, run_id: str, place: Place | None = None, *, is_first: bool = False) -> _Waiting:
+        if not self._queue and not self._learning:
+            self._model.look_at_supply()
         return _Waiting(run_id, self._model.lost_s, asyncio.get_running_loop().create_future(), place, is_first)
 
     def _all_waiting(self) -> list[_Waiting]:
@@ -295,9 +308,13 @@ class Lanes:
         for lane in self._lanes.values():
             lane.withdraw(run_id)
 
-    def loads(self) -> dict[str, ModelLoad]:
+    def loads(self) -> dict[str, Load]:
         """The load of every model that has been called or waited for, by name."""
         return {name: lane.load() for name, lane in self._lanes.items()}
+
+    def doing(self) -> dict[str, Sequence[str]]:
+        """By endpoint what it was given and has not answered, for people, over all models."""
+        return {address: calls for lane in self._lanes.values() for address, calls in lane.doing().items()}
 
     def waits_of(self, run_id: str) -> list[Wait]:
         """The models that a run waits for because nothing serves, by name."""

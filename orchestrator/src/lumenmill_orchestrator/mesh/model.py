@@ -19,7 +19,6 @@ __all__ = ["MeshModel", "Surroundings"]
 _LOOK_S = 0.5
 _RESOLVE_S = 2.0
 _ASK_SUPPLY_S = 2.0
-_SUPPLY_ANSWERS_WITHIN_S = 5.0
 # Time in which a pod that is going away, and has no calls any more, can still be asked for a job whose call broke.
 _REMEMBER_S = 60.0
 _log = get_logger(__name__)
@@ -57,6 +56,8 @@ class MeshModel:
         self.serving: list[Endpoint] = []
         self.watchers: list[Callable[[], None]] = []
         """Called when what serves has changed, and now and then while nothing does."""
+        self.is_wanted: Callable[[], bool] = lambda: False
+        """Whether calls wait for it: else nobody is asked what is being done for it."""
         self.absent_since: float | None = time.time()
         """Unix seconds since when nothing serves; None while something does."""
         self.lost_s = 0.0
@@ -64,6 +65,7 @@ class MeshModel:
         self.lost_before_s = 0.0
         """`lost_s` at the beginning of the present absence."""
         self._supply: SupplyState | None = None
+        self._asking_supply: asyncio.Task[None] | None = None
         self._departed_at_s: dict[str, float] = {}
         self._has_served = asyncio.Event()
         self._wake, self._task = asyncio.Event(), None  # type: tuple[asyncio.Event, asyncio.Task[None] | None]
@@ -110,9 +112,10 @@ class MeshModel:
 
     async def stop(self) -> None:
         """Cease, and close every channel."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [task for task in (self._task, self._asking_supply) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self.watchers.clear()
         for endpoint in (*self.endpoints.values(), *self.departed.values()):
             await endpoint.close()
@@ -128,6 +131,11 @@ class MeshModel:
         """Resolve its name now rather than later, since a call broke."""
         self._resolved_at_s = -_RESOLVE_S
         self._wake.set()
+
+    def look_at_supply(self) -> None:
+        """Somebody begins to wait for it: find out now what is being done, where nothing serves."""
+        if not self.ready:
+            self._wake.set()
 
     async def until_serving(self, longest_s: float) -> None:
         """Return as soon as something serves, or after some seconds."""
@@ -185,7 +193,7 @@ class MeshModel:
             try:
                 if time.monotonic() - self._resolved_at_s >= _RESOLVE_S:
                     await self.resolve()
-                await self._ask_supply()
+                self._look_at_supply()
                 await self._forget_departed()
             except Exception as error:
                 _log.error("a model could not be looked after", model=self.name, exc_info=error)
@@ -194,12 +202,22 @@ class MeshModel:
                 async with asyncio.timeout(_LOOK_S):
                     await self._wake.wait()
 
-    async def _ask_supply(self) -> None:
-        if self.ready or time.monotonic() - self._supply_asked_at_s < _ASK_SUPPLY_S:
+    def _look_at_supply(self) -> None:
+        """Ask what is being done for it, beside everything else: whoever is asked may take its time to answer."""
+        if self.ready or not self.is_wanted():
+            self._supply = None
             return
-        self._supply_asked_at_s = time.monotonic()
-        async with asyncio.timeout(_SUPPLY_ANSWERS_WITHIN_S):
+        is_asking = self._asking_supply is not None and not self._asking_supply.done()
+        if not is_asking and time.monotonic() - self._supply_asked_at_s >= _ASK_SUPPLY_S:
+            self._supply_asked_at_s = time.monotonic()
+            self._asking_supply = asyncio.create_task(self._ask_supply())
+
+    async def _ask_supply(self) -> None:
+        try:
             state = await self._surroundings.supply.of(self.name)
+        except Exception as error:
+            _log.error("nobody knows what is being done for a model", model=self.name, exc_info=error)
+            state = None
         if not self.ready:
             self._tick()
             self._supply = state

@@ -17,10 +17,10 @@ class SupplyState:
 
 
 class Supply(Protocol):
-    """Tells what is being done for models of which no pod serves. Asked every few seconds while that is so."""
+    """Tells what is being done for models of which no pod serves. Asked every few seconds while calls wait for one."""
 
     async def of(self, model: str) -> SupplyState | None:
-        """State of a model's supply; None when nothing is known of it."""
+        """State of a model's supply, within seconds; None when nothing is known of it."""
 
 
 class NoSupply:

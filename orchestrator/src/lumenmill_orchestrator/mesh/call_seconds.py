@@ -1,28 +1,11 @@
-"""How much work waits for each model, in calls and in seconds."""
+"""How long calls take."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-
-__all__ = ["CallSeconds", "ModelLoad"]
+__all__ = ["CallSeconds"]
 
 # What a call counts whose kind has never been measured.
 _UNMEASURED_S = 60.0
 # Share of the newest measurement in the mean: the last ten or so decide.
 _NEWEST = 0.2
-
-
-@dataclass(frozen=True)
-class ModelLoad:
-    """Work for one model, as this replica knows it."""
-
-    num_waiting: int = 0
-    """Calls that wait for a place, and one more while somebody waits to learn what the model is."""
-    num_in_flight: int = 0
-    """Calls that an endpoint was given."""
-    backlog_s: float = 0.0
-    """Seconds of one worker that all of them take, by the measured means of their kinds."""
-    calls: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """By endpoint (`10.0.3.7:50051`) what it was given: nodes of recipes with their runs, `relit (demo-1a2b3c4d)`."""
 
 
 class CallSeconds:

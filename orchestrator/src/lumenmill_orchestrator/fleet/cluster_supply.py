@@ -13,6 +13,7 @@ from lumenmill_orchestrator.mesh.supply import SupplyState
 __all__ = ["ClusterSupply", "supply_state"]
 
 _log = get_logger(__name__)
+_ANSWER_WITHIN_S = 5.0
 _STATE_WORDS = {
     fleet_pb2.FLEET_POD_STATE_PENDING: "is pending",
     fleet_pb2.FLEET_POD_STATE_STARTING: "starts",
@@ -36,7 +37,7 @@ class ClusterSupply:
     async def of(self, model: str) -> SupplyState | None:
         """What the cluster does for a model; None when it has no Deployment, or the API server does not answer."""
         try:
-            cluster = await self._reader.read()
+            cluster = await self._reader.read(within_s=_ANSWER_WITHIN_S)
         except LumenmillError as error:
             _log.warning("the cluster could not be read", reason=error.message)
             return None

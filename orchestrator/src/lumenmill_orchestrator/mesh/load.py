@@ -1,0 +1,27 @@
+"""The work that a model has, in calls and in seconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Load"]
+
+
+@dataclass(frozen=True)
+class Load:
+    """Work of one model, in one replica of the orchestrator or in all of them."""
+
+    num_waiting: int = 0
+    """Calls that wait for a place, and one more while somebody waits to learn what the model is."""
+    num_in_flight: int = 0
+    """Calls that an endpoint was given."""
+    backlog_s: float = 0.0
+    """Seconds of one worker that all of them take, by the measured means of their kinds."""
+    last_work_s: float | None = None
+    """When there was work last, in Unix seconds; None when there never was."""
+    num_calls_at: Mapping[str, int] = field(default_factory=dict)
+    """Calls in flight by endpoint, `10.0.3.7:50051`."""
+
+    @property
+    def num_calls(self) -> int:
+        """Calls that wait or run."""
+        return self.num_waiting + self.num_in_flight
