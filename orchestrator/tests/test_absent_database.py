@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.storage import ExecutionStore, RunStore, database
-from lumenmill_orchestrator.walk import engine
+from lumenmill_orchestrator.walk import durable
 
 from .conftest import House
 from .recipes import SMALL
@@ -39,7 +39,7 @@ async def test_a_run_goes_on_when_the_database_is_back(
     house: House, monkeypatch: pytest.MonkeyPatch, store: type, method: str
 ) -> None:
     monkeypatch.setattr(database, "_PATIENCE_S", 0.0)
-    monkeypatch.setattr(engine, "_DATABASE_PAUSE_S", 0.05)
+    monkeypatch.setattr(durable, "_DATABASE_PAUSE_S", 0.05)
     monkeypatch.setattr(store, method, _away_at_first(getattr(store, method), 3))
     run = await house.run(SMALL)
     assert (run.state, run.num_samples_accepted, run.num_chains_done) == (run_pb2.RUN_STATE_COMPLETED, 9, 3)

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
 from lumenmill_common.calls import connect
 from lumenmill_common.settings import SecuritySettings
@@ -71,6 +72,14 @@ async def _orchestrator(
         address = await asyncio.to_thread(_address, file, process)
         async with connect(address, SecuritySettings()) as channel:
             yield run_pb2_grpc.RunServiceStub(channel), process
+
+
+@contextlib.asynccontextmanager
+async def _two_orchestrators(folder: Path, models: str, database_url: str) -> AsyncIterator[list[Any]]:
+    """Started at the same moment, so that each may take what the other was walking."""
+    async with contextlib.AsyncExitStack() as stack:
+        opened = (_orchestrator(folder, models, database_url, f"replica-{number}") for number in (0, 1))
+        yield await asyncio.gather(*map(stack.enter_async_context, opened))
 
 
 def _num_lines(file: Path) -> int:
@@ -175,16 +184,37 @@ async def test_two_replicas_share_a_run(tmp_path: Path) -> None:
     request.parameters.update({"num_sets": 16})
     with postgres_server(tmp_path) as server, _tiny_mesh(tmp_path, step_s=0.01) as tiny:
         models = f"{{tiny: '{tiny}'}}"
-        async with (
-            _orchestrator(tmp_path, models, server.url, "replica-0") as (first, _),
-            _orchestrator(tmp_path, models, server.url, "replica-1") as (second, _),
-        ):
+        async with _two_orchestrators(tmp_path, models, server.url) as ((first, _), (second, _)):
             await first.SubmitRun(request)
             last = await _ended(second, "mine")
-    assert (last.state, last.num_samples_accepted) == (run_pb2.RUN_STATE_COMPLETED, 16 * 3)
-    done = Counter(_made(tmp_path / "made.txt"))
+    _check_whole(last, tmp_path / "made.txt", num_sets=16)
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
+async def test_replicas_that_are_started_again_share_what_was_begun(tmp_path: Path, by: signal.Signals) -> None:
+    """A shard and its chains may come back in different replicas."""
+    request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
+    request.parameters.update({"num_sets": 24})
+    made = tmp_path / "made.txt"
+    with postgres_server(tmp_path) as server, _tiny_mesh(tmp_path, step_s=0.05) as tiny:
+        models = f"{{tiny: '{tiny}'}}"
+        for num_made in (15, 70, 130):
+            async with _two_orchestrators(tmp_path, models, server.url) as ((first, one), (second, other)):
+                await first.SubmitRun(request)
+                await _killed_while_walking(first, one, "mine", num_made, made, by)
+                await _killed_while_walking(second, other, "mine", num_made, made, by)
+        async with _two_orchestrators(tmp_path, models, server.url) as (_, (second, _)):
+            last = await _ended(second, "mine")
+    _check_whole(last, made, num_sets=24)
+
+
+def _check_whole(run: run_pb2.Run, made: Path, num_sets: int) -> None:
+    """Nothing is lost, and nothing was made twice."""
+    assert (run.state, run.num_chains_done) == (run_pb2.RUN_STATE_COMPLETED, num_sets)
+    assert run.num_samples_accepted == num_sets * (1 + _NUM_LIGHTS)
+    done = Counter(_made(made))
     assert max(done.values()) == 1
-    assert len(done) == 16 * _NODES_PER_CHAIN + 4
+    assert len(done) == num_sets * _NODES_PER_CHAIN + num_sets // 4
 
 
 async def test_a_model_that_moves_is_found_again(tmp_path: Path) -> None:

@@ -24,8 +24,6 @@ class ActiveRun:
     seq: int
     priority: "generation_pb2.JobPriority.ValueType"
     recipe: Recipe
-    create_time: float
-    """Unix seconds."""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the run was cancelled or has failed."""
     unpaused: asyncio.Event = field(default_factory=asyncio.Event)
@@ -36,6 +34,8 @@ class ActiveRun:
     """By request id of every job that a service may be doing for this run: where."""
     source_records: dict[tuple[str, int], list[generation_pb2.GenerationRecord]] = field(default_factory=dict)
     """Records of a source's result that none of its items holds, by pipeline and first chain of the shard."""
+    taken_up_chains: set[str] = field(default_factory=set)
+    """Those that somebody else may have begun, so that services may have jobs of theirs."""
     chain_ends: "dict[str, asyncio.Future[None]]" = field(default_factory=dict)
 
     @cached_property

@@ -158,7 +158,8 @@ class ChainWalk:
             request.seed = derived_seed(
                 self._run.recipe.seed, self._pipeline.name, self._index, node.name, place.instance
             )
-        turn = Turn(place.counted_as, (-self._run.priority, self._run.seq, self._index))
+        may_have_begun = self.chain_id in self._run.taken_up_chains
+        turn = Turn(place.counted_as, (-self._run.priority, self._run.seq, self._index), may_have_begun)
         return await self._executor.compute(self._run, node, request, turn)
 
     def _judge(self, node: Node, scope: Mapping[str, Any], made: Computation) -> Outcome:

@@ -6,13 +6,15 @@ workflow that DBOS runs again after a crash goes on where the last one was. docs
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+from lumenmill_common.telemetry import get_logger
 
-from lumenmill_orchestrator.storage import engine_url, make_engine
+from lumenmill_orchestrator.storage import database_is_away, engine_url, make_engine
 
 __all__ = ["DurableWalk", "Walkers"]
 
@@ -21,6 +23,13 @@ _SHARD_QUEUE = "shards"
 _MOST_SHARDS_PER_REPLICA = 256
 _POLL_S = 0.2
 _THREADS = 16
+_DATABASE_PAUSE_S = 5.0
+_PENDING, _UNENDED = "PENDING", ["PENDING", "ENQUEUED", "DELAYED"]
+_T = TypeVar("_T")
+_log = get_logger(__name__)
+
+# Whether a chain is walked by the process that has put its workflow there: then nobody has walked it before.
+_is_new: contextvars.ContextVar[bool] = contextvars.ContextVar("is_new", default=False)
 
 
 @dataclass(frozen=True)
@@ -29,20 +38,23 @@ class Walkers:
 
     run: Callable[[str], Awaitable[None]]
     shard: Callable[[str, str, int, int], Awaitable[None]]
-    chain: Callable[[str, str, int], Awaitable[None]]
+    chain: Callable[[str, str, int, bool], Awaitable[None]]
+    """The last argument: whether nobody has walked the chain before."""
 
 
 class DurableWalk:
-    """Starts workflows; DBOS starts unfinished ones again when the process comes back."""
+    """Starts workflows; DBOS puts unfinished ones back into queues, from which any replica takes them, when a process
+    comes back, or when others take its workflows over."""
 
     def __init__(self, database_url: str, executor_id: str, walkers: Walkers) -> None:
         url = engine_url(database_url)
         # Only Postgres has other replicas that may take shards; a queue is polled, which takes its time.
-        self._has_replicas = url.get_backend_name() == "postgresql"
-        if not self._has_replicas and url.database:
+        self.has_replicas = url.get_backend_name() == "postgresql"
+        if not self.has_replicas and url.database:
             # A file of its own: the two writers then never wait for each other.
             url = url.set(database=f"{url.database}.dbos")
-        self._engine = make_engine(url)
+        self._engine, self._executor_id = make_engine(url), executor_id
+        self._walks: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         config: DBOSConfig = {
             "name": "lumenmill",
             "system_database_url": url.render_as_string(hide_password=False),
@@ -57,32 +69,37 @@ class DurableWalk:
         self._register(walkers)
 
     def _register(self, walkers: Walkers) -> None:
-        # None means no limit: a workflow that a night of crashes took off its queue would leave its run RUNNING for ever.
-        # What cannot be walked fails in the walk, which says why.
+        # None means no limit: a workflow that a night of crashes took off its queue would leave its run RUNNING for
+        # ever. What cannot be walked fails in the walk, which says why.
         @DBOS.workflow(name="run", max_recovery_attempts=None)
         async def run(run_id: str) -> None:
-            await walkers.run(run_id)
+            await self._walk(walkers.run, run_id)
 
         @DBOS.workflow(name="shard", max_recovery_attempts=None)
         async def shard(run_id: str, pipeline: str, first: int, count: int) -> None:
-            await walkers.shard(run_id, pipeline, first, count)
+            await self._walk(walkers.shard, run_id, pipeline, first, count)
 
         @DBOS.workflow(name="chain", max_recovery_attempts=None)
         async def chain(run_id: str, pipeline: str, index: int) -> None:
-            await walkers.chain(run_id, pipeline, index)
+            await self._walk(walkers.chain, run_id, pipeline, index, _is_new.get())
 
         self._run, self._shard, self._chain = run, shard, chain
 
     async def launch(self) -> None:
-        """Start DBOS on the running event loop; unfinished workflows are started again."""
+        """Start DBOS on the running event loop; unfinished workflows of this replica go back into their queues."""
         DBOS.launch()
-        if self._has_replicas:
+        if self.has_replicas:
             await DBOS.register_queue_async(
                 _SHARD_QUEUE, worker_concurrency=_MOST_SHARDS_PER_REPLICA, polling_interval_sec=_POLL_S
             )
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Leave every unfinished workflow to the next start."""
+        # Walks are cancelled before what they stand on is taken away, or they would take that for failures.
+        await self._cancel(list(self._walks))
+        await asyncio.to_thread(self._destroy)
+
+    def _destroy(self) -> None:
         DBOS.destroy(destroy_registry=True)
         self._engine.dispose()
 
@@ -99,29 +116,90 @@ class DurableWalk:
         await _outside_workflows(self._walk_and_wait(run_id, pipeline, first, count))
 
     async def start_chain(self, run_id: str, pipeline: str, index: int) -> None:
-        """Start the workflow of a chain in this process; does nothing when there is one."""
-        await _outside_workflows(
-            self._start(f"chain:{run_id}:{pipeline}:{index}", self._chain, run_id, pipeline, index)
+        """Start the workflow of a chain in this process; does nothing when there is one, here or elsewhere."""
+        workflow_id = _chain_workflow(run_id, pipeline, index)
+        await _outside_workflows(self._start(workflow_id, self._chain, run_id, pipeline, index))
+
+    async def unended_chains(self, run_id: str, pipeline: str, indexes: Sequence[int]) -> set[int]:
+        """Which of some chains somebody walks, or will: this replica or another."""
+        ids = {_chain_workflow(run_id, pipeline, index): index for index in indexes}
+        unended = await _outside_workflows(self._workflows(ids, _UNENDED))
+        return {ids[workflow_id] for workflow_id in unended}
+
+    async def take_over(self, executor_ids: list[str]) -> int:
+        """Put the unfinished workflows of other replicas back into their queues; how many there were.
+
+        Two replicas may do so at once: each workflow goes back once, and only from the replica that is named.
+        """
+        return len(await asyncio.to_thread(DBOS._recover_pending_workflows, executor_ids))
+
+    async def let_go(self) -> None:
+        """Cancel the walks of workflows that have been taken over from this replica, while it was paused or cut off."""
+        walked = list(self._walks)
+        if walked:
+            own = await self._workflows(walked, [_PENDING], executor_id=self._executor_id)
+            await self._cancel(set(walked) - own)
+
+    @staticmethod
+    async def _workflows(ids: Collection[str], statuses: list[str], executor_id: str | None = None) -> set[str]:
+        found = await DBOS.list_workflows_async(
+            workflow_ids=list(ids), status=statuses, executor_id=executor_id, load_input=False, load_output=False
         )
+        return {workflow.workflow_id for workflow in found}
+
+    async def _walk(self, walk: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        """Walk, known to this process while it lasts. Cancelled, it stays unfinished for whoever takes it up."""
+        workflow_id = DBOS.workflow_id or ""
+        task = asyncio.ensure_future(_patient(walk, *arguments))
+        self._walks[workflow_id].add(task)
+        try:
+            await task
+        finally:
+            self._walks[workflow_id].discard(task)
+            if not self._walks[workflow_id]:
+                del self._walks[workflow_id]
+
+    async def _cancel(self, workflow_ids: Collection[str]) -> None:
+        tasks = [task for workflow_id in workflow_ids for task in self._walks.get(workflow_id, ())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @staticmethod
     async def _start(workflow_id: str, workflow: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         with SetWorkflowID(workflow_id):
+            _is_new.set(True)  # what DBOS takes from a queue does not run in this context
             await DBOS.start_workflow_async(workflow, *arguments)
 
     async def _walk_and_wait(self, run_id: str, pipeline: str, first: int, count: int) -> None:
         with SetWorkflowID(f"shard:{run_id}:{pipeline}:{first}"):
-            if self._has_replicas:
+            if self.has_replicas:
                 handle = await DBOS.enqueue_workflow_async(_SHARD_QUEUE, self._shard, run_id, pipeline, first, count)
             else:
                 handle = await DBOS.start_workflow_async(self._shard, run_id, pipeline, first, count)
         await handle.get_result(polling_interval_sec=_POLL_S)
 
 
-async def _outside_workflows(coroutine: Coroutine[Any, Any, None]) -> None:
+def _chain_workflow(run_id: str, pipeline: str, index: int) -> str:
+    return f"chain:{run_id}:{pipeline}:{index}"
+
+
+async def _patient(walk: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+    """A walk that the absence of the database has ended is no finished walk: it goes on from where it was."""
+    while True:
+        try:
+            return await walk(*arguments)
+        except Exception as error:
+            if not database_is_away(error):
+                raise
+            _log.warning("a walk waits for the database", walk=arguments, reason=str(error))
+        await asyncio.sleep(_DATABASE_PAUSE_S)
+
+
+async def _outside_workflows(coroutine: Coroutine[Any, Any, _T]) -> _T:
     """Run something as if no workflow had called it.
 
     DBOS numbers what a workflow starts and supposes the same numbers when it runs again. Ours start only what has not
     ended yet, which differs from one time to the next, and need no such record, since identities are stable.
     """
-    await asyncio.create_task(coroutine, context=contextvars.Context())
+    return await asyncio.create_task(coroutine, context=contextvars.Context())

@@ -5,7 +5,7 @@ import contextlib
 import json
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.mesh import Mesh
-from lumenmill_orchestrator.recipe import KnownModel, check_recipe
+from lumenmill_orchestrator.recipe import KnownModel, Pipeline, check_recipe
 from lumenmill_orchestrator.storage import (
     ENDED_STATES,
     UNENDED_STATES,
@@ -41,7 +41,8 @@ __all__ = ["CHAINS_COUNTED_AS", "RunEngine"]
 
 CHAINS_COUNTED_AS = "#chains"
 _FOLLOW_S = 1.0
-_DATABASE_PAUSE_S = 5.0
+# How often a shard asks for the ends of chains that other replicas may walk.
+_LOOK_EVERY_S = 2.0
 _log = get_logger(__name__)
 
 
@@ -63,27 +64,23 @@ class RunEngine:
         self._active: dict[str, asyncio.Task[ActiveRun]] = {}
         self._ends: dict[str, asyncio.Event] = {}
         self._items: OrderedDict[tuple[str, str, int], asyncio.Task[list[Any]]] = OrderedDict()
-        self._walking: set[asyncio.Future[None]] = set()
         self._durable: DurableWalk | None = None
 
     @contextlib.asynccontextmanager
-    async def walking(self, database_url: str, executor_id: str) -> AsyncIterator[None]:
+    async def walking(self, database_url: str, executor_id: str) -> AsyncIterator[DurableWalk]:
         """Walk inside the block: unfinished runs go on, submitted ones start."""
-        walkers = Walkers(*(self._tracked(walk) for walk in (self._walk_run, self._walk_shard, self._walk_chain)))
+        walkers = Walkers(self._walk_run, self._walk_shard, self._walk_chain)
         self._durable = await asyncio.to_thread(DurableWalk, database_url, executor_id, walkers)
         await self._durable.launch()
         following = asyncio.create_task(self._follow_states())
         try:
             for row in await asyncio.to_thread(patiently, self._runs.unended):
                 await self._durable.start_run(row.id)
-            yield
+            yield self._durable
         finally:
-            # Walks are cancelled before what they stand on is taken away, or they would take that for failures.
-            tasks = [following, *self._walking]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.to_thread(self._durable.close)
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+            await self._durable.close()
 
     async def start(self, run_id: str) -> None:
         """Start a run that was stored."""
@@ -110,32 +107,6 @@ class RunEngine:
         run.changed.set()
         if run.stopped.is_set():
             await asyncio.gather(*(self._mesh.cancel_job(*job) for job in jobs.items()))
-
-    def _tracked(self, walk: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-        """The same walk, known to this engine while it lasts. Cancelled, it stays unfinished for the next start.
-
-        A walk that the absence of the database has ended is no finished walk: it goes on from where it was.
-        """
-
-        async def patient(*arguments: Any) -> None:
-            while True:
-                try:
-                    return await walk(*arguments)
-                except Exception as error:
-                    if not database_is_away(error):
-                        raise
-                    _log.warning("a walk waits for the database", walk=arguments, reason=str(error))
-                await asyncio.sleep(_DATABASE_PAUSE_S)
-
-        async def tracked(*arguments: Any) -> None:
-            task = asyncio.ensure_future(patient(*arguments))
-            self._walking.add(task)
-            try:
-                await task
-            finally:
-                self._walking.discard(task)
-
-        return tracked
 
     def _started(self) -> DurableWalk:
         if self._durable is None:
@@ -193,19 +164,30 @@ class RunEngine:
             return
         ids = {pipeline.chain_id(index): index for index in range(first, first + len(items))}
         # Ask for the ends first and look at the table then, so that no end falls between.
-        ends = {chain_id: run.chain_end(chain_id) for chain_id in ids}
+        ends = {index: run.chain_end(chain_id) for chain_id, index in ids.items()}
         ended = await asyncio.to_thread(patiently, partial(self._runs.ended_chains, run_id, list(ids)))
         for chain_id in ended:
             run.tell_chain_end(chain_id)
         for chain_id, index in ids.items():
             if chain_id not in ended and not run.stopped.is_set():
                 await self._started().start_chain(run_id, pipeline_name, index)
-        await self._unless_stopped(run, asyncio.gather(*ends.values()))
+        await self._unless_stopped(run, self._until_ended(run, pipeline, ends))
         await self._check_ends(run, list(ids))
         for chain_id in ids:
             run.chain_ends.pop(chain_id, None)
         self._items.pop((run_id, pipeline_name, first), None)
         run.source_records.pop((pipeline_name, first), None)
+
+    async def _until_ended(self, run: ActiveRun, pipeline: Pipeline, ends: "dict[int, asyncio.Future[None]]") -> None:
+        """Return when chains have ended. This process tells the ends of those that it walks itself; others may walk
+        those that were recovered after a crash."""
+        while ends:
+            await asyncio.wait(ends.values(), timeout=_LOOK_EVERY_S)
+            ends = {index: end for index, end in ends.items() if not end.done()}
+            if ends:
+                walked = await self._started().unended_chains(run.id, pipeline.name, list(ends))
+                for index in ends.keys() - walked:
+                    run.tell_chain_end(pipeline.chain_id(index))
 
     async def _check_ends(self, run: ActiveRun, chain_ids: list[str]) -> None:
         """A chain whose end could not be stored must not pass for walked."""
@@ -214,17 +196,15 @@ class RunEngine:
             lost = sorted(set(chain_ids) - ended)
             raise UnavailableError(f"the ends of {len(lost)} chains could not be stored, {lost[0]} among them")
 
-    async def _walk_chain(self, run_id: str, pipeline_name: str, index: int) -> None:
+    async def _walk_chain(self, run_id: str, pipeline_name: str, index: int, is_new: bool) -> None:
         run = await self._activate(run_id)
-        to_be_continued = False
-        try:
-            await self._walk_to_end(run, pipeline_name, index)
-        except Exception as error:
-            to_be_continued = database_is_away(error)
-            raise
-        finally:
-            if not to_be_continued:
-                run.tell_chain_end(run.pipeline(pipeline_name).chain_id(index))
+        chain_id = run.pipeline(pipeline_name).chain_id(index)
+        if not is_new:
+            run.taken_up_chains.add(chain_id)
+        await self._walk_to_end(run, pipeline_name, index)
+        # A walk that has failed tells nothing: it may go on. Where it does not, the shard finds out.
+        run.tell_chain_end(chain_id)
+        run.taken_up_chains.discard(chain_id)
 
     async def _walk_to_end(self, run: ActiveRun, pipeline_name: str, index: int) -> None:
         pipeline = run.pipeline(pipeline_name)
@@ -294,7 +274,7 @@ class RunEngine:
         )
         if checked.recipe is None:
             raise SourceFailedError("; ".join(problem.message for problem in checked.problems))
-        run = ActiveRun(row.id, row.seq, row.priority, checked.recipe, row.create_time)
+        run = ActiveRun(row.id, row.seq, row.priority, checked.recipe)
         run.unpaused.set()
         run.follow(row.state)
         if row.ended:

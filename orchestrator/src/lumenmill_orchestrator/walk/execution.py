@@ -18,9 +18,6 @@ from lumenmill_orchestrator.walk.keys import content_key, request_id_of, revisio
 
 __all__ = ["Computation", "NodeExecutor", "Turn"]
 
-# Time after a start in which jobs of the process before may still run: the longest that services keep results.
-_EARLIER_JOBS_S = 900.0
-
 
 @dataclass(frozen=True)
 class Turn:
@@ -28,6 +25,8 @@ class Turn:
 
     counted_as: str
     order: tuple[int, ...]
+    may_have_begun: bool
+    """Whether somebody may have made the call before, and been cut off: then it is asked for the job first."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,6 @@ class NodeExecutor:
     def __init__(self, mesh: Mesh, lanes: Lanes, reader: ResultReader, patience_s: float) -> None:
         self._mesh, self._lanes, self._reader, self._patience_s = mesh, lanes, reader, patience_s
         self._wanted: dict[str, _Shared] = {}
-        self._start_time, self._started_s = time.time(), time.monotonic()
 
     async def compute(self, run: ActiveRun, node: Node, request: Message, turn: Turn) -> Computation:
         """The computation for a request: from the store, from another walk that makes it now, or by calling the model.
@@ -215,11 +213,7 @@ class NodeExecutor:
                 run.tell_progress(turn.counted_as, response.progress)
 
         try:
-            return await attempts.outcome(may_run_already=self._may_have_begun(run), on_event=on_event)
+            return await attempts.outcome(may_run_already=turn.may_have_begun, on_event=on_event)
         finally:
             run.jobs.pop(attempts.request_id, None)
             run.ended(turn.counted_as)
-
-    def _may_have_begun(self, run: ActiveRun) -> bool:
-        """Whether jobs of a run may be running that a process before this one had started."""
-        return run.create_time < self._start_time and time.monotonic() - self._started_s < _EARLIER_JOBS_S

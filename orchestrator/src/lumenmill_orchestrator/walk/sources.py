@@ -69,7 +69,9 @@ class SourceExpander:
             ) from error
         if call.takes_derived_seed:
             request.seed = derived_seed(run.recipe.seed, pipeline.name, "source")
-        made = await self._executor.compute(run, call, request, Turn(counted_as, (-run.priority, run.seq, first)))
+        # Where a shard is walked for the first time is not known here, and it is one question for all of its chains.
+        turn = Turn(counted_as, (-run.priority, run.seq, first), may_have_begun=True)
+        made = await self._executor.compute(run, call, request, turn)
         if made.result is None:
             reason = f"{made.error.code.name}: {made.error.message}" if made.error else "no result"
             return Outcome(run_pb2.VERDICT_FAILED, reason)
