@@ -49,11 +49,18 @@ RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt --mount=
     && chmod 755 /opt/lumenmill/bin/serve && sed -i '1s,^#!.*,#!/opt/venv/bin/python,' /opt/lumenmill/bin/* \
     && PYTHONPATH=/opt/lumenmill /opt/tools/bin/cyclonedx-py environment --of JSON -o /opt/lumenmill/sbom.cdx.json /opt/venv/bin/python
 
-FROM ${BASE}
+# The first process of every container: the kernel keeps SIGTERM from a first process that has not asked for it yet, such
+# as one that imports or fetches, and the pod would keep its GPU until it is killed.
+FROM ${BASE} AS first
+RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tini > /dev/null \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
+
+FROM first
 ARG SERVICE
 RUN --mount=type=bind,from=wheels,source=/requirements,target=/requirements \
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-      $(cat /requirements/${SERVICE}.packages) > /dev/null && rm -rf /var/lib/apt/lists/*
+    packages=$(cat /requirements/${SERVICE}.packages); [ -z "$packages" ] || { apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages > /dev/null \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin; }
 COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=service /opt/lumenmill /opt/lumenmill
 COPY LICENSE /app/LICENSE

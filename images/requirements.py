@@ -22,9 +22,7 @@ IMAGES = {
     "relighter": ["lumenmill-relighter"],
     "video": ["lumenmill-video"],
 }
-# Debian's packages: of every image, and those that some wheels expect on the system. tini is the first process of each
-# container: the kernel keeps SIGTERM from a first process that has not asked for it yet, one that imports or fetches.
-EVERYWHERE = ["tini"]
+# Debian's packages that wheels expect on the system.
 PACKAGES = {"studio": ["libatomic1"]}
 _NAME = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[(?P<extras>[^\]]*)\])?")
 
@@ -68,7 +66,7 @@ def write_all(folder: Path) -> None:
         wheels = sorted(f"/wheels/{name.replace('-', '_')}-{known[name]['version']}-py3-none-any.whl" for name in own)
         (folder / f"{image}.txt").write_text("\n".join([*sorted(others), ""]))
         (folder / f"{image}.own").write_text("\n".join([*wheels, ""]))
-        (folder / f"{image}.packages").write_text(" ".join([*EVERYWHERE, *PACKAGES.get(image, [])]))
+        (folder / f"{image}.packages").write_text(" ".join(PACKAGES.get(image, [])))
         (folder / f"{image}.module").write_text(f"lumenmill_{image.removesuffix('-neural')}")
 
 
