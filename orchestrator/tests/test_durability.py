@@ -55,7 +55,7 @@ def _tiny_mesh(folder: Path, step_s: float) -> Iterator[str]:
 
 @contextlib.asynccontextmanager
 async def _orchestrator(
-    folder: Path, models: str, database_url: str, executor_id: str = "orchestrator-0"
+    folder: Path, models: str, database_url: str, executor_id: str = "orchestrator-0", **more_environment: str
 ) -> AsyncIterator[tuple[Any, subprocess.Popen[bytes]]]:
     file = folder / f"{executor_id}.json"
     file.unlink(missing_ok=True)
@@ -67,6 +67,7 @@ async def _orchestrator(
         "LUMENMILL_DATABASE_URL": database_url,
         "LUMENMILL_MODELS": models,
         "LUMENMILL_EXECUTOR_ID": executor_id,
+        **more_environment,
     }
     with _child([sys.executable, "-m", "lumenmill_orchestrator"], environment) as process:
         address = await asyncio.to_thread(_address, file, process)
@@ -75,10 +76,14 @@ async def _orchestrator(
 
 
 @contextlib.asynccontextmanager
-async def _two_orchestrators(folder: Path, models: str, database_url: str) -> AsyncIterator[list[Any]]:
+async def _two_orchestrators(
+    folder: Path, models: str, database_url: str, **more_environment: str
+) -> AsyncIterator[list[Any]]:
     """Started at the same moment, so that each may take what the other was walking."""
     async with contextlib.AsyncExitStack() as stack:
-        opened = (_orchestrator(folder, models, database_url, f"replica-{number}") for number in (0, 1))
+        opened = (
+            _orchestrator(folder, models, database_url, f"replica-{number}", **more_environment) for number in (0, 1)
+        )
         yield await asyncio.gather(*map(stack.enter_async_context, opened))
 
 
@@ -206,6 +211,43 @@ async def test_replicas_that_are_started_again_share_what_was_begun(tmp_path: Pa
         async with _two_orchestrators(tmp_path, models, server.url) as (_, (second, _)):
             last = await _ended(second, "mine")
     _check_whole(last, made, num_sets=24)
+
+
+async def test_a_replica_that_never_comes_back_is_taken_over_from(tmp_path: Path) -> None:
+    request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
+    request.parameters.update({"num_sets": 24})
+    made = tmp_path / "made.txt"
+    with postgres_server(tmp_path) as server, _tiny_mesh(tmp_path, step_s=0.05) as tiny:
+        models = f"{{tiny: '{tiny}'}}"
+        async with _two_orchestrators(tmp_path, models, server.url, LUMENMILL_TAKE_OVER_S="15") as (gone, staying):
+            await gone[0].SubmitRun(request)
+            await _killed_while_walking(*gone, "mine", 40, made, signal.SIGKILL)
+            last = await _ended(staying[0], "mine")
+    _check_whole(last, made, num_sets=24)
+
+
+async def test_a_replica_that_was_only_paused_does_no_harm(tmp_path: Path) -> None:
+    request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
+    request.parameters.update({"num_sets": 48})
+    made = tmp_path / "made.txt"
+    with postgres_server(tmp_path) as server, _tiny_mesh(tmp_path, step_s=0.1) as tiny:
+        models = f"{{tiny: '{tiny}'}}"
+        async with _two_orchestrators(tmp_path, models, server.url, LUMENMILL_TAKE_OVER_S="15") as (paused, staying):
+            await paused[0].SubmitRun(request)
+            async with asyncio.timeout(60):
+                while _num_lines(made) < 40:
+                    await asyncio.sleep(0.01)
+                paused[1].send_signal(signal.SIGSTOP)
+                await asyncio.sleep(5.0)  # the other one has done by then what it has of its own
+                num_made = _num_lines(made)
+                await asyncio.sleep(2.0)
+                assert _num_lines(made) == num_made < 300
+                while _num_lines(made) == num_made:
+                    await asyncio.sleep(0.05)
+            paused[1].send_signal(signal.SIGCONT)
+            last = await _ended(staying[0], "mine")
+            assert (await paused[0].GetRun(run_pb2.GetRunRequest(run_id="mine"))).run == last
+    _check_whole(last, made, num_sets=48)
 
 
 def _check_whole(run: run_pb2.Run, made: Path, num_sets: int) -> None:

@@ -31,6 +31,7 @@ from lumenmill_orchestrator.storage import (
     ExportStore,
     GroupWriter,
     JobStore,
+    LoadStore,
     ModelStore,
     ResultReader,
     RunStore,
@@ -40,7 +41,7 @@ from lumenmill_orchestrator.storage import (
     upgrade_schema,
 )
 from lumenmill_orchestrator.submission import Submission
-from lumenmill_orchestrator.walk import NodeExecutor, RunEngine
+from lumenmill_orchestrator.walk import NodeExecutor, RunEngine, taking_over
 
 __all__ = ["orchestrator_service"]
 
@@ -83,7 +84,11 @@ def orchestrator_service(
         registering = asyncio.create_task(collector.ownership.keep_registered())
         telling = asyncio.create_task(gauges.keep_told())
         try:
-            async with fleet.working(), walk.walking(settings.database_url, settings.executor_id):
+            async with (
+                fleet.working(),
+                walk.walking(settings.database_url, settings.executor_id) as durable,
+                taking_over(durable, LoadStore(engine), settings.executor_id, settings.take_over_s),
+            ):
                 yield
         finally:
             for task in (registering, telling):

@@ -50,6 +50,12 @@ class OrchestratorSettings(ServiceSettings):
         ge=1,
         description="Bytes of all files together that are being uploaded: they lie in /tmp until they are whole.",
     )
+    take_over_s: float = Field(
+        default=300.0,
+        ge=15,
+        description="Seconds for which a replica tells nothing before the others take its runs over; each tells every "
+        "10 s that it lives.",
+    )
     kubernetes_namespace: str = Field(
         default="", description="Namespace in which the mesh runs on Kubernetes. Empty: no Kubernetes."
     )

@@ -126,12 +126,12 @@ class DurableWalk:
         unended = await _outside_workflows(self._workflows(ids, _UNENDED))
         return {ids[workflow_id] for workflow_id in unended}
 
-    async def take_over(self, executor_ids: list[str]) -> int:
-        """Put the unfinished workflows of other replicas back into their queues; how many there were.
+    async def take_over(self, executor_id: str) -> int:
+        """Put the unfinished workflows of another replica back into their queues; how many there were.
 
         Two replicas may do so at once: each workflow goes back once, and only from the replica that is named.
         """
-        return len(await asyncio.to_thread(DBOS._recover_pending_workflows, executor_ids))
+        return len(await asyncio.to_thread(DBOS._recover_pending_workflows, [executor_id]))
 
     async def let_go(self) -> None:
         """Cancel the walks of workflows that have been taken over from this replica, while it was paused or cut off."""
