@@ -107,7 +107,7 @@ async def test_calls_go_on_when_both_sides_get_certificates_of_another_authority
                 outage_s = outage_s or now_s
                 longest_outage_s = max(longest_outage_s, now_s - outage_s)
             await asyncio.sleep(0.05)
-        assert longest_outage_s < 2.0, "a second until the files are looked at, and a reconnection"
+        assert longest_outage_s < 3.0, "a second until the files are looked at, and a reconnection on a busy machine"
         assert num_answered > 50
         health.end.set()
         answers = [answer async for answer in long_call]
