@@ -1,15 +1,20 @@
 """The database stays away for longer than anybody waits for it at one place."""
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_orchestrator.storage import ExecutionStore, RunStore, database
+from lumenmill_orchestrator.storage import ExecutionStore, RunStore, database, engine_url, make_engine
 from lumenmill_orchestrator.walk import durable
 
 from .conftest import House
+from .postgres import postgres_server
 from .recipes import SMALL
 
 
@@ -23,6 +28,36 @@ def _away_at_first(method: Callable[..., Any], num_times: int) -> Callable[..., 
         return method(*arguments, **more)
 
     return called
+
+
+def test_connections_that_are_all_in_use_are_waited_for(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/o.sqlite", pool_size=1, max_overflow=0, pool_timeout=0.05)
+
+    def ask() -> int:
+        with engine.connect() as connection:
+            return int(connection.execute(sa.text("SELECT 7")).scalar_one())
+
+    held = engine.connect()
+    threading.Timer(0.3, held.close).start()
+    assert database.patiently(ask) == 7
+    engine.dispose()
+
+
+def test_a_replica_leaves_connections_for_others(tmp_path: Path) -> None:
+    with postgres_server(tmp_path) as server:
+        engine = make_engine(engine_url(server.url))
+
+        def ask(_: int) -> tuple[int, int]:
+            with engine.connect() as connection:
+                count = sa.text("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+                time.sleep(0.02)
+                offered = connection.execute(sa.text("SHOW max_connections")).scalar_one()
+                return int(connection.execute(count).scalar_one()), int(offered)
+
+        with ThreadPoolExecutor(40) as threads:
+            used, offered = max(threads.map(ask, range(80)))
+        assert 4 * 2 * used <= offered - 10, "four replicas, of two engines each"
+        engine.dispose()
 
 
 @pytest.mark.parametrize(

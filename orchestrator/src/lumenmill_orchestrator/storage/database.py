@@ -21,6 +21,12 @@ __all__ = ["database_is_away", "engine_url", "insert_into", "make_engine", "pati
 _T = TypeVar("_T")
 _PATIENCE_S = 60.0
 _LONGEST_PAUSE_S = 5.0
+# It does not answer, or all connections wait for its answers.
+_AWAY = (sa.exc.OperationalError, sa.exc.TimeoutError)
+# Of one engine to Postgres. A replica has two, its own and that of DBOS, so that four replicas stay below the 97 that a
+# server of its defaults has for them, with room for exports and for whoever looks. Some twenty threads share them; what
+# they ask takes milliseconds, and more connections make no walk faster.
+_MOST_CONNECTIONS = 10
 _log = get_logger(__name__)
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -43,7 +49,8 @@ def make_engine(url: sa.URL) -> sa.Engine:
             sa.create_engine(
                 # A server without a locale calls its texts SQL_ASCII, and the driver would hand out bytes.
                 url,
-                pool_size=16,
+                pool_size=_MOST_CONNECTIONS,
+                max_overflow=0,
                 pool_pre_ping=True,
                 connect_args={"client_encoding": "utf8"},
             )
@@ -87,7 +94,7 @@ def database_is_away(error: BaseException) -> bool:
     """Whether an error, or one in a group of them, says that the database did not answer."""
     if isinstance(error, BaseExceptionGroup):
         return any(database_is_away(one) for one in error.exceptions)
-    return isinstance(error, sa.exc.OperationalError)
+    return isinstance(error, _AWAY)
 
 
 def storable(text: str) -> str:
@@ -99,17 +106,17 @@ def patiently(work: Callable[[], _T]) -> _T:
     """Do something with the database, again for up to a minute while it is away: one that restarts costs nothing else.
 
     Raises:
-        sqlalchemy.exc.OperationalError: it was away for longer.
+        sqlalchemy.exc.SQLAlchemyError: it was away for longer.
     """
     give_up_s = time.monotonic() + _PATIENCE_S
     pause_s = 0.1
     while True:
         try:
             return work()
-        except sa.exc.OperationalError as error:
+        except _AWAY as error:
             metrics.DATABASE_AWAY.inc()
             if time.monotonic() + pause_s > give_up_s:
                 raise
-            _log.warning("the database is away", reason=str(error.orig))
+            _log.warning("the database is away", reason=str(getattr(error, "orig", error)))
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
