@@ -29,6 +29,7 @@ def namespace() -> Iterator[Namespace]:
     run("kubectl", "create", "namespace", space.name)
     run("kubectl", "label", "namespace", space.name, "pod-security.kubernetes.io/enforce=restricted")
     yield space
+    run("helm", "-n", space.name, "uninstall", RELEASE, check=False)  # what belongs to no namespace goes too
     run("kubectl", "delete", "namespace", space.name, "--timeout=120s", check=False)
 
 

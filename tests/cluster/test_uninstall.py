@@ -66,6 +66,7 @@ def test_a_backup_restores_into_a_new_release_and_uninstalling_leaves_only_what_
             verified = again.json("store", "verify")
             assert verified["damaged"] == [] and verified["missing"] == []
     finally:
+        run("helm", "-n", restored.name, "uninstall", RELEASE, check=False)  # what belongs to no namespace goes too
         run("kubectl", "delete", "namespace", restored.name, "--timeout=180s", check=False, timeout_s=200)
 
 
