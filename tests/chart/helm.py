@@ -79,6 +79,14 @@ def render_on(kubeconfig: Path, values: str | None = "embedded", **overrides: An
     return _rendered(values, _as_json(overrides), *on_cluster)
 
 
+def notes(folder: Path, values: str, **overrides: Any) -> str:
+    """What helm says after installing, rendered by a copy of the chart in the folder: `helm template` leaves it out."""
+    shutil.copytree(CHART, folder)
+    (folder / "templates" / "told.yaml").write_text('told: {{ include "lumenmill/templates/NOTES.txt" . | toJson }}')
+    objects = _rendered(values, _as_json(overrides), chart=folder)
+    return next(found["told"] for found in objects if "told" in found)
+
+
 def refusal(values: str | None = "embedded", **overrides: Any) -> str:
     """What helm says to values that it must refuse."""
     options = _options(values, _as_json(overrides))

@@ -256,41 +256,41 @@ def test_the_stores_own_authority_hides_no_public_one() -> None:
             assert "SSL_CERT_FILE" not in variables
 
 
-_SETTINGS: dict[str, tuple[Any, str]] = {
-    "compile": (True, "true"),
-    "warm": (False, "false"),
-    "none": (0, "0"),
-    "memory_limit_gib": (40, "40"),
-    "max_media_pixels": (100_000_000, "100000000"),
-    "a_million": (1_000_000, "1000000"),
-    "negative": (-2_000_000, "-2000000"),
-    "seed": (9_007_199_254_740_991, "9007199254740991"),
-    "share": (0.25, "0.25"),
-    "tiny": (0.0000001, "1e-7"),
-    "checkpoint": ("/models/flux", "/models/flux"),
-    "revision": ("100000000", "100000000"),
-    "hexadecimal": ("0x10", "0x10"),
-    "commit": ("1e10", "1e10"),
-    "word": ("true", "true"),
-    "quoted": ('a "b" \\ c', 'a "b" \\ c'),
-    "empty": ("", ""),
-    "sizes": ([1_000_000, 0.5, "x", True], '[1000000,0.5,"x",true]'),
-    "part_checkpoints": (
-        {"depth": "/models/depth", "pixels": 100_000_000},
-        '{"depth":"/models/depth","pixels":100000000}',
-    ),
-}
-"""Settings, and the text that the service reads."""
+_GIVEN: list[tuple[Any, str]] = [
+    (True, "true"),
+    (False, "false"),
+    (0, "0"),
+    (40, "40"),
+    (100_000_000, "100000000"),
+    (1_000_000, "1000000"),
+    (-2_000_000, "-2000000"),
+    (9_007_199_254_740_991, "9007199254740991"),
+    (0.25, "0.25"),
+    (0.0000001, "1e-7"),
+    ("/models/flux", "/models/flux"),
+    ("100000000", "100000000"),
+    ("0x10", "0x10"),
+    ("1e10", "1e10"),
+    ("true", "true"),
+    ('a "b" \\ c', 'a "b" \\ c'),
+    ("", ""),
+    ([1_000_000, 0.5, "x", True], '[1000000,0.5,"x",true]'),
+    ({"depth": "/models/depth", "pixels": 100_000_000}, '{"depth":"/models/depth","pixels":100000000}'),
+]
+"""What a setting may be given, and the text that the service reads."""
 
 
 def test_settings_become_variables_as_on_one_machine(tmp_path: Path) -> None:
-    settings = {name: given for name, (given, _) in _SETTINGS.items()}
     file = tmp_path / "values.yaml"
-    file.write_text(json.dumps({"models": [_WAN | {"settings": settings}]}))
-    [container] = of_kind(render_file(file), "Deployment")["wan"]["spec"]["template"]["spec"]["containers"]
-    variables = environment(container)
-    for name, (_, text) in _SETTINGS.items():
-        assert variables[f"LUMENMILL_{name.upper()}"] == text, name
+    # The chart looks at names alone: any will do for any value.
+    models = [
+        _WAN | {"name": f"wan-{number}", "settings": {"checkpoint": given}} for number, (given, _) in enumerate(_GIVEN)
+    ]
+    file.write_text(json.dumps({"models": models}))
+    deployments = of_kind(render_file(file), "Deployment")
+    for number, (_, text) in enumerate(_GIVEN):
+        [container] = deployments[f"wan-{number}"]["spec"]["template"]["spec"]["containers"]
+        assert environment(container)["LUMENMILL_CHECKPOINT"] == text
 
 
 def test_settings_on_the_command_line_are_whole_numbers_too() -> None:
@@ -309,6 +309,7 @@ def test_large_numbers_reach_kubernetes_whole() -> None:
 
 def test_a_captioner_with_torch_is_an_image_of_its_own() -> None:
     qwen = {"name": "qwen", "service": "captioner-neural", "model": "Qwen2.5-VL-7B", "gpus": 1}
+    qwen |= {"settings": {"family": "vision_language"}}
     spec = _pod(qwen, image__registry="registry.example.com/mill/", image__tag="2.0.0")
     assert spec["containers"][0]["image"] == "registry.example.com/mill/lumenmill-captioner-neural:2.0.0"
     assert "python -m lumenmill_neural.fetch lumenmill_captioner &" in spec["initContainers"][0]["command"][-1]

@@ -1,14 +1,19 @@
 """Values: what is right renders, what is wrong is named, and the README knows them all."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 
-from .helm import CHART, KUBE_VERSION, VALUES, helm, refusal
+from .helm import CHART, KUBE_VERSION, VALUES, helm, notes, refusal, render
+from .settings_of_services import FILE
+from .settings_of_services import written as settings_of_now
 from .values_table import README, commented_keys, leaves, written
 
 _MODEL = {"name": "flux", "service": "imager", "model": "FLUX.1-dev", "gpus": 1}
+_STUDIO = {"name": "studio", "service": "studio"}
+_QWEN = {"name": "qwen", "service": "captioner-neural", "model": "Qwen2.5-VL-7B", "gpus": 1}
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -26,10 +31,29 @@ def test_every_values_file_passes_the_strict_lint(name: str) -> None:
         ({"orchestrator__replica": 2}, "at '/orchestrator': additional properties 'replica' not allowed"),
         ({"models": [_MODEL | {"gpu": 1}]}, "at '/models/0': additional properties 'gpu' not allowed"),
         ({"models": [_MODEL | {"cache": {"kid": "pvc"}}]}, "at '/models/0/cache': additional properties 'kid' not"),
-        ({"models": [{"name": "flux"}]}, "missing property 'service'"),
-        ({"models": [_MODEL | {"service": "painter"}]}, "at '/models/0/service'"),
+        (
+            {"models": [{"service": "studio"}]},
+            'models: an entry has no name, by which recipes call it: {"service":"studio"}',
+        ),
+        ({"models": [{"name": "flux"}]}, "models: flux: service: must be one of captioner, captioner-neural, imager"),
+        ({"models": [_MODEL | {"service": "painter"}]}, "models: flux: service: must be one of captioner"),
+        (
+            {"models": [_MODEL | {"settings": {"compyle": True}}]},
+            "models: flux: settings.compyle: imager reads none of this",
+        ),
+        (
+            {"models": [_MODEL | {"settings": {"A.1": True}}]},
+            "models: flux: settings.A.1: imager reads none of this name",
+        ),
+        (
+            {"models": [_MODEL | {"secretFiles": [{"setting": "openai_api_key_file", "name": "llm", "key": "key"}]}]},
+            "models: flux: settings.openai_api_key_file: imager reads none of this name",
+        ),
+        ({"modelDefaults__settings": {"compyle": True}}, "settings.compyle: no service reads one of this name"),
+        ({"gpuModelDefaults__settings": {"compyle": True}}, "settings.compyle: no service reads one of this name"),
         ({"models": [_MODEL | {"name": "FLUX.1"}]}, "at '/models/0/name'"),
-        ({"modelDefaults__name": "all"}, "at '/modelDefaults/name'"),
+        ({"modelDefaults__name": "all"}, "modelDefaults.name: is an entry's own"),
+        ({"gpuModelDefaults__model": "SDXL"}, "gpuModelDefaults.model: is an entry's own"),
         ({"tls__mode": "manual"}, "at '/tls/mode'"),
         ({"networkPolicy__dns": []}, "at '/networkPolicy/dns': minItems"),
     ],
@@ -56,10 +80,27 @@ def test_what_is_misspelt_is_named(overrides: dict[str, object], told: str) -> N
             {"scaling__by": "keda", "models": [_MODEL | {"minReplicas": 3, "maxReplicas": 2}]},
             "models: flux has minReplicas above maxReplicas",
         ),
+        ({"models": [_MODEL | {"minReplicas": 3, "maxReplicas": 2}]}, "models: flux has minReplicas above maxReplicas"),
+        ({"models": [_MODEL | {"minReplicas": 3}]}, "models: flux has minReplicas and no maxReplicas"),
+        ({"models": [{"name": "flux", "service": "imager"}]}, "models: flux: model: name what imager shall load"),
+        ({"models": [_STUDIO | {"model": "SDXL"}]}, "models: studio: model: studio loads none; leave it out"),
+        ({"models": [_QWEN]}, "models: qwen: settings.family: must be vision_language"),
+        (
+            {"models": [_MODEL | {"gpus": 0, "fetch": {"tokenSecret": {"name": "hub"}}}]},
+            "models: flux: fetch.tokenSecret: nothing is fetched; set fetch.enabled",
+        ),
+        (
+            {"models": [_MODEL | {"cache": {"existingClaim": "weights"}}]},
+            "models: flux: cache.existingClaim: is read only with cache.kind: pvc",
+        ),
+        (
+            {"models": [_MODEL | {"cache": {"kind": "pvc", "path": "/weights"}}]},
+            "models: flux: cache.path: is read only with cache.kind: hostPath",
+        ),
         ({"models": [_MODEL | {"cache": {"kind": "hostPath"}}]}, "models: flux: cache.path: name the folder"),
         ({"models": [_MODEL | {"settings": {"drain_s": 3}}]}, "models: flux: settings.drain_s is set by the chart"),
         (
-            {"models": [{"name": "studio", "service": "studio", "fetch": {"enabled": True}}]},
+            {"models": [_STUDIO | {"fetch": {"enabled": True}}]},
             "models: studio has nothing to fetch",
         ),
         ({"fullnameOverride": "a" * 40, "models": [_MODEL | {"name": "b" * 20}]}, "is too long"),
@@ -67,6 +108,57 @@ def test_what_is_misspelt_is_named(overrides: dict[str, object], told: str) -> N
 )
 def test_values_that_contradict_each_other_are_refused_with_what_to_do(overrides: dict[str, object], told: str) -> None:
     assert told in refusal(**overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (
+            {"store__endpoint": "s3.example.com"},
+            "store.endpoint: is s3.example.com, which is read only with minio.enabled: false",
+        ),
+        ({"store__secret__name": "s3"}, "store.secret.name: is s3, which is read only with minio.enabled: false"),
+        (
+            {"store__caSecret__name": "site-ca"},
+            "store.caSecret.name: is site-ca, which is read only with minio.enabled",
+        ),
+        (
+            {"database__secret__name": "db"},
+            "database.secret.name: is db, which is read only with database.kind: external",
+        ),
+        (
+            {"tls__existing__secretName": "mesh"},
+            "tls.existing.secretName: is mesh, which is read only with tls.mode: existing",
+        ),
+        (
+            {"tls__certManager__issuerRef__name": "site"},
+            "tls.certManager.issuerRef.name: is site, which is read only with tls.mode: certManager",
+        ),
+        (
+            {"token__enabled": False, "token__secret__name": "mine"},
+            "token.secret.name: is mine, which is read only with token.enabled: true; set that, or leave",
+        ),
+    ],
+)
+def test_what_is_named_and_would_not_be_read_is_refused(overrides: dict[str, object], told: str) -> None:
+    assert told in refusal(**overrides)
+
+
+def test_defaults_of_settings_may_be_those_of_some_services() -> None:
+    defaults = {"modelDefaults__settings": {"log_format": "console"}, "gpuModelDefaults__settings": {"compile": True}}
+    assert render("gpu", **defaults)
+    assert render("gpu", modelDefaults__settings={"compile": True})
+
+
+def test_the_chart_knows_the_settings_of_now() -> None:
+    assert FILE.read_text() == settings_of_now(), "run `python -m tests.chart.settings_of_services`"
+
+
+def test_models_that_would_be_scaled_if_somebody_did_it_are_told_of(tmp_path: Path) -> None:
+    told = "Not scaled, since scaling.by is none: flux, kontext, marigold, marigold-video, qwen, wan-t2v, wan-i2v."
+    assert told in notes(tmp_path / "none", "gpu", scaling__by="none")
+    assert "Not scaled" not in notes(tmp_path / "keda", "gpu")
+    assert "Not scaled" not in notes(tmp_path / "fixed", "embedded")
 
 
 def test_the_schema_knows_every_value_and_no_other() -> None:

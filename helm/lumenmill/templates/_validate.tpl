@@ -12,12 +12,21 @@
 {{- if not (hasPrefix "s3://" .Values.store.url) -}}
 {{- fail "store.url: must be s3://bucket or s3://bucket/prefix: a folder cannot be shared by pods." -}}
 {{- end -}}
+{{- include "lumenmill.validateUnread" . -}}
+{{- range $defaults := list "modelDefaults" "gpuModelDefaults" -}}
+{{- range $key := list "name" "service" "model" -}}
+{{- if hasKey (get $.Values $defaults) $key -}}
+{{- fail (printf "%s.%s: is an entry's own; give it to the entries of models" $defaults $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if not .Values.models -}}
 {{- fail "models: name at least one, or take values-embedded.yaml or values-gpu.yaml to start from." -}}
 {{- end -}}
 {{- $taken := list "orchestrator" "orchestrator-headless" "scaler" "client" "ca" "minio" "postgres" "token" "store-gc" "test" -}}
 {{- $seen := dict -}}
 {{- range .Values.models -}}
+{{- if not .name -}}{{- fail (printf "models: an entry has no name, by which recipes call it: %s" (toJson .)) -}}{{- end -}}
 {{- if has .name $taken -}}{{- fail (printf "models: %s is the name of a part of the mesh; choose another" .name) -}}{{- end -}}
 {{- if hasKey $seen .name -}}{{- fail (printf "models: %s is there twice" .name) -}}{{- end -}}
 {{- $_ := set $seen .name true -}}
@@ -25,27 +34,21 @@
 {{- end -}}
 {{- end -}}
 
-{{- define "lumenmill.validateModel" -}}
-{{- $model := include "lumenmill.model" . | fromJson -}}
-{{- $fullname := include "lumenmill.fullname" (index . 0) -}}
-{{- if gt (len (printf "%s-%s" $fullname $model.name)) 52 -}}
-{{- fail (printf "models: %s-%s is too long for what is named after it (52 characters); set fullnameOverride" $fullname $model.name) -}}
-{{- end -}}
-{{- if and $model.isScaled (gt (int $model.minReplicas) (int $model.maxReplicas)) -}}
-{{- fail (printf "models: %s has minReplicas above maxReplicas" $model.name) -}}
-{{- end -}}
-{{- if and $model.gpuType (not (int $model.gpus)) -}}
-{{- fail (printf "models: %s has a gpuType and no gpus" $model.name) -}}
-{{- end -}}
-{{- if and $model.fetch.enabled (not $model.isNeural) -}}
-{{- fail (printf "models: %s has nothing to fetch; only neural services have checkpoints" $model.name) -}}
-{{- end -}}
-{{- if and (eq $model.cache.kind "hostPath") (not $model.cache.path) -}}
-{{- fail (printf "models: %s: cache.path: name the folder of the node" $model.name) -}}
-{{- end -}}
-{{- range $own := list "model" "listen_address" "metrics_address" "health_address" "store_url" "token_file" "cache_dir" "offline" "drain_s" -}}
-{{- if hasKey $model.settings $own -}}
-{{- fail (printf "models: %s: settings.%s is set by the chart" $model.name $own) -}}
+{{/* What is named and would not be read: whoever names it believes that it is. */}}
+{{- define "lumenmill.validateUnread" -}}
+{{- $values := .Values -}}
+{{- $ownServer := list (not $values.minio.enabled) "minio.enabled: false" -}}
+{{- range list
+  (concat (list "store.endpoint" $values.store.endpoint) $ownServer)
+  (concat (list "store.secret.name" $values.store.secret.name) $ownServer)
+  (concat (list "store.caSecret.name" $values.store.caSecret.name) $ownServer)
+  (list "database.secret.name" $values.database.secret.name (eq $values.database.kind "external") "database.kind: external")
+  (list "tls.existing.secretName" $values.tls.existing.secretName (eq $values.tls.mode "existing") "tls.mode: existing")
+  (list "tls.certManager.issuerRef.name" $values.tls.certManager.issuerRef.name (eq $values.tls.mode "certManager") "tls.mode: certManager")
+  (list "token.secret.name" $values.token.secret.name $values.token.enabled "token.enabled: true")
+-}}
+{{- if and (index . 1) (not (index . 2)) -}}
+{{- fail (printf "%s: is %s, which is read only with %s; set that, or leave %s empty" (index . 0) (index . 1) (index . 3) (index . 0)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
