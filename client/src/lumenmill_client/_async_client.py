@@ -20,7 +20,7 @@ from lumenmill_common.errors import NotFoundError
 from lumenmill_client._dataset_folder import DatasetFolder, SavedDataset
 from lumenmill_client._events import OnProgress, listener
 from lumenmill_client._runs import Runs
-from lumenmill_client._settings import ClientSettings
+from lumenmill_client._settings import ClientSettings, read_security
 from lumenmill_client._store import Store
 from lumenmill_client.mesh import local_address
 
@@ -41,8 +41,9 @@ class AsyncClient:
 
         Raises:
             UnavailableError: no address is given and no mesh runs on this machine.
+            InvalidArgumentError: the environment, where no settings are given, is wrong; names the variable.
         """
-        self._settings = settings or ClientSettings()
+        self._settings = settings or read_security(ClientSettings)
         self.address = address or self._settings.address or local_address(self._settings.home)
         self._channel = connect(self.address, self._settings)
         self._model_channels: dict[str, grpc.aio.Channel] = {}

@@ -38,6 +38,11 @@ class Client:
             self._stop()
             raise
 
+    @property
+    def address(self) -> str:
+        """host:port of the orchestrator."""
+        return self._client.address
+
     @staticmethod
     async def _connect(address: str, settings: ClientSettings | None) -> AsyncClient:
         return AsyncClient(address, settings)
@@ -108,9 +113,9 @@ class Client:
         """Starts a run of a recipe file; options as `Runs.submit`."""
         return self._wait(self._client.runs.submit(recipe, parameters, **options))
 
-    def watch(self, run_id: str) -> Iterator[run_pb2.Run]:
-        """The run's state now and at every change, until it has ended."""
-        return self._iterate(self._client.runs.watch(run_id))
+    def watch(self, run_id: str, **options: Any) -> Iterator[run_pb2.Run]:
+        """The run's state now and at every change, until it has ended; options as `Runs.watch`."""
+        return self._iterate(self._client.runs.watch(run_id, **options))
 
     def wait(self, run_id: str) -> run_pb2.Run:
         """Waits until the run has ended, and returns it."""

@@ -1,7 +1,8 @@
 """Recipes and their runs: plan, submit, follow, stop, read, export."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ from google.protobuf.struct_pb2 import Struct
 from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
 from lumenmill_common.calls import RetryPolicy, call_unary
-from lumenmill_common.errors import InvalidArgumentError, UnavailableError
+from lumenmill_common.errors import InvalidArgumentError, LumenmillError, UnavailableError
 from lumenmill_common.status import error_from_rpc
 
 from lumenmill_client._events import OnProgress, ProgressEvent
 
-__all__ = ["Runs"]
+__all__ = ["AWAY_S", "Runs"]
+
+# A mesh that is upgraded is away for 10 to 30 s; a node that has to be replaced takes longer.
+AWAY_S = 120.0
 
 _ENDED = {run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_CANCELLED, run_pb2.RUN_STATE_FAILED}
 
@@ -52,22 +56,35 @@ class Runs:
         )
         return (await call_unary(self._stub.SubmitRun, request)).run
 
-    async def watch(self, run_id: str) -> AsyncIterator[run_pb2.Run]:
-        """The run's state now and at every change, until it has ended; survives a restart of the orchestrator."""
-        retry, attempt = RetryPolicy(), 0
+    async def watch(
+        self, run_id: str, *, on_lost: Callable[[UnavailableError], None] | None = None
+    ) -> AsyncIterator[run_pb2.Run]:
+        """The run's state now and at every change, until it has ended.
+
+        Survives a mesh that is away for AWAY_S; `on_lost` is told once each time that it goes away.
+
+        Raises:
+            UnavailableError: it was away for longer.
+        """
+        retry, num_failed, lost_at_s = RetryPolicy(max_backoff_s=2.0), 0, 0.0
         while True:
-            attempt += 1
+            error: LumenmillError = UnavailableError("the orchestrator ended the watch of a run that has not ended")
             try:
                 async for response in self._stub.WatchRun(run_pb2.WatchRunRequest(run_id=run_id)):
-                    attempt = 0
+                    num_failed = 0
                     yield response.run
                     if response.run.state in _ENDED:
                         return
             except grpc.RpcError as broken:
                 error = error_from_rpc(broken)
-                if not isinstance(error, UnavailableError) or attempt >= retry.max_attempts:
-                    raise error from broken
-            await asyncio.sleep(retry.delay_s(max(attempt, 1), 0.0))
+            num_failed += 1
+            if num_failed == 1:
+                lost_at_s = time.monotonic()
+            if not isinstance(error, UnavailableError) or time.monotonic() - lost_at_s > AWAY_S:
+                raise error
+            if num_failed == 1 and on_lost:
+                on_lost(error)
+            await asyncio.sleep(retry.delay_s(num_failed, None))
 
     async def wait(self, run_id: str) -> run_pb2.Run:
         """Waits until the run has ended, and returns it."""

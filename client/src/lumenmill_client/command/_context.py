@@ -1,6 +1,7 @@
 """What every command is given: where the mesh is, and how to end."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,8 @@ import typer
 from lumenmill_common import errors
 
 from lumenmill_client._client import Client
-from lumenmill_client._settings import ClientSettings
+from lumenmill_client._settings import ClientSettings, read_security
+from lumenmill_client.command._unreachable import with_advice
 from lumenmill_client.mesh import Home
 
 __all__ = ["EXIT_CODES", "AsJson", "CommandContext", "exit_code_of"]
@@ -54,6 +56,13 @@ class CommandContext:
         """State folder of the mesh on this machine."""
         return Home.at(self.home_path)
 
-    def client(self) -> Client:
-        """A connection to the mesh; UnavailableError when there is none."""
-        return Client(self.address, ClientSettings(home=self.home_path))
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """A connection to the mesh. UnavailableError when there is none, or it breaks: says what to look at."""
+        settings = read_security(ClientSettings, home=self.home_path)
+        with Client(self.address, settings) as client:
+            try:
+                yield client
+            except errors.UnavailableError as error:
+                is_local = not (self.address or settings.address)
+                raise with_advice(error, client.address, settings, is_local=is_local) from error

@@ -1,5 +1,6 @@
 """`fleet`: what works for the mesh now."""
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,12 +44,14 @@ def fleet(
         if as_json:
             for seen in looks:
                 print_message(seen)
-        elif watch:
+                sys.stdout.flush()  # who reads a pipe wants each look when it is made
+        elif watch and results.is_terminal:
             with Live(console=results, auto_refresh=False, vertical_overflow="visible") as live:
                 for seen in looks:
                     live.update(Group(*_sections(seen)), refresh=True)
         else:
-            results.print(Group(*_sections(next(looks))))
+            for number, seen in enumerate(looks):
+                results.print(Group(*([Text()] if number else []), *_sections(seen)))
 
 
 def _looks(

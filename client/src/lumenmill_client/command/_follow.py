@@ -3,6 +3,7 @@
 import time
 
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.errors import UnavailableError
 from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -10,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lumenmill_client._client import Client
+from lumenmill_client._runs import AWAY_S
 from lumenmill_client.command._output import notes
 
 __all__ = ["follow", "state_name"]
@@ -24,14 +26,27 @@ def state_name(state: run_pb2.RunState.ValueType) -> str:
 
 
 def follow(client: Client, run_id: str) -> run_pb2.Run:
-    """Shows a run on standard error until it has ended, and returns its last state."""
-    return _live(client, run_id) if notes.is_terminal else _lines(client, run_id)
+    """Shows a run on standard error until it has ended, and returns its last state.
+
+    Raises:
+        UnavailableError: the mesh was away for too long; says how to follow the run again.
+    """
+    try:
+        return _live(client, run_id) if notes.is_terminal else _lines(client, run_id)
+    except UnavailableError as error:
+        again = f"run {run_id} does not stop with this: follow it again with `lumenmill watch {run_id}`"
+        raise UnavailableError(f"{error.message}; {again}", error.retry_delay_s) from error
+
+
+def _tell_lost(_: UnavailableError) -> None:
+    told = f"the mesh does not answer; the run does not stop with this. Trying again for {AWAY_S / 60:.0f} minutes"
+    notes.print(told, style="yellow", soft_wrap=True)
 
 
 def _live(client: Client, run_id: str) -> run_pb2.Run:
     run = run_pb2.Run(id=run_id)
     with Live(_screen(run), console=notes, refresh_per_second=8) as live:
-        for run in client.watch(run_id):
+        for run in client.watch(run_id, on_lost=_tell_lost):
             live.update(_screen(run))
     return run
 
@@ -43,7 +58,7 @@ def _screen(run: run_pb2.Run) -> Group:
 
 def _lines(client: Client, run_id: str) -> run_pb2.Run:
     run, told, told_at_s = run_pb2.Run(id=run_id), "", 0.0
-    for run in client.watch(run_id):
+    for run in client.watch(run_id, on_lost=_tell_lost):
         if time.monotonic() - told_at_s >= _LINE_INTERVAL_S:
             told, told_at_s = _line(run), time.monotonic()
             notes.print(told, soft_wrap=True)

@@ -95,7 +95,10 @@ def _plan(command: CommandContext, recipe: Path, settings: list[str] | None) -> 
 
 def _raise_problems(answer: run_pb2.PlanRecipeResponse) -> None:
     if answer.problems:
-        (where, problem), *others = [
-            (f"{entry.file}:{entry.line}:{entry.column}", f"{entry.path}: {entry.message}") for entry in answer.problems
-        ]
+        (where, problem), *others = [(_place(entry), f"{entry.path}: {entry.message}") for entry in answer.problems]
         raise InvalidArgumentError(where, problem, *others)
+
+
+def _place(problem: run_pb2.RecipeProblem) -> str:
+    """Where a problem stands; what `--set` gives stands nowhere in the file."""
+    return ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)

@@ -18,6 +18,7 @@ from lumenmill_common.calls import call_unary, connect
 from lumenmill_common.errors import FailedPreconditionError, UnavailableError
 from lumenmill_common.settings import SecuritySettings
 
+from lumenmill_client._settings import read_security
 from lumenmill_client.mesh._home import Home
 from lumenmill_client.mesh._models_file import read_models_file
 from lumenmill_client.mesh._services import ORCHESTRATOR, MeshOptions
@@ -91,7 +92,7 @@ async def _with_health(services: list[dict[str, Any]]) -> tuple[ServiceStatus, .
 async def _health(address: str | None) -> str:
     if not address:
         return "DOWN"
-    async with connect(address, SecuritySettings()) as channel:
+    async with connect(address, read_security(SecuritySettings)) as channel:
         check: Any = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]  # absent from its stubs
         try:
             request = health_pb2.HealthCheckRequest()
@@ -150,7 +151,7 @@ def _all_registered(state: MeshStatus) -> bool:
 
 
 async def _ready_models(address: str) -> set[str]:
-    async with connect(address, SecuritySettings()) as channel:
+    async with connect(address, read_security(SecuritySettings)) as channel:
         answer = await call_unary(run_pb2_grpc.RunServiceStub(channel).ListModels, run_pb2.ListModelsRequest())
     return {model.name for model in answer.models if model.ready}
 

@@ -61,7 +61,9 @@ class Fleet:
         )
         seen = await asyncio.to_thread(fleet_view, facts, only_model=request.model, with_pods=not request.without_pods)
         if request.model and not seen.models:
-            raise NotFoundError(f"no model `{request.model}` here; ListModels tells which there are")
+            raise NotFoundError(
+                f"no model `{request.model}` here; `lumenmill models` (ListModels) tells which there are"
+            )
         return seen
 
     @contextlib.asynccontextmanager

@@ -25,6 +25,9 @@ _log = get_logger(__name__)
 # Probes of the platform carry no token and learn nothing but SERVING or NOT_SERVING.
 _OPEN_TO_ALL = "/grpc.health.v1.Health/"
 _QUOTED = re.compile(r"`(\w+)`")
+_HOW_TO_SEND = "(clients of the mesh read LUMENMILL_TOKEN_FILE; others send metadata `authorization: Bearer <token>`)"
+_NO_TOKEN = f"the mesh asks for a token, and none was sent {_HOW_TO_SEND}"
+_WRONG_TOKEN = f"the token that was sent is not the mesh's {_HOW_TO_SEND}"
 # Calls that the caller ends are ordinary: no error is logged for them.
 _QUIET = {grpc.StatusCode.CANCELLED, grpc.StatusCode.OK}
 
@@ -63,9 +66,9 @@ class _Call:
         token = self._security.token()
         if token is None or self._method.startswith(_OPEN_TO_ALL):
             return
-        expected = f"Bearer {token.get_secret_value()}"
-        if not hmac.compare_digest(self._metadata.get("authorization", "").encode(), expected.encode()):
-            raise UnauthenticatedError("send the mesh's token as metadata `authorization: Bearer <token>`")
+        sent, expected = self._metadata.get("authorization", ""), f"Bearer {token.get_secret_value()}"
+        if not hmac.compare_digest(sent.encode(), expected.encode()):
+            raise UnauthenticatedError(_WRONG_TOKEN if sent else _NO_TOKEN)
 
     def enter(self, request: Any) -> None:
         """Binds the call's identity to logs and traces, and checks the request's bounds."""

@@ -2,12 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["LogFormat", "SecuritySettings", "ServiceSettings", "StoreSettings", "load_settings"]
+from lumenmill_common.errors import InvalidArgumentError
+
+__all__ = ["LogFormat", "SecuritySettings", "ServiceSettings", "StoreSettings", "load_settings", "read_settings"]
 
 
 class LogFormat(StrEnum):
@@ -19,6 +21,15 @@ class LogFormat(StrEnum):
 
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LUMENMILL_", frozen=True, extra="ignore")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _names_a_file(cls, value: object, info: ValidationInfo) -> object:
+        """A variable of a file that is set but empty is a mistake: taken as absent, it would turn a check off."""
+        if value == "" and info.field_name and info.field_name.endswith("_file"):
+            purpose = cls.model_fields[info.field_name].description
+            raise ValueError(f"is set but empty; unset it, or name a file. {purpose}")
+        return value
 
 
 SettingsT = TypeVar("SettingsT", bound=_Settings)
@@ -103,19 +114,32 @@ class ServiceSettings(StoreSettings, SecuritySettings):
 
 
 def load_settings(settings_type: type[SettingsT]) -> SettingsT:
-    """Read the environment once.
+    """Read the environment once, for a process that cannot live without it.
 
     Raises:
         SystemExit: with one line for each wrong variable, naming the variable and what would be right.
     """
     try:
-        return settings_type()
-    except ValidationError as error:
-        lines = [_problem(problem["loc"], problem["msg"]) for problem in error.errors()]
+        return read_settings(settings_type)
+    except InvalidArgumentError as error:
+        lines = [f"{variable}: {problem}" if variable else problem for variable, problem in error.violations]
         raise SystemExit("\n".join(["wrong settings:", *lines])) from None
 
 
-def _problem(place: tuple[int | str, ...], message: str) -> str:
-    """One line for a wrong variable; problems of several together name them by themselves."""
-    told = message.removeprefix("Value error, ")
-    return f"LUMENMILL_{'_'.join(str(part) for part in place).upper()}: {told}" if place else told
+def read_settings(settings_type: type[SettingsT], **given: Any) -> SettingsT:
+    """Read the environment; what is given goes before it.
+
+    Raises:
+        InvalidArgumentError: names every wrong variable and what would be right.
+    """
+    try:
+        return settings_type(**given)
+    except ValidationError as error:
+        first, *others = [_violation(problem["loc"], problem["msg"]) for problem in error.errors()]
+        raise InvalidArgumentError(*first, *others) from None
+
+
+def _violation(place: tuple[int | str, ...], message: str) -> tuple[str, str]:
+    """A wrong variable and its problem; problems of several together name them by themselves."""
+    variable = f"LUMENMILL_{'_'.join(str(part) for part in place).upper()}" if place else ""
+    return variable, message.removeprefix("Value error, ")
