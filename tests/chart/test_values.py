@@ -23,6 +23,27 @@ def test_every_values_file_passes_the_strict_lint(name: str) -> None:
     assert "[WARNING]" not in done.stdout
 
 
+@pytest.mark.parametrize("name", VALUES)
+def test_the_guides_line_may_be_added_to_every_values_file(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "mill.yaml"
+    file.write_text(VALUES[name].read_text() + "image: {registry: registry.example.com/mill}\n")
+    done = helm("template", "mill", str(CHART), "--kube-version", KUBE_VERSION, "--values", str(file))
+    assert done.returncode == 0, done.stderr
+    ours = [line for line in done.stdout.splitlines() if "image: " in line and "/lumenmill-" in line]
+    assert ours and all("image: registry.example.com/mill/lumenmill-" in line for line in ours)
+
+
+def test_what_callers_are_told_to_export_holds_in_every_folder(tmp_path: Path) -> None:
+    told = notes(tmp_path / "chart", "embedded")
+    files = {part for line in told.splitlines() if "export" in line for part in line.split() if "_FILE=" in part}
+    assert files == {
+        'LUMENMILL_TLS_CA_FILE="$PWD/ca.crt"',
+        'LUMENMILL_TLS_CERT_FILE="$PWD/tls.crt"',
+        'LUMENMILL_TLS_KEY_FILE="$PWD/tls.key"',
+        'LUMENMILL_TOKEN_FILE="$PWD/token"',
+    }
+
+
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
