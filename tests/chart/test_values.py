@@ -180,6 +180,7 @@ def test_models_that_would_be_scaled_if_somebody_did_it_are_told_of(tmp_path: Pa
     assert told in notes(tmp_path / "none", "gpu", scaling__by="none")
     assert "Not scaled" not in notes(tmp_path / "keda", "gpu")
     assert "Not scaled" not in notes(tmp_path / "fixed", "embedded")
+    assert "No model is scaled by builtin: none has" in notes(tmp_path / "idle", "embedded", scaling__by="builtin")
 
 
 def test_the_schema_knows_every_value_and_no_other() -> None:
