@@ -15,6 +15,7 @@ from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
 from lumenmill_client import ClientSettings
 from lumenmill_client._runs import Runs
 from lumenmill_client._settings import read_security
+from lumenmill_client.command._unreachable import with_advice
 from lumenmill_common.calls import connect
 from lumenmill_common.errors import InvalidArgumentError, UnavailableError
 from lumenmill_common.interceptors import CallInterceptor
@@ -87,6 +88,8 @@ async def test_a_server_that_wants_a_client_certificate_is_told_as_such(tmp_path
     credentials = server_credentials(tmp_path / "server.key", tmp_path / "server.pem", tmp_path / "ca.pem")
     async with _serving(credentials=credentials) as address:
         code, told = await _told("runs", address=address, tls_ca_file=tmp_path / "ca.pem")
+        _, without_tls = await _told("runs", address=address)
+    assert "LUMENMILL_TLS_CA_FILE" in without_tls
     assert code == 3
     assert "LUMENMILL_TLS_CERT_FILE and LUMENMILL_TLS_KEY_FILE" in told and "lumenmill status" not in told
 
@@ -96,6 +99,20 @@ async def test_a_given_address_where_nothing_is_is_what_to_look_at() -> None:
     assert code == 3
     assert "nothing answers at 127.0.0.1:9 (" in told
     assert "LUMENMILL_ADDRESS" in told and "lumenmill status" not in told
+
+
+def test_a_model_that_does_not_answer_is_not_taken_for_the_address() -> None:
+    broken = UnavailableError(
+        "nothing answers at 10.0.0.7:50051 (connection refused); is the mesh up? `lumenmill status` tells"
+    )
+    told = with_advice(broken, "mesh.example:443", SecuritySettings(), is_local=False).message
+    assert "nothing answers at 10.0.0.7:50051" in told and "`lumenmill models`" in told
+    assert "LUMENMILL_ADDRESS" not in told
+
+
+async def test_the_state_of_this_machine_is_not_taken_for_that_of_the_address(tmp_path: Path) -> None:
+    code, told = await _told("status", address="127.0.0.1:9", home=tmp_path)
+    assert code == 1 and "the mesh at 127.0.0.1:9 is another one" in told
 
 
 async def test_a_missing_token_and_a_wrong_one_are_told_apart(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ class ClientSettings(SecuritySettings):
 
 
 SecurityT = TypeVar("SecurityT", bound=SecuritySettings)
+# `tls_client_ca_file` is for servers alone, and may be readable for them alone.
+_READ_BY_CLIENTS = ("tls_ca_file", "tls_cert_file", "tls_key_file", "token_file")
 
 
 def read_security(settings_type: type[SecurityT], **given: Any) -> SecurityT:
@@ -30,7 +32,7 @@ def read_security(settings_type: type[SecurityT], **given: Any) -> SecurityT:
         InvalidArgumentError: names every wrong variable and what would be right.
     """
     settings = read_settings(settings_type, **given)
-    unread = [violation for name in SecuritySettings.model_fields if (violation := _unread(settings, name))]
+    unread = [violation for name in _READ_BY_CLIENTS if (violation := _unread(settings, name))]
     if unread:
         raise InvalidArgumentError(*unread[0], *unread[1:])
     return settings

@@ -88,6 +88,8 @@ def show_status(context: typer.Context, as_json: AsJson = False) -> None:
     """
     state = status(context.obj.home)
     _print_status(state, as_json)
+    if not state.running and context.obj.address:
+        notes.print(f"the mesh at {context.obj.address} is another one: `lumenmill models` asks that", soft_wrap=True)
     if not state.ready:
         raise typer.Exit(1)
 
