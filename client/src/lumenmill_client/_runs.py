@@ -21,6 +21,8 @@ __all__ = ["AWAY_S", "Runs"]
 
 # A mesh that is upgraded is away for 10 to 30 s; a node that has to be replaced takes longer.
 AWAY_S = 120.0
+# A mesh that never answered may just as well be a wrong address.
+_FIRST_ANSWER_S = 10.0
 
 _ENDED = {run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_CANCELLED, run_pb2.RUN_STATE_FAILED}
 
@@ -61,17 +63,17 @@ class Runs:
     ) -> AsyncIterator[run_pb2.Run]:
         """The run's state now and at every change, until it has ended.
 
-        Survives a mesh that is away for AWAY_S; `on_lost` is told once each time that it goes away.
+        Survives a mesh that has answered and is away for AWAY_S; `on_lost` is told once each time that it goes away.
 
         Raises:
             UnavailableError: it was away for longer.
         """
-        retry, num_failed, lost_at_s = RetryPolicy(max_backoff_s=2.0), 0, 0.0
+        retry, num_failed, lost_at_s, patience_s = RetryPolicy(max_backoff_s=2.0), 0, 0.0, _FIRST_ANSWER_S
         while True:
             error: LumenmillError = UnavailableError("the orchestrator ended the watch of a run that has not ended")
             try:
                 async for response in self._stub.WatchRun(run_pb2.WatchRunRequest(run_id=run_id)):
-                    num_failed = 0
+                    num_failed, patience_s = 0, AWAY_S
                     yield response.run
                     if response.run.state in _ENDED:
                         return
@@ -80,7 +82,7 @@ class Runs:
             num_failed += 1
             if num_failed == 1:
                 lost_at_s = time.monotonic()
-            if not isinstance(error, UnavailableError) or time.monotonic() - lost_at_s > AWAY_S:
+            if not isinstance(error, UnavailableError) or time.monotonic() - lost_at_s > patience_s:
                 raise error
             if num_failed == 1 and on_lost:
                 on_lost(error)

@@ -184,11 +184,16 @@ def _refusal(checked: CheckedRecipe) -> InvalidArgumentError:
             else f"recipe:{problem.path}"
             if problem.path
             else "recipe",
-            f"{problem.file}:{problem.line}:{problem.column}: {problem.message}",
+            ": ".join(filter(None, [_place(problem), problem.message])),
         )
         for problem in checked.problems
     ]
     return InvalidArgumentError(*violations[0], *violations[1:])
+
+
+def _place(problem: run_pb2.RecipeProblem) -> str:
+    """File, line and column; what stands in no file, as parameters given by the caller, has none."""
+    return ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)
 
 
 def _slug(name: str) -> str:

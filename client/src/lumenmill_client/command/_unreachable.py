@@ -24,7 +24,7 @@ def with_advice(
     if found is None:
         return error
     sentence, port, reason = found.groups()
-    after = error.message[found.end() :].removeprefix("; is the mesh up? `lumenmill status` tells")
+    after = error.message[found.end() :]
     is_model = port != address.rpartition(":")[2]
     advice = _ASK_MODELS if is_model and not is_local else _advice(reason, address, security, is_local=is_local)
     return UnavailableError(f"{error.message[: found.start()]}{sentence}; {advice}{after}", error.retry_delay_s)

@@ -116,7 +116,7 @@ def _unreachable(details: str) -> str:
     if "handshake failed" in address[2].lower():
         return f"{address[1]} answers, but not by our TLS: check LUMENMILL_TLS_CA_FILE, the certificate and its names"
     reason = address[2].rpartition(": ")[2].rstrip("}") or address[2]
-    return f"nothing answers at {address[1]} ({reason.lower()}); is the mesh up? `lumenmill status` tells"
+    return f"nothing answers at {address[1]} ({reason.lower()})"
 
 
 def is_from_service(error: grpc.RpcError) -> bool:
