@@ -48,3 +48,12 @@ def test_a_model_at_zero_keeps_what_was_measured_or_recalled() -> None:
     times.recall("wan", 200.0)
     times.observe([], _deployments())
     assert times.of_models() == {"wan": 120.0} and times.of_pods() == {}
+
+
+def test_a_pod_that_was_not_ready_for_a_moment_is_outvoted() -> None:
+    times = LoadTimes()
+    times.recall("wan", 25.0)
+    times.observe([_pod("blinked", 0.0, 400.0)], _deployments())
+    assert times.of_models() == {"wan": 25.0}
+    times.observe([_pod(f"slower now {number}", 0.0, 60.0) for number in range(3)], _deployments())
+    assert times.of_models() == {"wan": 60.0}
