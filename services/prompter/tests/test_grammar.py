@@ -24,10 +24,10 @@ MAPS = [
 
 def test_no_prompt_comes_twice_in_100_000() -> None:
     writer = SetWriter(prompter_pb2.Brief(environment_maps=MAPS), seed=11)
-    started_s = time.perf_counter()
+    started_s = time.process_time()
     prompts = {writer.prompt_set(index).image_prompt for index in range(100_000)}
     assert len(prompts) == 100_000
-    assert 100_000 / (time.perf_counter() - started_s) > 2_000  # 16,000 a second on an idle core
+    assert 100_000 / (time.process_time() - started_s) > 2_000  # 16,000 a second on an idle core
 
 
 @pytest.mark.parametrize("kind", [scene_pb2.SCENE_KIND_PORTRAIT, scene_pb2.SCENE_KIND_OUTDOOR])
