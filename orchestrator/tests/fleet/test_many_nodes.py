@@ -55,14 +55,15 @@ async def test_a_large_cluster_is_told_within_a_second(
                     seconds.append(time.monotonic() - started_s)
                     cpu_seconds.append(time.process_time() - cpu_started_s)
     assert fleet.from_kubernetes and len(fleet.pods) == _NUM_PODS + 1
-    assert [(each.gpu_type, each.num_nodes, each.num_gpus) for each in fleet.node_types] == [
-        (gpu_type, 125, 1000 if gpu_type else 0) for gpu_type in _TYPES
-    ]
+    told = {each.gpu_type: (each.num_nodes, each.num_gpus) for each in fleet.node_types}
+    assert [told[gpu_type] for gpu_type in _TYPES[:3]] == [(125, 1000)] * 3
+    assert told[""][0] >= 125 and told[""][1] == 0  # the cluster's own nodes among them
     assert sum(each.num_gpus_held for each in fleet.node_types) == _NUM_PODS
     with capsys.disabled():
         sys.stderr.write(
             f"\nGetFleet, {_NUM_NODES} nodes, {_NUM_PODS} pods: {min(seconds):.2f}–{max(seconds):.2f} s by the clock, "
+            f"median {median(seconds):.2f} s, "
             f"{median(cpu_seconds):.2f} s of a core, at a load of {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores\n"
         )
-    # By the clock it depends on what else this machine does, the API server and kwok among it.
-    assert median(cpu_seconds) < 1.0
+    # The slower ones depend on what else this machine does, the API server and kwok among it.
+    assert min(seconds) < 1.0 and median(cpu_seconds) < 1.0
