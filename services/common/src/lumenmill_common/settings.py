@@ -26,9 +26,9 @@ class _Settings(BaseSettings):
     @classmethod
     def _names_a_file(cls, value: object, info: ValidationInfo) -> object:
         """A variable of a file that is set but empty is a mistake: taken as absent, it would turn a check off."""
-        if value == "" and info.field_name and info.field_name.endswith("_file"):
-            purpose = cls.model_fields[info.field_name].description
-            raise ValueError(f"is set but empty; unset it, or name a file. {purpose}")
+        field = cls.model_fields[info.field_name or ""]
+        if value == "" and field.annotation == Path | None:
+            raise ValueError(f"is set but empty; unset it, or name a file. {field.description}")
         return value
 
 
