@@ -1,6 +1,7 @@
 """The names of the settings that each service reads, for the chart to know misspelt ones by.
 
-`python -m tests.chart.settings_of_services` writes them; a test says when they are old.
+`python -m tests.chart.settings_of_services` writes them, where the neural services are installed (`make neural`);
+`tests/neural/test_chart_settings.py` says when they are old.
 """
 
 import yaml

@@ -7,8 +7,6 @@ import pytest
 import yaml
 
 from .helm import CHART, KUBE_VERSION, VALUES, helm, notes, refusal, render
-from .settings_of_services import FILE
-from .settings_of_services import written as settings_of_now
 from .values_table import README, commented_keys, leaves, written
 
 _MODEL = {"name": "flux", "service": "imager", "model": "FLUX.1-dev", "gpus": 1}
@@ -169,10 +167,6 @@ def test_defaults_of_settings_may_be_those_of_some_services() -> None:
     defaults = {"modelDefaults__settings": {"log_format": "console"}, "gpuModelDefaults__settings": {"compile": True}}
     assert render("gpu", **defaults)
     assert render("gpu", modelDefaults__settings={"compile": True})
-
-
-def test_the_chart_knows_the_settings_of_now() -> None:
-    assert FILE.read_text() == settings_of_now(), "run `python -m tests.chart.settings_of_services`"
 
 
 def test_models_that_would_be_scaled_if_somebody_did_it_are_told_of(tmp_path: Path) -> None:
