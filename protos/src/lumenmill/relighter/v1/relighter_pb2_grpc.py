@@ -56,14 +56,14 @@ class RelighterServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # base class: answers UNIMPLEMENTED unless overridden
+        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
 
     def Decompose(self, request, context):
         """Takes an image apart into intrinsic maps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # base class: answers UNIMPLEMENTED unless overridden
+        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
 
 
 def add_RelighterServiceServicer_to_server(servicer, server):
