@@ -53,6 +53,13 @@ def test_the_process_is_told_the_drain_that_the_kubelet_allows_it() -> None:
     assert "lifecycle" not in spec["containers"][0]
 
 
+def test_uploads_have_room_in_the_scratch_space() -> None:
+    orchestrator = of_kind(render("embedded", orchestrator__tmpSizeMi=100), "StatefulSet")["orchestrator"]
+    spec = orchestrator["spec"]["template"]["spec"]
+    assert {"name": "tmp", "emptyDir": {"sizeLimit": "100Mi"}} in spec["volumes"]
+    assert environment(spec["containers"][0])["LUMENMILL_MAX_UPLOAD_BYTES"] == str(80 << 20)
+
+
 def test_starting_may_take_as_long_as_the_value_says() -> None:
     spec = _deployment(_WAN | {"startupTimeoutS": 1801})["spec"]
     probe = spec["template"]["spec"]["containers"][0]["startupProbe"]

@@ -182,7 +182,6 @@ _SCALE = {
     ("apps", "deployments/scale", "patch", ("mill-lumenmill-flux", "mill-lumenmill-wan")),
     ("coordination.k8s.io", "leases", "get", ("mill-scaling",)),
     ("coordination.k8s.io", "leases", "update", ("mill-scaling",)),
-    ("coordination.k8s.io", "leases", "create", _ANY),
 }
 _EXPORT = {
     ("batch", "jobs", "get", _ANY),
@@ -226,6 +225,10 @@ def test_the_orchestrator_may_do_what_its_work_needs_and_no_more(
 ) -> None:
     objects = render("embedded", **overrides)
     assert _allowed(objects) == allowed
+    # Whoever may only update a lease needs one: it is part of the release, goes with it, and nobody holds it yet.
+    leases = of_kind(objects, "Lease")
+    assert len(leases) == (overrides.get("scaling__by") == "builtin")
+    assert all("spec" not in lease for lease in leases.values())
     [binding] = of_kind(objects, "RoleBinding").values()
     assert [subject["name"] for subject in binding["subjects"]] == ["mill-lumenmill-orchestrator"]
 

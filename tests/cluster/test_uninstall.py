@@ -13,7 +13,7 @@ from minio import Minio
 BUCKET = "lumenmill"
 LISTED = (
     "pods,services,deployments,statefulsets,jobs,cronjobs,configmaps,secrets,persistentvolumeclaims,networkpolicies,"
-    "roles,rolebindings,serviceaccounts,poddisruptionbudgets"
+    "roles,rolebindings,serviceaccounts,poddisruptionbudgets,leases.coordination.k8s.io"
 )
 CERTIFIED = ["orchestrator", "client", "minio", "postgres", "grammar", "studio", "photometric"]
 

@@ -72,6 +72,8 @@ async def test_one_replica_scales_and_idle_pods_go_first(api: KubernetesApi, nam
     create_all(api, _a_node("fake-gpu"))
     _deploy(api, namespace, deployment("wan", 0, 1, _GPU, scaling="builtin", min_replicas="0", max_replicas="6"))
     reader, demands = ClusterReader(api, namespace, RELEASE), StatedDemands()
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "mill-scaling"}}
+    create_all(api, [(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases", lease)])
     leases = [Lease(api, namespace, "mill-scaling", f"mill-orchestrator-{number}") for number in range(2)]
     loops = [ScalingLoop(api, reader, demands, lease, scales=True) for lease in leases]  # type: ignore[arg-type]
     now_s = time.time()

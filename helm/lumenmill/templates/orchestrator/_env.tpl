@@ -5,6 +5,8 @@
 - name: LUMENMILL_EXECUTOR_ID
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 - {name: LUMENMILL_DRAIN_S, value: {{ int .Values.orchestrator.drainS | quote }}}
+{{- /* Four fifths of /tmp, in bytes: exports are put together there too. */}}
+- {name: LUMENMILL_MAX_UPLOAD_BYTES, value: {{ div (mul (int .Values.orchestrator.tmpSizeMi) 1048576 4) 5 | quote }}}
 {{- if $fleet.enabled }}
 - name: LUMENMILL_KUBERNETES_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}

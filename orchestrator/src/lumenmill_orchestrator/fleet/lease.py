@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime
 
-from lumenmill_common.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
+from lumenmill_common.errors import FailedPreconditionError
 
 from lumenmill_orchestrator.fleet.api import ApiObject, KubernetesApi
 
@@ -17,23 +17,21 @@ class Lease:
 
     It lies where the changes are made: a replica that cannot reach the API server can neither renew it nor change
     anything. How long ago it was renewed is measured here, since it was seen to change; clocks are not compared.
+    The chart makes it, held by nobody: it goes with the release, and a replica need not be allowed to create any.
     """
 
     def __init__(self, api: KubernetesApi, namespace: str, name: str, holder: str) -> None:
-        self._api, self._name, self._holder = api, name, holder
-        self._all = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._api, self._holder = api, holder
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}"
         self._seen: tuple[ApiObject, float] = ({}, 0.0)
 
     def hold(self) -> bool:
         """Take or renew it; whether it is ours. Synchronous: call it from a worker thread.
 
         Raises:
-            LumenmillError: the API server does not answer, or refuses.
+            LumenmillError: the API server does not answer, or refuses; NOT_FOUND where there is no such Lease.
         """
-        try:
-            lease = self._api.request("GET", f"{self._all}/{self._name}")
-        except NotFoundError:
-            return self._create()
+        lease = self._api.request("GET", self._path)
         spec = lease.get("spec", {})
         if spec != self._seen[0]:
             self._seen = (spec, time.monotonic())
@@ -42,21 +40,8 @@ class Lease:
             return False
         lease["spec"] = self._spec()
         try:
-            self._api.request("PUT", f"{self._all}/{self._name}", lease)
+            self._api.request("PUT", self._path, lease)
         except FailedPreconditionError:  # somebody else was quicker
-            return False
-        return True
-
-    def _create(self) -> bool:
-        lease = {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": {"name": self._name},
-            "spec": self._spec(),
-        }
-        try:
-            self._api.request("POST", self._all, lease)
-        except AlreadyExistsError:
             return False
         return True
 
