@@ -214,40 +214,42 @@ async def test_replicas_that_are_started_again_share_what_was_begun(tmp_path: Pa
 
 
 async def test_a_replica_that_never_comes_back_is_taken_over_from(tmp_path: Path) -> None:
-    request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
-    request.parameters.update({"num_sets": 24})
     made = tmp_path / "made.txt"
-    with postgres_server(tmp_path) as server, _tiny_mesh(tmp_path, step_s=0.05) as tiny:
-        models = f"{{tiny: '{tiny}'}}"
-        async with _two_orchestrators(tmp_path, models, server.url, LUMENMILL_TAKE_OVER_S="15") as (gone, staying):
-            await gone[0].SubmitRun(request)
-            await _killed_while_walking(*gone, "mine", 40, made, signal.SIGKILL)
-            last = await _ended(staying[0], "mine")
+    async with _two_that_look_after_each_other(tmp_path, num_sets=24, step_s=0.05) as (gone, staying):
+        await _killed_while_walking(*gone, "mine", 40, made, signal.SIGKILL)
+        last = await _ended(staying[0], "mine")
     _check_whole(last, made, num_sets=24)
 
 
 async def test_a_replica_that_was_only_paused_does_no_harm(tmp_path: Path) -> None:
-    request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
-    request.parameters.update({"num_sets": 48})
     made = tmp_path / "made.txt"
-    with postgres_server(tmp_path) as server, _tiny_mesh(tmp_path, step_s=0.1) as tiny:
-        models = f"{{tiny: '{tiny}'}}"
-        async with _two_orchestrators(tmp_path, models, server.url, LUMENMILL_TAKE_OVER_S="15") as (paused, staying):
-            await paused[0].SubmitRun(request)
-            async with asyncio.timeout(60):
-                while _num_lines(made) < 40:
-                    await asyncio.sleep(0.01)
-                paused[1].send_signal(signal.SIGSTOP)
-                await asyncio.sleep(5.0)  # the other one has done by then what it has of its own
-                num_made = _num_lines(made)
-                await asyncio.sleep(2.0)
-                assert _num_lines(made) == num_made < 300
-                while _num_lines(made) == num_made:
-                    await asyncio.sleep(0.05)
-            paused[1].send_signal(signal.SIGCONT)
-            last = await _ended(staying[0], "mine")
-            assert (await paused[0].GetRun(run_pb2.GetRunRequest(run_id="mine"))).run == last
+    async with _two_that_look_after_each_other(tmp_path, num_sets=48, step_s=0.1) as (paused, staying):
+        async with asyncio.timeout(60):
+            while _num_lines(made) < 40:
+                await asyncio.sleep(0.01)
+            paused[1].send_signal(signal.SIGSTOP)
+            await asyncio.sleep(5.0)  # the other one has done by then what it has of its own
+            num_made = _num_lines(made)
+            await asyncio.sleep(2.0)
+            assert _num_lines(made) == num_made < 300
+            while _num_lines(made) == num_made:
+                await asyncio.sleep(0.05)
+        paused[1].send_signal(signal.SIGCONT)
+        last = await _ended(staying[0], "mine")
+        assert (await paused[0].GetRun(run_pb2.GetRunRequest(run_id="mine"))).run == last
     _check_whole(last, made, num_sets=48)
+
+
+@contextlib.asynccontextmanager
+async def _two_that_look_after_each_other(folder: Path, num_sets: int, step_s: float) -> AsyncIterator[list[Any]]:
+    """Two replicas that have begun to walk the run `mine`, and take over after 15 seconds of silence."""
+    request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
+    request.parameters.update({"num_sets": num_sets})
+    with postgres_server(folder) as server, _tiny_mesh(folder, step_s=step_s) as tiny:
+        models = f"{{tiny: '{tiny}'}}"
+        async with _two_orchestrators(folder, models, server.url, LUMENMILL_TAKE_OVER_S="15") as replicas:
+            await replicas[0][0].SubmitRun(request)
+            yield replicas
 
 
 def _check_whole(run: run_pb2.Run, made: Path, num_sets: int) -> None:

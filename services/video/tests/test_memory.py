@@ -1,8 +1,10 @@
 """What happens in a device's memory: clips decoded beside the next one, smaller pieces, frames that are let go."""
 
 import asyncio
+import itertools
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,41 +39,58 @@ async def test_a_clip_is_decoded_while_the_next_is_denoised(
 ) -> None:
     async with serving(model) as video:
         asked = [_fields(video, model, seed) for seed in range(2)]
+        denoised = _count_denoiser_calls(monkeypatch)
         alone = [await video.clip(f"alone-{seed}", **asked[seed]) for seed in range(2)]
-        overlapped = _first_decoding_waits_for_second_denoising(monkeypatch)
+        met = _first_decoding_meets_second_denoising(monkeypatch, num_calls_per_clip=len(denoised) // 2)
         together = await asyncio.gather(*(video.clip(f"both-{seed}", **asked[seed]) for seed in range(2)))
-        assert overlapped == [True]
+        assert met == [True, True]
         # To the bit, though the VAE encoded the second clip's pictures in the middle of decoding the first.
         assert [made.video.sha256 for made in together] == [made.video.sha256 for made in alone]
         stages = {stage.stage: stage.duration_s for stage in together[0].record.stage_times}
         assert stages["decode"] > 0 and list(stages)[-2:] == ["decode", "encode"]
 
 
-def _first_decoding_waits_for_second_denoising(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """The decoder stops in the middle of the first clip; whether the second one's denoiser was called meanwhile."""
-    is_decoding, is_denoising = threading.Event(), threading.Event()
-    overlapped: list[bool] = []
-    decode, num_calls = WanDecoder3d.forward, 0
+def _count_denoiser_calls(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """One element for each call from now on."""
+    calls: list[None] = []
+    _before_each_call(monkeypatch, [WanTransformer3DModel, WanVACETransformer3DModel], lambda: calls.append(None))
+    return calls
 
-    def decoded(*args: Any, **kwargs: Any) -> Any:
-        nonlocal num_calls
-        num_calls += 1
-        if num_calls == 2:
-            is_decoding.set()
-            overlapped.append(is_denoising.wait(20))
-        return decode(*args, **kwargs)
 
-    monkeypatch.setattr(WanDecoder3d, "forward", decoded)
-    for kind in (WanTransformer3DModel, WanVACETransformer3DModel):
-        denoise = kind.forward
+def _first_decoding_meets_second_denoising(monkeypatch: pytest.MonkeyPatch, num_calls_per_clip: int) -> list[bool]:
+    """The first clip's decoder stops half-way and the second clip's denoiser at its beginning until the other is there.
 
-        def denoised(*args: Any, _denoise: Any = denoise, **kwargs: Any) -> Any:
-            if is_decoding.is_set():
-                is_denoising.set()
-            return _denoise(*args, **kwargs)
+    Whether each of them saw the other.
+    """
+    decoding, denoising = threading.Event(), threading.Event()
+    met: list[bool] = []
+    num_decoded, num_denoised = itertools.count(1), itertools.count(1)
 
-        monkeypatch.setattr(kind, "forward", denoised)
-    return overlapped
+    def meet(here: threading.Event, there: threading.Event) -> None:
+        here.set()
+        met.append(there.wait(20))
+
+    def decodes() -> None:
+        if next(num_decoded) == 2:
+            meet(decoding, denoising)
+
+    def denoises() -> None:
+        if next(num_denoised) == num_calls_per_clip + 1:
+            meet(denoising, decoding)
+
+    _before_each_call(monkeypatch, [WanDecoder3d], decodes)
+    _before_each_call(monkeypatch, [WanTransformer3DModel, WanVACETransformer3DModel], denoises)
+    return met
+
+
+def _before_each_call(monkeypatch: pytest.MonkeyPatch, kinds: list[Any], action: Callable[[], None]) -> None:
+    for kind in kinds:
+
+        def forward(*args: Any, _forward: Any = kind.forward, **kwargs: Any) -> Any:
+            action()
+            return _forward(*args, **kwargs)
+
+        monkeypatch.setattr(kind, "forward", forward)
 
 
 async def test_where_memory_is_too_small_svd_decodes_fewer_frames_at_once(
