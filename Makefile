@@ -50,7 +50,7 @@ demo: $(VENV)/.mesh ## Run the main job on this machine and write demo.html, a g
 	@$(BIN)/lumenmill demo $(if $(HDRI),--environment-maps "$(HDRI)") $(if $(PHOTO),--photo "$(PHOTO)")
 
 test: $(VENV)/.dev ## Run the tests
-	@env -u KUBECONFIG $(BIN)/python -m pytest
+	@env -u KUBECONFIG $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-neural: $(VENV)/.neural ## Run the tests of the neural services, on tiny checkpoints
 	@$(BIN)/python -m pytest $(NEURAL_ROOMS) services/captioner/tests/neural tests/neural
