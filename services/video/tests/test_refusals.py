@@ -1,10 +1,12 @@
 """What is refused before the queue, and what is cancelled in it, over real gRPC."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+import yaml
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.errors import FailedPreconditionError
@@ -188,6 +190,14 @@ def test_vace_refuses_a_cache_of_blocks() -> None:
 def test_settings_that_fit_no_model_are_refused_at_start(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(FailedPreconditionError, match=words):
         video_service(VideoSettings(device="cpu", **settings))
+
+
+def test_a_distilled_lora_is_not_ignored_for_a_model_of_the_operators(tmp_path: Path) -> None:
+    own = read_catalogue("lumenmill_video")[_SVD].model_dump(mode="json")
+    file = tmp_path / "own.yaml"
+    file.write_text(yaml.safe_dump({"mine": own}))
+    with pytest.raises(FailedPreconditionError, match="mine is yours: write the LoRA into LUMENMILL_PRESETS_FILE"):
+        video_service(VideoSettings(device="cpu", model="mine", presets_file=file, distilled_lora="/models/lora"))
 
 
 def test_every_model_says_its_terms_and_defaults() -> None:

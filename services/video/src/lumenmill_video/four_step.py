@@ -1,7 +1,7 @@
 """Few-step generation: a distilled LoRA that the operator names gives a model the preset `four_step`."""
 
 from lumenmill_common.errors import FailedPreconditionError
-from lumenmill_neural.catalogue import AdapterEntry, Catalogue, PresetEntry
+from lumenmill_neural.catalogue import AdapterEntry, Catalogue, PresetEntry, with_own_models
 
 from lumenmill_video.settings import VideoSettings
 
@@ -15,10 +15,18 @@ def with_four_steps(catalogue: Catalogue, settings: VideoSettings) -> Catalogue:
     """The catalogue in which the model has its preset for the LoRA that the settings name; unchanged without one.
 
     Raises:
-        FailedPreconditionError: there is a LoRA, and the model has no such preset.
+        FailedPreconditionError: there is a LoRA, and the model has no such preset or is the operator's own.
     """
+    if not settings.distilled_lora:
+        return catalogue
     entry = catalogue.get(settings.model)
-    if not settings.distilled_lora or entry is None:
+    if with_own_models(catalogue, settings.presets_file).get(settings.model) is not entry:
+        raise FailedPreconditionError(
+            f"{settings.model} is yours: write the LoRA into LUMENMILL_PRESETS_FILE, as one of its `adapters` and the "
+            "`distilled_lora` of a preset; leave this empty",
+            "LUMENMILL_DISTILLED_LORA",
+        )
+    if entry is None:
         return catalogue
     if FOUR_STEP not in entry.options:
         raise FailedPreconditionError(
