@@ -1,7 +1,9 @@
 """What an entry of `models` becomes."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -103,8 +105,10 @@ def test_a_pod_that_is_deleted_while_it_fetches_goes_at_once(tmp_path: Path) -> 
     process = _fetch(tmp_path, "echo begun; exec sleep 60", startup_timeout_s=60)
     assert process.stdout and process.stdout.readline() == "begun\n"
     process.terminate()
+    assert process.wait(timeout=20) != 0
+    with contextlib.suppress(ProcessLookupError):  # what is left, as with the container that has lost its first process
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=20)
-    assert process.returncode != 0
 
 
 def test_liveness_asks_whether_the_process_answers_and_not_whether_the_model_is_ready() -> None:
