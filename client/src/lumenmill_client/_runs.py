@@ -63,7 +63,8 @@ class Runs:
     ) -> AsyncIterator[run_pb2.Run]:
         """The run's state now and at every change, until it has ended.
 
-        Survives a mesh that has answered and is away for AWAY_S; `on_lost` is told once each time that it goes away.
+        Survives a mesh that has answered and is away for AWAY_S; `on_lost` is told once each time that it
+        goes away.
 
         Raises:
             UnavailableError: it was away for longer.
@@ -84,7 +85,7 @@ class Runs:
                 lost_at_s = time.monotonic()
             if not isinstance(error, UnavailableError) or time.monotonic() - lost_at_s > patience_s:
                 raise error
-            if num_failed == 1 and on_lost:
+            if num_failed == 1 and on_lost and patience_s == AWAY_S:
                 on_lost(error)
             await asyncio.sleep(retry.delay_s(num_failed, None))
 
