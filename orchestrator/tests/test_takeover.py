@@ -1,10 +1,14 @@
 """Workflows of replicas that are gone are taken over by others; those that were not gone let go of theirs."""
 
 import asyncio
+import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from lumenmill_orchestrator.storage import engine_url, make_engine
+from lumenmill_orchestrator.walk import durable
 from lumenmill_orchestrator.walk.durable import DurableWalk, Walkers
 from lumenmill_orchestrator.walk.takeover import Silence
 
@@ -70,3 +74,63 @@ def _give_away(database_url: str, workflow_id: str, executor_id: str) -> None:
     with engine.begin() as connection:
         assert connection.execute(change, {"executor": executor_id, "workflow": workflow_id}).rowcount == 1
     engine.dispose()
+
+
+async def test_a_walk_that_nobody_cancelled_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable, "_DATABASE_PAUSE_S", 0.1)
+    begun: list[str] = []
+    walked = asyncio.Event()
+
+    async def walk_run(run_id: str) -> None:
+        begun.append(run_id)
+        if len(begun) == 1:
+            closed: asyncio.Future[None] = asyncio.Future()
+            closed.cancel()  # as a call is by the connection that it was on
+            await closed
+        walked.set()
+
+    walk = await _launched(tmp_path, walk_run)
+    await walk.start_run("mine")
+    async with asyncio.timeout(10):
+        await walked.wait()
+    assert begun == ["mine", "mine"]
+    await walk.close()
+
+
+def test_what_is_begun_while_it_closes_is_left_to_the_next_start(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    async def walk_run(run_id: str) -> None:
+        begun.append(run_id)
+
+    async def start_while_it_closes() -> None:
+        walk = await _launched(tmp_path, walk_run)
+        may_destroy, destroy = threading.Event(), walk._destroy
+        walk._destroy = lambda: destroy() if may_destroy.wait(10) else None  # type: ignore[method-assign]
+        closing = asyncio.create_task(walk.close())
+        await asyncio.sleep(0.1)
+        await walk.start_run("mine")
+        await asyncio.sleep(0.3)
+        may_destroy.set()
+        await closing
+
+    async def start_again() -> None:
+        walk = await _launched(tmp_path, walk_run)
+        async with asyncio.timeout(10):
+            while not begun:
+                await asyncio.sleep(0.01)
+        await walk.close()
+
+    asyncio.run(start_while_it_closes())
+    assert begun == []
+    asyncio.run(start_again())
+    assert begun == ["mine"]
+
+
+async def _launched(folder: Path, walk_run: Callable[[str], Awaitable[None]]) -> DurableWalk:
+    async def never(*_: object) -> None:
+        raise AssertionError("there is nothing but runs here")
+
+    walk = DurableWalk(f"sqlite:///{folder}/o.sqlite", "replica-0", Walkers(walk_run, never, never))
+    await walk.launch()
+    return walk

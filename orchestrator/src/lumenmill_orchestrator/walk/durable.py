@@ -22,7 +22,9 @@ _APPLICATION_VERSION = "lumenmill-walk-1"
 _SHARD_QUEUE = "shards"
 _MOST_SHARDS_PER_REPLICA = 256
 _POLL_S = 0.2
-_THREADS = 16
+# Of the whole process: DBOS makes its threads those of `asyncio.to_thread`, and while the database is away each walk
+# of a shard keeps one or two of them waiting.
+_THREADS = 64
 _DATABASE_PAUSE_S = 5.0
 _PENDING, _UNENDED = "PENDING", ["PENDING", "ENQUEUED", "DELAYED"]
 _T = TypeVar("_T")
@@ -55,6 +57,7 @@ class DurableWalk:
             url = url.set(database=f"{url.database}.dbos")
         self._engine, self._executor_id = make_engine(url), executor_id
         self._walks: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self._is_closing = False
         config: DBOSConfig = {
             "name": "lumenmill",
             "system_database_url": url.render_as_string(hide_password=False),
@@ -95,7 +98,9 @@ class DurableWalk:
 
     async def close(self) -> None:
         """Leave every unfinished workflow to the next start."""
-        # Walks are cancelled before what they stand on is taken away, or they would take that for failures.
+        # Walks are cancelled, and none begins, before what they stand on is taken away: they would take that for
+        # failures.
+        self._is_closing = True
         await self._cancel(list(self._walks))
         await asyncio.to_thread(self._destroy)
 
@@ -105,7 +110,7 @@ class DurableWalk:
 
     async def start_run(self, run_id: str) -> None:
         """Start the workflow of a run; does nothing when there is one."""
-        await _outside_workflows(self._start(f"run:{run_id}", self._run, run_id))
+        await self._start(f"run:{run_id}", self._run, run_id)
 
     async def walk_shard(self, run_id: str, pipeline: str, first: int, count: int) -> None:
         """Give a shard to any replica, and return when it was walked.
@@ -118,7 +123,7 @@ class DurableWalk:
     async def start_chain(self, run_id: str, pipeline: str, index: int) -> None:
         """Start the workflow of a chain in this process; does nothing when there is one, here or elsewhere."""
         workflow_id = _chain_workflow(run_id, pipeline, index)
-        await _outside_workflows(self._start(workflow_id, self._chain, run_id, pipeline, index))
+        await self._start(workflow_id, self._chain, run_id, pipeline, index)
 
     async def unended_chains(self, run_id: str, pipeline: str, indexes: Sequence[int]) -> set[int]:
         """Which of some chains somebody walks, or will: this replica or another."""
@@ -149,6 +154,8 @@ class DurableWalk:
 
     async def _walk(self, walk: Callable[..., Awaitable[None]], *arguments: Any) -> None:
         """Walk, known to this process while it lasts. Cancelled, it stays unfinished for whoever takes it up."""
+        if self._is_closing:
+            raise asyncio.CancelledError
         workflow_id = DBOS.workflow_id or ""
         task = asyncio.ensure_future(_patient(walk, *arguments))
         self._walks[workflow_id].add(task)
@@ -167,9 +174,14 @@ class DurableWalk:
 
     @staticmethod
     async def _start(workflow_id: str, workflow: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
-        with SetWorkflowID(workflow_id):
-            _is_new.set(True)  # what DBOS takes from a queue does not run in this context
-            await DBOS.start_workflow_async(workflow, *arguments)
+        async def start() -> None:
+            with SetWorkflowID(workflow_id):
+                _is_new.set(True)  # what DBOS takes from a queue does not run in this context
+                await DBOS.start_workflow_async(workflow, *arguments)
+
+        # To its end, also when whoever asked goes away: a workflow that is written down and not begun would wait for
+        # the next restart.
+        await asyncio.shield(_outside_workflows(start()))
 
     async def _walk_and_wait(self, run_id: str, pipeline: str, first: int, count: int) -> None:
         with SetWorkflowID(f"shard:{run_id}:{pipeline}:{first}"):
@@ -185,10 +197,16 @@ def _chain_workflow(run_id: str, pipeline: str, index: int) -> str:
 
 
 async def _patient(walk: Callable[..., Awaitable[None]], *arguments: Any) -> None:
-    """A walk that the absence of the database has ended is no finished walk: it goes on from where it was."""
+    """A walk that the absence of the database has ended is no finished walk: it goes on from where it was. Nor is one
+    that was cancelled by nobody: a connection that is closed cancels the calls on it, and whoever waits for them."""
     while True:
         try:
             return await walk(*arguments)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            _log.warning("a walk was cancelled by nobody, and goes on", walk=arguments)
         except Exception as error:
             if not database_is_away(error):
                 raise

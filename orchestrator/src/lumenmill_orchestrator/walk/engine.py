@@ -201,7 +201,11 @@ class RunEngine:
         chain_id = run.pipeline(pipeline_name).chain_id(index)
         if not is_new:
             run.taken_up_chains.add(chain_id)
-        await self._walk_to_end(run, pipeline_name, index)
+        try:
+            await self._walk_to_end(run, pipeline_name, index)
+        except BaseException:
+            run.taken_up_chains.add(chain_id)  # walked again, it has jobs to find
+            raise
         # A walk that has failed tells nothing: it may go on. Where it does not, the shard finds out.
         run.tell_chain_end(chain_id)
         run.taken_up_chains.discard(chain_id)
