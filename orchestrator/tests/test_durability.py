@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
 from lumenmill_common.calls import connect
@@ -177,11 +178,57 @@ async def test_the_database_restarts_in_mid_run(tmp_path: Path) -> None:
             async with asyncio.timeout(30):
                 while _num_lines(tmp_path / "made.txt") < 20:
                     await asyncio.sleep(0.01)
+            watching = asyncio.create_task(_watched(runs, "mine"))
             await asyncio.to_thread(server.stop)
+            with pytest.raises(grpc.RpcError) as refused:
+                await runs.GetRun(run_pb2.GetRunRequest(run_id="mine"))
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert "the database does not answer" in (refused.value.details() or "")
             await asyncio.to_thread(server.start)
             last = await _ended(runs, "mine")
+            assert await watching in (grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE)
     assert (last.state, last.num_samples_accepted) == (run_pb2.RUN_STATE_COMPLETED, 12 * 3)
     assert max(Counter(_made(tmp_path / "made.txt")).values()) == 1
+
+
+async def test_a_run_whose_submitter_went_away_is_walked_or_was_never_there(tmp_path: Path) -> None:
+    with _tiny_mesh(tmp_path, step_s=0.0) as tiny:
+        async with _orchestrator(tmp_path, f"{{tiny: '{tiny}'}}", f"sqlite:///{tmp_path}/o.sqlite") as (runs, _):
+            for number in range(100):
+                request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id=f"run-{number}")
+                request.parameters.update({"num_sets": 1})
+                call = runs.SubmitRun(request)
+                await asyncio.sleep(0.0004 * number)
+                call.cancel()
+            await asyncio.sleep(1.0)
+            stored = (await runs.ListRuns(run_pb2.ListRunsRequest(page_size=100))).runs
+            assert stored, "none of them was cancelled late enough"
+            for run in stored:
+                assert (await _ended(runs, run.id)).state == run_pb2.RUN_STATE_COMPLETED
+
+
+async def test_watchers_do_not_keep_an_orchestrator_from_ending(tmp_path: Path) -> None:
+    request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
+    request.parameters.update({"num_sets": 100})
+    with _tiny_mesh(tmp_path, step_s=0.5) as tiny:
+        async with _orchestrator(tmp_path, f"{{tiny: '{tiny}'}}", f"sqlite:///{tmp_path}/o.sqlite") as (runs, process):
+            await runs.SubmitRun(request)
+            watching = asyncio.create_task(_watched(runs, "mine"))
+            await asyncio.sleep(1.0)
+            process.terminate()
+            assert await watching is grpc.StatusCode.UNAVAILABLE
+            async with asyncio.timeout(15):  # of the 30 that calls may take to end
+                assert await asyncio.to_thread(process.wait) == 0
+
+
+async def _watched(runs: Any, run_id: str) -> grpc.StatusCode:
+    """How a watch of the run ends."""
+    try:
+        async for _ in runs.WatchRun(run_pb2.WatchRunRequest(run_id=run_id)):
+            pass
+    except grpc.RpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
 
 
 async def test_two_replicas_share_a_run(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from lumenmill_orchestrator.storage import (
     SampleStore,
     engine_url,
     make_engine,
+    told_as_unavailable,
     upgrade_schema,
 )
 from lumenmill_orchestrator.submission import Submission
@@ -71,7 +72,8 @@ def orchestrator_service(
     submission = Submission(mesh, runs, executions, store)
     exporters = _exporters(settings, cluster, engine, samples, store)
     fleet = Fleet(settings, engine, MeshSide(mesh, lanes), cluster)
-    run_servicer = RunServicer(walk, submission, mesh, lanes, runs, samples, executions, exporters, fleet)
+    draining = asyncio.Event()
+    run_servicer = RunServicer(walk, submission, mesh, lanes, runs, samples, executions, exporters, fleet, draining)
     gauges = Gauges(engine, runs, walk, run_servicer.run)
     collector = GarbageCollector(engine, store)
     artifact_servicer = ArtifactServicer(store, collector, settings.max_upload_bytes)
@@ -113,6 +115,8 @@ def orchestrator_service(
         ],
         load=lambda: upgrade_schema(engine),
         background=[background],
+        draining=draining,
+        told_as=told_as_unavailable,
     )
 
 

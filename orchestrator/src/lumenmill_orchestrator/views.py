@@ -77,8 +77,9 @@ def _node_counts(
         num_reused=totals.num_reused,
         duration_s=totals.duration_s,
     )
-    if active is not None and name in active.progress:
-        counts.progress.CopyFrom(active.progress[name])
+    progress = active.progress.get(name) if active is not None else None
+    if progress is not None:
+        counts.progress.CopyFrom(progress)
     return counts
 
 

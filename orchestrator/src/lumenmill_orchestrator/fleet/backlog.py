@@ -24,6 +24,7 @@ _TELL_AT_LEAST_EVERY_S = 10.0
 # A replica that has told nothing for so long has ended: whoever takes its runs over tells of their calls.
 _GONE_AFTER_S = 30.0
 _READ_EVERY_S = 1.0
+_WAIT_FOR_READ_S = 1.0
 _LOAD_TIME = "load_time_s"
 _log = get_logger(__name__)
 
@@ -45,7 +46,7 @@ class SharedBacklog:
         self._told: tuple[float, str] = (float("-inf"), "")
         self._others: dict[str, list[Load]] = {}
         self._read_at_s = float("-inf")
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
     async def told(self) -> AsyncIterator[None]:
@@ -67,9 +68,11 @@ class SharedBacklog:
 
     async def total(self) -> dict[str, Load]:
         """The work in all replicas by model. That of others is a few seconds old, older while the database is away."""
-        async with self._reading:
-            if time.monotonic() - self._read_at_s > _READ_EVERY_S:
-                await self._read()
+        is_reading = self._reading is not None and not self._reading.done()
+        if not is_reading and time.monotonic() - self._read_at_s > _READ_EVERY_S:
+            self._reading = asyncio.create_task(self._read())
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=_WAIT_FOR_READ_S)
         own = self.own()
         return {
             model: _sum_of([own.get(model, Load()), *self._others.get(model, [])])

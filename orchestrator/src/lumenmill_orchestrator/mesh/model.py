@@ -17,6 +17,7 @@ from lumenmill_orchestrator.mesh.supply import Supply, SupplyState
 __all__ = ["MeshModel", "Surroundings"]
 
 _LOOK_S = 0.5
+_LONGEST_TICK_S = 5.0
 _RESOLVE_S = 2.0
 _ASK_SUPPLY_S = 2.0
 # Time in which a pod that is going away, and has no calls any more, can still be asked for a job whose call broke.
@@ -227,7 +228,8 @@ class MeshModel:
         now_s = time.monotonic()
         if not self.ready:
             if self._supply is None or not self._supply.is_coming:
-                self.lost_s += now_s - self._ticked_at_s
+                # A process that was paused has not looked meanwhile.
+                self.lost_s += min(now_s - self._ticked_at_s, _LONGEST_TICK_S)
             for watcher in self.watchers:
                 watcher()
         self._ticked_at_s = now_s

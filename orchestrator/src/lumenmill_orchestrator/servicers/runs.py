@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
-from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError, UnavailableError
 
 from lumenmill_orchestrator.exporters import Exporters
 from lumenmill_orchestrator.fleet import ExportJobs, Fleet
@@ -41,10 +41,13 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         executions: ExecutionStore,
         exporters: Exporters | ExportJobs,
         fleet: Fleet,
+        draining: asyncio.Event,
     ) -> None:
+        """`draining` ends watches: their runs may go on for days."""
         self._engine, self._submission, self._mesh, self._lanes = engine, submission, mesh, lanes
         self._runs, self._samples, self._executions = runs, samples, executions
-        self._exporters, self._fleet = exporters, fleet
+        self._exporters, self._fleet, self._draining = exporters, fleet, draining
+        self._submitting: set[asyncio.Task[RunRow]] = set()
 
     async def PlanRecipe(self, request: run_pb2.PlanRecipeRequest, context: _Context) -> run_pb2.PlanRecipeResponse:
         """Check and plan."""
@@ -52,10 +55,17 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def SubmitRun(self, request: run_pb2.SubmitRunRequest, context: _Context) -> run_pb2.SubmitRunResponse:
         """Store and start."""
+        # To its end, also when the caller goes away: a run that is stored and not started would wait for a restart.
+        submitting = asyncio.create_task(self._submit(request))
+        self._submitting.add(submitting)
+        submitting.add_done_callback(self._submitting.discard)
+        return run_pb2.SubmitRunResponse(run=await self._view(await asyncio.shield(submitting)))
+
+    async def _submit(self, request: run_pb2.SubmitRunRequest) -> RunRow:
         row, _ = await self._submission.submit(request)
         if not row.ended:
             await self._engine.start(row.id)
-        return run_pb2.SubmitRunResponse(run=await self._view(row))
+        return row
 
     async def GetRun(self, request: run_pb2.GetRunRequest, context: _Context) -> run_pb2.GetRunResponse:
         """Read one run."""
@@ -75,6 +85,8 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
                 yield run_pb2.WatchRunResponse(run=run)
             if row.ended:
                 return
+            if self._draining.is_set():
+                raise UnavailableError("this replica stops; watch the run again")
             await self._until_change(request.run_id)
             await asyncio.sleep(max(0.0, looked_s + _WATCH_EVERY_S - time.monotonic()))
 

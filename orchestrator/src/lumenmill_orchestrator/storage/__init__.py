@@ -6,6 +6,7 @@ from lumenmill_orchestrator.storage.database import (
     insert_into,
     make_engine,
     patiently,
+    told_as_unavailable,
     upgrade_schema,
 )
 from lumenmill_orchestrator.storage.execution_store import (
@@ -49,5 +50,6 @@ __all__ = [
     "insert_into",
     "make_engine",
     "patiently",
+    "told_as_unavailable",
     "upgrade_schema",
 ]

@@ -16,7 +16,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.storage.observing import observe
 
-__all__ = ["database_is_away", "engine_url", "insert_into", "make_engine", "patiently", "storable", "upgrade_schema"]
+__all__ = [
+    "database_is_away",
+    "engine_url",
+    "insert_into",
+    "make_engine",
+    "patiently",
+    "storable",
+    "told_as_unavailable",
+    "upgrade_schema",
+]
 
 _T = TypeVar("_T")
 _PATIENCE_S = 60.0
@@ -24,8 +33,8 @@ _LONGEST_PAUSE_S = 5.0
 # It does not answer, or all connections wait for its answers.
 _AWAY = (sa.exc.OperationalError, sa.exc.TimeoutError)
 # Of one engine to Postgres. A replica has two, its own and that of DBOS, so that four replicas stay below the 97 that a
-# server of its defaults has for them, with room for exports and for whoever looks. Some twenty threads share them; what
-# they ask takes milliseconds, and more connections make no walk faster.
+# server of its defaults has for them, with room for exports and for whoever looks. The threads of a process share them;
+# what they ask takes milliseconds, and more connections make no walk faster.
 _MOST_CONNECTIONS = 10
 _log = get_logger(__name__)
 
@@ -52,7 +61,7 @@ def make_engine(url: sa.URL) -> sa.Engine:
                 pool_size=_MOST_CONNECTIONS,
                 max_overflow=0,
                 pool_pre_ping=True,
-                connect_args={"client_encoding": "utf8"},
+                connect_args={"client_encoding": "utf8", **_limits(url)},
             )
         )
     engine = observe(sa.create_engine(url, pool_size=16))
@@ -64,6 +73,19 @@ def make_engine(url: sa.URL) -> sa.Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
+
+
+def _limits(url: sa.URL) -> dict[str, int]:
+    """Seconds for a server that went away without a word, where the URL gives none: those of the system are a quarter
+    of an hour, in which nothing would be asked of the server that took over."""
+    limits = {
+        "connect_timeout": 10,
+        "tcp_user_timeout": 30_000,  # ms
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+    }
+    return {name: limit for name, limit in limits.items() if name not in url.query}
 
 
 def upgrade_schema(engine: sa.Engine) -> None:
@@ -95,6 +117,13 @@ def database_is_away(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return any(database_is_away(one) for one in error.exceptions)
     return isinstance(error, _AWAY)
+
+
+def told_as_unavailable(error: Exception) -> Exception:
+    """What callers are told of an error: that the database is away, where it says so; else itself."""
+    if not database_is_away(error):
+        return error
+    return UnavailableError("the database does not answer; what runs goes on when it does", retry_delay_s=1.0)
 
 
 def storable(text: str) -> str:

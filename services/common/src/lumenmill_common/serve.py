@@ -85,6 +85,10 @@ class Service:
     jobs: JobQueue | None = None
     background: Sequence[Callable[[], contextlib.AbstractAsyncContextManager[Any]]] = field(default=())
     """Entered after `load`, left on drain: whatever else lives as long as the server."""
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when running calls are the last: streams that have no end of their own should end."""
+    told_as: Callable[[Exception], Exception] = lambda error: error
+    """An error of ours for one of a library that the service knows, such as a database's; else the error itself."""
 
     def all_contracts(self, ready: asyncio.Event) -> list[Contract]:
         """The service's own contracts and those that the kit keeps for it. `ready` is set once the model is loaded."""
@@ -159,7 +163,7 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
         UnavailableError: the port cannot be bound, or it was told to stop while it loaded.
         LumenmillError: whatever `service.load` raised.
     """
-    server = grpc.aio.server(interceptors=[CallInterceptor(settings)], options=_OPTIONS)
+    server = grpc.aio.server(interceptors=[CallInterceptor(settings, service.told_as)], options=_OPTIONS)
     ready = asyncio.Event()
     contracts, health_servicer = service.all_contracts(ready), health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
@@ -219,9 +223,8 @@ async def _drain(server: grpc.aio.Server, service: Service, drain_s: float) -> N
         # Jobs end while their callers are connected, so that they get results rather than broken streams. The server
         # goes on meanwhile: a caller whose connection broke finds its job, and new jobs are refused.
         await service.jobs.stop(drain_s)
-        await server.stop(_LAST_CALLS_S)
-    else:
-        await server.stop(drain_s)
+    service.draining.set()
+    await server.stop(_LAST_CALLS_S if service.jobs else drain_s)
 
 
 async def _load(service: Service, stop: asyncio.Event | None) -> None:
