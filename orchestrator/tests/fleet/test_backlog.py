@@ -2,6 +2,7 @@
 # ruff: noqa: TID252 - what the other tests of this room stand on
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,3 +59,16 @@ async def test_replicas_add_up_and_the_dead_do_not_count(engine: sa.Engine) -> N
     assert recalled.of_models() == {"zero": 240.0}, "a model at zero has no pod to measure"
     assert (total.num_calls, total.backlog_s) == (0, 0.0), "a replica that has ended has no work"
     assert total.last_work_s == pytest.approx(worked_until_s, abs=5.0), "when there was work is remembered"
+
+
+async def test_a_database_that_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
+    opened = _opened(f"sqlite:///{tmp_path}/loads.sqlite")
+    store, may_answer = LoadStore(next(opened)), threading.Event()
+    read = store.read
+    store.read = lambda: read() if may_answer.wait(30) else []  # type: ignore[method-assign]
+    backlog = SharedBacklog(store, "orchestrator-0", lambda: {"wan": Load(2, 1, 900.0)}, LoadTimes())
+    async with asyncio.timeout(5):
+        for _ in range(2):
+            assert (await backlog.total())["wan"].backlog_s == 900.0
+    may_answer.set()
+    opened.close()
