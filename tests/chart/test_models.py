@@ -323,7 +323,7 @@ def test_a_captioner_with_torch_is_an_image_of_its_own() -> None:
     qwen |= {"settings": {"family": "vision_language"}}
     spec = _pod(qwen, image__registry="registry.example.com/mill/", image__tag="2.0.0")
     assert spec["containers"][0]["image"] == "registry.example.com/mill/lumenmill-captioner-neural:2.0.0"
-    assert "python -m lumenmill_neural.fetch lumenmill_captioner &" in spec["initContainers"][0]["command"][-1]
+    assert "python -m lumenmill_neural.fetch lumenmill_captioner)" in spec["initContainers"][0]["command"][-1]
 
 
 def test_shared_memory_and_spreading() -> None:
