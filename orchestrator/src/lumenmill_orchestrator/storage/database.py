@@ -123,7 +123,13 @@ def told_as_unavailable(error: Exception) -> Exception:
     """What callers are told of an error: that the database is away, where it says so; else itself."""
     if not database_is_away(error):
         return error
+    _count_away(error)
     return UnavailableError("the database does not answer; what runs goes on when it does", retry_delay_s=1.0)
+
+
+def _count_away(error: BaseException) -> None:
+    metrics.DATABASE_AWAY.inc()
+    _log.warning("the database is away", reason=str(getattr(error, "orig", error)))
 
 
 def storable(text: str) -> str:
@@ -143,9 +149,8 @@ def patiently(work: Callable[[], _T]) -> _T:
         try:
             return work()
         except _AWAY as error:
-            metrics.DATABASE_AWAY.inc()
+            _count_away(error)
             if time.monotonic() + pause_s > give_up_s:
                 raise
-            _log.warning("the database is away", reason=str(getattr(error, "orig", error)))
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
