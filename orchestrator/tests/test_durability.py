@@ -207,6 +207,28 @@ async def test_a_run_whose_submitter_went_away_is_walked_or_was_never_there(tmp_
                 assert (await _ended(runs, run.id)).state == run_pb2.RUN_STATE_COMPLETED
 
 
+async def test_a_run_that_was_stored_and_never_started_is_walked(tmp_path: Path) -> None:
+    request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
+    request.parameters.update({"num_sets": 1})
+    database = tmp_path / "o.sqlite"
+    with _tiny_mesh(tmp_path, step_s=0.0) as tiny:
+        async with _orchestrator(tmp_path, f"{{tiny: '{tiny}'}}", f"sqlite:///{database}") as (runs, _):
+            await runs.SubmitRun(request)
+            await _ended(runs, "mine")
+            await asyncio.to_thread(_store_as_if_its_submitter_had_ended, database, "mine", "left-behind")
+            last = await _ended(runs, "left-behind")
+    assert (last.state, last.num_samples_accepted) == (run_pb2.RUN_STATE_COMPLETED, 3)
+
+
+def _store_as_if_its_submitter_had_ended(database: Path, run_id: str, new_id: str) -> None:
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TEMP TABLE copied AS SELECT * FROM runs WHERE id = ?", (run_id,))
+        connection.execute(
+            "UPDATE copied SET id = ?, state = ?, seq = seq + 1, end_time = NULL", (new_id, run_pb2.RUN_STATE_QUEUED)
+        )
+        connection.execute("INSERT INTO runs SELECT * FROM copied")
+
+
 async def test_watchers_do_not_keep_an_orchestrator_from_ending(tmp_path: Path) -> None:
     request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
     request.parameters.update({"num_sets": 100})

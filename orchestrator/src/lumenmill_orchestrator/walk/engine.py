@@ -64,6 +64,7 @@ class RunEngine:
         self._active: dict[str, asyncio.Task[ActiveRun]] = {}
         self._ends: dict[str, asyncio.Event] = {}
         self._items: OrderedDict[tuple[str, str, int], asyncio.Task[list[Any]]] = OrderedDict()
+        self._queued: dict[str, bool] = {}
         self._durable: DurableWalk | None = None
 
     @contextlib.asynccontextmanager
@@ -359,7 +360,7 @@ class RunEngine:
             await asyncio.gather(working, stopping, return_exceptions=True)
 
     async def _follow_states(self) -> None:
-        """See what other replicas' callers have asked for, and count runs."""
+        """See what other replicas' callers have asked for and what they have left behind, and count runs."""
         while True:
             await asyncio.sleep(_FOLLOW_S)
             try:
@@ -368,12 +369,26 @@ class RunEngine:
                     await self.follow(run_id, state)
                     if state in ENDED_STATES:
                         self._forget(run_id)
-                await asyncio.to_thread(self._count_runs)
+                rows = await asyncio.to_thread(self._runs.unended)
+                _count_runs(rows)
+                await self._start_left_behind(rows)
             except Exception as error:
                 _log.error("states of runs could not be read", exc_info=error)
 
-    def _count_runs(self) -> None:
-        rows: list[RunRow] = self._runs.unended()
-        for state in UNENDED_STATES:
-            name = run_pb2.RunState.Name(state).removeprefix("RUN_STATE_").lower()
-            metrics.RUNS.labels(name).set(sum(row.state == state for row in rows))
+    async def _start_left_behind(self, rows: list[RunRow]) -> None:
+        """Start, once, each run that was queued at the last look too: whoever stored it may have ended before it
+        started it."""
+        queued = [row.id for row in rows if row.state == run_pb2.RUN_STATE_QUEUED]
+        before, self._queued = self._queued, {}
+        for run_id in queued:
+            is_started = before.get(run_id, False)
+            if run_id in before and not is_started:
+                await self.start(run_id)
+                is_started = True
+            self._queued[run_id] = is_started
+
+
+def _count_runs(rows: list[RunRow]) -> None:
+    for state in UNENDED_STATES:
+        name = run_pb2.RunState.Name(state).removeprefix("RUN_STATE_").lower()
+        metrics.RUNS.labels(name).set(sum(row.state == state for row in rows))
