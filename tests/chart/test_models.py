@@ -117,6 +117,11 @@ def test_liveness_asks_whether_the_process_answers_and_not_whether_the_model_is_
     assert "service" not in container["readinessProbe"]["grpc"]
 
 
+def test_several_gpus_of_a_pod_work_together_and_one_needs_no_word() -> None:
+    assert environment(_pod(_WAN)["containers"][0])["LUMENMILL_GPUS"] == "2"
+    assert "LUMENMILL_GPUS" not in environment(_pod(_WAN | {"gpus": 1})["containers"][0])
+
+
 @pytest.mark.parametrize("by", ["keda", "builtin"])
 def test_a_scaled_model_has_no_number_that_an_upgrade_could_set(by: str) -> None:
     objects = render("embedded", scaling__by=by, models=[_WAN | {"minReplicas": 1, "maxReplicas": 6, "replicas": 2}])

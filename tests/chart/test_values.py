@@ -118,6 +118,7 @@ def test_what_is_misspelt_is_named(overrides: dict[str, object], told: str) -> N
         ),
         ({"models": [_MODEL | {"cache": {"kind": "hostPath"}}]}, "models: flux: cache.path: name the folder"),
         ({"models": [_MODEL | {"settings": {"drain_s": 3}}]}, "models: flux: settings.drain_s is set by the chart"),
+        ({"models": [_MODEL | {"settings": {"gpus": 2}}]}, "models: flux: settings.gpus is set by the chart"),
         (
             {"models": [_STUDIO | {"fetch": {"enabled": True}}]},
             "models: studio has nothing to fetch",

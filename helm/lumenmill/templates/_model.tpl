@@ -32,6 +32,9 @@
 {{- end }}
 {{- if .isNeural }}
 - {name: LUMENMILL_CACHE_DIR, value: /var/cache/lumenmill/checkpoints}
+{{- if gt (int .gpus) 1 }}
+- {name: LUMENMILL_GPUS, value: {{ int .gpus | quote }}}
+{{- end }}
 {{- end }}
 {{- range $name, $value := .settings }}
 - {name: LUMENMILL_{{ upper $name }}, value: {{ ternary $value (toJson $value) (kindIs "string" $value) | quote }}}

@@ -109,7 +109,7 @@ def test_an_unknown_preset_model_or_attention_backend_is_told(
         host_of(str(flux_folder), attention_backend="nonsense").load()
     with pytest.raises(FailedPreconditionError, match="LUMENMILL_DEVICE"):
         host_of(str(flux_folder), device="cuda:7").load()
-    with pytest.raises(FailedPreconditionError, match="LUMENMILL_GPUS: one process works on one GPU"):
+    with pytest.raises(FailedPreconditionError, match="works on one GPU; serve a pod for each GPU"):
         host_of(str(flux_folder), gpus=2)
 
 

@@ -24,9 +24,9 @@ from lumenmill_neural.host import ModelHost
 from lumenmill_video.families import family_of
 from lumenmill_video.families.modelscope import ModelScope
 from lumenmill_video.settings import VideoSettings
-from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
 from PIL import Image
+
+from .tiny import save_wan_lora
 
 _SIZE = {"width_px": 64, "height_px": 32}
 _PLAIN = {"width": 64, "height": 32}
@@ -284,7 +284,7 @@ def test_svd_takes_the_less_of_scene_and_memory() -> None:
 async def test_a_distilled_lora_brings_four_steps_without_guidance(
     serving: Any, checkpoints: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    lora = _save_lora(checkpoints("Wan2.1-T2V-14B"), tmp_path / "lora")
+    lora = save_wan_lora(checkpoints("Wan2.1-T2V-14B"), tmp_path / "lora")
     async with serving("Wan2.1-T2V-14B", distilled_lora=str(lora)) as video:
         asked = {"prompt": "a lemon", "num_frames": 5, "seed": 3, **_SIZE}
         plain = await video.clip("plain", **asked)
@@ -317,7 +317,7 @@ async def test_a_distilled_lora_brings_four_steps_without_guidance(
 async def test_adapters_of_a_request_act_and_bring_their_terms(
     serving: Any, checkpoints: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    lora = _save_lora(checkpoints("Wan2.1-T2V-14B"), tmp_path / "lora") / "distilled.safetensors"
+    lora = save_wan_lora(checkpoints("Wan2.1-T2V-14B"), tmp_path / "lora") / "distilled.safetensors"
     async with serving("Wan2.1-T2V-14B") as video:
         weights = video.store.put_file(lora, "application/octet-stream")
         weights.licence.subject, weights.licence.spdx_id = "a style", "CC-BY-4.0"
@@ -328,14 +328,3 @@ async def test_adapters_of_a_request_act_and_bring_their_terms(
         assert none.video.sha256 == plain.video.sha256 != made.video.sha256
         assert [licence.subject for licence in made.record.licences] == ["Wan2.1-T2V-14B", "a style"]
         assert (await video.clip("after", **asked)).video.sha256 == plain.video.sha256
-
-
-def _save_lora(checkpoint: Path, folder: Path) -> Path:
-    pipe = WanPipeline.from_pretrained(str(checkpoint), dtype=torch.float32)
-    torch.manual_seed(1)
-    config = LoraConfig(r=4, target_modules=["to_q", "to_v"], init_lora_weights=False)
-    pipe.transformer.add_adapter(config)
-    WanPipeline.save_lora_weights(
-        str(folder), get_peft_model_state_dict(pipe.transformer), weight_name="distilled.safetensors"
-    )
-    return folder

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from diffusers import (
     AutoencoderKLTemporalDecoder,
     AutoencoderKLWan,
@@ -28,6 +29,8 @@ from lumenmill_neural.testing import (
     seeded,
     t5_tokenizer,
 )
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
 from transformers import (
     CLIPImageProcessor,
     CLIPVisionConfig,
@@ -168,6 +171,17 @@ def save_modelscope(folder: Path) -> None:
         unet=unet,
         scheduler=DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"),
     ).save_pretrained(folder)
+
+
+def save_wan_lora(checkpoint: Path, folder: Path) -> Path:
+    pipe = WanPipeline.from_pretrained(str(checkpoint), dtype=torch.float32)
+    torch.manual_seed(1)
+    config = LoraConfig(r=4, target_modules=["to_q", "to_v"], init_lora_weights=False)
+    pipe.transformer.add_adapter(config)
+    WanPipeline.save_lora_weights(
+        str(folder), get_peft_model_state_dict(pipe.transformer), weight_name="distilled.safetensors"
+    )
+    return folder
 
 
 SAVERS: dict[str, Callable[[Path], None]] = {

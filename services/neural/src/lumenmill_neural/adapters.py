@@ -29,14 +29,17 @@ _MISFITS = (ValueError, RuntimeError, KeyError, IndexError, AttributeError, Type
 # the model itself, for every later caller.
 _LOW_RANK = re.compile(r"(\.lora[._](A|B|down|up)(\.[\w-]+)?\.weight|\.alpha)$")
 _INWARD = re.compile(r"\.lora[._](A|down)(\.[\w-]+)?\.weight$")
+# By diffusers' name, and by that of Wan's own code.
+_LAST_LAYER = re.compile(r"(^|\.)(proj_out|head\.head)\.")
 _RETRY_DELAY_S = 600.0
 
 
 class Adapters:
     """Which adapters a pipeline holds, and which of them are active."""
 
-    def __init__(self, pipe: Any, entry: ModelEntry, store: ArtifactStore) -> None:
-        self._pipe, self._entry, self._store = pipe, entry, store
+    def __init__(self, pipe: Any, entry: ModelEntry, store: ArtifactStore, *, is_divided: bool = False) -> None:
+        """`is_divided`: whether several GPUs share the tokens of the pipeline's denoiser."""
+        self._pipe, self._entry, self._store, self._is_divided = pipe, entry, store, is_divided
         self._loaded: OrderedDict[str, str] = OrderedDict()
         self.own_revisions: dict[str, str] = {}
         """Of the model's own adapters that were loaded, by name: commits, or digests of their files."""
@@ -101,6 +104,8 @@ class Adapters:
             try:
                 check_weights(path)
                 _refuse_what_stays(self._pipe, path, field)
+                if self._is_divided:
+                    _refuse_last_layer(path, field)
                 _load_lora(self._pipe, path, name)
             except FailedPreconditionError as error:
                 raise InvalidArgumentError(field, "is no whole safetensors file") from error
@@ -131,6 +136,20 @@ def _refuse_what_stays(pipe: Any, path: Path, field: str) -> None:
                         field,
                         f"takes {width} inputs where this model has {embedder.in_features}: it is of another model",
                     )
+
+
+def _refuse_last_layer(path: Path, field: str) -> None:
+    """Refuses files that change the layer whose outputs are gathered from several GPUs: theirs would not be.
+
+    Raises:
+        InvalidArgumentError: the file holds such a pair.
+    """
+    with safe_open(path, "pt") as tensors:
+        for key in tensors.keys():  # noqa: SIM118 - it is no mapping
+            if _LAST_LAYER.search(key):
+                raise InvalidArgumentError(
+                    field, f"changes the denoiser's last layer, which a model on several GPUs cannot: {key[:120]}"
+                )
 
 
 def _load_lora(pipe: Any, path: Path, name: str) -> None:

@@ -155,6 +155,8 @@ class ModelEntry(_Entry):
     size_multiple_px: int = 8
     max_side_px: int = 2048
     max_num_frames: int = 0
+    can_be_divided: bool = False
+    """Whether several GPUs can work on one clip together: LUMENMILL_GPUS."""
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
     """Of the weights on an accelerator. On the CPU all is float32."""
     arguments: Arguments = Field(default_factory=dict)

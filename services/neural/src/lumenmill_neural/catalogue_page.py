@@ -67,6 +67,7 @@ def _model(service: str, name: str, entry: ModelEntry) -> str:
         *((f"adapter `{own}`", _weights(value.checkpoint, value.revision)) for own, value in entry.adapters.items()),
         ("licence", f"[{entry.licence.spdx_id}]({entry.licence.url})"),
         ("bounds", _bounds(entry) if service != _READS_PICTURES else ""),
+        ("several GPUs", "may work on one clip together: `LUMENMILL_GPUS`" if entry.can_be_divided else ""),
         ("defaults", _arguments(entry.arguments)),
         ("source of defaults", entry.source),
     ]

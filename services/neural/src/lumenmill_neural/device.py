@@ -37,6 +37,8 @@ class Device:
     """Memory that may be used, in GiB."""
     compute_capability: tuple[int, int] = (0, 0)
     """Of an NVIDIA GPU; zeros for others."""
+    count: int = 1
+    """Of such devices at work together; this is the first, and `memory_gib` that of one."""
 
     @property
     def is_cpu(self) -> bool:
@@ -87,8 +89,8 @@ class Device:
             torch.cuda.empty_cache()
 
 
-def find_device(wanted: str, memory_limit_gib: float | None = None) -> Device:
-    """The device of a name; with `auto` the first accelerator, else the CPU.
+def find_device(wanted: str, memory_limit_gib: float | None = None, count: int = 1) -> Device:
+    """The device of a name, one of `count` that work together; with `auto` the first accelerator, else the CPU.
 
     Raises:
         FailedPreconditionError: there is no such device.
@@ -96,7 +98,7 @@ def find_device(wanted: str, memory_limit_gib: float | None = None) -> Device:
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         total_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIB
         name = f"cpu:{os.cpu_count() or 1} (torch {torch.__version__})"
-        return Device(torch.device("cpu"), name, min(total_gib, memory_limit_gib or total_gib))
+        return Device(torch.device("cpu"), name, min(total_gib, memory_limit_gib or total_gib), count=count)
     if not torch.cuda.is_available():
         raise FailedPreconditionError(f"{wanted} was asked for, and torch sees no CUDA device", "LUMENMILL_DEVICE")
     index = int(wanted.partition(":")[2] or 0)
@@ -107,7 +109,8 @@ def find_device(wanted: str, memory_limit_gib: float | None = None) -> Device:
     if memory_limit_gib is not None:
         torch.cuda.set_per_process_memory_fraction(min(1.0, memory_limit_gib / total_gib), index)
     memory_gib = min(total_gib, memory_limit_gib or total_gib)
-    return Device(torch.device("cuda", index), properties.name, memory_gib, (properties.major, properties.minor))
+    name = f"{count} × {properties.name}" if count > 1 else properties.name
+    return Device(torch.device("cuda", index), name, memory_gib, (properties.major, properties.minor), count)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -28,6 +28,8 @@ from lumenmill_neural.catalogue import (
     Tier,
 )
 from lumenmill_neural.device import Device, find_device
+from lumenmill_neural.divisible import GPUS_SETTING
+from lumenmill_neural.division import Leader, Role
 from lumenmill_neural.embeddings import keep_prompt_embeddings
 from lumenmill_neural.float8 import float8_arguments
 from lumenmill_neural.hub import holds_variant
@@ -58,17 +60,19 @@ class ModelHost:
     Requests are planned, described and recorded in any thread; loading and running belong to the worker's.
     """
 
-    def __init__(self, settings: NeuralSettings, store: ArtifactStore, catalogue: Catalogue) -> None:
-        """`catalogue` is that of the service.
+    def __init__(
+        self, settings: NeuralSettings, store: ArtifactStore, catalogue: Catalogue, role: Role | None = None
+    ) -> None:
+        """`catalogue` is that of the service. `role`: this process's part where others lead a division over several
+        GPUs; absent: it leads, where the settings name several.
 
         Raises:
             FailedPreconditionError: the settings name a model that neither it nor the operator's own file has, or a
-                profile that the model does not have, or several GPUs.
+                profile that the model does not have, or several GPUs for a model that cannot be divided.
         """
-        if settings.gpus > 1:
-            raise FailedPreconditionError("one process works on one GPU; serve a pod for each GPU", "LUMENMILL_GPUS")
         self.settings, self.store, self.name = settings, store, settings.model
         self.entry: ModelEntry = entry_of(settings, catalogue)
+        self._role = role or (Leader(settings) if settings.gpus > 1 else None)
         self.weights = Weights(self.entry, settings, store)
         self.pace = Pace()
         self._device: Device | None = None
@@ -83,7 +87,7 @@ class ModelHost:
     def device(self) -> Device:
         """Where the model runs; found when it is first asked for."""
         if self._device is None:
-            self._device = find_device(self.settings.device, self.settings.memory_limit_gib)
+            self._device = find_device(self.settings.device, self.settings.memory_limit_gib, self.settings.gpus)
         return self._device
 
     @cached_property
@@ -146,6 +150,8 @@ class ModelHost:
         variant = self.entry.variant
         quantised = float8_arguments(self.device) if self.settings.fp8 else {}
         _log.info("loading", model=self.name, folder=str(folder))
+        if self._role is not None:
+            self._role.begin(pipeline_class, str(folder), self.entry, self.device)
         try:
             pipe = pipeline_class.from_pretrained(
                 str(folder),
@@ -173,7 +179,7 @@ class ModelHost:
         for part in pipe.components.values():
             if isinstance(part, torch.nn.Module):
                 part.eval()  # T5's dropout would make results random
-        adapters = Adapters(pipe, self.entry, self.store)
+        adapters = Adapters(pipe, self.entry, self.store, is_divided=self._role is not None)
         adapters.load_own(self.weights)
         self._adapters[id(pipe)] = adapters
         if hasattr(pipe, "encode_prompt"):
@@ -182,7 +188,10 @@ class ModelHost:
         self.placing.add(pipe)
 
     def _accelerate(self, pipe: Any) -> None:
-        for denoiser in denoisers_of(pipe):
+        denoisers = denoisers_of(pipe)
+        if self._role is not None and len(denoisers) != 1:
+            raise FailedPreconditionError(f"{self.name} has {len(denoisers)} denoisers; use one GPU", GPUS_SETTING)
+        for denoiser in denoisers:
             if self.settings.attention_backend:
                 try:
                     denoiser.set_attention_backend(self.settings.attention_backend)
@@ -190,16 +199,18 @@ class ModelHost:
                     raise FailedPreconditionError(
                         f"cannot be used: {' '.join(str(error).split())[:300]}", "LUMENMILL_ATTENTION_BACKEND"
                     ) from error
+            if self._role is not None:
+                self._role.divide(denoiser)
             if self.settings.compile:
                 self._compile(denoiser)
 
     def _compile(self, denoiser: Any) -> None:
-        """Step caches and layers that come from the host break the graph of a block."""
+        """Step caches, layers that come from the host, and talk with other GPUs break the graph of a block."""
         is_broken = any(preset.step_cache for preset in self.entry.presets.values()) or any(
             tier.placement is Placement.SEQUENTIAL_OFFLOAD for tier in self.entry.tiers
         )
         try:
-            denoiser.compile_repeated_blocks(fullgraph=not is_broken)
+            denoiser.compile_repeated_blocks(fullgraph=not is_broken and self._role is None)
         except (ValueError, AttributeError) as error:
             raise FailedPreconditionError(
                 f"{self.name} has no blocks that can be compiled: {' '.join(str(error).split())[:300]}",
@@ -247,6 +258,8 @@ class ModelHost:
         self._adapters[id(pipe)].activate(plan.preset, adapters)
         for denoiser in denoisers_of(pipe):
             turn_to_cache(denoiser, plan.preset.step_cache)
+        if self._role is not None:
+            self._role.prepare(plan.preset_name, adapters)
 
     @contextmanager
     def paced(self, way: Hashable, num_units: float) -> Iterator[None]:
@@ -310,7 +323,8 @@ class ModelHost:
         settings = self.settings
         profile = "" if settings.profile == "lossless" else f"profile@{settings.profile}"
         kernels = [settings.attention_backend, "compiled" if settings.compile else "", "fp8" if settings.fp8 else ""]
-        run_with = [f"entry@{entry}", *filter(None, [profile, *kernels]), f"diffusers{version('diffusers')}"]
+        division = f"gpus{settings.gpus}" if settings.gpus > 1 else ""
+        run_with = [f"entry@{entry}", *filter(None, [profile, *kernels, division]), f"diffusers{version('diffusers')}"]
         return "+".join([*own, *parts, *run_with])
 
     def _licences(self) -> list[Licence]:

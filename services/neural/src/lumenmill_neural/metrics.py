@@ -66,6 +66,6 @@ for _step in ("alone", "smaller_batch", "smaller_placement", "refused"):
 
 def tell_device(device: Device) -> None:
     """What the device has and what the work just done took of it."""
-    MODEL_GPUS.set(0 if device.is_cpu else 1)
+    MODEL_GPUS.set(0 if device.is_cpu else device.count)
     DEVICE_MEMORY.set(device.memory_gib * _GIB)
     DEVICE_MEMORY_PEAK.set(device.peak_memory_bytes())

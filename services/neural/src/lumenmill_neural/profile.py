@@ -46,6 +46,8 @@ def speed_ups(settings: NeuralSettings, preset: PresetEntry) -> dict[str, Any]:
         how["attention_backend"] = settings.attention_backend
     if settings.fp8:
         how["fp8"] = True
+    if settings.gpus > 1:
+        how["gpus"] = settings.gpus
     return how
 
 

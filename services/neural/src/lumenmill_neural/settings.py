@@ -33,7 +33,9 @@ class NeuralSettings(ServiceSettings):
     device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:<index>."
     )
-    gpus: int = Field(default=1, ge=1, description="GPUs of the process. More than one is refused, with the reason.")
+    gpus: int = Field(
+        default=1, ge=1, le=64, description="GPUs that work on each clip together, for models that can be divided."
+    )
     memory_limit_gib: float | None = Field(
         default=None, gt=0, description="Use no more of the device's memory than this; it also chooses the tier."
     )

@@ -9,6 +9,7 @@ from lumenmill_common.errors import FailedPreconditionError
 
 from lumenmill_neural.catalogue import Catalogue, ModelEntry, with_own_models
 from lumenmill_neural.checkpoint import find_checkpoint
+from lumenmill_neural.divisible import for_division
 from lumenmill_neural.profile import with_profile
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.source import Checkpoint, CheckpointSource, source_at
@@ -34,12 +35,16 @@ def entry_of(settings: NeuralSettings, catalogue: Catalogue) -> ModelEntry:
     """The entry of the model of the settings, with their profile; `catalogue` is that of the service.
 
     Raises:
-        FailedPreconditionError: neither it nor the operator's own file has the model, or the model lacks the profile.
+        FailedPreconditionError: neither it nor the operator's own file has the model, or the model lacks the profile or
+            cannot be divided over several GPUs.
     """
     models = with_own_models(catalogue, settings.presets_file)
     if settings.model not in models:
         raise FailedPreconditionError(f"is none of {', '.join(models)}", "LUMENMILL_MODEL")
-    return with_profile(models[settings.model], settings)
+    entry = with_profile(models[settings.model], settings)
+    if settings.gpus == 1:
+        return entry
+    return for_division(entry, settings)
 
 
 class Weights:

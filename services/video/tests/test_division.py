@@ -1,0 +1,251 @@
+"""A clip that several processes compute together, as they would with a GPU each: the same clip, to the bit."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from lumenmill.video.v1 import video_pb2
+from lumenmill_common.artifacts import open_store_from
+from lumenmill_common.calls import connect
+from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_neural.catalogue import read_catalogue
+from lumenmill_video.__main__ import video_service
+from lumenmill_video.settings import VideoSettings
+from safetensors.torch import load_file, save_file
+
+from . import short_of_memory
+from .conftest import Video
+from .tiny import save_wan_lora
+
+_WORDS = {"prompt": "A lemon on slate", "seed": 3}
+_SIZE = {"width_px": 64, "height_px": 48, "num_frames": 9}
+
+
+@contextlib.contextmanager
+def _process(environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lumenmill_video"], env=os.environ | environment, stderr=written
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.asynccontextmanager
+async def _divided(
+    folder: Path,
+    model: str,
+    checkpoint: Path,
+    num_processes: int = 2,
+    **environment: str,
+) -> AsyncIterator[tuple[Video, "subprocess.Popen[bytes]"]]:
+    """A service in a process of its own, and others that compute with it. They have met when it serves."""
+    store_url, address, log = f"file://{folder}/store", folder / "address.json", folder / "log"
+    given = {
+        "LUMENMILL_MODEL": model,
+        "LUMENMILL_CHECKPOINT": str(checkpoint),
+        "LUMENMILL_DEVICE": "cpu",
+        "LUMENMILL_GPUS": str(num_processes),
+        "LUMENMILL_STORE_URL": store_url,
+        "LUMENMILL_LISTEN_ADDRESS": "127.0.0.1:0",
+        "LUMENMILL_METRICS_ADDRESS": "",
+        "LUMENMILL_ADDRESS_FILE": str(address),
+        "LUMENMILL_DRAIN_S": "60",
+        **environment,
+    }
+    with _process(given, log) as process:
+        settings = VideoSettings(model=model, store_url=store_url)
+        async with connect(await asyncio.to_thread(_address, address, process, log), settings) as channel:
+            video = Video(channel, open_store_from(settings), settings)
+            await _ready(video, process, log)
+            yield video, process
+
+
+def _address(file: Path, process: "subprocess.Popen[bytes]", log: Path) -> str:
+    while not file.exists():
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.1)
+    return str(json.loads(file.read_text())["grpc"])
+
+
+async def _ready(video: Video, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    async with asyncio.timeout(120):
+        while process.poll() is None:
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await video.model()
+                return
+            await asyncio.sleep(0.1)
+    raise AssertionError(await asyncio.to_thread(log.read_text))
+
+
+def _members(process: "subprocess.Popen[bytes]") -> list[int]:
+    children = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return [int(pid) for file in children for pid in file.read_text().split()]
+
+
+def _lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}/cmdline").exists() and bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+
+
+async def _ended(process: "subprocess.Popen[bytes]", members: list[int]) -> int:
+    """Exit status of the service, once its members have ended too."""
+    async with asyncio.timeout(30):
+        status = await asyncio.to_thread(process.wait)
+        while any(map(_lives, members)):
+            await asyncio.sleep(0.05)
+    return status
+
+
+@pytest.mark.parametrize("model", ["Wan2.1-T2V-14B", "Wan2.1-I2V-14B-480P"])
+async def test_a_clip_is_the_same_to_the_bit(
+    serving: Any, checkpoints: Callable[[str], Path], tmp_path: Path, model: str
+) -> None:
+    sizes = [_SIZE, {"width_px": 96, "height_px": 64, "num_frames": 5}]
+
+    async def clips(video: Video, name: str) -> list[Any]:
+        media = {"image": video.put_picture((64, 48))} if "I2V" in model else {}
+        asked = (_WORDS | media | size for size in sizes)
+        return [await video.clip(f"{name}-{index}", **fields) for index, fields in enumerate(asked)]
+
+    async with serving(model) as video:
+        alone = await clips(video, "alone")
+    async with _divided(tmp_path, model, checkpoints(model)) as (video, process):
+        assert len(members := _members(process)) == 1
+        together = await clips(video, "together")
+        process.terminate()
+        assert await _ended(process, members) == 0
+    assert [made.video.sha256 for made in together] == [made.video.sha256 for made in alone]
+    record = together[0].record
+    assert record.parameters["gpus"] == 2
+    assert "+gpus2+" in record.revision and "gpus" not in alone[0].record.revision
+
+
+async def _long_clip(video: Video) -> Any:
+    """A call whose denoising is under way, with hundreds of steps to come."""
+    request = video_pb2.GenerateVideoRequest(job={"request_id": "long"}, **_WORDS, **_SIZE, sampling={"num_steps": 500})
+    call = video.stub.GenerateVideo(request)
+    async for event in call:
+        if event.progress.stage == "denoise" and event.progress.step >= 2:
+            return call
+    raise AssertionError("it ended before it was under way")
+
+
+async def test_a_cancelled_clip_makes_room_for_the_next_at_its_next_step(
+    checkpoints: Callable[[str], Path], tmp_path: Path
+) -> None:
+    model = "Wan2.1-T2V-14B"
+    async with _divided(tmp_path, model, checkpoints(model), LUMENMILL_GRACE_PERIOD_S="0") as (video, _):
+        started_s = time.monotonic()
+        await video.clip("short", **_WORDS, **_SIZE)
+        short_s = time.monotonic() - started_s
+        (await _long_clip(video)).cancel()
+        async with asyncio.timeout(5 + 10 * short_s):  # of the 250 times as long that it would take
+            assert (await video.clip("next", **_WORDS, **_SIZE)).HasField("video")
+
+
+async def test_adapters_reach_every_process(serving: Any, checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
+    """Those of requests, by digest, and the operator's own for four steps."""
+    model = "Wan2.1-T2V-14B"
+    lora = save_wan_lora(checkpoints(model), tmp_path / "lora")
+    file = lora / "distilled.safetensors"
+
+    async def clips(video: Video) -> list[str]:
+        weights = video.store.put_file(file, "application/octet-stream")
+        adapted = {"adapters": [{"weights": weights, "scale": 2.0}]}
+        asked = ({}, adapted, {"preset": "four_step", "sampling": {}}, {})
+        made = [await video.clip(f"{index}", **_WORDS, **_SIZE, **more) for index, more in enumerate(asked)]
+        return [one.video.sha256 for one in made]
+
+    async with serving(model, distilled_lora=str(lora)) as video:
+        alone = await clips(video)
+    assert len(set(alone)) == 3 and alone[0] == alone[3]
+    given = {"LUMENMILL_DISTILLED_LORA": str(lora)}
+    async with _divided(tmp_path, model, checkpoints(model), **given) as (video, _):
+        assert await clips(video) == alone
+        last = {name.replace("blocks.0.attn1.to_q", "proj_out"): value for name, value in load_file(file).items()}
+        save_file(last, tmp_path / "last.safetensors")
+        weights = video.store.put_file(tmp_path / "last.safetensors", "application/octet-stream")
+        code, text = await video.refusal("last", **_WORDS, **_SIZE, adapters=[{"weights": weights}])
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert text.startswith("adapters[0].weights: changes the denoiser's last layer")
+
+
+@pytest.mark.parametrize("is_at_work", [True, False])
+async def test_a_lost_process_ends_the_service_at_once(
+    checkpoints: Callable[[str], Path], tmp_path: Path, is_at_work: bool
+) -> None:
+    model = "Wan2.1-T2V-14B"
+    async with _divided(tmp_path, model, checkpoints(model)) as (video, process):
+        call = await _long_clip(video) if is_at_work else None
+        (member,) = _members(process)
+        os.kill(member, signal.SIGKILL)
+        async with asyncio.timeout(15):  # of the minute that calls may take to end
+            assert await _ended(process, [member]) == 1
+        if call is not None:
+            with pytest.raises(grpc.aio.AioRpcError) as broken:
+                async for _ in call:
+                    pass
+            assert broken.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("program", ["lumenmill_video", "lumenmill_neural.division.member"])
+async def test_too_little_memory_for_a_part_is_told_and_the_service_ends_in_good_order(
+    checkpoints: Callable[[str], Path], tmp_path: Path, program: str
+) -> None:
+    """The others wait in the middle of the call, and nobody can take them out of it."""
+    model = "Wan2.1-T2V-14B"
+    little = short_of_memory.in_processes_of(program, tmp_path)
+    async with _divided(tmp_path, model, checkpoints(model), **little) as (video, process):
+        members = _members(process)
+        assert (await video.clip("small", **_WORDS, **_SIZE)).HasField("video")
+        code, text = await video.refusal("wide", **_WORDS, width_px=256, height_px=256, num_frames=9)
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "of each of 2 GPUs; ask for half as many pixels or frames" in text
+        assert await _ended(process, members) == 0
+
+
+async def test_a_process_that_cannot_load_is_told_of(checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
+    model = "Wan2.1-T2V-14B"
+    failing = 'import sys\nif "lumenmill_neural.division.member" in sys.orig_argv:\n    sys.exit(3)\n'
+    (tmp_path / "sitecustomize.py").write_text(failing)
+    with pytest.raises(AssertionError, match="LUMENMILL_GPUS: the process of GPU 1 ended while it loaded the model"):
+        async with _divided(tmp_path, model, checkpoints(model), PYTHONPATH=str(tmp_path)):
+            pass
+
+
+def test_what_cannot_be_divided_is_refused(tmp_path: Path, checkpoints: Callable[[str], Path]) -> None:
+    asked: dict[str, Any] = {"gpus": 2, "device": "cpu", "store_url": f"file://{tmp_path}"}
+
+    def refused(setting: str, words: str, **settings: Any) -> None:
+        with pytest.raises(FailedPreconditionError, match=words) as error:
+            video_service(VideoSettings(**asked | settings))
+        assert error.value.field == setting
+
+    refused("LUMENMILL_GPUS", "works on one GPU; serve a pod for each", model="Wan2.1-VACE-14B")
+    refused("LUMENMILL_GPUS", "works on one GPU; serve a pod for each", model="SVD-XT")
+    own = tmp_path / "own.yaml"
+    preset = {"balanced": {"description": "Cached.", "step_cache": {"kind": "first_block", "options": {}}}}
+    entry = read_catalogue("lumenmill_video")["Wan2.1-T2V-14B"].model_dump(mode="json") | {"presets": preset}
+    own.write_text(json.dumps({"mine": entry}))
+    refused("LUMENMILL_GPUS", "needs a preset without a step cache", model="mine", presets_file=own)
+    refused("LUMENMILL_PROFILE", "each GPU would decide by its own part", model="Wan2.1-T2V-14B", profile="fast")
+
+
+async def test_heads_that_cannot_be_shared_are_refused(checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
+    model = "Wan2.1-T2V-14B"
+    with pytest.raises(AssertionError, match="LUMENMILL_GPUS: has 2 attention heads, which 3 GPUs cannot share evenly"):
+        async with _divided(tmp_path, model, checkpoints(model), num_processes=3):
+            pass
