@@ -236,6 +236,7 @@ def test_what_cannot_be_divided_is_refused(tmp_path: Path, checkpoints: Callable
 
     refused("LUMENMILL_GPUS", "works on one GPU; serve a pod for each", model="Wan2.1-VACE-14B")
     refused("LUMENMILL_GPUS", "works on one GPU; serve a pod for each", model="SVD-XT")
+    refused("LUMENMILL_COMPILE", "cannot be compiled", model="Wan2.1-T2V-14B", compile=True)
     own = tmp_path / "own.yaml"
     preset = {"balanced": {"description": "Cached.", "step_cache": {"kind": "first_block", "options": {}}}}
     entry = read_catalogue("lumenmill_video")["Wan2.1-T2V-14B"].model_dump(mode="json") | {"presets": preset}

@@ -24,6 +24,10 @@ def for_division(entry: ModelEntry, settings: NeuralSettings) -> ModelEntry:
         raise FailedPreconditionError(
             "each GPU would decide by its own part which steps to re-use; use lossless, or one GPU", "LUMENMILL_PROFILE"
         )
+    if settings.compile:  # torch 2.15 cannot trace the exchange of token counts that differ from GPU to GPU
+        raise FailedPreconditionError(
+            "blocks that talk with other GPUs cannot be compiled; leave it out, or use one GPU", "LUMENMILL_COMPILE"
+        )
     presets = {name: preset for name, preset in entry.presets.items() if preset.step_cache is None}
     # What does not fit because of something beside it could not be done again alone: its call was that of all GPUs.
     alone = {"decode_beside": False, "max_batch_size": 1}

@@ -205,12 +205,12 @@ class ModelHost:
                 self._compile(denoiser)
 
     def _compile(self, denoiser: Any) -> None:
-        """Step caches, layers that come from the host, and talk with other GPUs break the graph of a block."""
+        """Step caches and layers that come from the host break the graph of a block."""
         is_broken = any(preset.step_cache for preset in self.entry.presets.values()) or any(
             tier.placement is Placement.SEQUENTIAL_OFFLOAD for tier in self.entry.tiers
         )
         try:
-            denoiser.compile_repeated_blocks(fullgraph=not is_broken and self._role is None)
+            denoiser.compile_repeated_blocks(fullgraph=not is_broken)
         except (ValueError, AttributeError) as error:
             raise FailedPreconditionError(
                 f"{self.name} has no blocks that can be compiled: {' '.join(str(error).split())[:300]}",
