@@ -33,7 +33,8 @@ RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt --mount=
     python3 -m venv /opt/venv \
     && for service in ${DEPENDENCIES}; do echo "-r /requirements/$service.txt"; done > /wanted.txt \
     && /opt/venv/bin/pip install --quiet --constraint /constraints.txt --requirement /wanted.txt \
-    && /opt/venv/bin/pip uninstall --quiet --yes pip setuptools
+    && { [ -e /opt/venv/lib/python3*/site-packages/torch ] || /opt/venv/bin/pip uninstall --quiet --yes setuptools; } \
+    && /opt/venv/bin/pip uninstall --quiet --yes pip
 
 # The service itself, and the list of everything in the image.
 FROM dependencies AS service

@@ -32,22 +32,18 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from figures import Figure, median_of, show
-from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
-from lumenmill_common.testing import running_service
-from lumenmill_imager.__main__ import service_of
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.device import Device, find_device
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.stages import timed_stages
 from lumenmill_neural.testing import clip_tokenizer, t5_tokenizer
 from lumenmill_neural.tiny import sdxl_scheduler, tiny_flux, tiny_sdxl
-from served import BuiltHost, Served, calls_of, served_figures
+from served import BuiltHost, served_figures
+from served_pictures import PROMPT, served_pictures
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, T5Config, T5EncoderModel
 
-_PROMPT = "a lemon on slate under soft light from the left"
 _QUICK_STEPS = 4
-_NUM_QUEUED = 4
 _STAGES = ("text_encode", "denoise", "decode")
 
 # vae/config.json of FLUX.1-dev and of stable-diffusion-xl-base-1.0.
@@ -193,7 +189,7 @@ def _step_flops(pipe: Any, arguments: dict[str, Any]) -> float:
     counts = []
     for num_steps in (1, 2):
         with FlopCounterMode(display=False) as counter:
-            pipe(prompt=[_PROMPT], **(arguments | {"num_inference_steps": num_steps}))
+            pipe(prompt=[PROMPT], **(arguments | {"num_inference_steps": num_steps}))
         counts.append(counter.get_total_flops())
     return float(counts[1] - counts[0])
 
@@ -204,52 +200,9 @@ def _plain(pipe: Any, device: Device, arguments: dict[str, Any], num_turns: int)
     for seed in range(num_turns + 1):
         times = _Times()
         with timed_stages(pipe, [times], device):  # type: ignore[list-item]
-            pipe(prompt=[_PROMPT], generator=[device.generator(seed)], **arguments)
+            pipe(prompt=[PROMPT], generator=[device.generator(seed)], **arguments)
         runs.append(dict(times.stages_s))
     return runs[1:]
-
-
-@dataclass
-class _Measured:
-    """What was measured of the imager."""
-
-    stages: list[dict[str, float]]
-    taken_s: list[float]
-    """From the request to the result, its PNG in the store."""
-    served: Served
-
-
-async def _serve(host: BuiltHost, arguments: dict[str, Any], num_turns: int) -> _Measured:
-    async with running_service(service_of(host), host.settings) as channel:
-        stub = imager_pb2_grpc.ImagerServiceStub(channel)
-
-        async def made(request_id: str, num_steps: int) -> tuple[float, Any]:
-            request = imager_pb2.GenerateImagesRequest(
-                job={"request_id": request_id},
-                prompt=_PROMPT,
-                width_px=arguments["width"],
-                height_px=arguments["height"],
-                sampling={"num_steps": num_steps},
-            )
-            started_s = time.perf_counter()
-            events = [event async for event in stub.GenerateImages(request)]
-            return time.perf_counter() - started_s, events[-1].result.images[0].record
-
-        num_steps = arguments["num_inference_steps"]
-        await made("warm-up", num_steps)
-        with calls_of(host.pipe, host.device) as spans:
-            runs = [await made(f"alone-{turn}", num_steps) for turn in range(num_turns)]
-            alone = spans.copy()
-            spans.clear()
-            # One step more each, so that none is done together with another.
-            await asyncio.gather(*(made(f"queued-{number}", num_steps + number) for number in range(_NUM_QUEUED)))
-            queued = spans.copy()
-            spans.clear()
-            for seed in range(num_turns):
-                host.pipe(prompt=[_PROMPT], generator=[host.device.generator(seed)], **arguments)
-            bare = spans.copy()
-    stages = [{stage.stage: stage.duration_s for stage in record.stage_times} for _, record in runs]
-    return _Measured(stages, [taken_s for taken_s, _ in runs], Served(bare, alone, queued))
 
 
 def _case_figures(case: _Case, scale: _Scale, device: Device, peak_tflops: float) -> list[Figure]:
@@ -274,7 +227,7 @@ def _case_figures(case: _Case, scale: _Scale, device: Device, peak_tflops: float
             attention_backend="" if scale.tiny else scale.attention_backend,
         )
         host = BuiltHost(settings, read_catalogue("lumenmill_imager"), pipe)
-        measured = asyncio.run(_serve(host, arguments, scale.num_turns))
+        measured = asyncio.run(served_pictures(host, arguments, scale.num_turns))
     name = f"{case.model}, {scale.side_px}², {num_steps} steps"
     by_maker = {
         "diffusers": _by_stage(plain, num_steps / timed_steps),

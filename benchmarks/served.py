@@ -66,7 +66,7 @@ def calls_of(pipe: Any, device: Device) -> Iterator[list[Span]]:
 
 @dataclass(frozen=True)
 class Served:
-    """Calls of a pipeline that make the same: by themselves, by the service one after the other, by it from a queue."""
+    """Calls of a pipeline that make the same: by itself and, in turns with that, by the service; by it from a queue."""
 
     bare: Sequence[Span]
     alone: Sequence[Span]
@@ -76,16 +76,16 @@ class Served:
 def served_figures(name: str, served: Served, full_s: float, *, is_held: bool) -> list[Figure]:
     """The figures of a service. `full_s` is what a call takes in production, where those that were timed have fewer
     steps: the device waits as long after it. `is_held`: whether these are the targets' sizes and steps."""
-    bare_s, alone_s = (
-        statistics.median(end_s - begin_s for begin_s, end_s in spans) for spans in (served.bare, served.alone)
-    )
+    bare_s, alone_s = ([end_s - begin_s for begin_s, end_s in spans] for spans in (served.bare, served.alone))
+    # Of neighbours in time, which a machine that grows slower or faster treats alike.
+    ratio = statistics.median(one_s / other_s for one_s, other_s in zip(alone_s, bare_s, strict=True))
     gaps_s = [after[0] - before[1] for before, after in pairwise(served.queued)]
     gap_s = max(statistics.median(gaps_s), 0.0)
     overhead = {"at_most": _MOST_OVERHEAD_PERCENT} if is_held else {}
     idle = {"at_most": _MOST_IDLE_PERCENT} if is_held else {}
     return [
-        Figure(f"{name}: the pipeline's call by itself", bare_s, "s"),
-        Figure(f"{name}: what the service adds to it", 100 * (alone_s / bare_s - 1), "%", **overhead),
+        Figure(f"{name}: the pipeline's call by itself", statistics.median(bare_s), "s"),
+        Figure(f"{name}: what the service adds to it", 100 * (ratio - 1), "%", **overhead),
         Figure(f"{name}: between queued jobs", 1e3 * gap_s, "ms"),
         Figure(f"{name}: device idle between queued jobs", 100 * gap_s / (gap_s + full_s), "%", **idle),
     ]

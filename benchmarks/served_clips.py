@@ -1,6 +1,7 @@
 """Clips of a Wan pipeline that is there already, made by the video service around it."""
 
 import asyncio
+import statistics
 import tempfile
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from transformers import UMT5Config, UMT5EncoderModel
 
 __all__ = ["Shape", "served_clips"]
 
-_MODEL, _NUM_CLIPS = "Wan2.1-T2V-14B", 3
+_MODEL, _NUM_QUEUED = "Wan2.1-T2V-14B", 3
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,11 @@ class Shape:
     num_steps: int
 
 
-async def served_clips(pipe: Any, device: str, shape: Shape, full_s: float, *, is_held: bool) -> list[Figure]:
+async def served_clips(
+    pipe: Any, device: str, shape: Shape, *, is_held: bool, full_s: float | None = None, num_turns: int = 3
+) -> list[Figure]:
     """The figures of the service around a text-to-video pipeline, whose attention and compilation stay as they are.
-    `full_s` and `is_held` as `served_figures`."""
+    `full_s` and `is_held` as `served_figures`; without `full_s`, calls are as they are in production."""
     with tempfile.TemporaryDirectory(prefix="lumenmill-benchmark-") as folder:
         settings = VideoSettings(
             model=_MODEL,
@@ -48,7 +51,9 @@ async def served_clips(pipe: Any, device: str, shape: Shape, full_s: float, *, i
         family.parts = dict  # type: ignore[attr-defined]  # all are there already
         async with running_service(service_of(family), settings) as channel:
             stub = video_pb2_grpc.VideoServiceStub(channel)
-            served = await _calls(stub, host, shape)
+            served = await _calls(stub, host, shape, num_turns)
+    if full_s is None:
+        full_s = statistics.median(end_s - begin_s for begin_s, end_s in served.bare)
     return served_figures(shape.name, served, full_s, is_held=is_held)
 
 
@@ -60,20 +65,17 @@ def _with_words(pipe: Any) -> Any:
     return pipe
 
 
-async def _calls(stub: video_pb2_grpc.VideoServiceStub, host: BuiltHost, shape: Shape) -> Served:
+async def _calls(stub: video_pb2_grpc.VideoServiceStub, host: BuiltHost, shape: Shape, num_turns: int) -> Served:
     with calls_of(host.pipe, host.device) as spans:
         await _made(stub, shape, "warm-up")
         spans.clear()
-        for number in range(_NUM_CLIPS):
+        for number in range(num_turns):
             await _made(stub, shape, f"alone-{number}")
-        alone = spans.copy()
+            _bare(host, shape, number)
+        alone, bare = spans[0::2], spans[1::2]
         spans.clear()
-        await asyncio.gather(*(_made(stub, shape, f"queued-{number}") for number in range(_NUM_CLIPS)))
-        queued = spans.copy()
-        spans.clear()
-        for seed in range(_NUM_CLIPS):
-            _bare(host, shape, seed)
-        return Served(spans.copy(), alone, queued)
+        await asyncio.gather(*(_made(stub, shape, f"queued-{number}") for number in range(_NUM_QUEUED)))
+        return Served(bare, alone, spans.copy())
 
 
 async def _made(stub: video_pb2_grpc.VideoServiceStub, shape: Shape, request_id: str) -> None:

@@ -305,7 +305,7 @@ def _measure(bench: Bench, case: Case) -> Iterator[Figure]:
     yield Figure(f"{case.name}: plain diffusers ÷ ours", plain_s / ours_s, "ratio")
     if case.task == "t2v":
         shape = Shape(f"{case.name}, {bench.options.calls} steps", case.size_px, case.num_frames, bench.options.calls)
-        yield from asyncio.run(served_clips(pipe, str(bench.device), shape, ours_s, is_held=not bench.is_tiny))
+        yield from asyncio.run(served_clips(pipe, str(bench.device), shape, is_held=not bench.is_tiny, full_s=ours_s))
     if case.task != "svd":
         target = {} if bench.is_tiny else {"at_least": 20.0}
         yield Figure(f"{case.name}: plain diffusers ÷ ours in four steps", plain_s / few_s, "ratio", **target)

@@ -199,12 +199,23 @@ def test_gpus_by_dynamic_allocation() -> None:
     assert "nvidia.com/gpu" not in container["resources"]["limits"]
     assert "nodeSelector" not in spec
     templates = of_kind(objects, "ResourceClaimTemplate")
-    assert claim["resourceClaimTemplateName"] == templates["wan-gpus"]["metadata"]["name"]
-    [request] = templates["wan-gpus"]["spec"]["spec"]["devices"]["requests"]
+    wanted, of_any_type = sorted(templates.values(), key=lambda template: "any" in template["metadata"]["name"])
+    assert claim["resourceClaimTemplateName"] == wanted["metadata"]["name"]
+    [request] = wanted["spec"]["spec"]["devices"]["requests"]
     assert request["exactly"]["count"] == 2
     expression = request["exactly"]["selectors"][0]["cel"]["expression"]
     assert expression == 'device.attributes["gpu.nvidia.com"].productName == "NVIDIA-H100"'
-    assert "selectors" not in templates["any-gpus"]["spec"]["spec"]["devices"]["requests"][0]["exactly"]
+    assert "selectors" not in of_any_type["spec"]["spec"]["devices"]["requests"][0]["exactly"]
+
+
+@pytest.mark.parametrize("change", [{"gpus": 4}, {"gpuType": "NVIDIA-H200"}])
+def test_another_claim_is_another_template_since_templates_never_change(change: dict[str, Any]) -> None:
+    def claimed(model: dict[str, Any]) -> str:
+        objects = render("embedded", gpu__mode="dra", models=[model])
+        [name] = of_kind(objects, "ResourceClaimTemplate")
+        return name
+
+    assert claimed(_WAN) == claimed(_WAN | {"drainS": 60}) != claimed(_WAN | change)
 
 
 @pytest.mark.parametrize("mode", ["devicePlugin", "dra"])
@@ -256,6 +267,21 @@ def test_only_the_container_that_fetches_asks_the_hub_and_sees_its_token() -> No
     assert environment(serve)["LUMENMILL_OFFLINE"] == "true"
     assert [entry["name"] for entry in fetch["env"] if "valueFrom" in entry] == ["HF_TOKEN"]
     assert all("valueFrom" not in entry for entry in serve["env"])
+
+
+def test_the_container_that_fetches_sees_the_folders_and_variables_that_the_model_sees() -> None:
+    folder = {"name": "weights", "mountPath": "/models"}
+    of_model = {"volumes": [{"name": "weights", "emptyDir": {}}], "volumeMounts": [folder], "envFromSecrets": ["proxy"]}
+    spec = _pod(_WAN | of_model)
+    for container in (spec["initContainers"][0], spec["containers"][0]):
+        assert folder in container["volumeMounts"]
+        assert container["envFrom"] == [{"secretRef": {"name": "proxy"}}]
+
+
+def test_a_model_may_do_without_the_gpus_of_the_defaults() -> None:
+    spec = _pod({"name": "studio", "service": "studio", "gpus": 0}, modelDefaults__gpus=1)
+    assert "initContainers" not in spec
+    assert "nvidia.com/gpu" not in spec["containers"][0]["resources"]["limits"]
 
 
 def test_air_gapped_pods_never_ask_the_hub() -> None:

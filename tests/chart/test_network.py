@@ -107,3 +107,13 @@ def test_every_kind_of_pod_is_held_by_a_policy() -> None:
 
 def test_policies_can_be_left_to_somebody_else() -> None:
     assert not of_kind(render("embedded", networkPolicy__enabled=False), "NetworkPolicy")
+
+
+def test_dns_is_where_the_operator_says() -> None:
+    peers = [{"ipBlock": {"cidr": "169.254.20.10/32"}}]
+    policy = of_kind(render("embedded", networkPolicy__dns=peers, networkPolicy__dnsPorts=[5353]), "NetworkPolicy")[
+        "dns"
+    ]
+    [rule] = policy["spec"]["egress"]
+    assert rule["to"] == peers
+    assert {port["port"] for port in rule["ports"]} == {5353}

@@ -87,6 +87,7 @@ def test_what_is_misspelt_is_named(overrides: dict[str, object], told: str) -> N
         ({"orchestrator__replicas": 2}, "orchestrator.replicas: SQLite is a file of one replica"),
         ({"exports__asJobs": True}, "exports.asJobs: Jobs share the orchestrator's database"),
         ({"scaling__by": "builtin", "fleet__enabled": False}, "scaling.by: builtin needs fleet.enabled"),
+        ({"scaling__by": "keda", "fleet__enabled": False}, "scaling.by: keda needs fleet.enabled"),
         ({"store__url": "file:///data"}, "store.url: must be s3://bucket"),
         ({"models": []}, "models: name at least one"),
         ({"minio__enabled": False}, "store.endpoint: host:port of the S3 server, or set minio.enabled"),
@@ -115,6 +116,10 @@ def test_what_is_misspelt_is_named(overrides: dict[str, object], told: str) -> N
         (
             {"models": [_MODEL | {"cache": {"kind": "pvc", "path": "/weights"}}]},
             "models: flux: cache.path: is read only with cache.kind: hostPath",
+        ),
+        (
+            {"models": [_MODEL | {"cache": {"storageClassName": "fast"}}]},
+            "models: flux: cache.storageClassName: is read only with cache.kind: pvc",
         ),
         ({"models": [_MODEL | {"cache": {"kind": "hostPath"}}]}, "models: flux: cache.path: name the folder"),
         ({"models": [_MODEL | {"settings": {"drain_s": 3}}]}, "models: flux: settings.drain_s is set by the chart"),
@@ -145,6 +150,22 @@ def test_values_that_contradict_each_other_are_refused_with_what_to_do(overrides
         (
             {"database__secret__name": "db"},
             "database.secret.name: is db, which is read only with database.kind: external",
+        ),
+        (
+            {"database__caSecret__name": "db-ca"},
+            "database.caSecret.name: is db-ca, which is read only with database.kind: external",
+        ),
+        (
+            {"orchestrator__service__externalTrafficPolicy": "Local"},
+            "orchestrator.service.externalTrafficPolicy: is Local, which is read only with orchestrator.service.type",
+        ),
+        (
+            {"orchestrator__service__loadBalancerSourceRanges": ["10.0.0.0/8"]},
+            "loadBalancerSourceRanges: is 10.0.0.0/8, which is read only with orchestrator.service.type: LoadBalancer",
+        ),
+        (
+            {"tls__mode": "none", "tls__mutual": False, "tls__extraNames": ["mill"]},
+            "tls.extraNames: is mill, which is read only with tls.mode: generated or certManager",
         ),
         (
             {"tls__existing__secretName": "mesh"},

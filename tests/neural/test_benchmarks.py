@@ -26,6 +26,7 @@ def _figures(script: str, *arguments: str) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("script", "arguments", "served"),
     [
+        ("neural_services.py", ["--quick"], ["FLUX.1-dev, 64², 28 steps", "Wan2.1, 64², 5 frames, 4 steps"]),
         ("image_gpu.py", ["--tiny"], ["FLUX.1-dev, 64², 28 steps", "SDXL, 64², 40 steps"]),
         ("video_gpu.py", ["--tiny", "--only", "t2v 480p"], ["wan-14b-t2v 480p, 4 steps"]),
     ],

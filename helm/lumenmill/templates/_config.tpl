@@ -66,6 +66,13 @@
 - secret:
     name: {{ include "lumenmill.database.secret" .root }}
     items: [{key: {{ include "lumenmill.database.key" .root }}, path: database-url}]
+{{- with $values.database.caSecret }}
+{{- if .name }}
+- secret:
+    name: {{ .name }}
+    items: [{key: {{ .key }}, path: database-ca.crt}]
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 

@@ -5,7 +5,7 @@
 {{- $values := $root.Values -}}
 {{- $own := index . 1 -}}
 {{- $model := deepCopy $values.modelDefaults -}}
-{{- if int ($own.gpus | default $model.gpus) -}}
+{{- if int (ternary $own.gpus $model.gpus (hasKey $own "gpus")) -}}
 {{- $model = mergeOverwrite $model (deepCopy $values.gpuModelDefaults) -}}
 {{- end -}}
 {{- $model = mergeOverwrite $model (deepCopy $own) -}}
@@ -47,6 +47,16 @@
 {{- end }}
 {{- end -}}
 
+{{/* Secrets whose keys become environment variables: takes the filled-in model. */}}
+{{- define "lumenmill.envFrom" -}}
+{{- with .envFromSecrets }}
+envFrom:
+  {{- range . }}
+  - secretRef: {name: {{ . }}}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* Where checkpoints are kept: takes the filled-in model. */}}
 {{- define "lumenmill.cacheVolume" -}}
 - name: cache
@@ -58,6 +68,14 @@
   {{- else }}
   emptyDir: {sizeLimit: {{ .cache.size }}}
   {{- end }}
+{{- end -}}
+
+{{/* The name of the template of a model's claim. What it asks for never changes, so that another request is another
+     template: (list root model). */}}
+{{- define "lumenmill.gpuClaim" -}}
+{{- $model := index . 1 -}}
+{{- $asked := list (int $model.gpus) $model.gpuType (index . 0).Values.gpu.dra -}}
+{{ $model.fullname }}-gpus-{{ toJson $asked | sha256sum | trunc 8 }}
 {{- end -}}
 
 {{/* Requests and limits with the GPUs of the device plugin, or the claim of dynamic allocation: (list root model). */}}

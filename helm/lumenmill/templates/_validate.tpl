@@ -9,6 +9,9 @@
 {{- if and (eq .Values.scaling.by "builtin") (not .Values.fleet.enabled) -}}
 {{- fail "scaling.by: builtin needs fleet.enabled, the right to see and scale pods." -}}
 {{- end -}}
+{{- if and (eq .Values.scaling.by "keda") (not .Values.fleet.enabled) -}}
+{{- fail "scaling.by: keda needs fleet.enabled: what the orchestrator cannot see coming it takes for absent, and its work fails." -}}
+{{- end -}}
 {{- if not (hasPrefix "s3://" .Values.store.url) -}}
 {{- fail "store.url: must be s3://bucket or s3://bucket/prefix: a folder cannot be shared by pods." -}}
 {{- end -}}
@@ -42,9 +45,13 @@
   (concat (list "store.endpoint" $values.store.endpoint) $ownServer)
   (concat (list "store.secret.name" $values.store.secret.name) $ownServer)
   (concat (list "store.caSecret.name" $values.store.caSecret.name) $ownServer)
+  (list "database.caSecret.name" $values.database.caSecret.name (eq $values.database.kind "external") "database.kind: external")
   (list "database.secret.name" $values.database.secret.name (eq $values.database.kind "external") "database.kind: external")
+  (list "orchestrator.service.externalTrafficPolicy" $values.orchestrator.service.externalTrafficPolicy (ne $values.orchestrator.service.type "ClusterIP") "orchestrator.service.type: NodePort or LoadBalancer")
+  (list "orchestrator.service.loadBalancerSourceRanges" (join ", " $values.orchestrator.service.loadBalancerSourceRanges) (eq $values.orchestrator.service.type "LoadBalancer") "orchestrator.service.type: LoadBalancer")
   (list "tls.existing.secretName" $values.tls.existing.secretName (eq $values.tls.mode "existing") "tls.mode: existing")
   (list "tls.certManager.issuerRef.name" $values.tls.certManager.issuerRef.name (eq $values.tls.mode "certManager") "tls.mode: certManager")
+  (list "tls.extraNames" (join ", " $values.tls.extraNames) (has $values.tls.mode (list "generated" "certManager")) "tls.mode: generated or certManager")
   (list "token.secret.name" $values.token.secret.name $values.token.enabled "token.enabled: true")
 -}}
 {{- if and (index . 1) (not (index . 2)) -}}

@@ -30,6 +30,9 @@
 {{- if and $cache.existingClaim (ne $model.cache.kind "pvc") -}}
 {{- fail (printf "models: %s: cache.existingClaim: is read only with cache.kind: pvc" $model.name) -}}
 {{- end -}}
+{{- if and $cache.storageClassName (or (ne $model.cache.kind "pvc") $model.cache.existingClaim) -}}
+{{- fail (printf "models: %s: cache.storageClassName: is read only with cache.kind: pvc and no existingClaim" $model.name) -}}
+{{- end -}}
 {{- if and $cache.path (ne $model.cache.kind "hostPath") -}}
 {{- fail (printf "models: %s: cache.path: is read only with cache.kind: hostPath" $model.name) -}}
 {{- end -}}

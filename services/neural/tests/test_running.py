@@ -113,6 +113,15 @@ def test_an_unknown_preset_model_or_attention_backend_is_told(
         host_of(str(flux_folder), gpus=2)
 
 
+def test_compiling_without_a_compiler_is_refused_before_it_is_tried(
+    host_of: Callable[..., Host], flux_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CC", raising=False)
+    with pytest.raises(FailedPreconditionError, match="LUMENMILL_COMPILE: needs a C compiler"):
+        host_of(str(flux_folder), compile=True).load()
+
+
 def test_a_model_that_is_not_loaded_does_not_describe_itself(host_of: Callable[..., Host], flux_folder: Path) -> None:
     with pytest.raises(UnavailableError):
         host_of(str(flux_folder)).describe()

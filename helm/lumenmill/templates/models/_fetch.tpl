@@ -29,6 +29,7 @@
     - {name: HF_TOKEN, valueFrom: {secretKeyRef: {name: {{ .name }}, key: {{ .key }}}}}
     {{- end }}
     {{- end }}
+  {{- include "lumenmill.envFrom" $model | nindent 2 }}
   resources:
     {{- toYaml $model.fetch.resources | nindent 4 }}
   securityContext:
@@ -38,5 +39,8 @@
     - {name: cache, mountPath: /var/cache/lumenmill}
     {{- if $model.secretFiles }}
     - {name: secrets, mountPath: /etc/lumenmill-secrets, readOnly: true}
+    {{- end }}
+    {{- with $model.volumeMounts }}
+    {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end -}}

@@ -1,6 +1,8 @@
 """One model as a pod hosts it: its entry in the catalogue, its weights on a device, the record of its results."""
 
 import hashlib
+import os
+import shutil
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -206,6 +208,11 @@ class ModelHost:
 
     def _compile(self, denoiser: Any) -> None:
         """Step caches and layers that come from the host break the graph of a block."""
+        if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")):
+            raise FailedPreconditionError(
+                "needs a C compiler on the path (gcc, and Python's headers), which this machine or image lacks",
+                "LUMENMILL_COMPILE",
+            )
         is_broken = any(preset.step_cache for preset in self.entry.presets.values()) or any(
             tier.placement is Placement.SEQUENTIAL_OFFLOAD for tier in self.entry.tiers
         )

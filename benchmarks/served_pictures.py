@@ -1,0 +1,58 @@
+"""Pictures of a pipeline that is there already, made by the imager around it."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
+from lumenmill_common.testing import running_service
+from lumenmill_imager.__main__ import service_of
+from served import BuiltHost, Served, calls_of
+
+__all__ = ["PROMPT", "Measured", "served_pictures"]
+
+PROMPT = "a lemon on slate under soft light from the left"
+_NUM_QUEUED = 4
+
+
+@dataclass
+class Measured:
+    """What was measured of the imager."""
+
+    stages: list[dict[str, float]]
+    taken_s: list[float]
+    """From the request to the result, its PNG in the store."""
+    served: Served
+
+
+async def served_pictures(host: BuiltHost, arguments: dict[str, Any], num_turns: int) -> Measured:
+    """Pictures of the service, in turns with the same calls of the pipeline by itself; then a queue of them."""
+    async with running_service(service_of(host), host.settings) as channel:
+        stub = imager_pb2_grpc.ImagerServiceStub(channel)
+
+        async def made(request_id: str, num_steps: int) -> tuple[float, Any]:
+            request = imager_pb2.GenerateImagesRequest(
+                job={"request_id": request_id},
+                prompt=PROMPT,
+                width_px=arguments["width"],
+                height_px=arguments["height"],
+                sampling={"num_steps": num_steps},
+            )
+            started_s = time.perf_counter()
+            events = [event async for event in stub.GenerateImages(request)]
+            return time.perf_counter() - started_s, events[-1].result.images[0].record
+
+        num_steps, runs = arguments["num_inference_steps"], []
+        await made("warm-up", num_steps)
+        with calls_of(host.pipe, host.device) as spans:
+            for turn in range(num_turns):
+                runs.append(await made(f"alone-{turn}", num_steps))
+                host.pipe(prompt=[PROMPT], generator=[host.device.generator(turn)], **arguments)
+            alone, bare = spans[0::2], spans[1::2]
+            spans.clear()
+            # One step more each, so that none is done together with another.
+            await asyncio.gather(*(made(f"queued-{number}", num_steps + number) for number in range(_NUM_QUEUED)))
+            queued = spans.copy()
+    stages = [{stage.stage: stage.duration_s for stage in record.stage_times} for _, record in runs]
+    return Measured(stages, [taken_s for taken_s, _ in runs], Served(bare, alone, queued))
