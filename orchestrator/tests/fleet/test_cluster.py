@@ -157,5 +157,14 @@ async def test_pods_that_may_not_be_made_do_not_come(played: ApiServer) -> None:
     supply = ClusterSupply(ClusterReader(KubernetesApi(), NAMESPACE, "mill"))
     state = await supply.of("held")
     assert state is not None and not state.is_coming and _QUOTA in state.reason
+
+
+async def test_what_was_seen_last_holds_while_the_api_server_is_away(played: ApiServer) -> None:
+    played.lists |= {PODS: [a_pod("wan-a", _FETCHING)], DEPLOYMENTS: [a_deployment("wan", 1, "keda")]}
+    supply = ClusterSupply(ClusterReader(KubernetesApi(), NAMESPACE, "mill"))
+    seen = await supply.of("wan")
+    assert seen is not None and seen.is_coming
     played.is_away = True
-    assert await ClusterSupply(ClusterReader(KubernetesApi(), NAMESPACE, "mill")).of("held") is None
+    await asyncio.sleep(2.1)  # what is younger is not asked for again
+    assert await supply.of("wan") == seen
+    assert await ClusterSupply(ClusterReader(KubernetesApi(), NAMESPACE, "mill")).of("wan") is None

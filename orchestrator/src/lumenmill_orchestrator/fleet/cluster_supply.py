@@ -6,7 +6,7 @@ from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_common.errors import LumenmillError
 from lumenmill_common.telemetry import get_logger
 
-from lumenmill_orchestrator.fleet.cluster import ClusterReader
+from lumenmill_orchestrator.fleet.cluster import Cluster, ClusterReader
 from lumenmill_orchestrator.fleet.objects import Deployment, Pod
 from lumenmill_orchestrator.mesh.supply import SupplyState
 
@@ -35,14 +35,21 @@ class ClusterSupply:
         self._reader = reader
 
     async def of(self, model: str) -> SupplyState | None:
-        """What the cluster does for a model; None when it has no Deployment, or the API server does not answer."""
+        """What the cluster does for a model; None when it has no Deployment.
+
+        While the API server does not answer, what was seen last holds: pods that were on their way have not turned back
+        for that. None where nothing was ever seen.
+        """
+        cluster = await self._seen()
+        deployment = cluster.deployments.get(model) if cluster is not None else None
+        return None if cluster is None or deployment is None else supply_state(deployment, cluster.pods_of(model))
+
+    async def _seen(self) -> Cluster | None:
         try:
-            cluster = await self._reader.read(within_s=_ANSWER_WITHIN_S)
+            return await self._reader.read(within_s=_ANSWER_WITHIN_S)
         except LumenmillError as error:
             _log.warning("the cluster could not be read", reason=error.message)
-            return None
-        deployment = cluster.deployments.get(model)
-        return None if deployment is None else supply_state(deployment, cluster.pods_of(model))
+            return self._reader.last
 
 
 def supply_state(deployment: Deployment, pods: Iterable[Pod]) -> SupplyState:
