@@ -19,8 +19,8 @@ from lumenmill_neural.device import Device, is_out_of_memory
 from lumenmill_neural.divisible import GPUS_SETTING
 from lumenmill_neural.division import calls
 from lumenmill_neural.division.endings import Ending
-from lumenmill_neural.division.followers import Follower
 from lumenmill_neural.division.group import join, share_tokens
+from lumenmill_neural.division.member_process import MemberProcess
 from lumenmill_neural.settings import NeuralSettings
 
 __all__ = ["Leader"]
@@ -48,7 +48,7 @@ class Leader:
         self._settings, self._size = settings, settings.gpus
         self._folder = tempfile.TemporaryDirectory(prefix="lumenmill-division-")
         self._num_beginnings = 0
-        self._members: list[Follower] = []
+        self._members: list[MemberProcess] = []
         self._is_over = False
 
     def begin(self, pipeline_class: Any, folder: str, entry: ModelEntry, device: Device) -> None:
@@ -57,7 +57,7 @@ class Leader:
         Raises:
             FailedPreconditionError: there are too few GPUs.
         """
-        _check(device, self._settings)
+        _check_device(device, self._settings)
         for member in self._members:
             member.end()
         self._device = device
@@ -68,7 +68,7 @@ class Leader:
             "entry": entry.model_dump(mode="json"),
             "rendezvous": str(self._rendezvous),
         }
-        self._members = [Follower(rank) for rank in range(1, self._size)]
+        self._members = [MemberProcess(rank) for rank in range(1, self._size)]
         for member in self._members:
             place = {"device": "cpu" if device.is_cpu else f"cuda:{member.rank}", "presets_file": None}
             settings = self._settings.model_dump(mode="json") | place
@@ -139,7 +139,7 @@ class Leader:
         if self._is_over:
             raise UnavailableError(_LOST)
 
-    def _failure(self, member: Follower) -> Exception:
+    def _failure(self, member: MemberProcess) -> Exception:
         """Why a member never came to the first call."""
         if member.status(_STATUS_S) == Ending.UNAVAILABLE:
             return UnavailableError(f"what GPU {member.rank} needs to load the model is away; the log says what")
@@ -174,7 +174,7 @@ class Leader:
         self._folder.cleanup()
         os._exit(1)
 
-    def _end_with(self, member: Follower) -> None:
+    def _end_with(self, member: MemberProcess) -> None:
         """Waits for a member's end, and ends this process, unless the call that it broke off can still tell why."""
         status = member.wait()
         if status == Ending.OUT_OF_MEMORY:
@@ -183,7 +183,7 @@ class Leader:
             self._end_now(f"the process of GPU {member.rank} ended with status {status}")
 
 
-def _check(device: Device, settings: NeuralSettings) -> None:
+def _check_device(device: Device, settings: NeuralSettings) -> None:
     if device.is_cpu:
         if settings.device != "cpu":
             raise FailedPreconditionError(

@@ -7,12 +7,12 @@ from typing import Any
 
 from lumenmill_common.errors import UnavailableError
 
-__all__ = ["Follower"]
+__all__ = ["MemberProcess"]
 
 _PROGRAM = "lumenmill_neural.division.member"
 
 
-class Follower:
+class MemberProcess:
     """The process of one further GPU."""
 
     def __init__(self, rank: int) -> None:
