@@ -57,12 +57,13 @@ RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq 
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
 
 FROM first
+# Before anything that differs between services, so that those with the same DEPENDENCIES have this layer in common.
+COPY --from=dependencies /opt/venv /opt/venv
 ARG SERVICE
 RUN --mount=type=bind,from=wheels,source=/requirements,target=/requirements \
     packages=$(cat /requirements/${SERVICE}.packages); [ -z "$packages" ] || { apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages > /dev/null \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin; }
-COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=service /opt/lumenmill /opt/lumenmill
 COPY LICENSE /app/LICENSE
 # /tmp and /var/cache/lumenmill are what a pod makes writable; everything else may be read-only.
