@@ -32,7 +32,8 @@ def join(rendezvous: Path, rank: int, size: int, device: Device) -> None:
 
 
 def share_tokens(denoiser: Any, size: int) -> None:
-    """Makes each process of the division compute its part of the denoiser's tokens, whatever their number.
+    """Makes each process of the division compute its part of the denoiser's tokens: whatever their number on GPUs, on
+    the CPU numbers that can be shared evenly, since gloo gathers no others.
 
     Raises:
         FailedPreconditionError: the attention backend takes no part in it.
