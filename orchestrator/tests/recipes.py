@@ -50,7 +50,7 @@ nodes:
     call: captioner.Caption
     model: tiny
     with:
-      subject: {media: "${image.images[0].image}", known_light: "${image.images[0].light}", intrinsics: "${maps.maps}"}
+      subject: {media: "${image.images[0].image}", requested_light: "${image.images[0].light}", intrinsics: "${maps.maps}"}
     gates:
       - reason: direction_off
         reject_when: {value: "${result.error.direction_deg}", above: "${params.largest_error_deg}"}
@@ -60,7 +60,7 @@ nodes:
     for_each: ${relit.variants}
     at_most: ${params.num_lights}
     with:
-      subject: {media: "${each.image}", known_light: "${each.light}"}
+      subject: {media: "${each.image}", requested_light: "${each.light}"}
   change:
     call: captioner.CompareLight
     model: tiny

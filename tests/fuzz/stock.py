@@ -29,7 +29,7 @@ nodes:
   caption:
     call: captioner.Caption
     model: photometric
-    with: {subject: {media: "${image.images[0].image}", known_light: "${image.images[0].light}"}}
+    with: {subject: {media: "${image.images[0].image}", requested_light: "${image.images[0].light}"}}
     gates:
       - {reason: overexposed, reject_when: {value: "${result.measurement.clipped_highlights_fraction}", above: 0.9}}
 samples:

@@ -131,7 +131,7 @@ def test_broken_pictures_are_refused_wherever_they_stand(house: House, name: str
     assert_refused(house.caption(linear=picture), "subject.linear")
     assert_refused(house.caption(intrinsics=[{"kind": 2, "data": picture}]), "subject.intrinsics[0].data")
     light = {"sources": [{"environment_map": {"map": picture}}]}
-    assert_refused(house.caption(known_light=light), "subject.known_light.sources[0].environment_map.map")
+    assert_refused(house.caption(requested_light=light), "subject.requested_light.sources[0].environment_map.map")
     assert_refused(house.relight({"light": light}), "variants[0].light.sources[0].environment_map.map")
     light = {"sources": [{"background": {"image": picture}}]}
     assert_refused(house.relight({"light": light}), "variants[0].light.sources[0].background.image")
@@ -142,14 +142,14 @@ def test_broken_pictures_are_refused_wherever_they_stand(house: House, name: str
 def test_maps_without_light_are_refused(house: House, name: str) -> None:
     light = {"sources": [{"environment_map": {"map": house.put(*_DARK_MAPS[name])}}]}
     assert_refused(house.relight({"light": light}), "variants[0].light.sources[0].environment_map.map")
-    assert_refused(house.caption(known_light=light), "subject.known_light.sources[0].environment_map.map")
+    assert_refused(house.caption(requested_light=light), "subject.requested_light.sources[0].environment_map.map")
 
 
 @pytest.mark.parametrize("name", _BRIGHT_MAPS)
 def test_maps_of_odd_shape_or_absurd_brightness_still_light_the_scene(house: House, name: str) -> None:
     light = {"sources": [{"environment_map": {"map": house.put(*_BRIGHT_MAPS[name])}}]}
     assert_shows_something(house, house.relight({"light": light}))
-    assert house.caption(known_light=light).code.name == "OK"
+    assert house.caption(requested_light=light).code.name == "OK"
 
 
 def test_the_largest_pictures_that_are_read_stay_within_memory(house: House) -> None:
@@ -157,7 +157,7 @@ def test_the_largest_pictures_that_are_read_stay_within_memory(house: House) -> 
     grey = np.full((4096, 8192, 3), 0.5, np.float16)
     light = {"sources": [{"environment_map": {"map": house.put(files.exr(grey), _EXR)}}]}
     assert_shows_something(house, house.relight({"light": light}))
-    assert house.caption(known_light=light).code.name == "OK"
+    assert house.caption(requested_light=light).code.name == "OK"
 
 
 # Clips.

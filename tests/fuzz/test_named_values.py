@@ -58,7 +58,7 @@ def test_light_that_gives_none_is_refused(house: House, name: str) -> None:
     assert_refused(house.relight({"light": light}), _SOURCES)
     path = {"interpolation": 1, "keyframes": [{"light": light}, {"light": light, "time_fraction": 1}]}
     assert_refused(house.film(light_path=path), "light_path.keyframes")
-    assert house.caption(known_light=light).code.name == "OK"
+    assert house.caption(requested_light=light).code.name == "OK"
 
 
 @pytest.mark.parametrize("name", _OUT_OF_BOUNDS)
@@ -72,7 +72,7 @@ def test_extreme_lights_make_pictures(house: House, name: str) -> None:
     light = {"sources": [_EXTREME[name]]}
     assert_shows_something(house, house.relight({"light": light}))
     maps = [{"kind": 2, "data": house.stock.artifacts["normals"]}]
-    answer = house.caption(known_light=light, linear=house.stock.artifacts["linear"], intrinsics=maps)
+    answer = house.caption(requested_light=light, linear=house.stock.artifacts["linear"], intrinsics=maps)
     assert answer.code.name == "OK"
 
 

@@ -100,7 +100,7 @@ def put_png(store: ArtifactStore, display: Array) -> artifact_pb2.Artifact:
     return store.put_bytes(png_bytes(display), "image/png")
 
 
-def known_light(*lamps: Lamp) -> light_pb2.Light:
+def requested_light(*lamps: Lamp) -> light_pb2.Light:
     return light_pb2.Light(
         sources=[
             light_pb2.LightSource(
@@ -142,7 +142,7 @@ def subject_of(
             )
             for lamp in lamps
         ]
-        subject.known_light.CopyFrom(known_light(*turned))
+        subject.requested_light.CopyFrom(requested_light(*turned))
     return subject
 
 

@@ -10,7 +10,7 @@ from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill_captioner.known import camera_frame, expected_light, unit_vector
 from lumenmill_captioner.measure import Measured, color_of, light_error, measure, mired, rgb_of_temperature
 from lumenmill_media import decode_radiance
-from scenes import Lamp, Scene, known_light, sphere_scene
+from scenes import Lamp, Scene, requested_light, sphere_scene
 
 
 def direction_error_deg(measured: Measured, lamp: Lamp) -> float:
@@ -110,9 +110,9 @@ def test_temperature_survives_the_way_through_color(temperature_k: float) -> Non
     assert abs(mired(color.temperature_k) - mired(temperature_k)) < 6.0
 
 
-def test_known_light_is_told_relative_to_the_camera() -> None:
+def test_requested_light_is_told_relative_to_the_camera() -> None:
     camera = camera_pb2.Camera(viewpoint=camera_pb2.Viewpoint(azimuth_deg=30, elevation_deg=20))
-    light = known_light(Lamp(75, 40, 3200, size_deg=20))
+    light = requested_light(Lamp(75, 40, 3200, size_deg=20))
     expected = expected_light(light, camera_frame(camera), lambda artifact, field: np.ones((4, 8, 3)), "light")
     assert expected.attributes.azimuth_deg == pytest.approx(45)
     assert expected.attributes.elevation_deg == pytest.approx(40)

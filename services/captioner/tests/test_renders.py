@@ -150,7 +150,7 @@ async def test_hardness_is_told_from_a_point_to_an_overcast_sky(
             media=picture.image,
             linear=picture.linear,
             intrinsics=maps,
-            known_light=picture.light,
+            requested_light=picture.light,
             camera=picture.record.camera,
         )
         result = await mesh.caption(subject)
@@ -194,7 +194,7 @@ async def test_a_light_that_swings_is_followed(mesh: Mesh, still_life: imager_pb
     assert measured.scores["light_swing_deg"] > 80.0
     assert not measured.HasField("error")
 
-    subject.known_light_path.CopyFrom(path)
+    subject.requested_light_path.CopyFrom(path)
     known = await mesh.caption(subject)
     assert "The key light swings from the left to the right, across the front." in known.light_text
     assert known.error.direction_deg < 12.0 and known.scores["direction_error_largest_deg"] < 25.0
@@ -222,7 +222,7 @@ async def test_light_that_stays_passes_before_a_camera_that_moves(
     assert measured.scores["light_swing_deg"] < 25.0
     assert "key light" not in measured.light_text
 
-    subject.known_light.CopyFrom(light)
+    subject.requested_light.CopyFrom(light)
     known = await mesh.caption(subject)
     assert "seen from the moving camera it passes from the front to the front right." in known.light_text
     assert known.error.direction_deg < 12.0

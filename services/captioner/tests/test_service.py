@@ -34,7 +34,7 @@ from scenes import (
     Scene,
     clip_bytes,
     exr_bytes,
-    known_light,
+    requested_light,
     png_bytes,
     put_png,
     sphere_scene,
@@ -87,7 +87,7 @@ async def test_a_photograph_is_measured_and_nothing_is_invented(stub: Stub, stor
     assert {"exposure_clipped_fraction", "sharpness"} <= set(result.scores)
 
 
-async def test_known_light_is_said_and_compared(stub: Stub, store: ArtifactStore) -> None:
+async def test_requested_light_is_said_and_compared(stub: Stub, store: ArtifactStore) -> None:
     lamp = Lamp(-60, 30, 2700)
     subject = subject_of(store, sphere_scene(lamp, even=0.02), lamp, camera_azimuth_deg=40)
     subject.scene.CopyFrom(scene_pb2.SceneDescription(description="a plaster sphere before a grey backdrop"))
@@ -116,7 +116,7 @@ async def test_coloured_light_is_called_by_its_colour(
 ) -> None:
     scene = sphere_scene(Lamp(-40, 30, 6500))
     subjects = [subject_of(store, scene, Lamp(-40, 30, 6500)) for _ in range(2)]
-    color = subjects[1].known_light.sources[0].directional.color.rgb
+    color = subjects[1].requested_light.sources[0].directional.color.rgb
     color.red, color.green, color.blue = rgb
     subjects[1].ClearField("intrinsics")
     caption = await call_heavy(stub.Caption, request_for(subjects[1]))
@@ -144,7 +144,7 @@ async def test_an_environment_map_is_opened(stub: Stub, store: ArtifactStore, da
     artifact = store.put_file(path, "image/vnd.radiance", name=path.name)
     source = light_pb2.LightSource(environment_map=light_pb2.EnvironmentMapLight(map=artifact, rotation_deg=30))
     subject = subject_of(store, sphere_scene(Lamp(0, 50)))
-    subject.known_light.CopyFrom(light_pb2.Light(sources=[source]))
+    subject.requested_light.CopyFrom(light_pb2.Light(sources=[source]))
     result = await call_heavy(stub.Caption, request_for(subject))
     assert "urban alley" in result.light_text and result.HasField("error")
 
@@ -273,17 +273,17 @@ async def test_a_clip_that_grows_brighter(stub: Stub, store: ArtifactStore) -> N
     assert "brighter over the clip" in result.light_text and "clip" in result.text
 
 
-async def test_a_known_light_path_is_told(stub: Stub, store: ArtifactStore) -> None:
+async def test_a_requested_light_path_is_told(stub: Stub, store: ArtifactStore) -> None:
     clip = store.put_bytes(clip_bytes([sphere_scene(Lamp(-60, 30), side_px=96).display] * 10), "video/mp4")
     path = light_pb2.LightPath(
         interpolation=light_pb2.LIGHT_INTERPOLATION_MOVE,
         keyframes=[
-            light_pb2.LightKeyframe(time_fraction=0, light=known_light(Lamp(-70, 30, 5500))),
-            light_pb2.LightKeyframe(time_fraction=1, light=known_light(Lamp(70, 30, 2500))),
+            light_pb2.LightKeyframe(time_fraction=0, light=requested_light(Lamp(-70, 30, 5500))),
+            light_pb2.LightKeyframe(time_fraction=1, light=requested_light(Lamp(70, 30, 2500))),
         ],
     )
     camera = camera_pb2.Camera(path=camera_pb2.CameraPath(orbit=camera_pb2.OrbitMove(sweep_deg=30)))
-    subject = captioner_pb2.Subject(media=clip, known_light_path=path, camera=camera)
+    subject = captioner_pb2.Subject(media=clip, requested_light_path=path, camera=camera)
     text = (await call_heavy(stub.Caption, request_for(subject))).light_text
     assert "The camera orbits 30 degrees to the right." in text
     assert "The key light swings from the left to the right, across the front." in text
@@ -297,7 +297,7 @@ async def test_real_clips_are_read(stub: Stub, store: ArtifactStore, data_dir: P
         assert (len(result.measurement.samples) == 8 and "direction" in result.text) or "cannot be told" in result.text
 
 
-async def test_what_changed_between_known_lights(stub: Stub, store: ArtifactStore) -> None:
+async def test_what_changed_between_requested_lights(stub: Stub, store: ArtifactStore) -> None:
     before, after = Lamp(-60, 30, 5500), Lamp(65, 30, 2600)
     request = captioner_pb2.CompareLightRequest(
         job=generation_pb2.JobOptions(request_id="c"),

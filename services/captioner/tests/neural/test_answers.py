@@ -66,7 +66,7 @@ async def test_the_measured_light_is_told_where_the_model_sees_another(
     assert result.text == f"A plaster ball on a shelf. {result.light_text}"
 
 
-async def test_known_light_is_told_as_it_is_known(serving: Any) -> None:
+async def test_requested_light_is_told_as_it_is_known(serving: Any) -> None:
     lamp = Lamp(-60, 30, 3400)
     async with serving(MODEL, answer()) as captioner:
         result = await captioner.caption("one", subject(captioner.store, lamp))

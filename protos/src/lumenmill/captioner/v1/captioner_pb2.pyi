@@ -33,10 +33,10 @@ class Subject(_message.Message):
     MEDIA_FIELD_NUMBER: _builtins.int
     LINEAR_FIELD_NUMBER: _builtins.int
     INTRINSICS_FIELD_NUMBER: _builtins.int
-    KNOWN_LIGHT_FIELD_NUMBER: _builtins.int
+    REQUESTED_LIGHT_FIELD_NUMBER: _builtins.int
     CAMERA_FIELD_NUMBER: _builtins.int
     SCENE_FIELD_NUMBER: _builtins.int
-    KNOWN_LIGHT_PATH_FIELD_NUMBER: _builtins.int
+    REQUESTED_LIGHT_PATH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def media(self) -> _artifact_pb2.Artifact:
         """The media. An image (PNG, JPEG, WebP, EXR) or a clip (MP4)."""
@@ -50,8 +50,8 @@ class Subject(_message.Message):
         """Exact or estimated intrinsic maps of the image. Families use normals and albedo to measure light. Empty means none."""
 
     @_builtins.property
-    def known_light(self) -> _light_pb2.Light:
-        """The light that is known to be in the picture. Absent for photographs."""
+    def requested_light(self) -> _light_pb2.Light:
+        """The light that was requested when the picture was made. Absent for photographs."""
 
     @_builtins.property
     def camera(self) -> _camera_pb2.Camera:
@@ -62,8 +62,8 @@ class Subject(_message.Message):
         """What is known to be in the picture. Absent for photographs; families that cannot recognise things then do not name any."""
 
     @_builtins.property
-    def known_light_path(self) -> _light_pb2.LightPath:
-        """How the light is known to move in a clip. Absent for images and unknown clips."""
+    def requested_light_path(self) -> _light_pb2.LightPath:
+        """The light path that was requested when the clip was made. Absent for images and for clips of unknown origin."""
 
     def __init__(
         self,
@@ -71,14 +71,14 @@ class Subject(_message.Message):
         media: _artifact_pb2.Artifact | None = ...,
         linear: _artifact_pb2.Artifact | None = ...,
         intrinsics: _abc.Iterable[_intrinsics_pb2.IntrinsicMap] | None = ...,
-        known_light: _light_pb2.Light | None = ...,
+        requested_light: _light_pb2.Light | None = ...,
         camera: _camera_pb2.Camera | None = ...,
         scene: _scene_pb2.SceneDescription | None = ...,
-        known_light_path: _light_pb2.LightPath | None = ...,
+        requested_light_path: _light_pb2.LightPath | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "known_light", b"known_light", "known_light_path", b"known_light_path", "linear", b"linear", "media", b"media", "scene", b"scene"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "linear", b"linear", "media", b"media", "requested_light", b"requested_light", "requested_light_path", b"requested_light_path", "scene", b"scene"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "intrinsics", b"intrinsics", "known_light", b"known_light", "known_light_path", b"known_light_path", "linear", b"linear", "media", b"media", "scene", b"scene"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "intrinsics", b"intrinsics", "linear", b"linear", "media", b"media", "requested_light", b"requested_light", "requested_light_path", b"requested_light_path", "scene", b"scene"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

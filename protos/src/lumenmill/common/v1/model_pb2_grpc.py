@@ -53,7 +53,7 @@ class ModelServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
 
 def add_ModelServiceServicer_to_server(servicer, server):

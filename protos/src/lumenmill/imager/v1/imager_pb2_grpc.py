@@ -51,7 +51,7 @@ class ImagerServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
 
 def add_ImagerServiceServicer_to_server(servicer, server):

@@ -71,28 +71,28 @@ class ArtifactServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def DownloadArtifact(self, request, context):
         """Reads one artifact, whole or a range of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def ListArtifacts(self, request, context):
         """Lists what the store holds, in order of digest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def VerifyStore(self, request, context):
         """Reads every artifact and compares its bytes with its digest. Streams progress and every damaged artifact.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def CollectGarbage(self, request, context):
         """Removes artifacts that no run, sample or running job can reach. FAILED_PRECONDITION while another database refers to
@@ -100,7 +100,7 @@ class ArtifactServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
 
 def add_ArtifactServiceServicer_to_server(servicer, server):

@@ -112,91 +112,91 @@ class RunServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def SubmitRun(self, request, context):
         """Starts a run. The same `run_id` with the same content returns the existing run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def GetRun(self, request, context):
         """Reads one run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def WatchRun(self, request, context):
         """Streams one run's state: at once, then whenever it changes (at most twice a second), until it has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def ListRuns(self, request, context):
         """Lists runs, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def CancelRun(self, request, context):
         """Stops a run for good; running jobs are cancelled. Samples made so far stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def PauseRun(self, request, context):
         """Stops a run from starting new nodes; running ones finish.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def ResumeRun(self, request, context):
         """Lets a paused run go on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def ListSamples(self, request, context):
         """Lists samples, in the order they were made.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def GetLineage(self, request, context):
         """Tells everything that led to one sample: every node, its parameters, model, revision, inputs and outputs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def ExportRun(self, request, context):
         """Writes the accepted samples of a run as a dataset into the store.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
         """Lists the models of the mesh, as they describe themselves, and whether they answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def GetFleet(self, request, context):
         """Tells what works for the mesh now: pods, GPUs by type, and what each does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
 
 def add_RunServiceServicer_to_server(servicer, server):

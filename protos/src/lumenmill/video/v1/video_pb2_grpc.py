@@ -56,14 +56,14 @@ class VideoServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
     def DecomposeVideo(self, request, context):
         """Takes a clip apart into intrinsic maps, frame by frame.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')  # gRPC's base class; never reached: tests/test_every_rpc_is_served.py
+        raise NotImplementedError('Method not implemented!')
 
 
 def add_VideoServiceServicer_to_server(servicer, server):

@@ -170,8 +170,8 @@ class PhotometricFamily:
         told = ToldMotion(
             camera=subject.camera if subject.HasField("camera") else None,
             light_is_known=first is not None,
-            path=(first, last) if first and last and subject.HasField("known_light_path") else None,
-            interpolation=subject.known_light_path.interpolation,
+            path=(first, last) if first and last and subject.HasField("requested_light_path") else None,
+            interpolation=subject.requested_light_path.interpolation,
             key=key_motion(moments, camera_path_known=path_known),
         )
         return middle, motion_text(list(middle.proto.samples), moving, told, words), error

@@ -105,12 +105,12 @@ class SubjectReader:
         Raises:
             InvalidArgumentError: an environment map of the light cannot be read.
         """
-        if self._subject.known_light_path.keyframes:
+        if self._subject.requested_light_path.keyframes:
             self._open_maps_of_path()
-            light = light_at(self._subject.known_light_path, time_fraction)
-            return self._expected(light, time_fraction, f"{self._path}.known_light_path")
-        if self._subject.HasField("known_light"):
-            return self._expected(self._subject.known_light, time_fraction, f"{self._path}.known_light")
+            light = light_at(self._subject.requested_light_path, time_fraction)
+            return self._expected(light, time_fraction, f"{self._path}.requested_light_path")
+        if self._subject.HasField("requested_light"):
+            return self._expected(self._subject.requested_light, time_fraction, f"{self._path}.requested_light")
         return None
 
     def _expected(self, light: light_pb2.Light, time_fraction: float, path: str) -> ExpectedLight:
@@ -118,10 +118,10 @@ class SubjectReader:
 
     def _open_maps_of_path(self) -> None:
         """Read the environment maps of all keyframes once, so that a broken one is named where it stands."""
-        for index, keyframe in enumerate(self._subject.known_light_path.keyframes):
+        for index, keyframe in enumerate(self._subject.requested_light_path.keyframes):
             for number, source in enumerate(keyframe.light.sources):
                 if source.HasField("environment_map"):
-                    light = f"{self._path}.known_light_path.keyframes[{index}].light"
+                    light = f"{self._path}.requested_light_path.keyframes[{index}].light"
                     self._read_radiance(source.environment_map.map, f"{light}.sources[{number}].environment_map.map")
 
     def _read_radiance(self, artifact: artifact_pb2.Artifact, field: str) -> Array:

@@ -182,7 +182,7 @@ def _tell(
 
     Light that is known is told as it is known, whatever the model sees.
     """
-    is_known = subject.HasField("known_light") or bool(subject.known_light_path.keyframes)
+    is_known = subject.HasField("requested_light") or bool(subject.requested_light_path.keyframes)
     described = said.light.get("description", "")
     measured_light = result.light_text
     if described and not is_known and all(agreed.values()):
