@@ -3,9 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-ROOMS := protos services/common services/media services/prompter services/captioner services/studio orchestrator client
+PACKAGES := protos services/common services/media services/prompter services/captioner services/studio orchestrator client
 # Services of neural models: with torch they take 6 GB, so that only their own tests and pods install them.
-NEURAL_ROOMS := services/neural services/imager services/relighter services/video
+NEURAL_PACKAGES := services/neural services/imager services/relighter services/video
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 # Which benchmarks to run: `make benchmarks ONLY="walk mesh"`; all without it.
@@ -25,21 +25,21 @@ PHOTO ?= $(wildcard $(VENV)/lib/python3*/site-packages/skimage/data/astronaut.pn
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(VENV)/.mesh: constraints.txt $(addsuffix /pyproject.toml,$(ROOMS))
+$(VENV)/.mesh: constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 	@echo "setting up $(VENV) (about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) hatchling editables
-	@$(PIP) --no-build-isolation $(addprefix -e ./,$(filter-out client,$(ROOMS))) -e './client[mesh,photo]'
+	@$(PIP) --no-build-isolation $(addprefix -e ./,$(filter-out client,$(PACKAGES))) -e './client[mesh,photo]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.mesh requirements-dev.txt
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
 
-$(VENV)/.neural: $(VENV)/.dev $(addsuffix /pyproject.toml,$(NEURAL_ROOMS))
+$(VENV)/.neural: $(VENV)/.dev $(addsuffix /pyproject.toml,$(NEURAL_PACKAGES))
 	@echo "setting up the neural services (two minutes, 6 GB)"
-	@$(PIP) --no-build-isolation $(addprefix -e ./,$(NEURAL_ROOMS))
+	@$(PIP) --no-build-isolation $(addprefix -e ./,$(NEURAL_PACKAGES))
 	@touch $@
 
 neural: $(VENV)/.neural ## Install the neural services into .venv (6 GB)
@@ -53,7 +53,7 @@ test: $(VENV)/.dev ## Run the tests
 	@env -u KUBECONFIG $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-neural: $(VENV)/.neural ## Run the tests of the neural services, on tiny checkpoints
-	@$(BIN)/python -m pytest $(NEURAL_ROOMS) services/captioner/tests/neural tests/neural
+	@$(BIN)/python -m pytest $(NEURAL_PACKAGES) services/captioner/tests/neural tests/neural
 
 test-faults: $(VENV)/.dev ## Kill, starve, fuzz and misuse everything (about 10 minutes)
 	@$(BIN)/python -m pytest tests/faults tests/fuzz tests/security
@@ -79,7 +79,7 @@ benchmarks: $(VENV)/.dev ## Measure everything again and write docs/performance.
 lint: $(VENV)/.dev ## Check style, types and contracts, and that generated code is current
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy $(addsuffix /src,$(filter-out protos,$(ROOMS)) $(NEURAL_ROOMS)) monitoring
+	@$(BIN)/mypy $(addsuffix /src,$(filter-out protos,$(PACKAGES)) $(NEURAL_PACKAGES)) monitoring
 	@cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --exit-code --path lumenmill > /dev/null
 	@PATH="$(CURDIR)/$(BIN):$$PATH" protos/check.sh
 
