@@ -13,7 +13,7 @@ ONLY ?=
 # Which tests on the cluster: `make test-cluster TESTS='-k keda'`; all without it.
 TESTS ?=
 # How long `make soak` is.
-CHAINS ?= 20000
+ITEMS ?= 20000
 
 # Real environment maps, when you have some: `make demo HDRI=~/hdri`.
 HDRI ?= $(wildcard ../shared/data/hdri)
@@ -64,8 +64,8 @@ test-cluster: $(VENV)/.dev ## Install the chart on a real Kubernetes cluster and
 images: ## Build the image of every service with docker or buildah (docs/images.md)
 	@images/build.sh
 
-soak: $(VENV)/.dev ## Walk CHAINS=20000 chains while calls fail and processes are killed at random
-	@$(BIN)/python -m tests.faults.soak --chains $(CHAINS)
+soak: $(VENV)/.dev ## Walk ITEMS=20000 items while calls fail and processes are killed at random
+	@$(BIN)/python -m tests.faults.soak --items $(ITEMS)
 
 monitoring: $(VENV)/.dev ## Write the dashboards and alerts into the chart again
 	@$(BIN)/python -m monitoring

@@ -1,4 +1,4 @@
-"""What DBOS does by itself: a workflow for each chain, each with steps that do nothing. `raw_dbos.py CHAINS STEPS`."""
+"""What DBOS does by itself: a workflow for each item, each with steps that do nothing. `raw_dbos.py ITEMS STEPS`."""
 
 import asyncio
 import json
@@ -17,25 +17,25 @@ async def _step(number: int) -> str:
     return f"move {number}"
 
 
-@DBOS.workflow(name="chain")
-async def _chain(num_steps: int) -> None:
+@DBOS.workflow(name="item")
+async def _item(num_steps: int) -> None:
     for number in range(num_steps):
         await _step(number)
 
 
-async def _steps_per_s(num_chains: int, num_steps: int) -> float:
+async def _steps_per_s(num_items: int, num_steps: int) -> float:
     DBOS.launch()
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def walk(index: int) -> None:
         async with places:
-            with SetWorkflowID(f"chain-{index}"):
-                handle = await DBOS.start_workflow_async(_chain, num_steps)
+            with SetWorkflowID(f"item-{index}"):
+                handle = await DBOS.start_workflow_async(_item, num_steps)
             await handle.get_result()
 
     started_s = time.perf_counter()
-    await asyncio.gather(*(walk(index) for index in range(num_chains)))
-    return num_chains * num_steps / (time.perf_counter() - started_s)
+    await asyncio.gather(*(walk(index) for index in range(num_items)))
+    return num_items * num_steps / (time.perf_counter() - started_s)
 
 
 def main() -> None:

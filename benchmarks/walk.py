@@ -1,7 +1,7 @@
-"""Nodes per second and memory of the orchestrator's walk over real gRPC, against raw DBOS doing as many empty steps.
+"""Steps per second and memory of the orchestrator's walk over real gRPC, against raw DBOS doing as many empty steps.
 
-Both walk chains of ten on SQLite. Ours calls a model in a process of its own, and keeps results, lineage and counts;
-DBOS runs a workflow for each chain with ten steps that do nothing. They take turns, each time in a fresh process.
+Both walk items of ten on SQLite. Ours calls a model in a process of its own, and keeps results, lineage and counts;
+DBOS runs a workflow for each item with ten steps that do nothing. They take turns, each time in a fresh process.
 """
 
 import asyncio
@@ -20,32 +20,32 @@ from lumenmill_common.serve import serving
 from lumenmill_orchestrator.service import orchestrator_service
 from lumenmill_orchestrator.settings import OrchestratorSettings
 
-CALLS_PER_CHAIN = 10
+CALLS_PER_ITEM = 10
 _PAGE_BYTES = 4096
 _RAW_DBOS = Path(__file__).with_name("raw_dbos.py")
 
 
 def _recipe() -> str:
-    nodes = [
+    steps = [
         f"  call{number}: {{call: prompter.WriteMotionPrompts, model: tiny, with: {{"
         f'description: "${{item.image_prompt}} {_result(number - 1)}", num_variants: 1, seed: {number}}}}}'
-        for number in range(CALLS_PER_CHAIN)
+        for number in range(CALLS_PER_ITEM)
     ]
     return "\n".join(
         [
             "lumenmill: 1",
             "name: walk",
-            "parameters: {num_chains: {type: int}}",
+            "parameters: {num_items: {type: int}}",
             "source:",
             "  call: prompter.GeneratePromptSets",
             "  model: tiny",
-            "  count: ${params.num_chains}",
-            '  with: {seed: 1, brief: {num_img_sets: "${shard.count}", first_set_index: "${shard.first}"}}',
+            "  count: ${params.num_items}",
+            '  with: {seed: 1, brief: {num_img_sets: "${batch.count}", first_set_index: "${batch.first}"}}',
             "  items: ${result.prompt_sets}",
-            "nodes:",
-            *nodes,
+            "steps:",
+            *steps,
             "samples:",
-            f'  last: {{kind: image, media: {{}}, caption: "{_result(CALLS_PER_CHAIN - 1)}"}}',
+            f'  last: {{kind: image, media: {{}}, caption: "{_result(CALLS_PER_ITEM - 1)}"}}',
         ]
     )
 
@@ -58,9 +58,9 @@ def _resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES / 2**20
 
 
-async def _walk(settings: OrchestratorSettings, num_chains: int) -> dict[str, float]:
+async def _walk(settings: OrchestratorSettings, num_items: int) -> dict[str, float]:
     request = run_pb2.SubmitRunRequest(recipe=_recipe())
-    request.parameters.update({"num_chains": num_chains})
+    request.parameters.update({"num_items": num_items})
     early_mb, most_mb = 0.0, 0.0
     async with (
         serving(settings, orchestrator_service(settings)) as port,
@@ -69,19 +69,19 @@ async def _walk(settings: OrchestratorSettings, num_chains: int) -> dict[str, fl
         runs = run_pb2_grpc.RunServiceStub(channel)
         started_s = time.perf_counter()
         run = (await runs.SubmitRun(request)).run
-        num_nodes = 0
+        num_steps = 0
         async for response in runs.WatchRun(run_pb2.WatchRunRequest(run_id=run.id)):
-            num_nodes = sum(node.num_accepted for node in response.run.nodes)
+            num_steps = sum(step.num_accepted for step in response.run.steps)
             most_mb = max(most_mb, _resident_mb())
-            if num_nodes <= 1000:
+            if num_steps <= 1000:
                 early_mb = most_mb
         duration_s = time.perf_counter() - started_s
-    if num_nodes < num_chains * CALLS_PER_CHAIN:
-        raise RuntimeError(f"only {num_nodes} nodes of {num_chains} chains were accepted")
-    return {"nodes_per_s": num_nodes / duration_s, "early_mb": early_mb, "most_mb": most_mb}
+    if num_steps < num_items * CALLS_PER_ITEM:
+        raise RuntimeError(f"only {num_steps} steps of {num_items} items were accepted")
+    return {"steps_per_s": num_steps / duration_s, "early_mb": early_mb, "most_mb": most_mb}
 
 
-def _walk_once(num_chains: int) -> dict[str, float]:
+def _walk_once(num_items: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="lumenmill-walk-") as name, instant_model(Path(name)) as address:
         settings = OrchestratorSettings(
             listen_address="127.0.0.1:0",
@@ -90,7 +90,7 @@ def _walk_once(num_chains: int) -> dict[str, float]:
             database_url=f"sqlite:///{name}/orchestrator.sqlite",
             models=f"{{tiny: '{address}'}}",
         )
-        return asyncio.run(_walk(settings, num_chains))
+        return asyncio.run(_walk(settings, num_items))
 
 
 def _in_fresh_process(*command: str) -> dict[str, float]:
@@ -101,20 +101,20 @@ def _in_fresh_process(*command: str) -> dict[str, float]:
 
 def measure(quick: bool) -> list[Figure]:
     """Three turns each, then one long walk for memory."""
-    num_turns, num_chains, long_chains = (1, 50, 100) if quick else (3, 300, 10_000)
+    num_turns, num_items, long_items = (1, 50, 100) if quick else (3, 300, 10_000)
     ours, raw = [], []
     for _ in range(num_turns):
-        ours.append(_in_fresh_process(__file__, "--walk", str(num_chains))["nodes_per_s"])
-        raw.append(_in_fresh_process(str(_RAW_DBOS), str(num_chains), str(CALLS_PER_CHAIN))["steps_per_s"])
-    long = _in_fresh_process(__file__, "--walk", str(long_chains))
-    nodes = f"{long_chains * CALLS_PER_CHAIN:,} nodes"
+        ours.append(_in_fresh_process(__file__, "--walk", str(num_items))["steps_per_s"])
+        raw.append(_in_fresh_process(str(_RAW_DBOS), str(num_items), str(CALLS_PER_ITEM))["steps_per_s"])
+    long = _in_fresh_process(__file__, "--walk", str(long_items))
+    steps = f"{long_items * CALLS_PER_ITEM:,} steps"
     return [
-        median_of("walk, SQLite", ours, "nodes/s", at_least=500),
+        median_of("walk, SQLite", ours, "steps/s", at_least=500),
         median_of("raw DBOS, as many empty steps", raw, "steps/s"),
         median_of("walk against raw DBOS", [a / b for a, b in zip(ours, raw, strict=True)], "ratio", at_least=0.8),
-        Figure(f"walk over {nodes}", long["nodes_per_s"], "nodes/s", at_least=500),
-        Figure("resident memory after 1,000 nodes", long["early_mb"], "MiB", at_most=300),
-        Figure(f"largest resident memory over {nodes}", long["most_mb"], "MiB", at_most=300),
+        Figure(f"walk over {steps}", long["steps_per_s"], "steps/s", at_least=500),
+        Figure("resident memory after 1,000 steps", long["early_mb"], "MiB", at_most=300),
+        Figure(f"largest resident memory over {steps}", long["most_mb"], "MiB", at_most=300),
     ]
 
 

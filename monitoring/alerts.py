@@ -77,9 +77,9 @@ ALERTS = (
     ),
     Alert(
         "LumenmillErrorRate",
-        f'sum by ({_BY}, model) (rate(lumenmill_orchestrator_nodes_total{{verdict="failed"}}[15m])) / '
-        f'sum by ({_BY}, model) (rate(lumenmill_orchestrator_nodes_total{{verdict!="skipped"}}[15m])) > 0.05 and '
-        f'sum by ({_BY}, model) (increase(lumenmill_orchestrator_nodes_total{{verdict="failed"}}[15m])) > 3',
+        f'sum by ({_BY}, model) (rate(lumenmill_orchestrator_steps_total{{verdict="failed"}}[15m])) / '
+        f'sum by ({_BY}, model) (rate(lumenmill_orchestrator_steps_total{{verdict!="skipped"}}[15m])) > 0.05 and '
+        f'sum by ({_BY}, model) (increase(lumenmill_orchestrator_steps_total{{verdict="failed"}}[15m])) > 3',
         "10m",
         "critical",
         "{{ $value | humanizePercentage }} of the executions of {{ $labels.model }} fail",

@@ -79,7 +79,7 @@ def test_shipped_recipes_are_good_and_planned(lumenmill: Command) -> None:
     for recipe in ("recipes/demo.yaml", "recipes/light-groups.yaml"):
         assert lumenmill("recipe", "check", recipe).returncode == 0
     plan = json.loads(lumenmill("recipe", "plan", "recipes/demo.yaml", "--json").stdout)
-    assert plan["nodes"] and int(plan["num_chains"]) >= 6
+    assert plan["steps"] and int(plan["num_items"]) >= 6
     assert lumenmill("recipe", "graph", "recipes/demo.yaml").stdout.startswith("digraph")
 
 

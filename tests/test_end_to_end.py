@@ -64,8 +64,8 @@ def test_the_same_recipe_again_re_uses_everything(lumenmill: Command, demo: dict
     again = json.loads(answer.stdout)
     assert again["num_samples_accepted"] == demo["num_samples_accepted"]
     run = json.loads(lumenmill("watch", again["run"], "--json").stdout)
-    for node in run["nodes"]:
-        assert node.get("num_reused") == node.get("num_accepted"), node
+    for step in run["steps"]:
+        assert step.get("num_reused") == step.get("num_accepted"), step
     assert time.monotonic() - started_s < 45
 
 

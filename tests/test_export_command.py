@@ -13,7 +13,7 @@ name: photos
 parameters:
   photos: {type: "list[artifact]"}
 source: {items: "${params.photos}"}
-nodes:
+steps:
   caption: {call: captioner.Caption, model: photometric, with: {subject: {media: "${item}"}}}
 samples:
   photo: {kind: image, media: {image: "${item}"}, caption: "${caption.text}"}

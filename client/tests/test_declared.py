@@ -40,12 +40,12 @@ def test_everything_imported_is_declared(room: str) -> None:
 
 def _imported(tree: ast.Module) -> Iterator[str]:
     """The first two names of every module outside the standard library that a file imports."""
-    for node in ast.walk(tree):
+    for step in ast.walk(tree):
         modules: list[str] = []
-        if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+        if isinstance(step, ast.Import):
+            modules = [alias.name for alias in step.names]
+        elif isinstance(step, ast.ImportFrom) and step.module and step.level == 0:
+            modules = [f"{step.module}.{alias.name}" for alias in step.names]
         for module in modules:
             parts = module.split(".")
             if parts[0] not in sys.stdlib_module_names:

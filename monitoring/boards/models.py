@@ -7,7 +7,7 @@ from monitoring.variables import EVERY_POD, THESE, WINDOW, chosen
 __all__ = ["MODELS"]
 
 _CLIP = "lumenmill_orchestrator_clip_duration_seconds"
-_NODE = "lumenmill_orchestrator_node_duration_seconds"
+_NODE = "lumenmill_orchestrator_step_duration_seconds"
 _NEURAL_ONLY = "Models of torch only; those of the embedded mesh have no such metric."
 
 

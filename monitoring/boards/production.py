@@ -7,7 +7,7 @@ from monitoring.variables import PRICE, THERE, THESE, WINDOW, chosen
 __all__ = ["PRODUCTION"]
 
 _SAMPLES = "lumenmill_orchestrator_samples_total"
-_NODES = "lumenmill_orchestrator_nodes_total"
+_NODES = "lumenmill_orchestrator_steps_total"
 _COST = "lumenmill_orchestrator_sample_model_seconds_total"
 _ACCEPTED, _NOT_ACCEPTED = 'verdict="accepted"', 'verdict!="accepted"'
 _REJECTED = 'verdict="rejected"'
@@ -150,7 +150,7 @@ _OUTCOMES = Row(
             "percentunit",
             [
                 Query(
-                    f"{rate('lumenmill_orchestrator_nodes_reused_total', THESE, 'call', WINDOW)} / "
+                    f"{rate('lumenmill_orchestrator_steps_reused_total', THESE, 'call', WINDOW)} / "
                     f"({rate(_NODES, THESE, 'call', WINDOW)} > 0)",
                     "{{call}}",
                 )

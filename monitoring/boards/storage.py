@@ -96,7 +96,7 @@ _ROWS = Row(
         ),
         Panel(
             "Nodes in one transaction",
-            "Mean number of nodes and chains that one transaction made durable. It grows with load, up to 512: then "
+            "Mean number of nodes and items that one transaction made durable. It grows with load, up to 512: then "
             "the database is the limit.",
             "short",
             [Query(mean("lumenmill_orchestrator_write_group_size", THERE, "namespace"), "{{namespace}}")],

@@ -61,8 +61,8 @@ class House:
         return list(response.samples)
 
 
-def counts(run: run_pb2.Run) -> dict[str, run_pb2.NodeCounts]:
-    return {node.name: node for node in run.nodes}
+def counts(run: run_pb2.Run) -> dict[str, run_pb2.StepCounts]:
+    return {step.name: step for step in run.steps}
 
 
 @contextlib.asynccontextmanager

@@ -13,16 +13,16 @@ source:
   call: prompter.GeneratePromptSets
   model: tiny
   count: ${params.num_sets}
-  shard_size: 4
+  batch_size: 4
   with:
     seed: ${params.seed}
     brief:
-      num_img_sets: ${shard.count}
-      first_set_index: ${shard.first}
+      num_img_sets: ${batch.count}
+      first_set_index: ${batch.first}
       num_relight_variants: ${params.num_lights}
       num_video_variants: 1
   items: ${result.prompt_sets}
-nodes:
+steps:
   image:
     call: imager.GenerateImages
     model: tiny
@@ -50,7 +50,10 @@ nodes:
     call: captioner.Caption
     model: tiny
     with:
-      subject: {media: "${image.images[0].image}", requested_light: "${image.images[0].light}", intrinsics: "${maps.maps}"}
+      subject:
+        media: ${image.images[0].image}
+        requested_light: ${image.images[0].light}
+        intrinsics: ${maps.maps}
     gates:
       - reason: direction_off
         reject_when: {value: "${result.error.direction_deg}", above: "${params.largest_error_deg}"}
@@ -102,7 +105,7 @@ parameters:
   prompt: {type: string, default: a kettle}
   tags: {type: "list[string]", default: [one]}
 source: {items: "${params.tags}"}
-nodes:
+steps:
   image:
     call: imager.GenerateImages
     model: tiny

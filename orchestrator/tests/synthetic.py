@@ -53,7 +53,7 @@ class Archive:
             {
                 "id": sample.id,
                 "run_id": sample.run_id,
-                "chain_id": sample.chain_id,
+                "item_id": sample.item_id,
                 "kind": sample.kind,
                 "verdict": sample.verdict,
                 "group_id": sample.group_id,
@@ -123,7 +123,7 @@ def clip_sample(archive: Archive, run_id: str, scene: int, number: int, **more: 
 
 def _sample(run_id: str, name: str, kind: int, scene: int) -> run_pb2.Sample:
     return run_pb2.Sample(
-        id=f"{run_id}.{name}", run_id=run_id, chain_id=f"main-{scene}", node="image", kind=kind,
+        id=f"{run_id}.{name}", run_id=run_id, item_id=f"main-{scene}", step="image", kind=kind,
         verdict=run_pb2.VERDICT_ACCEPTED, group_id=f"g-{scene:024x}", scene_key=f"{scene:064x}", licences=[FREE],
     )  # type: ignore[arg-type]  # fmt: skip
 

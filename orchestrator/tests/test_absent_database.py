@@ -63,10 +63,10 @@ def test_a_replica_leaves_connections_for_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("store", "method"),
     [
-        (RunStore, "ended_chains"),
+        (RunStore, "ended_items"),
         (RunStore, "change_state"),
         (ExecutionStore, "results"),
-        (ExecutionStore, "of_chain"),
+        (ExecutionStore, "of_item"),
         (ExecutionStore, "one"),
     ],
 )
@@ -77,4 +77,4 @@ async def test_a_run_goes_on_when_the_database_is_back(
     monkeypatch.setattr(durable, "_DATABASE_PAUSE_S", 0.05)
     monkeypatch.setattr(store, method, _away_at_first(getattr(store, method), 3))
     run = await house.run(SMALL)
-    assert (run.state, run.num_samples_accepted, run.num_chains_done) == (run_pb2.RUN_STATE_COMPLETED, 9, 3)
+    assert (run.state, run.num_samples_accepted, run.num_items_done) == (run_pb2.RUN_STATE_COMPLETED, 9, 3)

@@ -45,7 +45,7 @@ async def test_a_model_without_pods_is_known_and_waited_for(tmp_path: Path) -> N
             (model,) = await _models(house)
             assert (model.ready, model.num_workers, model.model.revision) == (False, 0, "1")
             plan = await house.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=ONE_IMAGE))
-            assert plan.nodes[0].HasField("seconds_per_execution")
+            assert plan.steps[0].HasField("seconds_per_execution")
             wrong = ONE_IMAGE.replace("with: {prompt:", "with: {preset: best, prompt:")
             refused = await house.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=wrong))
             assert "no preset `best`" in refused.problems[0].message
@@ -75,7 +75,7 @@ async def test_a_model_that_was_never_seen_is_waited_for(tmp_path: Path) -> None
         (model,) = await _models(house)
         assert (model.ready, model.HasField("model")) == (False, False)
         plan = await house.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=ONE_IMAGE))
-        assert (len(plan.nodes), list(plan.problems)) == (2, [])
+        assert (len(plan.steps), list(plan.problems)) == (2, [])
         run_id, other_id = [await house.submit(ONE_IMAGE, {"tags": [tag]}) for tag in ("a", "b")]
         waiting = await until_run(house, run_id, lambda run: run.waits)
         assert waiting.state == run_pb2.RUN_STATE_QUEUED
@@ -115,13 +115,13 @@ async def test_a_paused_run_is_no_reason_for_pods(tmp_path: Path) -> None:
 async def test_patience_lasts_while_pods_are_on_their_way(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         await _seen_once(pods)
-        cluster = _Cluster(is_coming=True, reason="pod tiny-0 is pending: 0/3 nodes are available")
+        cluster = _Cluster(is_coming=True, reason="pod tiny-0 is pending: 0/3 steps are available")
         async with open_orchestrator(pods, supply=cluster, patience_s=0.6) as house:
             run_id = await house.submit(ONE_IMAGE, {"tags": ["a"]})
             await asyncio.sleep(2.5)
             waiting = await run_of(house, run_id)
             assert waiting.state == run_pb2.RUN_STATE_RUNNING
-            assert [wait.reason for wait in waiting.waits] == ["pod tiny-0 is pending: 0/3 nodes are available"]
+            assert [wait.reason for wait in waiting.waits] == ["pod tiny-0 is pending: 0/3 steps are available"]
             cluster.state = SupplyState(is_coming=False, reason="the image cannot be pulled")
             run = await house.ended(run_id)
             (sample,) = await house.samples(run_id=run_id)

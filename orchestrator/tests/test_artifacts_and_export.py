@@ -171,7 +171,7 @@ async def test_a_run_is_exported_and_opened_by_datasets(house: House, tmp_path: 
     train = dataset["train"]
     assert isinstance(train.features["image"], Image)
     assert train.column_names == SCHEMA.names
-    row = next(row for row in train.select_columns([n for n in SCHEMA.names if n != "media"]) if row["node"] == "image")
+    row = next(row for row in train.select_columns([n for n in SCHEMA.names if n != "media"]) if row["step"] == "image")
     assert row["image"].size == (1, 1)
     assert (row["light_kind"], row["light_azimuth_deg"], row["light_irradiance"]) == ("directional", 10.0, 3.0)
     assert (row["measured_azimuth_deg"], row["light_error_direction_deg"]) == (12.0, 5.0)

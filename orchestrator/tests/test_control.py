@@ -69,7 +69,7 @@ async def test_an_urgent_run_overtakes(house: House) -> None:
     urgent = await house.submit(ONE_IMAGE, {"prompt": "urgent"}, priority=generation_pb2.JOB_PRIORITY_HIGH)
     assert (await house.ended(urgent)).num_samples_accepted == 1
     slow = (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=slow_id))).run
-    assert slow.num_chains_done < 40
+    assert slow.num_items_done < 40
     await house.ended(slow_id)
 
 
@@ -79,16 +79,16 @@ async def test_watching_tells_progress_and_ends(house: House) -> None:
     seen = [r.run async for r in house.runs.WatchRun(run_pb2.WatchRunRequest(run_id=run_id))]
     assert seen[-1].state == run_pb2.RUN_STATE_COMPLETED
     assert len(seen) > 2
-    assert any(node.num_running for run in seen for node in run.nodes)
-    assert [node.name for node in seen[-1].nodes][:2] == ["source", "image"]
-    assert all(node.num_total == node.num_accepted for node in seen[-1].nodes)
+    assert any(step.num_running for run in seen for step in run.steps)
+    assert [step.name for step in seen[-1].steps][:2] == ["source", "image"]
+    assert all(step.num_total == step.num_accepted for step in seen[-1].steps)
 
 
 async def test_lineage_names_every_execution(house: House) -> None:
     run = await house.run(SMALL)
-    variant = next(sample for sample in await house.samples(run_id=run.id) if sample.node == "relit")
+    variant = next(sample for sample in await house.samples(run_id=run.id) if sample.step == "relit")
     lineage = await house.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=variant.id))
-    assert [execution.node for execution in lineage.executions] == [
+    assert [execution.step for execution in lineage.executions] == [
         "source", "image", "relit", "variant_caption", "change",
     ]  # fmt: skip
     relit = lineage.executions[2]
@@ -143,7 +143,7 @@ async def test_what_an_upgraded_service_made_is_filed_under_its_new_revision(hou
     house.family.go_on.clear()
     run_id = await house.submit(ONE_IMAGE)
     async with asyncio.timeout(10):
-        while not (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run.nodes[0].num_running:
+        while not (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run.steps[0].num_running:
             await asyncio.sleep(0.02)
     house.family.revision = "2"
     house.family.go_on.set()
@@ -157,7 +157,7 @@ async def test_what_an_upgraded_service_made_is_filed_under_its_new_revision(hou
     assert counts(again)["image"].num_reused == 0
 
 
-async def test_a_paused_run_keeps_nobody_from_the_same_node(house: House) -> None:
+async def test_a_paused_run_keeps_nobody_from_the_same_step(house: House) -> None:
     house.family.go_on.clear()
     tags = [str(number) for number in range(10)]
     paused_id = await house.submit(ONE_IMAGE, {"tags": tags})

@@ -25,7 +25,7 @@ from .recipes import SMALL
 
 _TINY = Path(__file__).parent / "tiny_mesh.py"
 _NUM_SETS, _NUM_LIGHTS = 12, 2
-_NODES_PER_CHAIN = 4 + 2 * _NUM_LIGHTS
+_STEPS_PER_ITEM = 4 + 2 * _NUM_LIGHTS
 
 
 def _address(file: Path, process: subprocess.Popen[bytes]) -> str:
@@ -132,13 +132,13 @@ async def _walk_through_kills(
             last = await _ended(runs, "mine")
             listed = await runs.ListSamples(run_pb2.ListSamplesRequest(run_id="mine", page_size=1000))
     assert last.state == run_pb2.RUN_STATE_COMPLETED
-    assert last.num_chains_done == _NUM_SETS
+    assert last.num_items_done == _NUM_SETS
     num_samples = _NUM_SETS * (1 + _NUM_LIGHTS)
     assert last.num_samples_accepted == len({sample.id for sample in listed.samples}) == num_samples
-    assert sum(node.num_accepted for node in last.nodes) == _NUM_SETS * _NODES_PER_CHAIN + 3
+    assert sum(step.num_accepted for step in last.steps) == _NUM_SETS * _STEPS_PER_ITEM + 3
     done = Counter(_made(made))
     assert max(done.values()) == 1, "nothing was made twice"
-    assert len(done) == _NUM_SETS * _NODES_PER_CHAIN + 3
+    assert len(done) == _NUM_SETS * _STEPS_PER_ITEM + 3
 
 
 async def test_killed_in_mid_run_on_sqlite(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ async def test_two_replicas_share_a_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
 async def test_replicas_that_are_started_again_share_what_was_begun(tmp_path: Path, by: signal.Signals) -> None:
-    """A shard and its chains may come back in different replicas."""
+    """A batch and its items may come back in different replicas."""
     request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
     request.parameters.update({"num_sets": 24})
     made = tmp_path / "made.txt"
@@ -323,11 +323,11 @@ async def _two_that_look_after_each_other(folder: Path, num_sets: int, step_s: f
 
 def _check_whole(run: run_pb2.Run, made: Path, num_sets: int) -> None:
     """Nothing is lost, and nothing was made twice."""
-    assert (run.state, run.num_chains_done) == (run_pb2.RUN_STATE_COMPLETED, num_sets)
+    assert (run.state, run.num_items_done) == (run_pb2.RUN_STATE_COMPLETED, num_sets)
     assert run.num_samples_accepted == num_sets * (1 + _NUM_LIGHTS)
     done = Counter(_made(made))
     assert max(done.values()) == 1
-    assert len(done) == num_sets * _NODES_PER_CHAIN + num_sets // 4
+    assert len(done) == num_sets * _STEPS_PER_ITEM + num_sets // 4
 
 
 async def test_a_model_that_moves_is_found_again(tmp_path: Path) -> None:
@@ -347,4 +347,4 @@ async def test_a_model_that_moves_is_found_again(tmp_path: Path) -> None:
                 models.write_text(json.dumps({"tiny": moved}))
                 last = await _ended(runs, "mine")
     assert last.num_samples_accepted == 9
-    assert not sum(node.num_failed for node in last.nodes)
+    assert not sum(step.num_failed for step in last.steps)

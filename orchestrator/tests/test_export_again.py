@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import UnavailableError
 from lumenmill_orchestrator.collector import GarbageCollector
-from lumenmill_orchestrator.exporters import shards
-from lumenmill_orchestrator.storage import ExportStore, database, engine_url, make_engine, upgrade_schema
+from lumenmill_orchestrator.exporters import batches
+from lumenmill_orchestrator.storage import ExportStore
 
 from .synthetic import Archive, image_sample
 
@@ -23,7 +20,7 @@ _ALL_IN = {"split_rule": run_pb2.SPLIT_RULE_SCENE}
 
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(shards, "_MOST_SAMPLES", 25)
+    monkeypatch.setattr(batches, "_MOST_SAMPLES", 25)
     made = Archive(tmp_path)
     made.add([image_sample(made, "run", scene, 0) for scene in range(100)])
     yield made
@@ -110,23 +107,6 @@ async def test_memory_does_not_grow_with_the_samples(archive: Archive) -> None:
     small = await peak_bytes()
     archive.add(worded_anew(300, 3000))
     assert await peak_bytes() < 1.5 * small
-
-
-def test_exports_of_before_are_kept_by_the_migration(tmp_path: Path) -> None:
-    engine = make_engine(engine_url(f"sqlite:///{tmp_path}/old.sqlite"))
-    config = Config()
-    config.set_main_option("script_location", str(database._MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        connection.execute(
-            sa.text("INSERT INTO exports VALUES ('e', 'run', 1, 1, 3, 0.0, x'')")  # as the first schema had it
-        )
-    upgrade_schema(engine)
-    with engine.connect() as connection:
-        rows = connection.execute(sa.text("SELECT id, run_id, num_samples, request FROM exports")).all()
-    assert [tuple(row) for row in rows] == [("e", "run", 3, None)]
-    engine.dispose()
 
 
 @pytest.mark.parametrize("form", ["PARQUET", "VIDEOX_FUN"])

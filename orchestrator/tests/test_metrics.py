@@ -40,18 +40,18 @@ def _value(name: str, **labels: str) -> float:
 async def test_verdicts_reuse_and_failures_are_counted(house: House) -> None:
     call = {"call": "imager.GenerateImages", "model": "tiny"}
     before = {
-        "accepted": _value("nodes_total", **call, verdict="accepted", reason=""),
-        "failed": _value("nodes_total", **call, verdict="failed", reason="INVALID_ARGUMENT"),
-        "reused": _value("nodes_reused_total", **call),
-        "seconds": _value("node_duration_seconds_count", **call),
+        "accepted": _value("steps_total", **call, verdict="accepted", reason=""),
+        "failed": _value("steps_total", **call, verdict="failed", reason="INVALID_ARGUMENT"),
+        "reused": _value("steps_reused_total", **call),
+        "seconds": _value("step_duration_seconds_count", **call),
     }
     house.family.failures["image"] = [InvalidArgumentError("prompt", "no")]
     await house.run(ONE_IMAGE, {"tags": ["a", "b"]})
     await house.run(ONE_IMAGE, {"tags": ["a", "b"]})
-    assert _value("nodes_total", **call, verdict="failed", reason="INVALID_ARGUMENT") - before["failed"] == 1
-    assert _value("nodes_total", **call, verdict="accepted", reason="") - before["accepted"] == 3
-    assert _value("nodes_reused_total", **call) - before["reused"] == 1
-    assert _value("node_duration_seconds_count", **call) - before["seconds"] == 2
+    assert _value("steps_total", **call, verdict="failed", reason="INVALID_ARGUMENT") - before["failed"] == 1
+    assert _value("steps_total", **call, verdict="accepted", reason="") - before["accepted"] == 3
+    assert _value("steps_reused_total", **call) - before["reused"] == 1
+    assert _value("step_duration_seconds_count", **call) - before["seconds"] == 2
     assert _value("calls_waiting", model="tiny") == 0
 
 
@@ -78,11 +78,11 @@ async def test_every_second_of_a_model_is_the_cost_of_some_sample(house: House) 
 
 
 def _worked_s() -> float:
-    """Seconds of all nodes but the source, whose results are those of a whole shard."""
+    """Seconds of all steps but the source, whose results are those of a whole batch."""
     return sum(
         sample.value
         for family in REGISTRY.collect()
-        if family.name == f"{_OURS}node_duration_seconds"
+        if family.name == f"{_OURS}step_duration_seconds"
         for sample in family.samples
         if sample.name.endswith("_sum") and not sample.labels["call"].startswith("prompter.")
     )
@@ -107,7 +107,7 @@ async def test_what_the_database_and_the_collector_do_is_counted(house: House) -
     before = {name: _value(name) for name in ("write_group_size_sum", "write_duration_seconds_count")}
     inserts = _value("database_duration_seconds_count", statement="insert")
     await house.run(ONE_IMAGE, {"tags": ["c"]})
-    assert _value("write_group_size_sum") - before["write_group_size_sum"] >= 2  # a node and its chain
+    assert _value("write_group_size_sum") - before["write_group_size_sum"] >= 2  # a step and its item
     assert _value("write_duration_seconds_count") > before["write_duration_seconds_count"]
     assert _value("database_duration_seconds_count", statement="insert") > inserts
     assert _value("database_connections", state="idle") >= 1

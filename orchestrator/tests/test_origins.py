@@ -23,7 +23,7 @@ name: photos
 parameters:
   photos: {type: "list[artifact]"}
 source: {items: "${params.photos}"}
-nodes:
+steps:
   caption:
     call: captioner.Caption
     model: tiny
@@ -39,7 +39,7 @@ parameters:
   photo: {type: artifact}
   map: {type: artifact}
 source: {items: "${params.tags}"}
-nodes:
+steps:
   image:
     call: imager.GenerateImages
     model: tiny
@@ -61,7 +61,7 @@ parameters:
   pairs: {type: "list[string]", default: [once]}
   maps: {type: "list[artifact]"}
 source: {items: "${params.pairs}"}
-nodes:
+steps:
   clips:
     call: video.GenerateVideo
     model: tiny
@@ -148,7 +148,7 @@ async def test_stated_terms_change_what_is_recorded_and_nothing_that_is_computed
     assert (photo["sha256"], stated["licence"]["subject"]) == (stated["sha256"], "theirs")
     await house.run(_PHOTOS, {"photos": [photo]})
     again = await house.run(_PHOTOS, {"photos": [stated]})
-    assert again.nodes[0].num_reused == 1
+    assert again.steps[0].num_reused == 1
     (sample,) = await house.samples(run_id=again.id)
     assert sample.verdict == run_pb2.VERDICT_ACCEPTED
     assert [each.spdx_id for each in sample.licences] == ["CC0-1.0", "CC-BY-4.0"]

@@ -51,7 +51,7 @@ def test_what_is_wrong_is_named(old: str, new: str, expected: str) -> None:
 def test_the_line_and_path_are_named() -> None:
     text = SMALL.replace("prompt: ${item.image_prompt}\n", "promt: ${item.image_prompt}\n", 1)
     line = next(number for number, content in enumerate(text.splitlines(), 1) if "promt:" in content)
-    assert any(found.startswith(f"{line}:") and "nodes.image.with.promt" in found for found in _problems(text))
+    assert any(found.startswith(f"{line}:") and "steps.image.with.promt" in found for found in _problems(text))
 
 
 def test_several_problems_are_told_at_once() -> None:
@@ -93,7 +93,7 @@ def test_bounds_go_with_numbers(declared: str, problem: str) -> None:
 
 def test_a_cycle_is_named() -> None:
     text = SMALL.replace("scene: ${item.scene}", "scene: ${item.scene}\n      negative_prompt: ${caption.text}")
-    assert any("nodes wait for each other" in problem and "`caption`" in problem for problem in _problems(text))
+    assert any("steps wait for each other" in problem and "`caption`" in problem for problem in _problems(text))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_planning_tells_counts_time_and_pictures(house: House) -> None:
 
     request = run_pb2.PlanRecipeRequest(recipe=SMALL)
     before = await house.runs.PlanRecipe(request)
-    assert {node.name: node.num_executions for node in before.nodes} == {
+    assert {step.name: step.num_executions for step in before.steps} == {
         "source": 1, "image": 3, "relit": 3, "maps": 3, "caption": 3, "variant_caption": 6, "change": 6,
     }  # fmt: skip
     assert not before.HasField("estimated_time")
@@ -161,6 +161,6 @@ async def test_planning_tells_counts_time_and_pictures(house: House) -> None:
     await house.run(SMALL)
     after = await house.runs.PlanRecipe(request)
     assert after.HasField("estimated_time")
-    assert all(node.HasField("seconds_per_execution") for node in after.nodes)
+    assert all(step.HasField("seconds_per_execution") for step in after.steps)
     wrong = await house.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe="name: x", recipe_name="mine.yaml"))
     assert wrong.problems[0].file == "mine.yaml"

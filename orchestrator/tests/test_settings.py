@@ -13,7 +13,7 @@ from lumenmill_orchestrator.settings import OrchestratorSettings
         ("LUMENMILL_MODELS", "{tiny: [1, 2]}"),
         ("LUMENMILL_DATABASE_URL", "mysql://x"),
         ("LUMENMILL_EXECUTOR_ID", "a/b"),
-        ("LUMENMILL_NUM_ACTIVE_SHARDS", "0"),
+        ("LUMENMILL_NUM_ACTIVE_BATCHES", "0"),
     ],
 )
 def test_the_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:

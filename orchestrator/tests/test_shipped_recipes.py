@@ -31,7 +31,7 @@ async def test_it_runs_to_accepted_samples(house: House, name: str) -> None:
         parameters["photos"] = [MessageToDict(photo, preserving_proto_field_name=True)]
     run = await house.run((_RECIPES / f"{name}.yaml").read_text(), parameters)
     assert run.state == run_pb2.RUN_STATE_COMPLETED
-    assert not sum(node.num_failed + node.num_rejected + node.num_skipped for node in run.nodes)
+    assert not sum(step.num_failed + step.num_rejected + step.num_skipped for step in run.steps)
     samples = await house.samples(run_id=run.id)
     assert len(samples) == run.num_samples_accepted > 0
     assert not [sample.id for sample in samples if not sample.caption]

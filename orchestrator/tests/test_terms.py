@@ -27,7 +27,7 @@ source:
   count: 1
   with: {prompt: a kettle}
   items: ${result.images}
-nodes:
+steps:
   caption: {call: captioner.Caption, model: tiny, with: {subject: {media: "${item.image}"}}}
 samples:
   image: {kind: image, media: {image: "${item.image}"}, caption: "${caption.text}"}
@@ -41,7 +41,7 @@ source:
   count: 1
   with: {brief: {num_img_sets: 1}}
   items: ${result.prompt_sets}
-nodes:
+steps:
   image: {call: imager.GenerateImages, model: tiny, with: {prompt: "${item.image_prompt}"}}
 samples:
   image: {kind: image, media: {image: "${image.images[0].image}"}}
@@ -54,7 +54,7 @@ parameters:
   map: {type: artifact}
   unused: {type: "list[artifact]", default: []}
 source: {items: "${params.tags}"}
-nodes:
+steps:
   image:
     call: imager.GenerateImages
     model: tiny
@@ -71,7 +71,7 @@ name: moving
 parameters:
   tags: {type: "list[string]", default: [once]}
 source: {items: "${params.tags}"}
-nodes:
+steps:
   image:
     call: video.GenerateVideo
     model: tiny
@@ -206,7 +206,7 @@ def test_corrected_terms_of_an_operators_map_hold_for_results_that_are_used_agai
     async def run_under(terms: artifact_pb2.Licence) -> tuple[int, list[tuple[str, str]], bool]:
         async with _house(tmp_path, changed=_offering(terms), named=_as_studio) as house:
             run = await house.run(recipe)
-            return run.nodes[0].num_reused, await _terms(house, run), await _is_free(house, run)
+            return run.steps[0].num_reused, await _terms(house, run), await _is_free(house, run)
 
     for terms, num_reused in ((before, 0), (after, 1)):
         told = asyncio.run(run_under(terms))
@@ -222,7 +222,7 @@ async def test_terms_that_are_stated_of_a_file_later_hold_for_results_that_are_u
         assert not await _is_free(house, await house.run(_LIT, {"map": unstated}))
         stated = {**unstated, "name": name, "licence": {"spdx_id": "CC0-1.0", "allows_commercial_use": True}}
         run = await house.run(_LIT, {"map": stated})
-        assert run.nodes[0].num_reused == 1
+        assert run.steps[0].num_reused == 1
         assert await _terms(house, run) == [("tiny", "CC0-1.0"), (name, "CC0-1.0")]
         assert await _is_free(house, run)
 

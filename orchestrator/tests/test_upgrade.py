@@ -50,7 +50,7 @@ async def test_a_run_of_the_first_release_is_all_there(first_state: Path) -> Non
         for sample in samples:
             assert house.store.verify(sample.media["image"])
             lineage = await house.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=sample.id))
-            assert lineage.executions[0].node == "source"
+            assert lineage.executions[0].step == "source"
         request = run_pb2.ExportRunRequest(run_id="first", format=run_pb2.EXPORT_FORMAT_PARQUET)
         *_, exported = [response async for response in house.runs.ExportRun(request)]
         assert exported.result.num_samples == len(samples)
@@ -59,12 +59,12 @@ async def test_a_run_of_the_first_release_is_all_there(first_state: Path) -> Non
 async def test_a_run_that_the_first_release_left_unfinished_is_finished(first_state: Path) -> None:
     family = TinyFamily(open_store(f"file://{first_state}/store"))
     async with open_house(first_state, family=family) as house:
-        before = sum(node.num_accepted for node in (await _run(house, "unfinished")).nodes)
+        before = sum(step.num_accepted for step in (await _run(house, "unfinished")).steps)
         run = await house.ended("unfinished")
         samples = await house.samples(run_id="unfinished")
     assert run.state == run_pb2.RUN_STATE_COMPLETED, run.error
     assert len({sample.id for sample in samples}) == run.num_samples_accepted == 8 * _VARIANTS_AND_ORIGINAL
-    num_left = sum(node.num_accepted for node in run.nodes) - before
+    num_left = sum(step.num_accepted for step in run.steps) - before
     assert 0 < sum(family.num_done.values()) <= num_left, "what the first release had made is not made again"
 
 

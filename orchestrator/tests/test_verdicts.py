@@ -41,7 +41,7 @@ async def test_a_new_threshold_computes_nothing_again(house: House) -> None:
     assert house.family.num_done.total() == done
 
 
-async def test_one_bad_chain_does_not_stop_the_others(house: House) -> None:
+async def test_one_bad_item_does_not_stop_the_others(house: House) -> None:
     house.family.failures["image"] = [InvalidArgumentError("prompt", "is not nice")]
     run = await house.run(ONE_IMAGE, {"tags": ["a", "b", "c"]})
     assert run.state == run_pb2.RUN_STATE_COMPLETED
@@ -66,7 +66,7 @@ async def test_passing_failures_are_tried_again(house: House, error: Exception) 
     assert lineage.executions[0].num_attempts == 2
 
 
-async def test_an_optional_node_may_fail(house: House) -> None:
+async def test_an_optional_step_may_fail(house: House) -> None:
     house.family.failures["compare"] = [InvalidArgumentError("before", "no")] * 6
     run = await house.run(SMALL)
     assert counts(run)["change"].num_failed == 6
@@ -80,7 +80,7 @@ async def test_a_source_that_fails_fails_the_run(house: House) -> None:
     assert "makes no sense" in run.error
 
 
-async def test_a_source_that_gives_less_makes_fewer_chains(house: House) -> None:
+async def test_a_source_that_gives_less_makes_fewer_items(house: House) -> None:
     house.family.sets_to_give = 2
     run = await house.run(SMALL)
-    assert (run.state, run.num_chains, run.num_chains_done) == (run_pb2.RUN_STATE_COMPLETED, 2, 2)
+    assert (run.state, run.num_items, run.num_items_done) == (run_pb2.RUN_STATE_COMPLETED, 2, 2)

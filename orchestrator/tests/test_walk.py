@@ -9,9 +9,9 @@ from .recipes import ONE_IMAGE, SMALL
 async def test_a_recipe_becomes_samples(house: House) -> None:
     run = await house.run(SMALL)
     assert run.state == run_pb2.RUN_STATE_COMPLETED
-    assert (run.num_chains, run.num_chains_done, run.num_samples_accepted) == (3, 3, 9)
+    assert (run.num_items, run.num_items_done, run.num_samples_accepted) == (3, 3, 9)
     samples = await house.samples(run_id=run.id)
-    original = next(sample for sample in samples if sample.node == "image")
+    original = next(sample for sample in samples if sample.step == "image")
     assert set(original.media) == {"image", "scene", "albedo", "albedo_preview", "depth", "depth_preview"}
     assert original.caption.startswith("caption of")
     assert original.scores["light_error_direction_deg"] == 5.0
@@ -33,5 +33,5 @@ async def test_the_second_run_reuses_everything(house: House) -> None:
     run = await house.run(SMALL)
     assert run.num_samples_accepted == 9
     assert house.family.num_done.total() == done
-    assert all(node.num_reused == node.num_accepted > 0 for node in run.nodes)
+    assert all(step.num_reused == step.num_accepted > 0 for step in run.steps)
     assert counts(run)["relit"].num_reused == 3

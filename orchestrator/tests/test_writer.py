@@ -36,10 +36,10 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine
         made.dispose()
 
 
-def _execution(chain: str | None, reason: str = "") -> Rows:
+def _execution(item: str | None, reason: str = "") -> Rows:
     rows = Rows(counts=[CountDelta("run", "image", {"num_failed": 1})])
     rows.add_head(
-        executions, run_id="run", chain_id=chain, node="image", instance=0, content_key="", verdict=3, reason=reason,
+        executions, run_id="run", item_id=item, step="image", instance=0, content_key="", verdict=3, reason=reason,
         reused=False, parents="[]", start_time=0.0, duration_s=0.0, num_attempts=1,
     )  # fmt: skip
     return rows
@@ -61,4 +61,4 @@ async def test_a_bad_row_fails_alone_and_nothing_is_counted_twice(engine: sa.Eng
     await asyncio.to_thread(writer.stop)
     assert [isinstance(error, Exception) for error in done] == [False, True, False, False]
     assert RunStore(engine).totals("run")["image"].num_failed == 3
-    assert [row.reason for row in ExecutionStore(engine).of_chain("run", "b")] == ["a text with a NUL"]
+    assert [row.reason for row in ExecutionStore(engine).of_item("run", "b")] == ["a text with a NUL"]

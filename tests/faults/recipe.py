@@ -2,9 +2,9 @@
 
 NUM_LIGHTS = 2
 # image, relit, caption, and a caption of every variant
-NODES_PER_CHAIN = 3 + NUM_LIGHTS
-SAMPLES_PER_CHAIN = 1 + NUM_LIGHTS
-SETS_PER_SHARD = 8
+STEPS_PER_ITEM = 3 + NUM_LIGHTS
+SAMPLES_PER_ITEM = 1 + NUM_LIGHTS
+SETS_PER_BATCH = 8
 
 LIGHTS = f"""\
 lumenmill: 1
@@ -16,12 +16,12 @@ source:
   call: prompter.GeneratePromptSets
   model: prompter
   count: ${{params.num_sets}}
-  shard_size: {SETS_PER_SHARD}
+  batch_size: {SETS_PER_BATCH}
   with:
     seed: ${{params.seed}}
-    brief: {{num_img_sets: "${{shard.count}}", first_set_index: "${{shard.first}}", num_relight_variants: {NUM_LIGHTS}}}
+    brief: {{num_img_sets: "${{batch.count}}", first_set_index: "${{batch.first}}", num_relight_variants: {NUM_LIGHTS}}}
   items: ${{result.prompt_sets}}
-nodes:
+steps:
   image:
     call: imager.GenerateImages
     model: imager
@@ -54,4 +54,4 @@ samples:
 
 def num_calls(num_sets: int) -> int:
     """Calls that a run takes."""
-    return num_sets * NODES_PER_CHAIN + -(-num_sets // SETS_PER_SHARD)
+    return num_sets * STEPS_PER_ITEM + -(-num_sets // SETS_PER_BATCH)

@@ -10,7 +10,7 @@ import pytest
 from lumenmill.orchestrator.v1 import run_pb2
 
 from .fleet import MODELS, ORCHESTRATOR, Done, Fleet, fleet, now_s
-from .recipe import LIGHTS, SAMPLES_PER_CHAIN, num_calls
+from .recipe import LIGHTS, SAMPLES_PER_ITEM, num_calls
 
 _NUM_KILLS = 24
 _NUM_SETS = 120
@@ -37,12 +37,12 @@ async def _kill_in_turn(fleet: Fleet, dice: random.Random) -> dict[str, list[flo
 
 def _assert_complete(run: run_pb2.Run, samples: list[run_pb2.Sample], num_sets: int) -> None:
     assert run.state == run_pb2.RUN_STATE_COMPLETED, run.error
-    assert run.num_chains_done == num_sets
-    assert run.num_samples_accepted == len(samples) == num_sets * SAMPLES_PER_CHAIN
+    assert run.num_items_done == num_sets
+    assert run.num_samples_accepted == len(samples) == num_sets * SAMPLES_PER_ITEM
     assert len({sample.id for sample in samples}) == len(samples)
     assert all(sample.media["image"].sha256 and sample.caption for sample in samples)
-    assert sum(node.num_accepted for node in run.nodes) == num_calls(num_sets)
-    assert not sum(node.num_failed + node.num_rejected + node.num_skipped for node in run.nodes)
+    assert sum(step.num_accepted for step in run.steps) == num_calls(num_sets)
+    assert not sum(step.num_failed + step.num_rejected + step.num_skipped for step in run.steps)
 
 
 def _excused(again: list[Done], killed: dict[str, list[float]]) -> bool:
@@ -114,10 +114,10 @@ async def test_two_runs_at_once_share_what_they_have_in_common(tmp_path: Path) -
         for run_id, num_sets in (("first", 10), ("second", 14)):
             run = await mesh.ended(run_id)
             assert run.state == run_pb2.RUN_STATE_COMPLETED
-            assert len(await mesh.samples(run_id)) == num_sets * SAMPLES_PER_CHAIN
+            assert len(await mesh.samples(run_id)) == num_sets * SAMPLES_PER_ITEM
         made = Counter(done.call for done in mesh.done())
         assert not mesh.done_more_than_once()
-    # Shards of 8: the second shards differ in size, their prompt sets in number; every chain of `first` is in `second`.
+    # Batches of 8: the second batches differ in size, their prompt sets in number; every item of `first` is in `second`.
     assert made["image"] == 14 and made["relight"] == 14 and made["sets"] == 3
 
 

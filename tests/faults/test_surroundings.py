@@ -12,7 +12,7 @@ from s3_server import s3_server
 from small_disk import small_disk
 
 from .fleet import MODELS, ORCHESTRATOR, Fleet, fleet
-from .recipe import LIGHTS, SAMPLES_PER_CHAIN
+from .recipe import LIGHTS, SAMPLES_PER_ITEM
 
 pytestmark = pytest.mark.timeout(240)
 _NUM_SETS = 10
@@ -21,8 +21,8 @@ _NUM_SETS = 10
 async def _assert_whole(mesh: Fleet) -> None:
     run = await mesh.ended("mine")
     assert run.state == run_pb2.RUN_STATE_COMPLETED, run.error
-    assert not sum(node.num_failed for node in run.nodes)
-    assert len(await mesh.samples("mine")) == run.num_samples_accepted == _NUM_SETS * SAMPLES_PER_CHAIN
+    assert not sum(step.num_failed for step in run.steps)
+    assert len(await mesh.samples("mine")) == run.num_samples_accepted == _NUM_SETS * SAMPLES_PER_ITEM
 
 
 async def test_the_orchestrator_starts_before_its_models(tmp_path: Path) -> None:
@@ -76,6 +76,6 @@ async def test_the_store_is_full_until_somebody_makes_room(tmp_path: Path) -> No
         await mesh.submit("mine", LIGHTS, num_sets=_NUM_SETS)
         await asyncio.sleep(5.0)
         full = await mesh.run("mine")
-        assert full.state == run_pb2.RUN_STATE_RUNNING and full.num_samples_accepted < _NUM_SETS * SAMPLES_PER_CHAIN
+        assert full.state == run_pb2.RUN_STATE_RUNNING and full.num_samples_accepted < _NUM_SETS * SAMPLES_PER_ITEM
         _make_room(disk)
         await _assert_whole(mesh)

@@ -132,8 +132,8 @@ def glb(vertices: NDArray[Any], indices: list[int], uri: str = "", **buffer: Any
     document = {
         "asset": {"version": "2.0"},
         "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0}],
+        "scenes": [{"steps": [0]}],
+        "steps": [{"mesh": 0}],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
         "buffers": [{"byteLength": len(numbers)} | ({"uri": uri} if uri else {}) | buffer],
         "bufferViews": [

@@ -21,7 +21,7 @@ parameters:
   prompts: {type: "list[string]", default: [a copper kettle]}
   width: {type: int, default: 16, min: 16, max: 64}
 source: {items: "${params.prompts}"}
-nodes:
+steps:
   image:
     call: imager.GenerateImages
     model: studio

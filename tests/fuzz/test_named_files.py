@@ -18,7 +18,7 @@ _GLB, _OBJ, _PLY = "model/gltf-binary", "model/obj", "model/ply"
 _SCENE, _BASIS = "application/vnd.lumenmill.scene+json", "application/vnd.lumenmill.light-basis+zip"
 _TRIANGLE = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
 
-# The tiny recipe, with a map for each chain in the place of a prompt.
+# The tiny recipe, with a map for each item in the place of a prompt.
 _OF_MAPS = RECIPE.replace('"list[string]", default: [a copper kettle]', '"list[artifact]"').replace(
     'prompt: "${item}"', 'prompt: x, light: {sources: [{environment_map: {map: "${item}"}}]}'
 )

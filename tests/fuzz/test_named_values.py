@@ -166,7 +166,7 @@ _RECIPES = {
     "half a surrogate pair as a key": RECIPE.replace("  caption:", '  "\\udfff":', 1),
     "a kind that is a list": RECIPE.replace("kind: image", "kind: [image]"),
     "a type that is a mapping": RECIPE.replace("type: int", "type: {int: 1}"),
-    "a circle of nodes": RECIPE.replace('"${item}"', '"${caption.text}"'),
+    "a circle of steps": RECIPE.replace('"${item}"', '"${caption.text}"'),
     "unknown keys": RECIPE.replace("gates:", "gats:"),
     "a name of emoji": RECIPE.replace("name: tiny", f"name: tiny\n{'🕯' * 50}: 1"),
 }

@@ -142,7 +142,7 @@ class Client:
         return self._wait(self._client.runs.cancel(run_id))
 
     def pause(self, run_id: str) -> run_pb2.Run:
-        """Stops a run from starting new nodes."""
+        """Stops a run from starting new steps."""
         return self._wait(self._client.runs.pause(run_id))
 
     def resume(self, run_id: str) -> run_pb2.Run:

@@ -19,7 +19,7 @@ from lumenmill_client._events import OnProgress, ProgressEvent
 
 __all__ = ["AWAY_S", "Runs"]
 
-# A mesh that is upgraded is away for 10 to 30 s; a node that has to be replaced takes longer.
+# A mesh that is upgraded is away for 10 to 30 s; a step that has to be replaced takes longer.
 AWAY_S = 120.0
 # A mesh that never answered may just as well be a wrong address.
 _FIRST_ANSWER_S = 10.0
@@ -116,7 +116,7 @@ class Runs:
         return (await call_unary(self._stub.CancelRun, run_pb2.CancelRunRequest(run_id=run_id))).run
 
     async def pause(self, run_id: str) -> run_pb2.Run:
-        """Stops a run from starting new nodes."""
+        """Stops a run from starting new steps."""
         return (await call_unary(self._stub.PauseRun, run_pb2.PauseRunRequest(run_id=run_id))).run
 
     async def resume(self, run_id: str) -> run_pb2.Run:

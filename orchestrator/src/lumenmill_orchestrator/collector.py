@@ -20,7 +20,7 @@ _END = "~"  # comes after every digest
 class GarbageCollector:
     """Removes artifacts that no computation, run or export refers to and that are not young; never weights of models.
 
-    Everything that a service makes for a node is referred to once the node has ended; until then its youth protects it.
+    Everything that a service makes for a step is referred to once the step has ended; until then its youth protects it.
     """
 
     def __init__(self, engine: sa.Engine, store: ArtifactStore) -> None:

@@ -62,6 +62,6 @@ class Gauges:
 
 
 def _progress_ratio(run: run_pb2.Run) -> float:
-    num_ended = sum(node.num_accepted + node.num_rejected + node.num_failed + node.num_skipped for node in run.nodes)
-    num_planned = sum(node.num_total for node in run.nodes)
+    num_ended = sum(step.num_accepted + step.num_rejected + step.num_failed + step.num_skipped for step in run.steps)
+    num_planned = sum(step.num_total for step in run.steps)
     return num_ended / num_planned if num_planned else 0.0

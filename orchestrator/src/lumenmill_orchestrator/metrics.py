@@ -18,15 +18,15 @@ __all__ = [
     "GARBAGE_BYTES",
     "GARBAGE_COLLECTED",
     "GPU_BACKLOG",
-    "NODES",
-    "NODES_REUSED",
-    "NODE_DURATION",
     "RETRIES",
     "RUNS",
     "RUN_PROGRESS",
     "RUN_REMAINING",
     "SAMPLES",
     "SAMPLE_COST",
+    "STEPS",
+    "STEPS_REUSED",
+    "STEP_DURATION",
     "WRITE_DURATION",
     "WRITE_GROUP_SIZE",
 ]
@@ -44,19 +44,19 @@ BACKLOG = Gauge(
 GPU_BACKLOG = Gauge(
     "lumenmill_orchestrator_gpu_backlog_seconds", "The same, times the GPUs of one pod of the model.", ["model"]
 )
-NODES = Counter(
-    "lumenmill_orchestrator_nodes_total",
-    "Node executions that ended, by verdict and by reason of rejection or code of failure.",
+STEPS = Counter(
+    "lumenmill_orchestrator_steps_total",
+    "Step executions that ended, by verdict and by reason of rejection or code of failure.",
     ["call", "model", "verdict", "reason"],
 )
-NODES_REUSED = Counter(
-    "lumenmill_orchestrator_nodes_reused_total",
-    "Node executions answered by an earlier one with the same content key.",
+STEPS_REUSED = Counter(
+    "lumenmill_orchestrator_steps_reused_total",
+    "Step executions answered by an earlier one with the same content key.",
     ["call", "model"],
 )
-NODE_DURATION = Histogram(
-    "lumenmill_orchestrator_node_duration_seconds",
-    "Seconds that a model worked on a node execution that was computed.",
+STEP_DURATION = Histogram(
+    "lumenmill_orchestrator_step_duration_seconds",
+    "Seconds that a model worked on a step execution that was computed.",
     ["call", "model"],
     buckets=DURATION_BUCKETS_S,
 )
@@ -70,7 +70,7 @@ RETRIES = Counter(
     "lumenmill_orchestrator_call_failures_total", "Attempts of calls that failed, by gRPC status.", ["model", "code"]
 )
 ARTIFACT_BYTES = Counter(
-    "lumenmill_orchestrator_artifact_bytes_total", "Bytes of the artifacts that computed nodes made.", ["call", "model"]
+    "lumenmill_orchestrator_artifact_bytes_total", "Bytes of the artifacts that computed steps made.", ["call", "model"]
 )
 SAMPLES = Counter(
     "lumenmill_orchestrator_samples_total", "Samples that ended, by kind and verdict.", ["kind", "verdict"]

@@ -42,7 +42,7 @@ from lumenmill_orchestrator.storage import (
     upgrade_schema,
 )
 from lumenmill_orchestrator.submission import Submission
-from lumenmill_orchestrator.walk import NodeExecutor, RunEngine, taking_over
+from lumenmill_orchestrator.walk import RunEngine, StepExecutor, taking_over
 
 __all__ = ["orchestrator_service"]
 
@@ -67,8 +67,8 @@ def orchestrator_service(
     lanes = Lanes(mesh, settings.prefetch, settings.patience_s)
     runs, samples, executions = RunStore(engine), SampleStore(engine), ExecutionStore(engine)
     writer = GroupWriter(engine)
-    executor = NodeExecutor(mesh, lanes, ResultReader(executions), settings.patience_s)
-    walk = RunEngine(mesh, runs, executions, writer, executor, settings.num_active_shards)
+    executor = StepExecutor(mesh, lanes, ResultReader(executions), settings.patience_s)
+    walk = RunEngine(mesh, runs, executions, writer, executor, settings.num_active_batches)
     submission = Submission(mesh, runs, executions, store)
     exporters = _exporters(settings, cluster, engine, samples, store)
     fleet = Fleet(settings, engine, MeshSide(mesh, lanes), cluster)

@@ -37,13 +37,13 @@ class OrchestratorSettings(ServiceSettings):
         le=1000,
         description="Jobs sent to a pod beyond its workers at most, so that no worker waits for the next one.",
     )
-    num_active_shards: int = Field(
-        default=2, ge=1, le=64, description="Shards of one run that are walked at once; bounds memory."
+    num_active_batches: int = Field(
+        default=2, ge=1, le=64, description="Batches of one run that are walked at once; bounds memory."
     )
     patience_s: float = Field(
         default=600.0,
         ge=0,
-        description="Seconds for which a model may be away, and no pod on its way, before its nodes fail.",
+        description="Seconds for which a model may be away, and no pod on its way, before its steps fail.",
     )
     max_upload_bytes: int = Field(
         default=8 << 30,
@@ -63,10 +63,10 @@ class OrchestratorSettings(ServiceSettings):
         default="lumenmill", description="Helm release whose pods are the mesh's (app.kubernetes.io/instance)."
     )
     gpu_resource: str = Field(
-        default="nvidia.com/gpu", min_length=1, description="Resource as which nodes offer GPUs and pods ask for them."
+        default="nvidia.com/gpu", min_length=1, description="Resource as which steps offer GPUs and pods ask for them."
     )
     gpu_type_label: str = Field(
-        default="nvidia.com/gpu.product", min_length=1, description="Label of nodes that tells the type of their GPUs."
+        default="nvidia.com/gpu.product", min_length=1, description="Label of steps that tells the type of their GPUs."
     )
     scaler_address: str = Field(
         default="", description="host:port for KEDA's external scaler; port 0 picks one. Empty: not served."

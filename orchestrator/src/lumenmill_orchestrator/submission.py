@@ -78,8 +78,8 @@ class Submission:
         planned = planned_calls(recipe)
         seconds = {call.name: self._executions.median_duration_s(call.call, call.model) for call in planned}
         response = run_pb2.PlanRecipeResponse(
-            nodes=[_planned_node(call, seconds[call.name]) for call in planned],
-            num_chains=recipe.num_chains,
+            steps=[_planned_step(call, seconds[call.name]) for call in planned],
+            num_items=recipe.num_items,
             graph_dot=graph_dot(recipe),
             graph_mermaid=graph_mermaid(recipe),
         )
@@ -109,7 +109,7 @@ class Submission:
             "state": run_pb2.RUN_STATE_QUEUED,
             "priority": priority,
             "error": "",
-            "num_chains": recipe.num_chains,
+            "num_items": recipe.num_items,
             "create_time": time.time(),
         }
         is_new = self._runs.insert(values, _parameter_sha256s(parameters))
@@ -165,8 +165,8 @@ def _parameter_sha256s(parameters: Mapping[str, Any]) -> list[str]:
     )
 
 
-def _planned_node(call: PlannedCall, seconds: float | None) -> run_pb2.PlannedNode:
-    return run_pb2.PlannedNode(
+def _planned_step(call: PlannedCall, seconds: float | None) -> run_pb2.PlannedStep:
+    return run_pb2.PlannedStep(
         name=call.name,
         call=call.call,
         model=call.model,

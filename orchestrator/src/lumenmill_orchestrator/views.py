@@ -15,16 +15,16 @@ from lumenmill_orchestrator.storage import (
     ComputationRow,
     ExecutionRow,
     ExecutionStore,
-    NodeTotals,
     RunRow,
     RunStore,
+    StepTotals,
     StoredSample,
 )
 from lumenmill_orchestrator.walk.active import ActiveRun
-from lumenmill_orchestrator.walk.engine import CHAINS_COUNTED_AS
+from lumenmill_orchestrator.walk.engine import ITEMS_COUNTED_AS
 from lumenmill_orchestrator.walk.keys import artifact_sha256s
 from lumenmill_orchestrator.walk.sampling import SAMPLES_COUNTED_AS
-from lumenmill_orchestrator.walk.sources import source_chain_id
+from lumenmill_orchestrator.walk.sources import source_item_id
 
 __all__ = ["lineage_view", "run_view"]
 
@@ -34,7 +34,7 @@ def run_view(
 ) -> run_pb2.Run:
     """A run with its counts as they are now, and what it waits for."""
     totals = runs.totals(row.id)
-    samples = totals.get(SAMPLES_COUNTED_AS, NodeTotals())
+    samples = totals.get(SAMPLES_COUNTED_AS, StepTotals())
     run = run_pb2.Run(
         id=row.id,
         recipe_name=row.recipe_name,
@@ -42,8 +42,8 @@ def run_view(
         create_time=_timestamp(row.create_time),
         start_time=_timestamp(row.start_time),
         end_time=_timestamp(row.end_time),
-        num_chains=row.num_chains,
-        num_chains_done=totals.get(CHAINS_COUNTED_AS, NodeTotals()).num_accepted,
+        num_items=row.num_items,
+        num_items_done=totals.get(ITEMS_COUNTED_AS, StepTotals()).num_accepted,
         num_samples_accepted=samples.num_accepted,
         num_samples_rejected=samples.num_rejected,
         error=row.error,
@@ -51,9 +51,9 @@ def run_view(
     )
     run.parameters.update(json.loads(row.parameters))
     for name, call, model, num_planned in json.loads(row.planned):
-        counts = _node_counts(row, active, name, totals.get(name, NodeTotals()), num_planned)
+        counts = _step_counts(row, active, name, totals.get(name, StepTotals()), num_planned)
         counts.call, counts.model = call, model
-        run.nodes.append(counts)
+        run.steps.append(counts)
     for wait in waits:
         run.waits.add(model=wait.model, since_time=_timestamp(wait.since_time), reason=wait.reason)
     remaining_s = None if row.ended else _remaining_s(run, totals, workers)
@@ -62,11 +62,11 @@ def run_view(
     return run
 
 
-def _node_counts(
-    row: RunRow, active: ActiveRun | None, name: str, totals: NodeTotals, num_planned: int
-) -> run_pb2.NodeCounts:
+def _step_counts(
+    row: RunRow, active: ActiveRun | None, name: str, totals: StepTotals, num_planned: int
+) -> run_pb2.StepCounts:
     num_running = active.num_running[name] if active is not None else 0
-    counts = run_pb2.NodeCounts(
+    counts = run_pb2.StepCounts(
         name=name,
         num_total=totals.num_ended if row.ended else max(num_planned, totals.num_ended + num_running),
         num_running=num_running,
@@ -83,49 +83,49 @@ def _node_counts(
     return counts
 
 
-def _remaining_s(run: run_pb2.Run, totals: dict[str, NodeTotals], workers: Mapping[str, int]) -> float | None:
-    """Seconds until the slowest model is through, by the mean of this run; None while a node has not been measured."""
+def _remaining_s(run: run_pb2.Run, totals: dict[str, StepTotals], workers: Mapping[str, int]) -> float | None:
+    """Seconds until the slowest model is through, by the mean of this run; None while a step has not been measured."""
     load_s: dict[str, float] = {}
-    for node in run.nodes:
-        counts = totals.get(node.name, NodeTotals())
-        num_left = node.num_total - counts.num_ended
+    for step in run.steps:
+        counts = totals.get(step.name, StepTotals())
+        num_left = step.num_total - counts.num_ended
         if num_left <= 0:
             continue
         if not counts.num_computed and not counts.num_reused:
             return None
         mean_s = counts.duration_s / counts.num_computed if counts.num_computed else 0.0
-        load_s[node.model] = load_s.get(node.model, 0.0) + mean_s * num_left
+        load_s[step.model] = load_s.get(step.model, 0.0) + mean_s * num_left
     return max((load / max(workers.get(model, 1), 1) for model, load in load_s.items()), default=0.0)
 
 
 def lineage_view(stored: StoredSample, executions: ExecutionStore) -> run_pb2.GetLineageResponse:
     """A sample with every execution behind it, earliest first."""
     sample = stored.sample
-    rows = {(row.node, row.instance): row for row in executions.of_chain(sample.run_id, sample.chain_id)}
+    rows = {(row.step, row.instance): row for row in executions.of_item(sample.run_id, sample.item_id)}
     behind: dict[tuple[str, int], ExecutionRow] = {}
-    pending = [(str(node), int(instance)) for node, instance in json.loads(stored.parents)]
-    pipeline = sample.chain_id.rpartition("-")[0]
+    pending = [(str(step), int(instance)) for step, instance in json.loads(stored.parents)]
+    pipeline = sample.item_id.rpartition("-")[0]
     while pending:
         place = pending.pop()
         if place in behind:
             continue
         row = rows.get(place)
         if row is None and place[0] == "source":
-            row = executions.one(sample.run_id, source_chain_id(pipeline), *place)
+            row = executions.one(sample.run_id, source_item_id(pipeline), *place)
         if row is not None:
             behind[place] = row
-            pending += [(str(node), int(instance)) for node, instance in json.loads(row.parents)]
-    ordered = sorted(behind.values(), key=lambda row: (row.start_time, row.node, row.instance))
+            pending += [(str(step), int(instance)) for step, instance in json.loads(row.parents)]
+    ordered = sorted(behind.values(), key=lambda row: (row.start_time, row.step, row.instance))
     computations = executions.computations({row.content_key for row in ordered if row.content_key})
     return run_pb2.GetLineageResponse(
         sample=sample, executions=[_execution_view(row, computations.get(row.content_key)) for row in ordered]
     )
 
 
-def _execution_view(row: ExecutionRow, computation: ComputationRow | None) -> run_pb2.NodeExecution:
-    execution = run_pb2.NodeExecution(
+def _execution_view(row: ExecutionRow, computation: ComputationRow | None) -> run_pb2.StepExecution:
+    execution = run_pb2.StepExecution(
         content_key=row.content_key,
-        node=row.node,
+        step=row.step,
         verdict=row.verdict,
         reason=row.reason,
         start_time=_timestamp(row.start_time),

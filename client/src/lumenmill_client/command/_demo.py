@@ -96,7 +96,7 @@ def _summary(run: run_pb2.Run, out: Path, dataset: Path | None, duration_s: floa
         "state": state_name(run.state),
         "num_samples_accepted": run.num_samples_accepted,
         "num_samples_rejected": run.num_samples_rejected,
-        "num_reused": sum(node.num_reused for node in run.nodes),
+        "num_reused": sum(step.num_reused for step in run.steps),
         "duration_s": round(duration_s, 1),
         "gallery": str(out.absolute()),
         "dataset": str(dataset.absolute()) if dataset else None,

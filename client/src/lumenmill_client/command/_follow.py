@@ -1,4 +1,4 @@
-"""A run on the screen: a bar for each node, what is being done, rate and time left."""
+"""A run on the screen: a bar for each step, what is being done, rate and time left."""
 
 import time
 
@@ -69,30 +69,30 @@ def _lines(client: Client, run_id: str) -> run_pb2.Run:
 
 def _line(run: run_pb2.Run) -> str:
     """State, share of the work that is done, time left, and what is being done now."""
-    num_done, num_total = sum(map(_num_done, run.nodes)), sum(node.num_total for node in run.nodes)
-    parts = [state_name(run.state), f"{num_done}/{num_total} nodes", _time_left(run)]
-    parts += [f"{node.name} ({_now(node)})" for node in run.nodes if node.num_running]
+    num_done, num_total = sum(map(_num_done, run.steps)), sum(step.num_total for step in run.steps)
+    parts = [state_name(run.state), f"{num_done}/{num_total} steps", _time_left(run)]
+    parts += [f"{step.name} ({_now(step)})" for step in run.steps if step.num_running]
     parts += [_wait(wait) for wait in run.waits]
     return "  ".join(filter(None, parts))
 
 
 def _table(run: run_pb2.Run) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-    table.title = f"{run.id}  {state_name(run.state)}  chains {run.num_chains_done}/{run.num_chains}  {_time_left(run)}"
-    for column in ("node", "model", "", "done", "re-used", "refused", "s each", "now"):
+    table.title = f"{run.id}  {state_name(run.state)}  items {run.num_items_done}/{run.num_items}  {_time_left(run)}"
+    for column in ("step", "model", "", "done", "re-used", "refused", "s each", "now"):
         table.add_column(column)
-    for node in run.nodes:
-        num_done = _num_done(node)
-        fresh = num_done - node.num_reused
+    for step in run.steps:
+        num_done = _num_done(step)
+        fresh = num_done - step.num_reused
         table.add_row(
-            node.name,
-            node.model,
-            ProgressBar(total=max(node.num_total, 1), completed=num_done, width=24),
-            f"{num_done}/{node.num_total}",
-            str(node.num_reused or ""),
-            str(node.num_rejected + node.num_failed + node.num_skipped or ""),
-            f"{node.duration_s / fresh:.1f}" if fresh > 0 else "",
-            _now(node),
+            step.name,
+            step.model,
+            ProgressBar(total=max(step.num_total, 1), completed=num_done, width=24),
+            f"{num_done}/{step.num_total}",
+            str(step.num_reused or ""),
+            str(step.num_rejected + step.num_failed + step.num_skipped or ""),
+            f"{step.duration_s / fresh:.1f}" if fresh > 0 else "",
+            _now(step),
         )
     return table
 
@@ -103,17 +103,17 @@ def _wait(wait: run_pb2.ModelWait) -> str:
     return f"waits for {wait.model} ({waited_s // 60}:{waited_s % 60:02d}): {wait.reason}"
 
 
-def _num_done(node: run_pb2.NodeCounts) -> int:
-    return int(node.num_accepted + node.num_rejected + node.num_failed + node.num_skipped)
+def _num_done(step: run_pb2.StepCounts) -> int:
+    return int(step.num_accepted + step.num_rejected + step.num_failed + step.num_skipped)
 
 
-def _now(node: run_pb2.NodeCounts) -> str:
-    if not node.num_running:
+def _now(step: run_pb2.StepCounts) -> str:
+    if not step.num_running:
         return ""
-    if not node.HasField("progress"):
-        return f"{node.num_running} running"
-    steps = f" {node.progress.step}/{node.progress.total}" if node.progress.total else ""
-    return f"{node.num_running} running: {node.progress.stage}{steps}"
+    if not step.HasField("progress"):
+        return f"{step.num_running} running"
+    steps = f" {step.progress.step}/{step.progress.total}" if step.progress.total else ""
+    return f"{step.num_running} running: {step.progress.stage}{steps}"
 
 
 def _time_left(run: run_pb2.Run) -> str:

@@ -28,14 +28,14 @@ def check(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_j
         print_message(answer)
     else:
         _raise_problems(answer)
-        print_text(f"{recipe}: good, {len(answer.nodes)} nodes")
+        print_text(f"{recipe}: good, {len(answer.steps)} steps")
     if answer.problems:
         raise typer.Exit(2)
 
 
 @app.command()
 def plan(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_json: AsJson = False) -> None:
-    """Say what a recipe would do: executions by node and by model, and the time they would take.
+    """Say what a recipe would do: executions by step and by model, and the time they would take.
 
     Example: lumenmill recipe plan recipes/demo.yaml --set num_img_sets=100
     """
@@ -46,19 +46,19 @@ def plan(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_js
     _raise_problems(answer)
     rows = [
         (
-            node.name,
-            node.call,
-            node.model,
-            node.num_executions,
-            f"{node.seconds_per_execution:.2f}" if node.HasField("seconds_per_execution") else "not measured yet",
+            step.name,
+            step.call,
+            step.model,
+            step.num_executions,
+            f"{step.seconds_per_execution:.2f}" if step.HasField("seconds_per_execution") else "not measured yet",
         )
-        for node in answer.nodes
+        for step in answer.steps
     ]
-    print_table(["node", "call", "model", "executions", "seconds each"], rows)
+    print_table(["step", "call", "model", "executions", "seconds each"], rows)
     print_text("")
     print_table(["model", "executions", "worker seconds"], _by_model(answer))
     time = f"{answer.estimated_time.ToSeconds()} s" if answer.HasField("estimated_time") else "not known yet"
-    print_text(f"{answer.num_chains} chains; estimated time: {time}")
+    print_text(f"{answer.num_items} items; estimated time: {time}")
 
 
 @app.command()
@@ -78,13 +78,13 @@ def graph(
 
 
 def _by_model(answer: run_pb2.PlanRecipeResponse) -> list[tuple[str, int, str]]:
-    """What a plan would take of each model; a `+` where some of its nodes have not been measured yet."""
+    """What a plan would take of each model; a `+` where some of its steps have not been measured yet."""
     rows = []
-    for model in dict.fromkeys(node.model for node in answer.nodes):
-        nodes = [node for node in answer.nodes if node.model == model]
-        work_s = sum(node.num_executions * node.seconds_per_execution for node in nodes)
-        unknown = any(not node.HasField("seconds_per_execution") for node in nodes)
-        rows.append((model, sum(node.num_executions for node in nodes), f"{work_s:.0f}{'+' if unknown else ''}"))
+    for model in dict.fromkeys(step.model for step in answer.steps):
+        steps = [step for step in answer.steps if step.model == model]
+        work_s = sum(step.num_executions * step.seconds_per_execution for step in steps)
+        unknown = any(not step.HasField("seconds_per_execution") for step in steps)
+        rows.append((model, sum(step.num_executions for step in steps), f"{work_s:.0f}{'+' if unknown else ''}"))
     return rows
 
 

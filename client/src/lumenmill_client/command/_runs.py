@@ -101,14 +101,14 @@ def list_runs(context: typer.Context, as_json: AsJson = False) -> None:
             entry.id,
             entry.recipe_name,
             state_name(entry.state),
-            f"{entry.num_chains_done}/{entry.num_chains}",
+            f"{entry.num_items_done}/{entry.num_items}",
             entry.num_samples_accepted,
             entry.num_samples_rejected,
             entry.create_time.ToJsonString(),
         )
         for entry in found
     ]
-    print_table(["run", "recipe", "state", "chains", "accepted", "rejected", "submitted"], rows)
+    print_table(["run", "recipe", "state", "items", "accepted", "rejected", "submitted"], rows)
 
 
 def cancel(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
@@ -121,7 +121,7 @@ def cancel(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> No
 
 
 def pause(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
-    """Let running nodes of a run finish and start no new ones.
+    """Let running steps of a run finish and start no new ones.
 
     Example: lumenmill pause demo-20260101-120000
     """
@@ -202,7 +202,7 @@ def lineage(
         return
     rows = [
         (
-            step.node,
+            step.step,
             step.call,
             f"{step.model}@{step.revision}",
             f"{step.duration_s:.2f}",
@@ -212,7 +212,7 @@ def lineage(
         )
         for step in answer.executions
     ]
-    print_table(["node", "call", "model", "seconds", "re-used", "read", "wrote"], rows)
+    print_table(["step", "call", "model", "seconds", "re-used", "read", "wrote"], rows)
 
 
 def _print_run(entry: run_pb2.Run, as_json: bool) -> None:
@@ -223,7 +223,7 @@ def _print_run(entry: run_pb2.Run, as_json: bool) -> None:
         f"{entry.id}: {state_name(entry.state)}, {entry.num_samples_accepted} samples accepted, "
         f"{entry.num_samples_rejected} rejected" + (f" ({entry.error})" if entry.error else "")
     )
-    num_failed = sum(node.num_failed for node in entry.nodes)
+    num_failed = sum(step.num_failed for step in entry.steps)
     if num_failed:
         print_text(f"{num_failed} calls failed; why: lumenmill samples {entry.id} --verdict failed")
     if entry.num_samples_rejected:

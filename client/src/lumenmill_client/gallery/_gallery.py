@@ -61,7 +61,7 @@ def _content(client: Client, run: run_pb2.Run, samples: list[run_pb2.Sample]) ->
         "num_clips": sum(sample.kind == run_pb2.SAMPLE_KIND_CLIP for sample in samples),
         "num_groups": len(by_group),
         "duration_s": run.end_time.ToSeconds() - run.start_time.ToSeconds() if run.HasField("end_time") else None,
-        "models": sorted({node.model for node in run.nodes}),
+        "models": sorted({step.model for step in run.steps}),
         "groups": [_group(client, group_id, members) for group_id, members in shown],
         "photos": [_image(client, sample) for sample in photos],
     }
@@ -114,7 +114,7 @@ def _common(client: Client, sample: run_pb2.Sample) -> dict[str, Any]:
         "made_by": f"{sample.record.model} {sample.record.revision}".strip(),
         "seed": str(sample.record.seed) if sample.HasField("record") else "",
         "licences": [f"{licence.subject}: {licence.spdx_id}" for licence in sample.licences],
-        "lineage": [_step(step) for step in client.lineage(sample.id).executions],
+        "lineage": [_entry(step) for step in client.lineage(sample.id).executions],
     }
 
 
@@ -126,9 +126,9 @@ def _attributes(attributes: LightAttributes) -> dict[str, Any]:
     return content
 
 
-def _step(step: run_pb2.NodeExecution) -> dict[str, Any]:
+def _entry(step: run_pb2.StepExecution) -> dict[str, Any]:
     return {
-        "node": step.node,
+        "step": step.step,
         "call": step.call,
         "model": f"{step.model} {step.revision}".strip(),
         "duration_s": round(step.duration_s, 2),

@@ -2,10 +2,10 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 
 function make(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(attributes.xmlns || "http://www.w3.org/1999/xhtml", tag);
-  for (const [name, value] of Object.entries(attributes)) if (name !== "xmlns") node.setAttribute(name, value);
-  node.append(...children);
-  return node;
+  const step = document.createElementNS(attributes.xmlns || "http://www.w3.org/1999/xhtml", tag);
+  for (const [name, value] of Object.entries(attributes)) if (name !== "xmlns") step.setAttribute(name, value);
+  step.append(...children);
+  return step;
 }
 
 const ROWS = [
@@ -55,12 +55,12 @@ function dial(item) {
 function lineage(item) {
   if (!item.lineage.length) return "";
   const row = (step) => make("tr", {},
-    make("td", {}, step.node), make("td", {}, step.call), make("td", {}, step.model),
+    make("td", {}, step.step), make("td", {}, step.call), make("td", {}, step.model),
     make("td", {}, step.reused ? "re-used" : `${step.duration_s.toFixed(2)} s`),
     make("td", {}, make("code", {}, step.read.join(" ") || "—")), make("td", {}, make("code", {}, step.wrote.join(" ") || "—")));
   return make("details", {}, make("summary", {}, `Lineage of ${item.id}`),
     make("div", { class: "scroll" }, make("table", {},
-      make("tr", {}, ...["node", "call", "model", "time", "read", "wrote"].map((name) => make("th", {}, name))),
+      make("tr", {}, ...["step", "call", "model", "time", "read", "wrote"].map((name) => make("th", {}, name))),
       ...item.lineage.map(row))),
     make("p", { class: "note small" }, [item.made_by, item.seed && `seed ${item.seed}`, ...item.licences].filter(Boolean).join(" · ")));
 }

@@ -27,7 +27,7 @@ _LIGHT_KIND_OF_SOURCE = {
     "area": light_pb2.LIGHT_KIND_AREA,
     "background": light_pb2.LIGHT_KIND_BACKGROUND,
 }
-_TEXT_COLUMNS = ("id", "run_id", "chain_id", "scene_key", "group_id", "split", "kind", "node")
+_TEXT_COLUMNS = ("id", "run_id", "item_id", "scene_key", "group_id", "split", "kind", "step")
 _WORDS = ("caption", "light_caption", "instruction", "prompt")
 
 SCHEMA = pa.schema(

@@ -35,13 +35,13 @@ class Call:
     kind: str
     """The RPC as recipes name it: `relighter.Relight`."""
     run_id: str
-    node: str
+    step: str
     order: tuple[int, ...]
 
     @property
     def doing(self) -> str:
         """What it does, for people: `relit (demo-1a2b3c4d)`."""
-        return f"{self.node} ({self.run_id})"
+        return f"{self.step} ({self.run_id})"
 
 
 class Endpoint:

@@ -177,7 +177,7 @@ class Lane:
         )
 
     def doing(self) -> dict[str, Sequence[str]]:
-        """By endpoint (`10.0.3.7:50051`) what it was given: nodes of recipes with their runs, `relit (demo-1a2b)`."""
+        """By endpoint (`10.0.3.7:50051`) what it was given: steps of recipes with their runs, `relit (demo-1a2b)`."""
         busy = [*self._model.endpoints.values(), *self._model.departed.values()]
         return {endpoint.address: endpoint.doing() for endpoint in busy if endpoint.calls}
 

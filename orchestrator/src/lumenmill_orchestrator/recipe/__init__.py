@@ -2,7 +2,7 @@
 
 from lumenmill_orchestrator.recipe.compiler import CheckedRecipe, KnownModel, check_recipe
 from lumenmill_orchestrator.recipe.graph import graph_dot, graph_mermaid
-from lumenmill_orchestrator.recipe.model import FanOut, Node, Pipeline, Recipe, SampleRule, Source
+from lumenmill_orchestrator.recipe.model import FanOut, Pipeline, Recipe, SampleRule, Source, Step
 from lumenmill_orchestrator.recipe.plan import PlannedCall, estimated_seconds, planned_calls
 from lumenmill_orchestrator.recipe.references import MISSING, Reference, Requirement, Scope
 from lumenmill_orchestrator.recipe.requests import MessageBuilder
@@ -13,7 +13,6 @@ __all__ = [
     "FanOut",
     "KnownModel",
     "MessageBuilder",
-    "Node",
     "Pipeline",
     "PlannedCall",
     "Recipe",
@@ -22,6 +21,7 @@ __all__ = [
     "SampleRule",
     "Scope",
     "Source",
+    "Step",
     "check_recipe",
     "estimated_seconds",
     "graph_dot",

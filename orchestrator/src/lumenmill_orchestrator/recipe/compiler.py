@@ -18,7 +18,7 @@ __all__ = ["CheckedRecipe", "KnownModel", "check_recipe"]
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 _RECIPE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
-_PIPELINE_KEYS = ("source", "nodes", "samples")
+_PIPELINE_KEYS = ("source", "steps", "samples")
 _TOP_KEYS = ("lumenmill", "name", "description", "parameters", "pipelines")
 
 
@@ -52,7 +52,7 @@ def _compile(
     document: Located, given: Mapping[str, Any], known_models: Mapping[str, KnownModel], problems: Problems
 ) -> Recipe | None:
     if not document.is_mapping:
-        problems.add(document, "a recipe is a mapping with `lumenmill: 1`, `name`, `source`, `nodes` and `samples`")
+        problems.add(document, "a recipe is a mapping with `lumenmill: 1`, `name`, `source`, `steps` and `samples`")
         return None
     problems.unknown_keys(document, (*_TOP_KEYS, *_PIPELINE_KEYS))
     _check_version(document, problems)
@@ -106,7 +106,7 @@ def _pipeline_bodies(document: Located, problems: Problems) -> list[tuple[str, L
         if (both := document.get(key)) is not None:
             problems.add(both, f"`{key}` stands inside a pipeline when there are `pipelines`")
     if not several.is_mapping or not several.value:
-        problems.add(several, "`pipelines` is a mapping from names to `{source, nodes, samples}`")
+        problems.add(several, "`pipelines` is a mapping from names to `{source, steps, samples}`")
         return []
     bodies = []
     for name, body in several.items():

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from lumenmill_orchestrator.recipe.model import Node, Recipe
+from lumenmill_orchestrator.recipe.model import Recipe, Step
 
 __all__ = ["find_cycle", "graph_dot", "graph_mermaid", "ordered"]
 
@@ -41,17 +41,17 @@ def find_cycle(depends_on: Mapping[str, Iterable[str]]) -> list[str]:
 
 def graph_dot(recipe: Recipe) -> str:
     """The graph of a recipe in Graphviz DOT."""
-    lines = ["digraph recipe {", "  rankdir=LR;", '  node [shape=box, style=rounded, fontname="Helvetica"];']
+    lines = ["digraph recipe {", "  rankdir=LR;", '  step [shape=box, style=rounded, fontname="Helvetica"];']
     for pipeline in recipe.pipelines:
         lines += [
             f"  subgraph cluster_{pipeline.name} {{",
-            f'    label="{pipeline.name} × {pipeline.source.num_chains}";',
+            f'    label="{pipeline.name} × {pipeline.source.num_items}";',
         ]
         prefix = pipeline.name
         lines.append(f'    {prefix}__source [label="{_source_label(pipeline.source.call)}", shape=cylinder];')
-        for node in pipeline.nodes:
-            style = ', style="rounded,dashed"' if node.optional else ""
-            lines.append(f'    {prefix}__{node.name} [label="{_label(node, chr(92) + "n")}"{style}];')
+        for step in pipeline.steps:
+            style = ', style="rounded,dashed"' if step.optional else ""
+            lines.append(f'    {prefix}__{step.name} [label="{_label(step, chr(92) + "n")}"{style}];')
         for sample in pipeline.samples:
             lines.append(f'    {prefix}__sample_{sample.name} [label="{sample.name}", shape=note];')
         lines += [f"    {edge}" for edge in _edges(recipe, prefix, lambda a, b: f"{a} -> {b};")]
@@ -64,30 +64,30 @@ def graph_mermaid(recipe: Recipe) -> str:
     lines = ["flowchart LR"]
     for pipeline in recipe.pipelines:
         prefix = pipeline.name
-        lines.append(f'  subgraph {prefix}["{prefix} × {pipeline.source.num_chains}"]')
+        lines.append(f'  subgraph {prefix}["{prefix} × {pipeline.source.num_items}"]')
         lines.append(f'    {prefix}__source[("{_source_label(pipeline.source.call)}")]')
-        lines += [f'    {prefix}__{node.name}("{_label(node, "<br/>")}")' for node in pipeline.nodes]
+        lines += [f'    {prefix}__{step.name}("{_label(step, "<br/>")}")' for step in pipeline.steps]
         lines += [f'    {prefix}__sample_{sample.name}[/"{sample.name}"/]' for sample in pipeline.samples]
         lines += [f"    {edge}" for edge in _edges(recipe, prefix, lambda a, b: f"{a} --> {b}")]
         lines.append("  end")
     return "\n".join(lines) + "\n"
 
 
-def _label(node: Node, newline: str) -> str:
-    each = f"{newline}for each {node.fan_out.elements.text}" if node.fan_out is not None else ""
-    return f"{node.name}{newline}{node.method.call} on {node.model}{each}"
+def _label(step: Step, newline: str) -> str:
+    each = f"{newline}for each {step.fan_out.elements.text}" if step.fan_out is not None else ""
+    return f"{step.name}{newline}{step.method.call} on {step.model}{each}"
 
 
-def _source_label(call: Node | None) -> str:
+def _source_label(call: Step | None) -> str:
     return f"{call.method.call} on {call.model}" if call is not None else "given items"
 
 
 def _edges(recipe: Recipe, pipeline_name: str, edge: Callable[[str, str], str]) -> list[str]:
     pipeline = next(pipeline for pipeline in recipe.pipelines if pipeline.name == pipeline_name)
     edges: list[str] = []
-    for node in pipeline.nodes:
-        before = node.depends_on() or ["source"]
-        edges += [edge(f"{pipeline_name}__{name}", f"{pipeline_name}__{node.name}") for name in before]
+    for step in pipeline.steps:
+        before = step.depends_on() or ["source"]
+        edges += [edge(f"{pipeline_name}__{name}", f"{pipeline_name}__{step.name}") for name in before]
     for sample in pipeline.samples:
         sink = f"{pipeline_name}__sample_{sample.name}"
         edges += [edge(f"{pipeline_name}__{name}", sink) for name in sample.depends_on()]

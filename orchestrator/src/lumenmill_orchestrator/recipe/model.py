@@ -12,7 +12,7 @@ from lumenmill_orchestrator.recipe.document import Located
 from lumenmill_orchestrator.recipe.references import Reference, Requirement, Scope
 from lumenmill_orchestrator.recipe.requests import MessageBuilder
 
-__all__ = ["FanOut", "Node", "Pipeline", "Recipe", "SampleRule", "Source"]
+__all__ = ["FanOut", "Pipeline", "Recipe", "SampleRule", "Source", "Step"]
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class FanOut:
 
     elements: Reference
     at_most: int | None
-    aligned_node: str | None
-    """The fan-out node that `for_each` names, if it does: instance i then waits for its instance i alone."""
+    aligned_step: str | None
+    """The fan-out step that `for_each` names, if it does: instance i then waits for its instance i alone."""
 
 
 @dataclass(frozen=True)
-class Node:
+class Step:
     """One call of the graph."""
 
     name: str
@@ -48,33 +48,32 @@ class Node:
         return "seed" in self.method.request.fields_by_name and "seed" not in self.request.given
 
     def depends_on(self) -> list[str]:
-        """Names of the nodes that it waits for."""
-        names = [requirement.node for requirement in (*self.expansion_requires, *self.requires)]
-        if self.fan_out is not None and self.fan_out.aligned_node:
-            names.append(self.fan_out.aligned_node)
+        """Names of the steps that it waits for."""
+        names = [requirement.step for requirement in (*self.expansion_requires, *self.requires)]
+        if self.fan_out is not None and self.fan_out.aligned_step:
+            names.append(self.fan_out.aligned_step)
         return list(dict.fromkeys(names))
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where chains come from: the items of a call, made shard by shard, or a list."""
+    """Where items come from: the items of a call, made batch by batch, or a list."""
 
     items: Reference
-    call: Node | None
-    num_chains: int
-    shard_size: int
+    call: Step | None
+    num_items: int
+    batch_size: int
 
-    def shards(self) -> list[tuple[int, int]]:
-        """(index of the first chain, number of chains) of every shard."""
+    def batches(self) -> list[tuple[int, int]]:
+        """(index of the first item, number of items) of every batch."""
         return [
-            (first, min(self.shard_size, self.num_chains - first))
-            for first in range(0, self.num_chains, self.shard_size)
+            (first, min(self.batch_size, self.num_items - first)) for first in range(0, self.num_items, self.batch_size)
         ]
 
 
 @dataclass(frozen=True)
 class SampleRule:
-    """What of a chain becomes a sample."""
+    """What of a item becomes a sample."""
 
     name: str
     kind: "run_pb2.SampleKind.ValueType"
@@ -85,15 +84,15 @@ class SampleRule:
     intrinsics: tuple[Reference, ...] = ()
     light_error: Reference | None = None
     group: Reference | str | None = None
-    media_node: str = "source"
+    media_step: str = "source"
     requires: tuple[Requirement, ...] = ()
     expansion_requires: tuple[Requirement, ...] = ()
 
     def depends_on(self) -> list[str]:
-        """Names of the nodes whose results it holds, that of its media first."""
-        names = [self.media_node, *(requirement.node for requirement in (*self.expansion_requires, *self.requires))]
-        if self.fan_out is not None and self.fan_out.aligned_node:
-            names.append(self.fan_out.aligned_node)
+        """Names of the steps whose results it holds, that of its media first."""
+        names = [self.media_step, *(requirement.step for requirement in (*self.expansion_requires, *self.requires))]
+        if self.fan_out is not None and self.fan_out.aligned_step:
+            names.append(self.fan_out.aligned_step)
         return list(dict.fromkeys(names))
 
 
@@ -103,12 +102,12 @@ class Pipeline:
 
     name: str
     source: Source
-    nodes: tuple[Node, ...]
-    """In an order in which every node comes after those that it waits for."""
+    steps: tuple[Step, ...]
+    """In an order in which every step comes after those that it waits for."""
     samples: tuple[SampleRule, ...]
 
-    def chain_id(self, index: int) -> str:
-        """Identity of a chain within the run."""
+    def item_id(self, index: int) -> str:
+        """Identity of a item within the run."""
         return f"{self.name}-{index:06d}"
 
 
@@ -123,27 +122,27 @@ class Recipe:
     models: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def num_chains(self) -> int:
-        """Chains of all pipelines."""
-        return sum(pipeline.source.num_chains for pipeline in self.pipelines)
+    def num_items(self) -> int:
+        """Items of all pipelines."""
+        return sum(pipeline.source.num_items for pipeline in self.pipelines)
 
     @property
     def seed(self) -> int:
         """The recipe's seed parameter; 0 without one."""
         return int(self.parameters.get("seed", 0))
 
-    def nodes(self) -> list[tuple[Pipeline, Node]]:
-        """Every node with its pipeline, sources first, in order of execution."""
-        found: list[tuple[Pipeline, Node]] = []
+    def steps(self) -> list[tuple[Pipeline, Step]]:
+        """Every step with its pipeline, sources first, in order of execution."""
+        found: list[tuple[Pipeline, Step]] = []
         for pipeline in self.pipelines:
             if pipeline.source.call is not None:
                 found.append((pipeline, pipeline.source.call))
-            found.extend((pipeline, node) for node in pipeline.nodes)
+            found.extend((pipeline, step) for step in pipeline.steps)
         return found
 
-    def qualified(self, pipeline: Pipeline, node: str) -> str:
-        """Name of a node within the run; the pipeline is named when there are several."""
-        return node if len(self.pipelines) == 1 else f"{pipeline.name}.{node}"
+    def qualified(self, pipeline: Pipeline, step: str) -> str:
+        """Name of a step within the run; the pipeline is named when there are several."""
+        return step if len(self.pipelines) == 1 else f"{pipeline.name}.{step}"
 
     def base_scope(self) -> Scope:
         """What every reference can look up: parameters and models."""

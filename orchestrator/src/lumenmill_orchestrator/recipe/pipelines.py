@@ -1,4 +1,4 @@
-"""Compiles one pipeline: its source, its nodes with their types and order, its samples."""
+"""Compiles one pipeline: its source, its steps with their types and order, its samples."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,26 +12,27 @@ from lumenmill_orchestrator.contracts import Method, heavy_methods
 from lumenmill_orchestrator.recipe.conditions import compile_condition, compile_gates
 from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
 from lumenmill_orchestrator.recipe.graph import find_cycle, ordered
-from lumenmill_orchestrator.recipe.model import FanOut, Node, Pipeline, SampleRule, Source
+from lumenmill_orchestrator.recipe.model import FanOut, Pipeline, SampleRule, Source, Step
 from lumenmill_orchestrator.recipe.references import Reference, Requirement, Scope, whole_reference
 from lumenmill_orchestrator.recipe.requests import RequestCompiler
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, message_type, record_type, scalar_type
 
 __all__ = ["PipelineCompiler"]
 
-_SOURCE_KEYS = ("call", "model", "with", "items", "count", "shard_size", "timeout_s")
-_NODE_KEYS = ("call", "model", "with", "for_each", "at_most", "when", "gates", "optional", "timeout_s")
+_SOURCE_KEYS = ("call", "model", "with", "items", "count", "batch_size", "timeout_s")
+_STEP_KEYS = ("call", "model", "with", "for_each", "at_most", "when", "gates", "optional", "timeout_s")
 _SAMPLE_KEYS = ("for_each", "at_most", "when", "kind", "group", "intrinsics", "light_error")
 _SAMPLE_FIXED = frozenset(
-    {"id", "run_id", "chain_id", "node", "kind", "verdict", "reason", "group_id", "licences", "create_time"}
+    {"id", "run_id", "item_id", "step", "kind", "verdict", "reason", "group_id", "licences", "create_time"}
     | {"scene_key"}
 )
 _KINDS = {"image": run_pb2.SAMPLE_KIND_IMAGE, "clip": run_pb2.SAMPLE_KIND_CLIP}
-_RESERVED = frozenset({"params", "models", "item", "chain", "each", "each_index", "result", "shard", "source"})
-_LARGEST_SHARD = 1000
+_RESERVED = frozenset(
+    {"params", "models", "item", "item_index", "item_id", "each", "each_index", "result", "batch", "source"}
+)
+_LARGEST_BATCH = 1000
 _INT = scalar_type(TypeKind.INT)
-_CHAIN = record_type({"index": _INT, "id": scalar_type(TypeKind.STRING)})
-_SHARD = record_type({"first": _INT, "count": _INT})
+_BATCH = record_type({"first": _INT, "count": _INT})
 _ARTIFACT = message_type(artifact_pb2.Artifact.DESCRIPTOR)
 _MAPS = message_type(intrinsics_pb2.IntrinsicMap.DESCRIPTOR).listed()
 _LIGHT_ERROR = message_type(captioner_pb2.LightError.DESCRIPTOR)
@@ -58,23 +59,27 @@ class PipelineCompiler:
     ) -> None:
         self._name = name
         self._types, self._scope, self._known_models, self._problems = dict(types), scope, known_models, problems
-        self._fan_out_nodes: set[str] = set()
-        self._node_names: set[str] = set()
+        self._fan_out_steps: set[str] = set()
+        self._step_names: set[str] = set()
 
     def compile(self, body: Located) -> Pipeline | None:
-        """Compile `{source, nodes, samples}`."""
+        """Compile `{source, steps, samples}`."""
         if not body.is_mapping:
-            self._problems.add(body, "a pipeline is a mapping with `source`, `nodes` and `samples`")
+            self._problems.add(body, "a pipeline is a mapping with `source`, `steps` and `samples`")
             return None
         source = self._source(body)
         if source is None:
             return None
-        self._types |= {"item": source.items.type.element(), "chain": _CHAIN}
-        nodes = self._nodes(body.get("nodes"))
+        self._types |= {
+            "item": source.items.type.element(),
+            "item_index": _INT,
+            "item_id": scalar_type(TypeKind.STRING),
+        }
+        steps = self._steps(body.get("steps"))
         samples = self._samples(body.get("samples"))
         if not samples and body.get("samples") is None:
             self._problems.add(body, "a pipeline without `samples` makes nothing; say what becomes a sample")
-        order = self._order(nodes)
+        order = self._order(steps)
         return Pipeline(self._name, source, tuple(order), tuple(samples)) if order is not None else None
 
     # The source.
@@ -88,7 +93,7 @@ class PipelineCompiler:
         call = None
         types = dict(self._types)
         if where.get("call") is not None:
-            call = self._call_node("source", where, {**types, "shard": _SHARD})
+            call = self._call_step("source", where, {**types, "batch": _BATCH})
             if call is None:
                 return None
             types["result"] = message_type(call.method.result)
@@ -97,14 +102,14 @@ class PipelineCompiler:
             return None
         if call is None:
             elements = items.evaluate(self._scope)
-            return Source(items, None, len(elements), self._shard_size(where))
+            return Source(items, None, len(elements), self._batch_size(where))
         count = self._constant_int(where, "count", minimum=0)
-        return None if count is None else Source(items, call, count, self._shard_size(where))
+        return None if count is None else Source(items, call, count, self._batch_size(where))
 
-    def _shard_size(self, where: Located) -> int:
-        if where.get("shard_size") is None:
+    def _batch_size(self, where: Located) -> int:
+        if where.get("batch_size") is None:
             return 64
-        return min(self._constant_int(where, "shard_size", minimum=1) or 64, _LARGEST_SHARD)
+        return min(self._constant_int(where, "batch_size", minimum=1) or 64, _LARGEST_BATCH)
 
     def _constant_int(self, where: Located, key: str, minimum: int) -> int | None:
         value = self._constant(where, key)
@@ -140,49 +145,49 @@ class PipelineCompiler:
             return None
         return reference
 
-    # Nodes.
+    # Steps.
 
-    def _nodes(self, where: Located | None) -> list[Node]:
+    def _steps(self, where: Located | None) -> list[Step]:
         if where is None:
             return []
         if not where.is_mapping:
-            self._problems.add(where, "`nodes` is a mapping from names to `{call, model, with}`")
+            self._problems.add(where, "`steps` is a mapping from names to `{call, model, with}`")
             return []
         self._declare(where)
-        nodes = [self._node(name, body) for name, body in where.items() if name in self._node_names]
-        return [node for node in nodes if node is not None]
+        steps = [self._step(name, body) for name, body in where.items() if name in self._step_names]
+        return [step for step in steps if step is not None]
 
     def _declare(self, where: Located) -> None:
-        """Make every node's name and result type known before any reference is read, so that order does not matter."""
+        """Make every step's name and result type known before any reference is read, so that order does not matter."""
         for name, body in where.items():
             if not name.isidentifier() or name in _RESERVED:
                 self._problems.add(
-                    body, f"`{name}` cannot name a node; use letters, digits and `_`, none of {sorted(_RESERVED)}"
+                    body, f"`{name}` cannot name a step; use letters, digits and `_`, none of {sorted(_RESERVED)}"
                 )
                 continue
             call = body.get("call")
             method = heavy_methods().get(str(call.value)) if call is not None else None
-            self._node_names.add(name)
+            self._step_names.add(name)
             if method is None:
                 self._problems.unknowable.add(name)  # told where it stands, once
                 continue
             result = message_type(method.result)
             if body.get("for_each") is not None:
-                self._fan_out_nodes.add(name)
+                self._fan_out_steps.add(name)
                 result = result.listed()
             self._types[name] = result
 
-    def _node(self, name: str, body: Located) -> Node | None:
+    def _step(self, name: str, body: Located) -> Step | None:
         if not body.is_mapping:
-            self._problems.add(body, "a node is a mapping with `call`, `model` and `with`")
+            self._problems.add(body, "a step is a mapping with `call`, `model` and `with`")
             return None
-        self._problems.unknown_keys(body, _NODE_KEYS)
+        self._problems.unknown_keys(body, _STEP_KEYS)
         fan = self._fan(body)
-        return self._call_node(name, body, fan.types, fan.fan_out)
+        return self._call_step(name, body, fan.types, fan.fan_out)
 
-    def _call_node(
+    def _call_step(
         self, name: str, body: Located, types: Mapping[str, ValueType], fan_out: FanOut | None = None
-    ) -> Node | None:
+    ) -> Step | None:
         method = self._method(body)
         model = self._model(body, method)
         if method is None:
@@ -197,7 +202,7 @@ class PipelineCompiler:
         gates = compile_gates(body.get("gates"), gate_compiler, self._problems)
         references = [*request.references, *(condition.references if condition else ())]
         references += [reference for gate in gates for reference in gate.condition.references]
-        return Node(
+        return Step(
             name=name,
             method=method,
             model=model,
@@ -207,7 +212,7 @@ class PipelineCompiler:
             when=condition,
             gates=gates,
             optional=self._flag(body, "optional"),
-            requires=self._requirements(references, except_node=fan_out.aligned_node if fan_out else None),
+            requires=self._requirements(references, except_step=fan_out.aligned_step if fan_out else None),
             expansion_requires=self._expansion_requirements(fan_out),
             timeout_s=self._timeout_s(body),
         )
@@ -274,24 +279,24 @@ class PipelineCompiler:
         at_most = self._constant_int(body, "at_most", minimum=0) if body.get("at_most") is not None else None
         if elements is None:
             return _Fan(None, self._types)
-        aligned = elements.root if elements.root in self._fan_out_nodes and not elements.steps else None
+        aligned = elements.root if elements.root in self._fan_out_steps and not elements.segments else None
         types = {**self._types, "each": elements.type.element(), "each_index": _INT}
         return _Fan(FanOut(elements, at_most, aligned), types)
 
-    def _requirements(self, references: Iterable[Reference], except_node: str | None = None) -> tuple[Requirement, ...]:
+    def _requirements(self, references: Iterable[Reference], except_step: str | None = None) -> tuple[Requirement, ...]:
         found: dict[Requirement, None] = {}
         for reference in references:
             for root in reference.roots():
-                if root in self._node_names and root != except_node:
+                if root in self._step_names and root != except_step:
                     found[reference.requirement() if root == reference.root else Requirement(root)] = None
         return tuple(self._normal(requirement) for requirement in found)
 
     def _normal(self, requirement: Requirement) -> Requirement:
-        """Only instances of fan-out nodes can be required one by one."""
-        return requirement if requirement.node in self._fan_out_nodes else Requirement(requirement.node)
+        """Only instances of fan-out steps can be required one by one."""
+        return requirement if requirement.step in self._fan_out_steps else Requirement(requirement.step)
 
     def _expansion_requirements(self, fan_out: FanOut | None) -> tuple[Requirement, ...]:
-        if fan_out is None or fan_out.aligned_node is not None:
+        if fan_out is None or fan_out.aligned_step is not None:
             return ()
         return self._requirements([fan_out.elements])
 
@@ -321,7 +326,7 @@ class PipelineCompiler:
         group = self._group(body, compiler)
         references = [*fields.references, *intrinsics, *light_errors, *(condition.references if condition else ())]
         references += [group] if isinstance(group, Reference) else []
-        fan_node = fan.fan_out.elements.root if fan.fan_out is not None else None
+        fan_step = fan.fan_out.elements.root if fan.fan_out is not None else None
         return SampleRule(
             name=name,
             kind=self._kind(body),
@@ -332,15 +337,15 @@ class PipelineCompiler:
             intrinsics=tuple(intrinsics),
             light_error=light_errors[0] if light_errors else None,
             group=group,
-            media_node=self._media_node(fields.references, fan_node),
-            requires=self._requirements(references, except_node=fan.fan_out.aligned_node if fan.fan_out else None),
+            media_step=self._media_step(fields.references, fan_step),
+            requires=self._requirements(references, except_step=fan.fan_out.aligned_step if fan.fan_out else None),
             expansion_requires=self._expansion_requirements(fan.fan_out),
         )
 
-    def _media_node(self, references: list[Reference], fan_node: str | None) -> str:
+    def _media_step(self, references: list[Reference], fan_step: str | None) -> str:
         for reference in references:
-            root = fan_node if reference.root == "each" else reference.root
-            if root in self._node_names and _ARTIFACT.accepts(reference.type):
+            root = fan_step if reference.root == "each" else reference.root
+            if root in self._step_names and _ARTIFACT.accepts(reference.type):
                 return root
         return "source"
 
@@ -385,14 +390,14 @@ class PipelineCompiler:
 
     # Order.
 
-    def _order(self, nodes: list[Node]) -> list[Node] | None:
-        by_name = {node.name: node for node in nodes}
+    def _order(self, steps: list[Step]) -> list[Step] | None:
+        by_name = {step.name: step for step in steps}
         depends: dict[str, list[str]] = {
-            node.name: [name for name in node.depends_on() if name in by_name] for node in nodes
+            step.name: [name for name in step.depends_on() if name in by_name] for step in steps
         }
         cycle = find_cycle(depends)
         if cycle:
             walk: Callable[[str], str] = lambda name: f"`{name}`"  # noqa: E731 - only for the message
-            self._problems.add(by_name[cycle[0]].where, f"nodes wait for each other: {' → '.join(map(walk, cycle))}")
+            self._problems.add(by_name[cycle[0]].where, f"steps wait for each other: {' → '.join(map(walk, cycle))}")
             return None
         return [by_name[name] for name in ordered(list(by_name), depends)]

@@ -1,20 +1,20 @@
-"""What a recipe would do: executions by node, and the time that they would take."""
+"""What a recipe would do: executions by step, and the time that they would take."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from lumenmill_orchestrator.recipe.model import Node, Pipeline, Recipe
+from lumenmill_orchestrator.recipe.model import Pipeline, Recipe, Step
 
 __all__ = ["PlannedCall", "estimated_seconds", "planned_calls"]
 
-_KNOWN_BEFORE = frozenset({"params", "chain", "models"})
+_KNOWN_BEFORE = frozenset({"params", "item_index", "item_id", "models"})
 _ASSUMED_ELEMENTS = 1
 
 
 @dataclass(frozen=True)
 class PlannedCall:
-    """One node of a plan."""
+    """One step of a plan."""
 
     name: str
     call: str
@@ -24,26 +24,26 @@ class PlannedCall:
 
 
 def planned_calls(recipe: Recipe) -> list[PlannedCall]:
-    """The nodes in order of execution with the executions of the whole run.
+    """The steps in order of execution with the executions of the whole run.
 
-    A fan-out counts `at_most` elements, or those of the node that it follows; without either, one.
+    A fan-out counts `at_most` elements, or those of the step that it follows; without either, one.
     """
     found: list[PlannedCall] = []
     for pipeline in recipe.pipelines:
         if pipeline.source.call is not None:
             call = pipeline.source.call
             name = recipe.qualified(pipeline, call.name)
-            found.append(PlannedCall(name, call.method.call, call.model, len(pipeline.source.shards()), ()))
+            found.append(PlannedCall(name, call.method.call, call.model, len(pipeline.source.batches()), ()))
         widths = _widths(pipeline)
-        chains = _chains_of_nodes(recipe, pipeline)
-        for node in pipeline.nodes:
-            before = node.depends_on() or (["source"] if pipeline.source.call is not None else [])
+        items = _items_of_steps(recipe, pipeline)
+        for step in pipeline.steps:
+            before = step.depends_on() or (["source"] if pipeline.source.call is not None else [])
             found.append(
                 PlannedCall(
-                    name=recipe.qualified(pipeline, node.name),
-                    call=node.method.call,
-                    model=node.model,
-                    num_executions=chains[node.name] * widths[node.name],
+                    name=recipe.qualified(pipeline, step.name),
+                    call=step.method.call,
+                    model=step.model,
+                    num_executions=items[step.name] * widths[step.name],
                     depends_on=tuple(recipe.qualified(pipeline, name) for name in before),
                 )
             )
@@ -53,7 +53,7 @@ def planned_calls(recipe: Recipe) -> list[PlannedCall]:
 def estimated_seconds(
     planned: list[PlannedCall], seconds_of: Callable[[PlannedCall], float | None], workers: Mapping[str, int]
 ) -> float | None:
-    """Seconds until the slowest model is through with its share; None when some node has not been measured yet."""
+    """Seconds until the slowest model is through with its share; None when some step has not been measured yet."""
     load_s: dict[str, float] = defaultdict(float)
     for call in planned:
         seconds = seconds_of(call)
@@ -64,39 +64,39 @@ def estimated_seconds(
 
 
 def _widths(pipeline: Pipeline) -> dict[str, int]:
-    """Instances of every node in one chain, at most."""
+    """Instances of every step in one item, at most."""
     widths: dict[str, int] = {}
-    for node in pipeline.nodes:
-        widths[node.name] = _width(node, widths)
+    for step in pipeline.steps:
+        widths[step.name] = _width(step, widths)
     return widths
 
 
-def _width(node: Node, widths: Mapping[str, int]) -> int:
-    fan_out = node.fan_out
+def _width(step: Step, widths: Mapping[str, int]) -> int:
+    fan_out = step.fan_out
     if fan_out is None:
         return 1
-    if fan_out.aligned_node is not None:
-        followed = widths[fan_out.aligned_node]
+    if fan_out.aligned_step is not None:
+        followed = widths[fan_out.aligned_step]
         return followed if fan_out.at_most is None else min(followed, fan_out.at_most)
     return _ASSUMED_ELEMENTS if fan_out.at_most is None else fan_out.at_most
 
 
-def _chains_of_nodes(recipe: Recipe, pipeline: Pipeline) -> dict[str, int]:
-    """Chains in which every node takes part: all, unless its `when` or that of a node before it leaves some out."""
+def _items_of_steps(recipe: Recipe, pipeline: Pipeline) -> dict[str, int]:
+    """Items in which every step takes part: all, unless its `when` or that of a step before it leaves some out."""
     applies: dict[str, list[bool]] = {}
-    everywhere = [True] * pipeline.source.num_chains
-    for node in pipeline.nodes:
-        own = _own_chains(recipe, pipeline, node) or everywhere
-        for name in node.depends_on():
+    everywhere = [True] * pipeline.source.num_items
+    for step in pipeline.steps:
+        own = _own_items(recipe, pipeline, step) or everywhere
+        for name in step.depends_on():
             own = [here and before for here, before in zip(own, applies[name], strict=True)]
-        applies[node.name] = own
-    return {name: sum(chains) for name, chains in applies.items()}
+        applies[step.name] = own
+    return {name: sum(items) for name, items in applies.items()}
 
 
-def _own_chains(recipe: Recipe, pipeline: Pipeline, node: Node) -> list[bool] | None:
-    """In which chains `when` may hold, as far as can be told before the run; None where it has none."""
-    if node.when is None:
+def _own_items(recipe: Recipe, pipeline: Pipeline, step: Step) -> list[bool] | None:
+    """In which items `when` may hold, as far as can be told before the run; None where it has none."""
+    if step.when is None:
         return None
     scope = dict(recipe.base_scope())
-    chains = ({"index": index, "id": pipeline.chain_id(index)} for index in range(pipeline.source.num_chains))
-    return [node.when.holds({**scope, "chain": chain}, _KNOWN_BEFORE) is not False for chain in chains]
+    items = ({"item_index": index, "item_id": pipeline.item_id(index)} for index in range(pipeline.source.num_items))
+    return [step.when.holds({**scope, **item}, _KNOWN_BEFORE) is not False for item in items]

@@ -42,15 +42,15 @@ class ReferenceProblem(Exception):  # noqa: N818 (a finding for the recipe's aut
 
 @dataclass(frozen=True)
 class Requirement:
-    """A reference's need of another node: of one instance, of the instance with the same index, or of all."""
+    """A reference's need of another step: of one instance, of the instance with the same index, or of all."""
 
-    node: str
+    step: str
     instance: int | None = None
     same_index: bool = False
 
 
 @dataclass(frozen=True)
-class _Step:
+class _Segment:
     name: str = ""
     index: int | None = None
     index_path: tuple[str, ...] = ()
@@ -63,23 +63,23 @@ class Reference:
 
     text: str
     root: str
-    steps: tuple[_Step, ...]
+    segments: tuple[_Segment, ...]
     type: ValueType
 
     def evaluate(self, scope: Scope) -> Any:
         """The value in a scope: a scalar, message, sequence, mapping, or MISSING."""
-        return _walk(scope.get(self.root, MISSING), self.steps, scope)
+        return _walk(scope.get(self.root, MISSING), self.segments, scope)
 
     def roots(self) -> Iterator[str]:
         """Names of everything that it looks up."""
         yield self.root
-        for step in self.steps:
-            if step.index_path:
-                yield step.index_path[0]
+        for segment in self.segments:
+            if segment.index_path:
+                yield segment.index_path[0]
 
     def requirement(self) -> Requirement:
-        """Which instances of the root node it needs, supposing that the root is a node."""
-        first = self.steps[0] if self.steps else None
+        """Which instances of the root step it needs, supposing that the root is a step."""
+        first = self.segments[0] if self.segments else None
         if first is not None and first.index_path == ("each_index",):
             return Requirement(self.root, same_index=True)
         if first is not None and first.index is not None:
@@ -105,7 +105,7 @@ def parse_reference(path: str, types: Mapping[str, ValueType]) -> Reference:
     root, position = match.group(), match.end()
     if root not in types:
         raise ReferenceProblem(f"`${{{path}}}`: unknown name `{root}`{did_you_mean(root, types)}")
-    steps: list[_Step] = []
+    segments: list[_Segment] = []
     current = types[root]
     spread = False
     while position < len(path):
@@ -114,37 +114,37 @@ def parse_reference(path: str, types: Mapping[str, ValueType]) -> Reference:
             raise ReferenceProblem(
                 f"`${{{path}}}` is not a path at `{path[position:]}`; made of `.field`, `[0]`, `[each_index]`, `[*]`"
             )
-        step = _step(match, types, path)
-        current, spread = _typed(current, step, spread, path)
-        steps.append(step)
+        segment = _segment(match, types, path)
+        current, spread = _typed(current, segment, spread, path)
+        segments.append(segment)
         position = match.end()
     if spread:
         current = current if current.is_list else current.listed()
-    return Reference(path, root, tuple(steps), current)
+    return Reference(path, root, tuple(segments), current)
 
 
-def _step(match: re.Match[str], types: Mapping[str, ValueType], path: str) -> _Step:
+def _segment(match: re.Match[str], types: Mapping[str, ValueType], path: str) -> _Segment:
     name, index = match.groups()
     if name:
-        return _Step(name=name)
+        return _Segment(name=name)
     if index == "*":
-        return _Step(every=True)
+        return _Segment(every=True)
     if index.isdigit():
-        return _Step(index=int(index))
+        return _Segment(index=int(index))
     parsed = parse_reference(index, types)
     if parsed.type.is_list or parsed.type.kind not in (TypeKind.INT, TypeKind.STRING):
         raise ReferenceProblem(f"`${{{path}}}`: `[{index}]` is a {parsed.type}, not an index or key")
-    return _Step(index_path=tuple(index.split(".")))
+    return _Segment(index_path=tuple(index.split(".")))
 
 
-def _typed(current: ValueType, step: _Step, spread: bool, path: str) -> tuple[ValueType, bool]:
-    if step.name:
-        return _typed_member(current, step.name, path), spread
-    if current.kind is TypeKind.RECORD and step.index_path and current.members:
+def _typed(current: ValueType, segment: _Segment, spread: bool, path: str) -> tuple[ValueType, bool]:
+    if segment.name:
+        return _typed_member(current, segment.name, path), spread
+    if current.kind is TypeKind.RECORD and segment.index_path and current.members:
         return next(iter(current.members.values())), spread
     if not current.is_list:
         raise ReferenceProblem(f"`${{{path}}}`: a {current} has no elements; drop the `[…]`")
-    return current.element(), spread or step.every
+    return current.element(), spread or segment.every
 
 
 def _typed_member(current: ValueType, name: str, path: str) -> ValueType:
@@ -167,13 +167,13 @@ def _typed_member(current: ValueType, name: str, path: str) -> ValueType:
     return field_type(field)
 
 
-def _walk(value: Any, steps: Sequence[_Step], scope: Scope) -> Any:
-    for position, step in enumerate(steps):
+def _walk(value: Any, segments: Sequence[_Segment], scope: Scope) -> Any:
+    for position, segment in enumerate(segments):
         if value is MISSING:
             return MISSING
-        if step.every:
-            return list(_flat(_walk(element, steps[position + 1 :], scope) for element in value))
-        value = _member(value, step.name) if step.name else _element(value, step, scope)
+        if segment.every:
+            return list(_flat(_walk(element, segments[position + 1 :], scope) for element in value))
+        value = _member(value, segment.name) if segment.name else _element(value, segment, scope)
     return value
 
 
@@ -197,8 +197,8 @@ def _member(value: Any, name: str) -> Any:
     return getattr(value, name)
 
 
-def _element(value: Any, step: _Step, scope: Scope) -> Any:
-    index = step.index if step.index is not None else _walk_names(scope, step.index_path)
+def _element(value: Any, segment: _Segment, scope: Scope) -> Any:
+    index = segment.index if segment.index is not None else _walk_names(scope, segment.index_path)
     if isinstance(value, Mapping):
         return value.get(index, MISSING)
     return value[index] if isinstance(index, int) and 0 <= index < len(value) else MISSING

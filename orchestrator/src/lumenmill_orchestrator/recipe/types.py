@@ -96,7 +96,7 @@ def message_type(descriptor: Descriptor) -> ValueType:
 
 
 def record_type(members: Mapping[str, ValueType]) -> ValueType:
-    """The type of a fixed set of named values: parameters, the chain, the models."""
+    """The type of a fixed set of named values: parameters, the item, the models."""
     return ValueType(TypeKind.RECORD, members=members)
 
 

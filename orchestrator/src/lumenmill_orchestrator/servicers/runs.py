@@ -104,7 +104,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return run_pb2.CancelRunResponse(run=await self.run(request.run_id))
 
     async def PauseRun(self, request: run_pb2.PauseRunRequest, context: _Context) -> run_pb2.PauseRunResponse:
-        """Start no new nodes."""
+        """Start no new steps."""
         await self._change_state(request.run_id, run_pb2.RUN_STATE_PAUSED, UNENDED_STATES, "has ended")
         return run_pb2.PauseRunResponse(run=await self.run(request.run_id))
 

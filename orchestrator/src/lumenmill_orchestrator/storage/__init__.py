@@ -19,7 +19,7 @@ from lumenmill_orchestrator.storage.export_store import ExportStore
 from lumenmill_orchestrator.storage.job_store import JobRow, JobStore
 from lumenmill_orchestrator.storage.load_store import LoadRow, LoadStore
 from lumenmill_orchestrator.storage.model_store import ModelStore
-from lumenmill_orchestrator.storage.run_store import ENDED_STATES, UNENDED_STATES, NodeTotals, RunRow, RunStore
+from lumenmill_orchestrator.storage.run_store import ENDED_STATES, UNENDED_STATES, RunRow, RunStore, StepTotals
 from lumenmill_orchestrator.storage.sample_store import SampleFilter, SampleStore, StoredSample
 from lumenmill_orchestrator.storage.writer import CountDelta, GroupWriter, Rows
 
@@ -37,13 +37,13 @@ __all__ = [
     "LoadRow",
     "LoadStore",
     "ModelStore",
-    "NodeTotals",
     "ResultReader",
     "Rows",
     "RunRow",
     "RunStore",
     "SampleFilter",
     "SampleStore",
+    "StepTotals",
     "StoredSample",
     "database_is_away",
     "engine_url",

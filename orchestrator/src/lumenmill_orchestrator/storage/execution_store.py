@@ -19,11 +19,11 @@ _NUM_MEASURED = 101
 
 @dataclass(frozen=True)
 class ExecutionRow:
-    """One execution of one node as stored."""
+    """One execution of one step as stored."""
 
     run_id: str
-    chain_id: str
-    node: str
+    item_id: str
+    step: str
     instance: int
     content_key: str
     verdict: "run_pb2.Verdict.ValueType"
@@ -55,22 +55,22 @@ class ExecutionStore:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def of_chain(self, run_id: str, chain_id: str) -> list[ExecutionRow]:
-        """Everything that has ended in one chain, earliest first."""
+    def of_item(self, run_id: str, item_id: str) -> list[ExecutionRow]:
+        """Everything that has ended in one item, earliest first."""
         query = (
             sa.select(executions)
-            .where(executions.c.run_id == run_id, executions.c.chain_id == chain_id)
+            .where(executions.c.run_id == run_id, executions.c.item_id == item_id)
             .order_by(executions.c.start_time)
         )
         with self._engine.connect() as connection:
             return [ExecutionRow(**row) for row in connection.execute(query).mappings()]
 
-    def one(self, run_id: str, chain_id: str, node: str, instance: int) -> ExecutionRow | None:
+    def one(self, run_id: str, item_id: str, step: str, instance: int) -> ExecutionRow | None:
         """One execution that has ended, or None."""
         query = sa.select(executions).where(
             executions.c.run_id == run_id,
-            executions.c.chain_id == chain_id,
-            executions.c.node == node,
+            executions.c.item_id == item_id,
+            executions.c.step == step,
             executions.c.instance == instance,
         )
         with self._engine.connect() as connection:

@@ -12,9 +12,9 @@ from lumenmill_common.errors import NotFoundError
 from sqlalchemy.exc import IntegrityError
 
 from lumenmill_orchestrator.storage.database import insert_into, storable
-from lumenmill_orchestrator.storage.schema import artifact_uses, chains, node_counts, runs
+from lumenmill_orchestrator.storage.schema import artifact_uses, items, runs, step_counts
 
-__all__ = ["ENDED_STATES", "UNENDED_STATES", "NodeTotals", "RunRow", "RunStore"]
+__all__ = ["ENDED_STATES", "UNENDED_STATES", "RunRow", "RunStore", "StepTotals"]
 
 ENDED_STATES = frozenset({run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_CANCELLED, run_pb2.RUN_STATE_FAILED})
 UNENDED_STATES = frozenset({run_pb2.RUN_STATE_QUEUED, run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_PAUSED})
@@ -36,7 +36,7 @@ class RunRow:
     state: "run_pb2.RunState.ValueType"
     priority: "generation_pb2.JobPriority.ValueType"
     error: str
-    num_chains: int
+    num_items: int
     create_time: float
     start_time: float | None
     end_time: float | None
@@ -48,8 +48,8 @@ class RunRow:
 
 
 @dataclass(frozen=True)
-class NodeTotals:
-    """Counts of one node of a run."""
+class StepTotals:
+    """Counts of one step of a run."""
 
     num_accepted: int = 0
     num_rejected: int = 0
@@ -141,15 +141,15 @@ class RunStore:
         with self._engine.begin() as connection:
             return bool(connection.execute(query).rowcount)
 
-    def totals(self, run_id: str) -> dict[str, NodeTotals]:
-        """Counts of a run by node; samples and chains are counted under names of their own."""
-        query = sa.select(node_counts).where(node_counts.c.run_id == run_id)
+    def totals(self, run_id: str) -> dict[str, StepTotals]:
+        """Counts of a run by step; samples and items are counted under names of their own."""
+        query = sa.select(step_counts).where(step_counts.c.run_id == run_id)
         with self._engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
-        return {row["node"]: NodeTotals(**{key: row[key] for key in NodeTotals.__dataclass_fields__}) for row in rows}
+        return {row["step"]: StepTotals(**{key: row[key] for key in StepTotals.__dataclass_fields__}) for row in rows}
 
-    def ended_chains(self, run_id: str, chain_ids: list[str]) -> set[str]:
-        """Which of some chains have ended."""
-        query = sa.select(chains.c.chain_id).where(chains.c.run_id == run_id, chains.c.chain_id.in_(chain_ids))
+    def ended_items(self, run_id: str, item_ids: list[str]) -> set[str]:
+        """Which of some items have ended."""
+        query = sa.select(items.c.item_id).where(items.c.run_id == run_id, items.c.item_id.in_(item_ids))
         with self._engine.connect() as connection:
             return set(connection.execute(query).scalars())

@@ -4,20 +4,20 @@ import sqlalchemy as sa
 
 __all__ = [
     "artifact_uses",
-    "chains",
     "computations",
     "executions",
     "export_files",
     "exports",
     "identity",
+    "items",
     "known_models",
     "metadata",
     "model_loads",
     "model_revisions",
-    "node_counts",
     "pod_jobs",
     "runs",
     "samples",
+    "step_counts",
 ]
 
 metadata = sa.MetaData()
@@ -32,23 +32,23 @@ runs = sa.Table(
     sa.Column("recipe_file", sa.String(1024), nullable=False),
     sa.Column("recipe_text", sa.Text, nullable=False),
     sa.Column("parameters", sa.Text, nullable=False, comment="JSON: the parameters in effect"),
-    sa.Column("planned", sa.Text, nullable=False, comment="JSON list of nodes with call, model and planned executions"),
+    sa.Column("planned", sa.Text, nullable=False, comment="JSON list of steps with call, model and planned executions"),
     sa.Column("model_names", sa.Text, nullable=False, comment="JSON list: models that were registered at submission"),
     sa.Column("content_digest", sa.String(64), nullable=False),
     sa.Column("state", sa.SmallInteger, nullable=False, index=True, comment="RunState"),
     sa.Column("priority", sa.SmallInteger, nullable=False, comment="JobPriority"),
     sa.Column("error", sa.Text, nullable=False, default=""),
-    sa.Column("num_chains", sa.BigInteger, nullable=False, default=0),
+    sa.Column("num_items", sa.BigInteger, nullable=False, default=0),
     sa.Column("create_time", sa.Float, nullable=False, comment="Unix seconds, as all times here"),
     sa.Column("start_time", sa.Float),
     sa.Column("end_time", sa.Float),
 )
 
-chains = sa.Table(
-    "chains",
+items = sa.Table(
+    "items",
     metadata,
     sa.Column("run_id", sa.String(63), primary_key=True),
-    sa.Column("chain_id", sa.String(128), primary_key=True),
+    sa.Column("item_id", sa.String(128), primary_key=True),
     sa.Column("end_time", sa.Float, nullable=False),
 )
 
@@ -58,11 +58,11 @@ identity = sa.Table(
     sa.Column("id", sa.String(32), primary_key=True, comment="the one row: how the store knows this database"),
 )
 
-node_counts = sa.Table(
-    "node_counts",
+step_counts = sa.Table(
+    "step_counts",
     metadata,
     sa.Column("run_id", sa.String(63), primary_key=True),
-    sa.Column("node", sa.String(256), primary_key=True, comment="a node of the recipe, or what is counted for the run"),
+    sa.Column("step", sa.String(256), primary_key=True, comment="a step of the recipe, or what is counted for the run"),
     sa.Column("num_accepted", sa.BigInteger, nullable=False, default=0),
     sa.Column("num_rejected", sa.BigInteger, nullable=False, default=0),
     sa.Column("num_failed", sa.BigInteger, nullable=False, default=0),
@@ -89,14 +89,14 @@ executions = sa.Table(
     "executions",
     metadata,
     sa.Column("run_id", sa.String(63), primary_key=True),
-    sa.Column("chain_id", sa.String(128), primary_key=True),
-    sa.Column("node", sa.String(128), primary_key=True),
+    sa.Column("item_id", sa.String(128), primary_key=True),
+    sa.Column("step", sa.String(128), primary_key=True),
     sa.Column("instance", sa.Integer, primary_key=True),
     sa.Column("content_key", sa.String(64), nullable=False, comment="empty when it was skipped"),
     sa.Column("verdict", sa.SmallInteger, nullable=False, comment="Verdict"),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("reused", sa.Boolean, nullable=False),
-    sa.Column("parents", sa.Text, nullable=False, comment="JSON list of [node, instance]: the lineage"),
+    sa.Column("parents", sa.Text, nullable=False, comment="JSON list of [step, instance]: the lineage"),
     sa.Column("start_time", sa.Float, nullable=False),
     sa.Column("duration_s", sa.Float, nullable=False),
     sa.Column("num_attempts", sa.Integer, nullable=False),
@@ -117,12 +117,12 @@ samples = sa.Table(
     sa.Column("seq", _Rowid, primary_key=True, autoincrement=True),
     sa.Column("id", sa.String(256), nullable=False, unique=True),
     sa.Column("run_id", sa.String(63), nullable=False),
-    sa.Column("chain_id", sa.String(128), nullable=False),
+    sa.Column("item_id", sa.String(128), nullable=False),
     sa.Column("kind", sa.SmallInteger, nullable=False, comment="SampleKind"),
     sa.Column("verdict", sa.SmallInteger, nullable=False, comment="Verdict"),
     sa.Column("group_id", sa.String(128), nullable=False, index=True),
     sa.Column("create_time", sa.Float, nullable=False),
-    sa.Column("parents", sa.Text, nullable=False, comment="JSON list of [node, instance]: the lineage"),
+    sa.Column("parents", sa.Text, nullable=False, comment="JSON list of [step, instance]: the lineage"),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="the Sample message"),
     sa.Index("samples_by_run", "run_id", "seq"),
 )

@@ -1,7 +1,7 @@
-"""Group commit: many nodes end at once, one transaction makes all of them durable.
+"""Group commit: many steps end at once, one transaction makes all of them durable.
 
 Callers hand over rows and are told when they are on disk. One thread takes everything that waits and commits it
-together, so that a node costs a share of a transaction.
+together, so that a step costs a share of a transaction.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ _MOST_PER_TRANSACTION = 512
 
 @dataclass(frozen=True)
 class CountDelta:
-    """What to add to the counts of one node of a run."""
+    """What to add to the counts of one step of a run."""
 
     run_id: str
-    node: str
+    step: str
     amounts: dict[str, float]
 
 
@@ -42,10 +42,10 @@ class Rows:
     results: list[dict[str, Any]] = field(default_factory=list)
     """Rows of `computations`; a result replaces an absent one."""
     counts: list[CountDelta] = field(default_factory=list)
-    num_missing_chains: dict[str, int] = field(default_factory=dict)
-    """By run: how many fewer chains it has than were planned."""
+    num_missing_items: dict[str, int] = field(default_factory=dict)
+    """By run: how many fewer items it has than were planned."""
     head: tuple[sa.Table, dict[str, Any]] | None = None
-    """The row that `counts` and `num_missing_chains` go with: where it was there before, they were added before."""
+    """The row that `counts` and `num_missing_items` go with: where it was there before, they were added before."""
 
     def add(self, table: sa.Table, **values: Any) -> None:
         """Add one row that is kept once."""
@@ -64,7 +64,7 @@ class _Order:
 
 
 class GroupWriter:
-    """The one writer of node results, counts, chains and samples of this process."""
+    """The one writer of step results, counts, items and samples of this process."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -106,11 +106,11 @@ class GroupWriter:
         )
 
     def _counts_statement(self) -> Any:
-        statement = insert_into(self._engine, schema.node_counts)
-        table, new = schema.node_counts.c, statement.excluded
+        statement = insert_into(self._engine, schema.step_counts)
+        table, new = schema.step_counts.c, statement.excluded
         names = [column.name for column in table if not column.primary_key]
         return statement.on_conflict_do_update(
-            index_elements=["run_id", "node"], set_={name: table[name] + new[name] for name in names}
+            index_elements=["run_id", "step"], set_={name: table[name] + new[name] for name in names}
         )
 
     def _work(self) -> None:
@@ -153,28 +153,28 @@ class GroupWriter:
             orders.append(order)
         return orders
 
-    def _commit(self, batch: Sequence[Rows]) -> None:
+    def _commit(self, group: Sequence[Rows]) -> None:
         with metrics.WRITE_DURATION.time():
-            self._commit_merged(batch)
-        metrics.WRITE_GROUP_SIZE.observe(len(batch))
+            self._commit_merged(group)
+        metrics.WRITE_GROUP_SIZE.observe(len(group))
 
-    def _commit_merged(self, batch: Sequence[Rows]) -> None:
+    def _commit_merged(self, group: Sequence[Rows]) -> None:
         merged = _Merged(self._kept_revisions)
-        for rows in batch:
+        for rows in group:
             merged.add(rows)
         with self._engine.begin() as connection:
             if merged.results:
                 connection.execute(self._upsert_result, list(merged.results.values()))
             for table_name in sorted(merged.inserts):
                 connection.execute(self._statements[table_name], merged.inserts[table_name])
-            for rows in batch:
+            for rows in group:
                 if self._is_new(connection, rows):
                     merged.count(rows)
             if merged.counts:
                 connection.execute(self._upsert_counts, _count_rows(merged.counts))
-            for run_id, num_missing in sorted(merged.num_missing_chains.items()):
-                lowered = schema.runs.c.num_chains - num_missing
-                connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(num_chains=lowered))
+            for run_id, num_missing in sorted(merged.num_missing_items.items()):
+                lowered = schema.runs.c.num_items - num_missing
+                connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(num_items=lowered))
         self._kept_revisions |= merged.revisions
 
     def _is_new(self, connection: sa.Connection, rows: Rows) -> bool:
@@ -203,7 +203,7 @@ class _Merged:
         self.inserts: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.results: dict[str, dict[str, Any]] = {}
         self.counts: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        self.num_missing_chains: dict[str, int] = defaultdict(int)
+        self.num_missing_items: dict[str, int] = defaultdict(int)
         self.revisions: set[tuple[str, str]] = set()
 
     def add(self, rows: Rows) -> None:
@@ -217,14 +217,14 @@ class _Merged:
 
     def count(self, rows: Rows) -> None:
         """Add one caller's counts."""
-        for run_id, num_missing in rows.num_missing_chains.items():
-            self.num_missing_chains[run_id] += num_missing
+        for run_id, num_missing in rows.num_missing_items.items():
+            self.num_missing_items[run_id] += num_missing
         for delta in rows.counts:
             for name, amount in delta.amounts.items():
-                self.counts[delta.run_id, delta.node][name] += amount
+                self.counts[delta.run_id, delta.step][name] += amount
 
     def _is_new(self, name: str, revision: str) -> bool:
-        """Whether a model revision comes with this batch for the first time; every node brings one."""
+        """Whether a model revision comes with this group for the first time; every step brings one."""
         known = (name, revision) in self._kept_revisions or (name, revision) in self.revisions
         self.revisions.add((name, revision))
         return not known
@@ -235,10 +235,10 @@ def _storable_row(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _count_rows(counts: dict[tuple[str, str], dict[str, float]]) -> list[dict[str, Any]]:
-    names = [column.name for column in schema.node_counts.c if not column.primary_key]
+    names = [column.name for column in schema.step_counts.c if not column.primary_key]
     return [
-        {"run_id": run_id, "node": node, **{name: amounts.get(name, 0) for name in names}}
-        for (run_id, node), amounts in sorted(counts.items())
+        {"run_id": run_id, "step": step, **{name: amounts.get(name, 0) for name in names}}
+        for (run_id, step), amounts in sorted(counts.items())
     ]
 
 

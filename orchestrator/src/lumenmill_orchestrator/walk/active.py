@@ -33,10 +33,10 @@ class ActiveRun:
     jobs: dict[str, set[Endpoint]] = field(default_factory=dict)
     """By request id of every job that a service may be doing for this run: where."""
     source_records: dict[tuple[str, int], list[generation_pb2.GenerationRecord]] = field(default_factory=dict)
-    """Records of a source's result that none of its items holds, by pipeline and first chain of the shard."""
-    taken_up_chains: set[str] = field(default_factory=set)
+    """Records of a source's result that none of its items holds, by pipeline and first item of the batch."""
+    taken_up_items: set[str] = field(default_factory=set)
     """Those that somebody else may have begun, so that services may have jobs of theirs."""
-    chain_ends: "dict[str, asyncio.Future[None]]" = field(default_factory=dict)
+    item_ends: "dict[str, asyncio.Future[None]]" = field(default_factory=dict)
 
     @cached_property
     def files(self) -> StatedFiles:
@@ -56,34 +56,34 @@ class ActiveRun:
         elif state not in ENDED_STATES or self.stopped.is_set():
             self.unpaused.set()
 
-    def chain_end(self, chain_id: str) -> "asyncio.Future[None]":
-        """A future that is done when the chain has ended."""
-        end = self.chain_ends.get(chain_id)
+    def item_end(self, item_id: str) -> "asyncio.Future[None]":
+        """A future that is done when the item has ended."""
+        end = self.item_ends.get(item_id)
         if end is None:
-            end = self.chain_ends[chain_id] = asyncio.get_running_loop().create_future()
+            end = self.item_ends[item_id] = asyncio.get_running_loop().create_future()
         return end
 
-    def tell_chain_end(self, chain_id: str) -> None:
-        """Wake whoever waits for a chain."""
-        end = self.chain_ends.get(chain_id)
+    def tell_item_end(self, item_id: str) -> None:
+        """Wake whoever waits for a item."""
+        end = self.item_ends.get(item_id)
         if end is not None and not end.done():
             end.set_result(None)
 
-    def tell_progress(self, node: str, progress: generation_pb2.Progress) -> None:
-        """A running execution of a node got on."""
+    def tell_progress(self, step: str, progress: generation_pb2.Progress) -> None:
+        """A running execution of a step got on."""
         kept = generation_pb2.Progress()
         kept.CopyFrom(progress)
-        self.progress[node] = kept
+        self.progress[step] = kept
         self.changed.set()
 
-    def started(self, node: str) -> None:
-        """An execution of a node has started."""
-        self.num_running[node] += 1
+    def started(self, step: str) -> None:
+        """An execution of a step has started."""
+        self.num_running[step] += 1
         self.changed.set()
 
-    def ended(self, node: str) -> None:
-        """An execution of a node has ended."""
-        self.num_running[node] -= 1
-        if not self.num_running[node]:
-            self.progress.pop(node, None)
+    def ended(self, step: str) -> None:
+        """An execution of a step has ended."""
+        self.num_running[step] -= 1
+        if not self.num_running[step]:
+            self.progress.pop(step, None)
         self.changed.set()

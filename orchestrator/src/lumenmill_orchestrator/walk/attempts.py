@@ -16,7 +16,7 @@ from lumenmill_common.errors import (
 
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.mesh import Endpoint, MeshModel, ModelAbsentError, Place, whereabouts
-from lumenmill_orchestrator.recipe import Node
+from lumenmill_orchestrator.recipe import Step
 from lumenmill_orchestrator.walk.active import ActiveRun
 from lumenmill_orchestrator.walk.patience import Patience
 
@@ -52,10 +52,10 @@ class Attempts:
     """The attempts of one call, which has a place to begin with."""
 
     def __init__(
-        self, run: ActiveRun, node: Node, request: Any, model: MeshModel, place: Place, patience_s: float
+        self, run: ActiveRun, step: Step, request: Any, model: MeshModel, place: Place, patience_s: float
     ) -> None:
         """`request` carries its request id; `patience_s` is the time for which an outage is borne."""
-        self._run, self._node, self._request, self.request_id = run, node, request, request.job.request_id
+        self._run, self._step, self._request, self.request_id = run, step, request, request.job.request_id
         self._model, self._place = model, place
         self._patience, self.watch = Patience(patience_s), Stopwatch()
         self.num_made = 0
@@ -70,7 +70,7 @@ class Attempts:
             error = await self._attempt(on_event)
             if not isinstance(error, LumenmillError):
                 return error
-            metrics.RETRIES.labels(self._node.model, error.code.name).inc()
+            metrics.RETRIES.labels(self._step.model, error.code.name).inc()
             delay_s = self._patience.delay_s(error)
             if delay_s is None:
                 return error
@@ -92,7 +92,7 @@ class Attempts:
                 self.watch.waits()
             on_event(response)
 
-        stub, timeout_s = endpoint.stub(self._node.method), self._node.timeout_s
+        stub, timeout_s = endpoint.stub(self._step.method), self._step.timeout_s
         try:
             result: Message = await call_heavy(stub, self._request, on_event=on_news, timeout_s=timeout_s, retry=_ONCE)
         except TimeoutError:

@@ -1,4 +1,4 @@
-"""What the samples of one chain have cost: seconds of models, shared by the samples that stand on the same work."""
+"""What the samples of one item have cost: seconds of models, shared by the samples that stand on the same work."""
 
 import json
 from collections import Counter
@@ -9,7 +9,7 @@ import grpc
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator import metrics
-from lumenmill_orchestrator.recipe import Node
+from lumenmill_orchestrator.recipe import Step
 from lumenmill_orchestrator.storage import ExecutionRow
 from lumenmill_orchestrator.walk.recording import verdict_name
 
@@ -29,23 +29,23 @@ class _Cost:
 
 
 class Costs:
-    """The executions of one chain that took time of a model, and the samples that came of them."""
+    """The executions of one item that took time of a model, and the samples that came of them."""
 
-    def __init__(self, nodes: Iterable[Node], earlier: Iterable[ExecutionRow]) -> None:
-        """`earlier` are the executions that had ended before this process walked the chain."""
-        models = {node.name: node.model for node in nodes}
+    def __init__(self, steps: Iterable[Step], earlier: Iterable[ExecutionRow]) -> None:
+        """`earlier` are the executions that had ended before this process walked the item."""
+        models = {step.name: step.model for step in steps}
         self._costs: dict[_Place, _Cost] = {
-            (row.node, row.instance): _Cost(
-                models[row.node], 0.0 if row.reused else row.duration_s, _places(json.loads(row.parents))
+            (row.step, row.instance): _Cost(
+                models[row.step], 0.0 if row.reused else row.duration_s, _places(json.loads(row.parents))
             )
             for row in earlier
-            if row.node in models
+            if row.step in models
         }
         self._samples: list[tuple[tuple[str, str], set[_Place]]] = []
 
-    def add(self, node: Node, instance: int, duration_s: float, parents: Iterable[Sequence[str | int]]) -> None:
+    def add(self, step: Step, instance: int, duration_s: float, parents: Iterable[Sequence[str | int]]) -> None:
         """An execution has ended that took some seconds of its model."""
-        self._costs[node.name, instance] = _Cost(node.model, duration_s, _places(parents))
+        self._costs[step.name, instance] = _Cost(step.model, duration_s, _places(parents))
 
     def stand_behind(self, sample: run_pb2.Sample, parents: Iterable[Sequence[str | int]]) -> None:
         """A sample has come of some executions, and of what they came of."""
@@ -53,7 +53,7 @@ class Costs:
         self._samples.append(((verdict, _reason_label(sample.reason)), self._behind(_places(parents))))
 
     def count(self) -> None:
-        """Tell the metrics. Work that no sample stands on is shared by all samples of the chain."""
+        """Tell the metrics. Work that no sample stands on is shared by all samples of the item."""
         num_standing_on = Counter(place for _, behind in self._samples for place in behind)
         everyone = self._samples or [(_NO_SAMPLE, set[_Place]())]
         for place, cost in self._costs.items():
@@ -74,7 +74,7 @@ class Costs:
 
 
 def _places(parents: Iterable[Sequence[str | int]]) -> list[_Place]:
-    return [(str(node), int(instance)) for node, instance in parents]
+    return [(str(step), int(instance)) for step, instance in parents]
 
 
 def _reason_label(reason: str) -> str:

@@ -1,4 +1,4 @@
-"""The walk on DBOS: a workflow for each run, each shard of a run, and each chain.
+"""The walk on DBOS: a workflow for each run, each batch of a run, and each item.
 
 Workflows carry identities only. What they have done is in our own tables, which each of them reads first, so that a
 workflow that DBOS runs again after a crash goes on where the last one was. docs/adr/0002-durable-walk.md says why.
@@ -19,18 +19,18 @@ from lumenmill_orchestrator.storage import database_is_away, engine_url, make_en
 __all__ = ["DurableWalk", "Walkers"]
 
 _APPLICATION_VERSION = "lumenmill-walk-1"
-_SHARD_QUEUE = "shards"
-_MOST_SHARDS_PER_REPLICA = 256
+_BATCH_QUEUE = "batches"
+_MOST_BATCHES_PER_REPLICA = 256
 _POLL_S = 0.2
 # Of the whole process: DBOS makes its threads those of `asyncio.to_thread`, and while the database is away each walk
-# of a shard keeps one or two of them waiting.
+# of a batch keeps one or two of them waiting.
 _THREADS = 64
 _DATABASE_PAUSE_S = 5.0
 _PENDING, _UNENDED = "PENDING", ["PENDING", "ENQUEUED", "DELAYED"]
 _T = TypeVar("_T")
 _log = get_logger(__name__)
 
-# Whether a chain is walked by the process that has put its workflow there: then nobody has walked it before.
+# Whether a item is walked by the process that has put its workflow there: then nobody has walked it before.
 _is_new: contextvars.ContextVar[bool] = contextvars.ContextVar("is_new", default=False)
 
 
@@ -39,9 +39,9 @@ class Walkers:
     """What the workflows do. Each may be called again for the same identity and then goes on where it was."""
 
     run: Callable[[str], Awaitable[None]]
-    shard: Callable[[str, str, int, int], Awaitable[None]]
-    chain: Callable[[str, str, int, bool], Awaitable[None]]
-    """The last argument: whether nobody has walked the chain before."""
+    batch: Callable[[str, str, int, int], Awaitable[None]]
+    item: Callable[[str, str, int, bool], Awaitable[None]]
+    """The last argument: whether nobody has walked the item before."""
 
 
 class DurableWalk:
@@ -50,7 +50,7 @@ class DurableWalk:
 
     def __init__(self, database_url: str, executor_id: str, walkers: Walkers) -> None:
         url = engine_url(database_url)
-        # Only Postgres has other replicas that may take shards; a queue is polled, which takes its time.
+        # Only Postgres has other replicas that may take batches; a queue is polled, which takes its time.
         self.has_replicas = url.get_backend_name() == "postgresql"
         if not self.has_replicas and url.database:
             # A file of its own: the two writers then never wait for each other.
@@ -78,22 +78,22 @@ class DurableWalk:
         async def run(run_id: str) -> None:
             await self._walk(walkers.run, run_id)
 
-        @DBOS.workflow(name="shard", max_recovery_attempts=None)
-        async def shard(run_id: str, pipeline: str, first: int, count: int) -> None:
-            await self._walk(walkers.shard, run_id, pipeline, first, count)
+        @DBOS.workflow(name="batch", max_recovery_attempts=None)
+        async def batch(run_id: str, pipeline: str, first: int, count: int) -> None:
+            await self._walk(walkers.batch, run_id, pipeline, first, count)
 
-        @DBOS.workflow(name="chain", max_recovery_attempts=None)
-        async def chain(run_id: str, pipeline: str, index: int) -> None:
-            await self._walk(walkers.chain, run_id, pipeline, index, _is_new.get())
+        @DBOS.workflow(name="item", max_recovery_attempts=None)
+        async def item(run_id: str, pipeline: str, index: int) -> None:
+            await self._walk(walkers.item, run_id, pipeline, index, _is_new.get())
 
-        self._run, self._shard, self._chain = run, shard, chain
+        self._run, self._batch, self._item = run, batch, item
 
     async def launch(self) -> None:
         """Start DBOS on the running event loop; unfinished workflows of this replica go back into their queues."""
         DBOS.launch()
         if self.has_replicas:
             await DBOS.register_queue_async(
-                _SHARD_QUEUE, worker_concurrency=_MOST_SHARDS_PER_REPLICA, polling_interval_sec=_POLL_S
+                _BATCH_QUEUE, worker_concurrency=_MOST_BATCHES_PER_REPLICA, polling_interval_sec=_POLL_S
             )
 
     async def close(self) -> None:
@@ -112,22 +112,22 @@ class DurableWalk:
         """Start the workflow of a run; does nothing when there is one."""
         await self._start(f"run:{run_id}", self._run, run_id)
 
-    async def walk_shard(self, run_id: str, pipeline: str, first: int, count: int) -> None:
-        """Give a shard to any replica, and return when it was walked.
+    async def walk_batch(self, run_id: str, pipeline: str, first: int, count: int) -> None:
+        """Give a batch to any replica, and return when it was walked.
 
         Raises:
-            Exception: whatever ended the walk of the shard.
+            Exception: whatever ended the walk of the batch.
         """
         await _outside_workflows(self._walk_and_wait(run_id, pipeline, first, count))
 
-    async def start_chain(self, run_id: str, pipeline: str, index: int) -> None:
-        """Start the workflow of a chain in this process; does nothing when there is one, here or elsewhere."""
-        workflow_id = _chain_workflow(run_id, pipeline, index)
-        await self._start(workflow_id, self._chain, run_id, pipeline, index)
+    async def start_item(self, run_id: str, pipeline: str, index: int) -> None:
+        """Start the workflow of a item in this process; does nothing when there is one, here or elsewhere."""
+        workflow_id = _item_workflow(run_id, pipeline, index)
+        await self._start(workflow_id, self._item, run_id, pipeline, index)
 
-    async def unended_chains(self, run_id: str, pipeline: str, indexes: Sequence[int]) -> set[int]:
-        """Which of some chains somebody walks, or will: this replica or another."""
-        ids = {_chain_workflow(run_id, pipeline, index): index for index in indexes}
+    async def unended_items(self, run_id: str, pipeline: str, indexes: Sequence[int]) -> set[int]:
+        """Which of some items somebody walks, or will: this replica or another."""
+        ids = {_item_workflow(run_id, pipeline, index): index for index in indexes}
         unended = await _outside_workflows(self._workflows(ids, _UNENDED))
         return {ids[workflow_id] for workflow_id in unended}
 
@@ -184,16 +184,16 @@ class DurableWalk:
         await asyncio.shield(_outside_workflows(start()))
 
     async def _walk_and_wait(self, run_id: str, pipeline: str, first: int, count: int) -> None:
-        with SetWorkflowID(f"shard:{run_id}:{pipeline}:{first}"):
+        with SetWorkflowID(f"batch:{run_id}:{pipeline}:{first}"):
             if self.has_replicas:
-                handle = await DBOS.enqueue_workflow_async(_SHARD_QUEUE, self._shard, run_id, pipeline, first, count)
+                handle = await DBOS.enqueue_workflow_async(_BATCH_QUEUE, self._batch, run_id, pipeline, first, count)
             else:
-                handle = await DBOS.start_workflow_async(self._shard, run_id, pipeline, first, count)
+                handle = await DBOS.start_workflow_async(self._batch, run_id, pipeline, first, count)
         await handle.get_result(polling_interval_sec=_POLL_S)
 
 
-def _chain_workflow(run_id: str, pipeline: str, index: int) -> str:
-    return f"chain:{run_id}:{pipeline}:{index}"
+def _item_workflow(run_id: str, pipeline: str, index: int) -> str:
+    return f"item:{run_id}:{pipeline}:{index}"
 
 
 async def _patient(walk: Callable[..., Awaitable[None]], *arguments: Any) -> None:

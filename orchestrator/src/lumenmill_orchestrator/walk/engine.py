@@ -1,4 +1,4 @@
-"""Runs from submission to their end: expanding sources into chains, walking chains, following what callers ask for."""
+"""Runs from submission to their end: expanding sources into items, walking items, following what callers ask for."""
 
 import asyncio
 import contextlib
@@ -29,19 +29,19 @@ from lumenmill_orchestrator.storage import (
     database_is_away,
     patiently,
 )
-from lumenmill_orchestrator.storage.schema import chains
+from lumenmill_orchestrator.storage.schema import items
 from lumenmill_orchestrator.walk.active import ActiveRun
-from lumenmill_orchestrator.walk.chain import ChainWalk, Earlier
 from lumenmill_orchestrator.walk.durable import DurableWalk, Walkers
-from lumenmill_orchestrator.walk.execution import NodeExecutor
+from lumenmill_orchestrator.walk.execution import StepExecutor
+from lumenmill_orchestrator.walk.item import Earlier, ItemWalk
 from lumenmill_orchestrator.walk.sampling import SAMPLES_COUNTED_AS, sample_rows
 from lumenmill_orchestrator.walk.sources import SourceExpander, SourceFailedError
 
-__all__ = ["CHAINS_COUNTED_AS", "RunEngine"]
+__all__ = ["ITEMS_COUNTED_AS", "RunEngine"]
 
-CHAINS_COUNTED_AS = "#chains"
+ITEMS_COUNTED_AS = "#items"
 _FOLLOW_S = 1.0
-# How often a shard asks for the ends of chains that other replicas may walk.
+# How often a batch asks for the ends of items that other replicas may walk.
 _LOOK_EVERY_S = 2.0
 _log = get_logger(__name__)
 
@@ -55,11 +55,11 @@ class RunEngine:
         runs: RunStore,
         executions: ExecutionStore,
         writer: GroupWriter,
-        executor: NodeExecutor,
-        num_active_shards: int,
+        executor: StepExecutor,
+        num_active_batches: int,
     ) -> None:
         self._mesh, self._runs, self._executions = mesh, runs, executions
-        self._writer, self._executor, self._num_active_shards = writer, executor, num_active_shards
+        self._writer, self._executor, self._num_active_batches = writer, executor, num_active_batches
         self._sources = SourceExpander(executor, writer, executions)
         self._active: dict[str, asyncio.Task[ActiveRun]] = {}
         self._ends: dict[str, asyncio.Event] = {}
@@ -70,7 +70,7 @@ class RunEngine:
     @contextlib.asynccontextmanager
     async def walking(self, database_url: str, executor_id: str) -> AsyncIterator[DurableWalk]:
         """Walk inside the block: unfinished runs go on, submitted ones start."""
-        walkers = Walkers(self._walk_run, self._walk_shard, self._walk_chain)
+        walkers = Walkers(self._walk_run, self._walk_batch, self._walk_item)
         self._durable = await asyncio.to_thread(DurableWalk, database_url, executor_id, walkers)
         await self._durable.launch()
         following = asyncio.create_task(self._follow_states())
@@ -123,7 +123,7 @@ class RunEngine:
         try:
             run = await self._activate(run_id)
             await self._change_state(run_id, run_pb2.RUN_STATE_RUNNING, frozenset({run_pb2.RUN_STATE_QUEUED}))
-            await self._walk_shards(run)
+            await self._walk_batches(run)
             await self._change_state(run_id, run_pb2.RUN_STATE_COMPLETED, UNENDED_STATES)
         except SourceFailedError as error:
             await self._fail(run_id, str(error))
@@ -134,123 +134,123 @@ class RunEngine:
             await self._fail(run_id, f"{type(error).__name__}: {error}")
         self._forget(run_id)
 
-    async def _walk_shards(self, run: ActiveRun) -> None:
-        window = asyncio.Semaphore(self._num_active_shards)
+    async def _walk_batches(self, run: ActiveRun) -> None:
+        window = asyncio.Semaphore(self._num_active_batches)
 
         async def walk(pipeline: str, first: int, count: int) -> None:
             try:
-                await self._unless_stopped(run, self._started().walk_shard(run.id, pipeline, first, count))
+                await self._unless_stopped(run, self._started().walk_batch(run.id, pipeline, first, count))
             finally:
                 window.release()
 
         async with asyncio.TaskGroup() as group:
             for pipeline in run.recipe.pipelines:
-                for first, count in pipeline.source.shards():
+                for first, count in pipeline.source.batches():
                     await window.acquire()
                     if run.stopped.is_set():
                         return
                     group.create_task(walk(pipeline.name, first, count))
 
-    async def _walk_shard(self, run_id: str, pipeline_name: str, first: int, count: int) -> None:
+    async def _walk_batch(self, run_id: str, pipeline_name: str, first: int, count: int) -> None:
         run = await self._activate(run_id)
         if run.stopped.is_set():
             return
         pipeline = run.pipeline(pipeline_name)
         try:
-            items = await self._unless_stopped(run, self._shard_items(run, pipeline_name, first, count))
+            items = await self._unless_stopped(run, self._batch_items(run, pipeline_name, first, count))
         except SourceFailedError as error:
             await self._fail(run_id, str(error))
             return
         if items is None:
             return
-        ids = {pipeline.chain_id(index): index for index in range(first, first + len(items))}
+        ids = {pipeline.item_id(index): index for index in range(first, first + len(items))}
         # Ask for the ends first and look at the table then, so that no end falls between.
-        ends = {index: run.chain_end(chain_id) for chain_id, index in ids.items()}
-        ended = await asyncio.to_thread(patiently, partial(self._runs.ended_chains, run_id, list(ids)))
-        for chain_id in ended:
-            run.tell_chain_end(chain_id)
-        for chain_id, index in ids.items():
-            if chain_id not in ended and not run.stopped.is_set():
-                await self._started().start_chain(run_id, pipeline_name, index)
+        ends = {index: run.item_end(item_id) for item_id, index in ids.items()}
+        ended = await asyncio.to_thread(patiently, partial(self._runs.ended_items, run_id, list(ids)))
+        for item_id in ended:
+            run.tell_item_end(item_id)
+        for item_id, index in ids.items():
+            if item_id not in ended and not run.stopped.is_set():
+                await self._started().start_item(run_id, pipeline_name, index)
         await self._unless_stopped(run, self._until_ended(run, pipeline, ends))
         await self._check_ends(run, list(ids))
-        for chain_id in ids:
-            run.chain_ends.pop(chain_id, None)
+        for item_id in ids:
+            run.item_ends.pop(item_id, None)
         self._items.pop((run_id, pipeline_name, first), None)
         run.source_records.pop((pipeline_name, first), None)
 
     async def _until_ended(self, run: ActiveRun, pipeline: Pipeline, ends: "dict[int, asyncio.Future[None]]") -> None:
-        """Return when chains have ended. This process tells the ends of those that it walks itself; others may walk
+        """Return when items have ended. This process tells the ends of those that it walks itself; others may walk
         those that were recovered after a crash."""
         while ends:
             await asyncio.wait(ends.values(), timeout=_LOOK_EVERY_S)
             ends = {index: end for index, end in ends.items() if not end.done()}
             if ends:
-                walked = await self._started().unended_chains(run.id, pipeline.name, list(ends))
+                walked = await self._started().unended_items(run.id, pipeline.name, list(ends))
                 for index in ends.keys() - walked:
-                    run.tell_chain_end(pipeline.chain_id(index))
+                    run.tell_item_end(pipeline.item_id(index))
 
-    async def _check_ends(self, run: ActiveRun, chain_ids: list[str]) -> None:
-        """A chain whose end could not be stored must not pass for walked."""
-        ended = await asyncio.to_thread(patiently, partial(self._runs.ended_chains, run.id, chain_ids))
-        if len(ended) < len(chain_ids) and not run.stopped.is_set():
-            lost = sorted(set(chain_ids) - ended)
-            raise UnavailableError(f"the ends of {len(lost)} chains could not be stored, {lost[0]} among them")
+    async def _check_ends(self, run: ActiveRun, item_ids: list[str]) -> None:
+        """A item whose end could not be stored must not pass for walked."""
+        ended = await asyncio.to_thread(patiently, partial(self._runs.ended_items, run.id, item_ids))
+        if len(ended) < len(item_ids) and not run.stopped.is_set():
+            lost = sorted(set(item_ids) - ended)
+            raise UnavailableError(f"the ends of {len(lost)} items could not be stored, {lost[0]} among them")
 
-    async def _walk_chain(self, run_id: str, pipeline_name: str, index: int, is_new: bool) -> None:
+    async def _walk_item(self, run_id: str, pipeline_name: str, index: int, is_new: bool) -> None:
         run = await self._activate(run_id)
-        chain_id = run.pipeline(pipeline_name).chain_id(index)
+        item_id = run.pipeline(pipeline_name).item_id(index)
         if not is_new:
-            run.taken_up_chains.add(chain_id)
+            run.taken_up_items.add(item_id)
         try:
             await self._walk_to_end(run, pipeline_name, index)
         except BaseException:
-            run.taken_up_chains.add(chain_id)  # walked again, it has jobs to find
+            run.taken_up_items.add(item_id)  # walked again, it has jobs to find
             raise
-        # A walk that has failed tells nothing: it may go on. Where it does not, the shard finds out.
-        run.tell_chain_end(chain_id)
-        run.taken_up_chains.discard(chain_id)
+        # A walk that has failed tells nothing: it may go on. Where it does not, the batch finds out.
+        run.tell_item_end(item_id)
+        run.taken_up_items.discard(item_id)
 
     async def _walk_to_end(self, run: ActiveRun, pipeline_name: str, index: int) -> None:
         pipeline = run.pipeline(pipeline_name)
-        chain_id = pipeline.chain_id(index)
+        item_id = pipeline.item_id(index)
         try:
             if run.stopped.is_set():
                 return
-            if await asyncio.to_thread(patiently, partial(self._runs.ended_chains, run.id, [chain_id])):
+            if await asyncio.to_thread(patiently, partial(self._runs.ended_items, run.id, [item_id])):
                 return
-            first = index - index % pipeline.source.shard_size
-            count = min(pipeline.source.shard_size, pipeline.source.num_chains - first)
-            items = await self._shard_items(run, pipeline_name, first, count)
+            first = index - index % pipeline.source.batch_size
+            count = min(pipeline.source.batch_size, pipeline.source.num_items - first)
+            items = await self._batch_items(run, pipeline_name, first, count)
             await self._unless_stopped(run, self._walk_to_samples(run, pipeline_name, index, items[index - first]))
         except Exception as error:
             if database_is_away(error):
                 raise
-            _log.error("a chain broke off", run=run.id, chain=chain_id, exc_info=error)
+            _log.error("a item broke off", run=run.id, item=item_id, exc_info=error)
             failed = Rows(counts=[CountDelta(run.id, SAMPLES_COUNTED_AS, {"num_failed": 1})])
-            await self._end_chain(run, chain_id, failed)
+            await self._end_item(run, item_id, failed)
 
     async def _walk_to_samples(self, run: ActiveRun, pipeline_name: str, index: int, item: Any) -> None:
         pipeline = run.pipeline(pipeline_name)
-        chain_id = pipeline.chain_id(index)
-        earlier = await asyncio.to_thread(patiently, partial(self._earlier, run.id, chain_id))
-        walk = ChainWalk(run, pipeline, index, item, self._executor, self._writer, earlier)
+        item_id = pipeline.item_id(index)
+        earlier = await asyncio.to_thread(patiently, partial(self._earlier, run.id, item_id))
+        walk = ItemWalk(run, pipeline, index, item, self._executor, self._writer, earlier)
         await walk.walk()
-        await self._end_chain(run, chain_id, await sample_rows(run, pipeline, index, walk))
+        await self._end_item(run, item_id, await sample_rows(run, pipeline, index, walk))
 
-    async def _end_chain(self, run: ActiveRun, chain_id: str, rows: Rows) -> None:
-        rows.add_head(chains, run_id=run.id, chain_id=chain_id, end_time=time.time())
-        rows.counts.append(CountDelta(run.id, CHAINS_COUNTED_AS, {"num_accepted": 1}))
+    async def _end_item(self, run: ActiveRun, item_id: str, rows: Rows) -> None:
+        rows.add_head(items, run_id=run.id, item_id=item_id, end_time=time.time())
+        rows.counts.append(CountDelta(run.id, ITEMS_COUNTED_AS, {"num_accepted": 1}))
         await self._writer.write(rows)
         run.changed.set()
 
-    def _earlier(self, run_id: str, chain_id: str) -> Earlier:
-        rows = {(row.node, row.instance): row for row in self._executions.of_chain(run_id, chain_id)}
+    def _earlier(self, run_id: str, item_id: str) -> Earlier:
+        rows = {(row.step, row.instance): row for row in self._executions.of_item(run_id, item_id)}
         keys = {row.content_key for row in rows.values() if row.content_key}
         return Earlier(rows, self._executions.results(keys) if keys else {})
 
-    async def _shard_items(self, run: ActiveRun, pipeline: str, first: int, count: int) -> list[Any]:
-        """Items of a shard, expanded once however many chains ask."""
+    async def _batch_items(self, run: ActiveRun, pipeline: str, first: int, count: int) -> list[Any]:
+        """Items of a batch, expanded once however many items ask."""
         key = (run.id, pipeline, first)
         task = self._items.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):

@@ -10,13 +10,13 @@ from lumenmill.common.v1 import model_pb2
 from lumenmill_common.errors import CancelledError, DeadlineExceededError, LumenmillError
 
 from lumenmill_orchestrator.mesh import Call, Endpoint, Lanes, Mesh, ModelAbsentError, Place, WithdrawnError
-from lumenmill_orchestrator.recipe import Node
+from lumenmill_orchestrator.recipe import Step
 from lumenmill_orchestrator.storage import ResultReader
 from lumenmill_orchestrator.walk.active import ActiveRun
 from lumenmill_orchestrator.walk.attempts import Attempts
 from lumenmill_orchestrator.walk.keys import content_key, request_id_of, revision_told
 
-__all__ = ["Computation", "NodeExecutor", "Turn"]
+__all__ = ["Computation", "StepExecutor", "Turn"]
 
 
 @dataclass(frozen=True)
@@ -54,27 +54,27 @@ class _Shared:
     made: Computation | None = None
 
 
-class NodeExecutor:
+class StepExecutor:
     """Makes computations, each content key once."""
 
     def __init__(self, mesh: Mesh, lanes: Lanes, reader: ResultReader, patience_s: float) -> None:
         self._mesh, self._lanes, self._reader, self._patience_s = mesh, lanes, reader, patience_s
         self._wanted: dict[str, _Shared] = {}
 
-    async def compute(self, run: ActiveRun, node: Node, request: Message, turn: Turn) -> Computation:
+    async def compute(self, run: ActiveRun, step: Step, request: Message, turn: Turn) -> Computation:
         """The computation for a request: from the store, from another walk that makes it now, or by calling the model.
 
         A failure is a computation with an `error`.
         """
-        model = await self.describe(node.model, run.id)
+        model = await self.describe(step.model, run.id)
         if isinstance(model, LumenmillError):
-            return self.unmade(node, model)
-        key = content_key(node.method, model, request)
+            return self.unmade(step, model)
+        key = content_key(step.method, model, request)
         shared = self._wanted.setdefault(key, _Shared())
         shared.num_wanting += 1
         try:
-            stored = await self._stored(node, request, key, model)
-            return stored or await self._make_in_turn(run, node, request, key, model, turn, shared)
+            stored = await self._stored(step, request, key, model)
+            return stored or await self._make_in_turn(run, step, request, key, model, turn, shared)
         finally:
             shared.num_wanting -= 1
             if not shared.num_wanting:
@@ -96,23 +96,23 @@ class NodeExecutor:
         if median_s is not None:
             self._lanes.seconds.seed(name, call, median_s)
 
-    def unmade(self, node: Node, error: LumenmillError) -> Computation:
+    def unmade(self, step: Step, error: LumenmillError) -> Computation:
         """What stands for a computation that was never asked for."""
         nothing = model_pb2.Model()
-        return Computation("", nothing, node.model, node.method.new_request(), None, error, False, time.time(), 0.0, 0)  # noqa: FBT003
+        return Computation("", nothing, step.model, step.method.new_request(), None, error, False, time.time(), 0.0, 0)  # noqa: FBT003
 
-    async def _stored(self, node: Node, request: Message, key: str, model: model_pb2.Model) -> Computation | None:
+    async def _stored(self, step: Step, request: Message, key: str, model: model_pb2.Model) -> Computation | None:
         stored = await self._reader.get(key)
         if stored is None:
             return None
-        result = node.method.new_result()
+        result = step.method.new_result()
         result.ParseFromString(stored)
-        return Computation(key, model, node.model, request, result, None, True, time.time(), 0.0, 0)  # noqa: FBT003
+        return Computation(key, model, step.model, request, result, None, True, time.time(), 0.0, 0)  # noqa: FBT003
 
     async def _make_in_turn(
         self,
         run: ActiveRun,
-        node: Node,
+        step: Step,
         request: Message,
         key: str,
         model: model_pb2.Model,
@@ -120,20 +120,20 @@ class NodeExecutor:
         shared: _Shared,
     ) -> Computation:
         """What is made of a key by whoever comes first to the model; a paused run holds neither a place nor the key."""
-        call = Call(node.method.call, run.id, turn.counted_as, turn.order)
+        call = Call(step.method.call, run.id, turn.counted_as, turn.order)
         while shared.made is None:
             await run.unpaused.wait()
             try:
-                async with self._lanes.of(node.model).slot(call) as place:
+                async with self._lanes.of(step.model).slot(call) as place:
                     if shared.made is None and run.unpaused.is_set() and not shared.maker.locked():
                         async with shared.maker:
-                            made = await self._make(run, node, request, key, model, turn, place)
+                            made = await self._make(run, step, request, key, model, turn, place)
                             self._share(run, key, shared, made)
                         return made
             except WithdrawnError:
                 continue
             except ModelAbsentError as error:
-                return Computation(key, model, node.model, request, None, error, False, time.time(), 0.0, 0)  # noqa: FBT003
+                return Computation(key, model, step.model, request, None, error, False, time.time(), 0.0, 0)  # noqa: FBT003
             async with shared.maker:
                 pass  # somebody else makes it now
         return replace(
@@ -155,7 +155,7 @@ class NodeExecutor:
     async def _make(
         self,
         run: ActiveRun,
-        node: Node,
+        step: Step,
         request: Message,
         key: str,
         model: model_pb2.Model,
@@ -163,12 +163,12 @@ class NodeExecutor:
         place: Place,
     ) -> Computation:
         start_time = time.time()
-        attempts = self._attempts(run, node, request, request_id_of(key, request), place)
+        attempts = self._attempts(run, step, request, request_id_of(key, request), place)
         outcome = await self._call(run, attempts, turn)
         made = Computation(
             content_key=key,
             model=model,
-            model_name=node.model,
+            model_name=step.model,
             request=request,
             result=None if isinstance(outcome, LumenmillError) else outcome,
             error=outcome if isinstance(outcome, LumenmillError) else None,
@@ -180,14 +180,14 @@ class NodeExecutor:
         if made.result is None:
             return made
         if not attempts.was_found:
-            self._lanes.seconds.add(node.model, node.method.call, made.duration_s)
+            self._lanes.seconds.add(step.model, step.method.call, made.duration_s)
         made_by = place.endpoint
         told = revision_told(made.result) or (made_by.model.revision if made_by.model is not None else "")
         if told in ("", model.revision):
             return made
         # Another revision than the one that was asked for, in an upgrade: what it made is filed under what made it.
         other = await self._in_revision(made_by, model, told)
-        return replace(made, model=other, content_key=content_key(node.method, other, request))
+        return replace(made, model=other, content_key=content_key(step.method, other, request))
 
     async def _in_revision(self, endpoint: Endpoint, known: model_pb2.Model, revision: str) -> model_pb2.Model:
         """The model in the revision that its own results name."""
@@ -198,12 +198,12 @@ class NodeExecutor:
         model.revision = revision
         return model
 
-    def _attempts(self, run: ActiveRun, node: Node, request: Message, request_id: str, place: Place) -> Attempts:
+    def _attempts(self, run: ActiveRun, step: Step, request: Message, request_id: str, place: Place) -> Attempts:
         sent: Any = type(request)()
         sent.CopyFrom(request)
         sent.job.request_id = request_id
         sent.job.priority = run.priority
-        return Attempts(run, node, sent, self._mesh.model(node.model), place, self._patience_s)
+        return Attempts(run, step, sent, self._mesh.model(step.model), place, self._patience_s)
 
     async def _call(self, run: ActiveRun, attempts: Attempts, turn: Turn) -> Message | LumenmillError:
         run.started(turn.counted_as)

@@ -1,4 +1,4 @@
-"""How nodes of a chain end, and what others of the same chain may make of it."""
+"""How steps of a item end, and what others of the same item may make of it."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 from lumenmill.orchestrator.v1 import run_pb2
 
-from lumenmill_orchestrator.recipe import MISSING, Node, Requirement
+from lumenmill_orchestrator.recipe import MISSING, Requirement, Step
 
-__all__ = ["NOT_APPLICABLE", "NodeState", "Outcome", "States", "settled"]
+__all__ = ["NOT_APPLICABLE", "Outcome", "States", "StepState", "settled"]
 
 _T = TypeVar("_T")
 
@@ -43,10 +43,10 @@ NOT_APPLICABLE = Outcome(run_pb2.VERDICT_UNSPECIFIED)
 
 
 @dataclass
-class NodeState:
-    """One node of one chain: how many instances it has, once that is known, and how each has ended."""
+class StepState:
+    """One step of one item: how many instances it has, once that is known, and how each has ended."""
 
-    node: Node
+    step: Step
     expanded: "asyncio.Future[Outcome | None]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -64,43 +64,43 @@ class NodeState:
         self.expanded.set_result(outcome)
 
     def value(self) -> Any:
-        """What a reference to the node stands for: its result, or the list of them with gaps."""
-        values = [_result(instance, self.node) for instance in self.instances]
-        if self.node.fan_out is not None:
+        """What a reference to the step stands for: its result, or the list of them with gaps."""
+        values = [_result(instance, self.step) for instance in self.instances]
+        if self.step.fan_out is not None:
             return values
         return values[0] if values else MISSING
 
 
-def _result(instance: "asyncio.Future[Outcome]", node: Node) -> Any:
+def _result(instance: "asyncio.Future[Outcome]", step: Step) -> Any:
     """A result, refused ones included, for samples that tell why; a refused optional result is as good as none."""
     if not instance.done():
         return MISSING
     outcome = instance.result()
-    usable = outcome.accepted or not node.optional
+    usable = outcome.accepted or not step.optional
     return outcome.result if usable and outcome.result is not None else MISSING
 
 
 class States:
-    """All nodes of one chain."""
+    """All steps of one item."""
 
-    def __init__(self, nodes: Iterable[Node]) -> None:
-        self._states = {node.name: NodeState(node) for node in nodes}
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self._states = {step.name: StepState(step) for step in steps}
 
-    def of(self, name: str) -> NodeState:
-        """One node."""
+    def of(self, name: str) -> StepState:
+        """One step."""
         return self._states[name]
 
     async def obstacle(self, requirements: Iterable[Requirement], index: int) -> Outcome | None:
-        """Wait for everything required; the first thing that stands in the way, or None. Optional nodes never do."""
+        """Wait for everything required; the first thing that stands in the way, or None. Optional steps never do."""
         for requirement in requirements:
             for outcome in await self.outcomes(requirement, index):
-                if not outcome.accepted and not self.of(requirement.node).node.optional:
+                if not outcome.accepted and not self.of(requirement.step).step.optional:
                     return outcome
         return None
 
     async def outcomes(self, requirement: Requirement, index: int) -> list[Outcome]:
-        """How the required instances ended; for a node without instances, why it has none."""
-        state = self.of(requirement.node)
+        """How the required instances ended; for a step without instances, why it has none."""
+        state = self.of(requirement.step)
         blocked = await settled(state.expanded)
         if blocked is not None:
             return [blocked]
@@ -108,22 +108,22 @@ class States:
 
     def numbers(self, requirement: Requirement, index: int) -> list[int]:
         """Which instances are required, of those that there are."""
-        num_instances = len(self.of(requirement.node).instances)
+        num_instances = len(self.of(requirement.step).instances)
         wanted = index if requirement.same_index else requirement.instance
         if wanted is None:
             return list(range(num_instances))
         return [wanted] if wanted < num_instances else []
 
     def values(self, requirements: Iterable[Requirement]) -> dict[str, Any]:
-        """What references to the required nodes stand for."""
-        return {requirement.node: self.of(requirement.node).value() for requirement in requirements}
+        """What references to the required steps stand for."""
+        return {requirement.step: self.of(requirement.step).value() for requirement in requirements}
 
     def everything(self) -> dict[str, Any]:
-        """What references to any node stand for."""
+        """What references to any step stand for."""
         return {name: state.value() for name, state in self._states.items()}
 
     def parents(self, requirements: Iterable[Requirement], index: int) -> list[list[str | int]]:
-        """The required instances as lineage: [node, instance]."""
+        """The required instances as lineage: [step, instance]."""
         return [
-            [requirement.node, number] for requirement in requirements for number in self.numbers(requirement, index)
+            [requirement.step, number] for requirement in requirements for number in self.numbers(requirement, index)
         ]

@@ -8,7 +8,7 @@ from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator import metrics
-from lumenmill_orchestrator.recipe import Node
+from lumenmill_orchestrator.recipe import Step
 from lumenmill_orchestrator.storage import CountDelta, Rows
 from lumenmill_orchestrator.storage.schema import artifact_uses, computations, executions, model_revisions
 from lumenmill_orchestrator.walk.execution import Computation
@@ -29,9 +29,9 @@ _VIDEO = "video/"
 class Place:
     """Where in a run something happened."""
 
-    def __init__(self, run_id: str, chain_id: str, node: Node, counted_as: str, instance: int) -> None:
-        self.run_id, self.chain_id, self.node, self.counted_as, self.instance = (
-            run_id, chain_id, node, counted_as, instance,
+    def __init__(self, run_id: str, item_id: str, step: Step, counted_as: str, instance: int) -> None:
+        self.run_id, self.item_id, self.step, self.counted_as, self.instance = (
+            run_id, item_id, step, counted_as, instance,
         )  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def record_skipped(place: Place, outcome: Outcome, parents: list[list[str | int]
     """Rows of an execution that was not tried."""
     rows = Rows()
     _add_execution(rows, place, "", outcome, parents, None)
-    metrics.NODES.labels(place.node.method.call, place.node.model, "skipped", "").inc()
+    metrics.STEPS.labels(place.step.method.call, place.step.model, "skipped", "").inc()
     return rows
 
 
@@ -65,7 +65,7 @@ def _add_computation(rows: Rows, place: Place, made: Computation) -> None:
     rows.results.append(
         {
             "content_key": made.content_key,
-            "call": place.node.method.call,
+            "call": place.step.method.call,
             "model": made.model_name,
             "revision": made.model.revision,
             "request": bare.SerializeToString(deterministic=True),
@@ -103,8 +103,8 @@ def _add_execution(
     rows.add_head(
         executions,
         run_id=place.run_id,
-        chain_id=place.chain_id,
-        node=place.node.name,
+        item_id=place.item_id,
+        step=place.step.name,
         instance=place.instance,
         content_key=content_key,
         verdict=outcome.verdict,
@@ -122,16 +122,16 @@ def _add_execution(
 
 
 def _count_metrics(place: Place, made: Computation, outcome: Outcome) -> None:
-    call, model = place.node.method.call, place.node.model
+    call, model = place.step.method.call, place.step.model
     reason = made.error.code.name if made.error is not None else outcome.reason
-    metrics.NODES.labels(call, model, verdict_name(outcome.verdict), reason).inc()
-    reused = metrics.NODES_REUSED.labels(call, model)  # there before the first, so that it is seen as an increase
+    metrics.STEPS.labels(call, model, verdict_name(outcome.verdict), reason).inc()
+    reused = metrics.STEPS_REUSED.labels(call, model)  # there before the first, so that it is seen as an increase
     if made.reused:
         reused.inc()
         return
     if made.result is None:
         return
-    metrics.NODE_DURATION.labels(call, model).observe(made.duration_s)
+    metrics.STEP_DURATION.labels(call, model).observe(made.duration_s)
     artifacts = _top_artifacts(made.result)
     metrics.ARTIFACT_BYTES.labels(call, model).inc(sum(artifact.size_bytes for artifact in artifacts))
     if any(artifact.media_type.startswith(_VIDEO) for artifact in artifacts) and call.startswith("video.Generate"):

@@ -1,4 +1,4 @@
-"""What of a run's own inputs a node or sample rule names: values of its references to parameters and to the item."""
+"""What of a run's own inputs a step or sample rule names: values of its references to parameters and to the item."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import Any
 
 from lumenmill.common.v1 import artifact_pb2
 
-from lumenmill_orchestrator.recipe import MISSING, Node, SampleRule
+from lumenmill_orchestrator.recipe import MISSING, SampleRule, Step
 from lumenmill_orchestrator.recipe.references import Reference, Scope
 
 __all__ = ["given_values", "is_environment_map", "rule_values"]
@@ -20,9 +20,9 @@ def is_environment_map(artifact: artifact_pb2.Artifact) -> bool:
     return artifact.media_type in _MAPS
 
 
-def given_values(node: Node, scope: Scope) -> Iterator[Any]:
-    """Values of a node's references to parameters and to the item; what `for_each` goes over is given whole."""
-    return _values([*node.request.references, *([node.fan_out.elements] if node.fan_out else [])], scope)
+def given_values(step: Step, scope: Scope) -> Iterator[Any]:
+    """Values of a step's references to parameters and to the item; what `for_each` goes over is given whole."""
+    return _values([*step.request.references, *([step.fan_out.elements] if step.fan_out else [])], scope)
 
 
 def rule_values(rule: SampleRule, scope: Scope) -> Iterator[Any]:
@@ -44,10 +44,10 @@ def _values(references: Iterable[Reference], scope: Scope) -> Iterator[Any]:
 
 def _without_indices(reference: Reference) -> Reference:
     """The same path up to where it depends on the instance: all that any instance may be given."""
-    steps = reference.steps
-    for position, step in enumerate(steps):
-        if step.index_path:
-            return replace(reference, steps=steps[:position])
+    segments = reference.segments
+    for position, segment in enumerate(segments):
+        if segment.index_path:
+            return replace(reference, segments=segments[:position])
     return reference
 
 

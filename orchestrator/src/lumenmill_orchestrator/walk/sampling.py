@@ -1,4 +1,4 @@
-"""From a walked chain to its samples."""
+"""From a walked item to its samples."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from lumenmill_orchestrator.recipe import MISSING, Pipeline, Requirement, Sample
 from lumenmill_orchestrator.storage import CountDelta, Rows
 from lumenmill_orchestrator.storage.schema import samples
 from lumenmill_orchestrator.walk.active import ActiveRun
-from lumenmill_orchestrator.walk.chain import ChainWalk, aligned_requirements, source_parents
+from lumenmill_orchestrator.walk.item import ItemWalk, aligned_requirements, source_parents
 from lumenmill_orchestrator.walk.outcomes import Outcome, States
 from lumenmill_orchestrator.walk.recording import verdict_name
 from lumenmill_orchestrator.walk.scenes import scene_key
@@ -28,8 +28,8 @@ _GRAVITY = (run_pb2.VERDICT_REJECTED, run_pb2.VERDICT_FAILED, run_pb2.VERDICT_SK
 _COUNTED_AS = {run_pb2.VERDICT_ACCEPTED: "num_accepted", run_pb2.VERDICT_REJECTED: "num_rejected"}
 
 
-async def sample_rows(run: ActiveRun, pipeline: Pipeline, index: int, walk: ChainWalk) -> Rows:
-    """Rows of all samples of a chain whose nodes have all ended."""
+async def sample_rows(run: ActiveRun, pipeline: Pipeline, index: int, walk: ItemWalk) -> Rows:
+    """Rows of all samples of a item whose steps have all ended."""
     rows = Rows()
     now_s = time.time()
     shown, everything = scene_key(pipeline, walk.scope), {**walk.scope, **walk.states.everything()}
@@ -41,8 +41,8 @@ async def sample_rows(run: ActiveRun, pipeline: Pipeline, index: int, walk: Chai
             if outcome is None:
                 continue
             sample = _sample(run, rule, scope, outcome)
-            sample.id = f"{run.id}.{walk.chain_id}.{rule.name}.{number}"
-            sample.chain_id = walk.chain_id
+            sample.id = f"{run.id}.{walk.item_id}.{rule.name}.{number}"
+            sample.item_id = walk.item_id
             sample.group_id, sample.scene_key = _group_id(rule, scope), shown
             sample.create_time.FromMilliseconds(int(now_s * 1000))
             behind = [*rule.expansion_requires, *requires]
@@ -56,13 +56,13 @@ async def sample_rows(run: ActiveRun, pipeline: Pipeline, index: int, walk: Chai
     return rows
 
 
-async def _elements(rule: SampleRule, walk: ChainWalk) -> list[tuple[int, Any, Outcome | None]]:
+async def _elements(rule: SampleRule, walk: ItemWalk) -> list[tuple[int, Any, Outcome | None]]:
     """(number, element, what stands in the way) for each sample that a rule may make."""
     fan_out, states = rule.fan_out, walk.states
     if fan_out is None:
         return [(0, MISSING, None)]
-    if fan_out.aligned_node is not None:
-        state = states.of(fan_out.aligned_node)
+    if fan_out.aligned_step is not None:
+        state = states.of(fan_out.aligned_step)
         blocked = await state.expanded
         values: Sequence[Any] = state.value() if blocked is None else []
     else:
@@ -85,9 +85,9 @@ async def _outcome(
     ended: list[Outcome] = []
     for requirement in requires:
         outcomes = await states.outcomes(requirement, number)
-        if requirement.node == rule.media_node and not all(outcome.applies for outcome in outcomes):
+        if requirement.step == rule.media_step and not all(outcome.applies for outcome in outcomes):
             return None
-        if not states.of(requirement.node).node.optional:
+        if not states.of(requirement.step).step.optional:
             ended += [outcome for outcome in outcomes if outcome.applies]
     for verdict in _GRAVITY:
         for outcome in ended:
@@ -99,7 +99,7 @@ async def _outcome(
 def _sample(run: ActiveRun, rule: SampleRule, scope: Mapping[str, Any], outcome: Outcome) -> run_pb2.Sample:
     sample = run_pb2.Sample()
     sample.MergeFromString(rule.fields.build(scope).SerializeToString())
-    sample.run_id, sample.node, sample.kind = run.id, rule.media_node, rule.kind
+    sample.run_id, sample.step, sample.kind = run.id, rule.media_step, rule.kind
     sample.verdict, sample.reason = outcome.verdict, outcome.reason
     for reference in rule.intrinsics:
         maps = reference.evaluate(scope)
@@ -114,15 +114,15 @@ def _sample(run: ActiveRun, rule: SampleRule, scope: Mapping[str, Any], outcome:
     return sample
 
 
-def _light_paths(walk: ChainWalk, behind: Iterable[Requirement], number: int) -> list[light_pb2.LightPath]:
+def _light_paths(walk: ItemWalk, behind: Iterable[Requirement], number: int) -> list[light_pb2.LightPath]:
     """The paths of moving light in what the calls were asked whose results a sample holds."""
     found: list[light_pb2.LightPath] = []
     for requirement in behind:
-        node = walk.states.of(requirement.node).node
-        if all(field.message_type is not light_pb2.LightPath.DESCRIPTOR for field in node.method.request.fields):
+        step = walk.states.of(requirement.step).step
+        if all(field.message_type is not light_pb2.LightPath.DESCRIPTOR for field in step.method.request.fields):
             continue
         for instance in walk.states.numbers(requirement, number):
-            asked = walk.request_of(node, instance)
+            asked = walk.request_of(step, instance)
             found += [value for _, value in asked.ListFields() if isinstance(value, light_pb2.LightPath)]
     return found
 
@@ -142,7 +142,7 @@ def _add_row(rows: Rows, sample: run_pb2.Sample, parents: list[list[str | int]])
         samples,
         id=sample.id,
         run_id=sample.run_id,
-        chain_id=sample.chain_id,
+        item_id=sample.item_id,
         kind=sample.kind,
         verdict=sample.verdict,
         group_id=sample.group_id,

@@ -1,4 +1,4 @@
-"""What a chain shows: an identity that is equal in every run that shows the same thing.
+"""What a item shows: an identity that is equal in every run that shows the same thing.
 
 A photograph, clip or mesh that was given is shown by everything made from it: its digest is the key. Otherwise what the
 item describes is shown: a scene by its description and seed, whatever light falls on it and however many variants are
@@ -26,8 +26,8 @@ _NOT_SHOWN = frozenset({"id"})
 
 
 def scene_key(pipeline: Pipeline, scope: Scope) -> str:
-    """The identity of what all samples of a chain show: 64 hexadecimal digits. `scope` is that of the chain."""
-    for value in [scope["item"], *(value for node in pipeline.nodes for value in given_values(node, scope))]:
+    """The identity of what all samples of a item show: 64 hexadecimal digits. `scope` is that of the item."""
+    for value in [scope["item"], *(value for step in pipeline.steps for value in given_values(step, scope))]:
         for artifact in artifacts_in(value, without=_LIGHT):
             if not is_environment_map(artifact):
                 return digest_of(artifact)

@@ -27,11 +27,11 @@ def add_licences(
 ) -> None:
     """Add the terms of every model on the way to a sample, of every asset that records name, and of every input.
 
-    Terms of files are those that are stated now; see `walk.statements`. `scope` holds what the chain was given and the
-    results of the nodes in `requires`, and of all that those needed; `paths` are those of light that moves in the
+    Terms of files are those that are stated now; see `walk.statements`. `scope` holds what the item was given and the
+    results of the steps in `requires`, and of all that those needed; `paths` are those of light that moves in the
     sample.
     """
-    behind = ancestors(pipeline, [requirement.node for requirement in requires])
+    behind = ancestors(pipeline, [requirement.step for requirement in requires])
     found = list(_of_models(run, pipeline, behind))
     made: list[Any] = [scope["item"], *(scope.get(name) for name in sorted(behind))]
     given = _given(pipeline, rule, scope, behind)
@@ -50,8 +50,8 @@ def add_licences(
 
 
 def ancestors(pipeline: Pipeline, names: Iterable[str]) -> set[str]:
-    """The nodes with these names and all that they wait for, however far back."""
-    by_name = {node.name: node for node in pipeline.nodes}
+    """The steps with these names and all that they wait for, however far back."""
+    by_name = {step.name: step for step in pipeline.steps}
     found: set[str] = set()
     pending = list(names)
     while pending:
@@ -63,7 +63,7 @@ def ancestors(pipeline: Pipeline, names: Iterable[str]) -> set[str]:
 
 
 def _of_models(run: ActiveRun, pipeline: Pipeline, behind: set[str]) -> Iterator[artifact_pb2.Licence]:
-    names = [node.model for node in pipeline.nodes if node.name in behind]
+    names = [step.model for step in pipeline.steps if step.name in behind]
     if pipeline.source.call is not None:
         names.append(pipeline.source.call.model)
     for name in dict.fromkeys(names):
@@ -77,11 +77,11 @@ def _of_models(run: ActiveRun, pipeline: Pipeline, behind: set[str]) -> Iterator
 def _source_records(
     run: ActiveRun, pipeline: Pipeline, scope: Mapping[str, Any]
 ) -> list[generation_pb2.GenerationRecord]:
-    """The records of the source's result beside those in its items, of which each counts for its own chain."""
+    """The records of the source's result beside those in its items, of which each counts for its own item."""
     if pipeline.source.call is None:
         return []
-    index = scope["chain"]["index"]
-    return run.source_records[pipeline.name, index - index % pipeline.source.shard_size]
+    index = scope["item_index"]
+    return run.source_records[pipeline.name, index - index % pipeline.source.batch_size]
 
 
 def _records_of(value: Any, sample: run_pb2.Sample) -> list[generation_pb2.GenerationRecord]:
@@ -109,7 +109,7 @@ def records_in(value: Any) -> list[generation_pb2.GenerationRecord]:
 def _given(pipeline: Pipeline, rule: SampleRule, scope: Mapping[str, Any], behind: set[str]) -> list[Any]:
     """What the sample, and every call behind it, was given of the run's parameters and of the item."""
     values = list(rule_values(rule, scope))
-    calls = [node for node in pipeline.nodes if node.name in behind]
-    for node in [pipeline.source.call, *calls] if pipeline.source.call is not None else calls:
-        values += given_values(node, scope)
+    calls = [step for step in pipeline.steps if step.name in behind]
+    for step in [pipeline.source.call, *calls] if pipeline.source.call is not None else calls:
+        values += given_values(step, scope)
     return values

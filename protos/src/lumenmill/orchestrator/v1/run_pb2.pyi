@@ -38,11 +38,11 @@ class _RunStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunState.Val
     RUN_STATE_QUEUED: _RunState.ValueType  # 1
     """Accepted, nothing has started."""
     RUN_STATE_RUNNING: _RunState.ValueType  # 2
-    """Nodes are being executed."""
+    """Steps are being executed."""
     RUN_STATE_PAUSED: _RunState.ValueType  # 3
-    """No new nodes start until it is resumed."""
+    """No new steps start until it is resumed."""
     RUN_STATE_COMPLETED: _RunState.ValueType  # 4
-    """Ended: every chain has ended, whatever its verdicts."""
+    """Ended: every item has ended, whatever its verdicts."""
     RUN_STATE_CANCELLED: _RunState.ValueType  # 5
     """Ended by the caller."""
     RUN_STATE_FAILED: _RunState.ValueType  # 6
@@ -56,11 +56,11 @@ RUN_STATE_UNSPECIFIED: RunState.ValueType  # 0
 RUN_STATE_QUEUED: RunState.ValueType  # 1
 """Accepted, nothing has started."""
 RUN_STATE_RUNNING: RunState.ValueType  # 2
-"""Nodes are being executed."""
+"""Steps are being executed."""
 RUN_STATE_PAUSED: RunState.ValueType  # 3
-"""No new nodes start until it is resumed."""
+"""No new steps start until it is resumed."""
 RUN_STATE_COMPLETED: RunState.ValueType  # 4
-"""Ended: every chain has ended, whatever its verdicts."""
+"""Ended: every item has ended, whatever its verdicts."""
 RUN_STATE_CANCELLED: RunState.ValueType  # 5
 """Ended by the caller."""
 RUN_STATE_FAILED: RunState.ValueType  # 6
@@ -85,7 +85,7 @@ class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.Value
     """Not tried, because something before it was rejected or failed."""
 
 class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
-    """What became of a node or sample."""
+    """What became of a step or sample."""
 
 VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
 """Not ended yet."""
@@ -138,7 +138,7 @@ class _ExportFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExportFo
     `"videofolder"` open it. Media always lie in it. Columns are those of Parquet.
     """
     EXPORT_FORMAT_WEBDATASET: _ExportFormat.ValueType  # 3
-    """WebDataset: tar shards in which the files of one sample share a name; the columns of Parquet are its `.json`. Media
+    """WebDataset: tar batches in which the files of one sample share a name; the columns of Parquet are its `.json`. Media
     always lie in it.
     """
     EXPORT_FORMAT_VIDEOX_FUN: _ExportFormat.ValueType  # 4
@@ -160,7 +160,7 @@ EXPORT_FORMAT_IMAGEFOLDER: ExportFormat.ValueType  # 2
 `"videofolder"` open it. Media always lie in it. Columns are those of Parquet.
 """
 EXPORT_FORMAT_WEBDATASET: ExportFormat.ValueType  # 3
-"""WebDataset: tar shards in which the files of one sample share a name; the columns of Parquet are its `.json`. Media
+"""WebDataset: tar batches in which the files of one sample share a name; the columns of Parquet are its `.json`. Media
 always lie in it.
 """
 EXPORT_FORMAT_VIDEOX_FUN: ExportFormat.ValueType  # 4
@@ -238,14 +238,14 @@ class PlanRecipeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PROBLEMS_FIELD_NUMBER: _builtins.int
-    NODES_FIELD_NUMBER: _builtins.int
-    NUM_CHAINS_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    NUM_ITEMS_FIELD_NUMBER: _builtins.int
     ESTIMATED_TIME_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
     GRAPH_DOT_FIELD_NUMBER: _builtins.int
     GRAPH_MERMAID_FIELD_NUMBER: _builtins.int
-    num_chains: _builtins.int
-    """Sample chains that the run would walk."""
+    num_items: _builtins.int
+    """Items that the run would execute."""
     graph_dot: _builtins.str
     """The graph in Graphviz DOT."""
     graph_mermaid: _builtins.str
@@ -255,12 +255,12 @@ class PlanRecipeResponse(_message.Message):
         """What is wrong with it. Empty when it is valid."""
 
     @_builtins.property
-    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedNode]:
-        """The nodes, in order of execution. Empty when it is not valid."""
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedStep]:
+        """The steps, in order of execution. Empty when it is not valid."""
 
     @_builtins.property
     def estimated_time(self) -> _duration_pb2.Duration:
-        """Estimate of the whole time on the workers that are there now, from measured seconds per node. Absent when no node of
+        """Estimate of the whole time on the workers that are there now, from measured seconds per step. Absent when no step of
         some model has been measured yet.
         """
 
@@ -272,8 +272,8 @@ class PlanRecipeResponse(_message.Message):
         self,
         *,
         problems: _abc.Iterable[Global___RecipeProblem] | None = ...,
-        nodes: _abc.Iterable[Global___PlannedNode] | None = ...,
-        num_chains: _builtins.int = ...,
+        steps: _abc.Iterable[Global___PlannedStep] | None = ...,
+        num_items: _builtins.int = ...,
         estimated_time: _duration_pb2.Duration | None = ...,
         parameters: _struct_pb2.Struct | None = ...,
         graph_dot: _builtins.str = ...,
@@ -281,7 +281,7 @@ class PlanRecipeResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_time", b"estimated_time", "parameters", b"parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_time", b"estimated_time", "graph_dot", b"graph_dot", "graph_mermaid", b"graph_mermaid", "nodes", b"nodes", "num_chains", b"num_chains", "parameters", b"parameters", "problems", b"problems"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_time", b"estimated_time", "graph_dot", b"graph_dot", "graph_mermaid", b"graph_mermaid", "num_items", b"num_items", "parameters", b"parameters", "problems", b"problems", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -305,7 +305,7 @@ class RecipeProblem(_message.Message):
     column: _builtins.int
     """Column, counted from 1. 0 when it concerns the whole line."""
     path: _builtins.str
-    """Where in the recipe: `nodes.relit.with.variants`."""
+    """Where in the recipe: `steps.relit.with.variants`."""
     message: _builtins.str
     """What is wrong and what would be right."""
     def __init__(
@@ -326,8 +326,8 @@ class RecipeProblem(_message.Message):
 Global___RecipeProblem: _TypeAlias = RecipeProblem  # noqa: Y015
 
 @_typing.final
-class PlannedNode(_message.Message):
-    """One node of a plan."""
+class PlannedStep(_message.Message):
+    """One step of a plan."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -349,7 +349,7 @@ class PlannedNode(_message.Message):
     """Median seconds of one execution as measured so far. Absent when not measured yet."""
     @_builtins.property
     def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the nodes it waits for."""
+        """Names of the steps it waits for."""
 
     def __init__(
         self,
@@ -369,7 +369,7 @@ class PlannedNode(_message.Message):
     _WhichOneofArgType__seconds_per_execution: _TypeAlias = _typing.Literal["_seconds_per_execution", b"_seconds_per_execution"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seconds_per_execution) -> _WhichOneofReturnType__seconds_per_execution | None: ...
 
-Global___PlannedNode: _TypeAlias = PlannedNode  # noqa: Y015
+Global___PlannedStep: _TypeAlias = PlannedStep  # noqa: Y015
 
 @_typing.final
 class SubmitRunRequest(_message.Message):
@@ -448,9 +448,9 @@ class Run(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
-    NUM_CHAINS_FIELD_NUMBER: _builtins.int
-    NUM_CHAINS_DONE_FIELD_NUMBER: _builtins.int
-    NODES_FIELD_NUMBER: _builtins.int
+    NUM_ITEMS_FIELD_NUMBER: _builtins.int
+    NUM_ITEMS_DONE_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
     NUM_SAMPLES_ACCEPTED_FIELD_NUMBER: _builtins.int
     NUM_SAMPLES_REJECTED_FIELD_NUMBER: _builtins.int
     ESTIMATED_REMAINING_FIELD_NUMBER: _builtins.int
@@ -463,10 +463,10 @@ class Run(_message.Message):
     """Name of the recipe."""
     state: Global___RunState.ValueType
     """State."""
-    num_chains: _builtins.int
-    """Chains in all. 0 until they are known."""
-    num_chains_done: _builtins.int
-    """Chains that have ended."""
+    num_items: _builtins.int
+    """Items in all. 0 until they are known."""
+    num_items_done: _builtins.int
+    """Items that have ended."""
     num_samples_accepted: _builtins.int
     """Samples accepted so far."""
     num_samples_rejected: _builtins.int
@@ -485,19 +485,19 @@ class Run(_message.Message):
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When its first node started. Absent before."""
+        """When its first step started. Absent before."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it ended. Absent before."""
 
     @_builtins.property
-    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeCounts]:
-        """Counts by node of the recipe, in order of execution."""
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepCounts]:
+        """Counts by step of the recipe, in order of execution."""
 
     @_builtins.property
     def estimated_remaining(self) -> _duration_pb2.Duration:
-        """Estimate of the time left. Absent until it can be told."""
+        """Estimate of the time left. Absent while it is unknown."""
 
     @_builtins.property
     def waits(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelWait]:
@@ -513,9 +513,9 @@ class Run(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
-        num_chains: _builtins.int = ...,
-        num_chains_done: _builtins.int = ...,
-        nodes: _abc.Iterable[Global___NodeCounts] | None = ...,
+        num_items: _builtins.int = ...,
+        num_items_done: _builtins.int = ...,
+        steps: _abc.Iterable[Global___StepCounts] | None = ...,
         num_samples_accepted: _builtins.int = ...,
         num_samples_rejected: _builtins.int = ...,
         estimated_remaining: _duration_pb2.Duration | None = ...,
@@ -525,7 +525,7 @@ class Run(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "estimated_remaining", b"estimated_remaining", "parameters", b"parameters", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "estimated_remaining", b"estimated_remaining", "id", b"id", "nodes", b"nodes", "num_chains", b"num_chains", "num_chains_done", b"num_chains_done", "num_samples_accepted", b"num_samples_accepted", "num_samples_rejected", b"num_samples_rejected", "parameters", b"parameters", "priority", b"priority", "recipe_name", b"recipe_name", "start_time", b"start_time", "state", b"state", "waits", b"waits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "estimated_remaining", b"estimated_remaining", "id", b"id", "num_items", b"num_items", "num_items_done", b"num_items_done", "num_samples_accepted", b"num_samples_accepted", "num_samples_rejected", b"num_samples_rejected", "parameters", b"parameters", "priority", b"priority", "recipe_name", b"recipe_name", "start_time", b"start_time", "state", b"state", "steps", b"steps", "waits", b"waits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -566,8 +566,8 @@ class ModelWait(_message.Message):
 Global___ModelWait: _TypeAlias = ModelWait  # noqa: Y015
 
 @_typing.final
-class NodeCounts(_message.Message):
-    """Counts of one node of a recipe within a run."""
+class StepCounts(_message.Message):
+    """Counts of one step of a recipe within a run."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -600,14 +600,14 @@ class NodeCounts(_message.Message):
     num_failed: _builtins.int
     """Ended `failed`."""
     num_skipped: _builtins.int
-    """Not executed because an earlier node of the chain was rejected or failed."""
+    """Not executed because an earlier step of the item was rejected or failed."""
     num_reused: _builtins.int
     """Answered from an earlier execution with the same content key."""
     duration_s: _builtins.float
     """Wall-clock seconds of all executions together."""
     @_builtins.property
     def progress(self) -> _generation_pb2.Progress:
-        """Progress of a running execution as the service tells it. Absent when none runs."""
+        """Progress of a running execution as the service reports it. Absent when none runs."""
 
     def __init__(
         self,
@@ -631,7 +631,7 @@ class NodeCounts(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___NodeCounts: _TypeAlias = NodeCounts  # noqa: Y015
+Global___StepCounts: _TypeAlias = StepCounts  # noqa: Y015
 
 @_typing.final
 class GetRunRequest(_message.Message):
@@ -966,8 +966,8 @@ class Sample(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     RUN_ID_FIELD_NUMBER: _builtins.int
-    CHAIN_ID_FIELD_NUMBER: _builtins.int
-    NODE_FIELD_NUMBER: _builtins.int
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
@@ -989,10 +989,10 @@ class Sample(_message.Message):
     """Identity, unique in the database."""
     run_id: _builtins.str
     """The run that made it."""
-    chain_id: _builtins.str
-    """The chain that made it."""
-    node: _builtins.str
-    """The node whose output it is."""
+    item_id: _builtins.str
+    """The item that made it."""
+    step: _builtins.str
+    """The step whose output it is."""
     kind: Global___SampleKind.ValueType
     """What it is."""
     verdict: Global___Verdict.ValueType
@@ -1020,7 +1020,7 @@ class Sample(_message.Message):
 
     @_builtins.property
     def light(self) -> _light_pb2.Light:
-        """Light that was asked for. Absent for photographs."""
+        """Requested light. Absent for photographs."""
 
     @_builtins.property
     def measured_light(self) -> _light_pb2.LightAttributes:
@@ -1051,8 +1051,8 @@ class Sample(_message.Message):
         *,
         id: _builtins.str = ...,
         run_id: _builtins.str = ...,
-        chain_id: _builtins.str = ...,
-        node: _builtins.str = ...,
+        item_id: _builtins.str = ...,
+        step: _builtins.str = ...,
         kind: Global___SampleKind.ValueType = ...,
         verdict: Global___Verdict.ValueType = ...,
         reason: _builtins.str = ...,
@@ -1073,7 +1073,7 @@ class Sample(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "create_time", b"create_time", "light", b"light", "measured_light", b"measured_light", "record", b"record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "caption", b"caption", "chain_id", b"chain_id", "create_time", b"create_time", "group_id", b"group_id", "id", b"id", "instruction", b"instruction", "kind", b"kind", "licences", b"licences", "light", b"light", "light_caption", b"light_caption", "measured_light", b"measured_light", "media", b"media", "node", b"node", "prompt", b"prompt", "reason", b"reason", "record", b"record", "run_id", b"run_id", "scene_key", b"scene_key", "scores", b"scores", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "caption", b"caption", "create_time", b"create_time", "group_id", b"group_id", "id", b"id", "instruction", b"instruction", "item_id", b"item_id", "kind", b"kind", "licences", b"licences", "light", b"light", "light_caption", b"light_caption", "measured_light", b"measured_light", "media", b"media", "prompt", b"prompt", "reason", b"reason", "record", b"record", "run_id", b"run_id", "scene_key", b"scene_key", "scores", b"scores", "step", b"step", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1188,14 +1188,14 @@ class GetLineageResponse(_message.Message):
         """The sample."""
 
     @_builtins.property
-    def executions(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeExecution]:
-        """Every node execution behind it, earliest first."""
+    def executions(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepExecution]:
+        """Every step execution behind it, earliest first."""
 
     def __init__(
         self,
         *,
         sample: Global___Sample | None = ...,
-        executions: _abc.Iterable[Global___NodeExecution] | None = ...,
+        executions: _abc.Iterable[Global___StepExecution] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["sample", b"sample"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1206,13 +1206,13 @@ class GetLineageResponse(_message.Message):
 Global___GetLineageResponse: _TypeAlias = GetLineageResponse  # noqa: Y015
 
 @_typing.final
-class NodeExecution(_message.Message):
-    """One execution of one node."""
+class StepExecution(_message.Message):
+    """One execution of one step."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CONTENT_KEY_FIELD_NUMBER: _builtins.int
-    NODE_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
     CALL_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -1228,7 +1228,7 @@ class NodeExecution(_message.Message):
     REUSED_FIELD_NUMBER: _builtins.int
     content_key: _builtins.str
     """Content key: sha256 over contract, model, revision, parameters, digests of inputs and seed."""
-    node: _builtins.str
+    step: _builtins.str
     """Name in the recipe."""
     call: _builtins.str
     """RPC: `relighter.Relight`."""
@@ -1270,7 +1270,7 @@ class NodeExecution(_message.Message):
         self,
         *,
         content_key: _builtins.str = ...,
-        node: _builtins.str = ...,
+        step: _builtins.str = ...,
         call: _builtins.str = ...,
         model: _builtins.str = ...,
         revision: _builtins.str = ...,
@@ -1287,11 +1287,11 @@ class NodeExecution(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "result", b"result", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "content_key", b"content_key", "duration_s", b"duration_s", "input_sha256s", b"input_sha256s", "model", b"model", "node", b"node", "num_attempts", b"num_attempts", "output_sha256s", b"output_sha256s", "reason", b"reason", "request", b"request", "result", b"result", "reused", b"reused", "revision", b"revision", "start_time", b"start_time", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "content_key", b"content_key", "duration_s", b"duration_s", "input_sha256s", b"input_sha256s", "model", b"model", "num_attempts", b"num_attempts", "output_sha256s", b"output_sha256s", "reason", b"reason", "request", b"request", "result", b"result", "reused", b"reused", "revision", b"revision", "start_time", b"start_time", "step", b"step", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___NodeExecution: _TypeAlias = NodeExecution  # noqa: Y015
+Global___StepExecution: _TypeAlias = StepExecution  # noqa: Y015
 
 @_typing.final
 class ExportRunRequest(_message.Message):

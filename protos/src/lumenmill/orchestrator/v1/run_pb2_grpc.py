@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class RunServiceStub:
-    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run walks it for every sample chain, durably.
+    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run executes it durably for every item.
     """
 
     def __init__(self, channel):
@@ -104,7 +104,7 @@ class RunServiceStub:
 
 
 class RunServiceServicer:
-    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run walks it for every sample chain, durably.
+    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run executes it durably for every item.
     """
 
     def PlanRecipe(self, request, context):
@@ -150,7 +150,7 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PauseRun(self, request, context):
-        """Stops a run from starting new nodes; running ones finish.
+        """Stops a run from starting new steps; running ones finish.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,7 +171,7 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetLineage(self, request, context):
-        """Tells everything that led to one sample: every node, its parameters, model, revision, inputs and outputs.
+        """Returns everything that led to one sample: every step, its parameters, model, revision, inputs and outputs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -275,7 +275,7 @@ def add_RunServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RunService:
-    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run walks it for every sample chain, durably.
+    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run executes it durably for every item.
     """
 
     @staticmethod

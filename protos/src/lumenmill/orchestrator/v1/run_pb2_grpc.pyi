@@ -28,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RunServiceStub:
-    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run walks it for every sample chain, durably."""
+    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run executes it durably for every item."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -47,13 +47,13 @@ class RunServiceStub:
     CancelRun: _grpc.UnaryUnaryMultiCallable[_run_pb2.CancelRunRequest, _run_pb2.CancelRunResponse]
     """Stops a run for good; running jobs are cancelled. Samples made so far stay."""
     PauseRun: _grpc.UnaryUnaryMultiCallable[_run_pb2.PauseRunRequest, _run_pb2.PauseRunResponse]
-    """Stops a run from starting new nodes; running ones finish."""
+    """Stops a run from starting new steps; running ones finish."""
     ResumeRun: _grpc.UnaryUnaryMultiCallable[_run_pb2.ResumeRunRequest, _run_pb2.ResumeRunResponse]
     """Lets a paused run go on."""
     ListSamples: _grpc.UnaryUnaryMultiCallable[_run_pb2.ListSamplesRequest, _run_pb2.ListSamplesResponse]
     """Lists samples, in the order they were made."""
     GetLineage: _grpc.UnaryUnaryMultiCallable[_run_pb2.GetLineageRequest, _run_pb2.GetLineageResponse]
-    """Tells everything that led to one sample: every node, its parameters, model, revision, inputs and outputs."""
+    """Returns everything that led to one sample: every step, its parameters, model, revision, inputs and outputs."""
     ExportRun: _grpc.UnaryStreamMultiCallable[_run_pb2.ExportRunRequest, _run_pb2.ExportRunResponse]
     """Writes the accepted samples of a run as a dataset into the store."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_run_pb2.ListModelsRequest, _run_pb2.ListModelsResponse]
@@ -63,7 +63,7 @@ class RunServiceStub:
 
 @_typing.type_check_only
 class RunServiceAsyncStub(RunServiceStub):
-    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run walks it for every sample chain, durably."""
+    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run executes it durably for every item."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PlanRecipe: _aio.UnaryUnaryMultiCallable[_run_pb2.PlanRecipeRequest, _run_pb2.PlanRecipeResponse]  # type: ignore[assignment]
@@ -79,13 +79,13 @@ class RunServiceAsyncStub(RunServiceStub):
     CancelRun: _aio.UnaryUnaryMultiCallable[_run_pb2.CancelRunRequest, _run_pb2.CancelRunResponse]  # type: ignore[assignment]
     """Stops a run for good; running jobs are cancelled. Samples made so far stay."""
     PauseRun: _aio.UnaryUnaryMultiCallable[_run_pb2.PauseRunRequest, _run_pb2.PauseRunResponse]  # type: ignore[assignment]
-    """Stops a run from starting new nodes; running ones finish."""
+    """Stops a run from starting new steps; running ones finish."""
     ResumeRun: _aio.UnaryUnaryMultiCallable[_run_pb2.ResumeRunRequest, _run_pb2.ResumeRunResponse]  # type: ignore[assignment]
     """Lets a paused run go on."""
     ListSamples: _aio.UnaryUnaryMultiCallable[_run_pb2.ListSamplesRequest, _run_pb2.ListSamplesResponse]  # type: ignore[assignment]
     """Lists samples, in the order they were made."""
     GetLineage: _aio.UnaryUnaryMultiCallable[_run_pb2.GetLineageRequest, _run_pb2.GetLineageResponse]  # type: ignore[assignment]
-    """Tells everything that led to one sample: every node, its parameters, model, revision, inputs and outputs."""
+    """Returns everything that led to one sample: every step, its parameters, model, revision, inputs and outputs."""
     ExportRun: _aio.UnaryStreamMultiCallable[_run_pb2.ExportRunRequest, _run_pb2.ExportRunResponse]  # type: ignore[assignment]
     """Writes the accepted samples of a run as a dataset into the store."""
     ListModels: _aio.UnaryUnaryMultiCallable[_run_pb2.ListModelsRequest, _run_pb2.ListModelsResponse]  # type: ignore[assignment]
@@ -94,7 +94,7 @@ class RunServiceAsyncStub(RunServiceStub):
     """Tells what works for the mesh now: pods, GPUs by type, and what each does."""
 
 class RunServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run walks it for every sample chain, durably."""
+    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run executes it durably for every item."""
 
     @_abc_1.abstractmethod
     def PlanRecipe(
@@ -150,7 +150,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.PauseRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.PauseRunResponse, _abc.Awaitable[_run_pb2.PauseRunResponse]]:
-        """Stops a run from starting new nodes; running ones finish."""
+        """Stops a run from starting new steps; running ones finish."""
 
     @_abc_1.abstractmethod
     def ResumeRun(
@@ -174,7 +174,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.GetLineageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.GetLineageResponse, _abc.Awaitable[_run_pb2.GetLineageResponse]]:
-        """Tells everything that led to one sample: every node, its parameters, model, revision, inputs and outputs."""
+        """Returns everything that led to one sample: every step, its parameters, model, revision, inputs and outputs."""
 
     @_abc_1.abstractmethod
     def ExportRun(

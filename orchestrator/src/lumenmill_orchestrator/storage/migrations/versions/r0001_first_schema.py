@@ -1,4 +1,6 @@
-"""The first schema: runs, chains, node results, samples, exports."""
+"""The first schema: runs, items, executions, samples, exports, models and what replicas share."""
+
+import uuid
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +14,7 @@ _ROWID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make all tables."""
+    """Create all tables."""
     op.create_table(
         "artifact_uses",
         sa.Column("sha256", sa.String(length=64), nullable=False),
@@ -22,11 +24,11 @@ def upgrade() -> None:
     )
     op.create_index("artifact_uses_by_owner", "artifact_uses", ["owner"], unique=False)
     op.create_table(
-        "chains",
+        "items",
         sa.Column("run_id", sa.String(length=63), nullable=False),
-        sa.Column("chain_id", sa.String(length=128), nullable=False),
+        sa.Column("item_id", sa.String(length=128), nullable=False),
         sa.Column("end_time", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("run_id", "chain_id"),
+        sa.PrimaryKeyConstraint("run_id", "item_id"),
     )
     op.create_table(
         "computations",
@@ -44,18 +46,18 @@ def upgrade() -> None:
     op.create_table(
         "executions",
         sa.Column("run_id", sa.String(length=63), nullable=False),
-        sa.Column("chain_id", sa.String(length=128), nullable=False),
-        sa.Column("node", sa.String(length=128), nullable=False),
+        sa.Column("item_id", sa.String(length=128), nullable=False),
+        sa.Column("step", sa.String(length=128), nullable=False),
         sa.Column("instance", sa.Integer(), nullable=False),
         sa.Column("content_key", sa.String(length=64), nullable=False, comment="empty when it was skipped"),
         sa.Column("verdict", sa.SmallInteger(), nullable=False, comment="Verdict"),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("reused", sa.Boolean(), nullable=False),
-        sa.Column("parents", sa.Text(), nullable=False, comment="JSON list of [node, instance]: the lineage"),
+        sa.Column("parents", sa.Text(), nullable=False, comment="JSON list of [step, instance]: the lineage"),
         sa.Column("start_time", sa.Float(), nullable=False),
         sa.Column("duration_s", sa.Float(), nullable=False),
         sa.Column("num_attempts", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("run_id", "chain_id", "node", "instance"),
+        sa.PrimaryKeyConstraint("run_id", "item_id", "step", "instance"),
     )
     op.create_table(
         "exports",
@@ -66,6 +68,7 @@ def upgrade() -> None:
         sa.Column("num_samples", sa.BigInteger(), nullable=False),
         sa.Column("create_time", sa.Float(), nullable=False),
         sa.Column("files", sa.LargeBinary(), nullable=False, comment="the ExportResult message"),
+        sa.Column("request", sa.LargeBinary(), nullable=True, comment="the ExportRunRequest message"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_exports_run_id", "exports", ["run_id"], unique=False)
@@ -79,13 +82,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", "revision"),
     )
     op.create_table(
-        "node_counts",
+        "step_counts",
         sa.Column("run_id", sa.String(length=63), nullable=False),
         sa.Column(
-            "node",
+            "step",
             sa.String(length=256),
             nullable=False,
-            comment="a node of the recipe, or what is counted for the run",
+            comment="a step of the recipe, or what is counted for the run",
         ),
         sa.Column("num_accepted", sa.BigInteger(), nullable=False),
         sa.Column("num_rejected", sa.BigInteger(), nullable=False),
@@ -93,7 +96,7 @@ def upgrade() -> None:
         sa.Column("num_skipped", sa.BigInteger(), nullable=False),
         sa.Column("num_reused", sa.BigInteger(), nullable=False),
         sa.Column("duration_s", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("run_id", "node"),
+        sa.PrimaryKeyConstraint("run_id", "step"),
     )
     op.create_table(
         "runs",
@@ -104,7 +107,7 @@ def upgrade() -> None:
         sa.Column("recipe_text", sa.Text(), nullable=False),
         sa.Column("parameters", sa.Text(), nullable=False, comment="JSON: the parameters in effect"),
         sa.Column(
-            "planned", sa.Text(), nullable=False, comment="JSON list of nodes with call, model and planned executions"
+            "planned", sa.Text(), nullable=False, comment="JSON list of steps with call, model and planned executions"
         ),
         sa.Column(
             "model_names", sa.Text(), nullable=False, comment="JSON list: models that were registered at submission"
@@ -113,7 +116,7 @@ def upgrade() -> None:
         sa.Column("state", sa.SmallInteger(), nullable=False, comment="RunState"),
         sa.Column("priority", sa.SmallInteger(), nullable=False, comment="JobPriority"),
         sa.Column("error", sa.Text(), nullable=False),
-        sa.Column("num_chains", sa.BigInteger(), nullable=False),
+        sa.Column("num_items", sa.BigInteger(), nullable=False),
         sa.Column("create_time", sa.Float(), nullable=False, comment="Unix seconds, as all times here"),
         sa.Column("start_time", sa.Float(), nullable=True),
         sa.Column("end_time", sa.Float(), nullable=True),
@@ -126,28 +129,69 @@ def upgrade() -> None:
         sa.Column("seq", _ROWID, autoincrement=True, nullable=False),
         sa.Column("id", sa.String(length=256), nullable=False),
         sa.Column("run_id", sa.String(length=63), nullable=False),
-        sa.Column("chain_id", sa.String(length=128), nullable=False),
+        sa.Column("item_id", sa.String(length=128), nullable=False),
         sa.Column("kind", sa.SmallInteger(), nullable=False, comment="SampleKind"),
         sa.Column("verdict", sa.SmallInteger(), nullable=False, comment="Verdict"),
         sa.Column("group_id", sa.String(length=128), nullable=False),
         sa.Column("create_time", sa.Float(), nullable=False),
-        sa.Column("parents", sa.Text(), nullable=False, comment="JSON list of [node, instance]: the lineage"),
+        sa.Column("parents", sa.Text(), nullable=False, comment="JSON list of [step, instance]: the lineage"),
         sa.Column("body", sa.LargeBinary(), nullable=False, comment="the Sample message"),
         sa.PrimaryKeyConstraint("seq"),
         sa.UniqueConstraint("id"),
     )
     op.create_index("ix_samples_group_id", "samples", ["group_id"], unique=False)
     op.create_index("samples_by_run", "samples", ["run_id", "seq"], unique=False)
+    op.create_table(
+        "export_files",
+        sa.Column("content_key", sa.String(length=64), nullable=False),
+        sa.Column("artifact", sa.LargeBinary(), nullable=False, comment="the Artifact message"),
+        sa.Column("create_time", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("content_key"),
+    )
+    table = op.create_table("identity", sa.Column("id", sa.String(length=32), nullable=False, primary_key=True))
+    op.bulk_insert(table, [{"id": uuid.uuid4().hex}])
+    op.create_table(
+        "known_models",
+        sa.Column("name", sa.String(length=128), nullable=False, comment="as recipes call it"),
+        sa.Column("model", sa.LargeBinary(), nullable=False, comment="the Model message"),
+        sa.Column("address", sa.String(length=1024), nullable=False, comment="where it was registered then"),
+        sa.Column("seen_time", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "model_loads",
+        sa.Column("executor_id", sa.String(length=64), nullable=False),
+        sa.Column("loads", sa.Text(), nullable=False, comment="JSON: load by model"),
+        sa.Column("time", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("executor_id"),
+    )
+    op.create_table(
+        "pod_jobs",
+        sa.Column("id", sa.String(length=64), nullable=False, comment="digest of what was asked for"),
+        sa.Column("progress", sa.LargeBinary(), nullable=False, comment="the Progress message"),
+        sa.Column("result", sa.LargeBinary(), nullable=True, comment="the result message, when there is one"),
+        sa.Column("error", sa.Text(), nullable=True, comment="JSON: what was wrong with what was asked for"),
+        sa.Column("time", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
 
 
 def downgrade() -> None:
     """Drop all tables."""
-    op.drop_table("artifact_uses")
-    op.drop_table("chains")
-    op.drop_table("computations")
-    op.drop_table("executions")
-    op.drop_table("exports")
-    op.drop_table("model_revisions")
-    op.drop_table("node_counts")
-    op.drop_table("runs")
-    op.drop_table("samples")
+    for table in (
+        "artifact_uses",
+        "computations",
+        "executions",
+        "export_files",
+        "exports",
+        "identity",
+        "items",
+        "known_models",
+        "model_loads",
+        "model_revisions",
+        "pod_jobs",
+        "runs",
+        "samples",
+        "step_counts",
+    ):
+        op.drop_table(table)
