@@ -20,10 +20,11 @@ HDRI ?= $(wildcard ../shared/data/hdri)
 # A photograph of yours to caption: `make demo PHOTO=photo.jpg`. Default: NASA's portrait of Eileen Collins.
 PHOTO ?= $(wildcard $(VENV)/lib/python3*/site-packages/skimage/data/astronaut.png)
 
-.PHONY: help demo test neural test-neural test-faults test-cluster images soak benchmarks monitoring test-monitoring lint protos setup down clean
+.PHONY: help demo test neural test-neural test-faults test-cluster images soak benchmarks monitoring test-monitoring \
+        lint lint-style lint-types lint-contracts docs release-check protos setup down clean
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.mesh: constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 	@echo "setting up $(VENV) (about a minute)"
@@ -40,6 +41,10 @@ $(VENV)/.dev: $(VENV)/.mesh requirements-dev.txt
 $(VENV)/.neural: $(VENV)/.dev $(addsuffix /pyproject.toml,$(NEURAL_PACKAGES))
 	@echo "setting up the neural services (two minutes, 6 GB)"
 	@$(PIP) --no-build-isolation $(addprefix -e ./,$(NEURAL_PACKAGES))
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.dev docs/requirements.txt
+	@$(PIP) -r docs/requirements.txt
 	@touch $@
 
 neural: $(VENV)/.neural ## Install the neural services into .venv (6 GB)
@@ -76,12 +81,24 @@ test-monitoring: $(VENV)/.neural ## Run every query of them on a real Prometheus
 benchmarks: $(VENV)/.dev ## Measure everything again and write docs/performance.md (about 10 minutes)
 	@$(BIN)/python benchmarks/all.py $(ONLY)
 
-lint: $(VENV)/.dev ## Check style, types and contracts, and that generated code is current
+lint: lint-style lint-types lint-contracts ## Check style, types and contracts, and that generated code is current
+
+lint-style: $(VENV)/.dev
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy $(addsuffix /src,$(filter-out protos,$(PACKAGES)) $(NEURAL_PACKAGES)) monitoring
+
+lint-types: $(VENV)/.dev
+	@$(BIN)/mypy $(addsuffix /src,$(filter-out protos,$(PACKAGES)) $(NEURAL_PACKAGES)) monitoring docs/tools .ci
+
+lint-contracts: $(VENV)/.dev
 	@cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --exit-code --path lumenmill > /dev/null
 	@PATH="$(CURDIR)/$(BIN):$$PATH" protos/check.sh
+
+docs: $(VENV)/.docs ## Build the documentation site in build/site and check its links
+	@$(BIN)/python -m docs.tools.site
+
+release-check: lint docs ## Check that this version can be released, and build it in dist (RELEASING.md)
+	@$(BIN)/python .ci/release_check.py
 
 protos: $(VENV)/.dev ## Generate the Python of the contracts again
 	@PATH="$(CURDIR)/$(BIN):$$PATH" protos/generate.sh

@@ -67,7 +67,10 @@ def test_queries_that_need_an_exporter_of_the_cluster_are_marked() -> None:
 
 def test_every_alert_has_a_page_that_says_what_to_do() -> None:
     pages = {runbook_of(alert): alert for alert in ALERTS}
-    assert {f"docs/runbooks/{path.name}" for path in (_ROOT / "docs" / "runbooks").glob("*.md")} == set(pages)
+    folder = _ROOT / "docs" / "runbooks"
+    assert {f"docs/runbooks/{path.name}" for path in folder.glob("*.md") if path.name != "README.md"} == set(pages)
+    index = (folder / "README.md").read_text()
+    assert all(f"[{alert.name}]({Path(path).name})" in index for path, alert in pages.items())
     for path, alert in pages.items():
         text = (_ROOT / path).read_text()
         assert text.startswith(f"# {alert.name}\n"), path

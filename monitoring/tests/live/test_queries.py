@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from docs.tools.draw_dashboards import draw
 from monitoring.alerts import ALERTS, Alert
 from monitoring.boards import BOARDS
-from monitoring.draw import draw
 from monitoring.prometheus import Series
 from monitoring.queries import NamedQuery, all_queries
 from monitoring.rehearsal import Rehearsal, rehearsed

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitoring.units import shown
+from docs.tools.units import shown
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""Draws a dashboard from its JSON and the data of a Prometheus, where there is no Grafana to do it.
+"""Draws the pictures of docs/monitoring.md without Grafana, from the dashboards and the data of a Prometheus.
 
-`python -m monitoring.draw docs/images` rehearses on this machine and writes the pictures of docs/monitoring.md.
+`python -m docs.tools.draw_dashboards docs/images` runs the rehearsal on this machine and writes the pictures.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
-from monitoring.panel_drawings import PALETTE, TEXT, WEAK, draw_bars, draw_lines, draw_number
+from docs.tools.panel_drawings import PALETTE, TEXT, WEAK, draw_bars, draw_lines, draw_number
 from monitoring.prometheus import Series
 from monitoring.queries import filled
 from monitoring.rehearsal import ROOT, Rehearsal, rehearsed

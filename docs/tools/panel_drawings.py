@@ -10,8 +10,8 @@ from matplotlib.dates import DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
+from docs.tools.units import shown
 from monitoring.prometheus import Series
-from monitoring.units import shown
 
 __all__ = ["PALETTE", "TEXT", "WEAK", "draw_bars", "draw_lines", "draw_number"]
 
