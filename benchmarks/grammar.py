@@ -8,10 +8,8 @@ import grpc
 from figures import Figure, median_of, tell
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill_common.calls import call_heavy
-from lumenmill_common.jobs import jobs_from
 from lumenmill_common.testing import running_service
-from lumenmill_prompter.__main__ import service_of
-from lumenmill_prompter.families import family_from
+from lumenmill_prompter.__main__ import prompter_service
 from lumenmill_prompter.settings import PrompterSettings
 
 
@@ -31,8 +29,7 @@ async def _sets_per_s(channel: grpc.aio.Channel, num_sets: int, num_relights: in
 async def _measure(repeats: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="lumenmill-grammar-") as folder:
         settings = PrompterSettings(listen_address="127.0.0.1:0", drain_s=0.0, store_url=f"file://{folder}/store")
-        service = service_of(family_from(settings), jobs_from(settings, name="prompter"))
-        async with running_service(service, settings) as channel:
+        async with running_service(prompter_service(settings), settings) as channel:
             await _sets_per_s(channel, 10, 1, 10**6)
             bare = [await _sets_per_s(channel, 1000, 0, 1000 * number) for number in range(repeats)]
             relit = [await _sets_per_s(channel, 500, 4, 500 * number) for number in range(repeats)]

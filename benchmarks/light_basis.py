@@ -13,7 +13,7 @@ from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill.relighter.v1 import relighter_pb2, relighter_pb2_grpc
 from lumenmill_common.calls import call_heavy
 from lumenmill_common.testing import running_service
-from lumenmill_studio.service import studio_service
+from lumenmill_studio.__main__ import studio_service
 from lumenmill_studio.settings import StudioSettings
 
 

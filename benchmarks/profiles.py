@@ -80,7 +80,7 @@ class _Video:
         family = self.family
         media = {"image": put_png(family.host.store, Image.open(given.image).convert("RGB"))} if given.image else {}
         frames = {"num_frames": given.frames} if given.frames else {}
-        clip = family.generation(
+        clip = family.generate_video(
             GenerateVideoRequest(prompt=prompt, seed=seed, **media, **frames, **_asked(given))
         ).payload
         family.host.prepare(family.pipe, clip.plan)

@@ -8,10 +8,11 @@ from typing import Any
 
 from figures import Figure
 from lumenmill.video.v1 import video_pb2, video_pb2_grpc
+from lumenmill_common.families import family_service
+from lumenmill_common.jobs import jobs_from
 from lumenmill_common.testing import running_service
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.testing import t5_tokenizer
-from lumenmill_video.__main__ import service_of
 from lumenmill_video.families import family_of
 from lumenmill_video.settings import VideoSettings
 from served import BuiltHost, Served, calls_of, served_figures
@@ -49,7 +50,8 @@ async def served_clips(
         host = BuiltHost(settings, read_catalogue("lumenmill_video"), _with_words(pipe))
         family = family_of(host, settings)
         family.parts = dict  # type: ignore[attr-defined]  # all are there already
-        async with running_service(service_of(family), settings) as channel:
+        jobs = jobs_from(settings, settings.model, max_batch_size=family.max_batch_size)
+        async with running_service(family_service(family, jobs, video_pb2.DESCRIPTOR), settings) as channel:
             stub = video_pb2_grpc.VideoServiceStub(channel)
             served = await _calls(stub, host, shape, num_turns)
     if full_s is None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
+from lumenmill_common.families import family_service
+from lumenmill_common.jobs import jobs_from
 from lumenmill_common.testing import running_service
-from lumenmill_imager.__main__ import service_of
+from lumenmill_imager.families import family_of
 from served import BuiltHost, Served, calls_of
 
 __all__ = ["PROMPT", "Measured", "served_pictures"]
@@ -28,7 +30,9 @@ class Measured:
 
 async def served_pictures(host: BuiltHost, arguments: dict[str, Any], num_turns: int) -> Measured:
     """Pictures of the service, in turns with the same calls of the pipeline by itself; then a queue of them."""
-    async with running_service(service_of(host), host.settings) as channel:
+    jobs = jobs_from(host.settings, host.settings.model, max_batch_size=host.tier.max_batch_size)
+    service = family_service(family_of(host), jobs, imager_pb2.DESCRIPTOR)
+    async with running_service(service, host.settings) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
 
         async def made(request_id: str, num_steps: int) -> tuple[float, Any]:

@@ -8,21 +8,23 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
-from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
+from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, intrinsics_pb2, light_pb2, model_pb2, scene_pb2
-from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
-from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
-from lumenmill.relighter.v1 import relighter_pb2, relighter_pb2_grpc
-from lumenmill.video.v1 import video_pb2, video_pb2_grpc
+from lumenmill.imager.v1 import imager_pb2
+from lumenmill.prompter.v1 import prompter_pb2
+from lumenmill.relighter.v1 import relighter_pb2
+from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.errors import InternalError, InvalidArgumentError, UnavailableError
+from lumenmill_common.families import family_service
 from lumenmill_common.jobs import JobContext, JobQueue, Work
-from lumenmill_common.serve import Contract, Service, serve
+from lumenmill_common.serve import serve
+from lumenmill_common.service import Service
 from lumenmill_common.settings import ServiceSettings
 
 _PNG = bytes.fromhex(
@@ -46,6 +48,9 @@ class TinyFamily:
         self.direction_error_deg: float | None = 5.0
         self._count_file, self._lock = count_file, threading.Lock()
         self.sets_to_give: int | None = None
+
+    def load(self) -> None:
+        """Nothing is loaded."""
 
     def describe(self) -> model_pb2.Model:
         licence = artifact_pb2.Licence(subject="tiny", spdx_id="CC0-1.0", allows_commercial_use=True)
@@ -91,73 +96,44 @@ class TinyFamily:
     def record(self, request: Any) -> generation_pb2.GenerationRecord:
         return generation_pb2.GenerationRecord(family="tiny", model="tiny", revision=self.revision, seed=request.seed)
 
+    # RPCs.
 
-def light_from(azimuth_deg: float) -> light_pb2.Light:
-    source = light_pb2.LightSource(directional=light_pb2.DirectionalLight(azimuth_deg=azimuth_deg, irradiance=3))
-    attributes = light_pb2.LightAttributes(azimuth_deg=azimuth_deg, elevation_deg=30)
-    return light_pb2.Light(text=f"light from {azimuth_deg:g}°", sources=[source], attributes=attributes)
+    def generate_prompt_sets(self, request: Any) -> Work:
+        return self.work("sets", request, self._sets)
 
+    def write_motion_prompts(self, request: Any) -> Work:
+        return self.work("motions", request, self._motions)
 
-class TinyServicer(
-    prompter_pb2_grpc.PrompterServiceServicer,
-    imager_pb2_grpc.ImagerServiceServicer,
-    relighter_pb2_grpc.RelighterServiceServicer,
-    captioner_pb2_grpc.CaptionerServiceServicer,
-    video_pb2_grpc.VideoServiceServicer,
-):
-    def __init__(self, family: TinyFamily, jobs: JobQueue) -> None:
-        self._family, self._jobs = family, jobs
+    def write_edit_prompts(self, request: Any) -> Work:
+        return self.work("edits", request, self._edits)
 
-    async def _respond(self, call: str, request: Any, response: Any, make: Any) -> AsyncIterator[Any]:
-        async for event in self._jobs.respond(request, response, self._family.work(call, request, make)):
-            yield event
+    def generate_images(self, request: Any) -> Work:
+        return self.work("image", request, self._images)
 
-    async def GeneratePromptSets(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
-        async for event in self._respond("sets", request, prompter_pb2.GeneratePromptSetsResponse, self._sets):
-            yield event
+    def relight(self, request: Any) -> Work:
+        return self.work("relight", request, self._relit)
 
-    async def WriteMotionPrompts(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
-        async for event in self._respond("motions", request, prompter_pb2.WriteMotionPromptsResponse, self._motions):
-            yield event
+    def decompose(self, request: Any) -> Work:
+        return self.work("decompose", request, self._decomposed)
 
-    async def WriteEditPrompts(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
-        async for event in self._respond("edits", request, prompter_pb2.WriteEditPromptsResponse, self._edits):
-            yield event
+    def caption(self, request: Any) -> Work:
+        return self.work("caption", request, self._caption)
 
-    async def GenerateImages(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
-        async for event in self._respond("image", request, imager_pb2.GenerateImagesResponse, self._images):
-            yield event
+    def compare_light(self, request: Any) -> Work:
+        return self.work("compare", request, self._compared)
 
-    async def Relight(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
-        async for event in self._respond("relight", request, relighter_pb2.RelightResponse, self._relit):
-            yield event
+    def generate_video(self, request: Any) -> Work:
+        return self.work("video", request, self._video)
 
-    async def Decompose(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
-        async for event in self._respond("decompose", request, relighter_pb2.DecomposeResponse, self._decomposed):
-            yield event
-
-    async def Caption(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
-        async for event in self._respond("caption", request, captioner_pb2.CaptionResponse, self._caption):
-            yield event
-
-    async def CompareLight(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
-        async for event in self._respond("compare", request, captioner_pb2.CompareLightResponse, self._compared):
-            yield event
-
-    async def GenerateVideo(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
-        async for event in self._respond("video", request, video_pb2.GenerateVideoResponse, self._video):
-            yield event
-
-    async def DecomposeVideo(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the RPC's name
-        async for event in self._respond("decompose_video", request, video_pb2.DecomposeVideoResponse, self._clip_maps):
-            yield event
+    def decompose_video(self, request: Any) -> Work:
+        return self.work("decompose_video", request, self._clip_maps)
 
     # What they make.
 
     def _sets(self, request: prompter_pb2.GeneratePromptSetsRequest) -> Message:
         brief, first = request.brief, request.brief.first_set_index
-        count = brief.num_img_sets if self._family.sets_to_give is None else self._family.sets_to_give
-        result = prompter_pb2.GeneratePromptSetsResult(record=self._family.record(request))
+        count = brief.num_img_sets if self.sets_to_give is None else self.sets_to_give
+        result = prompter_pb2.GeneratePromptSetsResult(record=self.record(request))
         for index in range(first, first + min(count, brief.num_img_sets)):
             relights = [
                 prompter_pb2.RelightPrompt(text=f"relight {number}", light=light_from(40.0 * number - 80))
@@ -194,18 +170,18 @@ class TinyServicer(
         if request.prompt == "refuse":
             raise InvalidArgumentError("prompt", "this word is refused; choose another")
         words = f"{request.prompt}/{request.seed}"
-        scene = self._family.store.put_bytes(words.encode(), "application/vnd.lumenmill.scene+json")
+        scene = self.store.put_bytes(words.encode(), "application/vnd.lumenmill.scene+json")
         image = imager_pb2.GeneratedImage(
-            image=self._family.picture(words), scene=scene, light=request.light, record=self._family.record(request)
+            image=self.picture(words), scene=scene, light=request.light, record=self.record(request)
         )
         return imager_pb2.GenerateImagesResult(images=[image])
 
     def _relit(self, request: relighter_pb2.RelightRequest) -> Message:
         variants = [
             relighter_pb2.RelitImage(
-                image=self._family.picture(f"{request.scene.sha256}/{variant.light.text}/{variant.edit_prompt}"),
+                image=self.picture(f"{request.scene.sha256}/{variant.light.text}/{variant.edit_prompt}"),
                 light=variant.light,
-                record=self._family.record(request),
+                record=self.record(request),
             )
             for variant in request.variants
         ]
@@ -215,8 +191,8 @@ class TinyServicer(
         kinds = (intrinsics_pb2.INTRINSIC_KIND_ALBEDO, intrinsics_pb2.INTRINSIC_KIND_DEPTH)
         return [
             intrinsics_pb2.IntrinsicMap(
-                kind=kind, data=self._family.store.put_bytes(f"{name}/{kind}".encode(), "image/x-exr"), exact=True,
-                preview=self._family.picture(f"{name}/{kind}"), preview_encoding="srgb",
+                kind=kind, data=self.store.put_bytes(f"{name}/{kind}".encode(), "image/x-exr"), exact=True,
+                preview=self.picture(f"{name}/{kind}"), preview_encoding="srgb",
             )
             for kind in kinds
         ]  # fmt: skip
@@ -230,8 +206,8 @@ class TinyServicer(
     def _caption(self, request: captioner_pb2.CaptionRequest) -> Message:
         result = captioner_pb2.CaptionResult(text=f"caption of {request.subject.media.sha256[:8]}", light_text="light")
         result.measurement.attributes.azimuth_deg = 12
-        if self._family.direction_error_deg is not None:
-            result.error.direction_deg = self._family.direction_error_deg
+        if self.direction_error_deg is not None:
+            result.error.direction_deg = self.direction_error_deg
         result.scores["sharpness"] = 0.5
         return result
 
@@ -240,12 +216,14 @@ class TinyServicer(
 
     def _video(self, request: video_pb2.GenerateVideoRequest) -> Message:
         words = f"{request.prompt}{request.motion_prompt}{request.image.sha256}{request.seed}"
-        clip = self._family.store.put_bytes(
-            words.encode(), "video/mp4", video=artifact_pb2.VideoFacts(num_frames=2, fps=8)
-        )
-        return video_pb2.GenerateVideoResult(
-            video=clip, poster=self._family.picture(words), record=self._family.record(request)
-        )
+        clip = self.store.put_bytes(words.encode(), "video/mp4", video=artifact_pb2.VideoFacts(num_frames=2, fps=8))
+        return video_pb2.GenerateVideoResult(video=clip, poster=self.picture(words), record=self.record(request))
+
+
+def light_from(azimuth_deg: float) -> light_pb2.Light:
+    source = light_pb2.LightSource(directional=light_pb2.DirectionalLight(azimuth_deg=azimuth_deg, irradiance=3))
+    attributes = light_pb2.LightAttributes(azimuth_deg=azimuth_deg, elevation_deg=30)
+    return light_pb2.Light(text=f"light from {azimuth_deg:g}°", sources=[source], attributes=attributes)
 
 
 def tiny_service(family: TinyFamily, num_workers: int = 1, max_queue_length: int = 64) -> Service:
@@ -257,30 +235,8 @@ def tiny_service(family: TinyFamily, num_workers: int = 1, max_queue_length: int
         store=family.store,
         keep_results_over_s=family.keep_results_over_s,
     )
-    servicer = TinyServicer(family, jobs)
-    contracts = [
-        Contract(
-            prompter_pb2.DESCRIPTOR,
-            "PrompterService",
-            prompter_pb2_grpc.add_PrompterServiceServicer_to_server,
-            servicer,
-        ),
-        Contract(imager_pb2.DESCRIPTOR, "ImagerService", imager_pb2_grpc.add_ImagerServiceServicer_to_server, servicer),
-        Contract(
-            relighter_pb2.DESCRIPTOR,
-            "RelighterService",
-            relighter_pb2_grpc.add_RelighterServiceServicer_to_server,
-            servicer,
-        ),
-        Contract(
-            captioner_pb2.DESCRIPTOR,
-            "CaptionerService",
-            captioner_pb2_grpc.add_CaptionerServiceServicer_to_server,
-            servicer,
-        ),
-        Contract(video_pb2.DESCRIPTOR, "VideoService", video_pb2_grpc.add_VideoServiceServicer_to_server, servicer),
-    ]
-    return Service(name="tiny", contracts=contracts, model=family.describe, jobs=jobs)
+    files = captioner_pb2, imager_pb2, prompter_pb2, relighter_pb2, video_pb2
+    return family_service(family, jobs, *(file.DESCRIPTOR for file in files))
 
 
 def _main() -> None:

@@ -8,19 +8,16 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pool
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from lumenmill_captioner import __main__ as captioner
-from lumenmill_captioner.families import PhotometricFamily
+from lumenmill_captioner.__main__ import captioner_service
 from lumenmill_captioner.settings import CaptionerSettings
-from lumenmill_common.artifacts import open_store_from
-from lumenmill_common.jobs import jobs_from
-from lumenmill_common.serve import Service, serving
+from lumenmill_common.serve import serving
+from lumenmill_common.service import Service
 from lumenmill_common.settings import ServiceSettings
 from lumenmill_orchestrator.service import orchestrator_service
 from lumenmill_orchestrator.settings import OrchestratorSettings
-from lumenmill_prompter import __main__ as prompter
-from lumenmill_prompter.families import family_from as prompter_family
+from lumenmill_prompter.__main__ import prompter_service
 from lumenmill_prompter.settings import PrompterSettings
-from lumenmill_studio.service import studio_service
+from lumenmill_studio.__main__ import studio_service
 from lumenmill_studio.settings import StudioSettings
 
 OPEN_TO_ALL = "grpc.health.v1.Health"
@@ -33,13 +30,12 @@ def _orchestrator(folder: Path, given: dict[str, Any]) -> tuple[ServiceSettings,
 
 def _prompter(_: Path, given: dict[str, Any]) -> tuple[ServiceSettings, Service]:
     settings = PrompterSettings(**given)
-    return settings, prompter.service_of(prompter_family(settings), jobs_from(settings, name="prompter"))
+    return settings, prompter_service(settings)
 
 
 def _captioner(_: Path, given: dict[str, Any]) -> tuple[ServiceSettings, Service]:
     settings = CaptionerSettings(**given)
-    family = PhotometricFamily(open_store_from(settings), settings.limits(), settings.num_clip_samples)
-    return settings, captioner.service_of(family, jobs_from(settings, name="captioner"))
+    return settings, captioner_service(settings)
 
 
 def _studio(_: Path, given: dict[str, Any]) -> tuple[ServiceSettings, Service]:

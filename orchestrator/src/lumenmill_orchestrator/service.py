@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 
 import sqlalchemy as sa
-from lumenmill.orchestrator.v1 import artifact_service_pb2, artifact_service_pb2_grpc, run_pb2, run_pb2_grpc
+from lumenmill.orchestrator.v1 import artifact_service_pb2_grpc, run_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.errors import FailedPreconditionError
-from lumenmill_common.serve import Contract, Service
+from lumenmill_common.service import Contract, Service
 
 from lumenmill_orchestrator.collector import GarbageCollector
 from lumenmill_orchestrator.exporters import Exporters
@@ -105,18 +106,19 @@ def orchestrator_service(
     return Service(
         name="orchestrator",
         contracts=[
-            Contract(run_pb2.DESCRIPTOR, "RunService", run_pb2_grpc.add_RunServiceServicer_to_server, run_servicer),
             Contract(
-                artifact_service_pb2.DESCRIPTOR,
-                "ArtifactService",
-                artifact_service_pb2_grpc.add_ArtifactServiceServicer_to_server,
-                artifact_servicer,
+                "lumenmill.orchestrator.v1.RunService",
+                partial(run_pb2_grpc.add_RunServiceServicer_to_server, run_servicer),
+            ),
+            Contract(
+                "lumenmill.orchestrator.v1.ArtifactService",
+                partial(artifact_service_pb2_grpc.add_ArtifactServiceServicer_to_server, artifact_servicer),
             ),
         ],
         load=lambda: upgrade_schema(engine),
         background=[background],
         draining=draining,
-        told_as=told_as_unavailable,
+        translate_error=told_as_unavailable,
     )
 
 

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import grpc
 import pytest
-from lumenmill.captioner.v1 import captioner_pb2_grpc
-from lumenmill_captioner.__main__ import service_of
+from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from lumenmill_captioner.families import PhotometricFamily
 from lumenmill_common.artifacts import ArtifactStore, open_store
-from lumenmill_common.jobs import JobQueue
-from lumenmill_common.testing import running_service
+from lumenmill_common.testing import running_family
 from lumenmill_media import LIMITS
 
 # Test modules are imported one by one, so that their folder is not on the path by itself.
@@ -27,7 +25,7 @@ def store(tmp_path: Path) -> ArtifactStore:
 @pytest.fixture
 async def channel(store: ArtifactStore) -> AsyncIterator[grpc.aio.Channel]:
     family = PhotometricFamily(store, LIMITS)
-    async with running_service(service_of(family, JobQueue("captioner", grace_period_s=0.0))) as opened:
+    async with running_family(family, captioner_pb2.DESCRIPTOR) as opened:
         yield opened
 
 

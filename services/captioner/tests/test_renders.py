@@ -20,18 +20,16 @@ from lumenmill.common.v1 import artifact_pb2, camera_pb2, intrinsics_pb2, light_
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill.relighter.v1 import relighter_pb2, relighter_pb2_grpc
 from lumenmill.video.v1 import video_pb2, video_pb2_grpc
-from lumenmill_captioner.__main__ import service_of
 from lumenmill_captioner.families import PhotometricFamily
 from lumenmill_common import errors
 from lumenmill_common.artifacts import open_store
 from lumenmill_common.calls import call_heavy
-from lumenmill_common.jobs import JobQueue
-from lumenmill_common.testing import running_service
+from lumenmill_common.testing import running_family, running_service
 from lumenmill_media import LIMITS
 from scenes import exr_bytes
 
 pytest.importorskip("lumenmill_studio", reason="lumenmill-studio, which renders the pictures, is not installed")
-from lumenmill_studio.service import studio_service
+from lumenmill_studio.__main__ import studio_service
 from lumenmill_studio.settings import StudioSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -116,8 +114,10 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
         listen_address="127.0.0.1:0", metrics_address="", drain_s=0.0, render_variant="scalar", store_url=store_url
     )
     family = PhotometricFamily(open_store(store_url), LIMITS)
-    captioner = service_of(family, JobQueue("captioner", grace_period_s=0.0))
-    async with running_service(studio_service(settings), settings) as studio, running_service(captioner) as channel:
+    async with (
+        running_service(studio_service(settings), settings) as studio,
+        running_family(family, captioner_pb2.DESCRIPTOR) as channel,
+    ):
         yield Mesh(studio, captioner_pb2_grpc.CaptionerServiceStub(channel))
 
 

@@ -14,7 +14,7 @@ from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.calls import RetryPolicy, call_heavy, call_unary
 from lumenmill_common.jobs import JobQueue
-from lumenmill_common.serve import Service
+from lumenmill_common.service import Service
 from lumenmill_common.testing import running_service
 from tiny_service import TinyFamily, image_of, request_for, tiny_service
 

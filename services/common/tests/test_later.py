@@ -9,7 +9,7 @@ from lumenmill.common.v1 import job_pb2, job_pb2_grpc
 from lumenmill.imager.v1 import imager_pb2_grpc
 from lumenmill_common import errors
 from lumenmill_common.calls import RetryPolicy, call_heavy
-from lumenmill_common.serve import Service
+from lumenmill_common.service import Service
 from lumenmill_common.testing import running_service
 from tiny_service import TinyFamily, image_of, request_for
 

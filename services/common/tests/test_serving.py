@@ -19,7 +19,8 @@ from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common import errors
 from lumenmill_common.calls import call_heavy, call_unary, connect
-from lumenmill_common.serve import Service, serving
+from lumenmill_common.serve import serving
+from lumenmill_common.service import Service
 from lumenmill_common.settings import SecuritySettings, ServiceSettings, load_settings
 from lumenmill_common.testing import running_service
 from tiny_service import request_for
@@ -212,23 +213,22 @@ def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 MAIN = """
 import sys
 sys.path.insert(0, {tests!r})
-from tiny_service import TinyFamily, TinyServicer
-from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
+from tiny_service import TinyFamily
+from lumenmill.imager.v1 import imager_pb2
 from lumenmill_common.artifacts import open_store_from
 from lumenmill_common.jobs import jobs_from
-from lumenmill_common.serve import Contract, Service, serve
+from lumenmill_common.families import family_service
+from lumenmill_common.serve import serve
 from lumenmill_common.settings import ServiceSettings, load_settings
 
 settings = load_settings(ServiceSettings)
 family, jobs = TinyFamily(open_store_from(settings)), jobs_from(settings, "tiny")
-add = imager_pb2_grpc.add_ImagerServiceServicer_to_server
-contract = Contract(imager_pb2.DESCRIPTOR, "ImagerService", add, TinyServicer(family, jobs))
-load = {load}
-serve(settings, Service("tiny", [contract], model=family.describe, load=load, jobs=jobs))
+family.load = {load}
+serve(settings, family_service(family, jobs, imager_pb2.DESCRIPTOR))
 """
 
 
-def start_process(folder: Path, load: str = "None") -> subprocess.Popen[bytes]:
+def start_process(folder: Path, load: str = "lambda: None") -> subprocess.Popen[bytes]:
     """A process that serves the tiny model and writes where into `address.json`."""
     environment = os.environ | {
         "LUMENMILL_LISTEN_ADDRESS": "127.0.0.1:0",

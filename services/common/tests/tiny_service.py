@@ -2,15 +2,15 @@
 
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, model_pb2
-from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
+from lumenmill.imager.v1 import imager_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import UnavailableError
+from lumenmill_common.families import family_service
 from lumenmill_common.jobs import BatchWork, JobContext, JobQueue, Later, Work
-from lumenmill_common.serve import Contract, Service
+from lumenmill_common.service import Service
 
 
 class Panic(BaseException):
@@ -81,32 +81,22 @@ class TinyFamily:
         record.stage_times.extend(job.stage_times)
         return result
 
+    def load(self) -> None:
+        """Nothing is loaded."""
+
     def describe(self) -> model_pb2.Model:
         return model_pb2.Model(family="tiny", name="tiny", revision="1")
 
-
-class TinyServicer(imager_pb2_grpc.ImagerServiceServicer):
-    def __init__(self, family: TinyFamily, jobs: JobQueue) -> None:
-        self._family, self._jobs = family, jobs
-
-    async def GenerateImages(  # noqa: N802 - the RPC's name
-        self, request: imager_pb2.GenerateImagesRequest, context: Any
-    ) -> AsyncIterator[imager_pb2.GenerateImagesResponse]:
-        work: Work | BatchWork = Work(lambda job: self._family.generate(request, job))
+    def generate_images(self, request: imager_pb2.GenerateImagesRequest) -> Work | BatchWork:
         if request.preset == "batched":
-            work = BatchWork("batched", request, self._family.generate_batch, self._family.estimate_s)
+            return BatchWork("batched", request, self.generate_batch, self.estimate_s)
         if request.preset == "later":
-            work = BatchWork(request.prompt, request, self._family.generate_later)
-        async for response in self._jobs.respond(
-            request, imager_pb2.GenerateImagesResponse, work, deadline_s=context.time_remaining()
-        ):
-            yield response
+            return BatchWork(request.prompt, request, self.generate_later)
+        return Work(lambda job: self.generate(request, job))
 
 
 def tiny_service(family: TinyFamily, jobs: JobQueue) -> Service:
-    add = imager_pb2_grpc.add_ImagerServiceServicer_to_server
-    contract = Contract(imager_pb2.DESCRIPTOR, "ImagerService", add, TinyServicer(family, jobs))
-    return Service("tiny", [contract], model=family.describe, jobs=jobs)
+    return family_service(family, jobs, imager_pb2.DESCRIPTOR)
 
 
 def request_for(

@@ -9,9 +9,7 @@ from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_p
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill_common import errors
 from lumenmill_common.calls import RetryPolicy, call_heavy, call_unary
-from lumenmill_common.jobs import JobQueue
-from lumenmill_common.testing import running_service
-from lumenmill_prompter.__main__ import service_of
+from lumenmill_common.testing import running_family
 from lumenmill_prompter.families.grammar import GrammarFamily
 
 ONCE = RetryPolicy(max_attempts=1)
@@ -20,7 +18,7 @@ ALLEY = artifact_pb2.Artifact(uri="file:///store/alley.hdr", name="urban_alley_0
 
 @pytest.fixture
 async def channel() -> AsyncIterator[grpc.aio.Channel]:
-    async with running_service(service_of(GrammarFamily(), JobQueue("prompter", grace_period_s=0.0))) as opened:
+    async with running_family(GrammarFamily(), prompter_pb2.DESCRIPTOR) as opened:
         yield opened
 
 

@@ -14,9 +14,7 @@ from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_p
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill_common import errors
 from lumenmill_common.calls import RetryPolicy, call_heavy, call_unary
-from lumenmill_common.jobs import JobQueue
-from lumenmill_common.testing import running_service
-from lumenmill_prompter.__main__ import service_of
+from lumenmill_common.testing import running_family
 from lumenmill_prompter.families import family_from
 from lumenmill_prompter.settings import PrompterSettings
 
@@ -26,8 +24,7 @@ NOUNS = ("kettle", "lantern", "guitar", "microscope", "teapot", "helmet", "globe
 
 @pytest.fixture
 async def channel(openai_settings: PrompterSettings) -> AsyncIterator[grpc.aio.Channel]:
-    service = service_of(family_from(openai_settings), JobQueue("prompter", grace_period_s=0.0))
-    async with running_service(service) as opened:
+    async with running_family(family_from(openai_settings), prompter_pb2.DESCRIPTOR) as opened:
         yield opened
 
 
@@ -322,5 +319,5 @@ async def test_model_tells_the_truth(channel: grpc.aio.Channel, openai_settings:
 async def test_a_service_without_a_model_name_does_not_start(openai_settings: PrompterSettings) -> None:
     nameless = openai_settings.model_copy(update={"openai_model": ""})
     with pytest.raises(errors.FailedPreconditionError, match="LUMENMILL_OPENAI_MODEL"):
-        async with running_service(service_of(family_from(nameless), JobQueue("prompter"))):
+        async with running_family(family_from(nameless), prompter_pb2.DESCRIPTOR):
             pass

@@ -19,7 +19,7 @@ from lumenmill.relighter.v1 import relighter_pb2_grpc
 from lumenmill.video.v1 import video_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.testing import running_service
-from lumenmill_studio.service import studio_service
+from lumenmill_studio.__main__ import studio_service
 from lumenmill_studio.settings import StudioSettings
 
 SIZE = {"width_px": 96, "height_px": 72, "preset": "fast"}

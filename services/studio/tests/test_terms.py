@@ -19,7 +19,7 @@ from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.calls import call_heavy
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.testing import running_service
-from lumenmill_studio.service import studio_service
+from lumenmill_studio.__main__ import studio_service
 from lumenmill_studio.settings import StudioSettings
 
 STATED = """

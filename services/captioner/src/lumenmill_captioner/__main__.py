@@ -1,72 +1,35 @@
-"""Serves the captioner: settings → store → family → servicer → serve."""
+"""Serves the captioner: settings → family → serve."""
 
-from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
-from lumenmill_common.artifacts import open_store_from
+from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill_common.errors import LumenmillError
-from lumenmill_common.jobs import JobQueue, jobs_from
-from lumenmill_common.serve import Contract, Service, serve
-from lumenmill_common.settings import load_settings
+from lumenmill_common.families import family_service
+from lumenmill_common.jobs import jobs_from
+from lumenmill_common.serve import serve
+from lumenmill_common.service import Service
 
-from .families import Family, PhotometricFamily
-from .servicer import CaptionerServicer
-from .settings import CaptionerSettings
+from lumenmill_captioner.families import family_from, load_family_settings
+from lumenmill_captioner.settings import CaptionerSettings
 
-
-def service_of(family: Family, jobs: JobQueue) -> Service:
-    """Return everything that the process serves."""
-    contract = Contract(
-        captioner_pb2.DESCRIPTOR,
-        "CaptionerService",
-        captioner_pb2_grpc.add_CaptionerServiceServicer_to_server,
-        CaptionerServicer(family, jobs),
-    )
-    return Service("captioner", [contract], model=family.describe, load=family.load, jobs=jobs)
+__all__ = ["captioner_service"]
 
 
-def load_captioner_settings() -> CaptionerSettings:
-    """Return the settings of the family that the environment names.
+def captioner_service(settings: CaptionerSettings) -> Service:
+    """Return everything that the process serves.
 
     Raises:
-        SystemExit: one is wrong, or the family's libraries are not installed.
+        FailedPreconditionError: the family has no such model.
     """
-    settings = load_settings(CaptionerSettings)
-    if settings.family == "photometric":
-        return settings
-    try:
-        from .families.vision_language import VisionLanguageSettings  # noqa: PLC0415 - torch, for those who have it
-    except ModuleNotFoundError as error:
-        missing = f"LUMENMILL_FAMILY={settings.family} needs {error.name}"
-        raise SystemExit(f"{missing}: pip install 'lumenmill-captioner[vision-language]'") from None
-    return load_settings(VisionLanguageSettings)
-
-
-def family_of(settings: CaptionerSettings) -> Family:
-    """Return the family that the settings name.
-
-    Raises:
-        FailedPreconditionError: it has no such model.
-    """
-    photometric = PhotometricFamily(open_store_from(settings), settings.limits(), settings.num_clip_samples)
-    if settings.family == "photometric":
-        return photometric
-    from .families.vision_language import (  # noqa: PLC0415 - torch, for those who have it
-        VisionLanguageSettings,
-        vision_language_family,
-    )
-
-    if not isinstance(settings, VisionLanguageSettings):
-        raise TypeError("the settings of this family are VisionLanguageSettings")
-    return vision_language_family(settings, photometric)
+    return family_service(family_from(settings), jobs_from(settings, "captioner"), captioner_pb2.DESCRIPTOR)
 
 
 def main() -> None:
-    """Serve until a signal."""
-    settings = load_captioner_settings()
+    """Serve until SIGTERM."""
+    settings = load_family_settings()
     try:
-        family = family_of(settings)
+        service = captioner_service(settings)
     except LumenmillError as error:
         raise SystemExit(error.message) from None
-    serve(settings, service_of(family, jobs_from(settings, name="captioner")))
+    serve(settings, service)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ import pytest
 import torch
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
-from lumenmill_captioner.__main__ import family_of, service_of
-from lumenmill_captioner.families import PhotometricFamily
+from lumenmill_captioner.families import PhotometricFamily, family_from
 from lumenmill_captioner.families.vision_language import VisionLanguageFamily, VisionLanguageSettings
 from lumenmill_captioner.families.vision_language._aesthetic import Aesthetics
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.calls import call_heavy, call_unary
+from lumenmill_common.families import Family, family_service
 from lumenmill_common.jobs import jobs_from
 from lumenmill_common.testing import running_service
 from lumenmill_media import put_png
@@ -153,11 +153,11 @@ def serving(tmp_path: Path, checkpoint_of: Callable[[str], Path]) -> Any:
             | given
         )
         if not (dictated or processors or num_tokens):
-            family = family_of(settings)
+            family: Family = family_from(settings)
         else:
             speaker = [Dictated(Path(settings.checkpoint), *dictated)] if dictated else []
             family = _family_with(settings, [*speaker, *processors], num_tokens)
-        service = service_of(family, jobs_from(settings, name="captioner"))
+        service = family_service(family, jobs_from(settings, "captioner"), captioner_pb2.DESCRIPTOR)
         async with running_service(service, settings) as channel:
             yield Captioner(channel, open_store_from(settings), settings)
 

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial, wraps
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
 from lumenmill_common._job import JobContext
 from lumenmill_common.errors import InternalError, LumenmillError
 
-__all__ = ["BatchWork", "Later", "Outcome", "Work", "bug_of", "outcomes_of"]
+__all__ = ["BatchWork", "Later", "Outcome", "Work", "bug_of", "in_worker", "outcomes_of"]
+
+FamilyT = TypeVar("FamilyT")
+RequestT = TypeVar("RequestT", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,18 @@ class Work:
     def as_batch(self) -> BatchWork:
         """The same as a batch that nothing else can join."""
         return BatchWork(key=object(), payload=self.run, run_batch=lambda runs, jobs: [runs[0](jobs[0])])
+
+
+def in_worker(
+    run: Callable[[FamilyT, RequestT, JobContext], Message],
+) -> Callable[[FamilyT, RequestT], Work]:
+    """Decorate a method of a family that has nothing to check or to batch before it runs in the worker."""
+
+    @wraps(run)
+    def work_of(family: FamilyT, request: RequestT) -> Work:
+        return Work(partial(run, family, request))
+
+    return work_of
 
 
 def outcomes_of(

@@ -36,10 +36,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     """The one interceptor of a server."""
 
     def __init__(
-        self, security: SecuritySettings, told_as: Callable[[Exception], Exception] = lambda error: error
+        self, security: SecuritySettings, translate_error: Callable[[Exception], Exception] = lambda error: error
     ) -> None:
-        """`told_as` gives the error of our family for one of a library that the service knows."""
-        self._security, self._told_as = security, told_as
+        """`translate_error` returns the LumenmillError for an error of a library that the service knows."""
+        self._security, self._translate_error = security, translate_error
 
     async def intercept_service(
         self,
@@ -50,7 +50,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return handler
-        call = _Call(handler_call_details, self._security, self._told_as)
+        call = _Call(handler_call_details, self._security, self._translate_error)
         return _wrapped(handler, call)
 
 
@@ -61,11 +61,11 @@ class _Call:
         self,
         details: grpc.HandlerCallDetails,
         security: SecuritySettings,
-        told_as: Callable[[Exception], Exception],
+        translate_error: Callable[[Exception], Exception],
     ) -> None:
         self._method = details.method
         self._metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
-        self._security, self._told_as = security, told_as
+        self._security, self._translate_error = security, translate_error
         self._request_id = ""
         self._started_s = time.monotonic()
 
@@ -99,7 +99,7 @@ class _Call:
         if isinstance(error, NotImplementedError) and context.code() == grpc.StatusCode.UNIMPLEMENTED:
             # What the generated servicer says of a method that nobody has filled in, such as health's List.
             error = UnimplementedError(f"{self._method} is not served here")
-        error = self._told_as(error)
+        error = self._translate_error(error)
         code, message, metadata = rich_status(error, self._request_id)
         self.count(code)
         if isinstance(error, LumenmillError) and code not in _QUIET:

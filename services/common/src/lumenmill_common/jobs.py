@@ -23,7 +23,7 @@ from lumenmill_common._finisher import Finisher
 from lumenmill_common._inline import with_inline_media
 from lumenmill_common._job import HeavyRequest, Job, JobContext, event_name, job_of
 from lumenmill_common._kept import KeptResults
-from lumenmill_common._work import BatchWork, Later, Work, bug_of, outcomes_of
+from lumenmill_common._work import BatchWork, Later, Work, bug_of, in_worker, outcomes_of
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.errors import (
     CancelledError,
@@ -43,7 +43,7 @@ from lumenmill_common.telemetry import (
     JOBS_RUNNING,
 )
 
-__all__ = ["BatchWork", "HeavyRequest", "JobContext", "JobQueue", "Later", "Work", "jobs_from"]
+__all__ = ["BatchWork", "HeavyRequest", "JobContext", "JobQueue", "Later", "Work", "in_worker", "jobs_from"]
 
 ResponseT = TypeVar("ResponseT", bound=Message)
 

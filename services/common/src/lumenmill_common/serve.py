@@ -1,4 +1,4 @@
-"""From settings and servicers to a running server: health that tells the truth, reflection, TLS, token, drain."""
+"""Runs a service: gRPC server, health, reflection, TLS, loading of the model, draining."""
 
 import asyncio
 import contextlib
@@ -7,26 +7,24 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
-from lumenmill.common.v1 import job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
+from lumenmill.common.v1 import model_pb2
 
 from lumenmill_common.certificates import watch_certificates
 from lumenmill_common.errors import LumenmillError, UnavailableError
 from lumenmill_common.interceptors import CallInterceptor
-from lumenmill_common.jobs import JobQueue
+from lumenmill_common.service import Service
 from lumenmill_common.settings import ServiceSettings
 from lumenmill_common.telemetry import MODEL_LOAD_DURATION, configure_logging, get_logger, serve_metrics
 
-__all__ = ["MAX_MESSAGE_BYTES", "MAX_METADATA_BYTES", "Contract", "Service", "serve", "server_credentials", "serving"]
+__all__ = ["MAX_MESSAGE_BYTES", "MAX_METADATA_BYTES", "serve", "server_credentials", "serving"]
 
 _log = get_logger(__name__)
 _HealthStatus = health_pb2.HealthCheckResponse
@@ -55,53 +53,6 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
 _LAST_CALLS_S = 1.0
 # Health of the process itself, whatever its model is at: for whoever restarts processes that hang.
 _LIVENESS = "liveness"
-
-
-@dataclass(frozen=True)
-class Contract:
-    """One proto service and the servicer that keeps it."""
-
-    descriptor: FileDescriptor
-    service: str
-    add: Callable[[Any, grpc.aio.Server], None]
-    servicer: Any
-
-    @property
-    def full_name(self) -> str:
-        """For example `lumenmill.imager.v1.ImagerService`."""
-        return f"{self.descriptor.package}.{self.service}"
-
-
-@dataclass(frozen=True)
-class Service:
-    """Everything that one process serves."""
-
-    name: str
-    contracts: Sequence[Contract]
-    model: Callable[[], model_pb2.Model] | None = None
-    """Describes the model; called after `load`. None for services without a model."""
-    load: Callable[[], None] | None = None
-    """Blocks until the model is ready; run in every worker thread before health says SERVING."""
-    jobs: JobQueue | None = None
-    background: Sequence[Callable[[], contextlib.AbstractAsyncContextManager[Any]]] = field(default=())
-    """Entered after `load`, left on drain: whatever else lives as long as the server."""
-    draining: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when running calls are the last: streams that have no end of their own should end."""
-    told_as: Callable[[Exception], Exception] = lambda error: error
-    """An error of ours for one of a library that the service knows, such as a database's; else the error itself."""
-
-    def all_contracts(self, ready: asyncio.Event) -> list[Contract]:
-        """The service's own contracts and those that the kit keeps for it. `ready` is set once the model is loaded."""
-        contracts = list(self.contracts)
-        if self.model:
-            servicer = _ModelServicer(self, ready)
-            add = model_pb2_grpc.add_ModelServiceServicer_to_server
-            contracts.append(Contract(model_pb2.DESCRIPTOR, "ModelService", add, servicer))
-        if self.jobs:
-            job_servicer = _JobServicer(self.jobs)
-            add_job = job_pb2_grpc.add_JobServiceServicer_to_server
-            contracts.append(Contract(job_pb2.DESCRIPTOR, "JobService", add_job, job_servicer))
-        return contracts
 
 
 class _StoppedError(UnavailableError):
@@ -163,13 +114,13 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
         UnavailableError: the port cannot be bound, or it was told to stop while it loaded.
         LumenmillError: whatever `service.load` raised.
     """
-    server = grpc.aio.server(interceptors=[CallInterceptor(settings, service.told_as)], options=_OPTIONS)
+    server = grpc.aio.server(interceptors=[CallInterceptor(settings, service.translate_error)], options=_OPTIONS)
     ready = asyncio.Event()
     contracts, health_servicer = service.all_contracts(ready), health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     names = [contract.full_name for contract in contracts]
     for contract in contracts:
-        contract.add(contract.servicer, server)
+        contract.add_to(server)
     reflection.enable_server_reflection([*names, reflection.SERVICE_NAME, "grpc.health.v1.Health"], server)
     await _set_health(health_servicer, names, _HealthStatus.NOT_SERVING)
     await health_servicer.set(_LIVENESS, _HealthStatus.SERVING)
@@ -319,40 +270,3 @@ def server_credentials(key_file: Path, cert_file: Path, client_ca_file: Path | N
         changed,  # type: ignore[arg-type]  # None is documented, and left out of the stubs
         require_client_authentication=client_ca_file is not None,
     )
-
-
-class _ModelServicer(model_pb2_grpc.ModelServiceServicer):
-    """Answers for the model behind a service."""
-
-    def __init__(self, service: Service, ready: asyncio.Event) -> None:
-        self._service, self._ready = service, ready
-
-    async def GetModel(  # noqa: N802 - the RPC's name
-        self, request: model_pb2.GetModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"
-    ) -> model_pb2.GetModelResponse:
-        if self._service.model is None or not self._ready.is_set():
-            raise UnavailableError("the model is being loaded")
-        model = model_pb2.Model()
-        model.CopyFrom(await asyncio.to_thread(self._service.model))
-        model.contracts[:] = [contract.full_name for contract in self._service.contracts]
-        if self._service.jobs:
-            model.limits.max_queue_length = self._service.jobs.max_queue_length
-            model.limits.num_workers = self._service.jobs.num_workers
-        return model_pb2.GetModelResponse(model=model)
-
-
-class _JobServicer(job_pb2_grpc.JobServiceServicer):
-    """Control over jobs from outside of the calls that started them."""
-
-    def __init__(self, jobs: JobQueue) -> None:
-        self._jobs = jobs
-
-    async def CancelJob(  # noqa: N802 - the RPC's name
-        self, request: job_pb2.CancelJobRequest, context: "grpc.aio.ServicerContext[Any, Any]"
-    ) -> job_pb2.CancelJobResponse:
-        return job_pb2.CancelJobResponse(was_active=self._jobs.cancel(request.request_id))
-
-    async def GetJob(  # noqa: N802 - the RPC's name
-        self, request: job_pb2.GetJobRequest, context: "grpc.aio.ServicerContext[Any, Any]"
-    ) -> job_pb2.GetJobResponse:
-        return job_pb2.GetJobResponse(state=self._jobs.state_of(request.request_id))

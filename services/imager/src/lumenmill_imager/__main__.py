@@ -1,34 +1,30 @@
-"""Serves the imager: settings → store → family → servicer → serve."""
+"""Serves the imager: settings → model host → family → serve."""
 
-from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
+from lumenmill.imager.v1 import imager_pb2
 from lumenmill_common.artifacts import open_store_from
+from lumenmill_common.families import family_service
 from lumenmill_common.jobs import jobs_from
-from lumenmill_common.serve import Contract, Service, serve
+from lumenmill_common.serve import serve
+from lumenmill_common.service import Service
 from lumenmill_common.settings import load_settings
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.settings import NeuralSettings
 
-from .families import family_of
-from .models import MODELS
-from .servicer import ImagerServicer
+from lumenmill_imager.families import family_of
+from lumenmill_imager.models import MODELS
+
+__all__ = ["imager_service"]
 
 
 def imager_service(settings: NeuralSettings) -> Service:
-    """Everything that the process serves."""
-    return service_of(ModelHost(settings, open_store_from(settings), MODELS.catalogue(settings)))
-
-
-def service_of(host: ModelHost) -> Service:
-    """The imager around a host."""
-    settings, family = host.settings, family_of(host)
-    jobs = jobs_from(settings, settings.model, max_batch_size=family.host.tier.max_batch_size)
-    add = imager_pb2_grpc.add_ImagerServiceServicer_to_server
-    contract = Contract(imager_pb2.DESCRIPTOR, "ImagerService", add, ImagerServicer(family, jobs))
-    return Service(settings.model, [contract], model=family.describe, load=family.load, jobs=jobs)
+    """Return everything that the process serves."""
+    host = ModelHost(settings, open_store_from(settings), MODELS.catalogue(settings))
+    jobs = jobs_from(settings, settings.model, max_batch_size=host.tier.max_batch_size)
+    return family_service(family_of(host), jobs, imager_pb2.DESCRIPTOR)
 
 
 def main() -> None:
-    """Serve until a signal."""
+    """Serve until SIGTERM."""
     settings = load_settings(NeuralSettings)
     serve(settings, imager_service(settings))
 

@@ -1,30 +1,27 @@
-"""Serves the prompter: settings → family → servicer → serve."""
+"""Serves the prompter: settings → family → serve."""
 
-from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
-from lumenmill_common.jobs import JobQueue, jobs_from
-from lumenmill_common.serve import Contract, Service, serve
+from lumenmill.prompter.v1 import prompter_pb2
+from lumenmill_common.families import family_service
+from lumenmill_common.jobs import jobs_from
+from lumenmill_common.serve import serve
+from lumenmill_common.service import Service
 from lumenmill_common.settings import load_settings
 
-from .families import Family, family_from
-from .servicer import PrompterServicer
-from .settings import PrompterSettings
+from lumenmill_prompter.families import family_from
+from lumenmill_prompter.settings import PrompterSettings
+
+__all__ = ["prompter_service"]
 
 
-def service_of(family: Family, jobs: JobQueue) -> Service:
+def prompter_service(settings: PrompterSettings) -> Service:
     """Return everything that the process serves."""
-    contract = Contract(
-        prompter_pb2.DESCRIPTOR,
-        "PrompterService",
-        prompter_pb2_grpc.add_PrompterServiceServicer_to_server,
-        PrompterServicer(family, jobs),
-    )
-    return Service("prompter", [contract], model=family.describe, load=family.load, jobs=jobs)
+    return family_service(family_from(settings), jobs_from(settings, "prompter"), prompter_pb2.DESCRIPTOR)
 
 
 def main() -> None:
-    """Serve until a signal."""
+    """Serve until SIGTERM."""
     settings = load_settings(PrompterSettings)
-    serve(settings, service_of(family_from(settings), jobs_from(settings, name="prompter")))
+    serve(settings, prompter_service(settings))
 
 
 if __name__ == "__main__":

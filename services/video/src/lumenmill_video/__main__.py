@@ -1,35 +1,30 @@
-"""Serves video: settings → store → family → servicer → serve."""
+"""Serves video: settings → model host → family → serve."""
 
-from lumenmill.video.v1 import video_pb2, video_pb2_grpc
+from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import open_store_from
+from lumenmill_common.families import family_service
 from lumenmill_common.jobs import jobs_from
-from lumenmill_common.serve import Contract, Service, serve
+from lumenmill_common.serve import serve
+from lumenmill_common.service import Service
 from lumenmill_common.settings import load_settings
 from lumenmill_neural.host import ModelHost
 
-from .families import VideoFamily, family_of
-from .models import MODELS
-from .servicer import VideoServicer
-from .settings import VideoSettings
+from lumenmill_video.families import family_of
+from lumenmill_video.models import MODELS
+from lumenmill_video.settings import VideoSettings
+
+__all__ = ["video_service"]
 
 
 def video_service(settings: VideoSettings) -> Service:
-    """Everything that the process serves."""
-    host = ModelHost(settings, open_store_from(settings), MODELS.catalogue(settings))
-    return service_of(family_of(host, settings))
-
-
-def service_of(family: VideoFamily) -> Service:
-    """The video service around a family."""
-    settings = family.settings
+    """Return everything that the process serves."""
+    family = family_of(ModelHost(settings, open_store_from(settings), MODELS.catalogue(settings)), settings)
     jobs = jobs_from(settings, settings.model, max_batch_size=family.max_batch_size)
-    add = video_pb2_grpc.add_VideoServiceServicer_to_server
-    contract = Contract(video_pb2.DESCRIPTOR, "VideoService", add, VideoServicer(family, jobs))
-    return Service(settings.model, [contract], model=family.describe, load=family.load, jobs=jobs)
+    return family_service(family, jobs, video_pb2.DESCRIPTOR)
 
 
 def main() -> None:
-    """Serve until a signal."""
+    """Serve until SIGTERM."""
     settings = load_settings(VideoSettings)
     serve(settings, video_service(settings))
 

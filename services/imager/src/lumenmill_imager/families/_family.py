@@ -64,7 +64,7 @@ class ImagerFamily(ABC):
         """The model for GetModel."""
         return self.host.describe(light_kinds=[LightKind.LIGHT_KIND_TEXT])
 
-    def work(self, request: _Request) -> BatchWork:
+    def generate_images(self, request: _Request) -> BatchWork:
         """A request as work for the queue.
 
         Raises:
@@ -95,7 +95,7 @@ class ImagerFamily(ABC):
         return {}
 
     def plan(self, request: _Request) -> Plan:
-        """All arguments in effect. Errors as `work`."""
+        """All arguments in effect. Errors as `generate_images`."""
         if not request.prompt.strip():
             raise InvalidArgumentError("prompt", "this model makes images of words; say what to show")
         refuse(request, *self.refused())

@@ -1,12 +1,13 @@
 """Families that keep the prompter contract: one module or package for each."""
 
+from lumenmill_common.families import Family
+
 from lumenmill_prompter.settings import FamilyName, PrompterSettings
 
-from ._family import Family
 from .grammar import GrammarFamily
 from .openai_compatible import OpenAIFamily
 
-__all__ = ["Family", "family_from"]
+__all__ = ["family_from"]
 
 
 def family_from(settings: PrompterSettings) -> Family:

@@ -64,7 +64,7 @@ class EditingFamily(RelighterFamily):
 
     # For the service.
 
-    def load_weights(self) -> None:
+    def load(self) -> None:
         """See the base class."""
         self.pipe = self.host.load_pipeline(self.pipeline_class, set_up=self.set_up, **self.parts())
         side = 8 * self.host.entry.size_multiple_px if self.host.device.is_cpu else self.host.entry.max_side_px // 2
@@ -75,7 +75,7 @@ class EditingFamily(RelighterFamily):
         steps = Steps([], _WARM_UP_STEPS, self.host.device)
         self.host.warm_up(lambda: self.pictures(plan, self.completed([item]), steps))
 
-    def description(self) -> Model:
+    def describe(self) -> Model:
         """See the base class."""
         return self.host.describe(light_kinds=self.light_kinds())
 

@@ -1,10 +1,10 @@
-"""What every family of the relighter is: something that loads, describes itself, relights or decomposes."""
+"""What every family of the relighter is: it relights pictures, or decomposes them."""
 
 from abc import ABC, abstractmethod
 
 from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.relighter.v1 import relighter_pb2
-from lumenmill_common.errors import UnavailableError, UnimplementedError
+from lumenmill_common.errors import UnimplementedError
 from lumenmill_common.jobs import BatchWork
 from lumenmill_media import Limits
 from lumenmill_neural.host import ModelHost
@@ -13,50 +13,38 @@ __all__ = ["RelighterFamily"]
 
 
 class RelighterFamily(ABC):
-    """A model behind the relighter contract. What it cannot do is UNIMPLEMENTED, and GetModel says so."""
+    """A model behind the relighter contract."""
 
     def __init__(self, host: ModelHost) -> None:
         self.host = host
         self.limits = Limits(max_bytes=host.settings.max_media_bytes, max_pixels=host.settings.max_media_pixels)
-        self._is_loaded = False
 
+    @abstractmethod
     def load(self) -> None:
-        """Loads the weights and makes something small, which compiles and tunes what is to be."""
-        self.load_weights()
-        self._is_loaded = True
-
-    def describe(self) -> Model:
-        """The model for GetModel.
+        """Load the weights and make a small result, which compiles and tunes the model.
 
         Raises:
-            UnavailableError: it is not loaded yet.
+            FailedPreconditionError: the checkpoint is missing, damaged, or of another model.
         """
-        if not self._is_loaded:
-            raise UnavailableError("the model is being loaded")
-        return self.description()
 
     @abstractmethod
-    def load_weights(self) -> None:
-        """Loads and warms up."""
-
-    @abstractmethod
-    def description(self) -> Model:
-        """The loaded model for GetModel."""
+    def describe(self) -> Model:
+        """Return the loaded model for GetModel."""
 
     def relight(self, request: relighter_pb2.RelightRequest) -> BatchWork:
-        """A request for variants as work for the queue. Reads its media, so that it blocks.
+        """Return the variants of a picture as work. Reads media, so it blocks.
 
         Raises:
-            InvalidArgumentError: the model cannot do what it asks for; names the field.
-            UnimplementedError: it does not relight.
+            InvalidArgumentError: the model cannot do what the request asks for; names the field.
+            UnimplementedError: the model does not relight.
         """
         raise UnimplementedError(f"{self.host.name} takes pictures apart and does not relight them")
 
     def decompose(self, request: relighter_pb2.DecomposeRequest) -> BatchWork:
-        """A request for maps as work for the queue. Reads its media, so that it blocks.
+        """Return the maps of a picture as work. Reads media, so it blocks.
 
         Raises:
-            InvalidArgumentError: the model cannot do what it asks for; names the field.
-            UnimplementedError: it does not decompose.
+            InvalidArgumentError: the model cannot do what the request asks for; names the field.
+            UnimplementedError: the model does not decompose.
         """
         raise UnimplementedError(f"{self.host.name} relights pictures and has no intrinsic maps")

@@ -28,11 +28,11 @@ class FluxDepth(EditingFamily):
     pipeline_class = FluxControlPipeline
     takes_depth = True
 
-    def load_weights(self) -> None:
+    def load(self) -> None:
         """See the base class."""
         self._estimator = DepthEstimator(self.host)
         self._estimator.load()
-        super().load_weights()
+        super().load()
 
     def prompt(self, variant: RelightVariant, lighting: Lighting | None, field: str) -> str:
         """See the base class."""

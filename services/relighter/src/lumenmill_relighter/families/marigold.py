@@ -39,13 +39,13 @@ class MarigoldMaps(RelighterFamily):
         super().__init__(host)
         self._marigold = Marigold(host)
 
-    def load_weights(self) -> None:
+    def load(self) -> None:
         """See the base class."""
         self._marigold.load()
         plan = self.host.plan("").with_arguments(num_inference_steps=1)
         self._marigold.maps(plan, [Image.new("RGB", (_WARM_UP_PX, _WARM_UP_PX), "gray")], self._marigold.kinds, 0)
 
-    def description(self) -> Model:
+    def describe(self) -> Model:
         """See the base class."""
         return self.host.describe(intrinsic_kinds=self._marigold.kinds)
 

@@ -1,5 +1,4 @@
-"""The studio family: scenes rendered with Mitsuba 3. Loads per worker thread, describes itself, and hands out its
-skills."""
+"""The studio family: scenes rendered with Mitsuba 3, one renderer for each worker thread."""
 
 from __future__ import annotations
 
@@ -9,15 +8,24 @@ from lumenmill.common.v1 import model_pb2
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
 from lumenmill.common.v1.light_pb2 import LightKind
+from lumenmill.imager.v1 import imager_pb2
+from lumenmill.relighter.v1 import relighter_pb2
+from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import UnavailableError
+from lumenmill_common.jobs import Work
+from lumenmill_common.requests import refuse
 
 from lumenmill_studio.assets import Assets
+from lumenmill_studio.families._clips import Clips
+from lumenmill_studio.families._decomposition import Decomposition
 from lumenmill_studio.families._intrinsics import ALL_KINDS
 from lumenmill_studio.families._limits import MAX_BATCH, MAX_NUM_FRAMES, MAX_SIZE_PX, SIZE_MULTIPLE_PX
 from lumenmill_studio.families._results import FAMILY, GENERATED, Maker, revision_with
-from lumenmill_studio.families.skills import Skills
+from lumenmill_studio.families._scene_access import LightReader
+from lumenmill_studio.families._stills import Stills
 from lumenmill_studio.presets import PRESETS
+from lumenmill_studio.render.engine import Engine
 from lumenmill_studio.render.variant import Variant, find_variant, use_variant
 from lumenmill_studio.settings import StudioSettings
 from lumenmill_studio.terms import licence_of
@@ -31,13 +39,26 @@ _LIGHT_KINDS = (
     LightKind.LIGHT_KIND_BACKGROUND,
 )
 
+_NO_WEIGHTS = (
+    ("adapters", "studio renders and has no weights to adapt; leave it empty"),
+    ("sampling", "studio does not denoise; choose a preset"),
+)
+
+
+class _Renderer(threading.local):
+    """What one worker thread renders with; set by `load` in that thread."""
+
+    stills: Stills
+    clips: Clips
+    decomposition: Decomposition
+
 
 class MitsubaScenes:
-    """The family. :meth:`load` runs in every worker thread; :meth:`skills` gives that thread its own renderer."""
+    """Keeps the contracts of imager, relighter and video by rendering."""
 
     def __init__(self, settings: StudioSettings, store: ArtifactStore) -> None:
         self._settings, self._store = settings, store
-        self._thread = threading.local()
+        self._renderer = _Renderer()
         self._variant: Variant | None = None
         self._maker: Maker | None = None
         self._environment_maps: list[Artifact] = []
@@ -54,18 +75,48 @@ class MitsubaScenes:
         assets.load()
         self._environment_maps = assets.environment_maps
         self._maker = Maker(self._variant.device, revision_with(assets.meshes))
-        self._thread.skills = Skills(self._store, assets, self._maker)
+        engine, lights = Engine(assets.pixels, assets.parts), LightReader(self._store, assets)
+        self._renderer.stills = Stills(self._store, engine, lights, self._maker, assets.meshes)
+        self._renderer.clips = Clips(self._store, engine, lights, self._maker, assets.meshes)
+        self._renderer.decomposition = Decomposition(self._store, engine, lights, self._maker)
 
-    def skills(self) -> Skills:
-        """The renderer of this worker thread.
+    def generate_images(self, request: imager_pb2.GenerateImagesRequest) -> Work:
+        """Return the pictures of new scenes as work.
 
         Raises:
-            UnavailableError: the thread has not loaded it.
+            InvalidArgumentError: a field is set that rendering does not take.
         """
-        skills: Skills | None = getattr(self._thread, "skills", None)
-        if skills is None:
-            raise UnavailableError("the renderer is not loaded in this thread")
-        return skills
+        refuse(
+            request,
+            *_NO_WEIGHTS,
+            ("identity_image", "studio builds its subjects; describe them"),
+            ("control_image", "studio builds its scenes; describe them"),
+        )
+        return Work(lambda job: self._renderer.stills.generate(request, job))
+
+    def relight(self, request: relighter_pb2.RelightRequest) -> Work:
+        """Return the variants of a scene as work; errors as `generate_images`."""
+        refuse(request, *_NO_WEIGHTS)
+        return Work(lambda job: self._renderer.stills.relight(request, job))
+
+    def decompose(self, request: relighter_pb2.DecomposeRequest) -> Work:
+        """Return the intrinsic maps of a picture as work."""
+        return Work(lambda job: self._renderer.decomposition.decompose(request, job))
+
+    def generate_video(self, request: video_pb2.GenerateVideoRequest) -> Work:
+        """Return a clip of a scene as work; errors as `generate_images`."""
+        refuse(
+            request,
+            *_NO_WEIGHTS,
+            ("control_clip", "studio films scenes; give `scene` or `scene_description`"),
+            ("control_mask", "studio films scenes; leave it out"),
+            ("reference_images", "studio builds its subjects; describe them"),
+        )
+        return Work(lambda job: self._renderer.clips.generate(request, job))
+
+    def decompose_video(self, request: video_pb2.DecomposeVideoRequest) -> Work:
+        """Return the intrinsic maps of a clip as work."""
+        return Work(lambda job: self._renderer.decomposition.decompose_video(request, job))
 
     def describe(self) -> model_pb2.Model:
         """What the family can do here."""

@@ -116,7 +116,7 @@ class ClipFamily(VideoFamily):
             shown.parameters.update(self.completed(self.plan_of(shown.name)).arguments)
         return model
 
-    def generation(self, request: GenerateVideoRequest) -> BatchWork:
+    def generate_video(self, request: GenerateVideoRequest) -> BatchWork:
         """See the base class."""
         self.check_fields(request)
         plan = self.plan(request, self.followed(request))
@@ -218,7 +218,7 @@ class ClipFamily(VideoFamily):
             raise InvalidArgumentError(self.needs[0], self.needs_text)
 
     def plan(self, request: GenerateVideoRequest, followed: Followed) -> Plan:
-        """All arguments in effect. Errors as `generation`."""
+        """All arguments in effect. Errors as `generate_video`."""
         plan, entry = self.plan_of(request.preset), self.host.entry
         preset_px = plan.arguments["width"], plan.arguments["height"]
         width, height = size_of(entry, (request.width_px, request.height_px), preset_px, followed.size_px)

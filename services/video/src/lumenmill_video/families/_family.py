@@ -49,7 +49,7 @@ class VideoFamily(ABC):
     def describe(self) -> Model:
         """The model for GetModel."""
 
-    def generation(self, request: video_pb2.GenerateVideoRequest) -> BatchWork:
+    def generate_video(self, request: video_pb2.GenerateVideoRequest) -> BatchWork:
         """A clip to make, as work for the queue. Opens media, so that it may block.
 
         Raises:
@@ -58,8 +58,8 @@ class VideoFamily(ABC):
         """
         raise UnimplementedError(f"{self.host.entry.title} makes no clips; it takes them apart")
 
-    def decomposition(self, request: video_pb2.DecomposeVideoRequest) -> BatchWork:
-        """A clip to take apart; as `generation`."""
+    def decompose_video(self, request: video_pb2.DecomposeVideoRequest) -> BatchWork:
+        """A clip to take apart; as `generate_video`."""
         raise UnimplementedError(f"{self.host.entry.title} takes no clips apart; it makes them")
 
 

@@ -90,7 +90,7 @@ class MarigoldClips(VideoFamily):
         model.limits.max_batch_size = 1  # a request is one clip
         return model
 
-    def decomposition(self, request: DecomposeVideoRequest) -> BatchWork:
+    def decompose_video(self, request: DecomposeVideoRequest) -> BatchWork:
         """See the base class. `scene` and `frames`, which exact families need, are of no use here."""
         task = self._task(request)
         units = self._num_units(task)

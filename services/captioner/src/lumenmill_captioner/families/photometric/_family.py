@@ -12,7 +12,7 @@ from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_common.jobs import JobContext, Work
+from lumenmill_common.jobs import JobContext, Work, in_worker
 from lumenmill_media import Limits, read_clip
 
 from lumenmill_captioner.known import ExpectedLight
@@ -69,7 +69,7 @@ class PhotometricFamily:
         """
         self._store.check()
 
-    def caption_work(self, request: captioner_pb2.CaptionRequest) -> Work:
+    def caption(self, request: captioner_pb2.CaptionRequest) -> Work:
         """Return the description of one image or clip as work.
 
         Raises:
@@ -77,13 +77,9 @@ class PhotometricFamily:
         """
         _refuse("instruction", request.instruction, "this family measures and follows no instructions; leave it empty")
         _refuse("preset", request.preset, "this family has no presets; leave it empty")
-        return Work(partial(self.caption, request))
+        return Work(partial(self.measured_caption, request))
 
-    def compare_light_work(self, request: captioner_pb2.CompareLightRequest) -> Work:
-        """Return the comparison of the light in two images as work."""
-        return Work(partial(self.compare_light, request))
-
-    def caption(self, request: captioner_pb2.CaptionRequest, job: JobContext) -> captioner_pb2.CaptionResult:
+    def measured_caption(self, request: captioner_pb2.CaptionRequest, job: JobContext) -> captioner_pb2.CaptionResult:
         """Describe one image or clip; instruction and preset are left to the caller.
 
         Raises:
@@ -115,6 +111,7 @@ class PhotometricFamily:
         result.record.CopyFrom(self._record(request.seed, job, reader))
         return result
 
+    @in_worker
     def compare_light(
         self, request: captioner_pb2.CompareLightRequest, job: JobContext
     ) -> captioner_pb2.CompareLightResult:

@@ -87,7 +87,7 @@ class VisionLanguageFamily:
         picture = Image.new("RGB", (_WARM_UP_SIDE_PX, _WARM_UP_SIDE_PX))
         self._writer.write([Turn("user", "light", [picture])], 1, {}, [])
 
-    def caption_work(self, request: captioner_pb2.CaptionRequest) -> BatchWork:
+    def caption(self, request: captioner_pb2.CaptionRequest) -> BatchWork:
         """Return a request as work for the queue. Requests are worked on one by one: in a batch, what they are padded
         with would change the last bits of their numbers, and so now and then a word.
 
@@ -98,15 +98,15 @@ class VisionLanguageFamily:
         return BatchWork(
             key=object(),
             payload=request,
-            run_batch=lambda requests, jobs: [self.caption(requests[0], jobs[0])],
+            run_batch=lambda requests, jobs: [self._described(requests[0], jobs[0])],
             estimate_s=self._host.pace.estimate_s(_way(plan, request), 1.0),
         )
 
-    def compare_light_work(self, request: captioner_pb2.CompareLightRequest) -> Work:
+    def compare_light(self, request: captioner_pb2.CompareLightRequest) -> Work:
         """Return the comparison as the photometric family makes it: measured, by the same words."""
-        return self._photometric.compare_light_work(request)
+        return self._photometric.compare_light(request)
 
-    def caption(self, request: captioner_pb2.CaptionRequest, job: JobContext) -> captioner_pb2.CaptionResult:
+    def _described(self, request: captioner_pb2.CaptionRequest, job: JobContext) -> captioner_pb2.CaptionResult:
         """Describe one image or clip.
 
         Raises:
@@ -116,7 +116,7 @@ class VisionLanguageFamily:
         """
         plan = self._host.plan(request.preset)
         with self._host.paced(_way(plan, request), 1.0):
-            result = self._photometric.caption(request, job)
+            result = self._photometric.measured_caption(request, job)
             with job.stage("read"):
                 pictures = self._pictures(request.subject, plan, job)
             self._host.prepare(self._writer.pipe, plan)

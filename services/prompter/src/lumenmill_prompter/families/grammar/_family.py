@@ -6,7 +6,7 @@ from google.protobuf import struct_pb2
 from lumenmill.common.v1 import artifact_pb2, camera_pb2, generation_pb2, light_pb2, model_pb2, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_common.jobs import JobContext
+from lumenmill_common.jobs import JobContext, in_worker
 
 from ._lexicon import lexicon
 from ._lights import TEXT, WRITABLE_KINDS, LightSpace, finish_light, light_space, write_light
@@ -47,6 +47,7 @@ class GrammarFamily:
         """Read the lexicon."""
         lexicon()
 
+    @in_worker
     def generate_prompt_sets(
         self, request: prompter_pb2.GeneratePromptSetsRequest, job: JobContext
     ) -> prompter_pb2.GeneratePromptSetsResult:
@@ -78,6 +79,7 @@ class GrammarFamily:
         result.record.CopyFrom(_record(request.seed, job, parameters))
         return result
 
+    @in_worker
     def write_edit_prompts(
         self, request: prompter_pb2.WriteEditPromptsRequest, job: JobContext
     ) -> prompter_pb2.WriteEditPromptsResult:
@@ -101,6 +103,7 @@ class GrammarFamily:
         record = _record(request.seed, job, {"outdoor": space.outdoor})
         return prompter_pb2.WriteEditPromptsResult(relight_prompts=prompts, record=record)
 
+    @in_worker
     def write_motion_prompts(
         self, request: prompter_pb2.WriteMotionPromptsRequest, job: JobContext
     ) -> prompter_pb2.WriteMotionPromptsResult:
@@ -128,6 +131,7 @@ class GrammarFamily:
         record = _record(request.seed, job, {"outdoor": space.outdoor})
         return prompter_pb2.WriteMotionPromptsResult(motion_prompts=prompts, record=record)
 
+    @in_worker
     def rewrite_prompts(
         self, request: prompter_pb2.RewritePromptsRequest, job: JobContext
     ) -> prompter_pb2.RewritePromptsResult:

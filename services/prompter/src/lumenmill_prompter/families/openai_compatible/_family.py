@@ -7,7 +7,7 @@ from google.protobuf import struct_pb2
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
-from lumenmill_common.jobs import JobContext
+from lumenmill_common.jobs import JobContext, in_worker
 
 from lumenmill_prompter import lights
 from lumenmill_prompter.settings import PrompterSettings
@@ -56,6 +56,7 @@ class OpenAIFamily:
             raise FailedPreconditionError("set LUMENMILL_OPENAI_MODEL to the model's name at the endpoint")
         self._endpoint = Endpoint(self._settings)
 
+    @in_worker
     def generate_prompt_sets(
         self, request: prompter_pb2.GeneratePromptSetsRequest, job: JobContext
     ) -> prompter_pb2.GeneratePromptSetsResult:
@@ -90,6 +91,7 @@ class OpenAIFamily:
             usage=self._opened().usage_proto(asker.usage),
         )
 
+    @in_worker
     def write_edit_prompts(
         self, request: prompter_pb2.WriteEditPromptsRequest, job: JobContext
     ) -> prompter_pb2.WriteEditPromptsResult:
@@ -126,6 +128,7 @@ class OpenAIFamily:
         record = self._record(request.seed, job, {})
         return prompter_pb2.WriteEditPromptsResult(relight_prompts=prompts, record=record, usage=usage)
 
+    @in_worker
     def write_motion_prompts(
         self, request: prompter_pb2.WriteMotionPromptsRequest, job: JobContext
     ) -> prompter_pb2.WriteMotionPromptsResult:
@@ -157,6 +160,7 @@ class OpenAIFamily:
         record = self._record(request.seed, job, {})
         return prompter_pb2.WriteMotionPromptsResult(motion_prompts=prompts, record=record, usage=usage)
 
+    @in_worker
     def rewrite_prompts(
         self, request: prompter_pb2.RewritePromptsRequest, job: JobContext
     ) -> prompter_pb2.RewritePromptsResult:

@@ -1,1 +1,0 @@
-"""Servicers: proto to family, nothing else."""
