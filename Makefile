@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := protos services/common services/media services/prompter services/captioner services/studio orchestrator client
+PACKAGES := protos services/common services/light services/media services/prompter services/captioner services/studio orchestrator client
 # Services of neural models: with torch they take 6 GB, so that only their own tests and pods install them.
 NEURAL_PACKAGES := services/neural services/imager services/relighter services/video
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt

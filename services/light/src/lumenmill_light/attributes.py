@@ -1,0 +1,266 @@
+"""What a light looks like on the subject, derived from its sources, of each source and in total.
+
+| attribute           | rule |
+| ------------------- | ---- |
+| irradiance          | on a surface that faces the source's direction; of even light, π × its mean radiance |
+| azimuth, elevation  | of the source with the largest irradiance: its own; the sun's for daylight; the linear band of |
+|                     | spherical harmonics; the dominant lobe of a map. Absent for light that is nearly even |
+| hardness            | 1 / (1 + θ/20°) of that source's angular size θ; 0 for spherical harmonics and a sunless sky; |
+|                     | a sun that gives under 60 % of the daylight is softened in proportion |
+| contrast            | photographic lighting ratio, log₂(1 + key / fill), when there is a fill on the camera's side |
+| colour temperature  | of that source's irradiance; absent for coloured light |
+| intensity           | log₂(ΣE / π): a white surface that faces the light has radiance 2^intensity |
+
+Environment maps and backgrounds are analysed where the caller gives their radiance. Without it they count as the
+strongest source, and everything but the kinds is absent.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from lumenmill.common.v1 import artifact_pb2, light_pb2
+
+from lumenmill_light import environment_map, spherical_harmonics, sun_sky
+from lumenmill_light.axes import angles_of, circular_difference_deg, scene_to_level, wrap_deg
+from lumenmill_light.color import LUMINANCE, WHITE_TEMPERATURE_K, Array, emitter_rgb, temperature_of_white
+from lumenmill_light.environment_map import Radiance
+from lumenmill_light.hardness import area_size_deg, hardness_of_size
+from lumenmill_light.irradiance import rectangle_irradiance
+from lumenmill_light.sources import kind_of
+
+__all__ = ["RadianceOf", "SourceAttributes", "attributes", "completed", "ranked", "source_attributes", "total"]
+
+RadianceOf = Callable[[artifact_pb2.Artifact], Radiance]
+"""Gives the linear radiance (H, W, 3) of an environment map or a background."""
+
+# |∫ L ω dω| / ∫ L dω: light below it comes from nowhere in particular.
+_MIN_DIRECTIONALITY = 0.03
+# A source within this angle of the camera's azimuth lights the side that the camera sees.
+_FILL_WITHIN_DEG = 100.0
+# Half of the angle that a background fills for the subject, across its width.
+_BACKGROUND_HALF_ANGLE_DEG = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAttributes:
+    """One source as the subject sees it, in the axes of the scene. None where it is not known or there is none.
+
+    Attributes:
+        irradiance_rgb: irradiance (3,) on a surface that faces the source, linear Rec. 709.
+        size_deg: angular size; hardness is 0 without a size for light that casts no shadows.
+        temperature_k: correlated temperature; None for coloured light too.
+    """
+
+    kind: "light_pb2.LightKind.ValueType"
+    azimuth_deg: float | None = None
+    elevation_deg: float | None = None
+    hardness: float | None = None
+    size_deg: float | None = None
+    temperature_k: float | None = None
+    irradiance_rgb: Sequence[float] | None = None
+
+    @property
+    def irradiance(self) -> float | None:
+        """Luminance of the irradiance on a surface that faces the source."""
+        return None if self.irradiance_rgb is None else _level(self.irradiance_rgb)
+
+    @property
+    def is_colored(self) -> bool:
+        """Whether the light is known to be of a colour that no temperature describes."""
+        return bool(self.irradiance) and self.temperature_k is None
+
+    def to_proto(self, camera_azimuth_deg: float = 0.0) -> light_pb2.LightAttributes:
+        """Return the attributes of this source alone, relative to a camera."""
+        found = light_pb2.LightAttributes(kinds=[self.kind])
+        if self.azimuth_deg is not None and self.elevation_deg is not None:
+            found.azimuth_deg = wrap_deg(self.azimuth_deg - camera_azimuth_deg)
+            found.elevation_deg = self.elevation_deg
+        if self.hardness is not None:
+            found.hardness = self.hardness
+        if self.temperature_k is not None:
+            found.color_temperature_k = self.temperature_k
+        level = self.irradiance
+        if level:
+            found.intensity_ev = math.log2(level / math.pi)
+        return found
+
+
+def attributes(
+    light: light_pb2.Light, *, camera_azimuth_deg: float = 0.0, radiance_of: RadianceOf | None = None
+) -> light_pb2.LightAttributes:
+    """Return the attributes that the sources of a light imply, relative to a camera.
+
+    Fields that the sources do not settle stay absent; light in words alone has its kind.
+    """
+    if not light.sources:
+        kinds = [light_pb2.LIGHT_KIND_TEXT] if light.text else []
+        return light_pb2.LightAttributes(kinds=kinds)
+    return total([source_attributes(source, radiance_of) for source in light.sources], camera_azimuth_deg)
+
+
+def total(sources: Sequence[SourceAttributes], camera_azimuth_deg: float = 0.0) -> light_pb2.LightAttributes:
+    """Return the attributes of several sources together: direction, hardness and colour are those of the strongest."""
+    order = ranked(sources)
+    found = order[0].to_proto(camera_azimuth_deg)
+    found.kinds[:] = dict.fromkeys(source.kind for source in order)
+    contrast = _contrast_ev(order, camera_azimuth_deg)
+    if contrast is not None:
+        found.contrast_ev = contrast
+    levels = [source.irradiance for source in sources]
+    known = [level for level in levels if level is not None]
+    found.ClearField("intensity_ev")
+    if len(known) == len(levels) and sum(known) > 0.0:
+        found.intensity_ev = math.log2(sum(known) / math.pi)
+    return found
+
+
+def ranked(sources: Sequence[SourceAttributes]) -> list[SourceAttributes]:
+    """Return the sources, the strongest first; those of unknown strength stand before all others."""
+    return sorted(sources, key=lambda source: -math.inf if source.irradiance is None else -source.irradiance)
+
+
+def completed(
+    derived: light_pb2.LightAttributes, stated: light_pb2.LightAttributes, camera_azimuth_deg: float = 0.0
+) -> light_pb2.LightAttributes:
+    """Return the derived attributes, relative to a camera, with what only the light's own statement knows.
+
+    `stated` is relative to the reference camera.
+    """
+    found = light_pb2.LightAttributes()
+    found.CopyFrom(stated)
+    found.ClearField("kinds")
+    if found.HasField("azimuth_deg"):
+        found.azimuth_deg = wrap_deg(found.azimuth_deg - camera_azimuth_deg)
+    found.MergeFrom(derived)
+    return found
+
+
+def source_attributes(source: light_pb2.LightSource, radiance_of: RadianceOf | None = None) -> SourceAttributes:
+    """Return what one source looks like from the subject."""
+    found = SourceAttributes(kind_of(source))
+    match source.WhichOneof("kind"):
+        case "area":
+            found = _emitter(found.kind, source.area, area_size_deg(source.area))
+        case "directional":
+            found = _emitter(found.kind, source.directional, source.directional.angular_diameter_deg)
+        case "sun_sky":
+            found = _sun_sky(source.sun_sky)
+        case "spherical_harmonics":
+            found = _harmonics(source.spherical_harmonics)
+        case "environment_map" if radiance_of is not None:
+            found = _environment(source.environment_map, radiance_of(source.environment_map.map))
+        case "background" if radiance_of is not None:
+            found = _background(source.background, radiance_of(source.background.image))
+    return found
+
+
+def _level(rgb: Sequence[float]) -> float:
+    return 0.2126 * float(rgb[0]) + 0.7152 * float(rgb[1]) + 0.0722 * float(rgb[2])
+
+
+def _emitter(
+    kind: "light_pb2.LightKind.ValueType",
+    emitter: light_pb2.AreaLight | light_pb2.DirectionalLight,
+    size_deg: float,
+) -> SourceAttributes:
+    color = emitter.color if emitter.HasField("color") else None
+    rgb = emitter_rgb(color)
+    if color is None:
+        temperature_k: float | None = WHITE_TEMPERATURE_K
+    elif color.WhichOneof("value") == "temperature_k":
+        temperature_k = color.temperature_k
+    else:
+        temperature_k = temperature_of_white(rgb.tolist())
+    return SourceAttributes(
+        kind,
+        wrap_deg(emitter.azimuth_deg),
+        emitter.elevation_deg,
+        hardness_of_size(size_deg),
+        size_deg,
+        temperature_k,
+        (emitter.irradiance * rgb).tolist(),
+    )
+
+
+def _sun_sky(light: light_pb2.SunSkyLight) -> SourceAttributes:
+    found = sun_sky.daylight(light)
+    rgb = found.rgb.tolist()
+    return SourceAttributes(
+        light_pb2.LIGHT_KIND_SUN_SKY,
+        wrap_deg(light.sun_azimuth_deg) if found.has_sun else None,
+        light.sun_elevation_deg if found.has_sun else None,
+        found.hardness,
+        found.diameter_deg if found.has_sun else None,
+        temperature_of_white(rgb),
+        rgb,
+    )
+
+
+def _harmonics(light: light_pb2.SphericalHarmonicsLight) -> SourceAttributes:
+    table = np.array(light.coefficients).reshape(3, 9)
+    constant, y, z, x = (LUMINANCE @ table[:, :4]).tolist()
+    # |∫ L ω dω| / ∫ L dω = |linear band| / (√3 · constant band).
+    directed = math.hypot(x, y, z) > _MIN_DIRECTIONALITY * math.sqrt(3.0) * abs(constant)
+    direction = spherical_harmonics.linear_band_direction(table) if directed else None
+    if direction is None:
+        rgb = math.pi * 0.282095 * table[:, 0]
+    else:
+        rgb = spherical_harmonics.irradiance_towards(table, direction)
+    return _smooth(light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS, direction, rgb, 0.0)
+
+
+def _smooth(
+    kind: "light_pb2.LightKind.ValueType",
+    direction: Array | None,
+    rgb: Array,
+    hardness: float,
+    size_deg: float | None = None,
+) -> SourceAttributes:
+    azimuth, elevation = (None, None) if direction is None else angles_of(direction)
+    lit = np.maximum(rgb, 0.0).tolist()
+    return SourceAttributes(kind, azimuth, elevation, hardness, size_deg, temperature_of_white(lit), lit)
+
+
+def _environment(light: light_pb2.EnvironmentMapLight, radiance: Radiance) -> SourceAttributes:
+    kind = light_pb2.LIGHT_KIND_ENVIRONMENT_MAP
+    lobe = environment_map.dominant_lobe(radiance)
+    if lobe is None:
+        return SourceAttributes(kind, irradiance_rgb=(0.0, 0.0, 0.0))
+    direction = None
+    if lobe.directionality >= _MIN_DIRECTIONALITY:
+        direction = scene_to_level(lobe.direction, -light.rotation_deg)
+    rgb = lobe.irradiance_rgb * 2.0**light.exposure_ev
+    return _smooth(kind, direction, rgb, hardness_of_size(lobe.size_deg), lobe.size_deg)
+
+
+def _background(light: light_pb2.BackgroundLight, radiance: Radiance) -> SourceAttributes:
+    """An upright panel behind the subject; how wide it is depends on the scene, so that its irradiance is nominal."""
+    half_width = math.tan(math.radians(_BACKGROUND_HALF_ANGLE_DEG))
+    half_height = half_width * radiance.shape[0] / radiance.shape[1]
+    mean = radiance.reshape(-1, 3).mean(axis=0, dtype=np.float64) * 2.0**light.exposure_ev
+    rgb = (mean * rectangle_irradiance(half_width, half_height)).tolist()
+    size_deg = math.degrees(2.0 * math.atan(math.sqrt(half_width * half_height)))
+    return SourceAttributes(
+        light_pb2.LIGHT_KIND_BACKGROUND,
+        180.0,
+        0.0,
+        hardness_of_size(size_deg),
+        size_deg,
+        temperature_of_white(rgb),
+        rgb,
+    )
+
+
+def _contrast_ev(order: Sequence[SourceAttributes], camera_azimuth_deg: float) -> float | None:
+    """Lighting ratio of the key to the fills on the camera's side; None without a fill or a measured key."""
+    key, *others = order
+    fills = [
+        source.irradiance
+        for source in others
+        if source.irradiance
+        and source.azimuth_deg is not None
+        and circular_difference_deg(source.azimuth_deg, camera_azimuth_deg) <= _FILL_WITHIN_DEG
+    ]
+    return math.log2(1.0 + key.irradiance / sum(fills)) if fills and key.irradiance else None

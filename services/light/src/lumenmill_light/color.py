@@ -1,0 +1,189 @@
+"""Colours of light: temperature ↔ chromaticity ↔ linear Rec. 709, after light.proto.
+
+A temperature is a black body below 4000 K and CIE daylight from there on; 6504 K is the white of Rec. 709.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import numpy as np
+from lumenmill.common.v1 import light_pb2
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "LUMINANCE",
+    "MAX_TEMPERATURE_K",
+    "MIN_TEMPERATURE_K",
+    "RGB_FROM_XYZ",
+    "WHITE_TEMPERATURE_K",
+    "XYZ_FROM_RGB",
+    "Array",
+    "CorrelatedTemperature",
+    "correlated_temperature",
+    "emitter_rgb",
+    "luminance",
+    "mired",
+    "temperature_of_white",
+    "temperature_rgb",
+    "temperature_xy",
+]
+
+Array = NDArray[np.float64]
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+"""Luminance of the channels of linear Rec. 709, (3,)."""
+RGB_FROM_XYZ = np.array(
+    [[3.2404542, -1.5371385, -0.4985314], [-0.969266, 1.8760108, 0.041556], [0.0556434, -0.2040259, 1.0572252]]
+)
+XYZ_FROM_RGB = np.linalg.inv(RGB_FROM_XYZ)
+WHITE_TEMPERATURE_K = 6504.0
+MIN_TEMPERATURE_K, MAX_TEMPERATURE_K = 1000.0, 25000.0
+
+# Light further than this from the black-body locus, or redder than any lamp, is coloured rather than warm or cool (ANSI
+# C78.377 ends at 0.006 for lamps that are sold as white; scenes are given more room).
+_MAX_WHITE_DUV, _MIN_WHITE_K = 0.02, 1500.0
+_FIRST_DAYLIGHT_K = 4000.0
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelatedTemperature:
+    """Temperature of the nearest black body in kelvin, and Duv: the signed distance from it in CIE 1960 (u, v).
+
+    Duv is above 0 on the green side of the locus and below 0 on the pink side.
+    """
+
+    temperature_k: float
+    duv: float
+
+    @property
+    def is_white(self) -> bool:
+        """Whether a temperature describes the colour at all."""
+        return abs(self.duv) <= _MAX_WHITE_DUV and self.temperature_k >= _MIN_WHITE_K
+
+
+def luminance(rgb: ArrayLike) -> NDArray[np.floating]:
+    """Return luminance of linear Rec. 709, (..., 3) → (...)."""
+    return np.asarray(np.asarray(rgb) @ LUMINANCE)
+
+
+def mired(temperature_k: float) -> float:
+    """Return a temperature in mired, 10⁶ / K, in which equal steps look equal."""
+    return 1e6 / temperature_k
+
+
+def temperature_xy(temperature_k: float) -> tuple[float, float]:
+    """Return CIE 1931 chromaticity (x, y): black body below 4000 K, CIE daylight from there on."""
+    return _daylight_xy(temperature_k) if temperature_k >= _FIRST_DAYLIGHT_K else _black_body_xy(temperature_k)
+
+
+@lru_cache(maxsize=32768)
+def temperature_rgb(temperature_k: float) -> Array:
+    """Return linear Rec. 709 (3,), read-only, of luminance 1; channels outside Rec. 709 are clipped to 0."""
+    x, y = temperature_xy(temperature_k)
+    rgb = np.clip(RGB_FROM_XYZ @ np.array([x / y, 1.0, (1 - x - y) / y]), 0, None)
+    rgb = np.asarray(rgb / (rgb @ LUMINANCE))
+    rgb.flags.writeable = False
+    return rgb
+
+
+def emitter_rgb(color: light_pb2.LightColor | None) -> Array:
+    """Return linear Rec. 709 (3,) of luminance 1; None, an empty colour and black are white."""
+    if color is None or color.WhichOneof("value") is None:
+        return np.ones(3)
+    if color.WhichOneof("value") == "temperature_k":
+        return temperature_rgb(color.temperature_k)
+    rgb = np.array([color.rgb.red, color.rgb.green, color.rgb.blue])
+    level = float(rgb @ LUMINANCE)
+    return rgb / level if level > 0 else np.ones(3)
+
+
+def correlated_temperature(rgb: ArrayLike) -> CorrelatedTemperature | None:
+    """Return the correlated temperature of a linear Rec. 709 colour (3,), 1000 K to 25000 K; None for black.
+
+    Isotherms of the black-body locus in CIE 1960 (u, v): Robertson, Journal of the Optical Society of America 58, 1968.
+    """
+    red, green, blue = (float(channel) for channel in np.asarray(rgb).tolist())
+    x, y, z = (row[0] * red + row[1] * green + row[2] * blue for row in _XYZ_ROWS)
+    total = x + 15.0 * y + 3.0 * z
+    if y <= 0.0 or total <= 0.0:
+        return None
+    return _nearest_black_body(4.0 * x / total, 6.0 * y / total)
+
+
+def temperature_of_white(rgb: Sequence[float]) -> float | None:
+    """Return the correlated temperature in kelvin of some white; None for coloured light and for black."""
+    found = correlated_temperature(rgb)
+    return found.temperature_k if found is not None and found.is_white else None
+
+
+_XYZ_ROWS = tuple(tuple(float(value) for value in row) for row in XYZ_FROM_RGB)
+
+
+def _daylight_xy(temperature_k: float) -> tuple[float, float]:
+    """CIE 15:2004, daylight locus."""
+    t = 1000.0 / temperature_k
+    if temperature_k <= 7000:
+        x = -4.6070 * t**3 + 2.9678 * t**2 + 0.09911 * t + 0.244063
+    else:
+        x = -2.0064 * t**3 + 1.9018 * t**2 + 0.24748 * t + 0.237040
+    return x, -3.0 * x * x + 2.870 * x - 0.275
+
+
+@cache
+def _observer() -> tuple[Array, Array, Array, Array]:
+    """Wavelengths in nm and the CIE 1931 observer in the multi-lobe fit of Wyman, Sloan and Shirley (JCGT 2013)."""
+    nm = np.arange(380.0, 781.0, 2.0)
+
+    def lobe(peak: float, below: float, above: float) -> Array:
+        return np.asarray(np.exp(-0.5 * ((nm - peak) * np.where(nm < peak, below, above)) ** 2))
+
+    x_bar = (
+        0.362 * lobe(442.0, 0.0624, 0.0374) + 1.056 * lobe(599.8, 0.0264, 0.0323) - 0.065 * lobe(501.1, 0.0490, 0.0382)
+    )
+    y_bar = 0.821 * lobe(568.8, 0.0213, 0.0247) + 0.286 * lobe(530.9, 0.0613, 0.0322)
+    z_bar = 1.217 * lobe(437.0, 0.0845, 0.0278) + 0.681 * lobe(459.0, 0.0385, 0.0725)
+    return nm, x_bar, y_bar, z_bar
+
+
+def _black_body_xy(temperature_k: float) -> tuple[float, float]:
+    """Planck's law against the CIE 1931 observer."""
+    nm, *bars = _observer()
+    radiance = nm**-5 / np.expm1(1.4388e7 / (nm * temperature_k))
+    xyz = np.array([float((radiance * bar).sum()) for bar in bars])
+    return float(xyz[0] / xyz.sum()), float(xyz[1] / xyz.sum())
+
+
+def _uv(xy: tuple[float, float]) -> tuple[float, float]:
+    x, y = xy
+    scale = -2.0 * x + 12.0 * y + 3.0
+    return 4.0 * x / scale, 6.0 * y / scale
+
+
+@cache
+def _locus() -> tuple[list[float], list[tuple[float, float]], list[tuple[float, float]]]:
+    """Mired from 40 to 1000 in steps of 2, the locus (u, v) there and its unit tangents."""
+    mireds = np.arange(1e6 / MAX_TEMPERATURE_K, 1e6 / MIN_TEMPERATURE_K + 1.0, 2.0)
+    points = np.array([_uv(_black_body_xy(1e6 / value)) for value in mireds])
+    tangents = np.gradient(points, axis=0)
+    tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
+    return mireds.tolist(), [(u, v) for u, v in points.tolist()], [(u, v) for u, v in tangents.tolist()]
+
+
+def _nearest_black_body(u: float, v: float) -> CorrelatedTemperature:
+    mireds, points, tangents = _locus()
+
+    def ahead(index: int) -> float:
+        """How far the colour lies beyond isotherm `index`, towards warmer light."""
+        return (u - points[index][0]) * tangents[index][0] + (v - points[index][1]) * tangents[index][1]
+
+    last = len(mireds) - 1
+    after = min(max(bisect_left(range(last + 1), 0.0, key=lambda index: -ahead(index)), 1), last)
+    before, beyond = ahead(after - 1), ahead(after)
+    share = min(max(before / (before - beyond), 0.0), 1.0) if before != beyond else 0.0
+    (u0, v0), (u1, v1) = points[after - 1], points[after]
+    du, dv = u - (u0 + (u1 - u0) * share), v - (v0 + (v1 - v0) * share)
+    temperature_k = 1e6 / (mireds[after - 1] + (mireds[after] - mireds[after - 1]) * share)
+    return CorrelatedTemperature(temperature_k, math.copysign(math.hypot(du, dv), dv))

@@ -1,0 +1,146 @@
+"""Sun and sky of SunSkyLight as they are rendered: a table of Mitsuba's `sunsky` (Hosek and Wilkie, 2012 and 2013).
+
+Irradiance is in the units of light.proto; a surface that faces a clear noon sun is near π, sky not counted. The table
+is written by services/light/tools/tabulate_sun_sky.py.
+"""
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+
+import numpy as np
+from lumenmill.common.v1 import light_pb2
+
+from lumenmill_light.axes import unit_vector
+from lumenmill_light.color import LUMINANCE, Array
+from lumenmill_light.hardness import hardness_of_size
+from lumenmill_light.spherical_harmonics import irradiance, rotated
+
+__all__ = [
+    "DAYLIGHT_SCALE",
+    "MIN_SUN_SHARE",
+    "MIN_TURBIDITY",
+    "SUN_DIAMETER_DEG",
+    "Daylight",
+    "daylight",
+    "sky_harmonics",
+    "sky_scale",
+    "sun_diameter_deg",
+    "sun_irradiance",
+    "sun_scale",
+    "turbidity",
+]
+
+DAYLIGHT_SCALE = 2.0
+"""What Mitsuba's radiance of sun and sky is multiplied by."""
+MIN_TURBIDITY, _DEFAULT_TURBIDITY, SUN_DIAMETER_DEG = 1.0, 3.0, 0.53
+MIN_SUN_SHARE = 0.02
+"""A sun that gives less than this part of the daylight is not seen in it."""
+# A sun that gives less than this part of the daylight is softened in proportion.
+_HARD_SUN_SHARE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Daylight:
+    """One SunSkyLight, its scales and defaults applied.
+
+    Attributes:
+        sun_rgb: irradiance (3,) of the sun on a surface that faces it.
+        sky_rgb: irradiance (3,) of the sky on a surface that faces the sun, or its own brightest side without a sun.
+        sun_share: part of the luminance that the sun gives on that surface, 0 to 1.
+    """
+
+    sun_rgb: Array
+    sky_rgb: Array
+    sun_share: float
+    diameter_deg: float
+
+    @property
+    def has_sun(self) -> bool:
+        """Whether the light has a direction: that of the sun."""
+        return self.sun_share >= MIN_SUN_SHARE
+
+    @property
+    def rgb(self) -> Array:
+        """Irradiance (3,) of sun and sky on a surface that faces the sun."""
+        return np.asarray(self.sun_rgb + self.sky_rgb)
+
+    @property
+    def hardness(self) -> float:
+        """Hardness of the disc, softened where the sky gives much of the light; 0 without a sun."""
+        return min(self.sun_share / _HARD_SUN_SHARE, 1.0) * hardness_of_size(self.diameter_deg) if self.has_sun else 0.0
+
+
+def sun_scale(light: light_pb2.SunSkyLight) -> float:
+    """Return the factor on the sun's radiance; 1 where it is not set."""
+    return light.sun_scale if light.HasField("sun_scale") else 1.0
+
+
+def sky_scale(light: light_pb2.SunSkyLight) -> float:
+    """Return the factor on the sky's radiance; 1 where it is not set."""
+    return light.sky_scale if light.HasField("sky_scale") else 1.0
+
+
+def turbidity(light: light_pb2.SunSkyLight) -> float:
+    """Return the turbidity in effect, 1 to 10; 3 where it is not set."""
+    return max(light.turbidity or _DEFAULT_TURBIDITY, MIN_TURBIDITY)
+
+
+def sun_diameter_deg(light: light_pb2.SunSkyLight) -> float:
+    """Return the angular diameter of the disc in degrees; that of the real sun where it is not set."""
+    return light.sun_diameter_deg or SUN_DIAMETER_DEG
+
+
+def sun_irradiance(elevation_deg: float, turbidity: float) -> Array:
+    """Return the irradiance (3,) of the sun's disc on a surface that faces it."""
+    return _values(elevation_deg, turbidity)[_SUN]
+
+
+def sky_harmonics(elevation_deg: float, turbidity: float, azimuth_deg: float = 0.0) -> Array:
+    """Return the radiance of the sky as spherical harmonics (3, 9), the sun standing at `azimuth_deg`."""
+    coefficients = _values(elevation_deg, turbidity)[_HARMONICS].reshape(3, 9)
+    return rotated(coefficients, azimuth_deg) if azimuth_deg else coefficients
+
+
+def daylight(light: light_pb2.SunSkyLight) -> Daylight:
+    """Return what the light gives on the subject."""
+    values = _values(light.sun_elevation_deg, turbidity(light))
+    sun_rgb, sky_rgb = sun_scale(light) * values[_SUN], sky_scale(light) * values[_SKY_FACING_SUN]
+    sun_level, sky_level = float(sun_rgb @ LUMINANCE), float(sky_rgb @ LUMINANCE)
+    share = sun_level / (sun_level + sky_level) if sun_level > 0.0 else 0.0
+    if share < MIN_SUN_SHARE:
+        sky_rgb = sky_scale(light) * values[_SKY_BRIGHTEST]
+    return Daylight(sun_rgb, sky_rgb, share, sun_diameter_deg(light))
+
+
+_SUN, _SKY_FACING_SUN, _SKY_BRIGHTEST, _HARMONICS = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 36)
+
+
+@cache
+def _table() -> tuple[Array, Array]:
+    """Cube roots of the elevations (E,), and the values (10, E, 36) at turbidities 1 to 10, by the slices above."""
+    with resources.files(__package__).joinpath("sun_sky.npz").open("rb") as file, np.load(file) as stored:
+        elevations, sun, sky = stored["elevation_deg"], stored["sun_irradiance"], stored["sky_harmonics"]
+    # The sky is symmetrical about the plane of sun and zenith, so that its brightest side lies in it.
+    meridian = np.stack([unit_vector(0.0, angle) for angle in range(0, 181, 3)])
+    facing, brightest = np.zeros_like(sun), np.zeros_like(sun)
+    for row, column in np.ndindex(sun.shape[:2]):
+        toward = np.concatenate([unit_vector(0.0, elevations[column])[None], meridian])
+        lit = np.maximum(irradiance(sky[row, column], toward), 0.0)
+        facing[row, column], brightest[row, column] = lit[0], lit[1 + int(np.argmax(lit[1:] @ LUMINANCE))]
+    values = np.concatenate([sun, facing, brightest, sky.reshape(*sky.shape[:2], 27)], axis=-1, dtype=np.float64)
+    return np.cbrt(elevations), values
+
+
+@lru_cache(maxsize=8192)
+def _values(elevation_deg: float, turbidity: float) -> Array:
+    """The values at an elevation and a turbidity, (36,), by linear interpolation."""
+    roots, values = _table()
+    place = np.interp(np.cbrt(max(elevation_deg, 0.0)), roots, np.arange(len(roots)))
+    column, row = min(int(place), len(roots) - 2), min(max(int(turbidity), 1), 9) - 1
+    right, below = place - column, min(turbidity - 1.0 - row, 1.0)
+    corners = values[row : row + 2, column : column + 2]
+    found = (1.0 - below) * ((1.0 - right) * corners[0, 0] + right * corners[0, 1])
+    found = found + below * ((1.0 - right) * corners[1, 0] + right * corners[1, 1])
+    found.flags.writeable = False
+    return np.asarray(found)
