@@ -12,7 +12,7 @@ from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.errors import LumenmillError
-from lumenmill_orchestrator.exporters import Exporters
+from lumenmill_orchestrator.exporters import InProcessExports
 from lumenmill_orchestrator.storage import ExportStore, SampleStore, engine_url, make_engine, upgrade_schema
 from lumenmill_orchestrator.storage.schema import samples
 from PIL import Image
@@ -34,7 +34,7 @@ class Archive:
         self.store = open_store(f"file://{self.folder}/store")
         self.engine = make_engine(engine_url(f"sqlite:///{self.folder}/archive.sqlite"))
         upgrade_schema(self.engine)
-        self._exporters = Exporters(SampleStore(self.engine), self.store, ExportStore(self.engine))
+        self._exporters = InProcessExports(SampleStore(self.engine), self.store, ExportStore(self.engine))
 
     def close(self) -> None:
         self.engine.dispose()
@@ -59,7 +59,7 @@ class Archive:
                 "group_id": sample.group_id,
                 "create_time": time.time(),
                 "parents": "[]",
-                "body": sample.SerializeToString(),
+                "message": sample.SerializeToString(),
             }
             for sample in made
         ]

@@ -10,7 +10,7 @@ from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import UnavailableError
 from lumenmill_orchestrator.collector import GarbageCollector
-from lumenmill_orchestrator.exporters import batches
+from lumenmill_orchestrator.exporters import shards
 from lumenmill_orchestrator.storage import ExportStore
 
 from .synthetic import Archive, image_sample
@@ -20,7 +20,7 @@ _ALL_IN = {"split_rule": run_pb2.SPLIT_RULE_SCENE}
 
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(batches, "_MOST_SAMPLES", 25)
+    monkeypatch.setattr(shards, "_MOST_SAMPLES", 25)
     made = Archive(tmp_path)
     made.add([image_sample(made, "run", scene, 0) for scene in range(100)])
     yield made
@@ -114,7 +114,7 @@ async def test_files_of_an_export_that_broke_off_are_young_again_when_they_are_u
     archive: Archive, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     """A collection that runs before the export is kept leaves them alone."""
-    keep = ExportStore.keep
+    keep = ExportStore.save
 
     def broken(*_: Any) -> None:
         raise UnavailableError("the database went away")
@@ -123,11 +123,11 @@ async def test_files_of_an_export_that_broke_off_are_young_again_when_they_are_u
         list(GarbageCollector(archive.engine, archive.store).collect(min_age_s=3600, dry_run=False))
         keep(exports, request, result)
 
-    monkeypatch.setattr(ExportStore, "keep", broken)
+    monkeypatch.setattr(ExportStore, "save", broken)
     assert isinstance(await archive.refusal("run", form, **_ALL_IN), UnavailableError)
     for path in archive.folder.glob("store/objects/*/*"):
         if path.suffix in (".parquet", ".json"):
             os.utime(path, (1e9, 1e9))
-    monkeypatch.setattr(ExportStore, "keep", kept_after_a_collection)
+    monkeypatch.setattr(ExportStore, "save", kept_after_a_collection)
     again = await archive.export("run", form, **_ALL_IN)
     assert not _written(again) and all(archive.store.stat(file.artifact.sha256) for file in again.files)

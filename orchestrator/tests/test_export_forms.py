@@ -49,7 +49,7 @@ async def test_folders_are_opened_by_datasets(archive: Archive, tmp_path: Path) 
     from datasets import Video, load_dataset
 
     result = await archive.export("run", "IMAGEFOLDER", tmp_path / "d", split_rule=2)
-    assert result.num_unsuited == 0
+    assert result.num_excluded_by_format == 0
     images = load_dataset("imagefolder", data_dir=str(tmp_path / "d/images"), cache_dir=str(tmp_path / "c"))
     assert sum(split.num_rows for split in images.values()) == _NUM_SCENES * _NUM_LIGHTS
     assert set(images) == set(_SPLITS), "types are the same in every split, whatever is known in it"
@@ -161,10 +161,10 @@ async def test_what_a_form_has_no_place_for_is_counted(tmp_path: Path) -> None:
     quoted = image_sample(archive, "odd", 3, 0)
     quoted.caption = 'said "so",\nand so on'
     archive.add([bare, wordless, quoted])
-    assert (await archive.export("odd", "PARQUET")).num_unsuited == 0
-    assert (await archive.export("odd", "WEBDATASET")).num_unsuited == 1
+    assert (await archive.export("odd", "PARQUET")).num_excluded_by_format == 0
+    assert (await archive.export("odd", "WEBDATASET")).num_excluded_by_format == 1
     result = await archive.export("odd", "DIFFSYNTH", tmp_path / "d")
-    assert (result.num_unsuited, result.num_samples) == (2, 1)
+    assert (result.num_excluded_by_format, result.num_samples) == (2, 1)
     (path,) = [file.path for file in result.files if file.path.endswith("metadata.csv")]
     with (tmp_path / "d" / path).open(newline="") as file:
         assert [row["prompt"] for row in csv.DictReader(file)] == ['said "so",\nand so on']

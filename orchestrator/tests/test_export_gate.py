@@ -21,15 +21,19 @@ async def test_what_is_forbidden_unknown_or_unrecorded_stays_out_and_is_counted(
     made[10].ClearField("licences")
     archive.add(made)
     result = await archive.export("run", "PARQUET", for_commercial_use=True)
-    assert (result.num_samples, result.num_refused) == (9, 11)
-    counted = [(entry.licence.subject, entry.reason, entry.num_samples) for entry in result.refusals]
+    assert (result.num_samples, result.num_excluded_by_licence) == (9, 11)
+    counted = [(entry.licence.subject, entry.reason, entry.num_samples) for entry in result.licence_exclusions]
     assert counted == [
         ("alley.hdr", "terms are not known", 7),
         ("FLUX.1-dev", "does not allow commercial use", 5),
         ("samples without recorded terms", "terms are not known", 1),
     ]
     everything = await archive.export("run", "PARQUET")
-    assert (everything.num_samples, everything.num_refused, len(everything.refusals)) == (20, 0, 0)
+    assert (everything.num_samples, everything.num_excluded_by_licence, len(everything.licence_exclusions)) == (
+        20,
+        0,
+        0,
+    )
     archive.close()
 
 
@@ -45,5 +49,5 @@ async def test_an_export_of_nothing_says_what_forbids_it(tmp_path: Path) -> None
 async def test_terms_that_allow_everything_let_everything_pass(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     archive.add([image_sample(archive, "run", 1, 0, licences=[FREE])])
-    assert (await archive.export("run", "PARQUET", for_commercial_use=True)).num_refused == 0
+    assert (await archive.export("run", "PARQUET", for_commercial_use=True)).num_excluded_by_licence == 0
     archive.close()

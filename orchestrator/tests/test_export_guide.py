@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_orchestrator.exporters import FORMS
+from lumenmill_orchestrator.exporters import EXPORT_FORMATS
 
 from .synthetic import Archive, clip_sample, image_sample
 
@@ -23,7 +23,7 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for scene in range(40):
         archive.add([image_sample(archive, "run", scene, number) for number in range(2)])
         archive.add([clip_sample(archive, "run", scene, 0)])
-    for value in FORMS:
+    for value in EXPORT_FORMATS:
         name = run_pb2.ExportFormat.Name(value).removeprefix("EXPORT_FORMAT_")  # type: ignore[arg-type]
         asyncio.run(archive.export("run", name, folder / name.lower().replace("_", "-"), embed_media=True))
     archive.close()

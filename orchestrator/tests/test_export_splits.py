@@ -83,8 +83,8 @@ async def test_a_sample_of_two_splits_is_withheld_and_counted(tmp_path: Path) ->
     archive.add(made)
     withheld = await archive.export("run", "PARQUET")
     kept = await archive.export("run", "PARQUET", split_rule=run_pb2.SPLIT_RULE_SCENE)
-    assert (kept.num_samples, kept.num_withheld) == (200, 0)
-    assert withheld.num_withheld > 5 and withheld.num_samples + withheld.num_withheld == 200
+    assert (kept.num_samples, kept.num_excluded_by_split) == (200, 0)
+    assert withheld.num_excluded_by_split > 5 and withheld.num_samples + withheld.num_excluded_by_split == 200
     archive.close()
 
 
@@ -96,13 +96,13 @@ async def test_groups_that_are_named_alike_in_two_runs_are_two_groups(tmp_path: 
             sample.group_id = f"set-{number}"
         archive.add(made)
     result = await archive.export("one", "PARQUET", more_run_ids=["two"], split_rule=run_pb2.SPLIT_RULE_SCENE)
-    assert (result.num_samples, result.num_withheld) == (400, 0)
+    assert (result.num_samples, result.num_excluded_by_split) == (400, 0)
     older = image_sample(archive, "one", 1, 1, group_id="set-0")
     older.scene_key = ""
     archive.add([older])
     again = await archive.export("one", "PARQUET", tmp_path / "d", split_rule=run_pb2.SPLIT_RULE_SCENE)
     splits = {row["split"] for row in _rows(tmp_path / "d") if row["group_id"] == "set-0"}
-    assert len(splits) == 1 and again.num_samples + again.num_withheld == 201
+    assert len(splits) == 1 and again.num_samples + again.num_excluded_by_split == 201
     archive.close()
 
 

@@ -9,7 +9,7 @@ from google.protobuf.json_format import MessageToDict
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2 as service_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_orchestrator.exporters import PlacedSample
+from lumenmill_orchestrator.exporters import ExportedSample
 from lumenmill_orchestrator.exporters.columns import row_of
 from lumenmill_orchestrator.exporters.splits import environment_maps_of
 
@@ -125,7 +125,7 @@ async def test_clips_under_light_that_moves_share_their_split_by_the_maps_of_eve
     assert clip.record.family == "tiny" and not bare.record.family
     for sample in (clip, bare):
         assert environment_maps_of(sample) == [maps[0]["sha256"], maps[1]["sha256"]]
-    row = row_of(PlacedSample(bare, "train"), {})
+    row = row_of(ExportedSample(bare, "train"), {})
     assert row["model_family"] is None and row["seed"] is None, "what is not known of it stays unknown"
 
 
@@ -160,8 +160,10 @@ async def test_only_photographs_with_stated_terms_are_exported_for_commercial_us
     request = run_pb2.ExportRunRequest(format=run_pb2.EXPORT_FORMAT_IMAGEFOLDER, for_commercial_use=True)
     request.run_id = (await house.run(_PHOTOS, {"photos": [unstated, stated]})).id
     result = [response async for response in house.runs.ExportRun(request)][-1].result
-    assert (result.num_samples, result.num_refused) == (1, 1)
-    assert [(each.licence.subject, each.reason) for each in result.refusals] == [("theirs", "terms are not known")]
+    assert (result.num_samples, result.num_excluded_by_licence) == (1, 1)
+    assert [(each.licence.subject, each.reason) for each in result.licence_exclusions] == [
+        ("theirs", "terms are not known")
+    ]
     request.run_id = (await house.run(_PHOTOS, {"photos": [unstated]})).id
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         _ = [response async for response in house.runs.ExportRun(request)]

@@ -52,7 +52,7 @@ def test_a_database_does_not_collect_what_another_may_need(
 
     async def refused_collection(*gone: str) -> str:
         async with open_house(tmp_path, stored=stored) as house:
-            return await _refusal(house, grpc.StatusCode.FAILED_PRECONDITION, min_age_s=0, gone_database_ids=gone)
+            return await _refusal(house, grpc.StatusCode.FAILED_PRECONDITION, min_age_s=0, retired_database_ids=gone)
 
     async def other_is_whole() -> bool:
         async with open_house(tmp_path, stored=stored, database_url=other_url) as other:
@@ -60,7 +60,7 @@ def test_a_database_does_not_collect_what_another_may_need(
 
     async def collection_without_the_other(other_id: str, dry_run: bool) -> int:
         async with open_house(tmp_path, stored=stored) as house:
-            return (await collect(house, min_age_s=0, gone_database_ids=[other_id], dry_run=dry_run)).num_removed
+            return (await collect(house, min_age_s=0, retired_database_ids=[other_id], dry_run=dry_run)).num_removed
 
     other_id = asyncio.run(other_runs())
     assert other_id in asyncio.run(refused_collection())
@@ -76,7 +76,7 @@ def test_a_database_does_not_collect_what_another_may_need(
 
 def test_a_clone_with_an_identity_of_its_own_does_not_collect_what_its_original_needs(tmp_path: Path) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text()
-    (statement,) = re.findall(r"^(UPDATE identity .*;) *-- SQLite$", guide, re.MULTILINE)
+    (statement,) = re.findall(r"^(UPDATE database_identity .*;) *-- SQLite$", guide, re.MULTILINE)
 
     async def original() -> str:
         async with open_house(tmp_path) as house:
@@ -90,7 +90,7 @@ def test_a_clone_with_an_identity_of_its_own_does_not_collect_what_its_original_
     original_id = asyncio.run(original())
     with contextlib.closing(sqlite3.connect(tmp_path / "orchestrator.sqlite", isolation_level=None)) as database:
         database.execute(statement)
-        (clone_id,) = database.execute("SELECT id FROM identity").fetchone()
+        (clone_id,) = database.execute("SELECT id FROM database_identity").fetchone()
     assert re.fullmatch("[0-9a-f]{32}", clone_id)
     assert asyncio.run(clone(original_id)) == {original_id, clone_id}
 

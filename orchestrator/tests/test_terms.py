@@ -152,7 +152,7 @@ async def _is_free(house: House, run: run_pb2.Run) -> bool:
     except grpc.aio.AioRpcError as error:
         assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
         return False
-    return bool(last.result.num_samples) and not last.result.num_refused
+    return bool(last.result.num_samples) and not last.result.num_excluded_by_licence
 
 
 @pytest.mark.parametrize(

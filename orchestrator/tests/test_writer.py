@@ -38,7 +38,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine
 
 def _execution(item: str | None, reason: str = "") -> Rows:
     rows = Rows(counts=[CountDelta("run", "image", {"num_failed": 1})])
-    rows.add_head(
+    rows.add_guard(
         executions, run_id="run", item_id=item, step="image", instance=0, content_key="", verdict=3, reason=reason,
         reused=False, parents="[]", start_time=0.0, duration_s=0.0, num_attempts=1,
     )  # fmt: skip

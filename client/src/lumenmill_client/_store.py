@@ -99,15 +99,15 @@ class Store:
             raise error_from_rpc(error) from error
 
     async def collect_garbage(
-        self, *, dry_run: bool = False, min_age_s: int | None = None, gone_database_ids: Sequence[str] = ()
+        self, *, dry_run: bool = False, min_age_s: int | None = None, retired_database_ids: Sequence[str] = ()
     ) -> AsyncIterator[artifact_service_pb2.CollectGarbageResponse]:
-        """Removes what nothing refers to; yields progress. `gone_database_ids` are databases that no longer count.
+        """Removes what nothing refers to; yields progress. `retired_database_ids` are databases that no longer count.
 
         Raises:
             FailedPreconditionError: other databases refer to the same store; it names them.
         """
         request = artifact_service_pb2.CollectGarbageRequest(
-            dry_run=dry_run, min_age_s=min_age_s, gone_database_ids=gone_database_ids
+            dry_run=dry_run, min_age_s=min_age_s, retired_database_ids=retired_database_ids
         )
         try:
             async for response in self._stub.CollectGarbage(request):

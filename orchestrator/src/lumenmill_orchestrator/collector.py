@@ -28,7 +28,7 @@ class GarbageCollector:
         self.ownership = Ownership(engine, store)
 
     def collect(
-        self, *, min_age_s: float, dry_run: bool, gone_database_ids: Sequence[str] = ()
+        self, *, min_age_s: float, dry_run: bool, retired_database_ids: Sequence[str] = ()
     ) -> Iterator[artifact_service_pb2.CollectGarbageResponse]:
         """Progress after every page of the store.
 
@@ -36,7 +36,7 @@ class GarbageCollector:
             FailedPreconditionError: another database refers to the same store.
             UnavailableError: the store does not answer.
         """
-        self.ownership.refuse_to_share(gone_database_ids, dry_run=dry_run)
+        self.ownership.refuse_to_share(retired_database_ids, dry_run=dry_run)
         progress = artifact_service_pb2.CollectGarbageResponse()
         # By the clock that dates the artifacts: if ours went wrong, young ones would look old.
         newest_s = self._store.clock_s() - min_age_s

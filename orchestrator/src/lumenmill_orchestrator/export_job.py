@@ -17,11 +17,11 @@ from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentErro
 from lumenmill_common.settings import load_settings
 from lumenmill_common.telemetry import configure_logging, get_logger
 
-from lumenmill_orchestrator.exporters import Export, Exporters
+from lumenmill_orchestrator.exporters import Export, InProcessExports
 from lumenmill_orchestrator.settings import OrchestratorSettings
-from lumenmill_orchestrator.storage import ExportStore, JobStore, SampleStore, engine_url, make_engine, patiently
+from lumenmill_orchestrator.storage import ExportJobStore, ExportStore, SampleStore, engine_url, make_engine, patiently
 
-__all__ = ["REQUEST_VARIABLE", "export_id", "told_error"]
+__all__ = ["REQUEST_VARIABLE", "error_from_json", "export_id"]
 
 REQUEST_VARIABLE = "LUMENMILL_EXPORT_REQUEST"
 """Holds the ExportRunRequest in JSON form."""
@@ -34,7 +34,7 @@ def export_id(request: run_pb2.ExportRunRequest) -> str:
     return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
 
 
-def told_error(text: str) -> LumenmillError:
+def error_from_json(text: str) -> LumenmillError:
     """The error that a Job told in its row."""
     told = json.loads(text)
     if told["violations"]:
@@ -54,26 +54,26 @@ def main() -> None:
     configure_logging(settings, "export")
     request = Parse(os.environ[REQUEST_VARIABLE], run_pb2.ExportRunRequest())
     engine = make_engine(engine_url(settings.database_url))
-    exporters = Exporters(SampleStore(engine), open_store_from(settings), ExportStore(engine))
-    job_id, rows = export_id(request), JobStore(engine)
+    exporters = InProcessExports(SampleStore(engine), open_store_from(settings), ExportStore(engine))
+    job_id, rows = export_id(request), ExportJobStore(engine)
     try:
         work = exporters.prepared(request)
         result = _run(work, job_id, rows).SerializeToString()
-        patiently(partial(rows.succeed, job_id, result))
+        patiently(partial(rows.record_result, job_id, result))
     except (InvalidArgumentError, FailedPreconditionError) as error:
-        patiently(partial(rows.refuse, job_id, _telling(error)))
+        patiently(partial(rows.record_error, job_id, _telling(error)))
     except LumenmillError as error:
         _log.error("the export has failed", reason=error.message)
         sys.exit(1)
 
 
-def _run(work: Export, job_id: str, rows: JobStore) -> run_pb2.ExportResult:
+def _run(work: Export, job_id: str, rows: ExportJobStore) -> run_pb2.ExportResult:
     """Run an export while a second thread tells how far it is."""
     done = threading.Event()
 
     def tell() -> None:
         while not done.wait(_TELL_EVERY_S):
-            patiently(partial(rows.tell, job_id, work.progress()))
+            patiently(partial(rows.report_progress, job_id, work.progress()))
 
     telling = threading.Thread(target=tell, name="progress", daemon=True)
     telling.start()

@@ -42,7 +42,7 @@ class Gauges:
     async def tell(self) -> None:
         """Look once. Runs that have ended are told no more."""
         metrics.DATABASE_BYTES.set(await asyncio.to_thread(size_bytes, self._engine))
-        rows = await asyncio.to_thread(self._runs.unended)
+        rows = await asyncio.to_thread(self._runs.unfinished)
         views = [await self._view(row.id) for row in rows if self._walk.active(row.id) is not None]
         progress = {(run.id, run.recipe_name): _progress_ratio(run) for run in views}
         remaining = {

@@ -10,19 +10,19 @@ from lumenmill.common.v1 import light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import artifacts_in, digest_of
 
-__all__ = ["keep_path_maps", "kept_path_maps"]
+__all__ = ["record_path_maps", "recorded_path_maps"]
 
 _PARAMETER = "light_path_map_sha256s"
 
 
-def keep_path_maps(sample: run_pb2.Sample, paths: Sequence[light_pb2.LightPath]) -> None:
+def record_path_maps(sample: run_pb2.Sample, paths: Sequence[light_pb2.LightPath]) -> None:
     """Keep the digests of the environment maps and background pictures of paths; nothing where they have none."""
     sha256s = list(dict.fromkeys(digest_of(artifact) for artifact in artifacts_in(paths)))
     if sha256s:
         sample.record.parameters.update({_PARAMETER: sha256s})
 
 
-def kept_path_maps(sample: run_pb2.Sample) -> Iterable[str]:
+def recorded_path_maps(sample: run_pb2.Sample) -> Iterable[str]:
     """The digests that were kept."""
     kept = sample.record.parameters.fields.get(_PARAMETER)
     return [value.string_value for value in kept.list_value.values] if kept is not None else []

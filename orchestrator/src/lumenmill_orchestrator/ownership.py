@@ -9,7 +9,7 @@ from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, ResourceExhaustedError
 from lumenmill_common.telemetry import get_logger
 
-from lumenmill_orchestrator.storage.schema import identity
+from lumenmill_orchestrator.storage.schema import database_identity
 
 __all__ = ["Ownership"]
 
@@ -50,7 +50,7 @@ class Ownership:
         self._store.check()
         self._store.register_owner(self._identity())
 
-    def refuse_to_share(self, gone_database_ids: Sequence[str], *, dry_run: bool) -> None:
+    def refuse_to_share(self, retired_database_ids: Sequence[str], *, dry_run: bool) -> None:
         """Lets a collection pass if no other database refers to the store. Those that are gone are forgotten.
 
         Raises:
@@ -60,13 +60,13 @@ class Ownership:
         self._register_if_there_is_room()
         owners = self._store.owners()
         owners.pop(self._identity(), None)
-        gone = owners.keys() & set(gone_database_ids)
+        gone = owners.keys() & set(retired_database_ids)
         self._refuse_to_forget_the_living({database_id: owners[database_id] for database_id in gone})
         if others := {database_id: owners[database_id] for database_id in owners.keys() - gone}:
             raise FailedPreconditionError(
                 f"other databases refer to this store too: {_told(others)}. What they need is not known here; if they "
                 "are gone for good, name them",
-                "gone_database_ids",
+                "retired_database_ids",
             )
         if not dry_run:
             for database_id in gone:
@@ -87,12 +87,12 @@ class Ownership:
             raise FailedPreconditionError(
                 f"an orchestrator serves, or has just served, these: {_told(alive)}. Stop it, and ask again when "
                 f"{_ALIVE_S / 3600:.0f} hours have passed since",
-                "gone_database_ids",
+                "retired_database_ids",
             )
 
     def _identity(self) -> str:
         with self._engine.connect() as connection:
-            return str(connection.execute(sa.select(identity.c.id)).scalar_one())
+            return str(connection.execute(sa.select(database_identity.c.id)).scalar_one())
 
 
 def _told(owners: dict[str, float]) -> str:

@@ -12,7 +12,7 @@ from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.service import Contract, Service
 
 from lumenmill_orchestrator.collector import GarbageCollector
-from lumenmill_orchestrator.exporters import Exporters
+from lumenmill_orchestrator.exporters import InProcessExports
 from lumenmill_orchestrator.fleet import (
     ClusterReader,
     ClusterSupply,
@@ -29,17 +29,17 @@ from lumenmill_orchestrator.servicers import ArtifactServicer, RunServicer
 from lumenmill_orchestrator.settings import OrchestratorSettings
 from lumenmill_orchestrator.storage import (
     ExecutionStore,
+    ExportJobStore,
     ExportStore,
     GroupWriter,
-    JobStore,
     LoadStore,
     ModelStore,
     ResultReader,
     RunStore,
     SampleStore,
+    as_unavailable_error,
     engine_url,
     make_engine,
-    told_as_unavailable,
     upgrade_schema,
 )
 from lumenmill_orchestrator.submission import Submission
@@ -118,7 +118,7 @@ def orchestrator_service(
         load=lambda: upgrade_schema(engine),
         background=[background],
         draining=draining,
-        translate_error=told_as_unavailable,
+        translate_error=as_unavailable_error,
     )
 
 
@@ -136,13 +136,13 @@ def _exporters(
     engine: sa.Engine,
     samples: SampleStore,
     store: ArtifactStore,
-) -> Exporters | ExportJobs:
+) -> InProcessExports | ExportJobs:
     """What writes datasets: this process, or Jobs."""
     if settings.export_job_template is None:
-        return Exporters(samples, store, ExportStore(engine))
+        return InProcessExports(samples, store, ExportStore(engine))
     if cluster is None:
         raise FailedPreconditionError(
             "LUMENMILL_EXPORT_JOB_TEMPLATE is set, and Jobs need LUMENMILL_KUBERNETES_NAMESPACE too"
         )
     jobs = KubernetesJobs(cluster.api, cluster.namespace, settings.executor_id)
-    return ExportJobs(jobs, JobStore(engine), settings.export_job_template)
+    return ExportJobs(jobs, ExportJobStore(engine), settings.export_job_template)

@@ -101,7 +101,7 @@ class Submission:
             "recipe_file": request.recipe_name or "recipe.yaml",
             "recipe_text": request.recipe,
             "parameters": json.dumps(plain),
-            "planned": json.dumps(
+            "planned_steps": json.dumps(
                 [[call.name, call.call, call.model, call.num_executions] for call in planned_calls(recipe)]
             ),
             "model_names": json.dumps(sorted(recipe.models)),

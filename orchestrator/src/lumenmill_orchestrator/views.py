@@ -50,7 +50,7 @@ def run_view(
         priority=row.priority,
     )
     run.parameters.update(json.loads(row.parameters))
-    for name, call, model, num_planned in json.loads(row.planned):
+    for name, call, model, num_planned in json.loads(row.planned_steps):
         counts = _step_counts(row, active, name, totals.get(name, StepTotals()), num_planned)
         counts.call, counts.model = call, model
         run.steps.append(counts)

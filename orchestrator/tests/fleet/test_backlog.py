@@ -13,7 +13,7 @@ from lumenmill_orchestrator.fleet.backlog import SharedBacklog
 from lumenmill_orchestrator.fleet.load_times import LoadTimes
 from lumenmill_orchestrator.mesh import Load
 from lumenmill_orchestrator.storage import LoadStore, engine_url, make_engine, upgrade_schema
-from lumenmill_orchestrator.storage.schema import model_loads
+from lumenmill_orchestrator.storage.schema import replica_loads
 
 from ..postgres import postgres_server
 
@@ -51,7 +51,7 @@ async def test_replicas_add_up_and_the_dead_do_not_count(engine: sa.Engine) -> N
         assert total.num_calls_at == {"10.0.0.7:50051": 2, "10.0.0.8:50051": 2}
     worked_until_s = time.time()
     with engine.begin() as connection:
-        connection.execute(sa.update(model_loads).values(time=time.time() - 31.0))
+        connection.execute(sa.update(replica_loads).values(update_time=time.time() - 31.0))
     here.clear()
     recalled = LoadTimes()
     restarted = SharedBacklog(store, "orchestrator-0", lambda: here, recalled)

@@ -12,8 +12,8 @@ import pytest
 from google.protobuf.json_format import MessageToJson
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
-from lumenmill_orchestrator.export_job import REQUEST_VARIABLE, export_id, told_error
-from lumenmill_orchestrator.storage import JobRow, JobStore, engine_url, make_engine
+from lumenmill_orchestrator.export_job import REQUEST_VARIABLE, error_from_json, export_id
+from lumenmill_orchestrator.storage import ExportJobRow, ExportJobStore, engine_url, make_engine
 
 from ..conftest import House, open_house
 from ..recipes import ONE_IMAGE
@@ -31,9 +31,9 @@ def _run_job(house: House, request: run_pb2.ExportRunRequest) -> "subprocess.Com
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
-def _row(house: House, request: run_pb2.ExportRunRequest) -> JobRow:
+def _row(house: House, request: run_pb2.ExportRunRequest) -> ExportJobRow:
     engine = make_engine(engine_url(house.settings.database_url))
-    row = JobStore(engine).get(export_id(request))
+    row = ExportJobStore(engine).get(export_id(request))
     engine.dispose()
     assert row is not None
     return row
@@ -59,7 +59,7 @@ async def test_what_is_wrong_with_a_request_is_told_once_and_not_tried_again(hou
     request = run_pb2.ExportRunRequest(run_id=run.id, format=99)  # type: ignore[arg-type]  # no such form
     done = await asyncio.to_thread(_run_job, house, request)
     assert done.returncode == 0, "another attempt would end alike"
-    error = told_error(_row(house, request).error or "")
+    error = error_from_json(_row(house, request).error or "")
     assert isinstance(error, InvalidArgumentError) and error.field == "format"
 
 

@@ -117,16 +117,16 @@ def _summary(saved: SavedDataset, counts: Mapping[str, int], lines: list[str], s
     result = saved.result
     by_split = ", ".join(f"{number} {split}" for split, number in counts.items())
     yield f"{result.num_samples} samples in {saved.folder}" + (f": {by_split}" if by_split else "")
-    if result.num_withheld:
-        yield f"{result.num_withheld} withheld: {_WITHHELD[split_by]} in another split"
-    if result.num_unsuited:
-        yield f"{result.num_unsuited} left out: the form has no place for them"
-    if result.num_refused:
-        yield f"{result.num_refused} refused by terms of use:"
-    for refusal in result.refusals:
+    if result.num_excluded_by_split:
+        yield f"{result.num_excluded_by_split} withheld: {_WITHHELD[split_by]} in another split"
+    if result.num_excluded_by_format:
+        yield f"{result.num_excluded_by_format} left out: the form has no place for them"
+    if result.num_excluded_by_licence:
+        yield f"{result.num_excluded_by_licence} refused by terms of use:"
+    for refusal in result.licence_exclusions:
         licence = refusal.licence
         yield f"  {licence.subject} ({licence.spdx_id or 'no licence named'}): {refusal.reason}, {refusal.num_samples}"
-    if any(refusal.licence.spdx_id in ("", _NOT_STATED) for refusal in result.refusals):
+    if any(refusal.licence.spdx_id in ("", _NOT_STATED) for refusal in result.licence_exclusions):
         yield "  (terms of your own files: --licence when they are brought in, licences.yaml beside environment maps)"
     yield f"{saved.num_written} files written, {saved.num_kept} kept as they were, {saved.num_removed} removed"
     yield from lines

@@ -101,7 +101,7 @@ def gc(
             "has only just written is kept by its youth alone: choose less than a day only while none is under way.",
         ),
     ] = None,
-    gone_database: Annotated[
+    retired_database: Annotated[
         list[str] | None,
         typer.Option(
             help="Identity of another database that referred to this store and is gone for good; two hours must have "
@@ -117,7 +117,7 @@ def gc(
     num_removed, num_bytes_freed = 0, 0
     with context.obj.client() as client, notes.status("collecting garbage"):
         for event in client.collect_garbage(
-            dry_run=dry_run, min_age_s=min_age_s, gone_database_ids=gone_database or ()
+            dry_run=dry_run, min_age_s=min_age_s, retired_database_ids=retired_database or ()
         ):
             num_removed, num_bytes_freed = event.num_removed, event.num_bytes_freed
     if as_json:

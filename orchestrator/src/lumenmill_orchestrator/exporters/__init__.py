@@ -1,6 +1,14 @@
-"""Datasets from samples. A form is one file here and one entry in `FORMS`."""
+"""Datasets from samples. A form is one file here and one entry in `EXPORT_FORMATS`."""
 
-from lumenmill_orchestrator.exporters.registry import FORMS, Export, Exporters
-from lumenmill_orchestrator.exporters.seam import Destination, Exporter, Form, PlacedSample
+from lumenmill_orchestrator.exporters.interfaces import DatasetWriter, Destination, ExportedSample, ExportFormat
+from lumenmill_orchestrator.exporters.registry import EXPORT_FORMATS, Export, InProcessExports
 
-__all__ = ["FORMS", "Destination", "Export", "Exporter", "Exporters", "Form", "PlacedSample"]
+__all__ = [
+    "EXPORT_FORMATS",
+    "DatasetWriter",
+    "Destination",
+    "Export",
+    "ExportFormat",
+    "ExportedSample",
+    "InProcessExports",
+]

@@ -9,7 +9,7 @@ import pyarrow as pa
 from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
-from lumenmill_orchestrator.exporters.seam import PlacedSample
+from lumenmill_orchestrator.exporters.interfaces import ExportedSample
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "json_row_of", "row_of"]
 
@@ -92,13 +92,13 @@ SCHEMA = pa.schema(
 )
 
 
-def row_of(placed: PlacedSample, media: Mapping[str, bytes]) -> dict[str, Any]:
+def row_of(exported: ExportedSample, media: Mapping[str, bytes]) -> dict[str, Any]:
     """The row of a sample; `media` holds the bytes to embed by role, nothing for references alone."""
-    sample = placed.sample
+    sample = exported.sample
     row: dict[str, Any] = dict.fromkeys(SCHEMA.names)
     row |= {name: getattr(sample, name) or None for name in _TEXT_COLUMNS if name not in ("split", "kind")}
     row |= {name: getattr(sample, name) or None for name in _WORDS}
-    row["split"] = placed.split
+    row["split"] = exported.split
     row["kind"] = run_pb2.SampleKind.Name(sample.kind).removeprefix("SAMPLE_KIND_").lower()
     row["create_time"] = sample.create_time.ToMicroseconds()
     row |= _media_columns(sample, media)
@@ -127,13 +127,13 @@ def row_of(placed: PlacedSample, media: Mapping[str, bytes]) -> dict[str, Any]:
     return row
 
 
-def json_row_of(placed: PlacedSample) -> dict[str, Any]:
+def json_row_of(exported: ExportedSample) -> dict[str, Any]:
     """The row of a sample for JSON, whose readers guess types from values: every value tells the type of its column.
 
     What is not known is "" for texts, NaN for numbers and 0 for counts. Lists are texts of JSON, times Unix seconds.
     The media themselves are for the form to name.
     """
-    row = row_of(placed, {})
+    row = row_of(exported, {})
     return {field.name: _told(field.type, row[field.name]) for field in SCHEMA if field.type != _MEDIA_FILE}
 
 

@@ -14,7 +14,7 @@ __all__ = ["StoreDestination"]
 
 
 class StoreDestination:
-    """Collects the files of one dataset. See exporters.seam.Destination.
+    """Collects the files of one dataset. See exporters.interfaces.Destination.
 
     Files that are used again are made young again: nothing refers to them until the export is kept, and a collection
     must not take them meanwhile.
@@ -57,7 +57,7 @@ class StoreDestination:
         write(local)
         artifact = self.store.put_file(local, media_type)
         local.unlink()
-        self._exports.remember_file(content_key, artifact)
+        self._exports.save_file(content_key, artifact)
         self._add(path, artifact, reused=False)
 
     def _add(self, path: str, artifact: artifact_pb2.Artifact, *, reused: bool) -> None:

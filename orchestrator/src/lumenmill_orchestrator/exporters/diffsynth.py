@@ -12,52 +12,52 @@ from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator.exporters.disk_map import DiskMap
+from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample, ExportFormat
 from lumenmill_orchestrator.exporters.media import control_of, file_name_of, folder_of, main_artifact, words_of
 from lumenmill_orchestrator.exporters.metadata import MetadataFiles
-from lumenmill_orchestrator.exporters.seam import Destination, Form, PlacedSample
 
 __all__ = ["DIFFSYNTH"]
 
 
-def _export(samples: Iterator[PlacedSample], to: Destination) -> None:
+def _export(samples: Iterator[ExportedSample], to: Destination) -> None:
     """Write `<kind>/<split>/metadata.csv` for prompts, and beside it `metadata_edit.csv` and `metadata_control.csv`."""
     originals = DiskMap(to.folder / "originals")
     with MetadataFiles(to, "text/csv") as metadata:
-        for placed in samples:
-            artifact = main_artifact(placed.sample)
+        for exported in samples:
+            artifact = main_artifact(exported.sample)
             if artifact is not None:
-                for path, row in _rows(placed, artifact, originals, to):
+                for path, row in _rows(exported, artifact, originals, to):
                     metadata.add(path, _line(row.values()), head=_line(row))
     originals.close()
 
 
-DIFFSYNTH = Form(_export, lambda sample: main_artifact(sample) is not None and bool(words_of(sample).strip()))
+DIFFSYNTH = ExportFormat(_export, lambda sample: main_artifact(sample) is not None and bool(words_of(sample).strip()))
 
 
 def _rows(
-    placed: PlacedSample, artifact: artifact_pb2.Artifact, originals: DiskMap, to: Destination
+    exported: ExportedSample, artifact: artifact_pb2.Artifact, originals: DiskMap, to: Destination
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """(file, row) for every task that a sample is good for."""
-    sample = placed.sample
-    folder, path = f"{folder_of(sample)}/{placed.split}", _added(to, artifact)
+    sample = exported.sample
+    folder, path = f"{folder_of(sample)}/{exported.split}", _added(to, artifact)
     column = "video" if sample.kind == run_pb2.SAMPLE_KIND_CLIP else "image"
     yield f"{folder}/metadata.csv", {column: path, "prompt": words_of(sample)}
     control = control_of(sample)
     if control is not None:
         row = {column: path, "prompt": words_of(sample), f"control_{column}": _added(to, control)}
         yield f"{folder}/metadata_control.csv", row
-    original = _original(placed, path, originals)
+    original = _original(exported, path, originals)
     if original is not None:
         row = {column: path, "prompt": sample.instruction, "edit_image": original}
         yield f"{folder}/metadata_edit.csv", row
 
 
-def _original(placed: PlacedSample, path: str, originals: DiskMap) -> str | None:
+def _original(exported: ExportedSample, path: str, originals: DiskMap) -> str | None:
     """The picture that a sample's instruction starts from: its group's first, if that is in the same split."""
-    sample = placed.sample
+    sample = exported.sample
     if sample.kind != run_pb2.SAMPLE_KIND_IMAGE or not sample.group_id:
         return None
-    group = f"{placed.split}/{sample.run_id}/{sample.group_id}"
+    group = f"{exported.split}/{sample.run_id}/{sample.group_id}"
     if sample.instruction:
         return originals.get(group)
     originals.set_default(group, path)

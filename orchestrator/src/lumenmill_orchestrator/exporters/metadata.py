@@ -4,7 +4,7 @@ from io import TextIOWrapper
 from types import TracebackType
 from typing import Self
 
-from lumenmill_orchestrator.exporters.seam import Destination
+from lumenmill_orchestrator.exporters.interfaces import Destination
 
 __all__ = ["MetadataFiles"]
 

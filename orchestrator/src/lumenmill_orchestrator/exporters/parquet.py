@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lumenmill_orchestrator.exporters.columns import SCHEMA, row_of
-from lumenmill_orchestrator.exporters.seam import Destination, Form, PlacedSample
+from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample, ExportFormat
 from lumenmill_orchestrator.exporters.shards import ShardSeries
 
 __all__ = ["PARQUET"]
@@ -20,32 +20,32 @@ _ROWS_PER_GROUP = 256
 _GROUP_BYTES = 32 << 20
 
 
-def _export(samples: Iterator[PlacedSample], to: Destination) -> None:
+def _export(samples: Iterator[ExportedSample], to: Destination) -> None:
     """Write `data/<split>-00000.parquet` and so on."""
     form = f"parquet/1/{'embedded' if to.embed_media else 'referred'}"
     series: dict[str, ShardSeries] = {}
-    for placed in samples:
-        split = placed.split
+    for exported in samples:
+        split = exported.split
         if split not in series:
             stem = f"data/{split}"
             series[split] = ShardSeries(to, stem, ".parquet", _MEDIA_TYPE, form, partial(_write, to))
-        series[split].add(placed, _num_media_bytes(placed) if to.embed_media else 0)
+        series[split].add(exported, _num_media_bytes(exported) if to.embed_media else 0)
     for split in sorted(series):
         series[split].close()
 
 
-PARQUET = Form(_export)
+PARQUET = ExportFormat(_export)
 
 
-def _write(to: Destination, path: Path, samples: Sequence[PlacedSample]) -> None:
+def _write(to: Destination, path: Path, samples: Sequence[ExportedSample]) -> None:
     """Write one file, one row group at a time."""
     with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
         rows: list[dict[str, Any]] = []
         num_bytes = 0
-        for placed in samples:
-            media = placed.sample.media.items() if to.embed_media else ()
-            rows.append(row_of(placed, {role: to.store.read_bytes(artifact) for role, artifact in media}))
-            num_bytes += _num_media_bytes(placed) if to.embed_media else 0
+        for exported in samples:
+            media = exported.sample.media.items() if to.embed_media else ()
+            rows.append(row_of(exported, {role: to.store.read_bytes(artifact) for role, artifact in media}))
+            num_bytes += _num_media_bytes(exported) if to.embed_media else 0
             if len(rows) >= _ROWS_PER_GROUP or num_bytes >= _GROUP_BYTES:
                 writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
                 rows, num_bytes = [], 0
@@ -53,8 +53,8 @@ def _write(to: Destination, path: Path, samples: Sequence[PlacedSample]) -> None
             writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
 
 
-def _num_media_bytes(placed: PlacedSample) -> int:
-    return sum(artifact.size_bytes for artifact in placed.sample.media.values())
+def _num_media_bytes(exported: ExportedSample) -> int:
+    return sum(artifact.size_bytes for artifact in exported.sample.media.values())
 
 
 def _features(kind: pa.DataType) -> Any:

@@ -16,17 +16,17 @@ from lumenmill_common.serve import MAX_MESSAGE_BYTES
 from lumenmill_orchestrator.exporters.destination import StoreDestination
 from lumenmill_orchestrator.exporters.diffsynth import DIFFSYNTH
 from lumenmill_orchestrator.exporters.disk_map import DiskMap
-from lumenmill_orchestrator.exporters.folders import FOLDERS
+from lumenmill_orchestrator.exporters.interfaces import ExportFormat
+from lumenmill_orchestrator.exporters.media_folders import FOLDERS
 from lumenmill_orchestrator.exporters.parquet import PARQUET
-from lumenmill_orchestrator.exporters.seam import Form
 from lumenmill_orchestrator.exporters.selection import Selection
 from lumenmill_orchestrator.exporters.videox_fun import VIDEOX_FUN
 from lumenmill_orchestrator.exporters.webdataset import WEBDATASET
 from lumenmill_orchestrator.storage import ExportStore, SampleFilter, SampleStore
 
-__all__ = ["FORMS", "Export", "Exporters"]
+__all__ = ["EXPORT_FORMATS", "Export", "InProcessExports"]
 
-FORMS: Mapping[int, Form] = {
+EXPORT_FORMATS: Mapping[int, ExportFormat] = {
     run_pb2.EXPORT_FORMAT_PARQUET: PARQUET,
     run_pb2.EXPORT_FORMAT_IMAGEFOLDER: FOLDERS,
     run_pb2.EXPORT_FORMAT_WEBDATASET: WEBDATASET,
@@ -38,7 +38,7 @@ _NUM_EXPORTS_AT_ONCE = 2
 _NUM_REFUSALS_NAMED = 5
 
 
-class Exporters:
+class InProcessExports:
     """Writes accepted samples of runs as datasets into the store."""
 
     def __init__(self, samples: SampleStore, store: ArtifactStore, exports: ExportStore) -> None:
@@ -52,7 +52,7 @@ class Exporters:
         Raises:
             InvalidArgumentError: there is no such form.
         """
-        form = FORMS.get(request.format)
+        form = EXPORT_FORMATS.get(request.format)
         if form is None:
             raise InvalidArgumentError("format", "this form has no exporter here")
         return Export(self._samples, self._store, self._exports, form, request)
@@ -84,7 +84,7 @@ class Export:
         samples: SampleStore,
         store: ArtifactStore,
         exports: ExportStore,
-        form: Form,
+        form: ExportFormat,
         request: run_pb2.ExportRunRequest,
     ) -> None:
         self._samples, self._store, self._exports = samples, store, exports
@@ -117,7 +117,7 @@ class Export:
             seen.close()
             result = selection.result(to.files)
         _check(result)
-        self._exports.keep(self._request, result)
+        self._exports.save(self._request, result)
         return result
 
     def _each(self) -> Iterator[run_pb2.Sample]:
@@ -131,11 +131,11 @@ class Export:
 
 
 def _check(result: run_pb2.ExportResult) -> None:
-    if result.num_refused and not result.num_samples:
+    if result.num_excluded_by_licence and not result.num_samples:
         named = [
             f"{refusal.licence.subject} ({refusal.licence.spdx_id or 'no licence named'}) {refusal.reason}, "
             f"{refusal.num_samples} samples"
-            for refusal in result.refusals[:_NUM_REFUSALS_NAMED]
+            for refusal in result.licence_exclusions[:_NUM_REFUSALS_NAMED]
         ]
         raise FailedPreconditionError(
             f"no sample may be used commercially: {'; '.join(named)}", field="for_commercial_use"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator.exporters.disk_map import DiskMap
-from lumenmill_orchestrator.exporters.gate import LicenceGate
-from lumenmill_orchestrator.exporters.seam import PlacedSample
+from lumenmill_orchestrator.exporters.interfaces import ExportedSample
+from lumenmill_orchestrator.exporters.licence_filter import LicenceFilter
 from lumenmill_orchestrator.exporters.splits import group_of, main_media_of, scene_of, split_of
 
 __all__ = ["Selection"]
@@ -20,31 +20,31 @@ class Selection:
         self, request: run_pb2.ExportRunRequest, suits: Callable[[run_pb2.Sample], bool], seen: DiskMap
     ) -> None:
         self._suits, self._seen, self._rule = suits, seen, request.split_rule
-        self._gate = LicenceGate() if request.for_commercial_use else None
-        self.num_samples = self.num_withheld = self.num_unsuited = 0
+        self._gate = LicenceFilter() if request.for_commercial_use else None
+        self.num_samples = self.num_excluded_by_split = self.num_excluded_by_format = 0
 
-    def of(self, samples: Iterable[run_pb2.Sample]) -> Iterator[PlacedSample]:
+    def of(self, samples: Iterable[run_pb2.Sample]) -> Iterator[ExportedSample]:
         """The samples that go in, each once, in order, with their splits."""
         for sample in samples:
             if not self._suits(sample):
-                self.num_unsuited += 1
+                self.num_excluded_by_format += 1
             elif (self._gate is None or self._gate.lets_pass(sample)) and not self._is_in_already(sample):
                 split = self._split(sample)
                 if split is None:
-                    self.num_withheld += 1
+                    self.num_excluded_by_split += 1
                 else:
                     self.num_samples += 1
-                    yield PlacedSample(sample, split)
+                    yield ExportedSample(sample, split)
 
     def result(self, files: Iterable[run_pb2.ExportedFile]) -> run_pb2.ExportResult:
         """The counts, with the files that were written."""
         return run_pb2.ExportResult(
             files=files,
             num_samples=self.num_samples,
-            num_withheld=self.num_withheld,
-            num_unsuited=self.num_unsuited,
-            refusals=self._gate.refusals() if self._gate else [],
-            num_refused=self._gate.num_refused if self._gate else 0,
+            num_excluded_by_split=self.num_excluded_by_split,
+            num_excluded_by_format=self.num_excluded_by_format,
+            licence_exclusions=self._gate.licence_exclusions() if self._gate else [],
+            num_excluded_by_licence=self._gate.num_excluded_by_licence if self._gate else 0,
         )
 
     def _is_in_already(self, sample: run_pb2.Sample) -> bool:

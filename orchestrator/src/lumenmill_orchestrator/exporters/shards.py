@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lumenmill_orchestrator.exporters.columns import SCHEMA_VERSION
-from lumenmill_orchestrator.exporters.seam import Destination, PlacedSample
+from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample
 
 __all__ = ["ShardSeries", "WriteShard"]
 
 _MOST_SAMPLES = 1000
 _MOST_BYTES = 512 << 20
 
-WriteShard = Callable[[Path, Sequence[PlacedSample]], None]
+WriteShard = Callable[[Path, Sequence[ExportedSample]], None]
 
 
 class ShardSeries:
@@ -25,12 +25,12 @@ class ShardSeries:
         self._to, self._stem, self._extension, self._media_type = to, stem, extension, media_type
         self._form, self._write = form, write
         self._num_files = 0
-        self._samples: list[PlacedSample] = []
+        self._samples: list[ExportedSample] = []
         self._num_bytes = 0
 
-    def add(self, placed: PlacedSample, num_bytes: int) -> None:
+    def add(self, exported: ExportedSample, num_bytes: int) -> None:
         """Add one sample, which takes about so many bytes in the file."""
-        self._samples.append(placed)
+        self._samples.append(exported)
         self._num_bytes += num_bytes
         if len(self._samples) >= _MOST_SAMPLES or self._num_bytes >= _MOST_BYTES:
             self.close()
@@ -44,9 +44,9 @@ class ShardSeries:
         self._num_files += 1
         self._to.add_shard(path, self._key(samples), self._media_type, lambda local: self._write(local, samples))
 
-    def _key(self, samples: Sequence[PlacedSample]) -> str:
+    def _key(self, samples: Sequence[ExportedSample]) -> str:
         digest = hashlib.sha256(f"{self._form}/{SCHEMA_VERSION}".encode())
-        for placed in samples:
-            body = placed.sample.SerializeToString(deterministic=True)
-            digest.update(f"\n{placed.split} {len(body)} ".encode() + body)
+        for exported in samples:
+            body = exported.sample.SerializeToString(deterministic=True)
+            digest.update(f"\n{exported.split} {len(body)} ".encode() + body)
         return digest.hexdigest()

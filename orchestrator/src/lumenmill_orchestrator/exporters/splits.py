@@ -12,7 +12,7 @@ from lumenmill.common.v1 import light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import digest_of
 
-from lumenmill_orchestrator.light_paths import kept_path_maps
+from lumenmill_orchestrator.light_paths import recorded_path_maps
 
 __all__ = ["environment_maps_of", "group_of", "main_media_of", "scene_of", "split_of"]
 
@@ -47,7 +47,9 @@ def environment_maps_of(sample: run_pb2.Sample) -> list[str]:
     every keyframe of light that moves.
     """
     lights = [sample.light, sample.record.light]
-    return list(dict.fromkeys([*(sha256 for light in lights for sha256 in _maps_of(light)), *kept_path_maps(sample)]))
+    return list(
+        dict.fromkeys([*(sha256 for light in lights for sha256 in _maps_of(light)), *recorded_path_maps(sample)])
+    )
 
 
 def main_media_of(sample: run_pb2.Sample) -> list[str]:

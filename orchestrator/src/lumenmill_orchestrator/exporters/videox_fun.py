@@ -7,24 +7,24 @@ from typing import Any
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
+from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample, ExportFormat
 from lumenmill_orchestrator.exporters.media import control_of, file_name_of, main_artifact, size_px_of, words_of
 from lumenmill_orchestrator.exporters.metadata import MetadataFiles
-from lumenmill_orchestrator.exporters.seam import Destination, Form, PlacedSample
 
 __all__ = ["VIDEOX_FUN"]
 
 
-def _export(samples: Iterator[PlacedSample], to: Destination) -> None:
+def _export(samples: Iterator[ExportedSample], to: Destination) -> None:
     """Write `<split>.json` beside `media/`."""
     with MetadataFiles(to, "application/json", between=",\n", after="\n]\n") as metadata:
-        for placed in samples:
-            artifact = main_artifact(placed.sample)
+        for exported in samples:
+            artifact = main_artifact(exported.sample)
             if artifact is not None:
-                entry = _entry(placed.sample, artifact, to)
-                metadata.add(f"{placed.split}.json", json.dumps(entry, ensure_ascii=False), head="[\n")
+                entry = _entry(exported.sample, artifact, to)
+                metadata.add(f"{exported.split}.json", json.dumps(entry, ensure_ascii=False), head="[\n")
 
 
-VIDEOX_FUN = Form(_export, lambda sample: main_artifact(sample) is not None)
+VIDEOX_FUN = ExportFormat(_export, lambda sample: main_artifact(sample) is not None)
 
 
 def _entry(sample: run_pb2.Sample, artifact: artifact_pb2.Artifact, to: Destination) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import extension_of
 
 from lumenmill_orchestrator.exporters.columns import json_row_of
+from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample, ExportFormat
 from lumenmill_orchestrator.exporters.media import folder_of, main_artifact
-from lumenmill_orchestrator.exporters.seam import Destination, Form, PlacedSample
 from lumenmill_orchestrator.exporters.shards import ShardSeries
 
 __all__ = ["WEBDATASET"]
@@ -26,20 +26,20 @@ _MEDIA_TYPE = "application/x-tar"
 _ROW_BYTES = 8 << 10
 
 
-def _export(samples: Iterator[PlacedSample], to: Destination) -> None:
+def _export(samples: Iterator[ExportedSample], to: Destination) -> None:
     """Write `<what samples hold>/<split>-00000.tar` and so on."""
     series: dict[str, ShardSeries] = {}
-    for placed in samples:
-        members = _members(placed.sample)
-        stem = f"{_holding(placed.sample, members)}/{placed.split}"
+    for exported in samples:
+        members = _members(exported.sample)
+        stem = f"{_holding(exported.sample, members)}/{exported.split}"
         if stem not in series:
             series[stem] = ShardSeries(to, stem, ".tar", _MEDIA_TYPE, "webdataset/1", partial(_write, to))
-        series[stem].add(placed, sum(artifact.size_bytes for artifact in members.values()) + _ROW_BYTES)
+        series[stem].add(exported, sum(artifact.size_bytes for artifact in members.values()) + _ROW_BYTES)
     for stem in sorted(series):
         series[stem].close()
 
 
-WEBDATASET = Form(_export, lambda sample: main_artifact(sample) is not None)
+WEBDATASET = ExportFormat(_export, lambda sample: main_artifact(sample) is not None)
 
 
 def _members(sample: run_pb2.Sample) -> dict[str, artifact_pb2.Artifact]:
@@ -59,15 +59,15 @@ def _holding(sample: run_pb2.Sample, members: dict[str, artifact_pb2.Artifact]) 
     return "-".join([folder_of(sample), *(extension.split(".")[0] for extension in members)])
 
 
-def _write(to: Destination, path: Path, samples: Sequence[PlacedSample]) -> None:
+def _write(to: Destination, path: Path, samples: Sequence[ExportedSample]) -> None:
     # Of names that fit, PAX is byte for byte USTAR; the others, for which USTAR has no place, get headers of their own.
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
-        for placed in samples:
+        for exported in samples:
             # Names end at their first dot.
-            name = placed.sample.id.replace(".", "-")
-            for extension, artifact in _members(placed.sample).items():
+            name = exported.sample.id.replace(".", "-")
+            for extension, artifact in _members(exported.sample).items():
                 _add(tar, f"{name}.{extension}", to.store.read_bytes(artifact))
-            _add(tar, f"{name}.json", json.dumps(json_row_of(placed), ensure_ascii=False).encode())
+            _add(tar, f"{name}.json", json.dumps(json_row_of(exported), ensure_ascii=False).encode())
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

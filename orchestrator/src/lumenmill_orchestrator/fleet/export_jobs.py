@@ -11,18 +11,18 @@ from lumenmill_common.errors import InvalidArgumentError, UnavailableError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from lumenmill_orchestrator.export_job import REQUEST_VARIABLE, export_id, told_error
+from lumenmill_orchestrator.export_job import REQUEST_VARIABLE, error_from_json, export_id
 from lumenmill_orchestrator.fleet.api import ApiObject
 from lumenmill_orchestrator.fleet.jobs import KubernetesJobs
-from lumenmill_orchestrator.storage import JobStore
+from lumenmill_orchestrator.storage import ExportJobStore
 
 __all__ = ["ExportJobs"]
 
 
 class ExportJobs:
-    """Writes accepted samples of runs as datasets into the store, each in a Job. It answers as `Exporters` does."""
+    """Writes accepted samples of runs as datasets into the store, each in a Job; see `InProcessExports`."""
 
-    def __init__(self, jobs: KubernetesJobs, rows: JobStore, template_file: Path) -> None:
+    def __init__(self, jobs: KubernetesJobs, rows: ExportJobStore, template_file: Path) -> None:
         self._jobs, self._rows, self._template_file = jobs, rows, template_file
 
     async def export(self, request: run_pb2.ExportRunRequest) -> AsyncIterator[run_pb2.ExportRunResponse]:
@@ -36,7 +36,7 @@ class ExportJobs:
         job_id = export_id(request)
         name = self._jobs.name_of("export", job_id)
         if not await self._jobs.is_running(name):
-            await asyncio.to_thread(self._rows.forget, job_id)
+            await asyncio.to_thread(self._rows.delete, job_id)
         template = await asyncio.to_thread(_template, self._template_file)
         environment = {REQUEST_VARIABLE: MessageToJson(request, indent=None)}
         async for hold_up in self._jobs.run(name, template, environment):
@@ -51,7 +51,7 @@ class ExportJobs:
     async def _result(self, job_id: str) -> run_pb2.ExportResult:
         row = await asyncio.to_thread(self._rows.get, job_id)
         if row is not None and row.error is not None:
-            raise told_error(row.error)
+            raise error_from_json(row.error)
         if row is None or row.result is None:
             raise UnavailableError("the Job of the export has ended without a result; ask again")
         return run_pb2.ExportResult.FromString(row.result)

@@ -143,7 +143,7 @@ class Mesh:
         async with self._writing:
             if model.description is None:
                 return
-            write = partial(self._memory.remember, model.name, model.address, model.description)
+            write = partial(self._memory.save, model.name, model.address, model.description)
             try:
                 await asyncio.to_thread(patiently, write)
             except Exception as error:

@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -149,11 +150,10 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
     ) -> AsyncIterator[artifact_service_pb2.CollectGarbageResponse]:
         """Remove what nothing refers to."""
         min_age_s = request.min_age_s if request.HasField("min_age_s") else DEFAULT_MIN_AGE_S
-        dry_run, gone = request.dry_run, list(request.gone_database_ids)
+        dry_run, retired = request.dry_run, list(request.retired_database_ids)
         told = artifact_service_pb2.CollectGarbageResponse()
-        async for response in _each(
-            lambda: self._collector.collect(min_age_s=min_age_s, dry_run=dry_run, gone_database_ids=gone), self._sweeps
-        ):
+        collect = partial(self._collector.collect, min_age_s=min_age_s, dry_run=dry_run, retired_database_ids=retired)
+        async for response in _each(collect, self._sweeps):
             told = response
             yield response
         if not told.num_examined:

@@ -11,10 +11,17 @@ import grpc
 from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError, UnavailableError
 
-from lumenmill_orchestrator.exporters import Exporters
+from lumenmill_orchestrator.exporters import InProcessExports
 from lumenmill_orchestrator.fleet import ExportJobs, Fleet
 from lumenmill_orchestrator.mesh import Lanes, Mesh
-from lumenmill_orchestrator.storage import UNENDED_STATES, ExecutionStore, RunRow, RunStore, SampleFilter, SampleStore
+from lumenmill_orchestrator.storage import (
+    UNFINISHED_STATES,
+    ExecutionStore,
+    RunRow,
+    RunStore,
+    SampleFilter,
+    SampleStore,
+)
 from lumenmill_orchestrator.submission import Submission
 from lumenmill_orchestrator.views import lineage_view, run_view
 from lumenmill_orchestrator.walk.engine import RunEngine
@@ -39,7 +46,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         runs: RunStore,
         samples: SampleStore,
         executions: ExecutionStore,
-        exporters: Exporters | ExportJobs,
+        exporters: InProcessExports | ExportJobs,
         fleet: Fleet,
         draining: asyncio.Event,
     ) -> None:
@@ -100,17 +107,17 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def CancelRun(self, request: run_pb2.CancelRunRequest, context: _Context) -> run_pb2.CancelRunResponse:
         """Stop for good."""
-        await self._change_state(request.run_id, run_pb2.RUN_STATE_CANCELLED, UNENDED_STATES, "has ended")
+        await self._change_state(request.run_id, run_pb2.RUN_STATE_CANCELLED, UNFINISHED_STATES, "has ended")
         return run_pb2.CancelRunResponse(run=await self.run(request.run_id))
 
     async def PauseRun(self, request: run_pb2.PauseRunRequest, context: _Context) -> run_pb2.PauseRunResponse:
         """Start no new steps."""
-        await self._change_state(request.run_id, run_pb2.RUN_STATE_PAUSED, UNENDED_STATES, "has ended")
+        await self._change_state(request.run_id, run_pb2.RUN_STATE_PAUSED, UNFINISHED_STATES, "has ended")
         return run_pb2.PauseRunResponse(run=await self.run(request.run_id))
 
     async def ResumeRun(self, request: run_pb2.ResumeRunRequest, context: _Context) -> run_pb2.ResumeRunResponse:
         """Go on."""
-        await self._change_state(request.run_id, run_pb2.RUN_STATE_RUNNING, UNENDED_STATES, "has ended")
+        await self._change_state(request.run_id, run_pb2.RUN_STATE_RUNNING, UNFINISHED_STATES, "has ended")
         return run_pb2.ResumeRunResponse(run=await self.run(request.run_id))
 
     async def ListSamples(self, request: run_pb2.ListSamplesRequest, context: _Context) -> run_pb2.ListSamplesResponse:

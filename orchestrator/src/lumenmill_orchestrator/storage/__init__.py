@@ -1,12 +1,12 @@
 """The orchestrator's database: schema, migrations, the group-committing writer and the readers."""
 
 from lumenmill_orchestrator.storage.database import (
-    database_is_away,
+    as_unavailable_error,
     engine_url,
     insert_into,
+    is_database_unavailable,
     make_engine,
     patiently,
-    told_as_unavailable,
     upgrade_schema,
 )
 from lumenmill_orchestrator.storage.execution_store import (
@@ -15,25 +15,25 @@ from lumenmill_orchestrator.storage.execution_store import (
     ExecutionStore,
     ResultReader,
 )
+from lumenmill_orchestrator.storage.export_job_store import ExportJobRow, ExportJobStore
 from lumenmill_orchestrator.storage.export_store import ExportStore
-from lumenmill_orchestrator.storage.job_store import JobRow, JobStore
 from lumenmill_orchestrator.storage.load_store import LoadRow, LoadStore
 from lumenmill_orchestrator.storage.model_store import ModelStore
-from lumenmill_orchestrator.storage.run_store import ENDED_STATES, UNENDED_STATES, RunRow, RunStore, StepTotals
+from lumenmill_orchestrator.storage.run_store import ENDED_STATES, UNFINISHED_STATES, RunRow, RunStore, StepTotals
 from lumenmill_orchestrator.storage.sample_store import SampleFilter, SampleStore, StoredSample
 from lumenmill_orchestrator.storage.writer import CountDelta, GroupWriter, Rows
 
 __all__ = [
     "ENDED_STATES",
-    "UNENDED_STATES",
+    "UNFINISHED_STATES",
     "ComputationRow",
     "CountDelta",
     "ExecutionRow",
     "ExecutionStore",
+    "ExportJobRow",
+    "ExportJobStore",
     "ExportStore",
     "GroupWriter",
-    "JobRow",
-    "JobStore",
     "LoadRow",
     "LoadStore",
     "ModelStore",
@@ -45,11 +45,11 @@ __all__ = [
     "SampleStore",
     "StepTotals",
     "StoredSample",
-    "database_is_away",
+    "as_unavailable_error",
     "engine_url",
     "insert_into",
+    "is_database_unavailable",
     "make_engine",
     "patiently",
-    "told_as_unavailable",
     "upgrade_schema",
 ]

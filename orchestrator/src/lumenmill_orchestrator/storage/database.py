@@ -17,13 +17,13 @@ from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.storage.observing import observe
 
 __all__ = [
-    "database_is_away",
+    "as_unavailable_error",
     "engine_url",
     "insert_into",
+    "is_database_unavailable",
     "make_engine",
     "patiently",
     "storable",
-    "told_as_unavailable",
     "upgrade_schema",
 ]
 
@@ -112,16 +112,16 @@ def insert_into(engine: sa.Engine, table: sa.Table) -> Any:
     return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)
 
 
-def database_is_away(error: BaseException) -> bool:
+def is_database_unavailable(error: BaseException) -> bool:
     """Whether an error, or one in a group of them, says that the database did not answer."""
     if isinstance(error, BaseExceptionGroup):
-        return any(database_is_away(one) for one in error.exceptions)
+        return any(is_database_unavailable(one) for one in error.exceptions)
     return isinstance(error, _AWAY)
 
 
-def told_as_unavailable(error: Exception) -> Exception:
+def as_unavailable_error(error: Exception) -> Exception:
     """What callers are told of an error: that the database is away, where it says so; else itself."""
-    if not database_is_away(error):
+    if not is_database_unavailable(error):
         return error
     _count_away(error)
     return UnavailableError("the database does not answer; what runs goes on when it does", retry_delay_s=1.0)

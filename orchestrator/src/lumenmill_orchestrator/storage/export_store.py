@@ -28,7 +28,7 @@ class ExportStore:
             found = connection.execute(query).scalar_one_or_none()
         return None if found is None else artifact_pb2.Artifact.FromString(found)
 
-    def remember_file(self, content_key: str, artifact: artifact_pb2.Artifact) -> None:
+    def save_file(self, content_key: str, artifact: artifact_pb2.Artifact) -> None:
         """Remember what was written for a content key."""
         statement = insert_into(self._engine, export_files)
         statement = statement.on_conflict_do_update(
@@ -42,7 +42,7 @@ class ExportStore:
         with self._engine.begin() as connection:
             connection.execute(statement, [row])
 
-    def keep(self, request: run_pb2.ExportRunRequest, result: run_pb2.ExportResult) -> None:
+    def save(self, request: run_pb2.ExportRunRequest, result: run_pb2.ExportResult) -> None:
         """Keep an export; its files are in use from now on. The same one again changes nothing."""
         asked, files = (message.SerializeToString(deterministic=True) for message in (request, result))
         export_id = hashlib.sha256(asked + files).hexdigest()[:32]
@@ -53,7 +53,7 @@ class ExportStore:
             "embed_media": request.embed_media,
             "num_samples": result.num_samples,
             "create_time": time.time(),
-            "files": files,
+            "result": files,
             "request": asked,
         }
         sha256s = list(dict.fromkeys(file.artifact.sha256 for file in result.files))

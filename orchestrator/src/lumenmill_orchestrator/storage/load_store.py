@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from lumenmill_orchestrator.storage.database import insert_into
-from lumenmill_orchestrator.storage.schema import model_loads
+from lumenmill_orchestrator.storage.schema import replica_loads
 
 __all__ = ["LoadRow", "LoadStore"]
 
@@ -29,16 +29,16 @@ class LoadStore:
 
     def write(self, executor_id: str, loads: str) -> None:
         """Replace what a replica told."""
-        statement = insert_into(self._engine, model_loads)
+        statement = insert_into(self._engine, replica_loads)
         new = statement.excluded
         statement = statement.on_conflict_do_update(
-            index_elements=["executor_id"], set_={"loads": new.loads, "time": new.time}
+            index_elements=["executor_id"], set_={"loads": new.loads, "update_time": new.update_time}
         )
         with self._engine.begin() as connection:
-            connection.execute(statement, [{"executor_id": executor_id, "loads": loads, "time": time.time()}])
+            connection.execute(statement, [{"executor_id": executor_id, "loads": loads, "update_time": time.time()}])
 
     def read(self) -> list[LoadRow]:
         """What all replicas told."""
         with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(model_loads)).mappings()
-            return [LoadRow(row["executor_id"], row["loads"], row["time"]) for row in rows]
+            rows = connection.execute(sa.select(replica_loads)).mappings()
+            return [LoadRow(row["executor_id"], row["loads"], row["update_time"]) for row in rows]

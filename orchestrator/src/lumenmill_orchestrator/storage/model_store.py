@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from lumenmill.common.v1 import model_pb2
 
 from lumenmill_orchestrator.storage.database import insert_into
-from lumenmill_orchestrator.storage.schema import known_models
+from lumenmill_orchestrator.storage.schema import model_descriptions
 
 __all__ = ["ModelStore"]
 
@@ -20,12 +20,12 @@ class ModelStore:
     def descriptions(self) -> dict[str, model_pb2.Model]:
         """The last description of every model that ever answered, by the name under which recipes call it."""
         with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(known_models.c.name, known_models.c.model)).all()
+            rows = connection.execute(sa.select(model_descriptions.c.name, model_descriptions.c.model)).all()
         return {row.name: model_pb2.Model.FromString(row.model) for row in rows}
 
-    def remember(self, name: str, address: str, model: model_pb2.Model) -> None:
+    def save(self, name: str, address: str, model: model_pb2.Model) -> None:
         """Keep a model's description in place of its last one."""
-        values = {"model": model.SerializeToString(deterministic=True), "address": address, "seen_time": time.time()}
-        statement = insert_into(self._engine, known_models).values(name=name, **values)
+        values = {"model": model.SerializeToString(deterministic=True), "address": address, "update_time": time.time()}
+        statement = insert_into(self._engine, model_descriptions).values(name=name, **values)
         with self._engine.begin() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))

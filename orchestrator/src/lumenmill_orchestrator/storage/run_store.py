@@ -14,10 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from lumenmill_orchestrator.storage.database import insert_into, storable
 from lumenmill_orchestrator.storage.schema import artifact_uses, items, runs, step_counts
 
-__all__ = ["ENDED_STATES", "UNENDED_STATES", "RunRow", "RunStore", "StepTotals"]
+__all__ = ["ENDED_STATES", "UNFINISHED_STATES", "RunRow", "RunStore", "StepTotals"]
 
 ENDED_STATES = frozenset({run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_CANCELLED, run_pb2.RUN_STATE_FAILED})
-UNENDED_STATES = frozenset({run_pb2.RUN_STATE_QUEUED, run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_PAUSED})
+UNFINISHED_STATES = frozenset({run_pb2.RUN_STATE_QUEUED, run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_PAUSED})
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class RunRow:
     recipe_file: str
     recipe_text: str
     parameters: str
-    planned: str
+    planned_steps: str
     model_names: str
     content_digest: str
     state: "run_pb2.RunState.ValueType"
@@ -110,9 +110,9 @@ class RunStore:
         with self._engine.connect() as connection:
             return [RunRow(**row) for row in connection.execute(query).mappings()]
 
-    def unended(self) -> list[RunRow]:
+    def unfinished(self) -> list[RunRow]:
         """Runs that have not ended, the oldest first."""
-        query = sa.select(runs).where(runs.c.state.in_(UNENDED_STATES)).order_by(runs.c.seq)
+        query = sa.select(runs).where(runs.c.state.in_(UNFINISHED_STATES)).order_by(runs.c.seq)
         with self._engine.connect() as connection:
             return [RunRow(**row) for row in connection.execute(query).mappings()]
 

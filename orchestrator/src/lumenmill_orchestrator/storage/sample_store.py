@@ -45,20 +45,20 @@ class SampleStore:
         Raises:
             NotFoundError: there is none with this id.
         """
-        query = sa.select(samples.c.seq, samples.c.body, samples.c.parents).where(samples.c.id == sample_id)
+        query = sa.select(samples.c.seq, samples.c.message, samples.c.parents).where(samples.c.id == sample_id)
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise NotFoundError(f"no sample `{sample_id}`")
-        return StoredSample(row.seq, run_pb2.Sample.FromString(row.body), row.parents)
+        return StoredSample(row.seq, run_pb2.Sample.FromString(row.message), row.parents)
 
     def page(self, wanted: SampleFilter, after_seq: int, limit: int) -> list[StoredSample]:
         """Samples in the order in which they were made, from after a sequence number on."""
-        query = sa.select(samples.c.seq, samples.c.body, samples.c.parents)
+        query = sa.select(samples.c.seq, samples.c.message, samples.c.parents)
         query = query.where(samples.c.seq > after_seq, *_conditions(wanted))
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(samples.c.seq).limit(limit)).all()
-        return [StoredSample(row.seq, run_pb2.Sample.FromString(row.body), row.parents) for row in rows]
+        return [StoredSample(row.seq, run_pb2.Sample.FromString(row.message), row.parents) for row in rows]
 
     def count(self, wanted: SampleFilter) -> int:
         """How many there are."""

@@ -5,16 +5,16 @@ import sqlalchemy as sa
 __all__ = [
     "artifact_uses",
     "computations",
+    "database_identity",
     "executions",
     "export_files",
+    "export_jobs",
     "exports",
-    "identity",
     "items",
-    "known_models",
     "metadata",
-    "model_loads",
+    "model_descriptions",
     "model_revisions",
-    "pod_jobs",
+    "replica_loads",
     "runs",
     "samples",
     "step_counts",
@@ -32,7 +32,9 @@ runs = sa.Table(
     sa.Column("recipe_file", sa.String(1024), nullable=False),
     sa.Column("recipe_text", sa.Text, nullable=False),
     sa.Column("parameters", sa.Text, nullable=False, comment="JSON: the parameters in effect"),
-    sa.Column("planned", sa.Text, nullable=False, comment="JSON list of steps with call, model and planned executions"),
+    sa.Column(
+        "planned_steps", sa.Text, nullable=False, comment="JSON: [name, call, model, planned executions] per step"
+    ),
     sa.Column("model_names", sa.Text, nullable=False, comment="JSON list: models that were registered at submission"),
     sa.Column("content_digest", sa.String(64), nullable=False),
     sa.Column("state", sa.SmallInteger, nullable=False, index=True, comment="RunState"),
@@ -52,8 +54,8 @@ items = sa.Table(
     sa.Column("end_time", sa.Float, nullable=False),
 )
 
-identity = sa.Table(
-    "identity",
+database_identity = sa.Table(
+    "database_identity",
     metadata,
     sa.Column("id", sa.String(32), primary_key=True, comment="the one row: how the store knows this database"),
 )
@@ -123,7 +125,7 @@ samples = sa.Table(
     sa.Column("group_id", sa.String(128), nullable=False, index=True),
     sa.Column("create_time", sa.Float, nullable=False),
     sa.Column("parents", sa.Text, nullable=False, comment="JSON list of [step, instance]: the lineage"),
-    sa.Column("body", sa.LargeBinary, nullable=False, comment="the Sample message"),
+    sa.Column("message", sa.LargeBinary, nullable=False, comment="the Sample message"),
     sa.Index("samples_by_run", "run_id", "seq"),
 )
 
@@ -134,34 +136,34 @@ model_revisions = sa.Table(
     sa.Column("revision", sa.String(255), primary_key=True),
     sa.Column("family", sa.String(128), nullable=False),
     sa.Column("model", sa.LargeBinary, nullable=False, comment="the Model message, licences included"),
-    sa.Column("first_seen", sa.Float, nullable=False),
+    sa.Column("create_time", sa.Float, nullable=False),
 )
 
-known_models = sa.Table(
-    "known_models",
+model_descriptions = sa.Table(
+    "model_descriptions",
     metadata,
     sa.Column("name", sa.String(128), primary_key=True, comment="as recipes call it"),
     sa.Column("model", sa.LargeBinary, nullable=False, comment="the Model message"),
     sa.Column("address", sa.String(1024), nullable=False, comment="where it was registered then"),
-    sa.Column("seen_time", sa.Float, nullable=False),
+    sa.Column("update_time", sa.Float, nullable=False),
 )
 
-model_loads = sa.Table(
-    "model_loads",
+replica_loads = sa.Table(
+    "replica_loads",
     metadata,
     sa.Column("executor_id", sa.String(64), primary_key=True),
     sa.Column("loads", sa.Text, nullable=False, comment="JSON: load by model"),
-    sa.Column("time", sa.Float, nullable=False),
+    sa.Column("update_time", sa.Float, nullable=False),
 )
 
-pod_jobs = sa.Table(
-    "pod_jobs",
+export_jobs = sa.Table(
+    "export_jobs",
     metadata,
     sa.Column("id", sa.String(64), primary_key=True, comment="digest of what was asked for"),
     sa.Column("progress", sa.LargeBinary, nullable=False, comment="the Progress message"),
     sa.Column("result", sa.LargeBinary, comment="the result message, when there is one"),
     sa.Column("error", sa.Text, comment="JSON: what was wrong with what was asked for"),
-    sa.Column("time", sa.Float, nullable=False),
+    sa.Column("update_time", sa.Float, nullable=False),
 )
 
 exports = sa.Table(
@@ -173,7 +175,7 @@ exports = sa.Table(
     sa.Column("embed_media", sa.Boolean, nullable=False),
     sa.Column("num_samples", sa.BigInteger, nullable=False),
     sa.Column("create_time", sa.Float, nullable=False),
-    sa.Column("files", sa.LargeBinary, nullable=False, comment="the ExportResult message"),
+    sa.Column("result", sa.LargeBinary, nullable=False, comment="the ExportResult message"),
     sa.Column("request", sa.LargeBinary, comment="the ExportRunRequest message"),
 )
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.storage import schema
-from lumenmill_orchestrator.storage.database import database_is_away, insert_into, patiently, storable
+from lumenmill_orchestrator.storage.database import insert_into, is_database_unavailable, patiently, storable
 
 __all__ = ["CountDelta", "GroupWriter", "Rows"]
 
@@ -51,7 +51,7 @@ class Rows:
         """Add one row that is kept once."""
         self.inserts.append((table, values))
 
-    def add_head(self, table: sa.Table, **values: Any) -> None:
+    def add_guard(self, table: sa.Table, **values: Any) -> None:
         """Add the row that is counted."""
         self.head = (table, values)
 
@@ -121,7 +121,7 @@ class GroupWriter:
             try:
                 patiently(partial(self._commit, [order.rows for order in orders]))
             except Exception as error:
-                if len(orders) == 1 or database_is_away(error):
+                if len(orders) == 1 or is_database_unavailable(error):
                     self._tell(orders, error)
                 else:
                     self._commit_each(orders)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from lumenmill_common.telemetry import get_logger
 
-from lumenmill_orchestrator.storage import database_is_away, engine_url, make_engine
+from lumenmill_orchestrator.storage import engine_url, is_database_unavailable, make_engine
 
 __all__ = ["DurableWalk", "Walkers"]
 
@@ -208,7 +208,7 @@ async def _patient(walk: Callable[..., Awaitable[None]], *arguments: Any) -> Non
                 raise
             _log.warning("a walk was cancelled by nobody, and goes on", walk=arguments)
         except Exception as error:
-            if not database_is_away(error):
+            if not is_database_unavailable(error):
                 raise
             _log.warning("a walk waits for the database", walk=arguments, reason=str(error))
         await asyncio.sleep(_DATABASE_PAUSE_S)

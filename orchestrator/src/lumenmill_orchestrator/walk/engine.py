@@ -19,14 +19,14 @@ from lumenmill_orchestrator.mesh import Mesh
 from lumenmill_orchestrator.recipe import KnownModel, Pipeline, check_recipe
 from lumenmill_orchestrator.storage import (
     ENDED_STATES,
-    UNENDED_STATES,
+    UNFINISHED_STATES,
     CountDelta,
     ExecutionStore,
     GroupWriter,
     Rows,
     RunRow,
     RunStore,
-    database_is_away,
+    is_database_unavailable,
     patiently,
 )
 from lumenmill_orchestrator.storage.schema import items
@@ -75,7 +75,7 @@ class RunEngine:
         await self._durable.launch()
         following = asyncio.create_task(self._follow_states())
         try:
-            for row in await asyncio.to_thread(patiently, self._runs.unended):
+            for row in await asyncio.to_thread(patiently, self._runs.unfinished):
                 await self._durable.start_run(row.id)
             yield self._durable
         finally:
@@ -124,11 +124,11 @@ class RunEngine:
             run = await self._activate(run_id)
             await self._change_state(run_id, run_pb2.RUN_STATE_RUNNING, frozenset({run_pb2.RUN_STATE_QUEUED}))
             await self._walk_batches(run)
-            await self._change_state(run_id, run_pb2.RUN_STATE_COMPLETED, UNENDED_STATES)
+            await self._change_state(run_id, run_pb2.RUN_STATE_COMPLETED, UNFINISHED_STATES)
         except SourceFailedError as error:
             await self._fail(run_id, str(error))
         except Exception as error:
-            if database_is_away(error):
+            if is_database_unavailable(error):
                 raise
             _log.error("a run broke off", run=run_id, exc_info=error)
             await self._fail(run_id, f"{type(error).__name__}: {error}")
@@ -224,7 +224,7 @@ class RunEngine:
             items = await self._batch_items(run, pipeline_name, first, count)
             await self._unless_stopped(run, self._walk_to_samples(run, pipeline_name, index, items[index - first]))
         except Exception as error:
-            if database_is_away(error):
+            if is_database_unavailable(error):
                 raise
             _log.error("a item broke off", run=run.id, item=item_id, exc_info=error)
             failed = Rows(counts=[CountDelta(run.id, SAMPLES_COUNTED_AS, {"num_failed": 1})])
@@ -239,7 +239,7 @@ class RunEngine:
         await self._end_item(run, item_id, await sample_rows(run, pipeline, index, walk))
 
     async def _end_item(self, run: ActiveRun, item_id: str, rows: Rows) -> None:
-        rows.add_head(items, run_id=run.id, item_id=item_id, end_time=time.time())
+        rows.add_guard(items, run_id=run.id, item_id=item_id, end_time=time.time())
         rows.counts.append(CountDelta(run.id, ITEMS_COUNTED_AS, {"num_accepted": 1}))
         await self._writer.write(rows)
         run.changed.set()
@@ -288,7 +288,7 @@ class RunEngine:
 
     async def _known_models(self, row: RunRow) -> dict[str, KnownModel]:
         """Models as they describe themselves now. Those that the run calls are waited for."""
-        called = {model for _, _, model, _ in json.loads(row.planned)}
+        called = {model for _, _, model, _ in json.loads(row.planned_steps)}
         known: dict[str, KnownModel] = {}
         for name in json.loads(row.model_names):
             if name in called:
@@ -316,7 +316,7 @@ class RunEngine:
 
     async def _learn_seconds(self, row: RunRow) -> None:
         """What earlier processes have measured of the calls of a run."""
-        kinds = {(call, model) for _, call, model, _ in json.loads(row.planned)}
+        kinds = {(call, model) for _, call, model, _ in json.loads(row.planned_steps)}
         for call, model in sorted(kinds):
             median_s = await asyncio.to_thread(patiently, partial(self._executions.median_duration_s, call, model))
             self._executor.learn_seconds(model, call, median_s)
@@ -332,7 +332,7 @@ class RunEngine:
             del self._items[key]
 
     async def _fail(self, run_id: str, error: str) -> None:
-        await self._change_state(run_id, run_pb2.RUN_STATE_FAILED, UNENDED_STATES, error)
+        await self._change_state(run_id, run_pb2.RUN_STATE_FAILED, UNFINISHED_STATES, error)
         await self.follow(run_id, run_pb2.RUN_STATE_FAILED)
 
     async def _change_state(
@@ -369,7 +369,7 @@ class RunEngine:
                     await self.follow(run_id, state)
                     if state in ENDED_STATES:
                         self._forget(run_id)
-                rows = await asyncio.to_thread(self._runs.unended)
+                rows = await asyncio.to_thread(self._runs.unfinished)
                 _count_runs(rows)
                 await self._start_left_behind(rows)
             except Exception as error:
@@ -389,6 +389,6 @@ class RunEngine:
 
 
 def _count_runs(rows: list[RunRow]) -> None:
-    for state in UNENDED_STATES:
+    for state in UNFINISHED_STATES:
         name = run_pb2.RunState.Name(state).removeprefix("RUN_STATE_").lower()
         metrics.RUNS.labels(name).set(sum(row.state == state for row in rows))

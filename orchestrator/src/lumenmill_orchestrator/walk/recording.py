@@ -86,7 +86,7 @@ def _add_computation(rows: Rows, place: Place, made: Computation) -> None:
             revision=made.model.revision,
             family=made.model.family,
             model=made.model.SerializeToString(deterministic=True),
-            first_seen=made.start_time,
+            create_time=made.start_time,
         )
 
 
@@ -100,7 +100,7 @@ def _add_execution(
 ) -> None:
     reused = made is not None and made.reused
     duration_s = made.duration_s if made is not None else 0.0
-    rows.add_head(
+    rows.add_guard(
         executions,
         run_id=place.run_id,
         item_id=place.item_id,

@@ -9,7 +9,7 @@ from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator import metrics
-from lumenmill_orchestrator.light_paths import keep_path_maps
+from lumenmill_orchestrator.light_paths import record_path_maps
 from lumenmill_orchestrator.recipe import MISSING, Pipeline, Requirement, SampleRule
 from lumenmill_orchestrator.storage import CountDelta, Rows
 from lumenmill_orchestrator.storage.schema import samples
@@ -48,7 +48,7 @@ async def sample_rows(run: ActiveRun, pipeline: Pipeline, index: int, walk: Item
             behind = [*rule.expansion_requires, *requires]
             paths = _light_paths(walk, behind, number) if outcome.accepted else []
             add_licences(sample, run, pipeline, rule, everything, behind, paths)
-            keep_path_maps(sample, paths)
+            record_path_maps(sample, paths)
             parents = walk.states.parents(behind, number)
             walk.costs.stand_behind(sample, parents)
             _add_row(rows, sample, [*source_parents(pipeline, index), *parents])
@@ -148,7 +148,7 @@ def _add_row(rows: Rows, sample: run_pb2.Sample, parents: list[list[str | int]])
         group_id=sample.group_id,
         create_time=sample.create_time.ToMilliseconds() / 1000.0,
         parents=json.dumps(parents),
-        body=sample.SerializeToString(deterministic=True),
+        message=sample.SerializeToString(deterministic=True),
     )
     counted_as = _COUNTED_AS.get(sample.verdict, "num_failed")
     rows.counts.append(CountDelta(sample.run_id, SAMPLES_COUNTED_AS, {counted_as: 1}))

@@ -286,13 +286,13 @@ class CollectGarbageRequest(_message.Message):
 
     DRY_RUN_FIELD_NUMBER: _builtins.int
     MIN_AGE_S_FIELD_NUMBER: _builtins.int
-    GONE_DATABASE_IDS_FIELD_NUMBER: _builtins.int
+    RETIRED_DATABASE_IDS_FIELD_NUMBER: _builtins.int
     dry_run: _builtins.bool
     """Only report what would be removed."""
     min_age_s: _builtins.int
     """Artifacts younger than this many seconds are kept, since a job may be about to refer to them. Absent means 86,400."""
     @_builtins.property
-    def gone_database_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def retired_database_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Identities of other databases that referred to this store and are gone for good: they are forgotten, except in a dry
         run, and refused when their orchestrators were there within the last two hours. The refusal of a collection names
         those that are known.
@@ -303,11 +303,11 @@ class CollectGarbageRequest(_message.Message):
         *,
         dry_run: _builtins.bool = ...,
         min_age_s: _builtins.int | None = ...,
-        gone_database_ids: _abc.Iterable[_builtins.str] | None = ...,
+        retired_database_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_min_age_s", b"_min_age_s", "min_age_s", b"min_age_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_age_s", b"_min_age_s", "dry_run", b"dry_run", "gone_database_ids", b"gone_database_ids", "min_age_s", b"min_age_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_age_s", b"_min_age_s", "dry_run", b"dry_run", "min_age_s", b"min_age_s", "retired_database_ids", b"retired_database_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__min_age_s: _TypeAlias = _typing.Literal["min_age_s"]  # noqa: Y015
     _WhichOneofArgType__min_age_s: _TypeAlias = _typing.Literal["_min_age_s", b"_min_age_s"]  # noqa: Y015

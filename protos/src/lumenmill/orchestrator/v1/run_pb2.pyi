@@ -1383,26 +1383,26 @@ class ExportResult(_message.Message):
 
     FILES_FIELD_NUMBER: _builtins.int
     NUM_SAMPLES_FIELD_NUMBER: _builtins.int
-    NUM_WITHHELD_FIELD_NUMBER: _builtins.int
-    NUM_UNSUITED_FIELD_NUMBER: _builtins.int
-    REFUSALS_FIELD_NUMBER: _builtins.int
-    NUM_REFUSED_FIELD_NUMBER: _builtins.int
+    NUM_EXCLUDED_BY_SPLIT_FIELD_NUMBER: _builtins.int
+    NUM_EXCLUDED_BY_FORMAT_FIELD_NUMBER: _builtins.int
+    LICENCE_EXCLUSIONS_FIELD_NUMBER: _builtins.int
+    NUM_EXCLUDED_BY_LICENCE_FIELD_NUMBER: _builtins.int
     num_samples: _builtins.int
     """Samples in it."""
-    num_withheld: _builtins.int
+    num_excluded_by_split: _builtins.int
     """Samples withheld because something that they share with others (scene, environment map, group, picture) belongs to
     another split.
     """
-    num_unsuited: _builtins.int
+    num_excluded_by_format: _builtins.int
     """Samples left out because the form has no place for their kind, such as clips in a form for images alone."""
-    num_refused: _builtins.int
+    num_excluded_by_licence: _builtins.int
     """Samples left out by terms, each counted once."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportedFile]:
         """Its files."""
 
     @_builtins.property
-    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___LicenceRefusal]:
+    def licence_exclusions(self) -> _containers.RepeatedCompositeFieldContainer[Global___LicenceExclusion]:
         """Samples left out by the terms of something behind them, most frequent first; a sample counts for each of its terms."""
 
     def __init__(
@@ -1410,21 +1410,21 @@ class ExportResult(_message.Message):
         *,
         files: _abc.Iterable[Global___ExportedFile] | None = ...,
         num_samples: _builtins.int = ...,
-        num_withheld: _builtins.int = ...,
-        num_unsuited: _builtins.int = ...,
-        refusals: _abc.Iterable[Global___LicenceRefusal] | None = ...,
-        num_refused: _builtins.int = ...,
+        num_excluded_by_split: _builtins.int = ...,
+        num_excluded_by_format: _builtins.int = ...,
+        licence_exclusions: _abc.Iterable[Global___LicenceExclusion] | None = ...,
+        num_excluded_by_licence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "num_refused", b"num_refused", "num_samples", b"num_samples", "num_unsuited", b"num_unsuited", "num_withheld", b"num_withheld", "refusals", b"refusals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "licence_exclusions", b"licence_exclusions", "num_excluded_by_format", b"num_excluded_by_format", "num_excluded_by_licence", b"num_excluded_by_licence", "num_excluded_by_split", b"num_excluded_by_split", "num_samples", b"num_samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportResult: _TypeAlias = ExportResult  # noqa: Y015
 
 @_typing.final
-class LicenceRefusal(_message.Message):
+class LicenceExclusion(_message.Message):
     """Terms that kept samples out of an export."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1453,7 +1453,7 @@ class LicenceRefusal(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___LicenceRefusal: _TypeAlias = LicenceRefusal  # noqa: Y015
+Global___LicenceExclusion: _TypeAlias = LicenceExclusion  # noqa: Y015
 
 @_typing.final
 class ExportedFile(_message.Message):

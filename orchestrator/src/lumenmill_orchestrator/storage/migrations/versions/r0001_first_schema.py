@@ -67,7 +67,7 @@ def upgrade() -> None:
         sa.Column("embed_media", sa.Boolean(), nullable=False),
         sa.Column("num_samples", sa.BigInteger(), nullable=False),
         sa.Column("create_time", sa.Float(), nullable=False),
-        sa.Column("files", sa.LargeBinary(), nullable=False, comment="the ExportResult message"),
+        sa.Column("result", sa.LargeBinary(), nullable=False, comment="the ExportResult message"),
         sa.Column("request", sa.LargeBinary(), nullable=True, comment="the ExportRunRequest message"),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -78,7 +78,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.String(length=255), nullable=False),
         sa.Column("family", sa.String(length=128), nullable=False),
         sa.Column("model", sa.LargeBinary(), nullable=False, comment="the Model message, licences included"),
-        sa.Column("first_seen", sa.Float(), nullable=False),
+        sa.Column("create_time", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("name", "revision"),
     )
     op.create_table(
@@ -107,7 +107,10 @@ def upgrade() -> None:
         sa.Column("recipe_text", sa.Text(), nullable=False),
         sa.Column("parameters", sa.Text(), nullable=False, comment="JSON: the parameters in effect"),
         sa.Column(
-            "planned", sa.Text(), nullable=False, comment="JSON list of steps with call, model and planned executions"
+            "planned_steps",
+            sa.Text(),
+            nullable=False,
+            comment="JSON: [name, call, model, planned executions] per step",
         ),
         sa.Column(
             "model_names", sa.Text(), nullable=False, comment="JSON list: models that were registered at submission"
@@ -135,7 +138,7 @@ def upgrade() -> None:
         sa.Column("group_id", sa.String(length=128), nullable=False),
         sa.Column("create_time", sa.Float(), nullable=False),
         sa.Column("parents", sa.Text(), nullable=False, comment="JSON list of [step, instance]: the lineage"),
-        sa.Column("body", sa.LargeBinary(), nullable=False, comment="the Sample message"),
+        sa.Column("message", sa.LargeBinary(), nullable=False, comment="the Sample message"),
         sa.PrimaryKeyConstraint("seq"),
         sa.UniqueConstraint("id"),
     )
@@ -148,30 +151,32 @@ def upgrade() -> None:
         sa.Column("create_time", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("content_key"),
     )
-    table = op.create_table("identity", sa.Column("id", sa.String(length=32), nullable=False, primary_key=True))
+    table = op.create_table(
+        "database_identity", sa.Column("id", sa.String(length=32), nullable=False, primary_key=True)
+    )
     op.bulk_insert(table, [{"id": uuid.uuid4().hex}])
     op.create_table(
-        "known_models",
+        "model_descriptions",
         sa.Column("name", sa.String(length=128), nullable=False, comment="as recipes call it"),
         sa.Column("model", sa.LargeBinary(), nullable=False, comment="the Model message"),
         sa.Column("address", sa.String(length=1024), nullable=False, comment="where it was registered then"),
-        sa.Column("seen_time", sa.Float(), nullable=False),
+        sa.Column("update_time", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
-        "model_loads",
+        "replica_loads",
         sa.Column("executor_id", sa.String(length=64), nullable=False),
         sa.Column("loads", sa.Text(), nullable=False, comment="JSON: load by model"),
-        sa.Column("time", sa.Float(), nullable=False),
+        sa.Column("update_time", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("executor_id"),
     )
     op.create_table(
-        "pod_jobs",
+        "export_jobs",
         sa.Column("id", sa.String(length=64), nullable=False, comment="digest of what was asked for"),
         sa.Column("progress", sa.LargeBinary(), nullable=False, comment="the Progress message"),
         sa.Column("result", sa.LargeBinary(), nullable=True, comment="the result message, when there is one"),
         sa.Column("error", sa.Text(), nullable=True, comment="JSON: what was wrong with what was asked for"),
-        sa.Column("time", sa.Float(), nullable=False),
+        sa.Column("update_time", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
 
@@ -184,12 +189,12 @@ def downgrade() -> None:
         "executions",
         "export_files",
         "exports",
-        "identity",
+        "database_identity",
         "items",
-        "known_models",
-        "model_loads",
+        "model_descriptions",
+        "replica_loads",
         "model_revisions",
-        "pod_jobs",
+        "export_jobs",
         "runs",
         "samples",
         "step_counts",

@@ -9,11 +9,11 @@ from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import ArtifactStore
 
-__all__ = ["Destination", "Exporter", "Form", "PlacedSample"]
+__all__ = ["DatasetWriter", "Destination", "ExportFormat", "ExportedSample"]
 
 
 @dataclass(frozen=True)
-class PlacedSample:
+class ExportedSample:
     """A sample that goes into a dataset, and where."""
 
     sample: run_pb2.Sample
@@ -39,17 +39,17 @@ class Destination(Protocol):
         """A file that its content key tells whole: one written before is used again, else `write` makes it."""
 
 
-class Exporter(Protocol):
+class DatasetWriter(Protocol):
     """Writes samples as a dataset of one form."""
 
-    def __call__(self, samples: Iterator[PlacedSample], to: Destination) -> None:
+    def __call__(self, samples: Iterator[ExportedSample], to: Destination) -> None:
         """Write every sample. They come one by one and are not kept: memory does not grow with the dataset."""
 
 
 @dataclass(frozen=True)
-class Form:
+class ExportFormat:
     """One form of datasets."""
 
-    export: Exporter
+    export: DatasetWriter
     suits: Callable[[run_pb2.Sample], bool] = lambda _sample: True
     """Whether the form has a place for a sample."""

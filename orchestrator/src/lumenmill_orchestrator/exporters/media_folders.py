@@ -4,24 +4,24 @@ import json
 from collections.abc import Iterator
 
 from lumenmill_orchestrator.exporters.columns import json_row_of
+from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample, ExportFormat
 from lumenmill_orchestrator.exporters.media import file_name_of, folder_of, main_artifact
 from lumenmill_orchestrator.exporters.metadata import MetadataFiles
-from lumenmill_orchestrator.exporters.seam import Destination, Form, PlacedSample
 
 __all__ = ["FOLDERS"]
 
 
-def _export(samples: Iterator[PlacedSample], to: Destination) -> None:
+def _export(samples: Iterator[ExportedSample], to: Destination) -> None:
     """Write `images/<split>/metadata.jsonl` and `clips/<split>/metadata.jsonl`, each among its media."""
     with MetadataFiles(to, "application/jsonl") as metadata:
-        for placed in samples:
-            artifact = main_artifact(placed.sample)
+        for exported in samples:
+            artifact = main_artifact(exported.sample)
             if artifact is None:
                 continue
-            folder = f"{folder_of(placed.sample)}/{placed.split}"
-            row = {"file_name": file_name_of(artifact), **json_row_of(placed)}
+            folder = f"{folder_of(exported.sample)}/{exported.split}"
+            row = {"file_name": file_name_of(artifact), **json_row_of(exported)}
             metadata.add(f"{folder}/metadata.jsonl", json.dumps(row, ensure_ascii=False) + "\n")
             to.add_media(f"{folder}/{row['file_name']}", artifact)
 
 
-FOLDERS = Form(_export, lambda sample: main_artifact(sample) is not None)
+FOLDERS = ExportFormat(_export, lambda sample: main_artifact(sample) is not None)

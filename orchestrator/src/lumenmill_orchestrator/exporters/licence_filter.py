@@ -5,7 +5,7 @@ from collections import Counter
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
-__all__ = ["LicenceGate"]
+__all__ = ["LicenceFilter"]
 
 _FORBIDDEN = "does not allow commercial use"
 _UNKNOWN = "terms are not known"
@@ -13,11 +13,11 @@ _NOTHING_RECORDED = artifact_pb2.Licence(subject="samples without recorded terms
 _MOST_REFUSALS = 1000
 
 
-class LicenceGate:
+class LicenceFilter:
     """Lets samples pass whose every term allows commercial use, and counts the others by their terms."""
 
     def __init__(self) -> None:
-        self.num_refused = 0
+        self.num_excluded_by_licence = 0
         self._counts: Counter[tuple[bytes, str]] = Counter()
 
     def lets_pass(self, sample: run_pb2.Sample) -> bool:
@@ -27,14 +27,14 @@ class LicenceGate:
             (licence.SerializeToString(deterministic=True), reason) for licence in terms if (reason := _reason(licence))
         }
         self._counts.update(reasons)
-        self.num_refused += bool(reasons)
+        self.num_excluded_by_licence += bool(reasons)
         return not reasons
 
-    def refusals(self) -> list[run_pb2.LicenceRefusal]:
+    def licence_exclusions(self) -> list[run_pb2.LicenceExclusion]:
         """What kept samples out, most frequent first; at most the 1,000 most frequent."""
         ordered = sorted(self._counts.items(), key=lambda entry: (-entry[1], entry[0]))
         return [
-            run_pb2.LicenceRefusal(
+            run_pb2.LicenceExclusion(
                 licence=artifact_pb2.Licence.FromString(licence), reason=reason, num_samples=num_samples
             )
             for (licence, reason), num_samples in ordered[:_MOST_REFUSALS]
