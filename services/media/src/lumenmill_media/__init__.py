@@ -1,10 +1,11 @@
-"""Pictures, clips and maps as arrays. Everything that a caller may send broken is refused by the field's name."""
+"""Read and write pictures, clips and maps as arrays. Broken input is refused with an error that names its field."""
 
-from ._clips import Clip, Frame, Track, read_clip
-from ._exr import HALF_MAX, as_half, decode_exr, encode_exr
-from ._h264 import BITRATES_BPS, CODEC, Encoding, write_clip
-from ._light import decode_light, is_panorama
-from ._pictures import (
+from lumenmill_media.clips import Clip, Frame, Track, read_clip
+from lumenmill_media.exr import HALF_MAX, as_half, decode_exr, encode_exr
+from lumenmill_media.h264 import BITRATES_BPS, CODEC, Encoding, write_clip
+from lumenmill_media.light import decode_light, is_panorama
+from lumenmill_media.map_sequences import read_map_sequence
+from lumenmill_media.pictures import (
     LIMITS,
     Limits,
     Picture,
@@ -15,10 +16,9 @@ from ._pictures import (
     reduced,
     srgb_to_linear,
 )
-from ._probe import iter_frames, probe_clip
-from ._radiance import decode_radiance
-from ._rgb import decode_rgb, encode_png, put_clip, put_png, read_frames, read_rgb
-from ._sequences import read_map_sequence
+from lumenmill_media.probe import iter_frames, probe_clip
+from lumenmill_media.radiance import decode_radiance
+from lumenmill_media.rgb import decode_rgb, encode_png, put_clip, put_png, read_rgb
 
 __all__ = [
     "BITRATES_BPS",
@@ -45,7 +45,6 @@ __all__ = [
     "put_clip",
     "put_png",
     "read_clip",
-    "read_frames",
     "read_map",
     "read_map_sequence",
     "read_picture",

@@ -1,4 +1,4 @@
-"""Pictures from artifacts: decoded, upright, linear, small enough to measure fast."""
+"""Read pictures, intrinsic maps and environment maps from artifacts, at full size or reduced for measurements."""
 
 import io
 import warnings
@@ -13,24 +13,37 @@ from lumenmill_common.errors import InvalidArgumentError
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ._exr import decode_exr
-from ._radiance import decode_radiance
+from lumenmill_media.exr import EXR_MAGIC, HALF_MAX, decode_exr
+from lumenmill_media.radiance import decode_radiance
+
+__all__ = [
+    "LIMITS",
+    "MAX_RADIANCE",
+    "Limits",
+    "Picture",
+    "clipped_fractions",
+    "linear_to_srgb",
+    "read_map",
+    "read_picture",
+    "read_radiance_map",
+    "reduced",
+    "rgb_channels",
+    "srgb_to_linear",
+]
 
 Array = NDArray[np.float32]
 
-_EXR_MAGIC = b"\x76\x2f\x31\x01"
-# In 8 bits.
+# Larger than any real radiance, and small enough that sums and products of it stay finite.
+MAX_RADIANCE = 1e12
+# 8-bit values from which a pixel counts as white, and up to which it counts as black.
 _WHITE, _BLACK = 254, 1
-_HALF_MAX = 65504.0
-# Larger than any radiance that is meant, and small enough that sums and products of it stay finite.
-_MAX_RADIANCE = 1e12
 _BAND_ROWS = 256
 _DISPLAY_FORMATS = ("PNG", "JPEG", "WEBP")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is accepted: bytes of a file, pixels of a picture, and the longer side that is measured."""
+    """Limits on input: bytes of a file, pixels of a picture, and the longer side at which it is measured."""
 
     max_bytes: int = 256 << 20
     max_pixels: int = 64_000_000
@@ -38,9 +51,9 @@ class Limits:
 
     @property
     def max_float_pixels(self) -> int:
-        """Most pixels of a picture in floats: as many as take the memory that `max_pixels` take in 8 bits and alpha.
+        """Return the limit on pixels of a float picture, which takes the memory of about `max_pixels` in 8 bits.
 
-        By default a little more than an environment map of 8192 × 4096.
+        By default it is a little more than an environment map of 8192 × 4096.
         """
         return self.max_pixels * 9 // 16
 
@@ -50,13 +63,13 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture. `display` is None for scene-referred files, whose white is not known.
+    """A picture as it is measured. `display` is None for scene-referred files, which define no white.
 
     linear: (H, W, 3) linear Rec. 709, reduced to the measured size.
     display: (H, W, 3) sRGB values 0 to 1 at the same size.
-    weight: (H, W) 0 to 1, the part of each pixel that is not transparent.
+    weight: (H, W) opacity of each pixel, 0 to 1.
     size_px: width and height of the file, upright.
-    clipped_fractions: parts of the whole file's pixels that are white, and that are black, in all channels.
+    clipped_fractions: fractions of the pixels at full size that are white, and that are black, in all channels.
     """
 
     linear: Array
@@ -74,7 +87,7 @@ def read_picture(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: s
     """
     data = _bytes(store, artifact, field, limits)
     try:
-        if data.startswith(_EXR_MAGIC):
+        if data.startswith(EXR_MAGIC):
             return _scene_referred(decode_exr(data, limits.max_float_pixels), limits)
         return _display_referred(data, limits)
     except ValueError as error:
@@ -84,7 +97,7 @@ def read_picture(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: s
 def read_map(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: str, limits: Limits = LIMITS) -> Array:
     """Return an intrinsic map (EXR) as (H, W, C) at its full size; errors as `read_picture`."""
     data = _bytes(store, artifact, field, limits)
-    if not data.startswith(_EXR_MAGIC):
+    if not data.startswith(EXR_MAGIC):
         raise InvalidArgumentError(field, "is not an EXR image; intrinsic maps are linear float EXR")
     try:
         return decode_exr(data, limits.max_float_pixels)
@@ -98,14 +111,14 @@ def read_radiance_map(
     """Return an environment map (.hdr or EXR) as (H, W, 3) radiance; errors as `read_picture`."""
     data = _bytes(store, artifact, field, limits)
     try:
-        if data.startswith(_EXR_MAGIC):
-            radiance = _three_channels(decode_exr(data, limits.max_float_pixels))
+        if data.startswith(EXR_MAGIC):
+            radiance = rgb_channels(decode_exr(data, limits.max_float_pixels))
         else:
             radiance = decode_radiance(data, limits.max_float_pixels)
     except ValueError as error:
         raise InvalidArgumentError(field, str(error)) from error
-    np.nan_to_num(radiance, copy=False, nan=0.0, posinf=_MAX_RADIANCE, neginf=0.0)
-    np.clip(radiance, 0.0, _MAX_RADIANCE, out=radiance)
+    np.nan_to_num(radiance, copy=False, nan=0.0, posinf=MAX_RADIANCE, neginf=0.0)
+    np.clip(radiance, 0.0, MAX_RADIANCE, out=radiance)
     if not radiance.any():
         raise InvalidArgumentError(field, "holds no light: every pixel is black, negative or not a number")
     return radiance
@@ -141,16 +154,17 @@ def _bytes(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: str, li
     return data
 
 
-def _three_channels(image: Array) -> Array:
+def rgb_channels(image: Array) -> Array:
+    """Return (H, W, 3) of an image (H, W, C): its first three channels, or its only one three times."""
     return np.repeat(image[..., :1], 3, axis=-1) if image.shape[-1] == 1 else image[..., :3]
 
 
 def _scene_referred(image: Array, limits: Limits) -> Picture:
     # In place, since large pictures take hundreds of megabytes.
-    np.nan_to_num(image, copy=False, nan=0.0, posinf=_HALF_MAX, neginf=0.0)
+    np.nan_to_num(image, copy=False, nan=0.0, posinf=HALF_MAX, neginf=0.0)
     alpha = np.clip(image[..., 3], 0.0, 1.0) if image.shape[-1] == 4 else np.ones(image.shape[:2], np.float32)
-    colors = _three_channels(image)
-    np.clip(colors, 0.0, _MAX_RADIANCE, out=colors)
+    colors = rgb_channels(image)
+    np.clip(colors, 0.0, MAX_RADIANCE, out=colors)
     clipped = clipped_fractions(colors, alpha, white=1.0, black=1e-4)
     small = reduced(colors, limits.measured_side_px)
     weight = reduced(alpha[..., None], limits.measured_side_px)[..., 0]
@@ -158,7 +172,7 @@ def _scene_referred(image: Array, limits: Limits) -> Picture:
 
 
 def clipped_fractions(colors: NDArray[Any], weights: NDArray[Any], white: float, black: float) -> tuple[float, float]:
-    """Return the parts of an (H, W, 3) picture, by weight, whose three channels are all white or all black."""
+    """Return the weighted fractions of pixels (H, W, 3) whose three channels are all white, and all black."""
     rows = range(0, len(colors), _BAND_ROWS)
     return _clipped_in_bands(
         ((colors[row : row + _BAND_ROWS], weights[row : row + _BAND_ROWS]) for row in rows), white, black
@@ -199,10 +213,10 @@ def _display_referred(data: bytes, limits: Limits) -> Picture:
 
 
 def _rgba(image: Image.Image, limits: Limits) -> tuple[Array, tuple[float, float]]:
-    """(H, W, 4) sRGB and alpha, 0 to 1, and the clipped fractions of the whole picture.
+    """Return (H, W, 4) sRGB and alpha, 0 to 1, and the clipped fractions at full size.
 
-    Pillow gives 16-bit colour as 8 bits and 16-bit grey in full. Very large pictures are halved, or more, before they
-    become floats.
+    Pillow decodes 16-bit colour as 8 bits, but 16-bit grey at full precision. Very large pictures are reduced before
+    they are converted to floats.
     """
     if image.mode.startswith(("I", "F")):
         grey = np.asarray(image, np.float32) / (65535.0 if image.mode.startswith("I") else 255.0)
@@ -218,7 +232,7 @@ def _rgba(image: Image.Image, limits: Limits) -> tuple[Array, tuple[float, float
 
 
 def _rgba_bands(image: Image.Image) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Colours and alpha of some rows at a time, since the whole as an array takes several times its memory."""
+    """Yield colours and alpha of some rows at a time, to keep the memory of the conversion small."""
     for row in range(0, image.height, _BAND_ROWS):
         box = (0, row, image.width, min(row + _BAND_ROWS, image.height))
         pixels = np.asarray(image.crop(box).convert("RGBA"))

@@ -1,4 +1,4 @@
-"""A few frames of a clip, evenly over its time."""
+"""Sample frames of a clip at even distances, and reduce all frames for measurements of motion and flicker."""
 
 from dataclasses import dataclass
 
@@ -10,21 +10,24 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 from numpy.typing import NDArray
 
-from ._pictures import LIMITS, Limits, Picture, clipped_fractions, reduced, srgb_to_linear
+from lumenmill_media.clip_files import open_clip
+from lumenmill_media.pictures import LIMITS, Limits, Picture, clipped_fractions, reduced, srgb_to_linear
+
+__all__ = ["GRID_CELLS", "THUMBNAIL_SIDE_PX", "Clip", "Frame", "Track", "read_clip"]
 
 Array = NDArray[np.float32]
 
 THUMBNAIL_SIDE_PX = 96
 GRID_CELLS = 16
 _NUM_THUMBNAILS = 25
-# Longer clips are watched for flicker in their first frames alone; 20 MB of cells.
+# Flicker is measured in at most this many first frames, which take 20 MB of cells.
 _MAX_CELL_FRAMES = 20_000
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame: its number, its time from the start in seconds, and its picture."""
+    """One sampled frame: its number, its time from the start of the clip in seconds, and its picture."""
 
     index: int
     time_s: float
@@ -33,11 +36,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class Track:
-    """Small pictures of a clip, for what changes between frames.
+    """Reduced frames of a clip, in which changes between frames are measured.
 
-    cells: (N, 16, 16) mean linear luminance of the cells of a grid, in consecutive frames.
-    thumbnails: (T, h, w, 3) linear Rec. 709, evenly over the clip, longer side `THUMBNAIL_SIDE_PX`.
-    thumbnail_frames: (T,) numbers of their frames.
+    cells: (N, 16, 16) mean linear luminance of each cell of a 16 × 16 grid, in N consecutive frames.
+    thumbnails: (T, h, w, 3) linear Rec. 709, at even distances over the clip; the longer side is `THUMBNAIL_SIDE_PX`.
+    thumbnail_frames: (T,) the frame number of each thumbnail.
     frame_rate: frames per second.
     """
 
@@ -49,7 +52,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Clip:
-    """Sampled frames of a clip of `num_frames` frames, and small pictures of it."""
+    """Sampled frames of a clip of `num_frames` frames, and its reduced frames."""
 
     frames: tuple[Frame, ...]
     num_frames: int
@@ -64,35 +67,23 @@ def read_clip(
     job: JobContext,
     limits: Limits = LIMITS,
 ) -> Clip:
-    """Return `num_samples` frames (fewer in shorter clips), evenly from the first to the last.
+    """Return `num_samples` frames (all frames of a shorter clip) at even distances from the first to the last.
 
     Raises:
-        InvalidArgumentError: naming `field`; it is no clip that can be decoded, has no frames, frames too large, or
-            frames of several sizes.
+        InvalidArgumentError: naming `field`; the artifact is not a clip that FFmpeg can decode, has no frames, frames
+            that are too large, or frames of several sizes.
         CancelledError: the job was cancelled.
     """
     with store.local_file(artifact, field=field) as path:
-        if path.stat().st_size == 0:
-            raise InvalidArgumentError(field, "is empty; send a clip")
-        try:
-            with av.open(str(path)) as container:
-                if not container.streams.video:
-                    raise InvalidArgumentError(field, "has no video stream")
-                num_frames = _count(container, field, limits, job)
-            with av.open(str(path)) as container:
-                frames, track = _decoded(container, field, num_frames, num_samples, limits, job)
-        except av.FFmpegError as error:
-            raise InvalidArgumentError(field, "is damaged, or not a clip that FFmpeg can decode") from error
+        with open_clip(path, field, limits) as (container, stream):
+            num_frames = _count(container, stream, field, job)
+        with open_clip(path, field, limits) as (container, stream):
+            frames, track = _decoded(container, stream, field, num_frames, num_samples, limits, job)
     return Clip(tuple(frames), num_frames, track)
 
 
-def _count(container: "av.container.InputContainer", field: str, limits: Limits, job: JobContext) -> int:
-    stream = container.streams.video[0]
-    if stream.codec_context is None:
-        raise InvalidArgumentError(field, "has a video stream of no codec that FFmpeg can decode")
-    if stream.width * stream.height > limits.max_pixels:
-        raise InvalidArgumentError(field, f"has frames of {stream.width}×{stream.height} pixels, more than allowed")
-    # Containers may tell a wrong number of frames, so that packets are counted without decoding them.
+def _count(container: "av.container.InputContainer", stream: "av.VideoStream", field: str, job: JobContext) -> int:
+    # The number of frames that a container states may be wrong, so packets are counted; they are not decoded.
     num_frames = 0
     for packet in container.demux(stream):
         job.check_cancelled()
@@ -108,15 +99,15 @@ def _evenly(num_frames: int, num_samples: int) -> set[int]:
 
 def _decoded(
     container: "av.container.InputContainer",
+    stream: "av.VideoStream",
     field: str,
     num_frames: int,
     num_samples: int,
     limits: Limits,
     job: JobContext,
 ) -> tuple[list[Frame], Track]:
-    stream = container.streams.video[0]
     stream.thread_type = "AUTO"
-    wanted, small = _evenly(num_frames, num_samples), _evenly(num_frames, _NUM_THUMBNAILS)
+    sampled, small = _evenly(num_frames, num_samples), _evenly(num_frames, _NUM_THUMBNAILS)
     frames: list[Frame] = []
     cells: list[Array] = []
     thumbnails: dict[int, Array] = {}
@@ -134,7 +125,7 @@ def _decoded(
             scale = THUMBNAIL_SIDE_PX / max(frame.width, frame.height)
             width, height = (max(round(side * scale), GRID_CELLS) for side in (frame.width, frame.height))
             thumbnails[index] = _shrunk(frame, width, height)
-        if index in wanted:
+        if index in sampled:
             frames.append(_frame(frame, index, limits))
     first_size = next(iter(thumbnails.values())).shape if thumbnails else (GRID_CELLS, GRID_CELLS, 3)
     track = Track(
@@ -147,7 +138,7 @@ def _decoded(
 
 
 def _shrunk(frame: "av.VideoFrame", width: int, height: int) -> Array:
-    """Return linear (height, width, 3), averaged over areas of the frame as shown."""
+    """Return the frame reduced to linear (height, width, 3) by area averaging of its display values."""
     small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
     return srgb_to_linear(small.to_ndarray().astype(np.float32) / 255.0)
 

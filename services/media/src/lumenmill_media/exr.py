@@ -1,39 +1,40 @@
-"""OpenEXR images from bytes and to bytes: half or single floats, compressed without loss."""
+"""Decode and encode OpenEXR images in memory: half or single floats, compressed without loss."""
 
 import io
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import OpenEXR
 from numpy.typing import NDArray
 
+__all__ = ["EXR_MAGIC", "HALF_MAX", "MAX_FLOAT_PIXELS", "as_half", "decode_exr", "encode_exr"]
+
 Array = NDArray[np.float32]
 
-_RGBA_CHANNELS = 4
+EXR_MAGIC = b"\x76\x2f\x31\x01"
+# The largest finite half float.
 HALF_MAX = 65504.0
-# Most pixels of a picture in floats that comes in: 8192 × 4096 and a little more, which take 430 MB.
+# Default limit on the pixels of a float picture that is decoded: a little more than 8192 × 4096, which take 430 MB.
 MAX_FLOAT_PIXELS = 36_000_000
+_RGBA_CHANNELS = 4
 
 
 def encode_exr(image_hwc: Array, *, single: bool = False) -> bytes:
-    """EXR bytes of an image with one channel (`Y`) or three (`RGB`); half floats unless `single`."""
+    """Return the EXR bytes of an image (H, W, C) of one channel (`Y`) or three (`RGB`); half floats unless `single`."""
     image = np.asarray(image_hwc, np.float32)
     pixels = image if single else np.clip(image, -HALF_MAX, HALF_MAX).astype(np.float16)
     name = "RGB" if pixels.shape[2] == 3 else "Y"
     data = np.ascontiguousarray(pixels if name == "RGB" else pixels[..., 0])
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    with tempfile.TemporaryDirectory(prefix="lumenmill-") as folder:
-        path = Path(folder) / "image.exr"
-        with OpenEXR.File(header, {name: data}) as file:
-            file.write(str(path))
-        return path.read_bytes()
+    buffer = io.BytesIO()
+    with OpenEXR.File(header, {name: data}) as file:
+        file.write(buffer)
+    return buffer.getvalue()
 
 
 def as_half(image: Array) -> Array:
-    """The image as half floats can hold it, in single floats."""
+    """Return the image rounded to half floats, as single floats."""
     return np.clip(image, -HALF_MAX, HALF_MAX).astype(np.float16).astype(np.float32)
 
 
@@ -41,19 +42,19 @@ def decode_exr(data: bytes, max_pixels: int = MAX_FLOAT_PIXELS) -> Array:
     """Return an EXR image as (H, W, C) float32: C is 4 with alpha, 3 for colours or vectors, 1 for luminance or data.
 
     Raises:
-        ValueError: the bytes are no EXR image, one with more pixels than `max_pixels`, or one whose parts and channels
-            have more values together than that many RGBA pixels; the text says which.
+        ValueError: the bytes are no EXR image, the image has more pixels than `max_pixels`, or its parts and channels
+            together have more values than that many RGBA pixels; the text says which.
     """
     try:
         with OpenEXR.File(io.BytesIO(data), header_only=True) as file:
             _check_size([part.header for part in file.parts], max_pixels)
         with OpenEXR.File(io.BytesIO(data), separate_channels=True) as file:
-            return _understood({name: entry.pixels for name, entry in file.channels().items()})
+            return _stacked({name: entry.pixels for name, entry in file.channels().items()})
     except (RuntimeError, TypeError, KeyError, MemoryError) as error:
         raise ValueError("is not a readable EXR image") from error
 
 
-def _understood(channels: Mapping[str, NDArray[Any]]) -> Array:
+def _stacked(channels: Mapping[str, NDArray[Any]]) -> Array:
     for names in (("R", "G", "B", "A"), ("R", "G", "B"), ("X", "Y", "Z"), ("x", "y", "z"), ("Y",), ("Z",)):
         if all(name in channels for name in names):
             return np.stack([channels[name] for name in names], axis=-1, dtype=np.float32, casting="unsafe")

@@ -1,4 +1,4 @@
-"""H.264 clips in MP4 that start to play before they are loaded whole."""
+"""Encode H.264 clips in MP4 that players can start before they have loaded the whole file."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,21 +12,23 @@ from numpy.typing import NDArray
 __all__ = ["BITRATES_BPS", "CODEC", "Encoding", "write_clip"]
 
 CODEC = "h264"
-# By the shorter side in pixels: what players and networks with a fixed rate are given.
+# Mean bitrate by the shorter side in pixels, for callers that ask for a fixed rate.
 BITRATES_BPS = {1080: 10_000_000, 720: 8_000_000, 0: 5_000_000}
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """Constant quality `crf` (lower is better; 18 is visually lossless), or a mean bitrate where one is set."""
+    """Settings of the encoder: constant quality `crf` (lower is better; 18 is visually lossless), or a mean bitrate."""
 
     crf: int = 20
     preset: str = "medium"
     bitrate_bps: int | None = None
 
     def options(self) -> dict[str, str]:
-        """Options of libx264, by which equal frames give equal bytes: one thread, and no macroblock tree, which reads
-        memory that nobody wrote where frames are small (160 × 96, 320 × 192)."""
+        """Return options of libx264 with which equal frames give equal bytes.
+
+        One thread, and no macroblock tree: for small frames (160 × 96, 320 × 192) it reads uninitialised memory.
+        """
         quality = {} if self.bitrate_bps else {"crf": str(self.crf)}
         return {**quality, "preset": self.preset, "x264-params": "threads=1:mbtree=0"}
 

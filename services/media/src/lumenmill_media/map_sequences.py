@@ -1,4 +1,4 @@
-"""Intrinsic maps of the frames of a clip: ZIP files of EXR images, named by frame number."""
+"""Read the intrinsic maps of a clip: ZIP files of EXR images that are named by frame number."""
 
 import re
 import zipfile
@@ -11,8 +11,10 @@ from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from numpy.typing import NDArray
 
-from ._exr import decode_exr
-from ._pictures import LIMITS, Limits
+from lumenmill_media.exr import decode_exr
+from lumenmill_media.pictures import LIMITS, Limits
+
+__all__ = ["read_map_sequence"]
 
 Array = NDArray[np.float32]
 
@@ -23,25 +25,25 @@ def read_map_sequence(
     store: ArtifactStore,
     artifact: artifact_pb2.Artifact,
     field: str,
-    wanted: Collection[int],
+    frame_numbers: Collection[int],
     limits: Limits = LIMITS,
 ) -> dict[int, Array]:
-    """Return the maps (H, W, C) of the wanted frames at their full size, by frame number.
+    """Return the maps (H, W, C) of some frames at full size, by frame number.
 
     Only those frames are unpacked, each at most `limits.max_bytes` large.
 
     Raises:
-        InvalidArgumentError: naming `field`; it is no ZIP file of EXR images, lacks a wanted frame, or is too large.
+        InvalidArgumentError: naming `field`; it is no ZIP file of EXR images, lacks one of the frames, or is too large.
     """
     with store.local_file(artifact, field=field) as path:
         try:
             with zipfile.ZipFile(path) as archive:
-                return _wanted(archive, field, wanted, limits)
+                return _maps(archive, field, frame_numbers, limits)
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
             raise InvalidArgumentError(field, "is damaged, or not a ZIP file of EXR images") from error
 
 
-def _wanted(archive: zipfile.ZipFile, field: str, wanted: Collection[int], limits: Limits) -> dict[int, Array]:
+def _maps(archive: zipfile.ZipFile, field: str, frame_numbers: Collection[int], limits: Limits) -> dict[int, Array]:
     entries = archive.infolist()
     if len(entries) > _MAX_ENTRIES:
         raise InvalidArgumentError(field, f"has {len(entries)} entries, more than the {_MAX_ENTRIES} allowed")
@@ -50,12 +52,12 @@ def _wanted(archive: zipfile.ZipFile, field: str, wanted: Collection[int], limit
         for entry in entries
         if (match := re.fullmatch(r"\D*(\d+)\.exr", PurePosixPath(entry.filename).name, re.IGNORECASE))
     }
-    missing = sorted(set(wanted) - set(by_number))
+    missing = sorted(set(frame_numbers) - set(by_number))
     if missing:
         raise InvalidArgumentError(
             field, f"has no map of frame {missing[0]}; clips need one EXR for each frame, named by frame number from 0"
         )
-    return {number: _decoded(archive, by_number[number], field, limits) for number in sorted(wanted)}
+    return {number: _decoded(archive, by_number[number], field, limits) for number in sorted(frame_numbers)}
 
 
 def _decoded(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, field: str, limits: Limits) -> Array:

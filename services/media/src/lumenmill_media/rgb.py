@@ -1,12 +1,11 @@
-"""Display-referred pictures and clips at full size, for models that take 8-bit RGB."""
+"""Read and write display-referred 8-bit pictures at full size, and write clips."""
 
 import io
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-import av
 import numpy as np
 from lumenmill.common.v1.artifact_pb2 import Artifact, ColorSpace, ImageFacts, VideoFacts
 from lumenmill_common.artifacts import ArtifactStore
@@ -14,10 +13,10 @@ from lumenmill_common.errors import InvalidArgumentError
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ._h264 import CODEC, Encoding, write_clip
-from ._pictures import LIMITS, Limits
+from lumenmill_media.h264 import CODEC, Encoding, write_clip
+from lumenmill_media.pictures import LIMITS, Limits
 
-__all__ = ["decode_rgb", "encode_png", "put_clip", "put_png", "read_frames", "read_rgb"]
+__all__ = ["decode_rgb", "encode_png", "put_clip", "put_png", "read_rgb"]
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _PNG_COMPRESSION = 5
@@ -26,7 +25,7 @@ _PNG_COMPRESSION = 5
 def read_rgb(
     store: ArtifactStore, artifact: Artifact, field: str, limits: Limits = LIMITS, *, over: str = "white"
 ) -> Image.Image:
-    """An image (PNG, JPEG or WebP; EXIF orientation obeyed, transparency over a colour) as RGB.
+    """Return an image (PNG, JPEG or WebP) as RGB: EXIF orientation applied, transparency over the colour `over`.
 
     Raises:
         InvalidArgumentError: naming `field`; it is empty, damaged, too large or of another format.
@@ -39,14 +38,14 @@ def read_rgb(
 
 
 def decode_rgb(data: bytes, max_pixels: int, *, over: str = "white") -> Image.Image:
-    """A display-referred picture (PNG, JPEG or WebP) as RGB; upright, transparency over a colour.
+    """Return the image in PNG, JPEG or WebP bytes as RGB, as `read_rgb` does.
 
     Raises:
         ValueError: it is damaged, too large or of another format; the text says which.
     """
     try:
         with warnings.catch_warnings():
-            # The number of pixels is checked here, before anything is decoded.
+            # The number of pixels is checked below, before anything is decoded.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 if image.width * image.height <= max_pixels:
@@ -65,43 +64,8 @@ def _opaque(image: Image.Image, over: str) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", rgba.size, over), rgba).convert("RGB")
 
 
-def read_frames(
-    store: ArtifactStore, artifact: Artifact, field: str, max_num_frames: int, limits: Limits = LIMITS
-) -> tuple[list[Image.Image], float]:
-    """All frames of a clip, and its frames per second.
-
-    Raises:
-        InvalidArgumentError: naming `field`; it is no clip that can be decoded, or has too many or too large frames.
-    """
-    with store.local_file(artifact, field=field) as path:
-        try:
-            with av.open(str(path)) as container:
-                if not container.streams.video:
-                    raise InvalidArgumentError(field, "has no video stream")
-                stream = container.streams.video[0]
-                if stream.width * stream.height > limits.max_pixels:
-                    raise InvalidArgumentError(field, f"has frames of more than the {limits.max_pixels} pixels allowed")
-                decoded = _at_most(container, stream, max_num_frames, field)
-                frames = [Image.fromarray(frame.to_ndarray(format="rgb24")) for frame in decoded]
-                fps = float(stream.average_rate or stream.guessed_rate or 0)
-        except (av.FFmpegError, ValueError) as error:
-            raise InvalidArgumentError(field, "is damaged, or not a clip that FFmpeg can decode") from error
-    if not frames:
-        raise InvalidArgumentError(field, "has no frames")
-    return frames, fps
-
-
-def _at_most(
-    container: "av.container.InputContainer", stream: "av.VideoStream", max_num_frames: int, field: str
-) -> Iterator[av.VideoFrame]:
-    for index, frame in enumerate(container.decode(stream)):
-        if index >= max_num_frames:
-            raise InvalidArgumentError(field, f"has more than {max_num_frames} frames")
-        yield frame
-
-
 def encode_png(pixels_hwc: NDArray[np.uint8]) -> bytes:
-    """PNG bytes of 8-bit pixels (H, W, 3) or (H, W, 1)."""
+    """Return the PNG bytes of 8-bit pixels (H, W, 3) or (H, W, 1)."""
     buffer = io.BytesIO()
     pixels = pixels_hwc if pixels_hwc.shape[2] == 3 else pixels_hwc[..., 0]
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=_PNG_COMPRESSION)
@@ -109,7 +73,7 @@ def encode_png(pixels_hwc: NDArray[np.uint8]) -> bytes:
 
 
 def put_png(store: ArtifactStore, picture: Image.Image) -> Artifact:
-    """Stores a picture as PNG, RGB or grey."""
+    """Store a picture, RGB or grey, as PNG."""
     facts = ImageFacts(
         width_px=picture.width,
         height_px=picture.height,
@@ -126,7 +90,7 @@ def put_clip(
     fps: float,
     encoding: Encoding = Encoding(),  # noqa: B008 - frozen
 ) -> Artifact:
-    """Encodes frames (H, W, 3) and stores them as MP4."""
+    """Encode frames (H, W, 3) and store them as MP4; errors as `ArtifactStore.put_file`."""
     with tempfile.TemporaryDirectory(prefix="lumenmill-clip-") as folder:
         path = Path(folder) / "clip.mp4"
         num_frames = write_clip(path, frames, size_px, fps, encoding)

@@ -1,0 +1,43 @@
+"""Decode environment maps and backgrounds as radiance."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lumenmill_media.exr import EXR_MAGIC, HALF_MAX, decode_exr
+from lumenmill_media.pictures import LIMITS, MAX_RADIANCE, reduced, rgb_channels, srgb_to_linear
+from lumenmill_media.radiance import decode_radiance
+from lumenmill_media.rgb import decode_rgb
+
+__all__ = ["decode_light", "is_panorama"]
+
+Array = NDArray[np.float32]
+
+_RADIANCE_MAGIC = b"#?"
+_MAX_SIDE_PX = 4096
+
+
+def decode_light(data: bytes) -> Array:
+    """Return the linear radiance (H, W, 3) of a Radiance .hdr, an EXR or a display-referred picture.
+
+    It is finite, not negative, and reduced to at most 4096 pixels a side by averaging blocks.
+
+    Raises:
+        ValueError: the bytes are none of these, or too large; the text says which.
+    """
+    if data.startswith(_RADIANCE_MAGIC):
+        image = decode_radiance(data, LIMITS.max_float_pixels)
+    elif data.startswith(EXR_MAGIC):
+        image = rgb_channels(decode_exr(data, LIMITS.max_float_pixels))
+    else:
+        shown = np.asarray(decode_rgb(data, LIMITS.max_float_pixels))
+        image = srgb_to_linear((shown / 255).astype(np.float32))
+    # In place, since large maps take hundreds of megabytes.
+    np.nan_to_num(image, copy=False, nan=0.0, posinf=HALF_MAX)
+    np.clip(image, 0, MAX_RADIANCE, out=image)
+    return reduced(image, _MAX_SIDE_PX)
+
+
+def is_panorama(image_hw3: Array, data: bytes) -> bool:
+    """Return whether a picture is an equirectangular map: any Radiance file, or an EXR twice as wide as high."""
+    height, width = image_hw3.shape[:2]
+    return data.startswith(_RADIANCE_MAGIC) or (width == 2 * height and data.startswith(EXR_MAGIC))

@@ -1,0 +1,54 @@
+"""Read the properties of a clip from its packets, and its frames one by one: long clips do not fit in memory."""
+
+from collections.abc import Iterator
+
+from lumenmill.common.v1.artifact_pb2 import Artifact, VideoFacts
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import InvalidArgumentError
+from PIL import Image
+
+from lumenmill_media.clip_files import open_clip, refuse_pictures
+from lumenmill_media.pictures import LIMITS, Limits
+
+__all__ = ["iter_frames", "probe_clip"]
+
+
+def probe_clip(
+    store: ArtifactStore, artifact: Artifact, field: str, max_num_frames: int, limits: Limits = LIMITS
+) -> VideoFacts:
+    """Return size, number of frames, frames per second and codec, without decoding any frame.
+
+    Raises:
+        InvalidArgumentError: naming `field`; it is a picture, no clip, or has too many or too large frames.
+    """
+    with store.local_file(artifact, field=field) as path, open_clip(path, field, limits) as (container, stream):
+        refuse_pictures(container, field)
+        num_frames = 0
+        for packet in container.demux(stream):  # the number of frames that a container states may be wrong
+            num_frames += packet.size > 0
+            if num_frames > max_num_frames:
+                raise InvalidArgumentError(field, f"has more than {max_num_frames} frames")
+        if num_frames == 0:
+            raise InvalidArgumentError(field, "has no frames")
+        return VideoFacts(
+            width_px=stream.width,
+            height_px=stream.height,
+            num_frames=num_frames,
+            fps=float(stream.average_rate or stream.guessed_rate or 0),
+            codec=stream.codec_context.name,
+        )
+
+
+def iter_frames(store: ArtifactStore, artifact: Artifact, field: str, limits: Limits = LIMITS) -> Iterator[Image.Image]:
+    """Yield the frames of a clip as RGB, all of the size of the first.
+
+    Raises:
+        InvalidArgumentError: naming `field`; as `probe_clip`, or a frame is damaged or of another size.
+    """
+    with store.local_file(artifact, field=field) as path, open_clip(path, field, limits) as (container, stream):
+        refuse_pictures(container, field)
+        size_px = stream.width, stream.height
+        for frame in container.decode(stream):
+            if (frame.width, frame.height) != size_px:
+                raise InvalidArgumentError(field, "changes its size between frames; send a clip of one size")
+            yield Image.fromarray(frame.to_ndarray(format="rgb24"))
