@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from lumenmill.common.v1.light_pb2 import Light
-from lumenmill_studio.light import spherical_harmonics as sh
-from lumenmill_studio.light.attributes import attributes, described, direction
-from lumenmill_studio.light.color import temperature_rgb
+from lumenmill_light import spherical_harmonics as sh
+from lumenmill_light.attributes import attributes
+from lumenmill_light.axes import unit_vector
+from lumenmill_light.color import temperature_rgb
+from lumenmill_studio.light.description import described
 from lumenmill_studio.light.sources import resolved
 from lumenmill_studio.render.variant import find_variant, use_variant
 
@@ -76,7 +78,7 @@ def test_area_irradiance_is_what_was_asked_for(render_patch: Patch) -> None:
         2.0,
         3.0,
     )
-    assert render_patch(light, direction(40, 25)) == pytest.approx(np.ones(3), rel=0.01)
+    assert render_patch(light, unit_vector(40, 25)) == pytest.approx(np.ones(3), rel=0.01)
 
 
 @pytest.mark.parametrize("diameter_deg", [0.0, 0.53, 30.0])
@@ -90,7 +92,7 @@ def test_directional_irradiance_is_what_was_asked_for(render_patch: Patch, diame
         diameter_deg,
     )
     source.color.temperature_k = 3000
-    assert render_patch(light, direction(-120, 50)) == pytest.approx(2 * temperature_rgb(3000), rel=0.01)
+    assert render_patch(light, unit_vector(-120, 50)) == pytest.approx(2 * temperature_rgb(3000), rel=0.01)
 
 
 def test_azimuth_90_lights_the_right_side(render_patch: Patch) -> None:
@@ -111,8 +113,8 @@ def test_environment_map_columns_and_rotation(render_patch: Patch, column: float
     source.map.sha256 = "0" * 64
     for rotation in (0.0, 50.0):
         source.rotation_deg = rotation
-        toward = render_patch(light, direction(azimuth_deg + rotation, 0), pixels)
-        aside = render_patch(light, direction(azimuth_deg + rotation + 100, 0), pixels)
+        toward = render_patch(light, unit_vector(azimuth_deg + rotation, 0), pixels)
+        aside = render_patch(light, unit_vector(azimuth_deg + rotation + 100, 0), pixels)
         assert toward.min() > 1
         assert aside.max() < 0.05 * toward.min()
 
@@ -121,9 +123,9 @@ def test_sun_comes_from_its_azimuth_and_sky_from_above(render_patch: Patch) -> N
     light = Light()
     sun = light.sources.add().sun_sky
     sun.sun_azimuth_deg, sun.sun_elevation_deg, sun.sky_scale = -60, 30, 0.0
-    toward = render_patch(light, direction(-60, 30))
+    toward = render_patch(light, unit_vector(-60, 30))
     assert toward.min() > 0.2
-    assert render_patch(light, direction(120, -30)).max() == 0
+    assert render_patch(light, unit_vector(120, -30)).max() == 0
     sun.sky_scale, sun.sun_scale = 1.0, 0.0
     sky = render_patch(light, np.array([0.0, 1.0, 0.0]))
     assert sky[2] > sky[0] > 0
@@ -135,7 +137,7 @@ def test_harmonics_give_the_irradiance_of_the_formula(render_patch: Patch, share
     table[:, 0], table[:, 3], table[0, 1], table[:, 6] = 1.0, 0.6, 0.4, -0.3
     light = Light()
     light.sources.add().spherical_harmonics.coefficients.extend(table.ravel())
-    normal = direction(60, 30)
+    normal = unit_vector(60, 30)
     band = np.array([np.pi, *[2 * np.pi / 3] * 3, *[np.pi / 4] * 5])
     expected = table @ (band * sh.basis(normal)) / np.pi
     assert render_patch(light, normal, shared=shared) == pytest.approx(expected, rel=0.03)
@@ -146,7 +148,7 @@ def test_words_and_attributes_follow_the_sources() -> None:
     source = light.sources.add().area
     source.azimuth_deg, source.elevation_deg, source.irradiance, source.width_ratio = -90, 20, 3, 2.0
     source.color.temperature_k = 2800
-    assert described(light) == "soft warm light from the left"
+    assert described(light) == "soft amber light from the left"
     found = attributes(light)
     assert found.azimuth_deg == pytest.approx(-90)
     assert found.color_temperature_k == pytest.approx(2800)

@@ -59,12 +59,18 @@ class SourceAttributes:
     hardness: float | None = None
     size_deg: float | None = None
     temperature_k: float | None = None
-    irradiance_rgb: Sequence[float] | None = None
+    irradiance_rgb: tuple[float, ...] | None = None
 
     @property
     def irradiance(self) -> float | None:
         """Luminance of the irradiance on a surface that faces the source."""
         return None if self.irradiance_rgb is None else _level(self.irradiance_rgb)
+
+    @property
+    def strength(self) -> float:
+        """The irradiance, by which sources are ranked; infinite where it is not known."""
+        level = self.irradiance
+        return math.inf if level is None else level
 
     @property
     def is_colored(self) -> bool:
@@ -118,7 +124,7 @@ def total(sources: Sequence[SourceAttributes], camera_azimuth_deg: float = 0.0) 
 
 def ranked(sources: Sequence[SourceAttributes]) -> list[SourceAttributes]:
     """Return the sources, the strongest first; those of unknown strength stand before all others."""
-    return sorted(sources, key=lambda source: -math.inf if source.irradiance is None else -source.irradiance)
+    return sorted(sources, key=lambda source: -source.strength)
 
 
 def completed(
@@ -180,13 +186,13 @@ def _emitter(
         hardness_of_size(size_deg),
         size_deg,
         temperature_k,
-        (emitter.irradiance * rgb).tolist(),
+        tuple((emitter.irradiance * rgb).tolist()),
     )
 
 
 def _sun_sky(light: light_pb2.SunSkyLight) -> SourceAttributes:
     found = sun_sky.daylight(light)
-    rgb = found.rgb.tolist()
+    rgb = tuple(found.rgb.tolist())
     return SourceAttributes(
         light_pb2.LIGHT_KIND_SUN_SKY,
         wrap_deg(light.sun_azimuth_deg) if found.has_sun else None,
@@ -219,7 +225,7 @@ def _smooth(
     size_deg: float | None = None,
 ) -> SourceAttributes:
     azimuth, elevation = (None, None) if direction is None else angles_of(direction)
-    lit = np.maximum(rgb, 0.0).tolist()
+    lit = tuple(np.maximum(rgb, 0.0).tolist())
     return SourceAttributes(kind, azimuth, elevation, hardness, size_deg, temperature_of_white(lit), lit)
 
 
@@ -240,7 +246,7 @@ def _background(light: light_pb2.BackgroundLight, radiance: Radiance) -> SourceA
     half_width = math.tan(math.radians(_BACKGROUND_HALF_ANGLE_DEG))
     half_height = half_width * radiance.shape[0] / radiance.shape[1]
     mean = radiance.reshape(-1, 3).mean(axis=0, dtype=np.float64) * 2.0**light.exposure_ev
-    rgb = (mean * rectangle_irradiance(half_width, half_height)).tolist()
+    rgb = tuple((mean * rectangle_irradiance(half_width, half_height)).tolist())
     size_deg = math.degrees(2.0 * math.atan(math.sqrt(half_width * half_height)))
     return SourceAttributes(
         light_pb2.LIGHT_KIND_BACKGROUND,

@@ -20,6 +20,7 @@ __all__ = [
     "HARDNESS",
     "INTENSITY_EV",
     "SIDES",
+    "SUN_ELEVATION_DEG",
     "TEMPERATURE_K",
     "Band",
     "Scale",
@@ -81,6 +82,14 @@ ELEVATION_DEG = Scale(
         Band("level", 42.0, ("",)),
         Band("high", 72.0, ("high up", "high")),
         Band("overhead", _INF, ("straight overhead", "directly above")),
+    )
+)
+SUN_ELEVATION_DEG = Scale(
+    (
+        Band("horizon", 7.0, ("a sun close to the horizon", "the last low sun", "a sun just above the horizon")),
+        Band("low", 20.0, ("a low sun", "low sunlight", "long-slanting sunlight")),
+        Band("half-high", 48.0, ("a half-high sun", "slanting sunlight", "sloping sunlight")),
+        Band("high", _INF, ("a high sun", "high sunlight", "a sun high in the sky")),
     )
 )
 # Sources wider than 32°, 14° and 3°.

@@ -14,10 +14,10 @@ import trimesh
 from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, Licence, MeshFacts
 from lumenmill_common.artifacts import ArtifactStore, media_type_of
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from lumenmill_light.color import LUMINANCE
 from lumenmill_media import decode_light, is_panorama
 from numpy.typing import NDArray
 
-from lumenmill_studio.light.color import LUMINANCE
 from lumenmill_studio.scenes.shapes.mesh import Mesh, Part, with_smooth_normals
 from lumenmill_studio.scenes.spec import ObjectSpec
 from lumenmill_studio.terms import FolderTerms, licence_of

@@ -26,7 +26,7 @@ from lumenmill_studio.scenes.spec import SceneSpec
 
 FAMILY = "studio"
 # Raised whenever equal requests give other results.
-_RESULTS = 9
+_RESULTS = 10
 GENERATED = Licence(subject="Scenes rendered by lumenmill-studio", spdx_id="CC0-1.0", allows_commercial_use=True)
 
 

@@ -10,10 +10,11 @@ from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.common.v1.light_pb2 import BackgroundLight, EnvironmentMapLight, Light, LightSource
 from lumenmill_common.artifacts import ArtifactStore, extension_of
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from lumenmill_light.attributes import attributes
 
 from lumenmill_studio.assets import Array, Assets
 from lumenmill_studio.families._limits import MAX_FPS, MAX_SIZE_PX, MIN_FPS, SIZE_MULTIPLE_PX
-from lumenmill_studio.light.attributes import attributes, described
+from lumenmill_studio.light.description import described
 from lumenmill_studio.light.sources import Weighted, is_dark, resolved
 from lumenmill_studio.scenes.reading import scene_from_json
 from lumenmill_studio.scenes.spec import MEDIA_TYPE, SceneSpec
@@ -146,9 +147,9 @@ class LightReader:
         if not may_be_dark and is_dark(whole, parts):
             raise InvalidArgumentError(f"{field_name}.sources", "give no light at all, so that the picture were black")
         if not whole.text or environment is not None:
-            whole.text = described(whole)
+            whole.text = described(whole, self._radiance)
         if not whole.HasField("attributes"):
-            whole.attributes.CopyFrom(attributes(whole))
+            whole.attributes.CopyFrom(attributes(whole, radiance_of=self._radiance))
         return Lighting(whole, parts, open_set, tuple(sorted(backgrounds.items())))
 
     def licence(self, artifact: Artifact) -> Licence:
@@ -167,6 +168,9 @@ class LightReader:
             image, _ = self._assets.fetch(source.background.image, field_name)
             _refuse_black(image, field_name)
             backgrounds[source.background.image.sha256] = image.shape[0] / image.shape[1]
+
+    def _radiance(self, artifact: Artifact) -> Array:
+        return self._assets.pixels(artifact.sha256)
 
     def _stored(self, artifact: Artifact, field_name: str) -> Artifact:
         if artifact.uri and not artifact.HasField("inline_data"):

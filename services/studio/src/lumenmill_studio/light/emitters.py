@@ -1,7 +1,7 @@
 """Unit sources as Mitsuba emitters, in the axes of ``light.proto``. Must run in the thread that chose the variant.
 
-Sources of formulas: form factor of a rectangle from a parallel patch on its axis (Howell, C-11); irradiance π·L·sin² of
-a disc; sun and sky by Mitsuba's `sunsky` (Hosek and Wilkie, 2012 and 2013).
+Sources of formulas: irradiance π·L·sin² of a disc; sky by Mitsuba's `sunsky` (Hosek and Wilkie, 2012 and 2013), sun by
+the table of it in `lumenmill_light.sun_sky`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from typing import Any
 
 import mitsuba as mi
 import numpy as np
+from lumenmill_light.axes import unit_vector
+from lumenmill_light.color import Array
+from lumenmill_light.irradiance import rectangle_irradiance
+from lumenmill_light.sun_sky import DAYLIGHT_SCALE, sun_irradiance
 
-from lumenmill_studio.light import spherical_harmonics as sh
-from lumenmill_studio.light.attributes import direction
-from lumenmill_studio.light.color import Array
+from lumenmill_studio.light.harmonics import lifts, radiance_map
 from lumenmill_studio.light.sources import UnitSource
 
-# Puts a patch that faces a clear noon sun near irradiance π, sky not counted.
-DAYLIGHT_SCALE = 2.0
 _FAR_RATIO = 600.0
 _BACK_GAP_RATIO = 1e-3
-_DISC_DIAMETER_DEG = 0.5358
 _BLACK = {"bsdf": {"type": "twosided", "material": {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}}}}
 Pixels = Callable[[str], Array]
 
@@ -45,11 +44,7 @@ def emitter_of(unit: UnitSource, weight: tuple[float, float, float], subject_rad
         irradiance = sun_irradiance(unit["elevation_deg"], unit["turbidity"]) * color
         return _parallel(unit["azimuth_deg"], unit["elevation_deg"], unit["diameter_deg"], irradiance, subject_radius)
     if unit.kind == "sky":
-        return mi.load_dict(
-            _sunsky(
-                unit["azimuth_deg"], unit["elevation_deg"], unit["turbidity"], DAYLIGHT_SCALE * float(color[0]), 0.0
-            )
-        )
+        return _sky(unit, float(color[0]))
     if unit.kind == "environment_map":
         return _environment(pixels(unit.asset_sha256) * color, unit["rotation_deg"])
     return _environment(harmonics_radiance(unit) * color, 0.0)
@@ -84,9 +79,9 @@ def harmonics_radiance(unit: UnitSource) -> Array:
         table = np.zeros((3, 9))
         table[:, index] = 1.0
         if index:
-            table[:, 0] = sh.lifts()[index]
-        return np.maximum(sh.radiance_map(table), 0)
-    signed = sh.radiance_map(np.array(unit.table).reshape(3, 9))
+            table[:, 0] = lifts()[index]
+        return np.maximum(radiance_map(table), 0)
+    signed = radiance_map(np.array(unit.table).reshape(3, 9))
     return np.maximum(signed if unit.kind == "harmonics+" else -signed, 0)
 
 
@@ -113,7 +108,7 @@ def panel(pixels_hw3: Array | None, aspect: float, width: float, distance: float
 def _area(unit: UnitSource, irradiance: Array, subject_radius: float) -> Any:
     half_width = unit["width_ratio"] / 2 / unit["distance_ratio"]
     half_height = unit["height_ratio"] / 2 / unit["distance_ratio"]
-    radiance = irradiance / (np.pi * 4 * _corner_factor(half_width, half_height))
+    radiance = irradiance / rectangle_irradiance(half_width, half_height)
     return mi.load_dict(
         {
             "type": "rectangle",
@@ -126,15 +121,10 @@ def _area(unit: UnitSource, irradiance: Array, subject_radius: float) -> Any:
 def _area_place(unit: UnitSource, subject_radius: float, *, is_back: bool = False) -> Any:
     distance = unit["distance_ratio"] * subject_radius
     half_width, half_height = unit["width_ratio"] * subject_radius / 2, unit["height_ratio"] * subject_radius / 2
-    toward = direction(unit["azimuth_deg"], unit["elevation_deg"])
+    toward = unit_vector(unit["azimuth_deg"], unit["elevation_deg"])
     return _facing_origin(toward * (back_distance(distance) if is_back else distance)).scale(
         [half_width, half_height, 1]
     )
-
-
-def _corner_factor(a: float, b: float) -> float:
-    root_a, root_b = np.sqrt(1 + a * a), np.sqrt(1 + b * b)
-    return float((a / root_a * np.arctan(b / root_a) + b / root_b * np.arctan(a / root_b)) / (2 * np.pi))
 
 
 def _facing_origin(position: Array) -> Any:
@@ -145,7 +135,7 @@ def _facing_origin(position: Array) -> Any:
 def _parallel(
     azimuth_deg: float, elevation_deg: float, diameter_deg: float, irradiance: Array, subject_radius: float
 ) -> Any:
-    toward = direction(azimuth_deg, elevation_deg)
+    toward = unit_vector(azimuth_deg, elevation_deg)
     if diameter_deg <= 0:
         return mi.load_dict(
             {
@@ -172,40 +162,23 @@ def _disc_place(
     distance = _FAR_RATIO * subject_radius
     half_angle = float(np.radians(diameter_deg / 2))
     radius = float(distance * np.tan(half_angle))
-    position = direction(azimuth_deg, elevation_deg) * (back_distance(distance) if is_back else distance)
+    position = unit_vector(azimuth_deg, elevation_deg) * (back_distance(distance) if is_back else distance)
     return _facing_origin(position).scale([radius, radius, 1]), half_angle
 
 
-def _sunsky(
-    azimuth_deg: float, elevation_deg: float, turbidity: float, sky_scale: float, sun_scale: float
-) -> dict[str, Any]:
-    toward = direction(azimuth_deg, max(elevation_deg, 0.1))
-    z_up = mi.ScalarTransform4f().rotate([1, 0, 0], -90)
-    return {
-        "type": "sunsky",
-        "turbidity": turbidity,
-        "sky_scale": sky_scale,
-        "sun_scale": sun_scale,
-        "sun_direction": [float(v) for v in toward],
-        "albedo": 0.25,
-        "to_world": z_up,
-    }
-
-
-def sun_irradiance(elevation_deg: float, turbidity: float) -> Array:
-    """Irradiance (3,) of the sun's disc on a patch that faces it."""
-    emitter = mi.load_dict(_sunsky(0.0, elevation_deg, turbidity, 0.0, DAYLIGHT_SCALE))
-    half_angle = np.radians(_DISC_DIAMETER_DEG / 2)
-    rings = (np.arange(6) + 0.5) / 6
-    total = np.zeros(3)
-    for ring in rings:
-        # Equal-area rings of the disc, seen a little below its centre and a little above; limb darkening is averaged.
-        offset = float(np.degrees(half_angle * np.sqrt(ring)))
-        toward = direction(offset / max(np.cos(np.radians(elevation_deg)), 0.05), max(elevation_deg, 0.1))
-        si = mi.SurfaceInteraction3f()
-        si.wi = mi.Vector3f([float(-v) for v in toward])
-        total += np.array(emitter.eval(si)).reshape(-1)[:3] / len(rings)
-    return np.asarray(np.maximum(total, 0) * np.pi * np.sin(half_angle) ** 2)
+def _sky(unit: UnitSource, scale: float) -> Any:
+    toward = unit_vector(unit["azimuth_deg"], max(unit["elevation_deg"], 0.1))
+    return mi.load_dict(
+        {
+            "type": "sunsky",
+            "turbidity": unit["turbidity"],
+            "sky_scale": DAYLIGHT_SCALE * scale,
+            "sun_scale": 0.0,
+            "sun_direction": [float(v) for v in toward],
+            "albedo": 0.25,
+            "to_world": mi.ScalarTransform4f().rotate([1, 0, 0], -90),
+        }
+    )
 
 
 def _environment(pixels_hw3: Array, rotation_deg: float) -> Any:

@@ -13,9 +13,11 @@ import numpy as np
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import AreaLight, Light, LightSource
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_light import sun_sky
+from lumenmill_light.color import Array, emitter_rgb
+from lumenmill_light.spherical_harmonics import NUM_COEFFICIENTS
 
-from lumenmill_studio.light import spherical_harmonics as sh
-from lumenmill_studio.light.color import Array, emitter_rgb
+from lumenmill_studio.light.harmonics import lifts, radiance_map
 
 MAX_SEPARATE_HARMONICS = 4
 # Least size and distance of an emitter in radii of the subject.
@@ -93,7 +95,7 @@ def is_dark(light: Light, parts: Iterable[Weighted]) -> bool:
         for source in light.sources
         if source.HasField("spherical_harmonics")
     ]
-    return not tables or float(sh.radiance_map(np.sum(tables, axis=0), 24).max()) <= _DARK
+    return not tables or float(radiance_map(np.sum(tables, axis=0), 24).max()) <= _DARK
 
 
 def num_distinct_harmonics(lights: Iterable[Light]) -> int:
@@ -178,15 +180,13 @@ def _digest(artifact: Artifact, field: str) -> str:
 
 def _sun_and_sky(source: LightSource) -> list[Weighted]:
     light = source.sun_sky
-    place = {
+    position = {
         "azimuth_deg": light.sun_azimuth_deg % 360,
         "elevation_deg": light.sun_elevation_deg,
-        "turbidity": max(light.turbidity or 3.0, 1.0),
+        "turbidity": sun_sky.turbidity(light),
     }
-    sky = light.sky_scale if light.HasField("sky_scale") else 1.0
-    sun = light.sun_scale if light.HasField("sun_scale") else 1.0
-    sun_unit = _unit("sun", {**place, "diameter_deg": light.sun_diameter_deg or 0.53})
-    parts = [(sun_unit, sun), (_unit("sky", place), sky)]
+    sun_unit = _unit("sun", {**position, "diameter_deg": sun_sky.sun_diameter_deg(light)})
+    parts = [(sun_unit, sun_sky.sun_scale(light)), (_unit("sky", position), sun_sky.sky_scale(light))]
     return [Weighted(unit, _triple(scale)) for unit, scale in parts if scale > 0] or [
         Weighted(sun_unit, (0.0, 0.0, 0.0))
     ]
@@ -195,15 +195,15 @@ def _sun_and_sky(source: LightSource) -> list[Weighted]:
 def _own_harmonics(table_c9: Array) -> list[Weighted]:
     scale = float(np.abs(table_c9).max()) or 1.0
     rounded = tuple(round(float(value), 6) for value in (table_c9 / scale).ravel())
-    negative = bool((sh.radiance_map(table_c9, 24) < -1e-6 * scale).any())
+    negative = bool((radiance_map(table_c9, 24) < -1e-6 * scale).any())
     parts = [Weighted(UnitSource("harmonics+", (), "", rounded), _triple(scale))]
     return [*parts, Weighted(UnitSource("harmonics-", (), "", rounded), _triple(-scale))] if negative else parts
 
 
 def _shared_harmonics(table_c9: Array) -> list[Weighted]:
     weights_c9 = np.array(table_c9)
-    weights_c9[:, 0] -= table_c9[:, 1:] @ sh.lifts()[1:]
+    weights_c9[:, 0] -= table_c9[:, 1:] @ lifts()[1:]
     return [
         Weighted(_unit("harmonic", {"index": index}), _triple(weights_c9[:, index]))
-        for index in range(sh.NUM_COEFFICIENTS)
+        for index in range(NUM_COEFFICIENTS)
     ]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from lumenmill.common.v1.camera_pb2 import Camera, CameraPath, Viewpoint
+from lumenmill_light.axes import unit_vector
+from lumenmill_light.color import Array
 
-from lumenmill_studio.light.attributes import direction
-from lumenmill_studio.light.color import Array
 from lumenmill_studio.scenes.spec import ReferenceCamera
 
 
@@ -27,7 +27,7 @@ class Pose:
     @property
     def position(self) -> Array:
         """Place of the camera, (3,)."""
-        return self.distance * direction(self.azimuth_deg, self.elevation_deg)
+        return self.distance * unit_vector(self.azimuth_deg, self.elevation_deg)
 
     def axes(self) -> Array:
         """Rows right, up and back (towards the viewer) as unit vectors, (3, 3)."""

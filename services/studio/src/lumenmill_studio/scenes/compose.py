@@ -13,7 +13,7 @@ from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import Light, LightSource
 from lumenmill.common.v1.scene_pb2 import SceneDescription
 
-from lumenmill_studio.light.attributes import described
+from lumenmill_studio.light.description import described
 from lumenmill_studio.scenes.composers import COMPOSERS
 from lumenmill_studio.scenes.shapes import build_shape
 from lumenmill_studio.scenes.spec import ObjectSpec, SceneSpec
