@@ -1,1 +1,1 @@
-"""Dashboards and alerts of Lumenmill as code. `python -m monitoring` writes what the chart carries of them."""
+"""Dashboards and alerts of Lumenmill as code. `python -m monitoring` writes them into the chart."""

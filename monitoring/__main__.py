@@ -1,16 +1,16 @@
-"""Writes the dashboards and alerts into the chart, which can read only what lies in it."""
+"""Write the dashboards and alerts into the chart: Helm can read only files inside a chart."""
 
 import sys
 from pathlib import Path
 
-from monitoring.output import files
+from monitoring.output import chart_files
 
 __all__ = ["main"]
 
 
 def main(target: Path) -> None:
-    """Writes every file below a folder."""
-    for name, text in files().items():
+    """Write every file below a folder."""
+    for name, text in chart_files().items():
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -1,4 +1,4 @@
-"""What somebody is woken or told for. Each alert has a page in docs/runbooks, of its name."""
+"""The alert rules. Each alert has a runbook of its name in docs/runbooks."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from monitoring.panels import Source
 __all__ = ["ALERTS", "Alert", "rule_groups", "runbook_of"]
 
 _BY = "namespace"
-# Statuses that are not the caller's own doing.
+# Statuses that are not the caller's fault.
 _BAD_OUTCOME = 'outcome!~"OK|NOT_FOUND|INVALID_ARGUMENT"'
 _SAMPLES = "lumenmill_orchestrator_samples_total"
 _CLIP = "lumenmill_orchestrator_clip_duration_seconds"
@@ -19,12 +19,12 @@ _DATABASE = "lumenmill_orchestrator_database_duration_seconds"
 
 @dataclass(frozen=True)
 class Alert:
-    """One rule. `critical` ones stop production, `warning` ones make it slow or dear."""
+    """One rule. Severity `critical` stops production or soon will; `warning` makes it slow or expensive."""
 
     name: str
     expr: str
-    lasts: str
-    """How long it must hold before somebody is told."""
+    duration: str
+    """How long the expression must hold before the alert is raised, as Prometheus writes durations."""
     severity: str
     summary: str
     text: str
@@ -52,8 +52,8 @@ ALERTS = (
         "5m",
         "critical",
         "No orchestrator answers",
-        "Nothing is walked and nobody can submit, follow or export runs. What had ended is safe; runs go on where they "
-        "were once one is back.",
+        "No run makes progress, and runs cannot be submitted, followed or exported. Finished work is safe; runs "
+        "continue where they stopped once a replica is back.",
     ),
     Alert(
         "LumenmillModelWithoutPods",
@@ -72,8 +72,8 @@ ALERTS = (
         "10m",
         "warning",
         "The backlog of {{ $labels.model }} has grown for an hour",
-        "More work comes for {{ $labels.model }} than its pods do, by {{ $value | humanize }} seconds of work each "
-        "second.",
+        "More work arrives for {{ $labels.model }} than its pods complete, by {{ $value | humanize }} seconds of work "
+        "per second.",
     ),
     Alert(
         "LumenmillErrorRate",
@@ -83,7 +83,7 @@ ALERTS = (
         "10m",
         "critical",
         "{{ $value | humanizePercentage }} of the executions of {{ $labels.model }} fail",
-        "They have failed for good, after every attempt that patience allows.",
+        "They have failed finally, after all retries.",
     ),
     Alert(
         "LumenmillOutOfMemory",
@@ -92,8 +92,8 @@ ALERTS = (
         "0m",
         "warning",
         "{{ $labels.model }} runs out of memory",
-        "In the last hour weights were placed elsewhere or jobs refused, or batches were halved again and again: jobs "
-        "take longer or fail.",
+        "In the last hour weights were offloaded, jobs refused, or batches halved more than 20 times: jobs take longer "
+        "or fail.",
     ),
     Alert(
         "LumenmillRejectionsJump",
@@ -102,7 +102,7 @@ ALERTS = (
         "15m",
         "warning",
         "{{ $value | humanizePercentage }} of the samples are rejected",
-        "Gates reject more than twice of what they did over the day before.",
+        "Gates reject more than twice the share of the day before.",
     ),
     Alert(
         "LumenmillStoreErrors",
@@ -110,7 +110,7 @@ ALERTS = (
         "5m",
         "critical",
         "The artifact store fails: {{ $labels.outcome }}",
-        "More than one operation a minute fails. Jobs whose results cannot be stored are made again.",
+        "More than one operation a minute fails. Jobs whose results cannot be stored are computed again.",
     ),
     Alert(
         "LumenmillStoreFull",
@@ -118,8 +118,8 @@ ALERTS = (
         f'sum by ({_BY}) (increase({_STORE}_count{{outcome="RESOURCE_EXHAUSTED"}}[10m])) > 0',
         "5m",
         "critical",
-        "The artifact store is full, or nearly",
-        "Less than 10 GB are free, or the store has refused to write for want of room.",
+        "The artifact store is full, or nearly full",
+        "Less than 10 GB are free, or the store has refused to write because it is full.",
     ),
     Alert(
         "LumenmillDatabaseSlow",
@@ -127,7 +127,7 @@ ALERTS = (
         "15m",
         "warning",
         "The database takes {{ $value | humanizeDuration }} for a statement",
-        "One statement in twenty takes longer than that. Walks wait for it with every node that ends.",
+        "One statement in twenty takes longer than that. Each finished step of a run waits for the database.",
     ),
     Alert(
         "LumenmillDatabaseAway",
@@ -135,7 +135,7 @@ ALERTS = (
         "2m",
         "critical",
         "The database does not answer",
-        "Every write is tried again for a minute, then the walk waits. Nothing is lost, and nothing goes on.",
+        "Every write is retried for a minute; then the run waits. Nothing is lost, and no run makes progress.",
     ),
     Alert(
         "LumenmillLoadsLong",
@@ -145,8 +145,8 @@ ALERTS = (
         "5m",
         "warning",
         "{{ $labels.model }} takes long to load",
-        "A pod took over 15 minutes to become ready, or has been loading for 20 and still is. Scaling from zero waits "
-        "as long.",
+        "A pod took over 15 minutes to become ready, or has been loading for 20 minutes. Scaling from zero takes as "
+        "long.",
     ),
     Alert(
         "LumenmillClipsSlow",
@@ -155,37 +155,38 @@ ALERTS = (
         "30m",
         "warning",
         "Clips of {{ $labels.model }} ({{ $labels.preset }}) take {{ $value | humanizeDuration }}",
-        "That is over 1.5 times their mean of the week before.",
+        "That is over 1.5 times the mean of the week before.",
     ),
     Alert(
         "LumenmillCertificateEnds",
         f"min by ({_BY}, certificate) (lumenmill_certificate_expiry_timestamp_seconds) - time() < 7 * 86400",
         "10m",
         "critical",
-        "A certificate ends in {{ $value | humanizeDuration }}",
-        "After that no service trusts another: every call fails. It is `{{ $labels.certificate }}` of the settings.",
+        "A certificate expires in {{ $value | humanizeDuration }}",
+        "After that services do not trust each other and every call fails. It is `{{ $labels.certificate }}` in the "
+        "settings.",
     ),
     Alert(
         "LumenmillPodsPending",
-        # The chart puts the namespace and the names of its own release here.
+        # The chart replaces these matchers by the namespace and the names of its own release.
         f'sum by ({_BY}, pod) (kube_pod_status_phase{{phase="Pending", pod=~".*lumenmill.*"}}) > 0',
         "30m",
         "warning",
-        "{{ $labels.pod }} has waited for a node for half an hour",
-        "No node has what it asks for, or its image cannot be pulled.",
+        "{{ $labels.pod }} has been pending for half an hour",
+        "No node has the resources it requests, or its image cannot be pulled.",
         Source.KUBE,
     ),
 )
 
 
 def runbook_of(alert: Alert) -> str:
-    """Path of an alert's page in the repository."""
+    """Return the path of an alert's runbook in the repository."""
     words = re.findall(r"[A-Z][a-z]+", alert.name.removeprefix("Lumenmill"))
     return f"docs/runbooks/{'-'.join(words).lower()}.md"
 
 
 def rule_groups() -> list[dict[str, Any]]:
-    """The alerts as Prometheus has them."""
+    """Return the alerts in Prometheus' format of rule groups."""
     return [{"name": "lumenmill", "rules": [_rule(alert) for alert in ALERTS]}]
 
 
@@ -193,12 +194,12 @@ def _rule(alert: Alert) -> dict[str, Any]:
     return {
         "alert": alert.name,
         "expr": alert.expr,
-        "for": alert.lasts,
+        "for": alert.duration,
         "labels": {"severity": alert.severity},
         "annotations": {
             "summary": alert.summary,
             "description": alert.text,
-            # A path and no link: the chart makes `runbook_url` of it where it is told where the pages are.
+            # A path, not a link: the chart adds `runbook_url` when its values state where the runbooks are published.
             "runbook": runbook_of(alert),
         },
     }

@@ -1,7 +1,7 @@
-"""Prometheus on one machine, beside a mesh that `lumenmill up` has started.
+"""Prometheus on one machine, for a mesh that `lumenmill up` has started.
 
-`python -m monitoring.one_machine --home .lumenmill` writes a configuration of Prometheus, and keeps the list of the
-mesh's processes in it current until it is stopped: one that is started again has another port.
+`python -m monitoring.one_machine --home .lumenmill` writes a configuration of Prometheus, and keeps its list of the
+mesh's processes current until it is stopped: a restarted process has another port.
 """
 
 import argparse
@@ -13,17 +13,20 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from monitoring.output import files
+from monitoring.output import chart_files
 
 __all__ = ["main", "write_configuration", "write_targets"]
 
 _ORCHESTRATOR = "orchestrator"
-_LOOK_EVERY_S = 2.0
+_UPDATE_EVERY_S = 2.0
 
 
 def write_configuration(folder: Path, scrape_interval: str = "15s") -> Path:
-    """Writes `prometheus.yml` with the alerts beside it, and returns its path. It reads `targets.json` beside it."""
-    (folder / "alerts.yaml").write_text(files()["alerts.yaml"])
+    """Write `prometheus.yml` and `alerts.yaml` into a folder, and return the path of the first.
+
+    Prometheus reads its targets from `targets.json` in the same folder.
+    """
+    (folder / "alerts.yaml").write_text(chart_files()["alerts.yaml"])
     configuration = {
         "global": {"scrape_interval": scrape_interval, "evaluation_interval": scrape_interval},
         "rule_files": [str(folder / "alerts.yaml")],
@@ -41,8 +44,11 @@ def write_configuration(folder: Path, scrape_interval: str = "15s") -> Path:
 
 
 def write_targets(home: Path, folder: Path) -> None:
-    """Writes the processes that a mesh has now to `targets.json`, whole or not at all. Each is called `instance` by its
-    name, so that it stays the same when its port changes; models have a label `model`."""
+    """Write the present processes of a mesh to `targets.json`, atomically.
+
+    The label `instance` is the name of the process, so that it stays the same when the port changes. Models have a
+    label `model`.
+    """
     mesh = home / "run" / "mesh.json"
     services: list[dict[str, Any]] = json.loads(mesh.read_text())["services"] if mesh.is_file() else []
     targets = [
@@ -61,7 +67,7 @@ def _labels(name: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """See above."""
+    """Write the configuration, print the command that uses it, and update the targets until interrupted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, default=Path(".lumenmill"), help="State folder of the mesh.")
     parser.add_argument("--to", type=Path, default=Path(".lumenmill/prometheus"), help="Folder to write into.")
@@ -72,7 +78,7 @@ def main() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             write_targets(arguments.home, folder)
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_UPDATE_EVERY_S)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What a dashboard is made of here: panels in rows, each with queries, a unit and words that explain it.
+"""Dashboards as data: panels in rows, each with queries, a unit and an explanation.
 
-Shapes and colours are the same in all dashboards; a dashboard's module says only what it shows.
+Shapes and colours are the same in all dashboards; the module of a dashboard states only what it shows.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometh
 from grafana_foundation_sdk.models import common as common_model
 from grafana_foundation_sdk.models import dashboard as model
 
-__all__ = ["DATASOURCE", "Board", "Kind", "Panel", "Query", "Row", "Source", "built"]
+__all__ = ["DATASOURCE", "Board", "Kind", "Panel", "Query", "Row", "Source", "build_dashboard"]
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 _COLUMNS = 24
@@ -20,7 +20,7 @@ _FIRST_ROW_ID = 1000
 
 
 class Source(Enum):
-    """Whose metrics a query asks for. All but the mesh's own need an exporter that a cluster may lack."""
+    """Who exports the metrics of a query. All but the mesh's own need an exporter that a cluster may lack."""
 
     MESH = "the mesh itself"
     DCGM = "NVIDIA's DCGM exporter"
@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
     LINES = "lines"
     STACK = "stack"
-    """Lines on top of each other: parts of a whole."""
+    """Stacked areas: parts of a whole."""
     NUMBER = "number"
     BARS = "bars"
     """The latest value of each series, largest first."""
@@ -40,7 +40,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Query:
-    """PromQL, and what its series are called."""
+    """A PromQL expression, and the legend of its series."""
 
     expr: str
     legend: str
@@ -49,7 +49,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel. `empty` says what it means when it shows nothing."""
+    """One panel. `empty` is the text that is shown instead of values when there are none."""
 
     title: str
     text: str
@@ -59,12 +59,12 @@ class Panel:
     width: int = 8
     height: int = 8
     thresholds: Sequence[tuple[str, float]] = ()
-    """(colour, from which value on), ascending; below the first all is as usual. Drawn green there."""
+    """(colour, value from which it applies), ascending. Below the first value the colour is green."""
     empty: str = "nothing yet"
     max_value: float | None = None
     is_log: bool = False
-    is_now: bool = False
-    """Whether it shows only what there is now; bars always do."""
+    is_instant: bool = False
+    """Whether only the present value is queried; bars always do."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ class Board:
 
     @property
     def panels(self) -> list[Panel]:
-        """All panels in order."""
+        """All panels, in order."""
         return [panel for row in self.rows for panel in row.panels]
 
 
-def built(board: Board) -> Any:
-    """The dashboard as Grafana's SDK has it."""
+def build_dashboard(board: Board) -> Any:
+    """Return the dashboard as an object of Grafana's SDK."""
     result = (
         dashboard.Dashboard(board.title)
         .uid(board.uid)
@@ -107,7 +107,7 @@ def built(board: Board) -> Any:
             dashboard.DashboardLink("Lumenmill")
             .type(model.DashboardLinkType.DASHBOARDS)
             .tags(["lumenmill"])
-            .as_dropdown(True)  # noqa: FBT003 - the builder's form
+            .as_dropdown(True)  # noqa: FBT003 - the builder's signature
             .keep_time(True)  # noqa: FBT003
             .include_vars(True)  # noqa: FBT003
         )
@@ -124,37 +124,37 @@ def built(board: Board) -> Any:
             if left + panel.width > _COLUMNS:
                 top, left, tallest = top + tallest, 0, 0
             number += 1
-            place = model.GridPos(h=panel.height, w=panel.width, x=left, y=top)
-            result.with_panel(_panel(panel).id(number).grid_pos(place))
+            position = model.GridPos(h=panel.height, w=panel.width, x=left, y=top)
+            result.with_panel(_panel(panel).id(number).grid_pos(position))
             left, tallest = left + panel.width, max(tallest, panel.height)
         top += tallest
     return result.build()
 
 
 def _panel(panel: Panel) -> Any:
-    made = _SHAPES[panel.kind](panel)
-    made.title(panel.title).description(_description(panel)).datasource(DATASOURCE).unit(panel.unit)
-    made.no_value(panel.empty).thresholds(_thresholds(panel))
+    built = _SHAPES[panel.kind](panel)
+    built.title(panel.title).description(_description(panel)).datasource(DATASOURCE).unit(panel.unit)
+    built.no_value(panel.empty).thresholds(_thresholds(panel))
     if not panel.is_log:
-        made.min(0)
+        built.min(0)
     if panel.max_value is not None:
-        made.max(panel.max_value)
+        built.max(panel.max_value)
     for index, query in enumerate(panel.queries):
         target = prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id(chr(ord("A") + index))
-        if panel.is_now or panel.kind is Kind.BARS:
-            target.instant()  # over a range, what has ended would be shown with its last value
-        made.with_target(target.datasource(DATASOURCE))
-    return made
+        if panel.is_instant or panel.kind is Kind.BARS:
+            target.instant()  # a range query would show ended series with their last value
+        built.with_target(target.datasource(DATASOURCE))
+    return built
 
 
 def _description(panel: Panel) -> str:
     others = sorted({query.source.value for query in panel.queries if query.source is not Source.MESH})
-    needs = f" Comes from {' and '.join(others)}; without it this shows nothing." if others else ""
+    needs = f" Needs {' and '.join(others)}; empty without it." if others else ""
     return f"{panel.text}{needs}"
 
 
 def _lines(panel: Panel) -> Any:
-    made = (
+    lines = (
         timeseries.Panel()
         .line_width(2)
         .fill_opacity(8)
@@ -170,10 +170,10 @@ def _lines(panel: Panel) -> Any:
         .tooltip(common.VizTooltipOptions().mode(common_model.TooltipDisplayMode.MULTI))
     )
     if panel.thresholds:
-        made.thresholds_style(common.GraphThresholdsStyleConfig().mode(common_model.GraphThresholdsStyleMode.DASHED))
+        lines.thresholds_style(common.GraphThresholdsStyleConfig().mode(common_model.GraphThresholdsStyleMode.DASHED))
     if panel.is_log:
-        made.scale_distribution(common.ScaleDistributionConfig().type(common_model.ScaleDistribution.LOG).log(10))
-    return made
+        lines.scale_distribution(common.ScaleDistributionConfig().type(common_model.ScaleDistribution.LOG).log(10))
+    return lines
 
 
 def _stack(panel: Panel) -> Any:

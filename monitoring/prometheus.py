@@ -1,4 +1,4 @@
-"""A Prometheus to ask, and one to start."""
+"""A Prometheus server: its HTTP API, and a process of it for tests."""
 
 import contextlib
 import json
@@ -20,24 +20,24 @@ _START_S, _STOP_S, _ANSWER_S = 30.0, 10.0, 30.0
 
 @dataclass(frozen=True)
 class Series:
-    """One line of an answer."""
+    """One time series of an answer."""
 
     labels: dict[str, str]
     points: list[tuple[float, float]]
-    """(Unix time in seconds, value); those that are no numbers are left out."""
+    """(Unix time in seconds, value); NaN and infinities are left out."""
 
 
 @dataclass(frozen=True)
 class Prometheus:
-    """A server's HTTP API."""
+    """The HTTP API of a server."""
 
     url: str
 
-    def over(self, expr: str, start_s: float, end_s: float, step_s: float) -> list[Series]:
-        """A query over a range of time. Series without a single number are left out.
+    def query_range(self, expr: str, start_s: float, end_s: float, step_s: float) -> list[Series]:
+        """Return the series of a query over a range of time. Series without a number are left out.
 
         Raises:
-            ValueError: Prometheus refuses the query; says why.
+            ValueError: Prometheus refuses the query; the message says why.
         """
         answer = self._get("query_range", query=expr, start=start_s, end=end_s, step=step_s)
         found = [
@@ -50,11 +50,11 @@ class Prometheus:
         return [series for series in found if series.points]
 
     def rules(self) -> list[dict[str, Any]]:
-        """Alerts as the server has them."""
+        """Return the alert rules that the server evaluates."""
         return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
 
     def up(self) -> dict[str, bool]:
-        """Scraped targets by instance, and whether the last scrape went well."""
+        """Return for each scraped instance whether the last scrape succeeded."""
         return {
             target["labels"]["instance"]: target["health"] == "up" for target in self._get("targets")["activeTargets"]
         }
@@ -70,10 +70,10 @@ class Prometheus:
 
 @contextlib.contextmanager
 def running_prometheus(binary: str, configuration: Path, log: Path) -> Iterator[Prometheus]:
-    """A server on a free port with its data beside its configuration, stopped at the end of the block.
+    """Run a server on a free port with its data beside its configuration, and stop it at the end of the block.
 
     Raises:
-        RuntimeError: it does not start; its log says why.
+        RuntimeError: the server does not start; the message ends with its log.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -97,8 +97,8 @@ def running_prometheus(binary: str, configuration: Path, log: Path) -> Iterator[
 
 
 def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    give_up_s = time.monotonic() + _START_S
-    while time.monotonic() < give_up_s and process.poll() is None:
+    deadline_s = time.monotonic() + _START_S
+    while time.monotonic() < deadline_s and process.poll() is None:
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1):  # noqa: S310
             return
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""Every query of the dashboards, with what is chosen at their head filled in as somebody would."""
+"""Every query of the dashboards and alerts, with the variables of dashboards substituted."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from monitoring.alerts import ALERTS
 from monitoring.boards import BOARDS
 from monitoring.panels import Source
 
-__all__ = ["NamedQuery", "all_queries", "filled"]
+__all__ = ["NamedQuery", "all_queries", "substitute"]
 
 
 @dataclass(frozen=True)
 class NamedQuery:
-    """One query, and where it stands."""
+    """One query, and the panel or alert that it belongs to."""
 
-    place: str
+    location: str
     expr: str
     source: Source
 
 
-def filled(expr: str, *, window: str, rate_interval: str, price: str = "2.5", everything: str = ".*") -> str:
-    """A query of a dashboard as Grafana sends it. `window` and `rate_interval` are durations of Prometheus."""
+def substitute(expr: str, *, window: str, rate_interval: str, price: str = "2.5", everything: str = ".*") -> str:
+    """Return a query of a dashboard as Grafana sends it; `window` and `rate_interval` are durations of Prometheus."""
     values = {
         "$__rate_interval": rate_interval,
         "$window": window,
@@ -34,11 +34,11 @@ def filled(expr: str, *, window: str, rate_interval: str, price: str = "2.5", ev
 
 
 def all_queries(window: str, rate_interval: str) -> Iterator[NamedQuery]:
-    """Those of all dashboards, then those of all alerts."""
+    """Yield the queries of all dashboards, then those of all alerts."""
     for board in BOARDS:
         for panel in board.panels:
             for query in panel.queries:
-                expr = filled(query.expr, window=window, rate_interval=rate_interval)
+                expr = substitute(query.expr, window=window, rate_interval=rate_interval)
                 yield NamedQuery(f"{board.title} / {panel.title} / {query.legend}", expr, query.source)
     for alert in ALERTS:
         yield NamedQuery(f"alert {alert.name}", alert.expr, alert.source)

@@ -1,5 +1,7 @@
-"""A real mesh that works for a few minutes while a real Prometheus looks on: runs with accepted, rejected, failed and
-re-used work, neural models on tiny checkpoints, a process that is killed, artifacts that are damaged and collected.
+"""Runs a real mesh under a real Prometheus for a few minutes, so that every metric has data.
+
+It runs recipes with accepted, rejected, failed and re-used work and neural models on tiny checkpoints, kills processes,
+damages an artifact and collects garbage.
 """
 
 import contextlib
@@ -22,24 +24,25 @@ from ruamel.yaml import YAML
 from monitoring.one_machine import write_configuration, write_targets
 from monitoring.prometheus import Prometheus, running_prometheus
 
-__all__ = ["Rehearsal", "rehearsed"]
+__all__ = ["Rehearsal", "run_rehearsal"]
 
 ROOT = Path(__file__).parents[1]
 _SCRAPE_S = 2
 _COMMAND_S, _RUNS_S = 120.0, 900.0
-_UNENDED = ("RUN_STATE_QUEUED", "RUN_STATE_RUNNING", "RUN_STATE_PAUSED")
-# Long enough to be found not to answer, and then work is seen to wait. Kills in a row make the supervisor wait too.
+_ACTIVE = ("RUN_STATE_QUEUED", "RUN_STATE_RUNNING", "RUN_STATE_PAUSED")
+# Long enough for the orchestrator to find the process unresponsive and for work to wait. Repeated kills make the
+# supervisor back off.
 _STOPPED_S = 15.0
 _BETWEEN_KILLS_S, _BETWEEN_ROUNDS_S = 3.0, 5.0
-# Runs are looked at every 5 s, and then scraped.
-_NUM_TO_REST_IN, _REST_S = 200, 15.0
-# So that what came last is scraped and within every window.
+# Metrics of runs are updated every 5 s, and then scraped.
+_NUM_ITEMS_OF_PAUSED_RUN, _PAUSED_S = 200, 15.0
+# The last changes must be scraped and lie within every window.
 _SETTLE_S = 4.0 * _SCRAPE_S
 
 
 @dataclass
 class Rehearsal:
-    """What a rehearsal leaves: Prometheus with the data, and when it was."""
+    """The result of a rehearsal: Prometheus with the data, and the time that it covers."""
 
     prometheus: Prometheus
     start_s: float
@@ -60,7 +63,11 @@ class _Mesh:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str, may_fail: bool = False) -> str:
-        """What the command prints. Raises RuntimeError when it fails."""
+        """Run the command and return its output.
+
+        Raises:
+            RuntimeError: the command fails.
+        """
         done = subprocess.run(  # noqa: S603
             [sys.executable, "-m", "lumenmill_client.command", "--home", str(self.home), *arguments],
             cwd=ROOT,
@@ -75,29 +82,33 @@ class _Mesh:
         return done.stdout
 
     def submit(self, recipe: str, *settings: str) -> None:
-        """Submits a run with parameters as `name=value`, as soon as the orchestrator answers."""
+        """Submit a run with parameters as `name=value`, as soon as the orchestrator answers."""
         arguments = ("run", recipe, "--detach", *(part for setting in settings for part in ("--set", setting)))
-        give_up_s = time.monotonic() + _COMMAND_S
-        while not self.run(*arguments, may_fail=time.monotonic() < give_up_s):
+        deadline_s = time.monotonic() + _COMMAND_S
+        while not self.run(*arguments, may_fail=time.monotonic() < deadline_s):
             time.sleep(_SCRAPE_S)
 
-    def until_all_ended(self) -> None:
-        """Returns when no run goes on any more. Raises TimeoutError when one does for too long."""
-        give_up_s = time.monotonic() + _RUNS_S
-        while time.monotonic() < give_up_s:
-            told = self.run("runs", "--json", may_fail=True)
-            if told and not any(run["state"] in _UNENDED for run in json.loads(told)):
+    def wait_for_all_runs(self) -> None:
+        """Wait until every run has ended.
+
+        Raises:
+            TimeoutError: a run takes too long.
+        """
+        deadline_s = time.monotonic() + _RUNS_S
+        while time.monotonic() < deadline_s:
+            listing = self.run("runs", "--json", may_fail=True)
+            if listing and not any(run["state"] in _ACTIVE for run in json.loads(listing)):
                 return
             time.sleep(_SCRAPE_S)
-        raise TimeoutError(f"runs go on for more than {_RUNS_S:.0f} s")
+        raise TimeoutError(f"runs have not ended after {_RUNS_S:.0f} s")
 
     def newest(self) -> dict[str, Any]:
-        """The run that was submitted last."""
+        """Return the run that was submitted last."""
         run: dict[str, Any] = json.loads(self.run("runs", "--json"))[0]
         return run
 
     def send(self, name: str, number: signal.Signals) -> None:
-        """Sends a signal to a process of the mesh, if it lives."""
+        """Send a signal to a process of the mesh, if it is running."""
         services = json.loads((self.home / "run" / "mesh.json").read_text())["services"]
         pid = next(service["pid"] for service in services if service["name"] == name)
         if pid is not None:
@@ -106,7 +117,7 @@ class _Mesh:
 
 
 @contextlib.contextmanager
-def rehearsed(
+def run_rehearsal(
     folder: Path,
     binary: str,
     *,
@@ -115,22 +126,22 @@ def rehearsed(
     num_pictures: int = 4,
     exporters: Mapping[str, str] | None = None,
 ) -> Iterator[Rehearsal]:
-    """Rehearses in an empty folder; Prometheus answers inside the block. `exporters` are addresses to scrape besides.
+    """Rehearse in an empty folder; Prometheus answers inside the block. `exporters` are further addresses to scrape.
 
     Raises:
-        RuntimeError: a part of it does not start or fails; says why.
+        RuntimeError: a part of it does not start or fails; the message says why.
     """
-    mesh, watched = _Mesh(folder / "home", {"OMP_NUM_THREADS": "1"}), folder / "prometheus"
-    watched.mkdir()
+    mesh, prometheus_folder = _Mesh(folder / "home", {"OMP_NUM_THREADS": "1"}), folder / "prometheus"
+    prometheus_folder.mkdir()
     has_neural = importlib.util.find_spec("lumenmill_video") is not None
     up = ["up", *(["--models", str(_small_models(folder / "models"))] if has_neural else [])]
     with contextlib.ExitStack() as stack:
         stack.callback(mesh.run, "down", may_fail=True)
         mesh.run(*up)
         secure = stack.enter_context(_secure_service(folder))
-        configuration = write_configuration(watched, f"{_SCRAPE_S}s")
+        configuration = write_configuration(prometheus_folder, f"{_SCRAPE_S}s")
         _add_exporters(configuration, {"secure": secure, **(exporters or {})})
-        stack.enter_context(_targets_kept(mesh.home, watched))
+        stack.enter_context(_updating_targets(mesh.home, prometheus_folder))
         prometheus = stack.enter_context(running_prometheus(binary, configuration, folder / "prometheus.log"))
         start_s = time.time()
         _work(mesh, _Size(num_groups, num_rounds, num_pictures), has_neural=has_neural)
@@ -143,45 +154,43 @@ def _work(mesh: _Mesh, size: _Size, *, has_neural: bool) -> None:
     demo = ("recipes/demo.yaml", *small, f"num_img_sets={size.num_groups}", "num_clip_sets=1", "num_video_variants=1")
     strict = ("recipes/light-groups.yaml", *small, f"num_img_sets={size.num_groups}", "largest_direction_error_deg=2")
     mesh.submit(*demo)
-    # Counters are there, and seen, before what they count next.
+    # Counters are scraped at least once before they increase.
     for number in range(size.num_rounds if has_neural else 0):
         words = json.dumps([f"kettle {number}.{picture}" for picture in range(size.num_pictures)])
         mesh.submit("monitoring/rehearsal.yaml", f"words={words}", f'refused=["{number}"]')
         time.sleep(_BETWEEN_ROUNDS_S)
     if has_neural:
-        _rest_half_way(mesh)
+        _pause_a_run(mesh)
     mesh.submit(*strict)
     mesh.send("studio", signal.SIGSTOP)
     time.sleep(_STOPPED_S)
     for name in ("studio", "studio", "studio", "orchestrator"):
         mesh.send(name, signal.SIGKILL)
         time.sleep(_BETWEEN_KILLS_S)
-    mesh.until_all_ended()
+    mesh.wait_for_all_runs()
     mesh.submit(*demo)
-    mesh.until_all_ended()
-    _damage(mesh)
+    mesh.wait_for_all_runs()
+    _cause_errors(mesh)
     mesh.run("store", "gc", "--min-age-s", "0")
 
 
-def _rest_half_way(mesh: _Mesh) -> None:
-    """A run is paused as soon as it is known how long it takes, and everybody who looks is told. It is far too large,
-    so that no machine ends it before it is paused, and is cancelled then."""
-    words = json.dumps([f"spoon {number}" for number in range(_NUM_TO_REST_IN)])
-    mesh.submit("monitoring/rehearsal.yaml", f"words={words}", "refused=[]")  # or that pipeline would be waited for
+def _pause_a_run(mesh: _Mesh) -> None:
+    """Pause a run once its remaining time is estimated, and cancel it; it is too large to end before."""
+    words = json.dumps([f"spoon {number}" for number in range(_NUM_ITEMS_OF_PAUSED_RUN)])
+    mesh.submit("monitoring/rehearsal.yaml", f"words={words}", "refused=[]")  # without items, to estimate one pipeline
     run = mesh.newest()
-    while run["state"] in _UNENDED and "estimated_remaining" not in run:
+    while run["state"] in _ACTIVE and "estimated_remaining" not in run:
         run = mesh.newest()
     mesh.run("pause", run["id"])
-    time.sleep(_REST_S)
+    time.sleep(_PAUSED_S)
     mesh.run("cancel", run["id"])
 
 
-def _damage(mesh: _Mesh) -> None:
-    """Something happens to an artifact that nothing refers to, and the check of the store finds it, again and again;
-    and somebody wants to pause a run that has ended."""
-    stray = mesh.home / "store" / "objects" / "00" / f"{'0' * 64}.json"
-    stray.parent.mkdir(exist_ok=True)
-    stray.write_text("not what its name says")
+def _cause_errors(mesh: _Mesh) -> None:
+    """Store an artifact with a wrong digest and verify the store repeatedly; pause a run that has ended."""
+    damaged = mesh.home / "store" / "objects" / "00" / f"{'0' * 64}.json"
+    damaged.parent.mkdir(exist_ok=True)
+    damaged.write_text("bytes with another digest")
     ended = mesh.newest()["id"]
     for _ in range(3):
         mesh.run("store", "verify", may_fail=True)
@@ -190,7 +199,7 @@ def _damage(mesh: _Mesh) -> None:
 
 
 def _small_models(folder: Path) -> Path:
-    """A file of models for `lumenmill up`: one that makes pictures and one that makes clips, of a megabyte each."""
+    """Write a file of models for `lumenmill up`: one of images and one of clips, a megabyte each; return its path."""
     folder.mkdir()
     small = _module_at(ROOT / "tests" / "neural" / "small_models.py")
     models = {
@@ -208,7 +217,7 @@ def _small_models(folder: Path) -> Path:
 def _module_at(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise RuntimeError(f"{path} is no module")
+        raise RuntimeError(f"{path} is not a module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
@@ -216,21 +225,21 @@ def _module_at(path: Path) -> ModuleType:
 
 
 @contextlib.contextmanager
-def _targets_kept(home: Path, watched: Path) -> Iterator[None]:
-    """Keeps the list of processes current in the block."""
-    over = threading.Event()
+def _updating_targets(home: Path, prometheus_folder: Path) -> Iterator[None]:
+    """Keep the list of processes current inside the block."""
+    stopped = threading.Event()
 
-    def keep() -> None:
-        while not over.wait(1.0):
-            write_targets(home, watched)
+    def update() -> None:
+        while not stopped.wait(1.0):
+            write_targets(home, prometheus_folder)
 
-    write_targets(home, watched)
-    thread = threading.Thread(target=keep, daemon=True)
+    write_targets(home, prometheus_folder)
+    thread = threading.Thread(target=update, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        stopped.set()
         thread.join()
 
 
@@ -253,11 +262,11 @@ def _add_exporters(configuration: Path, exporters: Mapping[str, str]) -> None:
 
 @contextlib.contextmanager
 def _secure_service(folder: Path) -> Iterator[str]:
-    """A service with TLS beside the mesh, whose certificate ends; yields the address of its metrics."""
+    """Run a service with TLS, outside the mesh, for the metric of its certificate; yield the address of its metrics."""
     folder = folder / "secure"
     folder.mkdir()
-    make = "req -x509 -newkey rsa:2048 -nodes -days 30 -keyout own.key -out own.pem -subj /CN=localhost"
-    subprocess.run(["openssl", *make.split()], cwd=folder, check=True, capture_output=True)  # noqa: S603, S607
+    request = "req -x509 -newkey rsa:2048 -nodes -days 30 -keyout own.key -out own.pem -subj /CN=localhost"
+    subprocess.run(["openssl", *request.split()], cwd=folder, check=True, capture_output=True)  # noqa: S603, S607
     environment = os.environ | {
         "LUMENMILL_FAMILY": "grammar",
         "LUMENMILL_LISTEN_ADDRESS": "127.0.0.1:0",

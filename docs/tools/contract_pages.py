@@ -120,7 +120,7 @@ class _DocumentedFile:
         yield ""
 
     def _comment(self, path: _Path) -> list[str]:
-        """Paragraphs in front of an element, those that are set off from it by an empty line included."""
+        """Return the paragraphs in front of an element, including those that an empty line separates from it."""
         for location in self.file.source_code_info.location:
             if tuple(location.path) == path:
                 comments = [*location.leading_detached_comments, location.leading_comments, location.trailing_comments]
@@ -133,7 +133,7 @@ def _heading(title: str, anchor: str) -> str:
 
 
 def _markdown(comment: str) -> str:
-    """A comment without the space after `//`, and with characters escaped that Markdown would take for HTML."""
+    """Return a comment without the space after `//`, and with escaped characters that Markdown takes for HTML."""
     lines = [line.removeprefix(" ").rstrip() for line in comment.strip("\n").splitlines()]
     return re.sub(r"<(?=[a-zA-Z/])", "&lt;", "\n".join(lines))
 
@@ -179,7 +179,7 @@ def _oneof(message: DescriptorProto, field: FieldDescriptorProto) -> str:
 
 
 def _bounds(field: FieldDescriptorProto) -> str:
-    """The rules that a server checks before it calls the family, as protovalidate states them."""
+    """Return the rules of protovalidate that a server checks before it calls the family."""
     rules: Message = field.options.Extensions[validate_pb2.field]
     text = text_format.MessageToString(rules, as_one_line=True)
     # Rules of a type come wrapped in its name, `string { max_len: 9 }`, which the column of types says already.

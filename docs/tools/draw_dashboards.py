@@ -20,8 +20,8 @@ from PIL import Image
 
 from docs.tools.panel_drawings import PALETTE, TEXT, WEAK, draw_bars, draw_lines, draw_number
 from monitoring.prometheus import Series
-from monitoring.queries import filled
-from monitoring.rehearsal import ROOT, Rehearsal, rehearsed
+from monitoring.queries import substitute
+from monitoring.rehearsal import ROOT, Rehearsal, run_rehearsal
 
 __all__ = ["draw", "main"]
 
@@ -29,15 +29,15 @@ _DASHBOARDS = ROOT / "helm" / "lumenmill" / "files" / "dashboards"
 _WIDTH_IN, _UNIT_IN, _GAP_IN, _HEAD_IN, _DPI = 16.0, 0.34, 0.07, 0.75, 100
 _PAGE, _CARD, _EDGE = "#111217", "#181b1f", "#2a2d33"
 _WINDOW, _RATE_INTERVAL, _NUM_STEPS = "1m", "15s", 150
-# Age of the last value of what is shown as it is now.
+# Oldest last value of a series that an instant query still returns.
 _LATEST_S = 15.0
-# Few enough for small files, and as many as lines and letters need.
+# Few enough for small files, enough for smooth lines and letters.
 _NUM_COLOURS = 128
 _DRAWN = {"timeseries": draw_lines, "stat": draw_number, "bargauge": draw_bars}
 
 
 def draw(uid: str, rehearsal: Rehearsal, picture: Path) -> None:
-    """Draws the dashboard with an id as the chart carries it, over the whole time of a rehearsal, into a PNG file."""
+    """Draw a dashboard of the chart over the whole time of a rehearsal into a PNG file. `uid` is the dashboard's."""
     board = json.loads((_DASHBOARDS / f"{uid.removeprefix('lumenmill-')}.json").read_text())
     num_units = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"])
     height_in = _HEAD_IN + num_units * _UNIT_IN + _GAP_IN
@@ -68,10 +68,10 @@ def _head(canvas: Axes, board: dict[str, Any], rehearsal: Rehearsal) -> None:
 
 
 def _panel(figure: Figure, canvas: Axes, panel: dict[str, Any], rehearsal: Rehearsal) -> None:
-    place = panel["gridPos"]
+    position = panel["gridPos"]
     unit_in = (_WIDTH_IN - _GAP_IN) / 24
-    left, top = _GAP_IN + place["x"] * unit_in, _HEAD_IN + place["y"] * _UNIT_IN
-    width, height = place["w"] * unit_in - _GAP_IN, place["h"] * _UNIT_IN - _GAP_IN
+    left, top = _GAP_IN + position["x"] * unit_in, _HEAD_IN + position["y"] * _UNIT_IN
+    width, height = position["w"] * unit_in - _GAP_IN, position["h"] * _UNIT_IN - _GAP_IN
     if panel["type"] == "row":
         canvas.text(left + 0.05, top + height / 2, f"▾  {panel['title']}", size=10, weight="bold", va="center")
         return
@@ -94,13 +94,13 @@ def _panel(figure: Figure, canvas: Axes, panel: dict[str, Any], rehearsal: Rehea
 
 
 def _series(panel: dict[str, Any], rehearsal: Rehearsal) -> list[tuple[str, Series]]:
-    """(name, data) of all lines of a panel."""
+    """Return (legend, data) of every series of a panel."""
     found: list[tuple[str, Series]] = []
     oldest_s = rehearsal.end_s - _LATEST_S
     step_s = (rehearsal.end_s - rehearsal.start_s) / _NUM_STEPS
     for target in panel["targets"]:
-        expr = filled(target["expr"], window=_WINDOW, rate_interval=_RATE_INTERVAL)
-        for series in rehearsal.prometheus.over(expr, rehearsal.start_s, rehearsal.end_s, step_s):
+        expr = substitute(target["expr"], window=_WINDOW, rate_interval=_RATE_INTERVAL)
+        for series in rehearsal.prometheus.query_range(expr, rehearsal.start_s, rehearsal.end_s, step_s):
             if target.get("instant") and series.points[-1][0] < oldest_s:
                 continue
             name = target["legendFormat"]
@@ -111,14 +111,14 @@ def _series(panel: dict[str, Any], rehearsal: Rehearsal) -> list[tuple[str, Seri
 
 
 def _without_gaps(name: str) -> str:
-    """Labels that a series lacks are empty, as in Grafana."""
+    """Remove the placeholders of labels that a series lacks, as Grafana does."""
     while "{{" in name and "}}" in name:
         name = name[: name.index("{{")] + name[name.index("}}") + 2 :]
     return " ".join(name.split()) or "—"
 
 
 def main() -> None:
-    """See above."""
+    """Run the rehearsal and draw every dashboard."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("to", type=Path, help="Folder for the pictures.")
     arguments = parser.parse_args()
@@ -127,7 +127,7 @@ def main() -> None:
         parser.error("prometheus is not on the path (Debian: package prometheus)")
     with (
         tempfile.TemporaryDirectory(prefix="lumenmill-") as folder,
-        rehearsed(Path(folder), binary, num_groups=1, num_rounds=6, num_pictures=6) as rehearsal,
+        run_rehearsal(Path(folder), binary, num_groups=1, num_rounds=6, num_pictures=6) as rehearsal,
     ):
         for path in sorted(_DASHBOARDS.glob("*.json")):
             draw(path.stem, rehearsal, arguments.to / f"monitoring-{path.stem}.png")

@@ -1,4 +1,4 @@
-"""The inside of panels: lines, stacks, numbers and bars, coloured as Grafana does."""
+"""Draws the contents of panels: lines, stacks, numbers and bars, in Grafana's colours."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from matplotlib.dates import DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from docs.tools.units import shown
+from docs.tools.units import format_value
 from monitoring.prometheus import Series
 
 __all__ = ["PALETTE", "TEXT", "WEAK", "draw_bars", "draw_lines", "draw_number"]
@@ -36,11 +36,11 @@ _MOST_NAMED, _NAME_IN = 6, 0.165
 _Named = list[tuple[str, Series]]
 _Box = tuple[float, float, float, float]
 _Span = tuple[float, float]
-"""Unix seconds that are drawn."""
+"""First and last time that is drawn, in Unix seconds."""
 
 
 def draw_lines(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named, span_s: _Span) -> None:
-    """Lines over time with a legend that tells the last and the largest value of each."""
+    """Draw lines over time with a legend of the last and the largest value of each."""
     named = sorted(named, key=lambda entry: -max(value for _, value in entry[1].points))
     unit = panel["fieldConfig"]["defaults"]["unit"]
     num_rows = min(len(named), _MOST_NAMED) + (len(named) > _MOST_NAMED)
@@ -69,12 +69,12 @@ def draw_lines(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named, 
                 marker="." if len(values) == 1 else "",
             )
     axes.set_xlim(_time(span_s[0]), _time(span_s[1]))
-    _dress(axes, panel, unit)
+    _style_axes(axes, panel, unit)
     _legend(figure, box, legend, named, unit)
 
 
 def _points(series: Series) -> tuple[list[float], list[float]]:
-    """Times as matplotlib counts them, and values."""
+    """Return the times in matplotlib's unit, days, and the values."""
     return [_time(at_s) for at_s, _ in series.points], [value for _, value in series.points]
 
 
@@ -90,14 +90,14 @@ def _stack(axes: Axes, named: _Named) -> None:
     times_s = sorted({at_s for _, series in named for at_s, _ in series.points})
     rows = []
     for _, series in named:
-        there = dict(series.points)
-        rows.append([max(there.get(at_s, 0.0), 0.0) for at_s in times_s])
+        value_at = dict(series.points)
+        rows.append([max(value_at.get(at_s, 0.0), 0.0) for at_s in times_s])
     times = [_time(at_s) for at_s in times_s]
     colours = [_colour(index) for index in range(len(named))]
     axes.stackplot(times, np.array(rows), colors=colours, alpha=0.75, lw=0)
 
 
-def _dress(axes: Axes, panel: dict[str, Any], unit: str) -> None:
+def _style_axes(axes: Axes, panel: dict[str, Any], unit: str) -> None:
     defaults = panel["fieldConfig"]["defaults"]
     axes.set_facecolor("none")
     for side in axes.spines.values():
@@ -115,7 +115,7 @@ def _dress(axes: Axes, panel: dict[str, Any], unit: str) -> None:
         top = max(axes.get_ylim()[1], 1e-9)
         axes.set_ylim(0, defaults.get("max", top) * 1.03)
         axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value, unit)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_value(value, unit)))
     low, high = axes.get_ylim()
     for step in defaults["thresholds"]["steps"]:
         if step["value"] and low < step["value"] < high:
@@ -131,18 +131,18 @@ def _legend(figure: Figure, box: _Box, height: float, named: _Named, unit: str) 
     for row, (name, series) in enumerate(named[:_MOST_NAMED]):
         y = 0.1 + row * _NAME_IN
         axes.plot([0.02, 0.18], [y, y], color=_colour(row), lw=2.4, solid_capstyle="round")
-        room = int((width_in - 2.1) / 0.068)
-        axes.text(0.25, y, name if len(name) <= room else f"{name[: room - 1]}…", size=7.5, va="center")
+        max_length = int((width_in - 2.1) / 0.068)
+        axes.text(0.25, y, name if len(name) <= max_length else f"{name[: max_length - 1]}…", size=7.5, va="center")
         values = [value for _, value in series.points]
         for x, label, value in ((width_in - 1.0, "last", values[-1]), (width_in, "max", max(values))):
-            axes.text(x, y, f"{label} {shown(value, unit)}", size=7.5, va="center", ha="right", color=WEAK)
+            axes.text(x, y, f"{label} {format_value(value, unit)}", size=7.5, va="center", ha="right", color=WEAK)
     if len(named) > _MOST_NAMED:
         y = 0.1 + _MOST_NAMED * _NAME_IN
         axes.text(0.25, y, f"and {len(named) - _MOST_NAMED} more", size=7.5, va="center", color=WEAK)
 
 
 def draw_number(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named, span_s: _Span) -> None:
-    """The last value of each series, large, over the shape of its past."""
+    """Draw the last value of each series as a large number over a sparkline."""
     unit = panel["fieldConfig"]["defaults"]["unit"]
     width = box[2] / len(named)
     for index, (name, series) in enumerate(named):
@@ -159,7 +159,7 @@ def draw_number(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named,
         figure.text(
             x,
             box[1] + box[3] * 0.62,
-            shown(values[-1], unit),
+            format_value(values[-1], unit),
             size=size,
             weight="bold",
             color=colour,
@@ -171,7 +171,7 @@ def draw_number(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named,
 
 
 def draw_bars(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named, span_s: _Span) -> None:
-    """The last value of each series as a bar."""
+    """Draw the last value of each series as a bar, largest first."""
     defaults = panel["fieldConfig"]["defaults"]
     named = sorted(named, key=lambda entry: -entry[1].points[-1][1])[:8]
     largest = defaults.get("max") or max((series.points[-1][1] for _, series in named), default=0) or 1.0
@@ -188,7 +188,7 @@ def draw_bars(figure: Figure, box: _Box, panel: dict[str, Any], named: _Named, s
         axes.text(
             1,
             row + 0.62,
-            shown(value, defaults["unit"]),
+            format_value(value, defaults["unit"]),
             size=9.5,
             weight="bold",
             va="center",

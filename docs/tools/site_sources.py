@@ -34,12 +34,12 @@ def tracked_files(root: Path) -> list[str]:
 
 @dataclass
 class SiteSources:
-    """The pages of a repository as the site has them."""
+    """Writes the source pages of the site."""
 
     root: Path
     files: Iterable[str]
     broken_links: list[str] = field(default_factory=list)
-    """`page: target` of every link to what the repository does not have, once pages are written."""
+    """`page: target` of every link to a file that the repository does not have; filled while pages are written."""
 
     def __post_init__(self) -> None:
         self._files = set(self.files)
@@ -51,7 +51,7 @@ class SiteSources:
             _write(target / page, self._rewritten(page, target))
 
     def _rewritten(self, page: str, target: Path) -> str:
-        """The text of a page whose links lead to pages of the site."""
+        """Return the text of a page with links to pages of the site."""
 
         def replace(match: re.Match[str]) -> str:
             if match["code"]:
@@ -67,7 +67,7 @@ class SiteSources:
         return _CODE_OR_LINK.sub(replace, (self.root / page).read_text())
 
     def _add(self, name: str, target: Path) -> str:
-        """Put what a page links to into the tree; return its path there."""
+        """Add the target of a link to the tree, and return its path there."""
         if name in self._folders:
             return self._add_folder(name, target)
         if PurePosixPath(name).suffix in _COPIED:

@@ -1,21 +1,21 @@
-"""Values as Grafana writes them."""
+"""Formats values with their units, as Grafana does."""
 
 from collections.abc import Callable
 
-__all__ = ["shown"]
+__all__ = ["format_value"]
 
 _SECONDS = ((86_400 * 7, "week"), (86_400, "day"), (3600, "hour"), (60, "min"), (1, "s"))
 _SMALL = ((1e-3, "ms"), (1e-6, "µs"))
 _DECIMAL = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BINARY = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 _RATES = ((1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"))
-_AFTER = {"ops": " ops/s", "reqps": " req/s", "watt": " W"}
+_SUFFIXES = {"ops": " ops/s", "reqps": " req/s", "watt": " W"}
 
 
-def shown(value: float, unit: str) -> str:
-    """A value with its unit, in as many digits as are read at a glance."""
-    writer = _WRITERS.get(unit)
-    return writer(value) if writer else _scaled(value, _DECIMAL, _AFTER.get(unit, ""))
+def format_value(value: float, unit: str) -> str:
+    """Return a value with its unit, rounded to about three digits."""
+    formatter = _FORMATTERS.get(unit)
+    return formatter(value) if formatter else _scaled(value, _DECIMAL, _SUFFIXES.get(unit, ""))
 
 
 def _duration(value_s: float) -> str:
@@ -43,7 +43,7 @@ def _digits(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-_WRITERS: dict[str, Callable[[float], str]] = {
+_FORMATTERS: dict[str, Callable[[float], str]] = {
     "s": _duration,
     "m": lambda value: _duration(value * 60),
     "percentunit": lambda value: f"{_digits(value * 100)}%",

@@ -1,8 +1,8 @@
-"""What comes out, how far runs are, and what it costs."""
+"""Samples and verdicts, progress of runs, and cost."""
 
 from monitoring.panels import Board, Kind, Panel, Query, Row
 from monitoring.promql import per_accepted, rate
-from monitoring.variables import PRICE, THERE, THESE, WINDOW, chosen
+from monitoring.variables import IN_NAMESPACE, OF_MODEL, PRICE, WINDOW, template_variables
 
 __all__ = ["PRODUCTION"]
 
@@ -11,8 +11,8 @@ _NODES = "lumenmill_orchestrator_steps_total"
 _COST = "lumenmill_orchestrator_sample_model_seconds_total"
 _ACCEPTED, _NOT_ACCEPTED = 'verdict="accepted"', 'verdict!="accepted"'
 _REJECTED = 'verdict="rejected"'
-# GPUs of one pod of a model; of a model that is scaled to zero now, those that it had.
-_GPUS = f"max by (namespace, model) (max_over_time(lumenmill_model_gpus{{{THESE}}}[{WINDOW}]))"
+# GPUs of one pod of a model; the last known number for a model that is scaled to zero.
+_GPUS = f"max by (namespace, model) (max_over_time(lumenmill_model_gpus{{{OF_MODEL}}}[{WINDOW}]))"
 
 
 def _per_hour(metric: str, matchers: str, by: str) -> str:
@@ -20,8 +20,8 @@ def _per_hour(metric: str, matchers: str, by: str) -> str:
 
 
 def _gpu_seconds(by: str, extra: str = "") -> str:
-    """GPU seconds per second behind samples."""
-    matchers = f"{THESE}{extra}"
+    """Return the GPU seconds per second spent on samples."""
+    matchers = f"{OF_MODEL}{extra}"
     return f"sum by ({by}) (rate({_COST}{{{matchers}}}[{WINDOW}]) * on (namespace, model) group_left () {_GPUS})"
 
 
@@ -29,15 +29,15 @@ def _money(gpu_seconds: str) -> str:
     return f"{gpu_seconds} / 3600 * {PRICE}"
 
 
-_ALL_PER_HOUR = f"sum(rate({_SAMPLES}{{{THERE}}}[{WINDOW}]))"
-_ACCEPTED_PER_S = f"sum(rate({_SAMPLES}{{{THERE}, {_ACCEPTED}}}[{WINDOW}]))"
+_ALL_PER_HOUR = f"sum(rate({_SAMPLES}{{{IN_NAMESPACE}}}[{WINDOW}]))"
+_ACCEPTED_PER_S = f"sum(rate({_SAMPLES}{{{IN_NAMESPACE}, {_ACCEPTED}}}[{WINDOW}]))"
 
 _NOW = Row(
     "Now",
     [
         Panel(
             "Accepted per hour",
-            "Samples of all kinds that every gate accepted, per hour.",
+            "Samples of all kinds that passed every gate, per hour.",
             "short",
             [Query(f"{_ACCEPTED_PER_S} * 3600", "accepted")],
             Kind.NUMBER,
@@ -47,23 +47,24 @@ _NOW = Row(
         ),
         Panel(
             "Share accepted",
-            "Of the samples that ended, the share that was accepted. Those re-used from earlier runs count too.",
+            "Accepted samples as a share of all finished samples, those re-used from earlier runs included.",
             "percentunit",
             [Query(f"{_ACCEPTED_PER_S} / ({_ALL_PER_HOUR} > 0)", "accepted")],
             Kind.NUMBER,
             width=4,
             height=5,
             thresholds=[("red", 0), ("orange", 0.5), ("green", 0.8)],
-            empty="no sample ended",
+            empty="no finished sample",
             max_value=1,
         ),
         Panel(
             "Runs",
-            "Runs that have not ended, by state. Every replica tells all of them, so that the largest is taken.",
+            "Runs that have not ended, by state. Every replica reports all runs, so the panel takes the largest.",
             "short",
             [
                 Query(
-                    f"sum by (state) (max by (namespace, state) (lumenmill_orchestrator_runs{{{THERE}}}))", "{{state}}"
+                    f"sum by (state) (max by (namespace, state) (lumenmill_orchestrator_runs{{{IN_NAMESPACE}}}))",
+                    "{{state}}",
                 )
             ],
             Kind.NUMBER,
@@ -72,35 +73,35 @@ _NOW = Row(
         ),
         Panel(
             "All done in",
-            "When the last of the runs that are walked now will probably be through, by the pace of each so far.",
+            "Estimated time until the last active run ends, from the throughput of each run so far.",
             "s",
-            [Query(f"max(lumenmill_orchestrator_run_remaining_seconds{{{THERE}}})", "longest")],
+            [Query(f"max(lumenmill_orchestrator_run_remaining_seconds{{{IN_NAMESPACE}}})", "longest")],
             Kind.NUMBER,
             width=4,
             height=5,
-            empty="no run is measured",
-            is_now=True,
+            empty="no estimate",
+            is_instant=True,
         ),
         Panel(
             "Model time per accepted sample",
-            "Seconds that all models together worked for one accepted sample, what was rejected on the way included.",
+            "Seconds of all models together per accepted sample, work on rejected samples included.",
             "s",
-            [Query(per_accepted(f"sum(rate({_COST}{{{THESE}}}[{WINDOW}]))", THERE, WINDOW), "seconds")],
+            [Query(per_accepted(f"sum(rate({_COST}{{{OF_MODEL}}}[{WINDOW}]))", IN_NAMESPACE, WINDOW), "seconds")],
             Kind.NUMBER,
             width=4,
             height=5,
-            empty="no sample accepted",
+            empty="no accepted sample",
         ),
         Panel(
             "GPU cost per accepted sample",
-            "Seconds of models × their GPUs × the price above, in its currency, what was rejected included. 0 where no "
+            "Model seconds × GPUs × the price above, in its currency, work on rejected samples included. 0 where no "
             "model has a GPU.",
             "currencyUSD",
-            [Query(per_accepted(f"sum({_money(_gpu_seconds('model'))})", THERE, WINDOW), "cost")],
+            [Query(per_accepted(f"sum({_money(_gpu_seconds('model'))})", IN_NAMESPACE, WINDOW), "cost")],
             Kind.NUMBER,
             width=4,
             height=5,
-            empty="no sample accepted",
+            empty="no accepted sample",
         ),
     ],
 )
@@ -112,14 +113,14 @@ _OUTCOMES = Row(
             "Samples per hour by verdict",
             "Samples that ended, per hour.",
             "short",
-            [Query(_per_hour(_SAMPLES, THERE, "verdict"), "{{verdict}}")],
+            [Query(_per_hour(_SAMPLES, IN_NAMESPACE, "verdict"), "{{verdict}}")],
             Kind.STACK,
         ),
         Panel(
             "Accepted per hour by kind",
             "Images and clips that were accepted, per hour.",
             "short",
-            [Query(_per_hour(_SAMPLES, f"{THERE}, {_ACCEPTED}", "kind"), "{{kind}}")],
+            [Query(_per_hour(_SAMPLES, f"{IN_NAMESPACE}, {_ACCEPTED}", "kind"), "{{kind}}")],
             Kind.STACK,
         ),
         Panel(
@@ -127,31 +128,31 @@ _OUTCOMES = Row(
             "Executions that a gate of the recipe rejected, per hour, by the gate's reason. Recipes without gates "
             "reject nothing.",
             "short",
-            [Query(_per_hour(_NODES, f"{THESE}, {_REJECTED}", "reason"), "{{reason}}")],
+            [Query(_per_hour(_NODES, f"{OF_MODEL}, {_REJECTED}", "reason"), "{{reason}}")],
             Kind.STACK,
             empty="nothing was rejected",
         ),
         Panel(
             "Executions per hour by call",
-            "Node executions that were accepted, per hour, re-used ones included.",
+            "Executions that were accepted, per hour, re-used ones included.",
             "short",
-            [Query(_per_hour(_NODES, f"{THESE}, {_ACCEPTED}", "call"), "{{call}}")],
+            [Query(_per_hour(_NODES, f"{OF_MODEL}, {_ACCEPTED}", "call"), "{{call}}")],
         ),
         Panel(
             "Failed per hour by call",
-            "Executions that failed for good, per hour, with the gRPC status. None is usual.",
+            "Executions that failed after all retries, per hour, with the gRPC status. 0 is healthy.",
             "short",
-            [Query(_per_hour(_NODES, f'{THESE}, verdict="failed"', "call, reason"), "{{call}} {{reason}}")],
+            [Query(_per_hour(_NODES, f'{OF_MODEL}, verdict="failed"', "call, reason"), "{{call}} {{reason}}")],
             empty="nothing failed",
         ),
         Panel(
             "Share re-used",
-            "Of the executions that ended, the share that an earlier one with the same content key answered.",
+            "Executions that re-used the result of an earlier one with the same content key, as a share of all.",
             "percentunit",
             [
                 Query(
-                    f"{rate('lumenmill_orchestrator_steps_reused_total', THESE, 'call', WINDOW)} / "
-                    f"({rate(_NODES, THESE, 'call', WINDOW)} > 0)",
+                    f"{rate('lumenmill_orchestrator_steps_reused_total', OF_MODEL, 'call', WINDOW)} / "
+                    f"({rate(_NODES, OF_MODEL, 'call', WINDOW)} > 0)",
                     "{{call}}",
                 )
             ],
@@ -168,26 +169,30 @@ _RUNS = Row(
             "Progress",
             "Share of each run's planned executions that have ended.",
             "percentunit",
-            [Query(f"max by (recipe, run) (lumenmill_orchestrator_run_progress_ratio{{{THERE}}})", "{{run}}")],
+            [Query(f"max by (recipe, run) (lumenmill_orchestrator_run_progress_ratio{{{IN_NAMESPACE}}})", "{{run}}")],
             Kind.BARS,
-            empty="no run is walked",
+            empty="no active run",
             max_value=1,
         ),
         Panel(
             "Progress over time",
-            "The same over time; a line that lies flat is a run that waits.",
+            "Progress of each run over time; a flat line is a run that waits.",
             "percentunit",
-            [Query(f"max by (recipe, run) (lumenmill_orchestrator_run_progress_ratio{{{THERE}}})", "{{run}}")],
-            empty="no run is walked",
+            [Query(f"max by (recipe, run) (lumenmill_orchestrator_run_progress_ratio{{{IN_NAMESPACE}}})", "{{run}}")],
+            empty="no active run",
             max_value=1,
         ),
         Panel(
             "Time remaining",
-            "Seconds until each run is through, by its own pace and today's workers. Absent until every node was "
-            "measured.",
+            "Estimated seconds until each run ends, from its throughput and the present number of workers. Absent "
+            "until every step was measured.",
             "s",
-            [Query(f"max by (recipe, run) (lumenmill_orchestrator_run_remaining_seconds{{{THERE}}})", "{{run}}")],
-            empty="no run is measured yet",
+            [
+                Query(
+                    f"max by (recipe, run) (lumenmill_orchestrator_run_remaining_seconds{{{IN_NAMESPACE}}})", "{{run}}"
+                )
+            ],
+            empty="no estimate yet",
         ),
     ],
 )
@@ -197,19 +202,21 @@ _COSTS = Row(
     [
         Panel(
             "Model time per accepted sample by model",
-            "Seconds that each model worked for one accepted sample, rejected ones included.",
+            "Seconds of each model per accepted sample, work on rejected samples included.",
             "s",
-            [Query(per_accepted(rate(_COST, THESE, "model", WINDOW), THERE, WINDOW), "{{model}}")],
+            [Query(per_accepted(rate(_COST, OF_MODEL, "model", WINDOW), IN_NAMESPACE, WINDOW), "{{model}}")],
             Kind.STACK,
-            empty="no sample accepted",
+            empty="no accepted sample",
         ),
         Panel(
             "Model time lost per accepted sample by reason",
-            "Seconds behind samples that were not accepted, by reason, for each accepted one: what a gate costs.",
+            "Model seconds of samples that were not accepted, by reason, per accepted sample: the cost of a gate.",
             "s",
             [
                 Query(
-                    per_accepted(rate(_COST, f"{THESE}, {_NOT_ACCEPTED}", "verdict, reason", WINDOW), THERE, WINDOW),
+                    per_accepted(
+                        rate(_COST, f"{OF_MODEL}, {_NOT_ACCEPTED}", "verdict, reason", WINDOW), IN_NAMESPACE, WINDOW
+                    ),
                     "{{verdict}} {{reason}}",
                 )
             ],
@@ -220,21 +227,21 @@ _COSTS = Row(
             "GPU seconds per accepted sample by model",
             "Model seconds × GPUs of one pod. Models on the CPU are 0.",
             "s",
-            [Query(per_accepted(_gpu_seconds("model"), THERE, WINDOW), "{{model}}")],
+            [Query(per_accepted(_gpu_seconds("model"), IN_NAMESPACE, WINDOW), "{{model}}")],
             Kind.STACK,
-            empty="no sample accepted",
+            empty="no accepted sample",
         ),
         Panel(
             "Money per accepted sample by model",
-            "GPU hours × the price above, in its currency, for one accepted sample.",
+            "GPU hours × the price above, in its currency, per accepted sample.",
             "currencyUSD",
-            [Query(per_accepted(_money(_gpu_seconds("model")), THERE, WINDOW), "{{model}}")],
+            [Query(per_accepted(_money(_gpu_seconds("model")), IN_NAMESPACE, WINDOW), "{{model}}")],
             Kind.BARS,
-            empty="no sample accepted",
+            empty="no accepted sample",
         ),
         Panel(
             "Money lost per hour by reason",
-            "GPU hours × price behind samples that were not accepted, per hour.",
+            "GPU hours × price spent on samples that were not accepted, per hour.",
             "currencyUSD",
             [
                 Query(
@@ -247,9 +254,9 @@ _COSTS = Row(
         ),
         Panel(
             "Model time by verdict",
-            "Models that work at once for samples that end so: 2 means two models all the time.",
+            "Mean number of models that work at once on samples with each verdict: 2 means two models all the time.",
             "short",
-            [Query(rate(_COST, THESE, "verdict", WINDOW), "{{verdict}}")],
+            [Query(rate(_COST, OF_MODEL, "verdict", WINDOW), "{{verdict}}")],
             Kind.STACK,
         ),
     ],
@@ -258,7 +265,7 @@ _COSTS = Row(
 PRODUCTION = Board(
     "lumenmill-production",
     "Lumenmill / Production",
-    "Samples, verdicts, runs, and what they cost.",
+    "Samples, verdicts, runs and their cost.",
     [_NOW, _OUTCOMES, _RUNS, _COSTS],
-    chosen(has_window=True, has_price=True),
+    template_variables(has_window=True, has_price=True),
 )

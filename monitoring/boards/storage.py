@@ -1,13 +1,13 @@
-"""The artifact store, the database, and the collector of garbage."""
+"""The artifact store, the database and garbage collection."""
 
 from monitoring.panels import Board, Kind, Panel, Query, Row
 from monitoring.promql import mean, quantile, rate
-from monitoring.variables import THERE, chosen
+from monitoring.variables import IN_NAMESPACE, template_variables
 
 __all__ = ["STORAGE"]
 
 _STORE = "lumenmill_store_operation_duration_seconds"
-# What callers ask in vain is no trouble of the store.
+# Statuses that are the store's fault, not the caller's.
 _BAD = 'outcome!~"OK|NOT_FOUND|INVALID_ARGUMENT"'
 _DATABASE = "lumenmill_orchestrator_database_duration_seconds"
 
@@ -16,26 +16,27 @@ _ARTIFACTS = Row(
     [
         Panel(
             "Operations per second",
-            "What all services together ask of the store.",
+            "Operations of all services on the store, by kind.",
             "ops",
-            [Query(rate(f"{_STORE}_count", THERE, "operation"), "{{operation}}")],
+            [Query(rate(f"{_STORE}_count", IN_NAMESPACE, "operation"), "{{operation}}")],
             Kind.STACK,
         ),
         Panel(
-            "Time of an operation",
-            "Below which 95 % of the operations of each kind lie. Reads and writes are of whole artifacts: clips take "
-            "long.",
+            "Duration of an operation",
+            "95th percentile of the duration of each kind. Reads and writes transfer whole artifacts, so clips take "
+            "longer.",
             "s",
-            [Query(quantile(0.95, _STORE, THERE, "operation"), "{{operation}}")],
+            [Query(quantile(0.95, _STORE, IN_NAMESPACE, "operation"), "{{operation}}")],
             is_log=True,
         ),
         Panel(
-            "Operations that failed, per minute",
-            "Those that the store itself failed: away, full, access refused, bytes damaged. None is usual.",
+            "Failed operations, per minute",
+            "Operations that failed because the store was unavailable, full, refused access or returned damaged bytes. "
+            "0 is healthy.",
             "short",
             [
                 Query(
-                    f"{rate(f'{_STORE}_count', f'{THERE}, {_BAD}', 'operation, outcome')} * 60",
+                    f"{rate(f'{_STORE}_count', f'{IN_NAMESPACE}, {_BAD}', 'operation, outcome')} * 60",
                     "{{operation}} {{outcome}}",
                 )
             ],
@@ -43,22 +44,22 @@ _ARTIFACTS = Row(
         ),
         Panel(
             "Bytes per second",
-            "Bytes read from the store, and given to it.",
+            "Bytes read from the store and written to it.",
             "Bps",
-            [Query(rate("lumenmill_store_bytes_total", THERE, "direction"), "{{direction}}")],
+            [Query(rate("lumenmill_store_bytes_total", IN_NAMESPACE, "direction"), "{{direction}}")],
         ),
         Panel(
             "New artifacts by call",
-            "Bytes per second of the artifacts that computed nodes made.",
+            "Bytes per second of the artifacts that computed steps produced.",
             "Bps",
-            [Query(rate("lumenmill_orchestrator_artifact_bytes_total", THERE, "call"), "{{call}}")],
+            [Query(rate("lumenmill_orchestrator_artifact_bytes_total", IN_NAMESPACE, "call"), "{{call}}")],
             Kind.STACK,
         ),
         Panel(
-            "Free room",
-            "Bytes that are free where the artifacts lie. Of stores in a folder only; S3 does not tell.",
+            "Free space",
+            "Free bytes of the file system of the artifacts. Only for stores in a folder; S3 does not report it.",
             "bytes",
-            [Query(f"min by (kind) (lumenmill_store_free_bytes{{{THERE}}})", "{{kind}}")],
+            [Query(f"min by (kind) (lumenmill_store_free_bytes{{{IN_NAMESPACE}}})", "{{kind}}")],
             Kind.NUMBER,
             thresholds=[("red", 0), ("orange", 20e9), ("green", 100e9)],
             empty="the store is in S3",
@@ -71,64 +72,69 @@ _ROWS = Row(
     [
         Panel(
             "Statements per second",
-            "Statements of the orchestrator by kind; those of the durable engine are not among them.",
+            "Statements of the orchestrator by kind, without those of the durable engine.",
             "ops",
-            [Query(rate(f"{_DATABASE}_count", THERE, "statement"), "{{statement}}")],
+            [Query(rate(f"{_DATABASE}_count", IN_NAMESPACE, "statement"), "{{statement}}")],
             Kind.STACK,
         ),
         Panel(
-            "Time of a statement",
-            "Below which 95 % of the statements of each kind lie.",
+            "Duration of a statement",
+            "95th percentile of the duration of each kind.",
             "s",
-            [Query(quantile(0.95, _DATABASE, THERE, "statement"), "{{statement}} p95")],
+            [Query(quantile(0.95, _DATABASE, IN_NAMESPACE, "statement"), "{{statement}} p95")],
             is_log=True,
             thresholds=[("red", 0.5)],
         ),
         Panel(
-            "Time of a group's transaction",
-            "Seconds until ended nodes are durable, once it is their turn: half and 95 % took less.",
+            "Duration of a group's transaction",
+            "Seconds of one transaction that makes finished steps durable: median and 95th percentile.",
             "s",
             [
-                Query(quantile(0.5, "lumenmill_orchestrator_write_duration_seconds", THERE, ""), "p50"),
-                Query(quantile(0.95, "lumenmill_orchestrator_write_duration_seconds", THERE, ""), "p95"),
+                Query(quantile(0.5, "lumenmill_orchestrator_write_duration_seconds", IN_NAMESPACE, ""), "p50"),
+                Query(quantile(0.95, "lumenmill_orchestrator_write_duration_seconds", IN_NAMESPACE, ""), "p95"),
             ],
             thresholds=[("red", 0.5)],
         ),
         Panel(
-            "Nodes in one transaction",
-            "Mean number of nodes and items that one transaction made durable. It grows with load, up to 512: then "
+            "Steps in one transaction",
+            "Mean number of steps and items that one transaction made durable. It grows with load, up to 512: then "
             "the database is the limit.",
             "short",
-            [Query(mean("lumenmill_orchestrator_write_group_size", THERE, "namespace"), "{{namespace}}")],
+            [Query(mean("lumenmill_orchestrator_write_group_size", IN_NAMESPACE, "namespace"), "{{namespace}}")],
             thresholds=[("orange", 256)],
         ),
         Panel(
             "Connections",
-            "Connections of the pools, over all replicas. Each has at most 26.",
+            "Connections of the pools of all replicas. Each pool has at most 26.",
             "short",
-            [Query(f"sum by (state) (lumenmill_orchestrator_database_connections{{{THERE}}})", "{{state}}")],
+            [Query(f"sum by (state) (lumenmill_orchestrator_database_connections{{{IN_NAMESPACE}}})", "{{state}}")],
             Kind.STACK,
         ),
         Panel(
-            "Database away, per minute",
-            "Times per minute that the database did not answer; each is tried again for a minute. 0 is healthy.",
+            "Database unavailable, per minute",
+            "Times per minute that the database did not answer; each is retried for a minute. 0 is healthy.",
             "short",
-            [Query(f"{rate('lumenmill_orchestrator_database_away_total', THERE, 'namespace')} * 60", "{{namespace}}")],
+            [
+                Query(
+                    f"{rate('lumenmill_orchestrator_database_away_total', IN_NAMESPACE, 'namespace')} * 60",
+                    "{{namespace}}",
+                )
+            ],
             thresholds=[("red", 1)],
         ),
         Panel(
             "Size of the database",
-            "Bytes, write-ahead logs not counted.",
+            "Bytes, without write-ahead logs.",
             "bytes",
-            [Query(f"max by (namespace) (lumenmill_orchestrator_database_bytes{{{THERE}}})", "{{namespace}}")],
+            [Query(f"max by (namespace) (lumenmill_orchestrator_database_bytes{{{IN_NAMESPACE}}})", "{{namespace}}")],
         ),
         Panel(
             "Garbage collection, artifacts per hour",
-            "Artifacts that were looked at and removed, per hour. 0 between collections.",
+            "Artifacts that were examined and removed, per hour. 0 between collections.",
             "short",
             [
                 Query(
-                    f"sum by (what) (increase(lumenmill_orchestrator_garbage_artifacts_total{{{THERE}}}[1h]))",
+                    f"sum by (what) (increase(lumenmill_orchestrator_garbage_artifacts_total{{{IN_NAMESPACE}}}[1h]))",
                     "{{what}}",
                 )
             ],
@@ -137,17 +143,18 @@ _ROWS = Row(
             "Bytes freed",
             "Bytes that garbage collection freed in the last day.",
             "bytes",
-            [Query(f"sum(increase(lumenmill_orchestrator_garbage_freed_bytes_total{{{THERE}}}[1d]))", "freed")],
+            [Query(f"sum(increase(lumenmill_orchestrator_garbage_freed_bytes_total{{{IN_NAMESPACE}}}[1d]))", "freed")],
             Kind.NUMBER,
             width=4,
         ),
         Panel(
             "Last collected",
-            "Time since garbage was last collected to the end, since the orchestrator's start.",
+            "Time since garbage collection last completed, since the orchestrator's start.",
             "s",
             [
                 Query(
-                    f"time() - (max(lumenmill_orchestrator_garbage_collected_timestamp_seconds{{{THERE}}}) > 0)", "ago"
+                    f"time() - (max(lumenmill_orchestrator_garbage_collected_timestamp_seconds{{{IN_NAMESPACE}}}) > 0)",
+                    "ago",
                 )
             ],
             Kind.NUMBER,
@@ -161,7 +168,7 @@ _ROWS = Row(
 STORAGE = Board(
     "lumenmill-storage",
     "Lumenmill / Storage and database",
-    "The artifact store, the database and the collector of garbage.",
+    "The artifact store, the database and garbage collection.",
     [_ARTIFACTS, _ROWS],
-    chosen(has_models=False),
+    template_variables(has_models=False),
 )

@@ -1,4 +1,4 @@
-"""Alerts are raised when they should be, and by nothing else: asked of Prometheus' own tool."""
+"""Alerts are raised when they should be, and only then; checked with Prometheus' promtool."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from monitoring.alerts import ALERTS
-from monitoring.output import files
+from monitoring.output import chart_files
 
 _PROMTOOL = shutil.which("promtool")
 _CASES = Path(__file__).with_name("rules.yaml")
@@ -22,8 +22,8 @@ def _promtool(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The alerts as the chart carries them."""
-    (tmp_path / "alerts.yaml").write_text(files()["alerts.yaml"])
+    """Return a folder with the alerts of the chart."""
+    (tmp_path / "alerts.yaml").write_text(chart_files()["alerts.yaml"])
     return tmp_path
 
 
@@ -33,7 +33,7 @@ def test_the_rules_are_valid(folder: Path) -> None:
 
 
 def test_alerts_are_raised_when_they_should_be(folder: Path) -> None:
-    # Annotations hold numbers of the case; what they say is not what is tested.
+    # Annotations contain numbers of the case and are not tested.
     yaml = YAML()
     rules = yaml.load(folder / "alerts.yaml")
     for rule in rules["groups"][0]["rules"]:

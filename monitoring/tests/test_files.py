@@ -1,4 +1,4 @@
-"""What the chart carries is what the code says now, panels explain themselves, and metrics that are asked for exist."""
+"""The files of the chart are current, panels are explained, and the metrics of queries exist."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from monitoring.alerts import ALERTS, runbook_of
 from monitoring.boards import BOARDS
-from monitoring.output import files
+from monitoring.output import chart_files
 from monitoring.panels import Source
 from monitoring.queries import all_queries
 
@@ -14,15 +14,15 @@ _ROOT = Path(__file__).parents[2]
 _CHART = _ROOT / "helm" / "lumenmill" / "files"
 
 
-def test_the_chart_carries_the_dashboards_and_alerts_as_they_are_now() -> None:
-    for name, text in files().items():
+def test_the_files_of_the_chart_are_current() -> None:
+    for name, text in chart_files().items():
         assert (_CHART / name).read_text() == text, f"{name} is not current: run `make monitoring`"
-    carried = {path.name for path in (_CHART / "dashboards").iterdir()}
-    assert carried == {Path(name).name for name in files() if name.startswith("dashboards/")}
+    names = {path.name for path in (_CHART / "dashboards").iterdir()}
+    assert names == {Path(name).name for name in chart_files() if name.startswith("dashboards/")}
 
 
-def test_every_panel_says_what_it_shows_and_what_nothing_means() -> None:
-    for name, text in files().items():
+def test_every_panel_explains_its_values_and_their_absence() -> None:
+    for name, text in chart_files().items():
         if not name.startswith("dashboards/"):
             continue
         panels = [panel for panel in json.loads(text)["panels"] if panel["type"] != "row"]
@@ -34,38 +34,38 @@ def test_every_panel_says_what_it_shows_and_what_nothing_means() -> None:
             assert all(target["legendFormat"] and target["expr"] for target in panel["targets"]), panel["title"]
 
 
-def test_no_panel_lies_on_another_one_and_all_lie_on_the_grid() -> None:
-    for name, text in files().items():
+def test_panels_do_not_overlap_and_lie_on_the_grid() -> None:
+    for name, text in chart_files().items():
         if not name.startswith("dashboards/"):
             continue
         taken: set[tuple[int, int]] = set()
         for panel in json.loads(text)["panels"]:
-            place = panel["gridPos"]
-            assert place["x"] + place["w"] <= 24
+            position = panel["gridPos"]
+            assert position["x"] + position["w"] <= 24
             cells = {
                 (x, y)
-                for x in range(place["x"], place["x"] + place["w"])
-                for y in range(place["y"], place["y"] + place["h"])
+                for x in range(position["x"], position["x"] + position["w"])
+                for y in range(position["y"], position["y"] + position["h"])
             }
             assert not cells & taken, panel["title"]
             taken |= cells
 
 
-def test_every_metric_of_the_mesh_that_is_asked_for_is_described() -> None:
+def test_every_metric_of_the_mesh_in_a_query_is_documented() -> None:
     described = set(re.findall(r"^\| `(\w+)`", (_ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE))
     for query in all_queries("1h", "1m"):
         for name in re.findall(r"lumenmill_\w+", query.expr):
             base = re.sub(r"_(sum|count|bucket)$", "", name)
-            assert base in described, f"{query.place}: {name}"
+            assert base in described, f"{query.location}: {name}"
 
 
 def test_queries_that_need_an_exporter_of_the_cluster_are_marked() -> None:
     for query in all_queries("1h", "1m"):
         needed = Source.DCGM if "DCGM_" in query.expr else Source.KUBE if "kube_" in query.expr else Source.MESH
-        assert query.source is needed, query.place
+        assert query.source is needed, query.location
 
 
-def test_every_alert_has_a_page_that_says_what_to_do() -> None:
+def test_every_alert_has_a_runbook() -> None:
     pages = {runbook_of(alert): alert for alert in ALERTS}
     folder = _ROOT / "docs" / "runbooks"
     assert {f"docs/runbooks/{path.name}" for path in folder.glob("*.md") if path.name != "README.md"} == set(pages)
@@ -83,3 +83,11 @@ def test_the_guide_shows_every_dashboard() -> None:
     for board in BOARDS:
         picture = f"images/monitoring-{board.uid.removeprefix('lumenmill-')}.png"
         assert f"({picture})" in guide and (_ROOT / "docs" / picture).is_file()
+
+
+def test_runbooks_name_panels_that_exist() -> None:
+    boards = {board.title.removeprefix("Lumenmill / ") for board in BOARDS}
+    known = boards | {panel.title for board in BOARDS for panel in board.panels} | {"Status → Targets"}
+    for path in (_ROOT / "docs" / "runbooks").glob("*.md"):
+        named = set(re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", re.sub(r"`[^`]*`", "", path.read_text())))
+        assert named <= known, f"{path.name}: {named - known}"

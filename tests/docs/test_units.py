@@ -1,8 +1,8 @@
-"""Values are written as Grafana writes them."""
+"""Values are formatted as Grafana formats them."""
 
 import pytest
 
-from docs.tools.units import shown
+from docs.tools.units import format_value
 
 
 @pytest.mark.parametrize(
@@ -23,5 +23,5 @@ from docs.tools.units import shown
         (0.5, "reqps", "0.5 req/s"),
     ],
 )
-def test_values_are_read_at_a_glance(value: float, unit: str, text: str) -> None:
-    assert shown(value, unit) == text
+def test_values_are_rounded_and_have_units(value: float, unit: str, text: str) -> None:
+    assert format_value(value, unit) == text

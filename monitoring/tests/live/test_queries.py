@@ -1,4 +1,4 @@
-"""Every query of every dashboard and alert, asked of a real Prometheus that has watched a real mesh at work."""
+"""Runs every query of every dashboard and alert on a real Prometheus that has scraped a real mesh."""
 
 import re
 import shutil
@@ -14,12 +14,12 @@ from monitoring.alerts import ALERTS, Alert
 from monitoring.boards import BOARDS
 from monitoring.prometheus import Series
 from monitoring.queries import NamedQuery, all_queries
-from monitoring.rehearsal import Rehearsal, rehearsed
+from monitoring.rehearsal import Rehearsal, run_rehearsal
 
 _PROMETHEUS = shutil.which("prometheus")
 _EXPORTERS = Path(__file__).with_name("exporters")
 _WINDOW, _RATE_INTERVAL, _STEP_S = "1m", "15s", 5.0
-# Metrics of torch models alone.
+# Metrics of neural models only.
 _NEURAL = re.compile(r"lumenmill_(device|out_of_memory)_")
 
 pytestmark = [
@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 
-def _exporter(text: str) -> ThreadingHTTPServer:
+def _serve_metrics(text: str) -> ThreadingHTTPServer:
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -46,10 +46,10 @@ def _exporter(text: str) -> ThreadingHTTPServer:
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    servers = {path.stem: _exporter(path.read_text()) for path in _EXPORTERS.glob("*.txt")}
+    servers = {path.stem: _serve_metrics(path.read_text()) for path in _EXPORTERS.glob("*.txt")}
     addresses = {name: f"127.0.0.1:{server.server_port}" for name, server in servers.items()}
     try:
-        with rehearsed(tmp_path_factory.mktemp("rehearsal"), str(_PROMETHEUS), exporters=addresses) as rehearsal:
+        with run_rehearsal(tmp_path_factory.mktemp("rehearsal"), str(_PROMETHEUS), exporters=addresses) as rehearsal:
             yield rehearsal
     finally:
         for server in servers.values():
@@ -57,12 +57,12 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
             server.server_close()
 
 
-def _asked(rehearsal: Rehearsal, expr: str) -> list[Series]:
-    return rehearsal.prometheus.over(expr, rehearsal.start_s, rehearsal.end_s, _STEP_S)
+def _query(rehearsal: Rehearsal, expr: str) -> list[Series]:
+    return rehearsal.prometheus.query_range(expr, rehearsal.start_s, rehearsal.end_s, _STEP_S)
 
 
-def _of_dashboards() -> list[NamedQuery]:
-    return [query for query in all_queries(_WINDOW, _RATE_INTERVAL) if not query.place.startswith("alert ")]
+def _dashboard_queries() -> list[NamedQuery]:
+    return [query for query in all_queries(_WINDOW, _RATE_INTERVAL) if not query.location.startswith("alert ")]
 
 
 def test_every_process_of_the_mesh_is_scraped(rehearsal: Rehearsal) -> None:
@@ -71,11 +71,11 @@ def test_every_process_of_the_mesh_is_scraped(rehearsal: Rehearsal) -> None:
     assert expected <= set(up) and all(up.values()), up
 
 
-@pytest.mark.parametrize("query", _of_dashboards(), ids=lambda query: query.place)
+@pytest.mark.parametrize("query", _dashboard_queries(), ids=lambda query: query.location)
 def test_a_query_of_a_dashboard_returns_data(rehearsal: Rehearsal, query: NamedQuery) -> None:
     if _NEURAL.search(query.expr) and not rehearsal.has_neural:
         pytest.skip("the neural services are not installed (make neural)")
-    assert _asked(rehearsal, query.expr), query.expr
+    assert _query(rehearsal, query.expr), query.expr
 
 
 def test_the_alerts_are_evaluated_without_an_error(rehearsal: Rehearsal) -> None:
@@ -85,8 +85,8 @@ def test_the_alerts_are_evaluated_without_an_error(rehearsal: Rehearsal) -> None
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
-def test_what_an_alert_asks_for_is_there_with_the_labels_it_asks_by(rehearsal: Rehearsal, alert: Alert) -> None:
-    """Alerts return nothing while all is well: so each metric in one is asked for by itself."""
+def test_the_metrics_of_an_alert_have_data_and_the_labels_that_it_uses(rehearsal: Rehearsal, alert: Alert) -> None:
+    """Alerts return nothing while the mesh is healthy, so each of their metrics is queried by itself."""
     if _NEURAL.search(alert.expr) and not rehearsal.has_neural:
         pytest.skip("the neural services are not installed (make neural)")
     for part in alert.expr.split(" or "):
@@ -94,7 +94,7 @@ def test_what_an_alert_asks_for_is_there_with_the_labels_it_asks_by(rehearsal: R
         grouped = {label.strip() for labels in re.findall(r"by \(([^)]*)\)", part) for label in labels.split(",")}
         assert found
         for name, matchers in found:
-            series = _asked(rehearsal, name)
+            series = _query(rehearsal, name)
             assert series, name
             labels = set(re.findall(r"(\w+)(?:=|!)", matchers)) | grouped - {"le"}
             missing = {label for label in labels if not any(each.labels.get(label) for each in series)}
