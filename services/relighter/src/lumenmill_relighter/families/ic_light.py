@@ -95,8 +95,8 @@ class IcLightForeground(_IcLight):
         self, variant: RelightVariant, lighting: Lighting | None, work_px: Size, field: str
     ) -> dict[str, Image.Image]:
         """The picture that denoising begins with."""
-        look = lighting.look if lighting is not None else LightAttributes()
-        return {"initial": gradient_picture(look, *work_px, _INITIAL_LEVELS)}
+        attributes = lighting.attributes if lighting is not None else LightAttributes()
+        return {"initial": gradient_picture(attributes, *work_px, _INITIAL_LEVELS)}
 
     def arguments(self, plan: Plan, items: Sequence[Item]) -> dict[str, Any]:
         """The size is that of the pictures. Steps are those that remain after the part that the beginning replaces."""
@@ -134,8 +134,8 @@ class IcLightBackground(_IcLight):
         if lighting is not None and lighting.environment is not None and kinds & {"environment_map", "background"}:
             view = background_picture(seen_behind(lighting.environment, 64, max(64 * work_px[1] // work_px[0], 1)))
             return view.resize(work_px, Image.Resampling.BICUBIC)
-        if lighting is not None and lighting.look.ListFields():
-            return gradient_picture(lighting.look, *work_px, _BACKGROUND_LEVELS, lighting.rgb)
+        if lighting is not None and lighting.attributes.ListFields():
+            return gradient_picture(lighting.attributes, *work_px, _BACKGROUND_LEVELS, lighting.rgb)
         return Image.new("RGB", work_px, _NO_BACKGROUND)
 
     def _seen(self, item: Item, name: str) -> Image.Image:

@@ -1,19 +1,6 @@
-"""From a Light to what an image model takes: an environment, its look, words, pictures. The README writes it down."""
+"""From a Light to what an image model takes: its environment, attributes, words and pictures. The README lists them."""
 
-from ._environment import Array, environment_of, seen_behind
-from ._look import Look, look_of
-from ._mapping import Lighting, lighting_of, read_light
-from ._pictures import background_picture, gradient_picture
+from lumenmill_relighter.light.lighting import Lighting, lighting_of, read_light
+from lumenmill_relighter.light.pictures import background_picture, gradient_picture, seen_behind
 
-__all__ = [
-    "Array",
-    "Lighting",
-    "Look",
-    "background_picture",
-    "environment_of",
-    "gradient_picture",
-    "lighting_of",
-    "look_of",
-    "read_light",
-    "seen_behind",
-]
+__all__ = ["Lighting", "background_picture", "gradient_picture", "lighting_of", "read_light", "seen_behind"]

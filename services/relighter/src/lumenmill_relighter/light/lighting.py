@@ -1,0 +1,99 @@
+"""The one mapping from a Light to words and numbers. How families use them is theirs; the README lists it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.light_pb2 import Light, LightAttributes
+from lumenmill_common.artifacts import ArtifactStore, digest_of
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_light.attributes import RadianceOf, SourceAttributes, ranked, source_attributes, total
+from lumenmill_light.color import LUMINANCE
+from lumenmill_light.environment import environment_of
+from lumenmill_light.vocabulary import hue_word, phrase
+from lumenmill_media import decode_light, is_panorama
+from numpy.typing import NDArray
+
+__all__ = ["Lighting", "lighting_of", "read_light"]
+
+_ASSETS = {"environment_map": "map", "background": "image"}
+"""The field that holds the file of a source, by the kind of the source."""
+
+
+@dataclass(frozen=True)
+class Lighting:
+    """A light as models take it.
+
+    Attributes:
+        rgb: colour (3,) of all sources together, linear Rec. 709 of luminance 1; white without sources.
+        environment: radiance (64, 128, 3) from all around; None without sources, and where words are enough.
+    """
+
+    words: str
+    attributes: LightAttributes
+    rgb: NDArray[np.float32]
+    environment: NDArray[np.float32] | None
+
+
+def lighting_of(
+    light: Light, store: ArtifactStore, field: str, max_bytes: int, *, words_are_enough: bool = False
+) -> Lighting:
+    """Return the light's own text, else a phrase for its attributes; attributes are the stated, else the derived ones.
+
+    `words_are_enough`: the model takes nothing but words, so that the sources of a light with a text are not read.
+
+    Raises:
+        InvalidArgumentError: the light is empty or dark, or a file of it cannot be read; names the field.
+    """
+    attributes, hue, environment, rgb = LightAttributes(), "", None, np.ones(3, np.float32)
+    if light.sources and not (words_are_enough and light.text.strip()):
+        radiance_of = _read_assets(light, store, field, max_bytes)
+        environment = environment_of(light, radiance_of)
+        if not (environment > 0).any():
+            raise InvalidArgumentError(f"{field}.sources", "give no light at all")
+        sources = [source_attributes(source, radiance_of) for source in light.sources]
+        attributes, hue, rgb = total(sources), _hue(sources), _rgb(sources)
+    if light.HasField("attributes"):
+        attributes.MergeFrom(light.attributes)
+        hue = "" if light.attributes.HasField("color_temperature_k") else hue
+    if not light.text.strip() and not attributes.ListFields():
+        raise InvalidArgumentError(field, "is empty: set `text`, `sources` or `attributes`")
+    return Lighting(light.text.strip() or phrase(attributes, hue), attributes, rgb, environment)
+
+
+def read_light(
+    store: ArtifactStore, artifact: Artifact, field: str, max_bytes: int
+) -> tuple[NDArray[np.float32], bool]:
+    """Return a map or a picture (H, W, 3) in linear light, and whether it is a panorama.
+
+    Raises:
+        InvalidArgumentError: naming `field`; the file is neither, damaged, or too large.
+    """
+    data = store.read_bytes(artifact, field=field, max_bytes=max_bytes)
+    try:
+        linear = decode_light(data)
+    except ValueError as error:
+        raise InvalidArgumentError(field, str(error)) from error
+    return linear, is_panorama(linear, data)
+
+
+def _read_assets(light: Light, store: ArtifactStore, field: str, max_bytes: int) -> RadianceOf:
+    radiances: dict[str, NDArray[np.float32]] = {}
+    for index, source in enumerate(light.sources):
+        kind = source.WhichOneof("kind") or ""
+        if kind in _ASSETS:
+            asset = getattr(getattr(source, kind), _ASSETS[kind])
+            name = f"{field}.sources[{index}].{kind}.{_ASSETS[kind]}"
+            radiances[digest_of(asset)] = read_light(store, asset, name, max_bytes)[0]
+    return lambda artifact: radiances[digest_of(artifact)]
+
+
+def _hue(sources: list[SourceAttributes]) -> str:
+    """The colour of the strongest source where no temperature describes it."""
+    strongest = ranked(sources)[0]
+    return hue_word(strongest.irradiance_rgb) if strongest.is_colored and strongest.irradiance_rgb else ""
+
+
+def _rgb(sources: list[SourceAttributes]) -> NDArray[np.float32]:
+    rgb = np.sum([source.irradiance_rgb for source in sources if source.irradiance_rgb is not None], axis=0)
+    return np.asarray(rgb / float(rgb @ LUMINANCE), np.float32)
