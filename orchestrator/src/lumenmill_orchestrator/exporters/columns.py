@@ -8,25 +8,19 @@ from typing import Any
 import pyarrow as pa
 from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_light.attributes import attributes, completed, ranked, source_attributes
+from lumenmill_light.difference import ERROR_NAMES
+from lumenmill_light.sources import kind_name
 
 from lumenmill_orchestrator.exporters.interfaces import ExportedSample
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "json_row_of", "row_of"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Part of the content keys of files: another number writes all of them again. Change it with the columns."""
 
 _MEDIA_FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-_ATTRIBUTES = ("azimuth_deg", "elevation_deg", "hardness", "contrast_ev", "color_temperature_k", "intensity_ev")
-_ERRORS = ("direction_deg", "hardness", "contrast_ev", "color_temperature_mired", "intensity_ev")
-_LIGHT_KIND_OF_SOURCE = {
-    "environment_map": light_pb2.LIGHT_KIND_ENVIRONMENT_MAP,
-    "spherical_harmonics": light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS,
-    "sun_sky": light_pb2.LIGHT_KIND_SUN_SKY,
-    "directional": light_pb2.LIGHT_KIND_DIRECTIONAL,
-    "area": light_pb2.LIGHT_KIND_AREA,
-    "background": light_pb2.LIGHT_KIND_BACKGROUND,
-}
+_ATTRIBUTES = tuple(field.name for field in light_pb2.LightAttributes.DESCRIPTOR.fields if field.name != "kinds")
 _TEXT_COLUMNS = ("id", "run_id", "item_id", "scene_key", "group_id", "split", "kind", "step")
 _WORDS = ("caption", "light_caption", "instruction", "prompt")
 
@@ -53,7 +47,7 @@ SCHEMA = pa.schema(
         ("environment_map_rotation_deg", pa.float32()),
         ("environment_map_exposure_ev", pa.float32()),
         *((f"measured_{name}", pa.float32()) for name in _ATTRIBUTES),
-        *((f"light_error_{name}", pa.float64()) for name in _ERRORS),
+        *((f"light_error_{name}", pa.float64()) for name in ERROR_NAMES),
         ("camera_azimuth_deg", pa.float32()),
         ("camera_elevation_deg", pa.float32()),
         ("camera_distance_ratio", pa.float32()),
@@ -106,7 +100,7 @@ def row_of(exported: ExportedSample, media: Mapping[str, bytes]) -> dict[str, An
         row |= _light_columns(sample.light)
     if sample.HasField("measured_light"):
         row |= {f"measured_{name}": value for name, value in _attributes(sample.measured_light).items()}
-    row |= {f"light_error_{name}": _finite(sample.scores.get(f"light_error_{name}")) for name in _ERRORS}
+    row |= {f"light_error_{name}": _finite(sample.scores.get(f"light_error_{name}")) for name in ERROR_NAMES}
     row["scores"] = [{"name": name, "value": sample.scores[name]} for name in sorted(sample.scores)]
     if sample.HasField("camera"):
         row |= _camera_columns(sample.camera)
@@ -198,55 +192,38 @@ def _facts(artifact: Any) -> dict[str, Any]:
 
 
 def _light_columns(light: light_pb2.Light) -> dict[str, Any]:
-    kinds = [_LIGHT_KIND_OF_SOURCE[kind] for source in light.sources if (kind := source.WhichOneof("kind"))]
-    names = [
-        light_pb2.LightKind.Name(kind).removeprefix("LIGHT_KIND_").lower()
-        for kind in kinds or [light_pb2.LIGHT_KIND_TEXT]
-    ]
+    """The attributes that the sources imply, completed by those that only the light's own statement knows."""
+    derived = attributes(light)
+    names = [kind_name(kind) for kind in derived.kinds]
+    strongest = ranked([source_attributes(source) for source in light.sources])[:1]
     columns: dict[str, Any] = {
         "light_text": light.text or None,
         "light_name": light.name or None,
-        "light_kind": names[0],
+        "light_kind": names[0] if names else None,
         "light_kinds": names,
+        "light_irradiance": strongest[0].irradiance if strongest else None,
     }
-    for source in reversed(light.sources):  # the first source of a kind has the last word
+    for source in reversed(light.sources):  # columns of a kind are those of its first source
         columns |= _source_columns(source)
-    stated = _attributes(light.attributes) if light.HasField("attributes") else {}
-    return columns | {f"light_{name}": value for name, value in stated.items() if value is not None}
+    found = _attributes(completed(derived, light.attributes))
+    return columns | {f"light_{name}": value for name, value in found.items()}
 
 
 def _source_columns(source: light_pb2.LightSource) -> dict[str, Any]:
-    kind = source.WhichOneof("kind")
-    if kind == "environment_map":
+    if source.HasField("environment_map"):
         found = source.environment_map
         return {
             "environment_map_sha256": found.map.sha256,
             "environment_map_rotation_deg": found.rotation_deg,
             "environment_map_exposure_ev": found.exposure_ev,
         }
-    if kind == "spherical_harmonics":
+    if source.HasField("spherical_harmonics"):
         return {"light_sh": list(source.spherical_harmonics.coefficients)}
-    if kind == "sun_sky":
-        return {
-            "light_azimuth_deg": source.sun_sky.sun_azimuth_deg,
-            "light_elevation_deg": source.sun_sky.sun_elevation_deg,
-        }
-    if kind in ("directional", "area"):
-        emitter = getattr(source, kind)
-        columns = {
-            "light_azimuth_deg": emitter.azimuth_deg,
-            "light_elevation_deg": emitter.elevation_deg,
-            "light_irradiance": emitter.irradiance,
-        }
-        if emitter.color.WhichOneof("value") == "temperature_k":
-            columns["light_color_temperature_k"] = emitter.color.temperature_k
-        return columns
     return {}
 
 
 def _attributes(attributes: light_pb2.LightAttributes) -> dict[str, float | None]:
-    stated = {field.name: value for field, value in attributes.ListFields()}
-    return {name: stated.get(name) for name in _ATTRIBUTES}
+    return {name: getattr(attributes, name) if attributes.HasField(name) else None for name in _ATTRIBUTES}
 
 
 def _camera_columns(camera: camera_pb2.Camera) -> dict[str, Any]:
