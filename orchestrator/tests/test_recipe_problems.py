@@ -31,7 +31,7 @@ def _problems(text: str, parameters: dict[str, object] | None = None) -> list[st
         ("INTRINSIC_KIND_ALBEDO", "INTRINSIC_KIND_ALBED", "did you mean `INTRINSIC_KIND_ALBEDO`?"),
         ("count: ${params.num_sets}", "count: -1", "must be a whole number of at least 0"),
         ("${params.num_sets}", "${params.sets}", "there is no `sets`"),
-        ("lumenmill: 1", "lumenmill: 2", "recipe syntax `2` is not known here"),
+        ("lumenmill: 1", "lumenmill: 2", "recipe syntax `2` is not supported"),
         ("kind: image\n", "kind: picture\n", "a sample needs a `kind`"),
         ("for_each: ${relit.variants}\n    at_most", "for_each: ${relit.light_basis}\n    at_most", "must be a list"),
         ("optional: true", "optional: perhaps", "`optional` is true or false"),
@@ -114,7 +114,7 @@ def test_wrong_parameters_are_named(parameters: dict[str, object], expected: str
 def test_a_model_that_lacks_the_contract_is_told() -> None:
     model = model_pb2.Model(contracts=["lumenmill.captioner.v1.CaptionerService"])
     checked = check_recipe(ONE_IMAGE, "r.yaml", {}, {"tiny": KnownModel("tiny", model)})
-    assert "does not keep `lumenmill.imager.v1.ImagerService`" in checked.problems[0].message
+    assert "does not serve `lumenmill.imager.v1.ImagerService`" in checked.problems[0].message
 
 
 @pytest.mark.parametrize("preset", ["fats", "${params.prompt}"])

@@ -1,6 +1,7 @@
-"""Recipes: read, checked against the contracts, planned and drawn."""
+"""Recipes: parsed, checked against the contracts and the models, planned and drawn."""
 
-from lumenmill_orchestrator.recipe.compiler import CheckedRecipe, KnownModel, check_recipe
+from lumenmill_orchestrator.recipe.compiler import CheckedRecipe, check_recipe
+from lumenmill_orchestrator.recipe.context import KnownModel
 from lumenmill_orchestrator.recipe.graph import graph_dot, graph_mermaid
 from lumenmill_orchestrator.recipe.model import FanOut, Pipeline, Recipe, SampleRule, Source, Step
 from lumenmill_orchestrator.recipe.plan import PlannedCall, estimated_seconds, planned_calls

@@ -1,4 +1,4 @@
-"""From YAML text to a checked recipe, or to every problem that it has, each at its position."""
+"""Compiles YAML text to a recipe, or to a list of all its problems with their positions."""
 
 import re
 from collections.abc import Mapping
@@ -8,13 +8,14 @@ from typing import Any
 from lumenmill.common.v1 import model_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
+from lumenmill_orchestrator.recipe.context import KnownModel, PipelineContext
 from lumenmill_orchestrator.recipe.document import Located, Problems, read_document
-from lumenmill_orchestrator.recipe.model import Pipeline, Recipe
+from lumenmill_orchestrator.recipe.model import Recipe
 from lumenmill_orchestrator.recipe.parameters import compile_parameters, resolve_parameters
-from lumenmill_orchestrator.recipe.pipelines import PipelineCompiler
+from lumenmill_orchestrator.recipe.pipelines import compile_pipeline
 from lumenmill_orchestrator.recipe.types import ValueType, message_type, record_type
 
-__all__ = ["CheckedRecipe", "KnownModel", "check_recipe"]
+__all__ = ["CheckedRecipe", "check_recipe"]
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 _RECIPE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
@@ -23,16 +24,8 @@ _TOP_KEYS = ("lumenmill", "name", "description", "parameters", "pipelines")
 
 
 @dataclass(frozen=True)
-class KnownModel:
-    """A model of the mesh as recipes see it. `model` is None until it has answered."""
-
-    name: str
-    model: model_pb2.Model | None = None
-
-
-@dataclass(frozen=True)
 class CheckedRecipe:
-    """The outcome of a check: a recipe, or problems."""
+    """The outcome of a check: a recipe, or the problems that it has."""
 
     recipe: Recipe | None
     problems: list[run_pb2.RecipeProblem]
@@ -59,7 +52,7 @@ def _compile(
     declared = compile_parameters(document.get("parameters"), problems)
     if problems.found:
         return None
-    # Values that are wrong are told, and stood in for, so that what is wrong with the graph is told with them.
+    # Placeholders replace wrong values, so that problems of the graph are reported together with those of the values.
     values = resolve_parameters(declared, given, problems)
     models = {name: known.model or model_pb2.Model() for name, known in known_models.items()}
     types: dict[str, ValueType] = {
@@ -67,17 +60,16 @@ def _compile(
         "models": record_type({name: message_type(model_pb2.Model.DESCRIPTOR) for name in known_models}),
     }
     scope = {"params": values, "models": models}
-    pipelines: list[Pipeline] = []
-    for name, body in _pipeline_bodies(document, problems):
-        pipeline = PipelineCompiler(name, types, scope, known_models, problems).compile(body)
-        if pipeline is not None:
-            pipelines.append(pipeline)
+    pipelines = [
+        compile_pipeline(name, body, PipelineContext(dict(types), scope, known_models, problems))
+        for name, body in _pipeline_bodies(document, problems)
+    ]
     description = document.get("description")
     return Recipe(
         name=_recipe_name(document, problems),
         description=str(description.value) if description is not None else "",
         parameters=values,
-        pipelines=tuple(pipelines),
+        pipelines=tuple(pipeline for pipeline in pipelines if pipeline is not None),
         models=models,
     )
 
@@ -87,7 +79,7 @@ def _check_version(document: Located, problems: Problems) -> None:
     if version is None:
         problems.add(document, "the first line of a recipe is `lumenmill: 1`, the version of its syntax")
     elif version.value != 1:
-        problems.add(version, f"recipe syntax `{version.value}` is not known here; this is version 1")
+        problems.add(version, f"recipe syntax `{version.value}` is not supported; this is version 1")
 
 
 def _recipe_name(document: Located, problems: Problems) -> str:
@@ -104,7 +96,7 @@ def _pipeline_bodies(document: Located, problems: Problems) -> list[tuple[str, L
         return [("main", document)]
     for key in _PIPELINE_KEYS:
         if (both := document.get(key)) is not None:
-            problems.add(both, f"`{key}` stands inside a pipeline when there are `pipelines`")
+            problems.add(both, f"`{key}` belongs inside a pipeline when there are `pipelines`")
     if not several.is_mapping or not several.value:
         problems.add(several, "`pipelines` is a mapping from names to `{source, steps, samples}`")
         return []

@@ -1,4 +1,4 @@
-"""Conditions of `when:` and gates: three-valued, so that a missing number is never taken for a good one."""
+"""Conditions of `when:` and gates: three-valued, so that a missing number never passes for a good one."""
 
 import math
 from dataclasses import dataclass
@@ -27,16 +27,16 @@ _OPERATORS = (*_NUMERIC, *_OTHER, "present")
 
 
 class Condition(Protocol):
-    """Something that holds (True), does not (False), or cannot be told (None)."""
+    """An expression that is true, false, or unknown (None)."""
 
     @property
     def references(self) -> tuple[Reference, ...]:
-        """Everything that it looks up."""
+        """All references that it evaluates."""
 
     def holds(self, scope: Scope, known: frozenset[str] | None = None) -> bool | None:
-        """Whether it holds in a scope; None when a value that it needs is missing or NaN.
+        """Return whether it is true in a scope; None when a value that it needs is missing or NaN.
 
-        `known` names the roots that have their values already, where not all have; the others count as missing.
+        `known` names the roots that have values when only some of them have; all others count as missing.
         """
 
 
@@ -77,15 +77,15 @@ class _Combination:
 
 @dataclass(frozen=True)
 class Gate:
-    """Refuses a result with a reason. Fail closed: a value that is missing or NaN refuses, unless stated otherwise."""
+    """Rejects a result with a reason. It fails closed: a missing value or NaN rejects unless `accepts_missing`."""
 
     reason: str
     condition: Condition
     reject_when: bool
     accepts_missing: bool
 
-    def refuses(self, scope: Scope) -> bool:
-        """Whether the result in `scope` is refused."""
+    def rejects(self, scope: Scope) -> bool:
+        """Return whether the result in `scope` is rejected."""
         found = self.condition.holds(scope)
         if found is None:
             return not self.accepts_missing
@@ -181,12 +181,12 @@ def _literal(operator: str, value: ValueType, where: Located, problems: Problems
 
 def _enum_numbers(plain: Any, value: ValueType, where: Located, problems: Problems) -> Any:
     names = value.enum.values_by_name if value.enum is not None else {}
-    wanted = plain if isinstance(plain, list) else [plain]
-    wrong = [name for name in wanted if name not in names]
+    given = plain if isinstance(plain, list) else [plain]
+    wrong = [name for name in given if name not in names]
     if wrong:
         problems.add(where, f"{value} has no `{wrong[0]}`{did_you_mean(str(wrong[0]), names)}")
         return MISSING
-    numbers = [names[name].number for name in wanted]
+    numbers = [names[name].number for name in given]
     return numbers if isinstance(plain, list) else numbers[0]
 
 

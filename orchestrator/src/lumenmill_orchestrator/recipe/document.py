@@ -1,4 +1,4 @@
-"""YAML with positions: every value knows its line, column and path, so that every problem can name them."""
+"""YAML with positions: every value has its line, column and path, so that every problem can name them."""
 
 import difflib
 import io
@@ -55,25 +55,25 @@ class Located:
 
 @dataclass
 class Problems:
-    """Collects everything that is wrong with one recipe."""
+    """Collects all problems of one recipe."""
 
     file: str
     found: list[run_pb2.RecipeProblem] = field(default_factory=list)
-    unknowable: set[str] = field(default_factory=set)
-    """Names whose type is unknown because of a problem that was told already; what refers to them is not told too."""
+    unresolved: set[str] = field(default_factory=set)
+    """Names without a type because of a problem already reported; references to them are not reported again."""
 
     def add(self, where: Located, message: str) -> None:
-        """Note one problem at the position of a value."""
+        """Add a problem at the position of a value."""
         self.add_at(where.line, where.column, where.path, message)
 
     def add_at(self, line: int, column: int, path: str, message: str) -> None:
-        """Note one problem at a position."""
+        """Add a problem at a position."""
         problem = run_pb2.RecipeProblem(file=self.file, line=line, column=column, path=path, message=message)
         if problem not in self.found:
             self.found.append(problem)
 
     def unknown_keys(self, mapping: Located, allowed: Iterable[str]) -> None:
-        """Note every key of a mapping that is not among the allowed ones."""
+        """Add a problem for every key of a mapping that is not allowed."""
         names = tuple(allowed)
         for key, child in mapping.items():
             if key not in names:
@@ -81,7 +81,7 @@ class Problems:
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """A hint to append to a message: the nearest choice, or else all of them where they are few."""
+    """Return a hint to append to a message: the nearest choice, or else the first 24 choices."""
     names = sorted(choices)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if near:
@@ -89,11 +89,11 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     if not names:
         return "; there are none"
     shown = ", ".join(f"`{name}`" for name in names[:24])
-    return f"; there is {shown}" + (", …" if len(names) > 24 else "")
+    return f"; the choices are {shown}" + (", …" if len(names) > 24 else "")
 
 
 def read_document(text: str, problems: Problems) -> Located | None:
-    """Parse YAML text. Notes a problem and returns None when it is not YAML or too large."""
+    """Parse YAML text. Adds a problem and returns None when it is not YAML or too large."""
     try:
         loaded = YAML(typ="rt").load(io.StringIO(text))
     except MarkedYAMLError as error:
@@ -104,7 +104,7 @@ def read_document(text: str, problems: Problems) -> Located | None:
     except RecursionError:
         problems.add_at(0, 0, "", f"nested deeper than {_MAX_DEPTH} levels")
         return None
-    except Exception as error:  # the reader raises anything over anchors and merges that go in circles
+    except Exception as error:  # the reader raises anything for circular anchors and merges
         problems.add_at(0, 0, "", f"not valid YAML: {error}")
         return None
     try:
@@ -112,7 +112,7 @@ def read_document(text: str, problems: Problems) -> Located | None:
     except _TooLargeError as error:
         problems.add_at(0, 0, "", str(error))
         return None
-    except _UnsayableError as error:
+    except _UnencodableTextError as error:
         problems.add_at(error.line, error.column, "", "holds the character NUL, or half of a surrogate pair")
         return None
 
@@ -121,8 +121,8 @@ class _TooLargeError(Exception):
     """The document expands to more than a recipe can be."""
 
 
-class _UnsayableError(Exception):
-    """A text that neither UTF-8 nor a database can hold; escapes of YAML can write it."""
+class _UnencodableTextError(Exception):
+    """A string that neither UTF-8 nor a database can hold; YAML escapes can produce it."""
 
     def __init__(self, line: int, column: int) -> None:
         super().__init__()
@@ -143,12 +143,12 @@ class _Locator:
             return Located(dict(self._children(value, path, depth)), line, column, path)
         if isinstance(value, CommentedSeq):
             return Located(self._elements(value, path, depth), line, column, path)
-        return Located(_sayable(_plain_scalar(value), line, column), line, column, path)
+        return Located(_encodable(_plain_scalar(value), line, column), line, column, path)
 
     def _children(self, mapping: CommentedMap, path: str, depth: int) -> Iterator[tuple[str, Located]]:
         for key, value in mapping.items():
             line, column = _position(mapping.lc.data.get(key) if mapping.lc.data else None)
-            name = _sayable(str(key), line, column)
+            name = _encodable(str(key), line, column)
             yield name, self.locate(value, line, column, f"{path}.{name}" if path else name, depth + 1)
 
     def _elements(self, sequence: CommentedSeq, path: str, depth: int) -> list[Located]:
@@ -163,9 +163,9 @@ def _position(marks: list[int] | None) -> tuple[int, int]:
     return (marks[0] + 1, marks[1] + 1) if marks else (0, 0)
 
 
-def _sayable(value: Any, line: int, column: int) -> Any:
+def _encodable(value: Any, line: int, column: int) -> Any:
     if isinstance(value, str) and ("\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value)):
-        raise _UnsayableError(line, column)
+        raise _UnencodableTextError(line, column)
     return value
 
 

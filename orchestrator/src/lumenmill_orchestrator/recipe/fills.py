@@ -1,4 +1,4 @@
-"""Ways of filling fields of a message from a scope, chosen once when a recipe is compiled."""
+"""Functions that fill fields of a message from a scope, chosen once when a recipe is compiled."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +16,7 @@ Produce = Callable[[Scope], Any]
 
 
 def reference_fill(target: FieldDescriptor, reference: Reference) -> Fill:
-    """Fill a field with what a reference stands for; an absent value leaves it unset."""
+    """Fill a field with the value of a reference; an absent value leaves it unset."""
     name, evaluate, put = target.name, reference.evaluate, _put_of(target)
 
     def fill(message: Message, scope: Scope) -> None:
@@ -28,7 +28,7 @@ def reference_fill(target: FieldDescriptor, reference: Reference) -> Fill:
 
 
 def _put_of(target: FieldDescriptor) -> Callable[[Message, str, Any], None]:
-    """How a value gets into a field of this kind."""
+    """Return the function that stores a value in a field of this kind."""
     if is_map_field(target):
         return _put_map
     if target.is_repeated:
@@ -81,7 +81,7 @@ def _set_map_entry(container: Any, key: str, value: Any) -> None:
 
 
 def comprehension_fill(target: FieldDescriptor, reference: Reference, produce: Produce) -> Fill:
-    """Append what is made of each element of a list."""
+    """Append one produced element for each element of a list."""
     name = target.name
 
     def fill(message: Message, scope: Scope) -> None:
@@ -100,7 +100,7 @@ def _comprehended(elements: Any, produce: Produce, scope: Scope) -> Iterator[Any
 
 
 def text_fill(target: FieldDescriptor, parts: list[str | Reference]) -> Fill:
-    """Set a string field to text with values inside; absent ones leave nothing."""
+    """Set a string field to text with values inserted; absent values are empty."""
     name = target.name
     return lambda message, scope: setattr(message, name, _joined(parts, scope))
 

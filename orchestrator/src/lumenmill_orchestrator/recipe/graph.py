@@ -1,4 +1,4 @@
-"""The order of a graph, its cycles, and pictures of it."""
+"""Order and cycles of a graph of steps, and the graph in Graphviz and Mermaid."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
@@ -9,10 +9,10 @@ __all__ = ["find_cycle", "graph_dot", "graph_mermaid", "ordered"]
 
 
 def ordered(names: Sequence[str], depends_on: Mapping[str, Iterable[str]]) -> list[str]:
-    """Names in an order in which each comes after those that it depends on, else as written.
+    """Return the names in an order in which each comes after those that it depends on, otherwise as written.
 
     Raises:
-        ValueError: when there is a cycle; ask `find_cycle` for it.
+        ValueError: the graph has a cycle; `find_cycle` returns it.
     """
     if find_cycle(depends_on):
         raise ValueError("the graph has a cycle")
@@ -31,7 +31,7 @@ def ordered(names: Sequence[str], depends_on: Mapping[str, Iterable[str]]) -> li
 
 
 def find_cycle(depends_on: Mapping[str, Iterable[str]]) -> list[str]:
-    """The names of one cycle, in order; empty when there is none."""
+    """Return the names of one cycle, in order; empty when there is none."""
     try:
         TopologicalSorter({name: list(others) for name, others in depends_on.items()}).prepare()
     except CycleError as error:
@@ -40,8 +40,8 @@ def find_cycle(depends_on: Mapping[str, Iterable[str]]) -> list[str]:
 
 
 def graph_dot(recipe: Recipe) -> str:
-    """The graph of a recipe in Graphviz DOT."""
-    lines = ["digraph recipe {", "  rankdir=LR;", '  step [shape=box, style=rounded, fontname="Helvetica"];']
+    """Return the graph of a recipe in Graphviz DOT."""
+    lines = ["digraph recipe {", "  rankdir=LR;", '  node [shape=box, style=rounded, fontname="Helvetica"];']
     for pipeline in recipe.pipelines:
         lines += [
             f"  subgraph cluster_{pipeline.name} {{",
@@ -60,7 +60,7 @@ def graph_dot(recipe: Recipe) -> str:
 
 
 def graph_mermaid(recipe: Recipe) -> str:
-    """The graph of a recipe in Mermaid."""
+    """Return the graph of a recipe in Mermaid."""
     lines = ["flowchart LR"]
     for pipeline in recipe.pipelines:
         prefix = pipeline.name

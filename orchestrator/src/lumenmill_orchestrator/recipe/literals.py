@@ -1,4 +1,4 @@
-"""YAML scalars as values of message fields."""
+"""Converts YAML scalars to values of message fields."""
 
 import base64
 import binascii
@@ -21,10 +21,10 @@ _INTEGER_RANGES = {
 
 
 def scalar_literal(target: FieldDescriptor, value: Any) -> Any:
-    """A YAML scalar as the Python value of a field.
+    """Return the Python value of a field for a YAML scalar.
 
     Raises:
-        ValueError: when it does not fit, in words that go after the field's name.
+        ValueError: it does not fit; the message continues the name of the field.
     """
     kind = field_type(target).kind
     if kind is TypeKind.ENUM:

@@ -1,4 +1,4 @@
-"""A recipe after it was checked: what to call, with what, in which order, and what becomes a sample."""
+"""A compiled recipe: sources, steps with their requests in order of execution, and rules for samples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class FanOut:
     elements: Reference
     at_most: int | None
     aligned_step: str | None
-    """The fan-out step that `for_each` names, if it does: instance i then waits for its instance i alone."""
+    """The fan-out step that `for_each` iterates over, if any: instance i waits only for instance i of that step."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Step:
 
     @property
     def takes_derived_seed(self) -> bool:
-        """Whether the request has a seed that the recipe leaves to us."""
+        """Whether the request has a seed that the recipe does not set."""
         return "seed" in self.method.request.fields_by_name and "seed" not in self.request.given
 
     def depends_on(self) -> list[str]:
-        """Names of the steps that it waits for."""
+        """Return the names of the steps that it waits for."""
         names = [requirement.step for requirement in (*self.expansion_requires, *self.requires)]
         if self.fan_out is not None and self.fan_out.aligned_step:
             names.append(self.fan_out.aligned_step)
@@ -57,7 +57,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Source:
-    """Where items come from: the items of a call, made batch by batch, or a list."""
+    """Yields the items of a pipeline: those of a call, batch by batch, or those of a list."""
 
     items: Reference
     call: Step | None
@@ -65,7 +65,7 @@ class Source:
     batch_size: int
 
     def batches(self) -> list[tuple[int, int]]:
-        """(index of the first item, number of items) of every batch."""
+        """Return (index of the first item, number of items) of every batch."""
         return [
             (first, min(self.batch_size, self.num_items - first)) for first in range(0, self.num_items, self.batch_size)
         ]
@@ -73,7 +73,7 @@ class Source:
 
 @dataclass(frozen=True)
 class SampleRule:
-    """What of a item becomes a sample."""
+    """Makes samples from the results of an item's steps."""
 
     name: str
     kind: "run_pb2.SampleKind.ValueType"
@@ -89,7 +89,7 @@ class SampleRule:
     expansion_requires: tuple[Requirement, ...] = ()
 
     def depends_on(self) -> list[str]:
-        """Names of the steps whose results it holds, that of its media first."""
+        """Return the names of the steps whose results it holds, that of its media first."""
         names = [self.media_step, *(requirement.step for requirement in (*self.expansion_requires, *self.requires))]
         if self.fan_out is not None and self.fan_out.aligned_step:
             names.append(self.fan_out.aligned_step)
@@ -98,22 +98,22 @@ class SampleRule:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A source and the graph that every one of its items is walked through."""
+    """A source and the steps that are executed for every item of it."""
 
     name: str
     source: Source
     steps: tuple[Step, ...]
-    """In an order in which every step comes after those that it waits for."""
+    """Ordered: every step comes after those that it waits for."""
     samples: tuple[SampleRule, ...]
 
     def item_id(self, index: int) -> str:
-        """Identity of a item within the run."""
+        """Return the identity of an item within the run."""
         return f"{self.name}-{index:06d}"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A checked recipe with its parameters in effect."""
+    """A compiled recipe with its parameters in effect."""
 
     name: str
     description: str
@@ -132,7 +132,7 @@ class Recipe:
         return int(self.parameters.get("seed", 0))
 
     def steps(self) -> list[tuple[Pipeline, Step]]:
-        """Every step with its pipeline, sources first, in order of execution."""
+        """Return every step with its pipeline, sources first, in order of execution."""
         found: list[tuple[Pipeline, Step]] = []
         for pipeline in self.pipelines:
             if pipeline.source.call is not None:
@@ -141,9 +141,9 @@ class Recipe:
         return found
 
     def qualified(self, pipeline: Pipeline, step: str) -> str:
-        """Name of a step within the run; the pipeline is named when there are several."""
+        """Return the name of a step within the run, prefixed by the pipeline when there are several."""
         return step if len(self.pipelines) == 1 else f"{pipeline.name}.{step}"
 
     def base_scope(self) -> Scope:
-        """What every reference can look up: parameters and models."""
+        """Return what every reference can look up: parameters and models."""
         return {"params": self.parameters, "models": self.models}

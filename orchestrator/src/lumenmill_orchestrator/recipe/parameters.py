@@ -1,4 +1,4 @@
-"""Parameters of a recipe: declared with a type, a default and bounds; checked before anything runs."""
+"""Parameters of a recipe: declared with a type, a default and bounds; checked before the run."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -41,28 +41,28 @@ class Parameter:
     description: str = ""
 
     def parse(self, value: Any) -> Any:
-        """The value of the parameter from its plain (YAML or JSON) form.
+        """Return the value of the parameter for its YAML or JSON form.
 
         Raises:
-            ValueError: when it does not fit, in words that go after the parameter's name.
+            ValueError: it does not fit; the message continues the name of the parameter.
         """
         if not self.type.is_list:
             return self._parse_one(value)
         if not isinstance(value, list):
             raise ValueError(f"must be a {self.type_name}")
         if len(value) > _LARGEST_LIST:
-            raise ValueError(f"has {len(value)} elements; at most {_LARGEST_LIST} are taken")
+            raise ValueError(f"has {len(value)} elements; at most {_LARGEST_LIST} are allowed")
         return [self._parse_one(element) for element in value]
 
-    def stand_in(self) -> Any:
-        """A value of the type, for checks that go on although the real one is wrong."""
+    def placeholder(self) -> Any:
+        """Return any valid value, for the checks that follow when the given one is wrong."""
         if self.type.is_list:
             return []
         if self.choices:
             return self.choices[0]
         if self.minimum is not None and self.minimum > 0:
             return math.ceil(self.minimum) if self.type.kind is TypeKind.INT else self.minimum
-        return _STAND_INS[self.type.kind]()
+        return _PLACEHOLDERS[self.type.kind]()
 
     def _parse_one(self, value: Any) -> Any:
         parsed = _PARSERS[self.type.kind](value)
@@ -117,7 +117,7 @@ _PARSERS = {
     TypeKind.MESSAGE: _parse_artifact,
 }
 
-_STAND_INS: dict[TypeKind, Callable[[], Any]] = {
+_PLACEHOLDERS: dict[TypeKind, Callable[[], Any]] = {
     TypeKind.INT: int,
     TypeKind.FLOAT: float,
     TypeKind.STRING: str,
@@ -181,8 +181,8 @@ def _bound(where: Located | None, problems: Problems) -> float | None:
 def resolve_parameters(
     declared: Mapping[str, Parameter], given: Mapping[str, Any], problems: Problems
 ) -> dict[str, Any]:
-    """The values in effect: what was given, over the defaults. Notes a problem for each that is wrong or absent; some
-    value of its type then stands for it."""
+    """Return the values in effect: the given ones, else the defaults. Adds a problem for each that is wrong or absent
+    and replaces it by a placeholder."""
     values = {name: parameter.default for name, parameter in declared.items() if parameter.has_default}
     for name, value in given.items():
         parameter = declared.get(name)
@@ -196,4 +196,4 @@ def resolve_parameters(
     for name, parameter in declared.items():
         if name not in values and name not in given:
             problems.add(parameter.where, f"parameter `{name}` has no default; give it a value")
-    return {name: values[name] if name in values else parameter.stand_in() for name, parameter in declared.items()}
+    return {name: values[name] if name in values else parameter.placeholder() for name, parameter in declared.items()}

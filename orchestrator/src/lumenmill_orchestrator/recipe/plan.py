@@ -1,4 +1,4 @@
-"""What a recipe would do: executions by step, and the time that they would take."""
+"""Plans a recipe: executions by step, and an estimate of the time that they take."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -24,9 +24,9 @@ class PlannedCall:
 
 
 def planned_calls(recipe: Recipe) -> list[PlannedCall]:
-    """The steps in order of execution with the executions of the whole run.
+    """Return the steps in order of execution with their number of executions in the whole run.
 
-    A fan-out counts `at_most` elements, or those of the step that it follows; without either, one.
+    A fan-out counts `at_most` elements, or those of the step that it is aligned with; otherwise one.
     """
     found: list[PlannedCall] = []
     for pipeline in recipe.pipelines:
@@ -53,7 +53,7 @@ def planned_calls(recipe: Recipe) -> list[PlannedCall]:
 def estimated_seconds(
     planned: list[PlannedCall], seconds_of: Callable[[PlannedCall], float | None], workers: Mapping[str, int]
 ) -> float | None:
-    """Seconds until the slowest model is through with its share; None when some step has not been measured yet."""
+    """Return the seconds of work of the busiest model; None when some step has not been measured yet."""
     load_s: dict[str, float] = defaultdict(float)
     for call in planned:
         seconds = seconds_of(call)
@@ -64,7 +64,7 @@ def estimated_seconds(
 
 
 def _widths(pipeline: Pipeline) -> dict[str, int]:
-    """Instances of every step in one item, at most."""
+    """Return an upper bound of the instances of every step in one item."""
     widths: dict[str, int] = {}
     for step in pipeline.steps:
         widths[step.name] = _width(step, widths)
@@ -82,7 +82,7 @@ def _width(step: Step, widths: Mapping[str, int]) -> int:
 
 
 def _items_of_steps(recipe: Recipe, pipeline: Pipeline) -> dict[str, int]:
-    """Items in which every step takes part: all, unless its `when` or that of a step before it leaves some out."""
+    """Return the number of items that execute each step: all, unless its `when` or an earlier step's excludes some."""
     applies: dict[str, list[bool]] = {}
     everywhere = [True] * pipeline.source.num_items
     for step in pipeline.steps:
@@ -94,7 +94,7 @@ def _items_of_steps(recipe: Recipe, pipeline: Pipeline) -> dict[str, int]:
 
 
 def _own_items(recipe: Recipe, pipeline: Pipeline, step: Step) -> list[bool] | None:
-    """In which items `when` may hold, as far as can be told before the run; None where it has none."""
+    """Return for each item whether `when` may be true, as far as known before the run; None without `when`."""
     if step.when is None:
         return None
     scope = dict(recipe.base_scope())

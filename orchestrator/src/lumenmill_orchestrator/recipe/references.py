@@ -1,4 +1,4 @@
-"""References: `${image.images[0].scene}`, `${each.light}`, `${maps[*].data}`. Pure paths; nothing is evaluated as code.
+"""References: `${image.images[0].scene}`, `${each.light}`, `${maps[*].data}`. They are paths, never code.
 
 Grammar:  reference = name { "." name | "[" index "]" } ;  index = "*" | integer | path without brackets
 """
@@ -17,14 +17,14 @@ __all__ = ["MISSING", "Reference", "ReferenceProblem", "Requirement", "Scope", "
 
 _WHOLE: Final = re.compile(r"^\$\{([^{}]*)\}$")
 _ROOT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_STEP: Final = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[\s*(\*|\d+|[A-Za-z_][A-Za-z0-9_.]*)\s*\]")
+_SEGMENT: Final = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[\s*(\*|\d+|[A-Za-z_][A-Za-z0-9_.]*)\s*\]")
 
 Scope = Mapping[str, Any]
-"""What references are looked up in: values by root name."""
+"""Values by root name, in which references are looked up."""
 
 
 class _Missing:
-    """What a reference to something absent stands for."""
+    """The value of a reference to something absent."""
 
     def __repr__(self) -> str:
         return "MISSING"
@@ -37,12 +37,12 @@ MISSING: Final = _Missing()
 
 
 class ReferenceProblem(Exception):  # noqa: N818 (a finding for the recipe's author, not a failure of the program)
-    """What is wrong with a reference, in words."""
+    """A reference is wrong; the message says why."""
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """A reference's need of another step: of one instance, of the instance with the same index, or of all."""
+    """A step that a reference reads: one instance of it, the instance with the same index, or all."""
 
     step: str
     instance: int | None = None
@@ -67,18 +67,18 @@ class Reference:
     type: ValueType
 
     def evaluate(self, scope: Scope) -> Any:
-        """The value in a scope: a scalar, message, sequence, mapping, or MISSING."""
-        return _walk(scope.get(self.root, MISSING), self.segments, scope)
+        """Return the value in a scope: a scalar, message, sequence, mapping, or MISSING."""
+        return _resolve(scope.get(self.root, MISSING), self.segments, scope)
 
     def roots(self) -> Iterator[str]:
-        """Names of everything that it looks up."""
+        """Yield the root names that it looks up."""
         yield self.root
         for segment in self.segments:
             if segment.index_path:
                 yield segment.index_path[0]
 
     def requirement(self) -> Requirement:
-        """Which instances of the root step it needs, supposing that the root is a step."""
+        """Return the instances of the root step that it reads; the root must be a step."""
         first = self.segments[0] if self.segments else None
         if first is not None and first.index_path == ("each_index",):
             return Requirement(self.root, same_index=True)
@@ -88,16 +88,16 @@ class Reference:
 
 
 def whole_reference(text: Any) -> str | None:
-    """The path inside when a text is one reference and nothing else; None otherwise."""
+    """Return the path when a text is exactly one reference; None otherwise."""
     match = _WHOLE.match(text.strip()) if isinstance(text, str) else None
     return match.group(1).strip() if match else None
 
 
 def parse_reference(path: str, types: Mapping[str, ValueType]) -> Reference:
-    """Parse a path and find its static type.
+    """Parse a path and determine its static type.
 
     Raises:
-        ReferenceProblem: when it is not a path, or names something that is not there.
+        ReferenceProblem: it is not a path, or names something that does not exist.
     """
     match = _ROOT.match(path)
     if match is None:
@@ -109,7 +109,7 @@ def parse_reference(path: str, types: Mapping[str, ValueType]) -> Reference:
     current = types[root]
     spread = False
     while position < len(path):
-        match = _STEP.match(path, position)
+        match = _SEGMENT.match(path, position)
         if match is None:
             raise ReferenceProblem(
                 f"`${{{path}}}` is not a path at `{path[position:]}`; made of `.field`, `[0]`, `[each_index]`, `[*]`"
@@ -167,12 +167,12 @@ def _typed_member(current: ValueType, name: str, path: str) -> ValueType:
     return field_type(field)
 
 
-def _walk(value: Any, segments: Sequence[_Segment], scope: Scope) -> Any:
+def _resolve(value: Any, segments: Sequence[_Segment], scope: Scope) -> Any:
     for position, segment in enumerate(segments):
         if value is MISSING:
             return MISSING
         if segment.every:
-            return list(_flat(_walk(element, segments[position + 1 :], scope) for element in value))
+            return list(_flat(_resolve(element, segments[position + 1 :], scope) for element in value))
         value = _member(value, segment.name) if segment.name else _element(value, segment, scope)
     return value
 
@@ -189,7 +189,7 @@ def _flat(values: Iterable[Any]) -> Iterator[Any]:
 
 def _member(value: Any, name: str) -> Any:
     if not isinstance(value, Message):
-        # Not get(): maps of messages are not asked for keys that they lack, since that would make them.
+        # Not get(): looking up an absent key in a map of messages would insert it.
         return value[name] if name in value else MISSING  # noqa: SIM401 - see above
     field = value.DESCRIPTOR.fields_by_name[name]
     if field.has_presence and not value.HasField(name):
@@ -198,13 +198,13 @@ def _member(value: Any, name: str) -> Any:
 
 
 def _element(value: Any, segment: _Segment, scope: Scope) -> Any:
-    index = segment.index if segment.index is not None else _walk_names(scope, segment.index_path)
+    index = segment.index if segment.index is not None else _resolve_names(scope, segment.index_path)
     if isinstance(value, Mapping):
         return value.get(index, MISSING)
     return value[index] if isinstance(index, int) and 0 <= index < len(value) else MISSING
 
 
-def _walk_names(scope: Scope, names: tuple[str, ...]) -> Any:
+def _resolve_names(scope: Scope, names: tuple[str, ...]) -> Any:
     value: Any = scope
     for name in names:
         value = _member(value, name)

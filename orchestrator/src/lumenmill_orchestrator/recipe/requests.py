@@ -1,4 +1,4 @@
-"""`with:` — a message in proto JSON form with references, compiled once into a builder that fills messages fast."""
+"""Compiles `with:`, a message in proto JSON form with references, into a builder of messages."""
 
 import re
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _WELL_KNOWN = "google.protobuf."
 
 @dataclass
 class MessageBuilder:
-    """Makes one message from a scope: a constant part, then one fill for each part that refers to something."""
+    """Builds one message from a scope: a constant part, then one fill for each part with references."""
 
     constant: Message
     fills: list[Fill] = field(default_factory=list)
@@ -45,7 +45,7 @@ class MessageBuilder:
     given: frozenset[str] = frozenset()
 
     def build(self, scope: Scope) -> Message:
-        """A new message. References to absent values leave their fields unset."""
+        """Return a new message. References to absent values leave their fields unset."""
         message = type(self.constant)()
         message.CopyFrom(self.constant)
         for fill in self.fills:
@@ -54,23 +54,23 @@ class MessageBuilder:
 
 
 def _root_of(path: str) -> str:
-    """The name that a path begins with."""
+    """Return the first name of a path."""
     return re.split(r"[.\[]", path.strip(), maxsplit=1)[0]
 
 
 class RequestCompiler:
-    """Compiles `with:` mappings against message types, noting every problem at its position."""
+    """Compiles `with:` mappings against message types; adds every problem at its position."""
 
     def __init__(self, types: Mapping[str, ValueType], problems: Problems) -> None:
         self._types = dict(types)
         self._problems = problems
 
     def reference(self, where: Located, path: str) -> Reference | None:
-        """Parse one reference; notes a problem and returns None when it is wrong."""
+        """Parse one reference; adds a problem and returns None when it is wrong."""
         try:
             return parse_reference(path, self._types)
         except ReferenceProblem as problem:
-            if _root_of(path) not in self._problems.unknowable:
+            if _root_of(path) not in self._problems.unresolved:
                 self._problems.add(where, str(problem))
             return None
 
@@ -110,9 +110,9 @@ class RequestCompiler:
         reference = self.reference(value, path)
         if reference is None:
             return
-        wanted = field_type(target)
-        if not wanted.accepts(reference.type):
-            self._problems.add(value, f"`{target.name}` is a {wanted}, but `${{{path}}}` is a {reference.type}")
+        expected = field_type(target)
+        if not expected.accepts(reference.type):
+            self._problems.add(value, f"`{target.name}` is a {expected}, but `${{{path}}}` is a {reference.type}")
             return
         builder.references.append(reference)
         builder.fills.append(reference_fill(target, reference))
@@ -140,7 +140,9 @@ class RequestCompiler:
             if reference is None:
                 return
             if reference.type.is_list or reference.type.kind not in (TypeKind.STRING, TypeKind.INT, TypeKind.FLOAT):
-                self._problems.add(value, f"`${{{reference.text}}}` is a {reference.type} and cannot stand inside text")
+                self._problems.add(
+                    value, f"`${{{reference.text}}}` is a {reference.type} and cannot be inserted into text"
+                )
                 return
             parts.append(reference)
             position = match.end()
@@ -201,7 +203,7 @@ class RequestCompiler:
         if source is not None and path is None:
             self._problems.add(source, "`for_each` must be a reference to a list, such as `${item.relight_prompts}`")
         if body is None:
-            self._problems.add(value, "`for_each` needs a `value:`, what to make of each element")
+            self._problems.add(value, "`for_each` needs a `value:`, the element to make for each")
         if reference is None or body is None:
             return
         if not reference.type.is_list:
@@ -215,16 +217,16 @@ class RequestCompiler:
         builder.fills.append(comprehension_fill(target, reference, produce))
 
     def _element(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> Produce | None:
-        """A function that makes one element of a list or map from a scope."""
-        wanted = field_type(target).element()
+        """Return a function that produces one element of a list or map from a scope."""
+        expected = field_type(target).element()
         path = whole_reference(value.value)
         if path is not None:
             reference = self.reference(value, path)
             if reference is None:
                 return None
-            if not wanted.accepts(reference.type):
+            if not expected.accepts(reference.type):
                 self._problems.add(
-                    value, f"an element of `{target.name}` is a {wanted}, but this is a {reference.type}"
+                    value, f"an element of `{target.name}` is a {expected}, but this is a {reference.type}"
                 )
                 return None
             builder.references.append(reference)

@@ -1,4 +1,4 @@
-"""Static types of what references stand for, taken from the contracts' descriptors."""
+"""Static types of the values of references, taken from the descriptors of the contracts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -47,7 +47,7 @@ _KIND_OF_CPP_TYPE = {
 
 @dataclass(frozen=True)
 class ValueType:
-    """The type of a value: one, a list of them, or a map from strings to them."""
+    """The type of a value: a single one, a list, or a map from strings."""
 
     kind: TypeKind
     message: Descriptor | None = None
@@ -57,15 +57,15 @@ class ValueType:
     is_map: bool = False
 
     def element(self) -> "ValueType":
-        """The type of one element of a list or map."""
+        """Return the type of one element of a list or map."""
         return replace(self, is_list=False, is_map=False)
 
     def listed(self) -> "ValueType":
-        """The type of a list of these."""
+        """Return the type of a list of these."""
         return replace(self, is_list=True)
 
     def accepts(self, other: "ValueType") -> bool:
-        """Whether a value of the other type may stand where this type is asked for."""
+        """Return whether a value of the other type may be used where this type is expected."""
         if (self.is_list, self.is_map) != (other.is_list, other.is_map):
             return False
         if self.kind is TypeKind.MESSAGE:
@@ -77,7 +77,7 @@ class ValueType:
         return self.kind is other.kind
 
     def __str__(self) -> str:
-        """The type in words, for messages."""
+        """Return the type in words, for messages."""
         descriptor = self.message or self.enum
         name = descriptor.name if descriptor is not None else self.kind.value
         if self.is_list:
@@ -86,34 +86,34 @@ class ValueType:
 
 
 def scalar_type(kind: TypeKind) -> ValueType:
-    """The type of a scalar."""
+    """Return the type of a scalar."""
     return ValueType(kind)
 
 
 def message_type(descriptor: Descriptor) -> ValueType:
-    """The type of a message."""
+    """Return the type of a message."""
     return ValueType(TypeKind.MESSAGE, message=descriptor)
 
 
 def record_type(members: Mapping[str, ValueType]) -> ValueType:
-    """The type of a fixed set of named values: parameters, the item, the models."""
+    """Return the type of a fixed set of named values: parameters, the item, the models."""
     return ValueType(TypeKind.RECORD, members=members)
 
 
 def message_of(field: FieldDescriptor) -> Descriptor:
-    """The message type of a field that has one."""
+    """Return the message type of a field that has one."""
     if field.message_type is None:
         raise TypeError(f"`{field.full_name}` is no message")
     return field.message_type
 
 
 def is_map_field(field: FieldDescriptor) -> bool:
-    """Whether a field is a protobuf map."""
+    """Return whether a field is a protobuf map."""
     return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
 def field_type(field: FieldDescriptor) -> ValueType:
-    """The type of a field of a message."""
+    """Return the type of a field of a message."""
     if is_map_field(field):
         return replace(field_type(message_of(field).fields_by_name["value"]), is_map=True)
     kind = _KIND_OF_CPP_TYPE[field.cpp_type]

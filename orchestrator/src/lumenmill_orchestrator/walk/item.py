@@ -169,7 +169,7 @@ class ItemWalk:
             _log.warning("a step failed", run=self._run.id, item=self.item_id, step=step.name, reason=reason)
             return Outcome(run_pb2.VERDICT_FAILED, reason)
         for gate in step.gates:
-            if gate.refuses({**scope, "result": made.result}):
+            if gate.rejects({**scope, "result": made.result}):
                 return Outcome(run_pb2.VERDICT_REJECTED, gate.reason, made.result)
         return Outcome(run_pb2.VERDICT_ACCEPTED, "", made.result)
 
