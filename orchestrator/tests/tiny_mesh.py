@@ -44,7 +44,7 @@ class TinyFamily:
         self.go_on.set()
         self.num_cancelled = 0
         self.failure_rate, self._random = 0.0, random.SystemRandom()
-        self.keep_results_over_s = 1.0
+        self.persist_results_over_s = 1.0
         self.direction_error_deg: float | None = 5.0
         self._count_file, self._lock = count_file, threading.Lock()
         self.sets_to_give: int | None = None
@@ -233,7 +233,7 @@ def tiny_service(family: TinyFamily, num_workers: int = 1, max_queue_length: int
         max_queue_length=max_queue_length,
         grace_period_s=5.0,
         store=family.store,
-        keep_results_over_s=family.keep_results_over_s,
+        persist_results_over_s=family.persist_results_over_s,
     )
     files = captioner_pb2, imager_pb2, prompter_pb2, relighter_pb2, video_pb2
     return family_service(family, jobs, *(file.DESCRIPTOR for file in files))
@@ -248,10 +248,10 @@ def _main() -> None:
     parser.add_argument("--listen", default="127.0.0.1:0")
     parser.add_argument("--failure-rate", type=float, default=0.0, help="part of the calls that fail at random")
     parser.add_argument("--drain-s", type=float, default=0.0)
-    parser.add_argument("--keep-results-over-s", type=float, default=1.0)
+    parser.add_argument("--persist-results-over-s", type=float, default=1.0)
     given = parser.parse_args()
     tiny = TinyFamily(open_store(given.store_url), step_s=given.step_s, count_file=given.count_file)
-    tiny.failure_rate, tiny.keep_results_over_s = given.failure_rate, given.keep_results_over_s
+    tiny.failure_rate, tiny.persist_results_over_s = given.failure_rate, given.persist_results_over_s
     settings = ServiceSettings(
         listen_address=given.listen, metrics_address="", address_file=given.address_file, drain_s=given.drain_s
     )

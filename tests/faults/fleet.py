@@ -98,7 +98,7 @@ class Fleet:
                 "--listen",
                 address,
             ]
-            command += ["--failure-rate", str(failure_rate), "--keep-results-over-s", "0", "--drain-s", "20"]
+            command += ["--failure-rate", str(failure_rate), "--persist-results-over-s", "0", "--drain-s", "20"]
             self._add(name, command, more, address)
         address = _free_address()
         settings = {

@@ -62,7 +62,7 @@ class GarbageCollector:
             yield progress
         if not dry_run:
             # Results that services kept over restarts; whoever still wants one asks within that time.
-            self._store.delete_notes_before(newest_s)
+            self._store.delete_results_before(newest_s)
             metrics.GARBAGE_COLLECTED.set_to_current_time()
 
     def missing(self) -> Iterator[str]:

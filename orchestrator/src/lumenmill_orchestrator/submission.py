@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from lumenmill.common.v1 import artifact_pb2, generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_common.artifacts import ArtifactStore, extension_of
+from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import AlreadyExistsError, InvalidArgumentError
 
 from lumenmill_orchestrator.mesh import Mesh
@@ -128,12 +128,7 @@ class Submission:
             return value
         field = f"parameters.{name}"
         if value.HasField("inline_data"):
-            extension_of(value.media_type, f"{field}.media_type")
-            data = self._store.read_bytes(value, field=field)
-            kept = self._store.put_bytes(data, value.media_type, name=value.name)
-            if value.HasField("licence"):
-                kept.licence.CopyFrom(value.licence)
-            return kept
+            return self._store.put_inline(value, field=field)
         self._store.key_from(value, field)
         sha256 = artifact_sha256s(value)[0]
         stored = self._store.stat(sha256)

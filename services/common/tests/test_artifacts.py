@@ -98,14 +98,14 @@ def test_listing_pages_in_order_and_deleting_removes(any_store: ArtifactStore) -
         any_store.read_bytes(Artifact(uri=any_store.uri_for(stored[0], "text/plain")))
 
 
-def test_notes_are_replaced_and_the_old_ones_go(any_store: ArtifactStore) -> None:
-    assert any_store.get_note("any name\n") is None
-    any_store.put_note("any name\n", b"1")
-    any_store.put_note("any name\n", b"2")
-    assert any_store.get_note("any name\n") == b"2"
-    assert any_store.delete_notes_before(time.time() - 60) == 0
-    assert any_store.delete_notes_before(time.time() + 60) == 1
-    assert any_store.get_note("any name\n") is None
+def test_results_are_replaced_and_old_ones_are_deleted(any_store: ArtifactStore) -> None:
+    assert any_store.get_result("any name\n") is None
+    any_store.put_result("any name\n", b"1")
+    any_store.put_result("any name\n", b"2")
+    assert any_store.get_result("any name\n") == b"2"
+    assert any_store.delete_results_before(time.time() - 60) == 0
+    assert any_store.delete_results_before(time.time() + 60) == 1
+    assert any_store.get_result("any name\n") is None
     assert all("notes" not in found.artifact.uri for found in any_store.list(limit=1000))
 
 
@@ -187,8 +187,8 @@ def test_a_store_that_is_away_is_unavailable_and_nothing_in_it_is_missing(store:
         lambda: store.touch(artifact.sha256),
         lambda: store.read_bytes(artifact),
         lambda: store.put_bytes(b"b", "text/plain"),
-        lambda: store.get_note("name"),
-        lambda: store.put_note("name", b""),
+        lambda: store.get_result("name"),
+        lambda: store.put_result("name", b""),
         lambda: store.delete(artifact.sha256),
     ):
         with pytest.raises(errors.UnavailableError):

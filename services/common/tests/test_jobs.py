@@ -185,9 +185,9 @@ async def test_no_failure_of_kept_results_fails_a_job(store: ArtifactStore, monk
     def fail(*_: object) -> None:
         raise RuntimeError("a bug below the store")
 
-    monkeypatch.setattr(store, "get_note", fail)
-    monkeypatch.setattr(store, "put_note", fail)
-    jobs = JobQueue("tiny", store=store, keep_results_over_s=0.0)
+    monkeypatch.setattr(store, "get_result", fail)
+    monkeypatch.setattr(store, "put_result", fail)
+    jobs = JobQueue("tiny", store=store, persist_results_over_s=0.0)
     async with running_service(tiny_service(TinyFamily(store), jobs)) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
         for prompt in ("one", "two"):
@@ -214,7 +214,7 @@ async def test_draining_finishes_what_runs_and_refuses_what_waits(service: Servi
 
 
 async def test_what_the_end_of_the_drain_cuts_off_may_be_done_elsewhere(store: ArtifactStore) -> None:
-    family, jobs = TinyFamily(store), JobQueue("tiny", num_workers=3, store=store, keep_results_over_s=0.0)
+    family, jobs = TinyFamily(store), JobQueue("tiny", num_workers=3, store=store, persist_results_over_s=0.0)
     family.num_steps, family.step_s = 3, 0.4
     async with running_service(tiny_service(family, jobs)) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
@@ -305,7 +305,7 @@ def test_an_unset_priority_is_normal() -> None:
 
 
 def _damage(folder: Path) -> None:
-    (file,) = folder.glob("store/notes/*/*")
+    (file,) = folder.glob("store/results/*/*")
     data = file.read_bytes()
     file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
 
@@ -315,7 +315,7 @@ async def test_a_restarted_service_answers_with_what_it_had_finished(
     store: ArtifactStore, tmp_path: Path, lost: str
 ) -> None:
     async def one_life(revision: str) -> TinyFamily:
-        family, jobs = TinyFamily(store), JobQueue("tiny", store=store, keep_results_over_s=0.0)
+        family, jobs = TinyFamily(store), JobQueue("tiny", store=store, persist_results_over_s=0.0)
         family.describe = lambda: model_pb2.Model(family="tiny", name="tiny", revision=revision)  # type: ignore[method-assign]
         async with running_service(tiny_service(family, jobs)) as channel:
             stub = imager_pb2_grpc.ImagerServiceStub(channel)
@@ -341,7 +341,7 @@ async def test_media_of_a_kept_result_are_young_when_they_are_handed_out(store: 
     """Nothing else keeps them from a collection until the caller has written its row."""
     for _ in range(2):
         _age(tmp_path)
-        family, jobs = TinyFamily(store), JobQueue("tiny", store=store, keep_results_over_s=0.0)
+        family, jobs = TinyFamily(store), JobQueue("tiny", store=store, persist_results_over_s=0.0)
         async with running_service(tiny_service(family, jobs)) as channel:
             await call_heavy(imager_pb2_grpc.ImagerServiceStub(channel).GenerateImages, request_for("a lemon"))
     assert not family.prompts_done
@@ -351,7 +351,7 @@ async def test_media_of_a_kept_result_are_young_when_they_are_handed_out(store: 
 
 async def test_a_result_that_is_kept_is_no_hopeless_work(store: ArtifactStore) -> None:
     for estimate_s in (0.0, 3600.0):
-        family, jobs = TinyFamily(store), JobQueue("tiny", store=store, keep_results_over_s=0.0)
+        family, jobs = TinyFamily(store), JobQueue("tiny", store=store, persist_results_over_s=0.0)
         family.estimate_s = estimate_s
         async with running_service(tiny_service(family, jobs)) as channel:
             stub = imager_pb2_grpc.ImagerServiceStub(channel)
@@ -374,7 +374,7 @@ async def test_a_kept_result_may_name_media_by_uri_alone_or_carry_them(store: Ar
     for _ in range(2):
         family = EchoingFamily(store)
         async with running_service(
-            tiny_service(family, JobQueue("tiny", store=store, keep_results_over_s=0.0))
+            tiny_service(family, JobQueue("tiny", store=store, persist_results_over_s=0.0))
         ) as channel:
             await call_heavy(imager_pb2_grpc.ImagerServiceStub(channel).GenerateImages, request_for("a lemon"))
     assert not family.prompts_done
@@ -383,4 +383,4 @@ async def test_a_kept_result_may_name_media_by_uri_alone_or_carry_them(store: Ar
 async def test_the_result_of_a_quick_job_is_not_kept(store: ArtifactStore, service: Service) -> None:
     async with running_service(service) as channel:
         await call_heavy(imager_pb2_grpc.ImagerServiceStub(channel).GenerateImages, request_for("a lemon"))
-    assert store.delete_notes_before(time.time() + 60) == 0
+    assert store.delete_results_before(time.time() + 60) == 0

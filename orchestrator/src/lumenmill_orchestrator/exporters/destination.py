@@ -44,7 +44,7 @@ class StoreDestination:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         there = self.store.stat(sha256)
         reused = there is not None and there.media_type == media_type and self.store.touch(sha256)
-        artifact = there if there is not None and reused else self.store.put_file(local, media_type)
+        artifact = there if there is not None and reused else self.store.put_file(local, media_type, sha256=sha256)
         self._add(path, artifact, reused=reused)
 
     def add_shard(self, path: str, content_key: str, media_type: str, write: Callable[[Path], None]) -> None:

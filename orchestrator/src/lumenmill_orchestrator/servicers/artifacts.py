@@ -65,15 +65,15 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
                     "header.sha256", f"does not match the bytes, whose digest is {digest.hexdigest()}"
                 )
             file.flush()
-            artifact = await asyncio.to_thread(self._keep, Path(file.name), header)
+            artifact = await asyncio.to_thread(self._keep, Path(file.name), digest.hexdigest(), header)
         return artifact_service_pb2.UploadArtifactResponse(artifact=artifact)
 
-    def _keep(self, path: Path, header: artifact_service_pb2.UploadHeader) -> artifact_pb2.Artifact:
+    def _keep(self, path: Path, sha256: str, header: artifact_service_pb2.UploadHeader) -> artifact_pb2.Artifact:
         if path.stat().st_size == 0:
             raise InvalidArgumentError("chunk", "the file is empty; there is nothing to store")
         check_media_type(path, header.media_type, "header.media_type")
         facts = image_facts(path, header.media_type)
-        artifact = self._store.put_file(path, header.media_type, name=header.name, image=facts)
+        artifact = self._store.put_file(path, header.media_type, sha256=sha256, name=header.name, image=facts)
         if header.HasField("licence"):
             # Whoever uses the file hands its terms on with it: the same bytes may have come on other terms before.
             artifact.licence.CopyFrom(header.licence)

@@ -31,7 +31,7 @@ class KeptResults:
     def find(self, job: Job) -> Message | None:
         """The result of an earlier process, if all media that it names are still there; they are young again then."""
         try:
-            data = self._store.get_note(self._name(job))
+            data = self._store.get_result(self._name(job))
             if data is None:
                 return None
             result = _unpacked(data, job.result_type)
@@ -50,7 +50,7 @@ class KeptResults:
         if duration_s < self._min_duration_s:
             return
         try:
-            self._store.put_note(self._name(job), _packed(result))
+            self._store.put_result(self._name(job), _packed(result))
         except Exception as error:
             _log.warning("a result could not be kept", reason=f"{type(error).__name__}: {error}")
 

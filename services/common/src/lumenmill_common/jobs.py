@@ -69,12 +69,12 @@ class JobQueue:
         result_ttl_s: float = 900.0,
         max_batch_size: int = 1,
         store: ArtifactStore | None = None,
-        keep_results_over_s: float = 1.0,
+        persist_results_over_s: float = 1.0,
     ) -> None:
         """`store` is where media are read for callers that ask for `inline_results`, which are refused without one, and
-        where results of jobs that took `keep_results_over_s` seconds or more wait for callers after a restart."""
+        where results of jobs that took `persist_results_over_s` seconds or more wait for callers after a restart."""
         self._store = store
-        self._kept = KeptResults(store, keep_results_over_s) if store is not None else None
+        self._kept = KeptResults(store, persist_results_over_s) if store is not None else None
         self.name, self.num_workers, self.max_queue_length = name, num_workers, max_queue_length
         JOBS_REATTACHED.labels(name)  # from the start, so that the first one is seen as an increase
         self._grace_period_s, self._result_ttl_s, self._max_batch_size = grace_period_s, result_ttl_s, max_batch_size
@@ -396,5 +396,5 @@ def jobs_from(settings: ServiceSettings, name: str, max_batch_size: int = 1) -> 
         result_ttl_s=settings.result_ttl_s,
         max_batch_size=max_batch_size,
         store=open_store_from(settings),
-        keep_results_over_s=settings.keep_results_over_s,
+        persist_results_over_s=settings.persist_results_over_s,
     )

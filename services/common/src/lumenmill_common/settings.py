@@ -105,7 +105,7 @@ class ServiceSettings(StoreSettings, SecuritySettings):
     result_ttl_s: float = Field(
         default=900.0, ge=0, description="Seconds that a finished result is kept for callers who come back."
     )
-    keep_results_over_s: float = Field(
+    persist_results_over_s: float = Field(
         default=1.0, ge=0, description="Results of jobs that took as many seconds are kept in the store over restarts."
     )
     drain_s: float = Field(default=30.0, ge=0, description="Seconds that running jobs get on SIGTERM.")

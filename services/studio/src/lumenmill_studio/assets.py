@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lumenmill_light.color import LUMINANCE
 from lumenmill_media import decode_light, is_panorama
 from numpy.typing import NDArray
 
+from lumenmill_studio.byte_cache import ByteCache
 from lumenmill_studio.scenes.shapes.mesh import Mesh, Part, with_smooth_normals
 from lumenmill_studio.scenes.spec import ObjectSpec
 from lumenmill_studio.terms import FolderTerms, licence_of
@@ -32,9 +34,18 @@ _MESH_ERRORS = (RuntimeError, ValueError, KeyError, IndexError, TypeError, Attri
 _MAX_MESH_BYTES = 256 << 20
 _MAX_TRIANGLES = 2_000_000
 _MAX_PICTURE_BYTES = 256 << 20
-_NUM_PICTURES = 6
+_PICTURES_BYTES = 1 << 30
 # More than the sources of all lights of one request (64 keyframes of 16).
 _NUM_SOURCES = 4096
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a picture was read from, and what its file says."""
+
+    artifact: Artifact
+    field: str
+    is_panorama: bool
 
 
 class Assets:
@@ -42,8 +53,8 @@ class Assets:
 
     def __init__(self, store: ArtifactStore, maps_dir: Path | None, assets_dir: Path | None) -> None:
         self._store, self._maps_dir, self._assets_dir = store, maps_dir, assets_dir
-        self._pictures: OrderedDict[str, tuple[Array, bool]] = OrderedDict()
-        self._sources: OrderedDict[str, tuple[Artifact, str]] = OrderedDict()
+        self._pictures: ByteCache[str] = ByteCache(_PICTURES_BYTES)
+        self._sources: OrderedDict[str, _Source] = OrderedDict()
         self.environment_maps: list[Artifact] = []
         self.meshes: dict[str, Artifact] = {}
 
@@ -72,40 +83,34 @@ class Assets:
         return licence_of(next((each for each in own if each.HasField("licence")), artifact))
 
     def fetch(self, artifact: Artifact, field: str) -> tuple[Array, bool]:
-        """Linear radiance (H, W, 3) of a picture, and whether it is a panorama; kept for :meth:`pixels`.
+        """Return linear radiance (H, W, 3) of a picture, and whether it is a panorama; cached for :meth:`pixels`.
 
         Raises:
             InvalidArgumentError: no picture that studio reads; names the field.
         """
-        if artifact.sha256 in self._pictures:
-            return self._kept(artifact.sha256)
+        known, source = self._pictures.get(artifact.sha256), self._sources.get(artifact.sha256)
+        if known is not None and source is not None:
+            self._sources.move_to_end(artifact.sha256)
+            return known, source.is_panorama
         data = self._store.read_bytes(artifact, field=field, max_bytes=_MAX_PICTURE_BYTES)
         try:
             image = decode_light(data)
         except ValueError as error:
             raise InvalidArgumentError(field, str(error)) from error
-        self._remember(artifact, field)
-        self._pictures[artifact.sha256] = (image, is_panorama(image, data))
-        while len(self._pictures) > _NUM_PICTURES:
-            self._pictures.popitem(last=False)
-        return self._pictures[artifact.sha256]
+        source = _Source(Artifact(uri=artifact.uri, sha256=artifact.sha256), field, is_panorama(image, data))
+        self._remember(source)
+        self._pictures.put(artifact.sha256, image)
+        return image, source.is_panorama
 
     def pixels(self, sha256: str) -> Array:
-        """A picture that :meth:`fetch` has read; read again where newer ones have taken its place."""
-        if sha256 in self._pictures:
-            return self._kept(sha256)[0]
-        artifact, field = self._sources[sha256]
-        return self.fetch(artifact, field)[0]
+        """Return a picture that :meth:`fetch` has read; read again if it is no longer cached."""
+        source = self._sources[sha256]
+        return self.fetch(source.artifact, source.field)[0]
 
-    def _kept(self, sha256: str) -> tuple[Array, bool]:
-        self._pictures.move_to_end(sha256)
-        self._sources.move_to_end(sha256)
-        return self._pictures[sha256]
-
-    def _remember(self, artifact: Artifact, field: str) -> None:
-        """Where a verified picture came from, for long enough that every picture of one request is known."""
-        self._sources[artifact.sha256] = (Artifact(uri=artifact.uri, sha256=artifact.sha256), field)
-        self._sources.move_to_end(artifact.sha256)
+    def _remember(self, source: _Source) -> None:
+        """Record where a verified picture came from, for long enough that every picture of one request is known."""
+        self._sources[source.artifact.sha256] = source
+        self._sources.move_to_end(source.artifact.sha256)
         while len(self._sources) > _NUM_SOURCES:
             self._sources.popitem(last=False)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.common.v1.light_pb2 import BackgroundLight, EnvironmentMapLight, Light, LightSource
-from lumenmill_common.artifacts import ArtifactStore, extension_of
+from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_light.attributes import attributes
 
@@ -65,11 +64,12 @@ def read_scene(store: ArtifactStore, artifact: Artifact | None, field_name: str 
             field_name,
         )
     data = store.read_bytes(artifact, field=field_name, max_bytes=_MAX_SCENE_BYTES)
-    known = Artifact(
-        uri=artifact.uri, sha256=hashlib.sha256(data).hexdigest(), media_type=MEDIA_TYPE, size_bytes=len(data)
-    )
     spec = scene_from_json(data, field_name)
-    return Scene(spec, data, known if artifact.uri else store.put_bytes(data, MEDIA_TYPE))
+    if not artifact.uri:
+        return Scene(spec, data, store.put_bytes(data, MEDIA_TYPE, sha256=artifact.sha256))
+    sha256 = store.sha256_of(artifact, field_name)
+    known = Artifact(uri=artifact.uri, sha256=sha256, media_type=MEDIA_TYPE, size_bytes=len(data))
+    return Scene(spec, data, known)
 
 
 def fps_of(fps: float, default_fps: float, field_name: str) -> float:
@@ -178,16 +178,11 @@ class LightReader:
             stored.CopyFrom(artifact)
             stored.sha256 = self._store.sha256_of(artifact, field=field_name)
             return stored
-        data = self._store.read_bytes(artifact, field=field_name)
         if not artifact.media_type:
             raise InvalidArgumentError(
                 f"{field_name}.media_type", "set it for inline data, for example image/vnd.radiance"
             )
-        extension_of(artifact.media_type, f"{field_name}.media_type")
-        stored = self._store.put_bytes(data, artifact.media_type, name=artifact.name)
-        if artifact.HasField("licence"):
-            stored.licence.CopyFrom(artifact.licence)
-        return stored
+        return self._store.put_inline(artifact, field=field_name)
 
 
 def _refuse_black(image_hw3: Array, field_name: str) -> None:

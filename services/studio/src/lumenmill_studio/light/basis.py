@@ -13,7 +13,6 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections import OrderedDict
 from collections.abc import Iterable
 
 import lumenmill_media as media
@@ -38,30 +37,6 @@ _FLOAT_BYTES, _HEADER_BYTES = 4, 1 << 16
 _VIEW = re.compile(r"[^/]+/(\d{1,5})x(\d{1,5})/[^\n]+")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 Key = tuple[str, str]
-
-
-class PictureCache:
-    """The newest pictures by (view, unit), within a number of bytes. Pictures are as half floats hold them."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._pictures: OrderedDict[Key, Image] = OrderedDict()
-        self._max_bytes, self._num_bytes = max_bytes, 0
-
-    def get(self, key: Key) -> Image | None:
-        """The picture (H, W, 3), or ``None``."""
-        picture = self._pictures.get(key)
-        if picture is not None:
-            self._pictures.move_to_end(key)
-        return picture
-
-    def put(self, key: Key, picture_hw3: Image) -> None:
-        """Keep a picture; the oldest go when there are too many."""
-        before = self._pictures.pop(key, None)
-        self._num_bytes += picture_hw3.nbytes - (before.nbytes if before is not None else 0)
-        self._pictures[key] = picture_hw3
-        while self._num_bytes > self._max_bytes and len(self._pictures) > 1:
-            _, oldest = self._pictures.popitem(last=False)
-            self._num_bytes -= oldest.nbytes
 
 
 def packed(scene_sha256: str, pictures: Iterable[tuple[Key, Image]]) -> bytes:

@@ -20,7 +20,8 @@ import numpy as np
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media import as_half
 
-from lumenmill_studio.light.basis import Image, Key, PictureCache, weighted_sum
+from lumenmill_studio.byte_cache import ByteCache
+from lumenmill_studio.light.basis import Image, Key, weighted_sum
 from lumenmill_studio.light.emitters import ENVIRONMENTS, back_distance, back_of, emitter_of, panel
 from lumenmill_studio.light.sources import UnitSource, Weighted
 from lumenmill_studio.presets import Preset
@@ -125,7 +126,7 @@ class Engine:
         self._numbered = lru_cache(maxsize=_NUM_SCENES)(self._new_numbered)
         self._guides = lru_cache(maxsize=_NUM_BUFFERS)(self._new_guides)
         self._buffers = lru_cache(maxsize=_NUM_BUFFERS)(self._new_buffers)
-        self.pictures = PictureCache(_CACHE_BYTES)
+        self.pictures: ByteCache[Key] = ByteCache(_CACHE_BYTES)
 
     def _stage(self, spec_json: bytes) -> Stage:
         """The stage of a scene, one of the newest ones or a new one."""

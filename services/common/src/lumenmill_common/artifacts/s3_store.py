@@ -7,7 +7,6 @@ from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from io import BytesIO
-from pathlib import Path
 from typing import BinaryIO, cast
 from xml.etree.ElementTree import ParseError
 
@@ -16,8 +15,9 @@ from minio import Minio
 from minio.commonconfig import REPLACE, CopySource
 from minio.error import InvalidResponseError, S3Error, ServerError
 
-from lumenmill_common.artifacts._layout import OWNERS, is_key, media_type_of
-from lumenmill_common.artifacts._store import ArtifactStore, StoredObject
+from lumenmill_common.artifacts.backend import Source, StoredObject
+from lumenmill_common.artifacts.layout import OWNERS, is_key, media_type_of
+from lumenmill_common.artifacts.store import ArtifactStore
 from lumenmill_common.errors import (
     LumenmillError,
     NotFoundError,
@@ -30,14 +30,14 @@ __all__ = ["S3Store"]
 
 _DENIED = {"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken"}
 _FULL = {"XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage"}
-_ONE_QUESTION = timedelta(minutes=1)
+_URL_EXPIRY = timedelta(minutes=1)
 
 
 class S3Store(ArtifactStore):
     """Artifacts as objects of one bucket, below an optional prefix."""
 
     def __init__(self, client: Minio, http: urllib3.PoolManager, bucket: str, prefix: str = "") -> None:
-        """`http` is what `client` sends its requests with."""
+        """`http` is the pool that `client` sends its requests with."""
         self._client, self._http, self._bucket = client, http, bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         super().__init__(f"s3://{bucket}/{self._prefix}")
@@ -56,21 +56,22 @@ class S3Store(ArtifactStore):
             )
         return cast(BinaryIO, _Body(response, key))
 
-    def _write(self, key: str, path: Path) -> None:
-        if self._is_whole(key, path) and self._refresh(key):
+    def _write(self, key: str, source: Source, size_bytes: int) -> None:
+        if self._is_equal(key, source) and self._refresh(key):
             return
+        source.seek(0)
+        name, media_type = self._prefix + key, media_type_of(key)
         with _mapped(key):
-            self._client.fput_object(self._bucket, self._prefix + key, str(path), content_type=media_type_of(key))
+            self._client.put_object(self._bucket, name, source, size_bytes, content_type=media_type)
 
-    def _is_whole(self, key: str, path: Path) -> bool:
-        """Whether an object is there and surely what the file is; where servers do not tell, it is uploaded again."""
+    def _is_equal(self, key: str, source: Source) -> bool:
+        """Return whether an object exists and has the same MD5; where the server does not say, it is uploaded again."""
         try:
             with _mapped(key):
                 etag = self._client.stat_object(self._bucket, self._prefix + key).etag
         except NotFoundError:
             return False
-        with path.open("rb") as file:
-            return etag == hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+        return etag == hashlib.file_digest(source, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
     def _refresh(self, key: str) -> bool:
         name = self._prefix + key
@@ -125,30 +126,30 @@ class S3Store(ArtifactStore):
             self._client.remove_object(self._bucket, self._prefix + key)
 
     def clock_s(self) -> float:
-        """As in ArtifactStore: the date of the server's answer, in whole seconds."""
+        """As in StoreBackend: the date of the server's answer, in whole seconds."""
         with _mapped(self._bucket):
-            url = self._client.get_presigned_url("HEAD", self._bucket, f"{self._prefix}{OWNERS}", expires=_ONE_QUESTION)
+            url = self._client.get_presigned_url("HEAD", self._bucket, f"{self._prefix}{OWNERS}", expires=_URL_EXPIRY)
             date = self._http.request("HEAD", url).headers.get("Date", "")  # answers of any status have one
             return parsedate_to_datetime(date).timestamp()
 
     def check(self) -> None:
-        """Asks for the bucket, and makes it when it is not there."""
+        """As in StoreBackend: look for the bucket, and create it when it does not exist."""
         with _mapped(self._bucket):
             if self._client.bucket_exists(self._bucket):
                 return
             try:
                 self._client.make_bucket(self._bucket)
             except S3Error as error:
-                if error.code not in _MADE_BY_ANOTHER:
+                if error.code not in _CREATED_BY_ANOTHER:
                     raise
 
 
-# Processes that start together ask together.
-_MADE_BY_ANOTHER = {"BucketAlreadyOwnedByYou", "OperationAborted"}
+# Processes that start together create the bucket at the same time.
+_CREATED_BY_ANOTHER = {"BucketAlreadyOwnedByYou", "OperationAborted"}
 
 
 class _Body:
-    """An HTTP body that reads like a file and gives its connection back."""
+    """An HTTP body that reads like a file and returns its connection to the pool."""
 
     def __init__(self, response: urllib3.BaseHTTPResponse, key: str) -> None:
         self._response, self._key = response, key

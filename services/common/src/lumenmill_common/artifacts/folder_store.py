@@ -1,7 +1,6 @@
-"""A store in a folder: the embedded default."""
+"""A store in a folder: the default."""
 
 import contextlib
-import hashlib
 import math
 import os
 import shutil
@@ -12,9 +11,10 @@ from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from lumenmill_common.artifacts._layout import OBJECTS, digest_of_key, is_key
-from lumenmill_common.artifacts._os_errors import os_errors_mapped
-from lumenmill_common.artifacts._store import ArtifactStore, StoredObject
+from lumenmill_common.artifacts.backend import Source, StoredObject
+from lumenmill_common.artifacts.layout import OBJECTS, is_key
+from lumenmill_common.artifacts.os_errors import os_errors_mapped
+from lumenmill_common.artifacts.store import CHUNK_BYTES, ArtifactStore
 from lumenmill_common.errors import NotFoundError, UnavailableError
 from lumenmill_common.telemetry import STORE_FREE_BYTES
 
@@ -24,7 +24,7 @@ _INCOMING = "incoming"
 
 
 class FolderStore(ArtifactStore):
-    """Artifacts as files below a folder. Files appear whole by rename; links are never followed."""
+    """Artifacts as files below a folder. Files are written elsewhere and renamed; links are never followed."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.expanduser().resolve()
@@ -35,7 +35,7 @@ class FolderStore(ArtifactStore):
         STORE_FREE_BYTES.labels("folder").set_function(self._free_bytes)
 
     def _free_bytes(self) -> float:
-        """For the metric; NaN while the folder is away, since an exception would take all other metrics along."""
+        """Return the metric; NaN while the folder is missing, since an exception would prevent all other metrics."""
         try:
             return float(shutil.disk_usage(self._root).free)
         except OSError:
@@ -43,7 +43,7 @@ class FolderStore(ArtifactStore):
 
     @contextlib.contextmanager
     def _errors_mapped(self, what: str) -> Iterator[None]:
-        """As `os_errors_mapped`; but while the whole store is away, nothing can be said to be missing from it."""
+        """As `os_errors_mapped`, but raise UnavailableError for NotFoundError while the whole store is missing."""
         try:
             with os_errors_mapped(what):
                 yield
@@ -70,20 +70,20 @@ class FolderStore(ArtifactStore):
             file.seek(offset_bytes)
             return BytesIO(file.read(length_bytes))
 
-    def _write(self, key: str, path: Path) -> None:
+    def _write(self, key: str, source: Source, size_bytes: int) -> None:
         target = self._root / key
         with self._errors_mapped(key):
-            if _is_whole(target, key):
+            if _is_equal(target, source, size_bytes):
                 os.utime(target)
                 return
             target.parent.mkdir(exist_ok=True)
-            self._copy_whole(path, target)
+            self._write_atomically(source, target)
 
-    def _copy_whole(self, path: Path, target: Path) -> None:
+    def _write_atomically(self, source: Source, target: Path) -> None:
         incoming_fd, incoming = tempfile.mkstemp(dir=self._root / _INCOMING)
         try:
-            with os.fdopen(incoming_fd, "wb") as file, path.open("rb") as source:
-                shutil.copyfileobj(source, file)
+            with os.fdopen(incoming_fd, "wb") as file:
+                shutil.copyfileobj(source, file, CHUNK_BYTES)
                 file.flush()
                 os.fsync(file.fileno())
             Path(incoming).chmod(0o644)
@@ -108,7 +108,7 @@ class FolderStore(ArtifactStore):
                 status = (self._root / key).stat(follow_symlinks=False)
         except NotFoundError:
             return None
-        # Whoever may write the folder may have put links and folders into it; no artifact is one.
+        # Other programs may have put links and folders into the folder; these are not artifacts.
         return self._describe(key, status.st_size, status.st_mtime) if stat.S_ISREG(status.st_mode) else None
 
     def _keys(self, prefix: str, after_key: str) -> Iterator[str]:
@@ -123,7 +123,7 @@ class FolderStore(ArtifactStore):
                     yield key
 
     def _names(self, folder: str) -> list[str]:
-        """What lies in a folder, in order; nothing if it is none."""
+        """Return the sorted names in a folder; none if it does not exist."""
         try:
             with self._errors_mapped(folder):
                 return sorted(path.name for path in (self._root / folder).iterdir())
@@ -132,13 +132,11 @@ class FolderStore(ArtifactStore):
 
     def _replace(self, key: str, data: bytes) -> None:
         target = self._root / key
-        with self._errors_mapped(key), tempfile.NamedTemporaryFile(prefix="lumenmill-") as file:
-            file.write(data)
-            file.flush()
-            # Not all parents: of a store that is away, nothing is made anew in its place.
+        with self._errors_mapped(key):
+            # Not all parents: a store whose folder is missing must not be created anew.
             for folder in (self._root / Path(key).parts[0], target.parent):
                 folder.mkdir(exist_ok=True)
-            self._copy_whole(Path(file.name), target)
+            self._write_atomically(BytesIO(data), target)
 
     def _written(self, prefix: str) -> Iterator[tuple[str, float]]:
         with self._errors_mapped(prefix):
@@ -153,19 +151,19 @@ class FolderStore(ArtifactStore):
             (self._root / key).unlink(missing_ok=True)
 
     def clock_s(self) -> float:
-        """As in ArtifactStore: the date that the file system gives a folder."""
+        """As in StoreBackend: the time that the file system gives to a folder."""
         with self._errors_mapped(_INCOMING):
             os.utime(self._root / _INCOMING)
             return (self._root / _INCOMING).stat().st_mtime
 
     def check(self) -> None:
-        """Writes and removes a file."""
+        """As in StoreBackend: write and remove a file."""
         with os_errors_mapped(str(self._root)), tempfile.NamedTemporaryFile(dir=self._root / _INCOMING):
             pass
 
 
 class _File(BufferedReader):
-    """An open file whose reads fail with errors of our family."""
+    """An open file whose reads raise LumenmillErrors."""
 
     def __init__(self, file_fd: int, key: str) -> None:
         super().__init__(FileIO(file_fd))
@@ -176,9 +174,11 @@ class _File(BufferedReader):
             return super().read(num_bytes)
 
 
-def _is_whole(target: Path, key: str) -> bool:
-    """Whether a stored file is there and undamaged; a damaged one is written again."""
-    if target.is_symlink() or not target.is_file():
+def _is_equal(target: Path, source: Source, size_bytes: int) -> bool:
+    """Return whether a file exists and holds the same bytes; a damaged one does not, and is written again."""
+    if target.is_symlink() or not target.is_file() or target.stat().st_size != size_bytes:
         return False
-    with target.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == digest_of_key(key)
+    with target.open("rb") as stored:
+        equal = all(stored.read(CHUNK_BYTES) == chunk for chunk in iter(lambda: source.read(CHUNK_BYTES), b""))
+    source.seek(0)
+    return equal

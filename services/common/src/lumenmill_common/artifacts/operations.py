@@ -1,4 +1,4 @@
-"""What the store's operations take and how they end, as metrics."""
+"""Metrics of the store's operations: duration and outcome."""
 
 import time
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ __all__ = ["Operation", "observed"]
 
 
 class Operation:
-    """One operation that is done in steps; what callers do between the steps does not count."""
+    """One operation in several parts; the time of callers between the parts does not count."""
 
     def __init__(self, name: str) -> None:
         self._name, self._spent_s, self._outcome = name, 0.0, "OK"
 
     @contextmanager
-    def step(self) -> Iterator[None]:
-        """Counts the seconds of the block, and the error that ends it."""
+    def part(self) -> Iterator[None]:
+        """Add the seconds of the block, and record the error that ends it."""
         started_s = time.monotonic()
         try:
             yield
@@ -32,16 +32,16 @@ class Operation:
             self._spent_s += time.monotonic() - started_s
 
     def end(self) -> None:
-        """Tells what it took."""
+        """Publish duration and outcome."""
         STORE_OPERATION_DURATION.labels(self._name, self._outcome).observe(self._spent_s)
 
 
 @contextmanager
 def observed(name: str) -> Iterator[None]:
-    """An operation of one step."""
+    """Measure the block as an operation of one part."""
     operation = Operation(name)
     try:
-        with operation.step():
+        with operation.part():
             yield
     finally:
         operation.end()

@@ -1,48 +1,49 @@
-"""What every store does, whatever lies beneath it. A backend adds only reading, writing and listing of keys."""
+"""What every store does, on top of a backend."""
 
 import hashlib
 import tempfile
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypedDict, Unpack
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, ImageFacts, MeshFacts, VideoFacts
 
-from lumenmill_common.artifacts._layout import (
-    NOTES,
+from lumenmill_common.artifacts.backend import Source, StoreBackend, StoredObject
+from lumenmill_common.artifacts.layout import (
     OBJECTS,
     OWNERS,
+    RESULTS,
     digest_of_key,
     extension_of,
     is_key,
     key_of,
     media_type_of,
-    note_key_of,
     owner_key_of,
+    result_key_of,
 )
-from lumenmill_common.artifacts._observed import Operation, observed
-from lumenmill_common.artifacts._os_errors import os_errors_mapped
+from lumenmill_common.artifacts.operations import Operation, observed
+from lumenmill_common.artifacts.os_errors import os_errors_mapped
 from lumenmill_common.errors import DataLossError, InvalidArgumentError, NotFoundError, OutOfRangeError
 from lumenmill_common.telemetry import STORE_BYTES
 
-__all__ = ["CHUNK_BYTES", "ArtifactStore", "StoredObject"]
+__all__ = ["CHUNK_BYTES", "ArtifactStore"]
 
 CHUNK_BYTES = 1 << 20
 
 
-@dataclass(frozen=True)
-class StoredObject:
-    """An artifact as it lies in a store."""
+class Description(TypedDict, total=False):
+    """What an artifact says of its bytes, besides their digest, size and media type."""
 
-    artifact: Artifact
-    modified_time_s: float
-    """Unix time at which it was last written, asked to be written or touched, in seconds by the store's clock."""
+    name: str
+    image: ImageFacts | None
+    video: VideoFacts | None
+    mesh: MeshFacts | None
+    environment_map: EnvironmentMapFacts | None
 
 
-class ArtifactStore(ABC):
+class ArtifactStore(StoreBackend):
     """An immutable, content-addressed store. Synchronous and thread-safe: call it from worker threads.
 
     Everything that is read whole is verified against its digest. Nothing outside the store can be named.
@@ -51,139 +52,74 @@ class ArtifactStore(ABC):
     def __init__(self, base_uri: str) -> None:
         self.base_uri = base_uri.rstrip("/") + "/"
 
-    # What a backend adds. Keys are always valid.
-
-    @abstractmethod
-    def _open(self, key: str) -> BinaryIO:
-        """Opens an object for reading; NotFoundError when it is not there."""
-
-    @abstractmethod
-    def _open_range(self, key: str, offset_bytes: int, length_bytes: int) -> BinaryIO:
-        """Opens `length_bytes` of an object from `offset_bytes` on."""
-
-    @abstractmethod
-    def _write(self, key: str, path: Path) -> None:
-        """Stores a local file under a key, whole or not at all; refreshes its age when it is there already."""
-
-    @abstractmethod
-    def _refresh(self, key: str) -> bool:
-        """Makes an object as young as if it had just been written; False when it is not there."""
-
-    @abstractmethod
-    def _head(self, key: str) -> StoredObject | None:
-        """Size and age of an object, or None."""
-
-    @abstractmethod
-    def _keys(self, prefix: str, after_key: str) -> Iterator[str]:
-        """Keys with a prefix, greater than `after_key`, in order."""
-
-    @abstractmethod
-    def _delete(self, key: str) -> None:
-        """Removes an object; does nothing when it is not there."""
-
-    @abstractmethod
-    def _replace(self, key: str, data: bytes) -> None:
-        """Stores bytes under a key, whole or not at all, whatever was there."""
-
-    @abstractmethod
-    def _written(self, prefix: str) -> Iterator[tuple[str, float]]:
-        """Keys of everything below a folder, and the Unix time in seconds at which each was written."""
-
-    @abstractmethod
-    def clock_s(self) -> float:
-        """The time of the store's own clock, by which it dates what it is given: Unix seconds. Ours may differ.
-
-        Nothing is written, so that a full store tells it too. Raises UnavailableError or PermissionDeniedError.
-        """
-
-    @abstractmethod
-    def check(self) -> None:
-        """Proves that the store can be written and read; raises UnavailableError or PermissionDeniedError."""
-
     # Writing.
 
     def put_bytes(
-        self,
-        data: bytes,
-        media_type: str,
-        *,
-        name: str = "",
-        image: ImageFacts | None = None,
-        video: VideoFacts | None = None,
-        mesh: MeshFacts | None = None,
-        environment_map: EnvironmentMapFacts | None = None,
+        self, data: bytes, media_type: str, *, sha256: str = "", **description: Unpack[Description]
     ) -> Artifact:
-        """Stores bytes once and returns their artifact. The same bytes again cost nothing.
+        """Store bytes once and return their artifact. The same bytes again take no space.
+
+        `sha256` is the digest of the bytes in hexadecimal, from callers that have computed it already.
 
         Raises:
-            InvalidArgumentError: `media_type` is none that the store keeps.
+            InvalidArgumentError: the store keeps no files of `media_type`.
             ResourceExhaustedError: the store is full.
             UnavailableError: the store does not answer.
         """
-        with tempfile.NamedTemporaryFile(prefix="lumenmill-") as file:
-            with os_errors_mapped("temporary files"):
-                file.write(data)
-                file.flush()
-            return self.put_file(
-                Path(file.name),
-                media_type,
-                name=name,
-                image=image,
-                video=video,
-                mesh=mesh,
-                environment_map=environment_map,
-            )
+        return self._put(BytesIO(data), len(data), sha256 or hashlib.sha256(data).hexdigest(), media_type, description)
 
     def put_file(
-        self,
-        path: Path,
-        media_type: str,
-        *,
-        name: str = "",
-        image: ImageFacts | None = None,
-        video: VideoFacts | None = None,
-        mesh: MeshFacts | None = None,
-        environment_map: EnvironmentMapFacts | None = None,
+        self, path: Path, media_type: str, *, sha256: str = "", **description: Unpack[Description]
     ) -> Artifact:
-        """Stores a file once and returns its artifact; errors as `put_bytes`. The file itself is left alone."""
+        """Store a file once and return its artifact; digest and errors as `put_bytes`. The file itself stays."""
         with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        size_bytes = path.stat().st_size
+            if not sha256:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                file.seek(0)
+            return self._put(file, path.stat().st_size, sha256, media_type, description)
+
+    def put_inline(self, artifact: Artifact, *, field: str) -> Artifact:
+        """Store the inline bytes of an artifact once and return it with its URI, its name and its licence.
+
+        Raises:
+            InvalidArgumentError: the bytes contradict the digest, or the media type is unknown; names the field.
+        """
+        extension_of(artifact.media_type, f"{field}.media_type")
+        data, sha256 = artifact.inline_data, hashlib.sha256(artifact.inline_data).hexdigest()
+        if artifact.sha256 and artifact.sha256 != sha256:
+            raise InvalidArgumentError(f"{field}.sha256", "does not match inline_data")
+        stored = self.put_bytes(data, artifact.media_type, sha256=sha256, name=artifact.name)
+        if artifact.HasField("licence"):
+            stored.licence.CopyFrom(artifact.licence)
+        return stored
+
+    def _put(self, source: Source, size_bytes: int, sha256: str, media_type: str, description: Description) -> Artifact:
         with observed("write"):
-            self._write(key_of(sha256, media_type), path)
+            self._write(key_of(sha256, media_type), source, size_bytes)
         STORE_BYTES.labels("written").inc(size_bytes)
-        return Artifact(
-            uri=self.uri_for(sha256, media_type),
-            sha256=sha256,
-            media_type=media_type,
-            size_bytes=size_bytes,
-            name=name,
-            image=image,
-            video=video,
-            mesh=mesh,
-            environment_map=environment_map,
-        )
+        uri = self.uri_for(sha256, media_type)
+        return Artifact(uri=uri, sha256=sha256, media_type=media_type, size_bytes=size_bytes, **description)
 
     @observed("touch")
     def touch(self, sha256: str) -> bool:
-        """Makes an artifact as young as if it had just been written, under every media type that it was stored with.
+        """Set the time of an artifact to now, under every media type that it was stored with; False when it is missing.
 
-        Whoever hands out an artifact that it found rather than wrote calls this first: until something refers to it,
-        its youth is all that keeps it from garbage collection. False when it is not there; errors as `put_bytes`.
+        Call it before passing on an artifact that was found rather than written: until something refers to it, only
+        its recent time keeps it from garbage collection. Errors as `put_bytes`.
         """
         refreshed = [self._refresh(key) for key in self._keys(f"{OBJECTS}/{sha256[:2]}/{sha256}", "")]
         return bool(refreshed) and all(refreshed)
 
     @observed("delete")
     def delete(self, sha256: str) -> None:
-        """Removes an artifact, under every media type it was stored with."""
+        """Remove an artifact, under every media type it was stored with."""
         for key in list(self._keys(f"{OBJECTS}/{sha256[:2]}/{sha256}", "")):
             self._delete(key)
 
     # Reading.
 
     def read_bytes(self, artifact: Artifact, *, field: str = "artifact", max_bytes: int | None = None) -> bytes:
-        """The verified bytes of an artifact, inline or stored.
+        """Return the verified bytes of an artifact, inline or stored.
 
         Raises:
             InvalidArgumentError: `field` names nothing in this store, its digest contradicts its bytes, or it is larger
@@ -195,12 +131,12 @@ class ArtifactStore(ABC):
             return b"".join(chunks)
 
     def iter_chunks(self, artifact: Artifact, *, field: str = "artifact") -> Iterator[bytes]:
-        """The bytes of an artifact in pieces of at most 1 MiB; errors as `read_bytes`, DataLossError after the last."""
+        """Yield the bytes of an artifact in chunks of up to 1 MiB; errors as `read_bytes`, DataLossError at the end."""
         with self._open_verified(artifact, field, None) as chunks:
             yield from chunks
 
     def read_range(self, sha256: str, offset_bytes: int, length_bytes: int) -> bytes:
-        """A range of a stored artifact, not verified; `length_bytes` 0 means to the end.
+        """Return a range of a stored artifact, not verified; `length_bytes` 0 means to the end.
 
         Raises:
             NotFoundError: it is not in the store.
@@ -219,9 +155,9 @@ class ArtifactStore(ABC):
 
     @contextmanager
     def local_file(self, artifact: Artifact, *, field: str = "artifact") -> Iterator[Path]:
-        """A verified local copy of an artifact for libraries that want a path, with the extension of its media type.
+        """Yield the path of a verified local copy of an artifact, which has the extension of its media type.
 
-        The copy is gone after the block. Errors as `read_bytes`.
+        The copy is removed after the block. Errors as `read_bytes`.
         """
         media_type = artifact.media_type or media_type_of(artifact.uri)
         with tempfile.TemporaryDirectory(prefix="lumenmill-") as folder:
@@ -240,7 +176,7 @@ class ArtifactStore(ABC):
         key = self.key_from(artifact, field)
         reading = Operation("read")
         try:
-            with reading.step():
+            with reading.part():
                 file = self._open(key)
             with file:
                 yield self._verified_chunks(file, key, field, max_bytes, reading)
@@ -262,7 +198,7 @@ class ArtifactStore(ABC):
     ) -> Iterator[bytes]:
         digest, num_bytes = hashlib.sha256(), 0
         while True:
-            with reading.step():
+            with reading.part():
                 chunk = file.read(CHUNK_BYTES)
             if not chunk:
                 break
@@ -273,28 +209,28 @@ class ArtifactStore(ABC):
                 raise InvalidArgumentError(field, f"has more than the {max_bytes} bytes allowed here")
             yield chunk
         if digest.hexdigest() != digest_of_key(key):
-            with reading.step():
+            with reading.part():
                 raise DataLossError(f"the bytes of {key} do not match their digest")
 
-    # Notes: what processes tell those that come after them. Not artifacts: they have names, and may be lost.
+    # Persisted results: bytes under a name, for later processes. Not artifacts: they may be replaced and lost.
 
-    @observed("note")
-    def put_note(self, name: str, data: bytes) -> None:
-        """Leaves a note of any name, in place of an earlier one; errors as `put_bytes`."""
-        self._replace(note_key_of(name), data)
+    @observed("result")
+    def put_result(self, name: str, data: bytes) -> None:
+        """Store bytes under any name, in place of earlier ones; errors as `put_bytes`."""
+        self._replace(result_key_of(name), data)
 
-    @observed("note")
-    def get_note(self, name: str) -> bytes | None:
-        """The note with a name, or None. Whoever leaves notes must be able to tell whether one is damaged."""
+    @observed("result")
+    def get_result(self, name: str) -> bytes | None:
+        """Return the bytes under a name, or None. They are not verified: the caller must detect damage."""
         try:
-            with self._open(note_key_of(name)) as file:
+            with self._open(result_key_of(name)) as file:
                 return file.read()
         except NotFoundError:
             return None
 
-    def delete_notes_before(self, time_s: float) -> int:
-        """Removes notes that were written before a Unix time in seconds; how many there were."""
-        old = [key for key, written_s in self._written(NOTES) if written_s < time_s]
+    def delete_results_before(self, time_s: float) -> int:
+        """Remove results that were written before a Unix time in seconds; return how many there were."""
+        old = [key for key, written_s in self._written(RESULTS) if written_s < time_s]
         for key in old:
             self._delete(key)
         return len(old)
@@ -302,27 +238,27 @@ class ArtifactStore(ABC):
     # Owners: databases that refer to artifacts of this store.
 
     def register_owner(self, owner_id: str) -> None:
-        """Says that a database refers to artifacts here; 32 hexadecimal digits name it. Errors as `put_bytes`."""
+        """Record that a database refers to artifacts here; 32 hexadecimal digits name it. Errors as `put_bytes`."""
         key = owner_key_of(owner_id)
         if not self._refresh(key):
             self._replace(key, b"")
 
     def forget_owner(self, owner_id: str) -> None:
-        """Takes that back."""
+        """Remove that record."""
         self._delete(owner_key_of(owner_id))
 
     def owners(self) -> dict[str, float]:
-        """Who has registered, and when for the last time: Unix seconds."""
+        """Return the registered databases, and the Unix time in seconds at which each registered last."""
         return {key.rsplit("/", 1)[1]: written_s for key, written_s in self._written(OWNERS)}
 
-    # Looking.
+    # Look-ups.
 
     def uri_for(self, sha256: str, media_type: str) -> str:
-        """URI of an artifact in this store, whether it is there or not."""
+        """Return the URI of an artifact in this store, whether it exists or not."""
         return self.base_uri + key_of(sha256, media_type)
 
     def key_from(self, artifact: Artifact, field: str = "artifact") -> str:
-        """Key of an artifact.
+        """Return the key of an artifact.
 
         Raises:
             InvalidArgumentError: its URI is empty, lies outside this store or contradicts its digest.
@@ -339,12 +275,12 @@ class ArtifactStore(ABC):
         return key
 
     def sha256_of(self, artifact: Artifact, field: str = "artifact") -> str:
-        """The digest of an artifact by its URI; errors as `key_from`. Whether it is there is another question."""
+        """Return the digest of an artifact by its URI, whether it exists or not; errors as `key_from`."""
         return digest_of_key(self.key_from(artifact, field))
 
     @observed("stat")
     def stat(self, sha256: str) -> Artifact | None:
-        """The artifact with this digest: uri, sha256, media type and size, or None."""
+        """Return the artifact with this digest: uri, sha256, media type and size, or None."""
         for key in self._keys(f"{OBJECTS}/{sha256[:2]}/{sha256}", ""):
             stored = self._head(key)
             return stored.artifact if stored else None
@@ -352,7 +288,7 @@ class ArtifactStore(ABC):
 
     @observed("list")
     def list(self, after_sha256: str = "", limit: int = 100) -> list[StoredObject]:
-        """Up to `limit` artifacts with a digest greater than `after_sha256`, in order of digest."""
+        """Return up to `limit` artifacts with a digest greater than `after_sha256`, in order of digest."""
         after_key = f"{OBJECTS}/{after_sha256[:2]}/{after_sha256}~" if after_sha256 else ""
         found: list[StoredObject] = []
         for key in self._keys(f"{OBJECTS}/", after_key):
@@ -364,7 +300,7 @@ class ArtifactStore(ABC):
         return found
 
     def verify(self, artifact: Artifact) -> bool:
-        """Whether the stored bytes of an artifact match its digest; errors as `read_bytes`, DataLossError excepted."""
+        """Return whether the stored bytes of an artifact match its digest; errors as `read_bytes` otherwise."""
         try:
             for _ in self.iter_chunks(artifact):
                 pass

@@ -1,4 +1,4 @@
-"""The artifacts that messages name."""
+"""Finds the artifacts that messages name."""
 
 import hashlib
 import re
@@ -12,12 +12,12 @@ from lumenmill.common.v1.artifact_pb2 import Artifact
 
 __all__ = ["artifacts_in", "digest_of"]
 
-# The name of an object, as artifacts._layout makes it; folders above it may look like digests too.
+# The name of an object, as artifacts.layout makes it; folders above it may look like digests too.
 _NAME = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.[^/]*)?", re.DOTALL)
 
 
 def digest_of(artifact: Artifact) -> str:
-    """The digest of an artifact, from wherever it is stated; empty when it is not."""
+    """Return the digest of an artifact by its field, its inline bytes or its URI; empty without any of them."""
     if artifact.sha256:
         return artifact.sha256
     if artifact.HasField("inline_data"):
@@ -27,9 +27,9 @@ def digest_of(artifact: Artifact) -> str:
 
 
 def artifacts_in(value: Any, without: Descriptor | None = None) -> Iterator[Artifact]:
-    """All artifacts in a message, or in a list or mapping of them; they may be changed in place.
+    """Yield all artifacts in a message, or in a list or mapping of them; they may be changed in place.
 
-    Messages of the type `without` are passed by.
+    Messages of the type `without` are skipped.
     """
     if isinstance(value, Artifact):
         yield value

@@ -1,4 +1,4 @@
-"""From a store URL to a store."""
+"""Opens the store of a URL."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -6,9 +6,9 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from minio import Minio
 
-from lumenmill_common.artifacts._folder import FolderStore
-from lumenmill_common.artifacts._s3 import S3Store
-from lumenmill_common.artifacts._store import ArtifactStore
+from lumenmill_common.artifacts.folder_store import FolderStore
+from lumenmill_common.artifacts.s3_store import S3Store
+from lumenmill_common.artifacts.store import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.settings import StoreSettings
 
@@ -16,7 +16,7 @@ __all__ = ["open_store", "open_store_from"]
 
 
 def open_store(store_url: str, settings: StoreSettings | None = None) -> ArtifactStore:
-    """Opens `file:///folder` (made when it is not there) or `s3://bucket/prefix`.
+    """Open `file:///folder` (created when it does not exist) or `s3://bucket/prefix`.
 
     Raises:
         InvalidArgumentError: the URL or the S3 settings are wrong.
@@ -39,7 +39,7 @@ def open_store(store_url: str, settings: StoreSettings | None = None) -> Artifac
 
 
 def open_store_from(settings: StoreSettings) -> ArtifactStore:
-    """Opens the store that a service's settings name; errors as `open_store`."""
+    """Open the store that a service's settings name; errors as `open_store`."""
     return open_store(settings.store_url, settings)
 
 

@@ -1,4 +1,5 @@
-"""Where an artifact lies in any store, `objects/<first two digits>/<sha256><extension>`, and where a note does."""
+"""The keys of a store: `objects/<first two digits>/<sha256><extension>` for artifacts, `results/…` for persisted
+results, `owners/…` for databases."""
 
 import hashlib
 import re
@@ -7,25 +8,25 @@ from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = [
     "MEDIA_TYPES",
-    "NOTES",
     "OBJECTS",
     "OWNERS",
+    "RESULTS",
     "WEIGHTS",
     "digest_of_key",
     "extension_of",
     "is_key",
     "key_of",
     "media_type_of",
-    "note_key_of",
     "owner_key_of",
+    "result_key_of",
 ]
 
 OBJECTS = "objects"
-NOTES = "notes"
 OWNERS = "owners"
+RESULTS = "results"
 
-# The media that the mesh makes or takes in, with the one extension of each. A type that is not here is refused, so that
-# every key tells its media type.
+# The media types that the mesh makes or accepts, and the extension of each. Others are refused, so that the media type
+# of every artifact follows from its key.
 MEDIA_TYPES: dict[str, str] = {
     "application/gzip": ".gz",
     "application/json": ".json",
@@ -56,7 +57,7 @@ MEDIA_TYPES: dict[str, str] = {
     "video/webm": ".webm",
     "video/x-matroska": ".mkv",
 }
-# What models are loaded from. No run refers to it: it is the operator's, and stays until the operator removes it.
+# Weights of models. No run refers to them: they stay until the operator removes them.
 WEIGHTS = frozenset(
     {
         "application/vnd.lumenmill.checkpoint+json",
@@ -69,10 +70,10 @@ _KEY = re.compile(OBJECTS + r"/(?P<shard>[0-9a-f]{2})/(?P<digest>(?P=shard)[0-9a
 
 
 def extension_of(media_type: str, field: str = "media_type") -> str:
-    """The extension of a media type, dot included.
+    """Return the extension of a media type, dot included.
 
     Raises:
-        InvalidArgumentError: the type is none that the store keeps; names `field`.
+        InvalidArgumentError: the store keeps no files of this type; names `field`.
     """
     try:
         return MEDIA_TYPES[media_type]
@@ -83,34 +84,34 @@ def extension_of(media_type: str, field: str = "media_type") -> str:
 
 
 def key_of(sha256: str, media_type: str) -> str:
-    """Key of an artifact in its store."""
+    """Return the key of an artifact in its store."""
     return f"{OBJECTS}/{sha256[:2]}/{sha256}{extension_of(media_type)}"
 
 
-def note_key_of(name: str) -> str:
-    """Key of the note with a name of any form: `notes/<first two digits>/<sha256 of the name>`."""
+def result_key_of(name: str) -> str:
+    """Return the key of a persisted result of any name: `results/<first two digits>/<sha256 of the name>`."""
     digest = hashlib.sha256(name.encode()).hexdigest()
-    return f"{NOTES}/{digest[:2]}/{digest}"
+    return f"{RESULTS}/{digest[:2]}/{digest}"
 
 
 def owner_key_of(owner_id: str) -> str:
-    """Key under which whoever refers to artifacts of a store says so."""
+    """Return the key that records that a database refers to artifacts of a store."""
     return f"{OWNERS}/{owner_id}"
 
 
 def is_key(text: str) -> bool:
-    """Whether a text is exactly the key of an artifact; paths with `..`, links or other folders are not."""
+    """Return whether a text is exactly the key of an artifact; paths with `..`, links or other folders are not."""
     match = _KEY.fullmatch(text)
     return match is not None and match["extension"] in _EXTENSIONS
 
 
 def digest_of_key(key: str) -> str:
-    """The SHA-256 that a key names."""
+    """Return the SHA-256 that a key names."""
     return key.rsplit("/", 1)[1][:64]
 
 
 def media_type_of(name: str) -> str:
-    """Media type of a key or file name by its extension, `application/octet-stream` for unknown ones."""
+    """Return the media type of a key or file name by its extension, `application/octet-stream` for unknown ones."""
     suffixes = name.rsplit("/", 1)[-1].split(".", 1)[1:]
     return _EXTENSIONS.get(f".{suffixes[0]}" if suffixes else "", "") or _EXTENSIONS.get(
         "." + name.rsplit(".", 1)[-1].lower(), "application/octet-stream"

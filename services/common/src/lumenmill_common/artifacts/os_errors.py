@@ -1,4 +1,4 @@
-"""What a failure of the local file system means to a caller of the store."""
+"""Maps errors of the local file system to those of the store."""
 
 import errno
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def os_errors_mapped(what: str) -> Iterator[None]:
-    """Turns an OSError of the block into the error of our family that it stands for; `what` names what was touched."""
+    """Raise the LumenmillError for an OSError of the block; `what` names the object for its message."""
     try:
         yield
     except OSError as error:
