@@ -7,8 +7,8 @@ PACKAGES := protos services/common services/light services/media services/prompt
 # Services of neural models: with torch they take 6 GB, so that only their own tests and pods install them.
 NEURAL_PACKAGES := services/neural services/imager services/relighter services/video
 
-# uv installs the mesh into a fresh environment in 17 s where pip takes 91 s (medians of three on two busy cores, with and
-# without a warm cache). pip is used with INSTALLER=pip, when its configuration names an index, which uv does not read, and
+# uv sets up a fresh environment in 17 s where pip takes 96 s with a warm cache and 116 s without one (medians of three on
+# two busy cores). pip is used with INSTALLER=pip, when its configuration names an index, which uv does not read, and
 # when uv fails.
 INSTALLER ?= uv
 COMMA := ,
