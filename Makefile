@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 install = { [ $(INSTALLER) = uv ] && ! $(BIN)/python -m pip config list | grep -q index && $(PIP) uv && $(UV) $(1); } || $(PIP) $(1)
 
-# Which benchmarks to run: `make benchmarks ONLY="walk mesh"`; all without it.
+# Which benchmarks to run: `make benchmarks ONLY="execution mesh"`; all without it.
 ONLY ?=
 # Which tests on the cluster: `make test-cluster TESTS='-k keda'`; all without it.
 TESTS ?=

@@ -1,5 +1,7 @@
-"""Every benchmark, one after the other; writes benchmarks/results.json and docs/performance.md. Takes 12 minutes.
-Figures of neural services stay as they were where these are not installed (`make neural`)."""
+"""Runs every benchmark and writes benchmarks/results.json and docs/performance.md. Takes 12 minutes.
+
+Figures of neural services are kept where these are not installed (`make neural`).
+"""
 
 import argparse
 import importlib.util
@@ -12,16 +14,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-_BENCHMARKS = ("walk", "mesh", "studio", "light_basis", "grammar", "neural_services")
+_BENCHMARKS = ("execution", "mesh", "studio", "light_basis", "grammar", "neural_services")
 _OF_NEURAL_SERVICES = {"neural_services"}
 _HERE = Path(__file__).parent
 _RESULTS = _HERE / "results.json"
 _PAGE = _HERE.parent / "docs" / "performance.md"
 _HEAD = """# Performance
 
-Every figure is made again by `make benchmarks`, which writes this page. Each is the median of several runs; what is
-compared was run in turns on the same machine within the same minutes. `benchmarks/<name>.py` says exactly what is
-measured, and runs by itself: `python benchmarks/walk.py [--quick] [--json]`.
+`make benchmarks` measures every figure and writes this page. Each figure is the median of several runs. Alternatives are
+compared in alternating runs on one machine within minutes. `benchmarks/<name>.py` defines what is measured, and runs by
+itself: `python benchmarks/execution.py [--quick] [--json]`.
 
 """
 
@@ -30,7 +32,7 @@ def _run(name: str, quick: bool) -> list[dict[str, Any]]:
     command = [sys.executable, str(_HERE / f"{name}.py"), "--json", *(["--quick"] if quick else [])]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
     if not done.stdout.strip().startswith("["):
-        raise SystemExit(f"benchmark {name} broke off:\n{done.stderr[-2000:]}")
+        raise SystemExit(f"benchmark {name} failed:\n{done.stderr[-2000:]}")
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     return rows
 
@@ -58,20 +60,22 @@ def _section(name: str, rows: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _all_that_can_run() -> list[str]:
+def _installed_benchmarks() -> list[str]:
     has_neural = importlib.util.find_spec("lumenmill_neural") is not None
     return [name for name in _BENCHMARKS if has_neural or name not in _OF_NEURAL_SERVICES]
 
 
 def main() -> None:
-    """Run all, and write unless it shall be quick: quick figures are no figures."""
+    """Run the benchmarks and write their figures; with `--quick`, only check that they run."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="only see that every benchmark runs; writes nothing")
-    parser.add_argument("names", nargs="*", help=f"only these of {', '.join(_BENCHMARKS)}; the others stay as they are")
+    parser.add_argument("--quick", action="store_true", help="only check that every benchmark runs; write nothing")
+    parser.add_argument(
+        "names", nargs="*", help=f"only these of {', '.join(_BENCHMARKS)}; keep the figures of the others"
+    )
     options = parser.parse_args()
-    names, quick = options.names or _all_that_can_run(), options.quick
+    names, quick = options.names or _installed_benchmarks(), options.quick
     if unknown := set(names) - set(_BENCHMARKS):
-        parser.error(f"there is no {', '.join(sorted(unknown))}")
+        parser.error(f"unknown benchmarks: {', '.join(sorted(unknown))}")
     earlier = json.loads(_RESULTS.read_text())["results"] if _RESULTS.exists() else {}
     results: dict[str, list[dict[str, Any]]] = {name: earlier[name] for name in _BENCHMARKS if name in earlier}
     for number, name in enumerate(names, 1):

@@ -1,4 +1,4 @@
-"""What a benchmark says: figures with units and what they are held to, as a table or as JSON."""
+"""The figures of a benchmark, with units and targets, printed as a table or as JSON."""
 
 import argparse
 import dataclasses
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-__all__ = ["Figure", "median_of", "show", "tell"]
+__all__ = ["Figure", "median_of", "report", "run_benchmark"]
 
 
 @dataclass(frozen=True)
@@ -24,35 +24,35 @@ class Figure:
 
     @property
     def target(self) -> str:
-        """What it is held to, for people; empty when it is for information only."""
+        """The target as text; empty without one."""
         if self.at_least is not None:
             return f"≥ {self.at_least:g}"
         return f"≤ {self.at_most:g}" if self.at_most is not None else ""
 
     @property
     def met(self) -> bool | None:
-        """Whether it is as it should be; None without a target."""
+        """Whether the target is met; None without a target."""
         if self.at_least is not None:
             return self.value >= self.at_least
         return self.value <= self.at_most if self.at_most is not None else None
 
 
 def median_of(name: str, values: Sequence[float], unit: str, **target: float) -> Figure:
-    """The median of several runs."""
+    """Return the median of several runs as a figure."""
     return Figure(name, statistics.median(values), unit, **target)
 
 
-def tell(description: str, measure: Callable[[bool], list[Figure]]) -> None:
-    """The main of every benchmark: measures, prints, and exits with 1 when a target was missed."""
+def run_benchmark(description: str, measure: Callable[[bool], list[Figure]]) -> None:
+    """Parse the arguments of a benchmark, measure and print; exit with 1 when a target is missed."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter repeats: to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter repetitions: checks only that it runs")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
-    show(measure(arguments.quick), arguments.json)
+    report(measure(arguments.quick), arguments.json)
 
 
-def show(figures: Sequence[Figure], as_json: bool) -> NoReturn:
-    """Prints figures, and exits with 1 when a target was missed."""
+def report(figures: Sequence[Figure], as_json: bool) -> NoReturn:
+    """Print figures, and exit with 1 when a target is missed."""
     if as_json:
         rows = [{**dataclasses.asdict(figure), "target": figure.target, "met": figure.met} for figure in figures]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")

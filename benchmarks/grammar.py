@@ -1,11 +1,11 @@
-"""Prompt sets per second of the grammar, asked for by gRPC, one request after the other."""
+"""Prompt sets per second of the grammar over gRPC, with sequential requests."""
 
 import asyncio
 import tempfile
 import time
 
 import grpc
-from figures import Figure, median_of, tell
+from figures import Figure, median_of, run_benchmark
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill_common.calls import call_heavy
 from lumenmill_common.testing import running_service
@@ -41,9 +41,9 @@ async def _measure(repeats: int) -> list[Figure]:
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Bare sets, and sets with four relights, each of which is a text and a structured light."""
+    """Measure sets without variants, and sets with four relights, each with a text and a structured light."""
     return asyncio.run(_measure(1 if quick else 5))
 
 
 if __name__ == "__main__":
-    tell(__doc__, measure)
+    run_benchmark(__doc__, measure)

@@ -31,7 +31,7 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from figures import Figure, median_of, show
+from figures import Figure, median_of, report
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.device import Device, find_device
 from lumenmill_neural.settings import NeuralSettings
@@ -283,7 +283,7 @@ def main() -> None:
     if tiny:
         sys.stderr.write(f"{device.name}: at a tiny size, its figures are about nothing\n")
         device = find_device("cpu")
-    show(measure(_Scale(tiny, given.quick, given.attention_backend), device), given.json)
+    report(measure(_Scale(tiny, given.quick, given.attention_backend), device), given.json)
 
 
 if __name__ == "__main__":

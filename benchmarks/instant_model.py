@@ -1,4 +1,4 @@
-"""A model that answers at once, in a process of its own: what is left is what the mesh itself costs."""
+"""A model that answers immediately, in a process of its own, so that only the mesh's own cost is measured."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ _PROGRAM = Path(__file__).parents[1] / "orchestrator" / "tests" / "tiny_mesh.py"
 
 @contextlib.contextmanager
 def instant_model(folder: Path, step_s: float = 0.0) -> Iterator[str]:
-    """The address of a model whose every call takes `step_s` seconds of work."""
+    """Run a model whose every call takes `step_s` seconds, and yield its address."""
     file = folder / f"address-{step_s:g}.json"
     command = [
         sys.executable,

@@ -1,12 +1,12 @@
-"""What another light on a scene costs once its light basis is there, against tracing it, through studio's own RPC.
+"""Cost of another light on a scene, mixed from the scene's light basis or traced, through studio's own RPC.
 
-Seconds are those of the stage `render`, in which the light is traced or mixed.
+Durations are those of the stage `render`, in which the light is traced or mixed.
 """
 
 import asyncio
 import tempfile
 
-from figures import Figure, median_of, tell
+from figures import Figure, median_of, run_benchmark
 from lumenmill.common.v1.light_pb2 import Light
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
@@ -39,9 +39,9 @@ async def _measure(preset: str, repeats: int) -> list[Figure]:
             imager = imager_pb2_grpc.ImagerServiceStub(channel)
             relighter = relighter_pb2_grpc.RelighterServiceStub(channel)
             scene = SceneDescription(kind=SceneKind.SCENE_KIND_STILL_LIFE, seed=1)
-            asked = imager_pb2.GenerateImagesRequest(scene=scene, preset=preset)
-            asked.job.request_id = "scene"
-            image = (await call_heavy(imager.GenerateImages, asked)).images[0]
+            scene_request = imager_pb2.GenerateImagesRequest(scene=scene, preset=preset)
+            scene_request.job.request_id = "scene"
+            image = (await call_heavy(imager.GenerateImages, scene_request)).images[0]
             for number in range(repeats):
                 request = relighter_pb2.RelightRequest(scene=image.scene, preset=preset)
                 request.variants.add(light=_light(-60 + 10 * number, 5000, 4))
@@ -61,10 +61,10 @@ async def _measure(preset: str, repeats: int) -> list[Figure]:
 
 
 def measure(quick: bool) -> list[Figure]:
-    """At `fast`, and at `balanced` unless it shall be quick."""
+    """Measure at preset `fast`, and at `balanced` unless quick."""
     figures = asyncio.run(_measure("fast", 3))
     return figures if quick else figures + asyncio.run(_measure("balanced", 3))
 
 
 if __name__ == "__main__":
-    tell(__doc__, measure)
+    run_benchmark(__doc__, measure)

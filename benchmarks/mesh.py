@@ -1,4 +1,4 @@
-"""What the mesh adds to a call: a service of the kit in a process of its own, against a bare gRPC server in another."""
+"""Overhead of the mesh per call: a service in a process of its own, compared with a bare gRPC server in another."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from figures import Figure, tell
+from figures import Figure, run_benchmark
 from instant_model import instant_model
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
@@ -57,7 +57,7 @@ async def _timed_s(call: Callable[[], Awaitable[Any]], num_calls: int) -> list[f
     return taken_s
 
 
-async def _crowd_s(call: Callable[[], Awaitable[Any]], calls_each: int) -> list[float]:
+async def _concurrent_s(call: Callable[[], Awaitable[Any]], calls_each: int) -> list[float]:
     taken = await asyncio.gather(*(_timed_s(call, calls_each) for _ in range(_CALLERS)))
     return [seconds for one in taken for seconds in one]
 
@@ -101,27 +101,27 @@ async def _measure(quick: bool) -> list[Figure]:
                 for warm in (channel, bare):
                     await _timed_s(_unary(warm), 50)
                 unary_s, bare_s = await _timed_s(_unary(channel), num_calls), await _timed_s(_unary(bare), num_calls)
-                crowd_s, bare_crowd_s = (
-                    await _crowd_s(_unary(channel), calls_each),
-                    await _crowd_s(_unary(bare), calls_each),
+                concurrent_s, bare_concurrent_s = (
+                    await _concurrent_s(_unary(channel), calls_each),
+                    await _concurrent_s(_unary(bare), calls_each),
                 )
                 job_s = await _timed_s(_job(channel, "instant"), num_calls // 10)
-                job_crowd_s = await _crowd_s(_job(channel, "crowd"), max(calls_each // 5, 1))
+                concurrent_job_s = await _concurrent_s(_job(channel, "concurrent"), max(calls_each // 5, 1))
                 long_s = await _timed_s(_job(slow_channel, "long"), num_jobs)
     overhead = (statistics.median(long_s) - _JOB_S) / _JOB_S * 100
     return [
         Figure("unary call of a service, p50", _p50_ms(unary_s), "ms", at_most=1.0),
         Figure("unary call of a bare gRPC server, p50", _p50_ms(bare_s), "ms"),
-        Figure(f"unary call of a service, p99 with {_CALLERS} callers", _p99_ms(crowd_s), "ms"),
-        Figure(f"unary call of a bare gRPC server, p99 with {_CALLERS} callers", _p99_ms(bare_crowd_s), "ms"),
+        Figure(f"unary call of a service, p99 with {_CALLERS} callers", _p99_ms(concurrent_s), "ms"),
+        Figure(f"unary call of a bare gRPC server, p99 with {_CALLERS} callers", _p99_ms(bare_concurrent_s), "ms"),
         Figure("instant job with queue, events and request id, p50", _p50_ms(job_s), "ms"),
-        Figure(f"instant job, p99 with {_CALLERS} callers", _p99_ms(job_crowd_s), "ms"),
-        Figure("what the mesh adds to a job of 10 s", overhead, "%", at_most=1.0),
+        Figure(f"instant job, p99 with {_CALLERS} callers", _p99_ms(concurrent_job_s), "ms"),
+        Figure("overhead of the mesh on a job of 10 s", overhead, "%", at_most=1.0),
     ]
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Calls one after the other, then from 64 callers at once, then jobs."""
+    """Measure sequential calls, then calls of 64 concurrent callers, then jobs."""
     return asyncio.run(_measure(quick))
 
 
@@ -129,4 +129,4 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--bare"]:
         asyncio.run(_serve_bare())
     else:
-        tell(__doc__, measure)
+        run_benchmark(__doc__, measure)

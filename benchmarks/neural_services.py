@@ -9,7 +9,7 @@ import tempfile
 
 import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
-from figures import Figure, tell
+from figures import Figure, run_benchmark
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.testing import seeded
@@ -65,4 +65,4 @@ def measure(quick: bool) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    tell(__doc__, measure)
+    run_benchmark(__doc__, measure)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import Figure, show
+from figures import Figure, report
 from lumenmill.imager.v1.imager_pb2 import GenerateImagesRequest
 from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_common.artifacts import open_store
@@ -189,7 +189,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="lumenmill-benchmark-") as folder:
             made[profile] = _made(given, profile, folder)
         gc.collect()  # the one model makes room for the other
-    show(_figures(given.model, made), given.json)
+    report(_figures(given.model, made), given.json)
 
 
 if __name__ == "__main__":

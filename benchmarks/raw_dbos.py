@@ -1,4 +1,4 @@
-"""What DBOS does by itself: a workflow for each item, each with steps that do nothing. `raw_dbos.py ITEMS STEPS`."""
+"""DBOS by itself: a workflow for each item, with empty steps. `raw_dbos.py ITEMS STEPS`."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ import time
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from lumenmill_orchestrator.storage import engine_url, make_engine
 
-_AT_ONCE = 64
+_NUM_CONCURRENT = 64
 
 
 @DBOS.step(name="step")
@@ -25,21 +25,21 @@ async def _item(num_steps: int) -> None:
 
 async def _steps_per_s(num_items: int, num_steps: int) -> float:
     DBOS.launch()
-    places = asyncio.Semaphore(_AT_ONCE)
+    slots = asyncio.Semaphore(_NUM_CONCURRENT)
 
-    async def walk(index: int) -> None:
-        async with places:
+    async def execute(index: int) -> None:
+        async with slots:
             with SetWorkflowID(f"item-{index}"):
                 handle = await DBOS.start_workflow_async(_item, num_steps)
             await handle.get_result()
 
     started_s = time.perf_counter()
-    await asyncio.gather(*(walk(index) for index in range(num_items)))
+    await asyncio.gather(*(execute(index) for index in range(num_items)))
     return num_items * num_steps / (time.perf_counter() - started_s)
 
 
 def main() -> None:
-    """The same journal and settings as the orchestrator's own database."""
+    """Run DBOS with the journal and settings of the orchestrator's own database."""
     with tempfile.TemporaryDirectory(prefix="lumenmill-dbos-") as folder:
         url = engine_url(f"sqlite:///{folder}/dbos.sqlite")
         config: DBOSConfig = {

@@ -1,6 +1,7 @@
-"""Samples per second and noise of studio's renderer against plain Mitsuba on the same scenes.
+"""Samples per second and noise of studio's renderer, compared with plain Mitsuba on the same scenes.
 
-Shapes, light, camera, samples and depth are the same. Guides and denoising, which plain Mitsuba lacks, are told apart.
+Shapes, light, camera, samples and depth are the same. Guides and denoising, which plain Mitsuba lacks, are reported
+separately.
 """
 
 import time
@@ -8,7 +9,7 @@ from typing import Any
 
 import mitsuba as mi
 import numpy as np
-from figures import Figure, median_of, tell
+from figures import Figure, median_of, run_benchmark
 from lumenmill.common.v1.light_pb2 import Light
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill_studio.light.emitters import emitter_of
@@ -27,7 +28,7 @@ _REFERENCE_SPP = 512
 
 
 class _Scene:
-    """One scene under one area light, for both."""
+    """One scene under one area light, for both renderers."""
 
     def __init__(self, kind: "SceneKind.ValueType") -> None:
         spec = compose(SceneDescription(kind=kind, seed=5), "", 5)
@@ -75,13 +76,13 @@ def _cleaned(scene: _Scene, raw: np.ndarray, guide_spp: int) -> tuple[np.ndarray
 
 
 def _noise(image: np.ndarray, reference: np.ndarray) -> float:
-    """Root mean square error of what is shown: clipped at white, with a gamma of 2.2."""
-    shown, right = (np.clip(part, 0, 1) ** (1 / 2.2) for part in (image, reference))
-    return float(np.sqrt(np.mean((shown - right) ** 2)))
+    """Return the root mean square error of the displayed image: clipped at white, with a gamma of 2.2."""
+    shown, expected = (np.clip(part, 0, 1) ** (1 / 2.2) for part in (image, reference))
+    return float(np.sqrt(np.mean((shown - expected) ** 2)))
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Three scenes; each turn traces the same samples with both."""
+    """Measure three scenes; each turn traces the same samples with both renderers."""
     use_variant(find_variant("auto"))
     preset = next(preset for preset in PRESETS if preset.name == "fast")
     kinds, turns, reference_spp = (_KINDS[:1], 1, 32) if quick else (_KINDS, 5, _REFERENCE_SPP)
@@ -103,12 +104,12 @@ def measure(quick: bool) -> list[Figure]:
     return [
         median_of("studio, traced samples", [num_samples / seconds / 1e6 for seconds in ours_s], "M samples/s"),
         median_of("plain Mitsuba, traced samples", [num_samples / seconds / 1e6 for seconds in plain_s], "M samples/s"),
-        median_of("what studio adds to tracing", ratios, "%", at_most=10),
+        median_of("overhead of studio on tracing", ratios, "%", at_most=10),
         median_of("noise of traced samples, studio against plain Mitsuba", noise_ratios, "ratio", at_most=1.02),
-        median_of("guides and denoising of a picture", clean_s, "s"),
-        median_of("noise of plain Mitsuba against studio's finished picture", gains, "ratio", at_least=2),
+        median_of("guides and denoising of an image", clean_s, "s"),
+        median_of("noise of plain Mitsuba against studio's finished image", gains, "ratio", at_least=2),
     ]
 
 
 if __name__ == "__main__":
-    tell(__doc__, measure)
+    run_benchmark(__doc__, measure)

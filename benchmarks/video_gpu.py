@@ -39,7 +39,7 @@ from diffusers import (
     WanVACEPipeline,
     WanVACETransformer3DModel,
 )
-from figures import Figure, show
+from figures import Figure, report
 from lumenmill_media import Encoding, write_clip
 from lumenmill_video.cost import WanCost, num_tokens
 from PIL import Image
@@ -338,7 +338,7 @@ def main() -> None:
             gc.collect()
             if has_gpu:
                 torch.cuda.empty_cache()
-    show(figures, options.json)
+    report(figures, options.json)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Steps per second and memory of the orchestrator's walk over real gRPC, against raw DBOS doing as many empty steps.
+"""Steps per second and memory of the orchestrator over real gRPC, compared with raw DBOS running as many empty steps.
 
-Both walk items of ten on SQLite. Ours calls a model in a process of its own, and keeps results, lineage and counts;
-DBOS runs a workflow for each item with ten steps that do nothing. They take turns, each time in a fresh process.
+Both execute items of ten steps on SQLite. The orchestrator calls a model in a process of its own and stores results,
+lineage and counts; DBOS runs a workflow for each item with ten empty steps. They alternate, each time in a new process.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from figures import Figure, median_of, tell
+from figures import Figure, median_of, run_benchmark
 from instant_model import instant_model
 from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
 from lumenmill_common.calls import connect
@@ -34,7 +34,7 @@ def _recipe() -> str:
     return "\n".join(
         [
             "lumenmill: 1",
-            "name: walk",
+            "name: execution",
             "parameters: {num_items: {type: int}}",
             "source:",
             "  call: prompter.GeneratePromptSets",
@@ -58,7 +58,7 @@ def _resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES / 2**20
 
 
-async def _walk(settings: OrchestratorSettings, num_items: int) -> dict[str, float]:
+async def _execute(settings: OrchestratorSettings, num_items: int) -> dict[str, float]:
     request = run_pb2.SubmitRunRequest(recipe=_recipe())
     request.parameters.update({"num_items": num_items})
     early_mb, most_mb = 0.0, 0.0
@@ -81,8 +81,8 @@ async def _walk(settings: OrchestratorSettings, num_items: int) -> dict[str, flo
     return {"steps_per_s": num_steps / duration_s, "early_mb": early_mb, "most_mb": most_mb}
 
 
-def _walk_once(num_items: int) -> dict[str, float]:
-    with tempfile.TemporaryDirectory(prefix="lumenmill-walk-") as name, instant_model(Path(name)) as address:
+def _execute_once(num_items: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="lumenmill-execution-") as name, instant_model(Path(name)) as address:
         settings = OrchestratorSettings(
             listen_address="127.0.0.1:0",
             drain_s=0.0,
@@ -90,36 +90,36 @@ def _walk_once(num_items: int) -> dict[str, float]:
             database_url=f"sqlite:///{name}/orchestrator.sqlite",
             models=f"{{tiny: '{address}'}}",
         )
-        return asyncio.run(_walk(settings, num_items))
+        return asyncio.run(_execute(settings, num_items))
 
 
-def _in_fresh_process(*command: str) -> dict[str, float]:
+def _in_new_process(*command: str) -> dict[str, float]:
     done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)  # noqa: S603
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Three turns each, then one long walk for memory."""
+    """Measure three turns of each, then one long run for memory."""
     num_turns, num_items, long_items = (1, 50, 100) if quick else (3, 300, 10_000)
     ours, raw = [], []
     for _ in range(num_turns):
-        ours.append(_in_fresh_process(__file__, "--walk", str(num_items))["steps_per_s"])
-        raw.append(_in_fresh_process(str(_RAW_DBOS), str(num_items), str(CALLS_PER_ITEM))["steps_per_s"])
-    long = _in_fresh_process(__file__, "--walk", str(long_items))
+        ours.append(_in_new_process(__file__, "--execute", str(num_items))["steps_per_s"])
+        raw.append(_in_new_process(str(_RAW_DBOS), str(num_items), str(CALLS_PER_ITEM))["steps_per_s"])
+    long = _in_new_process(__file__, "--execute", str(long_items))
     steps = f"{long_items * CALLS_PER_ITEM:,} steps"
     return [
-        median_of("walk, SQLite", ours, "steps/s", at_least=500),
+        median_of("execution, SQLite", ours, "steps/s", at_least=500),
         median_of("raw DBOS, as many empty steps", raw, "steps/s"),
-        median_of("walk against raw DBOS", [a / b for a, b in zip(ours, raw, strict=True)], "ratio", at_least=0.8),
-        Figure(f"walk over {steps}", long["steps_per_s"], "steps/s", at_least=500),
+        median_of("execution against raw DBOS", [a / b for a, b in zip(ours, raw, strict=True)], "ratio", at_least=0.8),
+        Figure(f"execution of {steps}", long["steps_per_s"], "steps/s", at_least=500),
         Figure("resident memory after 1,000 steps", long["early_mb"], "MiB", at_most=300),
         Figure(f"largest resident memory over {steps}", long["most_mb"], "MiB", at_most=300),
     ]
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--walk"]:
-        sys.stdout.write(json.dumps(_walk_once(int(sys.argv[2]))) + "\n")
+    if sys.argv[1:2] == ["--execute"]:
+        sys.stdout.write(json.dumps(_execute_once(int(sys.argv[2]))) + "\n")
     else:
-        tell(__doc__, measure)
+        run_benchmark(__doc__, measure)
