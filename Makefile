@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := protos services/common services/light services/media services/prompter services/captioner services/studio orchestrator client
-# Services of neural models: with torch they take 6 GB, so that only their own tests and pods install them.
+# Services of neural models. With torch they take 6 GB, so only their own tests and pods install them.
 NEURAL_PACKAGES := services/neural services/imager services/relighter services/video
 
 # uv sets up a fresh environment in 17 s where pip takes 96 s with a warm cache and 116 s without one (medians of three on
@@ -16,16 +16,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 install = { [ $(INSTALLER) = uv ] && ! $(BIN)/python -m pip config list | grep -q index && $(PIP) uv && $(UV) $(1); } || $(PIP) $(1)
 
-# Which benchmarks to run: `make benchmarks ONLY="execution mesh"`; all without it.
+# Benchmarks to run: `make benchmarks ONLY="execution mesh"`. Default: all.
 ONLY ?=
-# Which tests on the cluster: `make test-cluster TESTS='-k keda'`; all without it.
+# Tests to run on the cluster: `make test-cluster TESTS='-k keda'`. Default: all.
 TESTS ?=
-# How long `make soak` is.
+# Number of items of `make soak`.
 ITEMS ?= 20000
 
-# Real environment maps, when you have some: `make demo HDRI=~/hdri`.
+# A folder of environment maps for the demo: `make demo HDRI=~/hdri`.
 HDRI ?= $(wildcard ../shared/data/hdri)
-# A photograph of yours to caption: `make demo PHOTO=photo.jpg`. Default: NASA's portrait of Eileen Collins.
+# A photograph to caption in the demo: `make demo PHOTO=photo.jpg`. Default: NASA's portrait of Eileen Collins.
 PHOTO ?= $(wildcard $(VENV)/lib/python3*/site-packages/skimage/data/astronaut.png)
 
 .PHONY: help demo test neural test-neural test-faults test-cluster images soak benchmarks monitoring test-monitoring \
@@ -59,7 +59,7 @@ neural: $(VENV)/.neural ## Install the neural services into .venv (6 GB)
 
 setup: $(VENV)/.mesh ## Install the mesh into .venv
 
-demo: $(VENV)/.mesh ## Run the main job on this machine and write demo.html, a gallery to look at
+demo: $(VENV)/.mesh ## Run the demo recipe on this machine and write demo.html, a gallery
 	@$(BIN)/lumenmill demo $(if $(HDRI),--environment-maps "$(HDRI)") $(if $(PHOTO),--photo "$(PHOTO)")
 
 test: $(VENV)/.dev ## Run the tests
@@ -68,25 +68,25 @@ test: $(VENV)/.dev ## Run the tests
 test-neural: $(VENV)/.neural ## Run the tests of the neural services, on tiny checkpoints
 	@$(BIN)/python -m pytest $(NEURAL_PACKAGES) services/captioner/tests/neural tests/neural
 
-test-faults: $(VENV)/.dev ## Kill, starve, fuzz and misuse everything (about 10 minutes)
+test-faults: $(VENV)/.dev ## Run the tests of faults, fuzzing and security (about 10 minutes)
 	@$(BIN)/python -m pytest tests/faults tests/fuzz tests/security
 
-test-cluster: $(VENV)/.dev ## Install the chart on a real Kubernetes cluster and use it hard (about 20 minutes)
+test-cluster: $(VENV)/.dev ## Run the tests of the chart on a real Kubernetes cluster (about 20 minutes)
 	@tests/cluster/run.sh $(TESTS)
 
 images: ## Build the image of every service with docker or buildah (docs/images.md)
 	@images/build.sh
 
-soak: $(VENV)/.dev ## Walk ITEMS=20000 items while calls fail and processes are killed at random
+soak: $(VENV)/.dev ## Execute ITEMS=20000 items while calls fail and processes are killed at random
 	@$(BIN)/python -m tests.faults.soak --items $(ITEMS)
 
-monitoring: $(VENV)/.dev ## Write the dashboards and alerts into the chart again
+monitoring: $(VENV)/.dev ## Generate the dashboards and alerts of the chart
 	@$(BIN)/python -m monitoring
 
-test-monitoring: $(VENV)/.neural ## Run every query of them on a real Prometheus over a real run (5 minutes)
+test-monitoring: $(VENV)/.neural ## Run every query of dashboards and alerts on a real Prometheus (5 minutes)
 	@$(BIN)/python -m pytest monitoring/tests/live
 
-benchmarks: $(VENV)/.dev ## Measure everything again and write docs/performance.md (about 10 minutes)
+benchmarks: $(VENV)/.dev ## Run the benchmarks and write docs/performance.md (about 10 minutes)
 	@$(BIN)/python benchmarks/all.py $(ONLY)
 
 lint: lint-style lint-types lint-contracts ## Check style, types and contracts, and that generated code is current
@@ -108,7 +108,7 @@ docs: $(VENV)/.docs ## Build the documentation site in build/site and check its 
 release-check: lint docs ## Check that this version can be released, and build it in dist (RELEASING.md)
 	@$(BIN)/python .ci/release_check.py
 
-protos: $(VENV)/.dev ## Generate the Python of the contracts again
+protos: $(VENV)/.dev ## Generate the Python code of the contracts
 	@PATH="$(CURDIR)/$(BIN):$$PATH" protos/generate.sh
 
 down: ## Stop the mesh that the demo started
