@@ -20,7 +20,7 @@ from .direct import DIRECT
 
 MODELS = sorted(DIRECT)
 FROM_LEFT = Light(attributes={"azimuth_deg": -90, "elevation_deg": 0, "hardness": 0.9})
-WORDS = "hard light from the left, low"
+WORDS = "hard light low from the left"
 PROMPTS = {
     **dict.fromkeys(("FLUX.1-Depth-dev", "FLUX.1-Depth-dev-lora"), f"a lemon on slate, {WORDS}"),
     **dict.fromkeys(("IC-Light-fc", "IC-Light-fbc"), f"a lemon on slate, {WORDS}, best quality"),
