@@ -24,7 +24,10 @@ def _fleet() -> fleet_pb2.GetFleetResponse:
         name="mill-wan-abc", model="wan2.1", node="gpu-1", state=fleet_pb2.FLEET_POD_STATE_READY, num_restarts=2,
         num_calls=7, doing=["clip (demo-1a2b)"] * 5,
     )  # fmt: skip
-    fleet.advice.add(models=["wan2.1"], message="Buy fewer GPUs, and use those that there are.")
+    fleet.waiting_calls.add(model="wan2.1", num_calls_waiting=12, num_pods_ready=2, max_replicas=8, num_pods_that_fit=2)
+    fleet.idle_gpus.add(
+        reason=fleet_pb2.FLEET_IDLE_REASON_NO_MODEL, gpu_type="NVIDIA-L4", num_nodes=1, num_gpus=4,
+    )  # fmt: skip
     return fleet
 
 
@@ -35,12 +38,14 @@ def _lines() -> list[str]:
     return captured.get().splitlines()
 
 
-def test_everything_is_told_within_80_columns() -> None:
+def test_everything_is_shown_within_80_columns() -> None:
     lines = _lines()
     assert all(len(line) <= 80 for line in lines)
     text = " ".join(" ".join(lines).split())
     for words in (
         "2 of 4 (0–8)", "1 starting, 1 pending", "90 GPU-min", "3 min", _SCHEDULER, "2 (1 take no pods)",
-        "5 × clip (demo-1a2b), and 2 more", "ready, 2 restarts", "Buy fewer GPUs, and use those that there are.",
+        "5 × clip (demo-1a2b), and 2 more", "ready, 2 restarts",
+        "With maxReplicas: 10 its work takes 50% of the time.",
+        "No model may use NVIDIA-L4: 4 GPUs on 1 node are idle.",
     ):  # fmt: skip
         assert set(words.split()) <= set(text.split()), words

@@ -129,7 +129,7 @@ async def open_pods(folder: Path) -> AsyncIterator[Pods]:
 
 
 @contextlib.asynccontextmanager
-async def open_orchestrator(pods: Pods, supply: Any = None, **more: Any) -> AsyncIterator[House]:
+async def open_orchestrator(pods: Pods, capacity: Any = None, **more: Any) -> AsyncIterator[House]:
     """An orchestrator that finds the pods by their name."""
     settings = OrchestratorSettings(
         listen_address="127.0.0.1:0",
@@ -142,7 +142,7 @@ async def open_orchestrator(pods: Pods, supply: Any = None, **more: Any) -> Asyn
     # The walk leaves the loop without threads when it ends; the next orchestrator of a test needs them again.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
     async with (
-        serving(settings, orchestrator_service(settings, resolve=pods.resolve, supply=supply)) as port,
+        serving(settings, orchestrator_service(settings, resolve=pods.resolve, capacity=capacity)) as port,
         connect(f"127.0.0.1:{port}", settings) as channel,
     ):
         yield House(pods.folder, pods.store, TinyFamily(pods.store), channel, settings)

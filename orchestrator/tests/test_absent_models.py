@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client.command import _follow as screen
-from lumenmill_orchestrator.mesh import Call, ModelAbsentError, SupplyState
+from lumenmill_orchestrator.mesh import Call, CapacityState, ModelAbsentError
 from prometheus_client import REGISTRY
 
 from .conftest import House, counts
@@ -18,9 +18,9 @@ class _Cluster:
     """Brings pods, or does not, as the test says."""
 
     def __init__(self, *, is_coming: bool, reason: str) -> None:
-        self.state = SupplyState(is_coming, reason)
+        self.state = CapacityState(is_coming, reason)
 
-    async def of(self, model: str) -> SupplyState | None:
+    async def state_of(self, model: str) -> CapacityState | None:
         return self.state if model == "tiny" else None
 
 
@@ -115,14 +115,14 @@ async def test_a_paused_run_is_no_reason_for_pods(tmp_path: Path) -> None:
 async def test_patience_lasts_while_pods_are_on_their_way(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         await _seen_once(pods)
-        cluster = _Cluster(is_coming=True, reason="pod tiny-0 is pending: 0/3 steps are available")
-        async with open_orchestrator(pods, supply=cluster, patience_s=0.6) as house:
+        cluster = _Cluster(is_coming=True, reason="pod tiny-0 is pending: 0/3 nodes are available")
+        async with open_orchestrator(pods, capacity=cluster, patience_s=0.6) as house:
             run_id = await house.submit(ONE_IMAGE, {"tags": ["a"]})
             await asyncio.sleep(2.5)
             waiting = await run_of(house, run_id)
             assert waiting.state == run_pb2.RUN_STATE_RUNNING
-            assert [wait.reason for wait in waiting.waits] == ["pod tiny-0 is pending: 0/3 steps are available"]
-            cluster.state = SupplyState(is_coming=False, reason="the image cannot be pulled")
+            assert [wait.reason for wait in waiting.waits] == ["pod tiny-0 is pending: 0/3 nodes are available"]
+            cluster.state = CapacityState(is_coming=False, reason="the image cannot be pulled")
             run = await house.ended(run_id)
             (sample,) = await house.samples(run_id=run_id)
         assert counts(run)["image"].num_failed == 1

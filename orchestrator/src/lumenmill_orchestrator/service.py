@@ -14,17 +14,17 @@ from lumenmill_common.service import Contract, Service
 from lumenmill_orchestrator.collector import GarbageCollector
 from lumenmill_orchestrator.exporters import InProcessExports
 from lumenmill_orchestrator.fleet import (
+    ClusterCapacity,
     ClusterReader,
-    ClusterSupply,
     ExportJobs,
     Fleet,
     GpuNames,
     KubernetesApi,
     KubernetesJobs,
-    MeshSide,
+    MeshView,
 )
 from lumenmill_orchestrator.gauges import Gauges
-from lumenmill_orchestrator.mesh import Lanes, Mesh, NoSupply, Resolve, Supply, resolve
+from lumenmill_orchestrator.mesh import CapacityProvider, Lanes, Mesh, NoCapacityProvider, Resolve, resolve
 from lumenmill_orchestrator.servicers import ArtifactServicer, RunServicer
 from lumenmill_orchestrator.settings import OrchestratorSettings
 from lumenmill_orchestrator.storage import (
@@ -49,11 +49,11 @@ __all__ = ["orchestrator_service"]
 
 
 def orchestrator_service(
-    settings: OrchestratorSettings, *, resolve: Resolve = resolve, supply: Supply | None = None
+    settings: OrchestratorSettings, *, resolve: Resolve = resolve, capacity: CapacityProvider | None = None
 ) -> Service:
     """Everything that the orchestrator serves, wired together.
 
-    `resolve` looks names of models up; `supply` knows what is on its way, where there is no Kubernetes to ask.
+    `resolve` looks names of models up; `capacity` reports pods that are being started, where no cluster does.
 
     Raises:
         InvalidArgumentError: the settings of the store are wrong.
@@ -63,8 +63,8 @@ def orchestrator_service(
     store = open_store_from(settings)
     engine = make_engine(engine_url(settings.database_url))
     cluster = _cluster(settings)
-    supply = supply or (ClusterSupply(cluster) if cluster else NoSupply())
-    mesh = Mesh(settings.models, settings, ModelStore(engine), supply, resolve)
+    capacity = capacity or (ClusterCapacity(cluster) if cluster else NoCapacityProvider())
+    mesh = Mesh(settings.models, settings, ModelStore(engine), capacity, resolve)
     lanes = Lanes(mesh, settings.prefetch, settings.patience_s)
     runs, samples, executions = RunStore(engine), SampleStore(engine), ExecutionStore(engine)
     writer = GroupWriter(engine)
@@ -72,7 +72,7 @@ def orchestrator_service(
     walk = RunEngine(mesh, runs, executions, writer, executor, settings.num_active_batches)
     submission = Submission(mesh, runs, executions, store)
     exporters = _exporters(settings, cluster, engine, samples, store)
-    fleet = Fleet(settings, engine, MeshSide(mesh, lanes), cluster)
+    fleet = Fleet(settings, engine, MeshView(mesh, lanes), cluster)
     draining = asyncio.Event()
     run_servicer = RunServicer(walk, submission, mesh, lanes, runs, samples, executions, exporters, fleet, draining)
     gauges = Gauges(engine, runs, walk, run_servicer.run)

@@ -63,17 +63,13 @@ class OrchestratorSettings(ServiceSettings):
         default="lumenmill", description="Helm release whose pods are the mesh's (app.kubernetes.io/instance)."
     )
     gpu_resource: str = Field(
-        default="nvidia.com/gpu", min_length=1, description="Resource as which steps offer GPUs and pods ask for them."
+        default="nvidia.com/gpu", min_length=1, description="Resource that nodes offer and pods request as GPUs."
     )
     gpu_type_label: str = Field(
-        default="nvidia.com/gpu.product", min_length=1, description="Label of steps that tells the type of their GPUs."
+        default="nvidia.com/gpu.product", min_length=1, description="Label of nodes with the type of their GPUs."
     )
     scaler_address: str = Field(
         default="", description="host:port for KEDA's external scaler; port 0 picks one. Empty: not served."
-    )
-    builtin_scaling: bool = Field(
-        default=False,
-        description="Scale the models whose Deployments say `lumenmill.dev/scaling: builtin` by the work there is.",
     )
     export_job_template: Path | None = Field(
         default=None,

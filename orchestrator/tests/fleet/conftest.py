@@ -1,4 +1,4 @@
-"""A namespace of a real Kubernetes whose nodes are played by kwok, where there is one, and an API server that plays."""
+"""A namespace of a real Kubernetes whose nodes kwok simulates, where there is one; and a fake API server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from lumenmill_orchestrator.fleet import KubernetesApi
 
-from .api_server import DEPLOYMENTS, EVENTS, PODS, ApiServer, playing
-from .fake_nodes import fresh_namespace, kwok_running, need_kwok
+from .fake_api_server import DEPLOYMENTS, EVENTS, PODS, FakeApiServer, serving
+from .kwok_cluster import find_kwok, fresh_namespace, kwok_running
 
 
 @pytest.fixture
 def api() -> Iterator[KubernetesApi]:
-    need_kwok()
+    find_kwok()
     api = KubernetesApi()
     yield api
     api.close()
@@ -25,9 +25,9 @@ def namespace(api: KubernetesApi, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    with playing(tmp_path) as (server, kubeconfig):
-        # The client looks for the variable when it is imported, and for this name when it is asked.
+def fake_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApiServer]:
+    with serving(tmp_path) as (server, kubeconfig):
+        # The client reads the environment when it is imported, and this constant when it is configured.
         monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
         server.lists = {PODS: [], EVENTS: [], DEPLOYMENTS: []}
         yield server

@@ -1,5 +1,5 @@
 """Replicas of the orchestrator know each other's work, on SQLite and on Postgres."""
-# ruff: noqa: TID252 - what the other tests of this room stand on
+# ruff: noqa: TID252 - helpers of the other tests of this package
 
 import asyncio
 import threading
@@ -35,7 +35,7 @@ def _opened(url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-async def test_replicas_add_up_and_the_dead_do_not_count(engine: sa.Engine) -> None:
+async def test_the_work_of_all_live_replicas_is_summed(engine: sa.Engine) -> None:
     store = LoadStore(engine)
     here = {"wan": Load(2, 1, 900.0, time.time(), num_calls_at={"10.0.0.7:50051": 1})}
     there = {"wan": Load(0, 3, 300.0, time.time(), num_calls_at={"10.0.0.7:50051": 1, "10.0.0.8:50051": 2})}
@@ -43,13 +43,13 @@ async def test_replicas_add_up_and_the_dead_do_not_count(engine: sa.Engine) -> N
     load_times.recall("zero", 240.0)
     first = SharedBacklog(store, "orchestrator-0", lambda: here, load_times)
     second = SharedBacklog(store, "orchestrator-1", lambda: there, LoadTimes())
-    async with first.told(), second.told():
+    async with first.publishing(), second.publishing():
         async with asyncio.timeout(10):
             while (total := (await first.total())["wan"]).num_calls != 6:
                 await asyncio.sleep(0.1)
         assert (total.num_waiting, total.num_in_flight, total.backlog_s) == (2, 4, 1200.0)
         assert total.num_calls_at == {"10.0.0.7:50051": 2, "10.0.0.8:50051": 2}
-    worked_until_s = time.time()
+    stopped_s = time.time()
     with engine.begin() as connection:
         connection.execute(sa.update(replica_loads).values(update_time=time.time() - 31.0))
     here.clear()
@@ -58,10 +58,10 @@ async def test_replicas_add_up_and_the_dead_do_not_count(engine: sa.Engine) -> N
     total = (await restarted.total())["wan"]
     assert recalled.of_models() == {"zero": 240.0}, "a model at zero has no pod to measure"
     assert (total.num_calls, total.backlog_s) == (0, 0.0), "a replica that has ended has no work"
-    assert total.last_work_s == pytest.approx(worked_until_s, abs=5.0), "when there was work is remembered"
+    assert total.last_work_s == pytest.approx(stopped_s, abs=5.0), "the time of the last work is kept"
 
 
-async def test_a_database_that_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
+async def test_a_database_that_does_not_answer_blocks_no_caller(tmp_path: Path) -> None:
     opened = _opened(f"sqlite:///{tmp_path}/loads.sqlite")
     store, may_answer = LoadStore(next(opened)), threading.Event()
     read = store.read

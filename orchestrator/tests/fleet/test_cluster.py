@@ -1,6 +1,6 @@
-"""What an API server says of pods, Deployments and nodes, and what becomes of it."""
+"""Pods, Deployments and nodes of an API server, and what GetFleet and the capacity provider make of them."""
 
-# ruff: noqa: TID252 - what the other tests of this room stand on
+# ruff: noqa: TID252 - helpers of the other tests of this package
 
 import asyncio
 from pathlib import Path
@@ -9,10 +9,21 @@ from typing import Any
 import grpc
 import pytest
 from lumenmill.orchestrator.v1 import fleet_pb2
-from lumenmill_orchestrator.fleet import ClusterReader, ClusterSupply, KubernetesApi
+from lumenmill_orchestrator.fleet import ClusterCapacity, ClusterReader, KubernetesApi
 
 from ..conftest import open_house
-from .api_server import DEPLOYMENTS, EVENTS, H100, NAMESPACE, PODS, ApiServer, a_deployment, a_node, a_pod
+from .fake_api_server import (
+    DEPLOYMENTS,
+    EVENTS,
+    H100,
+    NAMESPACE,
+    NODES,
+    PODS,
+    FakeApiServer,
+    a_deployment,
+    a_node,
+    a_pod,
+)
 
 _SCHEDULER = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
 _QUOTA = 'pods "mill-held-x" is forbidden: exceeded quota: gpus'
@@ -33,7 +44,10 @@ _LOADING = {
         {"running": {}}, 1, lastState={"terminated": {"reason": "OOMKilled", "exitCode": 137}}
     ),
 }  # fmt: skip
-_NO_ROOM = {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "message": _SCHEDULER}]}
+_UNSCHEDULABLE = {
+    "phase": "Pending",
+    "conditions": [{"type": "PodScheduled", "status": "False", "message": _SCHEDULER}],
+}
 _PULLING = {
     "phase": "Pending",
     "containerStatuses": _container({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}),
@@ -50,22 +64,22 @@ _CRASHING = {
 _EVICTED = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
 
 
-async def test_the_fleet_of_a_cluster(played: ApiServer, tmp_path: Path) -> None:
-    played.lists[PODS] = [
+async def test_the_fleet_of_a_cluster(fake_api: FakeApiServer, tmp_path: Path) -> None:
+    fake_api.lists[PODS] = [
         a_pod("wan-ready", _READY),
         a_pod("wan-leaving", _READY, deletionTimestamp="2026-01-01T13:00:00Z"),
         a_pod("wan-loading", _LOADING),
-        a_pod("wan-noroom", _NO_ROOM, node=""),
+        a_pod("wan-noroom", _UNSCHEDULABLE, node=""),
         a_pod("wan-crashing", _CRASHING),
         a_pod("wan-evicted", _EVICTED),
         a_pod("wan-mounting", _MOUNTING),
     ]
-    played.lists[EVENTS] = [
+    fake_api.lists[EVENTS] = [
         {"involvedObject": {"uid": "uid-wan-mounting"}, "reason": "FailedMount", "message": "no such volume",
          "lastTimestamp": "2026-01-01T12:00:00Z"}
     ]  # fmt: skip
-    played.lists[DEPLOYMENTS] = [a_deployment("wan", 7, "keda")]
-    played.lists["/api/v1/nodes"] = [
+    fake_api.lists[DEPLOYMENTS] = [a_deployment("wan", 7, "keda")]
+    fake_api.lists[NODES] = [
         a_node("gpu-0", 8, labels={"nvidia.com/gpu.product": H100}),
         a_node("gpu-1", 8, ready=False, labels={"nvidia.com/gpu.product": H100}),
         a_node("gpu-2", 4),
@@ -78,7 +92,7 @@ async def test_the_fleet_of_a_cluster(played: ApiServer, tmp_path: Path) -> None
     assert (wan.num_desired, wan.num_ready, wan.num_starting, wan.num_pending) == (7, 1, 2, 2)
     assert (wan.min_replicas, wan.max_replicas, wan.num_gpus_per_pod, wan.gpu_type) == (0, 4, 2, H100)
     assert wan.load_time.ToSeconds() == 200
-    assert wan.problem.startswith("wan-crashing: started again 6 times, Error (exit code 1): cannot load: no such")
+    assert wan.problem.startswith("wan-crashing: restarted 6 times, Error (exit code 1): cannot load: no such")
     pods = {pod.name: pod for pod in fleet.pods}
     states = {
         name: fleet_pb2.FleetPodState.Name(pod.state).removeprefix("FLEET_POD_STATE_") for name, pod in pods.items()
@@ -88,7 +102,7 @@ async def test_the_fleet_of_a_cluster(played: ApiServer, tmp_path: Path) -> None
         "evicted": "FAILED", "mounting": "PENDING",
     }  # fmt: skip
     assert pods["wan-noroom"].problem == _SCHEDULER and not pods["wan-noroom"].node
-    assert pods["wan-loading"].problem == "started again 1 time, OOMKilled (exit code 137)"
+    assert pods["wan-loading"].problem == "restarted 1 time, OOMKilled (exit code 137)"
     assert pods["wan-evicted"].problem == "Evicted: The node was low on resource: memory."
     assert pods["wan-mounting"].problem == "FailedMount: no such volume"
     assert pods["wan-ready"].gpu_type == H100 and pods["wan-ready"].load_time.ToSeconds() == 200
@@ -98,18 +112,18 @@ async def test_the_fleet_of_a_cluster(played: ApiServer, tmp_path: Path) -> None
     assert (fleet.node_types[0].num_gpus_held, fleet.node_types[0].models) == (10, ["wan"])
 
 
-async def test_gpus_are_called_as_the_chart_says(played: ApiServer, tmp_path: Path) -> None:
-    """Pods that ask by resource claims, and nodes whose GPUs have names of another maker."""
-    claiming, asking = a_pod("wan-a", _READY), a_pod("wan-b", _READY)
+async def test_gpus_have_the_names_that_the_chart_sets(fake_api: FakeApiServer, tmp_path: Path) -> None:
+    """Pods with resource claims, and nodes whose GPUs have the names of another maker."""
+    claiming, requesting = a_pod("wan-a", _READY), a_pod("wan-b", _READY)
     claiming["spec"] |= {"resourceClaims": [{"name": "gpus"}], "containers": [{"name": "model"}]}
-    asking["spec"]["containers"][0]["resources"] = {"limits": {"amd.com/gpu": "2"}}
+    requesting["spec"]["containers"][0]["resources"] = {"limits": {"amd.com/gpu": "2"}}
     wan = a_deployment("wan", 2, "keda")
     wan["metadata"]["annotations"] |= {"lumenmill.dev/gpus": "4", "lumenmill.dev/gpu-type": "MI300X"}
     wan["spec"]["template"]["spec"]["nodeSelector"] = {}
-    played.lists |= {PODS: [claiming, asking], DEPLOYMENTS: [wan]}
+    fake_api.lists |= {PODS: [claiming, requesting], DEPLOYMENTS: [wan]}
     node = a_node("gpu-0", 0, labels={"amd.com/gpu.product-name": "MI300X"})
     node["status"]["allocatable"] = {"amd.com/gpu": "8"}
-    played.lists["/api/v1/nodes"] = [node]
+    fake_api.lists[NODES] = [node]
     names = {"gpu_resource": "amd.com/gpu", "gpu_type_label": "amd.com/gpu.product-name"}
     async with open_house(tmp_path, kubernetes_namespace=NAMESPACE, kubernetes_release="mill", **names) as house:
         fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest(model="wan"))
@@ -119,52 +133,54 @@ async def test_gpus_are_called_as_the_chart_says(played: ApiServer, tmp_path: Pa
     assert (node_type.gpu_type, node_type.num_gpus, node_type.num_gpus_held) == ("MI300X", 8, 6)
 
 
-async def test_without_rights_to_nodes_there_are_no_types_and_no_error(played: ApiServer, tmp_path: Path) -> None:
-    played.lists[DEPLOYMENTS] = [a_deployment("wan", 0, "keda")]
+async def test_without_rights_to_nodes_there_are_no_types_and_no_error(fake_api: FakeApiServer, tmp_path: Path) -> None:
+    fake_api.lists[DEPLOYMENTS] = [a_deployment("wan", 0, "keda")]
     async with open_house(tmp_path, kubernetes_namespace=NAMESPACE, kubernetes_release="mill") as house:
         fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
-        assert not fleet.node_types and not fleet.advice and fleet.from_kubernetes
-        played.is_away = True
+        assert not fleet.node_types and not fleet.idle_gpus and not fleet.unschedulable_pods and fleet.from_kubernetes
+        fake_api.is_unavailable = True
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            while True:  # for two seconds what was read before is told
+            while True:  # for two seconds the last result is returned
                 await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
                 await asyncio.sleep(0.1)
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
     assert "unable to handle the request" in (refused.value.details() or "")
-    assert all(query["resourceVersion"] == "0" for path, query in played.asked if path in (PODS, DEPLOYMENTS))
+    assert all("limit" in query for path, query in fake_api.requests if path in (PODS, DEPLOYMENTS))
 
 
 @pytest.mark.parametrize(
     ("pods", "is_coming", "words"),
     [
-        ([a_pod("wan-a", _NO_ROOM, node="")], True, f"pod wan-a is pending: {_SCHEDULER}"),
+        ([a_pod("wan-a", _UNSCHEDULABLE, node="")], True, f"pod wan-a is pending: {_SCHEDULER}"),
         ([a_pod("wan-a", _CRASHING), a_pod("wan-b", _FETCHING)], True, "pod wan-b starts"),
         ([a_pod("wan-a", _PULLING)], False, "pod wan-a is pending: ImagePullBackOff: no such image"),
         ([a_pod("wan-a", _CRASHING)], False, "cannot load: no such checkpoint; CrashLoopBackOff: back-off 5m0s"),
         ([a_pod("wan-a", _READY)], False, "pod wan-a is ready, but does not answer the orchestrator"),
-        ([a_pod("wan-a", _EVICTED)], True, "a pod of mill-wan is being made"),
+        ([a_pod("wan-a", _EVICTED)], True, "a pod of mill-wan is being created"),
     ],
 )
-async def test_supply_of_a_model(played: ApiServer, pods: list[dict[str, Any]], is_coming: bool, words: str) -> None:
-    played.lists |= {PODS: pods, DEPLOYMENTS: [a_deployment("wan", 1, "keda")]}
-    state = await ClusterSupply(ClusterReader(KubernetesApi(), NAMESPACE, "mill")).of("wan")
+async def test_the_capacity_of_a_model(
+    fake_api: FakeApiServer, pods: list[dict[str, Any]], is_coming: bool, words: str
+) -> None:
+    fake_api.lists |= {PODS: pods, DEPLOYMENTS: [a_deployment("wan", 1, "keda")]}
+    state = await ClusterCapacity(ClusterReader(KubernetesApi(), NAMESPACE, "mill")).state_of("wan")
     assert state is not None
     assert state.is_coming == is_coming and words in state.reason
 
 
-async def test_pods_that_may_not_be_made_do_not_come(played: ApiServer) -> None:
-    played.lists[DEPLOYMENTS] = [a_deployment("held", 1, "keda", _QUOTA)]
-    supply = ClusterSupply(ClusterReader(KubernetesApi(), NAMESPACE, "mill"))
-    state = await supply.of("held")
+async def test_pods_that_cannot_be_created_are_not_waited_for(fake_api: FakeApiServer) -> None:
+    fake_api.lists[DEPLOYMENTS] = [a_deployment("held", 1, "keda", _QUOTA)]
+    capacity = ClusterCapacity(ClusterReader(KubernetesApi(), NAMESPACE, "mill"))
+    state = await capacity.state_of("held")
     assert state is not None and not state.is_coming and _QUOTA in state.reason
 
 
-async def test_what_was_seen_last_holds_while_the_api_server_is_away(played: ApiServer) -> None:
-    played.lists |= {PODS: [a_pod("wan-a", _FETCHING)], DEPLOYMENTS: [a_deployment("wan", 1, "keda")]}
-    supply = ClusterSupply(ClusterReader(KubernetesApi(), NAMESPACE, "mill"))
-    seen = await supply.of("wan")
-    assert seen is not None and seen.is_coming
-    played.is_away = True
-    await asyncio.sleep(2.1)  # what is younger is not asked for again
-    assert await supply.of("wan") == seen
-    assert await ClusterSupply(ClusterReader(KubernetesApi(), NAMESPACE, "mill")).of("wan") is None
+async def test_the_last_state_is_kept_while_the_api_server_does_not_answer(fake_api: FakeApiServer) -> None:
+    fake_api.lists |= {PODS: [a_pod("wan-a", _FETCHING)], DEPLOYMENTS: [a_deployment("wan", 1, "keda")]}
+    capacity = ClusterCapacity(ClusterReader(KubernetesApi(), NAMESPACE, "mill"))
+    state = await capacity.state_of("wan")
+    assert state is not None and state.is_coming
+    fake_api.is_unavailable = True
+    await asyncio.sleep(2.1)  # a younger result is not read again
+    assert await capacity.state_of("wan") == state
+    assert await ClusterCapacity(ClusterReader(KubernetesApi(), NAMESPACE, "mill")).state_of("wan") is None

@@ -1,6 +1,6 @@
 """An export in a process of its own writes what the orchestrator itself would write."""
 
-# ruff: noqa: TID252 - what the other tests of this room stand on
+# ruff: noqa: TID252 - helpers of the other tests of this package
 
 import asyncio
 import os
@@ -54,23 +54,23 @@ async def test_a_job_writes_the_same_dataset(house: House) -> None:
     assert all(file.reused for file in here.files), "one exporter: the second export finds the files of the first"
 
 
-async def test_what_is_wrong_with_a_request_is_told_once_and_not_tried_again(house: House) -> None:
+async def test_a_wrong_request_is_reported_once_and_not_retried(house: House) -> None:
     run = await house.run(ONE_IMAGE, {"tags": ["a"]})
-    request = run_pb2.ExportRunRequest(run_id=run.id, format=99)  # type: ignore[arg-type]  # no such form
+    request = run_pb2.ExportRunRequest(run_id=run.id, format=99)  # type: ignore[arg-type]  # no such format
     done = await asyncio.to_thread(_run_job, house, request)
-    assert done.returncode == 0, "another attempt would end alike"
+    assert done.returncode == 0, "another attempt would fail too"
     error = error_from_json(_row(house, request).error or "")
     assert isinstance(error, InvalidArgumentError) and error.field == "format"
 
 
-async def test_another_attempt_may_succeed_where_the_surroundings_failed(house: House) -> None:
+async def test_a_failure_of_the_store_is_retried(house: House) -> None:
     run = await house.run(ONE_IMAGE, {"tags": ["a"]})
     request = run_pb2.ExportRunRequest(run_id=run.id, format=run_pb2.EXPORT_FORMAT_WEBDATASET)
     for path in house.folder.glob("store/objects/??/*"):
         path.write_bytes(b"damaged")
     done = await asyncio.to_thread(_run_job, house, request)
     assert done.returncode == 1
-    assert "the export has failed" in done.stderr.splitlines()[-1], "its last words tell why"
+    assert "the export has failed" in done.stderr.splitlines()[-1], "the last line of its log is the reason"
 
 
 async def test_jobs_need_a_cluster(tmp_path: Path) -> None:

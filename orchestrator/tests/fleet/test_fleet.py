@@ -1,5 +1,5 @@
 """GetFleet where there is no Kubernetes."""
-# ruff: noqa: TID252 - what the other tests of this room stand on
+# ruff: noqa: TID252 - helpers of the other tests of this package
 
 import asyncio
 from pathlib import Path
@@ -13,8 +13,8 @@ from ..pods import open_orchestrator, open_pods
 from ..recipes import ONE_IMAGE
 
 
-async def _when_all_wait(house: House, num_calls: int) -> fleet_pb2.GetFleetResponse:
-    """The fleet once all calls of a run have been made; its chains start one after another."""
+async def _when_all_calls_wait(house: House, num_calls: int) -> fleet_pb2.GetFleetResponse:
+    """The fleet once all calls of a run wait or run; its items start one after another."""
     async with asyncio.timeout(15):
         while True:
             fleet: fleet_pb2.GetFleetResponse = await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
@@ -29,8 +29,8 @@ async def test_every_address_is_a_pod(tmp_path: Path) -> None:
             (await pods.start()).family.go_on.clear()
         async with open_orchestrator(pods) as house:
             run_id = await house.submit(ONE_IMAGE, {"tags": [f"picture {number}" for number in range(20)]})
-            fleet = await _when_all_wait(house, 20)
-            assert not fleet.from_kubernetes and not fleet.node_types and not fleet.advice
+            fleet = await _when_all_calls_wait(house, 20)
+            assert not fleet.from_kubernetes and not fleet.node_types and not fleet.idle_gpus
             (model,) = fleet.models
             assert (model.name, model.num_ready, model.num_desired, model.problem) == ("tiny", 2, 2, "")
             assert model.backlog_s == 20 * 60.0
@@ -47,7 +47,7 @@ async def test_every_address_is_a_pod(tmp_path: Path) -> None:
             await house.ended(run_id)
 
 
-async def test_what_does_not_answer_is_told(house: House, tmp_path: Path) -> None:
+async def test_a_model_that_does_not_answer_has_a_problem(house: House, tmp_path: Path) -> None:
     fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest(model="tiny"))
     assert [model.name for model in fleet.models] == ["tiny"] and [pod.model for pod in fleet.pods] == ["tiny"]
     with pytest.raises(grpc.aio.AioRpcError, match="no model `other` here") as refused:

@@ -1,5 +1,5 @@
-"""What KEDA is told: it asks as its operator does, over a real connection."""
-# ruff: noqa: TID252 - what the other tests of this room stand on
+"""What KEDA gets: requests as those of its operator, over a real connection."""
+# ruff: noqa: TID252 - helpers of the other tests of this package
 
 import asyncio
 import contextlib
@@ -55,7 +55,7 @@ async def open_keda(folder: Path, **more: Any) -> AsyncIterator[tuple[House, Ked
         yield house, Keda(channel)
 
 
-async def test_work_starts_pods_and_idleness_ends_them(tmp_path: Path) -> None:
+async def test_work_starts_pods_and_idle_models_end_them(tmp_path: Path) -> None:
     async with open_keda(tmp_path) as (house, keda):
         tiny = {"model": "tiny", "targetBacklogS": "90"}
         assert not await keda.is_active(**tiny)
@@ -64,7 +64,7 @@ async def test_work_starts_pods_and_idleness_ends_them(tmp_path: Path) -> None:
         house.family.go_on.clear()
         run_id = await house.submit(ONE_IMAGE, {"tags": [f"picture {number}" for number in range(8)]})
         async with asyncio.timeout(5):
-            assert (await stream.read()).result, "KEDA hears at once that there is work"
+            assert (await stream.read()).result, "KEDA is notified of work at once"
         (spec,) = (await keda.stub.GetMetricSpec(_reference(**tiny))).metricSpecs
         assert (spec.metricName, spec.targetSize, spec.targetSizeFloat) == ("lumenmill-backlog-seconds", 90, 90.0)
         async with asyncio.timeout(15):
@@ -76,13 +76,13 @@ async def test_work_starts_pods_and_idleness_ends_them(tmp_path: Path) -> None:
         assert await keda.is_active(**tiny), "it is kept for a while after the last work"
 
 
-async def test_wrong_metadata_is_told_where_keda_shows_it(tmp_path: Path) -> None:
+async def test_wrong_metadata_is_reported_where_keda_shows_it(tmp_path: Path) -> None:
     async with open_keda(tmp_path) as (_, keda):
         wrong = {
             "metadata.model: no model `tinny` here; registered are: `tiny`": {"model": "tinny"},
             "metadata.model: names no model; registered are: `tiny`": {"targetBacklogS": "600"},
-            "metadata.targetBacklogS: `ten` is no number": {"model": "tiny", "targetBacklogS": "ten"},
-            "metadata.targetBacklogS: `0` is no number of seconds of at least 1": {
+            "metadata.targetBacklogS: `ten` is not a number": {"model": "tiny", "targetBacklogS": "ten"},
+            "metadata.targetBacklogS: `0` is not a number of seconds of at least 1": {
                 "model": "tiny",
                 "targetBacklogS": "0",
             },
@@ -93,12 +93,12 @@ async def test_wrong_metadata_is_told_where_keda_shows_it(tmp_path: Path) -> Non
                     await ask(**metadata)
                 assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
                 assert words in (refused.value.details() or "")
-            # Its errors would be seen by nobody, and no metric would be asked for.
+            # KEDA only logs its errors, and then requests no metric.
             (spec,) = (await keda.stub.GetMetricSpec(_reference(**metadata))).metricSpecs
             assert spec.targetSize == 600
 
 
-async def test_with_tls_a_certificate_is_asked_for_and_no_token(tmp_path: Path) -> None:
+async def test_with_tls_a_client_certificate_is_required_and_no_token(tmp_path: Path) -> None:
     for authority in ("ca", "stranger"):
         make_authority(tmp_path, authority)
     make_certificate(tmp_path, "mesh")
@@ -114,7 +114,7 @@ async def test_with_tls_a_certificate_is_asked_for_and_no_token(tmp_path: Path) 
         "scaler_address": address,
     }
 
-    async def asked_with(name: str | None) -> bool:
+    async def is_served_with(name: str | None) -> bool:
         credentials = grpc.ssl_channel_credentials(
             (tmp_path / "ca.pem").read_bytes(),
             (tmp_path / f"{name}.key").read_bytes() if name else None,
@@ -128,15 +128,15 @@ async def test_with_tls_a_certificate_is_asked_for_and_no_token(tmp_path: Path) 
                 return False
 
     async with open_house(tmp_path, **secured):
-        assert await asked_with("keda")
-        assert not await asked_with("other")
-        assert not await asked_with(None)
+        assert await is_served_with("keda")
+        assert not await is_served_with("other")
+        assert not await is_served_with(None)
         async with grpc.aio.insecure_channel(address) as channel:
             with pytest.raises(grpc.aio.AioRpcError):
                 await Keda(channel).is_active(model="tiny")
 
 
-async def test_tls_without_an_authority_is_refused_at_the_start(tmp_path: Path) -> None:
+async def test_tls_without_an_authority_is_refused_at_start(tmp_path: Path) -> None:
     make_authority(tmp_path)
     make_certificate(tmp_path, "mesh")
     secured = {"tls_cert_file": tmp_path / "mesh.pem", "tls_key_file": tmp_path / "mesh.key"}
@@ -157,13 +157,13 @@ async def test_tls_without_an_authority_is_refused_at_the_start(tmp_path: Path) 
         (2, 3600.0, 4, 1),
     ],
 )
-def test_pods_are_as_many_as_the_work_fills(num_calls: int, backlog_s: float, num_workers: int, num_pods: int) -> None:
+def test_the_number_of_pods_follows_the_work(num_calls: int, backlog_s: float, num_workers: int, num_pods: int) -> None:
     demand = Demand(Load(num_waiting=num_calls, backlog_s=backlog_s), 600.0, num_workers)
     assert demand.num_pods == num_pods
     assert demand.is_active(0.0) == (num_calls > 0)
 
 
-def test_a_model_that_loads_long_is_kept_long() -> None:
+def test_a_model_with_a_long_load_time_is_kept_longer() -> None:
     idle = Load(last_work_s=1000.0)
     assert Demand(idle, 600.0).is_active(1059.0)
     assert not Demand(idle, 600.0).is_active(1061.0)

@@ -1,4 +1,4 @@
-"""`fleet`: what works for the mesh now."""
+"""`fleet`: the pods, GPUs and work of the mesh."""
 
 import sys
 import time
@@ -16,50 +16,51 @@ from rich.text import Text
 
 from lumenmill_client._client import Client
 from lumenmill_client.command._context import AsJson
+from lumenmill_client.command._fleet_advice import advice_on
 from lumenmill_client.command._output import print_message, results
 
 __all__ = ["register"]
 
-_LOOK_EVERY_S = 2.0
-_SHORT_S, _LONG_S = 90.0, 2 * 3600.0
+_WATCH_INTERVAL_S = 2.0
+_MAX_IN_SECONDS_S, _MAX_IN_MINUTES_S = 90.0, 2 * 3600.0
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command()(fleet)
 
 
 def fleet(
     context: typer.Context,
     model: Annotated[str, typer.Option("--model", "-m", help="Only this model and its pods.")] = "",
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every two seconds, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Repeat every two seconds, until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the models with their pods, GPUs and work, and what would use the GPUs better.
+    """Show the models with their pods, GPUs and work, and how the GPUs could be used better.
 
     Example: lumenmill fleet --watch
     """
     with context.obj.client() as client:
-        looks = _looks(client, fleet_pb2.GetFleetRequest(model=model), for_ever=watch)
+        fleets = _fleets(client, fleet_pb2.GetFleetRequest(model=model), for_ever=watch)
         if as_json:
-            for seen in looks:
-                print_message(seen)
-                sys.stdout.flush()  # who reads a pipe wants each look when it is made
+            for found in fleets:
+                print_message(found)
+                sys.stdout.flush()  # a reader of a pipe needs each answer when it comes
         elif watch and results.is_terminal:
             with Live(console=results, auto_refresh=False, vertical_overflow="visible") as live:
-                for seen in looks:
-                    live.update(Group(*_sections(seen)), refresh=True)
+                for found in fleets:
+                    live.update(Group(*_sections(found)), refresh=True)
         else:
-            for number, seen in enumerate(looks):
-                results.print(Group(*([Text()] if number else []), *_sections(seen)))
+            for number, found in enumerate(fleets):
+                results.print(Group(*([Text()] if number else []), *_sections(found)))
 
 
-def _looks(
+def _fleets(
     client: Client, request: fleet_pb2.GetFleetRequest, *, for_ever: bool
 ) -> Iterator[fleet_pb2.GetFleetResponse]:
     yield client.fleet(request)
     while for_ever:
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(_WATCH_INTERVAL_S)
         yield client.fleet(request)
 
 
@@ -75,13 +76,13 @@ def _sections(fleet: fleet_pb2.GetFleetResponse) -> Iterator[RenderableType]:
     if fleet.pods:
         yield Text()
         yield _pods_table(fleet)
-    if fleet.advice:
+    if advice := advice_on(fleet):
         yield Text()
-        yield _table("advice", rows=((advice.message,) for advice in fleet.advice))
+        yield _table("advice", rows=((sentence,) for sentence in advice))
 
 
 def _table(*columns: str, numbers: Sequence[str] = (), rows: Iterable[Sequence[str]] = ()) -> Table:
-    """A table whose first column, which names what the row is about, is never folded."""
+    """Return a table whose first column, which names the subject of the row, is never folded."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         justify: Literal["left", "right"] = "right" if column in numbers else "left"
@@ -95,15 +96,15 @@ def _models_table(models: Iterable[fleet_pb2.FleetModel]) -> Table:
     table = _table("model", "pods", "on the way", "GPUs", "calls", "work", "loads in", numbers=("calls", "work"))
     for model in models:
         bounds = f" ({model.min_replicas}–{model.max_replicas})" if model.HasField("max_replicas") else ""
-        coming = [(model.num_starting, "starting"), (model.num_pending, "pending")]
+        on_the_way = [(model.num_starting, "starting"), (model.num_pending, "pending")]
         table.add_row(
             model.name,
             f"{model.num_ready} of {model.num_desired}{bounds}",
-            ", ".join(f"{number} {what}" for number, what in coming if number),
+            ", ".join(f"{number} {what}" for number, what in on_the_way if number),
             _gpus(model),
             str(model.num_calls_waiting + model.num_calls_in_flight or ""),
             _work(model),
-            _told(_seconds(model.load_time)) if model.HasField("load_time") else "",
+            _duration(_seconds(model.load_time)) if model.HasField("load_time") else "",
         )
     return table
 
@@ -111,10 +112,10 @@ def _models_table(models: Iterable[fleet_pb2.FleetModel]) -> Table:
 def _node_types_table(fleet: fleet_pb2.GetFleetResponse) -> Table:
     table = _table("GPUs", "nodes", "held", "free", "models", numbers=("held", "free"))
     for node_type in fleet.node_types:
-        away = node_type.num_nodes - node_type.num_usable_nodes
+        num_unusable = node_type.num_nodes - node_type.num_usable_nodes
         table.add_row(
             node_type.gpu_type or "none",
-            f"{node_type.num_nodes}" + (f" ({away} take no pods)" if away else ""),
+            f"{node_type.num_nodes}" + (f" ({num_unusable} take no pods)" if num_unusable else ""),
             str(node_type.num_gpus_held) if node_type.num_gpus else "",
             str(max(node_type.num_gpus - node_type.num_gpus_held, 0)) if node_type.num_gpus else "",
             ", ".join(node_type.models),
@@ -137,7 +138,7 @@ def _does(pod: fleet_pb2.FleetPod) -> str:
 
 
 def _gpus(model: fleet_pb2.FleetModel) -> str:
-    """GPUs of one pod; their maker goes without saying."""
+    """Return the GPUs of one pod, without the name of the maker."""
     gpu_type = model.gpu_type.removeprefix("NVIDIA-")
     return f"{model.num_gpus_per_pod} {gpu_type}".strip() if model.num_gpus_per_pod else ""
 
@@ -147,16 +148,18 @@ def _state(state: "fleet_pb2.FleetPodState.ValueType") -> str:
 
 
 def _work(model: fleet_pb2.FleetModel) -> str:
-    """The backlog, in time of a GPU where the model has some."""
+    """Return the backlog, in GPU time where the model has GPUs."""
     if not model.backlog_s:
         return ""
-    return _told(model.backlog_s, "GPU-" if model.num_gpus_per_pod else "")
+    return _duration(model.backlog_s, "GPU-" if model.num_gpus_per_pod else "")
 
 
-def _told(duration_s: float, of: str = "") -> str:
-    if duration_s < _SHORT_S:
-        return f"{duration_s:.0f} {of}s"
-    return f"{duration_s / 60:.0f} {of}min" if duration_s < _LONG_S else f"{duration_s / 3600:.1f} {of}h"
+def _duration(duration_s: float, prefix: str = "") -> str:
+    if duration_s < _MAX_IN_SECONDS_S:
+        return f"{duration_s:.0f} {prefix}s"
+    if duration_s < _MAX_IN_MINUTES_S:
+        return f"{duration_s / 60:.0f} {prefix}min"
+    return f"{duration_s / 3600:.1f} {prefix}h"
 
 
 def _seconds(duration: Duration) -> float:

@@ -1,10 +1,11 @@
-"""The API server of Kubernetes as plain JSON: the official client finds it and shows who we are, no more.
+"""Requests to the API server of Kubernetes, answered as plain JSON.
 
-Its model classes take seconds for thousands of pods. The text of a list is held whole, its objects are made one at a
-time: as a tree they would take ten times the memory, and the interpreter's lock for as long as that takes to build.
+The official client finds the server and authenticates; its model classes are not used. Measured on two cores, they take
+1.3 s of CPU for the lists of 500 nodes and 2,000 pods, `json` and the parsing of objects.py 0.2 s.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,24 +25,30 @@ from lumenmill_common.errors import (
     UnavailableError,
 )
 
-__all__ = ["ApiObject", "KubernetesApi"]
+__all__ = ["ApiObject", "KubernetesApi", "ListExpiredError"]
 
 ApiObject = dict[str, Any]
-"""One object as the API server writes it in JSON."""
+"""One object of the API server, as its JSON."""
 
-_CONNECT_WITHIN_S, _ANSWER_WITHIN_S = 3.0, 15.0
-_ITEMS = '"items":['
-# A server that does not answer holds a thread for half a minute. These are its own, so that it holds nobody else's.
+_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S = 3.0, 15.0
+# A page is 1 to 2 MB of JSON; parsing it holds the interpreter's lock for about 10 ms.
+_PAGE_SIZE = 250
+_NUM_LIST_RESTARTS = 2
+# A server that does not answer blocks a thread for half a minute; with a pool of its own it blocks nobody else's.
 _NUM_THREADS = 8
 ParametersT = ParamSpec("ParametersT")
 ResultT = TypeVar("ResultT")
 
 
+class ListExpiredError(UnavailableError):
+    """The next page of a list has expired (410 Gone): the list must be read from its start."""
+
+
 class KubernetesApi:
-    """Requests to one API server. Synchronous and thread-safe: call it from worker threads, best from its own."""
+    """Requests to one API server. Synchronous and thread-safe: call it from worker threads, best by `in_thread`."""
 
     def __init__(self) -> None:
-        """Inside of a pod its service account is used, elsewhere KUBECONFIG.
+        """Use the service account inside of a pod, and KUBECONFIG elsewhere.
 
         Raises:
             FailedPreconditionError: there is neither.
@@ -68,43 +75,63 @@ class KubernetesApi:
     async def in_thread(
         self, function: Callable[ParametersT, ResultT], *args: ParametersT.args, **kwargs: ParametersT.kwargs
     ) -> ResultT:
-        """What a function returns that makes requests, run in one of the few threads that are for nothing else."""
+        """Run a function that makes requests in one of the threads reserved for them, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
 
-    def items(self, path: str, **query: str) -> Iterator[ApiObject]:
-        """The objects of a list, as the API server remembers them (resourceVersion=0): it does not ask etcd for that.
+    def list_objects(self, path: str, parse: Callable[[ApiObject], ResultT], **query: str) -> list[ResultT]:
+        """Return the parsed objects of a list, read page by page; a list that expires meanwhile is read again.
 
         Raises:
+            ListExpiredError: it expired each time.
             LumenmillError: see `request`.
         """
-        text = self._text("GET", path, None, {"resourceVersion": "0", **query}, None)
-        yield from _items(text)
+        for _ in range(_NUM_LIST_RESTARTS):
+            with contextlib.suppress(ListExpiredError):
+                return [parse(item) for item in self._items(path, query)]
+        return [parse(item) for item in self._items(path, query)]
+
+    def _items(self, path: str, query: dict[str, str]) -> Iterator[ApiObject]:
+        """Yield the objects of one reading. No `resourceVersion`: with 0 the server ignores `limit`."""
+        paging = {"limit": str(_PAGE_SIZE)}
+        while True:
+            page = json.loads(self._text("GET", path, query=query | paging))
+            yield from page.get("items") or []
+            token = page.get("metadata", {}).get("continue")
+            if not token:
+                return
+            paging["continue"] = token
 
     def request(
         self, method: str, path: str, body: ApiObject | None = None, *, content_type: str = "application/json"
     ) -> ApiObject:
-        """The object that the API server answers with.
+        """Return the object that the API server answers with.
 
         Raises:
-            NotFoundError, PermissionDeniedError: so.
-            AlreadyExistsError: an object of this name is there.
-            FailedPreconditionError: somebody else has changed the object meanwhile.
+            NotFoundError, PermissionDeniedError: as the API server answers.
+            AlreadyExistsError: there is an object of this name.
+            FailedPreconditionError: the object was changed by somebody else.
             InvalidArgumentError: the API server finds the body wrong.
-            UnavailableError: it does not answer, or not now.
+            UnavailableError: it does not answer, or cannot now.
         """
-        answer: ApiObject = json.loads(self._text(method, path, body, {}, content_type))
+        answer: ApiObject = json.loads(self._text(method, path, body, content_type=content_type))
         return answer
 
     def _text(
-        self, method: str, path: str, body: ApiObject | None, query: dict[str, str], content_type: str | None
+        self,
+        method: str,
+        path: str,
+        body: ApiObject | None = None,
+        *,
+        query: dict[str, str] | None = None,
+        content_type: str | None = None,
     ) -> str:
         headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if content_type else {})
         serialized = self._client.param_serialize(
-            method, path, query_params=list(query.items()), header_params=headers, body=body,
+            method, path, query_params=list((query or {}).items()), header_params=headers, body=body,
             auth_settings=["BearerToken"],
         )  # fmt: skip
         try:
-            response = self._client.call_api(*serialized, _request_timeout=(_CONNECT_WITHIN_S, _ANSWER_WITHIN_S))
+            response = self._client.call_api(*serialized, _request_timeout=(_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S))
             data = response.read()  # type: ignore[no-untyped-call]  # the client is half typed
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise UnavailableError(f"the API server of Kubernetes does not answer: {error}") from error
@@ -113,26 +140,14 @@ class KubernetesApi:
         return str(data, "utf-8")
 
 
-def _items(text: str) -> Iterator[ApiObject]:
-    """The objects of a list in JSON, one by one. What stands before `items` holds no other list of that name."""
-    decoder, place = json.JSONDecoder(), text.find(_ITEMS)
-    if place < 0:
-        return
-    place += len(_ITEMS)
-    while text[place] != "]":
-        item, place = decoder.raw_decode(text, place)
-        yield item
-        place += text[place] == ","
-
-
 def _error(status: int, data: bytes) -> LumenmillError:
-    """The error that an answer of the API server stands for, in its own words."""
+    """Return the error that an answer of the API server stands for, with its own message."""
     reason, message = "", data[:500].decode(errors="replace")
     try:
-        told = json.loads(data)
-        reason, message = told.get("reason", ""), told.get("message", message)
+        answer = json.loads(data)
+        reason, message = answer.get("reason", ""), answer.get("message", message)
     except (ValueError, AttributeError):
-        pass  # a proxy in between speaks HTML
+        pass  # a proxy in between answers in HTML
     text = f"Kubernetes: {message}"
     if status == 404:
         return NotFoundError(text)
@@ -140,6 +155,8 @@ def _error(status: int, data: bytes) -> LumenmillError:
         return PermissionDeniedError(text)
     if status == 409:
         return AlreadyExistsError(text) if reason == "AlreadyExists" else FailedPreconditionError(text)
+    if status == 410:
+        return ListExpiredError(text)
     if status in (400, 422):
         return InvalidArgumentError("manifest", text)
     return UnavailableError(text)

@@ -1,4 +1,4 @@
-"""How long pods take from their start until they serve: what it costs to let one go and need it again."""
+"""How long pods take from their start until they serve: what removing one and starting it again costs."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -8,51 +8,51 @@ from lumenmill_orchestrator.fleet.objects import DEFAULT_PROGRESS_DEADLINE_S, De
 
 __all__ = ["LoadTimes"]
 
-# Enough that a pod which was not ready for a moment, and seems to have loaded for all its life, does not count.
+# Enough to outvote a pod that was not ready for a moment and so seems to have loaded ever since its start.
 _NUM_KEPT = 5
 
 
 class LoadTimes:
-    """Measures pods as they are seen, and recalls what earlier processes and other replicas have measured."""
+    """Measures pods as they are observed, and takes over what other replicas and earlier processes measured."""
 
     def __init__(self) -> None:
-        self._took_s: dict[str, float | None] = {}
-        self._lately_s: dict[str, deque[float]] = {}
+        self._by_pod_s: dict[str, float | None] = {}
+        self._recent_s: dict[str, deque[float]] = {}
 
     def of_models(self) -> dict[str, float]:
-        """By model: median seconds from a pod's start until it served, of those that were measured last."""
-        return {model: median_low(times_s) for model, times_s in self._lately_s.items()}
+        """Return by model the median of the newest measurements: seconds from a pod's start until it served."""
+        return {model: median_low(times_s) for model, times_s in self._recent_s.items()}
 
     def of_pods(self) -> dict[str, float]:
-        """The same by pod's uid, of the pods that are there and were measured."""
-        return {uid: took_s for uid, took_s in self._took_s.items() if took_s is not None}
+        """Return the same by the uid of the pods that exist and were measured."""
+        return {uid: load_time_s for uid, load_time_s in self._by_pod_s.items() if load_time_s is not None}
 
     def recall(self, model: str, load_time_s: float) -> None:
-        """What somebody else has measured; counts as one measurement, where there is none yet."""
-        self._lately_s.setdefault(model, deque([load_time_s], _NUM_KEPT))
+        """Take an earlier measurement as the first one, when the model has none yet."""
+        self._recent_s.setdefault(model, deque([load_time_s], _NUM_KEPT))
 
     def observe(self, pods: Iterable[Pod], deployments: Mapping[str, Deployment]) -> None:
-        """Measure the pods that serve and did not when all pods were seen last.
+        """Measure the pods that serve and did not at the previous observation.
 
-        The condition `Ready` of a pod tells when it changed last. That was long after its start, and says nothing of
-        loading, where its container was started again or its node was away meanwhile. So each pod is measured once, and
-        counts only when it served within the deadline that its Deployment gives it.
+        The condition `Ready` of a pod has the time of its last change. After a restart of the container, or when the
+        node was away for a moment, that is long after the start and is no load time. So each pod is measured once, and
+        counts only when it served within the progress deadline of its Deployment.
         """
-        took_s: dict[str, float | None] = {}
+        by_pod_s: dict[str, float | None] = {}
         for pod in pods:
-            if pod.uid in self._took_s:
-                took_s[pod.uid] = self._took_s[pod.uid]
+            if pod.uid in self._by_pod_s:
+                by_pod_s[pod.uid] = self._by_pod_s[pod.uid]
             elif pod.ready_time_s is not None:
                 deployment = deployments.get(pod.model)
-                longest_s = deployment.progress_deadline_s if deployment else DEFAULT_PROGRESS_DEADLINE_S
-                took_s[pod.uid] = measured_s = _time_of(pod, longest_s)
-                if measured_s is not None:
-                    self._lately_s.setdefault(pod.model, deque(maxlen=_NUM_KEPT)).append(measured_s)
-        self._took_s = took_s
+                limit_s = deployment.progress_deadline_s if deployment else DEFAULT_PROGRESS_DEADLINE_S
+                by_pod_s[pod.uid] = load_time_s = _load_time_s(pod, limit_s)
+                if load_time_s is not None:
+                    self._recent_s.setdefault(pod.model, deque(maxlen=_NUM_KEPT)).append(load_time_s)
+        self._by_pod_s = by_pod_s
 
 
-def _time_of(pod: Pod, longest_s: float) -> float | None:
+def _load_time_s(pod: Pod, limit_s: float) -> float | None:
     if pod.start_time_s is None or pod.ready_time_s is None or pod.num_restarts:
         return None
     load_time_s = max(pod.ready_time_s - pod.start_time_s, 0.0)
-    return load_time_s if load_time_s <= longest_s else None
+    return load_time_s if load_time_s <= limit_s else None

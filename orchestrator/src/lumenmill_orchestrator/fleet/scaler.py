@@ -1,6 +1,6 @@
-"""KEDA's external scaler: how much work each model has, on a port of its own.
+"""KEDA's external scaler: reports how much work each model has, on a port of its own.
 
-KEDA can send no token, so that this port asks for none; with TLS on, it asks for a client certificate instead.
+KEDA cannot send a token, so this port does not ask for one. With TLS it asks for a client certificate instead.
 """
 
 import asyncio
@@ -20,49 +20,48 @@ from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator.fleet.demand import DEFAULT_TARGET_BACKLOG_S, Demand
-from lumenmill_orchestrator.fleet.demands import Demands
+from lumenmill_orchestrator.fleet.demand_reader import DemandReader
 
 __all__ = ["ScalerServicer", "serving_scaler"]
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 _METRIC = "lumenmill-backlog-seconds"
-_LOOK_EVERY_S = 1.0
-# KEDA forgets an activation that it could not act on, such as the first one after a ScaledObject was made.
-_SAY_AGAIN_EVERY_S = 10.0
+_POLL_S = 1.0
+# KEDA drops an activation that it could not act on, such as the first one after a ScaledObject was created.
+_REPEAT_INTERVAL_S = 10.0
 _OPTIONS = (("grpc.so_reuseport", 0), ("grpc.max_connection_age_ms", 900_000))
 _log = get_logger(__name__)
 
 
 class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
-    """Answers KEDA. `scalerMetadata` names the `model`, and may say `targetBacklogS`, seconds of work for one pod."""
+    """Answers KEDA. `scalerMetadata` has the `model`, and optionally `targetBacklogS`, seconds of work for one pod."""
 
-    def __init__(self, demands: Demands) -> None:
+    def __init__(self, demands: DemandReader) -> None:
         self._demands = demands
 
     async def IsActive(self, request: pb.ScaledObjectRef, context: _Context) -> pb.IsActiveResponse:  # noqa: N802 - KEDA's name
-        """Whether the model needs a pod at all."""
+        """Return whether the model needs any pod."""
         demand = await self._demand(request)
         return pb.IsActiveResponse(result=demand.is_active(time.time()))
 
     async def StreamIsActive(  # noqa: N802 - KEDA's name
         self, request: pb.ScaledObjectRef, context: _Context
     ) -> AsyncIterator[pb.IsActiveResponse]:
-        """The same at once and at every change, so that KEDA does not wait for its next poll to start the first pod."""
-        said: bool | None = None
-        said_at_s = 0.0
+        """Stream the same at once and at every change: KEDA need not wait for its next poll to start the first pod."""
+        last: bool | None = None
+        sent_at_s = 0.0
         while True:
             is_active = (await self._demand(request)).is_active(time.time())
-            if is_active != said or (is_active and time.monotonic() - said_at_s > _SAY_AGAIN_EVERY_S):
-                said, said_at_s = is_active, time.monotonic()
+            if is_active != last or (is_active and time.monotonic() - sent_at_s > _REPEAT_INTERVAL_S):
+                last, sent_at_s = is_active, time.monotonic()
                 yield pb.IsActiveResponse(result=is_active)
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(_POLL_S)
 
     async def GetMetricSpec(self, request: pb.ScaledObjectRef, context: _Context) -> pb.GetMetricSpecResponse:  # noqa: N802 - KEDA's name
-        """The target: seconds of work for one pod.
+        """Return the target: seconds of work for one pod.
 
-        It never fails, whatever the metadata: KEDA writes an error from here into its own log alone, and then asks
-        nothing else. What is wrong with the metadata is said by GetMetrics, whose errors become events of the
-        ScaledObject.
+        It never fails, whatever the metadata: KEDA only logs an error from here, and then requests nothing else. Wrong
+        metadata is reported by GetMetrics, whose errors become events of the ScaledObject.
         """
         try:
             target_s = _target_backlog_s(request)
@@ -72,13 +71,13 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
         return pb.GetMetricSpecResponse(metricSpecs=[spec])
 
     async def GetMetrics(self, request: pb.GetMetricsRequest, context: _Context) -> pb.GetMetricsResponse:  # noqa: N802 - KEDA's name
-        """Seconds of work; the autoscaler starts as many pods as they fill."""
+        """Return the seconds of work; the autoscaler divides them by the target."""
         backlog_s = (await self._demand(request.scaledObjectRef)).metric
         value = pb.MetricValue(metricName=_METRIC, metricValue=math.ceil(backlog_s), metricValueFloat=backlog_s)
         return pb.GetMetricsResponse(metricValues=[value])
 
     async def _demand(self, reference: pb.ScaledObjectRef) -> Demand:
-        """The demand that a ScaledObject asks for.
+        """Return the demand of the model that a ScaledObject names.
 
         Raises:
             InvalidArgumentError: its metadata is wrong. KEDA shows the text as an event of the ScaledObject.
@@ -87,10 +86,10 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
         if model not in self._demands.registered_models() and model not in (
             known := await self._demands.known_models()
         ):
-            there_are = ", ".join(f"`{name}`" for name in sorted(known)) or "none"
+            available = ", ".join(f"`{name}`" for name in sorted(known)) or "none"
             problem = f"no model `{model}` here" if model else "names no model"
-            raise InvalidArgumentError("metadata.model", f"{problem}; registered are: {there_are}")
-        return await self._demands.of(model, _target_backlog_s(reference))
+            raise InvalidArgumentError("metadata.model", f"{problem}; registered are: {available}")
+        return await self._demands.read(model, _target_backlog_s(reference))
 
 
 def _target_backlog_s(reference: pb.ScaledObjectRef) -> float:
@@ -101,18 +100,18 @@ def _target_backlog_s(reference: pb.ScaledObjectRef) -> float:
         target_s = math.nan
     if not (math.isfinite(target_s) and target_s >= 1):
         raise InvalidArgumentError(
-            "metadata.targetBacklogS", f"`{text}` is no number of seconds of at least 1, such as `600`"
+            "metadata.targetBacklogS", f"`{text}` is not a number of seconds of at least 1, such as `600`"
         )
     return target_s
 
 
 @contextlib.asynccontextmanager
 async def serving_scaler(address: str, servicer: ScalerServicer, security: SecuritySettings) -> AsyncIterator[int]:
-    """Serves KEDA on `host:port` inside the block and yields the bound port.
+    """Serve KEDA on `host:port` inside the block and yield the bound port.
 
     Raises:
         UnavailableError: the port cannot be bound.
-        FailedPreconditionError: TLS is on, and there is no authority to check KEDA's certificate against.
+        FailedPreconditionError: TLS is on, and no authority is configured to verify KEDA's certificate.
     """
     without_token = security.model_copy(update={"token_file": None})
     server = grpc.aio.server(interceptors=[CallInterceptor(without_token)], options=_OPTIONS)
@@ -131,7 +130,7 @@ async def serving_scaler(address: str, servicer: ScalerServicer, security: Secur
 
 
 def _credentials(security: SecuritySettings) -> grpc.ServerCredentials | None:
-    """The mesh's certificate, and the authority that must have signed the caller's; None without TLS."""
+    """Return the mesh's certificate with the authority that must have signed the caller's; None without TLS."""
     cert_file, key_file = security.tls_cert_file, security.tls_key_file
     if cert_file is None or key_file is None:
         return None

@@ -1,76 +1,84 @@
-"""The fleet as the contract shows it."""
+"""The fleet in the messages of the contract."""
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from lumenmill.orchestrator.v1 import fleet_pb2
 
-from lumenmill_orchestrator.fleet.advice import NodeUse, advice_on
 from lumenmill_orchestrator.fleet.cluster import Cluster
-from lumenmill_orchestrator.fleet.mesh_side import Address
+from lumenmill_orchestrator.fleet.findings import GpuFit, NodeUse
+from lumenmill_orchestrator.fleet.mesh_view import ModelAddress
 from lumenmill_orchestrator.fleet.objects import Deployment, Node, Pod
 from lumenmill_orchestrator.mesh import Load
 
-__all__ = ["FleetFacts", "fleet_view"]
+__all__ = ["FleetSnapshot", "fleet_view"]
 
-_MOST_TOLD = 5
+_MAX_CALLS_SHOWN = 5
+_WORST_FIRST = (
+    fleet_pb2.FLEET_POD_STATE_FAILED,
+    fleet_pb2.FLEET_POD_STATE_PENDING,
+    fleet_pb2.FLEET_POD_STATE_STARTING,
+)
 
 
 @dataclass(frozen=True)
-class FleetFacts:
-    """Everything that is known at one time."""
+class FleetSnapshot:
+    """All that is known of the fleet at one time."""
 
     cluster: Cluster | None
     """None outside of Kubernetes."""
     nodes: Sequence[Node] | None
     """None outside of Kubernetes, and where the orchestrator may not list them."""
-    addresses: Sequence[Address]
+    addresses: Sequence[ModelAddress]
     """Of all registered models."""
     models: frozenset[str]
     """Registered with the mesh."""
     problems: Mapping[str, str]
-    """By model that nothing serves: why, as the mesh knows it."""
+    """By model that nothing serves: why, as the mesh reports it."""
     calls: Mapping[str, Sequence[str]]
-    """By address, `host:port`: what was given to it and not answered yet, `node (run)`."""
+    """By address, `host:port`: its running calls, `step (run)`."""
     loads: Mapping[str, Load]
     """By model, over all replicas of the orchestrator."""
 
 
-def fleet_view(facts: FleetFacts, *, only_model: str = "", with_pods: bool = True) -> fleet_pb2.GetFleetResponse:
-    """The answer to GetFleet; `only_model` leaves other models and their pods out."""
-    cluster = facts.cluster
+def fleet_view(snapshot: FleetSnapshot, *, only_model: str = "", with_pods: bool = True) -> fleet_pb2.GetFleetResponse:
+    """Return the answer to GetFleet; `only_model` leaves other models and their pods out."""
+    cluster = snapshot.cluster
     deployed = cluster.deployments if cluster else {}
-    pods = [*(_cluster_pods(cluster, facts) if cluster else ()), *_address_pods(facts, deployed)]
-    models = [_model(name, facts, pods) for name in sorted({*facts.models, *deployed})]
+    pods = [*(_cluster_pods(cluster, snapshot) if cluster else ()), *_address_pods(snapshot, deployed)]
+    models = [_model(name, snapshot, pods) for name in sorted({*snapshot.models, *deployed})]
     answer = fleet_pb2.GetFleetResponse(
         observe_time=_timestamp(cluster.observed_s if cluster else time.time()),
         from_kubernetes=cluster is not None,
         models=(model for model in models if only_model in ("", model.name)),
     )
     if cluster is not None:
-        answer.node_types.extend(_node_types(facts.nodes or (), cluster.pods))
-        answer.advice.extend(advice_on(models, _uses(facts.nodes, cluster.pods)) if facts.nodes is not None else ())
+        answer.node_types.extend(_node_types(snapshot.nodes or (), cluster.pods))
+        fit = GpuFit(models, _node_uses(snapshot.nodes, cluster.pods), _scheduler_messages(cluster.pods))
+        answer.waiting_calls.extend(fit.waiting_calls())
+        answer.idle_gpus.extend(fit.idle_gpus())
+        answer.unschedulable_pods.extend(fit.unschedulable_pods())
     if with_pods:
-        wanted = (pod for pod in pods if only_model in ("", pod.model))
-        answer.pods.extend(sorted(wanted, key=lambda pod: (pod.model, pod.name)))
+        shown = (pod for pod in pods if only_model in ("", pod.model))
+        answer.pods.extend(sorted(shown, key=lambda pod: (pod.model, pod.name)))
     return answer
 
 
-def _model(name: str, facts: FleetFacts, pods: Iterable[fleet_pb2.FleetPod]) -> fleet_pb2.FleetModel:
-    deployment = facts.cluster.deployments.get(name) if facts.cluster else None
-    load = facts.loads.get(name, Load())
-    mine = [pod for pod in pods if pod.model == name]
+def _model(name: str, snapshot: FleetSnapshot, pods: Iterable[fleet_pb2.FleetPod]) -> fleet_pb2.FleetModel:
+    deployment = snapshot.cluster.deployments.get(name) if snapshot.cluster else None
+    load = snapshot.loads.get(name, Load())
+    own_pods = [pod for pod in pods if pod.model == name]
 
     def num_at(*states: "fleet_pb2.FleetPodState.ValueType") -> int:
-        return sum(pod.state in states for pod in mine)
+        return sum(pod.state in states for pod in own_pods)
 
     model = fleet_pb2.FleetModel(
         name=name,
-        num_desired=deployment.num_desired if deployment else len(mine),
+        num_desired=deployment.num_desired if deployment else len(own_pods),
         num_ready=num_at(fleet_pb2.FLEET_POD_STATE_READY),
         num_starting=num_at(fleet_pb2.FLEET_POD_STATE_STARTING, fleet_pb2.FLEET_POD_STATE_DRAINING),
         num_pending=num_at(fleet_pb2.FLEET_POD_STATE_PENDING),
@@ -82,74 +90,75 @@ def _model(name: str, facts: FleetFacts, pods: Iterable[fleet_pb2.FleetPod]) -> 
     )
     if deployment is not None and deployment.is_scaled:
         model.min_replicas, model.max_replicas = deployment.min_replicas, deployment.max_replicas
-    if facts.cluster and name in facts.cluster.load_times_s:
-        model.load_time.CopyFrom(_duration(facts.cluster.load_times_s[name]))
+    if snapshot.cluster and name in snapshot.cluster.load_times_s:
+        model.load_time.CopyFrom(_duration(snapshot.cluster.load_times_s[name]))
     if deployment is None:
-        model.problem = facts.problems.get(name, "")
+        model.problem = snapshot.problems.get(name, "")
     elif model.num_ready < model.num_desired:
-        model.problem = _problem(deployment, mine)
+        model.problem = _problem(deployment, own_pods)
     return model
 
 
 def _problem(deployment: Deployment, pods: Sequence[fleet_pb2.FleetPod]) -> str:
-    """Why there are fewer pods than asked for: what is worst first, said once however many pods it holds up."""
+    """Return why there are fewer pods than requested: the worst problem, once for all the pods that have it."""
     if deployment.failure:
         return deployment.failure
-    worst = (fleet_pb2.FLEET_POD_STATE_FAILED, fleet_pb2.FLEET_POD_STATE_PENDING, fleet_pb2.FLEET_POD_STATE_STARTING)
-    for state in worst:
-        held_up = [pod for pod in pods if pod.state == state and pod.problem]
-        if held_up:
-            others = f" ({len(held_up)} pods)" if len(held_up) > 1 else ""
-            return f"{held_up[0].name}: {held_up[0].problem}{others}"
+    for state in _WORST_FIRST:
+        affected = [pod for pod in pods if pod.state == state and pod.problem]
+        if affected:
+            count = f" ({len(affected)} pods)" if len(affected) > 1 else ""
+            return f"{affected[0].name}: {affected[0].problem}{count}"
     return ""
 
 
-def _cluster_pods(cluster: Cluster, facts: FleetFacts) -> Iterable[fleet_pb2.FleetPod]:
-    by_ip = {address.rpartition(":")[0].strip("[]"): doing for address, doing in facts.calls.items()}
-    gpu_types = {node.name: node.gpu_type for node in facts.nodes or ()}
+def _cluster_pods(cluster: Cluster, snapshot: FleetSnapshot) -> Iterator[fleet_pb2.FleetPod]:
+    calls = {address.rpartition(":")[0].strip("[]"): calls for address, calls in snapshot.calls.items()}
+    gpu_types = {node.name: node.gpu_type for node in snapshot.nodes or ()}
     for pod in cluster.pods:
-        yield _pod(pod, cluster, gpu_types.get(pod.node, ""), by_ip.get(pod.ip, ()))
+        yield _pod(pod, cluster, gpu_types.get(pod.node, ""), calls.get(pod.ip, ()))
 
 
-def _pod(pod: Pod, cluster: Cluster, gpu_type: str, doing: Sequence[str]) -> fleet_pb2.FleetPod:
+def _pod(pod: Pod, cluster: Cluster, gpu_type: str, calls: Sequence[str]) -> fleet_pb2.FleetPod:
     shown = fleet_pb2.FleetPod(
         name=pod.name,
         model=pod.model,
         node=pod.node,
         state=pod.state,
-        problem=pod.condition.problem,
+        problem=pod.status.problem,
         num_gpus=pod.num_gpus_held,
         gpu_type=gpu_type if pod.num_gpus_held else "",
         num_restarts=pod.num_restarts,
-        num_calls=len(doing),
-        doing=doing[:_MOST_TOLD],
+        num_calls=len(calls),
+        doing=calls[:_MAX_CALLS_SHOWN],
     )
     if pod.start_time_s is not None and pod.state != fleet_pb2.FLEET_POD_STATE_PENDING:
         shown.start_time.CopyFrom(_timestamp(pod.start_time_s))
-    took_s = cluster.first_served_after_s.get(pod.uid)
-    if took_s is not None:
-        shown.load_time.CopyFrom(_duration(took_s))
+    load_time_s = cluster.pod_load_times_s.get(pod.uid)
+    if load_time_s is not None:
+        shown.load_time.CopyFrom(_duration(load_time_s))
     return shown
 
 
-def _address_pods(facts: FleetFacts, deployed: Mapping[str, Deployment]) -> Iterable[fleet_pb2.FleetPod]:
-    """What answers for models that no Deployment of ours makes pods for, one for each address."""
-    for endpoint in facts.addresses:
+def _address_pods(snapshot: FleetSnapshot, deployed: Mapping[str, Deployment]) -> Iterator[fleet_pb2.FleetPod]:
+    """Yield one pod for each address of the models that have no Deployment in the release."""
+    for endpoint in snapshot.addresses:
         if endpoint.model not in deployed:
             ready, starting = fleet_pb2.FLEET_POD_STATE_READY, fleet_pb2.FLEET_POD_STATE_STARTING
-            doing = facts.calls.get(endpoint.address, ())
+            calls = snapshot.calls.get(endpoint.address, ())
             yield fleet_pb2.FleetPod(
                 name=endpoint.address,
                 model=endpoint.model,
                 state=ready if endpoint.is_ready else starting,
                 problem="" if endpoint.is_ready else "it does not answer, or does not serve yet",
-                num_calls=len(doing),
-                doing=doing[:_MOST_TOLD],
+                num_calls=len(calls),
+                doing=calls[:_MAX_CALLS_SHOWN],
             )
 
 
-def _uses(nodes: Iterable[Node], pods: Iterable[Pod]) -> list[NodeUse]:
-    """The nodes that take pods and have GPUs, with what this mesh holds of them."""
+def _node_uses(nodes: Iterable[Node] | None, pods: Iterable[Pod]) -> list[NodeUse] | None:
+    """Return the nodes with GPUs that take pods; None where nodes are not known."""
+    if nodes is None:
+        return None
     held: Counter[str] = Counter()
     for pod in pods:
         held[pod.node] += pod.num_gpus_held
@@ -157,7 +166,16 @@ def _uses(nodes: Iterable[Node], pods: Iterable[Pod]) -> list[NodeUse]:
     return [NodeUse(node.gpu_type, node.num_gpus, min(held[node.name], node.num_gpus)) for node in usable]
 
 
-def _node_types(nodes: Iterable[Node], pods: Iterable[Pod]) -> Iterable[fleet_pb2.FleetNodeType]:
+def _scheduler_messages(pods: Iterable[Pod]) -> dict[str, list[str]]:
+    """Return by model what the scheduler says of each pod that it cannot place."""
+    messages: dict[str, list[str]] = {}
+    for pod in pods:
+        if pod.status.scheduler_message:
+            messages.setdefault(pod.model, []).append(pod.status.scheduler_message)
+    return messages
+
+
+def _node_types(nodes: Iterable[Node], pods: Iterable[Pod]) -> Iterator[fleet_pb2.FleetNodeType]:
     types: dict[str, fleet_pb2.FleetNodeType] = {}
     type_of: dict[str, str] = {}
     for node in nodes:
@@ -168,7 +186,7 @@ def _node_types(nodes: Iterable[Node], pods: Iterable[Pod]) -> Iterable[fleet_pb
         type_of[node.name] = node.gpu_type
     models: dict[str, set[str]] = {name: set() for name in types}
     for pod in pods:
-        if pod.node in type_of and not pod.condition.has_ended:
+        if pod.node in type_of and not pod.status.has_ended:
             types[type_of[pod.node]].num_gpus_held += pod.num_gpus_held
             models[type_of[pod.node]].update({pod.model} - {""})
     for name in sorted(types, key=lambda gpu_type: (not gpu_type, gpu_type)):

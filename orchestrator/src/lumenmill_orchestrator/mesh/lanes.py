@@ -245,7 +245,7 @@ class Lane:
 
     def _waiting(self, run_id: str, place: Place | None = None, *, is_first: bool = False) -> _Waiting:
         if not self._queue and not self._learning:
-            self._model.look_at_supply()
+            self._model.request_capacity_check()
         return _Waiting(run_id, self._model.lost_s, asyncio.get_running_loop().create_future(), place, is_first)
 
     def _all_waiting(self) -> list[_Waiting]:

@@ -11,15 +11,15 @@ from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.mesh.addresses import Resolve, Target
+from lumenmill_orchestrator.mesh.capacity import CapacityProvider, CapacityState
 from lumenmill_orchestrator.mesh.endpoint import Endpoint
-from lumenmill_orchestrator.mesh.supply import Supply, SupplyState
 
 __all__ = ["MeshModel", "Surroundings"]
 
 _LOOK_S = 0.5
 _LONGEST_TICK_S = 5.0
 _RESOLVE_S = 2.0
-_ASK_SUPPLY_S = 2.0
+_CHECK_CAPACITY_S = 2.0
 # Time in which a pod that is going away, and has no calls any more, can still be asked for a job whose call broke.
 _REMEMBER_S = 60.0
 _log = get_logger(__name__)
@@ -28,8 +28,10 @@ _log = get_logger(__name__)
 class Surroundings:
     """What all models of a mesh share."""
 
-    def __init__(self, security: SecuritySettings, resolve: Resolve, supply: Supply, num_asked_at_once: int) -> None:
-        self.security, self.supply, self._resolve = security, supply, resolve
+    def __init__(
+        self, security: SecuritySettings, resolve: Resolve, capacity: CapacityProvider, num_asked_at_once: int
+    ) -> None:
+        self.security, self.capacity, self._resolve = security, capacity, resolve
         self.asking = asyncio.Semaphore(num_asked_at_once)
         # Lookups run in the threads that everything else shares; a name server that hangs must not take all of them.
         self._resolving = asyncio.Semaphore(2)
@@ -65,12 +67,16 @@ class MeshModel:
         """Seconds, over all times, in which nothing served and nothing was on its way."""
         self.lost_before_s = 0.0
         """`lost_s` at the beginning of the present absence."""
-        self._supply: SupplyState | None = None
-        self._asking_supply: asyncio.Task[None] | None = None
+        self._capacity: CapacityState | None = None
+        self._capacity_task: asyncio.Task[None] | None = None
         self._departed_at_s: dict[str, float] = {}
         self._has_served = asyncio.Event()
         self._wake, self._task = asyncio.Event(), None  # type: tuple[asyncio.Event, asyncio.Task[None] | None]
-        self._resolved_at_s, self._supply_asked_at_s, self._ticked_at_s = -_RESOLVE_S, -_ASK_SUPPLY_S, time.monotonic()
+        self._resolved_at_s, self._capacity_checked_at_s, self._ticked_at_s = (
+            -_RESOLVE_S,
+            -_CHECK_CAPACITY_S,
+            time.monotonic(),
+        )
         metrics.ENDPOINTS.labels(name, "ready").set_function(lambda: len(self.serving))
         metrics.ENDPOINTS.labels(name, "not_ready").set_function(lambda: len(self.endpoints) - len(self.serving))
 
@@ -97,8 +103,8 @@ class MeshModel:
     @property
     def reason(self) -> str:
         """Why nothing serves, for people."""
-        if self._supply is not None and self._supply.reason:
-            return self._supply.reason
+        if self._capacity is not None and self._capacity.reason:
+            return self._capacity.reason
         if not self.address:
             return "it is not registered"
         if not self.endpoints:
@@ -113,7 +119,7 @@ class MeshModel:
 
     async def stop(self) -> None:
         """Cease, and close every channel."""
-        tasks = [task for task in (self._task, self._asking_supply) if task is not None]
+        tasks = [task for task in (self._task, self._capacity_task) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -133,7 +139,7 @@ class MeshModel:
         self._resolved_at_s = -_RESOLVE_S
         self._wake.set()
 
-    def look_at_supply(self) -> None:
+    def request_capacity_check(self) -> None:
         """Somebody begins to wait for it: find out now what is being done, where nothing serves."""
         if not self.ready:
             self._wake.set()
@@ -170,7 +176,7 @@ class MeshModel:
     def _changed(self) -> None:
         self.serving = [endpoint for endpoint in self.endpoints.values() if endpoint.serving]
         if self.serving:
-            self.absent_since, self._supply = None, None
+            self.absent_since, self._capacity = None, None
             self._has_served.set()
             # During a rolling upgrade the newest pod speaks for the model.
             self._describe(max(self.serving, key=lambda endpoint: endpoint.number).model)
@@ -194,7 +200,7 @@ class MeshModel:
             try:
                 if time.monotonic() - self._resolved_at_s >= _RESOLVE_S:
                     await self.resolve()
-                self._look_at_supply()
+                self._check_capacity()
                 await self._forget_departed()
             except Exception as error:
                 _log.error("a model could not be looked after", model=self.name, exc_info=error)
@@ -203,31 +209,31 @@ class MeshModel:
                 async with asyncio.timeout(_LOOK_S):
                     await self._wake.wait()
 
-    def _look_at_supply(self) -> None:
+    def _check_capacity(self) -> None:
         """Ask what is being done for it, beside everything else: whoever is asked may take its time to answer."""
         if self.ready or not self.is_wanted():
-            self._supply = None
+            self._capacity = None
             return
-        is_asking = self._asking_supply is not None and not self._asking_supply.done()
-        if not is_asking and time.monotonic() - self._supply_asked_at_s >= _ASK_SUPPLY_S:
-            self._supply_asked_at_s = time.monotonic()
-            self._asking_supply = asyncio.create_task(self._ask_supply())
+        is_checking = self._capacity_task is not None and not self._capacity_task.done()
+        if not is_checking and time.monotonic() - self._capacity_checked_at_s >= _CHECK_CAPACITY_S:
+            self._capacity_checked_at_s = time.monotonic()
+            self._capacity_task = asyncio.create_task(self._fetch_capacity())
 
-    async def _ask_supply(self) -> None:
+    async def _fetch_capacity(self) -> None:
         try:
-            state = await self._surroundings.supply.of(self.name)
+            state = await self._surroundings.capacity.state_of(self.name)
         except Exception as error:
-            _log.error("nobody knows what is being done for a model", model=self.name, exc_info=error)
+            _log.error("the state of the capacity of a model could not be read", model=self.name, exc_info=error)
             state = None
         if not self.ready:
             self._tick()
-            self._supply = state
+            self._capacity = state
 
     def _tick(self) -> None:
         """Count the time for which nothing was there or on its way, and let who waits see it."""
         now_s = time.monotonic()
         if not self.ready:
-            if self._supply is None or not self._supply.is_coming:
+            if self._capacity is None or not self._capacity.is_coming:
                 # A process that was paused has not looked meanwhile.
                 self.lost_s += min(now_s - self._ticked_at_s, _LONGEST_TICK_S)
             for watcher in self.watchers:

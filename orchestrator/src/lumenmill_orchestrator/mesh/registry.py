@@ -10,9 +10,9 @@ from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator.mesh.addresses import Resolve, Target, parse_addresses, resolve
+from lumenmill_orchestrator.mesh.capacity import CapacityProvider, NoCapacityProvider
 from lumenmill_orchestrator.mesh.endpoint import Endpoint
 from lumenmill_orchestrator.mesh.model import MeshModel, Surroundings
-from lumenmill_orchestrator.mesh.supply import NoSupply, Supply
 from lumenmill_orchestrator.storage import ModelStore, patiently
 
 __all__ = ["Mesh"]
@@ -31,7 +31,7 @@ class Mesh:
         models: str,
         security: SecuritySettings,
         memory: ModelStore,
-        supply: Supply | None = None,
+        capacity: CapacityProvider | None = None,
         resolve: Resolve = resolve,
     ) -> None:
         """`models` is a file of addresses or the mapping itself; `memory` keeps what models have said of themselves."""
@@ -39,7 +39,7 @@ class Mesh:
         self._file = Path(models) if models and self._inline is None else None
         self._file_state: tuple[int, int] | None = None
         self._memory = memory
-        self._around = partial(Surroundings, security, resolve, supply or NoSupply(), _MOST_ASKED_AT_ONCE)
+        self._around = partial(Surroundings, security, resolve, capacity or NoCapacityProvider(), _MOST_ASKED_AT_ONCE)
         self._surroundings: Surroundings | None = None
         self._models: dict[str, MeshModel] = {}
         self._registered: dict[str, MeshModel] = {}

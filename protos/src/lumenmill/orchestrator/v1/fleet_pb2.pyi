@@ -30,32 +30,92 @@ class _FleetPodStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FleetPo
     FLEET_POD_STATE_UNSPECIFIED: _FleetPodState.ValueType  # 0
     """Not known."""
     FLEET_POD_STATE_PENDING: _FleetPodState.ValueType  # 1
-    """No node has room for it, or its image or volumes are not there yet; `problem` says which."""
+    """No node has room for it, or its image or volumes are being prepared; `problem` says which."""
     FLEET_POD_STATE_STARTING: _FleetPodState.ValueType  # 2
     """It runs and loads."""
     FLEET_POD_STATE_READY: _FleetPodState.ValueType  # 3
     """It serves."""
     FLEET_POD_STATE_DRAINING: _FleetPodState.ValueType  # 4
-    """It was told to end, and finishes what it does."""
+    """It was asked to end, and finishes its jobs."""
     FLEET_POD_STATE_FAILED: _FleetPodState.ValueType  # 5
     """It ended or keeps failing; `problem` says how."""
 
 class FleetPodState(_FleetPodState, metaclass=_FleetPodStateEnumTypeWrapper):
-    """What a pod is at."""
+    """State of a pod."""
 
 FLEET_POD_STATE_UNSPECIFIED: FleetPodState.ValueType  # 0
 """Not known."""
 FLEET_POD_STATE_PENDING: FleetPodState.ValueType  # 1
-"""No node has room for it, or its image or volumes are not there yet; `problem` says which."""
+"""No node has room for it, or its image or volumes are being prepared; `problem` says which."""
 FLEET_POD_STATE_STARTING: FleetPodState.ValueType  # 2
 """It runs and loads."""
 FLEET_POD_STATE_READY: FleetPodState.ValueType  # 3
 """It serves."""
 FLEET_POD_STATE_DRAINING: FleetPodState.ValueType  # 4
-"""It was told to end, and finishes what it does."""
+"""It was asked to end, and finishes its jobs."""
 FLEET_POD_STATE_FAILED: FleetPodState.ValueType  # 5
 """It ended or keeps failing; `problem` says how."""
 Global___FleetPodState: _TypeAlias = FleetPodState  # noqa: Y015
+
+class _FleetIdleReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FleetIdleReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FleetIdleReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FLEET_IDLE_REASON_UNSPECIFIED: _FleetIdleReason.ValueType  # 0
+    """Not known."""
+    FLEET_IDLE_REASON_REMAINDER: _FleetIdleReason.ValueType  # 1
+    """The sizes of the pods that use these nodes never fill them: some GPUs of each node are left over."""
+    FLEET_IDLE_REASON_NO_MODEL: _FleetIdleReason.ValueType  # 2
+    """No model may use these nodes."""
+    FLEET_IDLE_REASON_NOT_NEEDED: _FleetIdleReason.ValueType  # 3
+    """The pods on these nodes all fit on free GPUs of another type, so these nodes are not needed."""
+
+class FleetIdleReason(_FleetIdleReason, metaclass=_FleetIdleReasonEnumTypeWrapper):
+    """Why GPUs are idle."""
+
+FLEET_IDLE_REASON_UNSPECIFIED: FleetIdleReason.ValueType  # 0
+"""Not known."""
+FLEET_IDLE_REASON_REMAINDER: FleetIdleReason.ValueType  # 1
+"""The sizes of the pods that use these nodes never fill them: some GPUs of each node are left over."""
+FLEET_IDLE_REASON_NO_MODEL: FleetIdleReason.ValueType  # 2
+"""No model may use these nodes."""
+FLEET_IDLE_REASON_NOT_NEEDED: FleetIdleReason.ValueType  # 3
+"""The pods on these nodes all fit on free GPUs of another type, so these nodes are not needed."""
+Global___FleetIdleReason: _TypeAlias = FleetIdleReason  # noqa: Y015
+
+class _FleetUnschedulableReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FleetUnschedulableReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FleetUnschedulableReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FLEET_UNSCHEDULABLE_REASON_UNSPECIFIED: _FleetUnschedulableReason.ValueType  # 0
+    """Not known."""
+    FLEET_UNSCHEDULABLE_REASON_NO_SUCH_GPU_TYPE: _FleetUnschedulableReason.ValueType  # 1
+    """No node that takes pods has GPUs of the requested type."""
+    FLEET_UNSCHEDULABLE_REASON_POD_TOO_LARGE: _FleetUnschedulableReason.ValueType  # 2
+    """One pod requests more GPUs than any node that it may use has."""
+    FLEET_UNSCHEDULABLE_REASON_GPUS_IN_USE: _FleetUnschedulableReason.ValueType  # 3
+    """The GPUs that it may use are held by other pods of this mesh."""
+    FLEET_UNSCHEDULABLE_REASON_OTHER: _FleetUnschedulableReason.ValueType  # 4
+    """Something else, which `scheduler_message` says; or nodes are not known."""
+
+class FleetUnschedulableReason(_FleetUnschedulableReason, metaclass=_FleetUnschedulableReasonEnumTypeWrapper):
+    """Why pods cannot be scheduled."""
+
+FLEET_UNSCHEDULABLE_REASON_UNSPECIFIED: FleetUnschedulableReason.ValueType  # 0
+"""Not known."""
+FLEET_UNSCHEDULABLE_REASON_NO_SUCH_GPU_TYPE: FleetUnschedulableReason.ValueType  # 1
+"""No node that takes pods has GPUs of the requested type."""
+FLEET_UNSCHEDULABLE_REASON_POD_TOO_LARGE: FleetUnschedulableReason.ValueType  # 2
+"""One pod requests more GPUs than any node that it may use has."""
+FLEET_UNSCHEDULABLE_REASON_GPUS_IN_USE: FleetUnschedulableReason.ValueType  # 3
+"""The GPUs that it may use are held by other pods of this mesh."""
+FLEET_UNSCHEDULABLE_REASON_OTHER: FleetUnschedulableReason.ValueType  # 4
+"""Something else, which `scheduler_message` says; or nodes are not known."""
+Global___FleetUnschedulableReason: _TypeAlias = FleetUnschedulableReason  # noqa: Y015
 
 @_typing.final
 class GetFleetRequest(_message.Message):
@@ -66,9 +126,11 @@ class GetFleetRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     WITHOUT_PODS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Only this model and its pods. Empty means all."""
+    """Only this model and its pods. Empty means all. Node types, waiting calls, idle GPUs and unschedulable pods are of all
+    models.
+    """
     without_pods: _builtins.bool
-    """Leave the pods out: models, node types and advice alone."""
+    """Leave the pods out."""
     def __init__(
         self,
         *,
@@ -85,8 +147,8 @@ Global___GetFleetRequest: _TypeAlias = GetFleetRequest  # noqa: Y015
 
 @_typing.final
 class GetFleetResponse(_message.Message):
-    """Everything that works for the mesh now. On Kubernetes it is read from the API server; elsewhere from the registered
-    addresses, and then there are no node types.
+    """The pods, nodes and GPUs of the mesh, and what does not fit: calls that wait although GPUs are free, GPUs that are idle,
+    pods that cannot be scheduled. On Kubernetes it is read from the API server; elsewhere from the registered addresses.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -96,12 +158,14 @@ class GetFleetResponse(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     PODS_FIELD_NUMBER: _builtins.int
     NODE_TYPES_FIELD_NUMBER: _builtins.int
-    ADVICE_FIELD_NUMBER: _builtins.int
+    WAITING_CALLS_FIELD_NUMBER: _builtins.int
+    IDLE_GPUS_FIELD_NUMBER: _builtins.int
+    UNSCHEDULABLE_PODS_FIELD_NUMBER: _builtins.int
     from_kubernetes: _builtins.bool
     """Whether the pods and node types come from a Kubernetes API server."""
     @_builtins.property
     def observe_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was looked at."""
+        """When it was observed."""
 
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___FleetModel]:
@@ -116,8 +180,18 @@ class GetFleetResponse(_message.Message):
         """Nodes by type of GPU, `` (no GPU) last. Empty outside of Kubernetes, and where the orchestrator may not list nodes."""
 
     @_builtins.property
-    def advice(self) -> _containers.RepeatedCompositeFieldContainer[Global___FleetAdvice]:
-        """What to change so that GPUs are used better. Empty when there is nothing to say."""
+    def waiting_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___FleetWaitingCalls]:
+        """Models with waiting calls that may not have more pods, although free GPUs have room for some. Empty also where nodes
+        are not known.
+        """
+
+    @_builtins.property
+    def idle_gpus(self) -> _containers.RepeatedCompositeFieldContainer[Global___FleetIdleGpus]:
+        """GPUs of nodes that take pods and that the mesh does not use, by reason and type. Empty also where nodes are not known."""
+
+    @_builtins.property
+    def unschedulable_pods(self) -> _containers.RepeatedCompositeFieldContainer[Global___FleetUnschedulablePods]:
+        """Models whose pods cannot be scheduled now, by model. Empty outside of Kubernetes."""
 
     def __init__(
         self,
@@ -127,11 +201,13 @@ class GetFleetResponse(_message.Message):
         models: _abc.Iterable[Global___FleetModel] | None = ...,
         pods: _abc.Iterable[Global___FleetPod] | None = ...,
         node_types: _abc.Iterable[Global___FleetNodeType] | None = ...,
-        advice: _abc.Iterable[Global___FleetAdvice] | None = ...,
+        waiting_calls: _abc.Iterable[Global___FleetWaitingCalls] | None = ...,
+        idle_gpus: _abc.Iterable[Global___FleetIdleGpus] | None = ...,
+        unschedulable_pods: _abc.Iterable[Global___FleetUnschedulablePods] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["observe_time", b"observe_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "from_kubernetes", b"from_kubernetes", "models", b"models", "node_types", b"node_types", "observe_time", b"observe_time", "pods", b"pods"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_kubernetes", b"from_kubernetes", "idle_gpus", b"idle_gpus", "models", b"models", "node_types", b"node_types", "observe_time", b"observe_time", "pods", b"pods", "unschedulable_pods", b"unschedulable_pods", "waiting_calls", b"waiting_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -160,34 +236,34 @@ class FleetModel(_message.Message):
     name: _builtins.str
     """Name under which recipes call it."""
     min_replicas: _builtins.int
-    """Fewest pods that scaling keeps. Absent when its number is not scaled."""
+    """Fewest pods that scaling keeps. Absent when its number of pods is fixed."""
     max_replicas: _builtins.int
-    """Most pods that scaling starts. Absent when its number is not scaled."""
+    """Most pods that scaling starts. Absent when its number of pods is fixed."""
     num_desired: _builtins.int
-    """Pods that are asked for now."""
+    """Pods that are requested now."""
     num_ready: _builtins.int
     """Pods that serve."""
     num_starting: _builtins.int
-    """Pods that run and do not serve yet: weights are being loaded, or the pod drains."""
+    """Pods that run and do not serve: weights are being loaded, or the pod drains."""
     num_pending: _builtins.int
-    """Pods that no node has room for, or whose image or volumes are not there yet."""
+    """Pods that no node has room for, or whose image or volumes are being prepared."""
     num_gpus_per_pod: _builtins.int
-    """GPUs of one pod; 0 when it asks for none."""
+    """GPUs of one pod; 0 when it requests none."""
     gpu_type: _builtins.str
-    """Type of GPU that its pods ask for, as nodes are labelled. Empty when any will do, or none is asked for."""
+    """Type of GPU that its pods request, as nodes are labelled. Empty when any type will do, or no GPU is requested."""
     backlog_s: _builtins.float
-    """Work that waits or runs, over all replicas of the orchestrator: seconds of one worker, times its GPUs where it has
-    some. A model without measured work counts 60 s a call.
+    """Work that waits or runs, over all replicas of the orchestrator: seconds of one worker, times the GPUs of a pod where
+    it has some. A model without measured work counts 60 s for each call.
     """
     num_calls_waiting: _builtins.int
     """Calls that wait for a worker."""
     num_calls_in_flight: _builtins.int
-    """Calls that a pod was given."""
+    """Calls that a pod works on or has queued."""
     problem: _builtins.str
-    """Why it has fewer pods than asked for, in the words of the scheduler or the kubelet. Empty when nothing is wrong."""
+    """Why it has fewer pods than requested, in the words of the scheduler or the kubelet. Empty when nothing is wrong."""
     @_builtins.property
     def load_time(self) -> _duration_pb2.Duration:
-        """Median time from a pod's start until it served, over the pods that are there. Absent when none has served yet."""
+        """Median time from a pod's start until it served, over the newest measurements. Absent when there is none."""
 
     def __init__(
         self,
@@ -245,30 +321,30 @@ class FleetPod(_message.Message):
     model: _builtins.str
     """The model that it serves. Empty for the orchestrator's own pods."""
     node: _builtins.str
-    """Node that it is on. Empty while none has room for it."""
+    """Kubernetes node that it is on. Empty while none has room for it."""
     state: Global___FleetPodState.ValueType
-    """What it is at."""
+    """Its state."""
     problem: _builtins.str
     """What is wrong, in the words of the scheduler or the kubelet. Empty when nothing is."""
     num_gpus: _builtins.int
-    """GPUs that it holds."""
+    """GPUs that are allocated to it."""
     gpu_type: _builtins.str
-    """Type of GPU of its node. Empty when it holds none, or nodes may not be listed."""
+    """Type of GPU of its node. Empty when it has none, or nodes may not be listed."""
     num_restarts: _builtins.int
-    """Times that its container was started again."""
+    """How often its container was restarted."""
     num_calls: _builtins.int
-    """Calls that it was given and has not answered, as far as the answering replica of the orchestrator knows."""
+    """Calls that it works on or has queued, as far as the answering replica of the orchestrator knows."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it was started. Absent while it is pending."""
 
     @_builtins.property
     def load_time(self) -> _duration_pb2.Duration:
-        """Time from its start until it served. Absent before."""
+        """Time from its start until it served. Absent until then."""
 
     @_builtins.property
     def doing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What it does, as nodes of recipes with their runs: `relit (demo-1a2b3c4d)`. At most five."""
+        """Those calls, as steps of recipes with their runs: `relit (demo-1a2b3c4d)`. At most five."""
 
     def __init__(
         self,
@@ -296,7 +372,7 @@ Global___FleetPod: _TypeAlias = FleetPod  # noqa: Y015
 
 @_typing.final
 class FleetNodeType(_message.Message):
-    """Nodes that offer the same type of GPU."""
+    """Kubernetes nodes that offer the same type of GPU."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -308,16 +384,16 @@ class FleetNodeType(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     gpu_type: _builtins.str
     """Type of GPU, as nodes are labelled (`nvidia.com/gpu.product`). Empty for nodes without GPUs; `unlabelled` for nodes
-    that offer GPUs and do not say which.
+    that offer GPUs without such a label.
     """
     num_nodes: _builtins.int
     """Nodes of this type."""
     num_usable_nodes: _builtins.int
     """Of those, nodes that are ready and take pods."""
     num_gpus: _builtins.int
-    """GPUs that they offer to pods."""
+    """GPUs that all of them offer to pods."""
     num_gpus_held: _builtins.int
-    """GPUs that this mesh's pods hold."""
+    """GPUs that are allocated to pods of this mesh."""
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Models whose pods are on them."""
@@ -341,29 +417,207 @@ class FleetNodeType(_message.Message):
 Global___FleetNodeType: _TypeAlias = FleetNodeType  # noqa: Y015
 
 @_typing.final
-class FleetAdvice(_message.Message):
-    """One thing to change."""
+class FleetWaitingCalls(_message.Message):
+    """A model whose calls wait although free GPUs could take more of its pods: it already has as many as it may. A GPU is free
+    when no pod of this mesh holds it; pods of others are not seen.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    MODEL_FIELD_NUMBER: _builtins.int
+    NUM_CALLS_WAITING_FIELD_NUMBER: _builtins.int
+    NUM_PODS_READY_FIELD_NUMBER: _builtins.int
+    MAX_REPLICAS_FIELD_NUMBER: _builtins.int
+    NUM_PODS_THAT_FIT_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model."""
+    num_calls_waiting: _builtins.int
+    """Calls that wait for a worker."""
+    num_pods_ready: _builtins.int
+    """Pods that serve now; at least 1."""
+    max_replicas: _builtins.int
+    """Most pods that it may have (`maxReplicas`)."""
+    num_pods_that_fit: _builtins.int
+    """Further pods that free GPUs have room for, at most one for each waiting call; at least 1."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        num_calls_waiting: _builtins.int = ...,
+        num_pods_ready: _builtins.int = ...,
+        max_replicas: _builtins.int = ...,
+        num_pods_that_fit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_replicas", b"max_replicas", "model", b"model", "num_calls_waiting", b"num_calls_waiting", "num_pods_ready", b"num_pods_ready", "num_pods_that_fit", b"num_pods_that_fit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FleetWaitingCalls: _TypeAlias = FleetWaitingCalls  # noqa: Y015
+
+@_typing.final
+class FleetIdleGpus(_message.Message):
+    """GPUs that the mesh does not use, on nodes that are ready and take pods."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    GPU_TYPE_FIELD_NUMBER: _builtins.int
+    NUM_NODES_FIELD_NUMBER: _builtins.int
+    NUM_GPUS_FIELD_NUMBER: _builtins.int
+    NUM_GPUS_PER_NODE_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
-    MESSAGE_FIELD_NUMBER: _builtins.int
-    message: _builtins.str
-    """What to do and what it brings, for people."""
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    OTHER_GPU_TYPE_FIELD_NUMBER: _builtins.int
+    reason: Global___FleetIdleReason.ValueType
+    """Why they are idle."""
+    gpu_type: _builtins.str
+    """Type of GPU of the nodes."""
+    num_nodes: _builtins.int
+    """The nodes: with REMAINDER those of the type that have `num_gpus_per_node` GPUs, otherwise all of the type."""
+    num_gpus: _builtins.int
+    """Idle GPUs of all these nodes: with REMAINDER those that are always left over, otherwise those that no pod holds."""
+    num_gpus_per_node: _builtins.int
+    """With REMAINDER, all GPUs of each node. 0 otherwise."""
+    other_gpu_type: _builtins.str
+    """With NOT_NEEDED, the other type of GPU. Empty otherwise."""
     @_builtins.property
-    def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The models it is about."""
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___FleetModelSize]:
+        """With REMAINDER the models that request this type, with NOT_NEEDED those that request it and have pods. Empty otherwise."""
+
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Models that could use the idle GPUs if they were allowed to: with REMAINDER those that request another type and whose
+        pods are small enough, with NO_MODEL those whose calls wait and whose pods fit. Empty when there is none.
+        """
 
     def __init__(
         self,
         *,
-        models: _abc.Iterable[_builtins.str] | None = ...,
-        message: _builtins.str = ...,
+        reason: Global___FleetIdleReason.ValueType = ...,
+        gpu_type: _builtins.str = ...,
+        num_nodes: _builtins.int = ...,
+        num_gpus: _builtins.int = ...,
+        num_gpus_per_node: _builtins.int = ...,
+        models: _abc.Iterable[Global___FleetModelSize] | None = ...,
+        candidates: _abc.Iterable[_builtins.str] | None = ...,
+        other_gpu_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "gpu_type", b"gpu_type", "models", b"models", "num_gpus", b"num_gpus", "num_gpus_per_node", b"num_gpus_per_node", "num_nodes", b"num_nodes", "other_gpu_type", b"other_gpu_type", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___FleetAdvice: _TypeAlias = FleetAdvice  # noqa: Y015
+Global___FleetIdleGpus: _TypeAlias = FleetIdleGpus  # noqa: Y015
+
+@_typing.final
+class FleetModelSize(_message.Message):
+    """A model with the size of its pods."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    NUM_GPUS_PER_POD_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model."""
+    num_gpus_per_pod: _builtins.int
+    """GPUs of one pod."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        num_gpus_per_pod: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "num_gpus_per_pod", b"num_gpus_per_pod"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FleetModelSize: _TypeAlias = FleetModelSize  # noqa: Y015
+
+@_typing.final
+class FleetUnschedulablePods(_message.Message):
+    """Pods of one model that the scheduler cannot place on any node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    NUM_PODS_FIELD_NUMBER: _builtins.int
+    SCHEDULER_MESSAGE_FIELD_NUMBER: _builtins.int
+    NUM_GPUS_PER_POD_FIELD_NUMBER: _builtins.int
+    GPU_TYPE_FIELD_NUMBER: _builtins.int
+    NUM_GPUS_OF_LARGEST_NODE_FIELD_NUMBER: _builtins.int
+    FREE_GPUS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model."""
+    reason: Global___FleetUnschedulableReason.ValueType
+    """Why."""
+    num_pods: _builtins.int
+    """Pods that the scheduler has refused. 0 with NO_SUCH_GPU_TYPE and POD_TOO_LARGE when no pod is requested now: none
+    could start.
+    """
+    scheduler_message: _builtins.str
+    """What the scheduler says of the first of them, unchanged. Empty when there is none."""
+    num_gpus_per_pod: _builtins.int
+    """GPUs of one pod; 0 when it requests none."""
+    gpu_type: _builtins.str
+    """Type of GPU that the pods request. Empty when any type will do, or no GPU is requested."""
+    num_gpus_of_largest_node: _builtins.int
+    """With POD_TOO_LARGE, GPUs of the largest node that the pods may use. 0 otherwise."""
+    @_builtins.property
+    def free_gpus(self) -> _containers.RepeatedCompositeFieldContainer[Global___FleetFreeGpus]:
+        """With GPUS_IN_USE, other types of GPU that could take some of these pods at once, by type. Empty otherwise."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        reason: Global___FleetUnschedulableReason.ValueType = ...,
+        num_pods: _builtins.int = ...,
+        scheduler_message: _builtins.str = ...,
+        num_gpus_per_pod: _builtins.int = ...,
+        gpu_type: _builtins.str = ...,
+        num_gpus_of_largest_node: _builtins.int = ...,
+        free_gpus: _abc.Iterable[Global___FleetFreeGpus] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["free_gpus", b"free_gpus", "gpu_type", b"gpu_type", "model", b"model", "num_gpus_of_largest_node", b"num_gpus_of_largest_node", "num_gpus_per_pod", b"num_gpus_per_pod", "num_pods", b"num_pods", "reason", b"reason", "scheduler_message", b"scheduler_message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FleetUnschedulablePods: _TypeAlias = FleetUnschedulablePods  # noqa: Y015
+
+@_typing.final
+class FleetFreeGpus(_message.Message):
+    """Free GPUs of one type, and what would fit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GPU_TYPE_FIELD_NUMBER: _builtins.int
+    NUM_GPUS_FIELD_NUMBER: _builtins.int
+    NUM_PODS_THAT_FIT_FIELD_NUMBER: _builtins.int
+    gpu_type: _builtins.str
+    """Type of GPU."""
+    num_gpus: _builtins.int
+    """GPUs of nodes that take pods which no pod of this mesh holds."""
+    num_pods_that_fit: _builtins.int
+    """Of the unschedulable pods, those that they have room for; at least 1."""
+    def __init__(
+        self,
+        *,
+        gpu_type: _builtins.str = ...,
+        num_gpus: _builtins.int = ...,
+        num_pods_that_fit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gpu_type", b"gpu_type", "num_gpus", b"num_gpus", "num_pods_that_fit", b"num_pods_that_fit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FleetFreeGpus: _TypeAlias = FleetFreeGpus  # noqa: Y015

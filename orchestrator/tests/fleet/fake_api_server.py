@@ -1,4 +1,4 @@
-"""An API server that plays what one has said: lists by path, over real HTTP."""
+"""A fake API server over real HTTP: it answers with the lists that a test gives it, in pages."""
 
 import contextlib
 import json
@@ -13,46 +13,68 @@ NAMESPACE = "mill"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 EVENTS = f"/api/v1/namespaces/{NAMESPACE}/events"
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+NODES = "/api/v1/nodes"
 H100 = "NVIDIA-H100-80GB-HBM3"
 _KUBECONFIG = """\
 apiVersion: v1
 kind: Config
-clusters: [{{name: played, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
+clusters: [{{name: fake, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
 users: [{{name: somebody, user: {{token: s3cret}}}}]
-contexts: [{{name: played, context: {{cluster: played, user: somebody}}}}]
-current-context: played
+contexts: [{{name: fake, context: {{cluster: fake, user: somebody}}}}]
+current-context: fake
 """
 
 
-class ApiServer:
-    """Answers with the lists it was given; paths it was not given are forbidden."""
+class FakeApiServer:
+    """Answers GET with the lists that it has; other paths are forbidden. Records PATCH."""
 
     def __init__(self) -> None:
         self.lists: dict[str, list[dict[str, Any]]] = {}
-        self.asked: list[tuple[str, dict[str, str]]] = []
-        self.is_away = False
-        self.answers = threading.Event()
-        """While it is not set, connections are taken and nothing is said."""
-        self.answers.set()
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        """Path and query of every GET."""
+        self.patches: list[tuple[str, dict[str, Any]]] = []
+        self.num_expiring = 0
+        """Requests for a next page that are answered by 410 Gone, before others succeed."""
+        self.is_unavailable = False
+        self.may_answer = threading.Event()
+        """While it is not set, connections are accepted and not answered."""
+        self.may_answer.set()
 
-    def answer(self, path: str, query: dict[str, str], token: str) -> tuple[int, dict[str, Any]]:
-        self.asked.append((path, query))
-        self.answers.wait()
-        if self.is_away:
-            return 503, {"kind": "Status", "message": "the server is currently unable to handle the request"}
+    def get(self, path: str, query: dict[str, str], token: str) -> tuple[int, dict[str, Any]]:
+        self.requests.append((path, query))
+        self.may_answer.wait()
+        if self.is_unavailable:
+            return _status(503, "the server is currently unable to handle the request")
         if token != "Bearer s3cret":  # noqa: S105 - of this test
-            return 401, {"kind": "Status", "message": "Unauthorized"}
+            return _status(401, "Unauthorized")
         if path not in self.lists:
-            return 403, {"kind": "Status", "message": f"{path} is forbidden"}
-        wanted = query.get("fieldSelector", "").partition("involvedObject.uid=")[2].partition(",")[0]
-        items = [each for each in self.lists[path] if not wanted or each["involvedObject"]["uid"] == wanted]
-        return 200, {"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": items}
+            return _status(403, f"{path} is forbidden")
+        if "continue" in query and self.num_expiring:
+            self.num_expiring -= 1
+            return _status(410, "The provided continue parameter is too old")
+        uid = query.get("fieldSelector", "").partition("involvedObject.uid=")[2].partition(",")[0]
+        items = [each for each in self.lists[path] if not uid or each["involvedObject"]["uid"] == uid]
+        return 200, _page(items, int(query.get("continue", 0)), int(query.get("limit", len(items))))
+
+    def paths(self) -> list[str]:
+        """The path of every GET."""
+        return [path for path, _ in self.requests]
+
+
+def _page(items: list[dict[str, Any]], start: int, limit: int) -> dict[str, Any]:
+    end = start + limit
+    metadata = {"resourceVersion": "7"} | ({"continue": str(end)} if end < len(items) else {})
+    return {"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items[start:end]}
+
+
+def _status(code: int, message: str) -> tuple[int, dict[str, Any]]:
+    return code, {"kind": "Status", "code": code, "message": message}
 
 
 @contextlib.contextmanager
-def playing(folder: Path) -> Iterator[tuple[ApiServer, Path]]:
+def serving(folder: Path) -> Iterator[tuple[FakeApiServer, Path]]:
     """The server, and the file for KUBECONFIG."""
-    played = ApiServer()
+    fake = FakeApiServer()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -60,16 +82,23 @@ def playing(folder: Path) -> Iterator[tuple[ApiServer, Path]]:
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
-            status, content = played.answer(url.path, query, self.headers.get("Authorization", ""))
+            self._send(*fake.get(url.path, query, self.headers.get("Authorization", "")))
+
+        def do_PATCH(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            fake.patches.append((self.path, body))
+            self._send(200, body)
+
+        def _send(self, status: int, content: dict[str, Any]) -> None:
             body = json.dumps(content, separators=(",", ":")).encode()
-            with contextlib.suppress(OSError):  # whoever asked has given up
+            with contextlib.suppress(OSError):  # the client has given up
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Says nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -77,9 +106,9 @@ def playing(folder: Path) -> Iterator[tuple[ApiServer, Path]]:
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(_KUBECONFIG.format(port=server.server_port))
     try:
-        yield played, kubeconfig
+        yield fake, kubeconfig
     finally:
-        played.answers.set()
+        fake.may_answer.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -98,13 +127,13 @@ def a_pod(name: str, status: dict[str, Any], node: str = "gpu-0", **metadata: An
 
 
 def a_deployment(model: str, replicas: int, scaling: str, failure: str = "") -> dict[str, Any]:
-    notes = {"min-replicas": "0", "max-replicas": "4", "target-backlog-s": "600", "scaling": scaling}
+    annotations = {"min-replicas": "0", "max-replicas": "4", "target-backlog-s": "600", "scaling": scaling}
     failed = [{"type": "ReplicaFailure", "status": "True", "message": failure}] if failure else []
     return {
         "metadata": {
             "name": f"mill-{model}",
             "labels": {"lumenmill.dev/model": model},
-            "annotations": {f"lumenmill.dev/{name}": value for name, value in notes.items()},
+            "annotations": {f"lumenmill.dev/{name}": value for name, value in annotations.items()},
         },
         "spec": {
             "replicas": replicas,

@@ -1,4 +1,4 @@
-"""Nodes and pods that kwok plays in a real Kubernetes: no kubelet, no containers, but everything else."""
+"""Nodes and pods that kwok simulates in a real Kubernetes: no kubelet and no containers, all else is real."""
 
 import contextlib
 import os
@@ -18,14 +18,14 @@ RELEASE = "mill"
 _FAKE = "kwok.x-k8s.io/node"
 
 
-def need_kwok() -> str:
+def find_kwok() -> str:
     kwok = shutil.which("kwok")
     if not os.environ.get("KUBECONFIG") or kwok is None:
-        pytest.skip("needs KUBECONFIG of a cluster to play with, and kwok on the path")
+        pytest.skip("needs KUBECONFIG of a cluster for tests, and kwok on the path")
     return kwok
 
 
-# What kwok does to nodes and pods that it plays: they are ready at once, and gone when they are deleted.
+# Nodes and pods that kwok simulates are ready at once, and removed as soon as they are deleted.
 _STAGES = """\
 apiVersion: kwok.x-k8s.io/v1alpha1
 kind: Stage
@@ -79,7 +79,7 @@ def kwok_running(folder: Path) -> Iterator[None]:
     stages = folder / "stages.yaml"
     stages.write_text(_STAGES)
     command = [
-        need_kwok(), "--kubeconfig", os.environ["KUBECONFIG"], "--config", str(stages), "--cidr=10.64.0.0/12",
+        find_kwok(), "--kubeconfig", os.environ["KUBECONFIG"], "--config", str(stages), "--cidr=10.64.0.0/12",
         f"--manage-nodes-with-annotation-selector={_FAKE}=fake",
     ]  # fmt: skip
     with (folder / "kwok.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as kwok:
@@ -104,7 +104,7 @@ def node(name: str, gpu_type: str, num_gpus: int) -> dict[str, Any]:
             "labels": {"kubernetes.io/hostname": name, "fake": "yes"}
             | ({"nvidia.com/gpu.product": gpu_type} if gpu_type else {}),
         },
-        "spec": {"taints": [{"key": "fake", "effect": "NoSchedule"}]},  # for those alone that tolerate it
+        "spec": {"taints": [{"key": "fake", "effect": "NoSchedule"}]},  # only for pods that tolerate it
         "status": {"capacity": capacity, "allocatable": capacity, "images": images},
     }
 
@@ -118,7 +118,7 @@ def labels(model: str) -> dict[str, str]:
 
 
 def pod_template(model: str, num_gpus: int, gpu_type: str = "") -> dict[str, Any]:
-    """As large as real ones are."""
+    """As large as a real one."""
     variables = [
         {"name": f"LUMENMILL_SETTING_{number}", "value": f"a value of number {number}"} for number in range(40)
     ]
@@ -142,14 +142,14 @@ def pod_template(model: str, num_gpus: int, gpu_type: str = "") -> dict[str, Any
     }
 
 
-def deployment(model: str, replicas: int, num_gpus: int, gpu_type: str, **notes: str) -> dict[str, Any]:
+def deployment(model: str, replicas: int, num_gpus: int, gpu_type: str, **annotations: str) -> dict[str, Any]:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
             "name": f"{RELEASE}-{model}",
             "labels": labels(model),
-            "annotations": {f"lumenmill.dev/{name.replace('_', '-')}": value for name, value in notes.items()},
+            "annotations": {f"lumenmill.dev/{name.replace('_', '-')}": value for name, value in annotations.items()},
         },
         "spec": {
             "replicas": replicas,
@@ -184,7 +184,7 @@ def fresh_namespace(api: KubernetesApi, name: str) -> Iterator[str]:
     finally:
         api.request("DELETE", f"/api/v1/namespaces/{name}")
         until(lambda: not _exists(api, f"/api/v1/namespaces/{name}"), 110)
-        for found in list(api.items("/api/v1/nodes", labelSelector="fake=yes")):
+        for found in api.list_objects("/api/v1/nodes", dict, labelSelector="fake=yes"):
             api.request("DELETE", f"/api/v1/nodes/{found['metadata']['name']}")
 
 
@@ -197,7 +197,7 @@ def _exists(api: KubernetesApi, path: str) -> bool:
 
 
 def until(condition: Callable[[], bool], timeout_s: float) -> None:
-    give_up_s = time.monotonic() + timeout_s
+    deadline_s = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < give_up_s, "it did not come to pass"
+        assert time.monotonic() < deadline_s, "the condition did not become true"
         time.sleep(0.2)

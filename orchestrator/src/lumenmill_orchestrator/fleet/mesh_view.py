@@ -1,16 +1,16 @@
-"""What the fleet learns from the mesh: where models answer, and the work that they were given."""
+"""What the fleet reads from the mesh: the addresses of the models, and the work that they have."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lumenmill_orchestrator.mesh import Lanes, Load, Mesh
 
-__all__ = ["Address", "MeshSide"]
+__all__ = ["MeshView", "ModelAddress"]
 
 
 @dataclass(frozen=True)
-class Address:
-    """One address at which a model is asked."""
+class ModelAddress:
+    """One address of a model."""
 
     model: str
     address: str
@@ -18,37 +18,37 @@ class Address:
     is_ready: bool
 
 
-class MeshSide:
-    """Reads the registered models and their lanes."""
+class MeshView:
+    """Reads the registered models and their queues."""
 
     def __init__(self, mesh: Mesh, lanes: Lanes) -> None:
         self._mesh, self._lanes = mesh, lanes
 
     def models(self) -> frozenset[str]:
-        """Names of the registered models."""
+        """Return the names of the registered models."""
         return frozenset(self._mesh.models())
 
-    def addresses(self) -> list[Address]:
-        """Every address of every model."""
+    def addresses(self) -> list[ModelAddress]:
+        """Return every address of every model."""
         return [
-            Address(name, address, endpoint.serving)
+            ModelAddress(name, address, endpoint.serving)
             for name, model in sorted(self._mesh.models().items())
             for address, endpoint in sorted(model.endpoints.items())
         ]
 
     def problems(self) -> dict[str, str]:
-        """Of the models that nothing serves: why."""
+        """Return why nothing serves, by model that nothing serves."""
         return {name: model.reason for name, model in self._mesh.models().items() if not model.ready}
 
     def num_workers_of(self, model: str) -> int:
-        """Workers of one process of a model; 1 while it has never told."""
+        """Return the number of workers of one process of a model; 1 while it is not known."""
         entry = self._mesh.models().get(model)
         return max(entry.description.limits.num_workers, 1) if entry is not None and entry.description else 1
 
     def loads(self) -> dict[str, Load]:
-        """The work of each model in this replica."""
+        """Return the work of each model in this replica."""
         return self._lanes.loads()
 
     def calls(self) -> dict[str, Sequence[str]]:
-        """By address what this replica gave it and has no answer of, `node (run)`."""
+        """Return the running calls of this replica by address, each as `step (run)`."""
         return self._lanes.doing()
