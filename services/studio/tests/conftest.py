@@ -1,7 +1,5 @@
 """A real studio server on port 0 with a store in a temporary folder, shared by the tests of the room."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Relighting by real environment maps: the light that a map holds falls on the scene from where the map says."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Light obeys ``light.proto``: irradiance, azimuth, rotation, harmonics; and a basis agrees with tracing directly."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

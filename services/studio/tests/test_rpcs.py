@@ -1,7 +1,5 @@
 """Every RPC over real gRPC: what a caller gets, and what a caller is told when the request is wrong."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

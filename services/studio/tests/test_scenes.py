@@ -1,7 +1,5 @@
 """Words become scenes: the published vocabulary is what can be built, and scenes survive their JSON."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -41,7 +39,7 @@ def test_shapes_are_sound(name: str) -> None:
 
 @pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.parametrize("seed", [0, 4])
-def test_scenes_are_deterministic_and_survive_json(kind: SceneKind.ValueType, seed: int) -> None:
+def test_scenes_are_deterministic_and_survive_json(kind: "SceneKind.ValueType", seed: int) -> None:
     spec = compose(SceneDescription(kind=kind), "", seed)
     assert spec.to_json() == compose(SceneDescription(kind=kind), "", seed).to_json()
     assert scene_from_json(spec.to_json()) == spec

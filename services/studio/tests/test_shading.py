@@ -1,8 +1,6 @@
 """Shading is irradiance over π in the real scene: on a surface that is Lambertian in truth, albedo × shading is the
 picture, whatever mirrors, metals and glass throw on it. Every variant that this machine has must agree."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What callers send may be wrong on purpose: it is refused by its field's name and never reaches other callers."""
 
-from __future__ import annotations
-
 import io
 import json
 import tempfile

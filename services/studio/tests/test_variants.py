@@ -1,7 +1,5 @@
 """Every variant of the renderer that a machine has shows the same scene."""
 
-from __future__ import annotations
-
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """What comes from outside: the operator's meshes and environment maps, and pictures that requests name."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections import OrderedDict

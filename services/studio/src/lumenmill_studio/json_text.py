@@ -1,7 +1,5 @@
 """JSON that comes in, as text that protos and file names can hold."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

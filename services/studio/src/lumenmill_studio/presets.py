@@ -1,7 +1,5 @@
 """The presets of ``presets.yaml``, typed."""
 
-from __future__ import annotations
-
 from importlib import resources
 
 import yaml

@@ -1,7 +1,5 @@
 """What studio reads from the environment, beside what every service does."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

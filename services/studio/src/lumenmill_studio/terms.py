@@ -1,11 +1,10 @@
 """Terms of use of what comes from outside: `licences.yaml` in the operator's folders, and what requests state."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Self
 
 import yaml
 from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
@@ -34,8 +33,8 @@ class FolderTerms:
     folder: Path
     entries: Sequence[Entry]
 
-    @staticmethod
-    def of(folder: Path, setting: str) -> FolderTerms:
+    @classmethod
+    def of(cls, folder: Path, setting: str) -> Self:
         """The terms stated in a folder; none where it has no such file.
 
         Raises:
@@ -44,7 +43,7 @@ class FolderTerms:
         """
         path = folder / FILE_NAME
         if not path.is_file():
-            return FolderTerms(folder, ())
+            return cls(folder, ())
         try:
             text = path.read_text()
             values, tree = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
@@ -53,9 +52,7 @@ class FolderTerms:
         if not isinstance(values, list) or not isinstance(tree, yaml.SequenceNode):
             raise FailedPreconditionError(f"{path}: must be a list of entries with `files` and `spdx_id`", setting)
         lines = (node.start_mark.line + 1 for node in tree.value)
-        return FolderTerms(
-            folder, tuple(_entry(value, path, at, setting) for value, at in zip(values, lines, strict=True))
-        )
+        return cls(folder, tuple(_entry(value, path, at, setting) for value, at in zip(values, lines, strict=True)))
 
     def put_on(self, artifact: Artifact, path: Path) -> Artifact:
         """The artifact of a file in the folder, with the terms that are stated for it."""

@@ -1,7 +1,5 @@
 """The studio family: scenes rendered with Mitsuba 3, one renderer for each worker thread."""
 
-from __future__ import annotations
-
 import threading
 
 from lumenmill.common.v1 import model_pb2
@@ -17,13 +15,13 @@ from lumenmill_common.jobs import Work
 from lumenmill_common.requests import refuse
 
 from lumenmill_studio.assets import Assets
-from lumenmill_studio.families._clips import Clips
-from lumenmill_studio.families._decomposition import Decomposition
-from lumenmill_studio.families._intrinsics import ALL_KINDS
-from lumenmill_studio.families._limits import MAX_BATCH, MAX_NUM_FRAMES, MAX_SIZE_PX, SIZE_MULTIPLE_PX
-from lumenmill_studio.families._results import FAMILY, GENERATED, Maker, revision_with
-from lumenmill_studio.families._scene_access import LightReader
-from lumenmill_studio.families._stills import Stills
+from lumenmill_studio.families.clips import Clips
+from lumenmill_studio.families.decomposition import Decomposition
+from lumenmill_studio.families.intrinsics import ALL_KINDS
+from lumenmill_studio.families.lighting import LightReader
+from lumenmill_studio.families.limits import MAX_BATCH, MAX_NUM_FRAMES, MAX_SIZE_PX, SIZE_MULTIPLE_PX
+from lumenmill_studio.families.results import FAMILY, GENERATED, Maker, revision_with
+from lumenmill_studio.families.stills import Stills
 from lumenmill_studio.presets import PRESETS
 from lumenmill_studio.render.engine import Engine
 from lumenmill_studio.render.variant import Variant, find_variant, use_variant

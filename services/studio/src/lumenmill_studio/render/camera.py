@@ -1,7 +1,5 @@
 """Where the camera stands and looks: viewpoints, moves, matrices. Axes are those of ``light.proto``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,9 +1,5 @@
 """Noise removal with Open Image Denoise, guided by albedo and normals."""
 
-from __future__ import annotations
-
-from types import TracebackType
-
 import numpy as np
 import pyoidn
 from numpy.typing import NDArray
@@ -42,11 +38,3 @@ class Denoiser:
             oidn.commit()
             oidn.execute()
         return np.asarray(np.maximum(output, 0) / scale, np.float32)
-
-    def __enter__(self) -> Denoiser:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._device.release()

@@ -4,8 +4,6 @@ A picture under a light is *defined* as the weighted sum of the denoised picture
 traced directly and one recombined from a basis agree. The samples follow from the scene, the view and the unit alone.
 """
 
-from __future__ import annotations
-
 import gc
 import hashlib
 from collections import OrderedDict

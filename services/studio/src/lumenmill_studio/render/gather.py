@@ -3,8 +3,6 @@
 Runs in the thread that chose the variant. Legend: N pixels in rows, H height, W width.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any

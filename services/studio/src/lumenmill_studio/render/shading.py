@@ -6,8 +6,6 @@ shadows counts on paths of that length. Light that comes from anything else is w
 hidden, sends along rays by the cosine from the surfaces seen.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A scene specification as Mitsuba shapes, built once and shared by all lights and viewpoints of the scene."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial

@@ -1,7 +1,5 @@
 """From linear radiance to pixels for people: exposure, and a filmic curve with highlights that lose colour gently."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Path tracing in short passes, and the geometry buffers of a view. Runs in the thread that chose the variant."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

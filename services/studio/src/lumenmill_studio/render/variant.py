@@ -4,8 +4,6 @@ A variant that is missing or crashes (a wrong LLVM does, in code generation) cos
 process.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

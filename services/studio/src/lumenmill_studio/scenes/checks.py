@@ -1,7 +1,5 @@
 """What a scene that comes in must keep to, so that it can be built: known names, finite numbers, sane sizes."""
 
-from __future__ import annotations
-
 import math
 
 from google.protobuf import json_format

@@ -1,7 +1,5 @@
 """From a description and a seed to a scene specification."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence

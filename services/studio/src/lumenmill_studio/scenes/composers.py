@@ -1,8 +1,6 @@
 """From what is wanted to a scene: one composer for each kind. Sets are laid about a group whose centre becomes the
 origin."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

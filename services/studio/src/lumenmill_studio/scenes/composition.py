@@ -1,7 +1,5 @@
 """What every composer starts from and ends with."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

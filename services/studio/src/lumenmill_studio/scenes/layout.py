@@ -1,7 +1,5 @@
 """Placing things: sizes, footprints, arrangements, and the camera that frames them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache

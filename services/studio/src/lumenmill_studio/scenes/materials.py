@@ -1,7 +1,5 @@
 """Materials by name: what light does on a surface, in the terms of the `principled` BSDF (Burley, 2012)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 Rgb = tuple[float, float, float]

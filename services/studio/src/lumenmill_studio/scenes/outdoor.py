@@ -1,7 +1,5 @@
 """Sets under the open sky: the subject on a piece of land, trees about it, hills behind."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

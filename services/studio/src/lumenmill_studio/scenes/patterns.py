@@ -3,8 +3,6 @@
 Solid patterns take any points; flat ones read only x and y, the texture plane. Legend: N points.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

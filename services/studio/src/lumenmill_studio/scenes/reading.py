@@ -1,7 +1,5 @@
 """Scenes that come in as JSON: read, and checked before anything is built from them."""
 
-from __future__ import annotations
-
 from lumenmill_common.errors import InvalidArgumentError
 
 from lumenmill_studio.json_text import parsed

@@ -1,7 +1,5 @@
 """Sets: grounds, tables, walls with windows, backdrops. Each builder takes parameters in metres and returns parts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import numpy as np

@@ -3,8 +3,6 @@
 Coordinates are those of ``light.proto``: origin at the subject, +Y up, +Z towards the reference camera, in metres.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass, field
 

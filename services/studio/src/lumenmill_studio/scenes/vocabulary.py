@@ -1,7 +1,5 @@
 """The words that scenes are made from, and how free text is read into them."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterable

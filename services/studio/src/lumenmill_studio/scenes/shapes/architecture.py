@@ -1,7 +1,5 @@
 """Buildings and their parts: stone, brick and roofs. They stand on y = 0, in metres."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

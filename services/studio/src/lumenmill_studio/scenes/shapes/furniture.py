@@ -1,7 +1,5 @@
 """Furniture and boxes: things made of boards and cloth. They stand on y = 0, in metres."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from lumenmill_studio.scenes.shapes.mesh import Mesh, Part, merged, moved, rotated

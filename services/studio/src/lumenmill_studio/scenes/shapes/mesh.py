@@ -3,8 +3,6 @@
 Axes are those of ``light.proto``: right-handed, +Y up. Lengths are in metres. Legend: V vertices, F triangles.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Fruit, plants, trees and stones."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from lumenmill_studio.scenes.shapes.mesh import Array, Mesh, Part, grid_mesh, merged, moved, rotated, scaled

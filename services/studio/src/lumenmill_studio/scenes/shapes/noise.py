@@ -1,7 +1,5 @@
 """Seeded gradient noise in three dimensions, for surfaces and solid textures."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from lumenmill_studio.scenes.shapes.mesh import Array

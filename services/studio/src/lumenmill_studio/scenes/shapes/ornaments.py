@@ -1,7 +1,5 @@
 """Small things off the lathe that hold nothing: lights, toys and plain solids. They stand on y = 0, in metres."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from lumenmill_studio.scenes.shapes.mesh import Mesh, Part, moved, rotated

@@ -3,8 +3,6 @@
 Sources: smooth minimum and distance primitives after Quilez (2013), meshing by naive surface nets after Gibson (1998).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

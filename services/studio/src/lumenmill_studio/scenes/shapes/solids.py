@@ -1,7 +1,5 @@
 """Boxes, superellipsoids, gears, knots: solids with a formula."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Surfaces of revolution and swept tubes: everything that comes off a wheel, a lathe or a pipe bender."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Vessels off the wheel. Every builder takes a random generator and returns parts that stand on y = 0."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from lumenmill_studio.scenes.shapes.mesh import Mesh, Part, merged, moved, rotated

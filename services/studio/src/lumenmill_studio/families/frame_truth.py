@@ -1,7 +1,5 @@
 """The truth of a clip's frames as it comes back in a request, checked before it is used."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from google.protobuf import json_format
@@ -12,7 +10,7 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.interceptors import check_bounds
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lumenmill_studio.families._limits import MAX_NUM_FRAMES
+from lumenmill_studio.families.limits import MAX_NUM_FRAMES
 from lumenmill_studio.json_text import parsed
 from lumenmill_studio.render.camera import Pose
 

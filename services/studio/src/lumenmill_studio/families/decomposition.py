@@ -1,37 +1,29 @@
 """Decompose and DecomposeVideo."""
 
-from __future__ import annotations
-
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import lumenmill_media as media
-import numpy as np
-from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext
-from lumenmill_media import write_clip
-from numpy.typing import NDArray
 
-from lumenmill_studio.families import _intrinsics as intrinsics
-from lumenmill_studio.families._clips import Frame, rendered
-from lumenmill_studio.families._results import Maker, Recorder, put_clip
-from lumenmill_studio.families._scene_access import LightReader, Scene, fps_of, read_scene, size_of
-from lumenmill_studio.families._stills import parameters, refuse_path, render
-from lumenmill_studio.families._truth import FrameTruth, read_truths
-from lumenmill_studio.light.basis import Image
+from lumenmill_studio.families import intrinsics
+from lumenmill_studio.families.clips import Frame, rendered
+from lumenmill_studio.families.frame_truth import FrameTruth, read_truths
+from lumenmill_studio.families.lighting import LightReader, Scene, fps_of, read_scene, size_of
+from lumenmill_studio.families.map_sink import MapSink
+from lumenmill_studio.families.results import Maker, Recorder
+from lumenmill_studio.families.stills import parameters, refuse_path, render
 from lumenmill_studio.presets import preset_named
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.camera import pose_of
 from lumenmill_studio.render.engine import Engine, View, view_of
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _FPS_UNKNOWN = 12.0
 
 
@@ -90,8 +82,8 @@ class Decomposition:
             frames = [self._frame(truth, scene) for truth in truths]
         kinds = list(request.kinds) or list(intrinsics.ALL_KINDS)
         with tempfile.TemporaryDirectory(prefix="lumenmill-maps-") as folder:
-            sinks: dict[int, _MapSink] = {
-                kind: _MapSink(Path(folder), kind, fps, frames[0].view.size_px) for kind in kinds
+            sinks: dict[int, MapSink] = {
+                kind: MapSink(Path(folder), kind, fps, frames[0].view.size_px) for kind in kinds
             }
             with job.stage("render"):
                 self._write(scene, frames, kinds, truths[0].exposure_ev, sinks, job)
@@ -124,7 +116,7 @@ class Decomposition:
         frames: list[Frame],
         kinds: Sequence[int],
         exposure_ev: float,
-        sinks: dict[int, _MapSink],
+        sinks: dict[int, MapSink],
         job: JobContext,
     ) -> None:
         lit = bool(intrinsics.LIT_KINDS.intersection(kinds))
@@ -135,36 +127,3 @@ class Decomposition:
             buffers = self.engine.buffers(scene.data, frame.view)
             for kind, data in intrinsics.maps_of(kinds, buffers, linear, shading).items():
                 sinks[kind].add(index, data, intrinsics.preview(kind, data, exposure_ev))
-
-
-class _MapSink:
-    """Collects one map over a clip: a ZIP of EXR files, and raw preview pixels for the encoder."""
-
-    def __init__(self, folder: Path, kind: int, fps: float, size_px: tuple[int, int]) -> None:
-        self._kind, self._fps, self._size_px = kind, fps, size_px
-        self._zip_path, self._clip_path, self._raw_path = (
-            folder / f"{kind}.{suffix}" for suffix in ("zip", "mp4", "rgb")
-        )
-        self._zip = zipfile.ZipFile(self._zip_path, "w", zipfile.ZIP_STORED)
-        self._raw = self._raw_path.open("wb")
-
-    def add(self, index: int, data_hwc: Image, shown_hw3: NDArray[np.uint8]) -> None:
-        """One frame."""
-        picture = media.encode_exr(data_hwc, single=intrinsics.is_single(self._kind))
-        self._zip.writestr(zipfile.ZipInfo(f"{index:06d}.exr", _EPOCH), picture)
-        self._raw.write(np.ascontiguousarray(shown_hw3).tobytes())
-
-    def finish(self, store: ArtifactStore, num_frames: int) -> IntrinsicMap:
-        """The map as artifacts."""
-        self._zip.close()
-        self._raw.close()
-        width, height = self._size_px
-        pixels = np.memmap(self._raw_path, np.uint8, "r", shape=(num_frames, height, width, 3))
-        write_clip(self._clip_path, iter(pixels), self._size_px, self._fps)
-        return IntrinsicMap(
-            kind=IntrinsicKind.ValueType(self._kind),
-            data=store.put_file(self._zip_path, "application/zip"),
-            preview=put_clip(store, self._clip_path, self._size_px, num_frames, self._fps),
-            preview_encoding=intrinsics.ENCODINGS[self._kind],
-            exact=True,
-        )

@@ -1,7 +1,5 @@
 """What every request of the studio family needs first: its scene, its size, its light made concrete."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +10,7 @@ from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentErro
 from lumenmill_light.attributes import attributes
 
 from lumenmill_studio.assets import Array, Assets
-from lumenmill_studio.families._limits import MAX_FPS, MAX_SIZE_PX, MIN_FPS, SIZE_MULTIPLE_PX
+from lumenmill_studio.families.limits import MAX_FPS, MAX_SIZE_PX, MIN_FPS, SIZE_MULTIPLE_PX
 from lumenmill_studio.light.description import described
 from lumenmill_studio.light.sources import Weighted, is_dark, resolved
 from lumenmill_studio.scenes.reading import scene_from_json

@@ -1,23 +1,19 @@
 """Pictures and numbers into artifacts, and the record of how they were made."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import lumenmill_media as media
 import numpy as np
-from lumenmill.common.v1.artifact_pb2 import Artifact, ColorSpace, ImageFacts, Licence, VideoFacts
+from lumenmill.common.v1.artifact_pb2 import Artifact, ColorSpace, ImageFacts, Licence
 from lumenmill.common.v1.camera_pb2 import Camera
 from lumenmill.common.v1.generation_pb2 import GenerationRecord
 from lumenmill.common.v1.light_pb2 import Light
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.jobs import JobContext
-from lumenmill_media import CODEC
 from numpy.typing import NDArray
 
 from lumenmill_studio.light.basis import Image
@@ -125,7 +121,9 @@ def put_linear(store: ArtifactStore, linear_hw3: Image) -> Artifact:
     )
 
 
-def put_numbers(store: ArtifactStore, data_hwc: Image, color_space: ColorSpace.ValueType, *, single: bool) -> Artifact:
+def put_numbers(
+    store: ArtifactStore, data_hwc: Image, color_space: "ColorSpace.ValueType", *, single: bool
+) -> Artifact:
     """A map of numbers as EXR."""
     return store.put_bytes(
         media.encode_exr(data_hwc, single=single), "image/x-exr", image=_facts(data_hwc, color_space)
@@ -139,12 +137,6 @@ def put_shown(store: ArtifactStore, pixels_hw3: NDArray[np.uint8]) -> Artifact:
     )
 
 
-def put_clip(store: ArtifactStore, path: Path, size_px: tuple[int, int], num_frames: int, fps: float) -> Artifact:
-    """An encoded clip."""
-    facts = VideoFacts(width_px=size_px[0], height_px=size_px[1], num_frames=num_frames, fps=fps, codec=CODEC)
-    return store.put_file(path, "video/mp4", video=facts)
-
-
-def _facts(image: NDArray[np.generic], color_space: ColorSpace.ValueType) -> ImageFacts:
+def _facts(image: NDArray[np.generic], color_space: "ColorSpace.ValueType") -> ImageFacts:
     height, width, channels = image.shape
     return ImageFacts(width_px=width, height_px=height, num_channels=channels, color_space=color_space)

@@ -1,7 +1,5 @@
 """GenerateImages and Relight."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,8 +15,8 @@ from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 
-from lumenmill_studio.families._results import Maker, Recorder, put_picture
-from lumenmill_studio.families._scene_access import Lighting, LightReader, Scene, read_scene, size_of, stored_scene
+from lumenmill_studio.families.lighting import Lighting, LightReader, Scene, read_scene, size_of, stored_scene
+from lumenmill_studio.families.results import Maker, Recorder, put_picture
 from lumenmill_studio.light.basis import MAX_BASIS_BYTES, MEDIA_TYPE, Image, Key, packed, unpacked
 from lumenmill_studio.light.sources import MAX_SEPARATE_HARMONICS, num_distinct_harmonics
 from lumenmill_studio.presets import Preset, preset_named

@@ -1,7 +1,5 @@
 """Decompose: what a picture is made of, as numbers and as pictures for people."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,7 +8,7 @@ from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill_common.artifacts import ArtifactStore
 from numpy.typing import NDArray
 
-from lumenmill_studio.families._results import put_numbers, put_shown
+from lumenmill_studio.families.results import put_numbers, put_shown
 from lumenmill_studio.light.basis import Image
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.tracer import Buffers

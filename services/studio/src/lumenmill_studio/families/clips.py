@@ -1,7 +1,5 @@
 """GenerateVideo: clips in which the camera or the light moves, with the truth about every frame."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,12 +15,10 @@ from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext
-from lumenmill_media import write_clip
+from lumenmill_media import put_clip
 from numpy.typing import NDArray
 
-from lumenmill_studio.families._limits import MAX_NUM_FRAMES
-from lumenmill_studio.families._results import Maker, Recorder, put_clip, put_shown
-from lumenmill_studio.families._scene_access import (
+from lumenmill_studio.families.lighting import (
     Lighting,
     LightReader,
     Scene,
@@ -31,7 +27,9 @@ from lumenmill_studio.families._scene_access import (
     size_of,
     stored_scene,
 )
-from lumenmill_studio.families._stills import given_basis, parameters
+from lumenmill_studio.families.limits import MAX_NUM_FRAMES
+from lumenmill_studio.families.results import Maker, Recorder, put_shown
+from lumenmill_studio.families.stills import given_basis, parameters
 from lumenmill_studio.light.basis import Image, Key
 from lumenmill_studio.light.motion import frame_lights
 from lumenmill_studio.light.sources import is_dark
@@ -90,10 +88,8 @@ class Clips:
                 def shown(index: int) -> NDArray[np.uint8]:
                     return tonemap.tone_mapped(linear[index].astype(np.float32), exposure_ev)
 
-                clip = Path(folder) / "clip.mp4"
-                write_clip(clip, (shown(index) for index in range(num_frames)), size_px, fps)
                 result = video_pb2.GenerateVideoResult(
-                    video=put_clip(self.store, clip, size_px, num_frames, fps),
+                    video=put_clip(self.store, (shown(index) for index in range(num_frames)), size_px, fps),
                     poster=put_shown(self.store, shown(0)),
                     frames=self._put_truth(scene, preset, frames, exposure_ev),
                     scene=scene.artifact,
