@@ -22,8 +22,8 @@ _PAGE = _HERE.parent / "docs" / "performance.md"
 _HEAD = """# Performance
 
 `make benchmarks` measures every figure and writes this page. Each figure is the median of several runs; alternatives
-are compared in alternating runs on one machine within minutes. `benchmarks/<name>.py` defines what is measured and runs by
-itself: `python benchmarks/execution.py [--quick] [--json]`.
+are compared in alternating runs on one machine within minutes. `benchmarks/<name>.py` defines what is measured and
+runs by itself: `python benchmarks/execution.py [--quick] [--json]`.
 
 """
 

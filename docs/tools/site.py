@@ -42,6 +42,7 @@ def main() -> None:
     if sources.broken_links:
         sys.exit("links to files that do not exist:\n" + "\n".join(sources.broken_links))
     _write_api_pages(_SOURCES / "api")
+    shutil.copyfile(_ROOT / "docs" / "site.css", _SOURCES / "docs" / "site.css")
     subprocess.run([sys.executable, "-m", "zensical", "build", "--strict", "--clean"], cwd=_ROOT, check=True)
     if problems := problems_of(_SITE):
         sys.exit("the site is not whole:\n" + "\n".join(problems))
