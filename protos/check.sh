@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Proves that the committed Python is what the contracts generate, and that no contract has broken its callers:
-# neither those of the first published contracts (baseline.binpb) nor those of the previous commit that touched them.
+# Checks that the committed Python is what the contracts generate, and that no contract breaks its callers: neither those of
+# the baseline (baseline.binpb), nor those of the previous commit that changed contracts, unless the baseline changed since.
 set -euo pipefail
 cd "$(dirname "$0")"
 scratch=$(mktemp -d)
@@ -11,7 +11,8 @@ buf build --exclude-source-info -o "$scratch/now.binpb"
 rules='{"version":"v2","breaking":{"use":["FILE"],"ignore":["buf/validate"]}}'
 buf breaking "$scratch/now.binpb" --against baseline.binpb --config "$rules"
 previous=$(git rev-list -2 HEAD -- lumenmill | tail -1)
-if [ -n "$previous" ] && git cat-file -e "$previous:protos/buf.yaml" 2> /dev/null; then
+if [ -n "$previous" ] && git cat-file -e "$previous:protos/buf.yaml" 2> /dev/null \
+  && git diff --quiet "$previous" -- baseline.binpb; then
   mkdir "$scratch/previous"
   git archive "$previous" . | tar -x -C "$scratch/previous"
   (cd "$scratch/previous" && buf build --exclude-source-info -o "$scratch/previous.binpb")
