@@ -9,7 +9,7 @@ from lumenmill.imager.v1 import imager_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import UnavailableError
 from lumenmill_common.families import family_service
-from lumenmill_common.jobs import BatchWork, JobContext, JobQueue, Later, Work
+from lumenmill_common.jobs import BatchWork, DeferredWork, JobContext, JobQueue, Work
 from lumenmill_common.service import Service
 
 
@@ -62,11 +62,11 @@ class TinyFamily:
 
     def generate_later(
         self, requests: Sequence[imager_pb2.GenerateImagesRequest], jobs: Sequence[JobContext]
-    ) -> list[Later]:
+    ) -> list[DeferredWork]:
         """The picture itself in the worker, what is encoded of it afterwards."""
         made = self.generate_batch(requests, jobs)
         return [
-            Later(lambda result=result, job=job: self._encode(result, job))
+            DeferredWork(lambda result=result, job=job: self._encode(result, job))
             for result, job in zip(made, jobs, strict=True)
         ]
 

@@ -1,1 +1,1 @@
-"""How every Lumenmill service is served: jobs, artifacts, errors, settings, telemetry. No model code lives here."""
+"""The service framework: serving, jobs, artifacts, errors, settings and telemetry of every service, without models."""

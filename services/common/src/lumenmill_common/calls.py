@@ -10,9 +10,9 @@ from typing import Any, Protocol, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from lumenmill_common._client_interceptors import client_interceptors
-from lumenmill_common._renewed_channel import RenewedChannel
+from lumenmill_common.client_interceptors import client_interceptors
 from lumenmill_common.errors import LumenmillError, ResourceExhaustedError, UnavailableError
+from lumenmill_common.reloading_channel import ReloadingChannel
 from lumenmill_common.serve import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.status import error_from_rpc, is_from_service
@@ -115,7 +115,7 @@ def connect(
         credentials = grpc.ssl_channel_credentials(*contents)
         return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
 
-    return RenewedChannel(files, open_channel)
+    return ReloadingChannel(files, open_channel)
 
 
 async def call_unary(

@@ -1,20 +1,20 @@
-"""The one family of errors, and the gRPC status that each becomes.
+"""All errors of Lumenmill, and the gRPC status that each becomes.
 
 LumenmillError
-├── InvalidArgumentError      INVALID_ARGUMENT     the request is wrong; names the field and what would be right
+├── InvalidArgumentError      INVALID_ARGUMENT     the request is wrong; names the field and what is correct
 │   └── OutOfRangeError       OUT_OF_RANGE         a read beyond the end of something
-├── FailedPreconditionError   FAILED_PRECONDITION  right in itself, but not for this model or in this state
+├── FailedPreconditionError   FAILED_PRECONDITION  correct in itself, but not for this model or in this state
 ├── NotFoundError             NOT_FOUND
 ├── AlreadyExistsError        ALREADY_EXISTS
 ├── PermissionDeniedError     PERMISSION_DENIED
 ├── UnauthenticatedError      UNAUTHENTICATED
-├── ResourceExhaustedError    RESOURCE_EXHAUSTED   a queue, a store or a device is full; says when to come back
-├── UnavailableError          UNAVAILABLE          something this service needs is down for now
+├── ResourceExhaustedError    RESOURCE_EXHAUSTED   a queue, a store or a device is full; says when to retry
+├── UnavailableError          UNAVAILABLE          a dependency of the service does not answer for now
 ├── DeadlineExceededError     DEADLINE_EXCEEDED
 ├── CancelledError            CANCELLED
 ├── DataLossError             DATA_LOSS            stored bytes do not match their digest
 ├── UnimplementedError        UNIMPLEMENTED        the contract has it, this family does not
-└── InternalError             INTERNAL             our own mistake; its text never leaves the process
+└── InternalError             INTERNAL             a bug; its text never leaves the process
 """
 
 from typing import ClassVar
@@ -41,7 +41,7 @@ __all__ = [
 
 
 class LumenmillError(Exception):
-    """Anything that goes wrong on purpose. `code` is the gRPC status that a caller sees."""
+    """Any expected error. `code` is the gRPC status that a caller gets."""
 
     code: ClassVar[grpc.StatusCode]
 
@@ -54,7 +54,7 @@ class InvalidArgumentError(LumenmillError):
     """The request is wrong whatever the state of the service.
 
     `field` is the path in the request, for example `light.sources[1].area.irradiance`; `problem` says what is wrong and
-    what would be right.
+    what is correct.
     """
 
     code = grpc.StatusCode.INVALID_ARGUMENT
@@ -72,7 +72,7 @@ class OutOfRangeError(InvalidArgumentError):
 
 
 class FailedPreconditionError(LumenmillError):
-    """The request is right in itself, but not for this model or state; `field` may name the part that clashes."""
+    """The request is correct in itself, but not for this model or state; `field` may name the part that conflicts."""
 
     code = grpc.StatusCode.FAILED_PRECONDITION
 
@@ -88,25 +88,25 @@ class NotFoundError(LumenmillError):
 
 
 class AlreadyExistsError(LumenmillError):
-    """What the request would make exists already and is different."""
+    """What the request would create exists already and is different."""
 
     code = grpc.StatusCode.ALREADY_EXISTS
 
 
 class PermissionDeniedError(LumenmillError):
-    """The caller is known and may not do this."""
+    """The caller is authenticated and not allowed to do this."""
 
     code = grpc.StatusCode.PERMISSION_DENIED
 
 
 class UnauthenticatedError(LumenmillError):
-    """The caller did not prove who it is."""
+    """The caller is not authenticated."""
 
     code = grpc.StatusCode.UNAUTHENTICATED
 
 
 class ResourceExhaustedError(LumenmillError):
-    """Full. `retry_delay_s` is the time after which another try makes sense."""
+    """A queue, a store or a device is full. `retry_delay_s` is the time after which a retry makes sense."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
@@ -116,7 +116,7 @@ class ResourceExhaustedError(LumenmillError):
 
 
 class UnavailableError(LumenmillError):
-    """Something that this service needs is down for now; the same request may succeed later."""
+    """A dependency of this service does not answer for now; the same request may succeed later."""
 
     code = grpc.StatusCode.UNAVAILABLE
 
@@ -132,7 +132,7 @@ class DeadlineExceededError(LumenmillError):
 
 
 class CancelledError(LumenmillError):
-    """The caller went away or cancelled, and the work stopped."""
+    """The caller disconnected or cancelled, and the work stopped."""
 
     code = grpc.StatusCode.CANCELLED
 
@@ -144,12 +144,12 @@ class DataLossError(LumenmillError):
 
 
 class UnimplementedError(LumenmillError):
-    """The contract has this call, this model family does not."""
+    """The contract has this RPC, the family or service does not."""
 
     code = grpc.StatusCode.UNIMPLEMENTED
 
 
 class InternalError(LumenmillError):
-    """Our own mistake. Callers see only a reference into the log."""
+    """A bug. Callers get only a reference to the log."""
 
     code = grpc.StatusCode.INTERNAL

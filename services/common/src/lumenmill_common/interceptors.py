@@ -1,4 +1,4 @@
-"""What happens to every call before and after its servicer: token, bounds, errors, metrics, log and trace context."""
+"""What every call passes through: token, bounds, errors, metrics, log and trace context."""
 
 import hmac
 import inspect
@@ -22,13 +22,13 @@ from lumenmill_common.telemetry import RPC_DURATION, extract_trace_context, get_
 __all__ = ["CallInterceptor", "check_bounds"]
 
 _log = get_logger(__name__)
-# Probes of the platform carry no token and learn nothing but SERVING or NOT_SERVING.
-_OPEN_TO_ALL = "/grpc.health.v1.Health/"
+# Health probes carry no token, and get nothing but SERVING or NOT_SERVING.
+_PUBLIC_SERVICE = "/grpc.health.v1.Health/"
 _QUOTED = re.compile(r"`(\w+)`")
 _HOW_TO_SEND = "(clients of the mesh read LUMENMILL_TOKEN_FILE; others send metadata `authorization: Bearer <token>`)"
-_NO_TOKEN = f"the mesh asks for a token, and none was sent {_HOW_TO_SEND}"
-_WRONG_TOKEN = f"the token that was sent is not the mesh's {_HOW_TO_SEND}"
-# Calls that the caller ends are ordinary: no error is logged for them.
+_NO_TOKEN = f"the mesh requires a token, and none was sent {_HOW_TO_SEND}"
+_WRONG_TOKEN = f"the token that was sent is not the token of the mesh {_HOW_TO_SEND}"
+# Calls that the caller ends are normal: no error is logged for them.
 _QUIET = {grpc.StatusCode.CANCELLED, grpc.StatusCode.OK}
 
 
@@ -46,7 +46,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], "Awaitable[grpc.RpcMethodHandler[Any, Any] | None]"],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Wraps the handler of one call."""
+        """Wrap the handler of one call."""
         handler = await continuation(handler_call_details)
         if handler is None:
             return handler
@@ -55,7 +55,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
 
 class _Call:
-    """One call on its way through the interceptor."""
+    """One call in the interceptor."""
 
     def __init__(
         self,
@@ -70,16 +70,16 @@ class _Call:
         self._started_s = time.monotonic()
 
     def authenticate(self) -> None:
-        """Raises UnauthenticatedError unless the caller sent the token."""
+        """Raise UnauthenticatedError unless the caller sent the token."""
         token = self._security.token()
-        if token is None or self._method.startswith(_OPEN_TO_ALL):
+        if token is None or self._method.startswith(_PUBLIC_SERVICE):
             return
         sent, expected = self._metadata.get("authorization", ""), f"Bearer {token.get_secret_value()}"
         if not hmac.compare_digest(sent.encode(), expected.encode()):
             raise UnauthenticatedError(_WRONG_TOKEN if sent else _NO_TOKEN)
 
     def enter(self, request: Any) -> None:
-        """Binds the call's identity to logs and traces, and checks the request's bounds."""
+        """Bind the call's identity to logs and traces, check its token and the bounds of the request."""
         options = getattr(request, "job", None)
         self._request_id = getattr(options, "request_id", "") or self._metadata.get("x-request-id", "")
         structlog.contextvars.bind_contextvars(method=self._method, request_id=self._request_id)
@@ -89,15 +89,15 @@ class _Call:
             check_bounds(request)
 
     def count(self, code: grpc.StatusCode) -> None:
-        """Counts the call."""
+        """Record duration and status of the call."""
         RPC_DURATION.labels(self._method, code.name).observe(time.monotonic() - self._started_s)
 
     async def fail(self, error: Exception, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
-        """Ends the call with the status of an error."""
+        """End the call with the status of an error."""
         if isinstance(error, grpc.aio.AbortError):
             raise error
         if isinstance(error, NotImplementedError) and context.code() == grpc.StatusCode.UNIMPLEMENTED:
-            # What the generated servicer says of a method that nobody has filled in, such as health's List.
+            # From a method of a generated servicer that is not overridden, such as health's List.
             error = UnimplementedError(f"{self._method} is not served here")
         error = self._translate_error(error)
         code, message, metadata = rich_status(error, self._request_id)
@@ -108,11 +108,11 @@ class _Call:
 
 
 def check_bounds(request: Message) -> None:
-    """Checks a message against the bounds that its proto states.
+    """Check a message against the bounds of its proto.
 
     Raises:
-        InvalidArgumentError: names every field that is out of bounds, and the bound; or those that hold the character
-            NUL, which no database, file name or YAML takes.
+        InvalidArgumentError: names every field that is out of bounds, and the bound; or those that contain the
+            character NUL, which databases, file names and YAML do not allow.
     """
     violations = [
         (_path(violation.proto.field) or _first_named(request, violation.proto.message), violation.proto.message)
@@ -157,7 +157,7 @@ def _has_nul(part: Any) -> bool:
 
 
 def _first_named(request: Message, problem: str) -> str:
-    """The field to name for a rule about a whole message, such as "set `prompt`, `scene` or both": its first."""
+    """Return the first field that the text of a rule names, such as "set `prompt`, `scene` or both"."""
     return next((name for name in _QUOTED.findall(problem) if name in request.DESCRIPTOR.fields_by_name), "")
 
 
@@ -191,7 +191,7 @@ def _stream(behaviour: Callable[..., Any], call: _Call) -> Callable[..., AsyncIt
         try:
             call.enter(request)
             responses = behaviour(_checked(request), context)
-            if inspect.isawaitable(responses):  # a servicer that writes to the context itself, as health's does
+            if inspect.isawaitable(responses):  # a servicer that writes to the context itself, as that of health does
                 await responses
             else:
                 async for response in responses:
@@ -205,7 +205,7 @@ def _stream(behaviour: Callable[..., Any], call: _Call) -> Callable[..., AsyncIt
 
 
 def _checked(request: Any) -> Any:
-    """A stream of requests with every message checked; a single request has been checked on entry."""
+    """Return a stream of requests in which every message is checked; a single request is checked in `enter`."""
     if isinstance(request, Message):
         return request
 

@@ -1,10 +1,10 @@
-"""What well-known licences themselves say about commercial use, by SPDX identifier."""
+"""Whether well-known licences allow commercial use, by SPDX identifier."""
 
 import re
 
 __all__ = ["known_commercial_use"]
 
-# Licences of works and data of https://spdx.org/licenses/ that allow commercial use, changed works included.
+# Licences of works and data of https://spdx.org/licenses/ that allow commercial use, also of modified works.
 _ALLOWED = frozenset(
     spdx_id.lower()
     for spdx_id in (
@@ -17,9 +17,9 @@ _FORBIDDEN = re.compile(r"cc-by-nc(-nd|-sa)?-[0-9.]+(-[a-z]+)?")
 
 
 def known_commercial_use(spdx_id: str) -> bool | None:
-    """Whether a licence allows commercial use of what is under it; None where its identifier does not tell.
+    """Return whether a licence allows commercial use; None for identifiers that are not known here.
 
-    Case does not count in identifiers. Creative Commons forbids commercial use by the element NC.
+    Identifiers are case-insensitive. Creative Commons licences with the element NC forbid commercial use.
     """
     lower = spdx_id.lower()
     if _FORBIDDEN.fullmatch(lower):

@@ -1,4 +1,4 @@
-"""Fields of a request that a model family does not take."""
+"""Refusal of request fields that a family does not support."""
 
 from google.protobuf.message import Message
 
@@ -8,10 +8,10 @@ __all__ = ["refuse"]
 
 
 def refuse(request: Message, *fields: tuple[str, str]) -> None:
-    """Refuses fields that a family does not take; each with the words that say what would be right.
+    """Refuse fields that a family does not support, each with a text that says what to do instead.
 
     Raises:
-        InvalidArgumentError: one is set.
+        InvalidArgumentError: one of them is set; names it.
     """
     set_fields = {field.name for field, _ in request.ListFields()}
     for field, problem in fields:

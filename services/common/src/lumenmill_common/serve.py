@@ -37,31 +37,31 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
-    # Two processes must never share a port unnoticed.
+    # Two processes must not share a port.
     ("grpc.so_reuseport", 0),
-    # Connections are renewed now and then, so that clients find pods that were added; running streams are not cut.
+    # Connections are closed after 15 minutes, so that clients find new pods; running streams are not interrupted.
     ("grpc.max_connection_age_ms", 900_000),
-    # Clients of half-hour jobs ping every 30 s.
+    # Clients of long jobs ping every 30 s.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
-# Time between NOT_SERVING and the refusal of new calls, in which load balancers take the address out.
-_LEAVE_S = 0.5
-# Pauses before loading is tried again, when a store or database that starts beside us is not there yet.
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
-# Time that calls get to carry off what the last jobs made.
+# Time between NOT_SERVING and the refusal of new calls, in which load balancers remove the address.
+_LAME_DUCK_S = 0.5
+# Pauses before loading is retried, while a store or database is still starting.
+_MIN_PAUSE_S, _MAX_PAUSE_S = 0.5, 15.0
+# Time for calls to transfer the results of the last jobs.
 _LAST_CALLS_S = 1.0
-# Health of the process itself, whatever its model is at: for whoever restarts processes that hang.
+# Health of the process itself, whatever the state of its model: for supervisors that restart processes that hang.
 _LIVENESS = "liveness"
 
 
 class _StoppedError(UnavailableError):
-    """It was told to stop before its model was there."""
+    """The service was stopped before its model was loaded."""
 
 
 def serve(settings: ServiceSettings, service: Service) -> None:
-    """Serves until SIGTERM or SIGINT, then drains. Exits with code 1 and a log line when the model cannot be loaded,
-    and at once with code 0 when it is told to stop while it loads."""
+    """Serve until SIGTERM or SIGINT, then drain. Exit with code 1 and a log line when the model cannot be loaded, and
+    at once with code 0 on a signal while it loads."""
     configure_logging(settings, service.name)
     try:
         asyncio.run(_serve_until_signal(settings, service))
@@ -85,8 +85,8 @@ async def _serve_until_signal(settings: ServiceSettings, service: Service) -> No
             _log.info("draining")
     except _StoppedError as error:
         _log.info("stopped", reason=error.message)
-        # The thread that loads cannot be interrupted, and would keep the process and its GPU for minutes. Nobody has
-        # been given anything that would be lost.
+        # The thread that loads cannot be interrupted, and would keep the process and its GPU for minutes. No call has
+        # been accepted yet, so nothing is lost.
         os._exit(0)
     _log.info("stopped")
 
@@ -105,14 +105,14 @@ def _write_addresses(file: Path, settings: ServiceSettings, port: int, metrics_p
 
 @contextlib.asynccontextmanager
 async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Event | None = None) -> AsyncIterator[int]:
-    """Serves inside the block and yields the bound port; health says SERVING. Leaving the block drains.
+    """Serve inside the block and yield the bound port; health says SERVING. Leaving the block drains.
 
-    The port is open while the model loads and health says NOT_SERVING. A `stop` that is set meanwhile is heeded at
-    once, though the thread that loads goes on. With a `stop`, what is away while the model loads is waited for.
+    While the model loads, the port is open and health says NOT_SERVING. If `stop` is set meanwhile, loading is
+    abandoned at once, although its thread goes on. With a `stop`, loading is retried while a dependency is unavailable.
 
     Raises:
-        UnavailableError: the port cannot be bound, or it was told to stop while it loaded.
-        LumenmillError: whatever `service.load` raised.
+        UnavailableError: the port cannot be bound, or `stop` was set while the model loaded.
+        LumenmillError: the error of `service.load`.
     """
     server = grpc.aio.server(interceptors=[CallInterceptor(settings, service.translate_error)], options=_OPTIONS)
     ready = asyncio.Event()
@@ -127,7 +127,7 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
     port = _bind(server, settings)
     await server.start()
     async with contextlib.AsyncExitStack() as background:
-        await background.enter_async_context(_probed(settings.health_address, health_servicer))
+        await background.enter_async_context(_serving_health(settings.health_address, health_servicer))
         try:
             await _load(service, stop)
         except BaseException:
@@ -146,13 +146,13 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
             yield port
         finally:
             await _set_health(health_servicer, names, _HealthStatus.NOT_SERVING)
-            await asyncio.sleep(min(_LEAVE_S, settings.drain_s))
+            await asyncio.sleep(min(_LAME_DUCK_S, settings.drain_s))
             await _drain(server, service, settings.drain_s)
 
 
 @contextlib.asynccontextmanager
-async def _probed(address: str, health_servicer: health_aio.HealthServicer) -> AsyncIterator[None]:
-    """Answers health alone, without TLS, on an address of its own: the probes of Kubernetes know no TLS."""
+async def _serving_health(address: str, health_servicer: health_aio.HealthServicer) -> AsyncIterator[None]:
+    """Serve health without TLS on an address of its own: the probes of Kubernetes do not support TLS."""
     if not address:
         yield
         return
@@ -171,24 +171,24 @@ async def _probed(address: str, health_servicer: health_aio.HealthServicer) -> A
 
 async def _drain(server: grpc.aio.Server, service: Service, drain_s: float) -> None:
     if service.jobs:
-        # Jobs end while their callers are connected, so that they get results rather than broken streams. The server
-        # goes on meanwhile: a caller whose connection broke finds its job, and new jobs are refused.
+        # Jobs end while their callers are connected, who get results rather than broken streams. The server keeps
+        # serving meanwhile: callers that lost their connection can attach again, and new jobs are refused.
         await service.jobs.stop(drain_s)
     service.draining.set()
     await server.stop(_LAST_CALLS_S if service.jobs else drain_s)
 
 
 async def _load(service: Service, stop: asyncio.Event | None) -> None:
-    """Loads; again after growing pauses while something that it needs is away. Health says NOT_SERVING meanwhile.
+    """Load the model; with a `stop`, retry after growing pauses while a dependency is unavailable.
 
     Raises:
-        _StoppedError: it was told to stop meanwhile.
-        LumenmillError: whatever `service.load` raised.
+        _StoppedError: `stop` was set meanwhile.
+        LumenmillError: the error of `service.load`.
     """
     if service.load is None:
         return
     load = service.load
-    started_s, pause_s = time.monotonic(), _FIRST_PAUSE_S
+    started_s, pause_s = time.monotonic(), _MIN_PAUSE_S
     while True:
         try:
             await _unless_stopped(service.jobs.run_in_workers(load) if service.jobs else asyncio.to_thread(load), stop)
@@ -202,21 +202,21 @@ async def _load(service: Service, stop: asyncio.Event | None) -> None:
             MODEL_LOAD_DURATION.set(time.monotonic() - started_s)
             return
         await _unless_stopped(asyncio.sleep(pause_s), stop)
-        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        pause_s = min(2 * pause_s, _MAX_PAUSE_S)
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event | None) -> None:
-    """Wait for work, and no longer when it is to stop.
+    """Wait for work, or until `stop` is set.
 
     Raises:
-        _StoppedError: it is to stop.
+        _StoppedError: `stop` was set.
     """
     working = asyncio.create_task(work)
     stopping = asyncio.create_task((stop or asyncio.Event()).wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise _StoppedError("told to stop while it loaded")
+            raise _StoppedError("stopped while the model was loading")
         working.result()
     finally:
         working.cancel()
@@ -239,7 +239,7 @@ def _bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
 
 
 def server_credentials(key_file: Path, cert_file: Path, client_ca_file: Path | None) -> grpc.ServerCredentials:
-    """TLS of a server by PEM files. With `client_ca_file`, callers must show a certificate of that authority.
+    """Return TLS credentials of a server from PEM files. With `client_ca_file`, callers need a certificate of it.
 
     The files are read again for every connection, so that rotated certificates are used without a restart.
 
@@ -257,8 +257,8 @@ def server_credentials(key_file: Path, cert_file: Path, client_ca_file: Path | N
     in_use = read()
 
     def changed() -> grpc.ServerCertificateConfiguration | None:
-        # None where nothing changed: gRPC frees its certificates whenever it is given some, also while another thread
-        # begins a handshake with them, and the process dies of that (grpc/grpc#36693).
+        # None if nothing has changed: gRPC frees its certificates whenever it gets new ones, even while another thread
+        # starts a handshake with them, which crashes the process (grpc/grpc#36693).
         nonlocal in_use
         if (found := read()) == in_use:
             return None
@@ -267,6 +267,6 @@ def server_credentials(key_file: Path, cert_file: Path, client_ca_file: Path | N
 
     return grpc.dynamic_ssl_server_credentials(
         configured(in_use),
-        changed,  # type: ignore[arg-type]  # None is documented, and left out of the stubs
+        changed,  # type: ignore[arg-type]  # None is documented, but missing in the stubs
         require_client_authentication=client_ca_file is not None,
     )

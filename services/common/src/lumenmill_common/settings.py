@@ -25,7 +25,7 @@ class _Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _names_a_file(cls, value: object, info: ValidationInfo) -> object:
-        """A variable of a file that is set but empty is a mistake: taken as absent, it would turn a check off."""
+        """Refuse file variables that are set but empty: read as absent, they would turn a check off."""
         field = cls.model_fields[info.field_name or ""]
         if value == "" and field.annotation == Path | None:
             raise ValueError(f"is set but empty; unset it, or name a file. {field.description}")
@@ -36,7 +36,7 @@ SettingsT = TypeVar("SettingsT", bound=_Settings)
 
 
 class StoreSettings(_Settings):
-    """Which artifact store, and how to reach it."""
+    """The artifact store and its credentials."""
 
     store_url: str = Field(default="file://./.lumenmill/store", description="`file:///folder` or `s3://bucket/prefix`.")
     s3_endpoint: str = Field(default="", description="host:port of the S3 service; needed for s3:// stores.")
@@ -63,13 +63,14 @@ class SecuritySettings(_Settings):
     tls_key_file: Path | None = Field(default=None, description="PEM private key of this process.")
     tls_ca_file: Path | None = Field(
         default=None,
-        description="PEM certificates that servers are checked against; turns TLS on for the calls that we make.",
+        description="PEM certificates that servers are checked against; turns TLS on for outgoing calls.",
     )
     tls_client_ca_file: Path | None = Field(
-        default=None, description="PEM certificates that callers must show one of (mTLS). Absent: none is asked for."
+        default=None,
+        description="PEM certificates of the authority of callers' certificates (mTLS). Absent: none are needed.",
     )
     token_file: Path | None = Field(
-        default=None, description="File that holds the bearer token that callers send. Absent: no token is asked for."
+        default=None, description="File that holds the bearer token that callers send. Absent: no token is required."
     )
 
     @model_validator(mode="after")
@@ -79,12 +80,12 @@ class SecuritySettings(_Settings):
         return self
 
     def token(self) -> SecretStr | None:
-        """The token, read from its file now, so that a rotated one is seen; None when no token is asked for."""
+        """Return the token, read from its file at each call since it may be rotated; None if none is required."""
         return SecretStr(self.token_file.read_text().strip()) if self.token_file else None
 
 
 class ServiceSettings(StoreSettings, SecuritySettings):
-    """What every service reads. Each field is the environment variable LUMENMILL_<FIELD>, in capitals."""
+    """Settings of every service. Each field is the environment variable LUMENMILL_<FIELD>, in capitals."""
 
     listen_address: str = Field(default="127.0.0.1:50051", description="host:port to serve gRPC on; port 0 picks one.")
     metrics_address: str = Field(
@@ -92,7 +93,7 @@ class ServiceSettings(StoreSettings, SecuritySettings):
     )
     health_address: str = Field(
         default="",
-        description="host:port that answers health alone, without TLS or token, for a cluster's probes; empty: none.",
+        description="host:port that serves health alone, without TLS or token, for a cluster's probes; empty: none.",
     )
     address_file: Path | None = Field(
         default=None, description="JSON file to write the bound addresses to, once the ports are open."
@@ -100,13 +101,15 @@ class ServiceSettings(StoreSettings, SecuritySettings):
     num_workers: int = Field(default=1, ge=1, le=64, description="Jobs that run at once; one for each device.")
     max_queue_length: int = Field(default=64, ge=1, le=100_000, description="Jobs that may wait.")
     grace_period_s: float = Field(
-        default=60.0, ge=0, description="Seconds that a job lives on after its last caller went away."
+        default=60.0, ge=0, description="Seconds that a job lives on after its last caller disconnected."
     )
     result_ttl_s: float = Field(
-        default=900.0, ge=0, description="Seconds that a finished result is kept for callers who come back."
+        default=900.0, ge=0, description="Seconds that a finished result is remembered for callers that attach again."
     )
     persist_results_over_s: float = Field(
-        default=1.0, ge=0, description="Results of jobs that took as many seconds are kept in the store over restarts."
+        default=1.0,
+        ge=0,
+        description="Results of jobs that took at least this long are persisted, for callers after a restart.",
     )
     drain_s: float = Field(default=30.0, ge=0, description="Seconds that running jobs get on SIGTERM.")
     log_format: LogFormat = Field(default=LogFormat.JSON, description="`json` or `console`.")
@@ -114,10 +117,10 @@ class ServiceSettings(StoreSettings, SecuritySettings):
 
 
 def load_settings(settings_type: type[SettingsT]) -> SettingsT:
-    """Read the environment once, for a process that cannot live without it.
+    """Read the environment once, for a process that cannot start without it.
 
     Raises:
-        SystemExit: with one line for each wrong variable, naming the variable and what would be right.
+        SystemExit: with one line for each wrong variable, naming the variable and the correct values.
     """
     try:
         return read_settings(settings_type)
@@ -127,10 +130,10 @@ def load_settings(settings_type: type[SettingsT]) -> SettingsT:
 
 
 def read_settings(settings_type: type[SettingsT], **given: Any) -> SettingsT:
-    """Read the environment; what is given goes before it.
+    """Read the environment; `given` values take precedence.
 
     Raises:
-        InvalidArgumentError: names every wrong variable and what would be right.
+        InvalidArgumentError: names every wrong variable and the correct values.
     """
     try:
         return settings_type(**given)
@@ -140,6 +143,6 @@ def read_settings(settings_type: type[SettingsT], **given: Any) -> SettingsT:
 
 
 def _violation(place: tuple[int | str, ...], message: str) -> tuple[str, str]:
-    """A wrong variable and its problem; problems of several together name them by themselves."""
+    """Return a wrong variable and its problem; the variable is empty for problems of several variables."""
     variable = f"LUMENMILL_{'_'.join(str(part) for part in place).upper()}" if place else ""
     return variable, message.removeprefix("Value error, ")

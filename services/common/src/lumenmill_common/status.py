@@ -1,4 +1,4 @@
-"""From an exception to the gRPC status that a caller sees: the only place where the two meet."""
+"""Maps exceptions to gRPC statuses and back; no other module does."""
 
 import re
 import uuid
@@ -23,7 +23,7 @@ from lumenmill_common.errors import (
 
 __all__ = ["error_from_rpc", "is_from_service", "rich_status"]
 
-# Trailers of a call have limits of their own; a recipe with a hundred problems must not become a transport error.
+# Trailers of a call have their own size limits: a recipe with a hundred problems must not become a transport error.
 _MAX_MESSAGE, _MAX_VIOLATIONS, _MAX_PROBLEM = 1500, 24, 300
 _DETAILS_KEY = "grpc-status-details-bin"
 _log = structlog.get_logger(__name__)
@@ -32,9 +32,9 @@ _log = structlog.get_logger(__name__)
 def rich_status(
     error: BaseException, request_id: str = ""
 ) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
-    """Code, message and trailing metadata (google.rpc.Status details) for an error.
+    """Return code, message and trailing metadata (google.rpc.Status details) for an error.
 
-    Errors outside of our family are our own mistakes: they are logged with a reference, and only the reference is told.
+    Errors that are no LumenmillErrors are bugs: they are logged with a reference, and callers get only the reference.
     """
     if not isinstance(error, LumenmillError):
         reference = uuid.uuid4().hex[:12]
@@ -67,18 +67,18 @@ def _details_of(error: LumenmillError) -> list[any_pb2.Any]:
 
 
 def _within_bounds(violations: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    told = [
+    shown = [
         (_text(field[:_MAX_PROBLEM]), _text(problem[:_MAX_PROBLEM])) for field, problem in violations[:_MAX_VIOLATIONS]
     ]
-    num_left = len(violations) - len(told)
+    num_left = len(violations) - len(shown)
     if num_left:
-        field, problem = told[-1]
-        told[-1] = (field, f"{problem}; and {num_left} more violations")
-    return told
+        field, problem = shown[-1]
+        shown[-1] = (field, f"{problem}; and {num_left} more violations")
+    return shown
 
 
 def _text(text: str) -> str:
-    """The text as UTF-8 can say it: what is quoted from JSON may hold halves of surrogate pairs."""
+    """Return valid UTF-8: text that is quoted from JSON may contain halves of surrogate pairs."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -89,9 +89,9 @@ def _pack(message: Message) -> any_pb2.Any:
 
 
 def error_from_rpc(error: grpc.RpcError) -> LumenmillError:
-    """The error of our family that a failed call stands for, with the fields and delays that the service named.
+    """Return the LumenmillError of a failed call, with the fields and delays that the service named.
 
-    Statuses that no service of ours sends (UNKNOWN, ABORTED) become InternalError.
+    Statuses that no Lumenmill service sends (UNKNOWN, ABORTED) become InternalError.
     """
     code, message = error.code(), error.details() or ""
     status = _status_of(error)
@@ -100,16 +100,16 @@ def error_from_rpc(error: grpc.RpcError) -> LumenmillError:
         kind = OutOfRangeError if code is grpc.StatusCode.OUT_OF_RANGE else InvalidArgumentError
         return kind(*violations[0], *violations[1:])
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        # Without a delay it comes from gRPC itself: a message too large, which no retry makes smaller.
+        # Without a delay it comes from gRPC itself: the message is too large, and a retry is useless.
         return ResourceExhaustedError(message, _retry_delay_s(status, default_s=0.0))
     if code is grpc.StatusCode.UNAVAILABLE:
-        told = message if is_from_service(error) else _unreachable(message)
-        return UnavailableError(told, _retry_delay_s(status, default_s=0.0))
+        shown = message if is_from_service(error) else _unreachable(message)
+        return UnavailableError(shown, _retry_delay_s(status, default_s=0.0))
     return _SIMPLE.get(code, errors.InternalError)(message)
 
 
 def _unreachable(details: str) -> str:
-    """What gRPC says of a connection that cannot be made, for people."""
+    """Return a readable text for gRPC's details of a failed connection."""
     address = re.search(r"ipv[46]:(\[[^\]]+\]:\d+|[^;\s]+?:\d+): (.*)", unquote(details))
     if address is None:
         return f"the connection was lost: {details}"
@@ -120,7 +120,7 @@ def _unreachable(details: str) -> str:
 
 
 def is_from_service(error: grpc.RpcError) -> bool:
-    """Whether a service sent this status itself; false for connections that broke or could not be made."""
+    """Return whether a service sent this status itself; false for connections that broke or were not established."""
     return bool(_status_of(error).code != 0)
 
 

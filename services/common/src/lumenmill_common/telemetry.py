@@ -1,4 +1,4 @@
-"""Logs, metrics and trace context, the same for every service. Metric names are explained in docs/metrics.md."""
+"""Logs, metrics and trace context of every service. docs/metrics.md explains the metrics."""
 
 import logging
 import sys
@@ -33,7 +33,7 @@ __all__ = [
     "serve_metrics",
 ]
 
-# From an instant answer to a one-hour clip; the library's default buckets stop at 10 s.
+# From milliseconds to a clip of one hour; the default buckets of the library end at 10 s.
 DURATION_BUCKETS_S = (
     0.005,
     0.025,
@@ -62,8 +62,12 @@ RPC_DURATION = Histogram(
     buckets=DURATION_BUCKETS_S,
 )  # fmt: skip
 JOBS_QUEUED = Gauge("lumenmill_jobs_queued", "Jobs that wait for a worker.", ["queue"])
-JOBS_RUNNING = Gauge("lumenmill_jobs_running", "Jobs that a worker is doing.", ["queue"])
-JOBS_REATTACHED = Counter("lumenmill_jobs_reattached_total", "Calls that attached to a known job.", ["queue"])
+JOBS_RUNNING = Gauge("lumenmill_jobs_running", "Jobs that a worker is computing.", ["queue"])
+JOBS_REATTACHED = Counter(
+    "lumenmill_jobs_reattached_total",
+    "Calls that re-attached to a known job, or found its persisted result.",
+    ["queue"],
+)
 JOB_WAIT = Histogram(
     "lumenmill_job_wait_seconds", "Seconds that a job waited for a worker.", ["queue"], buckets=DURATION_BUCKETS_S
 )
@@ -76,10 +80,10 @@ JOB_STAGE_DURATION = Histogram(
     buckets=DURATION_BUCKETS_S,
 )  # fmt: skip
 JOB_BATCH_SIZE = Histogram(
-    "lumenmill_job_batch_size", "Jobs that a worker did as one batch.", ["queue"], buckets=(1, 2, 4, 8, 16, 32, 64)
+    "lumenmill_job_batch_size", "Jobs that a worker computed as one batch.", ["queue"], buckets=(1, 2, 4, 8, 16, 32, 64)
 )
 MODEL_LOAD_DURATION = Gauge("lumenmill_model_load_duration_seconds", "Seconds that loading the model took.")
-MODEL_GPUS = Gauge("lumenmill_model_gpus", "GPUs that this process works with.")
+MODEL_GPUS = Gauge("lumenmill_model_gpus", "GPUs that this process uses.")
 STORE_OPERATION_DURATION = Histogram(
     "lumenmill_store_operation_duration_seconds", "Seconds of one operation of the artifact store, by outcome.",
     ["operation", "outcome"],
@@ -88,16 +92,16 @@ STORE_OPERATION_DURATION = Histogram(
 STORE_BYTES = Counter(
     "lumenmill_store_bytes_total", "Bytes read from and written to the artifact store.", ["direction"]
 )
-STORE_FREE_BYTES = Gauge("lumenmill_store_free_bytes", "Bytes that are free where the artifacts lie.", ["kind"])
+STORE_FREE_BYTES = Gauge("lumenmill_store_free_bytes", "Free bytes of the file system of the artifacts.", ["kind"])
 CERTIFICATE_EXPIRY = Gauge(
-    "lumenmill_certificate_expiry_timestamp_seconds", "Unix time at which a certificate ends.", ["certificate"]
+    "lumenmill_certificate_expiry_timestamp_seconds", "Unix time at which a certificate expires.", ["certificate"]
 )
 
 get_logger = structlog.get_logger
 
 
 def configure_logging(settings: ServiceSettings, service: str) -> None:
-    """Structured logs to standard error, one line each, with the request id and trace id of the call they belong to."""
+    """Write structured logs to standard error, one line each, with the request id and trace id of their call."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_format is LogFormat.JSON
@@ -126,19 +130,19 @@ def _add_trace_id(_: object, __: str, event: structlog.typing.EventDict) -> stru
 
 
 def extract_trace_context(metadata: dict[str, str]) -> Context:
-    """The W3C trace context that a caller sent."""
+    """Return the W3C trace context that a caller sent."""
     return propagate.extract(metadata)
 
 
 def inject_trace_context() -> list[tuple[str, str]]:
-    """Metadata that passes the current trace context on."""
+    """Return metadata that propagates the current trace context."""
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     return list(carrier.items())
 
 
 def serve_metrics(address: str) -> int | None:
-    """Serves Prometheus metrics on `host:port`; returns the bound port, or None when `address` is empty."""
+    """Serve Prometheus metrics on `host:port`; return the bound port, or None when `address` is empty."""
     if not address:
         return None
     host, _, port = address.rpartition(":")

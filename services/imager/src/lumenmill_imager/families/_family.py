@@ -12,7 +12,7 @@ from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill_common.artifacts import digest_of
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_common.jobs import BatchWork, JobContext, Later
+from lumenmill_common.jobs import BatchWork, DeferredWork, JobContext
 from lumenmill_media import put_png
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.memory import run_in_batches
@@ -144,7 +144,7 @@ class ImagerFamily(ABC):
 
     # The walk of a batch.
 
-    def _run(self, requests: Sequence[_Request], jobs: Sequence[JobContext]) -> list[Later]:
+    def _run(self, requests: Sequence[_Request], jobs: Sequence[JobContext]) -> list[DeferredWork]:
         plan, first = self.plan(requests[0]), requests[0]
         items = [_items(request) for request in requests]
         flat = [item for entry in items for item in entry]
@@ -165,7 +165,7 @@ class ImagerFamily(ABC):
             ran = self.host.as_run(plan)
         made = iter(pictures)
         return [
-            Later(partial(self._finish, request, ran, job, [(item, next(made)) for item in entry]))
+            DeferredWork(partial(self._finish, request, ran, job, [(item, next(made)) for item in entry]))
             for request, job, entry in zip(requests, jobs, items, strict=True)
         ]
 

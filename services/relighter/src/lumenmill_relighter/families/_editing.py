@@ -12,7 +12,7 @@ from lumenmill.common.v1.light_pb2 import Light, LightKind
 from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.relighter.v1.relighter_pb2 import RelightRequest, RelightResult, RelightVariant
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_common.jobs import BatchWork, JobContext, Later
+from lumenmill_common.jobs import BatchWork, DeferredWork, JobContext
 from lumenmill_media import put_png, read_rgb
 from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.plan import Plan
@@ -181,7 +181,7 @@ class EditingFamily(RelighterFamily):
 
     # The walk of a batch.
 
-    def _run(self, tasks: Sequence[_Task], jobs: Sequence[JobContext]) -> list[Later]:
+    def _run(self, tasks: Sequence[_Task], jobs: Sequence[JobContext]) -> list[DeferredWork]:
         plan, adapters = tasks[0].plan, tasks[0].request.adapters
         steps_each = self.num_steps(plan)
         num_items = sum(len(task.items) for task in tasks)
@@ -198,7 +198,7 @@ class EditingFamily(RelighterFamily):
             ran = self.host.as_run(plan)
         pictures = iter(made)
         return [
-            Later(partial(self._finish, task, ran, job, [(item, next(pictures)) for item in of_task]))
+            DeferredWork(partial(self._finish, task, ran, job, [(item, next(pictures)) for item in of_task]))
             for task, job, of_task in zip(tasks, jobs, items, strict=True)
         ]
 

@@ -8,7 +8,7 @@ from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.relighter.v1.relighter_pb2 import DecomposeRequest, DecomposeResult
 from lumenmill_common.errors import InvalidArgumentError, UnavailableError
-from lumenmill_common.jobs import BatchWork, JobContext, Later
+from lumenmill_common.jobs import BatchWork, DeferredWork, JobContext
 from lumenmill_media import read_rgb
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.intrinsic_maps import put_map
@@ -72,13 +72,13 @@ class MarigoldMaps(RelighterFamily):
         picture = picture if picture.size == size_px else picture.resize(size_px, Image.Resampling.LANCZOS)
         return _Task(request, plan, list(request.kinds) or self._marigold.kinds, picture)
 
-    def _run(self, tasks: Sequence[_Task], jobs: Sequence[JobContext]) -> list[Later]:
+    def _run(self, tasks: Sequence[_Task], jobs: Sequence[JobContext]) -> list[DeferredWork]:
         plan, kinds, pictures = tasks[0].plan, tasks[0].kinds, [task.picture for task in tasks]
         with self.host.paced(plan.preset_name, len(tasks) * self._marigold.num_steps(plan, kinds)):
             maps = self._marigold.maps(plan, pictures, kinds, tasks[0].request.seed, jobs)
             ran = self.host.as_run(plan.with_arguments(width=pictures[0].width, height=pictures[0].height))
         return [
-            Later(partial(self._finish, task, ran, job, {kind: maps[kind][index] for kind in kinds}))
+            DeferredWork(partial(self._finish, task, ran, job, {kind: maps[kind][index] for kind in kinds}))
             for index, (task, job) in enumerate(zip(tasks, jobs, strict=True))
         ]
 

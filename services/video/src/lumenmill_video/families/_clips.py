@@ -14,7 +14,7 @@ from lumenmill.common.v1.light_pb2 import LightKind
 from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.video.v1.video_pb2 import GenerateVideoRequest, GenerateVideoResult
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_common.jobs import BatchWork, JobContext, Later
+from lumenmill_common.jobs import BatchWork, DeferredWork, JobContext
 from lumenmill_common.requests import refuse
 from lumenmill_media import put_clip, put_png, read_rgb
 from lumenmill_neural.memory import run_in_batches
@@ -250,7 +250,7 @@ class ClipFamily(VideoFamily):
 
     # The walk of a batch.
 
-    def _run(self, clips: Sequence[Clip], jobs: Sequence[JobContext]) -> list[Later]:
+    def _run(self, clips: Sequence[Clip], jobs: Sequence[JobContext]) -> list[DeferredWork]:
         plan = clips[0].plan
         media = [self._media(clip, job) for clip, job in zip(clips, jobs, strict=True)]
         self.host.prepare(self.pipe, plan, clips[0].request.adapters)
@@ -270,7 +270,7 @@ class ClipFamily(VideoFamily):
             ran = self.host.as_run(self.as_placed(plan))
         speed = self._speed(plan, steps, -(-len(clips) // num_runs))
         return [
-            Later(partial(self._finish, clip, ran, job, frames, speed))
+            DeferredWork(partial(self._finish, clip, ran, job, frames, speed))
             for clip, job, frames in zip(clips, jobs, made, strict=True)
         ]
 

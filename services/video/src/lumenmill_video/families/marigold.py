@@ -16,7 +16,7 @@ from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
 from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.video.v1.video_pb2 import DecomposeVideoRequest, DecomposeVideoResult
 from lumenmill_common.errors import InvalidArgumentError, UnavailableError
-from lumenmill_common.jobs import BatchWork, JobContext, Later
+from lumenmill_common.jobs import BatchWork, DeferredWork, JobContext
 from lumenmill_media import iter_frames, probe_clip
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.marigold import Array, Marigold, temporal_change
@@ -119,7 +119,7 @@ class MarigoldClips(VideoFamily):
         """Calls of denoisers; Marigold works at one size, whatever the frames have."""
         return float(task.facts.num_frames * self._marigold.num_steps(task.plan, task.kinds))
 
-    def _run(self, tasks: Sequence[_Task], jobs: Sequence[JobContext]) -> list[Later]:
+    def _run(self, tasks: Sequence[_Task], jobs: Sequence[JobContext]) -> list[DeferredWork]:
         (task,), (job,) = tasks, jobs
         with ExitStack() as until_stored:
             folder = Path(until_stored.enter_context(tempfile.TemporaryDirectory(prefix="lumenmill-maps-")))
@@ -130,7 +130,7 @@ class MarigoldClips(VideoFamily):
                 self._look(task, jobs, sinks, steadiness)
                 ran = self.host.as_run(task.plan)
             kept = until_stored.pop_all()
-        return [Later(partial(self._finish, task, ran, job, sinks, steadiness, kept))]
+        return [DeferredWork(partial(self._finish, task, ran, job, sinks, steadiness, kept))]
 
     def _look(self, task: _Task, jobs: Sequence[JobContext], sinks: MapSinks, steadiness: _Steadiness) -> None:
         """Makes the maps, some frames at a time; those before are packed while the device makes the next."""

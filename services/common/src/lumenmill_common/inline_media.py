@@ -1,4 +1,4 @@
-"""Media inside a reply, for callers without access to the store."""
+"""Media inside a response, for callers without access to the store."""
 
 import contextlib
 
@@ -10,18 +10,18 @@ from lumenmill_common.errors import InvalidArgumentError, NotFoundError
 __all__ = ["with_inline_media"]
 
 _MAX_ARTIFACT_BYTES = 3 << 20
-# Leaves room for the rest of a reply below the limit of a message.
-_MAX_REPLY_BYTES = 24 << 20
+# Leaves space for the rest of a response below the limit of a message.
+_MAX_RESPONSE_BYTES = 24 << 20
 
 
 def with_inline_media(result: Message, store: ArtifactStore) -> Message:
-    """A copy of a result whose artifacts of at most 3 MiB carry their bytes, until 24 MiB are reached.
+    """Return a copy of a result in which artifacts of at most 3 MiB carry their bytes, up to 24 MiB in total.
 
-    What the request named, the result may name again, whether it is there or not: such artifacts stay as they are.
+    A result may repeat artifacts of the request, which need not exist in the store: these are left unchanged.
     """
     copy = type(result)()
     copy.CopyFrom(result)
-    left = _MAX_REPLY_BYTES
+    left = _MAX_RESPONSE_BYTES
     for artifact in artifacts_in(copy):
         largest = min(_MAX_ARTIFACT_BYTES, left)
         if artifact.size_bytes > largest:

@@ -1,4 +1,4 @@
-"""What a family is asked to do: by itself, or together with others that wait for the same."""
+"""The work that a family returns for a request: done alone, or as one batch with equal requests."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -7,50 +7,52 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from lumenmill_common._job import JobContext
 from lumenmill_common.errors import InternalError, LumenmillError
+from lumenmill_common.job import JobContext
 
-__all__ = ["BatchWork", "Later", "Outcome", "Work", "bug_of", "in_worker", "outcomes_of"]
+__all__ = ["BatchWork", "DeferredWork", "Outcome", "Work", "execute_batch", "in_worker", "internal_error"]
 
 FamilyT = TypeVar("FamilyT")
 RequestT = TypeVar("RequestT", bound=Message)
 
 
 @dataclass(frozen=True)
-class Later:
-    """The rest of a job that needs the device no more: encoding, uploading. `run` blocks in another thread and returns
-    the result message, while the worker goes on with the next batch."""
+class DeferredWork:
+    """The part of a job that needs no device: encoding and storing of a result.
+
+    `run` blocks in another thread and returns the result message, while the worker computes the next batch.
+    """
 
     run: Callable[[], Message]
 
 
-# What became of one job of a batch.
-Outcome = Message | Later | LumenmillError
+# The outcome of one job of a batch.
+Outcome = Message | DeferredWork | LumenmillError
 
 
 @dataclass(frozen=True)
 class BatchWork:
-    """Work of a family that can do several requests as one.
+    """Work of a family that can compute several requests at once.
 
-    Waiting jobs with an equal `key` are given to `run_batch` together, at most `max_batch_size` of them. It returns one
-    result for each payload, in order; an exception in the place of a result fails only that job.
+    `run_batch` is called with the payloads of waiting jobs whose `key` is equal, at most `max_batch_size` of them. It
+    returns one outcome for each payload, in order; an exception as an outcome fails only that job.
     """
 
     key: Hashable
     payload: Any
     run_batch: Callable[[Sequence[Any], Sequence[JobContext]], Sequence[Outcome]]
     estimate_s: float | None = None
-    """Seconds that this work takes by itself, where the family can tell: nearer deadlines are refused at once."""
+    """Seconds that this work takes alone, if the family knows: requests with a nearer deadline are refused at once."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """Work that is done by itself: `run` blocks in the worker thread and returns the result message."""
+    """Work that is done alone: `run` blocks in the worker thread and returns the result message."""
 
     run: Callable[[JobContext], Message]
 
     def as_batch(self) -> BatchWork:
-        """The same as a batch that nothing else can join."""
+        """Return the same work as a batch that no other job can join."""
         return BatchWork(key=object(), payload=self.run, run_batch=lambda runs, jobs: [runs[0](jobs[0])])
 
 
@@ -66,17 +68,17 @@ def in_worker(
     return work_of
 
 
-def outcomes_of(
+def execute_batch(
     run_batch: Callable[[Sequence[Any], Sequence[JobContext]], Sequence[Outcome]],
     payloads: list[Any],
     contexts: list[JobContext],
-) -> Sequence[Message | Later | BaseException]:
-    """One result or error for each of the payloads, in order; an error of the batch is that of each."""
+) -> Sequence[Message | DeferredWork | BaseException]:
+    """Return one outcome for each payload, in order; an error of the whole batch is the outcome of each."""
     try:
         contexts[0].check_cancelled()
         outcomes = run_batch(payloads, contexts)
     except LumenmillError as error:
-        # Its frames hold what was being made, which on a device is room that the next batch needs.
+        # Its frames refer to tensors, whose device memory the next batch needs.
         return [error.with_traceback(None)] * len(contexts)
     except Exception as error:
         return [error] * len(contexts)
@@ -85,8 +87,8 @@ def outcomes_of(
     return outcomes
 
 
-def bug_of(error: BaseException) -> InternalError:
-    """What callers are told of an error that is our own mistake."""
-    bug = InternalError(f"{type(error).__name__}: {error}")
-    bug.__cause__ = error
-    return bug
+def internal_error(error: BaseException) -> InternalError:
+    """Return the error that callers get for a bug."""
+    internal = InternalError(f"{type(error).__name__}: {error}")
+    internal.__cause__ = error
+    return internal

@@ -1,4 +1,4 @@
-"""Token and trace context on every outgoing call. The library wants one class for each shape of call."""
+"""Adds token and trace context to every outgoing call. gRPC requires one class for each kind of call."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ class _Metadata:
         self._security = security
 
     def added_to(self, details: grpc.aio.ClientCallDetails) -> grpc.aio.ClientCallDetails:
-        """The details of a call with token and trace context in its metadata."""
+        """Return the details of a call with token and trace context in its metadata."""
         metadata = grpc.aio.Metadata(*(details.metadata or ()), *inject_trace_context())
         token = self._security.token()
         if token is not None:
@@ -42,5 +42,5 @@ class _StreamUnary(_Metadata, grpc.aio.StreamUnaryClientInterceptor):
 
 
 def client_interceptors(security: SecuritySettings) -> list[grpc.aio.ClientInterceptor]:
-    """The interceptors of a channel."""
+    """Return the interceptors of a channel."""
     return [_UnaryUnary(security), _UnaryStream(security), _StreamUnary(security)]
