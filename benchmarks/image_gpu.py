@@ -36,8 +36,7 @@ from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.device import Device, find_device
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.stages import timed_stages
-from lumenmill_neural.testing import clip_tokenizer, t5_tokenizer
-from lumenmill_neural.tiny import sdxl_scheduler, tiny_flux, tiny_sdxl
+from lumenmill_neural.testing import clip_tokenizer, sdxl_scheduler, t5_tokenizer, tiny_flux, tiny_sdxl
 from served import BuiltHost, served_figures
 from served_pictures import PROMPT, served_pictures
 from torch.utils.flop_counter import FlopCounterMode

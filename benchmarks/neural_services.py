@@ -12,8 +12,7 @@ from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, Wa
 from figures import Figure, run_benchmark
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.settings import NeuralSettings
-from lumenmill_neural.testing import seeded
-from lumenmill_neural.tiny import tiny_flux
+from lumenmill_neural.testing import seeded, tiny_flux
 from served import BuiltHost, served_figures
 from served_clips import Shape, served_clips
 from served_pictures import served_pictures

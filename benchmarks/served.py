@@ -13,10 +13,10 @@ from typing import Any
 from figures import Figure
 from lumenmill_common.artifacts import open_store_from
 from lumenmill_neural.catalogue import ModelEntry
-from lumenmill_neural.checkpoint import Checkpoint
 from lumenmill_neural.device import Device
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.settings import NeuralSettings
+from lumenmill_neural.source import Checkpoint
 
 __all__ = ["BuiltHost", "Served", "calls_of", "served_figures"]
 
@@ -38,7 +38,7 @@ class BuiltHost(ModelHost):
         """The pipeline that is there."""
         if set_up is not None:
             set_up(self.pipe)
-        self.adopt(self.pipe)
+        self.add_pipeline(self.pipe)
         return self.pipe
 
 

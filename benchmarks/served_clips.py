@@ -106,5 +106,5 @@ def _bare(host: BuiltHost, shape: Shape, seed: int) -> None:
         num_frames=shape.num_frames,
         num_inference_steps=shape.num_steps,
         generator=[host.device.generator(seed)],
-        output_type="latent" if host.decodes_beside else "np",
+        output_type="latent" if host.overlaps_decoding else "np",
     )

@@ -87,7 +87,8 @@ ALERTS = (
     ),
     Alert(
         "LumenmillOutOfMemory",
-        f'sum by ({_BY}, model) (increase(lumenmill_out_of_memory_total{{step!~"alone|smaller_batch"}}[1h])) > 0 or '
+        f"sum by ({_BY}, model) (increase("
+        'lumenmill_out_of_memory_total{action!~"without_overlap|smaller_batch"}[1h])) > 0 or '
         f"sum by ({_BY}, model) (increase(lumenmill_out_of_memory_total[1h])) > 20",
         "0m",
         "warning",

@@ -163,8 +163,8 @@ _DEVICES = Row(
             "short",
             [
                 Query(
-                    f"sum by (model, step) (increase(lumenmill_out_of_memory_total{{{OF_MODEL}}}[1h]))",
-                    "{{model}} {{step}}",
+                    f"sum by (model, action) (increase(lumenmill_out_of_memory_total{{{OF_MODEL}}}[1h]))",
+                    "{{model}} {{action}}",
                 )
             ],
             empty="no neural model",

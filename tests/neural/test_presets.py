@@ -14,10 +14,10 @@ from lumenmill_common.artifacts import open_store
 from lumenmill_imager.families import family_of as imager_family_of
 from lumenmill_neural.catalogue import ModelEntry, Tier, read_catalogue
 from lumenmill_neural.catalogue_page import SERVICES
-from lumenmill_neural.checkpoint import Checkpoint
 from lumenmill_neural.device import Device
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.settings import NeuralSettings
+from lumenmill_neural.source import Checkpoint
 from lumenmill_relighter.families import family_of as relighter_family_of
 from lumenmill_video.families import family_of as video_family_of
 from lumenmill_video.settings import VideoSettings

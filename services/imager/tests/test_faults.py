@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.calls import connect
 from lumenmill_common.settings import ServiceSettings
-from lumenmill_neural.tiny import tiny_flux
+from lumenmill_neural.testing import tiny_flux
 from prometheus_client import REGISTRY
 
 from . import process

@@ -9,8 +9,7 @@ import torch
 from diffusers import ControlNetModel, KolorsPipeline, UNet2DConditionModel
 from diffusers.pipelines.kolors.text_encoder import ChatGLMConfig, ChatGLMModel
 from diffusers.pipelines.kolors.tokenizer import ChatGLMTokenizer
-from lumenmill_neural.testing import sd_vae, seeded
-from lumenmill_neural.tiny import sdxl_scheduler, tiny_flux, tiny_sdxl, xl_unet
+from lumenmill_neural.testing import sd_vae, sdxl_scheduler, seeded, tiny_flux, tiny_sdxl, xl_unet
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file

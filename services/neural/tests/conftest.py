@@ -1,4 +1,4 @@
-"""A host of a tiny FLUX, without a service around it."""
+"""A `ModelHost` of a tiny FLUX, without a service."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from lumenmill_neural.catalogue import ModelEntry
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.plan import Plan
 from lumenmill_neural.settings import NeuralSettings
-from lumenmill_neural.tiny import tiny_flux
+from lumenmill_neural.testing import tiny_flux
 
 _STEPS = 6
 ENTRY: dict[str, Any] = {
@@ -48,7 +48,7 @@ ENTRY: dict[str, Any] = {
 
 @pytest.fixture
 def tiny_entry() -> dict[str, Any]:
-    """The entry of the tiny FLUX, as a catalogue has it."""
+    """The catalogue entry of the tiny FLUX."""
     return ENTRY
 
 
@@ -59,14 +59,14 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 @pytest.fixture(scope="session")
 def flux_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny FLUX with two blocks of each kind, so that there is something to skip."""
+    """A tiny FLUX with two blocks of each kind, so that step caches have blocks to skip."""
     folder = tmp_path_factory.mktemp("flux")
     tiny_flux(num_blocks=2).save_pretrained(folder)
     return folder
 
 
 class Host(ModelHost):
-    """A host, and pictures of what it hosts as numbers."""
+    """A host that makes pictures as arrays."""
 
     def load(self) -> None:
         self.pipe = self.load_pipeline(FluxPipeline)
@@ -83,7 +83,7 @@ class Host(ModelHost):
 
 @pytest.fixture
 def host_of(store: ArtifactStore) -> Callable[..., Host]:
-    """`host_of(checkpoint, entry={...}, **settings)`; nothing is loaded yet."""
+    """`host_of(checkpoint, entry={...}, **settings)` returns a host that is not loaded yet."""
 
     def make(checkpoint: str = "", entry: dict[str, Any] | None = None, **settings: Any) -> Host:
         values = NeuralSettings(checkpoint=checkpoint, **{"model": "tiny", "device": "cpu", **settings})
@@ -94,7 +94,7 @@ def host_of(store: ArtifactStore) -> Callable[..., Host]:
 
 @pytest.fixture
 def host(host_of: Callable[..., Host], flux_folder: Path) -> Host:
-    """A tiny FLUX, loaded."""
+    """A host with the tiny FLUX loaded."""
     loaded = host_of(str(flux_folder))
     loaded.load()
     return loaded

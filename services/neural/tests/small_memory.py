@@ -1,4 +1,4 @@
-"""A process with little memory, in which torch's allocator really fails. Prints what it lived through as JSON."""
+"""A process with little memory, in which torch's allocator really fails. Prints what happened as JSON."""
 
 import json
 import resource
@@ -11,36 +11,36 @@ from lumenmill_neural.device import Device, find_device
 from lumenmill_neural.memory import run_in_batches
 
 _MIB = 1 << 20
-_ROOM_BYTES = 256 * _MIB
+_FREE_BYTES = 256 * _MIB
 
 
-class Hungry:
-    """Takes memory for each item; can be placed so that it takes half."""
+class Model:
+    """Takes memory for each item; its smaller tier takes half as much."""
 
     def __init__(self, item_bytes: int) -> None:
         self.item_bytes = item_bytes
-        self.tried: list[int] = []
-        self.placed_smaller: list[str] = []
+        self.batch_sizes: list[int] = []
+        self.smaller_tiers: list[str] = []
 
     @property
     def device(self) -> Device:
         return find_device("cpu")
 
-    def be_alone(self) -> bool:
+    def pause_overlapped(self) -> bool:
         return False
 
-    def recover(self) -> None:
+    def reset(self) -> None:
         pass
 
-    def place_smaller(self) -> str:
-        if self.placed_smaller:
+    def apply_smaller_tier(self) -> str:
+        if self.smaller_tiers:
             return ""
         self.item_bytes //= 2
-        self.placed_smaller.append("half as much for each item")
-        return self.placed_smaller[-1]
+        self.smaller_tiers.append("half as much for each item")
+        return self.smaller_tiers[-1]
 
     def run(self, batch: Sequence[int]) -> list[int]:
-        self.tried.append(len(batch))
+        self.batch_sizes.append(len(batch))
         held = torch.zeros(len(batch), self.item_bytes // 4)
         for row, item in zip(held, batch, strict=True):
             row.fill_(item)
@@ -54,23 +54,23 @@ def _limit_memory() -> None:
     in_use_kib = next(
         int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData")
     )
-    limit = in_use_kib * 1024 + _ROOM_BYTES
+    limit = in_use_kib * 1024 + _FREE_BYTES
     resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    modest, halved, greedy = Hungry(_ROOM_BYTES // 3), Hungry(_ROOM_BYTES * 3 // 2), Hungry(_ROOM_BYTES * 8)
+    fitting, halved, too_large = Model(_FREE_BYTES // 3), Model(_FREE_BYTES * 3 // 2), Model(_FREE_BYTES * 8)
     _limit_memory()
-    told: dict[str, object] = {"results": modest.all(), "tried": modest.tried}
+    report: dict[str, object] = {"results": fitting.all(), "batch_sizes": fitting.batch_sizes}
     halved.all()
-    told["placed_smaller"] = halved.placed_smaller
+    report["smaller_tiers"] = halved.smaller_tiers
     try:
-        greedy.all()
+        too_large.all()
     except ResourceExhaustedError as error:
-        told["refused"] = error.message
-    told["afterwards"] = Hungry(_ROOM_BYTES // 3).all()
-    print(json.dumps(told))  # noqa: T201 - it is what the test reads
+        report["refused"] = error.message
+    report["afterwards"] = Model(_FREE_BYTES // 3).all()
+    print(json.dumps(report))  # noqa: T201 - the test reads it
 
 
 if __name__ == "__main__":

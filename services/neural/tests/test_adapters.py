@@ -12,7 +12,7 @@ from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.sampling_pb2 import Adapter
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
-from lumenmill_neural.tiny import tiny_flux
+from lumenmill_neural.testing import tiny_flux
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
@@ -23,7 +23,7 @@ LoraOf = Callable[..., Artifact]
 
 
 def _save_lora(folder: Path, seed: int = 0, rank: int = 4) -> Path:
-    """An adapter as a training with PEFT leaves it."""
+    """Save an adapter in the format of a training with PEFT."""
     transformer = tiny_flux(num_blocks=2).transformer
     torch.manual_seed(seed)
     transformer.add_adapter(
@@ -35,7 +35,7 @@ def _save_lora(folder: Path, seed: int = 0, rank: int = 4) -> Path:
 
 @pytest.fixture
 def lora_of(store: ArtifactStore, tmp_path: Path) -> LoraOf:
-    """`lora_of(seed)`: an adapter in the store; `change` changes its tensors first."""
+    """`lora_of(seed)` stores an adapter and returns it; `change` changes its tensors first."""
 
     def make(seed: int = 0, rank: int = 4, change: Any = None, media_type: str = "") -> Artifact:
         path = _save_lora(tmp_path / f"lora{seed}", seed, rank)
@@ -47,7 +47,7 @@ def lora_of(store: ArtifactStore, tmp_path: Path) -> LoraOf:
 
 
 @pytest.mark.parametrize("media_type", ["application/vnd.safetensors", "application/octet-stream"])
-def test_an_adapter_changes_the_picture_and_leaves_no_trace(host: Host, lora_of: LoraOf, media_type: str) -> None:
+def test_an_adapter_changes_only_the_pictures_of_its_requests(host: Host, lora_of: LoraOf, media_type: str) -> None:
     plain = host.picture()
     weights = lora_of(media_type=media_type)
     changed = host.picture(adapters=[Adapter(weights=weights)])
@@ -58,7 +58,7 @@ def test_an_adapter_changes_the_picture_and_leaves_no_trace(host: Host, lora_of:
     assert not np.array_equal(host.picture(adapters=[Adapter(weights=weights, scale=0.5)]), changed)
 
 
-def test_a_picture_with_an_adapter_is_that_of_diffusers(host: Host, lora_of: LoraOf, tmp_path: Path) -> None:
+def test_a_picture_with_an_adapter_equals_that_of_diffusers(host: Host, lora_of: LoraOf, tmp_path: Path) -> None:
     ours = host.picture(adapters=[Adapter(weights=lora_of(), scale=0.7)])
     pipe = FluxPipeline.from_pretrained(host.settings.checkpoint, dtype=torch.float32)
     pipe.load_lora_weights(tmp_path / "lora0", adapter_name="light")
@@ -68,9 +68,7 @@ def test_a_picture_with_an_adapter_is_that_of_diffusers(host: Host, lora_of: Lor
     assert np.array_equal(ours, theirs)
 
 
-def test_several_adapters_act_together_and_more_than_are_kept_can_follow_each_other(
-    host: Host, lora_of: LoraOf
-) -> None:
+def test_several_adapters_combine_and_more_than_stay_loaded_can_be_used_in_turn(host: Host, lora_of: LoraOf) -> None:
     adapters = [Adapter(weights=lora_of(seed)) for seed in range(6)]
     alone = [host.picture(num_inference_steps=1, adapters=[adapter]) for adapter in adapters]
     assert len({picture.tobytes() for picture in alone}) == 6
@@ -85,57 +83,57 @@ def _wider(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: torch.cat([tensor, tensor], 1 if "lora_A" in name else 0) for name, tensor in tensors.items()}
 
 
-def _of_another_model(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _for_another_model(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name.replace("transformer.", "unet."): tensor for name, tensor in tensors.items()}
 
 
-def _nothing_known(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _unknown_names(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {f"weight{index}": tensor for index, tensor in enumerate(tensors.values())}
 
 
 def _with_norms(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The library would write them into the model itself."""
+    """Norms, which the library would write into the model itself."""
     return tensors | {"transformer.single_transformer_blocks.0.attn.norm_q.weight": torch.full((16,), 3.0)}
 
 
-def _of_a_wider_input(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The library would widen the model's input for good, as it does for FLUX.1-Depth-dev-lora."""
+def _for_a_wider_input(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A pair for which the library would widen the model's input permanently, as for FLUX.1-Depth-dev-lora."""
     name = "transformer.x_embedder.lora_{}.weight"
     return tensors | {name.format("A"): torch.ones(4, 32), name.format("B"): torch.ones(32, 4)}
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (_wider, "does not fit Tiny"),
-        (_of_another_model, "does not fit Tiny"),
-        (_nothing_known, "holds more than low-rank pairs: weight0"),
+        (_for_another_model, "does not fit Tiny"),
+        (_unknown_names, "holds more than low-rank pairs: weight0"),
         (_with_norms, "holds more than low-rank pairs"),
-        (_of_a_wider_input, "takes 32 inputs where this model has 16"),
+        (_for_a_wider_input, "takes 32 inputs where this model has 16"),
     ],
 )
-def test_an_adapter_that_does_not_fit_is_refused_and_leaves_no_trace(
-    host: Host, lora_of: LoraOf, change: Any, told: str
+def test_an_adapter_that_does_not_fit_is_refused_and_changes_nothing(
+    host: Host, lora_of: LoraOf, change: Any, message: str
 ) -> None:
     plain = host.picture()
     good = lora_of(1)
     with pytest.raises(InvalidArgumentError) as refused:
         host.picture(adapters=[Adapter(weights=good), Adapter(weights=lora_of(2, change=change))])
     assert refused.value.field == "adapters[1].weights"
-    assert told in refused.value.message
+    assert message in refused.value.message
     assert np.array_equal(host.picture(), plain)
     assert not np.array_equal(host.picture(adapters=[Adapter(weights=good)]), plain)
 
 
-def test_what_is_no_whole_safetensors_file_is_refused(host: Host, lora_of: LoraOf, store: ArtifactStore) -> None:
+def test_an_incomplete_safetensors_file_is_refused(host: Host, lora_of: LoraOf, store: ArtifactStore) -> None:
     data = store.read_bytes(lora_of())
     for broken in (data[:-10], b"PK\x03\x04 a pickle"):
         weights = store.put_bytes(broken, "application/octet-stream")
-        with pytest.raises(InvalidArgumentError, match=r"adapters\[0\]\.weights: is no whole safetensors file"):
+        with pytest.raises(InvalidArgumentError, match=r"adapters\[0\]\.weights: is no complete safetensors file"):
             host.picture(adapters=[Adapter(weights=weights)])
 
 
-def test_an_adapter_of_the_entry_acts_in_the_presets_that_name_it(
+def test_an_adapter_of_the_entry_is_active_in_the_presets_that_name_it(
     host_of: Callable[..., Host], host: Host, flux_folder: Path, tmp_path: Path
 ) -> None:
     _save_lora(tmp_path / "turbo")
@@ -145,7 +143,7 @@ def test_an_adapter_of_the_entry_acts_in_the_presets_that_name_it(
     own.load()
     assert np.array_equal(own.picture(), host.picture())
     assert not np.array_equal(own.picture("turbo"), own.picture())
-    assert own.as_run(own.plan("turbo")).arguments["distilled_lora"] == "few_steps"
+    assert own.executed(own.plan("turbo")).arguments["distilled_lora"] == "few_steps"
     missing = host_of(str(flux_folder), entry={"adapters": {"few_steps": {"checkpoint": "lumenmill/turbo"}}})
     with pytest.raises(FailedPreconditionError, match="name the commit of lumenmill/turbo"):
         missing.load()

@@ -1,4 +1,4 @@
-"""The catalogues of all services, and the page about them."""
+"""The catalogues of all services, and the page that is generated from them."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def test_the_page_is_current() -> None:
 
 
 @pytest.mark.parametrize(("service", "name", "entry"), _ALL, ids=[f"{service}-{name}" for service, name, _ in _ALL])
-def test_every_entry_is_whole(service: str, name: str, entry: ModelEntry) -> None:
+def test_every_entry_is_complete(service: str, name: str, entry: ModelEntry) -> None:
     presets = list(entry.presets)
     assert presets[0] == "balanced" and {"fast", "quality"} <= set(presets)
     assert entry.licence.url.startswith("https://") and entry.source
@@ -32,7 +32,7 @@ def test_every_entry_is_whole(service: str, name: str, entry: ModelEntry) -> Non
     assert all(len(revision) in {0, 40} for revision in revisions)
     assert entry.checkpoint or entry.parts
     assert all("/" in value.checkpoint for value in checkpoints if value.checkpoint)
-    # From large to small, so that the first that fits is the best; the last fits every device.
+    # From large to small: the first that fits is the best, and the last fits every device.
     sizes = [tier.min_memory_gib for tier in entry.tiers]
     assert sizes == sorted(sizes, reverse=True) and sizes[-1] == 0
     for preset in entry.presets.values():
@@ -51,17 +51,17 @@ def test_every_entry_is_whole(service: str, name: str, entry: ModelEntry) -> Non
         {"max_width_px": 5},
     ],
 )
-def test_mistakes_in_an_entry_are_found_when_it_is_read(mistake: dict[str, Any]) -> None:
+def test_mistakes_in_an_entry_are_refused_when_it_is_read(mistake: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         ModelEntry.model_validate(ENTRY | mistake)
 
 
-def test_a_service_does_not_start_with_a_model_that_it_does_not_know(host_of: Any) -> None:
+def test_a_service_does_not_start_with_an_unknown_model(host_of: Any) -> None:
     with pytest.raises(FailedPreconditionError, match="LUMENMILL_MODEL: is none of tiny"):
         host_of(model="tinier")
 
 
-def test_the_readme_names_every_setting() -> None:
+def test_the_readme_lists_every_setting() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     own = set(NeuralSettings.model_fields) - set(ServiceSettings.model_fields)
     assert [name for name in sorted(own) if f"_{name.upper()}`" not in readme] == []

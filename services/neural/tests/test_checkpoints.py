@@ -1,4 +1,4 @@
-"""Where weights come from, and what is said when they are not whole."""
+"""Checkpoints from a folder, the store and the hub's cache, and errors when they are incomplete."""
 
 import hashlib
 import json
@@ -13,10 +13,10 @@ import pytest
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError
-from lumenmill_neural.checkpoint import check_whole, put_checkpoint
+from lumenmill_neural.checkpoint import check_complete, put_checkpoint
 from lumenmill_neural.hub import files_of_pipeline
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+from .hub_server import COMMIT
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_folder_the_store_and_a_hub_cache_give_the_same_model(
     assert hosts["folder"].revision.startswith("sha256:")
 
 
-def test_the_same_weights_are_stored_and_copied_once(
+def test_equal_weights_are_stored_and_copied_once(
     host_of: Callable[..., Any], flux_folder: Path, store: ArtifactStore, tmp_path: Path
 ) -> None:
     stored = put_checkpoint(store, flux_folder)
@@ -55,10 +55,10 @@ def test_the_same_weights_are_stored_and_copied_once(
     folders = [host_of(f"artifact:{stored.sha256}", cache_dir=tmp_path / "cache").checkpoint().folder for _ in range(2)]
     weights = folders[0] / "vae" / "diffusion_pytorch_model.safetensors"
     assert folders[0] == folders[1] and not list(folders[0].rglob("*.part"))
-    weights.write_bytes(weights.read_bytes()[:-7])  # a copy that broke off is made again
+    weights.write_bytes(weights.read_bytes()[:-7])  # an incomplete copy is made again
     again = host_of(f"artifact:{stored.sha256}", cache_dir=tmp_path / "cache").checkpoint().folder
     assert (again / "vae" / weights.name).stat().st_size == weights.stat().st_size
-    check_whole(again)
+    check_complete(again)
 
 
 def test_a_file_that_the_store_has_lost_is_named(
@@ -74,7 +74,7 @@ def test_a_file_that_the_store_has_lost_is_named(
 
 
 @pytest.mark.parametrize("path", ["../outside.json", "/etc/outside.json"])
-def test_no_list_in_the_store_writes_outside_of_its_folder(
+def test_a_list_in_the_store_cannot_write_outside_its_folder(
     host_of: Callable[..., Any], store: ArtifactStore, tmp_path: Path, path: str
 ) -> None:
     entry = {"sha256": "0" * 64, "size_bytes": 1, "media_type": "application/json"}
@@ -116,46 +116,46 @@ def _spoil_json(folder: Path) -> str:
 def test_damage_is_found_before_loading_and_the_file_is_named(
     host_of: Callable[..., Any], copy: Path, store: ArtifactStore, damage: Callable[[Path], str]
 ) -> None:
-    said = damage(copy)
-    with pytest.raises(FailedPreconditionError) as told:
+    message = damage(copy)
+    with pytest.raises(FailedPreconditionError) as refused:
         host_of(str(copy)).load()
-    assert said in told.value.message and told.value.field == "LUMENMILL_CHECKPOINT"
+    assert message in refused.value.message and refused.value.field == "LUMENMILL_CHECKPOINT"
     with pytest.raises(FailedPreconditionError, match=r"damaged|missing"):
         put_checkpoint(store, copy)
 
 
-def test_a_part_that_is_not_there_is_told(host_of: Callable[..., Any], copy: Path) -> None:
+def test_a_missing_part_is_refused(host_of: Callable[..., Any], copy: Path) -> None:
     shutil.rmtree(copy / "vae")
     with pytest.raises(FailedPreconditionError, match="is no FluxPipeline"):
         host_of(str(copy)).load()
 
 
 class _Trap:
-    """Makes a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
-    def __init__(self, sprung: Path) -> None:
-        self.sprung = sprung
+    def __init__(self, created: Path) -> None:
+        self.created = created
 
     def __reduce__(self) -> Any:
-        return Path.touch, (self.sprung,)
+        return Path.touch, (self.created,)
 
 
 def test_a_pickle_is_never_read(host_of: Callable[..., Any], copy: Path, store: ArtifactStore, tmp_path: Path) -> None:
-    sprung = tmp_path / "sprung"
+    created = tmp_path / "created"
     weights = copy / "vae" / "diffusion_pytorch_model.safetensors"
-    weights.with_suffix(".bin").write_bytes(pickle.dumps(_Trap(sprung)))
+    weights.with_suffix(".bin").write_bytes(pickle.dumps(_Trap(created)))
     weights.unlink()
     host = host_of(str(copy))
     with pytest.raises(FailedPreconditionError):
         host.load()
-    pickle.loads(pickle.dumps(_Trap(sprung)))  # noqa: S301 - the trap is our own, and works
-    assert sprung.exists()
-    sprung.unlink()
+    pickle.loads(pickle.dumps(_Trap(created)))  # noqa: S301 - our own trap: shows that it works
+    assert created.exists()
+    created.unlink()
     for path in copy.rglob("*.safetensors"):
         path.rename(path.with_suffix(".bin"))
     with pytest.raises(FailedPreconditionError, match=r"holds no \.safetensors weights"):
         host_of(str(copy)).load()
-    assert not sprung.exists()
+    assert not created.exists()
 
 
 @pytest.mark.parametrize("revision", ["", "main", "v1.0", COMMIT[:7]])
@@ -164,14 +164,16 @@ def test_a_hub_model_without_a_commit_is_refused(host_of: Callable[..., Any], re
         host_of("lumenmill/tiny", checkpoint_revision=revision, offline=True).checkpoint()
 
 
-def test_what_is_not_in_the_cache_and_no_folder_are_told(host_of: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_checkpoint_outside_the_cache_and_a_missing_folder_are_refused(
+    host_of: Callable[..., Any], tmp_path: Path
+) -> None:
     with pytest.raises(FailedPreconditionError, match="is not in the cache"):
         host_of("lumenmill/tiny", checkpoint_revision=COMMIT, cache_dir=tmp_path, offline=True).checkpoint()
     with pytest.raises(FailedPreconditionError, match="there is no folder"):
         host_of(str(tmp_path / "nowhere")).checkpoint()
 
 
-def test_another_digest_of_a_folder_is_another_revision(host_of: Callable[..., Any], copy: Path) -> None:
+def test_the_revision_of_a_folder_changes_with_its_files(host_of: Callable[..., Any], copy: Path) -> None:
     before = host_of(str(copy)).checkpoint().revision
     assert host_of(str(copy)).checkpoint().revision == before
     config = copy / "scheduler" / "scheduler_config.json"
@@ -212,7 +214,7 @@ SMALL_FILES = {
 }
 
 
-def test_of_a_hub_repository_only_what_the_pipeline_reads_is_fetched() -> None:
+def test_only_the_files_that_the_pipeline_reads_are_needed() -> None:
     assert set(files_of_pipeline(NAMES, PARTS, "")) == SMALL_FILES | {
         "unet/diffusion_pytorch_model.safetensors",
         "text_encoder/model.safetensors.index.json",
@@ -227,7 +229,7 @@ def test_of_a_hub_repository_only_what_the_pipeline_reads_is_fetched() -> None:
     }
 
 
-def test_weights_of_a_variant_are_loaded_where_a_part_has_them(
+def test_weights_of_a_variant_are_loaded_if_a_part_has_them(
     host_of: Callable[..., Any], flux_folder: Path, copy: Path
 ) -> None:
     for name in ("transformer", "vae"):
@@ -239,7 +241,7 @@ def test_weights_of_a_variant_are_loaded_where_a_part_has_them(
     assert np.array_equal(host.picture(num_inference_steps=1), plain.picture(num_inference_steps=1))
 
 
-def test_an_artifact_of_another_kind_is_no_checkpoint(host_of: Callable[..., Any], store: ArtifactStore) -> None:
+def test_an_artifact_that_is_no_checkpoint_is_refused(host_of: Callable[..., Any], store: ArtifactStore) -> None:
     picture: Artifact = store.put_bytes(b"\x89PNG", "image/png")
     with pytest.raises(FailedPreconditionError, match="is no checkpoint"):
         host_of(f"artifact:{picture.sha256}").checkpoint()

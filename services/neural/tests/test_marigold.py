@@ -1,4 +1,4 @@
-"""Marigold on clips, and models that are the sum of their parts."""
+"""Marigold on clips, and models that consist of parts."""
 
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def _frames() -> list[Image.Image]:
     return [Image.fromarray(pixels[index]) for index in (0, 0, 1)]
 
 
-def test_equal_frames_have_equal_maps_whatever_lies_between(folder: Path, tmp_path: Path) -> None:
+def test_equal_frames_have_equal_maps(folder: Path, tmp_path: Path) -> None:
     host = _host(tmp_path, checkpoint=str(folder))
     marigold, frames = _marigold(host), _frames()
     maps = marigold.maps(host.plan(""), frames, [DEPTH, ALBEDO], 3)
@@ -70,20 +70,20 @@ def test_temporal_change_is_measured_where_the_frames_do_not_change() -> None:
     frames = [np.zeros((4, 4, 3), np.uint8) for _ in range(3)]
     frames[1][:2] = frames[2][:2] = 200
     maps = np.zeros((3, 4, 4, 1), np.float32)
-    maps[1, :2] = 5  # where the frame changes too
+    maps[1, :2] = 5  # in pixels where the frame changes too
     maps[2] = maps[1] + 0.3
     pictures = [Image.fromarray(frame) for frame in frames]
     assert temporal_change(maps, pictures) == pytest.approx(0.3 * 16 / 24)
     assert temporal_change(maps[:1], pictures[:1]) is None
 
 
-def test_nobody_wants_the_maps_any_more(folder: Path, tmp_path: Path) -> None:
+def test_a_cancelled_job_stops_at_the_next_step(folder: Path, tmp_path: Path) -> None:
     class Job:
-        num_told = 0
+        num_steps = 0
 
         def progress(self, stage: str, step: int = 0, total: int = 0) -> None:
-            self.num_told += step > 0
-            if self.num_told == 3:
+            self.num_steps += step > 0
+            if self.num_steps == 3:
                 raise CancelledError("the job was cancelled")
 
         def check_cancelled(self) -> None:
@@ -95,10 +95,10 @@ def test_nobody_wants_the_maps_any_more(folder: Path, tmp_path: Path) -> None:
     host, job = _host(tmp_path, checkpoint=str(folder)), Job()
     with pytest.raises(CancelledError):
         _marigold(host).maps(host.plan("").with_arguments(num_inference_steps=50), _frames(), [DEPTH], 0, [job])
-    assert job.num_told == 3
+    assert job.num_steps == 3
 
 
-def test_parts_lie_where_the_operator_says(folder: Path, tmp_path: Path) -> None:
+def test_parts_are_loaded_from_where_the_operator_says(folder: Path, tmp_path: Path) -> None:
     named = {"depth": str(folder / "depth"), "normals": "", "appearance": "", "lighting": ""}
     host = _host(tmp_path, part_checkpoints=named)
     assert _marigold(host).kinds == [DEPTH]
@@ -107,7 +107,7 @@ def test_parts_lie_where_the_operator_says(folder: Path, tmp_path: Path) -> None
     assert len(_marigold(whole).kinds) == 7 and whole.revision.startswith("sha256:") and "+lighting@" in whole.revision
 
 
-def test_a_part_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(FailedPreconditionError, match="LUMENMILL_PART_CHECKPOINTS: lighting: name the commit"):
         _marigold(_host(tmp_path))
     (tmp_path / "empty").mkdir()

@@ -1,4 +1,4 @@
-"""What happens when memory is too small: decided in plain, and with an allocator that really fails."""
+"""What happens when memory is too small: with simulated errors, and with an allocator that really fails."""
 
 import json
 import subprocess
@@ -18,36 +18,36 @@ from .conftest import Host
 _CHILD = Path(__file__).with_name("small_memory.py")
 
 
-class _Placed:
-    """Room for `rooms[step]` items at once, where each step is one smaller placement."""
+class _Model:
+    """Has memory for `capacities[0]` items at once; each smaller tier moves on to the next capacity."""
 
-    def __init__(self, *rooms: int) -> None:
-        self.rooms = list(rooms)
-        self.tried: list[int] = []
+    def __init__(self, *capacities: int) -> None:
+        self.capacities = list(capacities)
+        self.batch_sizes: list[int] = []
 
     @property
     def device(self) -> Device:
         return find_device("cpu")
 
-    def be_alone(self) -> bool:
+    def pause_overlapped(self) -> bool:
         return False
 
-    def recover(self) -> None:
+    def reset(self) -> None:
         pass
 
-    def place_smaller(self) -> str:
-        self.rooms.pop(0)
-        return "smaller" if self.rooms else ""
+    def apply_smaller_tier(self) -> str:
+        self.capacities.pop(0)
+        return "smaller" if self.capacities else ""
 
     def run(self, batch: Sequence[int]) -> list[int]:
-        self.tried.append(len(batch))
-        if len(batch) > self.rooms[0]:
+        self.batch_sizes.append(len(batch))
+        if len(batch) > self.capacities[0]:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return [item * 10 for item in batch]
 
 
 @pytest.mark.parametrize(
-    ("rooms", "tried"),
+    ("capacities", "batch_sizes"),
     [
         ([8], [4, 3]),
         ([2], [4, 2, 2, 2, 1]),
@@ -55,27 +55,27 @@ class _Placed:
         ([0, 0, 0, 1], [4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
     ],
 )
-def test_batches_are_halved_then_weights_placed_smaller(rooms: list[int], tried: list[int]) -> None:
-    placed = _Placed(*rooms)
-    assert run_in_batches(range(7), 4, placed.run, placed, "a picture") == [0, 10, 20, 30, 40, 50, 60]
-    assert placed.tried == tried
+def test_batches_are_halved_then_smaller_tiers_are_applied(capacities: list[int], batch_sizes: list[int]) -> None:
+    model = _Model(*capacities)
+    assert run_in_batches(range(7), 4, model.run, model, "a picture") == [0, 10, 20, 30, 40, 50, 60]
+    assert model.batch_sizes == batch_sizes
 
 
-def test_what_is_done_beside_is_waited_for_before_anything_smaller_is_tried() -> None:
-    class Busy(_Placed):
-        def be_alone(self) -> bool:
-            was_busy, self.rooms = self.rooms == [0], [4]
+def test_overlapped_work_is_waited_for_before_batches_are_halved() -> None:
+    class Busy(_Model):
+        def pause_overlapped(self) -> bool:
+            was_busy, self.capacities = self.capacities == [0], [4]
             return was_busy
 
-    placed = Busy(0)
-    assert run_in_batches(range(4), 4, placed.run, placed, "a picture") == [0, 10, 20, 30]
-    assert placed.tried == [4, 4]
+    model = Busy(0)
+    assert run_in_batches(range(4), 4, model.run, model, "a picture") == [0, 10, 20, 30]
+    assert model.batch_sizes == [4, 4]
 
 
-def test_at_the_end_of_the_ladder_the_refusal_says_what_would_fit() -> None:
-    placed = _Placed(0, 0)
+def test_a_refusal_after_the_last_tier_says_what_would_fit() -> None:
+    model = _Model(0, 0)
     with pytest.raises(ResourceExhaustedError, match=r"a picture of 64×64 does not fit .* ask for half") as refused:
-        run_in_batches([1], 4, placed.run, placed, "a picture of 64×64")
+        run_in_batches([1], 4, model.run, model, "a picture of 64×64")
     assert refused.value.retry_delay_s >= 60
 
 
@@ -84,12 +84,12 @@ def test_other_errors_pass_through() -> None:
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
-        run_in_batches([1], 1, fail, _Placed(1), "a picture")
+        run_in_batches([1], 1, fail, _Model(1), "a picture")
     assert not is_out_of_memory(RuntimeError("a bug"))
 
 
 @pytest.mark.parametrize(
-    ("memory_gib", "steps"),
+    ("memory_gib", "placements"),
     [
         (80, ["model_offload", "sequential_offload"]),
         (40, ["model_offload", "sequential_offload"]),
@@ -97,37 +97,37 @@ def test_other_errors_pass_through() -> None:
         (8, []),
     ],
 )
-def test_tiers_that_place_nothing_elsewhere_are_passed_over(
-    host_of: Callable[..., Any], memory_gib: int, steps: list[str]
+def test_tiers_that_take_no_less_memory_are_skipped(
+    host_of: Callable[..., Any], memory_gib: int, placements: list[str]
 ) -> None:
     host = host_of()
     host._device = Device(torch.device("cuda"), "GPU", memory_gib)
-    done = []
-    while text := host.place_smaller():
-        done.append(text.split(",")[0].removeprefix("placement "))
-    assert done == steps
-    host.placing.place_as_usual()
+    applied = []
+    while text := host.apply_smaller_tier():
+        applied.append(text.split(",")[0].removeprefix("placement "))
+    assert applied == placements
+    host.offload.restore_default_tier()
     assert host.tier is host.entry.tiers[host.entry.tier_for(memory_gib)]
 
 
-def test_on_the_cpu_tiles_of_the_vae_are_what_is_left(host: Host) -> None:
+def test_on_the_cpu_a_smaller_tier_only_tiles_the_vae(host: Host) -> None:
     plain = host.picture(num_inference_steps=1, width=256, height=256)
-    assert host.place_smaller() == "placement resident, vae_tiling True"
-    assert host.place_smaller() == ""
+    assert host.apply_smaller_tier() == "placement resident, vae_tiling True"
+    assert host.apply_smaller_tier() == ""
     tiled = host.picture(num_inference_steps=1, width=256, height=256)
-    assert host.as_run(host.plan("")).arguments["vae_tiling"] is True
-    host.placing.place_as_usual()
+    assert host.executed(host.plan("")).arguments["vae_tiling"] is True
+    host.offload.restore_default_tier()
     assert (tiled != plain).any()
     assert (host.picture(num_inference_steps=1, width=256, height=256) == plain).all()
 
 
-def test_an_allocator_that_really_fails_is_survived() -> None:
-    """In a process whose memory is limited by the system, as a container's is."""
+def test_an_allocator_that_really_fails_does_not_end_the_process() -> None:
+    """The process has a memory limit of the operating system, like a container."""
     child = subprocess.run([sys.executable, _CHILD], capture_output=True, text=True, timeout=60, check=False)
     assert child.returncode == 0, child.stderr[-2000:]
-    told = json.loads(child.stdout.splitlines()[-1])
-    assert told["results"] == list(range(8))
-    assert told["tried"][0] == 8 and min(told["tried"]) < 8
-    assert told["placed_smaller"] == ["half as much for each item"]
-    assert "does not fit" in told["refused"]
-    assert told["afterwards"] == list(range(8))
+    report = json.loads(child.stdout.splitlines()[-1])
+    assert report["results"] == list(range(8))
+    assert report["batch_sizes"][0] == 8 and min(report["batch_sizes"]) < 8
+    assert report["smaller_tiers"] == ["half as much for each item"]
+    assert "does not fit" in report["refused"]
+    assert report["afterwards"] == list(range(8))

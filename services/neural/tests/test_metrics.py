@@ -1,4 +1,4 @@
-"""docs/metrics.md names exactly the metrics that neural services add, and what happens on a device is counted."""
+"""docs/metrics.md lists exactly the metrics that neural services add, and work on a device is counted."""
 
 import re
 import time
@@ -22,35 +22,35 @@ def _value(name: str, **labels: str) -> float:
 
 
 class _Small:
-    """Room for two items, then for one, then for none."""
+    """Has memory for two items, then for one, then for none."""
 
     device: Device = find_device("cpu")
 
     def __init__(self) -> None:
-        self.rooms = [2, 1, 0]
+        self.capacities = [2, 1, 0]
 
-    def be_alone(self) -> bool:
+    def pause_overlapped(self) -> bool:
         return False
 
-    def recover(self) -> None:
+    def reset(self) -> None:
         pass
 
-    def place_smaller(self) -> str:
-        self.rooms.pop(0)
-        return "less" if self.rooms else ""
+    def apply_smaller_tier(self) -> str:
+        self.capacities.pop(0)
+        return "less" if self.capacities else ""
 
     def run(self, batch: Sequence[int]) -> list[int]:
         time.sleep(0.05)
-        if len(batch) > self.rooms[0]:
+        if len(batch) > self.capacities[0]:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        self.rooms = [0]
+        self.capacities = [0]
         return list(batch)
 
 
-def test_the_document_names_every_metric_of_neural_services() -> None:
+def test_the_document_lists_every_metric_of_neural_services() -> None:
     section = _DOCUMENT.read_text().partition("\n## Of neural services\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", section, re.MULTILINE)
-    told = {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+    documented = {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
     served: dict[str, tuple[str, tuple[str, ...]]] = {}
     for name in metrics.__all__:
         metric: Any = getattr(metrics, name)
@@ -58,23 +58,23 @@ def test_the_document_names_every_metric_of_neural_services() -> None:
             described = next(iter(metric.describe()))
             ending = "_total" if described.type == "counter" else ""
             served[described.name + ending] = (described.type, tuple(getattr(metric, "_labelnames", ())))
-    assert told == served
+    assert documented == served
 
 
-def test_every_step_down_the_memory_ladder_and_every_second_of_work_is_counted() -> None:
-    before = {step: _value("out_of_memory_total", step=step) for step in ("smaller_batch", "refused")}
+def test_every_action_on_out_of_memory_and_every_second_of_work_is_counted() -> None:
+    before = {action: _value("out_of_memory_total", action=action) for action in ("smaller_batch", "refused")}
     busy_s = _value("device_busy_seconds_total")
     with pytest.raises(ResourceExhaustedError):
         run_in_batches(range(4), 4, _Small().run, _Small(), "an item")
     with pytest.raises(ResourceExhaustedError):
         small = _Small()
         run_in_batches(range(4), 4, small.run, small, "an item")
-    assert _value("out_of_memory_total", step="smaller_batch") > before["smaller_batch"]
-    assert _value("out_of_memory_total", step="refused") == before["refused"] + 2
+    assert _value("out_of_memory_total", action="smaller_batch") > before["smaller_batch"]
+    assert _value("out_of_memory_total", action="refused") == before["refused"] + 2
     assert _value("device_busy_seconds_total") - busy_s > 0.1
 
 
-def test_work_that_still_runs_counts_as_busy() -> None:
+def test_work_that_is_still_running_counts_as_busy() -> None:
     before_s = _value("device_busy_seconds_total")
     with metrics.DEVICE_BUSY.running(), metrics.DEVICE_BUSY.running():
         time.sleep(0.05)
@@ -82,6 +82,6 @@ def test_work_that_still_runs_counts_as_busy() -> None:
 
 
 def test_a_model_on_the_cpu_has_no_gpu() -> None:
-    metrics.tell_device(find_device("cpu"))
+    metrics.report_device(find_device("cpu"))
     assert _value("model_gpus") == 0
     assert _value("device_memory_bytes") > 1 << 30

@@ -1,4 +1,4 @@
-"""Models that an operator adds to a service by a file."""
+"""Models that an operator adds to a service with a file."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ my-flux:
 """
 
 
-def test_own_models_stand_beside_those_of_the_service(tmp_path: Path) -> None:
+def test_own_models_are_added_to_those_of_the_service(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(_ENTRY.format(family="flux"))
     models = with_own_models(read_catalogue("lumenmill_imager"), path)
@@ -28,15 +28,15 @@ def test_own_models_stand_beside_those_of_the_service(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (_ENTRY.format(family="mystery"), "my-flux.family: is none of flux"),
         ("my-flux: {family: flux}", "my-flux"),
         ("[", "own.yaml"),
     ],
 )
-def test_a_wrong_file_is_refused_by_its_place(tmp_path: Path, text: str, told: str) -> None:
+def test_a_wrong_file_is_refused_with_the_location_of_the_mistake(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(text)
-    with pytest.raises(FailedPreconditionError, match=told):
+    with pytest.raises(FailedPreconditionError, match=message):
         with_own_models(read_catalogue("lumenmill_imager"), path)

@@ -1,4 +1,4 @@
-"""Profiles: what `fast` changes, that it is told, and what is refused."""
+"""Profiles: what `fast` changes, that it is recorded, and what is refused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +18,10 @@ from lumenmill_neural.settings import NeuralSettings
 from .conftest import ENTRY, Host
 
 _FAST = {"fast": {"step_cache": {"kind": "first_block", "options": {"threshold": 10.0}}, "fp8": True}}
-_HOPPER = Device(torch.device("cpu"), "a GPU of Hopper's", 80.0, (9, 0))
+_HOPPER = Device(torch.device("cpu"), "a Hopper GPU", 80.0, (9, 0))
 
 
-def test_fast_changes_pictures_records_revision_and_what_the_model_says(
+def test_fast_changes_pictures_records_the_revision_and_the_description(
     host_of: Callable[..., Host], flux_folder: Path
 ) -> None:
     lossless, fast = (host_of(str(flux_folder), entry=_FAST, profile=name) for name in ("lossless", "fast"))
@@ -29,16 +29,16 @@ def test_fast_changes_pictures_records_revision_and_what_the_model_says(
         host.load()
     assert np.array_equal(fast.picture(), lossless.picture("first_block"))
     assert not np.array_equal(fast.picture(), lossless.picture())
-    ran = {host.settings.profile: host.as_run(host.plan("")).arguments for host in (lossless, fast)}
-    assert ran["lossless"]["profile"] == "lossless" and "step_cache" not in ran["lossless"]
-    assert ran["fast"]["profile"] == "fast" and ran["fast"]["step_cache"] == "first_block(threshold=10.0)"
+    executed = {host.settings.profile: host.executed(host.plan("")).arguments for host in (lossless, fast)}
+    assert executed["lossless"]["profile"] == "lossless" and "step_cache" not in executed["lossless"]
+    assert executed["fast"]["profile"] == "fast" and executed["fast"]["step_cache"] == "first_block(threshold=10.0)"
     assert "profile@fast" in fast.revision and "profile" not in lossless.revision
     shown = fast.describe().presets[0].parameters
     assert (shown["profile"], shown["step_cache"]) == ("fast", "first_block(threshold=10.0)")
     assert shown["placement"] == "resident"
 
 
-def test_what_fast_would_change_does_not_change_the_lossless_revision(
+def test_the_fast_profile_does_not_change_the_lossless_revision(
     host_of: Callable[..., Host], flux_folder: Path
 ) -> None:
     hosts = [host_of(str(flux_folder), entry=entry) for entry in (None, _FAST)]
@@ -47,7 +47,7 @@ def test_what_fast_would_change_does_not_change_the_lossless_revision(
     assert hosts[0].revision == hosts[1].revision
 
 
-def test_presets_with_a_cache_or_few_steps_stay_as_they_are(host_of: Callable[..., Host]) -> None:
+def test_fast_does_not_change_presets_with_a_cache_or_few_steps(host_of: Callable[..., Host]) -> None:
     presets = {
         **ENTRY["presets"],
         "four_step": {"description": "Distilled.", "distilled_lora": "few", "arguments": {"num_inference_steps": 4}},
@@ -67,7 +67,7 @@ def test_presets_with_a_cache_or_few_steps_stay_as_they_are(host_of: Callable[..
 
 
 @pytest.mark.parametrize(
-    ("entry", "settings", "told"),
+    ("entry", "settings", "message"),
     [
         ({}, {"profile": "fast"}, "LUMENMILL_PROFILE: Tiny has no fast profile"),
         (_FAST, {"fp8": True}, "LUMENMILL_FP8: changes the pictures; it needs LUMENMILL_PROFILE=fast"),
@@ -75,15 +75,15 @@ def test_presets_with_a_cache_or_few_steps_stay_as_they_are(host_of: Callable[..
         ({"fast": {}}, {"profile": "fast", "fp8": True}, "LUMENMILL_FP8: Tiny is not run in 8 bits"),
     ],
 )
-def test_what_is_not_of_the_profile_is_refused(
-    host_of: Callable[..., Host], entry: dict[str, Any], settings: dict[str, Any], told: str
+def test_settings_that_the_profile_does_not_allow_are_refused(
+    host_of: Callable[..., Host], entry: dict[str, Any], settings: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(FailedPreconditionError, match=told):
+    with pytest.raises(FailedPreconditionError, match=message):
         host_of(entry=entry, **settings)
 
 
 @pytest.mark.parametrize("device", [None, Device(torch.device("cpu"), "NVIDIA A100", 80.0, (8, 0))])
-def test_eight_bits_are_refused_where_the_device_has_no_such_products(
+def test_fp8_is_refused_on_a_device_without_8_bit_products(
     host_of: Callable[..., Host], flux_folder: Path, device: Device | None
 ) -> None:
     host = host_of(str(flux_folder), entry=_FAST, profile="fast", fp8=True)
@@ -92,10 +92,10 @@ def test_eight_bits_are_refused_where_the_device_has_no_such_products(
         host.load()
 
 
-def test_with_eight_bits_the_denoiser_alone_is_quantised(
+def test_fp8_quantises_only_the_denoiser(
     host_of: Callable[..., Host], flux_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As far as the CPU goes: it rounds and multiplies in 8 bits too, only not fast."""
+    """The CPU can round and multiply in 8 bits too, only slowly."""
     quant_api = pytest.importorskip("torchao.quantization.quant_api", reason="torchao (extra fp8) is not installed")
     monkeypatch.setattr(quant_api, "_check_hardware_support", lambda *_: None)
     plain, fast = host_of(str(flux_folder)), host_of(str(flux_folder), entry=_FAST, profile="fast", fp8=True)
@@ -106,11 +106,11 @@ def test_with_eight_bits_the_denoiser_alone_is_quantised(
     assert type(layer).__name__ == "Float8Tensor" and layer.qdata.dtype == torch.float8_e4m3fn
     for part in (fast.pipe.vae, fast.pipe.text_encoder, fast.pipe.text_encoder_2):
         assert {type(weight) for weight in part.parameters()} == {torch.nn.Parameter}
-    assert fast.as_run(fast.plan("")).arguments["fp8"] is True and "+fp8+" in fast.revision
+    assert fast.executed(fast.plan("")).arguments["fp8"] is True and "+fp8+" in fast.revision
     assert "sequential_offload" not in [tier.placement.value for tier in fast.entry.tiers]
-    wanted = FluxPipeline.from_pretrained(flux_folder).transformer.single_transformer_blocks[0].attn.to_q.weight
+    original = FluxPipeline.from_pretrained(flux_folder).transformer.single_transformer_blocks[0].attn.to_q.weight
     assert 0 < np.abs(fast.picture("taylor_seer") - plain.picture("taylor_seer")).max() < 0.2
-    assert 0 < (layer.dequantize() - wanted).abs().max() < 0.1 * wanted.abs().max()
+    assert 0 < (layer.dequantize() - original).abs().max() < 0.1 * original.abs().max()
 
 
 _WITH_FAST = [

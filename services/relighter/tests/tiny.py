@@ -26,8 +26,8 @@ from lumenmill_neural.testing import (
     sd_unet,
     sd_vae,
     seeded,
+    tiny_flux,
 )
-from lumenmill_neural.tiny import tiny_flux
 from lumenmill_relighter.families.qwen_image_edit import PicturesAndWords
 from safetensors.torch import save_file
 from transformers import (

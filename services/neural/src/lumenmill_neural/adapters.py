@@ -19,33 +19,36 @@ from lumenmill_neural.weights import Weights
 
 __all__ = ["Adapters"]
 
-# Of requests; the model's own stay.
+# Adapters of requests that stay loaded; the model's own always do.
 _MAX_LOADED = 4
 _MAX_BYTES = 4 << 30
-# The library tells adapters by the name of their file, and reads what is not named so as a pickle.
+# The library recognises adapters by this suffix, and reads other files as pickles.
 _FILE = "adapter.safetensors"
 _MISFITS = (ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError, OSError)
-# Of the names of tensors that make a low-rank pair. All else (norms, biases, whole differences) the library writes into
-# the model itself, for every later caller.
+# Names of the tensors of low-rank pairs. The library writes all others (norms, biases, full differences) into the model
+# itself, where they would affect later requests.
 _LOW_RANK = re.compile(r"(\.lora[._](A|B|down|up)(\.[\w-]+)?\.weight|\.alpha)$")
-_INWARD = re.compile(r"\.lora[._](A|down)(\.[\w-]+)?\.weight$")
-# By diffusers' name, and by that of Wan's own code.
+_DOWN_PROJECTION = re.compile(r"\.lora[._](A|down)(\.[\w-]+)?\.weight$")
+# Its name in diffusers, and in Wan's own code.
 _LAST_LAYER = re.compile(r"(^|\.)(proj_out|head\.head)\.")
 _RETRY_DELAY_S = 600.0
 
 
 class Adapters:
-    """Which adapters a pipeline holds, and which of them are active."""
+    """The adapters that a pipeline has loaded, and those that are active."""
 
-    def __init__(self, pipe: Any, entry: ModelEntry, store: ArtifactStore, *, is_divided: bool = False) -> None:
-        """`is_divided`: whether several GPUs share the tokens of the pipeline's denoiser."""
-        self._pipe, self._entry, self._store, self._is_divided = pipe, entry, store, is_divided
+    def __init__(
+        self, pipe: Any, entry: ModelEntry, store: ArtifactStore, *, is_context_parallel: bool = False
+    ) -> None:
+        """`is_context_parallel`: whether several GPUs share the tokens of the pipeline's denoiser."""
+        self._pipe, self._entry, self._store = pipe, entry, store
+        self._is_context_parallel = is_context_parallel
         self._loaded: OrderedDict[str, str] = OrderedDict()
         self.own_revisions: dict[str, str] = {}
-        """Of the model's own adapters that were loaded, by name: commits, or digests of their files."""
+        """Revisions of the model's own adapters that are loaded, by name: commits, or digests of their files."""
 
     def load_own(self, weights: Weights) -> None:
-        """Loads the adapters of the entry.
+        """Load the adapters of the entry.
 
         Raises:
             FailedPreconditionError: one is missing, damaged, or does not fit the model.
@@ -60,16 +63,16 @@ class Adapters:
                 ) from error
             self.own_revisions[name] = found.revision
 
-    def activate(self, preset: PresetEntry, asked: Sequence[Adapter]) -> None:
-        """Makes exactly the adapters of a preset and of a request active.
+    def activate(self, preset: PresetEntry, requested: Sequence[Adapter]) -> None:
+        """Activate the adapters of a preset and of a request, and no others.
 
         Raises:
-            InvalidArgumentError: one that was asked for cannot be read or does not fit; names its field.
+            InvalidArgumentError: an adapter of the request cannot be read or does not fit; names its field.
         """
         active = {name: adapter.scale for name, adapter in self._entry.adapters.items() if adapter.always}
         if preset.distilled_lora:
             active[preset.distilled_lora] = self._entry.adapters[preset.distilled_lora].scale
-        for index, adapter in enumerate(asked):
+        for index, adapter in enumerate(requested):
             name = self._loaded_name(adapter, f"adapters[{index}].weights", keep=active)
             active[name] = adapter.scale if adapter.HasField("scale") else 1.0
         if active:
@@ -103,12 +106,12 @@ class Adapters:
             path = stored.rename(stored.with_name(_FILE))
             try:
                 check_weights(path)
-                _refuse_what_stays(self._pipe, path, field)
-                if self._is_divided:
+                _refuse_permanent_changes(self._pipe, path, field)
+                if self._is_context_parallel:
                     _refuse_last_layer(path, field)
                 _load_lora(self._pipe, path, name)
             except FailedPreconditionError as error:
-                raise InvalidArgumentError(field, "is no whole safetensors file") from error
+                raise InvalidArgumentError(field, "is no complete safetensors file") from error
             except _MISFITS as error:
                 if is_out_of_memory(error) or isinstance(error, OSError):
                     raise ResourceExhaustedError(
@@ -117,35 +120,35 @@ class Adapters:
                 raise InvalidArgumentError(field, f"does not fit {self._entry.title}: {_first_line(error)}") from error
 
 
-def _refuse_what_stays(pipe: Any, path: Path, field: str) -> None:
-    """Refuses files that would change the model itself, and not only as long as their adapter is active.
+def _refuse_permanent_changes(pipe: Any, path: Path, field: str) -> None:
+    """Refuse files that would change the model beyond the activity of their adapter.
 
     Raises:
-        InvalidArgumentError: the file holds more than low-rank pairs, or one that widens the model's input.
+        InvalidArgumentError: the file holds more than low-rank pairs, or a pair that widens the model's input.
     """
     embedder = getattr(getattr(pipe, "transformer", None), "x_embedder", None)
     with safe_open(path, "pt") as tensors:
-        for key in tensors.keys():  # noqa: SIM118 - it is no mapping
+        for key in tensors.keys():  # noqa: SIM118 - not a mapping
             if not _LOW_RANK.search(key):
                 raise InvalidArgumentError(field, f"holds more than low-rank pairs: {key[:120]}")
             is_input = "x_embedder" in key or "img_in" in key
-            if embedder is not None and is_input and _INWARD.search(key):
+            if embedder is not None and is_input and _DOWN_PROJECTION.search(key):
                 width = tensors.get_slice(key).get_shape()[1]
                 if width > embedder.in_features:
                     raise InvalidArgumentError(
                         field,
-                        f"takes {width} inputs where this model has {embedder.in_features}: it is of another model",
+                        f"takes {width} inputs where this model has {embedder.in_features}: it is for another model",
                     )
 
 
 def _refuse_last_layer(path: Path, field: str) -> None:
-    """Refuses files that change the layer whose outputs are gathered from several GPUs: theirs would not be.
+    """Refuse files that change the last layer: its outputs are gathered from several GPUs, those of an adapter are not.
 
     Raises:
-        InvalidArgumentError: the file holds such a pair.
+        InvalidArgumentError: the file holds a pair for the last layer.
     """
     with safe_open(path, "pt") as tensors:
-        for key in tensors.keys():  # noqa: SIM118 - it is no mapping
+        for key in tensors.keys():  # noqa: SIM118 - not a mapping
             if _LAST_LAYER.search(key):
                 raise InvalidArgumentError(
                     field, f"changes the denoiser's last layer, which a model on several GPUs cannot: {key[:120]}"
@@ -153,13 +156,13 @@ def _refuse_last_layer(path: Path, field: str) -> None:
 
 
 def _load_lora(pipe: Any, path: Path, name: str) -> None:
-    """Loads a safetensors file as an adapter of a pipeline, all of it or nothing.
+    """Load a safetensors file as an adapter of a pipeline, completely or not at all.
 
     Raises:
         ValueError: nothing in it is for this pipeline; the library raises the others of `_MISFITS`.
     """
     try:
-        # Never a pickle: they run code when they are read.
+        # Not a pickle, which runs code when it is read.
         pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name, use_safetensors=True)
     except _MISFITS:
         if _holds(pipe, name):

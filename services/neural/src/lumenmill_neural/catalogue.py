@@ -1,4 +1,4 @@
-"""The models that a service knows: `presets.yaml`, typed. One entry a model, named as LUMENMILL_MODEL says."""
+"""The models of a service: a typed `presets.yaml`, with one entry for each value of LUMENMILL_MODEL."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -33,7 +33,7 @@ class _Entry(BaseModel):
 
 
 class Placement(StrEnum):
-    """Where weights wait while they are not needed."""
+    """Where the weights are while they are not used."""
 
     RESIDENT = "resident"
     """All on the device."""
@@ -44,19 +44,19 @@ class Placement(StrEnum):
 
 
 class LicenceEntry(_Entry):
-    """Terms of the model's outputs, and where they are written."""
+    """The licence of the model's outputs, and its URL."""
 
     spdx_id: str = Field(pattern=r"^[A-Za-z0-9.+-]{1,128}$")
     allows_commercial_use: bool
     url: str
 
     def of(self, subject: str) -> Licence:
-        """The message for records."""
+        """Return the message for records."""
         return Licence(subject=subject, spdx_id=self.spdx_id, allows_commercial_use=self.allows_commercial_use)
 
 
 class StepCache(_Entry):
-    """Steps that re-use what the step before computed. Faster and not the same picture."""
+    """Steps re-use results of the step before: faster, with different pictures."""
 
     kind: Literal["first_block", "taylor_seer"]
     options: Arguments = Field(default_factory=dict)
@@ -64,7 +64,7 @@ class StepCache(_Entry):
 
     @property
     def text(self) -> str:
-        """For records: the kind and its options."""
+        """The kind and its options, for records."""
         return f"{self.kind}({', '.join(f'{name}={value}' for name, value in sorted(self.options.items()))})"
 
 
@@ -75,22 +75,22 @@ class PresetEntry(_Entry):
     arguments: Arguments = Field(default_factory=dict)
     step_cache: StepCache | None = None
     distilled_lora: str = ""
-    """Name of an adapter of the entry that is active in this preset, for few-step generation."""
+    """Name of the entry's adapter that is active in this preset, for few-step generation."""
 
 
 class FastProfile(_Entry):
-    """What LUMENMILL_PROFILE=fast changes in the model's presets, at the price of other pictures."""
+    """What LUMENMILL_PROFILE=fast changes in the model's presets; the pictures differ."""
 
     step_cache: StepCache | None = None
-    """For presets that bring neither a cache of their own nor, by a distilled LoRA, few steps."""
+    """For presets that have neither a cache of their own nor a distilled LoRA."""
     default_preset: str = ""
-    """Becomes the default where the model has it: one of few steps, say, whose LoRA the operator names."""
+    """The default preset, if the model has it: for example one of few steps, whose LoRA the operator names."""
     fp8: bool = False
-    """Whether LUMENMILL_FP8 may be set beside."""
+    """Whether LUMENMILL_FP8 may be set too."""
 
     @property
     def text(self) -> str:
-        """For people: what it changes."""
+        """What it changes, for readers."""
         changes = [f"step cache {self.step_cache.text}"] if self.step_cache is not None else []
         if self.default_preset:
             changes.append(f"preset `{self.default_preset}` is the default, where the operator named its LoRA")
@@ -100,14 +100,14 @@ class FastProfile(_Entry):
 
 
 class Tier(_Entry):
-    """What a device of at least so much memory is used for."""
+    """How the memory of a device of at least this size is used."""
 
     min_memory_gib: float
     placement: Placement = Placement.RESIDENT
     max_batch_size: int = Field(default=1, ge=1, le=64)
     vae_tiling: bool = False
-    decode_beside: bool = False
-    """Whether there is room to decode one clip while the next is denoised."""
+    overlap_decoding: bool = False
+    """Whether there is memory to decode one clip while the next is denoised."""
     arguments: Arguments = Field(default_factory=dict)
     """Arguments that depend on memory, such as how many frames are decoded at once."""
 
@@ -122,18 +122,18 @@ class AdapterEntry(_Entry):
     always: bool = False
     """Whether it is active in every preset."""
     licence: LicenceEntry | None = None
-    """Its terms, which stand in the record of every result that it had a part in. Absent: not known."""
+    """Its licence, which is recorded with every result that it changed. Absent: unknown."""
 
 
 class PartEntry(_Entry):
-    """A checkpoint beside the model's own: a depth estimator, say. See `ModelHost.part`."""
+    """A checkpoint in addition to the model's own, for example a depth estimator. See `ModelHost.part`."""
 
     checkpoint: str
     revision: str = ""
     licence: LicenceEntry | None = None
-    """Its terms, where they are not the model's; they stand in the record of every result."""
+    """Its licence, if it differs from the model's; recorded with every result."""
     files: tuple[str, ...] = ()
-    """Patterns of those files of the hub repository that are meant; empty: all."""
+    """Patterns of the files to load from the hub repository; empty: all."""
 
 
 class ModelEntry(_Entry):
@@ -143,31 +143,32 @@ class ModelEntry(_Entry):
     title: str
     task: str
     checkpoint: str
-    """Hub id. LUMENMILL_CHECKPOINT replaces it by another id, a folder or an artifact of the store. Empty: the model is
-    its parts and nothing else."""
+    """Hub id. LUMENMILL_CHECKPOINT replaces it by another id, a folder or an artifact of the store. Empty: the model
+    consists of its parts only."""
     revision: str = ""
     """Commit of the hub repository. Empty: LUMENMILL_CHECKPOINT_REVISION must name one."""
     variant: str = ""
-    """Which weights of the hub repository, where it holds several: `fp16`. Parts that lack it are taken as they are."""
+    """Which weights to load from a hub repository that holds several: `fp16`. Parts without it load their plain
+    weights."""
     licence: LicenceEntry
     source: str
-    """Where the defaults come from."""
+    """The source of the defaults."""
     size_multiple_px: int = 8
     max_side_px: int = 2048
     max_num_frames: int = 0
-    can_be_divided: bool = False
-    """Whether several GPUs can work on one clip together: LUMENMILL_GPUS."""
+    supports_context_parallelism: bool = False
+    """Whether several GPUs can share the tokens of one clip: LUMENMILL_GPUS."""
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
-    """Of the weights on an accelerator. On the CPU all is float32."""
+    """Type of the weights on an accelerator. On the CPU it is always float32."""
     arguments: Arguments = Field(default_factory=dict)
     presets: dict[str, PresetEntry] = Field(min_length=1)
     fast: FastProfile | None = None
-    """Absent: the model has no fast profile, and is refused with it."""
+    """Absent: the model has no fast profile, and LUMENMILL_PROFILE=fast is refused."""
     tiers: tuple[Tier, ...] = Field(min_length=1)
     adapters: dict[str, AdapterEntry] = Field(default_factory=dict)
     parts: dict[str, PartEntry] = Field(default_factory=dict)
     options: Arguments = Field(default_factory=dict)
-    """What the family itself wants to know of the model: its scheduler, its task prefix."""
+    """Options for the family: its scheduler, its task prefix."""
 
     @model_validator(mode="after")
     def _adapters_of_presets(self) -> Self:
@@ -177,15 +178,16 @@ class ModelEntry(_Entry):
         return self
 
     def tier_for(self, memory_gib: float) -> int:
-        """Index of the first tier that a device fits; tiers go from large to small, and the last fits every device."""
+        """Return the index of the first tier that fits a device; tiers go from large to small, the last fits every
+        one."""
         fitting = (index for index, tier in enumerate(self.tiers) if memory_gib >= tier.min_memory_gib)
         return next(fitting, len(self.tiers) - 1)
 
     def preset(self, name: str) -> tuple[str, PresetEntry]:
-        """The preset of a name; the first for an empty one.
+        """Return the preset of a name, or the first if the name is empty.
 
         Raises:
-            InvalidArgumentError: there is none of that name.
+            InvalidArgumentError: there is no preset of that name.
         """
         chosen = name or next(iter(self.presets))
         if chosen not in self.presets:
@@ -197,13 +199,13 @@ Catalogue = Mapping[str, ModelEntry]
 
 
 def read_catalogue(package: str) -> Catalogue:
-    """The catalogue of a service, from `presets.yaml` in its package."""
+    """Return the catalogue of a service, from `presets.yaml` in its package."""
     text = resources.files(package).joinpath("presets.yaml").read_text(encoding="utf-8")
     return TypeAdapter(dict[str, ModelEntry]).validate_python(yaml.safe_load(text))
 
 
 def with_own_models(catalogue: Catalogue, path: Path | None) -> Catalogue:
-    """A service's catalogue with the operator's own models: fine-tunes, say, of families that the service has.
+    """Return a service's catalogue with the models of the operator's own file added: fine-tunes of its families.
 
     Raises:
         FailedPreconditionError: the file is no catalogue, or names a family that the service does not have.
@@ -217,8 +219,8 @@ def with_own_models(catalogue: Catalogue, path: Path | None) -> Catalogue:
         raise FailedPreconditionError(f"{path}: {' '.join(str(error).split())}", setting) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise FailedPreconditionError(f"{path}: {place}: {first['msg']}", setting) from error
+        location = ".".join(str(part) for part in first["loc"])
+        raise FailedPreconditionError(f"{path}: {location}: {first['msg']}", setting) from error
     for name, entry in own.items():
         if entry.family not in families:
             raise FailedPreconditionError(f"{path}: {name}.family: is none of {', '.join(families)}", setting)

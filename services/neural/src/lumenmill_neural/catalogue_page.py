@@ -16,25 +16,25 @@ SERVICES = {
     "video": "lumenmill_video",
     "captioner": "lumenmill_captioner",
 }
-_READS_PICTURES = "captioner"
+_WITHOUT_OUTPUT_SIZE = "captioner"
 _FILE = Path("docs/models.md")
 _MAX_VALUE_CHARACTERS = 60
 _HEAD = """# Models
 
-What the neural services can serve. `LUMENMILL_MODEL` names an entry; the first preset is the default. This page is
-written by `python -m lumenmill_neural.catalogue_page` from the `presets.yaml` of each service; a test says when it is
-old.
+The models of the neural services. `LUMENMILL_MODEL` names an entry; its first preset is the default.
+`python -m lumenmill_neural.catalogue_page` generates this page from the `presets.yaml` of each service; a test fails
+when it is out of date.
 
 Weights come from the hub at the commit given here, from a folder, or from the artifact store (`LUMENMILL_CHECKPOINT`).
-Where no commit is given, `LUMENMILL_CHECKPOINT_REVISION` must name one. Models with a fast profile say what it changes;
-the others have the lossless one alone. Licences are those of the weights and of what
-they make; they stand in the record of every result. *Commercial* says what the licence allows, its conditions met.
+Where no commit is given, `LUMENMILL_CHECKPOINT_REVISION` must name one. Models with a fast profile list what it
+changes; the others have only the lossless one. The licence covers the weights and their outputs, and is recorded with
+every result. *Commercial* says whether it allows commercial use, under its conditions.
 
 """
 
 
 def page() -> str:
-    """The whole page, as Markdown."""
+    """Return the page as Markdown."""
     sections = [_service(name, package) for name, package in SERVICES.items()]
     return _HEAD + "\n".join(sections)
 
@@ -62,12 +62,15 @@ def _yes(entry: ModelEntry) -> str:
 def _model(service: str, name: str, entry: ModelEntry) -> str:
     facts = [
         ("", f"{entry.title}; family `{entry.family}`"),
-        ("weights", _weights(entry.checkpoint, entry.revision) if entry.checkpoint else "its parts alone"),
+        ("weights", _weights(entry.checkpoint, entry.revision) if entry.checkpoint else "only those of its parts"),
         *((f"part `{part}`", _weights(value.checkpoint, value.revision)) for part, value in entry.parts.items()),
         *((f"adapter `{own}`", _weights(value.checkpoint, value.revision)) for own, value in entry.adapters.items()),
         ("licence", f"[{entry.licence.spdx_id}]({entry.licence.url})"),
-        ("bounds", _bounds(entry) if service != _READS_PICTURES else ""),
-        ("several GPUs", "may work on one clip together: `LUMENMILL_GPUS`" if entry.can_be_divided else ""),
+        ("bounds", _bounds(entry) if service != _WITHOUT_OUTPUT_SIZE else ""),
+        (
+            "several GPUs",
+            "can share one clip by context parallelism: `LUMENMILL_GPUS`" if entry.supports_context_parallelism else "",
+        ),
         ("defaults", _arguments(entry.arguments)),
         ("source of defaults", entry.source),
     ]
@@ -95,9 +98,8 @@ def _model(service: str, name: str, entry: ModelEntry) -> str:
 
 
 def _weights(checkpoint: str, revision: str) -> str:
-    return (
-        f"[{checkpoint}](https://huggingface.co/{checkpoint}) at {f'`{revision}`' if revision else 'a commit to name'}"
-    )
+    commit = f"`{revision}`" if revision else "a commit that you name"
+    return f"[{checkpoint}](https://huggingface.co/{checkpoint}) at {commit}"
 
 
 def _bounds(entry: ModelEntry) -> str:
@@ -135,9 +137,9 @@ def _tier(tier: Tier) -> str:
     }[tier.placement]
     batch = f", batches of {tier.max_batch_size}" if tier.max_batch_size > 1 else ""
     tiles = ", VAE in tiles" if tier.vae_tiling else ""
-    beside = ", a clip is decoded while the next is denoised" if tier.decode_beside else ""
+    overlap = ", a clip is decoded while the next is denoised" if tier.overlap_decoding else ""
     extra = f", {_arguments(tier.arguments)}" if tier.arguments else ""
-    return f"{where}{batch}{tiles}{beside}{extra}"
+    return f"{where}{batch}{tiles}{overlap}{extra}"
 
 
 def main() -> None:

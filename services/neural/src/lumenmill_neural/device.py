@@ -1,4 +1,4 @@
-"""The device that a model runs on: how much memory it has, what was used of it, and how to get it back."""
+"""The device that a model runs on: its memory, the peak use of it, and freeing it."""
 
 import gc
 import os
@@ -12,10 +12,10 @@ from lumenmill_common.errors import FailedPreconditionError
 __all__ = ["Device", "Mark", "find_device", "is_out_of_memory"]
 
 Mark = Any
-"""Seconds of the host's clock on the CPU, an event of the stream on an accelerator."""
+"""A point in the device's work: seconds of the host's clock on the CPU, an event of the stream on an accelerator."""
 
 _GIB = 1 << 30
-# torch on the CPU, oneDNN, C++, CUDA, cuBLAS and cuDNN, which torch raises as RuntimeError.
+# Messages of RuntimeErrors: torch on the CPU, oneDNN, C++, CUDA, cuBLAS and cuDNN.
 _OUT_OF_MEMORY = (
     "can't allocate memory",
     "could not create a memory",
@@ -36,30 +36,30 @@ class Device:
     memory_gib: float
     """Memory that may be used, in GiB."""
     compute_capability: tuple[int, int] = (0, 0)
-    """Of an NVIDIA GPU; zeros for others."""
+    """Compute capability of an NVIDIA GPU; zeros for others."""
     count: int = 1
-    """Of such devices at work together; this is the first, and `memory_gib` that of one."""
+    """Number of such devices that work together; this is the first, and `memory_gib` is the memory of each."""
 
     @property
     def is_cpu(self) -> bool:
-        """Whether it is no accelerator."""
+        """Whether it is the CPU."""
         return bool(self.torch_device.type == "cpu")
 
-    def dtype(self, wanted: str) -> torch.dtype:
-        """Type of weights: the wanted one on an accelerator, single floats on the CPU."""
-        return torch.float32 if self.is_cpu else getattr(torch, wanted)
+    def dtype(self, requested: str) -> torch.dtype:
+        """Return the type of weights: the requested one on an accelerator, float32 on the CPU."""
+        return torch.float32 if self.is_cpu else getattr(torch, requested)
 
     def generator(self, seed: int) -> torch.Generator:
-        """Random numbers of a seed. They are drawn on the CPU, so that every device draws the same."""
+        """Return a random generator, on the CPU, so that a seed gives the same numbers on every device."""
         return torch.Generator("cpu").manual_seed(seed)
 
     def synchronize(self) -> None:
-        """Waits until the device has done what this thread gave it."""
+        """Wait until the device has done the work that this thread queued."""
         if not self.is_cpu:
             torch.cuda.current_stream(self.torch_device).synchronize()
 
     def mark(self) -> "Mark":
-        """A point in the device's work, which may lie ahead of the host's time: work is only queued to accelerators."""
+        """Return the current point in the device's work; an accelerator may reach it later, because work is queued."""
         if self.is_cpu:
             return time.monotonic()
         event = torch.cuda.Event(enable_timing=True)
@@ -67,41 +67,42 @@ class Device:
         return event
 
     def seconds_between(self, earlier: "Mark", later: "Mark") -> float:
-        """Seconds that the device took from one mark to another; waits until it has come to the later one."""
+        """Return the seconds that the device took from one mark to another; wait until it has reached the later one."""
         if isinstance(earlier, float):
             return float(later - earlier)
         later.synchronize()
         return float(earlier.elapsed_time(later)) / 1e3
 
     def start_peak(self) -> None:
-        """Begins to watch the largest use of memory."""
+        """Start to measure the peak use of memory."""
         if not self.is_cpu:
             torch.cuda.reset_peak_memory_stats(self.torch_device)
 
     def peak_memory_bytes(self) -> int:
-        """Largest use since `start_peak`; 0 on the CPU, where it is not measured."""
+        """Return the peak use since `start_peak`; 0 on the CPU, where it is not measured."""
         return 0 if self.is_cpu else torch.cuda.max_memory_allocated(self.torch_device)
 
     def free(self) -> None:
-        """Gives back what no tensor holds any more."""
+        """Free memory that no tensor uses."""
         gc.collect()
         if not self.is_cpu:
             torch.cuda.empty_cache()
 
 
-def find_device(wanted: str, memory_limit_gib: float | None = None, count: int = 1) -> Device:
-    """The device of a name, one of `count` that work together; with `auto` the first accelerator, else the CPU.
+def find_device(requested: str, memory_limit_gib: float | None = None, count: int = 1) -> Device:
+    """Return the device of a name, the first of `count` that work together. `auto` is the first accelerator, or the CPU
+    if there is none.
 
     Raises:
         FailedPreconditionError: there is no such device.
     """
-    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+    if requested == "cpu" or (requested == "auto" and not torch.cuda.is_available()):
         total_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIB
         name = f"cpu:{os.cpu_count() or 1} (torch {torch.__version__})"
         return Device(torch.device("cpu"), name, min(total_gib, memory_limit_gib or total_gib), count=count)
     if not torch.cuda.is_available():
-        raise FailedPreconditionError(f"{wanted} was asked for, and torch sees no CUDA device", "LUMENMILL_DEVICE")
-    index = int(wanted.partition(":")[2] or 0)
+        raise FailedPreconditionError(f"{requested} was requested, and torch sees no CUDA device", "LUMENMILL_DEVICE")
+    index = int(requested.partition(":")[2] or 0)
     if index >= torch.cuda.device_count():
         raise FailedPreconditionError(f"there are {torch.cuda.device_count()} CUDA devices", "LUMENMILL_DEVICE")
     properties = torch.cuda.get_device_properties(index)
@@ -114,7 +115,7 @@ def find_device(wanted: str, memory_limit_gib: float | None = None, count: int =
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory was too small: that of an allocator, or of a library that has its own."""
+    """Return whether an error means that memory ran out: that of torch, of Python, or of a library with its own."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
         isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
     )

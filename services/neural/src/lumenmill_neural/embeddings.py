@@ -1,4 +1,4 @@
-"""Prompt embeddings that are kept: the same words, prompt and negative prompt together, are encoded once."""
+"""A cache of prompt embeddings: the same prompt and negative prompt are encoded once."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -6,46 +6,46 @@ from typing import Any
 
 import torch
 
-__all__ = ["keep_prompt_embeddings"]
+__all__ = ["cache_prompt_embeddings"]
 
-# An embedding of FLUX takes 4 MB, one of Wan with its negative prompt's 8 MB: the words of some sixty requests.
-MAX_KEPT_BYTES = 256 << 20
+# An embedding takes 4 MB in FLUX, 8 MB with its negative prompt in Wan: enough for about sixty requests.
+MAX_CACHE_BYTES = 256 << 20
 _PLAIN = (str, int, float, bool, type(None))
 
 
-def keep_prompt_embeddings(pipe: Any) -> None:
-    """Makes `pipe.encode_prompt` answer what it has answered before, for equal arguments without tensors, until
-    `pipe.lumenmill_forget_embeddings` is called: they take the device's memory, at most `MAX_KEPT_BYTES` of it."""
-    encode, kept, sizes_bytes = pipe.encode_prompt, OrderedDict[str, Any](), dict[str, int]()
+def cache_prompt_embeddings(pipe: Any) -> None:
+    """Make `pipe.encode_prompt` cache its results, for arguments without tensors. They take at most `MAX_CACHE_BYTES`
+    of the device's memory; `pipe.lumenmill_clear_embeddings` clears them."""
+    encode, cached, sizes_bytes = pipe.encode_prompt, OrderedDict[str, Any](), dict[str, int]()
 
-    def forget() -> None:
-        kept.clear()
+    def clear() -> None:
+        cached.clear()
         sizes_bytes.clear()
 
     def encode_prompt(*args: Any, **kwargs: Any) -> Any:
         if not _is_plain([*args, *kwargs.values()]):
             return encode(*args, **kwargs)
         key = repr((_active_adapters(pipe), args, sorted(kwargs.items())))
-        if key in kept:
-            kept.move_to_end(key)
-            return kept[key]
-        made = encode(*args, **kwargs)
-        kept[key], sizes_bytes[key] = made, sum(tensor.nbytes for tensor in _tensors(made))
-        while sum(sizes_bytes.values()) > MAX_KEPT_BYTES:
-            oldest, _ = kept.popitem(last=False)
+        if key in cached:
+            cached.move_to_end(key)
+            return cached[key]
+        embeddings = encode(*args, **kwargs)
+        cached[key], sizes_bytes[key] = embeddings, sum(tensor.nbytes for tensor in _tensors(embeddings))
+        while sum(sizes_bytes.values()) > MAX_CACHE_BYTES:
+            oldest, _ = cached.popitem(last=False)
             del sizes_bytes[oldest]
-        return made
+        return embeddings
 
     pipe.encode_prompt = encode_prompt
-    pipe.lumenmill_forget_embeddings = forget
+    pipe.lumenmill_clear_embeddings = clear
 
 
-def _tensors(made: Any) -> Iterator[torch.Tensor]:
-    if isinstance(made, torch.Tensor):
-        yield made
-    elif isinstance(made, (tuple, list)):
-        for part in made:
-            yield from _tensors(part)
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _tensors(item)
 
 
 def _is_plain(values: list[Any]) -> bool:
@@ -58,5 +58,5 @@ def _is_plain(values: list[Any]) -> bool:
 
 
 def _active_adapters(pipe: Any) -> tuple[str, ...]:
-    """Adapters may change text encoders too."""
+    """Return the active adapters, which may change text encoders too."""
     return tuple(sorted(getattr(pipe, "lumenmill_active_adapters", ())))

@@ -1,7 +1,7 @@
-"""Brings everything that a service's model needs into the cache, so that the service can start offline.
+"""Fetch everything that a service's model needs into the cache, so that the service can start offline.
 
-`python -m lumenmill_neural.fetch lumenmill_video` reads what the service reads: the environment and its catalogue. It
-needs no device. What was brought before is not brought again, and the hub is not asked about it.
+`python -m lumenmill_neural.fetch lumenmill_video` reads the same environment and catalogue as the service. It needs no
+device. What is in the cache already is not fetched again, and the hub is not asked about it.
 """
 
 import importlib
@@ -25,17 +25,18 @@ _SERVICE = re.compile(r"lumenmill_[a-z_]+")
 
 
 def fetch(models: ServiceModels, settings: NeuralSettings) -> None:
-    """Brings the checkpoints of the model of the settings, which are of the service's type.
+    """Fetch the checkpoints of the model that the settings name; the settings are of the service's type.
 
     Raises:
-        FailedPreconditionError: there is no such model; or one of them cannot be had, has no room, or is not whole.
+        FailedPreconditionError: there is no such model; or a checkpoint is inaccessible, incomplete or too large for
+            the disk.
         UnavailableError: the hub or the store cannot be reached.
     """
     started_s = time.monotonic()
     weights = Weights(entry_of(settings, models.catalogue(settings)), settings, open_store_from(settings))
-    for what, found in weights.all(models.unused_parts(settings)):
-        _log.info("is there", model=settings.model, what=what, revision=found.revision, folder=str(found.folder))
-    _log.info("all is there", model=settings.model, duration_s=round(time.monotonic() - started_s, 3))
+    for name, found in weights.all(models.unused_parts(settings)):
+        _log.info("fetched", model=settings.model, name=name, revision=found.revision, folder=str(found.folder))
+    _log.info("fetched all", model=settings.model, duration_s=round(time.monotonic() - started_s, 3))
 
 
 def _models_of(package: str) -> ServiceModels:
@@ -52,7 +53,7 @@ def _models_of(package: str) -> ServiceModels:
 
 
 def main() -> None:
-    """Fetch, or end with code 1 and a line that says what to do."""
+    """Fetch, or exit with code 1 and one line that says what to do."""
     if len(sys.argv) != 2 or not _SERVICE.fullmatch(sys.argv[1]):
         raise SystemExit("usage: python -m lumenmill_neural.fetch lumenmill_<service>")
     models = _models_of(sys.argv[1])

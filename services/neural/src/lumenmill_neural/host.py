@@ -1,138 +1,127 @@
-"""One model as a pod hosts it: its entry in the catalogue, its weights on a device, the record of its results."""
+"""The model that a process hosts: loading, the execution of requests, and the records of their results."""
 
-import hashlib
-import os
-import shutil
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from importlib.metadata import version
 from typing import Any
 
 import torch
 from lumenmill.common.v1 import generation_pb2, model_pb2
-from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill.common.v1.sampling_pb2 import Adapter
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, UnavailableError
 from lumenmill_common.jobs import JobContext
 from lumenmill_common.telemetry import get_logger
 
+from lumenmill_neural.acceleration import compile_blocks, set_attention_backend
 from lumenmill_neural.adapters import Adapters
-from lumenmill_neural.beside import Beside
-from lumenmill_neural.catalogue import (
-    Catalogue,
-    ModelEntry,
-    Placement,
-    PresetEntry,
-    Tier,
-)
+from lumenmill_neural.catalogue import Catalogue, ModelEntry, Tier
+from lumenmill_neural.context_parallel.entry import GPUS_SETTING
+from lumenmill_neural.context_parallel.rank_zero import RankZero
+from lumenmill_neural.context_parallel.role import Role
 from lumenmill_neural.device import Device, find_device
-from lumenmill_neural.divisible import GPUS_SETTING
-from lumenmill_neural.division import Leader, Role
-from lumenmill_neural.embeddings import keep_prompt_embeddings
+from lumenmill_neural.embeddings import cache_prompt_embeddings
 from lumenmill_neural.float8 import float8_arguments
 from lumenmill_neural.hub import holds_variant
+from lumenmill_neural.licences import licence_of_adapter, licences_of
 from lumenmill_neural.memory import run_in_batches
-from lumenmill_neural.pace import Pace
-from lumenmill_neural.placing import Placing, denoisers_of
+from lumenmill_neural.offload import OffloadPolicy, denoisers_of
+from lumenmill_neural.overlapped import OverlappedWork
 from lumenmill_neural.plan import Plan
-from lumenmill_neural.profile import speed_ups
+from lumenmill_neural.profile import speed_parameters
+from lumenmill_neural.revision import revision_of
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.source import Checkpoint
-from lumenmill_neural.step_cache import turn_to_cache
+from lumenmill_neural.step_cache import set_step_cache
+from lumenmill_neural.throughput import Throughput
 from lumenmill_neural.weights import Weights, entry_of
 
 __all__ = ["ModelHost"]
 
 _log = get_logger(__name__)
-# Of the revision of a part in the revision of the whole.
-_PART_REVISION_DIGITS = 12
-_ENTRY_DIGITS = 8
-_NOT_STATED = "LicenseRef-operator-supplied"
-# Images or variants of one request, as the contracts bound them.
+# Images or variants of one request: the bound of the contracts.
 _MAX_PER_REQUEST = 64
 
 
 class ModelHost:
-    """Loads the model of the settings and answers for it.
+    """Load the model of the settings, and describe and record what it does.
 
-    Requests are planned, described and recorded in any thread; loading and running belong to the worker's.
+    Any thread may plan, describe and record; only the worker's thread loads and executes.
     """
 
     def __init__(
         self, settings: NeuralSettings, store: ArtifactStore, catalogue: Catalogue, role: Role | None = None
     ) -> None:
-        """`catalogue` is that of the service. `role`: this process's part where others lead a division over several
-        GPUs; absent: it leads, where the settings name several.
+        """`catalogue` is that of the service. `role` is given in the processes of ranks above 0; without it, this
+        process is rank 0 if the settings ask for several GPUs.
 
         Raises:
-            FailedPreconditionError: the settings name a model that neither it nor the operator's own file has, or a
-                profile that the model does not have, or several GPUs for a model that cannot be divided.
+            FailedPreconditionError: neither the catalogue nor the operator's own file has the model, the model lacks
+                the profile, or it does not support several GPUs.
         """
         self.settings, self.store, self.name = settings, store, settings.model
         self.entry: ModelEntry = entry_of(settings, catalogue)
-        self._role = role or (Leader(settings) if settings.gpus > 1 else None)
+        self._role = role or (RankZero(settings) if settings.gpus > 1 else None)
         self.weights = Weights(self.entry, settings, store)
-        self.pace = Pace()
+        self.throughput = Throughput()
         self._device: Device | None = None
         self._checkpoint: Checkpoint | None = None
         self._parts: dict[str, str] = {}
-        """Parts that were found, and their revisions; empty for those that the model's own checkpoint holds."""
+        """Revisions of the parts that were found, by name; empty for those in the model's own checkpoint."""
         self._adapters: dict[int, Adapters] = {}
 
     # Loading.
 
     @property
     def device(self) -> Device:
-        """Where the model runs; found when it is first asked for."""
+        """The device that the model runs on; found at the first access."""
         if self._device is None:
             self._device = find_device(self.settings.device, self.settings.memory_limit_gib, self.settings.gpus)
         return self._device
 
     @cached_property
-    def placing(self) -> Placing:
-        """Where the weights are."""
-        return Placing(self.entry, self.device)
+    def offload(self) -> OffloadPolicy:
+        """Which weights stay in device memory."""
+        return OffloadPolicy(self.entry, self.device)
 
     @cached_property
-    def beside(self) -> Beside:
-        """What the device does beside the worker's work."""
-        return Beside(self.device)
+    def overlapped(self) -> OverlappedWork:
+        """Work on the device that overlaps the worker's."""
+        return OverlappedWork(self.device)
 
     @property
-    def decodes_beside(self) -> bool:
-        """Whether there is room to decode what was denoised while the next is denoised."""
-        return self.placing.is_usual and self.tier.decode_beside
+    def overlaps_decoding(self) -> bool:
+        """Whether there is memory to decode one clip while the next is denoised."""
+        return self.offload.is_default and self.tier.overlap_decoding
 
     @property
     def tier(self) -> Tier:
-        """How the device's memory is usually used: requests are planned by it, whatever another one makes do with."""
-        return self.placing.usual_tier
+        """The tier that requests are planned by, even while a request is executed with a smaller one."""
+        return self.offload.default_tier
 
     @property
     def max_batch_size(self) -> int:
-        """Items of one call of a pipeline. One on the CPU, where batches gain nothing and round differently, so that a
-        result never depends on what it was batched with."""
+        """Items of one call of a pipeline. One on the CPU, where batches are no faster and round differently: results
+        do not depend on what else is in the batch."""
         return 1 if self.device.is_cpu else self.tier.max_batch_size
 
     def checkpoint(self) -> Checkpoint:
-        """The weights on this machine's disk; brought here when first asked for. Errors as `find_checkpoint`."""
+        """Return the model's own checkpoint; fetch it at the first call. Errors as `find_checkpoint`."""
         if self._checkpoint is None:
             self._checkpoint = self.weights.own()
         return self._checkpoint
 
     def part(self, name: str) -> Checkpoint | None:
-        """The checkpoint of a part of the model, as `Weights.part` finds it; None where it is left out."""
+        """Return the checkpoint of a part of the model, as `Weights.part` finds it; None if it is left out."""
         found = self.weights.part(name)
         if found is None:
             return None
-        checkpoint, is_of_own = found
-        if is_of_own:
+        checkpoint, is_in_own = found
+        if is_in_own:
             self._checkpoint = self.weights.own()
-        self._parts[name] = "" if is_of_own else checkpoint.revision.removeprefix("sha256:")[:_PART_REVISION_DIGITS]
+        self._parts[name] = "" if is_in_own else checkpoint.revision
         return checkpoint
 
     def load_pipeline(
@@ -142,18 +131,18 @@ class ModelHost:
         set_up: Callable[[Any], None] | None = None,
         **parts: Any,
     ) -> Any:
-        """A diffusers pipeline of the model's checkpoint, or of a part's, on the device. `parts` are given to
-        `from_pretrained`, `set_up` changes the pipeline before its weights are placed.
+        """Load a diffusers pipeline from the model's own checkpoint, or from that of a part, and place it on the
+        device. `parts` are arguments of `from_pretrained`; `set_up` changes the pipeline before its weights are placed.
 
         Raises:
-            FailedPreconditionError: the checkpoint is missing, damaged, or not of this class.
+            FailedPreconditionError: the checkpoint is missing, damaged, or of another class.
         """
         folder, started_s = (checkpoint or self.checkpoint()).folder, time.monotonic()
         variant = self.entry.variant
-        quantised = float8_arguments(self.device) if self.settings.fp8 else {}
+        quantisation = float8_arguments(self.device) if self.settings.fp8 else {}
         _log.info("loading", model=self.name, folder=str(folder))
         if self._role is not None:
-            self._role.begin(pipeline_class, str(folder), self.entry, self.device)
+            self._role.begin_loading(pipeline_class, str(folder), self.entry, self.device)
         try:
             pipe = pipeline_class.from_pretrained(
                 str(folder),
@@ -161,7 +150,7 @@ class ModelHost:
                 use_safetensors=True,
                 local_files_only=True,
                 **({"variant": variant} if variant and holds_variant(folder, variant) else {}),
-                **quantised,
+                **quantisation,
                 **parts,
             )
             if set_up is not None:
@@ -171,88 +160,64 @@ class ModelHost:
                 f"{folder} is no {pipeline_class.__name__}: {' '.join(str(error).split())[:500]}",
                 "LUMENMILL_CHECKPOINT",
             ) from error
-        self.adopt(pipe)
+        self.add_pipeline(pipe)
         _log.info("loaded", model=self.name, duration_s=round(time.monotonic() - started_s, 3))
         return pipe
 
-    def adopt(self, pipe: Any) -> None:
-        """Puts a pipeline under this host's care: adapters, attention, placement, kept embeddings."""
+    def add_pipeline(self, pipe: Any) -> None:
+        """Add a loaded pipeline: load its own adapters, cache its embeddings, accelerate its denoisers, and place
+        it."""
         pipe.set_progress_bar_config(disable=True)
         for part in pipe.components.values():
             if isinstance(part, torch.nn.Module):
                 part.eval()  # T5's dropout would make results random
-        adapters = Adapters(pipe, self.entry, self.store, is_divided=self._role is not None)
+        adapters = Adapters(pipe, self.entry, self.store, is_context_parallel=self._role is not None)
         adapters.load_own(self.weights)
         self._adapters[id(pipe)] = adapters
         if hasattr(pipe, "encode_prompt"):
-            keep_prompt_embeddings(pipe)
-        self._accelerate(pipe)
-        self.placing.add(pipe)
+            cache_prompt_embeddings(pipe)
+        self._accelerate(denoisers_of(pipe))
+        self.offload.add(pipe)
 
-    def _accelerate(self, pipe: Any) -> None:
-        denoisers = denoisers_of(pipe)
+    def _accelerate(self, denoisers: Sequence[Any]) -> None:
         if self._role is not None and len(denoisers) != 1:
             raise FailedPreconditionError(f"{self.name} has {len(denoisers)} denoisers; use one GPU", GPUS_SETTING)
         for denoiser in denoisers:
             if self.settings.attention_backend:
-                try:
-                    denoiser.set_attention_backend(self.settings.attention_backend)
-                except (ValueError, RuntimeError, ImportError, AttributeError) as error:
-                    raise FailedPreconditionError(
-                        f"cannot be used: {' '.join(str(error).split())[:300]}", "LUMENMILL_ATTENTION_BACKEND"
-                    ) from error
+                set_attention_backend(denoiser, self.settings.attention_backend)
             if self._role is not None:
-                self._role.divide(denoiser)
+                self._role.parallelise(denoiser)
             if self.settings.compile:
-                self._compile(denoiser)
-
-    def _compile(self, denoiser: Any) -> None:
-        """Step caches and layers that come from the host break the graph of a block."""
-        if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")):
-            raise FailedPreconditionError(
-                "needs a C compiler on the path (gcc, and Python's headers), which this machine or image lacks",
-                "LUMENMILL_COMPILE",
-            )
-        is_broken = any(preset.step_cache for preset in self.entry.presets.values()) or any(
-            tier.placement is Placement.SEQUENTIAL_OFFLOAD for tier in self.entry.tiers
-        )
-        try:
-            denoiser.compile_repeated_blocks(fullgraph=not is_broken)
-        except (ValueError, AttributeError) as error:
-            raise FailedPreconditionError(
-                f"{self.name} has no blocks that can be compiled: {' '.join(str(error).split())[:300]}",
-                "LUMENMILL_COMPILE",
-            ) from error
+                compile_blocks(denoiser, self.entry)
 
     def warm_up(self, run: Callable[[], object]) -> None:
-        """Makes a first, small call, which compiles and tunes what is to be. Where memory is too small for it, less is
-        kept on the device from now on.
+        """Make a first, small call, which compiles and tunes kernels. If it needs a smaller tier, keep that tier.
 
         Raises:
-            ResourceExhaustedError: the model does not fit in any way.
+            ResourceExhaustedError: the model does not fit in any tier.
         """
-        with self.beside.working():
+        with self.overlapped.main_work():
             run_in_batches([None], 1, lambda _: [run()], self, f"a first call of {self.name}")
-            self.placing.settle()
+            self.offload.make_tier_default()
 
-    # The memory ladder; see `lumenmill_neural.memory`.
+    # For `run_in_batches`; see `TieredModel`.
 
-    def be_alone(self) -> bool:
-        """See `Beside.keep_away`."""
-        return self.beside.keep_away()
+    def pause_overlapped(self) -> bool:
+        """See `OverlappedWork.pause`."""
+        return self.overlapped.pause()
 
-    def place_smaller(self) -> str:
-        """See `Placing.place_smaller`."""
-        return self.placing.place_smaller()
+    def apply_smaller_tier(self) -> str:
+        """See `OffloadPolicy.apply_smaller_tier`."""
+        return self.offload.apply_smaller_tier()
 
-    def recover(self) -> None:
-        """See `Placing.recover`."""
-        self.placing.recover()
+    def reset(self) -> None:
+        """See `OffloadPolicy.reset`."""
+        self.offload.reset()
 
-    # One request.
+    # Execution of one request.
 
     def plan(self, preset_name: str) -> Plan:
-        """The plan of a preset: the model's arguments, then the tier's, then the preset's.
+        """Return the plan of a preset: the model's arguments, then the tier's, then the preset's.
 
         Raises:
             InvalidArgumentError: there is no such preset.
@@ -261,39 +226,40 @@ class ModelHost:
         return Plan(name, preset, self.entry.arguments | self.tier.arguments | preset.arguments)
 
     def prepare(self, pipe: Any, plan: Plan, adapters: Sequence[Adapter] = ()) -> None:
-        """Makes a pipeline ready for a plan: its adapters and its step cache. Errors as `Adapters.activate`."""
+        """Activate the adapters and the step cache of a plan in a pipeline. Errors as `Adapters.activate`."""
         self._adapters[id(pipe)].activate(plan.preset, adapters)
         for denoiser in denoisers_of(pipe):
-            turn_to_cache(denoiser, plan.preset.step_cache)
+            set_step_cache(denoiser, plan.preset.step_cache)
         if self._role is not None:
             self._role.prepare(plan.preset_name, adapters)
 
     @contextmanager
-    def paced(self, way: Hashable, num_units: float) -> Iterator[None]:
-        """Learns how long work takes from what is done in it, and puts weights back where they usually are after it."""
-        with self.beside.working():
+    def device_work(self, kind: Hashable, num_units: float) -> Iterator[None]:
+        """Measure the throughput and peak memory of the block, reset pipelines if it raises, and restore the default
+        tier after it."""
+        with self.overlapped.main_work():
             self.device.start_peak()
             started_s = time.monotonic()
             try:
                 yield
-                if self.placing.is_usual:  # what had to make do with less memory says nothing about the next
-                    self.pace.observe(way, num_units, time.monotonic() - started_s)
+                if self.offload.is_default:  # a smaller tier is slower, and says nothing about the next request
+                    self.throughput.add(kind, num_units, time.monotonic() - started_s)
             except BaseException:
-                self.recover()
+                self.reset()
                 raise
             finally:
-                self.placing.place_as_usual()
+                self.offload.restore_default_tier()
 
-    def as_run(self, plan: Plan) -> Plan:
-        """The plan as it was run just now, for records: what the memory ladder changed is told, since tiles of the VAE
-        are seen in the picture."""
-        how = self.placing.described() | speed_ups(self.settings, plan.preset)
+    def executed(self, plan: Plan) -> Plan:
+        """Return the plan as it was just executed, for records: with the parameters of the tier in effect, because VAE
+        tiles are visible in the picture."""
+        how = self.offload.parameters() | speed_parameters(self.settings, plan.preset)
         return replace(plan, arguments=plan.arguments | how, peak_memory_bytes=self.device.peak_memory_bytes())
 
     def record(
         self, plan: Plan, job: JobContext, seed: int, parameters: Mapping[str, Any], adapters: Sequence[Adapter] = ()
     ) -> generation_pb2.GenerationRecord:
-        """How a result was made; `plan` is that of `as_run`."""
+        """Return the record of a result; `plan` is that of `executed`."""
         record = generation_pb2.GenerationRecord(
             family=self.entry.family,
             model=self.name,
@@ -303,64 +269,39 @@ class ModelHost:
             stage_times=job.stage_times,
             device=self.device.name,
             peak_memory_bytes=plan.peak_memory_bytes,
-            licences=[*self._licences(), *self._adapter_licences(plan.preset)],
+            licences=[
+                *licences_of(self.name, self.entry, self._parts, plan.preset),
+                *(licence_of_adapter(adapter) for adapter in adapters),
+            ],
         )
-        for adapter in adapters:
-            record.licences.add().CopyFrom(_terms(adapter))
-        shown = {name: _plain(value) for name, value in (plan.arguments | dict(parameters)).items()}
-        record.parameters.update(shown)
+        record.parameters.update(_plain(plan.arguments | dict(parameters)))
         return record
 
-    # Of the model.
+    # Description of the model.
 
     @property
     def revision(self) -> str:
-        """Of the weights, those of parts and of the model's own adapters included, and of what they are run with."""
+        """Revision of the weights, parts and own adapters, and of everything else that changes results."""
         if self._checkpoint is None and not self._parts:
             raise UnavailableError("the model is being loaded")
-        own = [self._checkpoint.revision] if self._checkpoint is not None else []
-        parts = [f"{name}@{revision}" for name, revision in sorted(self._parts.items()) if revision]
-        parts += [
-            f"{name}@{revision.removeprefix('sha256:')[:_PART_REVISION_DIGITS]}"
-            for adapters in self._adapters.values()
-            for name, revision in sorted(adapters.own_revisions.items())
-        ]
-        # What fills in requests is part of the results too: an entry that was changed, kernels that round otherwise.
-        entry = hashlib.sha256(self.entry.model_dump_json().encode()).hexdigest()[:_ENTRY_DIGITS]
-        settings = self.settings
-        profile = "" if settings.profile == "lossless" else f"profile@{settings.profile}"
-        kernels = [settings.attention_backend, "compiled" if settings.compile else "", "fp8" if settings.fp8 else ""]
-        division = f"gpus{settings.gpus}" if settings.gpus > 1 else ""
-        run_with = [f"entry@{entry}", *filter(None, [profile, *kernels, division]), f"diffusers{version('diffusers')}"]
-        return "+".join([*own, *parts, *run_with])
-
-    def _licences(self) -> list[Licence]:
-        entries = {name: self.entry.parts[name].licence for name in self._parts if name in self.entry.parts}
-        parts = [licence.of(f"{self.name} {name}") for name, licence in sorted(entries.items()) if licence is not None]
-        return [self.entry.licence.of(self.name), *parts]
-
-    def _adapter_licences(self, preset: PresetEntry | None = None) -> list[Licence]:
-        """Terms of the model's own adapters that are active, in a preset or in all; what nobody stated is not known."""
-        return [
-            entry.licence.of(f"{self.name} {name}")
-            if entry.licence is not None
-            else Licence(subject=f"{self.name} {name}", spdx_id=_NOT_STATED)
-            for name, entry in self.entry.adapters.items()
-            if entry.always or (preset is not None and name == preset.distilled_lora)
-        ]
+        own = self._checkpoint.revision if self._checkpoint is not None else ""
+        parts = [(name, revision) for name, revision in sorted(self._parts.items()) if revision]
+        for adapters in self._adapters.values():
+            parts += sorted(adapters.own_revisions.items())
+        return revision_of(own, parts, self.entry, self.settings)
 
     def describe(self, **facts: Any) -> model_pb2.Model:
-        """The model for GetModel; `facts` are the fields that the family knows.
+        """Return the model for GetModel; `facts` are the fields that the family knows.
 
         Raises:
             UnavailableError: it is not loaded yet.
         """
-        entry, tier, how = self.entry, self.tier, self.placing.described_as_usual()
+        entry = self.entry
         model = model_pb2.Model(
             family=entry.family,
             name=self.name,
             revision=self.revision,
-            licences=[*self._licences(), *self._adapter_licences()],
+            licences=licences_of(self.name, entry, self._parts),
             device=self.device.name,
             limits=model_pb2.ModelLimits(
                 max_width_px=entry.max_side_px,
@@ -371,20 +312,15 @@ class ModelHost:
             ),
             **facts,
         )
+        how = self.offload.default_parameters()
         for name, preset in entry.presets.items():
             shown = model.presets.add(name=name, description=preset.description)
-            merged = entry.arguments | tier.arguments | preset.arguments | how | speed_ups(self.settings, preset)
-            shown.parameters.update({key: _plain(value) for key, value in merged.items()})
+            arguments = entry.arguments | self.tier.arguments | preset.arguments
+            shown.parameters.update(_plain(arguments | how | speed_parameters(self.settings, preset)))
         return model
 
 
-def _terms(adapter: Adapter) -> Any:
-    terms = type(adapter.weights.licence)()
-    terms.CopyFrom(adapter.weights.licence)
-    terms.subject = terms.subject or adapter.weights.name or f"adapter {adapter.weights.sha256[:16]}"
-    terms.spdx_id = terms.spdx_id or _NOT_STATED
-    return terms
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments with all values as JSON has them; others as text."""
+    plain = (str, int, float, bool, type(None))
+    return {name: value if isinstance(value, plain) else str(value) for name, value in arguments.items()}

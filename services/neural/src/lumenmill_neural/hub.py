@@ -1,39 +1,46 @@
-"""Checkpoints of a hub of models, at a pinned commit. What was brought is written down, so that nobody asks again."""
+"""Checkpoints from a model hub, at a pinned commit.
 
-import hashlib
+`huggingface_hub.snapshot_download` lists, downloads, resumes and caches. This module adds which files of a repository a
+pipeline reads, that pickles are never fetched, a check of the free disk space, and errors that say what to do.
+"""
+
+import io
 import json
 import re
-import tempfile
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Set
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Set
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import httpx2
-from huggingface_hub import HfApi, RepoFile, constants, get_token, hf_hub_download, snapshot_download
+from huggingface_hub import constants, get_cached_repo_tree, get_token, snapshot_download
 from huggingface_hub.errors import (
+    CachedRepoTreeNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
+    IncompleteSnapshotError,
     LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
     RevisionNotFoundError,
 )
-from huggingface_hub.file_download import repo_folder_name
 from lumenmill_common.errors import FailedPreconditionError, LumenmillError, UnavailableError
 from lumenmill_common.telemetry import get_logger
+from tqdm import tqdm
 
-from lumenmill_neural.source import Checkpoint, CheckpointSource, check_room, own_cache
+from lumenmill_neural.source import Checkpoint, CheckpointSource, check_free_space
 
-__all__ = ["files_of_pipeline", "from_hub", "holds_variant"]
+__all__ = ["LoggedProgress", "files_of_pipeline", "from_hub", "holds_variant"]
 
 _log = get_logger(__name__)
 _SETTING = "LUMENMILL_CHECKPOINT"
-# Never pickles: they run code when they are read.
-_WANTED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "tokenizer/*", "*/tokenizer/*")
+_INDEX = "model_index.json"
+# Every repository of the hub has the second: without a match the library would log a warning.
+_FIRST_FILES = (_INDEX, ".gitattributes")
+_READ = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "tokenizer/*", "*/tokenizer/*")
+# Pickles run code when they are read.
 _REFUSED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack", "*.onnx", "*.py")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_INDEX = "model_index.json"
 # model.fp16.safetensors, model.fp16-00001-of-00002.safetensors, model-00001-of-00002.fp16.safetensors,
 # model.safetensors.index.fp16.json
 _WEIGHTS_NAME = re.compile(
@@ -45,61 +52,74 @@ _ACCESS_STATUSES = (401, 403, 404)
 
 
 def from_hub(source: CheckpointSource) -> Checkpoint:
-    """Brings those files of a repository that are meant, where they are not in the cache already.
+    """Return a checkpoint of the hub; download those of its files that are needed and not in the cache.
 
     Raises:
-        FailedPreconditionError: no commit is named, the hub refuses, or there is no room; or it is not in the cache,
-            and the hub is not asked.
+        FailedPreconditionError: no commit is named, the hub refuses access, the disk is too small, or `offline` is set
+            and a file is not in the cache.
         UnavailableError: the hub cannot be reached.
     """
     if not _COMMIT.fullmatch(source.revision):
         raise FailedPreconditionError(
-            f"name the commit of {source.location} that is meant, 40 hexadecimal digits; branches and tags move",
+            f"name the commit of {source.location}, 40 hexadecimal digits; branches and tags move",
             "LUMENMILL_CHECKPOINT_REVISION",
         )
-    folder = _repository(source) / "snapshots" / source.revision
-    lacking = _lacking(source, folder)
-    if lacking != []:
-        if source.offline or constants.HF_HUB_OFFLINE:
-            _check_cached(source, folder, lacking)
-        else:
-            _bring(source, folder)
+    is_offline = source.offline or constants.HF_HUB_OFFLINE
+    folder = _snapshot(source, _FIRST_FILES, is_offline)
+    missing = {name: size for name, size in _needed(source, folder).items() if not (folder / name).is_file()}
+    if missing and is_offline:
+        raise FailedPreconditionError(
+            f"{folder / next(iter(missing))} is missing, and the hub may not be asked", _SETTING
+        )
+    if missing:
+        _download(source, folder, missing)
     return Checkpoint(folder, source.revision)
 
 
-def _repository(source: CheckpointSource) -> Path:
-    cache = Path(source.cache_dir or constants.HF_HUB_CACHE).expanduser().resolve()
-    return cache / str(repo_folder_name(repo_id=source.location, repo_type="model"))
+def _download(source: CheckpointSource, folder: Path, sizes_bytes: dict[str, int]) -> None:
+    num_bytes = sum(sizes_bytes.values())
+    check_free_space(folder, num_bytes, source.location)
+    fields = {"checkpoint": source.location, "of_gib": round(num_bytes / _GIB, 2)}
+    _log.info("fetching", revision=source.revision, num_files=len(sizes_bytes), **fields)
+    _snapshot(source, sizes_bytes, is_offline=False, tqdm_class=partial(LoggedProgress, fields=fields))
 
 
-def _bring(source: CheckpointSource, folder: Path) -> None:
+def _snapshot(source: CheckpointSource, files: Iterable[str], is_offline: bool, **options: Any) -> Path:
+    """Return the folder of the repository in the cache, with some files; it may lack them if `is_offline`."""
     try:
-        sizes = _wanted(source)
-        missing = [name for name in sizes if not _is_there(folder / name, sizes[name])]
-        num_bytes = sum(sizes[name] for name in missing)
-        check_room(_repository(source), num_bytes, source.location)
-        with _telling(source, len(missing), num_bytes):
+        return Path(
             snapshot_download(
-                source.location, revision=source.revision, cache_dir=source.cache_dir, allow_patterns=sorted(sizes)
+                source.location,
+                revision=source.revision,
+                cache_dir=source.cache_dir,
+                allow_patterns=list(files),
+                local_files_only=is_offline,
+                **options,
             )
+        )
     except httpx2.TransportError as error:
         raise _unreachable(source, error) from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+    except IncompleteSnapshotError as error:
+        return Path(error.snapshot_path)
+    except LocalEntryNotFoundError as error:
+        if is_offline:
+            raise FailedPreconditionError(
+                f"{source.location} at {source.revision} is not in the cache, and the hub may not be asked", _SETTING
+            ) from error
         if isinstance(error.__cause__, HfHubHTTPError):
             raise _refusal(source, error.__cause__) from error
         raise _unreachable(source, error) from error
     except HfHubHTTPError as error:
         raise _refusal(source, error) from error
-    _write_down(source, sizes)
 
 
 def _unreachable(source: CheckpointSource, error: Exception) -> UnavailableError:
     reason = " ".join(str(error).split())[:300]
-    return UnavailableError(f"the hub does not answer, and {source.location} was not brought before: {reason}")
+    return UnavailableError(f"the hub does not answer, and {source.location} is not in the cache: {reason}")
 
 
 def _refusal(source: CheckpointSource, error: HfHubHTTPError) -> LumenmillError:
-    """What to do about an answer of the hub."""
+    """Return an error that says what to do about a refusal of the hub."""
     status = error.response.status_code if error.response is not None else 0
     if status not in _ACCESS_STATUSES:
         return UnavailableError(f"the hub does not answer: {error}")
@@ -114,53 +134,48 @@ def _refusal(source: CheckpointSource, error: HfHubHTTPError) -> LumenmillError:
     return FailedPreconditionError(problem, _SETTING)
 
 
-@contextmanager
-def _telling(source: CheckpointSource, num_files: int, num_bytes: int) -> Iterator[None]:
-    """Tells now and then how much has come."""
-    blobs, ended = _repository(source) / "blobs", threading.Event()
-    before_bytes = _size_bytes(blobs)
+class LoggedProgress(tqdm):  # type: ignore[misc]
+    """Logs every ten seconds how much was downloaded, instead of drawing a progress bar."""
 
-    def tell() -> None:
-        while not ended.wait(_PROGRESS_INTERVAL_S):
-            come_gib = (_size_bytes(blobs) - before_bytes) / _GIB
-            _log.info("fetching", checkpoint=source.location, gib=round(come_gib, 2), of_gib=of_gib)
+    def __init__(self, *args: Any, fields: dict[str, Any], **options: Any) -> None:
+        self._fields, self._logged_at_s = fields, time.monotonic()
+        super().__init__(*args, **options | {"file": io.StringIO(), "mininterval": _PROGRESS_INTERVAL_S})
 
-    of_gib = round(num_bytes / _GIB, 2)
-    _log.info("fetching", checkpoint=source.location, revision=source.revision, num_files=num_files, of_gib=of_gib)
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        teller.join()
+    def display(self, *args: Any, **options: Any) -> None:
+        """Log the size of the files so far; the library has other bars, of transferred bytes and of files, besides."""
+        now_s = time.monotonic()
+        if self.desc.startswith("Reconstructing") and now_s - self._logged_at_s >= _PROGRESS_INTERVAL_S:
+            self._logged_at_s = now_s
+            _log.info("fetching", gib=round(self.n / _GIB, 2), **self._fields)
 
 
-def _size_bytes(folder: Path) -> int:
-    total = 0
-    for path in folder.glob("*"):
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:  # it was renamed: it is whole now
-            continue
-    return total
+# Which files of a repository are needed. Many repositories hold all weights twice.
 
 
-def _wanted(source: CheckpointSource) -> dict[str, int]:
-    """Files that are needed, and their sizes in bytes: of a pipeline only its parts, since many repositories hold all
-    weights twice."""
-    entries = HfApi().list_repo_tree(source.location, revision=source.revision, recursive=True)
-    sizes = {entry.path: entry.size for entry in entries if isinstance(entry, RepoFile)}
-    names = [name for name in sizes if not _matches(name, _REFUSED)]
+def _needed(source: CheckpointSource, folder: Path) -> dict[str, int]:
+    """Return the names of the files that are needed, and their sizes in bytes."""
+    sizes_bytes = _listed(source, folder)
+    names = [name for name in sizes_bytes if not _matches(name, _REFUSED)]
     if source.files:
         _check_files(source, names)
-        wanted = [name for name in names if _matches(name, source.files)]
-    elif _INDEX in sizes:
-        index = hf_hub_download(source.location, _INDEX, revision=source.revision, cache_dir=source.cache_dir)
-        wanted = files_of_pipeline(names, _parts(Path(index)), source.variant)
+        names = [name for name in names if _matches(name, source.files)]
+    elif _INDEX in sizes_bytes:
+        index = folder / _INDEX
+        names = files_of_pipeline(names, _parts(index), source.variant) if index.is_file() else [_INDEX]
     else:
-        wanted = [name for name in names if _matches(name, _WANTED)]
-    return {name: sizes[name] for name in wanted}
+        names = [name for name in names if _matches(name, _READ)]
+    return {name: sizes_bytes[name] for name in names}
+
+
+def _listed(source: CheckpointSource, folder: Path) -> dict[str, int]:
+    """Return the files of the repository, from the listing in the cache; if another program filled the cache and left
+    no listing, those in the folder."""
+    try:
+        tree = get_cached_repo_tree(source.location, revision=source.revision, cache_dir=source.cache_dir)
+        return {file.path: file.size for file in tree}
+    except CachedRepoTreeNotFoundError:
+        paths = (path for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
@@ -168,85 +183,39 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def _check_files(source: CheckpointSource, names: Iterable[str]) -> None:
-    lacking = [pattern for pattern in source.files if not any(fnmatch(name, pattern) for name in names)]
-    if lacking:
-        raise FailedPreconditionError(f"{source.location} at {source.revision} has no {lacking[0]}", _SETTING)
+    unmatched = [pattern for pattern in source.files if not any(fnmatch(name, pattern) for name in names)]
+    if unmatched:
+        raise FailedPreconditionError(f"{source.location} at {source.revision} has no {unmatched[0]}", _SETTING)
 
 
 def _parts(index: Path) -> set[str]:
-    """Parts that the index of a pipeline names; those that are left out stand there as nothing."""
+    """Return the parts that the index of a pipeline names; a part that is left out has the value null."""
     named = json.loads(index.read_text(encoding="utf-8")).items()
     return {name for name, value in named if isinstance(value, list) and len(value) == 2 and value[0] is not None}
 
 
 def files_of_pipeline(names: Iterable[str], parts: Set[str], variant: str) -> list[str]:
-    """Those of a repository's files that a pipeline of these parts reads: weights of the variant where a part has it,
-    else the plain ones."""
+    """Return those of a repository's files that a pipeline of these parts reads: weights of the variant where a part
+    has it, else those without a variant."""
     needed: list[str] = []
     by_part: dict[str, list[str]] = {part: [] for part in sorted(parts)}
     for name in names:
         part, slash, _ = name.partition("/")
-        if slash and part in by_part and _matches(name, _WANTED):
+        if slash and part in by_part and _matches(name, _READ):
             by_part[part].append(name)
     for files in by_part.values():
         has_variant = any(_variant_of(name) == variant for name in files)
-        wanted = variant if has_variant else ""
-        needed += [name for name in files if _variant_of(name) in {None, wanted}]
+        chosen = variant if has_variant else ""
+        needed += [name for name in files if _variant_of(name) in {None, chosen}]
     return [_INDEX, *needed]
 
 
 def holds_variant(folder: Path, variant: str) -> bool:
-    """Whether some weights in a folder are of a variant; the library refuses to look for what is not there."""
+    """Whether a folder holds weights of a variant; the library raises if it is asked for one that does not exist."""
     return any(_variant_of(path.name) == variant for path in folder.rglob("*.safetensors"))
 
 
 def _variant_of(name: str) -> str | None:
-    """`fp16` of `model.fp16.safetensors` and its index, nothing of `model.safetensors`, None of what is no weights."""
+    """Return `fp16` for `model.fp16.safetensors` and its index, "" for `model.safetensors`, None for other files."""
     found = _WEIGHTS_NAME.fullmatch(PurePosixPath(name).name)
     return None if found is None else found["variant"] or found["of_index"] or ""
-
-
-# What was brought: names and sizes, beside the library's cache. The library itself can only tell whether a repository
-# is there with all that it holds, and of most we want a part.
-
-
-def _list_file(source: CheckpointSource) -> Path:
-    meant = json.dumps([source.location, source.revision, source.files, source.variant])
-    return own_cache(source.cache_dir) / "brought" / f"{hashlib.sha256(meant.encode()).hexdigest()}.json"
-
-
-def _write_down(source: CheckpointSource, sizes: Mapping[str, int]) -> None:
-    path = _list_file(source)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False) as partial:
-        json.dump({"checkpoint": source.location, "revision": source.revision, "files": dict(sizes)}, partial)
-    Path(partial.name).replace(path)
-
-
-def _lacking(source: CheckpointSource, folder: Path) -> list[str] | None:
-    """Files of what was brought that are gone, or of another size; None where nothing was written down."""
-    try:
-        files = json.loads(_list_file(source).read_text(encoding="utf-8"))["files"].items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return [name for name, num_bytes in files if not _is_there(folder / name, num_bytes)]
-
-
-def _is_there(path: Path, num_bytes: int) -> bool:
-    return path.is_file() and path.stat().st_size == num_bytes
-
-
-def _check_cached(source: CheckpointSource, folder: Path, lacking: list[str] | None) -> None:
-    """Looks through what is in the cache; what others brought only as far as can be told without the hub."""
-    if not folder.is_dir():
-        raise FailedPreconditionError(
-            f"{source.location} at {source.revision} is not in the cache, and the hub is not asked", _SETTING
-        )
-    if lacking:
-        raise FailedPreconditionError(f"{folder / lacking[0]} is missing, and the hub is not asked", _SETTING)
-    _check_files(source, [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()])
-    index = folder / _INDEX
-    if not source.files and index.is_file():
-        away = sorted(part for part in _parts(index) if not (folder / part).is_dir())
-        if away:
-            raise FailedPreconditionError(f"{folder / away[0]} is missing; {_INDEX} names it", _SETTING)

@@ -1,4 +1,4 @@
-"""Estimated intrinsic maps as artifacts: numbers as EXR, and pictures for people in the encodings that studio has."""
+"""Estimated intrinsic maps as artifacts: data as EXR, and previews in the same encodings as studio's."""
 
 import numpy as np
 from lumenmill.common.v1.artifact_pb2 import ColorSpace, ImageFacts
@@ -42,13 +42,13 @@ _TURBO = np.array(
 
 
 def encode_map(kind: int, data_hwc: Array) -> bytes:
-    """EXR bytes of a map (H, W, C); single floats for depth, half floats for all else."""
+    """Return the EXR bytes of a map (H, W, C): float32 for depth, float16 for all others."""
     return encode_exr(data_hwc, single=kind == _DEPTH)
 
 
 def preview_of(kind: int, data_hwc: Array) -> NDArray[np.uint8]:
-    """Display pixels (H, W, 3) of a map, as PREVIEW_ENCODINGS says. Depth is that of `marigold`, 1 to 2, all of which
-    the colours span, so that frames of a clip are shown alike."""
+    """Return the display pixels (H, W, 3) of a map, encoded by PREVIEW_ENCODINGS. The colours of depth span 1 to 2, the
+    range of `marigold`, so that they are equal in all frames of a clip."""
     if kind == _DEPTH:
         nearness = np.clip(2 / np.maximum(data_hwc[..., 0], 1e-6) - 1, 0, 1)
         shown = np.stack([np.polyval(powers, nearness) for powers in _TURBO], axis=-1)
@@ -62,7 +62,7 @@ def preview_of(kind: int, data_hwc: Array) -> NDArray[np.uint8]:
 
 
 def put_map(store: ArtifactStore, kind: int, data_hwc: Array) -> IntrinsicMap:
-    """An estimated map (H, W, C) of one picture as an artifact, with its preview."""
+    """Store an estimated map (H, W, C) of one picture and its preview, and return them."""
     height, width, channels = data_hwc.shape
     space = ColorSpace.COLOR_SPACE_LINEAR_REC709 if kind in _COLOURS else ColorSpace.COLOR_SPACE_DATA
     facts = ImageFacts(width_px=width, height_px=height, num_channels=channels, color_space=space)

@@ -1,4 +1,4 @@
-"""Marigold: intrinsic maps of pictures and clips, as IntrinsicKind defines them (Ke et al., CVPR 2024 and 2025).
+"""Marigold: intrinsic maps of pictures and clips, in the units of IntrinsicKind (Ke et al., CVPR 2024 and 2025).
 
 Legend: N frames, E members of the ensemble, T targets, C channels, H × W pixels, h × w latent pixels.
 """
@@ -44,28 +44,28 @@ _KINDS = {
     "residual": IntrinsicKind.INTRINSIC_KIND_RESIDUAL,
 }
 _THREE_CHANNELS = ("albedo", "shading", "residual")
-# A pixel of two pictures that differs by no more than this, in 8 bits, is taken for unchanged.
+# A pixel whose 8-bit values differ by at most this counts as unchanged.
 _SAME_LEVELS = 4
 
 
 class Marigold:
     """The Marigold pipelines of a model, one for each of its parts `depth`, `normals`, `appearance` (albedo, roughness,
-    metallic) and `lighting` (albedo, shading, residual), of which any may be missing.
+    metallic) and `lighting` (albedo, shading, residual). Parts may be absent.
 
-    Albedo is that of `lighting` where it is there, since it belongs to its shading and residual, else of `appearance`.
+    Albedo comes from `lighting` if it is present, because it belongs to its shading and residual; else `appearance`.
     """
 
     def __init__(self, host: ModelHost) -> None:
         self._host = host
         self._pipes: dict[str, Any] = {}
         self._sources: dict[int, str] = {}
-        """Part that gives a kind of map."""
+        """The part that predicts each kind of map."""
 
     def load(self) -> None:
-        """Loads the parts that are there.
+        """Load the parts that are present.
 
         Raises:
-            FailedPreconditionError: none is, or one is damaged, of another class, or predicts what is not understood.
+            FailedPreconditionError: none is present, or one is damaged, of another class, or predicts unknown maps.
         """
         for part, pipeline_class in _PIPELINES.items():
             checkpoint = self._host.part(part)
@@ -81,11 +81,11 @@ class Marigold:
 
     @property
     def kinds(self) -> list[int]:
-        """Maps that it makes, in the order of IntrinsicKind. Empty before `load`."""
+        """The maps that it predicts, in the order of IntrinsicKind. Empty before `load`."""
         return sorted(self._sources)
 
     def num_steps(self, plan: Plan, kinds: Sequence[int]) -> int:
-        """Calls of denoisers for one frame, over all pipelines that the kinds need and members of ensembles."""
+        """Return the denoiser calls for one frame, over all pipelines that the kinds need and all ensemble members."""
         pipes = [self._pipes[part] for part in {self._sources[kind] for kind in kinds}]
         steps = plan.arguments.get("num_inference_steps")
         return sum(int(steps or pipe.default_denoising_steps) for pipe in pipes) * _ensemble_size(plan.arguments)
@@ -101,31 +101,31 @@ class Marigold:
         coupling: float = 0.0,
         steps: Steps | None = None,
     ) -> dict[int, Array]:
-        """Maps (N, H, W, C) of frames of one size, by kind, in the units and axes of IntrinsicKind.
+        """Return maps (N, H, W, C) of frames of one size, by kind, in the units and axes of IntrinsicKind.
 
-        What Marigold leaves open is chosen so: depth has neither scale nor origin, and runs from 1 (nearest) to 2
-        (farthest of what it can tell); shading and residual have no exposure, and get the one under which albedo ×
-        shading + residual comes nearest to the frame. `plan.arguments` are those of the pipelines.
+        Marigold leaves two scales open. Depth has neither scale nor origin: it runs from 1 (nearest) to 2 (farthest).
+        Shading and residual have no exposure: it is chosen so that albedo × shading + residual is nearest to the frame.
+        `plan.arguments` are those of the pipelines.
 
-        Every frame starts from the same noise, so that equal frames give equal maps. With `coupling`, that part of a
-        frame's noise is what the frame before ended with, which steadies clips and makes frames wait for each other;
-        0.1 is diffusers' advice ("Marigold Pipelines for Computer Vision Tasks"). `steps` count on from frames that
-        went before, see `steps_for`; absent: these are all.
+        Every frame starts from the same noise, so that equal frames give equal maps. `coupling` is the fraction of the
+        noise that comes from the result of the previous frame; it steadies clips, and frames are then computed one by
+        one. diffusers recommends 0.1 ("Marigold Pipelines for Computer Vision Tasks"). `steps` continues the count of
+        earlier frames, see `steps_for`; without it, these are all frames.
 
         Raises:
-            CancelledError: all jobs were cancelled; at the next step.
+            CancelledError: all jobs were cancelled; raised at the next step.
             ResourceExhaustedError: one frame does not fit into memory.
         """
         steps = steps or self.steps_for(plan, kinds, [len(frames)], jobs, coupling=coupling)
         found: dict[int, Array] = {}
         self._host.device.start_peak()
         for part, pipe in self._pipes.items():
-            wanted = [kind for kind in kinds if self._sources[kind] == part]
-            if wanted:
-                with timed_stages(pipe, jobs, self._host.device), _told_steps(pipe, steps):
-                    predicted = self._predicted(pipe, plan.arguments, frames, seed, coupling)
-                maps = _understood(part, pipe, predicted, frames)
-                found |= {kind: maps[kind] for kind in wanted}
+            requested = [kind for kind in kinds if self._sources[kind] == part]
+            if requested:
+                with timed_stages(pipe, jobs, self._host.device), _counted_steps(pipe, steps):
+                    predicted = self._predict(pipe, plan.arguments, frames, seed, coupling)
+                maps = _converted(part, pipe, predicted, frames)
+                found |= {kind: maps[kind] for kind in requested}
         return {kind: found[kind] for kind in kinds}
 
     def steps_for(
@@ -137,24 +137,24 @@ class Marigold:
         *,
         coupling: float = 0.0,
     ) -> Steps:
-        """Counts the steps of frames that are given to `maps` in chunks of so many."""
+        """Return a counter of the steps of frames that are passed to `maps` in chunks of these sizes."""
         batch_size = 1 if coupling else self._host.max_batch_size
         num_batches = sum(-(-num_frames // batch_size) for num_frames in chunks)
         return Steps(jobs, self.num_steps(plan, kinds) * num_batches, self._host.device)
 
-    def _predicted(
+    def _predict(
         self, pipe: Any, arguments: Arguments, frames: Sequence[Image.Image], seed: int, coupling: float
     ) -> Array:
-        """What a pipeline says of all frames, (N·T, H, W, C)."""
+        """Return the predictions of a pipeline for all frames, (N·T, H, W, C)."""
         noise = self._noise(pipe, arguments, frames[0], seed)
-        before = noise
+        previous = noise
 
         def run(batch: Sequence[Image.Image]) -> list[Array]:
-            nonlocal before
-            start = (1 - coupling) * noise + coupling * before if coupling else noise
+            nonlocal previous
+            start = (1 - coupling) * noise + coupling * previous if coupling else noise
             latents = start.repeat(len(batch), 1, 1, 1)
             made = pipe(list(batch), latents=latents, batch_size=len(batch), output_latent=True, **arguments)
-            before = made.latent[-noise.shape[0] :]
+            previous = made.latent[-noise.shape[0] :]
             return list(made.prediction.reshape(len(batch), -1, *made.prediction.shape[1:]))
 
         size = f"one frame of {frames[0].width}×{frames[0].height} pixels"
@@ -162,7 +162,7 @@ class Marigold:
         return np.concatenate(predicted).astype(np.float32)
 
     def _noise(self, pipe: Any, arguments: Arguments, frame: Image.Image, seed: int) -> torch.Tensor:
-        """(E, T·4, h, w), as the pipeline itself draws it."""
+        """Return noise (E, T·4, h, w), as the pipeline itself draws it."""
         side = arguments.get("processing_resolution")
         side = pipe.default_processing_resolution if side is None else side
         longer = max(frame.size)
@@ -183,8 +183,8 @@ def _ensemble_size(arguments: Arguments) -> int:
 
 
 def temporal_change(maps: Array, frames: Sequence[Image.Image]) -> float | None:
-    """How unsteady maps (N, H, W, C) of a clip are: their mean absolute change from frame to frame where the frames
-    themselves (H × W, RGB) do not change. None where nothing stays the same."""
+    """Return how unsteady the maps (N, H, W, C) of a clip are: their mean absolute change from frame to frame in pixels
+    where the frames themselves (H × W, RGB) do not change. None if every pixel changes."""
     total, count = 0.0, 0
     for index in range(1, len(frames)):
         one, two = (np.asarray(frame, np.int16) for frame in frames[index - 1 : index + 1])
@@ -195,8 +195,8 @@ def temporal_change(maps: Array, frames: Sequence[Image.Image]) -> float | None:
 
 
 @contextmanager
-def _told_steps(pipe: Any, steps: Steps) -> Iterator[None]:
-    """Counts the denoiser's calls as steps; Marigold's pipelines have no callback for them."""
+def _counted_steps(pipe: Any, steps: Steps) -> Iterator[None]:
+    """Count the denoiser's calls as steps; Marigold's pipelines have no callback for them."""
 
     def after(module: torch.nn.Module, inputs: object, outputs: object) -> None:
         steps(pipe, 0, None, {})
@@ -209,7 +209,7 @@ def _told_steps(pipe: Any, steps: Steps) -> Iterator[None]:
 
 
 def _names(part: str, pipe: Any) -> list[str]:
-    """Maps of a pipeline, by Marigold's names."""
+    """Return the maps of a pipeline, by Marigold's names."""
     if part == "depth":
         if pipe.config.prediction_type != "depth":
             raise FailedPreconditionError(f"predicts {pipe.config.prediction_type}, not depth", "LUMENMILL_CHECKPOINT")
@@ -218,12 +218,12 @@ def _names(part: str, pipe: Any) -> list[str]:
         return ["normals"]
     names = [name for name, _, _ in _targets(pipe.target_properties)]
     if not names or not set(names) <= _KINDS.keys():
-        raise FailedPreconditionError(f"{part} predicts {names}, which is not understood", "LUMENMILL_CHECKPOINT")
+        raise FailedPreconditionError(f"{part} predicts {names}, which are unknown", "LUMENMILL_CHECKPOINT")
     return names
 
 
 def _targets(properties: dict[str, Any] | None) -> list[tuple[str, int, int | None]]:
-    """Name, index of the target, and the one channel that holds it where several maps are stacked."""
+    """Return the name and target index of each map, and its channel if several maps are stacked in one target."""
     found: list[tuple[str, int, int | None]] = []
     for index, name in enumerate((properties or {}).get("target_names", [])):
         target = (properties or {}).get(name, {})
@@ -234,12 +234,12 @@ def _targets(properties: dict[str, Any] | None) -> list[tuple[str, int, int | No
     return found
 
 
-def _understood(part: str, pipe: Any, predicted: Array, frames: Sequence[Image.Image]) -> dict[int, Array]:
-    """Predictions as IntrinsicKind defines them."""
+def _converted(part: str, pipe: Any, predicted: Array, frames: Sequence[Image.Image]) -> dict[int, Array]:
+    """Return predictions in the units and axes of IntrinsicKind."""
     if part == "depth":
         return {_KINDS["depth"]: 1 + np.clip(predicted, 0, 1)}
     if part == "normals":
-        # Resizing to the frame shortens them.
+        # Resizing to the frame shortens normals.
         return {_KINDS["normals"]: predicted / np.maximum(np.linalg.norm(predicted, axis=-1, keepdims=True), 1e-6)}
     properties = pipe.target_properties
     targets = predicted.reshape(len(frames), -1, *predicted.shape[1:])
@@ -254,7 +254,7 @@ def _understood(part: str, pipe: Any, predicted: Array, frames: Sequence[Image.I
 
 
 def _expose(maps: dict[str, Array], frames: Sequence[Image.Image]) -> None:
-    """Multiplies shading and residual of each frame by one factor: least squares against the frame in linear light."""
+    """Multiply shading and residual of each frame by one factor: least squares against the frame in linear light."""
     for index, frame in enumerate(frames):
         linear = srgb_to_linear(np.asarray(frame, np.float32) / np.float32(255))
         model = maps["albedo"][index] * maps["shading"][index]

@@ -1,5 +1,5 @@
-"""What is done when a device's memory is too small: smaller batches, then weights that wait on the host, then a refusal
-that says so. The service lives on."""
+"""What happens when a device runs out of memory: smaller batches, then smaller tiers, then a refusal. The service
+continues."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
@@ -8,84 +8,95 @@ from lumenmill_common.errors import ResourceExhaustedError
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_neural.device import Device, is_out_of_memory
-from lumenmill_neural.metrics import DEVICE_BUSY, OUT_OF_MEMORY, tell_device
+from lumenmill_neural.metrics import DEVICE_BUSY, OUT_OF_MEMORY, report_device
 
-__all__ = ["Placed", "run_in_batches"]
+__all__ = ["TieredModel", "run_in_batches"]
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 _log = get_logger(__name__)
-# Nothing will change by itself: whoever comes back sooner comes back for nothing.
+# Memory does not grow by itself: an early retry would fail again.
 _RETRY_DELAY_S = 600.0
 
 
-class Placed(Protocol):
-    """A model whose weights can be placed so that they take less memory."""
+class TieredModel(Protocol):
+    """A model that can be made to take less device memory."""
 
     @property
     def device(self) -> Device:
-        """Where it runs."""
+        """The device that it runs on."""
 
-    def be_alone(self) -> bool:
-        """Have nothing done beside until the work is over; whether something was, which took memory."""
+    def pause_overlapped(self) -> bool:
+        """Wait for overlapped work and pause it until the current work is done; return whether any was running."""
 
-    def recover(self) -> None:
-        """Undo what a call that failed left behind."""
+    def reset(self) -> None:
+        """Clean up after a call that raised."""
 
-    def place_smaller(self) -> str:
-        """Go one step down the ladder; what was done, or nothing when it is at its end."""
+    def apply_smaller_tier(self) -> str:
+        """Apply the next tier that takes less memory; return a description of it, empty if there is none."""
 
 
 def run_in_batches(
     items: Sequence[ItemT],
     max_batch_size: int,
     run: Callable[[Sequence[ItemT]], Sequence[ResultT]],
-    placed: Placed,
+    model: TieredModel,
     size_text: str,
 ) -> list[ResultT]:
-    """The results of all items, in order, `max_batch_size` or fewer at a time.
+    """Return the results of all items, in order; run at most `max_batch_size` of them at a time.
 
-    When memory is too small for a batch, it is freed, and what is done beside is waited for; then the batch is halved;
-    when it is too small for one item, weights are placed elsewhere, as often as there is an elsewhere. `size_text` says
-    what one item is, for the refusal.
+    When a batch runs out of memory: free memory and wait for overlapped work; then halve the batch; when a single item
+    does not fit, apply the next smaller tier, as long as there is one. `size_text` describes one item, for the
+    refusal.
 
     Raises:
-        ResourceExhaustedError: one item does not fit in any way.
+        ResourceExhaustedError: one item does not fit in any tier.
     """
     results: list[ResultT] = []
     batch_size = max_batch_size
     while len(results) < len(items):
         batch = items[len(results) : len(results) + batch_size]
-        failed = False
-        try:
-            with DEVICE_BUSY.running():
-                results += run(batch)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            failed = True
-        if not failed:  # outside of the handler, whose traceback holds the tensors that are to be freed
-            continue
-        was_not_alone = placed.be_alone()
-        placed.recover()
-        placed.device.free()
-        if was_not_alone:
-            OUT_OF_MEMORY.labels("alone").inc()
-            _log.warning("out of memory", then="the same, with nothing beside")
-            continue
-        if len(batch) > 1:
-            batch_size = len(batch) // 2
-            OUT_OF_MEMORY.labels("smaller_batch").inc()
-            _log.warning("out of memory", then=f"batches of {batch_size}")
-            continue
-        done = placed.place_smaller()
-        OUT_OF_MEMORY.labels("smaller_placement" if done else "refused").inc()
-        if not done:
-            raise ResourceExhaustedError(
-                f"{size_text} does not fit into {placed.device.memory_gib:.1f} GiB of {placed.device.name}, one at a "
-                "time and with weights placed to take least; ask for half as many pixels or frames, or a larger device",
-                retry_delay_s=_RETRY_DELAY_S,
-            )
-        _log.warning("out of memory", then=done)
-    tell_device(placed.device)
+        made = _run_batch(run, batch)
+        if made is None:
+            batch_size = _batch_size_after_failure(model, len(batch), batch_size, size_text)
+        else:
+            results += made
+    report_device(model.device)
     return results
+
+
+def _run_batch(run: Callable[[Sequence[ItemT]], Sequence[ResultT]], batch: Sequence[ItemT]) -> Sequence[ResultT] | None:
+    """Return the results of a batch, or None if it ran out of memory. The traceback, which holds the tensors that have
+    to be freed, is gone by then."""
+    try:
+        with DEVICE_BUSY.running():
+            return run(batch)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
+
+
+def _batch_size_after_failure(model: TieredModel, num_items: int, batch_size: int, size_text: str) -> int:
+    """Make room after a batch of `num_items` ran out of memory, and return the batch size to continue with."""
+    was_overlapped = model.pause_overlapped()
+    model.reset()
+    model.device.free()
+    if was_overlapped:
+        OUT_OF_MEMORY.labels("without_overlap").inc()
+        _log.warning("out of memory", action="repeat without overlapped work")
+        return batch_size
+    if num_items > 1:
+        OUT_OF_MEMORY.labels("smaller_batch").inc()
+        _log.warning("out of memory", action=f"batches of {num_items // 2}")
+        return num_items // 2
+    applied = model.apply_smaller_tier()
+    OUT_OF_MEMORY.labels("smaller_tier" if applied else "refused").inc()
+    if not applied:
+        raise ResourceExhaustedError(
+            f"{size_text} does not fit into {model.device.memory_gib:.1f} GiB of {model.device.name}, one at a time in "
+            "the smallest tier; ask for half as many pixels or frames, or a larger device",
+            retry_delay_s=_RETRY_DELAY_S,
+        )
+    _log.warning("out of memory", action=applied)
+    return batch_size

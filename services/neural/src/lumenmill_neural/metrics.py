@@ -1,4 +1,4 @@
-"""Metrics of neural models. Names and meanings are explained in docs/metrics.md."""
+"""Metrics of neural models. docs/metrics.md explains their names and meanings."""
 
 import threading
 import time
@@ -12,13 +12,13 @@ from prometheus_client.registry import Collector
 
 from lumenmill_neural.device import Device
 
-__all__ = ["DEVICE_BUSY", "DEVICE_MEMORY", "DEVICE_MEMORY_PEAK", "OUT_OF_MEMORY", "tell_device"]
+__all__ = ["DEVICE_BUSY", "DEVICE_MEMORY", "DEVICE_MEMORY_PEAK", "OUT_OF_MEMORY", "report_device"]
 
 _GIB = 1 << 30
 
 
 class BusySeconds(Collector):
-    """Seconds that work was under way on the device. What still runs counts too: a clip takes longer than a scrape."""
+    """Seconds that the device was at work. Work that is still running counts too: a clip takes longer than a scrape."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -27,7 +27,7 @@ class BusySeconds(Collector):
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Work is under way in the block. Blocks in blocks, and side by side, count once."""
+        """Count the time of the block. Nested and parallel blocks count once."""
         with self._lock:
             if not self._depth:
                 self._since_s = time.monotonic()
@@ -41,11 +41,11 @@ class BusySeconds(Collector):
                     self._ended_s += time.monotonic() - self._since_s
 
     def describe(self) -> Iterable[Metric]:
-        """The metric without its value."""
+        """Return the metric without its value."""
         return [CounterMetricFamily("lumenmill_device_busy_seconds", "Seconds that a model worked on its device.")]
 
     def collect(self) -> Iterable[Metric]:
-        """The metric as it is now."""
+        """Return the metric with its current value."""
         with self._lock:
             seconds = self._ended_s + (time.monotonic() - self._since_s if self._depth else 0.0)
         family = next(iter(self.describe()))
@@ -56,16 +56,16 @@ class BusySeconds(Collector):
 DEVICE_BUSY = BusySeconds()
 REGISTRY.register(DEVICE_BUSY)
 DEVICE_MEMORY = Gauge("lumenmill_device_memory_bytes", "Memory of the device that may be used.")
-DEVICE_MEMORY_PEAK = Gauge("lumenmill_device_memory_peak_bytes", "Largest use of the device's memory by the last job.")
+DEVICE_MEMORY_PEAK = Gauge("lumenmill_device_memory_peak_bytes", "Peak use of the device's memory by the last job.")
 OUT_OF_MEMORY = Counter(
-    "lumenmill_out_of_memory_total", "Times that memory was too small, by what was done about it.", ["step"]
+    "lumenmill_out_of_memory_total", "Times that the device ran out of memory, by the action taken.", ["action"]
 )
-for _step in ("alone", "smaller_batch", "smaller_placement", "refused"):
-    OUT_OF_MEMORY.labels(_step)  # from the start, so that the first one is seen as an increase
+for _action in ("without_overlap", "smaller_batch", "smaller_tier", "refused"):
+    OUT_OF_MEMORY.labels(_action)  # from the start, so that the first one is seen as an increase
 
 
-def tell_device(device: Device) -> None:
-    """What the device has and what the work just done took of it."""
+def report_device(device: Device) -> None:
+    """Set the gauges of the device: its memory, and the peak use of the work just done."""
     MODEL_GPUS.set(0 if device.is_cpu else device.count)
     DEVICE_MEMORY.set(device.memory_gib * _GIB)
     DEVICE_MEMORY_PEAK.set(device.peak_memory_bytes())

@@ -1,4 +1,4 @@
-"""How one request is worked on."""
+"""The plan of a request."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,20 +10,20 @@ __all__ = ["Plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """How one request is worked on: a preset, and all arguments in effect."""
+    """How a request is executed: its preset, and all arguments in effect."""
 
     preset_name: str
     preset: PresetEntry
     arguments: Arguments
     peak_memory_bytes: int = 0
-    """Largest use of the device's memory; known once it was run."""
+    """Peak use of the device's memory; known after the execution."""
 
     def with_arguments(self, **changed: Any) -> "Plan":
-        """The same with some arguments as the request has them; those that are None stay as they are."""
+        """Return the plan with some arguments changed; those that are None keep their value."""
         given = {name: value for name, value in changed.items() if value is not None}
         return replace(self, arguments=self.arguments | given)
 
     @property
     def key(self) -> str:
-        """Equal for requests that can be worked on together."""
+        """Equal for requests that can be executed in one batch."""
         return repr((self.preset_name, sorted(self.arguments.items())))

@@ -1,4 +1,4 @@
-"""Profiles of a pod: `lossless`, as the model's authors have it, and `fast`, at the price of other pictures."""
+"""Profiles of a pod: `lossless`, as published by the model's authors, and `fast`, with different pictures."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_neural.catalogue import FastProfile, ModelEntry, Placement, PresetEntry
 from lumenmill_neural.settings import NeuralSettings
 
-__all__ = ["speed_ups", "with_profile"]
+__all__ = ["speed_parameters", "with_profile"]
 
-# Attention backends of diffusers whose names begin so compute in 8 bits.
+# Attention backends of diffusers with these prefixes compute in 8 bits.
 _LOSSY_BACKENDS = ("sage", "_sage")
 
 
 def with_profile(entry: ModelEntry, settings: NeuralSettings) -> ModelEntry:
-    """The entry as the profile of the settings changes it.
+    """Return the entry with the changes of the profile that the settings name.
 
     Raises:
-        FailedPreconditionError: the model has no such profile, or the settings ask for what is not of their profile.
+        FailedPreconditionError: the model lacks the profile, or another setting is not allowed in the profile.
     """
     if settings.profile == "lossless":
         _refuse_lossy(settings)
@@ -30,13 +30,13 @@ def with_profile(entry: ModelEntry, settings: NeuralSettings) -> ModelEntry:
     first = entry.fast.default_preset
     presets = {first: changed[first], **changed} if first in changed else changed
     tiers = entry.tiers
-    if settings.fp8:  # their layers cannot be moved one by one
+    if settings.fp8:  # quantised layers cannot be offloaded one by one
         tiers = tuple(tier for tier in tiers if tier.placement is not Placement.SEQUENTIAL_OFFLOAD)
     return entry.model_copy(update={"presets": presets, "tiers": tiers})
 
 
-def speed_ups(settings: NeuralSettings, preset: PresetEntry) -> dict[str, Any]:
-    """What a preset is run with, for records and for people who choose one."""
+def speed_parameters(settings: NeuralSettings, preset: PresetEntry) -> dict[str, Any]:
+    """Return the parameters that determine the speed of a preset, for records and descriptions."""
     how: dict[str, Any] = {"profile": settings.profile}
     if preset.step_cache is not None:
         how["step_cache"] = preset.step_cache.text

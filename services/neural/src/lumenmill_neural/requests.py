@@ -1,4 +1,4 @@
-"""Checks of requests that every family makes, with words that say what would be right."""
+"""Checks of requests that all families share. Refusals say which values are valid."""
 
 from lumenmill.common.v1.sampling_pb2 import Sampling
 from lumenmill_common.errors import InvalidArgumentError
@@ -12,10 +12,10 @@ _NUM_SEEDS = 1 << 64
 
 
 def checked_size(entry: ModelEntry, width_px: int, height_px: int, default_px: tuple[int, int]) -> tuple[int, int]:
-    """Width and height in pixels; 0 means the default's.
+    """Return width and height in pixels; 0 stands for the default.
 
     Raises:
-        InvalidArgumentError: one is too large, or no multiple of what the model needs; says the nearest that are right.
+        InvalidArgumentError: one is too large, or not a multiple of the model's; names the nearest valid values.
     """
     size = []
     for field, value, default in (("width_px", width_px, default_px[0]), ("height_px", height_px, default_px[1])):
@@ -31,10 +31,10 @@ def checked_size(entry: ModelEntry, width_px: int, height_px: int, default_px: t
 
 
 def checked_num_frames(entry: ModelEntry, num_frames: int, default: int, step: int = 1) -> int:
-    """Number of frames, one more than a multiple of `step`; 0 means the default.
+    """Return the number of frames, one more than a multiple of `step`; 0 stands for the default.
 
     Raises:
-        InvalidArgumentError: there are too many, or none that the model can make; says the nearest that are right.
+        InvalidArgumentError: it is too large, or the model cannot make as many; names the nearest valid values.
     """
     chosen = num_frames or default
     if chosen > entry.max_num_frames:
@@ -48,10 +48,10 @@ def checked_num_frames(entry: ModelEntry, num_frames: int, default: int, step: i
 
 
 def checked_sampling(sampling: Sampling | None, *, has_guidance: bool = True) -> dict[str, int | float | None]:
-    """`num_inference_steps` and `guidance_scale` of a request, None where it leaves them to the preset.
+    """Return `num_inference_steps` and `guidance_scale` of a request; None where the preset decides.
 
     Raises:
-        InvalidArgumentError: guidance is asked of a model without it.
+        InvalidArgumentError: the request sets guidance, and the model has none.
     """
     steps = sampling.num_steps if sampling is not None and sampling.HasField("num_steps") else None
     guidance = sampling.guidance_scale if sampling is not None and sampling.HasField("guidance_scale") else None
@@ -61,5 +61,5 @@ def checked_sampling(sampling: Sampling | None, *, has_guidance: bool = True) ->
 
 
 def seeds_from(seed: int, count: int) -> list[int]:
-    """Seeds of the images of one request; the one after the last 64-bit number is the first."""
+    """Return the seeds of the images of one request, modulo 2⁶⁴."""
     return [(seed + index) % _NUM_SEEDS for index in range(count)]

@@ -1,4 +1,4 @@
-"""Where one checkpoint comes from, and what was brought."""
+"""Where a checkpoint comes from, and where it lies on this machine."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lumenmill_common.errors import FailedPreconditionError
 
-__all__ = ["Checkpoint", "CheckpointSource", "check_room", "own_cache", "source_at"]
+__all__ = ["Checkpoint", "CheckpointSource", "check_free_space", "own_cache", "source_at"]
 
 _GIB = 1 << 30
 
@@ -21,14 +21,14 @@ class CheckpointSource:
     offline: bool = False
     cache_dir: Path | None = None
     files: tuple[str, ...] = ()
-    """Patterns of the files of a hub repository that are meant; none means all that a pipeline could need."""
+    """Patterns of the files to load from a hub repository; empty: all that a pipeline could read."""
     variant: str = ""
-    """Of the weights of a hub repository that holds several, `fp16` for example."""
+    """Which weights to load from a hub repository that holds several, `fp16` for example."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole checkpoint on this machine's disk."""
+    """A complete checkpoint on this machine's disk."""
 
     folder: Path
     revision: str
@@ -36,7 +36,7 @@ class Checkpoint:
 
 
 def source_at(location: str, offline: bool, cache_dir: Path | None, files: tuple[str, ...] = ()) -> CheckpointSource:
-    """What one text names: a folder, an artifact, or `<hub id>@<commit>`."""
+    """Return the source that a text names: a folder, an artifact, or `<hub id>@<commit>`."""
     hub_id, _, revision = location.partition("@")
     if location.startswith((".", "/", "~", "artifact:")):
         hub_id, revision = location, ""
@@ -44,18 +44,18 @@ def source_at(location: str, offline: bool, cache_dir: Path | None, files: tuple
 
 
 def own_cache(cache_dir: Path | None) -> Path:
-    """The folder for what is ours in a cache, beside what the hub library keeps there."""
+    """Return the folder for checkpoints of the artifact store, next to the hub library's own cache."""
     return (cache_dir or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()) / "lumenmill"
 
 
-def check_room(folder: Path, num_bytes: int, location: str) -> None:
-    """Looks whether so many bytes more fit beside a folder, which need not be there yet.
+def check_free_space(folder: Path, num_bytes: int, location: str) -> None:
+    """Check that the disk of a folder, which need not exist yet, has enough free space.
 
     Raises:
-        FailedPreconditionError: they do not.
+        FailedPreconditionError: it has not.
     """
-    place = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
-    free_bytes = shutil.disk_usage(place).free
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
+    free_bytes = shutil.disk_usage(existing).free
     if num_bytes > free_bytes:
         raise FailedPreconditionError(
             f"{location} needs {num_bytes / _GIB:.2f} GiB more in {folder}, and {free_bytes / _GIB:.2f} GiB are free",

@@ -1,7 +1,7 @@
-"""How long a diffusion pipeline spends on what, told from outside it, so that the pipeline itself stays the library's.
+"""How long each stage of a diffusion pipeline takes, measured by hooks, so that the library's pipeline is unchanged.
 
-A pipeline calls its encoders of words and pictures, then its denoiser, step by step, then its decoder. The first call
-of a part begins its stage and ends the one before; the device is waited for only there, never between steps.
+A pipeline calls its text and image encoders, then its denoiser, step by step, then its decoder. The first call of a
+part begins its stage and ends the one before. The device is synchronised only there, never between steps.
 """
 
 import time
@@ -31,25 +31,25 @@ _STAGE_OF_PART = {
 
 
 class Steps:
-    """Tells the callers of a batch how far denoising is, and stops it when none of them wants the result any more.
+    """Report the progress of denoising to the jobs of a batch, and stop it when all of them are cancelled.
 
-    Give it to a pipeline as `callback_on_step_end`. It counts by itself, from one call of the pipeline to the next.
+    Pass it to a pipeline as `callback_on_step_end`. It counts steps over several calls of the pipeline.
     """
 
     def __init__(self, jobs: Sequence[JobContext], num_steps: int, device: Device) -> None:
-        """`num_steps` of all calls together."""
+        """`num_steps` is the number of steps of all calls together."""
         self._jobs, self._num_steps, self._device = jobs, num_steps, device
         self._marks: list[Mark] = []
 
     def __call__(self, pipe: object, step: int, timestep: object, tensors: dict[str, Any]) -> dict[str, Any]:
-        """After a step. Raises CancelledError out of the pipeline."""
+        """Count a step that has ended. Raises CancelledError, which ends the pipeline's call."""
         self._marks.append(self._device.mark())
         for job in self._jobs:
             job.progress(DENOISE, min(len(self._marks), self._num_steps), self._num_steps)
         return tensors
 
     def durations_s(self) -> list[float]:
-        """Seconds that the device took for each step but the first. Ask after the last one: it waits for the device."""
+        """Return the seconds that the device took for each step but the first. Waits for the device."""
         return [self._device.seconds_between(earlier, later) for earlier, later in pairwise(self._marks)]
 
 
@@ -79,7 +79,8 @@ class _Clock:
 
 @contextmanager
 def timed_stages(pipe: Any, jobs: Sequence[JobContext], device: Device) -> Iterator[None]:
-    """Adds the seconds of the stages of all runs of a pipeline in it to the stage times of the jobs."""
+    """Measure the stages of all calls of a pipeline in the block, and add the seconds to the stage times of the
+    jobs."""
     clock = _Clock(jobs, device)
     clock.enter(TEXT_ENCODE if getattr(pipe, "text_encoder", None) is not None else IMAGE_ENCODE)
     with ExitStack() as hooks:
@@ -90,9 +91,9 @@ def timed_stages(pipe: Any, jobs: Sequence[JobContext], device: Device) -> Itera
                 hooks.callback(handle.remove)
         vae = getattr(pipe, "vae", None) or getattr(pipe, "vqvae", None)
         if vae is not None:
-            hooks.enter_context(_told(vae, "decode", lambda: clock.enter(DECODE)))
+            hooks.enter_context(_before_calls(vae, "decode", lambda: clock.enter(DECODE)))
             if hasattr(vae, "encode"):
-                hooks.enter_context(_told(vae, "encode", lambda: clock.enter(IMAGE_ENCODE)))
+                hooks.enter_context(_before_calls(vae, "encode", lambda: clock.enter(IMAGE_ENCODE)))
         try:
             yield
         finally:
@@ -107,15 +108,15 @@ def _hook(clock: _Clock, stage: str) -> Callable[[torch.nn.Module, tuple[Any, ..
 
 
 @contextmanager
-def _told(part: Any, method: str, before: Callable[[], None]) -> Iterator[None]:
-    """Calls `before` at each call of a method of an object that is no forward, and so has no hooks."""
+def _before_calls(part: Any, method: str, before: Callable[[], None]) -> Iterator[None]:
+    """Call `before` at each call of a method other than `forward`, for which torch has no hooks."""
     original = getattr(part, method)
 
-    def told(*args: Any, **kwargs: Any) -> Any:
+    def hooked(*args: Any, **kwargs: Any) -> Any:
         before()
         return original(*args, **kwargs)
 
-    setattr(part, method, told)
+    setattr(part, method, hooked)
     try:
         yield
     finally:

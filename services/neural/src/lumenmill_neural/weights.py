@@ -1,4 +1,5 @@
-"""What a model needs: its own checkpoint, its parts and its adapters. Serving and fetching ahead both ask here."""
+"""The checkpoints that a model needs: its own, those of its parts and of its adapters. Used by `host` and by
+`fetch`."""
 
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from lumenmill_common.errors import FailedPreconditionError
 
 from lumenmill_neural.catalogue import Catalogue, ModelEntry, with_own_models
 from lumenmill_neural.checkpoint import find_checkpoint
-from lumenmill_neural.divisible import for_division
+from lumenmill_neural.context_parallel.entry import with_context_parallelism
 from lumenmill_neural.profile import with_profile
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.source import Checkpoint, CheckpointSource, source_at
@@ -21,22 +22,22 @@ _PARTS_SETTING = "LUMENMILL_PART_CHECKPOINTS"
 
 @dataclass(frozen=True)
 class ServiceModels:
-    """The models of a service as `python -m lumenmill_neural.fetch` asks for them: `MODELS` in its module `models`,
-    which imports neither torch nor anything that does."""
+    """The models of a service, for `python -m lumenmill_neural.fetch`: `MODELS` in the service's module `models`, which
+    must not import torch."""
 
     settings_type: type[NeuralSettings]
     catalogue: Callable[[Any], Catalogue]
-    """Of settings of that type."""
+    """Returns the catalogue for settings of that type."""
     unused_parts: Callable[[Any], Set[str]] = lambda settings: frozenset()
-    """Parts that a model with settings of that type does without."""
+    """Returns the parts that a model with settings of that type does not need."""
 
 
 def entry_of(settings: NeuralSettings, catalogue: Catalogue) -> ModelEntry:
-    """The entry of the model of the settings, with their profile; `catalogue` is that of the service.
+    """Return the catalogue's entry of the model that the settings name, with the profile and the GPUs of the settings.
 
     Raises:
-        FailedPreconditionError: neither it nor the operator's own file has the model, or the model lacks the profile or
-            cannot be divided over several GPUs.
+        FailedPreconditionError: neither the catalogue nor the operator's own file has the model, the model lacks the
+            profile, or it does not support several GPUs.
     """
     models = with_own_models(catalogue, settings.presets_file)
     if settings.model not in models:
@@ -44,18 +45,18 @@ def entry_of(settings: NeuralSettings, catalogue: Catalogue) -> ModelEntry:
     entry = with_profile(models[settings.model], settings)
     if settings.gpus == 1:
         return entry
-    return for_division(entry, settings)
+    return with_context_parallelism(entry, settings)
 
 
 class Weights:
-    """Checkpoints of one model, brought to this machine's disk when they are asked for."""
+    """The checkpoints of one model, each fetched when it is first asked for."""
 
     def __init__(self, entry: ModelEntry, settings: NeuralSettings, store: ArtifactStore) -> None:
         self._entry, self._settings, self._store = entry, settings, store
         self._own: Checkpoint | None = None
 
     def own(self) -> Checkpoint:
-        """The model's own checkpoint. Errors as `find_checkpoint`."""
+        """Return the model's own checkpoint. Errors as `find_checkpoint`."""
         if self._own is None:
             settings, entry = self._settings, self._entry
             self._own = find_checkpoint(
@@ -71,30 +72,32 @@ class Weights:
         return self._own
 
     def part(self, name: str) -> tuple[Checkpoint, bool] | None:
-        """The checkpoint of a part, and whether the model's own holds it: what LUMENMILL_PART_CHECKPOINTS names, else
-        the folder of its name in the model's own checkpoint, else the hub's as `presets.yaml` says. None where it is
-        left out: by an empty name, or by an own checkpoint, of a model of parts alone, that lacks its folder. Errors as
+        """Return the checkpoint of a part, and whether it lies in the model's own checkpoint.
+
+        It is what LUMENMILL_PART_CHECKPOINTS names, else the folder of its name in the model's own checkpoint, else the
+        hub repository in `presets.yaml`. None if the part is left out: LUMENMILL_PART_CHECKPOINTS has an empty name for
+        it, or the model consists of parts only and its LUMENMILL_CHECKPOINT lacks the folder. Errors as
         `find_checkpoint`.
         """
         named = self._settings.part_checkpoints.get(name)
-        is_of_parts = not self._entry.checkpoint
+        has_only_parts = not self._entry.checkpoint
         if named == "":
             return None
-        if named is None and (self._settings.checkpoint or not is_of_parts):
+        if named is None and (self._settings.checkpoint or not has_only_parts):
             own = self.own()
             if (own.folder / name).is_dir():
                 return Checkpoint(own.folder / name, own.revision), True
-            if is_of_parts:
+            if has_only_parts:
                 return None
         entry = self._entry.parts[name]
-        return self._beside(name, entry.checkpoint, entry.revision, entry.files), False
+        return self._other(name, entry.checkpoint, entry.revision, entry.files), False
 
     def adapter(self, name: str) -> Checkpoint:
-        """The checkpoint of one of the model's own adapters. Errors as `find_checkpoint`."""
+        """Return the checkpoint of one of the model's own adapters. Errors as `find_checkpoint`."""
         entry = self._entry.adapters[name]
-        return self._beside(name, entry.checkpoint, entry.revision, (entry.weight_name,) if entry.weight_name else ())
+        return self._other(name, entry.checkpoint, entry.revision, (entry.weight_name,) if entry.weight_name else ())
 
-    def _beside(self, name: str, checkpoint: str, revision: str, files: tuple[str, ...]) -> Checkpoint:
+    def _other(self, name: str, checkpoint: str, revision: str, files: tuple[str, ...]) -> Checkpoint:
         settings = self._settings
         where = settings.offline, settings.cache_dir, files
         named = settings.part_checkpoints.get(name)
@@ -107,7 +110,7 @@ class Weights:
             ) from error
 
     def all(self, unused_parts: Set[str] = frozenset()) -> Iterator[tuple[str, Checkpoint]]:
-        """Every checkpoint that loading the model asks for, one after another, each with what it is to the model."""
+        """Yield every checkpoint that loading the model needs, each with its name."""
         if self._entry.checkpoint or self._settings.checkpoint:
             yield "model", self.own()
         for name in self._entry.parts:

@@ -77,7 +77,7 @@ class ImagerFamily(ABC):
             key=(plan.key, tuple(message.SerializeToString(deterministic=True) for message in shared)),
             payload=request,
             run_batch=self._run,
-            estimate_s=self.host.pace.estimate_s(plan.preset_name, units),
+            estimate_s=self.host.throughput.estimate_s(plan.preset_name, units),
         )
 
     # For families.
@@ -154,7 +154,7 @@ class ImagerFamily(ABC):
         arguments = self.arguments(plan, first)
         size = f"one image of {plan.arguments['width']}×{plan.arguments['height']} pixels"
         units = plan.arguments["num_inference_steps"] * len(flat) * _megapixels(plan)
-        with self.host.paced(plan.preset_name, units), timed_stages(self.pipe, jobs, self.host.device):
+        with self.host.device_work(plan.preset_name, units), timed_stages(self.pipe, jobs, self.host.device):
             pictures = run_in_batches(
                 flat,
                 self.host.max_batch_size,
@@ -162,7 +162,7 @@ class ImagerFamily(ABC):
                 self.host,
                 size,
             )
-            ran = self.host.as_run(plan)
+            ran = self.host.executed(plan)
         made = iter(pictures)
         return [
             DeferredWork(partial(self._finish, request, ran, job, [(item, next(made)) for item in entry]))

@@ -83,7 +83,7 @@ class EditingFamily(RelighterFamily):
         """See the base class."""
         task = self._task(request)
         adapters = tuple(adapter.SerializeToString(deterministic=True) for adapter in request.adapters)
-        estimate_s = self.host.pace.estimate_s(task.plan.preset_name, _units(task.plan, len(task.items)))
+        estimate_s = self.host.throughput.estimate_s(task.plan.preset_name, _units(task.plan, len(task.items)))
         return BatchWork((task.plan.key, adapters), task, self._run, estimate_s)
 
     # For families.
@@ -188,14 +188,14 @@ class EditingFamily(RelighterFamily):
         steps = Steps(jobs, steps_each * -(-num_items // self.host.max_batch_size), self.host.device)
         self.host.prepare(self.pipe, plan, adapters)
         size = f"one picture of {plan.arguments['width']}×{plan.arguments['height']} pixels"
-        with self.host.paced(plan.preset_name, _units(plan, num_items)):
+        with self.host.device_work(plan.preset_name, _units(plan, num_items)):
             items = [self.completed(task.items, job) for task, job in zip(tasks, jobs, strict=True)]
             flat = [item for of_task in items for item in of_task]
             with timed_stages(self.pipe, jobs, self.host.device):
                 made = run_in_batches(
                     flat, self.host.max_batch_size, lambda batch: self.pictures(plan, batch, steps), self.host, size
                 )
-            ran = self.host.as_run(plan)
+            ran = self.host.executed(plan)
         pictures = iter(made)
         return [
             DeferredWork(partial(self._finish, task, ran, job, [(item, next(pictures)) for item in of_task]))

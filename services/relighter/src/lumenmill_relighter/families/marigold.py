@@ -54,7 +54,7 @@ class MarigoldMaps(RelighterFamily):
         task = self._task(request)
         units = self._marigold.num_steps(task.plan, task.kinds)
         key = (task.plan.key, tuple(task.kinds), task.picture.size, request.seed)
-        return BatchWork(key, task, self._run, self.host.pace.estimate_s(task.plan.preset_name, units))
+        return BatchWork(key, task, self._run, self.host.throughput.estimate_s(task.plan.preset_name, units))
 
     def _task(self, request: DecomposeRequest) -> _Task:
         if not request.HasField("image"):
@@ -74,9 +74,9 @@ class MarigoldMaps(RelighterFamily):
 
     def _run(self, tasks: Sequence[_Task], jobs: Sequence[JobContext]) -> list[DeferredWork]:
         plan, kinds, pictures = tasks[0].plan, tasks[0].kinds, [task.picture for task in tasks]
-        with self.host.paced(plan.preset_name, len(tasks) * self._marigold.num_steps(plan, kinds)):
+        with self.host.device_work(plan.preset_name, len(tasks) * self._marigold.num_steps(plan, kinds)):
             maps = self._marigold.maps(plan, pictures, kinds, tasks[0].request.seed, jobs)
-            ran = self.host.as_run(plan.with_arguments(width=pictures[0].width, height=pictures[0].height))
+            ran = self.host.executed(plan.with_arguments(width=pictures[0].width, height=pictures[0].height))
         return [
             DeferredWork(partial(self._finish, task, ran, job, {kind: maps[kind][index] for kind in kinds}))
             for index, (task, job) in enumerate(zip(tasks, jobs, strict=True))

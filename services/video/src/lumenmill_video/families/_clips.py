@@ -33,7 +33,7 @@ __all__ = ["Clip", "ClipFamily", "Followed", "Made", "Media", "OnStep"]
 
 Frames = NDArray[np.float32]
 Made = Frames | Callable[[], Frames]
-"""Frames of a clip, or what decodes them, beside the worker's next work."""
+"""Frames of a clip, or a function that decodes them while the worker executes its next batch."""
 Media = dict[str, Any]
 """Pictures of a clip, fitted to its size, by the pipeline's name for them."""
 OnStep = Callable[[object, int, object, dict[str, Any]], dict[str, Any]]
@@ -257,7 +257,7 @@ class ClipFamily(VideoFamily):
         num_runs = -(-len(clips) // self.max_batch_size)
         steps = Steps(jobs, plan.arguments["num_inference_steps"] * num_runs, self.host.device)
         with (
-            self.host.paced(_way(plan), _num_units(plan) * len(clips)),
+            self.host.device_work(_way(plan), _num_units(plan) * len(clips)),
             timed_stages(self.pipe, jobs, self.host.device),
         ):
             made = run_in_batches(
@@ -267,7 +267,7 @@ class ClipFamily(VideoFamily):
                 self.host,
                 _size_text(plan),
             )
-            ran = self.host.as_run(self.as_placed(plan))
+            ran = self.host.executed(self.as_placed(plan))
         speed = self._speed(plan, steps, -(-len(clips) // num_runs))
         return [
             DeferredWork(partial(self._finish, clip, ran, job, frames, speed))
@@ -316,13 +316,13 @@ class ClipFamily(VideoFamily):
         started_s = time.monotonic()
         with job.stage(DECODE):
             frames = decode()
-        self.host.pace.observe(DECODE, _num_pixels(plan), time.monotonic() - started_s)
+        self.host.throughput.add(DECODE, _num_pixels(plan), time.monotonic() - started_s)
         return frames
 
     def _estimate_s(self, plan: Plan) -> float | None:
         """Of the worker's time, and of the decoder's where that comes after."""
-        estimate_s = self.host.pace.estimate_s(_way(plan), _num_units(plan))
-        decode_s = self.host.pace.estimate_s(DECODE, _num_pixels(plan))
+        estimate_s = self.host.throughput.estimate_s(_way(plan), _num_units(plan))
+        decode_s = self.host.throughput.estimate_s(DECODE, _num_pixels(plan))
         return None if estimate_s is None else estimate_s + (decode_s or 0.0)
 
 

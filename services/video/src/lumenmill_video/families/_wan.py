@@ -68,11 +68,11 @@ class WanFamily(ClipFamily):
     def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[Made]:
         """See the base class."""
         self.pipe.scheduler = _scheduler(plan)
-        if not self.host.decodes_beside:
+        if not self.host.overlaps_decoding:
             return super().frames(plan, clips, media, on_step)
         latents = self.call(plan, clips, media, on_step, output_type="latent")
         latents = latents[:, :, self.num_leading(media) :]
-        return [self.host.beside.after_now(partial(self._decode, one)) for one in latents.split(1)]
+        return [self.host.overlapped.after_queued(partial(self._decode, one)) for one in latents.split(1)]
 
     def num_leading(self, media: Sequence[Media]) -> int:
         """Latent frames of references, which go before the clip's own."""

@@ -94,7 +94,7 @@ class MarigoldClips(VideoFamily):
         """See the base class. `scene` and `frames`, which exact families need, are of no use here."""
         task = self._task(request)
         units = self._num_units(task)
-        return BatchWork(object(), task, self._run, self.host.pace.estimate_s(task.plan.preset_name, units))
+        return BatchWork(object(), task, self._run, self.host.throughput.estimate_s(task.plan.preset_name, units))
 
     def _task(self, request: DecomposeVideoRequest) -> _Task:
         if not request.HasField("video"):
@@ -126,9 +126,9 @@ class MarigoldClips(VideoFamily):
             sinks = MapSinks(folder, task.kinds, (task.facts.width_px, task.facts.height_px))
             steadiness = _Steadiness()
             self.host.device.start_peak()
-            with self.host.paced(task.plan.preset_name, self._num_units(task)):
+            with self.host.device_work(task.plan.preset_name, self._num_units(task)):
                 self._look(task, jobs, sinks, steadiness)
-                ran = self.host.as_run(task.plan)
+                ran = self.host.executed(task.plan)
             kept = until_stored.pop_all()
         return [DeferredWork(partial(self._finish, task, ran, job, sinks, steadiness, kept))]
 

@@ -36,7 +36,7 @@ class StableVideoDiffusion(ClipFamily):
 
     def as_placed(self, plan: Plan) -> Plan:
         """No more frames are decoded at once than the tier of now is good for."""
-        most = self.host.placing.tier.arguments["decode_chunk_size"]
+        most = self.host.offload.tier.arguments["decode_chunk_size"]
         return plan.with_arguments(decode_chunk_size=min(plan.arguments["decode_chunk_size"], most))
 
     def sampling(self, request: GenerateVideoRequest) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class VisionLanguageFamily:
             key=object(),
             payload=request,
             run_batch=lambda requests, jobs: [self._described(requests[0], jobs[0])],
-            estimate_s=self._host.pace.estimate_s(_way(plan, request), 1.0),
+            estimate_s=self._host.throughput.estimate_s(_way(plan, request), 1.0),
         )
 
     def compare_light(self, request: captioner_pb2.CompareLightRequest) -> Work:
@@ -115,7 +115,7 @@ class VisionLanguageFamily:
             CancelledError: the job was cancelled.
         """
         plan = self._host.plan(request.preset)
-        with self._host.paced(_way(plan, request), 1.0):
+        with self._host.device_work(_way(plan, request), 1.0):
             result = self._photometric.measured_caption(request, job)
             with job.stage("read"):
                 pictures = self._pictures(request.subject, plan, job)
@@ -124,7 +124,7 @@ class VisionLanguageFamily:
             (seen,) = run_in_batches(
                 [request], 1, lambda _: [self._seen(request, pictures, plan, job)], self._host, size
             )
-            ran = self._host.as_run(plan)
+            ran = self._host.executed(plan)
         agreed = agreements(seen.said, result)
         _tell(result, seen.said, agreed, request.subject)
         result.scores.update(agreement_scores(agreed) | seen.scores)

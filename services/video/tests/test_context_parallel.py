@@ -1,4 +1,4 @@
-"""A clip that several processes compute together, as they would with a GPU each: the same clip, to the bit."""
+"""Context parallelism: several processes on the CPU, instead of GPUs, compute exactly the same clip together."""
 
 import asyncio
 import contextlib
@@ -45,14 +45,14 @@ def _process(environment: dict[str, str], log: Path) -> Iterator["subprocess.Pop
 
 
 @contextlib.asynccontextmanager
-async def _divided(
+async def _context_parallel(
     folder: Path,
     model: str,
     checkpoint: Path,
     num_processes: int = 2,
     **environment: str,
 ) -> AsyncIterator[tuple[Video, "subprocess.Popen[bytes]"]]:
-    """A service in a process of its own, and others that compute with it. They have met when it serves."""
+    """Start a service, whose process is rank 0, and the other ranks. They are connected when it is ready."""
     store_url, address, log = f"file://{folder}/store", folder / "address.json", folder / "log"
     given = {
         "LUMENMILL_MODEL": model,
@@ -91,7 +91,7 @@ async def _ready(video: Video, process: "subprocess.Popen[bytes]", log: Path) ->
     raise AssertionError(await asyncio.to_thread(log.read_text))
 
 
-def _members(process: "subprocess.Popen[bytes]") -> list[int]:
+def _other_ranks(process: "subprocess.Popen[bytes]") -> list[int]:
     children = Path(f"/proc/{process.pid}/task").glob("*/children")
     return [int(pid) for file in children for pid in file.read_text().split()]
 
@@ -100,17 +100,17 @@ def _lives(pid: int) -> bool:
     return Path(f"/proc/{pid}/cmdline").exists() and bool(Path(f"/proc/{pid}/cmdline").read_bytes())
 
 
-async def _ended(process: "subprocess.Popen[bytes]", members: list[int]) -> int:
-    """Exit status of the service, once its members have ended too."""
+async def _ended(process: "subprocess.Popen[bytes]", other_ranks: list[int]) -> int:
+    """Return the exit status of the service, after the other ranks have ended too."""
     async with asyncio.timeout(30):
         status = await asyncio.to_thread(process.wait)
-        while any(map(_lives, members)):
+        while any(map(_lives, other_ranks)):
             await asyncio.sleep(0.05)
     return status
 
 
 @pytest.mark.parametrize("model", ["Wan2.1-T2V-14B", "Wan2.1-I2V-14B-480P"])
-async def test_a_clip_is_the_same_to_the_bit(
+async def test_a_clip_is_bit_identical(
     serving: Any, checkpoints: Callable[[str], Path], tmp_path: Path, model: str
 ) -> None:
     sizes = [_SIZE, {"width_px": 96, "height_px": 64, "num_frames": 5}]
@@ -122,11 +122,11 @@ async def test_a_clip_is_the_same_to_the_bit(
 
     async with serving(model) as video:
         alone = await clips(video, "alone")
-    async with _divided(tmp_path, model, checkpoints(model)) as (video, process):
-        assert len(members := _members(process)) == 1
+    async with _context_parallel(tmp_path, model, checkpoints(model)) as (video, process):
+        assert len(other_ranks := _other_ranks(process)) == 1
         together = await clips(video, "together")
         process.terminate()
-        assert await _ended(process, members) == 0
+        assert await _ended(process, other_ranks) == 0
     assert [made.video.sha256 for made in together] == [made.video.sha256 for made in alone]
     record = together[0].record
     assert record.parameters["gpus"] == 2
@@ -134,30 +134,28 @@ async def test_a_clip_is_the_same_to_the_bit(
 
 
 async def _long_clip(video: Video) -> Any:
-    """A call whose denoising is under way, with hundreds of steps to come."""
+    """Return a call that has begun denoising, with hundreds of steps to come."""
     request = video_pb2.GenerateVideoRequest(job={"request_id": "long"}, **_WORDS, **_SIZE, sampling={"num_steps": 500})
     call = video.stub.GenerateVideo(request)
     async for event in call:
         if event.progress.stage == "denoise" and event.progress.step >= 2:
             return call
-    raise AssertionError("it ended before it was under way")
+    raise AssertionError("the call ended before denoising began")
 
 
-async def test_a_cancelled_clip_makes_room_for_the_next_at_its_next_step(
-    checkpoints: Callable[[str], Path], tmp_path: Path
-) -> None:
+async def test_a_cancelled_clip_stops_at_its_next_step(checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
     model = "Wan2.1-T2V-14B"
-    async with _divided(tmp_path, model, checkpoints(model), LUMENMILL_GRACE_PERIOD_S="0") as (video, _):
+    async with _context_parallel(tmp_path, model, checkpoints(model), LUMENMILL_GRACE_PERIOD_S="0") as (video, _):
         started_s = time.monotonic()
         await video.clip("short", **_WORDS, **_SIZE)
         short_s = time.monotonic() - started_s
         (await _long_clip(video)).cancel()
-        async with asyncio.timeout(5 + 10 * short_s):  # of the 250 times as long that it would take
+        async with asyncio.timeout(5 + 10 * short_s):  # the clip would take 250 times as long
             assert (await video.clip("next", **_WORDS, **_SIZE)).HasField("video")
 
 
-async def test_adapters_reach_every_process(serving: Any, checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
-    """Those of requests, by digest, and the operator's own for four steps."""
+async def test_adapters_reach_every_rank(serving: Any, checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
+    """Adapters of requests, by digest, and the operator's own for four steps."""
     model = "Wan2.1-T2V-14B"
     lora = save_wan_lora(checkpoints(model), tmp_path / "lora")
     file = lora / "distilled.safetensors"
@@ -173,7 +171,7 @@ async def test_adapters_reach_every_process(serving: Any, checkpoints: Callable[
         alone = await clips(video)
     assert len(set(alone)) == 3 and alone[0] == alone[3]
     given = {"LUMENMILL_DISTILLED_LORA": str(lora)}
-    async with _divided(tmp_path, model, checkpoints(model), **given) as (video, _):
+    async with _context_parallel(tmp_path, model, checkpoints(model), **given) as (video, _):
         assert await clips(video) == alone
         last = {name.replace("blocks.0.attn1.to_q", "proj_out"): value for name, value in load_file(file).items()}
         save_file(last, tmp_path / "last.safetensors")
@@ -183,17 +181,17 @@ async def test_adapters_reach_every_process(serving: Any, checkpoints: Callable[
         assert text.startswith("adapters[0].weights: changes the denoiser's last layer")
 
 
-@pytest.mark.parametrize("is_at_work", [True, False])
-async def test_a_lost_process_ends_the_service_at_once(
-    checkpoints: Callable[[str], Path], tmp_path: Path, is_at_work: bool
+@pytest.mark.parametrize("is_executing", [True, False])
+async def test_a_lost_rank_ends_the_service_at_once(
+    checkpoints: Callable[[str], Path], tmp_path: Path, is_executing: bool
 ) -> None:
     model = "Wan2.1-T2V-14B"
-    async with _divided(tmp_path, model, checkpoints(model)) as (video, process):
-        call = await _long_clip(video) if is_at_work else None
-        (member,) = _members(process)
-        os.kill(member, signal.SIGKILL)
-        async with asyncio.timeout(15):  # of the minute that calls may take to end
-            assert await _ended(process, [member]) == 1
+    async with _context_parallel(tmp_path, model, checkpoints(model)) as (video, process):
+        call = await _long_clip(video) if is_executing else None
+        (other_rank,) = _other_ranks(process)
+        os.kill(other_rank, signal.SIGKILL)
+        async with asyncio.timeout(15):  # calls may take a minute to end
+            assert await _ended(process, [other_rank]) == 1
         if call is not None:
             with pytest.raises(grpc.aio.AioRpcError) as broken:
                 async for _ in call:
@@ -201,37 +199,37 @@ async def test_a_lost_process_ends_the_service_at_once(
             assert broken.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-@pytest.mark.parametrize("program", ["lumenmill_video", "lumenmill_neural.division.member"])
-async def test_too_little_memory_for_a_part_is_told_and_the_service_ends_in_good_order(
+@pytest.mark.parametrize("program", ["lumenmill_video", "lumenmill_neural.context_parallel.other_rank"])
+async def test_out_of_memory_on_a_rank_is_reported_and_the_service_drains_and_ends(
     checkpoints: Callable[[str], Path], tmp_path: Path, program: str
 ) -> None:
-    """The others wait in the middle of the call, and nobody can take them out of it."""
+    """The other ranks wait inside the collective call, which cannot be cancelled."""
     model = "Wan2.1-T2V-14B"
     little = short_of_memory.in_processes_of(program, tmp_path)
-    async with _divided(tmp_path, model, checkpoints(model), **little) as (video, process):
-        members = _members(process)
+    async with _context_parallel(tmp_path, model, checkpoints(model), **little) as (video, process):
+        other_ranks = _other_ranks(process)
         assert (await video.clip("small", **_WORDS, **_SIZE)).HasField("video")
         code, text = await video.refusal("wide", **_WORDS, width_px=256, height_px=256, num_frames=9)
         assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "of each of 2 GPUs; ask for half as many pixels or frames" in text
-        assert await _ended(process, members) == 0
+        assert await _ended(process, other_ranks) == 0
 
 
-async def test_a_process_that_cannot_load_is_told_of(checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
+async def test_a_rank_that_cannot_load_is_reported(checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
     model = "Wan2.1-T2V-14B"
-    failing = 'import sys\nif "lumenmill_neural.division.member" in sys.orig_argv:\n    sys.exit(3)\n'
+    failing = 'import sys\nif "lumenmill_neural.context_parallel.other_rank" in sys.orig_argv:\n    sys.exit(3)\n'
     (tmp_path / "sitecustomize.py").write_text(failing)
     with pytest.raises(AssertionError, match="LUMENMILL_GPUS: the process of GPU 1 ended while it loaded the model"):
-        async with _divided(tmp_path, model, checkpoints(model), PYTHONPATH=str(tmp_path)):
+        async with _context_parallel(tmp_path, model, checkpoints(model), PYTHONPATH=str(tmp_path)):
             pass
 
 
-def test_what_cannot_be_divided_is_refused(tmp_path: Path, checkpoints: Callable[[str], Path]) -> None:
-    asked: dict[str, Any] = {"gpus": 2, "device": "cpu", "store_url": f"file://{tmp_path}"}
+def test_unsupported_models_and_settings_are_refused(tmp_path: Path, checkpoints: Callable[[str], Path]) -> None:
+    common: dict[str, Any] = {"gpus": 2, "device": "cpu", "store_url": f"file://{tmp_path}"}
 
     def refused(setting: str, words: str, **settings: Any) -> None:
         with pytest.raises(FailedPreconditionError, match=words) as error:
-            video_service(VideoSettings(**asked | settings))
+            video_service(VideoSettings(**common | settings))
         assert error.value.field == setting
 
     refused("LUMENMILL_GPUS", "works on one GPU; serve a pod for each", model="Wan2.1-VACE-14B")
@@ -245,8 +243,8 @@ def test_what_cannot_be_divided_is_refused(tmp_path: Path, checkpoints: Callable
     refused("LUMENMILL_PROFILE", "each GPU would decide by its own part", model="Wan2.1-T2V-14B", profile="fast")
 
 
-async def test_heads_that_cannot_be_shared_are_refused(checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
+async def test_heads_that_do_not_divide_evenly_are_refused(checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
     model = "Wan2.1-T2V-14B"
     with pytest.raises(AssertionError, match="LUMENMILL_GPUS: has 2 attention heads, which 3 GPUs cannot share evenly"):
-        async with _divided(tmp_path, model, checkpoints(model), num_processes=3):
+        async with _context_parallel(tmp_path, model, checkpoints(model), num_processes=3):
             pass

@@ -1,4 +1,4 @@
-"""How a member ends, as its leader reads it."""
+"""Exit statuses of the processes of ranks 1 and above, which rank 0 reads."""
 
 from enum import IntEnum
 
@@ -6,21 +6,21 @@ from lumenmill_common.errors import UnavailableError
 
 from lumenmill_neural.device import is_out_of_memory
 
-__all__ = ["Ending"]
+__all__ = ["ExitStatus"]
 
 
-class Ending(IntEnum):
-    """Exit statuses of members."""
+class ExitStatus(IntEnum):
+    """Why the process of a rank ended."""
 
-    IN_ORDER = 0
+    OK = 0
     FAILED = 70
     OUT_OF_MEMORY = 71
     UNAVAILABLE = 75
-    """Something that it needed was away, and may come back."""
+    """A dependency such as the store was unavailable; a retry may succeed."""
 
     @classmethod
-    def of(cls, error: BaseException) -> "Ending":
-        """The status for an error."""
+    def of(cls, error: BaseException) -> "ExitStatus":
+        """Return the status for an error."""
         if is_out_of_memory(error):
             return cls.OUT_OF_MEMORY
         return cls.UNAVAILABLE if isinstance(error, UnavailableError) else cls.FAILED

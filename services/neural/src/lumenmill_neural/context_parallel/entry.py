@@ -1,24 +1,23 @@
-"""Which models several GPUs can work on together, and what of them. Imports no torch: fetching ahead asks here too."""
+"""Which models, presets and tiers work with context parallelism. Imports no torch, because `fetch` uses it too."""
 
 from lumenmill_common.errors import FailedPreconditionError
 
 from lumenmill_neural.catalogue import ModelEntry, Placement
 from lumenmill_neural.settings import NeuralSettings
 
-__all__ = ["GPUS_SETTING", "for_division"]
+__all__ = ["GPUS_SETTING", "with_context_parallelism"]
 
 GPUS_SETTING = "LUMENMILL_GPUS"
 
 
-def for_division(entry: ModelEntry, settings: NeuralSettings) -> ModelEntry:
-    """The entry without what is not for several GPUs: presets with a step cache, weights that are moved about, and work
-    that shares the device with other work.
+def with_context_parallelism(entry: ModelEntry, settings: NeuralSettings) -> ModelEntry:
+    """Return the entry without what several GPUs cannot do: step caches, offloading and overlapped decoding.
 
     Raises:
-        FailedPreconditionError: the model is not for several GPUs, or nothing of it is, or other settings are not;
-            names the setting.
+        FailedPreconditionError: the model does not support several GPUs, no preset or tier remains, or another setting
+            does not work with several GPUs; names the setting.
     """
-    if not entry.can_be_divided:
+    if not entry.supports_context_parallelism:
         raise FailedPreconditionError(f"{entry.title} works on one GPU; serve a pod for each GPU", GPUS_SETTING)
     if settings.profile != "lossless":
         raise FailedPreconditionError(
@@ -26,12 +25,13 @@ def for_division(entry: ModelEntry, settings: NeuralSettings) -> ModelEntry:
         )
     if settings.compile:  # torch 2.15 cannot trace the exchange of token counts that differ from GPU to GPU
         raise FailedPreconditionError(
-            "blocks that talk with other GPUs cannot be compiled; leave it out, or use one GPU", "LUMENMILL_COMPILE"
+            "blocks that exchange tokens with other GPUs cannot be compiled; leave it out, or use one GPU",
+            "LUMENMILL_COMPILE",
         )
     presets = {name: preset for name, preset in entry.presets.items() if preset.step_cache is None}
-    # What does not fit because of something beside it could not be done again alone: its call was that of all GPUs.
-    alone = {"decode_beside": False, "max_batch_size": 1}
-    tiers = tuple(tier.model_copy(update=alone) for tier in entry.tiers if tier.placement is Placement.RESIDENT)
+    # A call that ran out of memory because of overlapped work could not be repeated: all ranks took part in it.
+    changes = {"overlap_decoding": False, "max_batch_size": 1}
+    tiers = tuple(tier.model_copy(update=changes) for tier in entry.tiers if tier.placement is Placement.RESIDENT)
     if not presets or not tiers:
         raise FailedPreconditionError(
             f"{entry.title} needs a preset without a step cache, and a tier with all weights on the device",
