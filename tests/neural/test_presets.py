@@ -55,7 +55,7 @@ def _shown_and_planned(
         family = imager_family_of(host)
         asked = {preset: GenerateImagesRequest(prompt="a lemon", preset=preset) for preset in host.entry.presets}
         return family.describe(), {preset: family.plan(request).arguments for preset, request in asked.items()}
-    shown = relighter_family_of(host).description() if service == "relighter" else host.describe()
+    shown = relighter_family_of(host).describe() if service == "relighter" else host.describe()
     return shown, {preset: host.plan(preset).arguments for preset in host.entry.presets}
 
 

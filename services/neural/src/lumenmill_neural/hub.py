@@ -8,7 +8,8 @@ import io
 import json
 import re
 import time
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -20,7 +21,6 @@ from huggingface_hub.errors import (
     CachedRepoTreeNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
-    IncompleteSnapshotError,
     LocalEntryNotFoundError,
     RevisionNotFoundError,
 )
@@ -64,48 +64,76 @@ def from_hub(source: CheckpointSource) -> Checkpoint:
             f"name the commit of {source.location}, 40 hexadecimal digits; branches and tags move",
             "LUMENMILL_CHECKPOINT_REVISION",
         )
-    is_offline = source.offline or constants.HF_HUB_OFFLINE
-    folder = _snapshot(source, _FIRST_FILES, is_offline)
-    missing = {name: size for name, size in _needed(source, folder).items() if not (folder / name).is_file()}
-    if missing and is_offline:
-        raise FailedPreconditionError(
-            f"{folder / next(iter(missing))} is missing, and the hub may not be asked", _SETTING
-        )
-    if missing:
-        _download(source, folder, missing)
+    folder, sizes_bytes = _cached_folder(source), _cached_listing(source)
+    if source.offline or constants.HF_HUB_OFFLINE:
+        return Checkpoint(_checked_offline(source, folder, sizes_bytes), source.revision)
+    if folder is None or sizes_bytes is None or _missing(source, folder, sizes_bytes):
+        folder = _download(source)
     return Checkpoint(folder, source.revision)
 
 
-def _download(source: CheckpointSource, folder: Path, sizes_bytes: dict[str, int]) -> None:
-    num_bytes = sum(sizes_bytes.values())
-    check_free_space(folder, num_bytes, source.location)
-    fields = {"checkpoint": source.location, "of_gib": round(num_bytes / _GIB, 2)}
-    _log.info("fetching", revision=source.revision, num_files=len(sizes_bytes), **fields)
-    _snapshot(source, sizes_bytes, is_offline=False, tqdm_class=partial(LoggedProgress, fields=fields))
-
-
-def _snapshot(source: CheckpointSource, files: Iterable[str], is_offline: bool, **options: Any) -> Path:
-    """Return the folder of the repository in the cache, with some files; it may lack them if `is_offline`."""
+def _cached_folder(source: CheckpointSource) -> Path | None:
     try:
-        return Path(
-            snapshot_download(
-                source.location,
-                revision=source.revision,
-                cache_dir=source.cache_dir,
-                allow_patterns=list(files),
-                local_files_only=is_offline,
-                **options,
-            )
+        return Path(_snapshot_download(source, (), local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+
+
+def _cached_listing(source: CheckpointSource) -> dict[str, int] | None:
+    """Return the files of the repository and their sizes in bytes; None before `snapshot_download` has listed them."""
+    try:
+        tree = get_cached_repo_tree(source.location, revision=source.revision, cache_dir=source.cache_dir)
+    except CachedRepoTreeNotFoundError:
+        return None
+    return {file.path: file.size for file in tree}
+
+
+def _checked_offline(source: CheckpointSource, folder: Path | None, sizes_bytes: dict[str, int] | None) -> Path:
+    if folder is None:
+        raise FailedPreconditionError(
+            f"{source.location} at {source.revision} is not in the cache, and the hub may not be asked", _SETTING
         )
+    if sizes_bytes is None:  # another program filled the cache
+        sizes_bytes = {path.relative_to(folder).as_posix(): 0 for path in folder.rglob("*") if path.is_file()}
+    missing = _missing(source, folder, sizes_bytes)
+    if missing:
+        raise FailedPreconditionError(f"{folder / missing[0]} is missing, and the hub may not be asked", _SETTING)
+    return folder
+
+
+def _download(source: CheckpointSource) -> Path:
+    with _errors_explained(source):
+        folder = Path(_snapshot_download(source, _FIRST_FILES))
+        sizes_bytes = _cached_listing(source) or {}
+        missing = _missing(source, folder, sizes_bytes)
+        num_bytes = sum(sizes_bytes[name] for name in missing)
+        check_free_space(folder, num_bytes, source.location)
+        fields = {"checkpoint": source.location, "of_gib": round(num_bytes / _GIB, 2)}
+        _log.info("fetching", revision=source.revision, num_files=len(missing), **fields)
+        _snapshot_download(source, missing, tqdm_class=partial(LoggedProgress, fields=fields))
+    return folder
+
+
+def _snapshot_download(source: CheckpointSource, files: Sequence[str], **options: Any) -> str:
+    return str(
+        snapshot_download(
+            source.location,
+            revision=source.revision,
+            cache_dir=source.cache_dir,
+            allow_patterns=list(files),
+            **options,
+        )
+    )
+
+
+@contextmanager
+def _errors_explained(source: CheckpointSource) -> Iterator[None]:
+    """Raise errors of the library as errors that say what to do."""
+    try:
+        yield
     except httpx2.TransportError as error:
         raise _unreachable(source, error) from error
-    except IncompleteSnapshotError as error:
-        return Path(error.snapshot_path)
     except LocalEntryNotFoundError as error:
-        if is_offline:
-            raise FailedPreconditionError(
-                f"{source.location} at {source.revision} is not in the cache, and the hub may not be asked", _SETTING
-            ) from error
         if isinstance(error.__cause__, HfHubHTTPError):
             raise _refusal(source, error.__cause__) from error
         raise _unreachable(source, error) from error
@@ -152,30 +180,18 @@ class LoggedProgress(tqdm):  # type: ignore[misc]
 # Which files of a repository are needed. Many repositories hold all weights twice.
 
 
-def _needed(source: CheckpointSource, folder: Path) -> dict[str, int]:
-    """Return the names of the files that are needed, and their sizes in bytes."""
-    sizes_bytes = _listed(source, folder)
-    names = [name for name in sizes_bytes if not _matches(name, _REFUSED)]
+def _missing(source: CheckpointSource, folder: Path, repository: Iterable[str]) -> list[str]:
+    """Return those of the repository's files that are needed and not in the folder."""
+    names = [name for name in repository if not _matches(name, _REFUSED)]
     if source.files:
         _check_files(source, names)
         names = [name for name in names if _matches(name, source.files)]
-    elif _INDEX in sizes_bytes:
+    elif _INDEX in names:
         index = folder / _INDEX
         names = files_of_pipeline(names, _parts(index), source.variant) if index.is_file() else [_INDEX]
     else:
         names = [name for name in names if _matches(name, _READ)]
-    return {name: sizes_bytes[name] for name in names}
-
-
-def _listed(source: CheckpointSource, folder: Path) -> dict[str, int]:
-    """Return the files of the repository, from the listing in the cache; if another program filled the cache and left
-    no listing, those in the folder."""
-    try:
-        tree = get_cached_repo_tree(source.location, revision=source.revision, cache_dir=source.cache_dir)
-        return {file.path: file.size for file in tree}
-    except CachedRepoTreeNotFoundError:
-        paths = (path for path in folder.rglob("*") if path.is_file())
-        return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
+    return [name for name in names if not (folder / name).is_file()]
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
