@@ -220,7 +220,9 @@ async def test_a_rank_that_cannot_load_is_reported(checkpoints: Callable[[str], 
     failing = 'import sys\nif "lumenmill_neural.context_parallel.other_rank" in sys.orig_argv:\n    sys.exit(3)\n'
     (tmp_path / "sitecustomize.py").write_text(failing)
     with pytest.raises(AssertionError, match="LUMENMILL_GPUS: the process of GPU 1 ended while it loaded the model"):
-        async with _context_parallel(tmp_path, model, checkpoints(model), PYTHONPATH=str(tmp_path)):
+        async with _context_parallel(
+            tmp_path, model, checkpoints(model), PYTHONPATH=short_of_memory.python_path(tmp_path)
+        ):
             pass
 
 

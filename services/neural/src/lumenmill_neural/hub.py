@@ -106,6 +106,8 @@ def _download(source: CheckpointSource) -> Path:
         folder = Path(_snapshot_download(source, _FIRST_FILES))
         sizes_bytes = _cached_listing(source) or {}
         missing = _missing(source, folder, sizes_bytes)
+        if not missing:
+            return folder
         num_bytes = sum(sizes_bytes[name] for name in missing)
         check_free_space(folder, num_bytes, source.location)
         fields = {"checkpoint": source.location, "of_gib": round(num_bytes / _GIB, 2)}
