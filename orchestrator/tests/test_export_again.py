@@ -20,7 +20,7 @@ _ALL_IN = {"split_rule": run_pb2.SPLIT_RULE_SCENE}
 
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(shards, "_MOST_SAMPLES", 25)
+    monkeypatch.setattr(shards, "_MAX_SAMPLES", 25)
     made = Archive(tmp_path)
     made.add([image_sample(made, "run", scene, 0) for scene in range(100)])
     yield made

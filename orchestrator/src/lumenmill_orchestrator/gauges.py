@@ -10,7 +10,7 @@ from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.storage import RunStore
-from lumenmill_orchestrator.storage.observing import size_bytes
+from lumenmill_orchestrator.storage.instrumentation import size_bytes
 from lumenmill_orchestrator.walk import RunEngine
 
 __all__ = ["Gauges"]

@@ -1,6 +1,6 @@
-"""The maps of light that moves, kept in samples.
+"""The environment maps of light paths, recorded in samples.
 
-A sample's `light` and that of its record are one light each, of a path the first. The maps of all keyframes are kept
+A sample's `light` and that of its record are single lights, of a path the first. The maps of all keyframes are recorded
 among the parameters of the record, as `light_path_map_sha256s`.
 """
 
@@ -16,13 +16,13 @@ _PARAMETER = "light_path_map_sha256s"
 
 
 def record_path_maps(sample: run_pb2.Sample, paths: Sequence[light_pb2.LightPath]) -> None:
-    """Keep the digests of the environment maps and background pictures of paths; nothing where they have none."""
+    """Record the digests of the environment maps and background images of paths, if they have any."""
     sha256s = list(dict.fromkeys(digest_of(artifact) for artifact in artifacts_in(paths)))
     if sha256s:
         sample.record.parameters.update({_PARAMETER: sha256s})
 
 
 def recorded_path_maps(sample: run_pb2.Sample) -> Iterable[str]:
-    """The digests that were kept."""
-    kept = sample.record.parameters.fields.get(_PARAMETER)
-    return [value.string_value for value in kept.list_value.values] if kept is not None else []
+    """Return the recorded digests."""
+    recorded = sample.record.parameters.fields.get(_PARAMETER)
+    return [value.string_value for value in recorded.list_value.values] if recorded is not None else []

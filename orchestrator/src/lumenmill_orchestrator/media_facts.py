@@ -1,4 +1,4 @@
-"""Facts of uploaded images, read from their headers alone."""
+"""Facts of uploaded images, read from their headers."""
 
 import re
 from pathlib import Path
@@ -17,10 +17,10 @@ _log = get_logger(__name__)
 
 
 def check_media_type(path: Path, media_type: str, field: str) -> None:
-    """A picture is what it is called, so that its name in a dataset tells how to read it.
+    """Check that an image has the format of its media type, which names its file in datasets.
 
     Raises:
-        InvalidArgumentError: the bytes are those of another kind of picture; names `field`.
+        InvalidArgumentError: the bytes are an image of another format; names `field`.
     """
     if media_type not in _FORMATS:
         return
@@ -32,7 +32,7 @@ def check_media_type(path: Path, media_type: str, field: str) -> None:
 
 
 def image_facts(path: Path, media_type: str) -> artifact_pb2.ImageFacts | None:
-    """Size and channels of a display-referred image; None for other media and for what is not what it claims."""
+    """Return size and channels of a display-referred image; None for other media and for broken images."""
     format_ = _FORMATS.get(media_type)
     if format_ is None:
         return None
@@ -44,6 +44,6 @@ def image_facts(path: Path, media_type: str) -> artifact_pb2.ImageFacts | None:
                 num_channels=len(image.getbands()),
                 color_space=artifact_pb2.COLOR_SPACE_SRGB,
             )
-    except Exception as error:  # decoders raise anything over broken files
-        _log.info("an upload is not the image that it claims to be", media_type=media_type, reason=str(error))
+    except Exception as error:  # decoders raise all kinds of errors on broken files
+        _log.info("an upload is not an image of its media type", media_type=media_type, reason=str(error))
         return None

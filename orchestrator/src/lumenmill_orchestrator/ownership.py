@@ -1,4 +1,4 @@
-"""This database among all those that may refer to artifacts of the same store."""
+"""Registers this database with its store, and guards a store that several databases share."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ from lumenmill_orchestrator.storage.schema import database_identity
 __all__ = ["Ownership"]
 
 _REGISTER_EVERY_S = 3600.0
-# Whoever has registered within this time is served by an orchestrator, which may have missed one registration.
-_ALIVE_S = 2 * _REGISTER_EVERY_S
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+# A database that registered within this time is in use; its orchestrator may have missed one registration.
+_IN_USE_S = 2 * _REGISTER_EVERY_S
+_FIRST_PAUSE_S, _MAX_PAUSE_S = 1.0, 60.0
 _log = get_logger(__name__)
 
 
 class Ownership:
-    """Tells the store about this database, and keeps it from collecting what another one may need."""
+    """Registers this database as an owner of the store; refuses collections that may remove what others need."""
 
     def __init__(self, engine: sa.Engine, store: ArtifactStore) -> None:
         self._engine, self._store = engine, store
 
     async def keep_registered(self) -> None:
-        """Registers now and then every hour, for ever; while that fails, again after growing pauses."""
+        """Register now and then every hour, until cancelled; after a failure again after growing pauses."""
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
@@ -35,14 +35,15 @@ class Ownership:
             except Exception as error:
                 _log.warning("not registered with the store", reason=str(error), next_try_in_s=pause_s)
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                pause_s = min(2 * pause_s, _MAX_PAUSE_S)
             else:
                 pause_s = _FIRST_PAUSE_S
                 await asyncio.sleep(_REGISTER_EVERY_S)
 
     def register(self) -> None:
-        """Lets the store, whose bucket is made where it is missing, know that this database refers to it: no other
-        database's collection may take ours away.
+        """Register this database with the store, so that no other database collects its artifacts.
+
+        A missing bucket is created.
 
         Raises:
             LumenmillError: the store cannot be written now.
@@ -50,43 +51,43 @@ class Ownership:
         self._store.check()
         self._store.register_owner(self._identity())
 
-    def refuse_to_share(self, retired_database_ids: Sequence[str], *, dry_run: bool) -> None:
-        """Lets a collection pass if no other database refers to the store. Those that are gone are forgotten.
+    def check_sole_owner(self, retired_database_ids: Sequence[str], *, dry_run: bool) -> None:
+        """Check that no other database refers to the store; unregister the retired ones unless in a dry run.
 
         Raises:
-            FailedPreconditionError: another database does, or one that is said to be gone is alive.
-            UnavailableError: the store does not answer, so that nobody knows.
+            FailedPreconditionError: another database does, or one named as retired is in use.
+            UnavailableError: the store does not answer.
         """
-        self._register_if_there_is_room()
+        self._register_unless_full()
         owners = self._store.owners()
         owners.pop(self._identity(), None)
-        gone = owners.keys() & set(retired_database_ids)
-        self._refuse_to_forget_the_living({database_id: owners[database_id] for database_id in gone})
-        if others := {database_id: owners[database_id] for database_id in owners.keys() - gone}:
+        retired = owners.keys() & set(retired_database_ids)
+        self._check_retired({database_id: owners[database_id] for database_id in retired})
+        if others := {database_id: owners[database_id] for database_id in owners.keys() - retired}:
             raise FailedPreconditionError(
-                f"other databases refer to this store too: {_told(others)}. What they need is not known here; if they "
-                "are gone for good, name them",
+                f"other databases refer to this store too: {_listed(others)}. Their artifacts are not known here; name "
+                "the databases that are retired",
                 "retired_database_ids",
             )
         if not dry_run:
-            for database_id in gone:
+            for database_id in retired:
                 self._store.forget_owner(database_id)
 
-    def _register_if_there_is_room(self) -> None:
+    def _register_unless_full(self) -> None:
         try:
             self.register()
-        except ResourceExhaustedError as error:  # only a collection makes room in a full store
+        except ResourceExhaustedError as error:  # only a collection frees space in a full store
             _log.warning("not registered with the store", reason=error.message)
 
-    def _refuse_to_forget_the_living(self, gone: dict[str, float]) -> None:
-        if not gone:
+    def _check_retired(self, retired: dict[str, float]) -> None:
+        if not retired:
             return
         now_s = self._store.clock_s()
-        alive = {database_id: seen_s for database_id, seen_s in gone.items() if now_s - seen_s < _ALIVE_S}
-        if alive:
+        in_use = {database_id: seen_s for database_id, seen_s in retired.items() if now_s - seen_s < _IN_USE_S}
+        if in_use:
             raise FailedPreconditionError(
-                f"an orchestrator serves, or has just served, these: {_told(alive)}. Stop it, and ask again when "
-                f"{_ALIVE_S / 3600:.0f} hours have passed since",
+                f"these databases are in use, or were recently: {_listed(in_use)}. Stop their orchestrators, and try "
+                f"again {_IN_USE_S / 3600:.0f} hours later",
                 "retired_database_ids",
             )
 
@@ -95,7 +96,7 @@ class Ownership:
             return str(connection.execute(sa.select(database_identity.c.id)).scalar_one())
 
 
-def _told(owners: dict[str, float]) -> str:
+def _listed(owners: dict[str, float]) -> str:
     return ", ".join(
         f"{database_id} (last seen {datetime.fromtimestamp(seen_s, UTC):%Y-%m-%d %H:%M} UTC)"
         for database_id, seen_s in sorted(owners.items())

@@ -70,7 +70,7 @@ async def test_a_failure_of_the_store_is_retried(house: House) -> None:
         path.write_bytes(b"damaged")
     done = await asyncio.to_thread(_run_job, house, request)
     assert done.returncode == 1
-    assert "the export has failed" in done.stderr.splitlines()[-1], "the last line of its log is the reason"
+    assert "the export failed" in done.stderr.splitlines()[-1], "the last line of its log is the reason"
 
 
 async def test_jobs_need_a_cluster(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One fixed schema for every sample, null where something is not known. Columns are explained in docs/exports.md."""
+"""One fixed schema for all samples, null where a value is unknown. docs/exports.md explains the columns."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from lumenmill_orchestrator.exporters.interfaces import ExportedSample
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "json_row_of", "row_of"]
 
 SCHEMA_VERSION = 3
-"""Part of the content keys of files: another number writes all of them again. Change it with the columns."""
+"""Part of the content keys of files: a new number makes exports write all files again. Raise it with the columns."""
 
 _MEDIA_FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _ATTRIBUTES = tuple(field.name for field in light_pb2.LightAttributes.DESCRIPTOR.fields if field.name != "kinds")
@@ -87,7 +87,7 @@ SCHEMA = pa.schema(
 
 
 def row_of(exported: ExportedSample, media: Mapping[str, bytes]) -> dict[str, Any]:
-    """The row of a sample; `media` holds the bytes to embed by role, nothing for references alone."""
+    """Return the row of a sample; `media` holds the bytes to embed by role and is empty for references alone."""
     sample = exported.sample
     row: dict[str, Any] = dict.fromkeys(SCHEMA.names)
     row |= {name: getattr(sample, name) or None for name in _TEXT_COLUMNS if name not in ("split", "kind")}
@@ -122,16 +122,16 @@ def row_of(exported: ExportedSample, media: Mapping[str, bytes]) -> dict[str, An
 
 
 def json_row_of(exported: ExportedSample) -> dict[str, Any]:
-    """The row of a sample for JSON, whose readers guess types from values: every value tells the type of its column.
+    """Return the row of a sample for JSON, whose readers infer types from values: no value is null.
 
-    What is not known is "" for texts, NaN for numbers and 0 for counts. Lists are texts of JSON, times Unix seconds.
-    The media themselves are for the form to name.
+    An unknown value is "" for strings, NaN for floats and 0 for integers. Lists are strings of JSON, times are Unix
+    seconds. The columns of the media files themselves are left to the export format.
     """
     row = row_of(exported, {})
-    return {field.name: _told(field.type, row[field.name]) for field in SCHEMA if field.type != _MEDIA_FILE}
+    return {field.name: _json_value(field.type, row[field.name]) for field in SCHEMA if field.type != _MEDIA_FILE}
 
 
-def _told(kind: pa.DataType, value: Any) -> Any:
+def _json_value(kind: pa.DataType, value: Any) -> Any:
     if pa.types.is_list(kind):
         entries = [_without_bytes(entry) for entry in value or []]
         return json.dumps(entries, ensure_ascii=False)
@@ -139,7 +139,7 @@ def _told(kind: pa.DataType, value: Any) -> Any:
         return math.nan if value is None else float(value)
     if pa.types.is_timestamp(kind):
         return value / 1e6
-    if pa.types.is_uint64(kind):  # more than readers of JSON take for a whole number
+    if pa.types.is_uint64(kind):  # exceeds the integers of JSON readers
         return "" if value is None else str(value)
     return (0 if pa.types.is_integer(kind) else "") if value is None else value
 
@@ -153,7 +153,7 @@ def _media_columns(sample: run_pb2.Sample, media: Mapping[str, bytes]) -> dict[s
     for role in ("image", "video"):
         if role in sample.media:
             artifact = sample.media[role]
-            # A path is what readers of datasets open; of a file URI they know nothing.
+            # Readers of datasets open paths, not file URIs.
             columns[role] = {"bytes": media.get(role), "path": artifact.uri.removeprefix("file://")}
             columns |= _facts(artifact)
     columns["media"] = [

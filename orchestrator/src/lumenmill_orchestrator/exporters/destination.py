@@ -1,4 +1,4 @@
-"""The files of one dataset, in the store."""
+"""Writes the files of one dataset into the store."""
 
 import hashlib
 from collections.abc import Callable
@@ -14,10 +14,10 @@ __all__ = ["StoreDestination"]
 
 
 class StoreDestination:
-    """Collects the files of one dataset. See exporters.interfaces.Destination.
+    """Collects the files of one dataset; implements `exporters.interfaces.Destination`.
 
-    Files that are used again are made young again: nothing refers to them until the export is kept, and a collection
-    must not take them meanwhile.
+    Reused files get a new modification time: nothing refers to them until the export is saved, and garbage collection
+    must not remove them meanwhile.
     """
 
     def __init__(self, folder: Path, store: ArtifactStore, exports: ExportStore, *, embed_media: bool) -> None:
@@ -27,31 +27,31 @@ class StoreDestination:
 
     @property
     def files(self) -> list[run_pb2.ExportedFile]:
-        """All files, in the order in which they came."""
+        """Return all files, in the order in which they were added."""
         return list(self._files.values())
 
     def add_media(self, path: str, artifact: artifact_pb2.Artifact) -> None:
-        """See the seam."""
+        """See `Destination`."""
         if path not in self._files:
-            bare = artifact_pb2.Artifact(
+            reference = artifact_pb2.Artifact(
                 uri=artifact.uri, sha256=artifact.sha256, media_type=artifact.media_type, size_bytes=artifact.size_bytes
             )
-            self._add(path, bare, reused=True)
+            self._add(path, reference, reused=True)
 
     def add_file(self, path: str, local: Path, media_type: str) -> None:
-        """See the seam."""
+        """See `Destination`."""
         with local.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        there = self.store.stat(sha256)
-        reused = there is not None and there.media_type == media_type and self.store.touch(sha256)
-        artifact = there if there is not None and reused else self.store.put_file(local, media_type, sha256=sha256)
+        stored = self.store.stat(sha256)
+        reused = stored is not None and stored.media_type == media_type and self.store.touch(sha256)
+        artifact = stored if stored is not None and reused else self.store.put_file(local, media_type, sha256=sha256)
         self._add(path, artifact, reused=reused)
 
     def add_shard(self, path: str, content_key: str, media_type: str, write: Callable[[Path], None]) -> None:
-        """See the seam."""
-        before = self._exports.file(content_key)
-        if before is not None and self.store.touch(before.sha256):
-            self._add(path, before, reused=True)
+        """See `Destination`."""
+        earlier = self._exports.file(content_key)
+        if earlier is not None and self.store.touch(earlier.sha256):
+            self._add(path, earlier, reused=True)
             return
         local = self.folder / "shard"
         write(local)

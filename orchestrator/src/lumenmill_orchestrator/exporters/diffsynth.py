@@ -1,7 +1,7 @@
 """Metadata of DiffSynth-Studio: CSV files whose paths are relative to the dataset.
 
-Its reader takes an empty cell for a number, so that every file holds only rows that have all of its columns: what
-belongs to one task stands in a file of its own.
+Its reader parses an empty cell as a number. Every file therefore holds only rows with values in all of its columns:
+each training task has a file of its own.
 """
 
 import csv
@@ -13,7 +13,7 @@ from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator.exporters.disk_map import DiskMap
 from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample, ExportFormat
-from lumenmill_orchestrator.exporters.media import control_of, file_name_of, folder_of, main_artifact, words_of
+from lumenmill_orchestrator.exporters.media import control_of, file_name_of, folder_of, main_artifact, prompt_of
 from lumenmill_orchestrator.exporters.metadata import MetadataFiles
 
 __all__ = ["DIFFSYNTH"]
@@ -31,20 +31,20 @@ def _export(samples: Iterator[ExportedSample], to: Destination) -> None:
     originals.close()
 
 
-DIFFSYNTH = ExportFormat(_export, lambda sample: main_artifact(sample) is not None and bool(words_of(sample).strip()))
+DIFFSYNTH = ExportFormat(_export, lambda sample: main_artifact(sample) is not None and bool(prompt_of(sample).strip()))
 
 
 def _rows(
     exported: ExportedSample, artifact: artifact_pb2.Artifact, originals: DiskMap, to: Destination
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """(file, row) for every task that a sample is good for."""
+    """Yield (file, row) for every training task that a sample can serve."""
     sample = exported.sample
     folder, path = f"{folder_of(sample)}/{exported.split}", _added(to, artifact)
     column = "video" if sample.kind == run_pb2.SAMPLE_KIND_CLIP else "image"
-    yield f"{folder}/metadata.csv", {column: path, "prompt": words_of(sample)}
+    yield f"{folder}/metadata.csv", {column: path, "prompt": prompt_of(sample)}
     control = control_of(sample)
     if control is not None:
-        row = {column: path, "prompt": words_of(sample), f"control_{column}": _added(to, control)}
+        row = {column: path, "prompt": prompt_of(sample), f"control_{column}": _added(to, control)}
         yield f"{folder}/metadata_control.csv", row
     original = _original(exported, path, originals)
     if original is not None:
@@ -53,7 +53,7 @@ def _rows(
 
 
 def _original(exported: ExportedSample, path: str, originals: DiskMap) -> str | None:
-    """The picture that a sample's instruction starts from: its group's first, if that is in the same split."""
+    """Return the image that a sample's instruction edits: the first of its group, if that is in the same split."""
     sample = exported.sample
     if sample.kind != run_pb2.SAMPLE_KIND_IMAGE or not sample.group_id:
         return None

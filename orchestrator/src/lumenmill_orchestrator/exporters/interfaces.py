@@ -1,4 +1,4 @@
-"""What a form of datasets is, and what it may do to write one."""
+"""Interfaces of export formats: what they receive, and where they write."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["DatasetWriter", "Destination", "ExportFormat", "ExportedSample"]
 
 @dataclass(frozen=True)
 class ExportedSample:
-    """A sample that goes into a dataset, and where."""
+    """A sample of a dataset with its split."""
 
     sample: run_pb2.Sample
     split: str
@@ -22,34 +22,34 @@ class ExportedSample:
 
 
 class Destination(Protocol):
-    """Where the files of one dataset go. Paths are relative to the dataset."""
+    """Receives the files of one dataset. Paths are relative to the dataset."""
 
     embed_media: bool
     folder: Path
-    """For temporary files; gone after the export."""
+    """For temporary files; deleted after the export."""
     store: ArtifactStore
 
     def add_media(self, path: str, artifact: artifact_pb2.Artifact) -> None:
-        """An artifact of the store is a file of the dataset too; nothing is copied. Twice is once."""
+        """Make an artifact of the store a file of the dataset, without a copy. Repeated calls change nothing."""
 
     def add_file(self, path: str, local: Path, media_type: str) -> None:
-        """A file that was just written goes into the store, unless the same one is there."""
+        """Store a local file unless the store has the same one."""
 
     def add_shard(self, path: str, content_key: str, media_type: str, write: Callable[[Path], None]) -> None:
-        """A file that its content key tells whole: one written before is used again, else `write` makes it."""
+        """Reuse the file that was written before for this content key, else let `write` make it."""
 
 
 class DatasetWriter(Protocol):
-    """Writes samples as a dataset of one form."""
+    """Writes samples as a dataset of one export format."""
 
     def __call__(self, samples: Iterator[ExportedSample], to: Destination) -> None:
-        """Write every sample. They come one by one and are not kept: memory does not grow with the dataset."""
+        """Write every sample. They are read one by one and not held: memory does not grow with the dataset."""
 
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """One form of datasets."""
+    """An export format."""
 
-    export: DatasetWriter
-    suits: Callable[[run_pb2.Sample], bool] = lambda _sample: True
-    """Whether the form has a place for a sample."""
+    write: DatasetWriter
+    accepts: Callable[[run_pb2.Sample], bool] = lambda _sample: True
+    """Return whether the format can hold a sample."""

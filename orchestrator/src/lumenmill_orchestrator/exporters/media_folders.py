@@ -1,4 +1,4 @@
-"""Folders of media with their metadata, as `datasets.load_dataset("imagefolder")` and `("videofolder")` open them."""
+"""Folders of media with metadata, as `datasets.load_dataset("imagefolder")` and `("videofolder")` open them."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSam
 from lumenmill_orchestrator.exporters.media import file_name_of, folder_of, main_artifact
 from lumenmill_orchestrator.exporters.metadata import MetadataFiles
 
-__all__ = ["FOLDERS"]
+__all__ = ["MEDIA_FOLDERS"]
 
 
 def _export(samples: Iterator[ExportedSample], to: Destination) -> None:
@@ -24,4 +24,4 @@ def _export(samples: Iterator[ExportedSample], to: Destination) -> None:
             to.add_media(f"{folder}/{row['file_name']}", artifact)
 
 
-FOLDERS = ExportFormat(_export, lambda sample: main_artifact(sample) is not None)
+MEDIA_FOLDERS = ExportFormat(_export, lambda sample: main_artifact(sample) is not None)

@@ -1,4 +1,4 @@
-"""Forms with one text file for each split, or for each kind and split, beside the media."""
+"""Metadata files of export formats that put one text file per split, or per kind and split, beside the media."""
 
 from io import TextIOWrapper
 from types import TracebackType
@@ -10,7 +10,7 @@ __all__ = ["MetadataFiles"]
 
 
 class MetadataFiles:
-    """Text files of one dataset that grow line by line on disk; all of them are added when the block ends well."""
+    """Text files of one dataset, written line by line to disk and added to it when the block ends without an error."""
 
     def __init__(self, to: Destination, media_type: str, *, between: str = "", after: str = "") -> None:
         self._to, self._media_type = to, media_type

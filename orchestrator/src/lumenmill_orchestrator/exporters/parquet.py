@@ -22,13 +22,13 @@ _GROUP_BYTES = 32 << 20
 
 def _export(samples: Iterator[ExportedSample], to: Destination) -> None:
     """Write `data/<split>-00000.parquet` and so on."""
-    form = f"parquet/1/{'embedded' if to.embed_media else 'referred'}"
+    format_key = f"parquet/1/{'embedded' if to.embed_media else 'referred'}"
     series: dict[str, ShardSeries] = {}
     for exported in samples:
         split = exported.split
         if split not in series:
             stem = f"data/{split}"
-            series[split] = ShardSeries(to, stem, ".parquet", _MEDIA_TYPE, form, partial(_write, to))
+            series[split] = ShardSeries(to, stem, ".parquet", _MEDIA_TYPE, format_key, partial(_write, to))
         series[split].add(exported, _num_media_bytes(exported) if to.embed_media else 0)
     for split in sorted(series):
         series[split].close()
@@ -58,7 +58,7 @@ def _num_media_bytes(exported: ExportedSample) -> int:
 
 
 def _features(kind: pa.DataType) -> Any:
-    """A column's type in the words of the `datasets` library."""
+    """Return a column's type as the `datasets` library describes it."""
     if pa.types.is_struct(kind):
         return {field.name: _features(field.type) for field in kind}
     if pa.types.is_list(kind):

@@ -1,4 +1,4 @@
-"""Series of files of a fixed size. A file that would hold the very same samples as one written before is used again."""
+"""Series of files of bounded size. A file with exactly the samples of an earlier one is reused."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -9,8 +9,8 @@ from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSam
 
 __all__ = ["ShardSeries", "WriteShard"]
 
-_MOST_SAMPLES = 1000
-_MOST_BYTES = 512 << 20
+_MAX_SAMPLES = 1000
+_MAX_BYTES = 512 << 20
 
 WriteShard = Callable[[Path, Sequence[ExportedSample]], None]
 
@@ -19,24 +19,24 @@ class ShardSeries:
     """Files `<stem>-00000<extension>` and so on. Memory holds the samples of one file, never their media."""
 
     def __init__(
-        self, to: Destination, stem: str, extension: str, media_type: str, form: str, write: WriteShard
+        self, to: Destination, stem: str, extension: str, media_type: str, format_key: str, write: WriteShard
     ) -> None:
-        """`form` names all besides the samples that decides what a file holds: the form, its version and options."""
+        """`format_key` names the format, its version and options: all that a file depends on besides its samples."""
         self._to, self._stem, self._extension, self._media_type = to, stem, extension, media_type
-        self._form, self._write = form, write
+        self._format_key, self._write = format_key, write
         self._num_files = 0
         self._samples: list[ExportedSample] = []
         self._num_bytes = 0
 
     def add(self, exported: ExportedSample, num_bytes: int) -> None:
-        """Add one sample, which takes about so many bytes in the file."""
+        """Add one sample, which takes about `num_bytes` in the file."""
         self._samples.append(exported)
         self._num_bytes += num_bytes
-        if len(self._samples) >= _MOST_SAMPLES or self._num_bytes >= _MOST_BYTES:
+        if len(self._samples) >= _MAX_SAMPLES or self._num_bytes >= _MAX_BYTES:
             self.close()
 
     def close(self) -> None:
-        """Write what waits, or use what was written before."""
+        """Write the pending samples as a file, or reuse an equal one."""
         if not self._samples:
             return
         samples, self._samples, self._num_bytes = self._samples, [], 0
@@ -45,7 +45,7 @@ class ShardSeries:
         self._to.add_shard(path, self._key(samples), self._media_type, lambda local: self._write(local, samples))
 
     def _key(self, samples: Sequence[ExportedSample]) -> str:
-        digest = hashlib.sha256(f"{self._form}/{SCHEMA_VERSION}".encode())
+        digest = hashlib.sha256(f"{self._format_key}/{SCHEMA_VERSION}".encode())
         for exported in samples:
             body = exported.sample.SerializeToString(deterministic=True)
             digest.update(f"\n{exported.split} {len(body)} ".encode() + body)

@@ -1,7 +1,7 @@
-"""Which split a sample belongs to, so that nothing that can be recognised is in two of them.
+"""Assigns samples to splits, so that no scene or environment map is in two of them.
 
-Each key of a sample (what it shows, and the environment maps that light it) is hashed to a split. Samples that share a
-key share the split, over exports and runs too, without anything being remembered.
+Each key of a sample (its scene, and the environment maps that light it) is hashed to a split. Samples with a common key
+are in the same split, across exports and runs, without any stored state.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _GROUP_BY_DIGEST = re.compile(r"g-[0-9a-f]{24}")
 
 
 def split_of(sample: run_pb2.Sample, rule: "run_pb2.SplitRule.ValueType") -> str | None:
-    """`train` (90 % of the keys), `validation` (5 %) or `test` (5 %); None when the sample's keys disagree."""
+    """Return `train` (90 % of the keys), `validation` (5 %) or `test` (5 %); None when keys are in different splits."""
     keys = [scene_of(sample)]
     if rule != run_pb2.SPLIT_RULE_SCENE:
         keys += environment_maps_of(sample)
@@ -31,20 +31,20 @@ def split_of(sample: run_pb2.Sample, rule: "run_pb2.SplitRule.ValueType") -> str
 
 
 def scene_of(sample: run_pb2.Sample) -> str:
-    """What a sample shows; of samples older than scene keys the light group, else the media, else the sample."""
+    """Return the scene key of a sample; without one, its light group, else its media, else its id."""
     media = [sample.media[role].sha256 for role in _MAIN_ROLES if role in sample.media]
     return sample.scene_key or sample.group_id or (media[0] if media else sample.id)
 
 
 def group_of(sample: run_pb2.Sample) -> str:
-    """The light group; one that a recipe names in words is another one in every run. Empty without a group."""
-    is_of_all_runs = not sample.group_id or _GROUP_BY_DIGEST.fullmatch(sample.group_id)
-    return sample.group_id if is_of_all_runs else f"{sample.run_id}/{sample.group_id}"
+    """Return the light group, qualified by the run where the recipe names it by a literal. Empty without a group."""
+    is_global = not sample.group_id or _GROUP_BY_DIGEST.fullmatch(sample.group_id)
+    return sample.group_id if is_global else f"{sample.run_id}/{sample.group_id}"
 
 
 def environment_maps_of(sample: run_pb2.Sample) -> list[str]:
-    """Digests of the maps and background pictures in the light that was asked for, in the one that was obeyed, and in
-    every keyframe of light that moves.
+    """Return the digests of the maps and background images of the requested light, of the applied light, and of every
+    keyframe of a light path.
     """
     lights = [sample.light, sample.record.light]
     return list(
@@ -53,7 +53,7 @@ def environment_maps_of(sample: run_pb2.Sample) -> list[str]:
 
 
 def main_media_of(sample: run_pb2.Sample) -> list[str]:
-    """Digests of the pictures and clips that show the scene; flat maps, which scenes may have in common, are none."""
+    """Return the digests of the images and clips that show the scene, without maps, which scenes may have in common."""
     roles = ("image", "video", "linear", "poster", "frames", "scene")
     return list(dict.fromkeys(sample.media[role].sha256 for role in roles if role in sample.media))
 

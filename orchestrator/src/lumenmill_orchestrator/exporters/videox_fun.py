@@ -8,7 +8,7 @@ from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample, ExportFormat
-from lumenmill_orchestrator.exporters.media import control_of, file_name_of, main_artifact, size_px_of, words_of
+from lumenmill_orchestrator.exporters.media import control_of, file_name_of, main_artifact, prompt_of, size_px_of
 from lumenmill_orchestrator.exporters.metadata import MetadataFiles
 
 __all__ = ["VIDEOX_FUN"]
@@ -30,7 +30,7 @@ VIDEOX_FUN = ExportFormat(_export, lambda sample: main_artifact(sample) is not N
 def _entry(sample: run_pb2.Sample, artifact: artifact_pb2.Artifact, to: Destination) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "file_path": _added(to, artifact),
-        "text": words_of(sample),
+        "text": prompt_of(sample),
         "type": "video" if sample.kind == run_pb2.SAMPLE_KIND_CLIP else "image",
     }
     size_px = size_px_of(artifact)

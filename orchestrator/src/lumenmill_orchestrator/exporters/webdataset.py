@@ -1,7 +1,7 @@
-"""WebDataset: tar files in which the files of one sample share a name and stand together.
+"""WebDataset: tar files in which the files of one sample are adjacent and share a name.
 
-Samples that hold the same kinds of files share a series of tar files, since readers expect of every sample what the
-first ones have.
+Samples with the same kinds of files share a series of tar files, since readers expect the files of the first sample in
+every sample.
 """
 
 import io
@@ -27,11 +27,11 @@ _ROW_BYTES = 8 << 10
 
 
 def _export(samples: Iterator[ExportedSample], to: Destination) -> None:
-    """Write `<what samples hold>/<split>-00000.tar` and so on."""
+    """Write `<kinds of files>/<split>-00000.tar` and so on."""
     series: dict[str, ShardSeries] = {}
     for exported in samples:
         members = _members(exported.sample)
-        stem = f"{_holding(exported.sample, members)}/{exported.split}"
+        stem = f"{_folder_of_members(exported.sample, members)}/{exported.split}"
         if stem not in series:
             series[stem] = ShardSeries(to, stem, ".tar", _MEDIA_TYPE, "webdataset/1", partial(_write, to))
         series[stem].add(exported, sum(artifact.size_bytes for artifact in members.values()) + _ROW_BYTES)
@@ -43,7 +43,7 @@ WEBDATASET = ExportFormat(_export, lambda sample: main_artifact(sample) is not N
 
 
 def _members(sample: run_pb2.Sample) -> dict[str, artifact_pb2.Artifact]:
-    """Media by extension: the picture or clip first, then every map and frame, but not what is only for looking at."""
+    """Return media by extension: the image or clip first, then maps and frames, without previews."""
     main = main_artifact(sample)
     members = {} if main is None else {extension_of(main.media_type)[1:]: main}
     for role in sorted(sample.media):
@@ -54,16 +54,16 @@ def _members(sample: run_pb2.Sample) -> dict[str, artifact_pb2.Artifact]:
     return members
 
 
-def _holding(sample: run_pb2.Sample, members: dict[str, artifact_pb2.Artifact]) -> str:
-    """The name of a folder for samples with these files: `images-png-albedo-depth`."""
+def _folder_of_members(sample: run_pb2.Sample, members: dict[str, artifact_pb2.Artifact]) -> str:
+    """Return the name of the folder of samples with these files: `images-png-albedo-depth`."""
     return "-".join([folder_of(sample), *(extension.split(".")[0] for extension in members)])
 
 
 def _write(to: Destination, path: Path, samples: Sequence[ExportedSample]) -> None:
-    # Of names that fit, PAX is byte for byte USTAR; the others, for which USTAR has no place, get headers of their own.
+    # PAX equals USTAR byte for byte unless a name is too long for it, which then gets a header of its own.
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
         for exported in samples:
-            # Names end at their first dot.
+            # Readers end the name at its first dot.
             name = exported.sample.id.replace(".", "-")
             for extension, artifact in _members(exported.sample).items():
                 _add(tar, f"{name}.{extension}", to.store.read_bytes(artifact))
@@ -71,7 +71,7 @@ def _write(to: Destination, path: Path, samples: Sequence[ExportedSample]) -> No
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    """Add a file; nothing in it tells when or by whom, so that the same samples make the same bytes."""
+    """Add a file without time and owner, so that equal samples give equal bytes."""
     entry = tarfile.TarInfo(name)
     entry.size = len(data)
     tar.addfile(entry, io.BytesIO(data))

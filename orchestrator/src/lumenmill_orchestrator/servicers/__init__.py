@@ -1,4 +1,4 @@
-"""Proto ↔ domain, nothing else."""
+"""The orchestrator's own RPCs; proto in, proto out."""
 
 from lumenmill_orchestrator.servicers.artifacts import ArtifactServicer
 from lumenmill_orchestrator.servicers.runs import RunServicer

@@ -1,4 +1,4 @@
-"""ArtifactService: proto ↔ store."""
+"""ArtifactService: uploads, downloads, verification and garbage collection of the store."""
 
 import asyncio
 import hashlib
@@ -18,44 +18,44 @@ from lumenmill_common.errors import InvalidArgumentError, NotFoundError, OutOfRa
 
 from lumenmill_orchestrator.collector import DEFAULT_MIN_AGE_S, GarbageCollector
 from lumenmill_orchestrator.media_facts import check_media_type, image_facts
-from lumenmill_orchestrator.servicers.spool import SpoolRoom
+from lumenmill_orchestrator.servicers.upload_quota import UploadQuota
 
 __all__ = ["ArtifactServicer"]
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 _CHUNK_BYTES = 1 << 20
 _PAGE = 200
-_NUM_SWEEPS_AT_ONCE = 2
+_MAX_CONCURRENT_SWEEPS = 2
 _DIGEST = re.compile("[0-9a-f]{64}")
 _T = TypeVar("_T")
 
 
 class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
-    """Answers ArtifactService. The store is synchronous, so everything runs in worker threads."""
+    """Implements ArtifactService. The store is synchronous, so its calls run in worker threads."""
 
     def __init__(self, store: ArtifactStore, collector: GarbageCollector, max_upload_bytes: int) -> None:
-        """`max_upload_bytes` is the scratch space of all uploads that run."""
-        self._store, self._collector, self._room = store, collector, SpoolRoom(max_upload_bytes)
-        # A sweep takes hours; the walk must not wait for the threads of asyncio's own pool meanwhile.
-        self._sweeps = ThreadPoolExecutor(_NUM_SWEEPS_AT_ONCE, thread_name_prefix="sweep")
+        """`max_upload_bytes` limits the scratch space of all running uploads."""
+        self._store, self._collector, self._quota = store, collector, UploadQuota(max_upload_bytes)
+        # Sweeps take hours; they must not occupy the threads of asyncio's default pool, which runs depend on.
+        self._sweeps = ThreadPoolExecutor(_MAX_CONCURRENT_SWEEPS, thread_name_prefix="sweep")
 
     async def UploadArtifact(
         self, request_iterator: AsyncIterator[artifact_service_pb2.UploadArtifactRequest], context: _Context
     ) -> artifact_service_pb2.UploadArtifactResponse:
-        """Take in one file."""
+        """Store one file."""
         header: artifact_service_pb2.UploadHeader | None = None
         digest = hashlib.sha256()
-        with self._room.one_file() as grow, tempfile.NamedTemporaryFile(prefix="lumenmill-upload-") as file:
+        with self._quota.one_file() as reserve, tempfile.NamedTemporaryFile(prefix="lumenmill-upload-") as file:
             async for request in request_iterator:
                 if request.WhichOneof("part") == "header":
                     if header is not None:
-                        raise InvalidArgumentError("header", "comes once, first")
+                        raise InvalidArgumentError("header", "must be sent once, in the first message")
                     header = request.header
                     extension_of(header.media_type, "header.media_type")
                     continue
                 if header is None:
                     raise InvalidArgumentError("header", "must come before the first chunk")
-                grow(len(request.chunk))
+                reserve(len(request.chunk))
                 digest.update(request.chunk)
                 await asyncio.to_thread(file.write, request.chunk)
             if header is None:
@@ -65,17 +65,17 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
                     "header.sha256", f"does not match the bytes, whose digest is {digest.hexdigest()}"
                 )
             file.flush()
-            artifact = await asyncio.to_thread(self._keep, Path(file.name), digest.hexdigest(), header)
+            artifact = await asyncio.to_thread(self._stored, Path(file.name), digest.hexdigest(), header)
         return artifact_service_pb2.UploadArtifactResponse(artifact=artifact)
 
-    def _keep(self, path: Path, sha256: str, header: artifact_service_pb2.UploadHeader) -> artifact_pb2.Artifact:
+    def _stored(self, path: Path, sha256: str, header: artifact_service_pb2.UploadHeader) -> artifact_pb2.Artifact:
         if path.stat().st_size == 0:
             raise InvalidArgumentError("chunk", "the file is empty; there is nothing to store")
         check_media_type(path, header.media_type, "header.media_type")
         facts = image_facts(path, header.media_type)
         artifact = self._store.put_file(path, header.media_type, sha256=sha256, name=header.name, image=facts)
         if header.HasField("licence"):
-            # Whoever uses the file hands its terms on with it: the same bytes may have come on other terms before.
+            # The licence travels with this artifact: equal bytes may have been uploaded under another licence.
             artifact.licence.CopyFrom(header.licence)
             artifact.licence.subject = header.licence.subject or header.name or artifact.sha256
         return artifact
@@ -83,7 +83,7 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
     async def DownloadArtifact(
         self, request: artifact_service_pb2.DownloadArtifactRequest, context: _Context
     ) -> AsyncIterator[artifact_service_pb2.DownloadArtifactResponse]:
-        """Give out one artifact, or a range of it."""
+        """Stream one artifact, or a range of it."""
         artifact = await asyncio.to_thread(self._store.stat, request.sha256)
         if artifact is None:
             raise NotFoundError(f"no artifact {request.sha256} in the store")
@@ -92,7 +92,7 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
         whole = not request.offset_bytes and not request.length_bytes
         chunks = self._store.iter_chunks(artifact) if whole else self._range(request, artifact.size_bytes)
         first: artifact_pb2.Artifact | None = artifact
-        async for chunk in _each(lambda: chunks):
+        async for chunk in _in_threads(lambda: chunks):
             yield artifact_service_pb2.DownloadArtifactResponse(chunk=chunk, artifact=first)
             first = None
         if first is not None:
@@ -110,10 +110,10 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
     async def ListArtifacts(
         self, request: artifact_service_pb2.ListArtifactsRequest, context: _Context
     ) -> artifact_service_pb2.ListArtifactsResponse:
-        """Page through the store."""
+        """Return a page of the store's content."""
         size = request.page_size or 100
         if request.page_token and not _DIGEST.fullmatch(request.page_token):
-            raise InvalidArgumentError("page_token", "is not a token of an earlier page")
+            raise InvalidArgumentError("page_token", "is not a token of a previous page")
         found = await asyncio.to_thread(self._store.list, request.page_token, size + 1)
         token = found[size - 1].artifact.sha256 if len(found) > size else ""
         return artifact_service_pb2.ListArtifactsResponse(
@@ -123,8 +123,8 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
     async def VerifyStore(
         self, request: artifact_service_pb2.VerifyStoreRequest, context: _Context
     ) -> AsyncIterator[artifact_service_pb2.VerifyStoreResponse]:
-        """Read everything and tell what is damaged."""
-        async for response in _each(self._verified, self._sweeps):
+        """Read every artifact and report the damaged and missing ones."""
+        async for response in _in_threads(self._verified, self._sweeps):
             yield response
 
     def _verified(self) -> Iterator[artifact_service_pb2.VerifyStoreResponse]:
@@ -132,10 +132,10 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
         while page := self._store.list(after, _PAGE):
             after = page[-1].artifact.sha256
             for stored in page:
-                sound = self._store.verify(stored.artifact)
+                intact = self._store.verify(stored.artifact)
                 num_checked += 1
                 num_bytes += stored.artifact.size_bytes
-                if not sound:
+                if not intact:
                     yield artifact_service_pb2.VerifyStoreResponse(
                         num_checked=num_checked, num_bytes_checked=num_bytes, damaged=stored.artifact
                     )
@@ -148,20 +148,20 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
     async def CollectGarbage(
         self, request: artifact_service_pb2.CollectGarbageRequest, context: _Context
     ) -> AsyncIterator[artifact_service_pb2.CollectGarbageResponse]:
-        """Remove what nothing refers to."""
+        """Remove artifacts that nothing refers to."""
         min_age_s = request.min_age_s if request.HasField("min_age_s") else DEFAULT_MIN_AGE_S
         dry_run, retired = request.dry_run, list(request.retired_database_ids)
-        told = artifact_service_pb2.CollectGarbageResponse()
+        last = artifact_service_pb2.CollectGarbageResponse()
         collect = partial(self._collector.collect, min_age_s=min_age_s, dry_run=dry_run, retired_database_ids=retired)
-        async for response in _each(collect, self._sweeps):
-            told = response
+        async for response in _in_threads(collect, self._sweeps):
+            last = response
             yield response
-        if not told.num_examined:
-            yield told
+        if not last.num_examined:
+            yield last
 
 
-async def _each(make: Callable[[], Iterator[_T]], threads: Executor | None = None) -> AsyncIterator[_T]:
-    """The elements of a synchronous iterator, each taken in a worker thread, of asyncio's own pool by default."""
+async def _in_threads(make: Callable[[], Iterator[_T]], threads: Executor | None = None) -> AsyncIterator[_T]:
+    """Yield the elements of a synchronous iterator, each read in a worker thread, by default of asyncio's pool."""
     iterator = make()
     end = object()
     while True:

@@ -1,4 +1,4 @@
-"""RunService: proto ↔ engine and database."""
+"""RunService: runs, samples, exports, models and the fleet."""
 
 import asyncio
 import base64
@@ -30,12 +30,12 @@ __all__ = ["RunServicer"]
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 _WATCH_EVERY_S = 0.5
-_LOOK_AT_LEAST_EVERY_S = 2.0
+_READ_AT_LEAST_EVERY_S = 2.0
 _END_OF_SEQS = 1 << 63
 
 
 class RunServicer(run_pb2_grpc.RunServiceServicer):
-    """Answers RunService."""
+    """Implements RunService."""
 
     def __init__(
         self,
@@ -46,23 +46,23 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         runs: RunStore,
         samples: SampleStore,
         executions: ExecutionStore,
-        exporters: InProcessExports | ExportJobs,
+        exports: InProcessExports | ExportJobs,
         fleet: Fleet,
         draining: asyncio.Event,
     ) -> None:
-        """`draining` ends watches: their runs may go on for days."""
+        """`draining` ends watches, whose runs may take days."""
         self._engine, self._submission, self._mesh, self._lanes = engine, submission, mesh, lanes
         self._runs, self._samples, self._executions = runs, samples, executions
-        self._exporters, self._fleet, self._draining = exporters, fleet, draining
+        self._exports, self._fleet, self._draining = exports, fleet, draining
         self._submitting: set[asyncio.Task[RunRow]] = set()
 
     async def PlanRecipe(self, request: run_pb2.PlanRecipeRequest, context: _Context) -> run_pb2.PlanRecipeResponse:
-        """Check and plan."""
+        """Check and plan a recipe."""
         return await self._submission.plan(request)
 
     async def SubmitRun(self, request: run_pb2.SubmitRunRequest, context: _Context) -> run_pb2.SubmitRunResponse:
-        """Store and start."""
-        # To its end, also when the caller goes away: a run that is stored and not started would wait for a restart.
+        """Store and start a run."""
+        # Finished even when the caller disconnects: a run that is stored but not started would wait for a restart.
         submitting = asyncio.create_task(self._submit(request))
         self._submitting.add(submitting)
         submitting.add_done_callback(self._submitting.discard)
@@ -75,30 +75,30 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return row
 
     async def GetRun(self, request: run_pb2.GetRunRequest, context: _Context) -> run_pb2.GetRunResponse:
-        """Read one run."""
+        """Return one run."""
         return run_pb2.GetRunResponse(run=await self.run(request.run_id))
 
     async def WatchRun(
         self, request: run_pb2.WatchRunRequest, context: _Context
     ) -> AsyncIterator[run_pb2.WatchRunResponse]:
-        """Follow one run until it has ended."""
-        told: run_pb2.Run | None = None
+        """Stream one run until it has ended."""
+        last: run_pb2.Run | None = None
         while True:
-            looked_s = time.monotonic()
+            read_time_s = time.monotonic()
             row = await asyncio.to_thread(self._runs.get, request.run_id)
             run = await self._view(row)
-            if run != told:
-                told = run
+            if run != last:
+                last = run
                 yield run_pb2.WatchRunResponse(run=run)
             if row.ended:
                 return
             if self._draining.is_set():
-                raise UnavailableError("this replica stops; watch the run again")
+                raise UnavailableError("this replica shuts down; watch the run again")
             await self._until_change(request.run_id)
-            await asyncio.sleep(max(0.0, looked_s + _WATCH_EVERY_S - time.monotonic()))
+            await asyncio.sleep(max(0.0, read_time_s + _WATCH_EVERY_S - time.monotonic()))
 
     async def ListRuns(self, request: run_pb2.ListRunsRequest, context: _Context) -> run_pb2.ListRunsResponse:
-        """Page through runs."""
+        """Return a page of runs."""
         size = request.page_size or 50
         before_seq = _from_token(request.page_token)
         rows = await asyncio.to_thread(self._runs.page, before_seq, size + 1)
@@ -106,47 +106,47 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return run_pb2.ListRunsResponse(runs=[await self._view(row) for row in rows[:size]], next_page_token=token)
 
     async def CancelRun(self, request: run_pb2.CancelRunRequest, context: _Context) -> run_pb2.CancelRunResponse:
-        """Stop for good."""
-        await self._change_state(request.run_id, run_pb2.RUN_STATE_CANCELLED, UNFINISHED_STATES, "has ended")
+        """Cancel a run."""
+        await self._change_state(request.run_id, run_pb2.RUN_STATE_CANCELLED)
         return run_pb2.CancelRunResponse(run=await self.run(request.run_id))
 
     async def PauseRun(self, request: run_pb2.PauseRunRequest, context: _Context) -> run_pb2.PauseRunResponse:
-        """Start no new steps."""
-        await self._change_state(request.run_id, run_pb2.RUN_STATE_PAUSED, UNFINISHED_STATES, "has ended")
+        """Pause a run."""
+        await self._change_state(request.run_id, run_pb2.RUN_STATE_PAUSED)
         return run_pb2.PauseRunResponse(run=await self.run(request.run_id))
 
     async def ResumeRun(self, request: run_pb2.ResumeRunRequest, context: _Context) -> run_pb2.ResumeRunResponse:
-        """Go on."""
-        await self._change_state(request.run_id, run_pb2.RUN_STATE_RUNNING, UNFINISHED_STATES, "has ended")
+        """Resume a run."""
+        await self._change_state(request.run_id, run_pb2.RUN_STATE_RUNNING)
         return run_pb2.ResumeRunResponse(run=await self.run(request.run_id))
 
     async def ListSamples(self, request: run_pb2.ListSamplesRequest, context: _Context) -> run_pb2.ListSamplesResponse:
-        """Page through samples."""
+        """Return a page of samples."""
         size = request.page_size or 100
-        wanted = SampleFilter(request.run_id, list(request.verdicts), list(request.kinds), request.group_id)
+        selected = SampleFilter(request.run_id, list(request.verdicts), list(request.kinds), request.group_id)
         after_seq = _from_token(request.page_token) or 0
         if request.run_id:
             await asyncio.to_thread(self._runs.get, request.run_id)
-        found = await asyncio.to_thread(self._samples.page, wanted, after_seq, size + 1)
+        found = await asyncio.to_thread(self._samples.page, selected, after_seq, size + 1)
         token = _to_token(found[size - 1].seq) if len(found) > size else ""
         return run_pb2.ListSamplesResponse(samples=[entry.sample for entry in found[:size]], next_page_token=token)
 
     async def GetLineage(self, request: run_pb2.GetLineageRequest, context: _Context) -> run_pb2.GetLineageResponse:
-        """Tell what led to a sample."""
+        """Return the executions that led to a sample."""
         stored = await asyncio.to_thread(self._samples.get, request.sample_id)
         return await asyncio.to_thread(lineage_view, stored, self._executions)
 
     async def ExportRun(
         self, request: run_pb2.ExportRunRequest, context: _Context
     ) -> AsyncIterator[run_pb2.ExportRunResponse]:
-        """Write a dataset."""
+        """Write a dataset and stream the progress."""
         for run_id in (request.run_id, *request.more_run_ids):
             await asyncio.to_thread(self._runs.get, run_id)
-        async for response in self._exporters.export(request):
+        async for response in self._exports.export(request):
             yield response
 
     async def ListModels(self, request: run_pb2.ListModelsRequest, context: _Context) -> run_pb2.ListModelsResponse:
-        """List the mesh as it is now."""
+        """Return the models of the mesh as they are now."""
         await self._mesh.refresh()
         return run_pb2.ListModelsResponse(
             models=[
@@ -162,11 +162,11 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         )
 
     async def GetFleet(self, request: fleet_pb2.GetFleetRequest, context: _Context) -> fleet_pb2.GetFleetResponse:
-        """Tell what works for the mesh."""
+        """Return the pods and GPUs of the mesh."""
         return await self._fleet.get(request)
 
     async def run(self, run_id: str) -> run_pb2.Run:
-        """A run with its counts as they are now."""
+        """Return a run with its current counts."""
         return await self._view(await asyncio.to_thread(self._runs.get, run_id))
 
     async def _view(self, row: RunRow) -> run_pb2.Run:
@@ -174,27 +174,21 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         waits = [] if row.ended else self._lanes.waits_of(row.id)
         return await asyncio.to_thread(run_view, row, self._runs, active, workers, waits)
 
-    async def _change_state(
-        self,
-        run_id: str,
-        to: "run_pb2.RunState.ValueType",
-        only_from: "frozenset[run_pb2.RunState.ValueType]",
-        otherwise: str,
-    ) -> None:
+    async def _change_state(self, run_id: str, to: "run_pb2.RunState.ValueType") -> None:
         row = await asyncio.to_thread(self._runs.get, run_id)
         if row.state == to:
             return
-        if not await asyncio.to_thread(self._runs.change_state, run_id, to, only_from=only_from):
-            raise FailedPreconditionError(f"run `{run_id}` {otherwise}", field="run_id")
+        if not await asyncio.to_thread(self._runs.change_state, run_id, to, only_from=UNFINISHED_STATES):
+            raise FailedPreconditionError(f"run `{run_id}` has ended", field="run_id")
         await self._engine.follow(run_id, to)
 
     async def _until_change(self, run_id: str) -> None:
-        """Wait for a change in this process, or for as long as a change elsewhere may go unseen."""
+        """Wait for a change in this process; return after 2 s at most, since other replicas may change the run."""
         active = self._engine.active(run_id)
         if active is None:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_AT_LEAST_EVERY_S):
+            async with asyncio.timeout(_READ_AT_LEAST_EVERY_S):
                 await active.changed.wait()
         active.changed.clear()
 
@@ -204,10 +198,10 @@ def _to_token(seq: int) -> str:
 
 
 def _from_token(token: str) -> int | None:
-    """The sequence number in a page token.
+    """Return the sequence number in a page token; None without a token.
 
     Raises:
-        InvalidArgumentError: it is none of ours.
+        InvalidArgumentError: it is not a page token.
     """
     if not token:
         return None
@@ -216,5 +210,5 @@ def _from_token(token: str) -> int | None:
     except ValueError:
         seq = -1
     if not 0 <= seq < _END_OF_SEQS:
-        raise InvalidArgumentError("page_token", "is not a token of an earlier page")
+        raise InvalidArgumentError("page_token", "is not a token of a previous page")
     return seq

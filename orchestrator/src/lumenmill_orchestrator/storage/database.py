@@ -1,4 +1,4 @@
-"""The database: SQLite or Postgres by its URL, brought to the newest schema at start."""
+"""Engines of SQLite and Postgres, the upgrade of the schema, and errors of a database that does not answer."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lumenmill_orchestrator import metrics
-from lumenmill_orchestrator.storage.observing import observe
+from lumenmill_orchestrator.storage.instrumentation import instrument
 
 __all__ = [
     "as_unavailable_error",
@@ -30,19 +30,19 @@ __all__ = [
 _T = TypeVar("_T")
 _PATIENCE_S = 60.0
 _LONGEST_PAUSE_S = 5.0
-# It does not answer, or all connections wait for its answers.
-_AWAY = (sa.exc.OperationalError, sa.exc.TimeoutError)
-# Of one engine to Postgres. A replica has two, its own and that of DBOS, so that four replicas stay below the 97 that a
-# server of its defaults has for them, with room for exports and for whoever looks. The threads of a process share them;
-# what they ask takes milliseconds, and more connections make no walk faster.
-_MOST_CONNECTIONS = 10
+# The database does not answer, or all connections of the pool wait for its answers.
+_UNAVAILABLE = (sa.exc.OperationalError, sa.exc.TimeoutError)
+# Of one engine to Postgres. A replica has two engines, its own and that of DBOS, so that four replicas stay below the
+# 97 connections that a server with default settings allows, with some left for exports and administrators. The threads
+# of a process share them; statements take milliseconds, and more connections make no run faster.
+_MAX_CONNECTIONS = 10
 _log = get_logger(__name__)
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def engine_url(database_url: str) -> sa.URL:
-    """The SQLAlchemy URL of a configured one; `postgresql://` means psycopg 3, folders of SQLite files are made."""
+    """Return the SQLAlchemy URL of a configured one, with psycopg 3 for Postgres; make the folder of a SQLite file."""
     url = sa.make_url(database_url)
     if url.get_backend_name() == "postgresql":
         return url.set(drivername="postgresql+psycopg")
@@ -52,19 +52,19 @@ def engine_url(database_url: str) -> sa.URL:
 
 
 def make_engine(url: sa.URL) -> sa.Engine:
-    """An engine; SQLite gets a write-ahead log, which readers and the writer share without waiting for each other."""
+    """Return an engine; SQLite gets a write-ahead log, so that readers and the writer do not wait for each other."""
     if url.get_backend_name() != "sqlite":
-        return observe(
+        return instrument(
             sa.create_engine(
-                # A server without a locale calls its texts SQL_ASCII, and the driver would hand out bytes.
+                # A server without a locale reports SQL_ASCII, for which the driver would return bytes.
                 url,
-                pool_size=_MOST_CONNECTIONS,
+                pool_size=_MAX_CONNECTIONS,
                 max_overflow=0,
                 pool_pre_ping=True,
                 connect_args={"client_encoding": "utf8", **_limits(url)},
             )
         )
-    engine = observe(sa.create_engine(url, pool_size=16))
+    engine = instrument(sa.create_engine(url, pool_size=16))
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
@@ -76,8 +76,10 @@ def make_engine(url: sa.URL) -> sa.Engine:
 
 
 def _limits(url: sa.URL) -> dict[str, int]:
-    """Seconds for a server that went away without a word, where the URL gives none: those of the system are a quarter
-    of an hour, in which nothing would be asked of the server that took over."""
+    """Return time limits for a server that vanishes without closing its connections, where the URL sets none.
+
+    The defaults of the operating system are a quarter of an hour, for which a new server would not be connected to.
+    """
     limits = {
         "connect_timeout": 10,
         "tcp_user_timeout": 30_000,  # ms
@@ -108,32 +110,32 @@ def upgrade_schema(engine: sa.Engine) -> None:
 
 
 def insert_into(engine: sa.Engine, table: sa.Table) -> Any:
-    """An INSERT that can say what happens on conflict, in the engine's dialect."""
+    """Return an INSERT of the engine's dialect, which supports ON CONFLICT."""
     return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def is_database_unavailable(error: BaseException) -> bool:
-    """Whether an error, or one in a group of them, says that the database did not answer."""
+    """Return whether an error, or one in a group, means that the database does not answer."""
     if isinstance(error, BaseExceptionGroup):
         return any(is_database_unavailable(one) for one in error.exceptions)
-    return isinstance(error, _AWAY)
+    return isinstance(error, _UNAVAILABLE)
 
 
 def as_unavailable_error(error: Exception) -> Exception:
-    """What callers are told of an error: that the database is away, where it says so; else itself."""
+    """Return the UnavailableError for callers when the database does not answer; any other error unchanged."""
     if not is_database_unavailable(error):
         return error
-    _count_away(error)
-    return UnavailableError("the database does not answer; what runs goes on when it does", retry_delay_s=1.0)
+    _count_unavailable(error)
+    return UnavailableError("the database does not answer; runs continue when it does", retry_delay_s=1.0)
 
 
-def _count_away(error: BaseException) -> None:
+def _count_unavailable(error: BaseException) -> None:
     metrics.DATABASE_AWAY.inc()
-    _log.warning("the database is away", reason=str(getattr(error, "orig", error)))
+    _log.warning("the database does not answer", reason=str(getattr(error, "orig", error)))
 
 
 def storable(text: str) -> str:
-    """A text without the NUL characters that Postgres refuses."""
+    """Return a text without the NUL characters that Postgres rejects."""
     return text.replace("\0", "")
 
 
@@ -148,8 +150,8 @@ def patiently(work: Callable[[], _T]) -> _T:
     while True:
         try:
             return work()
-        except _AWAY as error:
-            _count_away(error)
+        except _UNAVAILABLE as error:
+            _count_unavailable(error)
             if time.monotonic() + pause_s > give_up_s:
                 raise
         time.sleep(pause_s)

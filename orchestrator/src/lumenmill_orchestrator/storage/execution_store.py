@@ -56,7 +56,7 @@ class ExecutionStore:
         self._engine = engine
 
     def of_item(self, run_id: str, item_id: str) -> list[ExecutionRow]:
-        """Everything that has ended in one item, earliest first."""
+        """Return all ended executions of one item, earliest first."""
         query = (
             sa.select(executions)
             .where(executions.c.run_id == run_id, executions.c.item_id == item_id)
@@ -66,7 +66,7 @@ class ExecutionStore:
             return [ExecutionRow(**row) for row in connection.execute(query).mappings()]
 
     def one(self, run_id: str, item_id: str, step: str, instance: int) -> ExecutionRow | None:
-        """One execution that has ended, or None."""
+        """Return one ended execution, or None."""
         query = sa.select(executions).where(
             executions.c.run_id == run_id,
             executions.c.item_id == item_id,
@@ -78,13 +78,13 @@ class ExecutionStore:
         return None if row is None else ExecutionRow(**row)
 
     def computations(self, content_keys: Iterable[str]) -> dict[str, ComputationRow]:
-        """Computations by content key."""
+        """Return computations by content key."""
         query = sa.select(computations).where(computations.c.content_key.in_(list(content_keys)))
         with self._engine.connect() as connection:
             return {row["content_key"]: ComputationRow(**row) for row in connection.execute(query).mappings()}
 
     def results(self, content_keys: Iterable[str]) -> dict[str, bytes]:
-        """Results that are there, by content key."""
+        """Return the results that exist, by content key."""
         query = sa.select(computations.c.content_key, computations.c.result).where(
             computations.c.content_key.in_(list(content_keys)), computations.c.result.is_not(None)
         )
@@ -92,7 +92,7 @@ class ExecutionStore:
             return {row.content_key: bytes(row.result) for row in connection.execute(query)}
 
     def median_duration_s(self, call: str, model: str) -> float | None:
-        """Median seconds of the latest computations of a call by a model; None when there were none."""
+        """Return the median seconds of the latest computations of a call by a model; None when there are none."""
         query = (
             sa.select(computations.c.duration_s)
             .where(computations.c.call == call, computations.c.model == model, computations.c.result.is_not(None))
@@ -104,7 +104,7 @@ class ExecutionStore:
         return median(durations_s) if durations_s else None
 
     def model(self, name: str, revision: str) -> bytes | None:
-        """The stored Model message of a revision."""
+        """Return the stored Model message of a revision, or None."""
         query = sa.select(model_revisions.c.model).where(
             model_revisions.c.name == name, model_revisions.c.revision == revision
         )
@@ -114,7 +114,7 @@ class ExecutionStore:
 
 
 class ResultReader:
-    """Looks up many content keys with one query: whoever asks while a query runs is answered by the next one."""
+    """Looks up content keys in groups: all that arrive while a query runs are answered by the next one."""
 
     def __init__(self, store: ExecutionStore) -> None:
         self._store = store
@@ -122,7 +122,7 @@ class ResultReader:
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, content_key: str) -> bytes | None:
-        """The result of a computation, or None when it was never made."""
+        """Return the result of a computation, or None when there is none."""
         waiting = self._waiting.get(content_key)
         if waiting is None:
             waiting = self._waiting[content_key] = asyncio.get_running_loop().create_future()
@@ -133,17 +133,17 @@ class ResultReader:
     async def _read(self) -> None:
         try:
             while self._waiting:
-                asked, self._waiting = self._waiting, {}
-                await self._answer(asked)
+                requested, self._waiting = self._waiting, {}
+                await self._answer(requested)
         finally:
             self._task = None
 
-    async def _answer(self, asked: "dict[str, asyncio.Future[bytes | None]]") -> None:
+    async def _answer(self, requested: "dict[str, asyncio.Future[bytes | None]]") -> None:
         try:
-            found = await asyncio.to_thread(patiently, lambda: self._store.results(asked))
+            found = await asyncio.to_thread(patiently, lambda: self._store.results(requested))
         except Exception as error:
-            for waiting in asked.values():
+            for waiting in requested.values():
                 waiting.set_exception(error)
             return
-        for content_key, waiting in asked.items():
+        for content_key, waiting in requested.items():
             waiting.set_result(found.get(content_key))

@@ -1,4 +1,4 @@
-"""Rows of exports, and of dataset files that later exports can use again."""
+"""Rows of exports, and of dataset files that later exports can reuse."""
 
 import hashlib
 import time
@@ -12,7 +12,7 @@ from lumenmill_orchestrator.storage.schema import artifact_uses, export_files, e
 
 __all__ = ["ExportStore"]
 
-_USES_AT_ONCE = 1000
+_USES_PER_STATEMENT = 1000
 
 
 class ExportStore:
@@ -22,14 +22,14 @@ class ExportStore:
         self._engine = engine
 
     def file(self, content_key: str) -> artifact_pb2.Artifact | None:
-        """The file that was written for a content key; whether it is still in the store is for the caller to see."""
+        """Return the file that was written for a content key, or None; the store may have lost it since."""
         query = sa.select(export_files.c.artifact).where(export_files.c.content_key == content_key)
         with self._engine.connect() as connection:
             found = connection.execute(query).scalar_one_or_none()
         return None if found is None else artifact_pb2.Artifact.FromString(found)
 
     def save_file(self, content_key: str, artifact: artifact_pb2.Artifact) -> None:
-        """Remember what was written for a content key."""
+        """Save the file that was written for a content key."""
         statement = insert_into(self._engine, export_files)
         statement = statement.on_conflict_do_update(
             index_elements=["content_key"], set_={"artifact": statement.excluded.artifact}
@@ -43,9 +43,9 @@ class ExportStore:
             connection.execute(statement, [row])
 
     def save(self, request: run_pb2.ExportRunRequest, result: run_pb2.ExportResult) -> None:
-        """Keep an export; its files are in use from now on. The same one again changes nothing."""
-        asked, files = (message.SerializeToString(deterministic=True) for message in (request, result))
-        export_id = hashlib.sha256(asked + files).hexdigest()[:32]
+        """Save an export, so that garbage collection leaves its files alone. Saving it again changes nothing."""
+        request_bytes, result_bytes = (message.SerializeToString(deterministic=True) for message in (request, result))
+        export_id = hashlib.sha256(request_bytes + result_bytes).hexdigest()[:32]
         row = {
             "id": export_id,
             "run_id": request.run_id,
@@ -53,13 +53,13 @@ class ExportStore:
             "embed_media": request.embed_media,
             "num_samples": result.num_samples,
             "create_time": time.time(),
-            "result": files,
-            "request": asked,
+            "result": result_bytes,
+            "request": request_bytes,
         }
         sha256s = list(dict.fromkeys(file.artifact.sha256 for file in result.files))
         uses = [{"sha256": sha256, "owner": f"export:{export_id}", "role": "out"} for sha256 in sha256s]
         insert_use = insert_into(self._engine, artifact_uses).on_conflict_do_nothing()
         with self._engine.begin() as connection:
             connection.execute(insert_into(self._engine, exports).on_conflict_do_nothing(), [row])
-            for first in range(0, len(uses), _USES_AT_ONCE):
-                connection.execute(insert_use, uses[first : first + _USES_AT_ONCE])
+            for first in range(0, len(uses), _USES_PER_STATEMENT):
+                connection.execute(insert_use, uses[first : first + _USES_PER_STATEMENT])

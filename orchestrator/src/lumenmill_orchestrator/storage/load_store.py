@@ -1,4 +1,4 @@
-"""Rows in which replicas of the orchestrator tell each other of the work that their models have."""
+"""Rows in which replicas of the orchestrator publish the work that their models have."""
 
 import time
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["LoadRow", "LoadStore"]
 
 @dataclass(frozen=True)
 class LoadRow:
-    """What one replica told last."""
+    """The loads that one replica published last."""
 
     executor_id: str
     loads: str
@@ -28,7 +28,7 @@ class LoadStore:
         self._engine = engine
 
     def write(self, executor_id: str, loads: str) -> None:
-        """Replace what a replica told."""
+        """Replace the loads of a replica."""
         statement = insert_into(self._engine, replica_loads)
         new = statement.excluded
         statement = statement.on_conflict_do_update(
@@ -38,7 +38,7 @@ class LoadStore:
             connection.execute(statement, [{"executor_id": executor_id, "loads": loads, "update_time": time.time()}])
 
     def read(self) -> list[LoadRow]:
-        """What all replicas told."""
+        """Return the loads of all replicas."""
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(replica_loads)).mappings()
             return [LoadRow(row["executor_id"], row["loads"], row["update_time"]) for row in rows]

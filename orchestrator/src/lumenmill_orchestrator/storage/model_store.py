@@ -1,4 +1,4 @@
-"""What models have said of themselves, for times in which none of their pods serves."""
+"""Rows of the descriptions of models, for times in which none of their pods serves."""
 
 import time
 
@@ -18,13 +18,13 @@ class ModelStore:
         self._engine = engine
 
     def descriptions(self) -> dict[str, model_pb2.Model]:
-        """The last description of every model that ever answered, by the name under which recipes call it."""
+        """Return the last description of every model, by the name under which recipes call it."""
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(model_descriptions.c.name, model_descriptions.c.model)).all()
         return {row.name: model_pb2.Model.FromString(row.model) for row in rows}
 
     def save(self, name: str, address: str, model: model_pb2.Model) -> None:
-        """Keep a model's description in place of its last one."""
+        """Save the description of a model in place of its last one."""
         values = {"model": model.SerializeToString(deterministic=True), "address": address, "update_time": time.time()}
         statement = insert_into(self._engine, model_descriptions).values(name=name, **values)
         with self._engine.begin() as connection:

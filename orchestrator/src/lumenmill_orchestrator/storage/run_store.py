@@ -43,7 +43,7 @@ class RunRow:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will change any more."""
+        """Return whether the run has ended; it changes no more."""
         return self.state in ENDED_STATES
 
 
@@ -60,12 +60,12 @@ class StepTotals:
 
     @property
     def num_ended(self) -> int:
-        """Executions with a verdict."""
+        """Return the number of executions with a verdict."""
         return self.num_accepted + self.num_rejected + self.num_failed + self.num_skipped
 
     @property
     def num_computed(self) -> int:
-        """Executions that took time of a model."""
+        """Return the number of executions that a model computed."""
         return max(self.num_accepted + self.num_rejected + self.num_failed - self.num_reused, 0)
 
 
@@ -76,7 +76,7 @@ class RunStore:
         self._engine = engine
 
     def insert(self, values: Mapping[str, Any], artifact_sha256s: list[str]) -> bool:
-        """Add a run with the artifacts of its parameters; False when one with this id is there already."""
+        """Insert a run with the artifacts of its parameters; return False when its id exists already."""
         try:
             with self._engine.begin() as connection:
                 connection.execute(sa.insert(runs).values(**values))
@@ -91,10 +91,10 @@ class RunStore:
         return True
 
     def get(self, run_id: str) -> RunRow:
-        """One run.
+        """Return one run.
 
         Raises:
-            NotFoundError: there is none with this id.
+            NotFoundError: no run has this id.
         """
         with self._engine.connect() as connection:
             row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().one_or_none()
@@ -103,7 +103,7 @@ class RunStore:
         return RunRow(**row)
 
     def page(self, before_seq: int | None, limit: int) -> list[RunRow]:
-        """Runs, the newest first, from before a sequence number on."""
+        """Return runs before a sequence number, the newest first."""
         query = sa.select(runs).order_by(runs.c.seq.desc()).limit(limit)
         if before_seq is not None:
             query = query.where(runs.c.seq < before_seq)
@@ -111,13 +111,13 @@ class RunStore:
             return [RunRow(**row) for row in connection.execute(query).mappings()]
 
     def unfinished(self) -> list[RunRow]:
-        """Runs that have not ended, the oldest first."""
+        """Return the runs that have not ended, the oldest first."""
         query = sa.select(runs).where(runs.c.state.in_(UNFINISHED_STATES)).order_by(runs.c.seq)
         with self._engine.connect() as connection:
             return [RunRow(**row) for row in connection.execute(query).mappings()]
 
     def states(self, run_ids: list[str]) -> dict[str, "run_pb2.RunState.ValueType"]:
-        """States of some runs."""
+        """Return the states of some runs."""
         query = sa.select(runs.c.id, runs.c.state).where(runs.c.id.in_(run_ids))
         with self._engine.connect() as connection:
             return {row.id: row.state for row in connection.execute(query)}
@@ -130,7 +130,7 @@ class RunStore:
         only_from: frozenset["run_pb2.RunState.ValueType"],
         error: str = "",
     ) -> bool:
-        """Change the state of a run if it is in one of the given states; whether it was."""
+        """Change the state of a run if it is in one of the given states; return whether it was."""
         values: dict[str, Any] = {"state": to}
         now_s = time.time()
         if to in ENDED_STATES:
@@ -142,14 +142,14 @@ class RunStore:
             return bool(connection.execute(query).rowcount)
 
     def totals(self, run_id: str) -> dict[str, StepTotals]:
-        """Counts of a run by step; samples and items are counted under names of their own."""
+        """Return the counts of a run by step; samples and items have names of their own there."""
         query = sa.select(step_counts).where(step_counts.c.run_id == run_id)
         with self._engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
         return {row["step"]: StepTotals(**{key: row[key] for key in StepTotals.__dataclass_fields__}) for row in rows}
 
     def ended_items(self, run_id: str, item_ids: list[str]) -> set[str]:
-        """Which of some items have ended."""
+        """Return those of some items that have ended."""
         query = sa.select(items.c.item_id).where(items.c.run_id == run_id, items.c.item_id.in_(item_ids))
         with self._engine.connect() as connection:
             return set(connection.execute(query).scalars())

@@ -11,12 +11,12 @@ from lumenmill_orchestrator.storage.schema import samples
 
 __all__ = ["SampleFilter", "SampleStore", "StoredSample"]
 
-_CHUNK = 200
+_PAGE_SIZE = 200
 
 
 @dataclass(frozen=True)
 class SampleFilter:
-    """Which samples; an empty field lets all pass."""
+    """Selects samples; an empty field selects all."""
 
     run_id: str = ""
     verdicts: Sequence[int] = ()
@@ -26,7 +26,7 @@ class SampleFilter:
 
 @dataclass(frozen=True)
 class StoredSample:
-    """A sample with its place in the order and its direct parents."""
+    """A sample with its sequence number and its direct parents."""
 
     seq: int
     sample: run_pb2.Sample
@@ -40,10 +40,10 @@ class SampleStore:
         self._engine = engine
 
     def get(self, sample_id: str) -> StoredSample:
-        """One sample.
+        """Return one sample.
 
         Raises:
-            NotFoundError: there is none with this id.
+            NotFoundError: no sample has this id.
         """
         query = sa.select(samples.c.seq, samples.c.message, samples.c.parents).where(samples.c.id == sample_id)
         with self._engine.connect() as connection:
@@ -52,36 +52,36 @@ class SampleStore:
             raise NotFoundError(f"no sample `{sample_id}`")
         return StoredSample(row.seq, run_pb2.Sample.FromString(row.message), row.parents)
 
-    def page(self, wanted: SampleFilter, after_seq: int, limit: int) -> list[StoredSample]:
-        """Samples in the order in which they were made, from after a sequence number on."""
+    def page(self, selected: SampleFilter, after_seq: int, limit: int) -> list[StoredSample]:
+        """Return samples after a sequence number, in the order in which they were made."""
         query = sa.select(samples.c.seq, samples.c.message, samples.c.parents)
-        query = query.where(samples.c.seq > after_seq, *_conditions(wanted))
+        query = query.where(samples.c.seq > after_seq, *_conditions(selected))
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(samples.c.seq).limit(limit)).all()
         return [StoredSample(row.seq, run_pb2.Sample.FromString(row.message), row.parents) for row in rows]
 
-    def count(self, wanted: SampleFilter) -> int:
-        """How many there are."""
-        query = sa.select(sa.func.count()).select_from(samples).where(*_conditions(wanted))
+    def count(self, selected: SampleFilter) -> int:
+        """Return the number of selected samples."""
+        query = sa.select(sa.func.count()).select_from(samples).where(*_conditions(selected))
         with self._engine.connect() as connection:
             return connection.execute(query).scalar_one()
 
-    def each(self, wanted: SampleFilter) -> Iterator[StoredSample]:
-        """All samples, read in pages so that memory stays flat."""
+    def each(self, selected: SampleFilter) -> Iterator[StoredSample]:
+        """Yield the selected samples, read in pages to bound memory."""
         after_seq = 0
-        while page := self.page(wanted, after_seq, _CHUNK):
+        while page := self.page(selected, after_seq, _PAGE_SIZE):
             yield from page
             after_seq = page[-1].seq
 
 
-def _conditions(wanted: SampleFilter) -> list[sa.ColumnElement[bool]]:
+def _conditions(selected: SampleFilter) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
-    if wanted.run_id:
-        conditions.append(samples.c.run_id == wanted.run_id)
-    if wanted.verdicts:
-        conditions.append(samples.c.verdict.in_(wanted.verdicts))
-    if wanted.kinds:
-        conditions.append(samples.c.kind.in_(wanted.kinds))
-    if wanted.group_id:
-        conditions.append(samples.c.group_id == wanted.group_id)
+    if selected.run_id:
+        conditions.append(samples.c.run_id == selected.run_id)
+    if selected.verdicts:
+        conditions.append(samples.c.verdict.in_(selected.verdicts))
+    if selected.kinds:
+        conditions.append(samples.c.kind.in_(selected.kinds))
+    if selected.group_id:
+        conditions.append(samples.c.group_id == selected.group_id)
     return conditions

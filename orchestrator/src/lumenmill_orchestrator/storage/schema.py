@@ -1,4 +1,4 @@
-"""Tables. Messages are kept in their binary form; artifacts only as references."""
+"""Tables. Messages are stored in binary form; artifacts are only referred to."""
 
 import sqlalchemy as sa
 
@@ -57,14 +57,14 @@ items = sa.Table(
 database_identity = sa.Table(
     "database_identity",
     metadata,
-    sa.Column("id", sa.String(32), primary_key=True, comment="the one row: how the store knows this database"),
+    sa.Column("id", sa.String(32), primary_key=True, comment="only row: names the database in the artifact store"),
 )
 
 step_counts = sa.Table(
     "step_counts",
     metadata,
     sa.Column("run_id", sa.String(63), primary_key=True),
-    sa.Column("step", sa.String(256), primary_key=True, comment="a step of the recipe, or what is counted for the run"),
+    sa.Column("step", sa.String(256), primary_key=True, comment="a step of the recipe, or a counter of the run"),
     sa.Column("num_accepted", sa.BigInteger, nullable=False, default=0),
     sa.Column("num_rejected", sa.BigInteger, nullable=False, default=0),
     sa.Column("num_failed", sa.BigInteger, nullable=False, default=0),
@@ -81,7 +81,7 @@ computations = sa.Table(
     sa.Column("model", sa.String(128), nullable=False),
     sa.Column("revision", sa.String(255), nullable=False),
     sa.Column("request", sa.LargeBinary, nullable=False),
-    sa.Column("result", sa.LargeBinary, comment="absent while every attempt has failed"),
+    sa.Column("result", sa.LargeBinary, comment="absent while all attempts have failed"),
     sa.Column("create_time", sa.Float, nullable=False),
     sa.Column("duration_s", sa.Float, nullable=False),
     sa.Index("computations_by_model", "call", "model", "create_time"),
@@ -142,9 +142,9 @@ model_revisions = sa.Table(
 model_descriptions = sa.Table(
     "model_descriptions",
     metadata,
-    sa.Column("name", sa.String(128), primary_key=True, comment="as recipes call it"),
+    sa.Column("name", sa.String(128), primary_key=True, comment="name in recipes"),
     sa.Column("model", sa.LargeBinary, nullable=False, comment="the Model message"),
-    sa.Column("address", sa.String(1024), nullable=False, comment="where it was registered then"),
+    sa.Column("address", sa.String(1024), nullable=False, comment="address at that time"),
     sa.Column("update_time", sa.Float, nullable=False),
 )
 
@@ -159,10 +159,10 @@ replica_loads = sa.Table(
 export_jobs = sa.Table(
     "export_jobs",
     metadata,
-    sa.Column("id", sa.String(64), primary_key=True, comment="digest of what was asked for"),
+    sa.Column("id", sa.String(64), primary_key=True, comment="digest of the ExportRunRequest"),
     sa.Column("progress", sa.LargeBinary, nullable=False, comment="the Progress message"),
-    sa.Column("result", sa.LargeBinary, comment="the result message, when there is one"),
-    sa.Column("error", sa.Text, comment="JSON: what was wrong with what was asked for"),
+    sa.Column("result", sa.LargeBinary, comment="the ExportResult message, once there is one"),
+    sa.Column("error", sa.Text, comment="JSON: why the export failed for good"),
     sa.Column("update_time", sa.Float, nullable=False),
 )
 

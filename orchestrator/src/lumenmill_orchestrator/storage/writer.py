@@ -1,7 +1,7 @@
-"""Group commit: many steps end at once, one transaction makes all of them durable.
+"""Group commit: one transaction makes the rows of many steps durable.
 
-Callers hand over rows and are told when they are on disk. One thread takes everything that waits and commits it
-together, so that a step costs a share of a transaction.
+Callers enqueue rows and wait until they are committed. One thread commits all rows that are queued together, so that a
+step costs a fraction of a transaction.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from lumenmill_orchestrator.storage.database import insert_into, is_database_una
 
 __all__ = ["CountDelta", "GroupWriter", "Rows"]
 
-_MOST_PER_TRANSACTION = 512
+_MAX_ENTRIES_PER_TRANSACTION = 512
 
 
 @dataclass(frozen=True)
 class CountDelta:
-    """What to add to the counts of one step of a run."""
+    """Amounts to add to the counts of one step of a run."""
 
     run_id: str
     step: str
@@ -35,45 +35,45 @@ class CountDelta:
 
 @dataclass
 class Rows:
-    """What one caller wants to be durable, all of it or nothing."""
+    """Rows of one caller, committed all or none."""
 
     inserts: list[tuple[sa.Table, dict[str, Any]]] = field(default_factory=list)
-    """Rows that are kept once; a row with the same key is left as it is."""
+    """Rows to insert unless a row with the same key exists."""
     results: list[dict[str, Any]] = field(default_factory=list)
     """Rows of `computations`; a result replaces an absent one."""
     counts: list[CountDelta] = field(default_factory=list)
     num_missing_items: dict[str, int] = field(default_factory=dict)
     """By run: how many fewer items it has than were planned."""
-    head: tuple[sa.Table, dict[str, Any]] | None = None
-    """The row that `counts` and `num_missing_items` go with: where it was there before, they were added before."""
+    guard: tuple[sa.Table, dict[str, Any]] | None = None
+    """A row that makes counting idempotent: where it exists, `counts` and `num_missing_items` were added before."""
 
     def add(self, table: sa.Table, **values: Any) -> None:
-        """Add one row that is kept once."""
+        """Add a row to insert unless its key exists."""
         self.inserts.append((table, values))
 
     def add_guard(self, table: sa.Table, **values: Any) -> None:
-        """Add the row that is counted."""
-        self.head = (table, values)
+        """Set the row that makes counting idempotent."""
+        self.guard = (table, values)
 
 
 @dataclass(frozen=True)
-class _Order:
+class _Entry:
     rows: Rows
     loop: asyncio.AbstractEventLoop
     done: "asyncio.Future[None]"
 
 
 class GroupWriter:
-    """The one writer of step results, counts, items and samples of this process."""
+    """Writes the step results, counts, items and samples of this process, in one thread."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="group-writer", daemon=True)
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._commit_queued, name="group-writer", daemon=True)
         self._statements = {
             table.name: insert_into(engine, table).on_conflict_do_nothing() for table in schema.metadata.sorted_tables
         }
-        self._kept_revisions: set[tuple[str, str]] = set()
+        self._saved_revisions: set[tuple[str, str]] = set()
         self._upsert_result = self._result_statement()
         self._upsert_counts = self._counts_statement()
 
@@ -82,8 +82,8 @@ class GroupWriter:
         self._thread.start()
 
     def stop(self) -> None:
-        """Commit what waits, then end the thread."""
-        self._orders.put(None)
+        """Commit what is queued, then end the thread."""
+        self._queue.put(None)
         self._thread.join()
 
     async def write(self, rows: Rows) -> None:
@@ -94,7 +94,7 @@ class GroupWriter:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._orders.put(_Order(rows, loop, done))
+        self._queue.put(_Entry(rows, loop, done))
         await done
 
     def _result_statement(self) -> Any:
@@ -113,45 +113,45 @@ class GroupWriter:
             index_elements=["run_id", "step"], set_={name: table[name] + new[name] for name in names}
         )
 
-    def _work(self) -> None:
+    def _commit_queued(self) -> None:
         while True:
-            orders = self._take()
-            if not orders:
+            entries = self._take()
+            if not entries:
                 return
             try:
-                patiently(partial(self._commit, [order.rows for order in orders]))
+                patiently(partial(self._commit, [entry.rows for entry in entries]))
             except Exception as error:
-                if len(orders) == 1 or is_database_unavailable(error):
-                    self._tell(orders, error)
+                if len(entries) == 1 or is_database_unavailable(error):
+                    self._notify(entries, error)
                 else:
-                    self._commit_each(orders)
+                    self._commit_each(entries)
             else:
-                self._tell(orders, None)
+                self._notify(entries, None)
 
-    def _commit_each(self, orders: list[_Order]) -> None:
-        """What is wrong with one caller's rows is no other caller's trouble."""
-        for order in orders:
+    def _commit_each(self, entries: list[_Entry]) -> None:
+        """Commit each caller's rows alone, so that bad rows of one fail no other."""
+        for entry in entries:
             try:
-                patiently(partial(self._commit, [order.rows]))
+                patiently(partial(self._commit, [entry.rows]))
             except Exception as error:
-                self._tell([order], error)
+                self._notify([entry], error)
             else:
-                self._tell([order], None)
+                self._notify([entry], None)
 
-    def _take(self) -> list[_Order]:
-        """Everything that waits; empty at the end."""
-        first = self._orders.get()
-        orders = [] if first is None else [first]
-        while orders and len(orders) < _MOST_PER_TRANSACTION:
+    def _take(self) -> list[_Entry]:
+        """Return all queued entries; empty when the writer is stopped."""
+        first = self._queue.get()
+        entries = [] if first is None else [first]
+        while entries and len(entries) < _MAX_ENTRIES_PER_TRANSACTION:
             try:
-                order = self._orders.get_nowait()
+                entry = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if order is None:
-                self._orders.put(None)
+            if entry is None:
+                self._queue.put(None)
                 break
-            orders.append(order)
-        return orders
+            entries.append(entry)
+        return entries
 
     def _commit(self, group: Sequence[Rows]) -> None:
         with metrics.WRITE_DURATION.time():
@@ -159,7 +159,7 @@ class GroupWriter:
         metrics.WRITE_GROUP_SIZE.observe(len(group))
 
     def _commit_merged(self, group: Sequence[Rows]) -> None:
-        merged = _Merged(self._kept_revisions)
+        merged = _Merged(self._saved_revisions)
         for rows in group:
             merged.add(rows)
         with self._engine.begin() as connection:
@@ -175,31 +175,31 @@ class GroupWriter:
             for run_id, num_missing in sorted(merged.num_missing_items.items()):
                 lowered = schema.runs.c.num_items - num_missing
                 connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(num_items=lowered))
-        self._kept_revisions |= merged.revisions
+        self._saved_revisions |= merged.revisions
 
     def _is_new(self, connection: sa.Connection, rows: Rows) -> bool:
-        """Insert the head of some rows; whether it was not there before."""
-        if rows.head is None:
+        """Insert the guard of some rows; return whether it is new."""
+        if rows.guard is None:
             return True
-        table, values = rows.head
+        table, values = rows.guard
         statement = self._statements[table.name].execution_options(preserve_rowcount=True)
         return bool(connection.execute(statement, _storable_row(values)).rowcount)
 
     @staticmethod
-    def _tell(orders: list[_Order], error: Exception | None) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[_Order]] = defaultdict(list)
-        for order in orders:
-            by_loop[order.loop].append(order)
-        for loop, theirs in by_loop.items():
+    def _notify(entries: list[_Entry], error: Exception | None) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[_Entry]] = defaultdict(list)
+        for entry in entries:
+            by_loop[entry.loop].append(entry)
+        for loop, of_loop in by_loop.items():
             if not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, theirs, error)
+                loop.call_soon_threadsafe(_complete, of_loop, error)
 
 
 class _Merged:
-    """Rows of many callers as few statements: one for each table."""
+    """Rows of many callers, merged into one statement for each table."""
 
-    def __init__(self, kept_revisions: set[tuple[str, str]]) -> None:
-        self._kept_revisions = kept_revisions
+    def __init__(self, saved_revisions: set[tuple[str, str]]) -> None:
+        self._saved_revisions = saved_revisions
         self.inserts: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.results: dict[str, dict[str, Any]] = {}
         self.counts: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
@@ -224,8 +224,8 @@ class _Merged:
                 self.counts[delta.run_id, delta.step][name] += amount
 
     def _is_new(self, name: str, revision: str) -> bool:
-        """Whether a model revision comes with this group for the first time; every step brings one."""
-        known = (name, revision) in self._kept_revisions or (name, revision) in self.revisions
+        """Return whether a model revision is new to the table; every step adds one."""
+        known = (name, revision) in self._saved_revisions or (name, revision) in self.revisions
         self.revisions.add((name, revision))
         return not known
 
@@ -242,11 +242,11 @@ def _count_rows(counts: dict[tuple[str, str], dict[str, float]]) -> list[dict[st
     ]
 
 
-def _settle(orders: list[_Order], error: Exception | None) -> None:
-    for order in orders:
-        if order.done.done():
+def _complete(entries: list[_Entry], error: Exception | None) -> None:
+    for entry in entries:
+        if entry.done.done():
             continue
         if error is None:
-            order.done.set_result(None)
+            entry.done.set_result(None)
         else:
-            order.done.set_exception(error)
+            entry.done.set_exception(error)

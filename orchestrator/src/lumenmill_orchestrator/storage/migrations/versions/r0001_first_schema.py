@@ -1,4 +1,4 @@
-"""The first schema: runs, items, executions, samples, exports, models and what replicas share."""
+"""The first schema: runs, items, executions, samples, exports, models, and what replicas share."""
 
 import uuid
 
@@ -37,7 +37,7 @@ def upgrade() -> None:
         sa.Column("model", sa.String(length=128), nullable=False),
         sa.Column("revision", sa.String(length=255), nullable=False),
         sa.Column("request", sa.LargeBinary(), nullable=False),
-        sa.Column("result", sa.LargeBinary(), nullable=True, comment="absent while every attempt has failed"),
+        sa.Column("result", sa.LargeBinary(), nullable=True, comment="absent while all attempts have failed"),
         sa.Column("create_time", sa.Float(), nullable=False),
         sa.Column("duration_s", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("content_key"),
@@ -88,7 +88,7 @@ def upgrade() -> None:
             "step",
             sa.String(length=256),
             nullable=False,
-            comment="a step of the recipe, or what is counted for the run",
+            comment="a step of the recipe, or a counter of the run",
         ),
         sa.Column("num_accepted", sa.BigInteger(), nullable=False),
         sa.Column("num_rejected", sa.BigInteger(), nullable=False),
@@ -157,9 +157,9 @@ def upgrade() -> None:
     op.bulk_insert(table, [{"id": uuid.uuid4().hex}])
     op.create_table(
         "model_descriptions",
-        sa.Column("name", sa.String(length=128), nullable=False, comment="as recipes call it"),
+        sa.Column("name", sa.String(length=128), nullable=False, comment="name in recipes"),
         sa.Column("model", sa.LargeBinary(), nullable=False, comment="the Model message"),
-        sa.Column("address", sa.String(length=1024), nullable=False, comment="where it was registered then"),
+        sa.Column("address", sa.String(length=1024), nullable=False, comment="address at that time"),
         sa.Column("update_time", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
@@ -172,10 +172,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "export_jobs",
-        sa.Column("id", sa.String(length=64), nullable=False, comment="digest of what was asked for"),
+        sa.Column("id", sa.String(length=64), nullable=False, comment="digest of the ExportRunRequest"),
         sa.Column("progress", sa.LargeBinary(), nullable=False, comment="the Progress message"),
-        sa.Column("result", sa.LargeBinary(), nullable=True, comment="the result message, when there is one"),
-        sa.Column("error", sa.Text(), nullable=True, comment="JSON: what was wrong with what was asked for"),
+        sa.Column("result", sa.LargeBinary(), nullable=True, comment="the ExportResult message, once there is one"),
+        sa.Column("error", sa.Text(), nullable=True, comment="JSON: why the export failed for good"),
         sa.Column("update_time", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )

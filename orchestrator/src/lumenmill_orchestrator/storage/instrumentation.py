@@ -1,4 +1,4 @@
-"""What the database takes, told as metrics."""
+"""Metrics of the database: durations of statements, connections, size."""
 
 import math
 import time
@@ -11,13 +11,13 @@ from sqlalchemy.pool import QueuePool
 
 from lumenmill_orchestrator import metrics
 
-__all__ = ["observe", "size_bytes"]
+__all__ = ["instrument", "size_bytes"]
 
 _STATEMENTS = frozenset({"select", "insert", "update", "delete"})
 
 
-def observe(engine: sa.Engine) -> sa.Engine:
-    """The engine, which tells from now on how long its statements take and what its connections do."""
+def instrument(engine: sa.Engine) -> sa.Engine:
+    """Return the engine after adding metrics of its statements and connections."""
 
     @event.listens_for(engine, "before_cursor_execute")
     def before(_connection: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
@@ -42,7 +42,7 @@ def _as_float(count: Callable[[], int]) -> Callable[[], float]:
 
 
 def size_bytes(engine: sa.Engine) -> float:
-    """Bytes that the database takes, write-ahead logs not counted; NaN when it does not answer."""
+    """Return the size of the database without write-ahead logs; NaN when it does not answer."""
     if engine.dialect.name == "postgresql":
         query = "SELECT pg_database_size(current_database())"
     else:
