@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from lumenmill.common.v1 import light_pb2
 from lumenmill_captioner.known import camera_frame, expected_light, light_at, unit_vector
+from lumenmill_light import build
+from lumenmill_light.attributes import attributes
 from numpy.typing import NDArray
-
-lights = pytest.importorskip("lumenmill_prompter.lights", reason="lumenmill-prompter, which states lights, is absent")
 
 
 def no_map(_artifact: object, _field: str) -> NDArray[np.float32]:
@@ -14,11 +14,11 @@ def no_map(_artifact: object, _field: str) -> NDArray[np.float32]:
 
 
 def softbox(width_ratio: float) -> light_pb2.LightSource:
-    return lights.area_light(-40.0, 30.0, width_ratio, 2.0 * width_ratio, 4.0, 3.0, lights.kelvin(4000))
+    return build.area_light(-40.0, 30.0, width_ratio, 2.0 * width_ratio, 4.0, 3.0, build.kelvin(4000))
 
 
 def parallel(diameter_deg: float) -> light_pb2.LightSource:
-    return lights.directional_light(60.0, 20.0, diameter_deg, 3.0, lights.kelvin(5000))
+    return build.directional_light(60.0, 20.0, diameter_deg, 3.0, build.kelvin(5000))
 
 
 SOURCES = {
@@ -27,17 +27,17 @@ SOURCES = {
     "wide softbox": softbox(4.0),
     "sharp light": parallel(0.5),
     "wide light": parallel(80.0),
-    "clear sun": lights.sun_sky_light(30.0, 40.0, 3.0, 1.0, 0.3, 0.53),
-    "veiled sun": lights.sun_sky_light(30.0, 40.0, 3.0, 0.07, 1.0, 18.0),
-    "overcast sky": lights.sun_sky_light(30.0, 40.0, 3.0, 0.0, 1.0, 0.53),
-    "harmonics": lights.spherical_harmonics_light(-60.0, 25.0, 0.8, 2.0, (1.0, 0.9, 0.8)),
+    "clear sun": build.sun_sky_light(30.0, 40.0, 3.0, 1.0, 0.3, 0.53),
+    "veiled sun": build.sun_sky_light(30.0, 40.0, 3.0, 0.07, 1.0, 18.0),
+    "overcast sky": build.sun_sky_light(30.0, 40.0, 3.0, 0.0, 1.0, 0.53),
+    "harmonics": build.spherical_harmonics_light(-60.0, 25.0, 0.8, 2.0, (1.0, 0.9, 0.8)),
 }
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_hardness_and_direction_are_those_that_were_asked_for(name: str) -> None:
     light = light_pb2.Light(sources=[SOURCES[name]])
-    light.attributes.CopyFrom(lights.derive_attributes(light))
+    light.attributes.CopyFrom(attributes(light))
     known = expected_light(light, camera_frame(None), no_map, "light").attributes
     assert known.hardness == pytest.approx(light.attributes.hardness, abs=1e-3)
     if light.attributes.HasField("azimuth_deg"):
@@ -56,7 +56,7 @@ def test_hardness_of_an_environment_map_follows_where_half_of_its_light_is(sun_e
 
 def test_light_on_a_path_is_between_its_keyframes() -> None:
     ends = [
-        lights.area_light(azimuth_deg, 30.0, 1.0, 1.0, 4.0, 2.0, lights.kelvin(temperature_k))
+        build.area_light(azimuth_deg, 30.0, 1.0, 1.0, 4.0, 2.0, build.kelvin(temperature_k))
         for azimuth_deg, temperature_k in ((-80.0, 3000), (80.0, 6000))
     ]
     path = light_pb2.LightPath(

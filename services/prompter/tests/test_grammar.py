@@ -12,9 +12,10 @@ import pytest
 from lumenmill.common.v1 import artifact_pb2, light_pb2, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_light.axes import circular_difference_deg
+from lumenmill_light.difference import direction_difference_deg
 from lumenmill_prompter.families.grammar import SetWriter, grammar_lights
 from lumenmill_prompter.histogram import count_lights, main
-from lumenmill_prompter.lights import circular_difference_deg, unit_vector
 
 MAPS = [
     artifact_pb2.Artifact(uri=f"file:///store/{name}", name=name)
@@ -128,15 +129,10 @@ def test_lights_of_one_set_differ_clearly() -> None:
         for a, b in itertools.combinations(lights, 2):
             low = [v for v in (a, b) if v.attributes.elevation_deg < 60]
             if len(low) == 2:
-                angle = _angle_deg(a.attributes, b.attributes)
-                assert angle > 25, (a.text, b.text)
+                angle = direction_difference_deg(a.attributes, b.attributes)
+                assert angle is not None and angle > 25, (a.text, b.text)
         assert len({light.text for light in lights}) == 5
         assert len({light.name for light in lights}) == 5
-
-
-def _angle_deg(a: light_pb2.LightAttributes, b: light_pb2.LightAttributes) -> float:
-    u, v = unit_vector(a.azimuth_deg, a.elevation_deg), unit_vector(b.azimuth_deg, b.elevation_deg)
-    return math.degrees(math.acos(max(-1.0, min(1.0, sum(x * y for x, y in zip(u, v, strict=True))))))
 
 
 def test_every_set_obeys_the_contract_and_says_its_light() -> None:

@@ -6,8 +6,9 @@ import re
 import pytest
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill.prompter.v1 import prompter_pb2
-from lumenmill_prompter import lights
+from lumenmill_light import build
 from lumenmill_prompter.families.grammar import grammar_lights
+from lumenmill_prompter.phrases import light_phrase
 
 MAPS = [artifact_pb2.Artifact(name=name) for name in ("urban_alley_01_1k.hdr", "rainforest_trail_1k.hdr")]
 
@@ -61,39 +62,6 @@ def test_english_has_no_artefacts(written: list[light_pb2.Light]) -> None:
         assert len(light.text) <= 2000
 
 
-def test_map_names_become_words_or_stay_names() -> None:
-    assert lights.map_words("urban_alley_01_1k.hdr") == "urban alley"
-    assert lights.map_words("studio_small_08_1k.hdr") == "small studio"
-    assert lights.map_words("0x3f_77.exr") == ""
-    source = lights.environment_light(artifact_pb2.Artifact(name="7731.exr"), 0.0, 0.0)
-    assert "the environment map 7731.exr" in lights.light_phrase(light_pb2.Light(sources=[source]))
-
-
-def test_attributes_of_a_key_and_fill() -> None:
-    key = lights.area_light(-45, 30, 1, 1, 4, math.pi, lights.kelvin(3200))
-    fill = lights.area_light(50, 10, 4, 4, 4, math.pi / 4, lights.kelvin(6500))
-    attributes = lights.derive_attributes(light_pb2.Light(sources=[fill, key]))
-    assert attributes.azimuth_deg == -45 and attributes.elevation_deg == 30
-    assert attributes.color_temperature_k == 3200
-    assert attributes.contrast_ev == pytest.approx(math.log2(5))
-    assert attributes.intensity_ev == pytest.approx(math.log2(1.25))
-
-
-def test_harmonics_point_where_they_were_told_to() -> None:
-    source = lights.spherical_harmonics_light(130, 25, 0.9, 2.0, lights.rgb_of_temperature(4000))
-    attributes = lights.derive_attributes(light_pb2.Light(sources=[source]))
-    assert attributes.azimuth_deg == pytest.approx(130, abs=0.01)
-    assert attributes.elevation_deg == pytest.approx(25, abs=0.01)
-    assert attributes.color_temperature_k == pytest.approx(4000, rel=0.02)
-    assert attributes.intensity_ev == pytest.approx(math.log2(2.0 / math.pi), abs=1e-3)
-
-
-@pytest.mark.parametrize(("low_deg", "high_deg"), [(3, 8), (8, 20), (20, 60)])
-def test_a_higher_sun_is_whiter(low_deg: float, high_deg: float) -> None:
-    assert lights.sunlight_temperature_k(low_deg, 3.0) < lights.sunlight_temperature_k(high_deg, 3.0) < 5800
-
-
-def test_a_smaller_source_is_harder() -> None:
-    diameters = [0.0, 0.53, 10.0, 20.0, 60.0, 180.0]
-    hardness = [lights.hardness_of_angular_diameter(diameter) for diameter in diameters]
-    assert hardness == sorted(hardness, reverse=True) and hardness[0] == 1.0 and hardness[3] == 0.5
+def test_an_unreadable_map_is_called_by_its_name() -> None:
+    source = build.environment_light(artifact_pb2.Artifact(name="7731.exr"), 0.0, 0.0)
+    assert "the environment map 7731.exr" in light_phrase(light_pb2.Light(sources=[source]))

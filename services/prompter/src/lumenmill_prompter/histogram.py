@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill.prompter.v1 import prompter_pb2
+from lumenmill_light.axes import wrap_deg
 
-from .families.grammar import grammar_lights
-from .lights import wrap_deg
+from lumenmill_prompter.families.grammar import grammar_lights
 
 _SIDES = ("front", "front right", "right", "back right", "back", "back left", "left", "front left")
 _TEMPERATURES = ((2270.0, "ember"), (3050.0, "amber"), (4220.0, "warm"), (5220.0, "warm white"))

@@ -2,10 +2,9 @@
 
 from lumenmill_common.families import Family
 
+from lumenmill_prompter.families.grammar import GrammarFamily
+from lumenmill_prompter.families.openai_compatible import OpenAIFamily
 from lumenmill_prompter.settings import FamilyName, PrompterSettings
-
-from .grammar import GrammarFamily
-from .openai_compatible import OpenAIFamily
 
 __all__ = ["family_from"]
 

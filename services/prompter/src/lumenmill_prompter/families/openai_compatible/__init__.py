@@ -1,5 +1,5 @@
 """The `openai` family: prompts from any OpenAI-compatible endpoint."""
 
-from ._family import OpenAIFamily
+from lumenmill_prompter.families.openai_compatible.family import OpenAIFamily
 
 __all__ = ["OpenAIFamily"]

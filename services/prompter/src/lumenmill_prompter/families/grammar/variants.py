@@ -5,14 +5,13 @@ others have a direction. Their azimuths go round in equal steps, and so do their
 that each four has warm and cool, hard and soft, and light from different sides, while all lights together stay even.
 """
 
-import math
+import itertools
 from collections.abc import Sequence
 
 from lumenmill.common.v1 import light_pb2
+from lumenmill_light.axes import angle_between_deg, circular_difference_deg
 
-from lumenmill_prompter import lights
-
-from ._lights import (
+from lumenmill_prompter.families.grammar.lights import (
     ENVIRONMENT_MAP,
     SOFT_ALONE,
     SOFT_BESIDE_HARMONICS,
@@ -22,7 +21,7 @@ from ._lights import (
     draft_light,
     say_light,
 )
-from ._numbers import Choice
+from lumenmill_prompter.families.grammar.numbers import Choice
 
 _BLOCK = 4
 _AMBIENT = (ENVIRONMENT_MAP, SPHERICAL_HARMONICS)
@@ -161,14 +160,11 @@ def _num_met(written: Sequence[light_pb2.Light], own: light_pb2.Light | None) ->
 
 def _from_two_sides(looks: Sequence[light_pb2.LightAttributes]) -> bool:
     sides = [look.azimuth_deg for look in looks if look.HasField("azimuth_deg") and look.elevation_deg < OVERHEAD_DEG]
-    return any(
-        lights.circular_difference_deg(a, b) >= TWO_SIDES_DEG for place, a in enumerate(sides) for b in sides[place:]
-    )
+    return any(circular_difference_deg(a, b) >= TWO_SIDES_DEG for place, a in enumerate(sides) for b in sides[place:])
 
 
 def _apart(looks: Sequence[light_pb2.LightAttributes]) -> bool:
-    vectors = [lights.unit_vector(look.azimuth_deg, look.elevation_deg) for look in looks]
-    limit = math.cos(math.radians(MIN_ANGLE_DEG))
     return all(
-        a[0] * b[0] + a[1] * b[1] + a[2] * b[2] < limit for place, a in enumerate(vectors) for b in vectors[place + 1 :]
+        angle_between_deg(a.azimuth_deg, a.elevation_deg, b.azimuth_deg, b.elevation_deg) > MIN_ANGLE_DEG
+        for a, b in itertools.combinations(looks, 2)
     )

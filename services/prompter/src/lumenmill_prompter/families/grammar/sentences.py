@@ -2,8 +2,8 @@
 
 import re
 
-from ._numbers import Choice
-from ._scenes import capitalised
+from lumenmill_prompter.families.grammar.numbers import Choice
+from lumenmill_prompter.families.grammar.scenes import capitalised
 
 _RELIGHT_TEMPLATES = (
     "Relight the scene with {light}; keep everything else.",

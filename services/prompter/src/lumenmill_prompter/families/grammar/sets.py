@@ -6,13 +6,13 @@ from lumenmill.common.v1 import light_pb2, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
 
-from ._lexicon import lexicon, scene_spaces
-from ._lights import TEXT, WRITABLE_KINDS, LightSpace, light_space, write_light
-from ._motions import camera_motion, light_motion
-from ._numbers import Choice, lattice_point, mix
-from ._scenes import SceneWriter, capitalised
-from ._sentences import relight_instruction
-from ._variants import relight_variants
+from lumenmill_prompter.families.grammar.lexicon import lexicon, scene_spaces
+from lumenmill_prompter.families.grammar.lights import TEXT, WRITABLE_KINDS, LightSpace, light_space, write_light
+from lumenmill_prompter.families.grammar.motions import camera_motion, light_motion
+from lumenmill_prompter.families.grammar.numbers import Choice, lattice_point, mix
+from lumenmill_prompter.families.grammar.scenes import SceneWriter, capitalised
+from lumenmill_prompter.families.grammar.sentences import relight_instruction
+from lumenmill_prompter.families.grammar.variants import relight_variants
 
 _IMAGES, _VIDEOS = 1, 2
 

@@ -17,9 +17,8 @@ from lumenmill_common.errors import (
 )
 from lumenmill_common.telemetry import get_logger
 
+from lumenmill_prompter.families.openai_compatible.schema import Schema
 from lumenmill_prompter.settings import PrompterSettings
-
-from ._schema import Schema
 
 _log = get_logger(__name__)
 

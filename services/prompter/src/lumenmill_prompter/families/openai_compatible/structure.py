@@ -8,8 +8,10 @@ from typing import Any
 
 from lumenmill.common.v1 import artifact_pb2, camera_pb2, light_pb2, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2
-
-from lumenmill_prompter import lights
+from lumenmill_light import build
+from lumenmill_light.attributes import attributes
+from lumenmill_light.axes import circular_difference_deg
+from lumenmill_light.color import temperature_rgb
 
 Json = Mapping[str, Any]
 
@@ -55,7 +57,7 @@ def light_from(item: Json, allowed: Allowed, name: str) -> light_pb2.Light:
     """
     light = light_pb2.Light(text=item["text"].strip().rstrip("."), name=name)
     light.sources.extend(_source(source, allowed) for source in item["sources"])
-    light.attributes.CopyFrom(lights.derive_attributes(light))
+    light.attributes.CopyFrom(attributes(light))
     _check_agreement(light)
     return light
 
@@ -129,16 +131,16 @@ def _source(item: Json, allowed: Allowed) -> light_pb2.LightSource:
             size = _value(item, "size_deg", 0.53, 0.0, 20.0)
             turbidity = _value(item, "turbidity", 3.0, 0.0, 10.0)
             height = min(max(elevation, 0.0), 90.0)
-            return lights.sun_sky_light(azimuth, height, turbidity, strength, 1.0, size)
+            return build.sun_sky_light(azimuth, height, turbidity, strength, 1.0, size)
         case "ambient":
-            return lights.spherical_harmonics_light(azimuth, elevation, 0.8, math.pi * 0.5 * strength, _linear(item))
+            return build.spherical_harmonics_light(azimuth, elevation, 0.8, math.pi * 0.5 * strength, _linear(item))
         case "directional":
             size = _value(item, "size_deg", 0.53, 0.0, 90.0)
-            return lights.directional_light(azimuth, elevation, size, math.pi * strength, _color(item))
+            return build.directional_light(azimuth, elevation, size, math.pi * strength, _color(item))
         case _:
             radians = math.radians(_value(item, "size_deg", 14.0, 0.2, 150.0))
             side = 2.0 * 4.0 * math.tan(radians / 2.0)
-            return lights.area_light(azimuth, elevation, side, side, 4.0, math.pi * strength, _color(item))
+            return build.area_light(azimuth, elevation, side, side, 4.0, math.pi * strength, _color(item))
 
 
 def _environment(item: Json, allowed: Allowed, strength: float) -> light_pb2.LightSource:
@@ -146,7 +148,7 @@ def _environment(item: Json, allowed: Allowed, strength: float) -> light_pb2.Lig
     if name not in allowed.maps:
         raise AnswerError(f"environment map {name!r} is not known; use one of {sorted(allowed.maps)}")
     rotation = _value(item, "rotation_deg", 0.0, -360.0, 360.0)
-    return lights.environment_light(allowed.maps[name], rotation, math.log2(max(strength, 1e-3)))
+    return build.environment_light(allowed.maps[name], rotation, math.log2(max(strength, 1e-3)))
 
 
 def _rgb(item: Json) -> Sequence[float] | None:
@@ -161,12 +163,12 @@ def _rgb(item: Json) -> Sequence[float] | None:
 def _color(item: Json) -> light_pb2.LightColor:
     rgb = _rgb(item)
     if rgb is not None:
-        return lights.rgb(rgb)
-    return lights.kelvin(_value(item, "color_temperature_k", 6504.0, 1000.0, 25000.0))
+        return build.rgb(rgb)
+    return build.kelvin(_value(item, "color_temperature_k", 6504.0, 1000.0, 25000.0))
 
 
 def _linear(item: Json) -> Sequence[float]:
-    return _rgb(item) or lights.rgb_of_temperature(_value(item, "color_temperature_k", 6504.0, 1667.0, 25000.0))
+    return _rgb(item) or temperature_rgb(_value(item, "color_temperature_k", 6504.0, 1000.0, 25000.0)).tolist()
 
 
 _SIDE_WORDS = (("left", -90.0), ("right", 90.0))
@@ -178,18 +180,18 @@ def _check_agreement(light: light_pb2.Light) -> None:
     """Compare the words of a light that has one source with its numbers: side, and warm or cool."""
     if len(light.sources) > 1:
         return
-    attributes, words = light.attributes, light.text
-    if attributes.HasField("azimuth_deg"):
+    found, words = light.attributes, light.text
+    if found.HasField("azimuth_deg"):
         for side, centre in _SIDE_WORDS:
             comes_from = re.search(
                 rf"\bfrom (?:the |camera |behind on the |back |front |upper |lower )*{side}\b", words
             )
-            if comes_from and lights.circular_difference_deg(attributes.azimuth_deg, centre) > 100.0:
+            if comes_from and circular_difference_deg(found.azimuth_deg, centre) > 100.0:
                 raise AnswerError(
-                    f"light {words!r} says {side}, but azimuth {attributes.azimuth_deg:g} is on the other side"
+                    f"light {words!r} says {side}, but azimuth {found.azimuth_deg:g} is on the other side"
                 )
-    if attributes.HasField("color_temperature_k"):
-        kelvin = attributes.color_temperature_k
+    if found.HasField("color_temperature_k"):
+        kelvin = found.color_temperature_k
         warm, cool = bool(_WARM.search(words)), bool(_COOL.search(words))
         if (warm and not cool and kelvin > 7000.0) or (cool and not warm and kelvin < 4500.0):
             raise AnswerError(f"light {words!r} has {kelvin:.0f} K, which its words contradict")

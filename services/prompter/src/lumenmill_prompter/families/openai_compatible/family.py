@@ -9,16 +9,21 @@ from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext, in_worker
 
-from lumenmill_prompter import lights
+from lumenmill_prompter.families.openai_compatible import schema
+from lumenmill_prompter.families.openai_compatible.ask import Asker
+from lumenmill_prompter.families.openai_compatible.brief import (
+    BriefWriter,
+    already_written,
+    light_rules,
+    relight_from,
+    task_of,
+)
+from lumenmill_prompter.families.openai_compatible.duplicates import DuplicateFilter
+from lumenmill_prompter.families.openai_compatible.endpoint import Endpoint
+from lumenmill_prompter.families.openai_compatible.structure import KIND_OF_TYPE, Allowed, motion_from
+from lumenmill_prompter.families.openai_compatible.texts import default_text, filled
+from lumenmill_prompter.phrases import light_phrase
 from lumenmill_prompter.settings import PrompterSettings
-
-from . import _schema
-from ._ask import Asker
-from ._brief import BriefWriter, already_written, light_rules, relight_from, task_of
-from ._duplicates import DuplicateFilter
-from ._endpoint import Endpoint
-from ._structure import KIND_OF_TYPE, Allowed, motion_from
-from ._texts import default_text, filled
 
 _FAMILY = "openai"
 _DEFAULT_BATCH_SIZE = 10
@@ -112,7 +117,7 @@ class OpenAIFamily:
             return asker.items(
                 system,
                 task,
-                _schema.RELIGHT,
+                schema.RELIGHT,
                 lambda item: relight_from(item, allowed, "relight"),
                 num,
                 request.seed + batch,
@@ -142,14 +147,14 @@ class OpenAIFamily:
         system = request.background_text or default_text("background")
         text = request.task_text or default_text("motion")
         start = request.light if request.HasField("light") else None
-        light_words = start.text or (lights.light_phrase(start) if start.sources else "") if start else ""
+        light_words = start.text or (light_phrase(start) if start.sources else "") if start else ""
 
         def ask(num: int, batch: int, known: Sequence[prompter_pb2.MotionPrompt]) -> list[prompter_pb2.MotionPrompt]:
             told_light = f"Its light: {light_words}" if light_words else ""
             notes = [told_light, light_rules(allowed), already_written([item.text for item in known])]
             task = task_of(filled(text, num_variants=num), f"The picture: {request.description}", *notes)
             return asker.items(
-                system, task, _schema.MOTION, lambda item: motion_from(item, start, allowed), num, request.seed + batch
+                system, task, schema.MOTION, lambda item: motion_from(item, start, allowed), num, request.seed + batch
             )
 
         with job.stage("ask"):
@@ -243,7 +248,7 @@ def _rewrite_batch(asker: Asker, instruction: str, batch: Sequence[str], seed: i
     """Rewrite texts one for one; those that an answer leaves out are asked for again, fewer at a time."""
     numbered = "\n".join(f"{number}. {text}" for number, text in enumerate(batch, start=1))
     task = task_of(f"Rewrite these {len(batch)} texts, one item for each number.", numbered)
-    items = asker.items(instruction, task, _schema.REWRITTEN, _numbered_text, len(batch), seed)
+    items = asker.items(instruction, task, schema.REWRITTEN, _numbered_text, len(batch), seed)
     if len(batch) == 1:
         return [items[0][1]]
     by_number = dict(items)

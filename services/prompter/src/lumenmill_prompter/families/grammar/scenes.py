@@ -2,8 +2,8 @@
 
 from lumenmill.common.v1 import scene_pb2
 
-from ._lexicon import NATURAL, SceneSpace, Thing, plural
-from ._numbers import Permutation, mix
+from lumenmill_prompter.families.grammar.lexicon import NATURAL, SceneSpace, Thing, plural
+from lumenmill_prompter.families.grammar.numbers import Permutation, mix
 
 _NUMBER_WORDS = ("", "", "two", "three", "four", "five")
 

@@ -8,15 +8,22 @@ from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext, in_worker
 
-from ._lexicon import lexicon
-from ._lights import TEXT, WRITABLE_KINDS, LightSpace, finish_light, light_space, write_light
-from ._numbers import Choice, lattice_point
-from ._sentences import is_outdoor, main_thing, plain_rewrite, relight_instruction
-from ._sets import SetWriter, check_light_kinds, motions
-from ._variants import relight_variants
+from lumenmill_prompter.families.grammar.lexicon import lexicon
+from lumenmill_prompter.families.grammar.lights import (
+    TEXT,
+    WRITABLE_KINDS,
+    LightSpace,
+    finish_light,
+    light_space,
+    write_light,
+)
+from lumenmill_prompter.families.grammar.numbers import Choice, lattice_point
+from lumenmill_prompter.families.grammar.sentences import is_outdoor, main_thing, plain_rewrite, relight_instruction
+from lumenmill_prompter.families.grammar.sets import SetWriter, check_light_kinds, motions
+from lumenmill_prompter.families.grammar.variants import relight_variants
 
 _FAMILY = "grammar"
-_REVISION = "1.1.0"
+_REVISION = "1.2.0"
 _STREAM_EDITS, _STREAM_MOTIONS = 101, 102
 # Every fourth edit asks for another viewpoint too; relights of prompt sets never do, so that a light group shares its
 # geometry.

@@ -10,9 +10,9 @@ from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.jobs import JobContext
 from lumenmill_common.telemetry import get_logger
 
-from ._endpoint import Answer, Endpoint, Message, Usage
-from ._schema import Schema, answer_schema
-from ._structure import AnswerError
+from lumenmill_prompter.families.openai_compatible.endpoint import Answer, Endpoint, Message, Usage
+from lumenmill_prompter.families.openai_compatible.schema import Schema, answer_schema
+from lumenmill_prompter.families.openai_compatible.structure import AnswerError
 
 _log = get_logger(__name__)
 

@@ -6,10 +6,16 @@ from typing import Any
 from lumenmill.common.v1 import light_pb2, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 
-from . import _schema
-from ._ask import Asker
-from ._structure import Allowed, AnswerError, light_from, motion_from, scene_from
-from ._texts import default_text, filled
+from lumenmill_prompter.families.openai_compatible import schema
+from lumenmill_prompter.families.openai_compatible.ask import Asker
+from lumenmill_prompter.families.openai_compatible.structure import (
+    Allowed,
+    AnswerError,
+    light_from,
+    motion_from,
+    scene_from,
+)
+from lumenmill_prompter.families.openai_compatible.texts import default_text, filled
 
 # Descriptions that are told to the model as already written; more would cost tokens without helping.
 _NUM_TOLD_DESCRIPTIONS = 30
@@ -33,7 +39,7 @@ class BriefWriter:
             num_video_variants=brief.num_video_variants,
         )
         task = task_of(text, *self._notes([item.scene.description for item in known]))
-        return self._asker.items(self._system, task, _schema.PROMPT_SET, self._set, num, self._seed + batch)
+        return self._asker.items(self._system, task, schema.PROMPT_SET, self._set, num, self._seed + batch)
 
     def ask_videos(
         self, num: int, batch: int, known: Sequence[prompter_pb2.VideoPrompt]
@@ -41,7 +47,7 @@ class BriefWriter:
         """Ask for text-to-video prompts."""
         text = filled(self._brief.t2v_task_text or default_text("t2v_task"), num_sets=num)
         task = task_of(text, *self._notes([item.scene.description for item in known]))
-        return self._asker.items(self._system, task, _schema.VIDEO_PROMPT, self._video, num, self._seed + batch)
+        return self._asker.items(self._system, task, schema.VIDEO_PROMPT, self._video, num, self._seed + batch)
 
     def _notes(self, known: Sequence[str]) -> list[str]:
         kinds = [scene_pb2.SceneKind.Name(kind).removeprefix("SCENE_KIND_").lower() for kind in self._brief.scene_kinds]

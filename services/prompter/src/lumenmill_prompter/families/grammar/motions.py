@@ -5,12 +5,21 @@ from collections.abc import Callable
 
 from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill.prompter.v1 import prompter_pb2
+from lumenmill_light import build
+from lumenmill_light.axes import wrap_deg
+from lumenmill_light.color import temperature_rgb
+from lumenmill_light.vocabulary import TEMPERATURE_K, direction_phrase
 
-from lumenmill_prompter import lights
-
-from ._lights import AREA, DIRECTIONAL, ENVIRONMENT_MAP, FRONT_DEG, SUN_SKY, finish_light
-from ._numbers import Choice
-from ._scenes import capitalised
+from lumenmill_prompter.families.grammar.lights import (
+    AREA,
+    DIRECTIONAL,
+    ENVIRONMENT_MAP,
+    FRONT_DEG,
+    SUN_SKY,
+    finish_light,
+)
+from lumenmill_prompter.families.grammar.numbers import Choice
+from lumenmill_prompter.families.grammar.scenes import capitalised
 
 _STILL_LIGHT = ("the light does not change", "the light stays as it is", "the light holds still")
 _STILL_CAMERA = ("the camera stands still", "the camera does not move", "the frame stays fixed")
@@ -115,11 +124,11 @@ def _sweep(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light
     """The key travels across the front, or round the nearer side when it stands behind."""
     end = _copy(start)
     key = _emitter_of(end.sources[0])
-    begin = lights.wrap_deg(key.azimuth_deg)
+    begin = wrap_deg(key.azimuth_deg)
     span = choice.uniform(70.0, 110.0)
     key.azimuth_deg = round(begin - span if begin > 0.0 else begin + span, 1)
-    frm = lights.compass_phrase(begin, 25.0).removeprefix("from ")
-    to = lights.compass_phrase(key.azimuth_deg, 25.0).removeprefix("from ")
+    frm = direction_phrase(begin, 25.0).removeprefix("from ")
+    to = direction_phrase(key.azimuth_deg, 25.0).removeprefix("from ")
     words = choice.pick(
         (
             "the key light sweeps from {frm} to {to}",
@@ -154,8 +163,8 @@ def _color_change(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tupl
     key = _emitter_of(end.sources[0])
     was_warm = start.attributes.HasField("color_temperature_k") and start.attributes.color_temperature_k < 5000.0
     target = choice.pick((8500.0, 11000.0)) if was_warm else choice.pick((2200.0, 2700.0))
-    key.color.CopyFrom(lights.kelvin(target))
-    hue = lights.color_word(target, None, choice.bits() % 3)
+    key.color.CopyFrom(build.kelvin(target))
+    hue = TEMPERATURE_K.word(target, choice.bits() % 3)
     words = choice.pick(
         ("the light turns {hue}", "the colour of the light drifts to {hue}", "the light fades over to {hue}")
     )
@@ -187,8 +196,8 @@ def _sun_travel(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[
     turn = choice.uniform(60.0, 110.0) * choice.pick((-1.0, 1.0))
     if not outdoor:
         turn = math.copysign(turn, -sun.sun_azimuth_deg)  # past the camera's side, not behind the wall
-    sun.sun_azimuth_deg = round(lights.wrap_deg(sun.sun_azimuth_deg + turn), 1)
-    to = lights.compass_phrase(sun.sun_azimuth_deg, 25.0).removeprefix("from ")
+    sun.sun_azimuth_deg = round(wrap_deg(sun.sun_azimuth_deg + turn), 1)
+    to = direction_phrase(sun.sun_azimuth_deg, 25.0).removeprefix("from ")
     words = choice.pick(
         ("hours pass in seconds: the sun moves to {to}", "in time-lapse the sun travels round to {to}")
     ).format(to=_place(to))
@@ -217,12 +226,12 @@ def _map_turn(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[li
 def _cross_fade(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light_pb2.LightPath, str]:
     """From any light to a warm or cool soft light of another side."""
     azimuth = start.attributes.azimuth_deg if start.attributes.HasField("azimuth_deg") else 0.0
-    opposite = lights.wrap_deg(-azimuth if abs(azimuth) > 20.0 else azimuth + choice.pick((-90.0, 90.0)))
+    opposite = wrap_deg(-azimuth if abs(azimuth) > 20.0 else azimuth + choice.pick((-90.0, 90.0)))
     if not outdoor:
         opposite = max(-FRONT_DEG, min(FRONT_DEG, opposite))
     was_warm = start.attributes.HasField("color_temperature_k") and start.attributes.color_temperature_k < 5000.0
-    color = lights.rgb_of_temperature(9500.0 if was_warm else 2700.0)
-    end = light_pb2.Light(sources=[lights.spherical_harmonics_light(round(opposite, 1), 25.0, 0.9, 1.6, color)])
+    color = temperature_rgb(9500.0 if was_warm else 2700.0).tolist()
+    end = light_pb2.Light(sources=[build.spherical_harmonics_light(round(opposite, 1), 25.0, 0.9, 1.6, color)])
     path = _path(start, end, light_pb2.LIGHT_INTERPOLATION_BLEND, outdoor)
     words = choice.pick(("the light cross-fades to {end}", "the light melts over into {end}"))
     return path, words.format(end=end.text)

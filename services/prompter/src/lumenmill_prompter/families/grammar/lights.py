@@ -13,10 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lumenmill.common.v1 import artifact_pb2, light_pb2, scene_pb2
+from lumenmill_light import build
+from lumenmill_light.attributes import attributes, source_attributes
+from lumenmill_light.axes import circular_difference_deg, wrap_deg
+from lumenmill_light.color import temperature_rgb
+from lumenmill_light.vocabulary import GEL_COLORS, map_words
 
-from lumenmill_prompter import lights
-
-from ._numbers import Choice
+from lumenmill_prompter.families.grammar.numbers import Choice
+from lumenmill_prompter.phrases import light_phrase
 
 AREA = light_pb2.LIGHT_KIND_AREA
 DIRECTIONAL = light_pb2.LIGHT_KIND_DIRECTIONAL
@@ -130,7 +134,7 @@ def draft_light(
     choice = Choice(wording, kind)
     light = light_pb2.Light()
     light.sources.extend(_sources(kind, point, space, choice, soft_share, may_be_sunless))
-    light.attributes.CopyFrom(lights.derive_attributes(light))
+    light.attributes.CopyFrom(attributes(light))
     return light
 
 
@@ -144,12 +148,12 @@ def say_light(light: light_pb2.Light, space: LightSpace, wording: int) -> None:
 
 def finish_light(light: light_pb2.Light, variant: int, outdoor: bool) -> None:
     """Fill attributes, text and name from the sources."""
-    light.attributes.CopyFrom(lights.derive_attributes(light))
+    light.attributes.CopyFrom(attributes(light))
     _say(light, variant, outdoor)
 
 
 def _say(light: light_pb2.Light, variant: int, outdoor: bool) -> None:
-    light.text = lights.light_phrase(light, variant, outdoor)
+    light.text = light_phrase(light, variant, outdoor)
     light.name = _name(light)
 
 
@@ -166,15 +170,15 @@ _SIDES = ("front", "front-right", "right", "back-right", "back", "back-left", "l
 
 
 def _name(light: light_pb2.Light) -> str:
-    attributes = light.attributes
-    parts = [_NAME_OF_KIND[attributes.kinds[0]]]
-    if attributes.kinds[0] == ENVIRONMENT_MAP:
+    found = light.attributes
+    parts = [_NAME_OF_KIND[found.kinds[0]]]
+    if found.kinds[0] == ENVIRONMENT_MAP:
         source = light.sources[0].environment_map
-        parts += [lights.map_words(source.map.name).replace(" ", "-") or "map", f"{round(source.rotation_deg) % 360}"]
-    if attributes.HasField("azimuth_deg"):
-        parts.append(_SIDES[round(attributes.azimuth_deg / 45.0) % 8])
-    if attributes.HasField("color_temperature_k"):
-        parts.append(f"{round(attributes.color_temperature_k / 100.0) * 100}k")
+        parts += [map_words(source.map.name).replace(" ", "-") or "map", f"{round(source.rotation_deg) % 360}"]
+    if found.HasField("azimuth_deg"):
+        parts.append(_SIDES[round(found.azimuth_deg / 45.0) % 8])
+    if found.HasField("color_temperature_k"):
+        parts.append(f"{round(found.color_temperature_k / 100.0) * 100}k")
     return "-".join(parts)[:128]
 
 
@@ -190,7 +194,7 @@ def _sources(
         case light_pb2.LIGHT_KIND_ENVIRONMENT_MAP:
             chosen = space.environment_maps[int(point[3] * len(space.environment_maps))]
             exposure = (-1.0, 0.0, 0.0, 1.0)[int(point[6] * 4)]
-            return [lights.environment_light(chosen, round(point[1] * 360.0 - 180.0, 1), exposure)]
+            return [build.environment_light(chosen, round(point[1] * 360.0 - 180.0, 1), exposure)]
         case light_pb2.LIGHT_KIND_SUN_SKY:
             return [_sun_sky(point, space, choice, soft_share, may_be_sunless)]
         case light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS:
@@ -226,7 +230,7 @@ def _color(value: float, space: LightSpace) -> float | tuple[float, float, float
     """
     gel_share = 1.0 / 6.0 if SUN_SKY in space.slots else 1.0 / 8.0
     if value < gel_share:
-        gels = tuple(lights.GEL_COLORS.values())
+        gels = tuple(GEL_COLORS.values())
         return gels[int(value / gel_share * len(gels))]
     stratum, inside = _stratum((value - gel_share) / (1.0 - gel_share), len(_TEMPERATURE_STRATA))
     low, high = _TEMPERATURE_STRATA[stratum]
@@ -234,7 +238,7 @@ def _color(value: float, space: LightSpace) -> float | tuple[float, float, float
 
 
 def _light_color(color: float | tuple[float, float, float]) -> light_pb2.LightColor:
-    return lights.rgb(color) if isinstance(color, tuple) else lights.kelvin(color)
+    return build.rgb(color) if isinstance(color, tuple) else build.kelvin(color)
 
 
 # Soft is rarer beside harmonics, which fill that share.
@@ -276,12 +280,12 @@ def _emitter(
     aspect: float = 1.0,
 ) -> light_pb2.LightSource:
     """An area or directional source of a wanted angular diameter in degrees; `aspect` is height by width."""
-    azimuth, elevation = round(lights.wrap_deg(azimuth), 1), round(elevation, 1)
+    azimuth, elevation = round(wrap_deg(azimuth), 1), round(elevation, 1)
     if kind == DIRECTIONAL:
-        return lights.directional_light(azimuth, elevation, round(min(diameter, 88.0), 2), irradiance, color)
+        return build.directional_light(azimuth, elevation, round(min(diameter, 88.0), 2), irradiance, color)
     distance = 4.0
     width = 2.0 * distance * math.tan(math.radians(diameter / 2.0)) / math.sqrt(aspect)
-    return lights.area_light(azimuth, elevation, round(width, 3), round(width * aspect, 3), distance, irradiance, color)
+    return build.area_light(azimuth, elevation, round(width, 3), round(width * aspect, 3), distance, irradiance, color)
 
 
 def _rig(
@@ -298,9 +302,9 @@ def _rig(
     key = _emitter(kind, azimuth, elevation, diameter, irradiance, _light_color(_color(point[3], space)), aspect)
     if point[5] < 0.45:
         return [key]
-    from_behind = lights.circular_difference_deg(azimuth, 180.0) < 65.0
+    from_behind = circular_difference_deg(azimuth, 180.0) < 65.0
     second_kind = kind if space.outdoor or AREA not in space.slots else AREA
-    across = -math.copysign(1.0, lights.wrap_deg(azimuth))
+    across = -math.copysign(1.0, wrap_deg(azimuth))
     if point[5] < 0.75 or from_behind:
         return [key, _fill(second_kind, across, irradiance, choice)]
     rim = _emitter(
@@ -309,7 +313,7 @@ def _rig(
         choice.uniform(20.0, 42.0) if space.outdoor else choice.uniform(*_RIM_ELEVATION_DEG),
         choice.uniform(4.0, 9.0),
         irradiance * choice.uniform(0.45, 0.95),
-        lights.kelvin(round(choice.uniform(3000.0, 9000.0))),
+        build.kelvin(round(choice.uniform(3000.0, 9000.0))),
     )
     return [key, rim]
 
@@ -323,44 +327,48 @@ def _fill(
         choice.uniform(8.0, 28.0),
         choice.uniform(36.0, 60.0),
         key_irradiance * choice.uniform(0.1, 0.35),
-        lights.kelvin(round(choice.uniform(2600.0, 9500.0))),
+        build.kelvin(round(choice.uniform(2600.0, 9500.0))),
     )
 
 
 def _harmonics(point: Sequence[float], space: LightSpace) -> light_pb2.LightSource:
     color = _color(point[3], space)
-    linear = color if isinstance(color, tuple) else lights.rgb_of_temperature(color)
+    linear = color if isinstance(color, tuple) else temperature_rgb(color).tolist()
     level = KEY_IRRADIANCE * 0.5 * 2.0 ** _level_ev(point[6])
     elevation = _elevation(point[2])
     azimuth = _azimuth(point[1], elevation, space)
-    return lights.spherical_harmonics_light(azimuth, elevation, 0.65 + 0.35 * point[4], level, linear)
+    return build.spherical_harmonics_light(azimuth, elevation, 0.65 + 0.35 * point[4], level, linear)
 
 
-# Daylight of each colour stratum: turbidities, share of the sun's disc, share of the sky. Low suns under a dark sky are
-# warm, high ones are white, a veiled or absent sun leaves the cool light of the sky.
-_DAYLIGHTS: tuple[tuple[tuple[float, ...], float, float], ...] = (
-    ((7.0,), 1.0, 0.1),
-    ((3.0, 4.0, 7.0), 1.0, 0.15),
-    ((2.5, 3.0, 4.0), 1.0, 0.3),
-    ((2.5, 3.0), 1.0, 0.8),
-    ((2.5, 3.0, 4.0), 0.35, 1.0),
-    ((3.0, 4.0), 0.07, 1.0),
-    ((3.0, 6.0), 0.0, 1.0),
+# Daylight of each colour stratum: turbidities, share of the sun's disc, share of the sky, and the lowest elevation of
+# the sun. Low suns under a dark sky are warm, high ones are white, a veiled or absent sun leaves the cool light of the
+# sky.
+_DAYLIGHTS: tuple[tuple[tuple[float, ...], float, float, float], ...] = (
+    ((2.5, 3.0), 1.0, 0.1, 0.5),
+    ((2.5, 3.0, 4.0), 1.0, 0.15, 0.5),
+    ((2.5, 3.0, 4.0), 1.0, 0.3, 0.5),
+    ((2.5, 3.0), 1.0, 0.8, 4.0),
+    ((2.5, 3.0, 4.0), 0.35, 1.0, 15.0),
+    ((2.5, 3.0, 4.0), 0.07, 1.0, 15.0),
+    ((2.5, 3.0), 0.0, 1.0, 15.0),
 )
-_FIRST_WHITE_DAYLIGHT, _FIRST_VEILED_DAYLIGHT, _FIRST_SUNLESS_DAYLIGHT = 4, 5, 6
+_FIRST_VEILED_DAYLIGHT, _FIRST_SUNLESS_DAYLIGHT = 5, 6
+_MAX_SUN_ELEVATION_DEG = 65.0
 # Turns daylight's seven strata of colour so that warm daylight and other warm light, and likewise cool, have more than
 # a third of all values in common: of three lights a third apart, whatever their kinds, one is warm and one is cool.
 _DAYLIGHT_OFFSET = 1.0 / 12.0
 
 
 @functools.cache
-def _sun_table(turbidity: float, sky_scale: float) -> tuple[list[float], list[float]]:
-    """Elevations of the sun in steps of half a degree and the colour temperature of the daylight, both rising."""
-    elevations = [half / 2.0 for half in range(8, 130)]
+def _sun_table(
+    turbidity: float, sun_scale: float, sky_scale: float, lowest_deg: float
+) -> tuple[list[float], list[float]]:
+    """Temperatures of the daylight and elevations of the sun in steps of 0.1°, both rising."""
     temperatures: list[float] = []
+    elevations = [step / 10.0 for step in range(round(lowest_deg * 10), round(_MAX_SUN_ELEVATION_DEG * 10) + 1)]
     for elevation in elevations:
-        light = light_pb2.Light(sources=[lights.sun_sky_light(0.0, elevation, turbidity, 1.0, sky_scale, 0.53)])
-        kelvin = lights.derive_attributes(light).color_temperature_k
+        source = build.sun_sky_light(0.0, elevation, turbidity, sun_scale, sky_scale, 0.53)
+        kelvin = source_attributes(source).temperature_k or 0.0
         temperatures.append(max([kelvin, *temperatures[-1:]]))
     return temperatures, elevations
 
@@ -373,16 +381,14 @@ def _sun_sky(
     if not may_be_sunless:
         stratum = min(stratum, _FIRST_SUNLESS_DAYLIGHT - 1)
     low, high = _TEMPERATURE_STRATA[stratum]
-    turbidities, sun_scale, sky_scale = _DAYLIGHTS[stratum]
+    turbidities, sun_scale, sky_scale, lowest_deg = _DAYLIGHTS[stratum]
     turbidity = choice.pick(turbidities)
-    if stratum < _FIRST_WHITE_DAYLIGHT:
-        temperatures, elevations = _sun_table(turbidity, sky_scale)
-        place = bisect.bisect_left(temperatures, low + (high - low) * inside)
-        elevation = elevations[min(place, len(elevations) - 1)]
-    else:
-        elevation = 24.0 + 40.0 * point[2]
+    temperatures, elevations = _sun_table(turbidity, sun_scale, sky_scale, lowest_deg)
+    first, last = max(low, temperatures[0]), min(high, temperatures[-1])
+    index = bisect.bisect_left(temperatures, first + (last - first) * inside)
+    elevation = elevations[min(index, len(elevations) - 1)]
     hardness, inside_hardness = _hardness(point[4], soft_share)
     crisp = hardness == "hard" or (hardness == "soft" and inside_hardness < 0.5)
     diameter = 18.0 if stratum >= _FIRST_VEILED_DAYLIGHT else 0.53 if crisp else 6.0
     azimuth = _azimuth(point[1], elevation, space)
-    return lights.sun_sky_light(round(azimuth, 1), round(elevation, 1), turbidity, sun_scale, sky_scale, diameter)
+    return build.sun_sky_light(round(azimuth, 1), elevation, turbidity, sun_scale, sky_scale, diameter)
