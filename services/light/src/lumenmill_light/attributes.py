@@ -18,19 +18,23 @@ strongest source, and everything but the kinds is absent.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import mul
 
 import numpy as np
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 
 from lumenmill_light import environment_map, spherical_harmonics, sun_sky
 from lumenmill_light.axes import angles_of, circular_difference_deg, scene_to_level, wrap_deg
-from lumenmill_light.color import LUMINANCE, WHITE_TEMPERATURE_K, Array, emitter_rgb, temperature_of_white
+from lumenmill_light.color import WHITE_TEMPERATURE_K, Array, emitter_rgb, temperature_of_white, temperature_rgb
 from lumenmill_light.environment_map import Radiance
 from lumenmill_light.hardness import area_size_deg, hardness_of_size
 from lumenmill_light.irradiance import rectangle_irradiance
 from lumenmill_light.sources import kind_of
+from lumenmill_light.vocabulary import hue_word
 
 __all__ = ["RadianceOf", "SourceAttributes", "attributes", "completed", "ranked", "source_attributes", "total"]
+
+_Triple = tuple[float, float, float]
 
 RadianceOf = Callable[[artifact_pb2.Artifact], Radiance]
 """Gives the linear radiance (H, W, 3) of an environment map or a background."""
@@ -48,9 +52,10 @@ class SourceAttributes:
     """One source as the subject sees it, in the axes of the scene. None where it is not known or there is none.
 
     Attributes:
-        irradiance_rgb: irradiance (3,) on a surface that faces the source, linear Rec. 709.
         size_deg: angular size; hardness is 0 without a size for light that casts no shadows.
         temperature_k: correlated temperature; None for coloured light too.
+        irradiance: luminance of the irradiance on a surface that faces the source.
+        rgb: colour (3,) of that irradiance, linear Rec. 709 of luminance 1, where it was not given as a temperature.
     """
 
     kind: "light_pb2.LightKind.ValueType"
@@ -59,23 +64,30 @@ class SourceAttributes:
     hardness: float | None = None
     size_deg: float | None = None
     temperature_k: float | None = None
-    irradiance_rgb: tuple[float, ...] | None = None
-
-    @property
-    def irradiance(self) -> float | None:
-        """Luminance of the irradiance on a surface that faces the source."""
-        return None if self.irradiance_rgb is None else _level(self.irradiance_rgb)
+    irradiance: float | None = None
+    rgb: tuple[float, float, float] | None = None
 
     @property
     def strength(self) -> float:
         """The irradiance, by which sources are ranked; infinite where it is not known."""
-        level = self.irradiance
-        return math.inf if level is None else level
+        return math.inf if self.irradiance is None else self.irradiance
 
     @property
-    def is_colored(self) -> bool:
-        """Whether the light is known to be of a colour that no temperature describes."""
-        return bool(self.irradiance) and self.temperature_k is None
+    def intensity_ev(self) -> float | None:
+        """Stops of the irradiance from π; None for dark and for unknown light."""
+        return math.log2(self.irradiance / math.pi) if self.irradiance else None
+
+    @property
+    def linear_rgb(self) -> _Triple | None:
+        """Colour (3,) of the light, linear Rec. 709 of luminance 1; None for dark and unknown light."""
+        if self.rgb is not None or self.temperature_k is None:
+            return self.rgb
+        return _triple(temperature_rgb(self.temperature_k))
+
+    @property
+    def hue(self) -> str:
+        """The name of a colour that no temperature describes; empty for white, dark and unknown light."""
+        return hue_word(self.rgb) if self.irradiance and self.rgb and self.temperature_k is None else ""
 
     def to_proto(self, camera_azimuth_deg: float = 0.0) -> light_pb2.LightAttributes:
         """Return the attributes of this source alone, relative to a camera."""
@@ -87,9 +99,9 @@ class SourceAttributes:
             found.hardness = self.hardness
         if self.temperature_k is not None:
             found.color_temperature_k = self.temperature_k
-        level = self.irradiance
-        if level:
-            found.intensity_ev = math.log2(level / math.pi)
+        level_ev = self.intensity_ev
+        if level_ev is not None:
+            found.intensity_ev = level_ev
         return found
 
 
@@ -110,15 +122,16 @@ def total(sources: Sequence[SourceAttributes], camera_azimuth_deg: float = 0.0) 
     """Return the attributes of several sources together: direction, hardness and colour are those of the strongest."""
     order = ranked(sources)
     found = order[0].to_proto(camera_azimuth_deg)
+    if len(order) == 1:
+        return found
     found.kinds[:] = dict.fromkeys(source.kind for source in order)
     contrast = _contrast_ev(order, camera_azimuth_deg)
     if contrast is not None:
         found.contrast_ev = contrast
-    levels = [source.irradiance for source in sources]
-    known = [level for level in levels if level is not None]
     found.ClearField("intensity_ev")
-    if len(known) == len(levels) and sum(known) > 0.0:
-        found.intensity_ev = math.log2(sum(known) / math.pi)
+    irradiance = sum(source.strength for source in order)
+    if 0.0 < irradiance < math.inf:
+        found.intensity_ev = math.log2(irradiance / math.pi)
     return found
 
 
@@ -145,25 +158,26 @@ def completed(
 
 def source_attributes(source: light_pb2.LightSource, radiance_of: RadianceOf | None = None) -> SourceAttributes:
     """Return what one source looks like from the subject."""
-    found = SourceAttributes(kind_of(source))
     match source.WhichOneof("kind"):
         case "area":
-            found = _emitter(found.kind, source.area, area_size_deg(source.area))
+            return _emitter(light_pb2.LIGHT_KIND_AREA, source.area, area_size_deg(source.area))
         case "directional":
-            found = _emitter(found.kind, source.directional, source.directional.angular_diameter_deg)
+            size_deg = source.directional.angular_diameter_deg
+            return _emitter(light_pb2.LIGHT_KIND_DIRECTIONAL, source.directional, size_deg)
         case "sun_sky":
-            found = _sun_sky(source.sun_sky)
+            return _sun_sky(source.sun_sky)
         case "spherical_harmonics":
-            found = _harmonics(source.spherical_harmonics)
-        case "environment_map" if radiance_of is not None:
-            found = _environment(source.environment_map, radiance_of(source.environment_map.map))
-        case "background" if radiance_of is not None:
-            found = _background(source.background, radiance_of(source.background.image))
-    return found
+            return _harmonics(source.spherical_harmonics)
+        case _:
+            return _picture(source, radiance_of)
 
 
-def _level(rgb: Sequence[float]) -> float:
-    return 0.2126 * float(rgb[0]) + 0.7152 * float(rgb[1]) + 0.0722 * float(rgb[2])
+def _picture(source: light_pb2.LightSource, radiance_of: RadianceOf | None) -> SourceAttributes:
+    if radiance_of is not None and source.HasField("environment_map"):
+        return _environment(source.environment_map, radiance_of(source.environment_map.map))
+    if radiance_of is not None and source.HasField("background"):
+        return _background(source.background, radiance_of(source.background.image))
+    return SourceAttributes(kind_of(source))
 
 
 def _emitter(
@@ -171,14 +185,13 @@ def _emitter(
     emitter: light_pb2.AreaLight | light_pb2.DirectionalLight,
     size_deg: float,
 ) -> SourceAttributes:
-    color = emitter.color if emitter.HasField("color") else None
-    rgb = emitter_rgb(color)
-    if color is None:
-        temperature_k: float | None = WHITE_TEMPERATURE_K
-    elif color.WhichOneof("value") == "temperature_k":
-        temperature_k = color.temperature_k
-    else:
-        temperature_k = temperature_of_white(rgb.tolist())
+    rgb: _Triple | None = None
+    temperature_k: float | None = WHITE_TEMPERATURE_K
+    if emitter.color.WhichOneof("value") == "temperature_k":
+        temperature_k = emitter.color.temperature_k
+    elif emitter.HasField("color"):
+        rgb = _triple(emitter_rgb(emitter.color))
+        temperature_k = temperature_of_white(rgb)
     return SourceAttributes(
         kind,
         wrap_deg(emitter.azimuth_deg),
@@ -186,58 +199,48 @@ def _emitter(
         hardness_of_size(size_deg),
         size_deg,
         temperature_k,
-        tuple((emitter.irradiance * rgb).tolist()),
+        emitter.irradiance,
+        rgb,
     )
 
 
 def _sun_sky(light: light_pb2.SunSkyLight) -> SourceAttributes:
     found = sun_sky.daylight(light)
-    rgb = tuple(found.rgb.tolist())
+    level = _level(found.rgb)
     return SourceAttributes(
         light_pb2.LIGHT_KIND_SUN_SKY,
         wrap_deg(light.sun_azimuth_deg) if found.has_sun else None,
         light.sun_elevation_deg if found.has_sun else None,
         found.hardness,
         found.diameter_deg if found.has_sun else None,
-        temperature_of_white(rgb),
-        rgb,
+        found.temperature_k,
+        level,
+        (found.rgb[0] / level, found.rgb[1] / level, found.rgb[2] / level) if level else None,
     )
 
 
 def _harmonics(light: light_pb2.SphericalHarmonicsLight) -> SourceAttributes:
-    table = np.array(light.coefficients).reshape(3, 9)
-    constant, y, z, x = (LUMINANCE @ table[:, :4]).tolist()
+    kind, table = light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS, list(light.coefficients)
+    red, green, blue = table[:9], table[9:18], table[18:]
+    constant, y, z, x = (_level((red[index], green[index], blue[index])) for index in range(4))
+    length = math.sqrt(x * x + y * y + z * z)
     # |∫ L ω dω| / ∫ L dω = |linear band| / (√3 · constant band).
-    directed = math.hypot(x, y, z) > _MIN_DIRECTIONALITY * math.sqrt(3.0) * abs(constant)
-    direction = spherical_harmonics.linear_band_direction(table) if directed else None
-    if direction is None:
-        rgb = math.pi * 0.282095 * table[:, 0]
-    else:
-        rgb = spherical_harmonics.irradiance_towards(table, direction)
-    return _smooth(light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS, direction, rgb, 0.0)
-
-
-def _smooth(
-    kind: "light_pb2.LightKind.ValueType",
-    direction: Array | None,
-    rgb: Array,
-    hardness: float,
-    size_deg: float | None = None,
-) -> SourceAttributes:
-    azimuth, elevation = (None, None) if direction is None else angles_of(direction)
-    lit = tuple(np.maximum(rgb, 0.0).tolist())
-    return SourceAttributes(kind, azimuth, elevation, hardness, size_deg, temperature_of_white(lit), lit)
+    if length <= _MIN_DIRECTIONALITY * math.sqrt(3.0) * abs(constant):
+        return _smooth(kind, None, [math.pi * 0.282095 * channel[0] for channel in (red, green, blue)], 0.0)
+    direction = (x / length, y / length, z / length)
+    weights = spherical_harmonics.facing_weights(direction)
+    return _smooth(kind, direction, [sum(map(mul, weights, channel)) for channel in (red, green, blue)], 0.0)
 
 
 def _environment(light: light_pb2.EnvironmentMapLight, radiance: Radiance) -> SourceAttributes:
     kind = light_pb2.LIGHT_KIND_ENVIRONMENT_MAP
     lobe = environment_map.dominant_lobe(radiance)
     if lobe is None:
-        return SourceAttributes(kind, irradiance_rgb=(0.0, 0.0, 0.0))
+        return SourceAttributes(kind, irradiance=0.0)
     direction = None
     if lobe.directionality >= _MIN_DIRECTIONALITY:
-        direction = scene_to_level(lobe.direction, -light.rotation_deg)
-    rgb = lobe.irradiance_rgb * 2.0**light.exposure_ev
+        direction = _triple(scene_to_level(lobe.direction, -light.rotation_deg))
+    rgb = _triple(lobe.irradiance_rgb * 2.0**light.exposure_ev)
     return _smooth(kind, direction, rgb, hardness_of_size(lobe.size_deg), lobe.size_deg)
 
 
@@ -246,17 +249,38 @@ def _background(light: light_pb2.BackgroundLight, radiance: Radiance) -> SourceA
     half_width = math.tan(math.radians(_BACKGROUND_HALF_ANGLE_DEG))
     half_height = half_width * radiance.shape[0] / radiance.shape[1]
     mean = radiance.reshape(-1, 3).mean(axis=0, dtype=np.float64) * 2.0**light.exposure_ev
-    rgb = tuple((mean * rectangle_irradiance(half_width, half_height)).tolist())
+    rgb = _triple(mean * rectangle_irradiance(half_width, half_height))
     size_deg = math.degrees(2.0 * math.atan(math.sqrt(half_width * half_height)))
-    return SourceAttributes(
-        light_pb2.LIGHT_KIND_BACKGROUND,
-        180.0,
-        0.0,
-        hardness_of_size(size_deg),
-        size_deg,
-        temperature_of_white(rgb),
-        rgb,
-    )
+    return _smooth(light_pb2.LIGHT_KIND_BACKGROUND, (0.0, 0.0, -1.0), rgb, hardness_of_size(size_deg), size_deg)
+
+
+def _smooth(
+    kind: "light_pb2.LightKind.ValueType",
+    direction: _Triple | None,
+    rgb: Sequence[float],
+    hardness: float,
+    size_deg: float | None = None,
+) -> SourceAttributes:
+    azimuth, elevation = (None, None) if direction is None else angles_of(direction)
+    return SourceAttributes(kind, azimuth, elevation, hardness, size_deg, *_color_and_level(rgb))
+
+
+def _color_and_level(rgb: Sequence[float]) -> tuple[float | None, float, _Triple | None]:
+    """Temperature, luminance and colour of luminance 1 of an irradiance."""
+    lit = (max(rgb[0], 0.0), max(rgb[1], 0.0), max(rgb[2], 0.0))
+    level = _level(lit)
+    if level <= 0.0:
+        return None, 0.0, None
+    return temperature_of_white(lit), level, (lit[0] / level, lit[1] / level, lit[2] / level)
+
+
+def _level(rgb: Sequence[float]) -> float:
+    return 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2]
+
+
+def _triple(values: Array) -> _Triple:
+    first, second, third = values.tolist()
+    return first, second, third
 
 
 def _contrast_ev(order: Sequence[SourceAttributes], camera_azimuth_deg: float) -> float | None:

@@ -1,6 +1,7 @@
 """Angles and directions in the axes of light.proto: +X right, +Y up, +Z from the subject towards the camera."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def unit_vector(azimuth_deg: float, elevation_deg: float) -> Vector:
     return np.array([np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)])
 
 
-def angles_of(vector: Vector) -> tuple[float, float]:
+def angles_of(vector: Vector | Sequence[float]) -> tuple[float, float]:
     """Return azimuth in (−180, 180] and elevation of a unit vector (3,), in degrees."""
     azimuth = math.degrees(math.atan2(float(vector[0]), float(vector[2])))
     return azimuth, math.degrees(math.asin(min(max(float(vector[1]), -1.0), 1.0)))

@@ -115,7 +115,7 @@ def spherical_harmonics_light(
     Radiance is L(ω) = L₀ · (1 + a·ω·d + b·P₂(ω·d)), with a = 0.9·directionality and b = 0.35·directionality, which
     stays positive in all directions for directionality 0 to 1. `mean_irradiance` is π·L₀.
     """
-    x, y, z = (float(value) for value in unit_vector(azimuth_deg, elevation_deg))
+    x, y, z = unit_vector(azimuth_deg, elevation_deg).tolist()
     mean_radiance = mean_irradiance / math.pi
     band0 = mean_radiance * math.sqrt(4.0 * math.pi)
     band1 = mean_radiance * 0.9 * directionality * math.sqrt(4.0 * math.pi / 3.0)

@@ -4,7 +4,6 @@ A temperature is a black body below 4000 K and CIE daylight from there on; 6504 
 """
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -100,20 +99,20 @@ def emitter_rgb(color: light_pb2.LightColor | None) -> Array:
     return rgb / level if level > 0 else np.ones(3)
 
 
-def correlated_temperature(rgb: ArrayLike) -> CorrelatedTemperature | None:
+def correlated_temperature(rgb: Sequence[float] | Array) -> CorrelatedTemperature | None:
     """Return the correlated temperature of a linear Rec. 709 colour (3,), 1000 K to 25000 K; None for black.
 
     Isotherms of the black-body locus in CIE 1960 (u, v): Robertson, Journal of the Optical Society of America 58, 1968.
     """
-    red, green, blue = (float(channel) for channel in np.asarray(rgb).tolist())
-    x, y, z = (row[0] * red + row[1] * green + row[2] * blue for row in _XYZ_ROWS)
+    red, green, blue = rgb
+    x, y, z = (a * red + b * green + c * blue for a, b, c in _XYZ_ROWS)
     total = x + 15.0 * y + 3.0 * z
     if y <= 0.0 or total <= 0.0:
         return None
-    return _nearest_black_body(4.0 * x / total, 6.0 * y / total)
+    return _nearest_black_body(float(4.0 * x / total), float(6.0 * y / total))
 
 
-def temperature_of_white(rgb: Sequence[float]) -> float | None:
+def temperature_of_white(rgb: Sequence[float] | Array) -> float | None:
     """Return the correlated temperature in kelvin of some white; None for coloured light and for black."""
     found = correlated_temperature(rgb)
     return found.temperature_k if found is not None and found.is_white else None
@@ -163,27 +162,33 @@ def _uv(xy: tuple[float, float]) -> tuple[float, float]:
 
 
 @cache
-def _locus() -> tuple[list[float], list[tuple[float, float]], list[tuple[float, float]]]:
-    """Mired from 40 to 1000 in steps of 2, the locus (u, v) there and its unit tangents."""
-    mireds = np.arange(1e6 / MAX_TEMPERATURE_K, 1e6 / MIN_TEMPERATURE_K + 1.0, 2.0)
+def _isotherms() -> list[tuple[float, float, float, float, float]]:
+    """Mired from 40 to 1000 in steps of 8, each with the locus (u, v) there and its unit tangent."""
+    mireds = np.arange(1e6 / MAX_TEMPERATURE_K, 1e6 / MIN_TEMPERATURE_K + 1.0, 8.0)
     points = np.array([_uv(_black_body_xy(1e6 / value)) for value in mireds])
     tangents = np.gradient(points, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
-    return mireds.tolist(), [(u, v) for u, v in points.tolist()], [(u, v) for u, v in tangents.tolist()]
+    return [(m, u, v, du, dv) for m, u, v, du, dv in np.column_stack([mireds, points, tangents]).tolist()]
 
 
 def _nearest_black_body(u: float, v: float) -> CorrelatedTemperature:
-    mireds, points, tangents = _locus()
+    isotherms = _isotherms()
 
-    def ahead(index: int) -> float:
-        """How far the colour lies beyond isotherm `index`, towards warmer light."""
-        return (u - points[index][0]) * tangents[index][0] + (v - points[index][1]) * tangents[index][1]
+    def beyond(index: int) -> float:
+        """How far the colour lies on the warmer side of an isotherm."""
+        _, u0, v0, du, dv = isotherms[index]
+        return (u - u0) * du + (v - v0) * dv
 
-    last = len(mireds) - 1
-    after = min(max(bisect_left(range(last + 1), 0.0, key=lambda index: -ahead(index)), 1), last)
-    before, beyond = ahead(after - 1), ahead(after)
-    share = min(max(before / (before - beyond), 0.0), 1.0) if before != beyond else 0.0
-    (u0, v0), (u1, v1) = points[after - 1], points[after]
+    before, after = 0, len(isotherms) - 1
+    while after - before > 1:
+        middle = (before + after) // 2
+        if beyond(middle) > 0.0:
+            before = middle
+        else:
+            after = middle
+    ahead, behind = beyond(before), beyond(after)
+    share = min(max(ahead / (ahead - behind), 0.0), 1.0) if ahead != behind else 0.0
+    (mired0, u0, v0, *_), (mired1, u1, v1, *_) = isotherms[before], isotherms[after]
     du, dv = u - (u0 + (u1 - u0) * share), v - (v0 + (v1 - v0) * share)
-    temperature_k = 1e6 / (mireds[after - 1] + (mireds[after] - mireds[after - 1]) * share)
-    return CorrelatedTemperature(temperature_k, math.copysign(math.hypot(du, dv), dv))
+    duv = math.copysign(math.sqrt(du * du + dv * dv), dv)
+    return CorrelatedTemperature(1e6 / (mired0 + (mired1 - mired0) * share), duv)

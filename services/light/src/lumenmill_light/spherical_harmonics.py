@@ -5,6 +5,7 @@ Formulas: Ramamoorthi and Hanrahan, SIGGRAPH 2001.
 """
 
 import math
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -15,8 +16,8 @@ from lumenmill_light.color import LUMINANCE, Array
 __all__ = [
     "NUM_COEFFICIENTS",
     "basis",
+    "facing_weights",
     "irradiance",
-    "irradiance_towards",
     "linear_band_direction",
     "rotated",
     "shading_basis",
@@ -28,7 +29,8 @@ NUM_COEFFICIENTS = 9
 T = TypeVar("T", Array, float)
 
 # Irradiance of a band is radiance of that band times this.
-_BANDS = np.array([math.pi] + [2.0 * math.pi / 3.0] * 3 + [math.pi / 4.0] * 5)
+_BAND_FACTORS = (math.pi, *[2.0 * math.pi / 3.0] * 3, *[math.pi / 4.0] * 5)
+_BANDS = np.array(_BAND_FACTORS)
 
 
 def basis(directions: Vector) -> Array:
@@ -61,9 +63,11 @@ def irradiance(coefficients_c9: Array, normals: Vector) -> Array:
     return np.asarray(basis(normals) @ (np.asarray(coefficients_c9) * _BANDS).T)
 
 
-def irradiance_towards(coefficients_c9: Array, direction: Vector) -> Array:
-    """Return irradiance (3,) on one surface that faces a direction (3,), faster than `irradiance`."""
-    return np.asarray((coefficients_c9 * _BANDS) @ (0.282095, *_terms(*direction.tolist())))
+def facing_weights(direction: Sequence[float]) -> tuple[float, ...]:
+    """Return the nine factors whose sum over one channel's coefficients is the irradiance facing a direction (3,)."""
+    x, y, z = direction
+    terms = (0.282095, *_terms(x, y, z))
+    return tuple([band * term for band, term in zip(_BAND_FACTORS, terms, strict=True)])
 
 
 def linear_band_direction(coefficients_c9: Array) -> Vector | None:

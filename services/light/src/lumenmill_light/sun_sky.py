@@ -12,7 +12,7 @@ import numpy as np
 from lumenmill.common.v1 import light_pb2
 
 from lumenmill_light.axes import unit_vector
-from lumenmill_light.color import LUMINANCE, Array
+from lumenmill_light.color import LUMINANCE, Array, temperature_of_white
 from lumenmill_light.hardness import hardness_of_size
 from lumenmill_light.spherical_harmonics import irradiance, rotated
 
@@ -45,13 +45,13 @@ class Daylight:
     """One SunSkyLight, its scales and defaults applied.
 
     Attributes:
-        sun_rgb: irradiance (3,) of the sun on a surface that faces it.
-        sky_rgb: irradiance (3,) of the sky on a surface that faces the sun, or its own brightest side without a sun.
-        sun_share: part of the luminance that the sun gives on that surface, 0 to 1.
+        rgb: irradiance (3,) of sun and sky on a surface that faces the sun, or the sky's brightest side without a sun.
+        temperature_k: correlated temperature of it; None for darkness and for a sky too blue for one.
+        sun_share: part of its luminance that the sun gives, 0 to 1.
     """
 
-    sun_rgb: Array
-    sky_rgb: Array
+    rgb: tuple[float, float, float]
+    temperature_k: float | None
     sun_share: float
     diameter_deg: float
 
@@ -59,11 +59,6 @@ class Daylight:
     def has_sun(self) -> bool:
         """Whether the light has a direction: that of the sun."""
         return self.sun_share >= MIN_SUN_SHARE
-
-    @property
-    def rgb(self) -> Array:
-        """Irradiance (3,) of sun and sky on a surface that faces the sun."""
-        return np.asarray(self.sun_rgb + self.sky_rgb)
 
     @property
     def hardness(self) -> float:
@@ -104,13 +99,22 @@ def sky_harmonics(elevation_deg: float, turbidity: float, azimuth_deg: float = 0
 
 def daylight(light: light_pb2.SunSkyLight) -> Daylight:
     """Return what the light gives on the subject."""
-    values = _values(light.sun_elevation_deg, turbidity(light))
-    sun_rgb, sky_rgb = sun_scale(light) * values[_SUN], sky_scale(light) * values[_SKY_FACING_SUN]
-    sun_level, sky_level = float(sun_rgb @ LUMINANCE), float(sky_rgb @ LUMINANCE)
+    return _daylight(
+        light.sun_elevation_deg, turbidity(light), sun_scale(light), sky_scale(light), sun_diameter_deg(light)
+    )
+
+
+@lru_cache(maxsize=8192)
+def _daylight(elevation_deg: float, turbidity: float, sun_scale: float, sky_scale: float, size_deg: float) -> Daylight:
+    values = _values(elevation_deg, turbidity)
+    sun, sky = sun_scale * values[_SUN], sky_scale * values[_SKY_FACING_SUN]
+    sun_level, sky_level = float(sun @ LUMINANCE), float(sky @ LUMINANCE)
     share = sun_level / (sun_level + sky_level) if sun_level > 0.0 else 0.0
     if share < MIN_SUN_SHARE:
-        sky_rgb = sky_scale(light) * values[_SKY_BRIGHTEST]
-    return Daylight(sun_rgb, sky_rgb, share, sun_diameter_deg(light))
+        sky = sky_scale * values[_SKY_BRIGHTEST]
+    red, green, blue = (sun + sky).tolist()
+    rgb = (red, green, blue)
+    return Daylight(rgb, temperature_of_white(rgb), share, size_deg)
 
 
 _SUN, _SKY_FACING_SUN, _SKY_BRIGHTEST, _HARMONICS = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 36)

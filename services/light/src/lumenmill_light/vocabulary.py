@@ -55,7 +55,10 @@ class Scale:
 
     def band(self, value: float) -> Band:
         """Return the band of a value; a value on a threshold belongs to the band above."""
-        return next((band for band in self.bands if value < band.upper), self.bands[-1])
+        for band in self.bands:
+            if value < band.upper:
+                return band
+        return self.bands[-1]
 
     def word(self, value: float, variant: int = 0) -> str:
         """Return one of the words for a value."""

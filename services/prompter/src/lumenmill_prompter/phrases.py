@@ -12,7 +12,6 @@ from lumenmill_light.vocabulary import (
     SUN_ELEVATION_DEG,
     TEMPERATURE_K,
     direction_phrase,
-    hue_word,
     map_words,
     with_article,
 )
@@ -55,10 +54,11 @@ def light_phrase(light: light_pb2.Light, variant: int = 0, outdoor: bool = False
         outdoor: whether parallel light may be called sunlight or moonlight.
     """
     first, *others = light.sources
-    phrase = _main_phrase(first, variant, outdoor)
+    key = source_attributes(first)
+    phrase = _main_phrase(first, key, variant, outdoor)
     if others:
         joint = (", plus ", ", and ")[variant % 2]
-        phrase += joint + " and ".join(_second_phrase(first, other, variant) for other in others)
+        phrase += joint + " and ".join(_second_phrase(key, other, variant) for other in others)
     return phrase
 
 
@@ -66,12 +66,11 @@ def color_word(found: SourceAttributes, variant: int = 0) -> str:
     """Return one adjective for the colour of a source; the name of its hue where no temperature describes it."""
     if found.temperature_k is not None:
         return TEMPERATURE_K.word(found.temperature_k, variant)
-    return hue_word(found.irradiance_rgb) if found.is_colored and found.irradiance_rgb else "white"
+    return found.hue or "white"
 
 
 def _strength(found: SourceAttributes) -> str:
-    attributes = found.to_proto()
-    word = INTENSITY_EV.word(attributes.intensity_ev) if attributes.HasField("intensity_ev") else ""
+    word = "" if found.intensity_ev is None else INTENSITY_EV.word(found.intensity_ev)
     return f"{word} " if word else ""
 
 
@@ -121,8 +120,7 @@ def _parallel_noun(found: SourceAttributes, variant: int, outdoor: bool) -> str:
     return _PARALLEL_NOUNS[hardness][variant % 3]
 
 
-def _main_phrase(source: light_pb2.LightSource, variant: int, outdoor: bool) -> str:
-    found = source_attributes(source)
+def _main_phrase(source: light_pb2.LightSource, found: SourceAttributes, variant: int, outdoor: bool) -> str:
     match source.WhichOneof("kind"):
         case "area":
             noun = _area_noun(source.area, found, variant)
@@ -195,11 +193,11 @@ def _harmonics_phrase(found: SourceAttributes, variant: int) -> str:
     return f"{words}, brightest {_where(found, variant)}, without hard shadows"
 
 
-def _second_phrase(first: light_pb2.LightSource, other: light_pb2.LightSource, variant: int) -> str:
+def _second_phrase(key: SourceAttributes, other: light_pb2.LightSource, variant: int) -> str:
     """A further source, named by what it does beside the first: rim, fill or second key."""
-    found, key = source_attributes(other), source_attributes(first)
+    found = source_attributes(other)
     if other.WhichOneof("kind") not in {"area", "directional"} or found.azimuth_deg is None:
-        return _main_phrase(other, variant, outdoor=False)
+        return _main_phrase(other, found, variant, outdoor=False)
     behind = circular_difference_deg(found.azimuth_deg, 180.0) < 62.0
     name = "rim light" if behind else "fill" if found.strength < 0.7 * key.strength else "second light"
     strength = "faint " if key.irradiance and found.strength < 0.22 * key.irradiance else ""

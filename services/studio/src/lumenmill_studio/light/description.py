@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lumenmill.common.v1.light_pb2 import Light, LightSource
 from lumenmill_light.attributes import RadianceOf, SourceAttributes, source_attributes
-from lumenmill_light.vocabulary import SUN_ELEVATION_DEG, TEMPERATURE_K, direction_phrase, hue_word, map_words, phrase
+from lumenmill_light.vocabulary import SUN_ELEVATION_DEG, TEMPERATURE_K, direction_phrase, map_words, phrase
 
 
 def described(light: Light, radiance_of: RadianceOf | None = None) -> str:
@@ -25,8 +25,7 @@ def _phrase(source: LightSource, found: SourceAttributes) -> str:
         case "sun_sky":
             return _daylight_phrase(found)
         case _:
-            hue = hue_word(found.irradiance_rgb) if found.is_colored and found.irradiance_rgb else ""
-            return phrase(found.to_proto(), hue)
+            return phrase(found.to_proto(), found.hue)
 
 
 def _daylight_phrase(found: SourceAttributes) -> str:

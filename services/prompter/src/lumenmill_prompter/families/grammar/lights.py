@@ -363,14 +363,22 @@ _DAYLIGHT_OFFSET = 1.0 / 12.0
 def _sun_table(
     turbidity: float, sun_scale: float, sky_scale: float, lowest_deg: float
 ) -> tuple[list[float], list[float]]:
-    """Temperatures of the daylight and elevations of the sun in steps of 0.1°, both rising."""
+    """Temperatures of the daylight and elevations of the sun in steps of half a degree, both rising."""
     temperatures: list[float] = []
-    elevations = [step / 10.0 for step in range(round(lowest_deg * 10), round(_MAX_SUN_ELEVATION_DEG * 10) + 1)]
+    elevations = [half / 2.0 for half in range(round(lowest_deg * 2), round(_MAX_SUN_ELEVATION_DEG * 2) + 1)]
     for elevation in elevations:
         source = build.sun_sky_light(0.0, elevation, turbidity, sun_scale, sky_scale, 0.53)
         kelvin = source_attributes(source).temperature_k or 0.0
         temperatures.append(max([kelvin, *temperatures[-1:]]))
     return temperatures, elevations
+
+
+def _sun_elevation_deg(temperatures: list[float], elevations: list[float], temperature_k: float) -> float:
+    """Where the table reaches a temperature, between two of its rows, to a tenth of a degree."""
+    after = min(max(bisect.bisect_left(temperatures, temperature_k), 1), len(temperatures) - 1)
+    below, above = temperatures[after - 1], temperatures[after]
+    share = (temperature_k - below) / (above - below) if above > below else 1.0
+    return round(elevations[after - 1] + (elevations[after] - elevations[after - 1]) * min(max(share, 0.0), 1.0), 1)
 
 
 def _sun_sky(
@@ -385,8 +393,7 @@ def _sun_sky(
     turbidity = choice.pick(turbidities)
     temperatures, elevations = _sun_table(turbidity, sun_scale, sky_scale, lowest_deg)
     first, last = max(low, temperatures[0]), min(high, temperatures[-1])
-    index = bisect.bisect_left(temperatures, first + (last - first) * inside)
-    elevation = elevations[min(index, len(elevations) - 1)]
+    elevation = _sun_elevation_deg(temperatures, elevations, first + (last - first) * inside)
     hardness, inside_hardness = _hardness(point[4], soft_share)
     crisp = hardness == "hard" or (hardness == "soft" and inside_hardness < 0.5)
     diameter = 18.0 if stratum >= _FIRST_VEILED_DAYLIGHT else 0.53 if crisp else 6.0
