@@ -1,1 +1,1 @@
-"""The Helm chart, as far as it can be proven without a cluster."""
+"""Tests of the Helm chart, nearly all without a cluster."""

@@ -1,4 +1,4 @@
-"""Ways to deploy the mesh that every rule of manifests is checked over."""
+"""Deployments of the mesh for which all rules of test_manifests.py are checked."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "embedded",
         {"scaling__by": "keda", "models": [{"name": "studio", "service": "studio", "maxReplicas": 3}]},
     ),
-    "builtin": ("gpu", {"scaling__by": "builtin"}),
+    "fixed replicas": ("gpu", {"scaling__by": "none"}),
     "plain": ("embedded", {"tls__mode": "none", "token__enabled": False, "networkPolicy__enabled": False}),
     "cert-manager": ("embedded", {"tls__mode": "certManager"}),
     "existing secrets": (
@@ -41,6 +41,6 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def objects_of(case: str) -> list[Object]:
-    """The rendered objects of one case."""
+    """Return the rendered objects of one case."""
     values, overrides = CASES[case]
     return render(values, **overrides)

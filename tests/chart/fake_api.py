@@ -1,4 +1,4 @@
-"""As much of an API server as `lookup` asks: which kinds there are, and Secrets by name."""
+"""The part of an API server that `lookup` uses: the list of kinds, and Secrets by name."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ _KINDS = {
 
 @contextlib.contextmanager
 def cluster_with(secrets: dict[str, Object], folder: Path) -> Iterator[Path]:
-    """A kubeconfig, written into the folder, of a server that has these Secrets, by their whole names."""
+    """Yield a kubeconfig, in the folder, of a server that has these Secrets, by their full names."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -39,7 +39,7 @@ def cluster_with(secrets: dict[str, Object], folder: Path) -> Iterator[Path]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)

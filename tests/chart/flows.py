@@ -1,4 +1,4 @@
-"""Which connections the NetworkPolicies of a release let through, worked out as a cluster's network would."""
+"""The connections that the NetworkPolicies of a release allow, computed as the network of a cluster does."""
 
 from dataclasses import dataclass, field
 from itertools import product
@@ -6,12 +6,12 @@ from itertools import product
 from .helm import Object, pods
 
 OUTSIDE = "outside"
-"""The end of a connection to an address and not to a pod."""
+"""The target of a connection to an address that is no pod's."""
 
 
 @dataclass(frozen=True)
 class Flow:
-    """A connection: names of both ends, and the port."""
+    """A connection: names of source and target, and the port."""
 
     source: str
     target: str
@@ -20,14 +20,14 @@ class Flow:
 
 @dataclass(frozen=True)
 class End:
-    """A kind of pod, or a place beyond the release: its labels, and those of its namespace (None: the release's)."""
+    """A kind of pod, of the release or not: its labels, and those of its namespace (None: the release's)."""
 
     name: str
     labels: dict[str, str] = field(hash=False)
     namespace: dict[str, str] | None = field(default=None, hash=False)
 
 
-STRANGERS = [
+OTHER_PODS = [
     End("client", {"lumenmill.dev/client": "true"}),
     End("neighbour", {"app": "another"}),
     End("keda", {"app": "keda-operator"}, {"kubernetes.io/metadata.name": "keda"}),
@@ -39,7 +39,7 @@ PORTS = [22, 53, 80, 443, 5432, 6443, 9000, 9464, 50051, 50052, 50053]
 
 
 def ends(objects: list[Object]) -> list[End]:
-    """The release's kinds of pods: their component, or their model's or job's name."""
+    """Return the release's kinds of pods, named by their component, model or job."""
     found = {}
     for _, pod in pods(objects):
         labels = pod["metadata"]["labels"]
@@ -50,32 +50,32 @@ def ends(objects: list[Object]) -> list[End]:
 
 
 def flows(objects: list[Object]) -> set[Flow]:
-    """Every connection that is let through: both ends agree where both are pods of the release."""
+    """Return every allowed connection: between two pods of the release, both must allow it."""
     policies = [found["spec"] for found in objects if found["kind"] == "NetworkPolicy"]
     own = ends(objects)
     found = set()
-    for source, target in product([*own, *STRANGERS], [*own, *STRANGERS]):
+    for source, target in product([*own, *OTHER_PODS], [*own, *OTHER_PODS]):
         if source == target or not (source in own or target in own):
             continue
         for port in PORTS:
-            leaves = source not in own or _lets(policies, source, "egress", "to", target, port)
-            enters = target not in own or _lets(policies, target, "ingress", "from", source, port)
+            leaves = source not in own or _allows(policies, source, "egress", "to", target, port)
+            enters = target not in own or _allows(policies, target, "ingress", "from", source, port)
             if leaves and enters:
                 found.add(Flow(source.name, target.name, port))
     for source, port in product(own, PORTS):
-        if _lets(policies, source, "egress", "to", None, port):
+        if _allows(policies, source, "egress", "to", None, port):
             found.add(Flow(source.name, OUTSIDE, port))
     return found
 
 
-def _lets(policies: list[Object], pod: End, way: str, side: str, other: End | None, port: int) -> bool:
-    mine = [policy for policy in policies if way.capitalize() in policy["policyTypes"]]
+def _allows(policies: list[Object], pod: End, direction: str, side: str, other: End | None, port: int) -> bool:
+    mine = [policy for policy in policies if direction.capitalize() in policy["policyTypes"]]
     mine = [policy for policy in mine if _matches(policy["podSelector"], pod.labels)]
-    assert mine, f"no policy holds {pod.name}"  # a pod that none selects would be open
-    return any(_rule_lets(rule, side, other, port) for policy in mine for rule in policy.get(way, []))
+    assert mine, f"no policy selects {pod.name}"  # such a pod would accept everything
+    return any(_rule_allows(rule, side, other, port) for policy in mine for rule in policy.get(direction, []))
 
 
-def _rule_lets(rule: Object, side: str, other: End | None, port: int) -> bool:
+def _rule_allows(rule: Object, side: str, other: End | None, port: int) -> bool:
     if "ports" in rule and port not in {entry["port"] for entry in rule["ports"]}:
         return False
     return side not in rule or any(_is_peer(peer, other) for peer in rule[side])

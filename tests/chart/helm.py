@@ -1,4 +1,4 @@
-"""Charts rendered by the real `helm`, and what is in them."""
+"""Render the chart with the real `helm`, and find what is in the result."""
 
 import json
 import shutil
@@ -14,22 +14,22 @@ import yaml
 CHART = Path(__file__).parents[2] / "helm" / "lumenmill"
 VALUES = {name: CHART / f"values-{name}.yaml" for name in ("embedded", "gpu")}
 KUBE_VERSION = "1.34.0"
-"""What manifests are checked against; the first with all kinds that the chart may use."""
+"""Version for which manifests are rendered and validated: the first with all kinds that the chart may use."""
 RELEASE, NAMESPACE = "mill", "lab"
 
 Object = dict[str, Any]
 
 
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs helm; skips the test where there is none."""
+    """Run helm; skip the test when it is not installed."""
     binary = shutil.which("helm")
     if binary is None:
-        pytest.skip("there is no helm on the path")
+        pytest.skip("helm is not on the path")
     return subprocess.run([binary, *arguments], check=False, capture_output=True, text=True, timeout=60)
 
 
 def _options(values: str | None, overrides: str) -> list[str]:
-    """Overrides come as a values file of their own would: merged by key, lists replaced."""
+    """Return options that apply the overrides as another values file would: merged by key, lists replaced."""
     files = ["--values", str(VALUES[values])] if values else []
     sets = [
         part for key, value in json.loads(overrides).items() for part in ("--set-json", f"{key}={json.dumps(value)}")
@@ -55,17 +55,17 @@ def _as_json(overrides: dict[str, Any]) -> str:
 
 
 def render(values: str | None = "embedded", **overrides: Any) -> list[Object]:
-    """Every object of the chart with one of its values files; `tls__mode="none"` is tls.mode: none. They are shared."""
+    """Return all objects with a values file of the chart; `tls__mode="none"` is tls.mode: none. Do not modify them."""
     return _shared(values, _as_json(overrides))
 
 
 def render_file(file: Path) -> list[Object]:
-    """The same with a values file of somebody's own on top of the embedded ones."""
+    """Return the objects with another values file on top of the embedded one."""
     return _rendered("embedded", "{}", "--values", str(file))
 
 
 def render_next(folder: Path, values: str, **overrides: Any) -> list[Object]:
-    """The same by the chart's next version, of which a copy is put into the folder."""
+    """Return the objects of a next version of the chart, which is copied into the folder."""
     chart = folder / "lumenmill"
     shutil.copytree(CHART, chart)
     about = yaml.safe_load((chart / "Chart.yaml").read_text())
@@ -74,29 +74,29 @@ def render_next(folder: Path, values: str, **overrides: Any) -> list[Object]:
 
 
 def render_on(kubeconfig: Path, values: str | None = "embedded", **overrides: Any) -> list[Object]:
-    """The same as an upgrade renders it, which looks up what the cluster has."""
+    """Return the objects as an upgrade renders them, which looks up objects of the cluster."""
     on_cluster = ("--dry-run=server", "--is-upgrade", "--kubeconfig", str(kubeconfig))
     return _rendered(values, _as_json(overrides), *on_cluster)
 
 
 def notes(folder: Path, values: str, **overrides: Any) -> str:
-    """What helm says after installing, rendered by a copy of the chart in the folder: `helm template` leaves it out."""
+    """Return NOTES.txt, rendered by a copy of the chart in the folder, since `helm template` does not print it."""
     shutil.copytree(CHART, folder)
-    (folder / "templates" / "told.yaml").write_text('told: {{ include "lumenmill/templates/NOTES.txt" . | toJson }}')
+    (folder / "templates" / "notes.yaml").write_text('notes: {{ include "lumenmill/templates/NOTES.txt" . | toJson }}')
     objects = _rendered(values, _as_json(overrides), chart=folder)
-    return next(found["told"] for found in objects if "told" in found)
+    return next(found["notes"] for found in objects if "notes" in found)
 
 
 def refusal(values: str | None = "embedded", **overrides: Any) -> str:
-    """What helm says to values that it must refuse."""
+    """Return the error of helm for values that it must refuse."""
     options = _options(values, _as_json(overrides))
     done = helm("template", RELEASE, str(CHART), "--kube-version", KUBE_VERSION, *options)
-    assert done.returncode != 0, "helm takes these values"
+    assert done.returncode != 0, "helm accepts these values"
     return done.stderr
 
 
 def of_kind(objects: list[Object], kind: str) -> dict[str, Object]:
-    """The objects of one kind, by name without the release's."""
+    """Return the objects of one kind, by name without the release's."""
     prefix = f"{RELEASE}-lumenmill"
     return {
         found["metadata"]["name"].removeprefix(prefix).removeprefix("-"): found
@@ -106,13 +106,13 @@ def of_kind(objects: list[Object], kind: str) -> dict[str, Object]:
 
 
 def export_job(objects: list[Object]) -> Object | None:
-    """The manifest that the orchestrator makes export Jobs of."""
+    """Return the manifest from which the orchestrator creates export Jobs."""
     text = of_kind(objects, "ConfigMap")["orchestrator"]["data"].get("export-job.yaml")
     return yaml.safe_load(text) if text else None
 
 
 def pods(objects: list[Object]) -> Iterator[tuple[str, Object]]:
-    """Name and pod (metadata and spec) of everything that makes pods."""
+    """Yield name and pod (metadata and spec) of every object that creates pods."""
     job = export_job(objects)
     for found in [*objects, *([job] if job else [])]:
         name = f"{found['kind']} {found['metadata'].get('name', 'export')}"
@@ -125,10 +125,10 @@ def pods(objects: list[Object]) -> Iterator[tuple[str, Object]]:
 
 
 def containers(pod: Object) -> list[Object]:
-    """All containers of a pod, those of its start included."""
+    """Return all containers of a pod, init containers included."""
     return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
 
 
 def environment(container: Object) -> dict[str, str]:
-    """The plain variables of a container."""
+    """Return the environment variables of a container that have plain values."""
     return {entry["name"]: entry["value"] for entry in container.get("env", []) if "value" in entry}

@@ -1,7 +1,7 @@
-"""The names of the settings that each service reads, for the chart to know misspelt ones by.
+"""The names of the settings of each service, by which the chart recognises misspelt ones.
 
-`python -m tests.chart.settings_of_services` writes them, where the neural services are installed (`make neural`);
-`tests/neural/test_chart_settings.py` says when they are old.
+`python -m tests.chart.settings_of_services` writes them; it needs the neural services (`make neural`).
+`tests/neural/test_chart_settings.py` fails when they are outdated.
 """
 
 import yaml
@@ -28,8 +28,8 @@ _SETTINGS: dict[str, type[ServiceSettings]] = {
 
 
 def written() -> str:
-    """The file of now."""
-    head = "# Written by `python -m tests.chart.settings_of_services`: what each service reads as LUMENMILL_<NAME>.\n"
+    """Return the file as it should be."""
+    head = "# Written by `python -m tests.chart.settings_of_services`: settings of each service, LUMENMILL_<NAME>.\n"
     names = {service: sorted(settings.model_fields) for service, settings in _SETTINGS.items()}
     return head + yaml.safe_dump(names, default_flow_style=None, width=120)
 

@@ -1,4 +1,4 @@
-"""Rules that every manifest keeps, however the mesh is deployed."""
+"""Rules for every manifest of every case in cases.py."""
 
 import json
 from functools import cache
@@ -26,7 +26,7 @@ _CUSTOM = {
     "cert-manager.io": {"Issuer", "Certificate"},
     "monitoring.coreos.com": {"PodMonitor", "PrometheusRule"},
 }
-"""Kinds that a cluster has from elsewhere, and whose schemas the validator does not."""
+"""Custom resources, whose schemas the validator does not have."""
 _VOLUMES_OF_RESTRICTED = {
     "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret",
 }  # fmt: skip
@@ -51,12 +51,12 @@ def _validate(manifest: str) -> None:
     kubernetes_validate.validate(json.loads(manifest), KUBE_VERSION.rpartition(".")[0], strict=True)
 
 
-def test_no_two_objects_have_one_name(case: str) -> None:
+def test_names_are_unique(case: str) -> None:
     names = [(found["kind"], found["metadata"]["name"]) for found in objects_of(case)]
     assert len(set(names)) == len(names)
 
 
-def test_every_object_says_what_it_belongs_to(case: str) -> None:
+def test_every_object_has_the_standard_labels(case: str) -> None:
     for found in objects_of(case):
         labels = found["metadata"]["labels"]
         assert labels["app.kubernetes.io/name"] == labels["app.kubernetes.io/part-of"] == "lumenmill"
@@ -65,7 +65,7 @@ def test_every_object_says_what_it_belongs_to(case: str) -> None:
         assert labels["app.kubernetes.io/component"]
 
 
-def test_a_new_version_of_the_chart_restarts_no_pod_whose_image_stays(case: str, tmp_path: Path) -> None:
+def test_a_new_version_of_the_chart_restarts_no_pod_with_an_unchanged_image(case: str, tmp_path: Path) -> None:
     values, overrides = CASES[case]
     overrides = overrides | {"image__tag": "1.2.3"}
     now = {name: pod for name, pod in pods(render(values, **overrides)) if not name.startswith("Pod ")}
@@ -74,19 +74,19 @@ def test_a_new_version_of_the_chart_restarts_no_pod_whose_image_stays(case: str,
     assert all(pod["metadata"]["labels"]["app.kubernetes.io/instance"] == RELEASE for pod in now.values())
 
 
-def test_a_helm_test_that_has_passed_leaves_nothing_and_shows_its_log(case: str) -> None:
+def test_a_passed_helm_test_shows_its_log_and_is_deleted(case: str) -> None:
     hooks = [found["metadata"] for found in objects_of(case) if found["metadata"]["name"] == "mill-lumenmill-test"]
     assert len(hooks) == 2
     for hook in hooks:
         assert hook["annotations"]["helm.sh/hook"] == "test"
-        # What has failed stays to be read, until the next test.
+        # A failed one stays for inspection until the next test.
         assert hook["annotations"]["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
     shown = [hook["annotations"].get("helm.sh/hook-output-log-policy") for hook in hooks]
     assert shown == [None, "hook-succeeded,hook-failed"]
 
 
 def test_sigterm_reaches_every_process(case: str) -> None:
-    """Python as process 1 does not heed it; images begin with tini, and a command takes its place."""
+    """Python as process 1 would ignore it. Images start with tini, and a `command` replaces that."""
     for name, pod in pods(objects_of(case)):
         for container in containers(pod):
             if "lumenmill" in container["image"] and "command" in container:
@@ -110,12 +110,12 @@ def test_pods_keep_to_pod_security_restricted(case: str) -> None:
             assert not any("hostPort" in port for port in container.get("ports", [])), name
 
 
-def test_pods_go_further_than_restricted(case: str) -> None:
+def test_pods_are_stricter_than_restricted(case: str) -> None:
     for name, pod in pods(objects_of(case)):
         spec = pod["spec"]
         is_orchestrator = name.startswith("StatefulSet") and name.endswith("-orchestrator")
-        may_ask = is_orchestrator and case != "no kubernetes"
-        assert spec["automountServiceAccountToken"] is may_ask, name
+        has_token = is_orchestrator and case != "no kubernetes"
+        assert spec["automountServiceAccountToken"] is has_token, name
         # The variables of a Service named lumenmill-… would be read as settings.
         assert spec["enableServiceLinks"] is False, name
         for container in containers(pod):
@@ -129,7 +129,7 @@ def _is_own_scratch(volume: Object) -> bool:
     return "emptyDir" in volume and volume["name"] in {"tmp", "shm", "cache"}
 
 
-def test_every_mounted_volume_is_there(case: str) -> None:
+def test_every_mounted_volume_exists(case: str) -> None:
     for name, pod in pods(objects_of(case)):
         volumes = {volume["name"] for volume in pod["spec"]["volumes"]}
         for container in containers(pod):
@@ -137,19 +137,19 @@ def test_every_mounted_volume_is_there(case: str) -> None:
             assert mounted <= volumes, name
 
 
-def test_what_pods_name_is_made_by_the_chart_or_by_the_operator(case: str) -> None:
+def test_objects_that_pods_need_are_created_by_the_chart_or_the_operator(case: str) -> None:
     objects = objects_of(case)
-    made = {(found["kind"], found["metadata"]["name"]) for found in objects}
+    created = {(found["kind"], found["metadata"]["name"]) for found in objects}
     certificates = [found["spec"] for found in objects if found["kind"] == "Certificate"]
-    made |= {("Secret", certificate["secretName"]) for certificate in certificates}
+    created |= {("Secret", certificate["secretName"]) for certificate in certificates}
     given = {"s3", "database", "hub", "mesh", "mesh-token", "site-ca", "llm"}
     for name, pod in pods(objects):
         for kind, named in _named(pod):
-            assert (kind, named) in made or (kind == "Secret" and named in given), (name, kind, named)
+            assert (kind, named) in created or (kind == "Secret" and named in given), (name, kind, named)
 
 
 def _named(pod: Object) -> list[tuple[str, str]]:
-    """Secrets, ConfigMaps, claims and accounts that a pod cannot start without."""
+    """Return the Secrets, ConfigMaps, claims and accounts that a pod needs to start."""
     spec = pod["spec"]
     found = [("ServiceAccount", spec["serviceAccountName"])]
     for volume in spec["volumes"]:
@@ -185,7 +185,7 @@ def _paths(volume: Object) -> list[str]:
     return [item["path"] for source in sources for item in source.get("secret", {}).get("items", [])]
 
 
-def test_no_secret_stands_in_the_environment(case: str) -> None:
+def test_no_secret_is_in_the_environment(case: str) -> None:
     for name, pod in pods(objects_of(case)):
         for container in containers(pod):
             for variable, value in environment(container).items():
@@ -193,7 +193,7 @@ def test_no_secret_stands_in_the_environment(case: str) -> None:
                 assert not variable.endswith(("PASSWORD", "_TOKEN", "_KEY")), (name, variable)
 
 
-def test_our_processes_listen_where_the_probes_ask(case: str) -> None:
+def test_processes_listen_on_the_port_of_the_probes(case: str) -> None:
     for name, pod in pods(objects_of(case)):
         for container in containers(pod):
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):

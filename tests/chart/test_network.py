@@ -1,4 +1,4 @@
-"""NetworkPolicies let through what the README lists, and nothing else."""
+"""NetworkPolicies allow exactly the connections that the README lists."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ _ALWAYS = _flows(
     (["orchestrator", *_EMBEDDED], ["minio"], [9000]),
     (["orchestrator", *_EMBEDDED, "minio", "store-gc", "test"], ["dns"], [53]),
 )
-# A rule without peers means anywhere: the API server has no labels, so that its ports are open towards all addresses.
+# A rule without peers allows any address: the API server has no labels, so its ports are allowed everywhere.
 _TO_API_SERVER = {
     Flow("orchestrator", target, port)
     for target in (OUTSIDE, "client", "neighbour", "keda", "prometheus", "dns", "stranger")
@@ -39,7 +39,7 @@ def test_the_embedded_mesh() -> None:
     assert flows(render("embedded")) == _ALWAYS | _TO_API_SERVER
 
 
-def test_without_the_fleet_nobody_leaves_the_mesh() -> None:
+def test_without_the_fleet_no_connection_leaves_the_mesh() -> None:
     assert flows(render("embedded", fleet__enabled=False)) == _ALWAYS
 
 
@@ -61,17 +61,17 @@ def test_without_the_fleet_nobody_leaves_the_mesh() -> None:
         ),
     ],
 )
-def test_what_is_turned_on_adds_its_own_flows(overrides: dict[str, Any], more: set[Flow]) -> None:
+def test_each_feature_adds_only_its_own_connections(overrides: dict[str, Any], more: set[Flow]) -> None:
     assert flows(render("embedded", **overrides)) == _ALWAYS | _TO_API_SERVER | more
 
 
-def test_peers_that_the_operator_names_are_the_only_ones() -> None:
+def test_given_peers_replace_any_address() -> None:
     api_server = [{"ipBlock": {"cidr": "10.0.0.1/32"}}]
     found = flows(render("embedded", networkPolicy__apiServer__peers=api_server))
     assert found - _ALWAYS == _flows((["orchestrator"], [OUTSIDE], [443, 6443]))
 
 
-def test_models_reach_the_hub_where_they_may_ask_it_and_never_air_gapped() -> None:
+def test_only_neural_models_reach_the_hub_and_never_air_gapped() -> None:
     s3 = [{"ipBlock": {"cidr": "192.0.2.1/32"}}]
     options = {"networkPolicy__s3__peers": s3, "store__endpoint": "s3.example.com:9000"}
 
@@ -84,13 +84,13 @@ def test_models_reach_the_hub_where_they_may_ask_it_and_never_air_gapped() -> No
     assert to_hub(offline=True) - {"orchestrator"} == set()
 
 
-def test_the_way_to_a_private_network_is_no_way_to_the_hub() -> None:
+def test_the_hub_is_not_a_private_address() -> None:
     policy = of_kind(render("gpu"), "NetworkPolicy")["model-flux"]
     [rule] = policy["spec"]["egress"]
     assert "10.0.0.0/8" in rule["to"][0]["ipBlock"]["except"]
 
 
-def test_an_llm_is_reached_by_its_prompter_alone() -> None:
+def test_only_its_prompter_reaches_an_llm() -> None:
     llm = {"name": "llm", "service": "prompter", "settings": {"family": "openai"}}
     to = [{"podSelector": {"matchLabels": {"app": "another"}}}]
     models = [llm | {"egress": [{"to": to, "ports": [{"port": 80, "protocol": "TCP"}]}]}]
@@ -98,18 +98,18 @@ def test_an_llm_is_reached_by_its_prompter_alone() -> None:
     assert {flow.source for flow in found if flow.target == "neighbour" and flow.port == 80} == {"llm"}
 
 
-def test_every_kind_of_pod_is_held_by_a_policy() -> None:
+def test_every_kind_of_pod_has_a_policy() -> None:
     objects = render("embedded", database__kind="chart", exports__asJobs=True)
     names = {end.name for end in ends(objects)}
     assert names == {"orchestrator", *_EMBEDDED, "minio", "postgres", "store-gc", "test", "export"}
     assert flows(objects)
 
 
-def test_policies_can_be_left_to_somebody_else() -> None:
+def test_policies_can_be_disabled() -> None:
     assert not of_kind(render("embedded", networkPolicy__enabled=False), "NetworkPolicy")
 
 
-def test_dns_is_where_the_operator_says() -> None:
+def test_dns_peers_and_ports_are_configurable() -> None:
     peers = [{"ipBlock": {"cidr": "169.254.20.10/32"}}]
     policy = of_kind(render("embedded", networkPolicy__dns=peers, networkPolicy__dnsPorts=[5353]), "NetworkPolicy")[
         "dns"

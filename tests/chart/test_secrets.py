@@ -1,4 +1,4 @@
-"""Secrets that the chart makes: once, kept, and never written back by a rollback."""
+"""Secrets that the chart creates: once, kept, and never overwritten by a rollback."""
 
 import base64
 import copy
@@ -15,7 +15,7 @@ from .helm import Object, of_kind, render, render_on
 
 _HOOKS = "pre-install,pre-upgrade"
 _PREFIX = "mill-lumenmill-"
-_MADE = {"ca", "token", "minio", "postgres"} | {
+_CREATED = {"ca", "token", "minio", "postgres"} | {
     f"{owner}-tls" for owner in ("orchestrator", "client", "minio", "postgres", "grammar", "studio", "photometric")
 }
 Upgrade = Callable[..., dict[str, Object]]
@@ -23,16 +23,16 @@ Upgrade = Callable[..., dict[str, Object]]
 
 @pytest.fixture
 def secrets() -> dict[str, Object]:
-    """Those of a release that was installed, by their short names."""
+    """Return those of an installed release, by their short names."""
     return copy.deepcopy(of_kind(render("embedded", database__kind="chart"), "Secret"))
 
 
 @pytest.fixture
 def upgrade(tmp_path: Path) -> Upgrade:
-    """Renders an upgrade where the given Secrets are there; the Secrets that it writes, by their short names."""
+    """Return a function from the existing Secrets to those that an upgrade writes, by their short names."""
 
-    def upgraded(there: dict[str, Object], **overrides: Any) -> dict[str, Object]:
-        with cluster_with({f"{_PREFIX}{name}": found for name, found in there.items()}, tmp_path) as kubeconfig:
+    def upgraded(existing: dict[str, Object], **overrides: Any) -> dict[str, Object]:
+        with cluster_with({f"{_PREFIX}{name}": found for name, found in existing.items()}, tmp_path) as kubeconfig:
             return of_kind(render_on(kubeconfig, "embedded", **{"database__kind": "chart", **overrides}), "Secret")
 
     return upgraded
@@ -42,38 +42,38 @@ def _value(secret: Object, key: str) -> str:
     return base64.b64decode(secret["data"][key]).decode()
 
 
-def test_they_are_no_part_of_the_release_so_that_a_rollback_does_not_write_old_ones_back(
+def test_they_are_not_part_of_the_release_and_not_rolled_back(
     secrets: dict[str, Object],
 ) -> None:
-    assert secrets.keys() == _MADE
+    assert secrets.keys() == _CREATED
     for name, secret in secrets.items():
         annotations = secret["metadata"]["annotations"]
         assert annotations["helm.sh/hook"] == _HOOKS, name
-        # Only what is rendered is deleted, and only what is missing or old is rendered.
+        # Helm deletes only what is rendered, and only missing or expired ones are rendered.
         assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation", name
-        # A release of before had them in its manifest; the upgrade from it deletes what it no longer renders.
+        # Earlier releases had them in their manifest; an upgrade from one deletes what is no longer rendered.
         assert annotations["helm.sh/resource-policy"] == "keep", name
 
 
-def test_an_upgrade_touches_none_that_is_there(secrets: dict[str, Object], upgrade: Upgrade) -> None:
-    assert upgrade({}).keys() == _MADE
+def test_an_upgrade_changes_no_existing_secret(secrets: dict[str, Object], upgrade: Upgrade) -> None:
+    assert upgrade({}).keys() == _CREATED
     assert upgrade(secrets, logLevel="DEBUG") == {}
 
 
-def test_a_secret_that_was_changed_by_hand_stays_so(secrets: dict[str, Object], upgrade: Upgrade) -> None:
+def test_a_secret_that_was_changed_manually_is_kept(secrets: dict[str, Object], upgrade: Upgrade) -> None:
     secrets["token"]["data"]["token"] = base64.b64encode(b"rotated").decode()
     secrets["minio"]["data"]["secret-key"] = base64.b64encode(b"rotated").decode()
     assert upgrade(secrets) == {}
 
 
-def test_a_secret_that_was_deleted_is_made_anew_and_no_other(secrets: dict[str, Object], upgrade: Upgrade) -> None:
+def test_only_a_deleted_secret_is_created_again(secrets: dict[str, Object], upgrade: Upgrade) -> None:
     old = secrets.pop("token")
-    made = upgrade(secrets)
-    assert made.keys() == {"token"}
-    assert made["token"]["data"] != old["data"]
+    created = upgrade(secrets)
+    assert created.keys() == {"token"}
+    assert created["token"]["data"] != old["data"]
 
 
-def test_a_key_that_is_missing_is_added_and_the_others_stay(secrets: dict[str, Object], upgrade: Upgrade) -> None:
+def test_a_missing_key_is_added_and_the_others_are_kept(secrets: dict[str, Object], upgrade: Upgrade) -> None:
     password = _value(secrets["postgres"], "password")
     secrets["postgres"]["data"] = {"password": base64.b64encode(password.encode()).decode(), "url": "b2xk"}
     postgres = upgrade(secrets)["postgres"]
@@ -85,7 +85,7 @@ def test_a_key_that_is_missing_is_added_and_the_others_stay(secrets: dict[str, O
     assert token["data"]["token"] == secrets["token"]["data"]["token"]
 
 
-def test_a_certificate_is_made_again_when_it_must_be_and_signed_by_the_same_authority(
+def test_a_certificate_is_renewed_when_needed_by_the_same_authority(
     secrets: dict[str, Object], upgrade: Upgrade
 ) -> None:
     authority = x509.load_pem_x509_certificate(_value(secrets["ca"], "tls.crt").encode())
@@ -94,7 +94,7 @@ def test_a_certificate_is_made_again_when_it_must_be_and_signed_by_the_same_auth
     x509.load_pem_x509_certificate(_value(named["orchestrator-tls"], "tls.crt").encode()).verify_directly_issued_by(
         authority
     )
-    all_certificates = {name for name in _MADE if name.endswith("-tls")}
+    all_certificates = {name for name in _CREATED if name.endswith("-tls")}
     assert upgrade(secrets, tls__generated__renewal="now").keys() == all_certificates
 
     annotations = secrets["studio-tls"]["metadata"]["annotations"]
@@ -104,13 +104,13 @@ def test_a_certificate_is_made_again_when_it_must_be_and_signed_by_the_same_auth
     assert upgrade(secrets).keys() == {"studio-tls"}
 
     del secrets["ca"]
-    anew = upgrade(secrets)
-    assert anew.keys() == {"ca", *all_certificates}
-    assert all(anew[name]["data"]["ca.crt"] == anew["ca"]["data"]["tls.crt"] for name in all_certificates)
+    renewed = upgrade(secrets)
+    assert renewed.keys() == {"ca", *all_certificates}
+    assert all(renewed[name]["data"]["ca.crt"] == renewed["ca"]["data"]["tls.crt"] for name in all_certificates)
 
 
 @pytest.mark.parametrize(("mode", "key"), [("generated", "url-tls"), ("none", "url-plain")])
-def test_each_release_reads_the_url_that_its_own_postgres_answers(mode: str, key: str) -> None:
+def test_the_database_url_matches_the_tls_mode(mode: str, key: str) -> None:
     objects = render("embedded", database__kind="chart", tls__mode=mode)
     orchestrator = of_kind(objects, "StatefulSet")["orchestrator"]["spec"]["template"]["spec"]
     [config] = [volume for volume in orchestrator["volumes"] if volume["name"] == "config"]

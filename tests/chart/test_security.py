@@ -1,4 +1,4 @@
-"""Certificates, tokens, what is kept, and what the orchestrator may do."""
+"""Certificates, tokens, objects that are kept, and the rights of the orchestrator."""
 
 import base64
 import ssl
@@ -27,7 +27,7 @@ def _names(certificate: x509.Certificate) -> set[str]:
 
 
 def _called_hosts(objects: list[Object]) -> set[str]:
-    """Every host that a process of the mesh calls another by."""
+    """Return every host name by which a process of the mesh connects to another."""
     models = yaml.safe_load(of_kind(objects, "ConfigMap")["orchestrator"]["data"]["models.yaml"])
     addresses = [address.removeprefix("dns:///") for address in models.values()]
     for _, pod in pods(objects):
@@ -43,7 +43,7 @@ def _called_hosts(objects: list[Object]) -> set[str]:
     return {address.rpartition(":")[0] for address in addresses}
 
 
-def test_every_host_that_is_called_is_in_the_certificate_of_who_answers() -> None:
+def test_every_host_name_is_in_the_certificate_of_its_server() -> None:
     objects = render("embedded", **_KEDA, modelDefaults__maxReplicas=2)
     secrets = of_kind(objects, "Secret")
     hosts = {}
@@ -58,7 +58,7 @@ def test_every_host_that_is_called_is_in_the_certificate_of_who_answers() -> Non
         assert hosts[host] == {"scaler": "orchestrator"}.get(owner, owner)
 
 
-def test_generated_certificates_are_of_one_authority_and_serve_both_sides(tmp_path: Path) -> None:
+def test_generated_certificates_share_an_authority_and_serve_servers_and_clients(tmp_path: Path) -> None:
     secrets = of_kind(render("embedded", tls__extraNames=["mill.example.com"]), "Secret")
     authority = x509.load_pem_x509_certificate(_data(secrets["ca"], "tls.crt"))
     owners = {name.removesuffix("-tls") for name in secrets if name.endswith("-tls")}
@@ -69,7 +69,7 @@ def test_generated_certificates_are_of_one_authority_and_serve_both_sides(tmp_pa
         certificate.verify_directly_issued_by(authority)
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         assert {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH} <= set(usage)
-        assert "localhost" in _names(certificate)  # by a forwarded port
+        assert "localhost" in _names(certificate)  # for port-forward
         assert ("mill.example.com" in _names(certificate)) == (owner == "orchestrator")
         assert _data(secret, "ca.crt") == _data(secrets["ca"], "tls.crt")
         for key in ("tls.crt", "tls.key"):
@@ -87,16 +87,16 @@ def test_the_orchestrator_calls_a_model_by_mutual_tls() -> None:
         grpc.ssl_server_credentials([key_and_certificate], _data(model, "ca.crt"), require_client_auth=True),
     )
     server.start()
-    shown = (_data(orchestrator, "tls.key"), _data(orchestrator, "tls.crt"))
+    own = (_data(orchestrator, "tls.key"), _data(orchestrator, "tls.crt"))
     try:
-        assert _connects(port, grpc.ssl_channel_credentials(_data(orchestrator, "ca.crt"), *shown))
+        assert _connects(port, grpc.ssl_channel_credentials(_data(orchestrator, "ca.crt"), *own))
         assert not _connects(port, grpc.ssl_channel_credentials(_data(orchestrator, "ca.crt")))
     finally:
         server.stop(None)
 
 
 def _connects(port: int, credentials: grpc.ChannelCredentials) -> bool:
-    """Whether a call comes through to the server, which has no methods."""
+    """Return whether a call reaches the server, which has no methods."""
     name = ("grpc.ssl_target_name_override", f"mill-lumenmill-studio.{NAMESPACE}.svc")
     with grpc.secure_channel(f"127.0.0.1:{port}", credentials, options=[name]) as channel:
         try:
@@ -106,17 +106,17 @@ def _connects(port: int, credentials: grpc.ChannelCredentials) -> bool:
     return False
 
 
-def test_nobody_mounts_the_key_of_the_authority() -> None:
+def test_no_pod_mounts_the_key_of_the_authority() -> None:
     for mode in ("generated", "certManager"):
         for name, pod in pods(render("embedded", tls__mode=mode)):
             assert "mill-lumenmill-ca" not in str(pod["spec"]["volumes"]), name
 
 
-def test_cert_manager_makes_the_same_certificates() -> None:
+def test_cert_manager_issues_the_same_certificates() -> None:
     objects = render("embedded", tls__mode="certManager")
     issued = {found["spec"]["secretName"] for found in of_kind(objects, "Certificate").values()}
-    made = {found["metadata"]["name"] for found in of_kind(render("embedded"), "Secret").values()}
-    assert {name for name in made if name.endswith(("-tls", "-ca"))} == issued
+    generated = {found["metadata"]["name"] for found in of_kind(render("embedded"), "Secret").values()}
+    assert {name for name in generated if name.endswith(("-tls", "-ca"))} == issued
     assert not any(name.endswith("-tls") for name in of_kind(objects, "Secret"))
     other = {"name": "site", "kind": "ClusterIssuer", "group": "cert-manager.io"}
     objects = render("embedded", tls__mode="certManager", tls__certManager__issuerRef=other)
@@ -125,7 +125,7 @@ def test_cert_manager_makes_the_same_certificates() -> None:
 
 
 @pytest.mark.parametrize("is_mutual", [True, False])
-def test_callers_show_certificates_where_tls_is_mutual(is_mutual: bool) -> None:
+def test_clients_need_certificates_when_tls_is_mutual(is_mutual: bool) -> None:
     for name, pod in pods(render("embedded", tls__mutual=is_mutual)):
         for container in pod["spec"]["containers"]:
             variables = environment(container)
@@ -133,7 +133,7 @@ def test_callers_show_certificates_where_tls_is_mutual(is_mutual: bool) -> None:
             assert ("LUMENMILL_TLS_CLIENT_CA_FILE" in variables) == (is_mutual and is_server), name
 
 
-def test_without_tls_nothing_speaks_of_certificates() -> None:
+def test_without_tls_there_are_no_certificates() -> None:
     objects = render("embedded", tls__mode="none", **_KEDA)
     assert not any(name.endswith(("-tls", "-ca")) for name in of_kind(objects, "Secret"))
     assert not of_kind(objects, "TriggerAuthentication")
@@ -142,7 +142,7 @@ def test_without_tls_nothing_speaks_of_certificates() -> None:
         assert "S3_CA_FILE" not in str(pod["spec"]), name
 
 
-def test_the_database_is_called_by_tls_that_is_verified() -> None:
+def test_connections_to_the_database_verify_its_certificate() -> None:
     secret = of_kind(render("embedded", **_KEDA), "Secret")["postgres"]
     url, password = _data(secret, "url-tls").decode(), _data(secret, "password").decode()
     assert url.startswith(f"postgresql://lumenmill:{password}@mill-lumenmill-postgres.{NAMESPACE}.svc:5432/lumenmill?")
@@ -150,7 +150,7 @@ def test_the_database_is_called_by_tls_that_is_verified() -> None:
     assert len(password) == 32
 
 
-def test_what_was_generated_outlives_the_release_and_nothing_else_does() -> None:
+def test_only_generated_secrets_and_data_outlive_the_release() -> None:
     objects = render("embedded", database__kind="chart", modelDefaults__cache={"kind": "pvc", "size": "1Gi"})
     kept = {
         (found["kind"], found["metadata"]["name"].removeprefix("mill-lumenmill-"))
@@ -162,7 +162,7 @@ def test_what_was_generated_outlives_the_release_and_nothing_else_does() -> None
     assert {"studio-cache", "minio-data"} < of_kind(objects, "PersistentVolumeClaim").keys()
 
 
-def test_each_release_has_secrets_of_its_own() -> None:
+def test_each_release_has_its_own_secrets() -> None:
     first = _data(of_kind(render("embedded"), "Secret")["token"], "token")
     again = _data(of_kind(render("embedded", logLevel="DEBUG"), "Secret")["token"], "token")
     assert first != again
@@ -172,17 +172,12 @@ def test_each_release_has_secrets_of_its_own() -> None:
 # RBAC.
 
 _ANY = ("*",)
-_LOOK = {
+_LIST = {
     ("", "pods", "list", _ANY),
     ("apps", "deployments", "list", _ANY),
     ("", "events", "list", _ANY),
 }
 _MARK = {("", "pods", "patch", _ANY)}
-_SCALE = {
-    ("apps", "deployments/scale", "patch", ("mill-lumenmill-flux", "mill-lumenmill-wan")),
-    ("coordination.k8s.io", "leases", "get", ("mill-scaling",)),
-    ("coordination.k8s.io", "leases", "update", ("mill-scaling",)),
-}
 _EXPORT = {
     ("batch", "jobs", "get", _ANY),
     ("batch", "jobs", "create", _ANY),
@@ -197,7 +192,7 @@ _MODELS = [
 
 
 def _allowed(objects: list[Object]) -> set[tuple[str, str, str, tuple[str, ...]]]:
-    """Group, resource, verb and names of everything that the orchestrator may do in its namespace."""
+    """Return group, resource, verb and names of every right of the orchestrator in its namespace."""
     [role] = of_kind(objects, "Role").values()
     return {
         (group, resource, verb, tuple(rule.get("resourceNames", _ANY)))
@@ -211,38 +206,32 @@ def _allowed(objects: list[Object]) -> set[tuple[str, str, str, tuple[str, ...]]
 @pytest.mark.parametrize(
     ("overrides", "allowed"),
     [
-        ({}, _LOOK),
-        ({"scaling__by": "keda"}, _LOOK),
-        ({"scaling__by": "builtin"}, _LOOK),
-        ({"models": _MODELS}, _LOOK),
-        ({"scaling__by": "keda", "models": _MODELS}, _LOOK | _MARK),
-        ({"scaling__by": "builtin", "models": _MODELS}, _LOOK | _MARK | _SCALE),
-        ({"exports__asJobs": True, "database__kind": "chart"}, _LOOK | _EXPORT),
+        ({}, _LIST),
+        ({"scaling__by": "keda"}, _LIST),
+        ({"models": _MODELS}, _LIST),
+        ({"scaling__by": "keda", "models": _MODELS}, _LIST | _MARK),
+        ({"exports__asJobs": True, "database__kind": "chart"}, _LIST | _EXPORT),
     ],
 )
-def test_the_orchestrator_may_do_what_its_work_needs_and_no_more(
+def test_the_orchestrator_has_only_the_rights_that_it_needs(
     overrides: dict[str, Any], allowed: set[tuple[str, str, str, tuple[str, ...]]]
 ) -> None:
     objects = render("embedded", **overrides)
     assert _allowed(objects) == allowed
-    # Whoever may only update a lease needs one: it is part of the release, goes with it, and nobody holds it yet.
-    leases = of_kind(objects, "Lease")
-    assert len(leases) == (overrides.get("scaling__by") == "builtin")
-    assert all("spec" not in lease for lease in leases.values())
     [binding] = of_kind(objects, "RoleBinding").values()
     assert [subject["name"] for subject in binding["subjects"]] == ["mill-lumenmill-orchestrator"]
 
 
-def test_in_the_cluster_it_may_list_nodes_where_that_is_wanted() -> None:
+def test_it_may_list_nodes_unless_disabled() -> None:
     [role] = [found for found in render("embedded") if found["kind"] == "ClusterRole"]
     assert role["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
-    # With dynamic allocation nodes tell of no GPUs, and whoever reads them would think that there are none.
-    for unwanted in ({"fleet__readNodes": False}, {"gpu__mode": "dra"}):
-        objects = render("embedded", **unwanted)
+    # With dynamic allocation nodes do not report GPUs: there would seem to be none.
+    for without in ({"fleet__readNodes": False}, {"gpu__mode": "dra"}):
+        objects = render("embedded", **without)
         assert not [found for found in objects if found["kind"] in {"ClusterRole", "ClusterRoleBinding"}]
 
 
-def test_without_the_fleet_there_are_no_rights_at_all() -> None:
+def test_without_the_fleet_it_has_no_rights() -> None:
     objects = render("embedded", fleet__enabled=False)
     assert not {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"} & {found["kind"] for found in objects}
     assert "LUMENMILL_KUBERNETES_NAMESPACE" not in str(of_kind(objects, "StatefulSet")["orchestrator"])

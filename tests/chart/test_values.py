@@ -1,4 +1,4 @@
-"""Values: what is right renders, what is wrong is named, and the README knows them all."""
+"""Values: right ones render, wrong ones are refused by name, and the README lists them all."""
 
 import json
 from pathlib import Path
@@ -22,18 +22,18 @@ def test_every_values_file_passes_the_strict_lint(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_the_guides_line_may_be_added_to_every_values_file(name: str, tmp_path: Path) -> None:
+def test_a_registry_may_be_appended_to_every_values_file(name: str, tmp_path: Path) -> None:
     file = tmp_path / "mill.yaml"
     file.write_text(VALUES[name].read_text() + "image: {registry: registry.example.com/mill}\n")
     done = helm("template", "mill", str(CHART), "--kube-version", KUBE_VERSION, "--values", str(file))
     assert done.returncode == 0, done.stderr
-    ours = [line for line in done.stdout.splitlines() if "image: " in line and "/lumenmill-" in line]
-    assert ours and all("image: registry.example.com/mill/lumenmill-" in line for line in ours)
+    own_images = [line for line in done.stdout.splitlines() if "image: " in line and "/lumenmill-" in line]
+    assert own_images and all("image: registry.example.com/mill/lumenmill-" in line for line in own_images)
 
 
-def test_what_callers_are_told_to_export_holds_in_every_folder(tmp_path: Path) -> None:
-    told = notes(tmp_path / "chart", "embedded")
-    files = {part for line in told.splitlines() if "export" in line for part in line.split() if "_FILE=" in part}
+def test_the_exports_of_the_notes_are_absolute_paths(tmp_path: Path) -> None:
+    text = notes(tmp_path / "chart", "embedded")
+    files = {part for line in text.splitlines() if "export" in line for part in line.split() if "_FILE=" in part}
     assert files == {
         'LUMENMILL_TLS_CA_FILE="$PWD/ca.crt"',
         'LUMENMILL_TLS_CERT_FILE="$PWD/tls.crt"',
@@ -43,7 +43,7 @@ def test_what_callers_are_told_to_export_holds_in_every_folder(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         ({"modells": []}, "'modells' not allowed"),
         ({"image__registri": "x"}, "at '/image': additional properties 'registri' not allowed"),
@@ -71,22 +71,22 @@ def test_what_callers_are_told_to_export_holds_in_every_folder(tmp_path: Path) -
         ({"modelDefaults__settings": {"compyle": True}}, "settings.compyle: no service reads one of this name"),
         ({"gpuModelDefaults__settings": {"compyle": True}}, "settings.compyle: no service reads one of this name"),
         ({"models": [_MODEL | {"name": "FLUX.1"}]}, "at '/models/0/name'"),
-        ({"modelDefaults__name": "all"}, "modelDefaults.name: is an entry's own"),
-        ({"gpuModelDefaults__model": "SDXL"}, "gpuModelDefaults.model: is an entry's own"),
+        ({"modelDefaults__name": "all"}, "modelDefaults.name: belongs to one entry"),
+        ({"gpuModelDefaults__model": "SDXL"}, "gpuModelDefaults.model: belongs to one entry"),
         ({"tls__mode": "manual"}, "at '/tls/mode'"),
+        ({"scaling__by": "builtin"}, "at '/scaling/by': value must be one of 'none', 'keda'"),
         ({"networkPolicy__dns": []}, "at '/networkPolicy/dns': minItems"),
     ],
 )
-def test_what_is_misspelt_is_named(overrides: dict[str, object], told: str) -> None:
-    assert told in refusal(**overrides)
+def test_misspelt_values_are_named(overrides: dict[str, object], message: str) -> None:
+    assert message in refusal(**overrides)
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         ({"orchestrator__replicas": 2}, "orchestrator.replicas: SQLite is a file of one replica"),
         ({"exports__asJobs": True}, "exports.asJobs: Jobs share the orchestrator's database"),
-        ({"scaling__by": "builtin", "fleet__enabled": False}, "scaling.by: builtin needs fleet.enabled"),
         ({"scaling__by": "keda", "fleet__enabled": False}, "scaling.by: keda needs fleet.enabled"),
         ({"store__url": "file:///data"}, "store.url: must be s3://bucket"),
         ({"models": []}, "models: name at least one"),
@@ -131,12 +131,12 @@ def test_what_is_misspelt_is_named(overrides: dict[str, object], told: str) -> N
         ({"fullnameOverride": "a" * 40, "models": [_MODEL | {"name": "b" * 20}]}, "is too long"),
     ],
 )
-def test_values_that_contradict_each_other_are_refused_with_what_to_do(overrides: dict[str, object], told: str) -> None:
-    assert told in refusal(**overrides)
+def test_contradicting_values_are_refused_with_a_remedy(overrides: dict[str, object], message: str) -> None:
+    assert message in refusal(**overrides)
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (
             {"store__endpoint": "s3.example.com"},
@@ -181,25 +181,27 @@ def test_values_that_contradict_each_other_are_refused_with_what_to_do(overrides
         ),
     ],
 )
-def test_what_is_named_and_would_not_be_read_is_refused(overrides: dict[str, object], told: str) -> None:
-    assert told in refusal(**overrides)
+def test_values_that_would_be_ignored_are_refused(overrides: dict[str, object], message: str) -> None:
+    assert message in refusal(**overrides)
 
 
-def test_defaults_of_settings_may_be_those_of_some_services() -> None:
+def test_default_settings_may_be_settings_of_some_services() -> None:
     defaults = {"modelDefaults__settings": {"log_format": "console"}, "gpuModelDefaults__settings": {"compile": True}}
     assert render("gpu", **defaults)
     assert render("gpu", modelDefaults__settings={"compile": True})
 
 
-def test_models_that_would_be_scaled_if_somebody_did_it_are_told_of(tmp_path: Path) -> None:
-    told = "Not scaled, since scaling.by is none: flux, kontext, marigold, marigold-video, qwen, wan-t2v, wan-i2v."
-    assert told in notes(tmp_path / "none", "gpu", scaling__by="none")
+def test_the_notes_name_models_that_are_not_scaled(tmp_path: Path) -> None:
+    text = "Not scaled, since scaling.by is none: flux, kontext, marigold, marigold-video, qwen, wan-t2v, wan-i2v."
+    assert text in notes(tmp_path / "none", "gpu", scaling__by="none")
     assert "Not scaled" not in notes(tmp_path / "keda", "gpu")
     assert "Not scaled" not in notes(tmp_path / "fixed", "embedded")
-    assert "No model is scaled by builtin: none has" in notes(tmp_path / "idle", "embedded", scaling__by="builtin")
+    assert "No model is scaled by KEDA: none has maxReplicas" in notes(
+        tmp_path / "idle", "embedded", scaling__by="keda"
+    )
 
 
-def test_the_schema_knows_every_value_and_no_other() -> None:
+def test_the_schema_has_exactly_the_values_of_the_chart() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
 
     def resolved(node: dict[str, object]) -> dict[str, object]:
@@ -218,12 +220,14 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
     named = {path for path in paths(schema) if not groups & set(path.split(".")[:-1])}
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     free = {path for path, _ in leaves(values) if path.rpartition(".")[2] in groups}
-    told = {path for path, _ in leaves(values)} - free
+    documented = {path for path, _ in leaves(values)} - free
     # Of `gpuModelDefaults` and `models` any key of modelDefaults may be given; `global` is Helm's own.
     own = {path for path in named if not path.startswith(("gpuModelDefaults.", "models.", "global"))}
     own -= {f"modelDefaults.{key}" for key in ("name", "service", "model")}
     own -= {path for path in own if path.startswith("tls.certManager.issuerRef.")}
-    assert own == {path for path in told if not path.startswith("gpuModelDefaults.")} - {"tls.certManager.issuerRef"}
+    assert own == {path for path in documented if not path.startswith("gpuModelDefaults.")} - {
+        "tls.certManager.issuerRef"
+    }
 
 
 def test_every_value_has_a_comment() -> None:
@@ -233,12 +237,12 @@ def test_every_value_has_a_comment() -> None:
     assert [path for path in bare if not path.startswith("gpuModelDefaults.")] == []
 
 
-def test_the_readme_has_the_values_of_now() -> None:
+def test_the_table_of_the_readme_is_current() -> None:
     text = README.read_text()
     assert text == written(text), "run `python -m tests.chart.values_table`"
 
 
-def test_names_of_the_release_that_say_it_already_are_not_doubled() -> None:
+def test_a_release_called_lumenmill_does_not_repeat_the_name() -> None:
     done = helm(
         "template", "lumenmill", str(CHART), "--kube-version", KUBE_VERSION, "--values", str(VALUES["embedded"])
     )

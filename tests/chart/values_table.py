@@ -1,6 +1,6 @@
-"""The table of values in the chart's README, made of values.yaml and its comments.
+"""The table of values in the chart's README, generated from values.yaml and its comments.
 
-`python -m tests.chart.values_table` writes it; a test says when it is old.
+`python -m tests.chart.values_table` writes it; a test fails when it is outdated.
 """
 
 import json
@@ -18,7 +18,7 @@ _KEY = re.compile(r"(?P<indent> *)(?P<key>[A-Za-z]\w*):(?P<rest>.*)")
 
 
 def commented_keys() -> Iterator[tuple[str, str]]:
-    """Every key of values.yaml as a path, and the comment above it (empty where it has none)."""
+    """Yield every key of values.yaml as a path, with the comment above it (empty when there is none)."""
     path: list[tuple[int, str]] = []
     comment: list[str] = []
     for line in (CHART / "values.yaml").read_text().splitlines():
@@ -34,7 +34,7 @@ def commented_keys() -> Iterator[tuple[str, str]]:
 
 
 def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is no group of others, by its path."""
+    """Yield every value that is not a group, by its path."""
     for key, value in values.items():
         if isinstance(value, dict) and value and not _is_free(f"{prefix}{key}"):
             yield from leaves(value, f"{prefix}{key}.")
@@ -43,12 +43,12 @@ def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 
 def _is_free(path: str) -> bool:
-    """Whether a map's keys are the operator's."""
+    """Return whether the operator chooses the keys of a map."""
     return path.endswith(("resources", "rollingUpdate", "kedaNamespace", "labels", "annotations"))
 
 
 def table() -> str:
-    """The table as Markdown."""
+    """Return the table as Markdown."""
     comments = dict(commented_keys())
     rows = ["| value | default | meaning |", "|---|---|---|"]
     for path, default in leaves(yaml.safe_load((CHART / "values.yaml").read_text())):
@@ -62,7 +62,7 @@ def table() -> str:
 
 
 def written(text: str) -> str:
-    """The README with the table of now."""
+    """Return the README with the current table."""
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
     return head + BEGIN + table() + END + tail

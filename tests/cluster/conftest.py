@@ -1,4 +1,4 @@
-"""A cluster, and the mesh on it. Tests run in the order of ORDER: the mesh is installed once and used hard."""
+"""A cluster with one installed mesh. The test modules run in the order of ORDER."""
 
 import os
 import sys
@@ -24,18 +24,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def namespace() -> Iterator[Namespace]:
-    """A namespace that enforces Pod Security `restricted`."""
+    """Yield a namespace that enforces Pod Security `restricted`."""
     space = Namespace("lumenmill-test")
     run("kubectl", "create", "namespace", space.name)
     run("kubectl", "label", "namespace", space.name, "pod-security.kubernetes.io/enforce=restricted")
     yield space
-    run("helm", "-n", space.name, "uninstall", RELEASE, check=False)  # what belongs to no namespace goes too
+    run("helm", "-n", space.name, "uninstall", RELEASE, check=False)  # deletes cluster-wide objects too
     run("kubectl", "delete", "namespace", space.name, "--timeout=120s", check=False)
 
 
 @pytest.fixture(scope="session")
 def mesh(namespace: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    """The installed release, and a client outside."""
+    """Install the release, and yield it with a client outside of the cluster."""
     installed(namespace)
     folder = tmp_path_factory.mktemp("client")
     with forwarded(namespace, f"service/{RELEASE}-orchestrator", 50051) as address:

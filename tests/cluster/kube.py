@@ -1,4 +1,4 @@
-"""kubectl and helm, as an operator types them."""
+"""kubectl and helm, used as by an operator."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ CHART = ROOT / "helm" / "lumenmill"
 
 
 def run(*command: str, check: bool = True, timeout_s: float = 120, text: str | None = None) -> str:
-    """The standard output of a command; its error in the message where it fails."""
+    """Return the standard output of a command; on failure, raise an error with its standard error."""
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout_s, input=text)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command[:6])} … ended with {done.returncode}: {done.stderr[-3000:]}")
@@ -25,12 +25,12 @@ def run(*command: str, check: bool = True, timeout_s: float = 120, text: str | N
 
 
 def until(what: str, ready: Callable[[], Any], timeout_s: float = 120, every_s: float = 0.5) -> Any:
-    """The first true answer of `ready`."""
-    give_up_s = time.monotonic() + timeout_s
+    """Return the first true result of `ready`."""
+    deadline_s = time.monotonic() + timeout_s
     while True:
         if found := ready():
             return found
-        assert time.monotonic() < give_up_s, f"{what}: not within {timeout_s} s"
+        assert time.monotonic() < deadline_s, f"{what}: not within {timeout_s} s"
         time.sleep(every_s)
 
 
@@ -52,13 +52,13 @@ class Namespace:
     def helm(self, *arguments: str, timeout_s: float = 600) -> str:
         return run("helm", "-n", self.name, *arguments, timeout_s=timeout_s)
 
-    def describe_trouble(self) -> str:
-        """What a person would look at when something does not come up."""
+    def describe_problems(self) -> str:
+        """Return pods, events and logs for the message of a failed test."""
         events = self.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False)
-        troubled = [pod["metadata"]["name"] for pod in self.pods() if not is_ready(pod)]
+        not_ready = [pod["metadata"]["name"] for pod in self.pods() if not is_ready(pod)]
         logs = [
             f"--- {name}\n{self.kubectl('logs', name, '--all-containers', '--tail=15', *previous, check=False)}"
-            for name in troubled
+            for name in not_ready
             for previous in ([], ["--previous"])
         ]
         return "\n".join([self.kubectl("get", "pods", "-o", "wide", check=False), *events.splitlines()[-25:], *logs])
@@ -77,13 +77,13 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def forwarded(namespace: Namespace, target: str, port: int) -> Iterator[str]:
-    """An address on this machine behind which the target answers, also after its pod was replaced."""
+    """Yield a local address that is forwarded to the target, also after its pod was replaced."""
     local = free_port()
     forward = f"kubectl -n {namespace.name} port-forward {target} {local}:{port}"
     script = f"while true; do {forward} > /dev/null 2>&1; sleep 0.3; done"
     process = subprocess.Popen([shutil.which("bash") or "bash", "-c", script], start_new_session=True)
     try:
-        until(f"a way to {target}", lambda: _answers(local), 60)
+        until(f"port-forward to {target}", lambda: _answers(local), 60)
         yield f"localhost:{local}"
     finally:
         with contextlib.suppress(ProcessLookupError):

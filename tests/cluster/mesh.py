@@ -1,4 +1,4 @@
-"""A release of the chart, and a client outside of the cluster that calls it by TLS and token."""
+"""A release of the chart, and a client outside of the cluster with TLS and token."""
 
 import json
 import os
@@ -24,14 +24,14 @@ ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 
 
 def helm_values(tag: str = TAG) -> list[str]:
-    """Options for helm install and upgrade."""
+    """Return options for helm install and upgrade."""
     images = ["--set", f"image.tag={tag}", *(["--set", f"image.registry={REGISTRY}"] if REGISTRY else [])]
     return [part for file in VALUES for part in ("-f", str(file))] + images
 
 
 @dataclass
 class Mesh:
-    """What a person outside has: an address, certificates and a token in a folder, and the command."""
+    """A client of the mesh: its address, a folder with certificates and token, and the `lumenmill` command."""
 
     namespace: Namespace
     address: str
@@ -39,47 +39,47 @@ class Mesh:
     environment: dict[str, str] = field(default_factory=dict)
 
     def lumenmill(self, *arguments: str, timeout_s: float = 600, check: bool = True) -> str:
-        """The standard output of the command."""
-        give_up_s = time.monotonic() + _FIND_POD_S
+        """Return the standard output of the command."""
+        deadline_s = time.monotonic() + _FIND_POD_S
         while True:
             done = subprocess.run(
                 [sys.executable, "-m", "lumenmill_client.command", *arguments],
                 check=False, capture_output=True, text=True, timeout=timeout_s, cwd=ROOT, env=self.environment,
             )  # fmt: skip
-            # Our own way to the mesh: it finds out by the first call that the pod behind it was replaced.
-            if "A port-forward may have ended" not in done.stderr or time.monotonic() > give_up_s:
+            # port-forward notices only at the next call that its pod was replaced.
+            if "A port-forward may have ended" not in done.stderr or time.monotonic() > deadline_s:
                 break
             time.sleep(1.0)
         if check:
-            trouble = self.namespace.describe_trouble() if done.returncode else ""
-            assert done.returncode == 0, f"{arguments} ended with {done.returncode}: {done.stderr[-2000:]}\n{trouble}"
+            problems = self.namespace.describe_problems() if done.returncode else ""
+            assert done.returncode == 0, f"{arguments} ended with {done.returncode}: {done.stderr[-2000:]}\n{problems}"
         return done.stdout
 
     def json(self, *arguments: str, timeout_s: float = 600) -> Any:
-        """What the command tells as JSON."""
+        """Return the JSON output of the command."""
         return json.loads(self.lumenmill(*arguments, "--json", timeout_s=timeout_s))
 
     def submit(self, recipe: str, run_id: str, **parameters: Any) -> None:
-        """Start a run and come back."""
+        """Start a run without waiting for it."""
         settings = [part for name, value in parameters.items() for part in ("--set", f"{name}={value}")]
         self.lumenmill("run", recipe, "--run-id", run_id, "--detach", *settings)
 
     def run(self, run_id: str) -> Any:
-        """A run as it is now."""
+        """Return a run as it is now."""
         return _one(self.json("runs"), run_id)
 
     def state(self, run_id: str) -> str:
-        """Its state; empty while the orchestrator is away."""
-        told = self.lumenmill("runs", "--json", check=False)
-        return str(_one(json.loads(told), run_id)["state"]).removeprefix("RUN_STATE_") if told.strip() else ""
+        """Return its state; empty while the orchestrator does not answer."""
+        output = self.lumenmill("runs", "--json", check=False)
+        return str(_one(json.loads(output), run_id)["state"]).removeprefix("RUN_STATE_") if output.strip() else ""
 
     def wait(self, run_id: str, timeout_s: float = 600) -> Any:
-        """The run when it has ended."""
+        """Wait until a run has ended, and return it."""
         until(f"the end of {run_id}", lambda: self.state(run_id) in ENDED, timeout_s, every_s=1.0)
         return self.run(run_id)
 
     def samples(self, run_id: str) -> list[Any]:
-        """Its samples."""
+        """Return its samples."""
         return list(self.json("samples", run_id, "--limit", "1000"))
 
 
@@ -88,7 +88,7 @@ def _one(runs: list[Any], run_id: str) -> Any:
 
 
 def installed(namespace: Namespace, *options: str, tag: str = TAG) -> None:
-    """`helm install`, and every pod Ready."""
+    """Run `helm install`, and wait until every pod is ready."""
     namespace.helm("install", RELEASE, str(CHART), *helm_values(tag), *options)
     all_ready(namespace)
 
@@ -101,11 +101,11 @@ def all_ready(namespace: Namespace, timeout_s: float = 240) -> None:
     try:
         until("every pod is ready", ready, timeout_s)
     except AssertionError as error:
-        raise AssertionError(f"{error}\n{namespace.describe_trouble()}") from None
+        raise AssertionError(f"{error}\n{namespace.describe_problems()}") from None
 
 
 def credentials(namespace: Namespace, folder: Path) -> dict[str, str]:
-    """Files and environment of a client, from the Secrets that the chart's notes name."""
+    """Write the files of a client from the Secrets named in the chart's notes, and return its environment."""
     import base64
 
     secrets = {

@@ -1,4 +1,4 @@
-"""NetworkPolicies against the connections that a working mesh really makes."""
+"""NetworkPolicies against the connections of a working mesh."""
 
 import threading
 
@@ -7,7 +7,7 @@ from chart.helm import render
 from kube import Namespace
 from mesh import RELEASE, Mesh
 
-# What a run with an export needs, seen in any mesh that works; policies that allow more are caught by tests/chart.
+# Connections that every run needs. tests/chart checks that the policies do not allow more than documented.
 NEEDED = {
     Flow("orchestrator", "grammar", 50051),
     Flow("orchestrator", "studio", 50051),
@@ -22,7 +22,7 @@ _READ = "import pathlib; print(pathlib.Path('/proc/net/tcp').read_text() + pathl
 _ESTABLISHED = "01"
 
 
-def test_every_connection_that_is_made_is_one_that_the_policies_allow(mesh: Mesh, namespace: Namespace) -> None:
+def test_every_observed_connection_is_allowed_by_the_policies(mesh: Mesh, namespace: Namespace) -> None:
     seen: set[Flow] = set()
     stop = threading.Event()
 
@@ -54,7 +54,7 @@ def _connections(namespace: Namespace) -> set[Flow]:
     found = set()
     for pod in pods:
         source = at[pod["status"]["podIP"]]
-        if source in {"minio", "postgres"}:  # they call nobody; the other end of each connection is looked at
+        if source in {"minio", "postgres"}:  # they open no connections; those of the others are observed
             continue
         sockets = namespace.kubectl("exec", pod["metadata"]["name"], "--", "python", "-c", _READ, check=False)
         for address, port in _remotes(sockets):
@@ -70,7 +70,7 @@ def _name(labels: dict[str, str]) -> str:
 
 
 def _remotes(table: str) -> list[tuple[str, int]]:
-    """The far ends of the connections in Linux's tables of sockets."""
+    """Return the remote addresses and ports in the socket tables of Linux."""
     found = []
     for line in table.splitlines():
         fields = line.split()

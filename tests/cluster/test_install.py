@@ -1,4 +1,4 @@
-"""From nothing to a dataset: what an operator and a data engineer do on the first day."""
+"""From installation to a dataset."""
 
 import json
 import subprocess
@@ -13,69 +13,69 @@ from mesh import RELEASE, Mesh
 SMALL = {"num_img_sets": 2, "num_relight_variants": 2, "num_clip_sets": 0}
 
 
-def test_everything_is_ready_and_runs_as_nobody_on_a_root_that_nobody_writes(mesh: Mesh, namespace: Namespace) -> None:
+def test_every_pod_is_ready_unprivileged_and_has_a_read_only_root(mesh: Mesh, namespace: Namespace) -> None:
     names = {entry["name"] for entry in mesh.json("models") if entry["ready"]}
     assert names == {"grammar", "studio", "photometric"}
-    looked_into = set()
+    inspected = set()
     for pod in namespace.pods(f"app.kubernetes.io/instance={RELEASE}"):
         component = pod["metadata"]["labels"]["app.kubernetes.io/component"]
-        if component in {"minio", "job"}:  # MinIO's image has no shell; pods of jobs have ended
+        if component in {"minio", "job"}:  # MinIO's image has no shell; the pods of Jobs have ended
             continue
         script = "id -u; touch /x 2>&1; true"
-        user, told = namespace.kubectl("exec", pod["metadata"]["name"], "--", "sh", "-c", script).split("\n", 1)
+        user, output = namespace.kubectl("exec", pod["metadata"]["name"], "--", "sh", "-c", script).split("\n", 1)
         assert int(user) > 0, component
-        assert "Read-only file system" in told, component
-        looked_into.add(component)
-    assert looked_into == {"orchestrator", "model", "postgres"}
+        assert "Read-only file system" in output, component
+        inspected.add(component)
+    assert inspected == {"orchestrator", "model", "postgres"}
 
 
-def test_the_same_samples_as_the_mesh_of_one_machine(mesh: Mesh, tmp_path: Path) -> None:
+def test_the_samples_equal_those_of_a_local_mesh(mesh: Mesh, tmp_path: Path) -> None:
     settings = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
     mesh.lumenmill("run", "recipes/demo.yaml", "--run-id", "first-day", *settings)
-    here = [sys.executable, "-m", "lumenmill_client.command", "--home", str(tmp_path / "home")]
+    local = [sys.executable, "-m", "lumenmill_client.command", "--home", str(tmp_path / "home")]
 
-    def alone(*arguments: str) -> str:
-        done = subprocess.run([*here, *arguments], check=True, capture_output=True, text=True, cwd=ROOT, timeout=600)
+    def on_this_machine(*arguments: str) -> str:
+        done = subprocess.run([*local, *arguments], check=True, capture_output=True, text=True, cwd=ROOT, timeout=600)
         return done.stdout
 
-    alone("up")
+    on_this_machine("up")
     try:
-        alone("run", "recipes/demo.yaml", "--run-id", "first-day", *settings)
-        expected = digests(json.loads(alone("samples", "first-day", "--json")))
+        on_this_machine("run", "recipes/demo.yaml", "--run-id", "first-day", *settings)
+        expected = digests(json.loads(on_this_machine("samples", "first-day", "--json")))
     finally:
-        alone("down")
+        on_this_machine("down")
     found = digests(mesh.samples("first-day"))
     assert len(expected) >= 6
     assert found == expected
 
 
 def digests(samples: Any) -> set[tuple[str, ...]]:
-    """The media of every sample, by role and content."""
+    """Return the media of every sample as role and digest."""
     return {
         tuple(sorted(f"{role}:{artifact['sha256']}" for role, artifact in sample["media"].items()))
         for sample in samples
     }
 
 
-def test_the_dataset_comes_out_written_by_a_job_of_its_own(mesh: Mesh, namespace: Namespace, tmp_path: Path) -> None:
+def test_an_export_runs_in_a_job(mesh: Mesh, namespace: Namespace, tmp_path: Path) -> None:
     mesh.lumenmill("export", "first-day", "--to", str(tmp_path / "dataset"))
     rows = sum(pyarrow.parquet.read_metadata(file).num_rows for file in (tmp_path / "dataset").rglob("*.parquet"))
     assert rows >= 6
     jobs = namespace.get("jobs", "-l", "app.kubernetes.io/component=job")["items"]
-    written = [job for job in jobs if "export" in job["metadata"]["name"]]
-    assert len(written) == 1 and written[0]["status"].get("succeeded") == 1
-    assert written[0]["metadata"]["ownerReferences"][0]["name"] == f"{RELEASE}-orchestrator"
-    assert written[0]["spec"]["ttlSecondsAfterFinished"] > 0
+    exports = [job for job in jobs if "export" in job["metadata"]["name"]]
+    assert len(exports) == 1 and exports[0]["status"].get("succeeded") == 1
+    assert exports[0]["metadata"]["ownerReferences"][0]["name"] == f"{RELEASE}-orchestrator"
+    assert exports[0]["spec"]["ttlSecondsAfterFinished"] > 0
 
 
-def test_helm_test_passes_and_the_notes_name_commands_that_exist(mesh: Mesh, namespace: Namespace) -> None:
-    told = namespace.helm("test", RELEASE)
-    assert "Phase:          Succeeded" in told
+def test_helm_test_passes_and_there_are_notes(mesh: Mesh, namespace: Namespace) -> None:
+    output = namespace.helm("test", RELEASE)
+    assert "Phase:          Succeeded" in output
     notes = namespace.helm("get", "notes", RELEASE)
     assert "kubectl" in notes and "lumenmill" in notes
 
 
-def test_a_caller_without_the_token_or_the_certificate_is_turned_away(mesh: Mesh) -> None:
+def test_a_client_without_token_or_certificate_is_refused(mesh: Mesh) -> None:
     for missing in ("LUMENMILL_TOKEN_FILE", "LUMENMILL_TLS_CA_FILE"):
         environment = {name: value for name, value in mesh.environment.items() if name != missing}
         done = subprocess.run(
@@ -85,7 +85,7 @@ def test_a_caller_without_the_token_or_the_certificate_is_turned_away(mesh: Mesh
         assert done.returncode == 3, done.stderr
 
 
-def test_garbage_is_collected_by_schedule_without_touching_samples(mesh: Mesh, namespace: Namespace) -> None:
+def test_scheduled_garbage_collection_keeps_samples(mesh: Mesh, namespace: Namespace) -> None:
     namespace.kubectl("create", "job", "--from", f"cronjob/{RELEASE}-store-gc", "collect-now")
     namespace.kubectl("wait", "--for=condition=Complete", "job/collect-now", "--timeout=120s", timeout_s=130)
     assert mesh.json("store", "verify")["damaged"] == []
@@ -96,5 +96,5 @@ def test_the_fleet_shows_every_pod(mesh: Mesh, namespace: Namespace) -> None:
     assert fleet["from_kubernetes"]
     ready = {pod.get("model") for pod in fleet["pods"] if pod["state"] == "FLEET_POD_STATE_READY"}
     assert {"grammar", "studio", "photometric"} <= ready
-    told = mesh.lumenmill("fleet")
-    assert "studio" in told
+    output = mesh.lumenmill("fleet")
+    assert "studio" in output

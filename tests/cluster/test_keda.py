@@ -1,7 +1,8 @@
-"""From no pod to several and back, as the work comes and goes: by KEDA, and by the orchestrator where there is none."""
+"""KEDA scales a model from no pod to several and back, by the work there is."""
 
 import json
 import time
+from typing import Any
 
 import pytest
 from kube import CHART, Namespace, is_ready, run, until
@@ -9,12 +10,12 @@ from mesh import RELEASE, Mesh, all_ready, helm_values
 
 STUDIO = {"name": "studio", "service": "studio", "minReplicas": 0, "maxReplicas": 2, "targetBacklogS": 5, "drainS": 60,
           "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "3Gi"}}}  # fmt: skip
-QUICK = {"scaleDownStabilizationS": 10, "keda": {"pollingIntervalS": 2, "cooldownS": 15}}
+SCALING = {"by": "keda", "scaleDownStabilizationS": 10, "keda": {"pollingIntervalS": 2, "cooldownS": 15}}
 
 
-@pytest.fixture(params=["keda", "builtin"])
-def scaled_by(request: pytest.FixtureRequest, mesh: Mesh, namespace: Namespace):
-    if request.param == "keda" and "scaledobjects" not in run("kubectl", "api-resources", "-o", "name"):
+@pytest.fixture
+def scaled(mesh: Mesh, namespace: Namespace):
+    if "scaledobjects" not in run("kubectl", "api-resources", "-o", "name"):
         pytest.skip("KEDA is not installed on this cluster")
     models = json.loads(namespace.helm("get", "values", RELEASE, "--all", "-o", "json"))["models"]
     models = [STUDIO if model["name"] == "studio" else model for model in models]
@@ -22,42 +23,40 @@ def scaled_by(request: pytest.FixtureRequest, mesh: Mesh, namespace: Namespace):
         "--set-json",
         f"models={json.dumps(models)}",
         "--set-json",
-        f"scaling={json.dumps({**QUICK, 'by': request.param})}",
+        f"scaling={json.dumps(SCALING)}",
     ]
     namespace.helm("upgrade", RELEASE, str(CHART), *helm_values(), *options)
     all_ready(namespace)
-    yield request.param
+    yield
     namespace.helm("upgrade", RELEASE, str(CHART), *helm_values())
     namespace.kubectl("scale", "deployment", f"{RELEASE}-studio", "--replicas=1")
     all_ready(namespace)
 
 
-def test_a_family_goes_from_none_to_several_and_back(
-    mesh: Mesh, namespace: Namespace, scaled_by: str, capsys: pytest.CaptureFixture[str]
+def test_a_model_is_scaled_from_zero_to_several_pods_and_back(
+    mesh: Mesh, namespace: Namespace, scaled: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    until("no pod is kept without work", lambda: not _pods(namespace), 180)
+    until("there is no pod without work", lambda: not _pods(namespace), 180)
     assert "studio" in {model["name"] for model in mesh.json("models")}
-    run_id = f"scaled-by-{scaled_by}"
     started_s = time.monotonic()
-    seed = 61 if scaled_by == "keda" else 62
-    mesh.submit("recipes/light-groups.yaml", run_id, num_img_sets=6, num_relight_variants=2, preset="fast", seed=seed)
-    until("a pod is asked for", lambda: _pods(namespace), 120, every_s=0.2)
-    asked_s = time.monotonic() - started_s
+    mesh.submit("recipes/light-groups.yaml", "scaled", num_img_sets=6, num_relight_variants=2, preset="fast", seed=61)
+    until("a pod is requested", lambda: _pods(namespace), 120, every_s=0.2)
+    requested_s = time.monotonic() - started_s
     until("it serves", lambda: any(is_ready(pod) for pod in _pods(namespace)), 120, every_s=0.2)
     ready_s = time.monotonic() - started_s
-    until("more work asks for another", lambda: len(_pods(namespace)) == 2, 120, every_s=0.2)
-    ended = mesh.wait(run_id, timeout_s=420)
+    until("more work requests another pod", lambda: len(_pods(namespace)) == 2, 120, every_s=0.2)
+    ended = mesh.wait("scaled", timeout_s=420)
     assert ended["state"] == "RUN_STATE_COMPLETED"
-    assert sum(int(node.get("num_failed", 0)) for node in ended["nodes"]) == 0
+    assert sum(int(step.get("num_failed", 0)) for step in ended["steps"]) == 0
     idle_s = time.monotonic()
-    until("the last pod goes", lambda: not _pods(namespace), 240)
-    gone_s = time.monotonic() - idle_s
-    told = (
-        f"first pod asked for after {asked_s:.1f} s, serving after {ready_s:.1f} s, none {gone_s:.0f} s after the work"
-    )
+    until("the last pod is removed", lambda: not _pods(namespace), 240)
+    removed_s = time.monotonic() - idle_s
     with capsys.disabled():
-        print(f"\nscaled by {scaled_by}: {told}")  # noqa: T201 - the figures of docs/cluster.md
+        print(  # noqa: T201 - the figures of docs/cluster.md
+            f"\nfirst pod requested after {requested_s:.1f} s, serving after {ready_s:.1f} s, "
+            f"last one removed {removed_s:.0f} s after the work"
+        )
 
 
-def _pods(namespace: Namespace):
+def _pods(namespace: Namespace) -> list[Any]:
     return [pod for pod in namespace.pods("lumenmill.dev/model=studio") if "deletionTimestamp" not in pod["metadata"]]

@@ -1,4 +1,4 @@
-"""Pods ask for GPUs, land only where they are offered, and a family that finds no place is reported with the reason."""
+"""Pods request GPUs, run only on nodes that offer them, and are reported with the reason when there is none."""
 
 import json
 
@@ -7,7 +7,7 @@ from kube import CHART, Namespace, run, until
 from mesh import RELEASE, Mesh, all_ready, helm_values
 
 RESOURCE = "nvidia.com/gpu"
-# A small service that asks for a GPU as a large model does; the device behind the count is never touched.
+# A small service that requests a GPU; it never uses the device.
 MODEL = {
     "name": "grammar-on-gpu", "service": "prompter", "settings": {"family": "grammar"}, "gpus": 1, "drainS": 5,
     "fetch": {"enabled": False}, "cache": {"size": "1Gi"}, "shmSizeMi": 64, "tmpSizeMi": 64,
@@ -20,7 +20,7 @@ def with_a_gpu_model(mesh: Mesh, namespace: Namespace):
     models = json.loads(namespace.helm("get", "values", RELEASE, "--all", "-o", "json"))["models"]
     option = f"models={json.dumps([*models, MODEL])}"
     namespace.helm("upgrade", RELEASE, str(CHART), *helm_values(), "--set-json", option)
-    # The kubelet brings changed files into running pods within a minute or two.
+    # The kubelet updates files of running pods within a minute or two.
     until("the model is known", lambda: MODEL["name"] in {model["name"] for model in mesh.json("models")}, 180)
     yield
     _offer(0)
@@ -29,7 +29,7 @@ def with_a_gpu_model(mesh: Mesh, namespace: Namespace):
 
 
 def _offer(count: int) -> str:
-    """Let one node say that it has GPUs, as a device plugin does; its name."""
+    """Let one node offer GPUs, as a device plugin does; return its name."""
     node = str(json.loads(run("kubectl", "get", "nodes", "-o", "json"))["items"][0]["metadata"]["name"])
     key = RESOURCE.replace("/", "~1")
     patch = [
@@ -39,14 +39,14 @@ def _offer(count: int) -> str:
     return node
 
 
-def test_a_family_without_a_place_is_reported_and_served_as_soon_as_there_is_one(
+def test_an_unschedulable_model_is_reported_and_served_once_a_node_has_gpus(
     mesh: Mesh, namespace: Namespace, with_a_gpu_model: None
 ) -> None:
     mesh.submit(
         "recipes/light-groups.yaml", "on-a-gpu",
         num_img_sets=1, num_relight_variants=1, preset="fast", seed=51, prompter_model=MODEL["name"],
     )  # fmt: skip
-    waits = until("the reason is told", lambda: _told(mesh), 120)
+    waits = until("the reason is reported", lambda: _waits(mesh), 120)
     assert "Insufficient nvidia.com/gpu" in waits[0]["reason"]
     (shown,) = mesh.json("fleet", "--model", MODEL["name"])["models"]
     assert "Insufficient nvidia.com/gpu" in shown["problem"]
@@ -60,6 +60,6 @@ def test_a_family_without_a_place_is_reported_and_served_as_soon_as_there_is_one
     assert fleet["pods"][0]["num_gpus"] == 1
 
 
-def _told(mesh: Mesh) -> list[dict[str, str]]:
+def _waits(mesh: Mesh) -> list[dict[str, str]]:
     waits = mesh.run("on-a-gpu").get("waits", [])
     return [wait for wait in waits if "nvidia.com/gpu" in wait.get("reason", "")]

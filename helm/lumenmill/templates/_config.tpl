@@ -1,7 +1,8 @@
-{{/* What a process of the mesh reads: environment, and one projected volume at /etc/lumenmill with every file.
-     Files of a projected volume follow their Secrets, so that a rotated token or certificate needs no restart.
+{{/* Configuration of a process of the mesh: its environment, and one projected volume at /etc/lumenmill with all files.
+     The files of a projected volume follow their Secrets: a rotated token or certificate needs no restart.
 
-     Both templates take (dict "root" . "tls" <whose certificate> "needs" <list of: token, store, database, files>). */}}
+     Both templates take (dict "root" . "tls" <owner of the certificate> "needs" <list of: server, caller, token, store, database,
+     files>). */}}
 
 {{- define "lumenmill.env" -}}
 {{- $values := .root.Values -}}
@@ -81,7 +82,7 @@
 - {name: tmp, mountPath: /tmp}
 {{- end -}}
 
-{{/* A file system for scratch files: takes its size in MiB. */}}
+{{/* The volume of /tmp. Takes its size in MiB. */}}
 {{- define "lumenmill.tmpVolume" -}}
 - name: tmp
   emptyDir: {sizeLimit: {{ int . }}Mi}

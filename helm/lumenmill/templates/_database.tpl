@@ -1,4 +1,4 @@
-{{/* The database: a file on the orchestrator's volume, the chart's Postgres, or another one. */}}
+{{/* The database: a file on the orchestrator's volume, the chart's Postgres, or an external one. */}}
 
 {{- define "lumenmill.database.secret" -}}
 {{- if eq .Values.database.kind "chart" }}{{ include "lumenmill.fullname" . }}-postgres{{ else -}}

@@ -1,5 +1,5 @@
-{{/* One entry of `models` with everything filled in, as JSON: (list root entry).
-     Defaults, then those for GPUs where it has some, then its own; and what follows from them. */}}
+{{/* One complete entry of `models`, as JSON: (list root entry).
+     The defaults, then those for GPUs if it has some, then its own values; and what follows from them. */}}
 {{- define "lumenmill.model" -}}
 {{- $root := index . 0 -}}
 {{- $values := $root.Values -}}
@@ -9,7 +9,7 @@
 {{- $model = mergeOverwrite $model (deepCopy $values.gpuModelDefaults) -}}
 {{- end -}}
 {{- $model = mergeOverwrite $model (deepCopy $own) -}}
-{{- $isScaled := and (ne $values.scaling.by "none") (gt (int $model.maxReplicas) 0) -}}
+{{- $isScaled := and (eq $values.scaling.by "keda") (gt (int $model.maxReplicas) 0) -}}
 {{- $_ := set $model "isScaled" $isScaled -}}
 {{- $_ = set $model "scaling" (ternary $values.scaling.by "none" $isScaled) -}}
 {{- $_ = set $model "isNeural" (has $model.service (list "imager" "relighter" "video" "captioner-neural")) -}}
@@ -24,8 +24,8 @@
 {{- toJson $model -}}
 {{- end -}}
 
-{{/* The model's own environment: takes the filled-in model. Settings come as `lumenmill up --models` takes them;
-     by way of JSON, since Helm's numbers are floats, of which the plain text of 1000000 is 1e+06. */}}
+{{/* The model's own environment. Takes the complete model. Settings are written as `lumenmill up --models` takes them, through
+     JSON: Helm's numbers are floats, and the plain text of 1000000 is 1e+06. */}}
 {{- define "lumenmill.modelEnv" -}}
 {{- with .model }}
 - {name: LUMENMILL_MODEL, value: {{ . | quote }}}
@@ -47,7 +47,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* Secrets whose keys become environment variables: takes the filled-in model. */}}
+{{/* Secrets whose keys become environment variables. Takes the complete model. */}}
 {{- define "lumenmill.envFrom" -}}
 {{- with .envFromSecrets }}
 envFrom:
@@ -57,7 +57,7 @@ envFrom:
 {{- end }}
 {{- end -}}
 
-{{/* Where checkpoints are kept: takes the filled-in model. */}}
+{{/* The volume of the checkpoints. Takes the complete model. */}}
 {{- define "lumenmill.cacheVolume" -}}
 - name: cache
   {{- if eq .cache.kind "pvc" }}
@@ -70,8 +70,8 @@ envFrom:
   {{- end }}
 {{- end -}}
 
-{{/* The name of the template of a model's claim. What it asks for never changes, so that another request is another
-     template: (list root model). */}}
+{{/* The name of the template of a model's claim: (list root model). A template is immutable, so another request is another
+     template. */}}
 {{- define "lumenmill.gpuClaim" -}}
 {{- $model := index . 1 -}}
 {{- $asked := list (int $model.gpus) $model.gpuType (index . 0).Values.gpu.dra -}}

@@ -1,4 +1,4 @@
-{{/* Names, labels and images. Everything is called <fullname>-<what it is>. */}}
+{{/* Names, labels and images. Objects are named <fullname>-<component>. */}}
 
 {{- define "lumenmill.fullname" -}}
 {{- if .Values.fullnameOverride -}}
@@ -10,13 +10,13 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Host under which pods of this namespace and of others call a Service: (list root "studio"). */}}
+{{/* DNS name of a Service, for pods of any namespace: (list root "studio"). */}}
 {{- define "lumenmill.host" -}}
 {{- $root := index . 0 -}}
 {{- printf "%s-%s.%s.svc" (include "lumenmill.fullname" $root) (index . 1) $root.Release.Namespace -}}
 {{- end -}}
 
-{{/* What pods are selected by: (list root component [model or job]). */}}
+{{/* Selector of pods: (list root component [model or job]). */}}
 {{- define "lumenmill.selector" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: lumenmill
@@ -27,21 +27,21 @@ lumenmill.dev/{{ index . 1 }}: {{ index . 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* Labels of templates of pods, which say no version: a new one of the chart must not restart what it does not change. Arguments
-     as those of the selector. */}}
+{{/* Labels of pod templates: without the version, since a new version of the chart must not restart unchanged pods. Arguments as
+     those of the selector. */}}
 {{- define "lumenmill.podLabels" -}}
 {{ include "lumenmill.selector" . }}
 app.kubernetes.io/managed-by: {{ (index . 0).Release.Service }}
 app.kubernetes.io/part-of: lumenmill
 {{- end -}}
 
-{{/* Labels of every object; arguments likewise. */}}
+{{/* Labels of every object. Arguments as those of the selector. */}}
 {{- define "lumenmill.labels" -}}
 {{ include "lumenmill.podLabels" . }}
 app.kubernetes.io/version: {{ (index . 0).Chart.AppVersion | quote }}
 {{- end -}}
 
-{{/* Image of one of our services: (list root "studio"). */}}
+{{/* Image of a service: (list root "studio"). */}}
 {{- define "lumenmill.image" -}}
 {{- $image := (index . 0).Values.image -}}
 {{- $name := printf "lumenmill-%s:%s" (index . 1) ($image.tag | default (index . 0).Chart.AppVersion) -}}

@@ -1,4 +1,4 @@
-{{/* What all of our pods have in common. Pod Security `restricted`, and a root file system that nobody writes. */}}
+{{/* What all pods have in common: Pod Security `restricted`, and a read-only root file system. */}}
 
 {{- define "lumenmill.podSecurity" -}}
 runAsNonRoot: true
@@ -17,14 +17,14 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* Ports of every service. Health has one of its own without TLS, since the kubelet's probes cannot show a certificate. */}}
+{{/* Ports of every service. Health has a port without TLS, since the kubelet's probes cannot present a certificate. */}}
 {{- define "lumenmill.ports" -}}
 - {name: grpc, containerPort: 50051}
 - {name: health, containerPort: 50052}
 - {name: metrics, containerPort: 9464}
 {{- end -}}
 
-{{/* Probes: takes the seconds that loading may take. Until it has loaded and while it drains a pod is alive and not ready. */}}
+{{/* Probes. Takes the seconds that loading may take. While it loads and while it drains, a pod is live and not ready. */}}
 {{- define "lumenmill.probes" -}}
 startupProbe:
   grpc: {port: 50052}
@@ -43,14 +43,14 @@ livenessProbe:
   failureThreshold: 6
 {{- end -}}
 
-{{/* Name of one of the chart's own priority classes: (list root "core"). It holds the value, which a class never changes. */}}
+{{/* Name of one of the chart's priority classes: (list root "core"). It includes the value, which is immutable. */}}
 {{- define "lumenmill.priorityClass" -}}
 {{- $root := index . 0 -}}
 {{- $value := int (get $root.Values.priorityClasses (index . 1)) -}}
 {{- printf "%s-%s-%s-%d" $root.Release.Namespace (include "lumenmill.fullname" $root) (index . 1) $value -}}
 {{- end -}}
 
-{{/* Scheduling that is passed through, and the chart's own priority where none is named: (list root values "core"). */}}
+{{/* Scheduling values, with the chart's priority class when none is set: (list root values "core"). */}}
 {{- define "lumenmill.scheduling" -}}
 {{- $root := index . 0 -}}
 {{- $kind := index . 2 -}}
@@ -74,7 +74,7 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end -}}
 
-{{/* Spread over nodes, or as told: (list constraints selector-labels). A constraint without a selector gets ours. */}}
+{{/* Topology spread constraints: (list constraints selector-labels). One without a selector gets this one. */}}
 {{- define "lumenmill.spread" -}}
 {{- $selector := dict "labelSelector" (dict "matchLabels" (index . 1 | fromYaml)) -}}
 {{- with index . 0 }}
@@ -85,8 +85,8 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
-{{/* The claim of one pod's data, kept when the release goes: (list root component persistence). An object of its own and not
-     of its StatefulSet, whose claims can never be changed. */}}
+{{/* The claim of one pod's data, kept when the release is uninstalled: (list root component persistence). A separate object, since
+     claim templates of a StatefulSet are immutable. */}}
 {{- define "lumenmill.dataClaim" -}}
 {{- $root := index . 0 -}}
 {{- $persistence := index . 2 -}}
@@ -108,7 +108,7 @@ spec:
       storage: {{ $persistence.size }}
 {{- end -}}
 
-{{/* The volume of that claim, or one that goes with the pod; arguments likewise. */}}
+{{/* The volume of that claim, or an emptyDir. Arguments as those of the claim. */}}
 {{- define "lumenmill.dataVolume" -}}
 - name: data
   {{- if (index . 2).enabled }}

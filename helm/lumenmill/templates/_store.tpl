@@ -6,7 +6,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Whether its certificate is that of an authority of one's own. */}}
+{{/* Whether its certificate is signed by a private authority. */}}
 {{- define "lumenmill.store.ownCa" -}}
 {{- if or (and .Values.minio.enabled (ne .Values.tls.mode "none")) (and (not .Values.minio.enabled) .Values.store.caSecret.name) -}}
 true

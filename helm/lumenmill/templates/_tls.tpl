@@ -1,6 +1,6 @@
-{{/* Certificates: one for each Service, and one for callers from outside of the mesh (`client`). */}}
+{{/* Certificates: one for each Service, and one for clients outside of the mesh (`client`). */}}
 
-{{/* The Secret with somebody's tls.crt, tls.key and ca.crt: (list root "studio"). */}}
+{{/* The Secret with an owner's tls.crt, tls.key and ca.crt: (list root "studio"). */}}
 {{- define "lumenmill.tls.secret" -}}
 {{- $root := index . 0 -}}
 {{- if eq $root.Values.tls.mode "existing" -}}
@@ -10,7 +10,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Everybody who has a certificate, as a JSON list. */}}
+{{/* All owners of a certificate, as a JSON list. */}}
 {{- define "lumenmill.tls.owners" -}}
 {{- $owners := list "orchestrator" "client" -}}
 {{- if .Values.minio.enabled }}{{ $owners = append $owners "minio" }}{{ end -}}

@@ -1,16 +1,13 @@
-{{/* What a schema cannot say: values that contradict each other. */}}
+{{/* Checks that a schema cannot express: values that contradict each other. */}}
 {{- define "lumenmill.validate" -}}
 {{- if and (gt (int .Values.orchestrator.replicas) 1) (eq .Values.database.kind "sqlite") -}}
 {{- fail "orchestrator.replicas: SQLite is a file of one replica. Set database.kind to chart or external, or replicas to 1." -}}
 {{- end -}}
 {{- if and .Values.exports.asJobs (or (eq .Values.database.kind "sqlite") (not .Values.fleet.enabled)) -}}
-{{- fail "exports.asJobs: Jobs share the orchestrator's database and are made by it: set database.kind to chart or external, and fleet.enabled." -}}
-{{- end -}}
-{{- if and (eq .Values.scaling.by "builtin") (not .Values.fleet.enabled) -}}
-{{- fail "scaling.by: builtin needs fleet.enabled, the right to see and scale pods." -}}
+{{- fail "exports.asJobs: Jobs share the orchestrator's database and are created by it: set database.kind to chart or external, and fleet.enabled." -}}
 {{- end -}}
 {{- if and (eq .Values.scaling.by "keda") (not .Values.fleet.enabled) -}}
-{{- fail "scaling.by: keda needs fleet.enabled: what the orchestrator cannot see coming it takes for absent, and its work fails." -}}
+{{- fail "scaling.by: keda needs fleet.enabled: without it the orchestrator does not see pods that are starting, and fails the calls that wait for them." -}}
 {{- end -}}
 {{- if not (hasPrefix "s3://" .Values.store.url) -}}
 {{- fail "store.url: must be s3://bucket or s3://bucket/prefix: a folder cannot be shared by pods." -}}
@@ -19,25 +16,25 @@
 {{- range $defaults := list "modelDefaults" "gpuModelDefaults" -}}
 {{- range $key := list "name" "service" "model" -}}
 {{- if hasKey (get $.Values $defaults) $key -}}
-{{- fail (printf "%s.%s: is an entry's own; give it to the entries of models" $defaults $key) -}}
+{{- fail (printf "%s.%s: belongs to one entry; set it in the entries of models" $defaults $key) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if not .Values.models -}}
-{{- fail "models: name at least one, or take values-embedded.yaml or values-gpu.yaml to start from." -}}
+{{- fail "models: name at least one, or start from values-embedded.yaml or values-gpu.yaml." -}}
 {{- end -}}
-{{- $taken := list "orchestrator" "orchestrator-headless" "scaler" "client" "ca" "minio" "postgres" "token" "store-gc" "test" -}}
+{{- $reserved := list "orchestrator" "orchestrator-headless" "scaler" "client" "ca" "minio" "postgres" "token" "store-gc" "test" -}}
 {{- $seen := dict -}}
 {{- range .Values.models -}}
 {{- if not .name -}}{{- fail (printf "models: an entry has no name, by which recipes call it: %s" (toJson .)) -}}{{- end -}}
-{{- if has .name $taken -}}{{- fail (printf "models: %s is the name of a part of the mesh; choose another" .name) -}}{{- end -}}
+{{- if has .name $reserved -}}{{- fail (printf "models: %s is the name of a part of the mesh; choose another" .name) -}}{{- end -}}
 {{- if hasKey $seen .name -}}{{- fail (printf "models: %s is there twice" .name) -}}{{- end -}}
 {{- $_ := set $seen .name true -}}
 {{- include "lumenmill.validateModel" (list $ .) -}}
 {{- end -}}
 {{- end -}}
 
-{{/* What is named and would not be read: whoever names it believes that it is. */}}
+{{/* Refuse values that are set and would be ignored. */}}
 {{- define "lumenmill.validateUnread" -}}
 {{- $values := .Values -}}
 {{- $ownServer := list (not $values.minio.enabled) "minio.enabled: false" -}}

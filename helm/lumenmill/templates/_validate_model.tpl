@@ -1,4 +1,4 @@
-{{/* What is wrong with one entry of `models`, by its name: (list root entry). */}}
+{{/* Refuse a wrong entry of `models`, by its name: (list root entry). */}}
 {{- define "lumenmill.validateModel" -}}
 {{- $own := index . 1 -}}
 {{- $services := keys (include "lumenmill.settingsOf" (index . 0) | fromJson) | sortAlpha -}}
@@ -8,7 +8,7 @@
 {{- $model := include "lumenmill.model" . | fromJson -}}
 {{- $fullname := include "lumenmill.fullname" (index . 0) -}}
 {{- if gt (len (printf "%s-%s" $fullname $model.name)) 52 -}}
-{{- fail (printf "models: %s-%s is too long for what is named after it (52 characters); set fullnameOverride" $fullname $model.name) -}}
+{{- fail (printf "models: %s-%s is too long for the objects named after it (52 characters); set fullnameOverride" $fullname $model.name) -}}
 {{- end -}}
 {{- include "lumenmill.validateService" $model -}}
 {{- if and $own.minReplicas (not $model.maxReplicas) -}}
@@ -47,7 +47,7 @@
 {{- include "lumenmill.validateSettings" . -}}
 {{- end -}}
 
-{{/* Which model of docs/models.md the service loads: takes the filled-in model. */}}
+{{/* Check the model of docs/models.md that the service loads. Takes the complete model. */}}
 {{- define "lumenmill.validateService" -}}
 {{- if and .isNeural (not .model) -}}
 {{- fail (printf "models: %s: model: name what %s shall load, an entry of docs/models.md" .name .service) -}}
@@ -60,8 +60,8 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Settings that no service reads: (list root entry). An entry's own must be its service's; the defaults' may be any service's,
-     since they are given to all. */}}
+{{/* Refuse settings that no service reads: (list root entry). Settings of an entry must be settings of its service; those of the
+     defaults may be settings of any service, since all get them. */}}
 {{- define "lumenmill.validateSettings" -}}
 {{- $values := (index . 0).Values -}}
 {{- $own := index . 1 -}}
@@ -70,7 +70,7 @@
 {{- range $own.secretFiles -}}{{- $names = append $names .setting -}}{{- end -}}
 {{- range $name := sortAlpha $names -}}
 {{- if not (has $name (get $known $own.service)) -}}
-{{- fail (printf "models: %s: settings.%s: %s reads none of this name; its README lists those that it reads" $own.name $name $own.service) -}}
+{{- fail (printf "models: %s: settings.%s: %s reads none of this name; its README lists its settings" $own.name $name $own.service) -}}
 {{- end -}}
 {{- end -}}
 {{- $any := list -}}
@@ -84,7 +84,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The names of the settings that each service reads, as JSON. */}}
+{{/* The names of the settings of each service, as JSON. */}}
 {{- define "lumenmill.settingsOf" -}}
 {{- .Files.Get "files/settings.yaml" | fromYaml | toJson -}}
 {{- end -}}

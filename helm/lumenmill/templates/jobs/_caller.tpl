@@ -1,5 +1,5 @@
-{{/* Pods that call the orchestrator by the `lumenmill` command: (list root arguments). tini, since Python as process 1 would not
-     heed SIGTERM. */}}
+{{/* A container that runs the `lumenmill` command: (list root arguments). tini, since Python as process 1 would ignore
+     SIGTERM. */}}
 {{- define "lumenmill.callerContainer" -}}
 {{- $root := index . 0 -}}
 {{- $config := dict "root" $root "tls" "client" "needs" (list "caller" "token") -}}

@@ -1,4 +1,4 @@
-{{/* The Job of one export. The orchestrator gives it a name, an owner and LUMENMILL_EXPORT_REQUEST, and creates it. */}}
+{{/* The Job of one export. The orchestrator adds a name, an owner and LUMENMILL_EXPORT_REQUEST, and creates it. */}}
 {{- define "lumenmill.exportJob" -}}
 {{- $exports := .Values.exports -}}
 {{- $config := dict "root" . "tls" "client" "needs" (list "store" "database") -}}
@@ -29,7 +29,7 @@ spec:
           image: {{ include "lumenmill.image" (list . "orchestrator") }}
           imagePullPolicy: {{ .Values.image.pullPolicy }}
           command: [tini, --, python, -m, lumenmill_orchestrator.export_job]
-          # The last words of the log tell the orchestrator why it failed.
+          # From the end of the log the orchestrator reads why it failed.
           terminationMessagePolicy: FallbackToLogsOnError
           env:
             {{- include "lumenmill.env" $config | trim | nindent 12 }}

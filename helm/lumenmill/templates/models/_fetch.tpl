@@ -1,7 +1,7 @@
-{{/* Brings the pinned weights into the cache before the model starts: (list root model). Only this container asks the
-     hub and sees its token; the one that serves is offline. Probes do not look at it, so that it has a bound of its own: a
-     hub that stalls would hold the GPU for ever. `timeout` passes SIGTERM on, which Python as process 1 would not heed. USR1
-     reaches all of them and is meant for the shell, which ends the rest. */}}
+{{/* Fetches the pinned weights into the cache before the model starts: (list root model). Only this container connects to the
+     hub and has its token; the serving container is offline. Probes do not cover init containers, so it has a timeout of its
+     own: a stalled hub would otherwise hold the GPU forever. `timeout` forwards SIGTERM, which Python as process 1 would ignore.
+     USR1 reaches the whole process group; only the shell handles it, and ends the rest. */}}
 {{- define "lumenmill.fetchContainer" -}}
 {{- $root := index . 0 -}}
 {{- $model := index . 1 -}}
@@ -18,7 +18,7 @@
     - |
       trap 'echo "the weights were not fetched within {{ int $model.startupTimeoutS }} s (startupTimeoutS): is the hub slow or away?" >&2; kill $!; exit 1' USR1
       (trap "" USR1; exec python -m lumenmill_neural.fetch lumenmill_{{ trimSuffix "-neural" $model.service }}) & wait $!
-  # The last words of the log are told where the pod's state is.
+  # The end of the log becomes the message in the pod's status.
   terminationMessagePolicy: FallbackToLogsOnError
   env:
     {{- include "lumenmill.env" (dict "root" $root "tls" $model.name "needs" (list "store")) | trim | nindent 4 }}

@@ -1,6 +1,6 @@
-{{/* Pieces of NetworkPolicies. */}}
+{{/* Parts of NetworkPolicies. */}}
 
-{{/* The head of a policy for the pods of a component: (list root "name" component [model or job]). */}}
+{{/* The beginning of a policy for the pods of a component: (list root "name" component [model or job]). */}}
 {{- define "lumenmill.policy" -}}
 {{- $root := index . 0 -}}
 {{- $selected := prepend (slice . 2) $root -}}
@@ -23,7 +23,7 @@ spec:
       {{- include "lumenmill.selector" . | nindent 6 }}
 {{- end -}}
 
-{{/* Egress to peers that the operator names, anywhere where none are: (list peers ports). */}}
+{{/* Egress to the given peers, or to any address when there are none: (list peers ports). */}}
 {{- define "lumenmill.egressTo" -}}
 - ports:
     {{- range index . 1 }}
@@ -45,7 +45,7 @@ spec:
 {{- end }}
 {{- end -}}
 
-{{/* Egress to the database, where it is one. */}}
+{{/* Egress to the database, unless it is SQLite. */}}
 {{- define "lumenmill.egressToDatabase" -}}
 {{- if eq .Values.database.kind "chart" -}}
 {{- include "lumenmill.egressTo" (list (include "lumenmill.peer" (list . "postgres") | fromYamlArray) (list 5432)) }}

@@ -1,21 +1,21 @@
-{{/* Secrets that the chart makes are no part of the release: `helm rollback` writes the release's old manifests over what is
-     there, so that a token that was changed because it had leaked would be valid again. As hooks they are written by
-     install and upgrade alone, which look up what is there; and only those that are missing or must be renewed are
-     rendered at all, since a hook's object is deleted before it is made again. `keep` is for the upgrade of a release that
-     had them in its manifest: it would delete what it no longer renders. */}}
+{{/* Secrets that the chart creates are hooks and not part of the release: `helm rollback` would overwrite them with old
+     manifests, and a token that was changed because it had leaked would be valid again. Only install and upgrade run these hooks,
+     and look up the existing Secrets. Only those that are missing or must be renewed are rendered, since Helm deletes the object
+     of a hook before it creates it again. `keep` is for upgrades from a release that had them in its manifest: Helm would delete
+     them as no longer rendered. */}}
 {{- define "lumenmill.secretAnnotations" -}}
 helm.sh/hook: pre-install,pre-upgrade
 helm.sh/hook-delete-policy: before-hook-creation
 helm.sh/resource-policy: keep
 {{- end -}}
 
-{{/* What the cluster's Secret holds, as JSON of encoded values: (list root "name"). Nothing without a cluster. */}}
+{{/* The data of a Secret in the cluster, as JSON of encoded values: (list root "name"). Empty without a cluster. */}}
 {{- define "lumenmill.secretData" -}}
 {{- (lookup "v1" "Secret" (index . 0).Release.Namespace (index . 1)).data | default dict | toJson -}}
 {{- end -}}
 
-{{/* A Secret that is made once, and never touched while it has every key: (list root component "name" new-values). Values of
-     keys that it has stay as they are. */}}
+{{/* A Secret that is created once, and not rendered again while it has every key: (list root component "name" new-values).
+     Existing values do not change. */}}
 {{- define "lumenmill.madeOnce" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 2 -}}
