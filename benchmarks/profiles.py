@@ -27,7 +27,7 @@ from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_common.artifacts import open_store
 from lumenmill_common.telemetry import configure_logging
 from lumenmill_imager.families import family_of as imager_family_of
-from lumenmill_imager.families._family import Item
+from lumenmill_imager.families.family import Item
 from lumenmill_media import put_png
 from lumenmill_neural.catalogue import read_catalogue, with_own_models
 from lumenmill_neural.host import ModelHost

@@ -3,8 +3,8 @@
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.weights import ServiceModels
 
-from .four_step import with_four_steps
-from .settings import VideoSettings
+from lumenmill_video.four_step import with_four_steps
+from lumenmill_video.settings import VideoSettings
 
 __all__ = ["MODELS"]
 

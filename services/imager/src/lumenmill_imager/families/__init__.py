@@ -2,11 +2,11 @@
 
 from lumenmill_neural.host import ModelHost
 
-from ._family import ImagerFamily
-from .flux import Flux
-from .kolors import Kolors
-from .sdxl import StableDiffusionXL
-from .sdxl_identity import StableDiffusionXLIdentity
+from lumenmill_imager.families.family import ImagerFamily
+from lumenmill_imager.families.flux import Flux
+from lumenmill_imager.families.kolors import Kolors
+from lumenmill_imager.families.sdxl import StableDiffusionXL
+from lumenmill_imager.families.sdxl_identity import StableDiffusionXLIdentity
 
 __all__ = ["FAMILIES", "ImagerFamily", "family_of"]
 

@@ -2,7 +2,7 @@
 
 from diffusers import KolorsPipeline
 
-from ._family import ImagerFamily
+from lumenmill_imager.families.family import ImagerFamily
 
 __all__ = ["Kolors"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionXLPipeline
 
-from ._family import ImagerFamily
+from lumenmill_imager.families.family import ImagerFamily
 
 __all__ = ["StableDiffusionXL"]
 

@@ -13,7 +13,7 @@ from lumenmill_neural.plan import Plan
 from PIL import Image
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
-from .sdxl import StableDiffusionXL
+from lumenmill_imager.families.sdxl import StableDiffusionXL
 
 __all__ = ["StableDiffusionXLIdentity"]
 

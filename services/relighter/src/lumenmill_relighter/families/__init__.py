@@ -2,13 +2,13 @@
 
 from lumenmill_neural.host import ModelHost
 
-from ._family import RelighterFamily
-from .flux_depth import FluxDepth
-from .flux_kontext import FluxKontext
-from .ic_light import IcLightBackground, IcLightForeground
-from .instruct_pix2pix import InstructPix2Pix
-from .marigold import MarigoldMaps
-from .qwen_image_edit import QwenImageEdit
+from lumenmill_relighter.families.family import RelighterFamily
+from lumenmill_relighter.families.flux_depth import FluxDepth
+from lumenmill_relighter.families.flux_kontext import FluxKontext
+from lumenmill_relighter.families.ic_light import IcLightBackground, IcLightForeground
+from lumenmill_relighter.families.instruct_pix2pix import InstructPix2Pix
+from lumenmill_relighter.families.marigold import MarigoldMaps
+from lumenmill_relighter.families.qwen_image_edit import QwenImageEdit
 
 __all__ = ["FAMILIES", "RelighterFamily", "family_of"]
 

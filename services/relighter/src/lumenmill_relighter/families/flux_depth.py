@@ -13,11 +13,10 @@ from lumenmill_neural.plan import Plan
 from PIL import Image
 
 from lumenmill_relighter.depth import DepthEstimator
+from lumenmill_relighter.families.editing import EditingFamily, Item
+from lumenmill_relighter.families.prompts import description
+from lumenmill_relighter.families.sizes import Size
 from lumenmill_relighter.light import Lighting
-
-from ._editing import EditingFamily, Item
-from ._prompts import description
-from ._sizes import Size
 
 __all__ = ["FluxDepth"]
 

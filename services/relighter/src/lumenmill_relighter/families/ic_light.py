@@ -15,11 +15,10 @@ from lumenmill_neural.plan import Plan
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
+from lumenmill_relighter.families.editing import EditingFamily, Item
+from lumenmill_relighter.families.prompts import description
+from lumenmill_relighter.families.sizes import Size
 from lumenmill_relighter.light import Lighting, background_picture, gradient_picture, read_light, seen_behind
-
-from ._editing import EditingFamily, Item
-from ._prompts import description
-from ._sizes import Size
 
 __all__ = ["IcLightBackground", "IcLightForeground"]
 

@@ -7,10 +7,9 @@ from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionInstructPi
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_neural.plan import Plan
 
+from lumenmill_relighter.families.editing import EditingFamily, Item
+from lumenmill_relighter.families.prompts import instruction
 from lumenmill_relighter.light import Lighting
-
-from ._editing import EditingFamily, Item
-from ._prompts import instruction
 
 __all__ = ["InstructPix2Pix"]
 

@@ -16,8 +16,8 @@ from lumenmill_neural.marigold import Array, Marigold
 from lumenmill_neural.plan import Plan
 from PIL import Image
 
-from ._family import RelighterFamily
-from ._sizes import sizes_of
+from lumenmill_relighter.families.family import RelighterFamily
+from lumenmill_relighter.families.sizes import sizes_of
 
 __all__ = ["MarigoldMaps"]
 

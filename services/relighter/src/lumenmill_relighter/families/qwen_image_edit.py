@@ -10,10 +10,9 @@ from PIL import Image
 from transformers import BatchFeature
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from lumenmill_relighter.families.editing import EditingFamily, Item
+from lumenmill_relighter.families.prompts import instruction
 from lumenmill_relighter.light import Lighting
-
-from ._editing import EditingFamily, Item
-from ._prompts import instruction
 
 __all__ = ["PicturesAndWords", "QwenImageEdit"]
 

@@ -2,16 +2,15 @@
 
 from lumenmill_neural.host import ModelHost
 
+from lumenmill_video.families.family import VideoFamily
+from lumenmill_video.families.marigold import MarigoldClips
+from lumenmill_video.families.modelscope import ModelScope
+from lumenmill_video.families.svd import StableVideoDiffusion
+from lumenmill_video.families.wan_i2v import WanImageToVideo
+from lumenmill_video.families.wan_t2v import WanTextToVideo
+from lumenmill_video.families.wan_vace import WanVace
 from lumenmill_video.four_step import with_four_steps
 from lumenmill_video.settings import VideoSettings
-
-from ._family import VideoFamily
-from .marigold import MarigoldClips
-from .modelscope import ModelScope
-from .svd import StableVideoDiffusion
-from .wan_i2v import WanImageToVideo
-from .wan_t2v import WanTextToVideo
-from .wan_vace import WanVace
 
 __all__ = ["FAMILIES", "VideoFamily", "family_of", "with_four_steps"]
 

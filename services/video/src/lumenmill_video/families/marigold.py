@@ -23,10 +23,9 @@ from lumenmill_neural.marigold import Array, Marigold, temporal_change
 from lumenmill_neural.plan import Plan
 from PIL import Image
 
+from lumenmill_video.families.family import VideoFamily, add_licences
+from lumenmill_video.families.map_sinks import MapSinks
 from lumenmill_video.settings import VideoSettings
-
-from ._family import VideoFamily, add_licences
-from ._map_sinks import MapSinks
 
 __all__ = ["MarigoldClips"]
 

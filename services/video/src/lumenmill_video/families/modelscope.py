@@ -6,7 +6,7 @@ from typing import Any
 from diffusers import TextToVideoSDPipeline
 from lumenmill_neural.plan import Plan
 
-from ._clips import Clip, ClipFamily, Made, Media, OnStep
+from lumenmill_video.families.clips import Clip, ClipFamily, Made, Media, OnStep
 
 __all__ = ["ModelScope"]
 

@@ -8,8 +8,8 @@ from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_neural.plan import Plan
 from PIL import Image
 
-from ._clips import Clip, ClipFamily, Media
-from ._shape import fitted
+from lumenmill_video.families.clips import Clip, ClipFamily, Media
+from lumenmill_video.families.shape import fitted
 
 __all__ = ["StableVideoDiffusion"]
 

@@ -10,9 +10,9 @@ from lumenmill_common.errors import InvalidArgumentError
 from PIL import Image
 from transformers import CLIPVisionModel
 
-from ._clips import Clip, Followed, Media
-from ._shape import fitted
-from ._wan import WanFamily
+from lumenmill_video.families.clips import Clip, Followed, Media
+from lumenmill_video.families.shape import fitted
+from lumenmill_video.families.wan import WanFamily
 
 __all__ = ["WanImageToVideo"]
 

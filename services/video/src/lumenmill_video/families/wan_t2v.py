@@ -5,8 +5,8 @@ from typing import Any
 
 from diffusers import WanPipeline
 
-from ._clips import Clip, Media
-from ._wan import WanFamily
+from lumenmill_video.families.clips import Clip, Media
+from lumenmill_video.families.wan import WanFamily
 
 __all__ = ["WanTextToVideo"]
 

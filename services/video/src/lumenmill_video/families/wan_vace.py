@@ -12,9 +12,9 @@ from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentErro
 from lumenmill_media import iter_frames, probe_clip
 from PIL import Image
 
-from ._clips import Clip, Followed, Media
-from ._shape import check_same_size, fitted, fitted_mask
-from ._wan import WanFamily
+from lumenmill_video.families.clips import Clip, Followed, Media
+from lumenmill_video.families.shape import check_same_size, fitted, fitted_mask
+from lumenmill_video.families.wan import WanFamily
 
 __all__ = ["WanVace"]
 

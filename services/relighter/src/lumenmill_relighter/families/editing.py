@@ -20,10 +20,9 @@ from lumenmill_neural.requests import checked_sampling, refuse
 from lumenmill_neural.stages import Steps, timed_stages
 from PIL import Image
 
+from lumenmill_relighter.families.family import RelighterFamily
+from lumenmill_relighter.families.sizes import Size, sizes_of
 from lumenmill_relighter.light import Lighting, lighting_of
-
-from ._family import RelighterFamily
-from ._sizes import Size, sizes_of
 
 __all__ = ["EditingFamily", "Item"]
 

@@ -11,8 +11,7 @@ from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_neural.plan import Plan
 
 from lumenmill_video.cost import WanCost, num_tokens
-
-from ._clips import Clip, ClipFamily, Frames, Made, Media, OnStep
+from lumenmill_video.families.clips import Clip, ClipFamily, Frames, Made, Media, OnStep
 
 __all__ = ["WanFamily"]
 

@@ -24,10 +24,10 @@ from lumenmill_neural.stages import DECODE, Steps, timed_stages
 from numpy.typing import NDArray
 from PIL import Image
 
-from ._encoding import encoding_of, encoding_text
-from ._family import VideoFamily, add_licences
-from ._shape import size_of
-from ._words import check_words, prompt_of
+from lumenmill_video.families.encoding import encoding_of, encoding_text
+from lumenmill_video.families.family import VideoFamily, add_licences
+from lumenmill_video.families.shape import size_of
+from lumenmill_video.families.words import check_words, prompt_of
 
 __all__ = ["Clip", "ClipFamily", "Followed", "Made", "Media", "OnStep"]
 
