@@ -27,7 +27,7 @@ from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_common.artifacts import open_store
 from lumenmill_common.telemetry import configure_logging
 from lumenmill_imager.families import family_of as imager_family_of
-from lumenmill_imager.families.family import Item
+from lumenmill_imager.families.family import ImageInputs
 from lumenmill_media import put_png
 from lumenmill_neural.catalogue import read_catalogue, with_own_models
 from lumenmill_neural.host import ModelHost
@@ -64,7 +64,7 @@ class _Imager:
         family, plan = self.family, self.family.plan(request)
         family.host.prepare(family.pipe, plan)
         steps = Steps([], plan.arguments["num_inference_steps"], family.host.device)
-        (picture,) = family.pictures(plan, [Item(prompt, "", seed)], steps, family.arguments(plan, request))
+        (picture,) = family.pictures(plan, [ImageInputs(prompt, "", seed)], steps, family.arguments(plan, request))
         return np.asarray(picture.convert("RGB"))[None]
 
 

@@ -1,4 +1,4 @@
-"""A real imager on port 0 for each model, with a tiny checkpoint behind the production loading code."""
+"""A real imager on port 0 for each model, which loads a tiny checkpoint as in production."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -52,7 +52,7 @@ class Imager:
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a model's tiny checkpoint, saved once."""
+    """Return the folder of a model's tiny checkpoint, saved once."""
     root = tmp_path_factory.mktemp("checkpoints")
 
     def of(model: str) -> Path:

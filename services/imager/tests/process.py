@@ -1,4 +1,4 @@
-"""The imager as it runs in production: a process that is told everything by its environment."""
+"""The imager as in production: a process that is configured by its environment."""
 
 import asyncio
 import contextlib
@@ -24,10 +24,10 @@ class ImagerProcess:
     process: "subprocess.Popen[bytes]"
     channel: grpc.aio.Channel
 
-    def leave_memory(self, room_bytes: int) -> None:
-        """From now on the process may take so much more memory than it holds; 0 lifts the limit."""
+    def limit_memory(self, num_bytes: int) -> None:
+        """Limit the further memory that the process may allocate from now on; 0 removes the limit."""
         unlimited = resource.RLIM_INFINITY
-        limit = room_bytes and self._data_bytes() + room_bytes
+        limit = num_bytes and self._data_bytes() + num_bytes
         resource.prlimit(self.process.pid, resource.RLIMIT_DATA, (limit or unlimited, unlimited))
 
     def _data_bytes(self) -> int:
@@ -36,7 +36,7 @@ class ImagerProcess:
 
 
 def start(folder: Path, model: str, checkpoint: Path, listen_address: str = "127.0.0.1:0") -> "subprocess.Popen[bytes]":
-    """Starts the process; its log is `folder`/log."""
+    """Start the process; its log is `folder`/log."""
     environment = os.environ | {
         "LUMENMILL_MODEL": model,
         "LUMENMILL_CHECKPOINT": str(checkpoint),
@@ -54,7 +54,7 @@ def start(folder: Path, model: str, checkpoint: Path, listen_address: str = "127
 
 @contextlib.asynccontextmanager
 async def running(folder: Path, model: str, checkpoint: Path) -> AsyncIterator[ImagerProcess]:
-    """Serves inside the block."""
+    """Serve inside the block."""
     process, address_file = start(folder, model, checkpoint), folder / "address.json"
     try:
         async with asyncio.timeout(90):

@@ -1,4 +1,4 @@
-"""Callers that are killed, checkpoints that are damaged, memory that runs out."""
+"""Killed callers, damaged checkpoints, exhausted memory."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from prometheus_client import REGISTRY
 
 from . import process
 
-_CLIENT = Path(__file__).with_name("patient_client.py")
+_CLIENT = Path(__file__).with_name("progress_client.py")
 
 
 def _num_done(queue: str) -> float:
@@ -29,7 +29,7 @@ def _num_done(queue: str) -> float:
     return REGISTRY.get_sample_value("lumenmill_job_duration_seconds_count", labels) or 0.0
 
 
-async def test_the_work_of_a_killed_caller_goes_on_and_is_done_once(serving: Any) -> None:
+async def test_a_job_survives_its_killed_caller_and_is_executed_once(serving: Any) -> None:
     async with serving("FLUX.1-dev") as imager:
         num_done = _num_done("FLUX.1-dev")
         request = imager_pb2.GenerateImagesRequest(
@@ -53,7 +53,7 @@ async def test_the_work_of_a_killed_caller_goes_on_and_is_done_once(serving: Any
         assert _num_done("FLUX.1-dev") == num_done + 1
 
 
-async def test_a_damaged_checkpoint_never_serves_and_is_named(
+async def test_a_service_with_a_damaged_checkpoint_exits_and_names_the_file(
     checkpoints: Callable[[str], Path], tmp_path: Path
 ) -> None:
     damaged = Path(shutil.copytree(checkpoints("SDXL"), tmp_path / "damaged"))
@@ -79,7 +79,7 @@ async def test_a_damaged_checkpoint_never_serves_and_is_named(
     assert f"{weights} is damaged" in log and "Traceback" not in log
 
 
-async def test_a_service_outlives_memory_that_really_runs_out(tmp_path: Path) -> None:
+async def test_a_service_survives_exhausted_memory(tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint"
     tiny_flux(vae_width=48).save_pretrained(checkpoint)
     async with process.running(tmp_path, "FLUX.1-dev", checkpoint) as imager:
@@ -96,16 +96,16 @@ async def test_a_service_outlives_memory_that_really_runs_out(tmp_path: Path) ->
             events = [event async for event in stub.GenerateImages(request)]
             return events[-1].result.images[0]
 
-        await made("first", 64)  # every thread that is needed has its stack now
-        imager.leave_memory(56 << 20)
+        await made("first", 64)  # now every thread has its stack
+        imager.limit_memory(56 << 20)
         tiled = await made("in-tiles", 320)
         assert tiled.record.parameters["vae_tiling"] is True
-        imager.leave_memory(30 << 20)
+        imager.limit_memory(30 << 20)
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await made("too-large", 2048)
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "one image of 2048×2048 pixels does not fit" in refused.value.details()
         small = await made("small", 64)
         assert small.record.parameters["vae_tiling"] is False
-        imager.leave_memory(0)
+        imager.limit_memory(0)
         assert (await made("whole", 320)).record.parameters["vae_tiling"] is False

@@ -1,4 +1,4 @@
-"""docs/adding-a-family.md, followed to the letter in a copy of this service."""
+"""Follows docs/adding-a-family.md to the letter in a copy of this service."""
 
 import os
 import re
@@ -22,11 +22,11 @@ def copy(tmp_path: Path) -> Path:
 
 
 def _changed(before: str, diff: str) -> str:
-    """A diff of which each hunk is found by its lines alone."""
+    """Apply a diff whose hunks have no line numbers."""
     for hunk in diff.split("@@\n")[1:]:
         lines = hunk.splitlines(keepends=True)
         old = "".join(line[1:] for line in lines if not line.startswith("+"))
-        assert before.count(old) == 1, f"the guide speaks of what is not there: {old}"
+        assert before.count(old) == 1, f"the guide changes lines that do not exist: {old}"
         before = before.replace(old, "".join(line[1:] for line in lines if not line.startswith("-")))
     return before
 
@@ -39,14 +39,14 @@ def _follow(root: Path) -> list[str]:
         if step["kind"] == "diff":
             after = _changed(before, step["text"])
         else:
-            assert bool(step["append"]) == bool(before), f"{step['path']} is new, or is not"
+            assert bool(step["append"]) == bool(before), f"{step['path']} must exist only for `Append to`"
             after = f"{before}\n\n{step['text']}" if before else step["text"]
         file.write_text(after, encoding="utf-8")
         done.append(file.name)
     return done
 
 
-def test_the_guide_leads_to_a_model_that_is_served(copy: Path) -> None:
+def test_the_guide_adds_a_model_that_is_served(copy: Path) -> None:
     assert _follow(copy) == ["auraflow.py", "__init__.py", "presets.yaml", "tiny.py", "test_models.py"]
     (command,) = re.findall(r"^python -m (pytest .*)$", _GUIDE.read_text(encoding="utf-8"), re.M)
     settings = ["-c", str(_REPOSITORY / "pyproject.toml"), "--rootdir", str(copy), "-p", "no:cacheprovider"]

@@ -1,4 +1,4 @@
-"""Every model of the imager over real gRPC: the same pictures as diffusers makes by itself, whatever they come with."""
+"""Every model of the imager over real gRPC, compared with diffusers: pictures, batches, records, refusals."""
 
 import asyncio
 import io
@@ -35,7 +35,7 @@ PIPELINES: dict[str, Any] = {
     "SDXL-identity": StableDiffusionXLControlNetPipeline,
     "Kolors": KolorsPipeline,
 }
-# As the model cards have them.
+# The settings of the model cards.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "FLUX.1-dev": {"guidance_scale": 3.5},
     "FLUX.1-schnell": {"guidance_scale": 0.0, "max_sequence_length": 256},
@@ -59,7 +59,7 @@ def picture_of(seed: int, size_px: tuple[int, int] = (48, 40)) -> Image.Image:
 
 
 def conditions_of(imager: Any, model: str) -> dict[str, Artifact]:
-    """The pictures that a model takes."""
+    """Return the pictures that condition a model."""
     if model != "SDXL-identity":
         return {}
     return {
@@ -69,7 +69,7 @@ def conditions_of(imager: Any, model: str) -> dict[str, Artifact]:
 
 
 def diffusers_pipe(model: str, folder: Path) -> Any:
-    """As the documentation of diffusers loads it."""
+    """Load a pipeline as the documentation of diffusers does."""
     parts: dict[str, Any] = {}
     if model == "SDXL-identity":
         encoder = folder / "identity" / "models" / "image_encoder"
@@ -89,12 +89,12 @@ def diffusers_pipe(model: str, folder: Path) -> Any:
     return pipe
 
 
-def of_diffusers(pipe: Any, model: str, seed: int) -> np.ndarray:
-    given = dict(ARGUMENTS[model])
+def diffusers_pixels(pipe: Any, model: str, seed: int) -> np.ndarray:
+    arguments = dict(ARGUMENTS[model])
     if model == "SDXL-identity":
-        given |= {"ip_adapter_image": picture_of(1), "image": picture_of(2)}
+        arguments |= {"ip_adapter_image": picture_of(1), "image": picture_of(2)}
     generator = torch.Generator("cpu").manual_seed(seed)
-    made = pipe(PROMPT, width=64, height=64, num_inference_steps=2, generator=generator, **given)
+    made = pipe(PROMPT, width=64, height=64, num_inference_steps=2, generator=generator, **arguments)
     return np.asarray(made.images[0])
 
 
@@ -105,7 +105,7 @@ async def refusal(imager: Any, **fields: Any) -> tuple[grpc.StatusCode, str]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_pictures_are_those_of_diffusers_whatever_they_are_batched_with(
+async def test_pictures_equal_those_of_diffusers_in_any_batch(
     serving: Any, checkpoints: Callable[[str], Path], model: str
 ) -> None:
     async with serving(model) as imager:
@@ -119,13 +119,13 @@ async def test_pictures_are_those_of_diffusers_whatever_they_are_batched_with(
         made = pixels(imager, first), pixels(imager, second)
     pipe = diffusers_pipe(model, checkpoints(model))
     assert made[0].std() > 5
-    assert np.array_equal(made[0], of_diffusers(pipe, model, 5))
-    assert np.array_equal(made[1], of_diffusers(pipe, model, 6))
+    assert np.array_equal(made[0], diffusers_pixels(pipe, model, 5))
+    assert np.array_equal(made[1], diffusers_pixels(pipe, model, 6))
     assert alone.image.sha256 == second.image.sha256
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_the_record_says_how_a_picture_was_made(serving: Any, model: str) -> None:
+async def test_the_record_states_how_a_picture_was_made(serving: Any, model: str) -> None:
     async with serving(model) as imager:
         conditions = conditions_of(imager, model)
         light = {"text": "soft light from the left", "name": "key"}
@@ -151,13 +151,13 @@ async def test_the_record_says_how_a_picture_was_made(serving: Any, model: str) 
         for name, artifact in conditions.items():
             assert record.parameters[name] == artifact.sha256
         assert (made.image.image.width_px, made.image.image.height_px) == (64, 64)
-        # What words say of the light is in the picture.
+        # The text of the light changes the picture.
         (dark,) = await imager.images("two", prompt=PROMPT, seed=(1 << 64) - 1, **conditions)
         assert dark.image.sha256 != made.image.sha256
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_what_a_model_cannot_do_is_refused_with_what_would_be_right(serving: Any, model: str) -> None:
+async def test_unsupported_requests_are_refused_with_the_field_and_the_remedy(serving: Any, model: str) -> None:
     async with serving(model) as imager:
         multiple = imager.entry.size_multiple_px
         wrong: dict[str, dict[str, Any]] = {
@@ -180,7 +180,7 @@ async def test_what_a_model_cannot_do_is_refused_with_what_would_be_right(servin
 
 
 @pytest.mark.parametrize("model", ["FLUX.1-dev", "SDXL", "Kolors"])
-async def test_an_adapter_named_by_its_digest_acts_and_its_licence_is_recorded(
+async def test_an_adapter_of_the_store_changes_the_picture_and_its_licence_is_recorded(
     serving: Any, checkpoints: Callable[[str], Path], tmp_path: Path, model: str
 ) -> None:
     pipe = PIPELINES[model].from_pretrained(checkpoints(model))
@@ -202,7 +202,7 @@ async def test_an_adapter_named_by_its_digest_acts_and_its_licence_is_recorded(
         assert code is grpc.StatusCode.INVALID_ARGUMENT and details.startswith("adapters[0].weights: ")
 
 
-async def test_identity_and_structure_act_and_can_each_be_left_out(serving: Any) -> None:
+async def test_identity_and_structure_change_the_picture_and_are_optional(serving: Any) -> None:
     async with serving("SDXL") as imager:
         (plain,) = await imager.images("plain", prompt=PROMPT, preset="fast", sampling={"num_steps": 2})
     async with serving("SDXL-identity") as imager:
@@ -224,7 +224,7 @@ async def test_identity_and_structure_act_and_can_each_be_left_out(serving: Any)
     assert plain.record.licences[0].spdx_id == made["both"].record.licences[0].spdx_id
 
 
-async def test_sdxl_makes_full_hd_by_default(serving: Any) -> None:
+async def test_the_default_size_of_sdxl_is_full_hd(serving: Any) -> None:
     async with serving("SDXL") as imager:
         shown = next(iter((await imager.model()).presets)).parameters
         assert (shown["width"], shown["height"]) == (1920, 1080)
@@ -233,7 +233,7 @@ async def test_sdxl_makes_full_hd_by_default(serving: Any) -> None:
         assert pixels(imager, made).shape == (104, 192, 3)
 
 
-async def test_cancelling_stops_at_the_next_step(serving: Any) -> None:
+async def test_a_cancelled_job_stops_at_the_next_step(serving: Any) -> None:
     async with serving("FLUX.1-dev", grace_period_s=0.0) as imager:
         request = imager_pb2.GenerateImagesRequest(
             job={"request_id": "long"}, prompt=PROMPT, width_px=256, height_px=256, sampling={"num_steps": 500}
@@ -243,7 +243,7 @@ async def test_cancelling_stops_at_the_next_step(serving: Any) -> None:
             if event.progress.stage == "denoise" and event.progress.step > 1:
                 break
         call.cancel()
-        # The worker is free again long before 500 steps are over.
+        # The worker is idle again long before 500 steps have passed.
         async with asyncio.timeout(5):
             await imager.images("next", prompt=PROMPT)
 

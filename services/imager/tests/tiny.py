@@ -1,4 +1,4 @@
-"""Tiny checkpoints with random weights, saved as the real ones are."""
+"""Tiny checkpoints with random weights, saved in the layout of the real ones."""
 
 import tempfile
 from collections.abc import Callable
@@ -40,7 +40,9 @@ def save_sdxl_identity(folder: Path) -> None:
     pipe.save_pretrained(folder)
     controlnet = seeded(lambda: ControlNetModel.from_unet(pipe.unet, conditioning_embedding_out_channels=(8, 8)), 1)
     for block in [*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block]:
-        torch.nn.init.normal_(block.weight, std=0.2)  # zero before training, and then nothing would be seen
+        torch.nn.init.normal_(
+            block.weight, std=0.2
+        )  # zero before training, which would have no effect
     controlnet.save_pretrained(folder / "controlnet")
     vision = CLIPVisionConfig(
         hidden_size=16,
@@ -58,7 +60,7 @@ def save_sdxl_identity(folder: Path) -> None:
 
 
 def _ip_adapter(unet: UNet2DConditionModel) -> dict[str, torch.Tensor]:
-    """Weights of an IP-Adapter as it is published: a projection, and keys and values of each cross attention."""
+    """Return weights in the layout of the IP-Adapter: a projection, and keys and values of each cross attention."""
     torch.manual_seed(2)
     width = unet.config.cross_attention_dim
     weights = {
@@ -93,13 +95,13 @@ def save_kolors(folder: Path) -> None:
         rope_ratio=1,
     )
     text_encoder = seeded(lambda: ChatGLMModel(config))
-    for name, weights in text_encoder.named_parameters():  # the library leaves them as it finds them in memory
+    for name, weights in text_encoder.named_parameters():  # the library does not initialise them
         torch.nn.init.normal_(weights, mean=1.0 if "norm" in name else 0.0, std=0.2)
-    with tempfile.TemporaryDirectory() as corner:
+    with tempfile.TemporaryDirectory() as folder_of_corpus:
         KolorsPipeline(
             vae=sd_vae(scaling_factor=0.13025),
             text_encoder=text_encoder,
-            tokenizer=_chat_tokenizer(Path(corner)),
+            tokenizer=_chat_tokenizer(Path(folder_of_corpus)),
             unet=xl_unet(text_width=width, pooled_width=width, encoder_hid_dim=width, encoder_hid_dim_type="text_proj"),
             scheduler=sdxl_scheduler(),
         ).save_pretrained(folder)
@@ -115,7 +117,7 @@ def _chat_tokenizer(folder: Path) -> ChatGLMTokenizer:
 
 
 def save_lora(pipeline_class: type, denoiser: torch.nn.Module, folder: Path) -> Path:
-    """An adapter of a denoiser's attention, as a training with PEFT leaves it."""
+    """Save an adapter of a denoiser's attention in the format of PEFT."""
     torch.manual_seed(0)
     denoiser.add_adapter(LoraConfig(r=4, lora_alpha=32, init_lora_weights=False, target_modules=["to_q", "to_v"]))
     layers = get_peft_model_state_dict(denoiser)

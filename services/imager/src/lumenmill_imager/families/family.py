@@ -1,4 +1,4 @@
-"""What every family of the imager does in the same way: plan, batch, record."""
+"""The base class of all families of the imager: plan, batch, record."""
 
 from abc import ABC
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from lumenmill_neural.requests import checked_sampling, checked_size, refuse, se
 from lumenmill_neural.stages import Steps, timed_stages
 from PIL import Image
 
-__all__ = ["ImagerFamily", "Item"]
+__all__ = ["ImageInputs", "ImagerFamily"]
 
 _Request = imager_pb2.GenerateImagesRequest
 _WARM_UP_STEPS = 2
 
 
 @dataclass(frozen=True)
-class Item:
-    """One image to make."""
+class ImageInputs:
+    """What one image is made from."""
 
     prompt: str
     negative_prompt: str
@@ -37,19 +37,19 @@ class Item:
 
 
 class ImagerFamily(ABC):
-    """A diffusers pipeline behind the imager contract. What a family adds: its class and the arguments of its calls."""
+    """A diffusers pipeline behind the imager contract. A subclass adds its pipeline class and its call arguments."""
 
     pipeline_class: Any
     has_negative_prompt = True
-    """Whether it is guided away from words."""
+    """Whether the pipeline takes a negative prompt."""
 
     def __init__(self, host: ModelHost) -> None:
         self.host = host
 
-    # For the service.
+    # As lumenmill_common.families.Family.
 
     def load(self) -> None:
-        """Loads the pipeline and makes a first picture, which compiles and tunes what is to be."""
+        """Load the pipeline and make a first picture, which compiles and tunes the model."""
         self.pipe = self.host.load_pipeline(self.pipeline_class, set_up=self.set_up, **self.parts())
         plan = self.host.plan("")
         if self.host.device.is_cpu:
@@ -58,17 +58,17 @@ class ImagerFamily(ABC):
         self.host.prepare(self.pipe, plan)
         plan = plan.with_arguments(num_inference_steps=_WARM_UP_STEPS)
         steps = Steps([], _WARM_UP_STEPS, self.host.device)
-        self.host.warm_up(lambda: self.pictures(plan, [Item("light", "", 0)], steps))
+        self.host.warm_up(lambda: self.pictures(plan, [ImageInputs("light", "", 0)], steps))
 
     def describe(self) -> Model:
-        """The model for GetModel."""
+        """Return the model for GetModel."""
         return self.host.describe(light_kinds=[LightKind.LIGHT_KIND_TEXT])
 
     def generate_images(self, request: _Request) -> BatchWork:
-        """A request as work for the queue.
+        """Return the images of a request as work.
 
         Raises:
-            InvalidArgumentError: the model cannot do what it asks for; names the field.
+            InvalidArgumentError: the model cannot do what the request asks for; names the field.
         """
         plan = self.plan(request)
         shared = [*request.adapters, *self.conditions(request).values()]
@@ -80,27 +80,29 @@ class ImagerFamily(ABC):
             estimate_s=self.host.throughput.estimate_s(plan.preset_name, units),
         )
 
-    # For families.
+    # For subclasses.
 
     def parts(self) -> dict[str, Any]:
-        """Parts that the pipeline is loaded with besides those of its checkpoint."""
+        """Return the parts that the pipeline is loaded with besides those of its checkpoint."""
         return {}
 
     def set_up(self, pipe: Any) -> None:  # noqa: B027 - most families change nothing
-        """Changes the pipeline before its weights are placed: its scheduler, say."""
+        """Change the pipeline before its weights are moved to the device: its scheduler, for example."""
 
     def conditions(self, request: _Request) -> dict[str, Artifact]:
-        """The pictures of a request that condition the call, by the name of their field. They are shared by a batch,
-        and stand in the record."""
+        """Return the pictures of a request that condition the call, by the name of their field.
+
+        Requests of one batch have the same ones; the record names them.
+        """
         return {}
 
     def plan(self, request: _Request) -> Plan:
-        """All arguments in effect. Errors as `generate_images`."""
+        """Return all arguments in effect; errors as `generate_images`."""
         if not request.prompt.strip():
-            raise InvalidArgumentError("prompt", "this model makes images of words; say what to show")
+            raise InvalidArgumentError("prompt", "this model makes images from words; say what to show")
         refuse(request, *self.refused())
         if request.light.sources and not request.light.text:
-            raise InvalidArgumentError("light.text", "this model knows light by words alone; say what it looks like")
+            raise InvalidArgumentError("light.text", "this model takes light as words alone; say what it looks like")
         plan = self.host.plan(request.preset)
         default_px = plan.arguments["width"], plan.arguments["height"]
         width, height = checked_size(self.host.entry, request.width_px, request.height_px, default_px)
@@ -111,15 +113,15 @@ class ImagerFamily(ABC):
         return plan.with_arguments(width=width, height=height, **sampling)
 
     def refused(self) -> list[tuple[str, str]]:
-        """Fields that the model does not take, and what would be right."""
+        """Return the fields that the model does not take, and what to do instead."""
         return [
             ("camera", "this model takes no viewpoint; say it in the prompt"),
-            ("identity_image", "this model keeps no identity; leave it out"),
-            ("control_image", "this model takes no structure; leave it out"),
+            ("identity_image", "this model does not preserve an identity; leave it out"),
+            ("control_image", "this model is not conditioned on structure; leave it out"),
         ]
 
     def arguments(self, plan: Plan, request: _Request) -> dict[str, Any]:
-        """Arguments of the pipeline's call, but for prompts, generators and what reports steps. Called in the worker.
+        """Return the call arguments, except for prompts, generators and callbacks. Called in the worker.
 
         Raises:
             InvalidArgumentError: a picture of the request cannot be read; names the field.
@@ -127,27 +129,27 @@ class ImagerFamily(ABC):
         return dict(plan.arguments)
 
     def pictures(
-        self, plan: Plan, items: Sequence[Item], steps: Steps, arguments: dict[str, Any] | None = None
+        self, plan: Plan, inputs: Sequence[ImageInputs], steps: Steps, arguments: dict[str, Any] | None = None
     ) -> list[Image.Image]:
-        """One call of the pipeline: a picture for each item, each from its own seed."""
-        given = arguments if arguments is not None else self.arguments(plan, _Request(prompt="light"))
+        """Call the pipeline once and return a picture for each of the inputs, each from its own seed."""
+        call = arguments if arguments is not None else self.arguments(plan, _Request(prompt="light"))
         if self.has_negative_prompt:
-            given = given | {"negative_prompt": [item.negative_prompt for item in items]}
-        made = self.pipe(
-            prompt=[item.prompt for item in items],
-            generator=[self.host.device.generator(item.seed) for item in items],
+            call = call | {"negative_prompt": [each.negative_prompt for each in inputs]}
+        output = self.pipe(
+            prompt=[each.prompt for each in inputs],
+            generator=[self.host.device.generator(each.seed) for each in inputs],
             callback_on_step_end=steps,
             output_type="pil",
-            **given,
+            **call,
         )
-        return list(made.images)
+        return list(output.images)
 
-    # The walk of a batch.
+    # Execution of a batch.
 
     def _run(self, requests: Sequence[_Request], jobs: Sequence[JobContext]) -> list[DeferredWork]:
         plan, first = self.plan(requests[0]), requests[0]
-        items = [_items(request) for request in requests]
-        flat = [item for entry in items for item in entry]
+        inputs = [_inputs_of(request) for request in requests]
+        flat = [each for of_request in inputs for each in of_request]
         num_steps = plan.arguments["num_inference_steps"] * -(-len(flat) // self.host.max_batch_size)
         steps = Steps(jobs, num_steps, self.host.device)
         self.host.prepare(self.pipe, plan, first.adapters)
@@ -162,36 +164,37 @@ class ImagerFamily(ABC):
                 self.host,
                 size,
             )
-            ran = self.host.executed(plan)
+            executed = self.host.executed(plan)
         made = iter(pictures)
         return [
-            DeferredWork(partial(self._finish, request, ran, job, [(item, next(made)) for item in entry]))
-            for request, job, entry in zip(requests, jobs, items, strict=True)
+            DeferredWork(partial(self._finish, request, executed, job, [(each, next(made)) for each in of_request]))
+            for request, job, of_request in zip(requests, jobs, inputs, strict=True)
         ]
 
     def _finish(
-        self, request: _Request, plan: Plan, job: JobContext, made: list[tuple[Item, Image.Image]]
+        self, request: _Request, plan: Plan, job: JobContext, made: list[tuple[ImageInputs, Image.Image]]
     ) -> imager_pb2.GenerateImagesResult:
-        """Encodes and stores, while the device is at work on the next batch."""
+        """Encode and store the pictures, while the device computes the next batch."""
         with job.stage("encode"):
             images = [put_png(self.host.store, picture) for _, picture in made]
         conditions = self.conditions(request)
-        digests = {name: digest_of(used) for name, used in conditions.items()}
+        digests = {name: digest_of(artifact) for name, artifact in conditions.items()}
         result = imager_pb2.GenerateImagesResult()
-        for (item, _), image in zip(made, images, strict=True):
-            record = self.host.record(plan, job, item.seed, digests, request.adapters)
-            record.licences.extend(used.licence for used in conditions.values() if used.HasField("licence"))
+        for (inputs, _), image in zip(made, images, strict=True):
+            record = self.host.record(plan, job, inputs.seed, digests, request.adapters)
+            record.licences.extend(each.licence for each in conditions.values() if each.HasField("licence"))
             if request.HasField("light"):
                 record.light.CopyFrom(request.light)
             result.images.add(image=image, record=record)
         return result
 
 
-def _items(request: _Request) -> list[Item]:
+def _inputs_of(request: _Request) -> list[ImageInputs]:
     prompt = request.prompt
     if request.light.text and request.light.text.lower() not in prompt.lower():
         prompt = f"{prompt.rstrip(' .')}, {request.light.text}"
-    return [Item(prompt, request.negative_prompt, seed) for seed in seeds_from(request.seed, request.num_images or 1)]
+    seeds = seeds_from(request.seed, request.num_images or 1)
+    return [ImageInputs(prompt, request.negative_prompt, seed) for seed in seeds]
 
 
 def _megapixels(plan: Plan) -> float:

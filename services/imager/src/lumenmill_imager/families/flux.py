@@ -1,4 +1,4 @@
-"""FLUX.1: a rectified-flow transformer with guidance that was distilled into it (Black Forest Labs)."""
+"""FLUX.1: a rectified-flow transformer with distilled guidance (Black Forest Labs)."""
 
 from diffusers import FluxPipeline
 

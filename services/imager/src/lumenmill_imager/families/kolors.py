@@ -8,6 +8,6 @@ __all__ = ["Kolors"]
 
 
 class Kolors(ImagerFamily):
-    """Kolors, with LoRA adapters where a request or the model's entry names them."""
+    """Kolors, with the LoRA adapters of the request or of the model's entry."""
 
     pipeline_class = KolorsPipeline

@@ -15,7 +15,7 @@ class StableDiffusionXL(ImagerFamily):
     pipeline_class: Any = StableDiffusionXLPipeline
 
     def set_up(self, pipe: Any) -> None:
-        """DPM++ 2M Karras (Lu et al., 2022; Karras et al., 2022)."""
+        """Set the scheduler to DPM++ 2M Karras (Lu et al., 2022; Karras et al., 2022)."""
         pipe.scheduler = DPMSolverMultistepScheduler.from_config(
             pipe.scheduler.config, algorithm_type="dpmsolver++", use_karras_sigmas=True
         )

@@ -1,5 +1,5 @@
-"""Stable Diffusion XL that keeps an identity and a structure: an IP-Adapter (Ye et al., 2023) looks at the one picture,
-a ControlNet (Zhang et al., 2023) at the other."""
+"""Stable Diffusion XL conditioned on an identity by an IP-Adapter (Ye et al., 2023) and on structure by a ControlNet
+(Zhang et al., 2023)."""
 
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -25,17 +25,17 @@ _CONDITIONS: tuple[_Condition, ...] = (_IDENTITY, _CONTROL)
 
 
 class StableDiffusionXLIdentity(StableDiffusionXL):
-    """Either picture may be left out: its scale is 0 then, which leaves exactly SDXL. The control picture is brought to
-    the size of the result; of the identity picture the middle square is seen.
+    """Either picture may be left out: its scale is then 0, which gives exactly SDXL. The control picture is resized to
+    the result; of the identity picture the central square is used.
 
-    The model's entry has the parts `controlnet` and `identity`, and says in `options` where in the latter the adapter's
-    weights (`identity_weights`) and its image encoder (`identity_encoder`) are.
+    The model's entry has the parts `controlnet` and `identity`. Its `options` name the adapter's weights
+    (`identity_weights`) and its image encoder (`identity_encoder`) within the latter.
     """
 
     pipeline_class = StableDiffusionXLControlNetPipeline
 
     def parts(self) -> dict[str, Any]:
-        """The ControlNet, and the image encoder of the IP-Adapter."""
+        """Return the ControlNet, and the image encoder of the IP-Adapter."""
         dtype = self.host.device.dtype(self.host.entry.dtype)
         encoder_folder = self._part("identity") / self.host.entry.options["identity_encoder"]
         try:
@@ -54,12 +54,12 @@ class StableDiffusionXLIdentity(StableDiffusionXL):
         return {
             "controlnet": controlnet,
             "image_encoder": encoder,
-            # The processor that needs no torchvision, everywhere, since the two round differently.
+            # Always the processor that needs no torchvision, since the two round differently.
             "feature_extractor": CLIPImageProcessorPil(size=side_px, crop_size=side_px),
         }
 
     def set_up(self, pipe: Any) -> None:
-        """Scheduler and IP-Adapter."""
+        """Set the scheduler and load the IP-Adapter."""
         super().set_up(pipe)
         weights = Path(self.host.entry.options["identity_weights"])
         pipe.load_ip_adapter(
@@ -71,7 +71,7 @@ class StableDiffusionXLIdentity(StableDiffusionXL):
         )
 
     def refused(self) -> list[tuple[str, str]]:
-        """Both pictures are taken."""
+        """See the base class; both pictures are accepted."""
         return [entry for entry in super().refused() if entry[0] not in _CONDITIONS]
 
     def conditions(self, request: _Request) -> dict[str, Artifact]:
@@ -79,20 +79,20 @@ class StableDiffusionXLIdentity(StableDiffusionXL):
         return {name: getattr(request, name) for name in _CONDITIONS if request.HasField(name)}
 
     def plan(self, request: _Request) -> Plan:
-        """See the base class; the scale of a picture that is not there is 0."""
-        plan, given = super().plan(request), self.conditions(request)
+        """See the base class; the scale of an absent picture is 0."""
+        plan, conditions = super().plan(request), self.conditions(request)
         return plan.with_arguments(
-            identity_scale=None if _IDENTITY in given else 0.0,
-            controlnet_conditioning_scale=None if _CONTROL in given else 0.0,
+            identity_scale=None if _IDENTITY in conditions else 0.0,
+            controlnet_conditioning_scale=None if _CONTROL in conditions else 0.0,
         )
 
     def arguments(self, plan: Plan, request: _Request) -> dict[str, Any]:
         """See the base class."""
-        given = dict(plan.arguments)
-        self.pipe.set_ip_adapter_scale(given.pop("identity_scale"))
-        return given | {
-            "image": self._picture(request, _CONTROL, (given["width"], given["height"])),
-            "ip_adapter_image": self._picture(request, _IDENTITY, (given["width"], given["height"])),
+        call, size_px = dict(plan.arguments), (plan.arguments["width"], plan.arguments["height"])
+        self.pipe.set_ip_adapter_scale(call.pop("identity_scale"))
+        return call | {
+            "image": self._picture(request, _CONTROL, size_px),
+            "ip_adapter_image": self._picture(request, _IDENTITY, size_px),
         }
 
     def _picture(self, request: _Request, name: _Condition, size_px: tuple[int, int]) -> Image.Image:
@@ -105,5 +105,5 @@ class StableDiffusionXLIdentity(StableDiffusionXL):
     def _part(self, name: str) -> Path:
         part = self.host.part(name)
         if part is None:
-            raise FailedPreconditionError(f"{self.host.name} needs its part {name}", "LUMENMILL_PART_CHECKPOINTS")
+            raise FailedPreconditionError(f"{self.host.name} needs the part {name}", "LUMENMILL_PART_CHECKPOINTS")
         return part.folder

@@ -1,4 +1,4 @@
-"""A caller in a process of its own, to be killed: tells each step that it hears of."""
+"""A caller in a process of its own, to be killed: prints each progress event."""
 
 import sys
 
