@@ -1,12 +1,12 @@
-# One image for each service, by build argument; `make images` builds them all (docs/images.md).
+# The image of one service, chosen by a build argument; `make images` builds all (docs/images.md).
 #
 #   docker build --build-arg SERVICE=studio --build-arg DEPENDENCIES=studio -t lumenmill-studio .
 #
-# BASE is any Debian-like image with Python 3.11 or newer and its venv. PyTorch brings its own CUDA libraries, so that the
-# same base serves CPU and GPU; the node brings the driver. A base with other CUDA libraries, or an own one, works alike.
+# BASE is Debian or a derivative, with Python 3.11 or newer and venv. PyTorch includes its CUDA libraries, so the same base is
+# used for CPU and GPU; the node provides the driver.
 ARG BASE=docker.io/library/python:3.12-slim-bookworm
 
-# Our own distributions as wheels, and what each of them needs from elsewhere: made once for all services.
+# Wheels of the distributions of this repository, and lists of their third-party requirements, for all services.
 FROM ${BASE} AS wheels
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_CACHE_DIR=/pip-cache
 WORKDIR /source
@@ -22,7 +22,7 @@ RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --no-index -
       ./protos ./services/* ./orchestrator ./client \
     && python3 images/requirements.py --all-to /requirements
 
-# Everything from elsewhere, in a layer that all services with the same DEPENDENCIES share.
+# Third-party packages, in a layer that all services with the same DEPENDENCIES share.
 FROM ${BASE} AS dependencies
 ARG DEPENDENCIES
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_CACHE_DIR=/pip-cache
@@ -31,12 +31,12 @@ COPY --from=wheels /requirements /requirements
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt --mount=type=secret,id=pip,target=/etc/pip.conf \
     --mount=type=cache,target=/pip-cache \
     python3 -m venv /opt/venv \
-    && for service in ${DEPENDENCIES}; do echo "-r /requirements/$service.txt"; done > /wanted.txt \
-    && /opt/venv/bin/pip install --quiet --constraint /constraints.txt --requirement /wanted.txt \
+    && for service in ${DEPENDENCIES}; do echo "-r /requirements/$service.txt"; done > /requirements.txt \
+    && /opt/venv/bin/pip install --quiet --constraint /constraints.txt --requirement /requirements.txt \
     && { [ -e /opt/venv/lib/python3*/site-packages/torch ] || /opt/venv/bin/pip uninstall --quiet --yes setuptools; } \
     && /opt/venv/bin/pip uninstall --quiet --yes pip
 
-# The service itself, and the list of everything in the image.
+# The service, and its software bill of materials.
 FROM dependencies AS service
 ARG SERVICE
 COPY --from=wheels /wheels /wheels
@@ -50,14 +50,14 @@ RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt --mount=
     && chmod 755 /opt/lumenmill/bin/serve && sed -i '1s,^#!.*,#!/opt/venv/bin/python,' /opt/lumenmill/bin/* \
     && PYTHONPATH=/opt/lumenmill /opt/tools/bin/cyclonedx-py environment --of JSON -o /opt/lumenmill/sbom.cdx.json /opt/venv/bin/python
 
-# The first process of every container: the kernel keeps SIGTERM from a first process that has not asked for it yet, such
-# as one that imports or fetches, and the pod would keep its GPU until it is killed.
-FROM ${BASE} AS first
+# tini as process 1: the kernel does not deliver SIGTERM to a process 1 without a handler, such as a Python that imports or
+# fetches, and the pod would hold its GPU until it is killed.
+FROM ${BASE} AS init
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tini > /dev/null \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
 
-FROM first
-# Before anything that differs between services, so that those with the same DEPENDENCIES have this layer in common.
+FROM init
+# Before all layers that differ between services, so that services with the same DEPENDENCIES share this one.
 COPY --from=dependencies /opt/venv /opt/venv
 ARG SERVICE
 RUN --mount=type=bind,from=wheels,source=/requirements,target=/requirements \
@@ -66,7 +66,7 @@ RUN --mount=type=bind,from=wheels,source=/requirements,target=/requirements \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin; }
 COPY --from=service /opt/lumenmill /opt/lumenmill
 COPY LICENSE /app/LICENSE
-# /tmp and /var/cache/lumenmill are what a pod makes writable; everything else may be read-only.
+# Only /tmp and /var/cache/lumenmill need to be writable.
 ENV PATH=/opt/lumenmill/bin:/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/lumenmill \
     PYTHONUNBUFFERED=1 \
@@ -76,7 +76,7 @@ ENV PATH=/opt/lumenmill/bin:/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     TRITON_CACHE_DIR=/var/cache/lumenmill/triton \
     NVIDIA_DRIVER_CAPABILITIES=compute,graphics,utility
 WORKDIR /app
-# An image that lacks something is noticed now.
+# Fail the build if the service cannot be imported.
 RUN python -c "import runpy; runpy.run_path('/opt/lumenmill/bin/serve', run_name='imported')"
 USER 65532:65532
 EXPOSE 50051 50052 9464

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Builds the image of every service (or of those named), with docker or buildah, and tells their sizes.
+# Build the images of all services, or of the given ones, with docker or buildah, and print their sizes.
 #
 #   images/build.sh                      all
 #   images/build.sh studio orchestrator  some
 #
-# IMAGE_PREFIX    before the service's name         (localhost/lumenmill-)
+# IMAGE_PREFIX    prefix of the service's name      (localhost/lumenmill-)
 # IMAGE_TAG       tag                               (IMAGE_VERSION)
-# IMAGE_VERSION   version in the image's labels      (the distributions' own)
-# IMAGE_BASE      image to build on: any Debian-like one with Python ≥ 3.11 and venv (the Dockerfile's)
-# IMAGE_BUILDER   docker or buildah                 (docker where its engine answers)
-# IMAGE_CA_FILE   certificates that pip is to trust, where packages come through an own authority; not kept in the image
-# IMAGE_PIP_CONF  pip.conf to install with, where packages come from an own index; not kept in the image
-# IMAGE_ARCHIVES  folder to write every image to, as a docker archive NAME.tar
+# IMAGE_VERSION   version in the image's labels     (the version of the distributions)
+# IMAGE_BASE      base image: Debian or a derivative, with Python ≥ 3.11 and venv (the Dockerfile's)
+# IMAGE_BUILDER   docker or buildah                 (docker if its engine answers)
+# IMAGE_CA_FILE   certificate authorities that pip trusts, for a private package index or proxy; not in the image
+# IMAGE_PIP_CONF  pip.conf for the installation, for a private package index; not in the image
+# IMAGE_ARCHIVES  folder for a docker archive NAME.tar of every image
 set -euo pipefail
 cd "$(dirname "$0")/.."
 prefix=${IMAGE_PREFIX:-localhost/lumenmill-}
@@ -20,10 +20,10 @@ tag=${IMAGE_TAG:-$version}
 builder=${IMAGE_BUILDER:-$(docker info > /dev/null 2>&1 && echo docker || echo buildah)}
 command -v "$builder" > /dev/null || { echo "images: install docker or buildah" >&2; exit 1; }
 mesh="orchestrator prompter captioner studio"
-# PyTorch and what goes with it are one layer that these share: a node pulls it once.
+# These share one layer with PyTorch and its dependencies: a node pulls it once.
 neural="captioner-neural imager relighter video"
 
-build() { # service, whose requirements its shared layer holds
+build() { # SERVICE DEPENDENCIES: the services whose requirements are in its shared layer
   local -a options=(--file Dockerfile --tag "$prefix$1:$tag" --build-arg "SERVICE=$1" --build-arg "DEPENDENCIES=$2"
     --build-arg "VERSION=$version" --build-arg "REVISION=$(git rev-parse HEAD 2> /dev/null || echo unknown)")
   [ -z "${IMAGE_BASE:-}" ] || options+=(--build-arg "BASE=$IMAGE_BASE")
@@ -32,7 +32,7 @@ build() { # service, whose requirements its shared layer holds
   if [ "$builder" = buildah ]; then buildah build --layers "${options[@]}" .; else docker build "${options[@]}" .; fi
 }
 
-archive() { # service
+archive() { # SERVICE
   [ -n "${IMAGE_ARCHIVES:-}" ] || return 0
   mkdir -p "$IMAGE_ARCHIVES"
   local file=$IMAGE_ARCHIVES/lumenmill-$1.tar

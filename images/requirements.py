@@ -1,7 +1,7 @@
-"""What each image needs: our own wheels, and requirements from elsewhere, read from the distributions' pyproject.toml.
+"""The requirements of each image, read from pyproject.toml of the distributions.
 
-For every image it writes NAME.txt (requirements of others, pinned by constraints.txt when they are installed), NAME.own
-(our wheels), NAME.packages (of Debian) and NAME.module (what the image runs).
+For every image it writes NAME.txt (third-party requirements, pinned by constraints.txt at installation), NAME.own (wheels of
+this repository), NAME.packages (Debian packages) and NAME.module (the module that the image runs).
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
-# Image → the distributions that it is made of. The orchestrator's holds the command too, for jobs beside it.
+# The distributions of each image. The orchestrator's has the command too, for Jobs.
 IMAGES = {
     "orchestrator": ["lumenmill-orchestrator", "lumenmill-client"],
     "prompter": ["lumenmill-prompter"],
@@ -22,24 +22,24 @@ IMAGES = {
     "relighter": ["lumenmill-relighter"],
     "video": ["lumenmill-video"],
 }
-# Debian's packages that wheels expect on the system.
+# Debian packages that wheels need.
 PACKAGES = {"studio": ["libatomic1"]}
 _NAME = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[(?P<extras>[^\]]*)\])?")
 
 
 def projects() -> dict[str, dict[str, object]]:
-    """Our distributions by name: the `project` table of each."""
+    """Return the `project` tables of the distributions of this repository, by name."""
     files = [*ROOT.glob("*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")]
     tables = [tomllib.loads(file.read_text())["project"] for file in files]
     return {table["name"]: table for table in tables}
 
 
-def needed(wanted: list[str], known: dict[str, dict[str, object]]) -> tuple[set[str], set[str]]:
-    """Names of our own distributions, and requirements of others, that the wanted ones need in the end."""
+def resolve(distributions: list[str], known: dict[str, dict[str, object]]) -> tuple[set[str], set[str]]:
+    """Return the distributions of this repository and the third-party requirements that some distributions need."""
     own: set[str] = set()
     others: set[str] = set()
     seen: set[str] = set()
-    pending = list(wanted)
+    pending = list(distributions)
     while pending:
         requirement = pending.pop()
         if requirement in seen:
@@ -61,8 +61,8 @@ def write_all(folder: Path) -> None:
     """Write the files of every image."""
     known = projects()
     folder.mkdir(parents=True, exist_ok=True)
-    for image, wanted in IMAGES.items():
-        own, others = needed(wanted, known)
+    for image, distributions in IMAGES.items():
+        own, others = resolve(distributions, known)
         wheels = sorted(f"/wheels/{name.replace('-', '_')}-{known[name]['version']}-py3-none-any.whl" for name in own)
         (folder / f"{image}.txt").write_text("\n".join([*sorted(others), ""]))
         (folder / f"{image}.own").write_text("\n".join([*wheels, ""]))

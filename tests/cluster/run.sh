@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
-# Runs the tests on a Kubernetes cluster: all of them, or those that pytest's options choose: `run.sh -k keda`.
+# Run the tests on a Kubernetes cluster: all of them, or those selected by options of pytest: `run.sh -k keda`.
 #
-# With KUBECONFIG set: on that cluster, which must be yours to break. kubectl and helm are on PATH, the images
-# (`make images`) are there as $LUMENMILL_TEST_REGISTRY/lumenmill-*:$LUMENMILL_TEST_TAG and, for the upgrade, under
-# $LUMENMILL_TEST_NEXT_TAG; nodes can be reached from here by their internal addresses. KEDA is used where it is installed.
+# With KUBECONFIG: on that cluster, which must be one for tests. It needs kubectl and helm on PATH, the images (`make images`)
+# as $LUMENMILL_TEST_REGISTRY/lumenmill-*:$LUMENMILL_TEST_TAG and, for the upgrade, with the tag $LUMENMILL_TEST_NEXT_TAG, and
+# nodes that can be reached by their internal addresses. The test of scaling needs KEDA.
 #
-# Without: on a node of its own, which LUMENMILL_TEST_CLUSTER starts: a program that knows `up`, `down`, `exec COMMAND…`,
-# `kubeconfig`, `load IMAGE.tar`, `image NAME PROGRAM`, `base-image` and `keda`. Its programs must have been built;
-# LUMENMILL_TEST_CLUSTER_BUILD=1 builds them (20 minutes).
+# Without: on a local node, which LUMENMILL_TEST_CLUSTER starts: a program with the commands `up`, `down`, `exec COMMAND…`,
+# `kubeconfig`, `load IMAGE.tar`, `image NAME PROGRAM`, `base-image` and `keda`. LUMENMILL_TEST_CLUSTER_BUILD=1 builds its
+# programs (20 minutes) when they are missing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 options=("$@")
-pytest() { # run the mesh hard; then what looks at a cluster without a mesh, which adds 500 nodes to it
+pytest() { # the tests of an installed mesh; then those of a cluster without one, which add 500 nodes
   local python=("$@" "$PWD/.venv/bin/python" -m pytest --timeout 900)
   "${python[@]}" tests/cluster "${options[@]}"
   [ ${#options[@]} -eq 0 ] || return 0
   "${python[@]}" tests/chart/test_api_server.py orchestrator/tests/fleet/test_on_a_cluster.py \
     orchestrator/tests/fleet/test_many_nodes.py
 }
-chosen() { "$PWD/.venv/bin/python" -m pytest --collect-only tests/cluster "${options[@]}"; }
+selected() { "$PWD/.venv/bin/python" -m pytest --collect-only tests/cluster "${options[@]}"; }
 if [ -n "${KUBECONFIG:-}" ]; then
   pytest env
   exit
@@ -28,16 +28,15 @@ cluster=${LUMENMILL_TEST_CLUSTER:-../shared/cluster/cluster}
 programs=${LUMENMILL_CLUSTER_DIR:-/var/lib/lumenmill-cluster}/bin
 skip() { echo "SKIPPED the tests on a cluster: $*"; exit 0; }
 [ -x "$cluster" ] || skip "no cluster: neither KUBECONFIG nor LUMENMILL_TEST_CLUSTER"
-[ "$(id -u)" = 0 ] || skip "a node of one's own needs root"
+[ "$(id -u)" = 0 ] || skip "a local node needs root"
 if [ ! -x "$programs/keda-operator" ] || [ ! -x "$programs/kwok" ]; then
   [ "${LUMENMILL_TEST_CLUSTER_BUILD:-}" = 1 ] || skip "its programs are not built; LUMENMILL_TEST_CLUSTER_BUILD=1 builds them (20 minutes)"
   "$cluster" build extras
 fi
 
-# The kubelet clears images away where less than 15 % of the disk is free, the one of every sandbox among them; building takes
-# up to 12 GiB meanwhile.
-room=$(df --block-size=1G --output=avail,size "$programs" | awk 'NR == 2 {print int($1 - 0.15 * $2)}')
-[ "$room" -ge 12 ] || skip "$room GiB of the disk are free above 15 % of it, and 12 are needed, or the kubelet removes images"
+# The kubelet deletes images, those of sandboxes included, when less than 15 % of the disk is free; building needs up to 12 GiB.
+available_gib=$(df --block-size=1G --output=avail,size "$programs" | awk 'NR == 2 {print int($1 - 0.15 * $2)}')
+[ "$available_gib" -ge 12 ] || skip "$available_gib GiB of the disk are free above 15 % of it, and 12 are needed"
 
 archives=$(mktemp -d)
 volumes=$(mktemp -d)
@@ -47,10 +46,10 @@ export STORAGE_DRIVER=overlay BUILDAH_ISOLATION=chroot IMAGE_BUILDER=buildah IMA
 export IMAGE_CA_FILE=${IMAGE_CA_FILE:-/etc/ssl/certs/ca-certificates.crt} IMAGE_ARCHIVES=$archives
 base=$("$cluster" base-image)
 buildah inspect --type image "$IMAGE_BASE" > /dev/null 2>&1 || buildah pull --quiet "docker-archive:$base" > /dev/null
-"$cluster" up || skip "the node could not be started, or is in use by somebody else"
+"$cluster" up || skip "the node could not be started, or is in use"
 trap '"$cluster" down; rm -rf "$archives" "$volumes"' EXIT
 
-load() { # services…: build, import, and free the room
+load() { # SERVICE…: build, import, and delete the archive
   for service in "$@"; do
     images/build.sh "$service" > "$archives/build.log" 2>&1 || { tail -30 "$archives/build.log"; exit 1; }
     "$cluster" load "$archives/lumenmill-$service.tar" > /dev/null
@@ -60,7 +59,7 @@ load() { # services…: build, import, and free the room
 echo "building images and loading them into the node"
 export LUMENMILL_TEST_REGISTRY=localhost LUMENMILL_TEST_TAG=test LUMENMILL_TEST_NEXT_TAG=test-next
 IMAGE_TAG=$LUMENMILL_TEST_TAG load orchestrator prompter captioner studio
-if [[ $(chosen) == *test_upgrade* ]]; then
+if [[ $(selected) == *test_upgrade* ]]; then
   IMAGE_TAG=$LUMENMILL_TEST_NEXT_TAG IMAGE_VERSION=next load orchestrator prompter captioner studio
 fi
 buildah build --quiet --layers --tag localhost/postgres:test --build-arg "BASE=$IMAGE_BASE" \
@@ -69,9 +68,9 @@ buildah push --quiet localhost/postgres:test "docker-archive:$archives/postgres.
 "$cluster" load "$archives/postgres.tar" > /dev/null
 rm "$archives/postgres.tar"
 "$cluster" image localhost/minio:test "$programs/minio" > /dev/null
-if [[ $(chosen) == *test_keda* ]]; then "$cluster" keda > /dev/null; fi
+if [[ $(selected) == *test_keda* ]]; then "$cluster" keda > /dev/null; fi
 
-# Folders for what pods keep; the node has no provisioner of volumes.
+# Volumes for claims; the node has no provisioner.
 for index in $(seq 8); do
   mkdir -m 777 "$volumes/$index"
   echo "---"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the database at the first start, then runs what it is given.
+# Create the database at the first start, then run the given command.
 set -euo pipefail
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   initdb --encoding=UTF8 --locale=C.UTF-8 --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" --auth-host=scram-sha-256 --auth-local=trust > /dev/null

@@ -1,4 +1,4 @@
-# A Postgres for clusters that can pull nothing: it starts as the official image does, as far as the chart relies on it.
+# A Postgres for clusters without a registry. Its entry point does what the chart needs of the official image's.
 ARG BASE
 FROM ${BASE}
 RUN printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d \
