@@ -104,8 +104,9 @@ async def test_memory_does_not_grow_with_the_samples(archive: Archive) -> None:
     sample = image_sample(archive, "run", 0, 0)
     archive.add(worded_anew(0, 300))
     await peak_bytes()
+    archive.add(worded_anew(300, 600))
     small = await peak_bytes()
-    archive.add(worded_anew(300, 3000))
+    archive.add(worded_anew(600, 3300))
     assert await peak_bytes() < 1.5 * small
 
 
