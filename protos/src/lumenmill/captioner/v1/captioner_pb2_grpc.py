@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CaptionerServiceStub:
-    """Says what is in a picture and what its light does.
+    """Captions images and clips and compares their light.
     """
 
     def __init__(self, channel):
@@ -48,18 +48,18 @@ class CaptionerServiceStub:
 
 
 class CaptionerServiceServicer:
-    """Says what is in a picture and what its light does.
+    """Captions images and clips and compares their light.
     """
 
     def Caption(self, request, context):
-        """Describes one image or clip.
+        """Captions one image or clip.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompareLight(self, request, context):
-        """Says what changed in the light between two images of one scene.
+        """Describes the change of light between two images of one scene.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +87,7 @@ def add_CaptionerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CaptionerService:
-    """Says what is in a picture and what its light does.
+    """Captions images and clips and compares their light.
     """
 
     @staticmethod

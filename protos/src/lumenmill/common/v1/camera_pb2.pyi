@@ -18,9 +18,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Camera(_message.Message):
-    """Axes and the sense of azimuth and elevation are those of light.proto.
+    """Axes, azimuth and elevation are those of light.proto.
 
-    A camera: where it stands and, in a clip, how it moves.
+    A camera: its viewpoint and, in a clip, its move.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -29,11 +29,11 @@ class Camera(_message.Message):
     PATH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def viewpoint(self) -> Global___Viewpoint:
-        """Where it stands; in a clip, at the first frame. Absent means the scene's own reference viewpoint."""
+        """The viewpoint; in a clip, that of the first frame. Absent means the reference viewpoint of the scene."""
 
     @_builtins.property
     def path(self) -> Global___CameraPath:
-        """How it moves during a clip. Absent means that it stands still."""
+        """The camera move over a clip. Absent means a static camera."""
 
     def __init__(
         self,
@@ -111,23 +111,23 @@ class CameraPath(_message.Message):
     STATIC_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def orbit(self) -> Global___OrbitMove:
-        """Turns about the subject."""
+        """Moves on a circle about the subject."""
 
     @_builtins.property
     def dolly(self) -> Global___DollyMove:
-        """Comes nearer or goes away."""
+        """Moves towards the subject or away from it."""
 
     @_builtins.property
     def pan(self) -> Global___PanMove:
-        """Turns left or right on the spot."""
+        """Turns left or right in place."""
 
     @_builtins.property
     def tilt(self) -> Global___TiltMove:
-        """Turns up or down on the spot."""
+        """Turns up or down in place."""
 
     @_builtins.property
     def static(self) -> Global___StaticMove:
-        """Does not move at all."""
+        """Does not move."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ Global___CameraPath: _TypeAlias = CameraPath  # noqa: Y015
 
 @_typing.final
 class OrbitMove(_message.Message):
-    """Travels on a horizontal circle about the subject."""
+    """A move on a horizontal circle about the subject."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -172,7 +172,7 @@ Global___OrbitMove: _TypeAlias = OrbitMove  # noqa: Y015
 
 @_typing.final
 class DollyMove(_message.Message):
-    """Travels along the line of sight."""
+    """A move along the line of sight."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -194,13 +194,13 @@ Global___DollyMove: _TypeAlias = DollyMove  # noqa: Y015
 
 @_typing.final
 class PanMove(_message.Message):
-    """Turns about the vertical axis on the spot."""
+    """A turn about the vertical axis in place."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SWEEP_DEG_FIELD_NUMBER: _builtins.int
     sweep_deg: _builtins.float
-    """Total turn in degrees; positive looks further to the right."""
+    """Total turn in degrees; positive turns to the right."""
     def __init__(
         self,
         *,
@@ -216,13 +216,13 @@ Global___PanMove: _TypeAlias = PanMove  # noqa: Y015
 
 @_typing.final
 class TiltMove(_message.Message):
-    """Turns about the horizontal axis on the spot."""
+    """A turn about the horizontal axis in place."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SWEEP_DEG_FIELD_NUMBER: _builtins.int
     sweep_deg: _builtins.float
-    """Total turn in degrees; positive looks further up."""
+    """Total turn in degrees; positive turns up."""
     def __init__(
         self,
         *,
@@ -238,7 +238,7 @@ Global___TiltMove: _TypeAlias = TiltMove  # noqa: Y015
 
 @_typing.final
 class StaticMove(_message.Message):
-    """The camera stands still."""
+    """No move; it has no parameters."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -33,32 +33,32 @@ class _JobPriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobPriori
     JOB_PRIORITY_UNSPECIFIED: _JobPriority.ValueType  # 0
     """As NORMAL."""
     JOB_PRIORITY_LOW: _JobPriority.ValueType  # 1
-    """After everything else: bulk back-fill."""
+    """After all others: bulk work."""
     JOB_PRIORITY_NORMAL: _JobPriority.ValueType  # 2
     """The default."""
     JOB_PRIORITY_HIGH: _JobPriority.ValueType  # 3
-    """Before everything else: a person is waiting."""
+    """Before all others: interactive work."""
 
 class JobPriority(_JobPriority, metaclass=_JobPriorityEnumTypeWrapper):
-    """Order in the queue; first in, first out within one priority."""
+    """Priority of a job in the queue; first in, first out within one priority."""
 
 JOB_PRIORITY_UNSPECIFIED: JobPriority.ValueType  # 0
 """As NORMAL."""
 JOB_PRIORITY_LOW: JobPriority.ValueType  # 1
-"""After everything else: bulk back-fill."""
+"""After all others: bulk work."""
 JOB_PRIORITY_NORMAL: JobPriority.ValueType  # 2
 """The default."""
 JOB_PRIORITY_HIGH: JobPriority.ValueType  # 3
-"""Before everything else: a person is waiting."""
+"""Before all others: interactive work."""
 Global___JobPriority: _TypeAlias = JobPriority  # noqa: Y015
 
 @_typing.final
 class JobOptions(_message.Message):
-    """One call shape for all heavy work: a server-streaming RPC whose request carries `JobOptions` and whose responses are
-    any number of `Queued` and `Progress` events and exactly one result. A call with a `request_id` that is known attaches
-    to the running job or returns the finished result; the work is never done twice.
+    """All expensive RPCs have the same shape: server streaming, a request with `JobOptions`, and as responses any number of
+    `Queued` and `Progress` events and exactly one result. A call with a known `request_id` attaches to the running job
+    or returns the finished result; no job is computed twice.
 
-    What every heavy request carries.
+    Options of a job, a field of every request that starts one.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -67,13 +67,13 @@ class JobOptions(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     INLINE_RESULTS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Chosen by the caller, unique per piece of work, stable over retries: 1 to 128 letters, digits, `.`, `_`, `:`, `-`.
-    The same id with a different request is refused with INVALID_ARGUMENT.
+    """Identity of the job, chosen by the caller and equal in retries: 1 to 128 letters, digits, `.`, `_`, `:`, `-`. The
+    same id with a different request fails with INVALID_ARGUMENT.
     """
     priority: Global___JobPriority.ValueType
-    """Which jobs go first when the queue is not empty. Unspecified means NORMAL."""
+    """Order in the queue. Unspecified means NORMAL."""
     inline_results: _builtins.bool
-    """Return small media inline (up to 3 MiB each) besides storing them, for callers without access to the store."""
+    """Return media of up to 3 MiB each inline too, for callers without access to the store."""
     def __init__(
         self,
         *,
@@ -91,17 +91,17 @@ Global___JobOptions: _TypeAlias = JobOptions  # noqa: Y015
 
 @_typing.final
 class Queued(_message.Message):
-    """The job waits for a worker. Sent at once, and again whenever the position changes."""
+    """The job waits for a worker. Sent at once and whenever the position changes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     POSITION_FIELD_NUMBER: _builtins.int
     ESTIMATED_WAIT_FIELD_NUMBER: _builtins.int
     position: _builtins.int
-    """Number of jobs before this one; 0 means next."""
+    """Number of jobs ahead in the queue; 0 means next."""
     @_builtins.property
     def estimated_wait(self) -> _duration_pb2.Duration:
-        """Estimate of the wait. Absent until the service has seen enough jobs to tell."""
+        """Estimate of the wait. Absent until the service has measured enough jobs."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ Global___Queued: _TypeAlias = Queued  # noqa: Y015
 
 @_typing.final
 class Progress(_message.Message):
-    """The job runs."""
+    """The job is running."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -127,11 +127,11 @@ class Progress(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
-    """What is being done, in the service's own words: `load`, `render`, `denoise`, `encode`, `upload`."""
+    """Stage of the work, named by the service: `load`, `render`, `denoise`, `encode`, `upload`."""
     step: _builtins.int
-    """Steps of this stage that are done."""
+    """Finished steps of the stage."""
     total: _builtins.int
-    """Steps of this stage in all. 0 means unknown."""
+    """Total steps of the stage. 0 means unknown."""
     def __init__(
         self,
         *,
@@ -149,7 +149,7 @@ Global___Progress: _TypeAlias = Progress  # noqa: Y015
 
 @_typing.final
 class GenerationRecord(_message.Message):
-    """How a result was made: everything needed to make it again and to account for it."""
+    """How a result was made: everything needed to reproduce it and to attribute it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -172,7 +172,7 @@ class GenerationRecord(_message.Message):
     revision: _builtins.str
     """Pinned revision: a commit for hub models, a version for programs."""
     preset: _builtins.str
-    """Preset that filled what the request left open. Empty when the family has none."""
+    """Preset that supplied the parameters that the request left unset. Empty when the family has no presets."""
     seed: _builtins.int
     """Seed in effect."""
     device: _builtins.str
@@ -181,7 +181,7 @@ class GenerationRecord(_message.Message):
     """Peak memory of the device in bytes. 0 means not measured."""
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
-        """All parameters in effect after defaults were filled in."""
+        """All parameters in effect, defaults included."""
 
     @_builtins.property
     def stage_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageTime]:
@@ -189,15 +189,15 @@ class GenerationRecord(_message.Message):
 
     @_builtins.property
     def licences(self) -> _containers.RepeatedCompositeFieldContainer[_artifact_pb2.Licence]:
-        """Terms of every model and asset that had a part in the result."""
+        """Licences of all models and assets that contributed to the result."""
 
     @_builtins.property
     def light(self) -> _light_pb2.Light:
-        """The light that was asked for and obeyed. Absent when the request had none."""
+        """The requested light, where it was applied. Absent when the request had none, or the model ignored it."""
 
     @_builtins.property
     def camera(self) -> _camera_pb2.Camera:
-        """The camera that was asked for and obeyed. Absent when the request had none."""
+        """The requested camera, where it was applied. Absent when the request had none, or the model ignored it."""
 
     def __init__(
         self,
@@ -225,7 +225,7 @@ Global___GenerationRecord: _TypeAlias = GenerationRecord  # noqa: Y015
 
 @_typing.final
 class StageTime(_message.Message):
-    """Time that one stage took."""
+    """Duration of one stage."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -25,7 +25,7 @@ class _IntrinsicKind:
 class _IntrinsicKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IntrinsicKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     INTRINSIC_KIND_UNSPECIFIED: _IntrinsicKind.ValueType  # 0
-    """Not stated; refused."""
+    """Invalid in requests."""
     INTRINSIC_KIND_ALBEDO: _IntrinsicKind.ValueType  # 1
     """Base colour, linear Rec. 709, 0 to 1, three channels."""
     INTRINSIC_KIND_NORMALS: _IntrinsicKind.ValueType  # 2
@@ -39,17 +39,19 @@ class _IntrinsicKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Intrins
     INTRINSIC_KIND_METALLIC: _IntrinsicKind.ValueType  # 5
     """Metallicity, 0 dielectric to 1 metal, one channel."""
     INTRINSIC_KIND_SHADING: _IntrinsicKind.ValueType  # 6
-    """Diffuse shading: irradiance divided by π, linear Rec. 709, three channels. It depends on the light."""
+    """Diffuse shading: irradiance divided by π, linear Rec. 709, three channels. Depends on the light."""
     INTRINSIC_KIND_RESIDUAL: _IntrinsicKind.ValueType  # 7
-    """Image minus albedo × shading: specular, transmitted and emitted light, linear, three channels. Depends on the light."""
+    """Image minus albedo × shading: specular, transmitted and emitted light, linear, three channels. Depends on the
+    light.
+    """
     INTRINSIC_KIND_INSTANCE_MASK: _IntrinsicKind.ValueType  # 8
     """Index of the object at the pixel, 1 and up, one channel; 0 where there is none."""
 
 class IntrinsicKind(_IntrinsicKind, metaclass=_IntrinsicKindEnumTypeWrapper):
-    """What an image is made of once light is taken out of it, pixel by pixel."""
+    """Components of an image separated from its light, per pixel."""
 
 INTRINSIC_KIND_UNSPECIFIED: IntrinsicKind.ValueType  # 0
-"""Not stated; refused."""
+"""Invalid in requests."""
 INTRINSIC_KIND_ALBEDO: IntrinsicKind.ValueType  # 1
 """Base colour, linear Rec. 709, 0 to 1, three channels."""
 INTRINSIC_KIND_NORMALS: IntrinsicKind.ValueType  # 2
@@ -63,9 +65,11 @@ INTRINSIC_KIND_ROUGHNESS: IntrinsicKind.ValueType  # 4
 INTRINSIC_KIND_METALLIC: IntrinsicKind.ValueType  # 5
 """Metallicity, 0 dielectric to 1 metal, one channel."""
 INTRINSIC_KIND_SHADING: IntrinsicKind.ValueType  # 6
-"""Diffuse shading: irradiance divided by π, linear Rec. 709, three channels. It depends on the light."""
+"""Diffuse shading: irradiance divided by π, linear Rec. 709, three channels. Depends on the light."""
 INTRINSIC_KIND_RESIDUAL: IntrinsicKind.ValueType  # 7
-"""Image minus albedo × shading: specular, transmitted and emitted light, linear, three channels. Depends on the light."""
+"""Image minus albedo × shading: specular, transmitted and emitted light, linear, three channels. Depends on the
+light.
+"""
 INTRINSIC_KIND_INSTANCE_MASK: IntrinsicKind.ValueType  # 8
 """Index of the object at the pixel, 1 and up, one channel; 0 where there is none."""
 Global___IntrinsicKind: _TypeAlias = IntrinsicKind  # noqa: Y015
@@ -82,18 +86,18 @@ class IntrinsicMap(_message.Message):
     PREVIEW_ENCODING_FIELD_NUMBER: _builtins.int
     EXACT_FIELD_NUMBER: _builtins.int
     kind: Global___IntrinsicKind.ValueType
-    """Which map."""
+    """Kind of map."""
     preview_encoding: _builtins.str
-    """How the preview shows the numbers, for example `srgb`, `0.5*n+0.5`, `turbo(1/depth)`. Empty without a preview."""
+    """Mapping from values to the preview, for example `srgb`, `0.5*n+0.5`, `turbo(1/depth)`. Empty without a preview."""
     exact: _builtins.bool
     """Whether the map is exact ground truth from a renderer (true) or an estimate (false)."""
     @_builtins.property
     def data(self) -> _artifact_pb2.Artifact:
-        """The numbers: linear float EXR for an image; for a clip a ZIP of EXR files, one for each frame, named by frame number."""
+        """The values: a linear float EXR for an image; for a clip a ZIP of EXR files, one per frame, named by frame number."""
 
     @_builtins.property
     def preview(self) -> _artifact_pb2.Artifact:
-        """A picture for people: PNG for an image, H.264 for a clip. Absent when none was asked for."""
+        """Preview for display: PNG for an image, H.264 for a clip. Absent when none was made."""
 
     def __init__(
         self,

@@ -24,30 +24,30 @@ class _JobState:
 class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     JOB_STATE_UNSPECIFIED: _JobState.ValueType  # 0
-    """This process has no such job."""
+    """The process has no such job."""
     JOB_STATE_QUEUED: _JobState.ValueType  # 1
-    """It waits for a worker."""
+    """The job waits for a worker."""
     JOB_STATE_RUNNING: _JobState.ValueType  # 2
-    """A worker does it."""
+    """A worker executes it."""
     JOB_STATE_FINISHED: _JobState.ValueType  # 3
-    """Its result is here."""
+    """The process has its result."""
 
 class JobState(_JobState, metaclass=_JobStateEnumTypeWrapper):
-    """States of a job, as one process knows it."""
+    """States of a job in one process."""
 
 JOB_STATE_UNSPECIFIED: JobState.ValueType  # 0
-"""This process has no such job."""
+"""The process has no such job."""
 JOB_STATE_QUEUED: JobState.ValueType  # 1
-"""It waits for a worker."""
+"""The job waits for a worker."""
 JOB_STATE_RUNNING: JobState.ValueType  # 2
-"""A worker does it."""
+"""A worker executes it."""
 JOB_STATE_FINISHED: JobState.ValueType  # 3
-"""Its result is here."""
+"""The process has its result."""
 Global___JobState: _TypeAlias = JobState  # noqa: Y015
 
 @_typing.final
 class GetJobRequest(_message.Message):
-    """Asks for a job."""
+    """Request of GetJob."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -69,7 +69,7 @@ Global___GetJobRequest: _TypeAlias = GetJobRequest  # noqa: Y015
 
 @_typing.final
 class GetJobResponse(_message.Message):
-    """The answer to GetJobRequest."""
+    """Response of GetJob."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -91,7 +91,7 @@ Global___GetJobResponse: _TypeAlias = GetJobResponse  # noqa: Y015
 
 @_typing.final
 class CancelJobRequest(_message.Message):
-    """Asks to cancel a job."""
+    """Request of CancelJob."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -113,13 +113,13 @@ Global___CancelJobRequest: _TypeAlias = CancelJobRequest  # noqa: Y015
 
 @_typing.final
 class CancelJobResponse(_message.Message):
-    """The answer to CancelJobRequest."""
+    """Response of CancelJob."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     WAS_ACTIVE_FIELD_NUMBER: _builtins.int
     was_active: _builtins.bool
-    """Whether a waiting or running job had that id. False is no error: the job has ended, or never was."""
+    """Whether a queued or running job had that id. False is not an error: the job had ended or was unknown."""
     def __init__(
         self,
         *,

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class JobServiceStub:
-    """Answered by every service that keeps jobs: control over a job from outside of the call that started it. A call that
-    merely ends leaves its job alive for a grace period, so that the caller can come back; this service ends it for good.
+    """Implemented by every service with jobs: controls a job independently of the call that started it. When a call is
+    dropped, its job lives on for a grace period, so that the caller can attach again; CancelJob ends it at once.
     """
 
     def __init__(self, channel):
@@ -49,20 +49,20 @@ class JobServiceStub:
 
 
 class JobServiceServicer:
-    """Answered by every service that keeps jobs: control over a job from outside of the call that started it. A call that
-    merely ends leaves its job alive for a grace period, so that the caller can come back; this service ends it for good.
+    """Implemented by every service with jobs: controls a job independently of the call that started it. When a call is
+    dropped, its job lives on for a grace period, so that the caller can attach again; CancelJob ends it at once.
     """
 
     def CancelJob(self, request, context):
-        """Cancels a waiting or running job. Its callers get CANCELLED; the work stops at its next step.
+        """Cancels a queued or running job. Its callers receive CANCELLED; the work stops at its next step.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetJob(self, request, context):
-        """Tells whether this process has a job. Callers of a service with several processes ask before they make a call again,
-        so that it goes to the process that does the job already.
+        """Returns the state of a job in this process. A caller of a service with several processes uses it to send a retry to
+        the process that has the job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,8 +90,8 @@ def add_JobServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class JobService:
-    """Answered by every service that keeps jobs: control over a job from outside of the call that started it. A call that
-    merely ends leaves its job alive for a grace period, so that the caller can come back; this service ends it for good.
+    """Implemented by every service with jobs: controls a job independently of the call that started it. When a call is
+    dropped, its job lives on for a grace period, so that the caller can attach again; CancelJob ends it at once.
     """
 
     @staticmethod

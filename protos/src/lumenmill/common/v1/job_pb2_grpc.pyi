@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class JobServiceStub:
-    """Answered by every service that keeps jobs: control over a job from outside of the call that started it. A call that
-    merely ends leaves its job alive for a grace period, so that the caller can come back; this service ends it for good.
+    """Implemented by every service with jobs: controls a job independently of the call that started it. When a call is
+    dropped, its job lives on for a grace period, so that the caller can attach again; CancelJob ends it at once.
     """
 
     @_typing.overload
@@ -36,29 +36,29 @@ class JobServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> JobServiceAsyncStub: ...
     CancelJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.CancelJobRequest, _job_pb2.CancelJobResponse]
-    """Cancels a waiting or running job. Its callers get CANCELLED; the work stops at its next step."""
+    """Cancels a queued or running job. Its callers receive CANCELLED; the work stops at its next step."""
     GetJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.GetJobRequest, _job_pb2.GetJobResponse]
-    """Tells whether this process has a job. Callers of a service with several processes ask before they make a call again,
-    so that it goes to the process that does the job already.
+    """Returns the state of a job in this process. A caller of a service with several processes uses it to send a retry to
+    the process that has the job.
     """
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
-    """Answered by every service that keeps jobs: control over a job from outside of the call that started it. A call that
-    merely ends leaves its job alive for a grace period, so that the caller can come back; this service ends it for good.
+    """Implemented by every service with jobs: controls a job independently of the call that started it. When a call is
+    dropped, its job lives on for a grace period, so that the caller can attach again; CancelJob ends it at once.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CancelJob: _aio.UnaryUnaryMultiCallable[_job_pb2.CancelJobRequest, _job_pb2.CancelJobResponse]  # type: ignore[assignment]
-    """Cancels a waiting or running job. Its callers get CANCELLED; the work stops at its next step."""
+    """Cancels a queued or running job. Its callers receive CANCELLED; the work stops at its next step."""
     GetJob: _aio.UnaryUnaryMultiCallable[_job_pb2.GetJobRequest, _job_pb2.GetJobResponse]  # type: ignore[assignment]
-    """Tells whether this process has a job. Callers of a service with several processes ask before they make a call again,
-    so that it goes to the process that does the job already.
+    """Returns the state of a job in this process. A caller of a service with several processes uses it to send a retry to
+    the process that has the job.
     """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Answered by every service that keeps jobs: control over a job from outside of the call that started it. A call that
-    merely ends leaves its job alive for a grace period, so that the caller can come back; this service ends it for good.
+    """Implemented by every service with jobs: controls a job independently of the call that started it. When a call is
+    dropped, its job lives on for a grace period, so that the caller can attach again; CancelJob ends it at once.
     """
 
     @_abc_1.abstractmethod
@@ -67,7 +67,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_pb2.CancelJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.CancelJobResponse, _abc.Awaitable[_job_pb2.CancelJobResponse]]:
-        """Cancels a waiting or running job. Its callers get CANCELLED; the work stops at its next step."""
+        """Cancels a queued or running job. Its callers receive CANCELLED; the work stops at its next step."""
 
     @_abc_1.abstractmethod
     def GetJob(
@@ -75,8 +75,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_pb2.GetJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.GetJobResponse, _abc.Awaitable[_job_pb2.GetJobResponse]]:
-        """Tells whether this process has a job. Callers of a service with several processes ask before they make a call again,
-        so that it goes to the process that does the job already.
+        """Returns the state of a job in this process. A caller of a service with several processes uses it to send a retry to
+        the process that has the job.
         """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -41,10 +41,10 @@ class _LightKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LightKind.V
     LIGHT_KIND_BACKGROUND: _LightKind.ValueType  # 6
     """BackgroundLight."""
     LIGHT_KIND_TEXT: _LightKind.ValueType  # 7
-    """Only words, Light.text."""
+    """Only words: Light.text."""
 
 class LightKind(_LightKind, metaclass=_LightKindEnumTypeWrapper):
-    """The kinds of sources, as declared by models, counted in histograms and exported."""
+    """Kinds of light sources."""
 
 LIGHT_KIND_UNSPECIFIED: LightKind.ValueType  # 0
 """Not stated."""
@@ -61,7 +61,7 @@ LIGHT_KIND_AREA: LightKind.ValueType  # 5
 LIGHT_KIND_BACKGROUND: LightKind.ValueType  # 6
 """BackgroundLight."""
 LIGHT_KIND_TEXT: LightKind.ValueType  # 7
-"""Only words, Light.text."""
+"""Only words: Light.text."""
 Global___LightKind: _TypeAlias = LightKind  # noqa: Y015
 
 class _LightInterpolation:
@@ -71,31 +71,32 @@ class _LightInterpolation:
 class _LightInterpolationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LightInterpolation.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     LIGHT_INTERPOLATION_UNSPECIFIED: _LightInterpolation.ValueType  # 0
-    """Not stated; refused."""
+    """Invalid in requests."""
     LIGHT_INTERPOLATION_BLEND: _LightInterpolation.ValueType  # 1
-    """Radiance cross-fade: one light goes down while the next goes up. Costs one light basis for the whole clip."""
+    """Cross-fade of radiance between the two lights. It needs one light basis for the whole clip."""
     LIGHT_INTERPOLATION_MOVE: _LightInterpolation.ValueType  # 2
-    """Parameters are interpolated: the source travels, turns, warms. Keyframes must have the same kinds of sources in the
-    same order.
+    """Interpolation of the parameters of the sources: direction, size, colour. The keyframes must have the same kinds of
+    sources in the same order.
     """
 
 class LightInterpolation(_LightInterpolation, metaclass=_LightInterpolationEnumTypeWrapper):
-    """What lies between two keyframes of a LightPath."""
+    """How the light changes between two keyframes of a LightPath."""
 
 LIGHT_INTERPOLATION_UNSPECIFIED: LightInterpolation.ValueType  # 0
-"""Not stated; refused."""
+"""Invalid in requests."""
 LIGHT_INTERPOLATION_BLEND: LightInterpolation.ValueType  # 1
-"""Radiance cross-fade: one light goes down while the next goes up. Costs one light basis for the whole clip."""
+"""Cross-fade of radiance between the two lights. It needs one light basis for the whole clip."""
 LIGHT_INTERPOLATION_MOVE: LightInterpolation.ValueType  # 2
-"""Parameters are interpolated: the source travels, turns, warms. Keyframes must have the same kinds of sources in the
-same order.
+"""Interpolation of the parameters of the sources: direction, size, colour. The keyframes must have the same kinds of
+sources in the same order.
 """
 Global___LightInterpolation: _TypeAlias = LightInterpolation  # noqa: Y015
 
 @_typing.final
 class Light(_message.Message):
-    """Light is the subject of this product. One type says it everywhere: the prompter writes it, studio and relighters obey
-    it, the captioner measures it, gates compare the two, exporters flatten it.
+    """Light is the subject of Lumenmill, and this type describes it in every contract: the prompter writes it, studio and
+    the relighters apply it, the captioner measures it, gates compare requested and measured light, and exports flatten
+    it.
 
     Axes (used by every message here): right-handed, origin at the subject, +Y up, +Z from the subject towards the
     reference camera (azimuth 0), +X to that camera's right. Azimuth is measured about +Y from +Z towards +X, in degrees:
@@ -105,7 +106,7 @@ class Light(_message.Message):
     Colours are linear Rec. 709. Intensities are relative radiometric units in which a white Lambertian surface that
     receives irradiance π has radiance 1.
 
-    Light on a scene: the sum of its sources, and the words for it.
+    Light on a scene: the sum of its sources, and its description in words.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -116,18 +117,20 @@ class Light(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The light in natural words, for text-conditioned families and captions: "warm low sun from the left, long soft
-    shadows". Empty when only `sources` are given. When both are given they must agree.
+    shadows". Empty when only `sources` are given. When both are given, they must agree.
     """
     name: _builtins.str
     """Short stable name of this light within a light group, for example `key-left-warm`. Empty means unnamed."""
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___LightSource]:
-        """The physical light, summed. Empty when only `text` is given; families that need structure then refuse the request."""
+        """The physical sources, which add up. Empty when only `text` is given; families that need sources then reject the
+        request.
+        """
 
     @_builtins.property
     def attributes(self) -> Global___LightAttributes:
-        """What the light is meant to look like on the subject, seen from the reference camera. Absent when the writer of the
-        request did not state it; it can be derived from `sources`.
+        """The intended look of the light on the subject, seen from the reference camera. Absent when not stated; it can be
+        derived from `sources`.
         """
 
     def __init__(
@@ -160,11 +163,11 @@ class LightSource(_message.Message):
     BACKGROUND_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def environment_map(self) -> Global___EnvironmentMapLight:
-        """Light from all around, from an image."""
+        """Light from all directions, given by an image."""
 
     @_builtins.property
     def spherical_harmonics(self) -> Global___SphericalHarmonicsLight:
-        """Smooth light from all around, from nine coefficients per channel."""
+        """Smooth light from all directions, given by nine coefficients per channel."""
 
     @_builtins.property
     def sun_sky(self) -> Global___SunSkyLight:
@@ -172,7 +175,7 @@ class LightSource(_message.Message):
 
     @_builtins.property
     def directional(self) -> Global___DirectionalLight:
-        """Parallel light from far away."""
+        """Parallel light from a distant source."""
 
     @_builtins.property
     def area(self) -> Global___AreaLight:
@@ -180,7 +183,7 @@ class LightSource(_message.Message):
 
     @_builtins.property
     def background(self) -> Global___BackgroundLight:
-        """Light that comes from a background picture behind the subject."""
+        """Light emitted by a background image behind the subject."""
 
     def __init__(
         self,
@@ -214,7 +217,7 @@ class EnvironmentMapLight(_message.Message):
     ROTATION_DEG_FIELD_NUMBER: _builtins.int
     EXPOSURE_EV_FIELD_NUMBER: _builtins.int
     rotation_deg: _builtins.float
-    """Turn about +Y in degrees; light at azimuth a then comes from azimuth a + rotation_deg."""
+    """Rotation about +Y in degrees; light at azimuth a then comes from azimuth a + rotation_deg."""
     exposure_ev: _builtins.float
     """Exposure in stops: radiance is multiplied by 2^exposure_ev. 0 leaves the map as it is."""
     @_builtins.property
@@ -238,7 +241,7 @@ Global___EnvironmentMapLight: _TypeAlias = EnvironmentMapLight  # noqa: Y015
 
 @_typing.final
 class SphericalHarmonicsLight(_message.Message):
-    """Real spherical harmonics of order 2 of the incident radiance in the axes stated at the top of this file. Coefficient
+    """Real spherical harmonics of order 2 of the incident radiance in the axes defined at the top of this file. Coefficient
     order L00, L1−1, L10, L11, L2−2, L2−1, L20, L21, L22 with the basis 0.282095; 0.488603·(y, z, x); 1.092548·(xy, yz);
     0.315392·(3z²−1); 1.092548·xz; 0.546274·(x²−y²) (Ramamoorthi and Hanrahan, SIGGRAPH 2001).
     """
@@ -282,9 +285,9 @@ class SunSkyLight(_message.Message):
     turbidity: _builtins.float
     """Atmospheric turbidity: 2 = arctic clear, 3 = clear, 6 = warm and moist, 10 = hazy. 0 means 3."""
     sky_scale: _builtins.float
-    """Radiance of the sky dome is multiplied by this. Absent means 1; 0 leaves the sun alone."""
+    """Factor of the radiance of the sky dome. Absent means 1; 0 removes the sky."""
     sun_scale: _builtins.float
-    """Radiance of the solar disc is multiplied by this. Absent means 1; 0 leaves the sky alone (an overcast look)."""
+    """Factor of the radiance of the solar disc. Absent means 1; 0 removes the sun (an overcast look)."""
     sun_diameter_deg: _builtins.float
     """Angular diameter of the sun's disc in degrees; larger is softer. 0 means 0.53, the real sun."""
     def __init__(
@@ -374,7 +377,7 @@ Global___RgbColor: _TypeAlias = RgbColor  # noqa: Y015
 
 @_typing.final
 class DirectionalLight(_message.Message):
-    """Parallel light, hard unless `angular_diameter_deg` widens it."""
+    """Parallel light; it is hard unless `angular_diameter_deg` is above 0."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -384,11 +387,11 @@ class DirectionalLight(_message.Message):
     COLOR_FIELD_NUMBER: _builtins.int
     ANGULAR_DIAMETER_DEG_FIELD_NUMBER: _builtins.int
     azimuth_deg: _builtins.float
-    """Azimuth that the light comes from, in degrees."""
+    """Azimuth of the source in degrees."""
     elevation_deg: _builtins.float
-    """Elevation that the light comes from, in degrees."""
+    """Elevation of the source in degrees."""
     irradiance: _builtins.float
-    """Irradiance on a surface that faces the source, in the units stated at the top of this file."""
+    """Irradiance on a surface that faces the source, in the units defined at the top of this file."""
     angular_diameter_deg: _builtins.float
     """Angular diameter of the source seen from the subject in degrees: 0 gives perfectly hard shadows, 0.53 the sun's."""
     @_builtins.property
@@ -436,7 +439,7 @@ class AreaLight(_message.Message):
     height_ratio: _builtins.float
     """Height in multiples of the subject's bounding radius; 0 means equal to the width."""
     irradiance: _builtins.float
-    """Irradiance at the subject on a surface that faces the source, in the units stated at the top of this file."""
+    """Irradiance at the subject on a surface that faces the source, in the units defined at the top of this file."""
     @_builtins.property
     def color(self) -> Global___LightColor:
         """Colour; absent means 6504 K."""
@@ -462,7 +465,7 @@ Global___AreaLight: _TypeAlias = AreaLight  # noqa: Y015
 
 @_typing.final
 class BackgroundLight(_message.Message):
-    """Light that a background picture throws on the subject."""
+    """Light that a background image casts on the subject."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -490,7 +493,7 @@ Global___BackgroundLight: _TypeAlias = BackgroundLight  # noqa: Y015
 
 @_typing.final
 class LightAttributes(_message.Message):
-    """What light looks like on a subject, requested or measured. An absent field means: not stated, or not measurable here."""
+    """Appearance of light on a subject, requested or measured. An absent field was not stated or could not be measured."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -504,7 +507,7 @@ class LightAttributes(_message.Message):
     azimuth_deg: _builtins.float
     """Azimuth of the dominant light relative to the camera of this image, in degrees."""
     elevation_deg: _builtins.float
-    """Elevation of the dominant light above the horizon, in degrees, whatever the pitch of the camera."""
+    """Elevation of the dominant light above the horizon, in degrees, independent of the pitch of the camera."""
     hardness: _builtins.float
     """Hardness from 0 (shadowless, overcast) to 1 (point source, crisp shadow edges)."""
     contrast_ev: _builtins.float
@@ -515,7 +518,7 @@ class LightAttributes(_message.Message):
     """Brightness: mean scene luminance in stops relative to a correctly exposed mid grey (18 %)."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___LightKind.ValueType]:
-        """Kinds of sources that take part, the dominant one first."""
+        """Kinds of the sources, the dominant one first."""
 
     def __init__(
         self,
@@ -568,7 +571,7 @@ class LightPath(_message.Message):
     KEYFRAMES_FIELD_NUMBER: _builtins.int
     INTERPOLATION_FIELD_NUMBER: _builtins.int
     interpolation: Global___LightInterpolation.ValueType
-    """What lies between two keyframes."""
+    """How the light changes between two keyframes."""
     @_builtins.property
     def keyframes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LightKeyframe]:
         """At least two lights in time order; the first at time 0, the last at time 1."""
@@ -599,7 +602,7 @@ class LightKeyframe(_message.Message):
     """Time as a fraction of the clip, 0 to 1."""
     @_builtins.property
     def light(self) -> Global___Light:
-        """The light then."""
+        """The light at that time."""
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetModelRequest(_message.Message):
-    """Asks for the model; it has no parameters."""
+    """Request of GetModel; it has no parameters."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -41,7 +41,7 @@ Global___GetModelRequest: _TypeAlias = GetModelRequest  # noqa: Y015
 
 @_typing.final
 class GetModelResponse(_message.Message):
-    """The answer to GetModelRequest."""
+    """Response of GetModel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -65,7 +65,7 @@ Global___GetModelResponse: _TypeAlias = GetModelResponse  # noqa: Y015
 
 @_typing.final
 class Model(_message.Message):
-    """A model family as deployed here."""
+    """A model as deployed in a service."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -91,26 +91,26 @@ class Model(_message.Message):
     revision: _builtins.str
     """Pinned revision: a commit for hub models, a version for programs. Part of every content key."""
     supports_viewpoint: _builtins.bool
-    """Whether it obeys Camera.viewpoint."""
+    """Whether it applies Camera.viewpoint."""
     supports_camera_path: _builtins.bool
-    """Whether it obeys Camera.path."""
+    """Whether it applies Camera.path."""
     supports_light_path: _builtins.bool
-    """Whether it obeys LightPath."""
+    """Whether it applies LightPath."""
     needs_scene: _builtins.bool
-    """Whether relighting needs the scene artifact beside the image."""
+    """Whether relighting needs the scene artifact in addition to the image."""
     device: _builtins.str
     """Device it runs on, for example `cpu:2 (llvm 19)` or `NVIDIA H200`."""
     @_builtins.property
     def licences(self) -> _containers.RepeatedCompositeFieldContainer[_artifact_pb2.Licence]:
-        """Terms of the model's outputs."""
+        """Licences of the model's outputs."""
 
     @_builtins.property
     def contracts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Full names of the services it keeps, for example `lumenmill.imager.v1.ImagerService`."""
+        """Full names of the contracts that it serves, for example `lumenmill.imager.v1.ImagerService`."""
 
     @_builtins.property
     def light_kinds(self) -> _containers.RepeatedScalarFieldContainer[_light_pb2.LightKind.ValueType]:
-        """Kinds of light that it obeys. Empty for models that take no light."""
+        """Kinds of light that it applies. Empty for models without light."""
 
     @_builtins.property
     def intrinsic_kinds(self) -> _containers.RepeatedScalarFieldContainer[_intrinsics_pb2.IntrinsicKind.ValueType]:
@@ -118,7 +118,7 @@ class Model(_message.Message):
 
     @_builtins.property
     def limits(self) -> Global___ModelLimits:
-        """Bounds on requests."""
+        """Bounds of requests."""
 
     @_builtins.property
     def presets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Preset]:
@@ -126,7 +126,7 @@ class Model(_message.Message):
 
     @_builtins.property
     def environment_maps(self) -> _containers.RepeatedCompositeFieldContainer[_artifact_pb2.Artifact]:
-        """Environment maps that the operator gave this service, ready to be used in a Light."""
+        """Environment maps that the operator provides, for use in a Light."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ Global___Model: _TypeAlias = Model  # noqa: Y015
 
 @_typing.final
 class ModelLimits(_message.Message):
-    """Bounds on requests; 0 means not applicable."""
+    """Bounds of requests. In every field 0 means not applicable."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -179,9 +179,9 @@ class ModelLimits(_message.Message):
     max_batch_size: _builtins.int
     """Largest number of images or variants in one request."""
     max_queue_length: _builtins.int
-    """Jobs that may wait before the service answers RESOURCE_EXHAUSTED."""
+    """Largest number of queued jobs; further ones fail with RESOURCE_EXHAUSTED."""
     num_workers: _builtins.int
-    """Jobs that run at once."""
+    """Number of jobs that run at the same time."""
     def __init__(
         self,
         *,
@@ -213,7 +213,7 @@ class Preset(_message.Message):
     name: _builtins.str
     """Name: `fast`, `balanced`, `quality`."""
     description: _builtins.str
-    """What it is good for, in one sentence."""
+    """Its purpose, in one sentence."""
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
         """The parameters."""

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class ModelServiceStub:
-    """Answered by every service: which model stands behind the contracts it keeps, and what that model can do. The
-    orchestrator learns everything it knows about models from here.
+    """Implemented by every service: describes its model and what the model supports. The orchestrator knows models only by
+    this description.
     """
 
     def __init__(self, channel):
@@ -44,12 +44,12 @@ class ModelServiceStub:
 
 
 class ModelServiceServicer:
-    """Answered by every service: which model stands behind the contracts it keeps, and what that model can do. The
-    orchestrator learns everything it knows about models from here.
+    """Implemented by every service: describes its model and what the model supports. The orchestrator knows models only by
+    this description.
     """
 
     def GetModel(self, request, context):
-        """Describes the model behind this service.
+        """Returns the model of this service.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,8 +72,8 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService:
-    """Answered by every service: which model stands behind the contracts it keeps, and what that model can do. The
-    orchestrator learns everything it knows about models from here.
+    """Implemented by every service: describes its model and what the model supports. The orchestrator knows models only by
+    this description.
     """
 
     @staticmethod

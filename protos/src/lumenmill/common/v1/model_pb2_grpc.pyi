@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ModelServiceStub:
-    """Answered by every service: which model stands behind the contracts it keeps, and what that model can do. The
-    orchestrator learns everything it knows about models from here.
+    """Implemented by every service: describes its model and what the model supports. The orchestrator knows models only by
+    this description.
     """
 
     @_typing.overload
@@ -36,21 +36,21 @@ class ModelServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModelServiceAsyncStub: ...
     GetModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.GetModelRequest, _model_pb2.GetModelResponse]
-    """Describes the model behind this service."""
+    """Returns the model of this service."""
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
-    """Answered by every service: which model stands behind the contracts it keeps, and what that model can do. The
-    orchestrator learns everything it knows about models from here.
+    """Implemented by every service: describes its model and what the model supports. The orchestrator knows models only by
+    this description.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetModel: _aio.UnaryUnaryMultiCallable[_model_pb2.GetModelRequest, _model_pb2.GetModelResponse]  # type: ignore[assignment]
-    """Describes the model behind this service."""
+    """Returns the model of this service."""
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Answered by every service: which model stands behind the contracts it keeps, and what that model can do. The
-    orchestrator learns everything it knows about models from here.
+    """Implemented by every service: describes its model and what the model supports. The orchestrator knows models only by
+    this description.
     """
 
     @_abc_1.abstractmethod
@@ -59,6 +59,6 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.GetModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.GetModelResponse, _abc.Awaitable[_model_pb2.GetModelResponse]]:
-        """Describes the model behind this service."""
+        """Returns the model of this service."""
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

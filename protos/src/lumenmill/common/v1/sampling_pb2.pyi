@@ -19,9 +19,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Sampling(_message.Message):
-    """What only models that denoise have: how they sample, and adapters of their weights.
+    """Options of diffusion models: sampling parameters, and adapters of their weights.
 
-    Parameters of sampling that a request sets itself. What is absent is as the preset says.
+    Sampling parameters of a request. An absent field means the value of the preset.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -31,9 +31,7 @@ class Sampling(_message.Message):
     num_steps: _builtins.int
     """Number of denoising steps."""
     guidance_scale: _builtins.float
-    """How strongly the prompt is followed: the scale of classifier-free guidance, or of the guidance that was distilled
-    into the model. Refused by models without guidance.
-    """
+    """Scale of classifier-free guidance, or of the guidance distilled into the model. Models without guidance reject it."""
     def __init__(
         self,
         *,
@@ -64,10 +62,10 @@ class Adapter(_message.Message):
     WEIGHTS_FIELD_NUMBER: _builtins.int
     SCALE_FIELD_NUMBER: _builtins.int
     scale: _builtins.float
-    """How strongly it acts. Absent means 1."""
+    """Strength of the adapter. Absent means 1."""
     @_builtins.property
     def weights(self) -> _artifact_pb2.Artifact:
-        """The weights: safetensors, in the format of diffusers, PEFT or Kohya. Its licence goes into the record of the result."""
+        """The weights: safetensors, in the format of diffusers, PEFT or Kohya. Its licence is recorded with the result."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ class _SceneKind:
 class _SceneKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SceneKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SCENE_KIND_UNSPECIFIED: _SceneKind.ValueType  # 0
-    """Not stated; the family chooses."""
+    """The family chooses."""
     SCENE_KIND_STILL_LIFE: _SceneKind.ValueType  # 1
     """Objects on a surface."""
     SCENE_KIND_ROOM: _SceneKind.ValueType  # 2
@@ -40,7 +40,7 @@ class SceneKind(_SceneKind, metaclass=_SceneKindEnumTypeWrapper):
     """Kinds of scenes."""
 
 SCENE_KIND_UNSPECIFIED: SceneKind.ValueType  # 0
-"""Not stated; the family chooses."""
+"""The family chooses."""
 SCENE_KIND_STILL_LIFE: SceneKind.ValueType  # 1
 """Objects on a surface."""
 SCENE_KIND_ROOM: SceneKind.ValueType  # 2
@@ -53,8 +53,8 @@ Global___SceneKind: _TypeAlias = SceneKind  # noqa: Y015
 
 @_typing.final
 class SceneDescription(_message.Message):
-    """What is in the picture, apart from its light. Families that build scenes obey the structure; text-to-image families
-    read `description`.
+    """Content of a picture without its light. Families that build scenes use the structured fields; text-to-image families
+    use `description`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -66,25 +66,25 @@ class SceneDescription(_message.Message):
     PLACE_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     kind: Global___SceneKind.ValueType
-    """What kind of scene. Unspecified lets the family choose by its seed."""
+    """Kind of scene. Unspecified means that the family chooses by its seed."""
     description: _builtins.str
-    """The scene in natural words, without its light: "a copper kettle and two lemons on a slate table". Empty lets the
-    family choose by its seed.
+    """The scene in words, without its light: "a copper kettle and two lemons on a slate table". Empty
+    means that the family chooses by its seed.
     """
     place: _builtins.str
-    """Where it is: "on an oak table by a window", "in a courtyard". Empty lets the family choose."""
+    """Surroundings: "on an oak table by a window", "in a courtyard". Empty means that the family chooses."""
     seed: _builtins.int
-    """Seed of everything that is not described. The same description and seed give the same scene, byte for byte."""
+    """Seed of all that is not described. Equal descriptions and seeds give equal scenes, byte for byte."""
     @_builtins.property
     def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Nouns of the things in the picture, the most important first: "kettle", "lemon". Empty means: read from
-        `description`.
+        """Nouns of the things in the picture, the most important first: "kettle", "lemon". Empty means that they are
+        taken from `description`.
         """
 
     @_builtins.property
     def materials(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Materials of `subjects`, in the same order, for example "copper", "glazed ceramic". Shorter than `subjects` means that
-        the family chooses the rest.
+        """Materials of `subjects`, in the same order, for example "copper", "glazed ceramic". Shorter than `subjects` means
+        that the family chooses the rest.
         """
 
     def __init__(

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ImagerServiceStub:
-    """Makes images from words.
+    """Generates images.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,11 @@ class ImagerServiceStub:
 
 
 class ImagerServiceServicer:
-    """Makes images from words.
+    """Generates images.
     """
 
     def GenerateImages(self, request, context):
-        """Makes one or more images of a prompt or scene.
+        """Generates one or more images of a prompt or scene.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +70,7 @@ def add_ImagerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ImagerService:
-    """Makes images from words.
+    """Generates images.
     """
 
     @staticmethod

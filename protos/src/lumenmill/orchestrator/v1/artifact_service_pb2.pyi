@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class UploadArtifactRequest(_message.Message):
-    """One piece of an upload."""
+    """Request of UploadArtifact: one part of an upload."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -31,7 +31,7 @@ class UploadArtifactRequest(_message.Message):
     """At most 1 MiB of the file."""
     @_builtins.property
     def header(self) -> Global___UploadHeader:
-        """What is coming."""
+        """The header."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ Global___UploadArtifactRequest: _TypeAlias = UploadArtifactRequest  # noqa: Y015
 
 @_typing.final
 class UploadHeader(_message.Message):
-    """What an upload will carry."""
+    """Describes the uploaded file."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -62,12 +62,12 @@ class UploadHeader(_message.Message):
     media_type: _builtins.str
     """IANA media type of the file."""
     name: _builtins.str
-    """Name for people. Empty means none."""
+    """File name, for display. Empty means none."""
     sha256: _builtins.str
-    """Expected digest; the upload fails with INVALID_ARGUMENT when the bytes do not match. Empty means not known."""
+    """Expected SHA-256; the upload fails with INVALID_ARGUMENT when the bytes do not match. Empty means no check."""
     @_builtins.property
     def licence(self) -> _artifact_pb2.Licence:
-        """Terms of use of the file. Absent means not known, which exports for commercial use read as forbidden."""
+        """Licence of the file. Absent means unknown; exports for commercial use then exclude samples made from it."""
 
     def __init__(
         self,
@@ -87,14 +87,14 @@ Global___UploadHeader: _TypeAlias = UploadHeader  # noqa: Y015
 
 @_typing.final
 class UploadArtifactResponse(_message.Message):
-    """The stored file."""
+    """Response of UploadArtifact."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ARTIFACT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def artifact(self) -> _artifact_pb2.Artifact:
-        """The artifact, facts included where the media could be opened."""
+        """The artifact, with facts if the media could be decoded."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ Global___UploadArtifactResponse: _TypeAlias = UploadArtifactResponse  # noqa: Y0
 
 @_typing.final
 class DownloadArtifactRequest(_message.Message):
-    """Asks for bytes."""
+    """Request of DownloadArtifact."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -119,11 +119,11 @@ class DownloadArtifactRequest(_message.Message):
     OFFSET_BYTES_FIELD_NUMBER: _builtins.int
     LENGTH_BYTES_FIELD_NUMBER: _builtins.int
     sha256: _builtins.str
-    """Digest of the artifact."""
+    """SHA-256 of the artifact."""
     offset_bytes: _builtins.int
-    """First byte."""
+    """Offset of the first byte."""
     length_bytes: _builtins.int
-    """Number of bytes. 0 means to the end. Only whole reads are verified against the digest."""
+    """Number of bytes. 0 means all to the end. Only reads of whole artifacts are verified against the digest."""
     def __init__(
         self,
         *,
@@ -141,7 +141,7 @@ Global___DownloadArtifactRequest: _TypeAlias = DownloadArtifactRequest  # noqa: 
 
 @_typing.final
 class DownloadArtifactResponse(_message.Message):
-    """Bytes, in order."""
+    """Response of DownloadArtifact: the bytes in order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -151,7 +151,7 @@ class DownloadArtifactResponse(_message.Message):
     """At most 1 MiB of the artifact."""
     @_builtins.property
     def artifact(self) -> _artifact_pb2.Artifact:
-        """The artifact; only in the first message."""
+        """The artifact. Set only in the first message."""
 
     def __init__(
         self,
@@ -169,16 +169,16 @@ Global___DownloadArtifactResponse: _TypeAlias = DownloadArtifactResponse  # noqa
 
 @_typing.final
 class ListArtifactsRequest(_message.Message):
-    """Asks for a page of the store's content."""
+    """Request of ListArtifacts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of artifacts in the answer. 0 means 100."""
+    """Largest number of artifacts in the response. 0 means 100."""
     page_token: _builtins.str
-    """From the previous page. Empty means the first page."""
+    """`next_page_token` of the previous page. Empty means the first page."""
     def __init__(
         self,
         *,
@@ -195,17 +195,17 @@ Global___ListArtifactsRequest: _TypeAlias = ListArtifactsRequest  # noqa: Y015
 
 @_typing.final
 class ListArtifactsResponse(_message.Message):
-    """A page of the store's content."""
+    """Response of ListArtifacts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ARTIFACTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page. Empty at the end."""
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
     def artifacts(self) -> _containers.RepeatedCompositeFieldContainer[_artifact_pb2.Artifact]:
-        """The artifacts: uri, sha256, media type and size."""
+        """The artifacts, with URI, digest, media type and size."""
 
     def __init__(
         self,
@@ -223,7 +223,7 @@ Global___ListArtifactsResponse: _TypeAlias = ListArtifactsResponse  # noqa: Y015
 
 @_typing.final
 class VerifyStoreRequest(_message.Message):
-    """Asks for a check of the whole store, and of everything that the database refers to; it has no parameters."""
+    """Request of VerifyStore; it has no parameters."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -240,7 +240,7 @@ Global___VerifyStoreRequest: _TypeAlias = VerifyStoreRequest  # noqa: Y015
 
 @_typing.final
 class VerifyStoreResponse(_message.Message):
-    """Progress of a check."""
+    """Response of VerifyStore: progress, or a damaged or missing artifact."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -254,12 +254,12 @@ class VerifyStoreResponse(_message.Message):
     """Bytes checked so far."""
     @_builtins.property
     def damaged(self) -> _artifact_pb2.Artifact:
-        """A damaged artifact: its bytes do not match its digest. Absent in plain progress messages."""
+        """A damaged artifact: its bytes do not match its digest. Absent in progress messages."""
 
     @_builtins.property
     def missing(self) -> _artifact_pb2.Artifact:
         """An artifact that a run, sample or export refers to and that is not in the store; only its digest is set. Absent in
-        plain progress messages.
+        progress messages.
         """
 
     def __init__(
@@ -280,7 +280,7 @@ Global___VerifyStoreResponse: _TypeAlias = VerifyStoreResponse  # noqa: Y015
 
 @_typing.final
 class CollectGarbageRequest(_message.Message):
-    """Asks for garbage collection."""
+    """Request of CollectGarbage."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -288,14 +288,14 @@ class CollectGarbageRequest(_message.Message):
     MIN_AGE_S_FIELD_NUMBER: _builtins.int
     RETIRED_DATABASE_IDS_FIELD_NUMBER: _builtins.int
     dry_run: _builtins.bool
-    """Only report what would be removed."""
+    """Whether only to report what would be removed."""
     min_age_s: _builtins.int
-    """Artifacts younger than this many seconds are kept, since a job may be about to refer to them. Absent means 86,400."""
+    """Minimum age of removed artifacts in seconds, since running jobs may soon refer to young ones. Absent means 86,400."""
     @_builtins.property
     def retired_database_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Identities of other databases that referred to this store and are gone for good: they are forgotten, except in a dry
-        run, and refused when their orchestrators were there within the last two hours. The refusal of a collection names
-        those that are known.
+        """Ids of other databases that referred to this store and no longer exist. They are unregistered, except in a dry run.
+        Ids that an orchestrator used within the last two hours are rejected. The error of a collection lists the
+        registered databases.
         """
 
     def __init__(
@@ -317,7 +317,7 @@ Global___CollectGarbageRequest: _TypeAlias = CollectGarbageRequest  # noqa: Y015
 
 @_typing.final
 class CollectGarbageResponse(_message.Message):
-    """Progress of garbage collection."""
+    """Response of CollectGarbage: progress."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -325,11 +325,11 @@ class CollectGarbageResponse(_message.Message):
     NUM_REMOVED_FIELD_NUMBER: _builtins.int
     NUM_BYTES_FREED_FIELD_NUMBER: _builtins.int
     num_examined: _builtins.int
-    """Artifacts looked at so far."""
+    """Artifacts examined so far."""
     num_removed: _builtins.int
-    """Artifacts removed so far, or that would be."""
+    """Artifacts removed so far, or to be removed in a dry run."""
     num_bytes_freed: _builtins.int
-    """Bytes freed so far, or that would be."""
+    """Bytes freed so far, or to be freed in a dry run."""
     def __init__(
         self,
         *,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ArtifactServiceStub:
-    """The store, for clients without credentials for it.
+    """Access to the artifact store for clients without its credentials.
     """
 
     def __init__(self, channel):
@@ -63,40 +63,41 @@ class ArtifactServiceStub:
 
 
 class ArtifactServiceServicer:
-    """The store, for clients without credentials for it.
+    """Access to the artifact store for clients without its credentials.
     """
 
     def UploadArtifact(self, request_iterator, context):
-        """Stores one file. The first message carries the header, the others the bytes.
+        """Stores one file. The first message has the header, the others the bytes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DownloadArtifact(self, request, context):
-        """Reads one artifact, whole or a range of it.
+        """Reads one artifact or a range of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListArtifacts(self, request, context):
-        """Lists what the store holds, in order of digest.
+        """Lists the artifacts in the store in order of digest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VerifyStore(self, request, context):
-        """Reads every artifact and compares its bytes with its digest. Streams progress and every damaged artifact.
+        """Reads every artifact and compares its bytes with its digest. Streams progress and every damaged or missing
+        artifact.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CollectGarbage(self, request, context):
-        """Removes artifacts that no run, sample or running job can reach. FAILED_PRECONDITION while another database refers to
-        the same store, because what that one needs is not known here.
+        """Removes artifacts that no run, sample or export refers to. Fails with FAILED_PRECONDITION while another database
+        refers to the same store, since its references are not known here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,7 +140,7 @@ def add_ArtifactServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ArtifactService:
-    """The store, for clients without credentials for it.
+    """Access to the artifact store for clients without its credentials.
     """
 
     @staticmethod

@@ -27,45 +27,49 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ArtifactServiceStub:
-    """The store, for clients without credentials for it."""
+    """Access to the artifact store for clients without its credentials."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ArtifactServiceAsyncStub: ...
     UploadArtifact: _grpc.StreamUnaryMultiCallable[_artifact_service_pb2.UploadArtifactRequest, _artifact_service_pb2.UploadArtifactResponse]
-    """Stores one file. The first message carries the header, the others the bytes."""
+    """Stores one file. The first message has the header, the others the bytes."""
     DownloadArtifact: _grpc.UnaryStreamMultiCallable[_artifact_service_pb2.DownloadArtifactRequest, _artifact_service_pb2.DownloadArtifactResponse]
-    """Reads one artifact, whole or a range of it."""
+    """Reads one artifact or a range of it."""
     ListArtifacts: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.ListArtifactsRequest, _artifact_service_pb2.ListArtifactsResponse]
-    """Lists what the store holds, in order of digest."""
+    """Lists the artifacts in the store in order of digest."""
     VerifyStore: _grpc.UnaryStreamMultiCallable[_artifact_service_pb2.VerifyStoreRequest, _artifact_service_pb2.VerifyStoreResponse]
-    """Reads every artifact and compares its bytes with its digest. Streams progress and every damaged artifact."""
+    """Reads every artifact and compares its bytes with its digest. Streams progress and every damaged or missing
+    artifact.
+    """
     CollectGarbage: _grpc.UnaryStreamMultiCallable[_artifact_service_pb2.CollectGarbageRequest, _artifact_service_pb2.CollectGarbageResponse]
-    """Removes artifacts that no run, sample or running job can reach. FAILED_PRECONDITION while another database refers to
-    the same store, because what that one needs is not known here.
+    """Removes artifacts that no run, sample or export refers to. Fails with FAILED_PRECONDITION while another database
+    refers to the same store, since its references are not known here.
     """
 
 @_typing.type_check_only
 class ArtifactServiceAsyncStub(ArtifactServiceStub):
-    """The store, for clients without credentials for it."""
+    """Access to the artifact store for clients without its credentials."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     UploadArtifact: _aio.StreamUnaryMultiCallable[_artifact_service_pb2.UploadArtifactRequest, _artifact_service_pb2.UploadArtifactResponse]  # type: ignore[assignment]
-    """Stores one file. The first message carries the header, the others the bytes."""
+    """Stores one file. The first message has the header, the others the bytes."""
     DownloadArtifact: _aio.UnaryStreamMultiCallable[_artifact_service_pb2.DownloadArtifactRequest, _artifact_service_pb2.DownloadArtifactResponse]  # type: ignore[assignment]
-    """Reads one artifact, whole or a range of it."""
+    """Reads one artifact or a range of it."""
     ListArtifacts: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.ListArtifactsRequest, _artifact_service_pb2.ListArtifactsResponse]  # type: ignore[assignment]
-    """Lists what the store holds, in order of digest."""
+    """Lists the artifacts in the store in order of digest."""
     VerifyStore: _aio.UnaryStreamMultiCallable[_artifact_service_pb2.VerifyStoreRequest, _artifact_service_pb2.VerifyStoreResponse]  # type: ignore[assignment]
-    """Reads every artifact and compares its bytes with its digest. Streams progress and every damaged artifact."""
+    """Reads every artifact and compares its bytes with its digest. Streams progress and every damaged or missing
+    artifact.
+    """
     CollectGarbage: _aio.UnaryStreamMultiCallable[_artifact_service_pb2.CollectGarbageRequest, _artifact_service_pb2.CollectGarbageResponse]  # type: ignore[assignment]
-    """Removes artifacts that no run, sample or running job can reach. FAILED_PRECONDITION while another database refers to
-    the same store, because what that one needs is not known here.
+    """Removes artifacts that no run, sample or export refers to. Fails with FAILED_PRECONDITION while another database
+    refers to the same store, since its references are not known here.
     """
 
 class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The store, for clients without credentials for it."""
+    """Access to the artifact store for clients without its credentials."""
 
     @_abc_1.abstractmethod
     def UploadArtifact(
@@ -73,7 +77,7 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_artifact_service_pb2.UploadArtifactRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_artifact_service_pb2.UploadArtifactResponse, _abc.Awaitable[_artifact_service_pb2.UploadArtifactResponse]]:
-        """Stores one file. The first message carries the header, the others the bytes."""
+        """Stores one file. The first message has the header, the others the bytes."""
 
     @_abc_1.abstractmethod
     def DownloadArtifact(
@@ -81,7 +85,7 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _artifact_service_pb2.DownloadArtifactRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_artifact_service_pb2.DownloadArtifactResponse], _abc.AsyncIterator[_artifact_service_pb2.DownloadArtifactResponse]]:
-        """Reads one artifact, whole or a range of it."""
+        """Reads one artifact or a range of it."""
 
     @_abc_1.abstractmethod
     def ListArtifacts(
@@ -89,7 +93,7 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _artifact_service_pb2.ListArtifactsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_artifact_service_pb2.ListArtifactsResponse, _abc.Awaitable[_artifact_service_pb2.ListArtifactsResponse]]:
-        """Lists what the store holds, in order of digest."""
+        """Lists the artifacts in the store in order of digest."""
 
     @_abc_1.abstractmethod
     def VerifyStore(
@@ -97,7 +101,9 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _artifact_service_pb2.VerifyStoreRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_artifact_service_pb2.VerifyStoreResponse], _abc.AsyncIterator[_artifact_service_pb2.VerifyStoreResponse]]:
-        """Reads every artifact and compares its bytes with its digest. Streams progress and every damaged artifact."""
+        """Reads every artifact and compares its bytes with its digest. Streams progress and every damaged or missing
+        artifact.
+        """
 
     @_abc_1.abstractmethod
     def CollectGarbage(
@@ -105,8 +111,8 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _artifact_service_pb2.CollectGarbageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_artifact_service_pb2.CollectGarbageResponse], _abc.AsyncIterator[_artifact_service_pb2.CollectGarbageResponse]]:
-        """Removes artifacts that no run, sample or running job can reach. FAILED_PRECONDITION while another database refers to
-        the same store, because what that one needs is not known here.
+        """Removes artifacts that no run, sample or export refers to. Fails with FAILED_PRECONDITION while another database
+        refers to the same store, since its references are not known here.
         """
 
 def add_ArtifactServiceServicer_to_server(servicer: ArtifactServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

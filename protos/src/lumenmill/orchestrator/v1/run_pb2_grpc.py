@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class RunServiceStub:
-    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run executes it durably for every item.
+    """Executes recipes. A recipe (docs/recipes.md) is a graph of calls; a run executes it durably for every item.
     """
 
     def __init__(self, channel):
@@ -104,32 +104,33 @@ class RunServiceStub:
 
 
 class RunServiceServicer:
-    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run executes it durably for every item.
+    """Executes recipes. A recipe (docs/recipes.md) is a graph of calls; a run executes it durably for every item.
     """
 
     def PlanRecipe(self, request, context):
-        """Checks a recipe and says what it would do. Changes nothing.
+        """Checks a recipe and returns its plan, without starting a run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitRun(self, request, context):
-        """Starts a run. The same `run_id` with the same content returns the existing run.
+        """Starts a run. An existing `run_id` with the same content returns that run; with other content it fails with
+        ALREADY_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRun(self, request, context):
-        """Reads one run.
+        """Returns one run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchRun(self, request, context):
-        """Streams one run's state: at once, then whenever it changes (at most twice a second), until it has ended.
+        """Streams one run: at once, then whenever it changes (at most twice a second), until it has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,35 +144,35 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelRun(self, request, context):
-        """Stops a run for good; running jobs are cancelled. Samples made so far stay.
+        """Ends a run and cancels its running jobs. Its samples remain.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseRun(self, request, context):
-        """Stops a run from starting new steps; running ones finish.
+        """Pauses a run: running steps finish, no new ones start.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeRun(self, request, context):
-        """Lets a paused run go on.
+        """Resumes a paused run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSamples(self, request, context):
-        """Lists samples, in the order they were made.
+        """Lists samples in the order in which they were made.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLineage(self, request, context):
-        """Returns everything that led to one sample: every step, its parameters, model, revision, inputs and outputs.
+        """Returns the lineage of one sample: every execution with its request, model, revision, inputs and outputs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -185,14 +186,14 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """Lists the models of the mesh, as they describe themselves, and whether they answer.
+        """Lists the models of the mesh with their descriptions and whether they are ready.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetFleet(self, request, context):
-        """Tells what works for the mesh now: pods, GPUs by type, and what each does.
+        """Returns the pods of the mesh, its GPUs by type, and their current work.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -275,7 +276,7 @@ def add_RunServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RunService:
-    """Runs recipes. A recipe (docs/recipes.md) is a graph of calls; a run executes it durably for every item.
+    """Executes recipes. A recipe (docs/recipes.md) is a graph of calls; a run executes it durably for every item.
     """
 
     @staticmethod

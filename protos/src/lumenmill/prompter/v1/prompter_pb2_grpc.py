@@ -62,29 +62,29 @@ class PrompterServiceServicer:
     """
 
     def GeneratePromptSets(self, request, context):
-        """Writes prompt sets from a brief: the start of every generated dataset. A brief whose answer would exceed 32 MiB is
-        refused with the number of sets that fit; `first_set_index` continues where one brief ended.
+        """Writes prompt sets from a brief, the first step of a generated dataset. A brief whose result would exceed 32 MiB is
+        rejected with the number of sets that fit; `first_set_index` continues an earlier brief.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WriteEditPrompts(self, request, context):
-        """Writes relight and edit instructions for an image that is described in words.
+        """Writes relight and edit instructions for an image from its description.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WriteMotionPrompts(self, request, context):
-        """Writes motion prompts for image-to-video from an image's description.
+        """Writes motion prompts for image-to-video from the description of an image.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RewritePrompts(self, request, context):
-        """Rewrites prompts or captions by an instruction, one for one.
+        """Rewrites prompts or captions one by one by an instruction.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RelighterServiceStub:
-    """Changes the light of an image, and takes light out of it.
+    """Relights and decomposes images.
     """
 
     def __init__(self, channel):
@@ -48,18 +48,18 @@ class RelighterServiceStub:
 
 
 class RelighterServiceServicer:
-    """Changes the light of an image, and takes light out of it.
+    """Relights and decomposes images.
     """
 
     def Relight(self, request, context):
-        """Makes variants of one image under other lights, environments or viewpoints.
+        """Generates variants of one image under other lights, environments or viewpoints.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Decompose(self, request, context):
-        """Takes an image apart into intrinsic maps.
+        """Decomposes an image into intrinsic maps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +87,7 @@ def add_RelighterServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RelighterService:
-    """Changes the light of an image, and takes light out of it.
+    """Relights and decomposes images.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class VideoServiceStub:
-    """Makes clips, and takes light out of them.
+    """Generates and decomposes clips.
     """
 
     def __init__(self, channel):
@@ -48,18 +48,18 @@ class VideoServiceStub:
 
 
 class VideoServiceServicer:
-    """Makes clips, and takes light out of them.
+    """Generates and decomposes clips.
     """
 
     def GenerateVideo(self, request, context):
-        """Makes one clip.
+        """Generates one clip.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecomposeVideo(self, request, context):
-        """Takes a clip apart into intrinsic maps, frame by frame.
+        """Decomposes a clip into intrinsic maps, frame by frame.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +87,7 @@ def add_VideoServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class VideoService:
-    """Makes clips, and takes light out of them.
+    """Generates and decomposes clips.
     """
 
     @staticmethod
