@@ -1,13 +1,13 @@
-"""Seconds of a picture at full size on this GPU, by stage: the imager against the defaults of diffusers; and what the
-service around it costs.
+"""Seconds of a picture at full size on this GPU, by stage: the imager against the defaults of diffusers; and the
+overhead of the service.
 
-The pipelines have the published configurations and random weights, which cost what trained ones cost; FLUX.1-dev in
-bfloat16, SDXL in float16, at 1024 × 1024 with the steps and guidance of their presets. The same pipeline is run as
-diffusers makes it, then by the imager, with compiled blocks and another attention backend, over gRPC on this machine.
-Floating-point operations of a step are counted by torch; the peak is that of a large bfloat16 matrix product, measured
-here. --quick runs 4 steps and multiplies the seconds of denoising.
+The pipelines have the published configurations and random weights, which are as fast as trained ones; FLUX.1-dev in
+bfloat16, SDXL in float16, at 1024 × 1024 with the steps and guidance of their presets. The same pipeline runs with the
+defaults of diffusers, then in the imager, with compiled blocks and another attention backend, over gRPC on this
+machine. torch counts the floating-point operations of a step; the peak is measured with a large bfloat16 matrix
+product. --quick runs 4 steps and scales the seconds of denoising.
 
-Without a GPU, or with --tiny, the same code runs at a tiny size, and its figures are about nothing.
+Without a GPU, or with --tiny, the same code runs at a tiny size, and its figures are meaningless.
 """
 
 import argparse
@@ -114,7 +114,7 @@ class _Case:
 
 
 def _flux_scheduler() -> FlowMatchEulerDiscreteScheduler:
-    """As FLUX.1-dev's checkpoint has it."""
+    """Return the scheduler of FLUX.1-dev's checkpoint."""
     return FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True)
 
 
@@ -126,7 +126,7 @@ _CASES = (
 
 @dataclass(frozen=True)
 class _Scale:
-    """How large, how many steps and how often."""
+    """Size, steps and repetitions."""
 
     tiny: bool
     quick: bool
@@ -137,21 +137,21 @@ class _Scale:
         return 64 if self.tiny else 1024
 
     @property
-    def num_turns(self) -> int:
+    def num_repetitions(self) -> int:
         return 1 if self.quick or self.tiny else 3
 
 
 @dataclass
 class _Times:
-    """Seconds of the stages of one picture, in the place of a job."""
+    """A job that only collects the seconds of the stages of one picture."""
 
     stages_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def check_cancelled(self) -> None:
-        """Nobody cancels."""
+        """Do nothing: it is never cancelled."""
 
     def progress(self, *_: object) -> None:
-        """Nobody listens."""
+        """Do nothing."""
 
     def add_stage_time(self, stage: str, duration_s: float) -> None:
         self.stages_s[stage] += duration_s
@@ -184,7 +184,7 @@ def _peak_tflops(device: Device, side: int) -> float:
 
 
 def _step_flops(pipe: Any, arguments: dict[str, Any]) -> float:
-    """Of one step: what two steps take more than one."""
+    """Return the operations of one step: the difference between two steps and one."""
     counts = []
     for num_steps in (1, 2):
         with FlopCounterMode(display=False) as counter:
@@ -193,10 +193,10 @@ def _step_flops(pipe: Any, arguments: dict[str, Any]) -> float:
     return float(counts[1] - counts[0])
 
 
-def _plain(pipe: Any, device: Device, arguments: dict[str, Any], num_turns: int) -> list[dict[str, float]]:
-    """Stages of pictures as diffusers makes them by itself; the first is a warm-up."""
+def _plain(pipe: Any, device: Device, arguments: dict[str, Any], num_repetitions: int) -> list[dict[str, float]]:
+    """Return the stage times of pictures made by diffusers directly; the first is a warm-up."""
     runs = []
-    for seed in range(num_turns + 1):
+    for seed in range(num_repetitions + 1):
         times = _Times()
         with timed_stages(pipe, [times], device):  # type: ignore[list-item]
             pipe(prompt=[PROMPT], generator=[device.generator(seed)], **arguments)
@@ -213,7 +213,7 @@ def _case_figures(case: _Case, scale: _Scale, device: Device, peak_tflops: float
     size = {"width": scale.side_px, "height": scale.side_px, "num_inference_steps": timed_steps}
     arguments = entry.arguments | size
     step_flops = _step_flops(pipe, arguments)
-    plain = _plain(pipe, device, arguments, scale.num_turns)
+    plain = _plain(pipe, device, arguments, scale.num_repetitions)
     with tempfile.TemporaryDirectory(prefix="lumenmill-benchmark-") as folder:
         settings = NeuralSettings(
             model=case.model,
@@ -226,30 +226,30 @@ def _case_figures(case: _Case, scale: _Scale, device: Device, peak_tflops: float
             attention_backend="" if scale.tiny else scale.attention_backend,
         )
         host = BuiltHost(settings, read_catalogue("lumenmill_imager"), pipe)
-        measured = asyncio.run(served_pictures(host, arguments, scale.num_turns))
+        measured = asyncio.run(served_pictures(host, arguments, scale.num_repetitions))
     name = f"{case.model}, {scale.side_px}², {num_steps} steps"
-    by_maker = {
+    by_source = {
         "diffusers": _by_stage(plain, num_steps / timed_steps),
         "imager": _by_stage(measured.stages, num_steps / timed_steps),
     }
-    denoise_s = {maker: statistics.median(stages["denoise"]) for maker, stages in by_maker.items()}
-    sum_s = sum(statistics.median(seconds) for seconds in by_maker["imager"].values())
+    denoise_s = {source: statistics.median(stages["denoise"]) for source, stages in by_source.items()}
+    sum_s = sum(statistics.median(seconds) for seconds in by_source["imager"].values())
     tflop = step_flops * num_steps / 1e12
     return [
         *(
-            median_of(f"{name}: {stage}, {maker}", stages[stage], "s")
+            median_of(f"{name}: {stage}, {source}", stages[stage], "s")
             for stage in _STAGES
-            for maker, stages in by_maker.items()
+            for source, stages in by_source.items()
         ),
         Figure(f"{name}: denoising, imager against diffusers", denoise_s["diffusers"] / denoise_s["imager"], "times"),
         Figure(f"{name}: work of denoising", tflop, "TFLOP"),
-        *(Figure(f"{name}: rate, {maker}", tflop / taken_s, "TFLOP/s") for maker, taken_s in denoise_s.items()),
+        *(Figure(f"{name}: rate, {source}", tflop / taken_s, "TFLOP/s") for source, taken_s in denoise_s.items()),
         *(
-            Figure(f"{name}: share of the peak, {maker}", tflop / taken_s / peak_tflops * 100, "%")
-            for maker, taken_s in denoise_s.items()
+            Figure(f"{name}: share of the peak, {source}", tflop / taken_s / peak_tflops * 100, "%")
+            for source, taken_s in denoise_s.items()
         ),
         median_of(f"{name}: from the request to the PNG in the store, {timed_steps} steps", measured.taken_s, "s"),
-        *served_figures(name, measured.served, sum_s, is_held=not (scale.tiny or scale.quick)),
+        *served_figures(name, measured.served, sum_s, has_targets=not (scale.tiny or scale.quick)),
     ]
 
 
@@ -259,7 +259,7 @@ def _by_stage(runs: Sequence[dict[str, float]], denoise_factor: float) -> dict[s
 
 
 def measure(scale: _Scale, device: Device) -> list[Figure]:
-    """Each model after the other, so that each has the device for itself."""
+    """Measure one model after the other, so that each has the device to itself."""
     peak_tflops = _peak_tflops(device, 256 if scale.tiny else 8192)
     figures = [Figure("bfloat16 matrix product, measured peak", peak_tflops, "TFLOP/s")]
     for case in _CASES:
@@ -270,17 +270,17 @@ def measure(scale: _Scale, device: Device) -> list[Figure]:
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tiny", action="store_true", help="a tiny size: to see that it runs")
-    parser.add_argument("--quick", action="store_true", help="few steps once, multiplied")
+    parser.add_argument("--tiny", action="store_true", help="a tiny size: only checks that it runs")
+    parser.add_argument("--quick", action="store_true", help="few steps, once, scaled")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--attention-backend", default="_native_cudnn", help="of the imager; empty: diffusers' own")
     given = parser.parse_args()
     device = find_device("auto")
     tiny = given.tiny or device.is_cpu
     if tiny:
-        sys.stderr.write(f"{device.name}: at a tiny size, its figures are about nothing\n")
+        sys.stderr.write(f"{device.name}: at a tiny size, its figures are meaningless\n")
         device = find_device("cpu")
     report(measure(_Scale(tiny, given.quick, given.attention_backend), device), given.json)
 

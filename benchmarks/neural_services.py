@@ -1,7 +1,7 @@
-"""What a neural service adds to the call of its pipeline, and how long its device waits between queued jobs. FLUX.1-dev
-and Wan2.1 have random weights of a megabyte, on one core of the CPU, for calls of about three seconds. What a service
-does around a call does not grow with the model, and a full-size clip takes minutes. Services and bare calls take
-turns."""
+"""The overhead of a neural service over the call of its pipeline, and how long its device is idle between queued jobs.
+FLUX.1-dev and Wan2.1 have random weights of a megabyte, on one core of the CPU, for calls of about three seconds. The
+overhead does not grow with the model, and a full-size clip takes minutes. Calls in the service and direct calls
+alternate."""
 
 import asyncio
 import statistics
@@ -22,7 +22,7 @@ _SMALL_CLIP = Shape("Wan2.1, 64², 5 frames, 4 steps", (64, 64), 5, 4)
 _NUM_STEPS = 28
 
 
-def _pictures(side_px: int, num_turns: int, *, is_held: bool) -> list[Figure]:
+def _pictures(side_px: int, num_repetitions: int, *, has_targets: bool) -> list[Figure]:
     pipe, catalogue = tiny_flux(), read_catalogue("lumenmill_imager")
     pipe.set_progress_bar_config(disable=True)
     size = {"width": side_px, "height": side_px, "num_inference_steps": _NUM_STEPS}
@@ -36,13 +36,13 @@ def _pictures(side_px: int, num_turns: int, *, is_held: bool) -> list[Figure]:
             drain_s=0.0,
         )
         arguments = catalogue["FLUX.1-dev"].arguments | size
-        measured = asyncio.run(served_pictures(BuiltHost(settings, catalogue, pipe), arguments, num_turns))
-    full_s = statistics.median(end_s - begin_s for begin_s, end_s in measured.served.bare)
+        measured = asyncio.run(served_pictures(BuiltHost(settings, catalogue, pipe), arguments, num_repetitions))
+    full_s = statistics.median(end_s - begin_s for begin_s, end_s in measured.served.direct)
     name = f"FLUX.1-dev, {side_px}², {_NUM_STEPS} steps"
-    return served_figures(name, measured.served, full_s, is_held=is_held)
+    return served_figures(name, measured.served, full_s, has_targets=has_targets)
 
 
-def _clips(shape: Shape, num_turns: int, *, is_held: bool) -> list[Figure]:
+def _clips(shape: Shape, num_repetitions: int, *, has_targets: bool) -> list[Figure]:
     config = {"num_attention_heads": 2, "attention_head_dim": 24, "text_dim": 32, "freq_dim": 32, "ffn_dim": 96}
     vae = {"base_dim": 3, "z_dim": 16, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 1}
     pipe = WanPipeline(
@@ -52,15 +52,15 @@ def _clips(shape: Shape, num_turns: int, *, is_held: bool) -> list[Figure]:
         transformer=seeded(lambda: WanTransformer3DModel(**config, num_layers=2, in_channels=16, out_channels=16)),
         scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0),
     )
-    return asyncio.run(served_clips(pipe, "cpu", shape, num_turns=num_turns, is_held=is_held))
+    return asyncio.run(served_clips(pipe, "cpu", shape, num_repetitions=num_repetitions, has_targets=has_targets))
 
 
 def measure(quick: bool) -> list[Figure]:
-    """One after the other."""
+    """Measure one model after the other."""
     torch.set_num_threads(1)
     if quick:
-        return [*_pictures(64, 2, is_held=False), *_clips(_SMALL_CLIP, 2, is_held=False)]
-    return [*_pictures(256, 11, is_held=True), *_clips(_CLIP, 11, is_held=True)]
+        return [*_pictures(64, 2, has_targets=False), *_clips(_SMALL_CLIP, 2, has_targets=False)]
+    return [*_pictures(256, 11, has_targets=True), *_clips(_CLIP, 11, has_targets=True)]
 
 
 if __name__ == "__main__":

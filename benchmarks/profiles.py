@@ -1,10 +1,10 @@
-"""How far pictures and clips of the fast profile are from those of lossless, on the same prompts and seeds, and how
-much sooner they come.
+"""How much pictures and clips of the fast profile differ from those of lossless, on the same prompts and seeds, and how
+much faster they are.
 
-PSNR and SSIM (Wang et al., 2004, as scikit-image has it) are those of 8-bit colours, before H.264; of a clip, the mean
-of its frames; 100 dB stands for equal. LPIPS is not told: its weights would have to be downloaded. The models run as
-services run them, without the service. Say `--checkpoint` where weights lie in a folder; random weights tell nothing
-about quality.
+PSNR and SSIM (Wang et al., 2004, implemented by scikit-image) compare 8-bit colours, before H.264; those of a clip are
+the means over its frames; 100 dB stands for equal. LPIPS is left out, because its weights would have to be downloaded.
+The models run as in their services, without the gRPC server. `--checkpoint` names weights in a folder; random weights
+say nothing about quality.
 
     python benchmarks/profiles.py FLUX.1-dev --checkpoint /models/flux
     python benchmarks/profiles.py Wan2.1-I2V-14B-480P --image photo.jpg --seeds 2
@@ -53,14 +53,14 @@ Frames = np.ndarray
 
 
 class _Imager:
-    """Pictures of words."""
+    """Pictures from prompts."""
 
     def __init__(self, settings: NeuralSettings) -> None:
         store = open_store(settings.store_url)
         self.family = imager_family_of(ModelHost(settings, store, read_catalogue("lumenmill_imager")))
 
     def frames(self, prompt: str, seed: int, given: argparse.Namespace) -> Frames:
-        request = GenerateImagesRequest(prompt=prompt, seed=seed, **_asked(given))
+        request = GenerateImagesRequest(prompt=prompt, seed=seed, **_requested(given))
         family, plan = self.family, self.family.plan(request)
         family.host.prepare(family.pipe, plan)
         steps = Steps([], plan.arguments["num_inference_steps"], family.host.device)
@@ -69,7 +69,7 @@ class _Imager:
 
 
 class _Video:
-    """Clips of words, or of words and a picture."""
+    """Clips from prompts, or from prompts and a picture."""
 
     def __init__(self, settings: VideoSettings) -> None:
         store = open_store(settings.store_url)
@@ -81,7 +81,7 @@ class _Video:
         media = {"image": put_png(family.host.store, Image.open(given.image).convert("RGB"))} if given.image else {}
         frames = {"num_frames": given.frames} if given.frames else {}
         clip = family.generate_video(
-            GenerateVideoRequest(prompt=prompt, seed=seed, **media, **frames, **_asked(given))
+            GenerateVideoRequest(prompt=prompt, seed=seed, **media, **frames, **_requested(given))
         ).payload
         family.host.prepare(family.pipe, clip.plan)
         steps = Steps([], clip.plan.arguments["num_inference_steps"], family.host.device)
@@ -89,13 +89,14 @@ class _Video:
         return ((made() if callable(made) else made) * 255).round().astype(np.uint8)
 
 
-def _asked(given: argparse.Namespace) -> dict[str, Any]:
+def _requested(given: argparse.Namespace) -> dict[str, Any]:
     sampling = {"sampling": {"num_steps": given.steps}} if given.steps else {}
     return {"preset": given.preset, "width_px": given.width, "height_px": given.height, **sampling}
 
 
 def _made(given: argparse.Namespace, profile: str, folder: str) -> tuple[list[Frames], list[float]]:
-    """What a profile makes of all prompts and seeds, and the seconds of each. The first is made twice: it tunes."""
+    """Return the frames that a profile makes for all prompts and seeds, and the seconds of each. The first is made
+    twice, because the first call tunes kernels."""
     is_clip = given.model in read_catalogue("lumenmill_video")
     settings: dict[str, Any] = {
         "model": given.model,
@@ -108,13 +109,13 @@ def _made(given: argparse.Namespace, profile: str, folder: str) -> tuple[list[Fr
         "fp8": given.fp8 and profile == "fast",
         "store_url": f"file://{folder}",
     }
-    maker = _Video(VideoSettings(**settings)) if is_clip else _Imager(NeuralSettings(**settings))
-    maker.family.load()
-    maker.frames(*next(_shots(given)), given)
+    model = _Video(VideoSettings(**settings)) if is_clip else _Imager(NeuralSettings(**settings))
+    model.family.load()
+    model.frames(*next(_shots(given)), given)
     frames, seconds = [], []
     for prompt, seed in _shots(given):
         started_s = time.perf_counter()
-        frames.append(maker.frames(prompt, seed, given))
+        frames.append(model.frames(prompt, seed, given))
         seconds.append(time.perf_counter() - started_s)
     return frames, seconds
 
@@ -176,7 +177,7 @@ def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure and print."""
     given = _options()
     configure_logging(NeuralSettings(model=given.model), "profiles")
     known = {**read_catalogue("lumenmill_imager"), **read_catalogue("lumenmill_video")}
@@ -188,7 +189,7 @@ def main() -> None:
     for profile in _PROFILES:
         with tempfile.TemporaryDirectory(prefix="lumenmill-benchmark-") as folder:
             made[profile] = _made(given, profile, folder)
-        gc.collect()  # the one model makes room for the other
+        gc.collect()  # frees the memory of the first model
     report(_figures(given.model, made), given.json)
 
 

@@ -1,5 +1,5 @@
-"""What the service around a pipeline costs: its call in the service against the same call by itself, and how long the
-device waits between jobs that are queued."""
+"""The overhead of the service around a pipeline: its call in the service against the same direct call, and how long the
+device is idle between queued jobs."""
 
 import statistics
 import time
@@ -28,14 +28,14 @@ Span = tuple[float, float]
 
 
 class BuiltHost(ModelHost):
-    """Hosts a pipeline that is there already."""
+    """Host a pipeline that was built already."""
 
     def __init__(self, settings: NeuralSettings, catalogue: Mapping[str, ModelEntry], pipe: Any) -> None:
         super().__init__(settings, open_store_from(settings), catalogue)
         self.pipe, self._checkpoint = pipe, Checkpoint(Path(), "random")
 
     def load_pipeline(self, pipeline_class: Any, checkpoint: Any = None, set_up: Any = None, **parts: Any) -> Any:
-        """The pipeline that is there."""
+        """Return the pipeline that was built."""
         if set_up is not None:
             set_up(self.pipe)
         self.add_pipeline(self.pipe)
@@ -44,7 +44,7 @@ class BuiltHost(ModelHost):
 
 @contextmanager
 def calls_of(pipe: Any, device: Device) -> Iterator[list[Span]]:
-    """When a pipeline was at work, call by call, until the device had done what it was given."""
+    """Collect the spans of all calls of a pipeline; each ends when the device has finished its work."""
     spans: list[Span] = []
     original = type(pipe).__call__
 
@@ -66,25 +66,25 @@ def calls_of(pipe: Any, device: Device) -> Iterator[list[Span]]:
 
 @dataclass(frozen=True)
 class Served:
-    """Calls of a pipeline that make the same: by itself and, in turns with that, by the service; by it from a queue."""
+    """Calls of a pipeline with the same arguments: direct, alternating with them in the service, and queued in it."""
 
-    bare: Sequence[Span]
+    direct: Sequence[Span]
     alone: Sequence[Span]
     queued: Sequence[Span]
 
 
-def served_figures(name: str, served: Served, full_s: float, *, is_held: bool) -> list[Figure]:
-    """The figures of a service. `full_s` is what a call takes in production, where those that were timed have fewer
-    steps: the device waits as long after it. `is_held`: whether these are the targets' sizes and steps."""
-    bare_s, alone_s = ([end_s - begin_s for begin_s, end_s in spans] for spans in (served.bare, served.alone))
-    # Of neighbours in time, which a machine that grows slower or faster treats alike.
-    ratio = statistics.median(one_s / other_s for one_s, other_s in zip(alone_s, bare_s, strict=True))
+def served_figures(name: str, served: Served, full_s: float, *, has_targets: bool) -> list[Figure]:
+    """Return the figures of a service. `full_s` is the duration of a call in production, if the timed calls have fewer
+    steps: the idle time after it is the same. `has_targets`: whether sizes and steps are those of the targets."""
+    direct_s, alone_s = ([end_s - begin_s for begin_s, end_s in spans] for spans in (served.direct, served.alone))
+    # Ratios of adjacent calls, so that a machine that becomes slower or faster affects both.
+    ratio = statistics.median(service_s / call_s for service_s, call_s in zip(alone_s, direct_s, strict=True))
     gaps_s = [after[0] - before[1] for before, after in pairwise(served.queued)]
     gap_s = max(statistics.median(gaps_s), 0.0)
-    overhead = {"at_most": _MOST_OVERHEAD_PERCENT} if is_held else {}
-    idle = {"at_most": _MOST_IDLE_PERCENT} if is_held else {}
+    overhead = {"at_most": _MOST_OVERHEAD_PERCENT} if has_targets else {}
+    idle = {"at_most": _MOST_IDLE_PERCENT} if has_targets else {}
     return [
-        Figure(f"{name}: the pipeline's call by itself", statistics.median(bare_s), "s"),
+        Figure(f"{name}: the pipeline's call by itself", statistics.median(direct_s), "s"),
         Figure(f"{name}: what the service adds to it", 100 * (ratio - 1), "%", **overhead),
         Figure(f"{name}: between queued jobs", 1e3 * gap_s, "ms"),
         Figure(f"{name}: device idle between queued jobs", 100 * gap_s / (gap_s + full_s), "%", **idle),

@@ -1,4 +1,4 @@
-"""Clips of a Wan pipeline that is there already, made by the video service around it."""
+"""Clips of a Wan pipeline that was built already, made by the video service."""
 
 import asyncio
 import statistics
@@ -25,7 +25,7 @@ _MODEL, _NUM_QUEUED = "Wan2.1-T2V-14B", 3
 
 @dataclass(frozen=True)
 class Shape:
-    """What is made, and its name in figures."""
+    """Size and steps of a clip, and its name in figures."""
 
     name: str
     size_px: tuple[int, int]
@@ -34,10 +34,10 @@ class Shape:
 
 
 async def served_clips(
-    pipe: Any, device: str, shape: Shape, *, is_held: bool, full_s: float | None = None, num_turns: int = 3
+    pipe: Any, device: str, shape: Shape, *, has_targets: bool, full_s: float | None = None, num_repetitions: int = 3
 ) -> list[Figure]:
-    """The figures of the service around a text-to-video pipeline, whose attention and compilation stay as they are.
-    `full_s` and `is_held` as `served_figures`; without `full_s`, calls are as they are in production."""
+    """Return the figures of the service around a text-to-video pipeline, without changing its attention or compilation.
+    `full_s` and `has_targets` as in `served_figures`; without `full_s`, calls have their length in production."""
     with tempfile.TemporaryDirectory(prefix="lumenmill-benchmark-") as folder:
         settings = VideoSettings(
             model=_MODEL,
@@ -47,37 +47,37 @@ async def served_clips(
             metrics_address="",
             drain_s=0.0,
         )
-        host = BuiltHost(settings, read_catalogue("lumenmill_video"), _with_words(pipe))
+        host = BuiltHost(settings, read_catalogue("lumenmill_video"), _with_text_encoder(pipe))
         family = family_of(host, settings)
-        family.parts = dict  # type: ignore[attr-defined]  # all are there already
+        family.parts = dict  # type: ignore[attr-defined]  # all parts are there already
         jobs = jobs_from(settings, settings.model, max_batch_size=family.max_batch_size)
         async with running_service(family_service(family, jobs, video_pb2.DESCRIPTOR), settings) as channel:
             stub = video_pb2_grpc.VideoServiceStub(channel)
-            served = await _calls(stub, host, shape, num_turns)
+            served = await _calls(stub, host, shape, num_repetitions)
     if full_s is None:
-        full_s = statistics.median(end_s - begin_s for begin_s, end_s in served.bare)
-    return served_figures(shape.name, served, full_s, is_held=is_held)
+        full_s = statistics.median(end_s - begin_s for begin_s, end_s in served.direct)
+    return served_figures(shape.name, served, full_s, has_targets=has_targets)
 
 
-def _with_words(pipe: Any) -> Any:
-    """The pipeline with a small text encoder whose embeddings have the right width: a service must encode something."""
+def _with_text_encoder(pipe: Any) -> Any:
+    """Add a small text encoder to the pipeline, with embeddings of the right width: the service encodes prompts."""
     width = pipe.transformer.config.text_dim
     config = UMT5Config(vocab_size=128, d_model=width, d_kv=8, d_ff=64, num_layers=1, num_heads=4)
     pipe.register_modules(tokenizer=t5_tokenizer(), text_encoder=UMT5EncoderModel(config).to(pipe.transformer.dtype))
     return pipe
 
 
-async def _calls(stub: video_pb2_grpc.VideoServiceStub, host: BuiltHost, shape: Shape, num_turns: int) -> Served:
+async def _calls(stub: video_pb2_grpc.VideoServiceStub, host: BuiltHost, shape: Shape, num_repetitions: int) -> Served:
     with calls_of(host.pipe, host.device) as spans:
         await _made(stub, shape, "warm-up")
         spans.clear()
-        for number in range(num_turns):
+        for number in range(num_repetitions):
             await _made(stub, shape, f"alone-{number}")
-            _bare(host, shape, number)
-        alone, bare = spans[0::2], spans[1::2]
+            _call_directly(host, shape, number)
+        alone, direct = spans[0::2], spans[1::2]
         spans.clear()
         await asyncio.gather(*(_made(stub, shape, f"queued-{number}") for number in range(_NUM_QUEUED)))
-        return Served(bare, alone, spans.copy())
+        return Served(direct, alone, spans.copy())
 
 
 async def _made(stub: video_pb2_grpc.VideoServiceStub, shape: Shape, request_id: str) -> None:
@@ -93,11 +93,11 @@ async def _made(stub: video_pb2_grpc.VideoServiceStub, shape: Shape, request_id:
         pass
 
 
-def _bare(host: BuiltHost, shape: Shape, seed: int) -> None:
-    """The same call as the service's, without it."""
+def _call_directly(host: BuiltHost, shape: Shape, seed: int) -> None:
+    """Make the same call as the service."""
     arguments = host.entry.arguments
     host.pipe(
-        prompt=[f"bare-{seed}"],
+        prompt=[f"direct-{seed}"],
         negative_prompt=[arguments["negative_prompt"]],
         guidance_scale=arguments["guidance_scale"],
         max_sequence_length=arguments["max_sequence_length"],

@@ -1,4 +1,4 @@
-"""Pictures of a pipeline that is there already, made by the imager around it."""
+"""Pictures of a pipeline that was built already, made by the imager."""
 
 import asyncio
 import time
@@ -20,16 +20,16 @@ _NUM_QUEUED = 4
 
 @dataclass
 class Measured:
-    """What was measured of the imager."""
+    """The measurements of the imager."""
 
     stages: list[dict[str, float]]
     taken_s: list[float]
-    """From the request to the result, its PNG in the store."""
+    """From the request to the result, with its PNG in the store."""
     served: Served
 
 
-async def served_pictures(host: BuiltHost, arguments: dict[str, Any], num_turns: int) -> Measured:
-    """Pictures of the service, in turns with the same calls of the pipeline by itself; then a queue of them."""
+async def served_pictures(host: BuiltHost, arguments: dict[str, Any], num_repetitions: int) -> Measured:
+    """Make pictures in the service, alternating with the same direct calls of the pipeline; then queue several."""
     jobs = jobs_from(host.settings, host.settings.model, max_batch_size=host.tier.max_batch_size)
     service = family_service(family_of(host), jobs, imager_pb2.DESCRIPTOR)
     async with running_service(service, host.settings) as channel:
@@ -50,13 +50,13 @@ async def served_pictures(host: BuiltHost, arguments: dict[str, Any], num_turns:
         num_steps, runs = arguments["num_inference_steps"], []
         await made("warm-up", num_steps)
         with calls_of(host.pipe, host.device) as spans:
-            for turn in range(num_turns):
-                runs.append(await made(f"alone-{turn}", num_steps))
-                host.pipe(prompt=[PROMPT], generator=[host.device.generator(turn)], **arguments)
-            alone, bare = spans[0::2], spans[1::2]
+            for number in range(num_repetitions):
+                runs.append(await made(f"alone-{number}", num_steps))
+                host.pipe(prompt=[PROMPT], generator=[host.device.generator(number)], **arguments)
+            alone, direct = spans[0::2], spans[1::2]
             spans.clear()
-            # One step more each, so that none is done together with another.
+            # One step more each, so that no two share a batch.
             await asyncio.gather(*(made(f"queued-{number}", num_steps + number) for number in range(_NUM_QUEUED)))
             queued = spans.copy()
     stages = [{stage.stage: stage.duration_s for stage in record.stage_times} for _, record in runs]
-    return Measured(stages, [taken_s for taken_s, _ in runs], Served(bare, alone, queued))
+    return Measured(stages, [taken_s for taken_s, _ in runs], Served(direct, alone, queued))

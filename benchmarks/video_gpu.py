@@ -1,13 +1,13 @@
-"""Seconds of a clip at full size on this GPU: our settings against those that diffusers has by itself, in turns.
+"""Seconds of a clip at full size on this GPU: our settings against the defaults of diffusers.
 
-Weights are random: they cost what trained ones cost. The text encoder is left out: embeddings of its shape are random,
-and a service encodes a prompt once. A few calls of the denoiser are timed and multiplied: a step with guidance is two
-calls, a clip 50 steps for Wan and 60 for SVD; what a distilled LoRA adds to four steps is left out. H.264, told apart,
-overlaps the next clip. Text-to-video is made by the service too, over gRPC, in a few steps: what it adds to the
-pipeline's call, and how long the GPU waits between queued clips, as a share of a whole clip. Floating-point operations
-are counted by `lumenmill_video.cost`; the peak is that of a large bfloat16 matrix product, measured here.
+Weights are random, which is as fast as trained ones. There is no text encoder: embeddings of its shape are random, and
+a service encodes a prompt once. A few calls of the denoiser are timed and scaled: a step with guidance is two calls, a
+clip has 50 steps for Wan and 60 for SVD; the cost of a distilled LoRA is left out. H.264 encoding is measured
+separately, because it overlaps the next clip. The service makes text-to-video clips too, over gRPC, in a few steps: its
+overhead over the pipeline's call, and how long the GPU is idle between queued clips, as a share of a full clip.
+`lumenmill_video.cost` counts floating-point operations; the peak is measured with a large bfloat16 matrix product.
 
-Without a GPU, or with --tiny, the same code runs at a tiny size, and its figures are about nothing.
+Without a GPU, or with --tiny, the same code runs at a tiny size, and its figures are meaningless.
 """
 
 import argparse
@@ -68,7 +68,7 @@ _TEXT_SHAPE = (1, 512, 4096)
 # diffusers keeps these in single floats when it loads Wan in bfloat16.
 _SINGLE_FLOATS = ("time_embedder", "scale_shift_table", "norm1", "norm2", "norm3")
 _WAN_STEPS, _SVD_STEPS, _FEW_STEPS = 50, 60, 4
-# One H200: what is best among settings that change no picture is 237 s and 954 s.
+# On one H200 the best lossless settings take 237 s and 954 s.
 _MOST_S = {"480p": 255.0, "720p": 985.0}
 
 
@@ -92,7 +92,7 @@ _CASES = [
 
 @dataclass
 class Stages:
-    """Seconds of one run: of each call of the denoiser, and of what comes before and after."""
+    """Seconds of one run: each call of the denoiser, decoding, and what comes before denoising."""
 
     calls_s: list[float] = field(default_factory=list)
     decode_s: float = 0.0
@@ -100,12 +100,12 @@ class Stages:
 
     @property
     def call_s(self) -> float:
-        """A call, without the first ones, which compile and tune."""
+        """Median of the last calls; the first ones compile and tune."""
         return statistics.median(self.calls_s[-2:])
 
 
 class Bench:
-    """The device, and how models are built on it."""
+    """The device, and models built on it."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options, self.is_tiny = options, options.tiny or not torch.cuda.is_available()
@@ -114,12 +114,12 @@ class Bench:
         self.peak_flops = self._peak_flops()
 
     def wait(self) -> None:
-        """Until the device has done what it was given."""
+        """Wait until the device has finished its work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
     def built(self, make: Callable[[], Any], dtype: torch.dtype) -> Any:
-        """A model with random weights, drawn where it will run."""
+        """Build a model with random weights, on its device."""
         before = torch.get_default_dtype()
         torch.set_default_dtype(dtype)
         try:
@@ -142,7 +142,7 @@ class Bench:
 
     @contextmanager
     def timed_decode(self, vae: Any, stages: Stages) -> Iterator[None]:
-        """Seconds of `vae.decode`."""
+        """Measure the seconds of `vae.decode`."""
         decode = vae.decode
 
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -161,7 +161,7 @@ class Bench:
 
     @contextmanager
     def timed_calls(self, denoiser: Any, stages: Stages) -> Iterator[None]:
-        """Seconds between the ends of the denoiser's calls, and before the first."""
+        """Measure the seconds between the ends of the denoiser's calls, and before the first."""
         self.wait()
         started_s = time.perf_counter()
         ends_s: list[float] = []
@@ -186,7 +186,7 @@ class Bench:
 
 
 def _wan(bench: Bench, case: Case) -> tuple[Any, dict[str, Any]]:
-    """A pipeline and the arguments of its calls."""
+    """Return a pipeline and the arguments of its calls."""
     config: dict[str, Any] = dict(_WAN_TINY if bench.is_tiny else _WAN_14B)
     if case.task == "i2v":
         config |= _I2V | {"added_kv_proj_dim": config["num_attention_heads"] * config["attention_head_dim"]}
@@ -247,7 +247,7 @@ def _run(bench: Bench, case: Case, pipe: Any, arguments: dict[str, Any]) -> tupl
             output_type="np",
             **arguments,
         )
-    # Random weights may overflow; that costs the same.
+    # Random weights may overflow, which takes the same time.
     return stages, (np.nan_to_num(made.frames[0]) * 255).round().astype(np.uint8)
 
 
@@ -259,16 +259,16 @@ def _encode_s(pixels: np.ndarray, size_px: tuple[int, int]) -> float:
 
 
 def _figures(
-    bench: Bench, case: Case, how: str, stages: Stages, flops: float | None
+    bench: Bench, case: Case, variant: str, stages: Stages, flops: float | None
 ) -> tuple[list[Figure], float, float]:
-    """What a run says; seconds of a clip, and of one in four steps without guidance."""
+    """Return the figures of a run, the seconds of a clip, and those of a clip in four steps without guidance."""
     is_wan = case.task != "svd"
     num_calls = _WAN_STEPS * 2 if is_wan else _SVD_STEPS
     rest_s = stages.before_s + stages.decode_s
     clip_s = num_calls * stages.call_s + rest_s
     few_s = _FEW_STEPS * stages.call_s + rest_s
-    name = f"{case.name}, {how}"
-    target = {"at_most": case.most_s} if case.most_s and how == "ours" and not bench.is_tiny else {}
+    name = f"{case.name}, {variant}"
+    target = {"at_most": case.most_s} if case.most_s and variant == "ours" and not bench.is_tiny else {}
     figures = [
         Figure(f"{name}: clip, {num_calls} calls", clip_s, "s", **target),
         Figure(f"{name}: a call of the denoiser", stages.call_s, "s"),
@@ -305,7 +305,9 @@ def _measure(bench: Bench, case: Case) -> Iterator[Figure]:
     yield Figure(f"{case.name}: plain diffusers ÷ ours", plain_s / ours_s, "ratio")
     if case.task == "t2v":
         shape = Shape(f"{case.name}, {bench.options.calls} steps", case.size_px, case.num_frames, bench.options.calls)
-        yield from asyncio.run(served_clips(pipe, str(bench.device), shape, is_held=not bench.is_tiny, full_s=ours_s))
+        yield from asyncio.run(
+            served_clips(pipe, str(bench.device), shape, has_targets=not bench.is_tiny, full_s=ours_s)
+        )
     if case.task != "svd":
         target = {} if bench.is_tiny else {"at_least": 20.0}
         yield Figure(f"{case.name}: plain diffusers ÷ ours in four steps", plain_s / few_s, "ratio", **target)
@@ -313,13 +315,13 @@ def _measure(bench: Bench, case: Case) -> Iterator[Figure]:
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Measure the selected cases."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--tiny", action="store_true", help="tiny models on the CPU: to see that it runs")
+    parser.add_argument("--tiny", action="store_true", help="tiny models on the CPU: only checks that it runs")
     parser.add_argument("--only", default="", help="cases whose name has this, for example `t2v 480p`")
     parser.add_argument("--attention", default=None, help="attention backend of diffusers; _native_cudnn on a GPU")
-    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=None, help="as on a GPU")
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=None, help="default on a GPU")
     parser.add_argument("--calls", type=int, default=4, help="calls of the denoiser that are timed; the last two count")
     options = parser.parse_args()
     has_gpu = torch.cuda.is_available() and not options.tiny
@@ -327,8 +329,8 @@ def main() -> None:
     options.compile = has_gpu if options.compile is None else options.compile
     options.calls = max(options.calls, 2)
     bench = Bench(options)
-    name = torch.cuda.get_device_name() if has_gpu else "no GPU: tiny models on the CPU, figures about nothing"
-    sys.stderr.write(f"{name}; torch {torch.__version__}, attention {options.attention or 'as it is'}, ")
+    name = torch.cuda.get_device_name() if has_gpu else "no GPU: tiny models on the CPU, meaningless figures"
+    sys.stderr.write(f"{name}; torch {torch.__version__}, attention {options.attention or 'default'}, ")
     sys.stderr.write(f"{'compiled' if options.compile else 'not compiled'}\n")
     figures = [Figure("matrix product, peak", bench.peak_flops / 1e12, "TFLOP/s")]
     for case in _CASES:

@@ -1,4 +1,4 @@
-"""What an LLM would answer to the prompter: the one item that a recipe of one set asks for, by the schema it names."""
+"""The answers of a simulated LLM to the prompter: one item of the requested schema."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ _SCENE = {
 
 
 def light(text: str, azimuth_deg: float, color_temperature_k: float) -> dict[str, Any]:
-    """A softbox."""
+    """Return a light with a softbox."""
     source = dict.fromkeys(("color_rgb", "map", "rotation_deg", "turbidity")) | {
         "type": "area",
         "azimuth_deg": azimuth_deg,
@@ -33,7 +33,7 @@ _RELIGHT = {"instruction": "Relight the scene with cool light from the right; ke
 
 
 def answer(request: dict[str, Any], number: int) -> Reply:
-    """The answer to a chat completion."""
+    """Return the answer to a chat completion."""
     schema = json.dumps(request["response_format"])
     if '"relights"' in schema:
         return items({"scene": _SCENE, "light": _WARM, "relights": [_RELIGHT], "motions": []})

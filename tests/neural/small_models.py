@@ -1,4 +1,4 @@
-"""Models of the neural services as tests serve them: tiny checkpoints, and entries whose pictures are small."""
+"""Models of the neural services for tests: tiny checkpoints, and catalogue entries with small pictures."""
 
 from dataclasses import dataclass
 from importlib import resources, util
@@ -18,7 +18,7 @@ SMALL_MAPS: dict[str, Any] = {"num_inference_steps": 1}
 
 
 def module_at(path: Path) -> ModuleType:
-    """A module of a room's tests, which are no package."""
+    """Import a module of a service's tests, which are no package."""
     spec = util.spec_from_file_location(f"{path.parts[-3]}_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = util.module_from_spec(spec)
@@ -28,16 +28,16 @@ def module_at(path: Path) -> ModuleType:
 
 @dataclass(frozen=True)
 class SmallModel:
-    """A model of a room, and the arguments that make what it makes small enough for a CPU."""
+    """A model of a service, and arguments with which a CPU is fast enough."""
 
-    room: str
+    service: str
     model: str
     arguments: dict[str, Any]
 
     def settings_in(self, folder: Path) -> dict[str, str]:
-        """Saves its checkpoint and its entry in a folder; the settings that name them."""
+        """Save its checkpoint and its entry in a folder, and return the settings that name them."""
         folder.mkdir(exist_ok=True)
-        entry = yaml.safe_load(resources.files(f"lumenmill_{self.room}").joinpath("presets.yaml").read_text())[
+        entry = yaml.safe_load(resources.files(f"lumenmill_{self.service}").joinpath("presets.yaml").read_text())[
             self.model
         ]
         entry["arguments"] = entry.get("arguments", {}) | self.arguments
@@ -46,5 +46,5 @@ class SmallModel:
         if self.model == "Marigold":
             save_marigold(weights)
         else:
-            module_at(ROOT / "services" / self.room / "tests" / "tiny.py").SAVERS[self.model](weights)
+            module_at(ROOT / "services" / self.service / "tests" / "tiny.py").SAVERS[self.model](weights)
         return {"model": self.model, "checkpoint": str(weights), "presets_file": str(own), "device": "cpu"}

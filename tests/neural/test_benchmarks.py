@@ -1,4 +1,4 @@
-"""The benchmarks that need a GPU run at a tiny size, so that the first real run of theirs is not the first of all."""
+"""The benchmarks for GPUs run at a tiny size, so that errors are found before their first run on a GPU."""
 
 import json
 import os
@@ -15,9 +15,9 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def _figures(script: str, *arguments: str) -> dict[str, float]:
-    """The figures that a benchmark tells, by name."""
+    """Return the figures that a benchmark prints, by name."""
     command = [sys.executable, ROOT / "benchmarks" / script, *arguments, "--json"]
-    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # quicker, at this size
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # faster, at this size
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, cwd=ROOT, env=one_thread)
     assert done.returncode == 0, done.stderr[-2000:]
     return {figure["name"]: figure["value"] for figure in json.loads(done.stdout)}
@@ -31,7 +31,7 @@ def _figures(script: str, *arguments: str) -> dict[str, float]:
         ("video_gpu.py", ["--tiny", "--only", "t2v 480p"], ["wan-14b-t2v 480p, 4 steps"]),
     ],
 )
-def test_what_a_service_costs_is_measured(script: str, arguments: list[str], served: list[str]) -> None:
+def test_the_overhead_of_a_service_is_measured(script: str, arguments: list[str], served: list[str]) -> None:
     figures = _figures(script, *arguments)
     for name in served:
         assert figures[f"{name}: the pipeline's call by itself"] > 0

@@ -1,5 +1,5 @@
-"""The whole data-generation graph over neural models: an LLM endpoint, and a tiny checkpoint of every kind of family,
-each in a process of its own that `lumenmill up --models` starts."""
+"""The full recipe over neural models: an LLM endpoint, and a tiny checkpoint of every kind of family, each in a process
+that `lumenmill up --models` starts."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import yaml
 
 from .small_models import ROOT, SMALL, SMALL_CLIP, SMALL_MAPS, SmallModel, module_at
 
-# Names in the recipe.
+# By the names in the recipe.
 _MODELS = {
     "flux": SmallModel("imager", "FLUX.1-dev", SMALL),
     "editor": SmallModel("relighter", "instruct-pix2pix", SMALL),
@@ -40,12 +40,12 @@ _PARAMETERS = {
 
 
 _ENDPOINT = module_at(ROOT / "services" / "prompter" / "tests" / "chat_endpoint.py")
-sys.modules["chat_endpoint"] = _ENDPOINT  # what the answers of the next file are made of
+sys.modules["chat_endpoint"] = _ENDPOINT  # imported by llm.py
 _LLM = module_at(Path(__file__).parent / "llm.py")
 
 
 def _models_file(folder: Path) -> Path:
-    models = {name: {"service": small.room, **small.settings_in(folder / name)} for name, small in _MODELS.items()}
+    models = {name: {"service": small.service, **small.settings_in(folder / name)} for name, small in _MODELS.items()}
     path = folder / "models.yaml"
     path.write_text(yaml.safe_dump(models))
     return path
@@ -53,7 +53,7 @@ def _models_file(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def lumenmill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The command, with a mesh of every kind of model behind it."""
+    """The `lumenmill` command, with a mesh of every kind of model."""
     folder, endpoint = tmp_path_factory.mktemp("neural"), _ENDPOINT.ChatEndpoint()
     endpoint.script = _LLM.answer
     key_file = folder / "key"
@@ -94,12 +94,12 @@ def test_the_full_recipe_runs_over_neural_models(lumenmill: Any) -> None:
     assert kinds == ["clips", "clips", "original", "variant"]
     assert all(sample["caption"] for sample in samples)
     variant = next(sample for sample in samples if ".variant." in sample["id"])
-    assert variant["light"]["text"] == "cool light from the right"  # what was asked for, whatever the model made of it
+    assert variant["light"]["text"] == "cool light from the right"  # the requested light
     models = {sample["record"]["model"] for sample in samples}
     assert models == {"FLUX.1-dev", "instruct-pix2pix", "Wan2.1-I2V-14B-480P", "Wan2.1-T2V-1.3B"}
 
 
-def test_what_forbids_commercial_use_is_held_back(lumenmill: Any, tmp_path: Path) -> None:
+def test_samples_without_commercial_use_are_not_exported_with_commercial(lumenmill: Any, tmp_path: Path) -> None:
     run_id = json.loads(lumenmill("runs", "--json").stdout)[0]["id"]
     export = lumenmill("export", run_id, "--commercial", "--to", str(tmp_path / "d"))
     assert export.returncode == 2

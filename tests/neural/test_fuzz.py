@@ -1,5 +1,5 @@
-"""Whatever a request holds, the neural services refuse it by the field or do what it asks, and live on: the fuzzer of
-`tests/fuzz`, on tiny checkpoints."""
+"""The neural services execute any request or refuse it with its field, and continue: the fuzzer of `tests/fuzz`, on
+tiny checkpoints."""
 
 import os
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ _MODELS = {
 
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    """The embedded mesh, which makes what requests can name."""
+    """The embedded mesh, which makes the artifacts that requests name."""
     with mesh(tmp_path_factory.mktemp("mesh")) as started:
         yield started
 
@@ -45,11 +45,11 @@ def stock(embedded: Mesh) -> Stock:
 
 @pytest.fixture(params=_MODELS)
 def served(request: pytest.FixtureRequest, embedded: Mesh, tmp_path: Path) -> Iterator[tuple[str, Process]]:
-    """An RPC, and the process of a model that answers it."""
+    """An RPC, and the process of a model that serves it."""
     small = _MODELS[request.param]
     settings = {f"LUMENMILL_{name.upper()}": value for name, value in small.settings_in(tmp_path).items()}
     shared = {"LUMENMILL_STORE_URL": (embedded.folder / "store").as_uri(), "OMP_NUM_THREADS": "1"}
-    process = Process(small.room, tmp_path, settings | shared)
+    process = Process(small.service, tmp_path, settings | shared)
     process.start()
     try:
         process.connect()
@@ -58,7 +58,7 @@ def served(request: pytest.FixtureRequest, embedded: Mesh, tmp_path: Path) -> It
         process.end()
 
 
-def test_requests_are_refused_by_the_field_or_obeyed(served: tuple[str, Process], stock: Stock) -> None:
+def test_requests_are_executed_or_refused_with_their_field(served: tuple[str, Process], stock: Stock) -> None:
     name, process = served
     rpc = RPCS[name]
 

@@ -1,4 +1,4 @@
-"""Every preset of every model on every size of device: what GetModel says of it is what a request gets."""
+"""Every preset of every model on every size of device: GetModel shows the arguments that requests get."""
 
 import functools
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ from lumenmill_video.settings import VideoSettings
 
 _catalogue = functools.cache(read_catalogue)
 _PRESETS = ("fast", "balanced", "quality")
-# Of Marigold, whose checkpoints bring their number of steps.
+# Marigold's checkpoints define their number of steps.
 _DEFAULT_STEPS = 4
-# 0 where a request brings no such picture.
+# 0 if the request has no such picture.
 _OF_PICTURES = {"controlnet_conditioning_scale", "identity_scale"}
 
 
 def _cases() -> Iterator[Any]:
-    """Each model with a device as small as each of its tiers allows."""
+    """Yield each model with the smallest device of each of its tiers."""
     for service, package in SERVICES.items():
         for name, entry in _catalogue(package).items():
             for tier in entry.tiers:
@@ -42,7 +42,7 @@ def _cases() -> Iterator[Any]:
 def _shown_and_planned(
     service: str, package: str, name: str, folder: Path, memory_gib: float
 ) -> tuple[Model, dict[str, dict[str, Any]]]:
-    """What GetModel says on a device, and the arguments that a request of each preset is given."""
+    """Return the model that GetModel shows on a device, and the arguments of a request of each preset."""
     settings = VideoSettings(model=name) if service == "video" else NeuralSettings(model=name)
     host = ModelHost(settings, open_store(f"file://{folder}"), _catalogue(package))
     host._device, host._checkpoint = Device(torch.device("cuda"), "GPU", memory_gib), Checkpoint(folder, "weights")
@@ -53,19 +53,19 @@ def _shown_and_planned(
         return family.describe(), {preset: plan.arguments for preset, plan in planned.items()}
     if service == "imager":
         family = imager_family_of(host)
-        asked = {preset: GenerateImagesRequest(prompt="a lemon", preset=preset) for preset in host.entry.presets}
-        return family.describe(), {preset: family.plan(request).arguments for preset, request in asked.items()}
+        requests = {preset: GenerateImagesRequest(prompt="a lemon", preset=preset) for preset in host.entry.presets}
+        return family.describe(), {preset: family.plan(request).arguments for preset, request in requests.items()}
     shown = relighter_family_of(host).describe() if service == "relighter" else host.describe()
     return shown, {preset: host.plan(preset).arguments for preset in host.entry.presets}
 
 
 def _video_plan(family: Any, preset: str) -> Any:
-    """As a request's, but for the size of its media."""
+    """Return the plan of a request, without the size of its media."""
     return family.completed(family.plan_of(preset)) if hasattr(family, "plan_of") else family.host.plan(preset)
 
 
 @pytest.mark.parametrize(("service", "package", "name", "entry", "tier", "memory_gib"), list(_cases()))
-def test_presets_are_what_they_are_said_to_be(
+def test_requests_get_the_arguments_that_get_model_shows(
     service: str, package: str, name: str, entry: ModelEntry, tier: Tier, memory_gib: float, tmp_path: Path
 ) -> None:
     model, planned = _shown_and_planned(service, package, name, tmp_path, memory_gib)
@@ -75,15 +75,15 @@ def test_presets_are_what_they_are_said_to_be(
         for argument in arguments.keys() - _OF_PICTURES:
             value = arguments[argument]
             assert shown[preset][argument] == (value if isinstance(value, (str, int, float, bool)) else str(value))
-        said = shown[preset]
-        assert (said["placement"], said["vae_tiling"]) == (tier.placement.value, tier.vae_tiling)
-        assert said["profile"] == "lossless"
+        parameters = shown[preset]
+        assert (parameters["placement"], parameters["vae_tiling"]) == (tier.placement.value, tier.vae_tiling)
+        assert parameters["profile"] == "lossless"
     costs = [_cost(planned[preset]) for preset in _PRESETS]
     assert costs == sorted(costs) and (costs[0] < costs[2] or _is_bounded(entry, tier))
 
 
 def _cost(arguments: dict[str, Any]) -> float:
-    """What a preset's work grows with."""
+    """Return a number that grows with the work of a preset."""
     counts = ("width", "height", "num_frames", "ensemble_size", "max_new_tokens")
     cost = float(arguments.get("num_inference_steps", 1 if "max_new_tokens" in arguments else _DEFAULT_STEPS))
     for name in counts:
@@ -92,7 +92,7 @@ def _cost(arguments: dict[str, Any]) -> float:
 
 
 def _is_bounded(entry: ModelEntry, tier: Tier) -> bool:
-    """Whether a small device has no more steps than the fast preset's, as SVD's smallest tier."""
+    """Return whether a tier limits the steps to those of the fast preset or fewer, as SVD's smallest tier."""
     most = tier.arguments.get("num_inference_steps")
     return most is not None and most <= entry.presets["fast"].arguments["num_inference_steps"]
 
@@ -102,7 +102,7 @@ def _is_bounded(entry: ModelEntry, tier: Tier) -> bool:
     [(80.0, (12, 14), (50, 70)), (31.5, (12, 14), (50, 70)), (23.6, (8, 10), (50, 60)), (15.7, (8, 10), (50, 60)),
      (11.7, (4, 6), (50, 50)), (7.8, (4, 6), (50, 50))],
 )  # fmt: skip
-def test_svd_decodes_and_steps_as_production_does_on_such_a_card(
+def test_svd_uses_the_production_settings_for_each_memory_size(
     memory_gib: float, frames_at_once: tuple[int, int], num_steps: tuple[int, int], tmp_path: Path
 ) -> None:
     _, planned = _shown_and_planned("video", "lumenmill_video", "SVD-XT", tmp_path, memory_gib)
