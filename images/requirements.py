@@ -1,7 +1,7 @@
 """The requirements of each image, read from pyproject.toml of the distributions.
 
-For every image it writes NAME.txt (third-party requirements, pinned by constraints.txt at installation), NAME.own (wheels of
-this repository), NAME.packages (Debian packages) and NAME.module (the module that the image runs).
+For every image it writes NAME.txt (third-party requirements, pinned by constraints.txt at installation), NAME.own
+(wheels of this repository), NAME.packages (Debian packages) and NAME.module (the module that the image runs).
 """
 
 import argparse

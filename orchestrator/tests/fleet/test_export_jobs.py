@@ -1,4 +1,4 @@
-"""An export in a process of its own writes what the orchestrator itself would write."""
+"""An export in a Job writes the same files as one in the orchestrator."""
 
 # ruff: noqa: TID252 - helpers of the other tests of this package
 

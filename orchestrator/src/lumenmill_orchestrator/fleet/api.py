@@ -34,7 +34,7 @@ _CONNECT_TIMEOUT_S, _READ_TIMEOUT_S = 3.0, 15.0
 # A page is 1 to 2 MB of JSON; parsing it holds the interpreter's lock for about 10 ms.
 _PAGE_SIZE = 250
 _NUM_LIST_RESTARTS = 2
-# A server that does not answer blocks a thread for half a minute; with a pool of its own it blocks nobody else's.
+# A server that does not answer blocks a thread for half a minute; a separate pool keeps that from other work.
 _NUM_THREADS = 8
 ParametersT = ParamSpec("ParametersT")
 ResultT = TypeVar("ResultT")
@@ -109,7 +109,7 @@ class KubernetesApi:
         Raises:
             NotFoundError, PermissionDeniedError: as the API server answers.
             AlreadyExistsError: there is an object of this name.
-            FailedPreconditionError: the object was changed by somebody else.
+            FailedPreconditionError: the object was changed meanwhile.
             InvalidArgumentError: the API server finds the body wrong.
             UnavailableError: it does not answer, or cannot now.
         """

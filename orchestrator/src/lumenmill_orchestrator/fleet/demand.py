@@ -1,4 +1,4 @@
-"""How many pods the work of a model needs: what KEDA is told.
+"""How many pods the work of a model needs, as reported to KEDA.
 
 docs/adr/0009-scaling-by-backlog-seconds.md gives the reasons.
 """

@@ -13,7 +13,7 @@ _STARTING = fleet_pb2.FLEET_POD_STATE_STARTING
 _READY = fleet_pb2.FLEET_POD_STATE_READY
 _DRAINING = fleet_pb2.FLEET_POD_STATE_DRAINING
 _FAILED = fleet_pb2.FLEET_POD_STATE_FAILED
-# Reasons for which a container waits until somebody intervenes.
+# Reasons for which a container waits until an operator intervenes.
 _STUCK_REASONS = frozenset(
     {
         "CreateContainerConfigError",
@@ -35,7 +35,7 @@ class PodStatus:
     state: "fleet_pb2.FleetPodState.ValueType"
     problem: str = ""
     is_stuck: bool = False
-    """It will not serve until somebody intervenes."""
+    """It will not serve until an operator intervenes."""
     has_ended: bool = False
     """Its containers have ended for good: it holds no resources."""
     is_being_prepared: bool = False
