@@ -110,6 +110,11 @@ async def test_the_fleet_of_a_cluster(fake_api: FakeApiServer, tmp_path: Path) -
     types = [(each.gpu_type, each.num_nodes, each.num_usable_nodes, each.num_gpus) for each in fleet.node_types]
     assert types == [(H100, 2, 1, 16), ("unlabelled", 1, 1, 4), ("", 1, 1, 0)]
     assert (fleet.node_types[0].num_gpus_held, fleet.node_types[0].models) == (10, ["wan"])
+    (unschedulable,) = fleet.unschedulable_pods
+    assert (unschedulable.model, unschedulable.num_pods, unschedulable.scheduler_message) == ("wan", 1, _SCHEDULER)
+    assert unschedulable.reason == fleet_pb2.FLEET_UNSCHEDULABLE_REASON_GPUS_IN_USE
+    free = [(each.gpu_type, each.num_gpus, each.num_pods_that_fit) for each in unschedulable.free_gpus]
+    assert free == [("unlabelled", 4, 1)]
 
 
 async def test_gpus_have_the_names_that_the_chart_sets(fake_api: FakeApiServer, tmp_path: Path) -> None:

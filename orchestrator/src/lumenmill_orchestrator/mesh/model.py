@@ -140,7 +140,7 @@ class MeshModel:
         self._wake.set()
 
     def request_capacity_check(self) -> None:
-        """Somebody begins to wait for it: find out now what is being done, where nothing serves."""
+        """Check now, when a call begins to wait, whether a pod is being started."""
         if not self.ready:
             self._wake.set()
 
@@ -210,7 +210,7 @@ class MeshModel:
                     await self._wake.wait()
 
     def _check_capacity(self) -> None:
-        """Ask what is being done for it, beside everything else: whoever is asked may take its time to answer."""
+        """Check in the background whether a pod is being started: the provider may answer slowly."""
         if self.ready or not self.is_wanted():
             self._capacity = None
             return
