@@ -223,7 +223,8 @@ def _source_columns(source: light_pb2.LightSource) -> dict[str, Any]:
 
 
 def _attributes(attributes: light_pb2.LightAttributes) -> dict[str, float | None]:
-    return {name: getattr(attributes, name) if attributes.HasField(name) else None for name in _ATTRIBUTES}
+    given = {field.name: value for field, value in attributes.ListFields()}
+    return {name: given.get(name) for name in _ATTRIBUTES}
 
 
 def _camera_columns(camera: camera_pb2.Camera) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_light.attributes import RadianceOf, SourceAttributes, ranked, source_attributes, total
 from lumenmill_light.color import LUMINANCE
 from lumenmill_light.environment import environment_of
-from lumenmill_light.vocabulary import hue_word, phrase
+from lumenmill_light.vocabulary import phrase
 from lumenmill_media import decode_light, is_panorama
 from numpy.typing import NDArray
 
@@ -52,7 +52,7 @@ def lighting_of(
         if not (environment > 0).any():
             raise InvalidArgumentError(f"{field}.sources", "give no light at all")
         sources = [source_attributes(source, radiance_of) for source in light.sources]
-        attributes, hue, rgb = total(sources), _hue(sources), _rgb(sources)
+        attributes, hue, rgb = total(sources), ranked(sources)[0].hue, _rgb(sources)
     if light.HasField("attributes"):
         attributes.MergeFrom(light.attributes)
         hue = "" if light.attributes.HasField("color_temperature_k") else hue
@@ -88,12 +88,8 @@ def _read_assets(light: Light, store: ArtifactStore, field: str, max_bytes: int)
     return lambda artifact: radiances[digest_of(artifact)]
 
 
-def _hue(sources: list[SourceAttributes]) -> str:
-    """The colour of the strongest source where no temperature describes it."""
-    strongest = ranked(sources)[0]
-    return hue_word(strongest.irradiance_rgb) if strongest.is_colored and strongest.irradiance_rgb else ""
-
-
 def _rgb(sources: list[SourceAttributes]) -> NDArray[np.float32]:
-    rgb = np.sum([source.irradiance_rgb for source in sources if source.irradiance_rgb is not None], axis=0)
-    return np.asarray(rgb / float(rgb @ LUMINANCE), np.float32)
+    """The colour of all sources together, each with its irradiance as weight."""
+    known = [(source.irradiance or 0.0, source.linear_rgb) for source in sources]
+    total_rgb = np.sum([level * np.array(rgb) for level, rgb in known if rgb is not None], axis=0)
+    return np.asarray(total_rgb / float(total_rgb @ LUMINANCE), np.float32)
