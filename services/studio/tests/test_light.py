@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from lumenmill.common.v1.light_pb2 import Light
 from lumenmill_light import spherical_harmonics as sh
-from lumenmill_light.attributes import attributes
+from lumenmill_light.attributes import attributes, source_attributes
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import temperature_rgb
 from lumenmill_studio.light.description import described
@@ -146,7 +146,7 @@ def test_words_and_attributes_follow_the_sources() -> None:
     source = light.sources.add().area
     source.azimuth_deg, source.elevation_deg, source.irradiance, source.width_ratio = -90, 20, 3, 2.0
     source.color.temperature_k = 2800
-    assert described(light) == "soft amber light from the left"
+    assert described(light, [source_attributes(source) for source in light.sources]) == "soft amber light from the left"
     found = attributes(light)
     assert found.azimuth_deg == pytest.approx(-90)
     assert found.color_temperature_k == pytest.approx(2800)

@@ -223,15 +223,25 @@ async def test_a_set_without_its_measures_is_an_invalid_argument(studio: Any) ->
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_more_pictures_than_are_kept_are_read_again(tmp_path: Path) -> None:
+def test_pictures_that_are_no_longer_cached_are_read_again(tmp_path: Path) -> None:
     store = open_store(tmp_path.as_uri())
-    assets = Assets(store, None, None)
+    assets = Assets(store, None, None, pictures_bytes=6 * 4 * 8 * 3 * 4)
+    means = []
     pictures = [
-        store.put_bytes(media.encode_png(np.full((4, 8, 3), 20 * index, np.uint8)), "image/png") for index in range(9)
+        store.put_bytes(media.encode_png(np.full((4, 8, 3), 20 * i, np.uint8)), "image/png") for i in range(1, 10)
     ]
-    means = [float(assets.fetch(picture, "light")[0].mean()) for picture in pictures]
+    for picture in pictures:
+        assert not assets.read(picture, "light")
+        means.append(float(assets.pixels(picture.sha256).mean()))
     assert [float(assets.pixels(picture.sha256).mean()) for picture in pictures] == means
     assert len(set(means)) == 9
+
+
+def test_a_black_picture_is_refused_as_a_light(tmp_path: Path) -> None:
+    store = open_store(tmp_path.as_uri())
+    black = store.put_bytes(media.encode_png(np.zeros((4, 8, 3), np.uint8)), "image/png")
+    with pytest.raises(InvalidArgumentError, match="light: holds no light"):
+        Assets(store, None, None).read(black, "light")
 
 
 def test_pictures_of_other_formats_and_damaged_ones_are_refused() -> None:

@@ -1,11 +1,12 @@
 """Every variant of the renderer that a machine has shows the same scene."""
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
+from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_studio.render.variant import CUDA, LLVM, Variant, find_variant, use_variant
 
 SIZE = (96, 72)
@@ -13,13 +14,14 @@ BLOCK_PX = 12
 
 
 @pytest.mark.parametrize("name", [LLVM, CUDA])
-def test_a_compiled_variant_shows_what_the_scalar_one_shows(name: str) -> None:
+def test_a_compiled_variant_shows_what_the_scalar_one_shows(name: str, tmp_path: Path) -> None:
     variant = find_variant("cuda" if name == CUDA else "llvm")
     if variant.name != name:
         pytest.skip(f"{name} needs an NVIDIA GPU" if name == CUDA else f"{name} needs libLLVM 16 or newer")
     if name == CUDA:
         assert find_variant("auto").name == CUDA
-    for found, expected in zip(_rendered(variant), _rendered(find_variant("scalar")), strict=True):
+    store = open_store(tmp_path.as_uri())
+    for found, expected in zip(_rendered(variant, store), _rendered(find_variant("scalar"), store), strict=True):
         assert np.isfinite(found).all()
         assert np.abs(_blocks(found) - _blocks(expected)).max() < 0.05 * _blocks(expected).max()
 
@@ -30,18 +32,20 @@ def _blocks(image_hwc: np.ndarray) -> np.ndarray:
     return image_hwc.reshape(height // BLOCK_PX, BLOCK_PX, width // BLOCK_PX, BLOCK_PX, channels).mean(axis=(1, 3))
 
 
-def _rendered(variant: Variant) -> list[np.ndarray]:
+def _rendered(variant: Variant, store: ArtifactStore) -> list[np.ndarray]:
     with ThreadPoolExecutor(1) as thread:
         thread.submit(use_variant, variant).result()
-        return thread.submit(_still_life).result()
+        return thread.submit(_still_life, store).result()
 
 
-def _still_life() -> list[np.ndarray]:
+def _still_life(store: ArtifactStore) -> list[np.ndarray]:
     """Picture, shading, normals and instances of one still life under the first of its own sources."""
     from lumenmill_studio.light.sources import resolved
     from lumenmill_studio.render.camera import pose_of
-    from lumenmill_studio.render.engine import Engine, View
+    from lumenmill_studio.render.engine import Engine
+    from lumenmill_studio.render.view import View
     from lumenmill_studio.scenes.compose import compose
+    from lumenmill_studio.scenes.stored import store_scene
 
     spec = compose(
         SceneDescription(
@@ -50,9 +54,9 @@ def _still_life() -> list[np.ndarray]:
         "",
         3,
     )
-    data, unit = spec.to_json(), resolved(spec.light())[0].unit
-    view = View(hashlib.sha256(data).hexdigest(), pose_of(spec.camera, None), SIZE, spp=36, max_depth=5, guide_spp=8)
+    scene, unit = store_scene(store, spec), resolved(spec.light())[0].unit
+    view = View(scene, pose_of(spec.camera, None), SIZE, spp=36, max_depth=5, guide_spp=8)
     engine = Engine(lambda sha: np.zeros((2, 4, 3)), lambda item: ())
-    buffers = engine.buffers(data, view)
-    picture, shading = (engine.picture(data, view, unit, lambda: None, shading=shading) for shading in (False, True))
+    buffers = engine.buffers(view)
+    picture, shading = (engine.picture(view, unit, lambda: None, {}, shading=shading) for shading in (False, True))
     return [picture, shading, buffers.normals, buffers.instance]

@@ -14,6 +14,7 @@ from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, Lice
 from lumenmill_common.artifacts import ArtifactStore, media_type_of
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_light.color import LUMINANCE
+from lumenmill_light.environment_map import reduced
 from lumenmill_media import decode_light, is_panorama
 from numpy.typing import NDArray
 
@@ -33,25 +34,36 @@ _MAX_MESH_BYTES = 256 << 20
 _MAX_TRIANGLES = 2_000_000
 _MAX_PICTURE_BYTES = 256 << 20
 _PICTURES_BYTES = 1 << 30
+# Some 170 maps.
+_REDUCED_MAPS_BYTES = 16 << 20
 # More than the sources of all lights of one request (64 keyframes of 16).
 _NUM_SOURCES = 4096
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a picture was read from, and what its file says."""
+    """What a picture was read from, and what is known of it while its pixels are not cached."""
 
     artifact: Artifact
     field: str
     is_panorama: bool
+    aspect: float
 
 
 class Assets:
     """Pictures by digest and meshes by name, read through the store and verified there."""
 
-    def __init__(self, store: ArtifactStore, maps_dir: Path | None, assets_dir: Path | None) -> None:
+    def __init__(
+        self,
+        store: ArtifactStore,
+        maps_dir: Path | None,
+        assets_dir: Path | None,
+        *,
+        pictures_bytes: int = _PICTURES_BYTES,
+    ) -> None:
         self._store, self._maps_dir, self._assets_dir = store, maps_dir, assets_dir
-        self._pictures: ByteCache[str] = ByteCache(_PICTURES_BYTES)
+        self._pictures: ByteCache[str, Array] = ByteCache(pictures_bytes)
+        self._reduced_maps: ByteCache[str, Array] = ByteCache(_REDUCED_MAPS_BYTES)
         self._sources: OrderedDict[str, _Source] = OrderedDict()
         self.environment_maps: list[Artifact] = []
         self.meshes: dict[str, Artifact] = {}
@@ -80,33 +92,52 @@ class Assets:
         own = (each for each in (*self.environment_maps, *self.meshes.values()) if each.sha256 == artifact.sha256)
         return licence_of(next((each for each in own if each.HasField("licence")), artifact))
 
-    def fetch(self, artifact: Artifact, field: str) -> tuple[Array, bool]:
-        """Return linear radiance (H, W, 3) of a picture, and whether it is a panorama; cached for :meth:`pixels`.
+    def read(self, artifact: Artifact, field: str) -> bool:
+        """Read a picture for :meth:`pixels`, unless it is known; return whether it is a panorama.
 
         Raises:
-            InvalidArgumentError: no picture that studio reads; names the field.
+            InvalidArgumentError: no picture that studio reads, or a black one; names the field.
         """
-        known, source = self._pictures.get(artifact.sha256), self._sources.get(artifact.sha256)
-        if known is not None and source is not None:
-            self._sources.move_to_end(artifact.sha256)
-            return known, source.is_panorama
+        if artifact.sha256 not in self._sources:
+            self._decode(artifact, field)
+        self._sources.move_to_end(artifact.sha256)
+        return self._sources[artifact.sha256].is_panorama
+
+    def pixels(self, sha256: str) -> Array:
+        """Return the linear radiance (H, W, 3) of a picture that was read; it is decoded again if no longer cached."""
+        known = self._pictures.get(sha256)
+        if known is not None:
+            return known
+        source = self._sources[sha256]
+        return self._decode(source.artifact, source.field)
+
+    def reduced_map(self, sha256: str) -> Array:
+        """Return an environment map that was read at the size at which its light is analysed."""
+        known = self._reduced_maps.get(sha256)
+        if known is None:
+            known = reduced(self.pixels(sha256))
+            self._reduced_maps.put(sha256, known)
+        return known
+
+    def aspect(self, sha256: str) -> float:
+        """Return height over width of a picture that was read."""
+        return self._sources[sha256].aspect
+
+    def _decode(self, artifact: Artifact, field: str) -> Array:
         data = self._store.read_bytes(artifact, field=field, max_bytes=_MAX_PICTURE_BYTES)
         try:
             image = decode_light(data)
         except ValueError as error:
             raise InvalidArgumentError(field, str(error)) from error
-        source = _Source(Artifact(uri=artifact.uri, sha256=artifact.sha256), field, is_panorama(image, data))
-        self._remember(source)
+        if not image.any():
+            raise InvalidArgumentError(field, "holds no light: every pixel is black, negative or not a number")
         self._pictures.put(artifact.sha256, image)
-        return image, source.is_panorama
-
-    def pixels(self, sha256: str) -> Array:
-        """Return a picture that :meth:`fetch` has read; read again if it is no longer cached."""
-        source = self._sources[sha256]
-        return self.fetch(source.artifact, source.field)[0]
+        stored = Artifact(uri=artifact.uri, sha256=artifact.sha256)
+        self._remember(_Source(stored, field, is_panorama(image, data), image.shape[0] / image.shape[1]))
+        return image
 
     def _remember(self, source: _Source) -> None:
-        """Record where a verified picture came from, for long enough that every picture of one request is known."""
+        """Record a verified picture, for long enough that every picture of one request is known."""
         self._sources[source.artifact.sha256] = source
         self._sources.move_to_end(source.artifact.sha256)
         while len(self._sources) > _NUM_SOURCES:

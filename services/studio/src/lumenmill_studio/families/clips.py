@@ -2,14 +2,15 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from google.protobuf import json_format
 from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.light_pb2 import LightPath
 from lumenmill.common.v1.scene_pb2 import SceneDescription
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
@@ -18,26 +19,20 @@ from lumenmill_common.jobs import JobContext
 from lumenmill_media import put_clip
 from numpy.typing import NDArray
 
-from lumenmill_studio.families.lighting import (
-    Lighting,
-    LightReader,
-    Scene,
-    fps_of,
-    read_scene,
-    size_of,
-    stored_scene,
-)
-from lumenmill_studio.families.limits import MAX_NUM_FRAMES
+from lumenmill_studio.families.lighting import Lighting, LightReader
+from lumenmill_studio.families.limits import MAX_NUM_FRAMES, fps_of, size_of
 from lumenmill_studio.families.results import Maker, Recorder, put_shown
 from lumenmill_studio.families.stills import given_basis, parameters
 from lumenmill_studio.light.basis import Image, Key
 from lumenmill_studio.light.motion import frame_lights
-from lumenmill_studio.light.sources import is_dark
+from lumenmill_studio.light.sources import is_dark, resolved
 from lumenmill_studio.presets import Preset, preset_named
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.camera import frame_poses, viewpoint_of
-from lumenmill_studio.render.engine import Engine, View, view_of
+from lumenmill_studio.render.engine import Engine, unit_key
+from lumenmill_studio.render.view import View, view_of
 from lumenmill_studio.scenes.compose import compose
+from lumenmill_studio.scenes.stored import Scene, read_scene, store_scene
 
 _NUM_METERED = 5
 
@@ -80,7 +75,7 @@ class Clips:
             shape = (num_frames, size_px[1], size_px[0], 3)
             linear = np.memmap(Path(folder) / "frames.f16", np.float16, "w+", shape=shape)
             with job.stage("render"):
-                for index, picture in enumerate(rendered(self.engine, scene, frames, job, given=given)):
+                for index, picture in enumerate(rendered(self.engine, frames, job, given=given)):
                     linear[index] = picture
             with job.stage("encode"):
                 exposure_ev = _metered_ev(linear)
@@ -88,9 +83,11 @@ class Clips:
                 def shown(index: int) -> NDArray[np.uint8]:
                     return tonemap.tone_mapped(linear[index].astype(np.float32), exposure_ev)
 
+                poster = shown(0)
+                later = (shown(index) for index in range(1, num_frames))
                 result = video_pb2.GenerateVideoResult(
-                    video=put_clip(self.store, (shown(index) for index in range(num_frames)), size_px, fps),
-                    poster=put_shown(self.store, shown(0)),
+                    video=put_clip(self.store, chain([poster], later), size_px, fps),
+                    poster=put_shown(self.store, poster),
                     frames=self._put_truth(scene, preset, frames, exposure_ev),
                     scene=scene.artifact,
                 )
@@ -114,7 +111,7 @@ class Clips:
         if request.HasField("scene"):
             return read_scene(self.store, request.scene)
         if request.HasField("scene_description") or request.prompt:
-            return stored_scene(
+            return store_scene(
                 self.store,
                 compose(
                     request.scene_description if request.HasField("scene_description") else SceneDescription(),
@@ -142,7 +139,7 @@ class Clips:
         lightings = self._lightings(request, scene, preset, num_frames)
         backgrounds = tuple(sorted({entry for lighting in lightings for entry in lighting.backgrounds}))
         return [
-            Frame(view_of(scene.sha256, pose, size_px, preset, frame=moves, backgrounds=backgrounds), lighting)
+            Frame(view_of(scene, pose, size_px, preset, moving=moves, backgrounds=backgrounds), lighting)
             for pose, lighting in zip(poses, lightings, strict=True)
         ]
 
@@ -153,16 +150,17 @@ class Clips:
             return [
                 self.lights.read(request.light if request.HasField("light") else scene.spec.light(), "light")
             ] * num_frames
-        keyframes = [
-            self.lights.read(keyframe.light, f"light_path.keyframes[{index}].light", may_be_dark=True)
-            for index, keyframe in enumerate(request.light_path.keyframes)
-        ]
-        if all(is_dark(lighting.light, lighting.parts) for lighting in keyframes):
+        path = LightPath()
+        path.CopyFrom(request.light_path)
+        lights = []
+        for index, keyframe in enumerate(path.keyframes):
+            field = f"light_path.keyframes[{index}].light"
+            keyframe.light.CopyFrom(self.lights.with_stored_assets(keyframe.light, field))
+            lights.append((keyframe.light, resolved(keyframe.light, field)))
+        if all(is_dark(light, parts) for light, parts in lights):
             raise InvalidArgumentError("light_path.keyframes", "give no light at all, so that the clip were black")
-        return [
-            self.lights.read(light, "light_path", may_be_dark=True)
-            for light in frame_lights(request.light_path, num_frames, preset.video.light_stop_frames)
-        ]
+        frames = frame_lights(path, num_frames, preset.video.light_stop_frames)
+        return [self.lights.resolve(light, "light_path") for light in frames]
 
     def _put_truth(self, scene: Scene, preset: Preset, frames: list[Frame], exposure_ev: float) -> Artifact:
         lines = [
@@ -174,22 +172,33 @@ class Clips:
 
 def rendered(
     engine: Engine,
-    scene: Scene,
-    frames: list[Frame],
+    frames: Sequence[Frame],
     job: JobContext,
     *,
     shading: bool = False,
-    given: Mapping[Key, Image] = MappingProxyType({}),
+    given: Mapping[Key, Image] | None = None,
 ) -> Iterator[Image]:
-    """The linear picture (H, W, 3) of each frame: from a basis where the camera stands still, else traced.
+    """Yield the linear picture (H, W, 3) of each frame: mixed if the camera stands still, else traced.
 
-    ``given`` are the caller's own pictures, taken before any other.
+    ``given`` are the unit pictures that came with the request. Equal frames yield the same array.
     """
     still = all(frame.view == frames[0].view for frame in frames)
+    in_hand: dict[Key, Image] = dict(given or {})
+    before: tuple[Frame, Image] | None = None
     for index, frame in enumerate(frames):
         job.progress("render", index, len(frames))
-        draw = engine.light if still else engine.direct
-        yield draw(scene.data, frame.view, frame.lighting.parts, job.check_cancelled, shading=shading, given=given)
+        view, parts = frame.view, frame.lighting.parts
+        if before is not None and (before[0].view, before[0].lighting.parts) == (view, parts):
+            picture = before[1]
+        elif still:
+            picture = engine.light(view, parts, job.check_cancelled, in_hand, shading=shading)
+            # The next frame needs few others, and those of a whole clip would take too much memory.
+            needed = {unit_key(view, part.unit, shading=shading) for part in parts} | set(given or {})
+            in_hand = {key: in_hand[key] for key in needed}
+        else:
+            picture = engine.direct(view, parts, job.check_cancelled, shading=shading)
+        before = frame, picture
+        yield picture
 
 
 def _metered_ev(linear: NDArray[np.float16]) -> float:

@@ -1,8 +1,9 @@
 """Decompose and DecomposeVideo."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import lumenmill_media as media
@@ -15,14 +16,18 @@ from lumenmill_common.jobs import JobContext
 from lumenmill_studio.families import intrinsics
 from lumenmill_studio.families.clips import Frame, rendered
 from lumenmill_studio.families.frame_truth import FrameTruth, read_truths
-from lumenmill_studio.families.lighting import LightReader, Scene, fps_of, read_scene, size_of
+from lumenmill_studio.families.lighting import LightReader
+from lumenmill_studio.families.limits import fps_of, size_of
 from lumenmill_studio.families.map_sink import MapSink
 from lumenmill_studio.families.results import Maker, Recorder
 from lumenmill_studio.families.stills import parameters, refuse_path, render
+from lumenmill_studio.light.basis import Image
 from lumenmill_studio.presets import preset_named
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.camera import pose_of
-from lumenmill_studio.render.engine import Engine, View, view_of
+from lumenmill_studio.render.engine import Engine
+from lumenmill_studio.render.view import View, view_of
+from lumenmill_studio.scenes.stored import Scene, read_scene
 
 _FPS_UNKNOWN = 12.0
 
@@ -52,14 +57,14 @@ class Decomposition:
             size_px = size_of(request.width_px, request.height_px, default_px)
             lighting = self.lights.read(request.light if request.HasField("light") else scene.spec.light(), "light")
             pose = pose_of(scene.spec.camera, camera.viewpoint if camera and camera.HasField("viewpoint") else None)
-            view = view_of(scene.sha256, pose, size_px, preset, backgrounds=lighting.backgrounds)
+            view = view_of(scene, pose, size_px, preset, backgrounds=lighting.backgrounds)
         kinds = list(request.kinds) or list(intrinsics.ALL_KINDS)
         linear, shading = None, None
         with job.stage("render"):
-            buffers = self.engine.buffers(scene.data, view)
+            buffers = self.engine.buffers(view)
             if intrinsics.LIT_KINDS.intersection(kinds):
-                linear = media.as_half(render(self.engine, scene, view, lighting, job))
-                shading = media.as_half(render(self.engine, scene, view, lighting, job, shading=True))
+                linear = media.as_half(render(self.engine, view, lighting, job, {}))
+                shading = media.as_half(render(self.engine, view, lighting, job, {}, shading=True))
         with job.stage("encode"):
             exposure_ev = tonemap.auto_exposure_ev(linear) if linear is not None else 0.0
             maps = intrinsics.maps_of(kinds, buffers, linear, shading)
@@ -82,13 +87,12 @@ class Decomposition:
             frames = [self._frame(truth, scene) for truth in truths]
         kinds = list(request.kinds) or list(intrinsics.ALL_KINDS)
         with tempfile.TemporaryDirectory(prefix="lumenmill-maps-") as folder:
-            sinks: dict[int, MapSink] = {
-                kind: MapSink(Path(folder), kind, fps, frames[0].view.size_px) for kind in kinds
-            }
+            size_px, exposure_ev = frames[0].view.size_px, truths[0].exposure_ev
+            sinks: dict[int, MapSink] = {kind: MapSink(Path(folder), kind, size_px, fps, exposure_ev) for kind in kinds}
             with job.stage("render"):
-                self._write(scene, frames, kinds, truths[0].exposure_ev, sinks, job)
+                self._write(frames, sinks, job)
             with job.stage("encode"):
-                maps = [sinks[kind].finish(self.store, len(frames)) for kind in kinds]
+                maps = [sinks[kind].finish(self.store) for kind in kinds]
         record = Recorder(self.maker, self.lights.licence, job).record(
             truths[0].render.preset,
             request.seed,
@@ -102,28 +106,23 @@ class Decomposition:
     def _frame(self, truth: FrameTruth, scene: Scene) -> Frame:
         size_px = size_of(truth.width_px, truth.height_px, (0, 0), "frames")
         how = truth.render
-        view = View(
-            scene.sha256, truth.pose, size_px, how.spp, how.max_depth, how.guide_spp, how.open_set, how.backgrounds
-        )
+        view = View(scene, truth.pose, size_px, how.spp, how.max_depth, how.guide_spp, how.open_set, how.backgrounds)
         try:
             return Frame(view, self.lights.read(truth.bounded_light(), "light", may_be_dark=True))
         except InvalidArgumentError as error:
             raise InvalidArgumentError("frames", f"cannot be lit as it says: {error}") from error
 
-    def _write(
-        self,
-        scene: Scene,
-        frames: list[Frame],
-        kinds: Sequence[int],
-        exposure_ev: float,
-        sinks: dict[int, MapSink],
-        job: JobContext,
-    ) -> None:
-        lit = bool(intrinsics.LIT_KINDS.intersection(kinds))
-        pictures = rendered(self.engine, scene, frames, job) if lit else iter([None] * len(frames))
-        shadings = rendered(self.engine, scene, frames, job, shading=True) if lit else iter([None] * len(frames))
+    def _write(self, frames: Sequence[Frame], sinks: Mapping[int, MapSink], job: JobContext) -> None:
+        lit = bool(intrinsics.LIT_KINDS.intersection(sinks))
+        pictures = rendered(self.engine, frames, job) if lit else repeat(None, len(frames))
+        shadings = rendered(self.engine, frames, job, shading=True) if lit else repeat(None, len(frames))
+        inputs: tuple[object, ...] = ()
+        maps: dict[int, Image] = {}
         for index, (frame, linear, shading) in enumerate(zip(frames, pictures, shadings, strict=True)):
             job.progress("render", index, len(frames))
-            buffers = self.engine.buffers(scene.data, frame.view)
-            for kind, data in intrinsics.maps_of(kinds, buffers, linear, shading).items():
-                sinks[kind].add(index, data, intrinsics.preview(kind, data, exposure_ev))
+            buffers = self.engine.buffers(frame.view)
+            if not inputs or any(new is not old for new, old in zip((buffers, linear, shading), inputs, strict=True)):
+                maps = intrinsics.maps_of(list(sinks), buffers, linear, shading)
+            inputs = buffers, linear, shading
+            for kind, data in maps.items():
+                sinks[kind].add(data)

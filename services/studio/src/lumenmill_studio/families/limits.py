@@ -1,8 +1,47 @@
-"""Bounds of the studio family, as declared in GetModel and checked in requests."""
+"""Check the sizes and rates of requests against the bounds of the studio family, which GetModel declares."""
+
+from lumenmill_common.errors import InvalidArgumentError
+
+__all__ = ["MAX_BATCH", "MAX_NUM_FRAMES", "MAX_SIZE_PX", "SIZE_MULTIPLE_PX", "fps_of", "size_of"]
 
 MAX_SIZE_PX = 2048
 SIZE_MULTIPLE_PX = 2
 MAX_BATCH = 64
 MAX_NUM_FRAMES = 480
-# Slower than a slide show, and the bound of the contract.
+# The lowest rate is slower than a slide show, the highest is the bound of the contract.
 MIN_FPS, MAX_FPS = 0.1, 240.0
+
+
+def fps_of(fps: float, default_fps: float, field_name: str) -> float:
+    """Return the frames per second in effect.
+
+    Raises:
+        InvalidArgumentError: beyond the bounds of a clip; names ``field_name``.
+    """
+    if fps and not MIN_FPS <= fps <= MAX_FPS:
+        raise InvalidArgumentError(field_name, f"is {fps:g}; must be between {MIN_FPS:g} and {MAX_FPS:g}")
+    return fps or default_fps
+
+
+def size_of(width_px: int, height_px: int, default_px: tuple[int, int], field_name: str = "") -> tuple[int, int]:
+    """Return width and height in effect; one alone keeps the aspect of the default.
+
+    Raises:
+        InvalidArgumentError: beyond the limits; names ``field_name``, or else ``width_px`` or ``height_px``.
+    """
+    width, height = default_px
+    if width_px and height_px:
+        width, height = width_px, height_px
+    elif width_px:
+        width, height = width_px, _even(width_px * height / width)
+    elif height_px:
+        width, height = _even(height_px * width / height), height_px
+    for name, value in (("width_px", width), ("height_px", height)):
+        if value < 16 or value > MAX_SIZE_PX or value % SIZE_MULTIPLE_PX:
+            problem = f"is {value}; must be even and between 16 and {MAX_SIZE_PX}"
+            raise InvalidArgumentError(field_name or name, f"{name} {problem}" if field_name else problem)
+    return width, height
+
+
+def _even(value: float) -> int:
+    return max(2, round(value / 2) * 2)

@@ -7,7 +7,6 @@ import lumenmill_media as media
 import numpy as np
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill_common.artifacts import ArtifactStore
-from numpy.typing import NDArray
 
 from lumenmill_studio.families import intrinsics
 from lumenmill_studio.light.basis import Image
@@ -19,26 +18,34 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class MapSink:
-    """Collects one map over a clip: a ZIP of EXR files, and raw preview pixels for the encoder."""
+    """Collects one map over a clip in a folder: a ZIP of EXR files, and raw preview pixels for the encoder."""
 
-    def __init__(self, folder: Path, kind: int, fps: float, size_px: tuple[int, int]) -> None:
-        self._kind, self._fps, self._size_px = kind, fps, size_px
+    def __init__(self, folder: Path, kind: int, size_px: tuple[int, int], fps: float, exposure_ev: float) -> None:
+        self._kind, self._size_px, self._fps, self._exposure_ev = kind, size_px, fps, exposure_ev
         self._zip_path, self._raw_path = folder / f"{kind}.zip", folder / f"{kind}.rgb"
         self._zip = zipfile.ZipFile(self._zip_path, "w", zipfile.ZIP_STORED)
         self._raw = self._raw_path.open("wb")
+        self._num_frames = 0
+        self._data: Image | None = None
+        self._encoded, self._preview = b"", b""
 
-    def add(self, index: int, data_hwc: Image, shown_hw3: NDArray[np.uint8]) -> None:
-        """One frame."""
-        picture = media.encode_exr(data_hwc, single=intrinsics.is_single(self._kind))
-        self._zip.writestr(zipfile.ZipInfo(f"{index:06d}.exr", _EPOCH), picture)
-        self._raw.write(np.ascontiguousarray(shown_hw3).tobytes())
+    def add(self, data_hwc: Image) -> None:
+        """Add the map of the next frame; the same array again, as under a still camera, is not encoded again."""
+        if data_hwc is not self._data:
+            self._data = data_hwc
+            self._encoded = media.encode_exr(data_hwc, single=intrinsics.is_single(self._kind))
+            shown = intrinsics.preview(self._kind, data_hwc, self._exposure_ev)
+            self._preview = np.ascontiguousarray(shown).tobytes()
+        self._zip.writestr(zipfile.ZipInfo(f"{self._num_frames:06d}.exr", _EPOCH), self._encoded)
+        self._raw.write(self._preview)
+        self._num_frames += 1
 
-    def finish(self, store: ArtifactStore, num_frames: int) -> IntrinsicMap:
-        """The map as artifacts."""
+    def finish(self, store: ArtifactStore) -> IntrinsicMap:
+        """Store the map and return its artifacts; errors as `ArtifactStore.put_file`."""
         self._zip.close()
         self._raw.close()
         width, height = self._size_px
-        pixels = np.memmap(self._raw_path, np.uint8, "r", shape=(num_frames, height, width, 3))
+        pixels = np.memmap(self._raw_path, np.uint8, "r", shape=(self._num_frames, height, width, 3))
         return IntrinsicMap(
             kind=IntrinsicKind.ValueType(self._kind),
             data=store.put_file(self._zip_path, "application/zip"),

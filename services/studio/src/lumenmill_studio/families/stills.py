@@ -1,8 +1,7 @@
 """GenerateImages and Relight."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
@@ -15,14 +14,17 @@ from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 
-from lumenmill_studio.families.lighting import Lighting, LightReader, Scene, read_scene, size_of, stored_scene
+from lumenmill_studio.families.lighting import Lighting, LightReader
+from lumenmill_studio.families.limits import size_of
 from lumenmill_studio.families.results import Maker, Recorder, put_picture
-from lumenmill_studio.light.basis import MAX_BASIS_BYTES, MEDIA_TYPE, Image, Key, packed, unpacked
+from lumenmill_studio.light.basis import MAX_BASIS_BYTES, MEDIA_TYPE, Image, Key, packed, unpacked, weighted_sum
 from lumenmill_studio.light.sources import MAX_SEPARATE_HARMONICS, num_distinct_harmonics
 from lumenmill_studio.presets import Preset, preset_named
 from lumenmill_studio.render.camera import pose_of, viewpoint_of
-from lumenmill_studio.render.engine import Engine, View, view_of
+from lumenmill_studio.render.engine import Engine
+from lumenmill_studio.render.view import View, view_of
 from lumenmill_studio.scenes.compose import compose
+from lumenmill_studio.scenes.stored import Scene, read_scene, store_scene
 
 # Seeds are 64 bits; the one after the last is the first.
 _NUM_SEEDS = 1 << 64
@@ -59,7 +61,7 @@ class Stills:
         job: JobContext,
     ) -> imager_pb2.GeneratedImage:
         with job.stage("build"):
-            scene = stored_scene(
+            scene = store_scene(
                 self.store,
                 compose(
                     request.scene if request.HasField("scene") else SceneDescription(),
@@ -72,11 +74,9 @@ class Stills:
             pose = pose_of(
                 scene.spec.camera, request.camera.viewpoint if request.camera.HasField("viewpoint") else None
             )
-            view = view_of(
-                scene.sha256, pose, size_px, preset, open_set=lighting.open_set, backgrounds=lighting.backgrounds
-            )
+            view = view_of(scene, pose, size_px, preset, open_set=lighting.open_set, backgrounds=lighting.backgrounds)
         with job.stage("render"):
-            linear = render(self.engine, scene, view, lighting, job)
+            linear = render(self.engine, view, lighting, job, {})
         with job.stage("encode"):
             shown, kept = put_picture(self.store, linear)
         camera = Camera(viewpoint=viewpoint_of(pose, scene.spec.camera))
@@ -99,14 +99,14 @@ class Stills:
                 else (preset.width_px, preset.height_px)
             )
             size_px = size_of(request.width_px, request.height_px, default_px)
-            known = given_basis(self.store, request, scene)
-            plans = self._plans(request, scene, preset, size_px, known)
-        used: dict[Key, Image] = dict(known)
+            given = given_basis(self.store, request, scene)
+            plans = self._plans(request, scene, preset, size_px, given)
+        in_hand = dict(given)
         variants = []
         for index, (view, lighting) in enumerate(plans):
             job.progress("relight", index, len(plans))
             with job.stage("render"):
-                linear = render(self.engine, scene, view, lighting, job, used, given=known)
+                linear = render(self.engine, view, lighting, job, in_hand)
             with job.stage("encode"):
                 shown, kept = put_picture(self.store, linear)
             camera = Camera(viewpoint=viewpoint_of(view.pose, scene.spec.camera))
@@ -115,7 +115,7 @@ class Stills:
             )
             variants.append(relighter_pb2.RelitImage(image=shown, linear=kept, light=lighting.light, record=record))
         with job.stage("encode"):
-            basis = self.store.put_bytes(packed(scene.sha256, used.items()), MEDIA_TYPE)
+            basis = self._put_basis(request, scene, in_hand, has_new=len(in_hand) > len(given))
         return relighter_pb2.RelightResult(variants=variants, light_basis=basis)
 
     def _plans(
@@ -124,10 +124,10 @@ class Stills:
         scene: Scene,
         preset: Preset,
         size_px: tuple[int, int],
-        known: dict[Key, Image],
+        given: Mapping[Key, Image],
     ) -> list[tuple[View, Lighting]]:
         shared = num_distinct_harmonics(variant.light for variant in request.variants) > MAX_SEPARATE_HARMONICS or any(
-            '["harmonic",' in unit for _, unit in known
+            '["harmonic",' in unit for _, unit in given
         )
         plans = []
         for index, variant in enumerate(request.variants):
@@ -151,7 +151,7 @@ class Stills:
             plans.append(
                 (
                     view_of(
-                        scene.sha256,
+                        scene,
                         pose,
                         size_px,
                         preset,
@@ -162,6 +162,17 @@ class Stills:
                 )
             )
         return plans
+
+    def _put_basis(
+        self, request: relighter_pb2.RelightRequest, scene: Scene, in_hand: Mapping[Key, Image], *, has_new: bool
+    ) -> Artifact:
+        """Return the basis of all unit pictures in hand: that of the request, unless it lacks some."""
+        if request.light_basis.uri and not has_new:
+            sha256 = self.store.sha256_of(request.light_basis, "light_basis")
+            stored = self.store.stat(sha256) if self.store.touch(sha256) else None
+            if stored is not None and stored.media_type == MEDIA_TYPE:
+                return stored
+        return self.store.put_bytes(packed(scene.sha256, in_hand.items()), MEDIA_TYPE)
 
 
 def given_basis(
@@ -192,25 +203,21 @@ def refuse_path(camera: Camera | None, field: str) -> None:
 
 def render(
     engine: Engine,
-    scene: Scene,
     view: View,
     lighting: Lighting,
     job: JobContext,
-    used: dict[Key, Image] | None = None,
+    in_hand: MutableMapping[Key, Image],
     *,
     shading: bool = False,
-    given: Mapping[Key, Image] = MappingProxyType({}),
 ) -> Image:
-    """The linear picture (H, W, 3) under a light; the unit pictures that it took are added to ``used``.
+    """Return the linear picture (H, W, 3) under a light; ``in_hand`` as in :meth:`Engine.picture`."""
 
-    ``given`` are the caller's own pictures, taken before any other.
-    """
-    for index, part in enumerate(lighting.parts):
-        job.progress("render", index, len(lighting.parts))
-        picture = engine.picture(scene.data, view, part.unit, job.check_cancelled, shading=shading, given=given)
-        if used is not None:
-            used[(view.key, scene.sha256 + part.unit.key)] = picture
-    return engine.light(scene.data, view, lighting.parts, job.check_cancelled, shading=shading, given=given)
+    def weighted() -> Iterator[tuple[Image, tuple[float, float, float]]]:
+        for index, part in enumerate(lighting.parts):
+            job.progress("render", index, len(lighting.parts))
+            yield engine.picture(view, part.unit, job.check_cancelled, in_hand, shading=shading), part.weight
+
+    return weighted_sum(weighted())
 
 
 def parameters(view: View) -> dict[str, Any]:

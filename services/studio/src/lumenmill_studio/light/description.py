@@ -1,16 +1,16 @@
 """A light in words, from its sources alone."""
 
-from __future__ import annotations
+from collections.abc import Sequence
 
 from lumenmill.common.v1.light_pb2 import Light, LightSource
-from lumenmill_light.attributes import RadianceOf, SourceAttributes, source_attributes
+from lumenmill_light.attributes import SourceAttributes
 from lumenmill_light.vocabulary import SUN_ELEVATION_DEG, TEMPERATURE_K, direction_phrase, map_words, phrase
 
 
-def described(light: Light, radiance_of: RadianceOf | None = None) -> str:
-    """The sources of a light in words, the strongest first. ``radiance_of`` gives the maps that are to be compared."""
-    found = [(source, source_attributes(source, radiance_of)) for source in light.sources]
-    return "; ".join(_phrase(*pair) for pair in sorted(found, key=lambda pair: -pair[1].strength))
+def described(light: Light, found: Sequence[SourceAttributes]) -> str:
+    """Return the sources of a light in words, the strongest first, given the attributes of each."""
+    pairs = zip(light.sources, found, strict=True)
+    return "; ".join(_phrase(*pair) for pair in sorted(pairs, key=lambda pair: -pair[1].strength))
 
 
 def _phrase(source: LightSource, found: SourceAttributes) -> str:

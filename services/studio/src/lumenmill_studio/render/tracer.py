@@ -25,11 +25,15 @@ class Guides:
     albedo: Image
     normals: Image
 
+    @property
+    def arrays(self) -> tuple[Image, ...]:
+        """Return all arrays."""
+        return self.albedo, self.normals
+
 
 @dataclass(frozen=True)
 class Buffers:
-    """What the camera sees apart from light, (H, W, C). Albedo is averaged over the pixel; the rest is at its
-    centre."""
+    """What the camera sees apart from light, (H, W, C): albedo averaged over the pixel, the rest at its centre."""
 
     albedo: Image
     normals: Image
@@ -37,6 +41,11 @@ class Buffers:
     roughness: Image
     metallic: Image
     instance: Image
+
+    @property
+    def arrays(self) -> tuple[Image, ...]:
+        """Return all arrays."""
+        return self.albedo, self.normals, self.depth, self.roughness, self.metallic, self.instance
 
 
 def grouped_scene(shapes: Sequence[Any]) -> Any:

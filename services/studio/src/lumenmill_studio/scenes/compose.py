@@ -10,6 +10,7 @@ from google.protobuf import json_format
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import Light, LightSource
 from lumenmill.common.v1.scene_pb2 import SceneDescription
+from lumenmill_light.attributes import source_attributes
 
 from lumenmill_studio.light.description import described
 from lumenmill_studio.scenes.composers import COMPOSERS
@@ -124,7 +125,7 @@ def _default_light(wanted: Wanted, rng: Rng) -> Light:
                 _area(-side * float(rng.uniform(125, 150)), 35.0, 1.0, 2.2, float(rng.uniform(6000, 8500)))
             )
         light.sources.append(_area(-side * 55.0, 30.0, 4.0, 0.16 if wanted.kind == PORTRAIT else 0.28, 6500.0))
-    light.text = described(light)
+    light.text = described(light, [source_attributes(source) for source in light.sources])
     return light
 
 
