@@ -1,4 +1,4 @@
-"""What the grammar promises: no repeats, even spread, variants that differ, motions that fit."""
+"""The guarantees of the grammar: no repetition, even distribution, distinct variants, matching motions."""
 
 import itertools
 import math
@@ -23,7 +23,7 @@ MAPS = [
 ]
 
 
-def test_no_prompt_comes_twice_in_100_000() -> None:
+def test_no_prompt_is_repeated_in_100_000() -> None:
     writer = SetWriter(prompter_pb2.Brief(environment_maps=MAPS), seed=11)
     started_s = time.process_time()
     prompts = {writer.prompt_set(index).image_prompt for index in range(100_000)}
@@ -32,12 +32,12 @@ def test_no_prompt_comes_twice_in_100_000() -> None:
 
 
 @pytest.mark.parametrize("kind", [scene_pb2.SCENE_KIND_PORTRAIT, scene_pb2.SCENE_KIND_OUTDOOR])
-def test_no_prompt_comes_twice_in_one_kind_of_scene(kind: "scene_pb2.SceneKind.ValueType") -> None:
+def test_no_prompt_is_repeated_in_one_kind_of_scene(kind: "scene_pb2.SceneKind.ValueType") -> None:
     writer = SetWriter(prompter_pb2.Brief(scene_kinds=[kind]), seed=0)
     assert len({writer.prompt_set(index).image_prompt for index in range(20_000)}) == 20_000
 
 
-def test_a_set_is_named_for_ever_by_seed_and_index() -> None:
+def test_a_set_is_determined_by_seed_and_index() -> None:
     brief = prompter_pb2.Brief(num_relight_variants=3, num_video_variants=2, environment_maps=MAPS)
     first, second = SetWriter(brief, seed=5), SetWriter(brief, seed=5)
     assert [first.prompt_set(i) for i in range(40)][30:] == [second.prompt_set(i) for i in range(30, 40)]
@@ -60,7 +60,7 @@ def _spread(counter: Counter[str]) -> float:
     return math.sqrt(sum((value - mean) ** 2 for value in counter.values()) / len(counter)) / mean
 
 
-def test_own_lights_are_spread_evenly() -> None:
+def test_own_lights_are_distributed_evenly() -> None:
     counts = count_lights(grammar_lights(prompter_pb2.Brief(environment_maps=MAPS), seed=1, num_sets=20_000))
     for name, bound in {"kind": 1.02, "colour": 1.05, "hardness": 1.25}.items():
         assert _peak_ratio(counts[name]) < bound, (name, counts[name])
@@ -95,7 +95,7 @@ def test_no_wall_blocks_the_light(kind: "scene_pb2.SceneKind.ValueType") -> None
     assert 0.1 < sum(counts["direction"][side] for side in BACK_SIDES) / counts["direction"].total() < 0.2
 
 
-def test_relight_variants_are_spread_evenly_too() -> None:
+def test_relight_variants_are_distributed_evenly_too() -> None:
     counts = count_lights(
         grammar_lights(prompter_pb2.Brief(num_relight_variants=4, environment_maps=MAPS), seed=2, num_sets=3_000)
     )
@@ -105,7 +105,7 @@ def test_relight_variants_are_spread_evenly_too() -> None:
 
 
 @pytest.mark.parametrize("maps", [MAPS, []], ids=["maps", "no-maps"])
-def test_four_relights_look_plainly_different(maps: list[artifact_pb2.Artifact]) -> None:
+def test_four_relights_differ_clearly(maps: list[artifact_pb2.Artifact]) -> None:
     writer = SetWriter(prompter_pb2.Brief(num_relight_variants=4, environment_maps=maps), seed=7)
     for index in range(1_000):
         looks = [relight.light.attributes for relight in writer.prompt_set(index).relight_prompts]
@@ -135,7 +135,7 @@ def test_lights_of_one_set_differ_clearly() -> None:
         assert len({light.name for light in lights}) == 5
 
 
-def test_every_set_obeys_the_contract_and_says_its_light() -> None:
+def test_every_set_conforms_to_the_contract_and_contains_the_text_of_its_light() -> None:
     brief = prompter_pb2.Brief(num_relight_variants=2, num_video_variants=2, environment_maps=MAPS)
     writer = SetWriter(brief, seed=4)
     for index in range(300):
@@ -168,18 +168,18 @@ def test_two_motions_are_one_of_the_camera_and_one_of_the_light() -> None:
 
 def test_a_theme_narrows_the_words() -> None:
     writer = SetWriter(prompter_pb2.Brief(theme="glass vessels and fruit"), seed=0)
-    wanted = {"vase", "bowl", "bottle", "jug", "goblet", "jar", "urn", "amphora"} | {
+    expected = {"vase", "bowl", "bottle", "jug", "goblet", "jar", "urn", "amphora"} | {
         "apple", "pear", "lemon", "orange", "plum", "pomegranate", "pumpkin"
     }  # fmt: skip
     for index in range(50):
         scene = writer.prompt_set(index).scene
-        assert wanted.intersection(scene.subjects) or any("glass" in material for material in scene.materials)
+        assert expected.intersection(scene.subjects) or any("glass" in material for material in scene.materials)
     with pytest.raises(InvalidArgumentError) as refused:
         SetWriter(prompter_pb2.Brief(theme="submarines"), seed=0)
     assert refused.value.field == "brief.theme"
 
 
-def test_only_wanted_kinds_of_light_are_written() -> None:
+def test_only_requested_kinds_of_light_are_written() -> None:
     for kind in (light_pb2.LIGHT_KIND_SUN_SKY, light_pb2.LIGHT_KIND_ENVIRONMENT_MAP):
         brief = prompter_pb2.Brief(light_kinds=[kind], environment_maps=MAPS, num_relight_variants=1)
         assert {light.attributes.kinds[0] for light in grammar_lights(brief, 0, 40)} == {kind}
@@ -187,7 +187,7 @@ def test_only_wanted_kinds_of_light_are_written() -> None:
     assert all(light.text and not light.sources for light in grammar_lights(words_alone, 0, 20))
 
 
-def test_no_softbox_stands_in_a_landscape() -> None:
+def test_landscapes_have_no_area_lights() -> None:
     brief = prompter_pb2.Brief(scene_kinds=[scene_pb2.SCENE_KIND_OUTDOOR])
     kinds = {light.attributes.kinds[0] for light in grammar_lights(brief, 0, 300)}
     assert light_pb2.LIGHT_KIND_AREA not in kinds and light_pb2.LIGHT_KIND_SUN_SKY in kinds

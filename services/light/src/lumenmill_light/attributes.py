@@ -17,8 +17,9 @@ strongest source, and everything but the kinds is absent.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from operator import mul
+from typing import NamedTuple
 
 import numpy as np
 from lumenmill.common.v1 import artifact_pb2, light_pb2
@@ -47,8 +48,7 @@ _FILL_WITHIN_DEG = 100.0
 _BACKGROUND_HALF_ANGLE_DEG = 50.0
 
 
-@dataclass(frozen=True, slots=True)
-class SourceAttributes:
+class SourceAttributes(NamedTuple):
     """One source as the subject sees it, in the axes of the scene. None where it is not known or there is none.
 
     Attributes:
@@ -190,8 +190,7 @@ def _emitter(
     if emitter.color.WhichOneof("value") == "temperature_k":
         temperature_k = emitter.color.temperature_k
     elif emitter.HasField("color"):
-        rgb = _triple(emitter_rgb(emitter.color))
-        temperature_k = temperature_of_white(rgb)
+        rgb, temperature_k = _given_color(emitter.color.rgb.red, emitter.color.rgb.green, emitter.color.rgb.blue)
     return SourceAttributes(
         kind,
         wrap_deg(emitter.azimuth_deg),
@@ -202,6 +201,12 @@ def _emitter(
         emitter.irradiance,
         rgb,
     )
+
+
+@lru_cache(maxsize=4096)
+def _given_color(red: float, green: float, blue: float) -> tuple[_Triple, float | None]:
+    rgb = _triple(emitter_rgb(light_pb2.LightColor(rgb=light_pb2.RgbColor(red=red, green=green, blue=blue))))
+    return rgb, temperature_of_white(rgb)
 
 
 def _sun_sky(light: light_pb2.SunSkyLight) -> SourceAttributes:

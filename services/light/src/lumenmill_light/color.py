@@ -5,8 +5,8 @@ A temperature is a black body below 4000 K and CIE daylight from there on; 6504 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from lumenmill.common.v1 import light_pb2
@@ -47,8 +47,7 @@ _MAX_WHITE_DUV, _MIN_WHITE_K = 0.02, 1500.0
 _FIRST_DAYLIGHT_K = 4000.0
 
 
-@dataclass(frozen=True, slots=True)
-class CorrelatedTemperature:
+class CorrelatedTemperature(NamedTuple):
     """Temperature of the nearest black body in kelvin, and Duv: the signed distance from it in CIE 1960 (u, v).
 
     Duv is above 0 on the green side of the locus and below 0 on the pink side.
@@ -82,21 +81,29 @@ def temperature_xy(temperature_k: float) -> tuple[float, float]:
 def temperature_rgb(temperature_k: float) -> Array:
     """Return linear Rec. 709 (3,), read-only, of luminance 1; channels outside Rec. 709 are clipped to 0."""
     x, y = temperature_xy(temperature_k)
-    rgb = np.clip(RGB_FROM_XYZ @ np.array([x / y, 1.0, (1 - x - y) / y]), 0, None)
+    rgb = np.maximum(RGB_FROM_XYZ @ np.array([x / y, 1.0, (1 - x - y) / y]), 0.0)
     rgb = np.asarray(rgb / (rgb @ LUMINANCE))
     rgb.flags.writeable = False
     return rgb
 
 
 def emitter_rgb(color: light_pb2.LightColor | None) -> Array:
-    """Return linear Rec. 709 (3,) of luminance 1; None, an empty colour and black are white."""
-    if color is None or color.WhichOneof("value") is None:
-        return np.ones(3)
-    if color.WhichOneof("value") == "temperature_k":
+    """Return linear Rec. 709 (3,), read-only, of luminance 1; None, an empty colour and black are white."""
+    kind = None if color is None else color.WhichOneof("value")
+    if color is None or kind is None:
+        return _normalised(1.0, 1.0, 1.0)
+    if kind == "temperature_k":
         return temperature_rgb(color.temperature_k)
-    rgb = np.array([color.rgb.red, color.rgb.green, color.rgb.blue])
+    return _normalised(color.rgb.red, color.rgb.green, color.rgb.blue)
+
+
+@lru_cache(maxsize=4096)
+def _normalised(red: float, green: float, blue: float) -> Array:
+    rgb = np.array([red, green, blue])
     level = float(rgb @ LUMINANCE)
-    return rgb / level if level > 0 else np.ones(3)
+    rgb = rgb / level if level > 0 else np.ones(3)
+    rgb.flags.writeable = False
+    return rgb
 
 
 def correlated_temperature(rgb: Sequence[float] | Array) -> CorrelatedTemperature | None:
@@ -132,8 +139,11 @@ def _daylight_xy(temperature_k: float) -> tuple[float, float]:
 
 
 @cache
-def _observer() -> tuple[Array, Array, Array, Array]:
-    """Wavelengths in nm and the CIE 1931 observer in the multi-lobe fit of Wyman, Sloan and Shirley (JCGT 2013)."""
+def _observer() -> tuple[Array, ...]:
+    """Wavelengths in nm, their power −5, and the CIE 1931 observer in three rows.
+
+    Multi-lobe fit of Wyman, Sloan and Shirley (JCGT 2013).
+    """
     nm = np.arange(380.0, 781.0, 2.0)
 
     def lobe(peak: float, below: float, above: float) -> Array:
@@ -144,15 +154,15 @@ def _observer() -> tuple[Array, Array, Array, Array]:
     )
     y_bar = 0.821 * lobe(568.8, 0.0213, 0.0247) + 0.286 * lobe(530.9, 0.0613, 0.0322)
     z_bar = 1.217 * lobe(437.0, 0.0845, 0.0278) + 0.681 * lobe(459.0, 0.0385, 0.0725)
-    return nm, x_bar, y_bar, z_bar
+    return nm, nm**-5, x_bar, y_bar, z_bar
 
 
 def _black_body_xy(temperature_k: float) -> tuple[float, float]:
     """Planck's law against the CIE 1931 observer."""
-    nm, *bars = _observer()
-    radiance = nm**-5 / np.expm1(1.4388e7 / (nm * temperature_k))
-    xyz = np.array([float((radiance * bar).sum()) for bar in bars])
-    return float(xyz[0] / xyz.sum()), float(xyz[1] / xyz.sum())
+    nm, power, *bars = _observer()
+    radiance = power / np.expm1(1.4388e7 / (nm * temperature_k))
+    x, y, z = (float((radiance * bar).sum()) for bar in bars)
+    return x / (x + y + z), y / (x + y + z)
 
 
 def _uv(xy: tuple[float, float]) -> tuple[float, float]:

@@ -4,9 +4,12 @@ Irradiance is in the units of light.proto; a surface that faces a clear noon sun
 is written by services/light/tools/tabulate_sun_sky.py.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
+from operator import mul
+from typing import NamedTuple
 
 import numpy as np
 from lumenmill.common.v1 import light_pb2
@@ -88,13 +91,15 @@ def sun_diameter_deg(light: light_pb2.SunSkyLight) -> float:
 
 def sun_irradiance(elevation_deg: float, turbidity: float) -> Array:
     """Return the irradiance (3,) of the sun's disc on a surface that faces it."""
-    return _values(elevation_deg, turbidity)[_SUN]
+    return np.array(_irradiances(elevation_deg, turbidity)[_SUN])
 
 
 def sky_harmonics(elevation_deg: float, turbidity: float, azimuth_deg: float = 0.0) -> Array:
     """Return the radiance of the sky as spherical harmonics (3, 9), the sun standing at `azimuth_deg`."""
-    coefficients = _values(elevation_deg, turbidity)[_HARMONICS].reshape(3, 9)
-    return rotated(coefficients, azimuth_deg) if azimuth_deg else coefficients
+    sky = _tables().sky
+    corners = _corners(elevation_deg, turbidity)
+    coefficients = np.sum([weight * sky[row, column] for weight, row, column in corners], axis=0)
+    return rotated(coefficients, azimuth_deg) if azimuth_deg else np.asarray(coefficients)
 
 
 def daylight(light: light_pb2.SunSkyLight) -> Daylight:
@@ -106,23 +111,37 @@ def daylight(light: light_pb2.SunSkyLight) -> Daylight:
 
 @lru_cache(maxsize=8192)
 def _daylight(elevation_deg: float, turbidity: float, sun_scale: float, sky_scale: float, size_deg: float) -> Daylight:
-    values = _values(elevation_deg, turbidity)
-    sun, sky = sun_scale * values[_SUN], sky_scale * values[_SKY_FACING_SUN]
-    sun_level, sky_level = float(sun @ LUMINANCE), float(sky @ LUMINANCE)
+    values = _irradiances(elevation_deg, turbidity)
+    sun = [sun_scale * value for value in values[_SUN]]
+    sky = [sky_scale * value for value in values[_SKY_FACING_SUN]]
+    sun_level, sky_level = sum(map(mul, sun, _LUMINANCE)), sum(map(mul, sky, _LUMINANCE))
     share = sun_level / (sun_level + sky_level) if sun_level > 0.0 else 0.0
     if share < MIN_SUN_SHARE:
-        sky = sky_scale * values[_SKY_BRIGHTEST]
-    red, green, blue = (sun + sky).tolist()
-    rgb = (red, green, blue)
+        sky = [sky_scale * value for value in values[_SKY_BRIGHTEST]]
+    rgb = (sun[0] + sky[0], sun[1] + sky[1], sun[2] + sky[2])
     return Daylight(rgb, temperature_of_white(rgb), share, size_deg)
 
 
-_SUN, _SKY_FACING_SUN, _SKY_BRIGHTEST, _HARMONICS = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 36)
+_LUMINANCE = tuple(LUMINANCE.tolist())
+_SUN, _SKY_FACING_SUN, _SKY_BRIGHTEST = slice(0, 3), slice(3, 6), slice(6, 9)
+
+
+class _Tables(NamedTuple):
+    """Values at turbidities 1 to 10 and E elevations.
+
+    Attributes:
+        roots: cube roots of the elevations (E,), in which the plugin's polynomials are spaced.
+        irradiances: irradiance [10][E][9], by the slices above.
+        sky: spherical harmonics (10, E, 3, 9) of the sky when the sun stands at azimuth 0.
+    """
+
+    roots: list[float]
+    irradiances: list[list[list[float]]]
+    sky: Array
 
 
 @cache
-def _table() -> tuple[Array, Array]:
-    """Cube roots of the elevations (E,), and the values (10, E, 36) at turbidities 1 to 10, by the slices above."""
+def _tables() -> _Tables:
     with resources.files(__package__).joinpath("sun_sky.npz").open("rb") as file, np.load(file) as stored:
         elevations, sun, sky = stored["elevation_deg"], stored["sun_irradiance"], stored["sky_harmonics"]
     # The sky is symmetrical about the plane of sun and zenith, so that its brightest side lies in it.
@@ -132,19 +151,28 @@ def _table() -> tuple[Array, Array]:
         toward = np.concatenate([unit_vector(0.0, elevations[column])[None], meridian])
         lit = np.maximum(irradiance(sky[row, column], toward), 0.0)
         facing[row, column], brightest[row, column] = lit[0], lit[1 + int(np.argmax(lit[1:] @ LUMINANCE))]
-    values = np.concatenate([sun, facing, brightest, sky.reshape(*sky.shape[:2], 27)], axis=-1, dtype=np.float64)
-    return np.cbrt(elevations), values
+    irradiances = np.concatenate([sun, facing, brightest], axis=-1)
+    return _Tables(np.cbrt(elevations).tolist(), irradiances.tolist(), sky)
 
 
-@lru_cache(maxsize=8192)
-def _values(elevation_deg: float, turbidity: float) -> Array:
-    """The values at an elevation and a turbidity, (36,), by linear interpolation."""
-    roots, values = _table()
-    place = np.interp(np.cbrt(max(elevation_deg, 0.0)), roots, np.arange(len(roots)))
-    column, row = min(int(place), len(roots) - 2), min(max(int(turbidity), 1), 9) - 1
-    right, below = place - column, min(turbidity - 1.0 - row, 1.0)
-    corners = values[row : row + 2, column : column + 2]
-    found = (1.0 - below) * ((1.0 - right) * corners[0, 0] + right * corners[0, 1])
-    found = found + below * ((1.0 - right) * corners[1, 0] + right * corners[1, 1])
-    found.flags.writeable = False
-    return np.asarray(found)
+def _corners(elevation_deg: float, turbidity: float) -> list[tuple[float, int, int]]:
+    """Weight, row and column of the four entries around an elevation and a turbidity, for linear interpolation."""
+    roots, root = _tables().roots, max(elevation_deg, 0.0) ** (1.0 / 3.0)
+    column = min(max(bisect_right(roots, root) - 1, 0), len(roots) - 2)
+    right = min(max((root - roots[column]) / (roots[column + 1] - roots[column]), 0.0), 1.0)
+    row = min(max(int(turbidity), 1), 9) - 1
+    below = min(turbidity - 1.0 - row, 1.0)
+    return [
+        ((1.0 - below) * (1.0 - right), row, column),
+        ((1.0 - below) * right, row, column + 1),
+        (below * (1.0 - right), row + 1, column),
+        (below * right, row + 1, column + 1),
+    ]
+
+
+def _irradiances(elevation_deg: float, turbidity: float) -> list[float]:
+    """Irradiances (9,) at an elevation and a turbidity, by the slices above."""
+    table = _tables().irradiances
+    (a, ra, ca), (b, rb, cb), (c, rc, cc), (d, rd, cd) = _corners(elevation_deg, turbidity)
+    entries = zip(table[ra][ca], table[rb][cb], table[rc][cc], table[rd][cd], strict=True)
+    return [a * first + b * second + c * third + d * fourth for first, second, third, fourth in entries]

@@ -1,7 +1,7 @@
 """How evenly the grammar spreads its lights: `python -m lumenmill_prompter.histogram [--num 20000] [--seed 0]`.
 
-Counts what the finished lights say (attributes derived from their sources), not what was aimed at. Environment maps are
-counted by kind and rotation only, since their direction and colour are known to the map alone.
+Counts the attributes that follow from the sources of the finished lights, not the values they were generated from.
+Environment maps are counted by kind and rotation only, since their pixels are not read here.
 """
 
 import argparse
@@ -12,12 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_light.axes import wrap_deg
+from lumenmill_light.vocabulary import TEMPERATURE_K
 
 from lumenmill_prompter.families.grammar import grammar_lights
 
 _SIDES = ("front", "front right", "right", "back right", "back", "back left", "left", "front left")
-_TEMPERATURES = ((2270.0, "ember"), (3050.0, "amber"), (4220.0, "warm"), (5220.0, "warm white"))
-_COOL_TEMPERATURES = ((6950.0, "neutral"), (9500.0, "cool"), (float("inf"), "blue"))
 
 
 def direction_bin(attributes: light_pb2.LightAttributes) -> str | None:
@@ -30,8 +29,7 @@ def direction_bin(attributes: light_pb2.LightAttributes) -> str | None:
 def color_bin(attributes: light_pb2.LightAttributes) -> str | None:
     """Return the name of the colour stratum; "gel" for colours without a temperature; None for environment maps."""
     if attributes.HasField("color_temperature_k"):
-        kelvin = attributes.color_temperature_k
-        return next(name for bound, name in _TEMPERATURES + _COOL_TEMPERATURES if kelvin < bound)
+        return TEMPERATURE_K.band(attributes.color_temperature_k).name
     return None if attributes.kinds[0] == light_pb2.LIGHT_KIND_ENVIRONMENT_MAP else "gel"
 
 

@@ -46,7 +46,7 @@ class PrompterSettings(ServiceSettings):
     openai_concurrency: int = Field(default=4, ge=1, le=64, description="Requests of one job that run at once.")
     openai_max_completion_tokens: int = Field(default=16384, ge=256, description="Most tokens of one answer.")
     openai_usd_per_million_prompt_tokens: float | None = Field(
-        default=None, ge=0.0, description="Price of tokens sent; without both prices no cost is told."
+        default=None, ge=0.0, description="Price of tokens sent; without both prices no cost is reported."
     )
     openai_usd_per_million_completion_tokens: float | None = Field(
         default=None, ge=0.0, description="Price of tokens received."

@@ -1,4 +1,4 @@
-"""The `grammar` family as the service sees it."""
+"""The `grammar` family as the service loads it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,7 +25,7 @@ from lumenmill_prompter.families.grammar.variants import relight_variants
 _FAMILY = "grammar"
 _REVISION = "1.2.0"
 _STREAM_EDITS, _STREAM_MOTIONS = 101, 102
-# Every fourth edit asks for another viewpoint too; relights of prompt sets never do, so that a light group shares its
+# Every fourth edit also requests another viewpoint; relights of prompt sets never do, so that a light group shares its
 # geometry.
 _VIEWPOINT_EVERY = 4
 _PROGRESS_EVERY = 256
@@ -34,7 +34,7 @@ _MAX_RESULT_BYTES = 30 << 20
 
 
 class GrammarFamily:
-    """Writes prompts by rule: same request and seed, same words."""
+    """Writes prompts by rule: the same request and seed give the same text."""
 
     def describe(self) -> model_pb2.Model:
         """Return the model."""
@@ -61,7 +61,7 @@ class GrammarFamily:
         """Write `num_img_sets` sets and `num_videos` video prompts, from `first_set_index` on.
 
         Raises:
-            InvalidArgumentError: for a task text, a theme or a kind of light that the grammar cannot follow.
+            InvalidArgumentError: for a task text, a theme or a kind of light that the grammar does not support.
         """
         brief = request.brief
         for name in ("background_text", "edit_task_text", "t2v_task_text"):
@@ -90,10 +90,10 @@ class GrammarFamily:
     def write_edit_prompts(
         self, request: prompter_pb2.WriteEditPromptsRequest, job: JobContext
     ) -> prompter_pb2.WriteEditPromptsResult:
-        """Write relight instructions that differ clearly from each other; every fourth moves the camera too.
+        """Write relight instructions that differ clearly; every fourth also moves the camera.
 
         Raises:
-            InvalidArgumentError: for a task text or a kind of light that the grammar cannot follow.
+            InvalidArgumentError: for a task text or a kind of light that the grammar does not support.
         """
         _refuse_text("background_text", request.background_text)
         _refuse_text("task_text", request.task_text)
@@ -114,10 +114,10 @@ class GrammarFamily:
     def write_motion_prompts(
         self, request: prompter_pb2.WriteMotionPromptsRequest, job: JobContext
     ) -> prompter_pb2.WriteMotionPromptsResult:
-        """Write camera and light moves by turns; light moves start from the request's light, or from a free one.
+        """Write camera and light moves alternately; light moves start from the request's light or a generated one.
 
         Raises:
-            InvalidArgumentError: for a task text, which a grammar cannot follow.
+            InvalidArgumentError: for a task text, which the grammar does not support.
         """
         _refuse_text("background_text", request.background_text)
         _refuse_text("task_text", request.task_text)
@@ -145,7 +145,7 @@ class GrammarFamily:
         """Rewrite by the default instruction's rules.
 
         Raises:
-            InvalidArgumentError: an instruction is given, which a grammar cannot follow.
+            InvalidArgumentError: an instruction is given, which the grammar does not support.
         """
         _refuse_text("instruction", request.instruction)
         with job.stage("rewrite"):
@@ -181,12 +181,12 @@ def _edit(variant: int, light: light_pb2.Light, about: str, choice: Choice) -> p
 def _refuse_text(field: str, text: str) -> None:
     if text.strip():
         raise InvalidArgumentError(
-            field, "the grammar family follows no texts; leave this empty, or use a model of the `openai` family"
+            field, "the grammar family ignores free text; leave this empty, or use a model of the `openai` family"
         )
 
 
 def _refuse_overflow(result: prompter_pb2.GeneratePromptSetsResult, step: int, total: int) -> None:
-    """Refuse a brief whose result would not fit into one message, as soon as that can be told."""
+    """Refuse a brief whose result would not fit into one message, as soon as that can be estimated."""
     if not step:
         return
     bytes_each = result.ByteSize() / step
@@ -194,7 +194,8 @@ def _refuse_overflow(result: prompter_pb2.GeneratePromptSetsResult, step: int, t
         most = int(_MAX_RESULT_BYTES / bytes_each / 1.1)
         raise InvalidArgumentError(
             "brief.num_img_sets",
-            f"{total} sets do not fit into one answer; ask for at most {most} at a time and go on with first_set_index",
+            f"{total} sets do not fit into one response; request at most {most} at a time and continue with "
+            "first_set_index",
         )
 
 

@@ -26,7 +26,7 @@ class _Frozen(BaseModel):
 
 
 class Subject(_Frozen):
-    """A thing, what it may be made of (names of material groups), how it is said, and how many may lie together."""
+    """A thing, its possible material groups, its noun phrase, and how many may lie together."""
 
     materials: tuple[str, ...]
     noun_phrase: str = ""
@@ -43,7 +43,7 @@ class Kind(_Frozen):
 
 
 class Lexicon(_Frozen):
-    """The whole of lexicon.yaml."""
+    """The content of lexicon.yaml."""
 
     materials: dict[str, tuple[str, ...]]
     subjects: dict[str, Subject]
@@ -101,25 +101,25 @@ def _things(words: Lexicon, subject: str) -> list[Thing]:
 
 @functools.lru_cache(maxsize=64)
 def scene_spaces(kinds: tuple["scene_pb2.SceneKind.ValueType", ...], theme: str) -> tuple[SceneSpace, ...]:
-    """Return the spaces of the wanted kinds (empty: all) that a theme leaves (empty: everything).
+    """Return the spaces of the requested kinds (empty: all), narrowed by a theme (empty: not narrowed).
 
     Raises:
-        InvalidArgumentError: no scene of these kinds has a word of the theme.
+        InvalidArgumentError: no scene of these kinds contains a word of the theme.
     """
     words = lexicon()
-    wanted = _theme_words(words, theme) if theme.strip() else None
+    theme_words = _theme_words(words, theme) if theme.strip() else None
     spaces = []
     for name, number in _KIND_NAMES.items():
         if kinds and number not in kinds:
             continue
-        space = _space(words, name, wanted)
+        space = _space(words, name, theme_words)
         if space is not None:
             spaces.append(space)
     if not spaces:
         known = ", ".join(sorted(words.themes))
         raise InvalidArgumentError(
             "brief.theme",
-            f"the grammar knows no scene of the wanted kinds about {theme!r}; use its themes ({known}), one of its "
+            f"the grammar has no scene of the requested kinds about {theme!r}; use its themes ({known}), one of its "
             "nouns, or a model of the `openai` family",
         )
     return tuple(spaces)
@@ -140,7 +140,7 @@ def _theme_words(words: Lexicon, theme: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _space(words: Lexicon, name: str, wanted: frozenset[str] | None) -> SceneSpace | None:
+def _space(words: Lexicon, name: str, theme_words: frozenset[str] | None) -> SceneSpace | None:
     kind = words.kinds[name]
     firsts = list(itertools.chain.from_iterable(_things(words, subject) for subject in kind.first))
     besides = list(itertools.chain.from_iterable(_things(words, subject) for subject in kind.beside))
@@ -148,9 +148,11 @@ def _space(words: Lexicon, name: str, wanted: frozenset[str] | None) -> SceneSpa
     groups: list[tuple[Thing, ...]] = [*pairs] or [(a,) for a in firsts]
     accents = tuple(None if accent is None else _things(words, accent)[0] for accent in kind.accents)
     places: Sequence[str] = kind.places
-    if wanted is not None:
-        themed = [place for place in places if _place_noun(place) in wanted]
-        matching = [group for group in groups if any(t.subject in wanted or t.material in wanted for t in group)]
+    if theme_words is not None:
+        themed = [place for place in places if _place_noun(place) in theme_words]
+        matching = [
+            group for group in groups if any(t.subject in theme_words or t.material in theme_words for t in group)
+        ]
         if not themed and not matching:
             return None
         places, groups = themed or places, matching or groups

@@ -30,8 +30,8 @@ SPHERICAL_HARMONICS = light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS
 TEXT = light_pb2.LIGHT_KIND_TEXT
 WRITABLE_KINDS = (AREA, DIRECTIONAL, SUN_SKY, ENVIRONMENT_MAP, SPHERICAL_HARMONICS)
 
-# How often each kind of light meets each kind of scene. Columns add up to 16 over the four kinds of scenes, so that
-# kinds of light are even over a whole dataset although no softbox stands in a landscape.
+# Weight of each kind of light for each kind of scene. Weights of a light add up to 16 over the four kinds of scenes, so
+# that kinds of light are even over a whole dataset although landscapes have no softboxes.
 _SLOTS: dict[int, dict[int, int]] = {
     scene_pb2.SCENE_KIND_STILL_LIFE: {AREA: 5, DIRECTIONAL: 4, SUN_SKY: 3, ENVIRONMENT_MAP: 4, SPHERICAL_HARMONICS: 4},
     scene_pb2.SCENE_KIND_ROOM: {AREA: 6, DIRECTIONAL: 4, SUN_SKY: 2, ENVIRONMENT_MAP: 4, SPHERICAL_HARMONICS: 4},
@@ -61,7 +61,7 @@ KEY_IRRADIANCE = math.pi
 
 @dataclass(frozen=True)
 class LightSpace:
-    """The kinds of light that a request allows on one kind of scene, each as often as it stands here."""
+    """The kinds of light that a request allows on one kind of scene, each repeated by its weight."""
 
     slots: tuple["light_pb2.LightKind.ValueType", ...]
     environment_maps: tuple[artifact_pb2.Artifact, ...]
@@ -70,7 +70,7 @@ class LightSpace:
 
     @property
     def has_harmonics(self) -> bool:
-        """Whether spherical harmonics, which are always soft, take part."""
+        """Whether spherical harmonics, which are always soft, are allowed."""
         return SPHERICAL_HARMONICS in self.slots
 
 
@@ -79,22 +79,22 @@ def light_space(
     kinds: Sequence["light_pb2.LightKind.ValueType"],
     environment_maps: Sequence[artifact_pb2.Artifact],
 ) -> LightSpace | None:
-    """Return the lights allowed on a kind of scene, or None when none of the wanted kinds can light it.
+    """Return the lights allowed on a kind of scene, or None when none of the requested kinds can light it.
 
     Args:
         scene_kind: kind of the scene; unspecified reads as still life.
-        kinds: wanted kinds; empty means all.
+        kinds: requested kinds; empty means all.
         environment_maps: the maps that environment-map lights may name.
     """
     weights = _SLOTS.get(scene_kind, _SLOTS[scene_pb2.SCENE_KIND_STILL_LIFE])
     outdoor = scene_kind == scene_pb2.SCENE_KIND_OUTDOOR
-    # Beside other kinds, environment-map light without maps is not missed.
-    wanted = set(kinds) if environment_maps else set(kinds) - {ENVIRONMENT_MAP}
-    only_text = wanted == {TEXT}
+    # Among other kinds, environment-map light is left out when there are no maps.
+    requested = set(kinds) if environment_maps else set(kinds) - {ENVIRONMENT_MAP}
+    only_text = requested == {TEXT}
     allowed = [
         kind
         for kind in WRITABLE_KINDS
-        if (not kinds or kind in wanted or (only_text and kind != ENVIRONMENT_MAP))
+        if (not kinds or kind in requested or (only_text and kind != ENVIRONMENT_MAP))
         and (kind != ENVIRONMENT_MAP or environment_maps)
     ]
     slots = tuple(kind for kind in allowed for _ in range(weights[kind]))
@@ -106,7 +106,7 @@ def light_space(
 def write_light(point: Sequence[float], space: LightSpace, wording: int) -> light_pb2.Light:
     """Return the light at a point of the unit cube: sources, attributes derived from them, text rendered from them."""
     light = draft_light(point, space, wording)
-    say_light(light, space, wording)
+    finish_draft(light, space, wording)
     return light
 
 
@@ -117,14 +117,14 @@ def draft_light(
     kind: "light_pb2.LightKind.ValueType | None" = None,
     soft_share: float | None = None,
 ) -> light_pb2.Light:
-    """Return the light at a point of the unit cube, sources and attributes, still to be said.
+    """Return the light at a point of the unit cube with sources and attributes, without text and name.
 
     Args:
         point: coordinates 0 to 1, in the order of this module's head.
         space: what the request and the scene allow.
         wording: picks among rigs of equal meaning.
         kind: kind of light; absent: the one at `point[0]`, and daylight may be without a sun.
-        soft_share: part of area and directional lights that are soft; absent: as many as make all lights even.
+        soft_share: part of area and directional lights that are soft; absent: the share that makes hardness even.
     """
     may_be_sunless = kind is None
     if kind is None:
@@ -138,9 +138,9 @@ def draft_light(
     return light
 
 
-def say_light(light: light_pb2.Light, space: LightSpace, wording: int) -> None:
-    """Fill text and name of a draft; of light in words alone the sources then go."""
-    _say(light, (wording >> 7) % 6, space.outdoor)
+def finish_draft(light: light_pb2.Light, space: LightSpace, wording: int) -> None:
+    """Fill text and name of a draft; light in words alone then loses its sources."""
+    _write_words(light, (wording >> 7) % 6, space.outdoor)
     if space.as_text:
         del light.sources[:]
         light.attributes.kinds[:] = [TEXT]
@@ -149,10 +149,10 @@ def say_light(light: light_pb2.Light, space: LightSpace, wording: int) -> None:
 def finish_light(light: light_pb2.Light, variant: int, outdoor: bool) -> None:
     """Fill attributes, text and name from the sources."""
     light.attributes.CopyFrom(attributes(light))
-    _say(light, variant, outdoor)
+    _write_words(light, variant, outdoor)
 
 
-def _say(light: light_pb2.Light, variant: int, outdoor: bool) -> None:
+def _write_words(light: light_pb2.Light, variant: int, outdoor: bool) -> None:
     light.text = light_phrase(light, variant, outdoor)
     light.name = _name(light)
 
@@ -163,7 +163,7 @@ _NAME_OF_KIND = {
     SUN_SKY: "sun-sky",
     ENVIRONMENT_MAP: "environment",
     SPHERICAL_HARMONICS: "harmonics",
-    # Never written here, but the light of a request may be one.
+    # Never generated here, but the light of a request may be one.
     light_pb2.LIGHT_KIND_BACKGROUND: "background",
 }
 _SIDES = ("front", "front-right", "right", "back-right", "back", "back-left", "left", "front-left")
@@ -226,7 +226,7 @@ def _stratum(value: float, num: int) -> tuple[int, float]:
 def _color(value: float, space: LightSpace) -> float | tuple[float, float, float]:
     """A colour temperature in kelvin, or a gel as linear Rec. 709.
 
-    Gels are an eighth of all colours; since daylight has none, the other lights have more of them beside it.
+    Gels are an eighth of all colours; since daylight has none, other lights have more of them beside daylight.
     """
     gel_share = 1.0 / 6.0 if SUN_SKY in space.slots else 1.0 / 8.0
     if value < gel_share:
@@ -241,7 +241,7 @@ def _light_color(color: float | tuple[float, float, float]) -> light_pb2.LightCo
     return build.rgb(color) if isinstance(color, tuple) else build.kelvin(color)
 
 
-# Soft is rarer beside harmonics, which fill that share.
+# Soft lamps are rarer where harmonics, which are soft too, are allowed.
 SOFT_BESIDE_HARMONICS, SOFT_ALONE = 1.0 / 9.0, 1.0 / 3.0
 
 
@@ -279,7 +279,7 @@ def _emitter(
     color: light_pb2.LightColor,
     aspect: float = 1.0,
 ) -> light_pb2.LightSource:
-    """An area or directional source of a wanted angular diameter in degrees; `aspect` is height by width."""
+    """An area or directional source of the given angular diameter in degrees; `aspect` is height by width."""
     azimuth, elevation = round(wrap_deg(azimuth), 1), round(elevation, 1)
     if kind == DIRECTIONAL:
         return build.directional_light(azimuth, elevation, round(min(diameter, 88.0), 2), irradiance, color)

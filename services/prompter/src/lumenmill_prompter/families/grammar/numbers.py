@@ -1,4 +1,4 @@
-"""Numbers that a seed and an index name for ever: permutations, low-discrepancy points and choices."""
+"""Numbers determined by a seed and an index: permutations, low-discrepancy points and choices."""
 
 import functools
 import math
@@ -45,7 +45,7 @@ class Choice:
 
 
 class Permutation:
-    """A pseudo-random bijection of 0 … size − 1: a four-round Feistel network walked until it lands inside.
+    """A pseudo-random bijection of 0 … size − 1: a four-round Feistel network, iterated until it lands inside.
 
     After Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002.
     """

@@ -1,4 +1,4 @@
-"""From an index to a scene and its sentences, without repeats."""
+"""Scenes and their sentences by index, without repetition."""
 
 from lumenmill.common.v1 import scene_pb2
 
@@ -35,7 +35,7 @@ IMAGE_TEMPLATES = (
 
 
 def with_article(phrase: str) -> str:
-    """Return a noun phrase with "a" or "an", as its first sound wants."""
+    """Return a noun phrase with "a" or "an", by its first letter."""
     return ("an " if phrase[0] in "aeiou" else "a ") + phrase
 
 
@@ -45,7 +45,7 @@ def capitalised(sentence: str) -> str:
 
 
 def _noun_phrase(thing: Thing, wording: int, fixed: str) -> str:
-    """Say one thing; its four wordings always differ."""
+    """Return the noun phrase of one thing; its four wordings always differ."""
     if thing.num > 1:
         return f"{_NUMBER_WORDS[thing.num]} {plural(thing.subject)}"
     if fixed or thing.material == NATURAL:
@@ -58,8 +58,8 @@ def _noun_phrase(thing: Thing, wording: int, fixed: str) -> str:
 class SceneWriter:
     """The scenes of one space in the order that a seed gives them.
 
-    `size` scenes differ in their things or place; after that many the same scenes come back in other words, and only
-    after `num_distinct_texts` may an image prompt be said twice.
+    `size` scenes differ in their things or place; after that the same scenes return in other wordings, and an image
+    prompt may repeat only after `num_distinct_texts`.
     """
 
     def __init__(self, space: SceneSpace, fixed_phrases: dict[str, str], seed: int) -> None:

@@ -21,7 +21,7 @@ _RELIGHT_THING_TEMPLATES = (
 
 
 def relight_instruction(light_text: str, about: str, choice: Choice) -> str:
-    """Return an edit instruction for a light about a main thing ("the kettle"); an empty one speaks of the scene."""
+    """Return an edit instruction for a light about a main thing ("the kettle"); an empty one refers to the scene."""
     templates = _RELIGHT_TEMPLATES + _RELIGHT_THING_TEMPLATES if about else _RELIGHT_TEMPLATES
     return capitalised(choice.pick(templates).format(light=light_text, about=about))
 
@@ -44,9 +44,9 @@ _BLURBS = re.compile(
 
 
 def plain_rewrite(prompt: str) -> str:
-    """Return a prompt in plain words: no "the image shows", no hedging, no quality spells, tidy spaces and stops.
+    """Return a prompt in plain words: no "the image shows", no hedging, no quality tags, tidy spaces and punctuation.
 
-    Nothing is added, so nothing is invented; a prompt that would become empty is returned as it was, tidied.
+    Nothing is added; a prompt that would become empty is returned unchanged except for spaces and punctuation.
     """
     text = re.sub(r"\s+", " ", prompt).strip().strip('"“”').strip()
     sentences = [_OPENERS.sub("", part) for part in re.split(r"(?<=[.!?])\s+", text)]
@@ -71,7 +71,7 @@ _INDOOR_WORDS = re.compile(
 
 
 def is_outdoor(description: str) -> bool:
-    """Whether a description speaks of a place under the open sky rather than of a room."""
+    """Whether a description places the scene outdoors rather than in a room."""
     return len(_OUTDOOR_WORDS.findall(description)) > len(_INDOOR_WORDS.findall(description))
 
 

@@ -1,4 +1,4 @@
-"""Prompt sets: the `index`-th set of a brief and a seed, for ever the same."""
+"""Prompt sets: the `index`-th set of a brief and a seed is always the same."""
 
 from collections.abc import Iterator, Sequence
 
@@ -30,7 +30,7 @@ def check_light_kinds(kinds: Sequence["light_pb2.LightKind.ValueType"], num_maps
             raise InvalidArgumentError(f"{field}[{index}]", f"the grammar cannot write {name}; it writes {writable}")
     if set(kinds) == {light_pb2.LIGHT_KIND_ENVIRONMENT_MAP} and not num_maps:
         raise InvalidArgumentError(
-            field, "only environment-map light is wanted, but no environment maps are named; name some or add a kind"
+            field, "only environment-map light is requested, but no environment maps are named; name some or add a kind"
         )
 
 
@@ -41,7 +41,7 @@ class SetWriter:
         """Prepare scene and light spaces.
 
         Raises:
-            InvalidArgumentError: the brief asks for a theme or a kind of light that the grammar does not know.
+            InvalidArgumentError: the brief asks for a theme or a kind of light that the grammar does not support.
         """
         check_light_kinds(brief.light_kinds, len(brief.environment_maps), "brief.light_kinds")
         self._seed = seed
@@ -100,7 +100,7 @@ class SetWriter:
 def motions(
     light: light_pb2.Light, about: str, num: int, choice: Choice, outdoor: bool
 ) -> list[prompter_pb2.MotionPrompt]:
-    """Return `num` motions, camera and light by turns, so that two or more have one of each.
+    """Return `num` motions, camera and light alternately, so that two or more have one of each.
 
     A light without sources cannot move, so that all of them are camera moves then.
     """

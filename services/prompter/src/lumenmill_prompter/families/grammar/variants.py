@@ -1,7 +1,7 @@
-"""Relight variants of one set: lights that are plainly different from each other and from the set's own.
+"""Relight variants of one set: lights that clearly differ from each other and from the set's own.
 
 Variants come in fours. One of four at most is light from all around (environment map or spherical harmonics); the
-others have a direction. Their azimuths go round in equal steps, and so do their colours, hardness and elevations, so
+others have a direction. Their azimuths advance in equal steps, and so do their colours, hardness and elevations, so
 that each four has warm and cool, hard and soft, and light from different sides, while all lights together stay even.
 """
 
@@ -19,7 +19,7 @@ from lumenmill_prompter.families.grammar.lights import (
     SUN_SKY,
     LightSpace,
     draft_light,
-    say_light,
+    finish_draft,
 )
 from lumenmill_prompter.families.grammar.numbers import Choice
 
@@ -27,7 +27,7 @@ _BLOCK = 4
 _AMBIENT = (ENVIRONMENT_MAP, SPHERICAL_HARMONICS)
 _GOLDEN = 0.6180339887
 _MAX_ATTEMPTS = 12
-# What is plain to see: kelvin, hardness, and degrees between lights.
+# Differences that are clearly visible: kelvin, hardness, and degrees between lights.
 WARM_BELOW_K, COOL_ABOVE_K = 4200.0, 5300.0
 _COOL_ABOVE_K = {SUN_SKY: 6900.0}  # below, its sun is still a warm white
 HARD_FROM, SOFT_BELOW = 0.75, 0.4
@@ -52,7 +52,7 @@ def relight_variants(
 def _block(
     origin: Sequence[float], own: light_pb2.Light | None, num: int, space: LightSpace, choice: Choice
 ) -> list[light_pb2.Light]:
-    """Up to four lights; other elevations and colours are tried until they differ plainly."""
+    """Up to four lights; other elevations and colours are tried until they differ clearly."""
     wordings = [choice.bits() for _ in range(num)]
     ambient_place = choice.bits() % _BLOCK
     best: list[light_pb2.Light] = []
@@ -62,10 +62,10 @@ def _block(
         met = _num_met(written, own)
         if met > best_met:
             best, best_met = written, met
-        if met == _NUM_WISHES:
+        if met == _NUM_CRITERIA:
             break
     for light, wording in zip(best, wordings, strict=True):
-        say_light(light, space, wording)
+        finish_draft(light, space, wording)
     return best
 
 
@@ -82,7 +82,7 @@ def _attempt(
     soft_share = SOFT_BESIDE_HARMONICS if ambient_kind == SPHERICAL_HARMONICS else SOFT_ALONE
     kinds = [_at(direct, (origin[0] + index / len(places)) % 1.0) for index in range(len(places))]
     points = _stratified(origin, attempt, len(places))
-    _deal_hardness(kinds, points, soft_share)
+    _assign_hardness(kinds, points, soft_share)
     by_place = {
         place: draft_light(point, space, wordings[place], kind, soft_share)
         for place, point, kind in zip(places, points, kinds, strict=True)
@@ -127,7 +127,7 @@ def _stratified(origin: Sequence[float], attempt: int, num: int) -> list[list[fl
     return points
 
 
-def _deal_hardness(kinds: Sequence[int], points: Sequence[list[float]], soft_share: float) -> None:
+def _assign_hardness(kinds: Sequence[int], points: Sequence[list[float]], soft_share: float) -> None:
     """Give daylight, whose weather decides its hardness, the middle of the points' values, and lamps hard and soft."""
     middle = (1.0 + soft_share) / 4.0 + soft_share / 2.0
     values = sorted((point[4] for point in points), key=lambda value: abs(value - middle))
@@ -136,18 +136,18 @@ def _deal_hardness(kinds: Sequence[int], points: Sequence[list[float]], soft_sha
         points[index][4] = value
 
 
-_NUM_WISHES = 6
+_NUM_CRITERIA = 6
 
 
 def _num_met(written: Sequence[light_pb2.Light], own: light_pb2.Light | None) -> int:
-    """How many of the six wishes the lights of a block meet: warm, cool, hard, soft, from two sides, and apart."""
+    """How many of the six criteria the lights of a block meet: warm, cool, hard, soft, from two sides, and apart."""
     looks = [light.attributes for light in written]
     directed = [look for look in looks if look.kinds[0] not in _AMBIENT]
     if len(directed) < 2:
-        return _NUM_WISHES
+        return _NUM_CRITERIA
     hardness = [look.hardness for look in looks if look.HasField("hardness")]
     everything = [*looks, own.attributes] if own is not None else looks
-    wishes = (
+    criteria = (
         any(0.0 < look.color_temperature_k < WARM_BELOW_K for look in directed),
         any(look.color_temperature_k > _COOL_ABOVE_K.get(look.kinds[0], COOL_ABOVE_K) for look in directed),
         any(value >= HARD_FROM for value in hardness),
@@ -155,7 +155,7 @@ def _num_met(written: Sequence[light_pb2.Light], own: light_pb2.Light | None) ->
         _from_two_sides(directed),
         _apart([look for look in everything if look.HasField("azimuth_deg")]),
     )
-    return sum(wishes)
+    return sum(criteria)
 
 
 def _from_two_sides(looks: Sequence[light_pb2.LightAttributes]) -> bool:

@@ -17,9 +17,9 @@ from lumenmill_prompter.families.openai_compatible.structure import AnswerError
 _log = get_logger(__name__)
 
 T = TypeVar("T")
-# Rounds in a row that may bring nothing new before the endpoint is told to repeat itself for ever.
+# Consecutive rounds without a new item after which the request fails.
 _MAX_BARREN_ROUNDS = 3
-_MAX_TOLD_PROBLEMS = 12
+_MAX_LISTED_PROBLEMS = 12
 
 
 class Asker:
@@ -33,7 +33,7 @@ class Asker:
     def items(
         self, system: str, task: str, item_schema: Schema, build: Callable[[Any], T], num: int, seed: int
     ) -> list[T]:
-        """Return up to `num` items of one answer, built from JSON that obeys the schema.
+        """Return up to `num` items of one answer, built from JSON that conforms to the schema.
 
         Raises:
             FailedPreconditionError: the model refuses to answer, or no answer had a single usable item.
@@ -73,7 +73,7 @@ class Asker:
         """Return exactly `num` admitted items, asked for in batches that run side by side.
 
         Args:
-            num: how many are wanted.
+            num: how many to collect.
             batch_size: items in one request.
             ask: called with the size and running number of a batch and what has been admitted so far.
             admit: says whether an item is new.
@@ -98,7 +98,7 @@ class Asker:
                 num_barren = num_barren + 1 if len(admitted) == before else 0
                 if num_barren == _MAX_BARREN_ROUNDS:
                     raise FailedPreconditionError(
-                        f"the model repeats itself: {before} of {num} different items were written"
+                        f"the model repeats itself: only {before} of {num} different items were written"
                     )
         return admitted[:num]
 
@@ -131,7 +131,7 @@ def _parse(answer: Answer, item_schema: Schema, build: Callable[[Any], T]) -> tu
 
 
 def _unfenced(text: str) -> str:
-    """Return the text without the Markdown fence that some models put round JSON."""
+    """Return the text without the Markdown fence that some models put around JSON."""
     stripped = text.strip()
     if stripped.startswith("```"):
         stripped = stripped.split("\n", 1)[-1].rsplit("```", 1)[0]
@@ -139,8 +139,8 @@ def _unfenced(text: str) -> str:
 
 
 def _complaint(problems: Sequence[str], num: int) -> Message:
-    told = "\n".join(f"- {problem}" for problem in problems[:_MAX_TOLD_PROBLEMS])
+    listed = "\n".join(f"- {problem}" for problem in problems[:_MAX_LISTED_PROBLEMS])
     return {
         "role": "user",
-        "content": f"Mend these errors and answer again with the whole corrected JSON, {num} items:\n{told}",
+        "content": f"Correct these errors and answer again with the whole corrected JSON, {num} items:\n{listed}",
     }

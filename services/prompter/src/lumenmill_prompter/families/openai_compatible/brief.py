@@ -1,4 +1,4 @@
-"""What is asked for a brief, in words, and what is made of the answers."""
+"""The tasks that are sent for a brief, and the protos built from the answers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,8 +17,8 @@ from lumenmill_prompter.families.openai_compatible.structure import (
 )
 from lumenmill_prompter.families.openai_compatible.texts import default_text, filled
 
-# Descriptions that are told to the model as already written; more would cost tokens without helping.
-_NUM_TOLD_DESCRIPTIONS = 30
+# Earlier descriptions that are listed in a task; more would cost tokens without helping.
+_NUM_LISTED_DESCRIPTIONS = 30
 
 
 class BriefWriter:
@@ -83,12 +83,12 @@ class BriefWriter:
     def _scene_and_light(self, item: Mapping[str, Any]) -> tuple[scene_pb2.SceneDescription, light_pb2.Light]:
         scene = scene_from(item["scene"], seed=0)
         if self._brief.scene_kinds and scene.kind not in self._brief.scene_kinds:
-            raise AnswerError(f"scene kind {item['scene']['kind']!r} was not asked for")
+            raise AnswerError(f"scene kind {item['scene']['kind']!r} was not requested")
         return scene, light_from(item["light"], self._allowed, "original")
 
 
 def light_rules(allowed: Allowed) -> str:
-    """Return the sentence that tells which sources and maps may be used."""
+    """Return the sentence that lists the sources and maps that may be used."""
     rules = f"Types of light sources you may use: {', '.join(sorted(allowed.source_types))}."
     if "environment_map" in allowed.source_types:
         rules += f" Environment maps by name: {', '.join(sorted(allowed.maps))}."
@@ -96,11 +96,11 @@ def light_rules(allowed: Allowed) -> str:
 
 
 def already_written(descriptions: Sequence[str]) -> str:
-    """Return the paragraph that tells what not to write again."""
+    """Return the paragraph that lists what must not be written again."""
     if not descriptions:
         return ""
     return "Already written, write nothing like these:\n" + "\n".join(
-        f"- {text}" for text in descriptions[-_NUM_TOLD_DESCRIPTIONS:]
+        f"- {text}" for text in descriptions[-_NUM_LISTED_DESCRIPTIONS:]
     )
 
 
@@ -114,9 +114,9 @@ def relight_from(item: Mapping[str, Any], allowed: Allowed, name: str) -> prompt
     return prompter_pb2.RelightPrompt(text=item["instruction"].strip(), light=light_from(item["light"], allowed, name))
 
 
-def _check_count(name: str, num: int, wanted: int) -> None:
-    if num < wanted:
-        raise AnswerError(f"{num} {name}, but {wanted} are wanted")
+def _check_count(name: str, num: int, num_requested: int) -> None:
+    if num < num_requested:
+        raise AnswerError(f"{num} {name}, but {num_requested} are required")
 
 
 def _image_prompt(scene: scene_pb2.SceneDescription, light: light_pb2.Light) -> str:

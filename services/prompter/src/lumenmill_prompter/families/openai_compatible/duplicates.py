@@ -3,7 +3,7 @@
 import re
 from collections import Counter, defaultdict
 
-# Two descriptions whose sets of content words have at least this Jaccard index are one too many.
+# Two descriptions whose sets of content words have at least this Jaccard index are near-duplicates.
 NEAR_DUPLICATE_JACCARD = 0.75
 
 _STOP_WORDS = frozenset(
@@ -31,14 +31,14 @@ _STOP_WORDS = frozenset(
 
 
 class DuplicateFilter:
-    """Remembers descriptions and tells whether a new one says nearly the same as an old one."""
+    """Stores descriptions and detects near-duplicates of them."""
 
     def __init__(self) -> None:
         self._sets: list[frozenset[str]] = []
         self._by_word: dict[str, list[int]] = defaultdict(list)
 
     def admit(self, text: str) -> bool:
-        """Return False for a near-duplicate; otherwise remember the text and return True."""
+        """Return False for a near-duplicate; otherwise store the text and return True."""
         words = frozenset(re.findall(r"[a-z]+", text.lower())) - _STOP_WORDS
         shared: Counter[int] = Counter()
         for word in words:

@@ -1,4 +1,4 @@
-"""One OpenAI-compatible endpoint: requests with patience, structured output, tokens counted."""
+"""One OpenAI-compatible endpoint: requests with retries, structured output, token counts."""
 
 import json
 import threading
@@ -48,7 +48,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the text, and whether it was cut off at the limit of tokens."""
+    """One answer: its text, and whether it was cut off at the token limit."""
 
     text: str
     truncated: bool
@@ -79,7 +79,7 @@ class Endpoint:
 
     def usage_proto(self, usage: Usage) -> prompter_pb2.TokenUsage:
         """Return the usage with its cost, when both prices are set."""
-        told = prompter_pb2.TokenUsage(
+        reported = prompter_pb2.TokenUsage(
             num_prompt_tokens=usage.num_prompt_tokens,
             num_completion_tokens=usage.num_completion_tokens,
             num_requests=usage.num_requests,
@@ -88,8 +88,8 @@ class Endpoint:
         received_price = self._settings.openai_usd_per_million_completion_tokens
         if sent_price is not None and received_price is not None:
             sent, received = usage.num_prompt_tokens * sent_price, usage.num_completion_tokens * received_price
-            told.cost_usd = (sent + received) / 1e6
-        return told
+            reported.cost_usd = (sent + received) / 1e6
+        return reported
 
     def chat(
         self,
@@ -99,12 +99,12 @@ class Endpoint:
         usage: Usage,
         check_cancelled: Callable[[], None],
     ) -> Answer:
-        """Return one answer; faults of network and rate limits are waited out.
+        """Return one answer; network faults and rate limits are retried.
 
         Raises:
             ResourceExhaustedError: the endpoint keeps limiting the rate.
             UnavailableError: the endpoint cannot be reached or keeps failing.
-            FailedPreconditionError: the endpoint refuses key, model or request for good.
+            FailedPreconditionError: the endpoint rejects key, model or request permanently.
             CancelledError: the job was cancelled meanwhile.
         """
         for attempt in range(1, self._settings.openai_max_attempts + 1):
@@ -115,16 +115,19 @@ class Endpoint:
                 if not self._accepts_schema or not _is_about_response_format(error):
                     raise FailedPreconditionError(f"the endpoint refuses the request: {_reason(error)}") from error
                 self._accepts_schema = False
-                _log.info("endpoint takes no JSON schema; the schema goes into the prompt")
+                _log.info("endpoint does not accept a JSON schema; the schema is put into the prompt")
             except (openai.APIConnectionError, openai.APIStatusError) as error:
                 delay_s = self._delay_s(error, attempt)
                 if attempt == self._settings.openai_max_attempts:
                     raise _given_up(error, delay_s) from error
                 _log.info(
-                    "endpoint asks for patience", attempt=attempt, delay_s=round(delay_s, 2), kind=type(error).__name__
+                    "endpoint request failed; retrying",
+                    attempt=attempt,
+                    delay_s=round(delay_s, 2),
+                    kind=type(error).__name__,
                 )
                 _sleep(delay_s, check_cancelled)
-        raise UnavailableError("the endpoint takes neither a JSON schema nor plain JSON within the allowed attempts")
+        raise UnavailableError("the endpoint accepts neither a JSON schema nor plain JSON within the allowed attempts")
 
     def _once(self, messages: Sequence[Message], schema: Schema, seed: int, usage: Usage) -> Answer:
         usage.count_request()
@@ -132,7 +135,7 @@ class Endpoint:
         sent, response_format = _with_format(messages, schema, self._accepts_schema)
         completion = self._client.chat.completions.create(
             model=self._settings.openai_model,
-            messages=sent,  # type: ignore[arg-type]  # plain dicts are what the typed union describes
+            messages=sent,  # type: ignore[arg-type]  # plain dicts have the shape of the typed union
             response_format=response_format,
             temperature=self._settings.openai_temperature,
             seed=seed & 0x7FFFFFFF,
@@ -147,13 +150,13 @@ class Endpoint:
         return Answer(choice.message.content or "", choice.finish_reason == "length", choice.message.refusal or "")
 
     def _delay_s(self, error: openai.APIError, attempt: int) -> float:
-        """Seconds to wait: as the endpoint says, else doubling from half a second."""
+        """Seconds to wait: as the endpoint requests, else doubling from half a second."""
         if isinstance(error, openai.APIStatusError):
             if error.status_code < 500 and error.status_code not in {408, 409, 429}:
                 raise FailedPreconditionError(_permanent(error)) from error
-            told = error.response.headers.get("retry-after", "")
-            if told.replace(".", "", 1).isdigit():
-                return min(float(told), self._settings.openai_max_backoff_s)
+            retry_after = error.response.headers.get("retry-after", "")
+            if retry_after.replace(".", "", 1).isdigit():
+                return min(float(retry_after), self._settings.openai_max_backoff_s)
         return float(min(0.5 * 2.0 ** (attempt - 1), self._settings.openai_max_backoff_s))
 
 
@@ -173,9 +176,9 @@ def _with_format(messages: Sequence[Message], schema: Schema, accepts_schema: bo
             "json_schema": {"name": "answer", "schema": schema, "strict": True},
         }
     first, *rest = messages
-    order = "Answer with one JSON object that obeys this JSON schema, and nothing else:"
-    told = f"{first['content']}\n\n{order}\n{json.dumps(schema)}"
-    return [{**first, "content": told}, *rest], {"type": "json_object"}
+    order = "Answer with one JSON object that conforms to this JSON schema, and nothing else:"
+    content = f"{first['content']}\n\n{order}\n{json.dumps(schema)}"
+    return [{**first, "content": content}, *rest], {"type": "json_object"}
 
 
 def _is_about_response_format(error: openai.BadRequestError) -> bool:

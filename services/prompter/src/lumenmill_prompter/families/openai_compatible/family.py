@@ -1,4 +1,4 @@
-"""The `openai` family as the service sees it: any endpoint that speaks the OpenAI chat protocol."""
+"""The `openai` family as the service loads it: any endpoint that speaks the OpenAI chat protocol."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -150,8 +150,8 @@ class OpenAIFamily:
         light_words = start.text or (light_phrase(start) if start.sources else "") if start else ""
 
         def ask(num: int, batch: int, known: Sequence[prompter_pb2.MotionPrompt]) -> list[prompter_pb2.MotionPrompt]:
-            told_light = f"Its light: {light_words}" if light_words else ""
-            notes = [told_light, light_rules(allowed), already_written([item.text for item in known])]
+            light_note = f"Its light: {light_words}" if light_words else ""
+            notes = [light_note, light_rules(allowed), already_written([item.text for item in known])]
             task = task_of(filled(text, num_variants=num), f"The picture: {request.description}", *notes)
             return asker.items(
                 system, task, schema.MOTION, lambda item: motion_from(item, start, allowed), num, request.seed + batch
@@ -236,7 +236,7 @@ def _allowed(
         if (not kinds or kind in kinds) and (name != "environment_map" or maps)
     }
     if not types:
-        raise InvalidArgumentError(field, "only environment-map light is wanted, but no environment maps are named")
+        raise InvalidArgumentError(field, "only environment-map light is requested, but no environment maps are named")
     return Allowed(frozenset(types), maps)
 
 

@@ -1,4 +1,4 @@
-"""From the simplified JSON of an answer to protos, with every disagreement of words and numbers told."""
+"""From the simplified JSON of an answer to protos, with an error for every contradiction of words and numbers."""
 
 import math
 import re
@@ -17,7 +17,7 @@ Json = Mapping[str, Any]
 
 
 class AnswerError(Exception):
-    """An item of an answer that cannot be used; the text goes back to the model."""
+    """An item of an answer that cannot be used; the text is sent back to the model."""
 
 
 @dataclass(frozen=True)
