@@ -1,14 +1,16 @@
 """A `ModelHost` of a tiny FLUX, without a service."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from diffusers import FluxPipeline
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_neural.catalogue import ModelEntry
+from lumenmill_neural.device import find_device
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.plan import Plan
 from lumenmill_neural.settings import NeuralSettings
@@ -63,6 +65,33 @@ def flux_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("flux")
     tiny_flux(num_blocks=2).save_pretrained(folder)
     return folder
+
+
+class SimulatedModel:
+    """A model for `run_in_batches`: has memory for `capacities[0]` items; each smaller tier moves to the next
+    capacity."""
+
+    device = find_device("cpu")
+
+    def __init__(self, *capacities: int) -> None:
+        self.capacities = list(capacities)
+        self.batch_sizes: list[int] = []
+
+    def pause_overlapped(self) -> bool:
+        return False
+
+    def reset(self) -> None:
+        pass
+
+    def apply_smaller_tier(self) -> str:
+        self.capacities.pop(0)
+        return "smaller" if self.capacities else ""
+
+    def run(self, batch: Sequence[int]) -> list[int]:
+        self.batch_sizes.append(len(batch))
+        if len(batch) > self.capacities[0]:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return [item * 10 for item in batch]
 
 
 class Host(ModelHost):

@@ -10,40 +10,12 @@ from typing import Any
 import pytest
 import torch
 from lumenmill_common.errors import ResourceExhaustedError
-from lumenmill_neural.device import Device, find_device, is_out_of_memory
+from lumenmill_neural.device import Device, is_out_of_memory
 from lumenmill_neural.memory import run_in_batches
 
-from .conftest import Host
+from .conftest import Host, SimulatedModel
 
 _CHILD = Path(__file__).with_name("small_memory.py")
-
-
-class _Model:
-    """Has memory for `capacities[0]` items at once; each smaller tier moves on to the next capacity."""
-
-    def __init__(self, *capacities: int) -> None:
-        self.capacities = list(capacities)
-        self.batch_sizes: list[int] = []
-
-    @property
-    def device(self) -> Device:
-        return find_device("cpu")
-
-    def pause_overlapped(self) -> bool:
-        return False
-
-    def reset(self) -> None:
-        pass
-
-    def apply_smaller_tier(self) -> str:
-        self.capacities.pop(0)
-        return "smaller" if self.capacities else ""
-
-    def run(self, batch: Sequence[int]) -> list[int]:
-        self.batch_sizes.append(len(batch))
-        if len(batch) > self.capacities[0]:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return [item * 10 for item in batch]
 
 
 @pytest.mark.parametrize(
@@ -56,13 +28,13 @@ class _Model:
     ],
 )
 def test_batches_are_halved_then_smaller_tiers_are_applied(capacities: list[int], batch_sizes: list[int]) -> None:
-    model = _Model(*capacities)
+    model = SimulatedModel(*capacities)
     assert run_in_batches(range(7), 4, model.run, model, "a picture") == [0, 10, 20, 30, 40, 50, 60]
     assert model.batch_sizes == batch_sizes
 
 
 def test_overlapped_work_is_waited_for_before_batches_are_halved() -> None:
-    class Busy(_Model):
+    class Busy(SimulatedModel):
         def pause_overlapped(self) -> bool:
             was_busy, self.capacities = self.capacities == [0], [4]
             return was_busy
@@ -73,7 +45,7 @@ def test_overlapped_work_is_waited_for_before_batches_are_halved() -> None:
 
 
 def test_a_refusal_after_the_last_tier_says_what_would_fit() -> None:
-    model = _Model(0, 0)
+    model = SimulatedModel(0, 0)
     with pytest.raises(ResourceExhaustedError, match=r"a picture of 64×64 does not fit .* ask for half") as refused:
         run_in_batches([1], 4, model.run, model, "a picture of 64×64")
     assert refused.value.retry_delay_s >= 60
@@ -84,7 +56,7 @@ def test_other_errors_pass_through() -> None:
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
-        run_in_batches([1], 1, fail, _Model(1), "a picture")
+        run_in_batches([1], 1, fail, SimulatedModel(1), "a picture")
     assert not is_out_of_memory(RuntimeError("a bug"))
 
 

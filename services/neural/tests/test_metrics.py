@@ -7,44 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from lumenmill_common.errors import ResourceExhaustedError
 from lumenmill_neural import metrics
-from lumenmill_neural.device import Device, find_device
+from lumenmill_neural.device import find_device
 from lumenmill_neural.memory import run_in_batches
 from prometheus_client import REGISTRY
+
+from .conftest import SimulatedModel
 
 _DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
 
 
 def _value(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"lumenmill_{name}", labels) or 0.0
-
-
-class _Small:
-    """Has memory for two items, then for one, then for none."""
-
-    device: Device = find_device("cpu")
-
-    def __init__(self) -> None:
-        self.capacities = [2, 1, 0]
-
-    def pause_overlapped(self) -> bool:
-        return False
-
-    def reset(self) -> None:
-        pass
-
-    def apply_smaller_tier(self) -> str:
-        self.capacities.pop(0)
-        return "less" if self.capacities else ""
-
-    def run(self, batch: Sequence[int]) -> list[int]:
-        time.sleep(0.05)
-        if len(batch) > self.capacities[0]:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        self.capacities = [0]
-        return list(batch)
 
 
 def test_the_document_lists_every_metric_of_neural_services() -> None:
@@ -64,13 +39,17 @@ def test_the_document_lists_every_metric_of_neural_services() -> None:
 def test_every_action_on_out_of_memory_and_every_second_of_work_is_counted() -> None:
     before = {action: _value("out_of_memory_total", action=action) for action in ("smaller_batch", "refused")}
     busy_s = _value("device_busy_seconds_total")
+    model = SimulatedModel(0, 0)
+
+    def run(batch: Sequence[int]) -> list[int]:
+        time.sleep(0.05)
+        return model.run(batch)
+
     with pytest.raises(ResourceExhaustedError):
-        run_in_batches(range(4), 4, _Small().run, _Small(), "an item")
-    with pytest.raises(ResourceExhaustedError):
-        small = _Small()
-        run_in_batches(range(4), 4, small.run, small, "an item")
-    assert _value("out_of_memory_total", action="smaller_batch") > before["smaller_batch"]
-    assert _value("out_of_memory_total", action="refused") == before["refused"] + 2
+        run_in_batches(range(4), 4, run, model, "an item")
+    assert model.batch_sizes == [4, 2, 1, 1]
+    assert _value("out_of_memory_total", action="smaller_batch") == before["smaller_batch"] + 2
+    assert _value("out_of_memory_total", action="refused") == before["refused"] + 1
     assert _value("device_busy_seconds_total") - busy_s > 0.1
 
 

@@ -104,7 +104,11 @@ def _checked_offline(source: CheckpointSource, folder: Path | None, sizes_bytes:
 def _download(source: CheckpointSource) -> Path:
     with _errors_explained(source):
         folder = Path(_snapshot_download(source, _FIRST_FILES))
-        sizes_bytes = _cached_listing(source) or {}
+        sizes_bytes = _cached_listing(source)
+        if sizes_bytes is None:
+            raise UnavailableError(
+                f"the hub does not answer, and the files of {source.location} are not listed in the cache"
+            )
         missing = _missing(source, folder, sizes_bytes)
         if not missing:
             return folder
