@@ -1,4 +1,4 @@
-"""A real relighter on port 0 for each model, with a tiny checkpoint behind the production loading code."""
+"""A real relighter on port 0 for each model, which loads a tiny checkpoint as in production."""
 
 import contextlib
 import io
@@ -26,7 +26,7 @@ STEPS = 2
 
 
 def photo(seed: int = 0, size: tuple[int, int] = (64, 48)) -> Image.Image:
-    """A picture with soft blobs of colour."""
+    """Return a picture with soft blobs of colour."""
     coarse = np.random.default_rng(seed).integers(0, 255, (4, 4, 3), np.uint8)
     return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
 
@@ -67,7 +67,7 @@ class Relighter:
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a model's tiny checkpoint, saved once."""
+    """Return the folder of a model's tiny checkpoint, saved once."""
     root = tmp_path_factory.mktemp("checkpoints")
 
     def of(model: str) -> Path:
@@ -81,7 +81,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
 @pytest.fixture(scope="session")
 def depth_lora(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The adapter that makes FLUX.1 see depth."""
+    """Return the adapter that conditions FLUX.1 on depth."""
     folder = tmp_path_factory.mktemp("loras") / "depth"
     save_depth_lora(folder)
     return folder

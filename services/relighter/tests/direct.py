@@ -1,4 +1,4 @@
-"""The same pictures from diffusers and transformers alone, with the arguments of the models' cards."""
+"""The same pictures by diffusers and transformers alone, with the arguments of the model cards."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
-from lumenmill_relighter.families.qwen_image_edit import PicturesAndWords
+from lumenmill_relighter.families.qwen_image_edit import ImageTextProcessor
 from PIL import Image
 from safetensors.torch import load_file
 from transformers import DepthAnythingForDepthEstimation
@@ -67,7 +67,7 @@ def kontext(folder: Path, picture: Image.Image, given: Given) -> Image.Image:
 def qwen(folder: Path, picture: Image.Image, given: Given) -> Image.Image:
     pipe = QwenImageEditPipeline.from_pretrained(folder, processor=None)
     image_processor = Qwen2VLImageProcessorPil.from_pretrained(folder / "processor")
-    pipe.register_modules(processor=PicturesAndWords(image_processor, pipe.tokenizer))
+    pipe.register_modules(processor=ImageTextProcessor(image_processor, pipe.tokenizer))
     size = {"width": picture.width, "height": picture.height}
     return pipe(image=[picture], true_cfg_scale=4.0, negative_prompt=" ", **size, **given).images[0]
 
@@ -79,7 +79,7 @@ def pix2pix(folder: Path, picture: Image.Image, given: Given) -> Image.Image:
 
 
 def _ic_light(pipeline_class: Any, folder: Path, num_seen: int) -> Any:
-    """The published way: more input channels, offset added, forward wrapped."""
+    """Build the pipeline as published: more input channels, offset added, forward wrapped."""
     pipe = pipeline_class.from_pretrained(folder)
     base = pipe.unet.state_dict()
     offset = load_file(next((folder / "offset").iterdir()))
@@ -113,7 +113,7 @@ _WORDS = {"negative_prompt": "lowres, bad anatomy, bad hands, cropped, worst qua
 
 
 def ic_light_fc(folder: Path, picture: Image.Image, given: Given) -> Image.Image:
-    """Light from the left: the picture that denoising begins with is white there."""
+    """Relight from the left: denoising starts from a picture that is white there."""
     pipe = _ic_light(StableDiffusionImg2ImgPipeline, folder, 1)
     ramp = np.round(np.linspace(255, 0, picture.width)).astype(np.uint8)
     initial = Image.fromarray(np.broadcast_to(ramp[None, :, None], (picture.height, picture.width, 3)).copy())
@@ -124,7 +124,7 @@ def ic_light_fc(folder: Path, picture: Image.Image, given: Given) -> Image.Image
 
 
 def ic_light_fbc(folder: Path, picture: Image.Image, given: Given) -> Image.Image:
-    """Light from the left: a background that is bright there."""
+    """Relight from the left: the background is bright there."""
     pipe = _ic_light(StableDiffusionPipeline, folder, 2)
     ramp = np.round(np.linspace(224, 32, picture.width)).astype(np.uint8)
     background = Image.fromarray(np.broadcast_to(ramp[None, :, None], (picture.height, picture.width, 3)).copy())

@@ -33,7 +33,7 @@ def _direct(pipeline_class: Any, folder: Path, picture: Image.Image) -> np.ndarr
     return pipe(picture, generator=torch.Generator("cpu").manual_seed(4)).prediction
 
 
-async def test_maps_are_those_of_diffusers_in_the_units_of_the_contract(
+async def test_maps_equal_those_of_diffusers_in_the_units_of_the_contract(
     serving: Any, checkpoints: Callable[[str], Path]
 ) -> None:
     folder, picture = checkpoints("Marigold"), photo(1, SIZE)
@@ -61,7 +61,7 @@ async def test_maps_are_those_of_diffusers_in_the_units_of_the_contract(
         assert errors[1] == min(errors)
 
 
-async def test_maps_say_what_they_are(serving: Any) -> None:
+async def test_maps_state_their_kind_and_encoding(serving: Any) -> None:
     async with serving("Marigold") as relighter:
         model = await relighter.model()
         assert list(model.intrinsic_kinds) == list(range(1, 8)) and not model.light_kinds and not model.needs_scene
@@ -82,7 +82,7 @@ async def test_maps_say_what_they_are(serving: Any) -> None:
         assert result.record.licences[0].spdx_id == "LicenseRef-CreativeML-OpenRAIL-plusplus-M"
 
 
-async def test_only_what_is_there_is_offered(serving: Any, tmp_path: Path) -> None:
+async def test_only_maps_of_existing_checkpoints_are_offered(serving: Any, tmp_path: Path) -> None:
     save_marigold(tmp_path / "two", ("normals", "appearance"))
     async with serving("Marigold", checkpoint=str(tmp_path / "two")) as relighter:
         assert list((await relighter.model()).intrinsic_kinds) == [ALBEDO, NORMALS, ROUGHNESS, METALLIC]

@@ -1,4 +1,4 @@
-"""What all models that relight have in common, over real gRPC."""
+"""Relighting with every model, over real gRPC."""
 
 import asyncio
 import io
@@ -29,7 +29,7 @@ INSTRUCTION = f"a lemon on slate. The light: {WORDS}."
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_pictures_are_those_of_diffusers(
+async def test_pictures_equal_those_of_diffusers(
     model: str, serving: Any, checkpoints: Callable[[str], Path], depth_lora: Path
 ) -> None:
     async with serving(model) as relighter:
@@ -57,7 +57,7 @@ async def test_pictures_are_those_of_diffusers(
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_a_variant_does_not_depend_on_what_it_is_made_with(model: str, serving: Any) -> None:
+async def test_a_variant_does_not_depend_on_its_batch(model: str, serving: Any) -> None:
     async with serving(model) as relighter:
         lemon = {"edit_prompt": "a lemon", "light": {"text": "warm sun from the left"}}
         (alone,) = await relighter.relit("alone", variants=[lemon], seed=7)
@@ -80,7 +80,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_what_a_model_cannot_do_is_refused_by_the_name_of_its_field(model: str, serving: Any) -> None:
+async def test_unsupported_requests_are_refused_with_the_field(model: str, serving: Any) -> None:
     async with serving(model) as relighter:
         broken = relighter.store.put_bytes(b"\x89PNG not really", "image/png")
         cases = [*REFUSED, ({"image": broken}, "image"), ({"image": None}, "image")]
@@ -100,7 +100,7 @@ async def test_what_a_model_cannot_do_is_refused_by_the_name_of_its_field(model:
 
 
 @pytest.mark.parametrize("model", ["FLUX.1-Kontext-dev", "IC-Light-fc", "instruct-pix2pix"])
-async def test_cancelling_stops_at_the_next_step(model: str, serving: Any) -> None:
+async def test_a_cancelled_job_stops_at_the_next_step(model: str, serving: Any) -> None:
     async with serving(model, grace_period_s=0.0) as relighter:
         long = relighter.request("long", variants=[{"edit_prompt": "a lemon"}], sampling={"num_steps": 500})
         call = relighter.stub.Relight(long)
@@ -108,12 +108,12 @@ async def test_cancelling_stops_at_the_next_step(model: str, serving: Any) -> No
             if event.progress.stage == "denoise" and event.progress.step > 1:
                 break
         call.cancel()
-        # The worker is free again long before 500 steps are over.
+        # The worker is idle again long before 500 steps have passed.
         async with asyncio.timeout(4):
             await relighter.relit("next", variants=[{"edit_prompt": "a lemon"}])
 
 
-async def test_results_have_the_size_of_the_picture_that_the_model_cannot_work_at(serving: Any) -> None:
+async def test_results_have_the_size_of_the_picture_even_if_the_model_works_at_another(serving: Any) -> None:
     async with serving("instruct-pix2pix") as relighter:
         variants = [{"edit_prompt": "a lemon"}]
         (odd,) = await relighter.relit("odd", image=relighter.put(photo(size=(67, 51))), variants=variants)
@@ -125,7 +125,7 @@ async def test_results_have_the_size_of_the_picture_that_the_model_cannot_work_a
         assert relighter.pixels(wide.image).shape == (16, 1024, 3)
 
 
-async def test_what_is_transparent_is_no_foreground(serving: Any) -> None:
+async def test_transparent_parts_are_no_foreground(serving: Any) -> None:
     async with serving("IC-Light-fc") as relighter:
         cut_out = photo().convert("RGBA")
         cut_out.putalpha(Image.new("L", cut_out.size, 255).point(lambda _: 0))
@@ -140,7 +140,7 @@ async def test_what_is_transparent_is_no_foreground(serving: Any) -> None:
         assert made[0][0].image.sha256 == made[1][0].image.sha256
 
 
-async def test_terms_of_what_came_from_outside_are_in_the_record(serving: Any) -> None:
+async def test_licences_of_the_request_are_in_the_record(serving: Any) -> None:
     async with serving("instruct-pix2pix") as relighter:
         image = relighter.put(photo())
         image.licence.CopyFrom(Licence(subject="lemon.jpg", spdx_id="CC-BY-4.0"))
@@ -148,7 +148,7 @@ async def test_terms_of_what_came_from_outside_are_in_the_record(serving: Any) -
         assert image.licence in made.record.licences
 
 
-async def test_depth_of_the_request_is_used_as_it_is(serving: Any) -> None:
+async def test_depth_of_the_request_replaces_the_estimate(serving: Any) -> None:
     async with serving("FLUX.1-Depth-dev") as relighter:
         variants = [{"edit_prompt": "a lemon"}]
         (estimated,) = await relighter.relit("a", variants=variants)

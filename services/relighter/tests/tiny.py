@@ -1,4 +1,4 @@
-"""Tiny checkpoints with random weights, saved as the real ones are, in folders that hold their parts."""
+"""Tiny checkpoints with random weights, saved in the layout of the real ones, with folders for their parts."""
 
 import json
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from lumenmill_neural.testing import (
     seeded,
     tiny_flux,
 )
-from lumenmill_relighter.families.qwen_image_edit import PicturesAndWords
+from lumenmill_relighter.families.qwen_image_edit import ImageTextProcessor
 from safetensors.torch import save_file
 from transformers import (
     DepthAnythingConfig,
@@ -78,20 +78,20 @@ def _flux_parts(**transformer: Any) -> dict[str, Any]:
 
 
 def save_flux_depth(folder: Path) -> None:
-    """FLUX.1 Depth: the latents of the depth come in beside those of the picture."""
+    """FLUX.1 Depth: the latents of the depth are added to those of the picture."""
     parts = _flux_parts(in_channels=32, out_channels=16)
     FluxControlPipeline(**{name: parts[name] for name in FLUX_PARTS}).save_pretrained(folder)
     save_depth_estimator(folder / "depth_estimator")
 
 
 def save_flux_with_estimator(folder: Path) -> None:
-    """FLUX.1 as it is; the LoRA beside it makes it see depth."""
+    """FLUX.1; the LoRA conditions it on depth."""
     tiny_flux().save_pretrained(folder)
     save_depth_estimator(folder / "depth_estimator")
 
 
 def save_depth_lora(folder: Path) -> None:
-    """An adapter as FLUX.1-Depth-dev-lora is: it widens the first layer."""
+    """An adapter like FLUX.1-Depth-dev-lora, which widens the first layer."""
     folder.mkdir(parents=True)
     torch.manual_seed(3)
     width = 32
@@ -109,7 +109,7 @@ def save_kontext(folder: Path) -> None:
 
 
 def save_pix2pix(folder: Path) -> None:
-    """InstructPix2Pix: the latents of the picture come in beside the noise."""
+    """InstructPix2Pix: the latents of the picture are added to the noise."""
     StableDiffusionInstructPix2PixPipeline(
         vae=sd_vae(),
         text_encoder=clip_text_encoder(),
@@ -140,17 +140,17 @@ def _save_ic_light(folder: Path, name: str, in_channels: int) -> None:
 
 
 def save_ic_light_fc(folder: Path) -> None:
-    """Stable Diffusion and the offset of IC-Light that sees the foreground."""
+    """Stable Diffusion and the offset of IC-Light for a foreground."""
     _save_ic_light(folder, "iclight_sd15_fc.safetensors", 8)
 
 
 def save_ic_light_fbc(folder: Path) -> None:
-    """Stable Diffusion and the offset of IC-Light that sees foreground and background."""
+    """Stable Diffusion and the offset of IC-Light for foreground and background."""
     _save_ic_light(folder, "iclight_sd15_fbc.safetensors", 12)
 
 
 def qwen_tokenizer() -> Qwen2Tokenizer:
-    """Letter by letter; ▁ and line ends are words of their own."""
+    """A tokenizer of single letters; ▁ and line ends are tokens of their own."""
     letters = [*(chr(code) for code in range(33, 127)), "Ġ", "Ċ"]
     tokenizer = Qwen2Tokenizer(vocab={letter: index for index, letter in enumerate(letters)}, merges=[])
     tokenizer.add_special_tokens({"additional_special_tokens": _QWEN_TOKENS[1:]})
@@ -214,7 +214,7 @@ def save_qwen_image_edit(folder: Path) -> None:
         vae=vae,
         text_encoder=seeded(lambda: Qwen2_5_VLForConditionalGeneration(config)),
         tokenizer=tokenizer,
-        processor=PicturesAndWords(image_processor, tokenizer),
+        processor=ImageTextProcessor(image_processor, tokenizer),
         transformer=transformer,
     )
     pipe.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""Depth of a picture by Depth Anything V2 (Yang et al., NeurIPS 2024), as pictures in which near is bright."""
+"""Depth of a picture by Depth Anything V2 (Yang et al., NeurIPS 2024), as a picture in which near is bright."""
 
 import numpy as np
 import torch
@@ -15,13 +15,13 @@ _PART = "depth_estimator"
 
 
 class DepthEstimator:
-    """The part `depth_estimator` of a model. It stays on the device, since it is small beside what it serves."""
+    """The part `depth_estimator` of a model. It stays on the device, since it is small compared to the model."""
 
     def __init__(self, host: ModelHost) -> None:
         self._host = host
 
     def load(self) -> None:
-        """Loads it, where the operator has it.
+        """Load its checkpoint.
 
         Raises:
             FailedPreconditionError: its checkpoint is missing, damaged, or of another model.
@@ -44,7 +44,7 @@ class DepthEstimator:
         self._model = model.to(self._host.device.torch_device).eval()
 
     def depth_of(self, picture: Image.Image) -> Image.Image:
-        """Relative inverse depth, from black (farthest) to white (nearest), RGB, of the picture's size.
+        """Return relative inverse depth, from black (farthest) to white (nearest), RGB, of the picture's size.
 
         Raises:
             ResourceExhaustedError: the device has no memory left for it.

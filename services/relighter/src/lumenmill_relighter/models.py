@@ -1,4 +1,4 @@
-"""The models of the relighter, without the libraries that run them."""
+"""The models of the relighter, without importing the libraries that run them."""
 
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.settings import NeuralSettings

@@ -1,4 +1,4 @@
-"""Model families, by the name that presets.yaml gives them. A new one is a file here and an entry there."""
+"""Families of the relighter, by their name in presets.yaml."""
 
 from lumenmill_neural.host import ModelHost
 
@@ -24,5 +24,5 @@ FAMILIES: dict[str, type[RelighterFamily]] = {
 
 
 def family_of(host: ModelHost) -> RelighterFamily:
-    """The family of the model that a host hosts."""
+    """Return the family of the model of a host."""
     return FAMILIES[host.entry.family](host)

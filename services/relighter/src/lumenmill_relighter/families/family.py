@@ -38,7 +38,7 @@ class RelighterFamily(ABC):
             InvalidArgumentError: the model cannot do what the request asks for; names the field.
             UnimplementedError: the model does not relight.
         """
-        raise UnimplementedError(f"{self.host.name} takes pictures apart and does not relight them")
+        raise UnimplementedError(f"{self.host.name} decomposes pictures and does not relight them")
 
     def decompose(self, request: relighter_pb2.DecomposeRequest) -> BatchWork:
         """Return the maps of a picture as work. Reads media, so it blocks.

@@ -1,4 +1,4 @@
-"""FLUX.1 Depth: FLUX.1 that paints what words describe over the depth of a picture (Black Forest Labs, 2024)."""
+"""FLUX.1 Depth: text to image conditioned on the depth of a picture (Black Forest Labs, 2024)."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -13,7 +13,7 @@ from lumenmill_neural.plan import Plan
 from PIL import Image
 
 from lumenmill_relighter.depth import DepthEstimator
-from lumenmill_relighter.families.editing import EditingFamily, Item
+from lumenmill_relighter.families.editing import EditingFamily, VariantInputs
 from lumenmill_relighter.families.prompts import description
 from lumenmill_relighter.families.sizes import Size
 from lumenmill_relighter.light import Lighting
@@ -22,7 +22,7 @@ __all__ = ["FluxDepth"]
 
 
 class FluxDepth(EditingFamily):
-    """FLUX.1-Depth-dev, and the LoRA of the same on FLUX.1-dev. Depth is the request's, else Depth Anything's."""
+    """FLUX.1-Depth-dev, or its LoRA on FLUX.1-dev. Without depth in the request, Depth Anything estimates it."""
 
     pipeline_class = FluxControlPipeline
     takes_depth = True
@@ -37,21 +37,21 @@ class FluxDepth(EditingFamily):
         """See the base class."""
         return description(variant, lighting, field, light_is_enough=False)
 
-    def shared(self, request: RelightRequest, work_px: Size) -> dict[str, Image.Image]:
-        """The depth of the request."""
+    def shared_pictures(self, request: RelightRequest, work_px: Size) -> dict[str, Image.Image]:
+        """Return the depth of the request."""
         if not request.HasField("depth"):
             return {}
         depth = read_rgb(self.host.store, request.depth, "depth", self.limits)
         return {"depth": depth.resize(work_px, Image.Resampling.BILINEAR)}
 
-    def completed(self, items: list[Item], job: JobContext | None = None) -> list[Item]:
-        """The depth of a picture that came without."""
-        if "depth" in items[0].given:
-            return items
+    def prepared(self, inputs: list[VariantInputs], job: JobContext | None = None) -> list[VariantInputs]:
+        """Add the estimated depth of a picture without one."""
+        if "depth" in inputs[0].pictures:
+            return inputs
         with job.stage("depth") if job is not None else nullcontext():
-            depth = self._estimator.depth_of(items[0].picture)
-        return [replace(item, given={"depth": depth}) for item in items]
+            depth = self._estimator.depth_of(inputs[0].picture)
+        return [replace(each, pictures={"depth": depth}) for each in inputs]
 
-    def arguments(self, plan: Plan, items: Sequence[Item]) -> dict[str, Any]:
+    def arguments(self, plan: Plan, inputs: Sequence[VariantInputs]) -> dict[str, Any]:
         """See the base class."""
-        return plan.arguments | {"control_image": [item.given["depth"] for item in items]}
+        return plan.arguments | {"control_image": [each.pictures["depth"] for each in inputs]}

@@ -1,4 +1,4 @@
-"""FLUX.1 Kontext: a flow transformer that edits a picture as words say (Black Forest Labs, 2025)."""
+"""FLUX.1 Kontext: a flow transformer that edits a picture by instructions (Black Forest Labs, 2025)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from diffusers import FluxKontextPipeline
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_neural.plan import Plan
 
-from lumenmill_relighter.families.editing import EditingFamily, Item
+from lumenmill_relighter.families.editing import EditingFamily, VariantInputs
 from lumenmill_relighter.families.prompts import instruction
 from lumenmill_relighter.light import Lighting
 
@@ -23,7 +23,7 @@ class FluxKontext(EditingFamily):
         """See the base class."""
         return instruction(variant, lighting)
 
-    def arguments(self, plan: Plan, items: Sequence[Item]) -> dict[str, Any]:
-        """The picture's own size is kept: the pipeline would else change it to one that it knows from training."""
+    def arguments(self, plan: Plan, inputs: Sequence[VariantInputs]) -> dict[str, Any]:
+        """See the base class; the pipeline must not resize the picture to a size of its training."""
         area = plan.arguments["width"] * plan.arguments["height"]
-        return plan.arguments | {"image": [item.picture for item in items], "max_area": area, "_auto_resize": False}
+        return plan.arguments | {"image": [each.picture for each in inputs], "max_area": area, "_auto_resize": False}

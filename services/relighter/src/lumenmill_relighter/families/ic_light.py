@@ -1,5 +1,5 @@
-"""IC-Light: Stable Diffusion 1.5 whose denoiser also sees the foreground, and a background that lights it (Zhang et
-al., ICLR 2025). Its weights are an offset on those of the base model."""
+"""IC-Light: Stable Diffusion 1.5 whose denoiser also gets the foreground, and a background that lights it (Zhang et
+al., ICLR 2025). Its weights are an offset to those of the base model."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from lumenmill_neural.plan import Plan
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
-from lumenmill_relighter.families.editing import EditingFamily, Item
+from lumenmill_relighter.families.editing import EditingFamily, VariantInputs
 from lumenmill_relighter.families.prompts import description
 from lumenmill_relighter.families.sizes import Size
 from lumenmill_relighter.light import Lighting, background_picture, gradient_picture, read_light, seen_behind
@@ -29,24 +29,24 @@ _INITIAL_LEVELS, _BACKGROUND_LEVELS, _NO_BACKGROUND = (0, 255), (32, 224), (64, 
 
 
 class _IcLight(EditingFamily):
-    """What both models share. `sees` names the pictures that the denoiser sees beside the noise."""
+    """What both models share. `conditions` names the pictures that the denoiser gets in addition to the noise."""
 
     takes_words_alone = False
-    behind_transparency = "#7f7f7f"
-    sees: tuple[str, ...]
+    background_color = "#7f7f7f"
+    conditions: tuple[str, ...]
 
     def set_up(self, pipe: Any) -> None:
-        """Widens the denoiser and adds the offset; the scheduler is that of gradio_demo.py."""
+        """Widen the denoiser and add the offset; the scheduler is that of gradio_demo.py."""
         checkpoint, name = self.host.part(_PART), str(self.host.entry.options["weights"])
         if checkpoint is None or not (weights := checkpoint.folder / name).is_file():
             raise FailedPreconditionError(f"{_PART}: {name} is missing", "LUMENMILL_PART_CHECKPOINTS")
-        _widen(pipe.unet, _LATENT_CHANNELS * (1 + len(self.sees)))
+        _widen(pipe.unet, _LATENT_CHANNELS * (1 + len(self.conditions)))
         offset = load_file(weights)
         own = pipe.unet.state_dict()
-        if {name: tensor.shape for name, tensor in own.items()} != {name: t.shape for name, t in offset.items()}:
+        if {name: tensor.shape for name, tensor in own.inputs()} != {name: t.shape for name, t in offset.inputs()}:
             raise FailedPreconditionError(f"{_PART}: {name} does not fit the base model", "LUMENMILL_PART_CHECKPOINTS")
         pipe.unet.load_state_dict({name: own[name] + offset[name].to(own[name].dtype) for name in own})
-        pipe.unet.register_forward_pre_hook(_seeing, with_kwargs=True)
+        pipe.unet.register_forward_pre_hook(_add_condition, with_kwargs=True)
         pipe.register_modules(safety_checker=None)
         pipe.register_to_config(requires_safety_checker=False)
         pipe.scheduler = DPMSolverMultistepScheduler.from_config(
@@ -54,29 +54,32 @@ class _IcLight(EditingFamily):
         )
 
     def light_kinds(self) -> list[LightKind.ValueType]:
-        """All: their side and colour reach the model as pictures, the rest as words."""
+        """Return all kinds: their side and colour reach the model as pictures, the rest as words."""
         return [kind for kind in LightKind.values() if kind != LightKind.LIGHT_KIND_UNSPECIFIED]
 
     def prompt(self, variant: RelightVariant, lighting: Lighting | None, field: str) -> str:
-        """What is to be seen; the light alone is enough, since the model sees the picture."""
-        words = description(variant, lighting, field, light_is_enough=True) if self._says(variant) else ""
+        """See the base class; the light alone is enough, since the model sees the picture."""
+        words = description(variant, lighting, field, light_is_enough=True) if self._has_words(variant) else ""
         added = str(self.host.entry.options["added_prompt"])
         return f"{words}, {added}" if words else added
 
-    def _says(self, variant: RelightVariant) -> bool:
+    def _has_words(self, variant: RelightVariant) -> bool:
         return variant.HasField("light") or bool(variant.edit_prompt.strip())
 
-    def arguments(self, plan: Plan, items: Sequence[Item]) -> dict[str, Any]:
-        """Latents of what the denoiser sees, and what it is led away from."""
-        seen = torch.cat([self._latents([self._seen(item, name) for item in items]) for name in self.sees], dim=1)
-        negative = [str(self.host.entry.options["negative_prompt"])] * len(items)
-        return plan.arguments | {"cross_attention_kwargs": {"seen": seen}, "negative_prompt": negative}
+    def arguments(self, plan: Plan, inputs: Sequence[VariantInputs]) -> dict[str, Any]:
+        """See the base class: the latents of the conditions, and the negative prompt."""
+        latents = [self._latents([self._condition(each, name) for each in inputs]) for name in self.conditions]
+        negative = [str(self.host.entry.options["negative_prompt"])] * len(inputs)
+        return plan.arguments | {
+            "cross_attention_kwargs": {"condition": torch.cat(latents, dim=1)},
+            "negative_prompt": negative,
+        }
 
-    def _seen(self, item: Item, name: str) -> Image.Image:
-        return item.picture if name == "foreground" else item.given[name]
+    def _condition(self, each: VariantInputs, name: str) -> Image.Image:
+        return each.picture if name == "foreground" else each.pictures[name]
 
     def _latents(self, pictures: list[Image.Image]) -> torch.Tensor:
-        """(B, 4, h, w), without noise."""
+        """Return the latents (B, 4, h, w) of pictures, without noise."""
         vae = self.pipe.vae
         pixels = self.pipe.image_processor.preprocess(pictures).to(self.host.device.torch_device, vae.dtype)
         with torch.inference_mode():
@@ -85,40 +88,43 @@ class _IcLight(EditingFamily):
 
 
 class IcLightForeground(_IcLight):
-    """The model `fc`: the side of the light is where the picture that denoising begins with is bright."""
+    """The model `fc`: denoising starts from a picture that is bright on the side of the light."""
 
     pipeline_class = StableDiffusionImg2ImgPipeline
-    sees = ("foreground",)
+    conditions = ("foreground",)
 
-    def given(
+    def variant_pictures(
         self, variant: RelightVariant, lighting: Lighting | None, work_px: Size, field: str
     ) -> dict[str, Image.Image]:
-        """The picture that denoising begins with."""
+        """Return the picture that denoising starts from."""
         attributes = lighting.attributes if lighting is not None else LightAttributes()
         return {"initial": gradient_picture(attributes, *work_px, _INITIAL_LEVELS)}
 
-    def arguments(self, plan: Plan, items: Sequence[Item]) -> dict[str, Any]:
-        """The size is that of the pictures. Steps are those that remain after the part that the beginning replaces."""
+    def arguments(self, plan: Plan, inputs: Sequence[VariantInputs]) -> dict[str, Any]:
+        """See the base class; the size is that of the pictures, and the number of steps includes the skipped ones."""
         own = {name: value for name, value in plan.arguments.items() if name not in {"width", "height"}}
-        shown = super().arguments(plan.with_arguments(), items)
-        given = {name: shown[name] for name in ("cross_attention_kwargs", "negative_prompt")}
+        base = super().arguments(plan.with_arguments(), inputs)
+        conditions = {name: base[name] for name in ("cross_attention_kwargs", "negative_prompt")}
         steps = round(plan.arguments["num_inference_steps"] / plan.arguments["strength"])
-        initial = [item.given.get("initial", item.picture) for item in items]
-        return own | given | {"image": initial, "num_inference_steps": steps}
+        initial = [each.pictures.get("initial", each.picture) for each in inputs]
+        return own | conditions | {"image": initial, "num_inference_steps": steps}
 
 
 class IcLightBackground(_IcLight):
-    """The model `fbc`: it harmonises the foreground with the light of a background."""
+    """The model `fbc`: harmonises the foreground with the light of a background."""
 
     pipeline_class = StableDiffusionPipeline
     takes_environment = True
-    sees = ("foreground", "background")
+    conditions = ("foreground", "background")
 
-    def given(
+    def variant_pictures(
         self, variant: RelightVariant, lighting: Lighting | None, work_px: Size, field: str
     ) -> dict[str, Image.Image]:
-        """The background: the variant's environment; else what the light's maps and pictures show behind the subject;
-        else a gradient in the light's colour, bright on its side; else an even dark grey."""
+        """Return the background.
+
+        It is the environment of the variant; else what the maps and pictures of the light show behind the subject; else
+        a gradient in the colour of the light, bright on its side; else a uniform dark grey.
+        """
         return {"background": self._background(variant, lighting, work_px, field)}
 
     def _background(self, variant: RelightVariant, lighting: Lighting | None, work_px: Size, field: str) -> Image.Image:
@@ -137,15 +143,17 @@ class IcLightBackground(_IcLight):
             return gradient_picture(lighting.attributes, *work_px, _BACKGROUND_LEVELS, lighting.rgb)
         return Image.new("RGB", work_px, _NO_BACKGROUND)
 
-    def _seen(self, item: Item, name: str) -> Image.Image:
-        if name == "background" and name not in item.given:
-            return Image.new("RGB", item.picture.size, _NO_BACKGROUND)
-        return super()._seen(item, name)
+    def _condition(self, each: VariantInputs, name: str) -> Image.Image:
+        if name == "background" and name not in each.pictures:
+            return Image.new("RGB", each.picture.size, _NO_BACKGROUND)
+        return super()._condition(each, name)
 
 
 def _widen(unet: Any, in_channels: int) -> None:
-    """More channels into the first convolution, with weights of zero. The configuration keeps the number of channels
-    that the pipeline makes noise for."""
+    """Add input channels with zero weights to the first convolution.
+
+    The configuration keeps the number of channels that the pipeline makes noise for.
+    """
     old = unet.conv_in
     new = torch.nn.Conv2d(in_channels, old.out_channels, old.kernel_size, old.stride, old.padding).to(old.weight)
     with torch.no_grad():
@@ -155,9 +163,9 @@ def _widen(unet: Any, in_channels: int) -> None:
     unet.conv_in = new
 
 
-def _seeing(unet: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Puts the latents of what the denoiser sees beside the noise, once for each branch of guidance."""
-    given = dict(kwargs["cross_attention_kwargs"])
-    sample, seen = args[0], given.pop("seen")
-    seen = seen.to(sample).repeat(sample.shape[0] // seen.shape[0], 1, 1, 1)
-    return (torch.cat([sample, seen], dim=1), *args[1:]), kwargs | {"cross_attention_kwargs": given or None}
+def _add_condition(unet: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Concatenate the latents of the conditions to the noise, once for each branch of guidance."""
+    others = dict(kwargs["cross_attention_kwargs"])
+    sample, condition = args[0], others.pop("condition")
+    condition = condition.to(sample).repeat(sample.shape[0] // condition.shape[0], 1, 1, 1)
+    return (torch.cat([sample, condition], dim=1), *args[1:]), kwargs | {"cross_attention_kwargs": others or None}

@@ -1,4 +1,4 @@
-"""InstructPix2Pix: Stable Diffusion 1.5 that edits a picture as words say (Brooks et al., CVPR 2023)."""
+"""InstructPix2Pix: Stable Diffusion 1.5 that edits a picture by instructions (Brooks et al., CVPR 2023)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionInstructPi
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_neural.plan import Plan
 
-from lumenmill_relighter.families.editing import EditingFamily, Item
+from lumenmill_relighter.families.editing import EditingFamily, VariantInputs
 from lumenmill_relighter.families.prompts import instruction
 from lumenmill_relighter.light import Lighting
 
@@ -15,12 +15,12 @@ __all__ = ["InstructPix2Pix"]
 
 
 class InstructPix2Pix(EditingFamily):
-    """timbrooks/instruct-pix2pix, without its safety checker, which judges pictures by what they show."""
+    """timbrooks/instruct-pix2pix, without its safety checker."""
 
     pipeline_class = StableDiffusionInstructPix2PixPipeline
 
     def set_up(self, pipe: Any) -> None:
-        """The scheduler of the model card."""
+        """Set the scheduler of the model card."""
         pipe.scheduler = EulerAncestralDiscreteScheduler.from_config(pipe.scheduler.config)
         pipe.register_modules(safety_checker=None)
         pipe.register_to_config(requires_safety_checker=False)
@@ -29,7 +29,7 @@ class InstructPix2Pix(EditingFamily):
         """See the base class."""
         return instruction(variant, lighting)
 
-    def arguments(self, plan: Plan, items: Sequence[Item]) -> dict[str, Any]:
-        """The size is that of the pictures."""
+    def arguments(self, plan: Plan, inputs: Sequence[VariantInputs]) -> dict[str, Any]:
+        """See the base class; the size is that of the pictures."""
         own = {name: value for name, value in plan.arguments.items() if name not in {"width", "height"}}
-        return own | {"image": [item.picture for item in items]}
+        return own | {"image": [each.picture for each in inputs]}

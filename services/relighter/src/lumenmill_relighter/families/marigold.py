@@ -1,4 +1,4 @@
-"""Marigold behind the contract: Decompose."""
+"""Marigold (Ke et al., CVPR 2024): intrinsic maps of pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class _Task:
 
 
 class MarigoldMaps(RelighterFamily):
-    """Those of Marigold's four models that the operator has."""
+    """The models of Marigold whose checkpoints exist."""
 
     def __init__(self, host: ModelHost) -> None:
         super().__init__(host)
@@ -58,7 +58,7 @@ class MarigoldMaps(RelighterFamily):
 
     def _task(self, request: DecomposeRequest) -> _Task:
         if not request.HasField("image"):
-            raise InvalidArgumentError("image", "is missing; this model takes pictures apart")
+            raise InvalidArgumentError("image", "is missing; this model decomposes pictures")
         if not self._marigold.kinds:
             raise UnavailableError("the model is being loaded")
         missing = [kind for kind in request.kinds if kind not in self._marigold.kinds]
@@ -76,9 +76,9 @@ class MarigoldMaps(RelighterFamily):
         plan, kinds, pictures = tasks[0].plan, tasks[0].kinds, [task.picture for task in tasks]
         with self.host.device_work(plan.preset_name, len(tasks) * self._marigold.num_steps(plan, kinds)):
             maps = self._marigold.maps(plan, pictures, kinds, tasks[0].request.seed, jobs)
-            ran = self.host.executed(plan.with_arguments(width=pictures[0].width, height=pictures[0].height))
+            executed = self.host.executed(plan.with_arguments(width=pictures[0].width, height=pictures[0].height))
         return [
-            DeferredWork(partial(self._finish, task, ran, job, {kind: maps[kind][index] for kind in kinds}))
+            DeferredWork(partial(self._finish, task, executed, job, {kind: maps[kind][index] for kind in kinds}))
             for index, (task, job) in enumerate(zip(tasks, jobs, strict=True))
         ]
 

@@ -1,4 +1,4 @@
-"""Words that say a light: in an instruction, and in the description of a picture."""
+"""Prompts that describe a light: as an instruction, and as the description of a picture."""
 
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_common.errors import InvalidArgumentError
@@ -9,7 +9,7 @@ __all__ = ["description", "instruction"]
 
 
 def instruction(variant: RelightVariant, lighting: Lighting | None) -> str:
-    """What to do, for models that obey instructions: the edit prompt, and the light where that does not say it yet."""
+    """Return an instruction: the edit prompt, and the light unless the prompt contains it."""
     edit = variant.edit_prompt.strip()
     if lighting is None or lighting.words.lower() in edit.lower():
         return edit
@@ -19,7 +19,7 @@ def instruction(variant: RelightVariant, lighting: Lighting | None) -> str:
 
 
 def description(variant: RelightVariant, lighting: Lighting | None, field: str, *, light_is_enough: bool) -> str:
-    """What the picture shows, for models that paint what words describe.
+    """Return what the picture shows, for models that paint a description.
 
     Raises:
         InvalidArgumentError: there is no edit prompt, and the light alone is not enough.
@@ -27,7 +27,7 @@ def description(variant: RelightVariant, lighting: Lighting | None, field: str, 
     edit = variant.edit_prompt.strip()
     if not edit and not (light_is_enough and lighting is not None):
         raise InvalidArgumentError(
-            f"{field}.edit_prompt", "this model sees no colours; say what the picture is to show"
+            f"{field}.edit_prompt", "this model sees no colours; describe what the picture shows"
         )
     if lighting is None or lighting.words.lower() in edit.lower():
         return edit

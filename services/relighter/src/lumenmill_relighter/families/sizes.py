@@ -1,4 +1,4 @@
-"""At which size a model works on a picture, and of which size its result is."""
+"""The size at which a model works on a picture, and the size of its result."""
 
 from lumenmill_neural.catalogue import ModelEntry
 from lumenmill_neural.requests import checked_size
@@ -10,14 +10,14 @@ Size = tuple[int, int]
 
 
 def sizes_of(entry: ModelEntry, width_px: int, height_px: int, picture_px: Size) -> tuple[Size, Size]:
-    """The size that a model works at, and that of its result.
+    """Return the size that a model works at, and that of its result.
 
-    A size that is asked for is both; a side of 0 is then the picture's. Without one the result has the picture's, made
-    smaller in its proportions where that is more than the model can make, and the model works at the nearest multiple
-    of what it needs.
+    A requested size is both; a side of 0 is then that of the picture. Without one the result has the size of the
+    picture, reduced in proportion to the maximum of the model, and the model works at the nearest multiple of its
+    `size_multiple_px`.
 
     Raises:
-        InvalidArgumentError: the size that is asked for is too large or no multiple of what the model needs.
+        InvalidArgumentError: the requested size is too large or no multiple of `size_multiple_px`.
     """
     scale = min(1.0, entry.max_side_px / max(picture_px))
     result = max(round(picture_px[0] * scale), 1), max(round(picture_px[1] * scale), 1)
@@ -26,5 +26,5 @@ def sizes_of(entry: ModelEntry, width_px: int, height_px: int, picture_px: Size)
     work = tuple(min(max(round(side / multiple) * multiple, multiple), largest) for side in result)
     if not (width_px or height_px):
         return (work[0], work[1]), result
-    asked = checked_size(entry, width_px, height_px, (work[0], work[1]))
-    return asked, asked
+    requested = checked_size(entry, width_px, height_px, (work[0], work[1]))
+    return requested, requested
