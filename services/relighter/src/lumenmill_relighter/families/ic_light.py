@@ -43,7 +43,7 @@ class _IcLight(EditingFamily):
         _widen(pipe.unet, _LATENT_CHANNELS * (1 + len(self.conditions)))
         offset = load_file(weights)
         own = pipe.unet.state_dict()
-        if {name: tensor.shape for name, tensor in own.inputs()} != {name: t.shape for name, t in offset.inputs()}:
+        if {name: tensor.shape for name, tensor in own.items()} != {name: t.shape for name, t in offset.items()}:
             raise FailedPreconditionError(f"{_PART}: {name} does not fit the base model", "LUMENMILL_PART_CHECKPOINTS")
         pipe.unet.load_state_dict({name: own[name] + offset[name].to(own[name].dtype) for name in own})
         pipe.unet.register_forward_pre_hook(_add_condition, with_kwargs=True)
@@ -75,8 +75,8 @@ class _IcLight(EditingFamily):
             "negative_prompt": negative,
         }
 
-    def _condition(self, each: VariantInputs, name: str) -> Image.Image:
-        return each.picture if name == "foreground" else each.pictures[name]
+    def _condition(self, inputs: VariantInputs, name: str) -> Image.Image:
+        return inputs.picture if name == "foreground" else inputs.pictures[name]
 
     def _latents(self, pictures: list[Image.Image]) -> torch.Tensor:
         """Return the latents (B, 4, h, w) of pictures, without noise."""
@@ -143,10 +143,10 @@ class IcLightBackground(_IcLight):
             return gradient_picture(lighting.attributes, *work_px, _BACKGROUND_LEVELS, lighting.rgb)
         return Image.new("RGB", work_px, _NO_BACKGROUND)
 
-    def _condition(self, each: VariantInputs, name: str) -> Image.Image:
-        if name == "background" and name not in each.pictures:
-            return Image.new("RGB", each.picture.size, _NO_BACKGROUND)
-        return super()._condition(each, name)
+    def _condition(self, inputs: VariantInputs, name: str) -> Image.Image:
+        if name == "background" and name not in inputs.pictures:
+            return Image.new("RGB", inputs.picture.size, _NO_BACKGROUND)
+        return super()._condition(inputs, name)
 
 
 def _widen(unet: Any, in_channels: int) -> None:

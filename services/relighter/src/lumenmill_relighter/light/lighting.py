@@ -89,7 +89,7 @@ def _read_assets(light: Light, store: ArtifactStore, field: str, max_bytes: int)
 
 
 def _rgb(sources: list[SourceAttributes]) -> NDArray[np.float32]:
-    """The colour of all sources together, each with its irradiance as weight."""
+    """Return the colour of all sources together, each with its irradiance as weight."""
     known = [(source.irradiance or 0.0, source.linear_rgb) for source in sources]
     total_rgb = np.sum([level * np.array(rgb) for level, rgb in known if rgb is not None], axis=0)
     return np.asarray(total_rgb / float(total_rgb @ LUMINANCE), np.float32)
