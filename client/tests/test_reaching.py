@@ -1,6 +1,7 @@
 """What `lumenmill` says when the mesh cannot be reached, does not let it in, or goes away for a while."""
 
 import asyncio
+import math
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from lumenmill_client.command._unreachable import with_advice
 from lumenmill_common.calls import connect
 from lumenmill_common.errors import InvalidArgumentError, UnavailableError
 from lumenmill_common.interceptors import CallInterceptor
+from lumenmill_common.retries import RetryPolicy
 from lumenmill_common.serve import server_credentials
 from lumenmill_common.settings import SecuritySettings
 
@@ -156,7 +158,8 @@ async def test_a_followed_run_survives_a_mesh_that_goes_away_and_comes_back() ->
 
 
 async def test_a_mesh_that_never_answers_ends_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lumenmill_client._runs._FIRST_ANSWER_S", 0.5)
+    first_answer = RetryPolicy({UnavailableError: math.inf}, outage_timeout_s=0.5)
+    monkeypatch.setattr("lumenmill_client._runs._FIRST_ANSWER", first_answer)
     lost: list[UnavailableError] = []
     async with connect("127.0.0.1:9", SecuritySettings()) as channel:
         with pytest.raises(UnavailableError, match=r"nothing answers at 127\.0\.0\.1:9"):

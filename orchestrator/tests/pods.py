@@ -17,7 +17,7 @@ from lumenmill_common.artifacts import open_store
 from lumenmill_common.calls import connect
 from lumenmill_common.serve import serving
 from lumenmill_common.settings import ServiceSettings
-from lumenmill_orchestrator.mesh import Lanes, Mesh
+from lumenmill_orchestrator.mesh import Mesh, ModelQueues
 from lumenmill_orchestrator.service import orchestrator_service
 from lumenmill_orchestrator.settings import OrchestratorSettings
 from lumenmill_orchestrator.storage import ModelStore, engine_url, make_engine, upgrade_schema
@@ -139,7 +139,7 @@ async def open_orchestrator(pods: Pods, capacity: Any = None, **more: Any) -> As
         models=MODELS,
         **more,
     )
-    # The walk leaves the loop without threads when it ends; the next orchestrator of a test needs them again.
+    # DBOS leaves the loop without threads when it is destroyed; the next orchestrator of a test needs them again.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
     async with (
         serving(settings, orchestrator_service(settings, resolve=pods.resolve, capacity=capacity)) as port,
@@ -149,14 +149,16 @@ async def open_orchestrator(pods: Pods, capacity: Any = None, **more: Any) -> As
 
 
 @contextlib.asynccontextmanager
-async def open_lanes(pods: Pods, prefetch: int = 4, patience_s: float = 600.0) -> AsyncIterator[tuple[Mesh, Lanes]]:
+async def open_queues(
+    pods: Pods, prefetch: int = 4, retry_timeout_s: float = 600.0
+) -> AsyncIterator[tuple[Mesh, ModelQueues]]:
     """The mesh of the pods alone, without an orchestrator."""
     engine = make_engine(engine_url(f"sqlite:///{pods.folder}/mesh.sqlite"))
     upgrade_schema(engine)
     mesh = Mesh(MODELS, ServiceSettings(), ModelStore(engine), resolve=pods.resolve)
     await mesh.start()
     try:
-        yield mesh, Lanes(mesh, prefetch, patience_s)
+        yield mesh, ModelQueues(mesh, prefetch, retry_timeout_s)
     finally:
         await mesh.stop()
         engine.dispose()

@@ -316,7 +316,7 @@ async def _two_that_look_after_each_other(folder: Path, num_sets: int, step_s: f
     request.parameters.update({"num_sets": num_sets})
     with postgres_server(folder) as server, _tiny_mesh(folder, step_s=step_s) as tiny:
         models = f"{{tiny: '{tiny}'}}"
-        async with _two_orchestrators(folder, models, server.url, LUMENMILL_TAKE_OVER_S="15") as replicas:
+        async with _two_orchestrators(folder, models, server.url, LUMENMILL_REASSIGN_AFTER_S="15") as replicas:
             await replicas[0][0].SubmitRun(request)
             yield replicas
 

@@ -13,10 +13,10 @@ from lumenmill_common.artifacts import open_store
 from lumenmill_common.errors import UnavailableError
 from lumenmill_common.serve import serving
 from lumenmill_common.settings import SecuritySettings, ServiceSettings
-from lumenmill_orchestrator.mesh import Call, Lanes, Mesh, Place, resolve
+from lumenmill_orchestrator.mesh import Call, CallPriority, Mesh, ModelQueues, Slot, resolve
 from lumenmill_orchestrator.storage import ModelStore, engine_url, make_engine, upgrade_schema
 
-from .pods import Pods, Wire, open_lanes, open_orchestrator, open_pods, until, until_run
+from .pods import Pods, Wire, open_orchestrator, open_pods, open_queues, until, until_run
 from .recipes import ONE_IMAGE
 from .tiny_mesh import TinyFamily, tiny_service
 
@@ -81,7 +81,7 @@ async def test_a_draining_pod_finishes_what_it_has_and_gets_nothing_new(tmp_path
         _hold(pods)
         async with open_orchestrator(pods) as house:
             run_id = await house.submit(_ONLY_IMAGES, _tags(8))
-            await until_run(house, run_id, lambda run: run.nodes[0].num_running >= 2)
+            await until_run(house, run_id, lambda run: run.steps[0].num_running >= 2)
             leaving.drain()
             pods.withdraw(leaving.address)
             await asyncio.sleep(1.5)
@@ -103,7 +103,7 @@ async def test_a_call_that_is_cut_off_from_a_draining_pod_finds_its_job_there(tm
         leaving.family.go_on.clear()
         async with open_orchestrator(pods) as house:
             run_id = await house.submit(_ONLY_IMAGES, _tags(1))
-            await until_run(house, run_id, lambda run: run.nodes[0].num_running == 1 and run.nodes[0].progress.stage)
+            await until_run(house, run_id, lambda run: run.steps[0].num_running == 1 and run.steps[0].progress.stage)
             pods.addresses.append(staying.address)
             await until_run(house, run_id, lambda run: True)
             leaving.drain()
@@ -120,13 +120,13 @@ async def test_what_a_killed_pod_was_doing_is_made_elsewhere_once(tmp_path: Path
     async with open_pods(tmp_path) as pods, pods.process(1.0) as killed, pods.process(1.0):
         async with open_orchestrator(pods) as house:
             run_id = await house.submit(_ONLY_IMAGES, _tags(8))
-            await until_run(house, run_id, lambda run: run.nodes[0].num_running == 8)
+            await until_run(house, run_id, lambda run: run.steps[0].num_running == 8)
             await asyncio.sleep(0.3)
             killed.kill()
             await asyncio.sleep(1.0)
             pods.withdraw(pods.addresses[0])
             run = await house.ended(run_id)
-        assert (run.num_samples_accepted, run.nodes[0].num_failed) == (8, 0)
+        assert (run.num_samples_accepted, run.steps[0].num_failed) == (8, 0)
         assert sorted(pods.made().values()) == [1] * 8
 
 
@@ -137,10 +137,10 @@ async def test_a_restarted_orchestrator_finds_each_job_at_its_pod(tmp_path: Path
         _hold(pods)
         async with open_orchestrator(pods) as house:
             run_id = await house.submit(_ONLY_IMAGES, _tags(3))
-            await until_run(house, run_id, lambda run: run.nodes[0].num_running == 3)
+            await until_run(house, run_id, lambda run: run.steps[0].num_running == 3)
             await asyncio.sleep(0.3)
         async with open_orchestrator(pods) as house:
-            await until_run(house, run_id, lambda run: run.nodes[0].num_running == 3)
+            await until_run(house, run_id, lambda run: run.steps[0].num_running == 3)
             await asyncio.sleep(1.0)
             _release(pods)
             run = await house.ended(run_id)
@@ -171,7 +171,7 @@ async def test_results_of_two_revisions_are_filed_by_what_made_them(tmp_path: Pa
 async def until_other_run_reuses(house: object, number: int) -> int:
     """How many pictures of the same recipe are used again."""
     run = await house.run(_ONLY_IMAGES, _tags(number))  # type: ignore[attr-defined]
-    return int(run.nodes[0].num_reused)
+    return int(run.steps[0].num_reused)
 
 
 async def test_cancelling_a_run_ends_its_jobs_at_every_pod(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ async def test_cancelling_a_run_ends_its_jobs_at_every_pod(tmp_path: Path) -> No
         _hold(pods)
         async with open_orchestrator(pods) as house:
             run_id = await house.submit(_ONLY_IMAGES, _tags(6))
-            await until_run(house, run_id, lambda run: run.nodes[0].num_running >= 2)
+            await until_run(house, run_id, lambda run: run.steps[0].num_running >= 2)
             await asyncio.sleep(0.3)
             await house.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run_id))
             await until(lambda: all(pod.family.num_cancelled for pod in pods.pods))
@@ -193,11 +193,11 @@ async def test_cancelling_a_run_ends_its_jobs_at_every_pod(tmp_path: Path) -> No
 async def test_a_run_can_be_cancelled_long_after_a_pod_that_had_its_job_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lumenmill_orchestrator.mesh.model._REMEMBER_S", 0.0)
+    monkeypatch.setattr("lumenmill_orchestrator.mesh.model_endpoints._KEEP_REMOVED_S", 0.0)
     async with open_pods(tmp_path) as pods, pods.process(30.0) as killed, pods.process(30.0):
         async with open_orchestrator(pods) as house:
             run_id = await house.submit(_ONLY_IMAGES, _tags(2))
-            await until_run(house, run_id, lambda run: run.nodes[0].num_running == 2)
+            await until_run(house, run_id, lambda run: run.steps[0].num_running == 2)
             await asyncio.sleep(0.3)
             killed.kill()
             pods.withdraw(pods.addresses[0])
@@ -206,20 +206,20 @@ async def test_a_run_can_be_cancelled_long_after_a_pod_that_had_its_job_is_gone(
         assert cancelled.run.state == run_pb2.RUN_STATE_CANCELLED
 
 
-# Lanes by themselves.
+# ModelQueues by themselves.
 
 
-async def _enter(lanes: Lanes, number: int, at_once: list[Place], run_id: str = "mine") -> None:
-    call = Call(_IMAGE, run_id, "image", (0, number))
-    async with lanes.of("tiny").slot(call) as place:
-        at_once.append(place)
+async def _enter(queues: ModelQueues, number: int, at_once: list[Slot], run_id: str = "mine") -> None:
+    call = Call(_IMAGE, run_id, "image", CallPriority(0, 0, number))
+    async with queues.of("tiny").slot(call) as slot:
+        at_once.append(slot)
         await asyncio.sleep(3600)
 
 
 @contextlib.asynccontextmanager
-async def _crowd(lanes: Lanes, number: int):  # type: ignore[no-untyped-def]  # an async generator of places
-    at_once: list[Place] = []
-    tasks = [asyncio.create_task(_enter(lanes, index, at_once)) for index in range(number)]
+async def _crowd(queues: ModelQueues, number: int):  # type: ignore[no-untyped-def]  # an async generator of places
+    at_once: list[Slot] = []
+    tasks = [asyncio.create_task(_enter(queues, index, at_once)) for index in range(number)]
     try:
         await asyncio.sleep(0.1)
         yield at_once
@@ -234,46 +234,46 @@ async def test_calls_that_take_long_do_not_queue_at_one_pod(tmp_path: Path) -> N
         await pods.start(num_workers=2)
         admitted = {}
         for each_s in (0.01, 10.0, 30.0, 1800.0):
-            async with open_lanes(pods, prefetch=8) as (_, lanes):
-                lanes.seconds.seed("tiny", _IMAGE, each_s)
-                async with _crowd(lanes, 20) as at_once:
+            async with open_queues(pods, prefetch=8) as (_, queues):
+                queues.call_seconds.seed("tiny", _IMAGE, each_s)
+                async with _crowd(queues, 20) as at_once:
                     admitted[each_s] = len(at_once)
         assert admitted == {0.01: 2 + 8, 10.0: 2 + 6, 30.0: 2 + 2, 1800.0: 2 + 1}
-        async with open_lanes(pods, prefetch=0) as (_, lanes), _crowd(lanes, 20) as at_once:
+        async with open_queues(pods, prefetch=0) as (_, queues), _crowd(queues, 20) as at_once:
             assert len(at_once) == 2
 
 
 async def test_the_load_counts_what_waits_and_what_was_given_away(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         first, second = await pods.start(), await pods.start()
-        async with open_lanes(pods, prefetch=0) as (_, lanes), _crowd(lanes, 5):
-            unmeasured = lanes.loads()["tiny"]
-            lanes.seconds.add("tiny", _IMAGE, 7.0)
-            load, doing = lanes.loads()["tiny"], lanes.doing()
+        async with open_queues(pods, prefetch=0) as (_, queues), _crowd(queues, 5):
+            unmeasured = queues.loads()["tiny"]
+            queues.call_seconds.add("tiny", _IMAGE, 7.0)
+            load, doing = queues.loads()["tiny"], queues.calls_by_endpoint()
         assert (load.num_waiting, load.num_in_flight, load.backlog_s) == (3, 2, 5 * 7.0)
         assert unmeasured.backlog_s == 5 * 60.0
         assert doing == {pod.address: ["image (mine)"] for pod in (first, second)}
         assert load.num_calls_at == dict.fromkeys(doing, 1)
-        lanes.seconds.add("tiny", _IMAGE, 12.0)
-        assert 7.0 < lanes.seconds.expected_s("tiny", _IMAGE) < 12.0
+        queues.call_seconds.add("tiny", _IMAGE, 12.0)
+        assert 7.0 < queues.call_seconds.expected_s("tiny", _IMAGE) < 12.0
 
 
 async def test_the_most_urgent_goes_first_and_whoever_gave_up_keeps_no_place(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         await pods.start()
-        async with open_lanes(pods, prefetch=0) as (_, lanes):
-            at_once: list[Place] = []
-            tasks = [asyncio.create_task(_enter(lanes, number, at_once)) for number in (5, 9, 1, 3)]
+        async with open_queues(pods, prefetch=0) as (_, queues):
+            at_once: list[Slot] = []
+            tasks = [asyncio.create_task(_enter(queues, number, at_once)) for number in (5, 9, 1, 3)]
             await asyncio.sleep(0.05)
             tasks[2].cancel()
             await asyncio.sleep(0.05)
             tasks[0].cancel()
             await asyncio.sleep(0.05)
-            assert [place.call.order[1] for place in at_once] == [5, 3]
+            assert [slot.call.priority.item_index for slot in at_once] == [5, 3]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            load = lanes.loads()["tiny"]
+            load = queues.loads()["tiny"]
             assert (load.num_waiting, load.num_in_flight, load.backlog_s) == (0, 0, 0.0)
 
 
@@ -309,7 +309,7 @@ async def test_names_are_looked_up_as_the_system_does() -> None:
 
 
 async def test_endpoints_follow_the_name_within_seconds(tmp_path: Path) -> None:
-    async with open_pods(tmp_path) as pods, open_lanes(pods) as (mesh, _):
+    async with open_pods(tmp_path) as pods, open_queues(pods) as (mesh, _):
         model, began_s = mesh.model("tiny"), time.monotonic()
         assert (model.ready, model.reason) == (False, "no pod serves")
         first, second = await pods.start(), await pods.start()

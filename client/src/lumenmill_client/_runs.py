@@ -1,7 +1,6 @@
 """Recipes and their runs: plan, submit, follow, stop, read, export."""
 
-import asyncio
-import time
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
-from lumenmill_common.calls import RetryPolicy, call_unary
+from lumenmill_common.calls import call_unary
 from lumenmill_common.errors import InvalidArgumentError, LumenmillError, UnavailableError
+from lumenmill_common.retries import RetryPolicy, RetryState
 from lumenmill_common.status import error_from_rpc
 
 from lumenmill_client._events import OnProgress, ProgressEvent
@@ -21,8 +21,10 @@ __all__ = ["AWAY_S", "Runs"]
 
 # A mesh that is upgraded is away for 10 to 30 s; a step that has to be replaced takes longer.
 AWAY_S = 120.0
-# A mesh that never answered may just as well be a wrong address.
-_FIRST_ANSWER_S = 10.0
+_RETRIED: Mapping[type[LumenmillError], float] = {UnavailableError: math.inf}
+_OUTAGE = RetryPolicy(_RETRIED, outage_timeout_s=AWAY_S, max_backoff_s=2.0)
+# A mesh that has never answered may as well be a wrong address.
+_FIRST_ANSWER = RetryPolicy(_RETRIED, outage_timeout_s=10.0, max_backoff_s=2.0)
 
 _ENDED = {run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_CANCELLED, run_pb2.RUN_STATE_FAILED}
 
@@ -69,25 +71,22 @@ class Runs:
         Raises:
             UnavailableError: it was away for longer.
         """
-        retry, num_failed, lost_at_s, patience_s = RetryPolicy(max_backoff_s=2.0), 0, 0.0, _FIRST_ANSWER_S
+        retry, has_answered = RetryState(_FIRST_ANSWER), False
         while True:
             error: LumenmillError = UnavailableError("the orchestrator ended the watch of a run that has not ended")
             try:
                 async for response in self._stub.WatchRun(run_pb2.WatchRunRequest(run_id=run_id)):
-                    num_failed, patience_s = 0, AWAY_S
+                    if not has_answered:
+                        retry, has_answered = RetryState(_OUTAGE), True
+                    retry.answered()
                     yield response.run
                     if response.run.state in _ENDED:
                         return
             except grpc.RpcError as broken:
                 error = error_from_rpc(broken)
-            num_failed += 1
-            if num_failed == 1:
-                lost_at_s = time.monotonic()
-            if not isinstance(error, UnavailableError) or time.monotonic() - lost_at_s > patience_s:
-                raise error
-            if num_failed == 1 and on_lost and patience_s == AWAY_S:
+            if on_lost and has_answered and not retry.is_outage and isinstance(error, UnavailableError):
                 on_lost(error)
-            await asyncio.sleep(retry.delay_s(num_failed, None))
+            await retry.wait(error)
 
     async def wait(self, run_id: str) -> run_pb2.Run:
         """Waits until the run has ended, and returns it."""

@@ -19,7 +19,14 @@ from lumenmill_common.telemetry import configure_logging, get_logger
 
 from lumenmill_orchestrator.exporters import Export, InProcessExports
 from lumenmill_orchestrator.settings import OrchestratorSettings
-from lumenmill_orchestrator.storage import ExportJobStore, ExportStore, SampleStore, engine_url, make_engine, patiently
+from lumenmill_orchestrator.storage import (
+    ExportJobStore,
+    ExportStore,
+    SampleStore,
+    engine_url,
+    make_engine,
+    retry_database,
+)
 
 __all__ = ["REQUEST_VARIABLE", "error_from_json", "export_id"]
 
@@ -59,9 +66,9 @@ def main() -> None:
     try:
         export = exports.prepare(request)
         result = _run(export, job_id, rows).SerializeToString()
-        patiently(partial(rows.record_result, job_id, result))
+        retry_database(partial(rows.record_result, job_id, result))
     except (InvalidArgumentError, FailedPreconditionError) as error:
-        patiently(partial(rows.record_error, job_id, _error_to_json(error)))
+        retry_database(partial(rows.record_error, job_id, _error_to_json(error)))
     except LumenmillError as error:
         _log.error("the export failed", reason=error.message)
         sys.exit(1)
@@ -73,7 +80,7 @@ def _run(export: Export, job_id: str, rows: ExportJobStore) -> run_pb2.ExportRes
 
     def report() -> None:
         while not done.wait(_REPORT_EVERY_S):
-            patiently(partial(rows.report_progress, job_id, export.progress()))
+            retry_database(partial(rows.report_progress, job_id, export.progress()))
 
     reporting = threading.Thread(target=report, name="progress", daemon=True)
     reporting.start()

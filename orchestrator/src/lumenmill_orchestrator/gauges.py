@@ -1,5 +1,4 @@
-"""Metrics that are looked up now and then rather than counted as things happen: how far runs are, how large the
-database is."""
+"""Metrics that are computed every few seconds rather than counted: progress of runs, size of the database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,9 +8,9 @@ from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator import metrics
+from lumenmill_orchestrator.execution import ActiveRuns
 from lumenmill_orchestrator.storage import RunStore
 from lumenmill_orchestrator.storage.instrumentation import size_bytes
-from lumenmill_orchestrator.walk import RunEngine
 
 __all__ = ["Gauges"]
 
@@ -20,30 +19,30 @@ _log = get_logger(__name__)
 
 
 class Gauges:
-    """Tells of the runs that this process walks, so that each is told by one replica."""
+    """Reports the runs that this process executes, so that each is reported by one replica."""
 
     def __init__(
-        self, engine: sa.Engine, runs: RunStore, walk: RunEngine, view: Callable[[str], Awaitable[run_pb2.Run]]
+        self, engine: sa.Engine, runs: RunStore, active: ActiveRuns, view: Callable[[str], Awaitable[run_pb2.Run]]
     ) -> None:
         """`view` gives a run with its counts and its remaining time, by its id."""
-        self._engine, self._runs, self._walk, self._view = engine, runs, walk, view
+        self._engine, self._runs, self._active, self._view = engine, runs, active, view
         self._progress: set[tuple[str, str]] = set()
         self._remaining: set[tuple[str, str]] = set()
 
-    async def keep_told(self) -> None:
-        """Look every few seconds, until cancelled."""
+    async def report_forever(self) -> None:
+        """Report every few seconds, until cancelled."""
         while True:
             try:
-                await self.tell()
+                await self.report()
             except Exception as error:
-                _log.warning("how far runs are could not be looked up", reason=str(error))
+                _log.warning("metrics of runs could not be computed", reason=str(error))
             await asyncio.sleep(_EVERY_S)
 
-    async def tell(self) -> None:
-        """Look once. Runs that have ended are told no more."""
+    async def report(self) -> None:
+        """Report once. Metrics of runs that have ended are removed."""
         metrics.DATABASE_BYTES.set(await asyncio.to_thread(size_bytes, self._engine))
         rows = await asyncio.to_thread(self._runs.unfinished)
-        views = [await self._view(row.id) for row in rows if self._walk.active(row.id) is not None]
+        views = [await self._view(row.id) for row in rows if self._active.get(row.id) is not None]
         progress = {(run.id, run.recipe_name): _progress_ratio(run) for run in views}
         remaining = {
             (run.id, run.recipe_name): run.estimated_remaining.ToMilliseconds() / 1000

@@ -12,6 +12,14 @@ from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.service import Contract, Service
 
 from lumenmill_orchestrator.collector import GarbageCollector
+from lumenmill_orchestrator.execution import (
+    ActiveRuns,
+    DurableEngine,
+    RunStateFollower,
+    StepExecutor,
+    Workflows,
+    reassigning,
+)
 from lumenmill_orchestrator.exporters import InProcessExports
 from lumenmill_orchestrator.fleet import (
     ClusterCapacity,
@@ -24,7 +32,7 @@ from lumenmill_orchestrator.fleet import (
     MeshView,
 )
 from lumenmill_orchestrator.gauges import Gauges
-from lumenmill_orchestrator.mesh import CapacityProvider, Lanes, Mesh, NoCapacityProvider, Resolve, resolve
+from lumenmill_orchestrator.mesh import CapacityProvider, Mesh, ModelQueues, NoCapacityProvider, Resolve, resolve
 from lumenmill_orchestrator.servicers import ArtifactServicer, RunServicer
 from lumenmill_orchestrator.settings import OrchestratorSettings
 from lumenmill_orchestrator.storage import (
@@ -43,7 +51,6 @@ from lumenmill_orchestrator.storage import (
     upgrade_schema,
 )
 from lumenmill_orchestrator.submission import Submission
-from lumenmill_orchestrator.walk import RunEngine, StepExecutor, taking_over
 
 __all__ = ["orchestrator_service"]
 
@@ -65,17 +72,22 @@ def orchestrator_service(
     cluster = _cluster(settings)
     capacity = capacity or (ClusterCapacity(cluster) if cluster else NoCapacityProvider())
     mesh = Mesh(settings.models, settings, ModelStore(engine), capacity, resolve)
-    lanes = Lanes(mesh, settings.prefetch, settings.patience_s)
+    queues = ModelQueues(mesh, settings.prefetch, settings.retry_timeout_s)
     runs, samples, executions = RunStore(engine), SampleStore(engine), ExecutionStore(engine)
     writer = GroupWriter(engine)
-    executor = StepExecutor(mesh, lanes, ResultReader(executions), settings.patience_s)
-    walk = RunEngine(mesh, runs, executions, writer, executor, settings.num_active_batches)
+    executor = StepExecutor(mesh, queues, ResultReader(executions), settings.retry_timeout_s)
+    durable = DurableEngine(settings.database_url, settings.executor_id)
+    active = ActiveRuns(mesh, queues, runs, executions)
+    workflows = Workflows(durable, active, runs, executions, writer, executor, settings.num_active_batches)
+    follower = RunStateFollower(workflows, active, runs)
     submission = Submission(mesh, runs, executions, store)
     exporters = _exporters(settings, cluster, engine, samples, store)
-    fleet = Fleet(settings, engine, MeshView(mesh, lanes), cluster)
+    fleet = Fleet(settings, engine, MeshView(mesh, queues), cluster)
     draining = asyncio.Event()
-    run_servicer = RunServicer(walk, submission, mesh, lanes, runs, samples, executions, exporters, fleet, draining)
-    gauges = Gauges(engine, runs, walk, run_servicer.run)
+    run_servicer = RunServicer(
+        workflows, active, submission, mesh, queues, runs, samples, executions, exporters, fleet, draining
+    )
+    gauges = Gauges(engine, runs, active, run_servicer.run)
     collector = GarbageCollector(engine, store)
     artifact_servicer = ArtifactServicer(store, collector, settings.max_upload_bytes)
 
@@ -83,20 +95,21 @@ def orchestrator_service(
     async def background() -> AsyncIterator[None]:
         await mesh.start()
         writer.start()
-        # Beside everything else: runs can be looked at while the store is away.
+        # In the background: runs can be read while the store is unavailable.
         registering = asyncio.create_task(collector.ownership.keep_registered())
-        telling = asyncio.create_task(gauges.keep_told())
+        reporting = asyncio.create_task(gauges.report_forever())
         try:
             async with (
                 fleet.working(),
-                walk.walking(settings.database_url, settings.executor_id) as durable,
-                taking_over(durable, LoadStore(engine), settings.executor_id, settings.take_over_s),
+                workflows.executing(),
+                follower.following(),
+                reassigning(durable, LoadStore(engine), settings.executor_id, settings.reassign_after_s),
             ):
                 yield
         finally:
-            for task in (registering, telling):
+            for task in (registering, reporting):
                 task.cancel()
-            await asyncio.gather(registering, telling, return_exceptions=True)
+            await asyncio.gather(registering, reporting, return_exceptions=True)
             writer.stop()
             await mesh.stop()
             if cluster:

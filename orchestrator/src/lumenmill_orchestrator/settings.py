@@ -38,23 +38,23 @@ class OrchestratorSettings(ServiceSettings):
         description="Jobs sent to a pod beyond its workers at most, so that no worker waits for the next one.",
     )
     num_active_batches: int = Field(
-        default=2, ge=1, le=64, description="Batches of one run that are walked at once; bounds memory."
+        default=2, ge=1, le=64, description="Batches of one run that are executed at once; bounds memory."
     )
-    patience_s: float = Field(
+    retry_timeout_s: float = Field(
         default=600.0,
         ge=0,
-        description="Seconds for which a model may be away, and no pod on its way, before its steps fail.",
+        description="Seconds for which a model may be unavailable, with no pod being started, before its steps fail.",
     )
     max_upload_bytes: int = Field(
         default=8 << 30,
         ge=1,
-        description="Bytes of all files together that are being uploaded: they lie in /tmp until they are whole.",
+        description="Bytes of all files together that are being uploaded; they are in /tmp until they are complete.",
     )
-    take_over_s: float = Field(
+    reassign_after_s: float = Field(
         default=300.0,
         ge=15,
-        description="Seconds for which a replica tells nothing before the others take its runs over; each tells every "
-        "10 s that it lives.",
+        description="Seconds without a heartbeat after which the workflows of a replica are reassigned to the others; "
+        "each replica writes a heartbeat every 10 s.",
     )
     kubernetes_namespace: str = Field(
         default="", description="Namespace in which the mesh runs on Kubernetes. Empty: no Kubernetes."

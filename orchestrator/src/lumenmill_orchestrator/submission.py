@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -16,6 +17,7 @@ from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import AlreadyExistsError, InvalidArgumentError
 
+from lumenmill_orchestrator.execution.keys import artifact_sha256s
 from lumenmill_orchestrator.mesh import Mesh
 from lumenmill_orchestrator.recipe import (
     CheckedRecipe,
@@ -29,7 +31,6 @@ from lumenmill_orchestrator.recipe import (
     planned_calls,
 )
 from lumenmill_orchestrator.storage import ExecutionStore, RunRow, RunStore
-from lumenmill_orchestrator.walk.keys import artifact_sha256s
 
 __all__ = ["Submission", "plain_parameters"]
 
@@ -58,8 +59,9 @@ class Submission:
             return run_pb2.PlanRecipeResponse(problems=checked.problems)
         return await asyncio.to_thread(self._planned, checked.recipe)
 
-    async def submit(self, request: run_pb2.SubmitRunRequest) -> tuple[RunRow, bool]:
-        """Store a run; the run, and whether it is new.
+    async def submit(self, request: run_pb2.SubmitRunRequest) -> tuple[RunRow, Recipe | None]:
+        """Store a run, and return it with its compiled recipe; without one when the run existed before, or when a model
+        that it calls has not been described yet, so that the recipe must be compiled again.
 
         Raises:
             InvalidArgumentError: the recipe is wrong; one violation for each problem.
@@ -68,7 +70,9 @@ class Submission:
         checked = await self._checked(request.recipe, request.recipe_name, request.parameters)
         if checked.recipe is None:
             raise _refusal(checked)
-        return await asyncio.to_thread(self._store_run, request, checked.recipe)
+        row, recipe = await asyncio.to_thread(self._store_run, request, checked.recipe)
+        is_described = all(self._mesh.model(step.model).description is not None for _, step in checked.recipe.steps())
+        return row, recipe if is_described else None
 
     async def _checked(self, text: str, file: str, parameters: Struct) -> CheckedRecipe:
         known = {name: KnownModel(name, entry.description) for name, entry in self._mesh.models().items()}
@@ -89,7 +93,7 @@ class Submission:
             response.estimated_time.FromMilliseconds(int(whole_s * 1000))
         return response
 
-    def _store_run(self, request: run_pb2.SubmitRunRequest, recipe: Recipe) -> tuple[RunRow, bool]:
+    def _store_run(self, request: run_pb2.SubmitRunRequest, recipe: Recipe) -> tuple[RunRow, Recipe | None]:
         parameters = {name: self._kept(name, value) for name, value in recipe.parameters.items()}
         plain = plain_parameters(parameters)
         priority = request.priority or generation_pb2.JOB_PRIORITY_NORMAL
@@ -118,7 +122,7 @@ class Submission:
             raise AlreadyExistsError(
                 f"run `{run_id}` exists with another recipe, parameters or priority; choose a new id"
             )
-        return row, is_new
+        return row, replace(recipe, parameters=parameters) if is_new else None
 
     def _kept(self, name: str, value: Any) -> Any:
         """A parameter whose artifacts are in the store: inline ones are put there, named ones must be there."""

@@ -10,6 +10,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator.contracts import heavy_methods
+from lumenmill_orchestrator.execution.active_run import ActiveRun
+from lumenmill_orchestrator.execution.keys import artifact_sha256s
+from lumenmill_orchestrator.execution.samples import SAMPLES_COUNTED_AS
+from lumenmill_orchestrator.execution.sources import source_item_id
+from lumenmill_orchestrator.execution.workflows import ITEMS_COUNTED_AS
 from lumenmill_orchestrator.mesh import Wait
 from lumenmill_orchestrator.storage import (
     ComputationRow,
@@ -20,11 +25,6 @@ from lumenmill_orchestrator.storage import (
     StepTotals,
     StoredSample,
 )
-from lumenmill_orchestrator.walk.active import ActiveRun
-from lumenmill_orchestrator.walk.engine import ITEMS_COUNTED_AS
-from lumenmill_orchestrator.walk.keys import artifact_sha256s
-from lumenmill_orchestrator.walk.sampling import SAMPLES_COUNTED_AS
-from lumenmill_orchestrator.walk.sources import source_item_id
 
 __all__ = ["lineage_view", "run_view"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lumenmill_orchestrator.mesh import Lanes, Load, Mesh
+from lumenmill_orchestrator.mesh import Load, Mesh, ModelQueues
 
 __all__ = ["MeshView", "ModelAddress"]
 
@@ -21,8 +21,8 @@ class ModelAddress:
 class MeshView:
     """Reads the registered models and their queues."""
 
-    def __init__(self, mesh: Mesh, lanes: Lanes) -> None:
-        self._mesh, self._lanes = mesh, lanes
+    def __init__(self, mesh: Mesh, queues: ModelQueues) -> None:
+        self._mesh, self._queues = mesh, queues
 
     def models(self) -> frozenset[str]:
         """Return the names of the registered models."""
@@ -47,8 +47,8 @@ class MeshView:
 
     def loads(self) -> dict[str, Load]:
         """Return the work of each model in this replica."""
-        return self._lanes.loads()
+        return self._queues.loads()
 
     def calls(self) -> dict[str, Sequence[str]]:
         """Return the running calls of this replica by address, each as `step (run)`."""
-        return self._lanes.doing()
+        return self._queues.calls_by_endpoint()

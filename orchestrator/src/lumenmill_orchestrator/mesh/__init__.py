@@ -1,33 +1,35 @@
-"""The models of the mesh: where they are, what they say of themselves, and which endpoint does which call."""
+"""The models of the mesh: their endpoints and descriptions, and the queues of calls to them."""
 
 from lumenmill_orchestrator.mesh.addresses import Resolve, parse_addresses, resolve
 from lumenmill_orchestrator.mesh.call_seconds import CallSeconds
 from lumenmill_orchestrator.mesh.capacity import CapacityProvider, CapacityState, NoCapacityProvider
-from lumenmill_orchestrator.mesh.endpoint import Call, Endpoint
-from lumenmill_orchestrator.mesh.lanes import Lane, Lanes, ModelAbsentError, Place, Wait, WithdrawnError
+from lumenmill_orchestrator.mesh.endpoint import Call, CallPriority, Endpoint
+from lumenmill_orchestrator.mesh.job_location import find_job
 from lumenmill_orchestrator.mesh.load import Load
-from lumenmill_orchestrator.mesh.model import MeshModel
+from lumenmill_orchestrator.mesh.model_endpoints import ModelEndpoints
+from lumenmill_orchestrator.mesh.model_queue import ModelQueue, ModelUnavailableError, RunPausedError, Slot, Wait
+from lumenmill_orchestrator.mesh.queues import ModelQueues
 from lumenmill_orchestrator.mesh.registry import Mesh
-from lumenmill_orchestrator.mesh.whereabouts import whereabouts
 
 __all__ = [
     "Call",
+    "CallPriority",
     "CallSeconds",
     "CapacityProvider",
     "CapacityState",
     "Endpoint",
-    "Lane",
-    "Lanes",
     "Load",
     "Mesh",
-    "MeshModel",
-    "ModelAbsentError",
+    "ModelEndpoints",
+    "ModelQueue",
+    "ModelQueues",
+    "ModelUnavailableError",
     "NoCapacityProvider",
-    "Place",
     "Resolve",
+    "RunPausedError",
+    "Slot",
     "Wait",
-    "WithdrawnError",
+    "find_job",
     "parse_addresses",
     "resolve",
-    "whereabouts",
 ]

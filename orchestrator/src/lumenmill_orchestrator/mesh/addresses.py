@@ -1,4 +1,4 @@
-"""Addresses of models: how they are told, and what the names among them stand for now."""
+"""Addresses of models: their syntax, and the lookup of names."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ _DNS = "dns:///"
 _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME), socket.EAI_ADDRFAMILY})
 
 Resolve = Callable[[str, int], Awaitable[list[str] | None]]
-"""From a name and a port to the addresses behind it (`10.0.3.7:50051`), or None when nobody knows at the moment."""
+"""From a name and a port to its addresses (`10.0.3.7:50051`), or None when they cannot be looked up now."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Target:
 
     @staticmethod
     def of(address: str) -> "Target":
-        """The target that an address tells.
+        """Return the target of an address.
 
         Raises:
             ValueError: a name without a port.
@@ -42,23 +42,23 @@ class Target:
 
 
 async def resolve(host: str, port: int) -> list[str] | None:
-    """The addresses behind a name, by the system's resolver. A name that does not exist has none: no pod is ready.
+    """Return the addresses of a name, by the system's resolver. A name that does not exist has none: no pod is ready.
 
-    All are of one family, or a pod that has an address in each would count twice.
+    All are of one family; otherwise a pod with an address in each would count twice.
     """
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         return [] if error.errno in _NO_SUCH_NAME else None
     addresses: dict[int, list[str]] = {socket.AF_INET: [], socket.AF_INET6: []}
-    for family, _, _, _, place in found:
+    for family, _, _, _, (ip, *_) in found:
         if family in addresses:
-            addresses[family].append(f"[{place[0]}]:{port}" if family == socket.AF_INET6 else f"{place[0]}:{port}")
+            addresses[family].append(f"[{ip}]:{port}" if family == socket.AF_INET6 else f"{ip}:{port}")
     return list(dict.fromkeys(addresses[socket.AF_INET] or addresses[socket.AF_INET6]))
 
 
 def parse_addresses(text: str) -> dict[str, str]:
-    """Names and addresses from JSON or YAML.
+    """Return names and addresses from JSON or YAML.
 
     Raises:
         ValueError: it is not a mapping of names to addresses, or one of them is none.

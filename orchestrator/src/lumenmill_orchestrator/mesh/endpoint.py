@@ -1,138 +1,150 @@
-"""One process that serves a model: what it says about itself, and the calls that it was given."""
+"""One process that serves a model: its health and description, and the calls that were sent to it."""
 
 import asyncio
 import contextlib
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from lumenmill.common.v1 import job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
 from lumenmill_common.calls import call_unary, connect
-from lumenmill_common.errors import LumenmillError
+from lumenmill_common.errors import LumenmillError, UnavailableError
+from lumenmill_common.retries import RetryPolicy, RetryState
 from lumenmill_common.settings import SecuritySettings
+from lumenmill_common.status import error_from_rpc
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator.contracts import Method, message_class
 
-__all__ = ["Call", "Endpoint"]
+__all__ = ["Call", "CallPriority", "Endpoint"]
 
-_AGAIN_S = 0.5
-_FRESH_S = 10.0
+_PROBE_UNREADY_S, _PROBE_READY_S = 0.5, 10.0
 _ANSWER_WITHIN_S = 3.0
-_ASK_AGAIN_S = 0.1
+# While a broken connection is made again.
+_RECONNECTING = RetryPolicy({UnavailableError: math.inf}, initial_backoff_s=0.1, max_backoff_s=0.1)
 _numbers = itertools.count()
 _log = get_logger(__name__)
 
 
+class CallPriority(NamedTuple):
+    """The order of calls in a model queue: the smallest goes first; of equal ones the call that came first."""
+
+    negated_run_priority: int
+    run_seq: int
+    item_index: int
+
+
 @dataclass(frozen=True)
 class Call:
-    """A call that wants a place at a model. Of those that wait the smallest order goes first, then who came first."""
+    """A call in a model queue."""
 
     kind: str
     """The RPC as recipes name it: `relighter.Relight`."""
     run_id: str
     step: str
-    order: tuple[int, ...]
+    priority: CallPriority
 
     @property
-    def doing(self) -> str:
-        """What it does, for people: `relit (demo-1a2b3c4d)`."""
+    def label(self) -> str:
+        """The call for people: `relit (demo-1a2b3c4d)`."""
         return f"{self.step} ({self.run_id})"
 
 
 class Endpoint:
-    """One address, with a channel of its own that reaches this process and no other."""
+    """One address, with a channel of its own that reaches this process only."""
 
     def __init__(
         self,
         address: str,
         security: SecuritySettings,
         tls_name: str | None,
-        asking: asyncio.Semaphore,
+        probe_limit: asyncio.Semaphore,
         on_change: Callable[[], None],
     ) -> None:
-        """`asking` bounds how many endpoints of the mesh are asked at once. `on_change` is called when it begins or
-        ceases to serve, and when it describes itself differently."""
+        """`probe_limit` bounds how many endpoints of the mesh are probed at once. `on_change` is called when it begins
+        or ceases to serve, and when its description changes."""
         self.address = address
         self.number = next(_numbers)
-        """Grows with every endpoint: the greatest was seen last."""
+        """Grows with every endpoint: the greatest was added last."""
         self.channel = connect(address, security, one_process=True, tls_name=tls_name)
         self.model: model_pb2.Model | None = None
-        self.answers, self.serving = False, False
+        self.responds, self.serving = False, False
         self.calls: dict[object, Call] = {}
-        """What it was given and has not answered, by place."""
-        self.told = asyncio.Event()
-        """Set once it is known whether it answers."""
-        self._asking, self._on_change = asking, on_change
+        """Calls that were sent to it and not answered, by slot."""
+        self.probed = asyncio.Event()
+        """Set after the first probe."""
+        self._probe_limit, self._on_change = probe_limit, on_change
         self._wake, self._task = asyncio.Event(), None  # type: tuple[asyncio.Event, asyncio.Task[None] | None]
-        self._held_until_s, self._is_closed = 0.0, False
+        self._backs_off_until_s, self._is_closed = 0.0, False
         self._stubs: dict[str, Any] = {}
 
     @property
     def num_workers(self) -> int:
-        """Calls that it works on at once."""
+        """Calls that it executes at once."""
         return max(self.model.limits.num_workers, 1) if self.model is not None else 1
 
     @property
-    def is_held_back(self) -> bool:
-        """Whether it has lately asked to be left alone."""
-        return time.monotonic() < self._held_until_s
+    def is_backing_off(self) -> bool:
+        """Whether other endpoints are preferred for now."""
+        return time.monotonic() < self._backs_off_until_s
 
-    def hold_back(self, delay_s: float) -> None:
-        """Prefer others for some seconds: it said that it is full or about to go."""
-        self._held_until_s = max(self._held_until_s, time.monotonic() + delay_s)
+    def back_off(self, delay_s: float) -> None:
+        """Prefer other endpoints for some seconds: this one is full, or unavailable."""
+        self._backs_off_until_s = max(self._backs_off_until_s, time.monotonic() + delay_s)
         asyncio.get_running_loop().call_later(delay_s, self._on_change)
 
     def start(self) -> None:
-        """Ask it at once, and go on asking until `stop`."""
+        """Probe it at once, and regularly until `stop`."""
         if self._task is None:
-            self._task = asyncio.create_task(self._keep_asking())
+            self._task = asyncio.create_task(self._probe_forever())
 
     def stop(self) -> None:
-        """It is no longer behind its name: nothing new is for it. Its running calls go on."""
+        """Send it no more calls: its address was removed. Running calls continue."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
         self.serving = False
 
     async def close(self) -> None:
-        """It has been gone for long: end the channel. Whoever still holds it gets no answers."""
+        """Close the channel; later requests get no answer."""
         self.stop()
         self._is_closed = True
         await self.channel.close(grace=None)
 
-    def doubt(self) -> None:
-        """Ask it now rather than later."""
+    def probe_soon(self) -> None:
+        """Probe it now rather than at the next regular time."""
         self._wake.set()
 
-    def broke(self) -> None:
-        """A connection broke: until it answers again it counts as gone."""
-        self._be(serving=False)
-        self.doubt()
+    def mark_broken(self) -> None:
+        """Record that a connection broke: it does not serve until it answers a probe."""
+        self._update(serving=False)
+        self.probe_soon()
 
-    async def ask(self) -> None:
-        """Ask for its health and, when it serves, for its description."""
+    async def probe(self) -> None:
+        """Read its health and, when it serves, its description."""
         health: Any = health_pb2_grpc.HealthStub(self.channel)
         models = model_pb2_grpc.ModelServiceStub(self.channel)
-        answers, is_serving, model = False, False, None
+        responds, is_serving, model = False, False, None
         with contextlib.suppress(LumenmillError):
-            async with self._asking:
+            async with self._probe_limit:
                 status = await call_unary(health.Check, health_pb2.HealthCheckRequest(), timeout_s=_ANSWER_WITHIN_S)
-                answers = True
+                responds = True
                 if status.status == health_pb2.HealthCheckResponse.SERVING:
-                    told = await call_unary(models.GetModel, model_pb2.GetModelRequest(), timeout_s=_ANSWER_WITHIN_S)
-                    is_serving, model = True, told.model
-        self.answers = answers
-        # One that was taken from its name meanwhile gets nothing new, whatever it says.
-        self._be(serving=is_serving and self._task is not None, model=model)
-        self.told.set()
+                    request = model_pb2.GetModelRequest()
+                    model = (await call_unary(models.GetModel, request, timeout_s=_ANSWER_WITHIN_S)).model
+                    is_serving = True
+        self.responds = responds
+        # One whose address was removed meanwhile gets no more calls, whatever it answers.
+        self._update(serving=is_serving and self._task is not None, model=model)
+        self.probed.set()
 
     def stub(self, method: Method) -> Any:
-        """The callable of a server-streaming RPC."""
+        """Return the callable of a server-streaming RPC."""
         stub = self._stubs.get(method.path)
         if stub is None:
             stub = self._stubs[method.path] = self.channel.unary_stream(
@@ -143,26 +155,32 @@ class Endpoint:
         return stub
 
     async def job_state(
-        self, request_id: str, *, within_s: float, until_connected: bool
+        self, request_id: str, *, timeout_s: float, wait_for_connection: bool
     ) -> "job_pb2.JobState.ValueType":
-        """What it knows of a job; nothing where it does not answer. `until_connected` waits for a connection that is
-        being made again."""
+        """Return the state of a job; JOB_STATE_UNSPECIFIED where the endpoint does not know it or does not answer.
+
+        `wait_for_connection` waits for a connection that is being made again.
+        """
         stub: Any = job_pb2_grpc.JobServiceStub(self.channel)
-        request, give_up_s = job_pb2.GetJobRequest(request_id=request_id), time.monotonic() + within_s
-        while not self._is_closed and (left_s := give_up_s - time.monotonic()) > 0:
-            try:
-                answer = await stub.GetJob(request, timeout=left_s, wait_for_ready=until_connected)
-            except grpc.RpcError as error:
-                if not until_connected or error.code() is not grpc.StatusCode.UNAVAILABLE:
-                    break
-                # It went out with the connection that just broke.
-                await asyncio.sleep(_ASK_AGAIN_S)
-            else:
-                return answer.state  # type: ignore[no-any-return]  # stubs are not typed for aio
+        request, retry = job_pb2.GetJobRequest(request_id=request_id), RetryState(_RECONNECTING)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self._is_closed:
+                    try:
+                        answer = await stub.GetJob(request, timeout=timeout_s, wait_for_ready=wait_for_connection)
+                        return answer.state  # type: ignore[no-any-return]  # stubs are not typed for aio
+                    except grpc.RpcError as broken:
+                        error = error_from_rpc(broken)
+                        if not wait_for_connection:
+                            break
+                    # The request was sent on the connection that just broke.
+                    await retry.wait(error)
+        except (TimeoutError, LumenmillError):
+            pass
         return job_pb2.JOB_STATE_UNSPECIFIED
 
     async def cancel_job(self, request_id: str) -> None:
-        """End a job for good; one that does not answer, or is gone, has no job to end."""
+        """Cancel a job. An endpoint that does not answer, or is closed, is ignored."""
         if self._is_closed:
             return
         stub = job_pb2_grpc.JobServiceStub(self.channel)
@@ -172,24 +190,24 @@ class Endpoint:
         except LumenmillError as error:
             _log.warning("a job could not be cancelled", address=self.address, request_id=request_id, reason=str(error))
 
-    def doing(self) -> Sequence[str]:
-        """What it was given, for people, the first first."""
-        return [call.doing for call in self.calls.values()]
+    def call_labels(self) -> Sequence[str]:
+        """Return the calls that were sent to it, for people, the oldest first."""
+        return [call.label for call in self.calls.values()]
 
-    def _be(self, *, serving: bool, model: model_pb2.Model | None = None) -> None:
+    def _update(self, *, serving: bool, model: model_pb2.Model | None = None) -> None:
         has_changed = serving != self.serving or (model is not None and model != self.model)
         self.serving, self.model = serving, model or self.model
         if has_changed:
             self._on_change()
 
-    async def _keep_asking(self) -> None:
+    async def _probe_forever(self) -> None:
         while True:
             self._wake.clear()
             try:
-                await self.ask()
-            except Exception as error:  # nothing about one answer may end the asking
-                _log.error("an endpoint could not be asked", address=self.address, exc_info=error)
-                self._be(serving=False)
+                await self.probe()
+            except Exception as error:  # a faulty answer must not end the probing
+                _log.error("an endpoint could not be probed", address=self.address, exc_info=error)
+                self._update(serving=False)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_FRESH_S if self.serving else _AGAIN_S):
+                async with asyncio.timeout(_PROBE_READY_S if self.serving else _PROBE_UNREADY_S):
                     await self._wake.wait()

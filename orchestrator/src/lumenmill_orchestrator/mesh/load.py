@@ -1,4 +1,4 @@
-"""The work that a model has, in calls and in seconds."""
+"""The load of a model, in calls and in seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ __all__ = ["Load"]
 
 @dataclass(frozen=True)
 class Load:
-    """Work of one model, in one replica of the orchestrator or in all of them."""
+    """Load of one model, in one replica of the orchestrator or in all of them."""
 
     num_waiting: int = 0
-    """Calls that wait for a place, and one more while somebody waits to learn what the model is."""
+    """Calls that wait for a slot, and one more while a run waits for the model's description."""
     num_in_flight: int = 0
-    """Calls that an endpoint was given."""
+    """Calls that were sent to an endpoint."""
     backlog_s: float = 0.0
     """Seconds of one worker that all of them take, by the measured means of their kinds."""
     last_work_s: float | None = None

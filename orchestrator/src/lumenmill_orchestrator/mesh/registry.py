@@ -1,4 +1,4 @@
-"""Which models there are, and where they are registered."""
+"""The registered models and their addresses."""
 
 import asyncio
 import contextlib
@@ -12,14 +12,14 @@ from lumenmill_common.telemetry import get_logger
 from lumenmill_orchestrator.mesh.addresses import Resolve, Target, parse_addresses, resolve
 from lumenmill_orchestrator.mesh.capacity import CapacityProvider, NoCapacityProvider
 from lumenmill_orchestrator.mesh.endpoint import Endpoint
-from lumenmill_orchestrator.mesh.model import MeshModel, Surroundings
-from lumenmill_orchestrator.storage import ModelStore, patiently
+from lumenmill_orchestrator.mesh.model_endpoints import MeshContext, ModelEndpoints
+from lumenmill_orchestrator.storage import ModelStore, query
 
 __all__ = ["Mesh"]
 
-_READ_S = 0.5
-_FIRST_ANSWERS_WITHIN_S = 4.0
-_MOST_ASKED_AT_ONCE = 64
+_READ_EVERY_S = 0.5
+_FIRST_PROBES_TIMEOUT_S = 4.0
+_MAX_PROBES = 64
 _log = get_logger(__name__)
 
 
@@ -30,75 +30,75 @@ class Mesh:
         self,
         models: str,
         security: SecuritySettings,
-        memory: ModelStore,
+        descriptions: ModelStore,
         capacity: CapacityProvider | None = None,
         resolve: Resolve = resolve,
     ) -> None:
-        """`models` is a file of addresses or the mapping itself; `memory` keeps what models have said of themselves."""
+        """`models` is a file of addresses or the mapping itself; `descriptions` persists those of models."""
         self._inline = parse_addresses(models) if models.lstrip().startswith("{") else None
         self._file = Path(models) if models and self._inline is None else None
         self._file_state: tuple[int, int] | None = None
-        self._memory = memory
-        self._around = partial(Surroundings, security, resolve, capacity or NoCapacityProvider(), _MOST_ASKED_AT_ONCE)
-        self._surroundings: Surroundings | None = None
-        self._models: dict[str, MeshModel] = {}
-        self._registered: dict[str, MeshModel] = {}
+        self._descriptions = descriptions
+        self._make_context = partial(MeshContext, security, resolve, capacity or NoCapacityProvider(), _MAX_PROBES)
+        self._context: MeshContext | None = None
+        self._models: dict[str, ModelEndpoints] = {}
+        self._registered: dict[str, ModelEndpoints] = {}
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Recall what is known, read the registry, ask every model once, and keep all of it fresh."""
-        self._surroundings = self._around()
-        for name, description in (await asyncio.to_thread(patiently, self._memory.descriptions)).items():
+        """Read persisted descriptions and the registry, probe every model once, and monitor them from then on."""
+        self._context = self._make_context()
+        for name, description in (await query(self._descriptions.descriptions)).items():
             self.model(name).description = description
         await self._read_registry()
         await asyncio.gather(*(model.resolve() for model in self._registered.values()))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_ANSWERS_WITHIN_S):
-                await asyncio.gather(*(endpoint.told.wait() for endpoint in self._endpoints()))
-        self._keep(asyncio.create_task(self._read_for_ever()))
+            async with asyncio.timeout(_FIRST_PROBES_TIMEOUT_S):
+                await asyncio.gather(*(endpoint.probed.wait() for endpoint in self._endpoints()))
+        self._track(asyncio.create_task(self._read_forever()))
 
     async def stop(self) -> None:
-        """Stop asking and close the channels."""
+        """Stop monitoring and close the channels."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(model.stop() for model in self._models.values()))
 
-    def models(self) -> Mapping[str, MeshModel]:
+    def models(self) -> Mapping[str, ModelEndpoints]:
         """The registered models by name."""
         return self._registered
 
-    def model(self, name: str) -> MeshModel:
-        """One model, registered or not: it may be any moment."""
+    def model(self, name: str) -> ModelEndpoints:
+        """Return one model, registered or not: it may be registered later."""
         model = self._models.get(name)
         if model is None:
-            if self._surroundings is None:
+            if self._context is None:
                 raise RuntimeError("the mesh has not been started")
-            model = self._models[name] = MeshModel(name, self._surroundings, self._remember)
+            model = self._models[name] = ModelEndpoints(name, self._context, self._persist)
             model.start()
         return model
 
     def num_workers(self) -> dict[str, int]:
-        """Workers of all endpoints that serve now, by model."""
+        """Return the number of workers of all serving endpoints by model."""
         return {name: model.num_workers for name, model in self._registered.items()}
 
     async def refresh(self) -> None:
-        """Read the registry if it changed, and ask everybody now."""
+        """Read the registry if it changed, and probe every endpoint now."""
         await self._read_registry()
-        await asyncio.gather(*(endpoint.ask() for endpoint in self._endpoints()))
+        await asyncio.gather(*(endpoint.probe() for endpoint in self._endpoints()))
 
     async def cancel_job(self, request_id: str, endpoints: Iterable[Endpoint]) -> None:
-        """End a job for good, wherever it may be."""
+        """Cancel a job at every endpoint that may have it."""
         await asyncio.gather(*(endpoint.cancel_job(request_id) for endpoint in endpoints))
 
     def _endpoints(self) -> list[Endpoint]:
         return [endpoint for model in self._registered.values() for endpoint in model.endpoints.values()]
 
-    async def _read_for_ever(self) -> None:
+    async def _read_forever(self) -> None:
         while True:
-            await asyncio.sleep(_READ_S)
+            await asyncio.sleep(_READ_EVERY_S)
             try:
                 await self._read_registry()
             except Exception as error:
@@ -111,13 +111,13 @@ class Mesh:
         if addresses is None:
             return
         for name, address in addresses.items():
-            self.model(name).be_at(Target.of(address))
+            self.model(name).set_target(Target.of(address))
         for name in [name for name in self._registered if name not in addresses]:
-            self._models[name].be_at(Target(""))
+            self._models[name].set_target(Target(""))
         self._registered = {name: self._models[name] for name in addresses}
 
     def _changed_addresses(self) -> dict[str, str] | None:
-        """The addresses in the file when it changed; None when it did not or is not there."""
+        """Return the addresses in the file when it changed; None when it did not or does not exist."""
         if self._file is None:
             return None
         try:
@@ -129,26 +129,27 @@ class Mesh:
             return None
         except ValueError as error:
             _log.error(
-                "the file of models is not readable and stays as it was", file=str(self._file), reason=str(error)
+                "the file of models is not valid; the last valid one stays in effect",
+                file=str(self._file),
+                reason=str(error),
             )
             return None
         self._file_state = (stat.st_mtime_ns, stat.st_ino)
         return addresses
 
-    def _remember(self, model: MeshModel) -> None:
-        """Keep a description for times in which nothing serves. Nothing waits for that, and nothing fails with it."""
-        self._keep(asyncio.create_task(self._write_down(model)))
+    def _persist(self, model: ModelEndpoints) -> None:
+        """Start to persist a description, for times in which no endpoint serves."""
+        self._track(asyncio.create_task(self._write(model)))
 
-    async def _write_down(self, model: MeshModel) -> None:
+    async def _write(self, model: ModelEndpoints) -> None:
         async with self._writing:
             if model.description is None:
                 return
-            write = partial(self._memory.save, model.name, model.address, model.description)
             try:
-                await asyncio.to_thread(patiently, write)
+                await query(self._descriptions.save, model.name, model.address, model.description)
             except Exception as error:
-                _log.error("what a model says of itself could not be kept", model=model.name, exc_info=error)
+                _log.error("the description of a model could not be persisted", model=model.name, exc_info=error)
 
-    def _keep(self, task: "asyncio.Task[None]") -> None:
+    def _track(self, task: "asyncio.Task[None]") -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -11,9 +11,10 @@ import grpc
 from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError, UnavailableError
 
+from lumenmill_orchestrator.execution import ActiveRuns, Workflows
 from lumenmill_orchestrator.exporters import InProcessExports
 from lumenmill_orchestrator.fleet import ExportJobs, Fleet
-from lumenmill_orchestrator.mesh import Lanes, Mesh
+from lumenmill_orchestrator.mesh import Mesh, ModelQueues
 from lumenmill_orchestrator.storage import (
     UNFINISHED_STATES,
     ExecutionStore,
@@ -24,7 +25,6 @@ from lumenmill_orchestrator.storage import (
 )
 from lumenmill_orchestrator.submission import Submission
 from lumenmill_orchestrator.views import lineage_view, run_view
-from lumenmill_orchestrator.walk.engine import RunEngine
 
 __all__ = ["RunServicer"]
 
@@ -39,10 +39,11 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     def __init__(
         self,
-        engine: RunEngine,
+        workflows: Workflows,
+        active: ActiveRuns,
         submission: Submission,
         mesh: Mesh,
-        lanes: Lanes,
+        queues: ModelQueues,
         runs: RunStore,
         samples: SampleStore,
         executions: ExecutionStore,
@@ -51,7 +52,8 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         draining: asyncio.Event,
     ) -> None:
         """`draining` ends watches, whose runs may take days."""
-        self._engine, self._submission, self._mesh, self._lanes = engine, submission, mesh, lanes
+        self._workflows, self._active, self._submission = workflows, active, submission
+        self._mesh, self._queues = mesh, queues
         self._runs, self._samples, self._executions = runs, samples, executions
         self._exports, self._fleet, self._draining = exports, fleet, draining
         self._submitting: set[asyncio.Task[RunRow]] = set()
@@ -69,9 +71,9 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return run_pb2.SubmitRunResponse(run=await self._view(await asyncio.shield(submitting)))
 
     async def _submit(self, request: run_pb2.SubmitRunRequest) -> RunRow:
-        row, _ = await self._submission.submit(request)
+        row, recipe = await self._submission.submit(request)
         if not row.ended:
-            await self._engine.start(row.id)
+            await self._workflows.start(row.id, recipe)
         return row
 
     async def GetRun(self, request: run_pb2.GetRunRequest, context: _Context) -> run_pb2.GetRunResponse:
@@ -170,8 +172,8 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return await self._view(await asyncio.to_thread(self._runs.get, run_id))
 
     async def _view(self, row: RunRow) -> run_pb2.Run:
-        workers, active = self._mesh.num_workers(), self._engine.active(row.id)
-        waits = [] if row.ended else self._lanes.waits_of(row.id)
+        workers, active = self._mesh.num_workers(), self._active.get(row.id)
+        waits = [] if row.ended else self._queues.waits_of(row.id)
         return await asyncio.to_thread(run_view, row, self._runs, active, workers, waits)
 
     async def _change_state(self, run_id: str, to: "run_pb2.RunState.ValueType") -> None:
@@ -180,11 +182,11 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             return
         if not await asyncio.to_thread(self._runs.change_state, run_id, to, only_from=UNFINISHED_STATES):
             raise FailedPreconditionError(f"run `{run_id}` has ended", field="run_id")
-        await self._engine.follow(run_id, to)
+        await self._active.apply_state(run_id, to)
 
     async def _until_change(self, run_id: str) -> None:
         """Wait for a change in this process; return after 2 s at most, since other replicas may change the run."""
-        active = self._engine.active(run_id)
+        active = self._active.get(run_id)
         if active is None:
             return
         with contextlib.suppress(TimeoutError):

@@ -6,7 +6,8 @@ from lumenmill_orchestrator.storage.database import (
     insert_into,
     is_database_unavailable,
     make_engine,
-    patiently,
+    query,
+    retry_database,
     upgrade_schema,
 )
 from lumenmill_orchestrator.storage.execution_store import (
@@ -50,6 +51,7 @@ __all__ = [
     "insert_into",
     "is_database_unavailable",
     "make_engine",
-    "patiently",
+    "query",
+    "retry_database",
     "upgrade_schema",
 ]

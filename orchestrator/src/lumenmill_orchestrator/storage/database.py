@@ -1,14 +1,18 @@
 """Engines of SQLite and Postgres, the upgrade of the schema, and errors of a database that does not answer."""
 
+import asyncio
+import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from lumenmill_common.errors import UnavailableError
+from lumenmill_common.retries import RetryPolicy, RetryState
 from lumenmill_common.telemetry import get_logger
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,14 +26,16 @@ __all__ = [
     "insert_into",
     "is_database_unavailable",
     "make_engine",
-    "patiently",
+    "query",
+    "retry_database",
     "storable",
     "upgrade_schema",
 ]
 
 _T = TypeVar("_T")
-_PATIENCE_S = 60.0
-_LONGEST_PAUSE_S = 5.0
+_P = ParamSpec("_P")
+# A database that restarts is back within a minute.
+_RETRIES = RetryPolicy({UnavailableError: math.inf}, outage_timeout_s=60.0, initial_backoff_s=0.1, max_backoff_s=5.0)
 # The database does not answer, or all connections of the pool wait for its answers.
 _UNAVAILABLE = (sa.exc.OperationalError, sa.exc.TimeoutError)
 # Of one engine to Postgres. A replica has two engines, its own and that of DBOS, so that four replicas stay below the
@@ -139,20 +145,24 @@ def storable(text: str) -> str:
     return text.replace("\0", "")
 
 
-def patiently(work: Callable[[], _T]) -> _T:
-    """Do something with the database, again for up to a minute while it is away: one that restarts costs nothing else.
+def retry_database(work: Callable[[], _T]) -> _T:
+    """Run something with the database, again for up to a minute while it is unavailable. Synchronous.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: it was away for longer.
+        sqlalchemy.exc.SQLAlchemyError: it was unavailable for longer.
     """
-    give_up_s = time.monotonic() + _PATIENCE_S
-    pause_s = 0.1
+    state = RetryState(_RETRIES)
     while True:
         try:
             return work()
         except _UNAVAILABLE as error:
             _count_unavailable(error)
-            if time.monotonic() + pause_s > give_up_s:
+            delay_s = state.delay_s(UnavailableError(str(error), retry_delay_s=0.0))
+            if delay_s is None:
                 raise
-        time.sleep(pause_s)
-        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+        time.sleep(delay_s)
+
+
+async def query(work: Callable[_P, _T], *arguments: _P.args, **options: _P.kwargs) -> _T:
+    """Run a blocking query in a worker thread, as `retry_database` does."""
+    return await asyncio.to_thread(retry_database, partial(work, *arguments, **options))

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from lumenmill.orchestrator.v1 import run_pb2
 
-from lumenmill_orchestrator.storage.database import patiently
+from lumenmill_orchestrator.storage.database import query
 from lumenmill_orchestrator.storage.schema import computations, executions, model_revisions
 
 __all__ = ["ComputationRow", "ExecutionRow", "ExecutionStore", "ResultReader"]
@@ -140,7 +140,7 @@ class ResultReader:
 
     async def _answer(self, requested: "dict[str, asyncio.Future[bytes | None]]") -> None:
         try:
-            found = await asyncio.to_thread(patiently, lambda: self._store.results(requested))
+            found = await query(self._store.results, requested)
         except Exception as error:
             for waiting in requested.values():
                 waiting.set_exception(error)

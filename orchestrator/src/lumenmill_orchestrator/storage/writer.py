@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.storage import schema
-from lumenmill_orchestrator.storage.database import insert_into, is_database_unavailable, patiently, storable
+from lumenmill_orchestrator.storage.database import insert_into, is_database_unavailable, retry_database, storable
 
 __all__ = ["CountDelta", "GroupWriter", "Rows"]
 
@@ -119,7 +119,7 @@ class GroupWriter:
             if not entries:
                 return
             try:
-                patiently(partial(self._commit, [entry.rows for entry in entries]))
+                retry_database(partial(self._commit, [entry.rows for entry in entries]))
             except Exception as error:
                 if len(entries) == 1 or is_database_unavailable(error):
                     self._notify(entries, error)
@@ -132,7 +132,7 @@ class GroupWriter:
         """Commit each caller's rows alone, so that bad rows of one fail no other."""
         for entry in entries:
             try:
-                patiently(partial(self._commit, [entry.rows]))
+                retry_database(partial(self._commit, [entry.rows]))
             except Exception as error:
                 self._notify([entry], error)
             else:

@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-import random
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -13,11 +12,12 @@ from google.protobuf.message import Message
 from lumenmill_common.client_interceptors import client_interceptors
 from lumenmill_common.errors import LumenmillError, ResourceExhaustedError, UnavailableError
 from lumenmill_common.reloading_channel import ReloadingChannel
+from lumenmill_common.retries import RetryPolicy, RetryState
 from lumenmill_common.serve import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 from lumenmill_common.settings import SecuritySettings
-from lumenmill_common.status import error_from_rpc, is_from_service
+from lumenmill_common.status import error_from_rpc
 
-__all__ = ["RetryPolicy", "call_heavy", "call_unary", "connect"]
+__all__ = ["attempt_heavy", "call_heavy", "call_unary", "connect"]
 
 RequestT = TypeVar("RequestT", bound=Message)
 ResponseT = TypeVar("ResponseT", bound=Message)
@@ -54,6 +54,9 @@ _OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
 
+# A caller that waits in person: outages and refusals of up to about half a minute.
+_HEAVY_RETRIES = RetryPolicy({UnavailableError: 8, ResourceExhaustedError: 8}, max_outages=7)
+
 
 class StreamMethod(Protocol[_RequestT_contra, _ResponseT_co]):
     """A server-streaming method of a stub."""
@@ -67,22 +70,6 @@ class UnaryMethod(Protocol[_RequestT_contra, _ResponseT_co]):
 
     def __call__(self, request: _RequestT_contra, /, *, timeout: float | None = None) -> Awaitable[_ResponseT_co]:
         """Makes the call."""
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """When a heavy call is tried again. Only UNAVAILABLE and RESOURCE_EXHAUSTED ever are."""
-
-    max_attempts: int = 8
-    """Attempts that the service itself may refuse, and attempts in a row that may break without any news from it."""
-    initial_backoff_s: float = 0.2
-    max_backoff_s: float = 15.0
-
-    def delay_s(self, attempt: int, asked_for_s: float | None) -> float:
-        """Seconds to wait after failed attempt number `attempt` (from 1), at least what the service asked for."""
-        backoff_s = min(self.initial_backoff_s * 2 ** (attempt - 1), self.max_backoff_s)
-        spread = random.uniform(0.8, 1.2)  # noqa: S311 - spreads callers, no secret
-        return float(max(asked_for_s or 0.0, backoff_s) * spread)
 
 
 def connect(
@@ -139,9 +126,9 @@ async def call_heavy(
     on_event: Callable[[ResponseT], None] | None = None,
     on_retry: Callable[[LumenmillError], None] | None = None,
     timeout_s: float | None = None,
-    retry: RetryPolicy | None = None,
+    retry: RetryPolicy = _HEAVY_RETRIES,
 ) -> Any:
-    """Makes a heavy call and returns its result message; re-attaches by the request id when the connection breaks.
+    """Make a heavy call and return its result message; re-attach by the request id when the connection breaks.
 
     `on_event` sees every queued and progress event; `on_retry` every error that is followed by another attempt.
     `timeout_s` bounds the whole; the job itself lives on for the service's grace period.
@@ -149,39 +136,45 @@ async def call_heavy(
     Raises:
         LumenmillError: the one that the service's last status stands for.
     """
+    loop, state = asyncio.get_running_loop(), RetryState(retry)
+    deadline_s = math.inf if timeout_s is None else loop.time() + timeout_s
+
+    def on_answer(response: ResponseT) -> None:
+        state.answered()
+        if on_event:
+            on_event(response)
+
     async with asyncio.timeout(None if timeout_s is None else timeout_s + 1.0):
-        return await _with_retries(method, request, on_event, on_retry, timeout_s, retry or RetryPolicy())
+        while True:
+            left_s = None if timeout_s is None else deadline_s - loop.time()
+            try:
+                return await attempt_heavy(method, request, on_event=on_answer, timeout_s=left_s)
+            except LumenmillError as error:
+                delay_s = state.delay_s(error)
+                if delay_s is None:
+                    raise
+                if on_retry:
+                    on_retry(error)
+            await asyncio.sleep(delay_s)
 
 
-async def _with_retries(
+async def attempt_heavy(
     method: StreamMethod[RequestT, ResponseT],
     request: RequestT,
-    on_event: Callable[[ResponseT], None] | None,
-    on_retry: Callable[[LumenmillError], None] | None,
-    timeout_s: float | None,
-    retry: RetryPolicy,
+    *,
+    on_event: Callable[[ResponseT], None],
+    timeout_s: float | None = None,
 ) -> Any:
-    loop = asyncio.get_running_loop()
-    deadline_s = None if timeout_s is None else loop.time() + timeout_s
-    num_silent, num_refused = 0, 0
-    while True:
-        try:
-            async for response in method(request, timeout=None if deadline_s is None else deadline_s - loop.time()):
-                num_silent = 0
-                if response.WhichOneof("event") == "result":
-                    return response.result  # type: ignore[attr-defined]  # every heavy response has it
-                if on_event:
-                    on_event(response)
-            error: LumenmillError = UnavailableError("the service ended the call without a result")
-            refused = False
-        except grpc.RpcError as broken:
-            error, refused = error_from_rpc(broken), is_from_service(broken)
-        num_refused, num_silent = num_refused + refused, num_silent + (not refused)
-        asked_for_s = getattr(error, "retry_delay_s", None)
-        attempt = max(num_refused, num_silent)
-        permanent = asked_for_s is None or (isinstance(error, ResourceExhaustedError) and asked_for_s == 0.0)
-        if permanent or attempt >= retry.max_attempts:
-            raise error
-        if on_retry:
-            on_retry(error)
-        await asyncio.sleep(retry.delay_s(attempt, asked_for_s))
+    """Make a single attempt at a heavy call and return its result message.
+
+    Raises:
+        LumenmillError: the one that the service's status stands for.
+    """
+    try:
+        async for response in method(request, timeout=timeout_s):
+            if response.WhichOneof("event") == "result":
+                return response.result  # type: ignore[attr-defined]  # every heavy response has it
+            on_event(response)
+    except grpc.RpcError as broken:
+        raise error_from_rpc(broken) from broken
+    raise UnavailableError("the service ended the call without a result")

@@ -21,7 +21,7 @@ from lumenmill_common.errors import (
     UnavailableError,
 )
 
-__all__ = ["error_from_rpc", "is_from_service", "rich_status"]
+__all__ = ["error_from_rpc", "rich_status"]
 
 # Trailers of a call have their own size limits: a recipe with a hundred problems must not become a transport error.
 _MAX_MESSAGE, _MAX_VIOLATIONS, _MAX_PROBLEM = 1500, 24, 300
@@ -103,7 +103,7 @@ def error_from_rpc(error: grpc.RpcError) -> LumenmillError:
         # Without a delay it comes from gRPC itself: the message is too large, and a retry is useless.
         return ResourceExhaustedError(message, _retry_delay_s(status, default_s=0.0))
     if code is grpc.StatusCode.UNAVAILABLE:
-        shown = message if is_from_service(error) else _unreachable(message)
+        shown = message if _is_from_service(error) else _unreachable(message)
         return UnavailableError(shown, _retry_delay_s(status, default_s=0.0))
     return _SIMPLE.get(code, errors.InternalError)(message)
 
@@ -119,7 +119,7 @@ def _unreachable(details: str) -> str:
     return f"nothing answers at {address[1]} ({reason.lower()})"
 
 
-def is_from_service(error: grpc.RpcError) -> bool:
+def _is_from_service(error: grpc.RpcError) -> bool:
     """Return whether a service sent this status itself; false for connections that broke or were not established."""
     return bool(_status_of(error).code != 0)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client.command import _follow as screen
-from lumenmill_orchestrator.mesh import Call, CapacityState, ModelAbsentError
+from lumenmill_orchestrator.mesh import Call, CallPriority, CapacityState, ModelUnavailableError
 from prometheus_client import REGISTRY
 
 from .conftest import House, counts
-from .pods import Pods, open_lanes, open_orchestrator, open_pods, run_of, until_run
+from .pods import Pods, open_orchestrator, open_pods, open_queues, run_of, until_run
 from .recipes import ONE_IMAGE
 
 
@@ -116,7 +116,7 @@ async def test_patience_lasts_while_pods_are_on_their_way(tmp_path: Path) -> Non
     async with open_pods(tmp_path) as pods:
         await _seen_once(pods)
         cluster = _Cluster(is_coming=True, reason="pod tiny-0 is pending: 0/3 nodes are available")
-        async with open_orchestrator(pods, capacity=cluster, patience_s=0.6) as house:
+        async with open_orchestrator(pods, capacity=cluster, retry_timeout_s=0.6) as house:
             run_id = await house.submit(ONE_IMAGE, {"tags": ["a"]})
             await asyncio.sleep(2.5)
             waiting = await run_of(house, run_id)
@@ -130,29 +130,29 @@ async def test_patience_lasts_while_pods_are_on_their_way(tmp_path: Path) -> Non
 
 
 async def test_a_run_fails_when_its_model_never_comes(tmp_path: Path) -> None:
-    async with open_pods(tmp_path) as pods, open_orchestrator(pods, patience_s=0.5) as house:
+    async with open_pods(tmp_path) as pods, open_orchestrator(pods, retry_timeout_s=0.5) as house:
         run = await house.run(ONE_IMAGE)
         assert run.state == run_pb2.RUN_STATE_FAILED
         assert "tiny" in run.error and "no pod serves" in run.error
 
 
 async def test_patience_is_counted_for_each_absence(tmp_path: Path) -> None:
-    async with open_pods(tmp_path) as pods, open_lanes(pods, patience_s=2.0) as (mesh, lanes):
-        model, lane = mesh.model("tiny"), lanes.of("tiny")
+    async with open_pods(tmp_path) as pods, open_queues(pods, retry_timeout_s=2.0) as (mesh, queues):
+        model, queue = mesh.model("tiny"), queues.of("tiny")
         pod = await pods.start()
-        model.look_again()
-        await model.until_serving(5.0)
+        model.resolve_soon()
+        await model.wait_until_serving(5.0)
         pods.withdraw(pod.address)
-        model.look_again()
+        model.resolve_soon()
         await asyncio.sleep(1.5)
         pods.addresses.append(pod.address)
-        model.look_again()
-        await model.until_serving(5.0)
+        model.resolve_soon()
+        await model.wait_until_serving(5.0)
         pods.withdraw(pod.address)
-        model.look_again()
+        model.resolve_soon()
         await asyncio.sleep(0.2)
         began_s = asyncio.get_running_loop().time()
-        with pytest.raises(ModelAbsentError, match="no pod serves"):
-            async with lane.slot(Call("imager.GenerateImages", "mine", "image", (0,))):
+        with pytest.raises(ModelUnavailableError, match="no pod serves"):
+            async with queue.slot(Call("imager.GenerateImages", "mine", "image", CallPriority(0, 0, 0))):
                 pass
         assert asyncio.get_running_loop().time() - began_s > 1.4, "what was lost in an earlier absence does not count"

@@ -1,4 +1,4 @@
-"""How steps of a item end, and what others of the same item may make of it."""
+"""Outcomes of the steps of one item, and what other steps of the item can do with them."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,19 +10,19 @@ from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator.recipe import MISSING, Requirement, Step
 
-__all__ = ["NOT_APPLICABLE", "Outcome", "States", "StepState", "settled"]
+__all__ = ["NOT_APPLICABLE", "Outcome", "StepState", "StepStates", "settled"]
 
 _T = TypeVar("_T")
 
 
 async def settled(future: "asyncio.Future[_T]") -> _T:
-    """The result of a future that others wait for too."""
+    """Return the result of a future that others wait for too."""
     return future.result() if future.done() else await asyncio.shield(future)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of one execution. `verdict` is unspecified when the recipe's `when` left it out."""
+    """How one execution ended. `verdict` is unspecified when the recipe's `when` excluded it."""
 
     verdict: "run_pb2.Verdict.ValueType"
     reason: str = ""
@@ -30,12 +30,12 @@ class Outcome:
 
     @property
     def accepted(self) -> bool:
-        """Whether there is a result to go on with."""
+        """Whether there is a result that other steps may use."""
         return self.verdict == run_pb2.VERDICT_ACCEPTED
 
     @property
     def applies(self) -> bool:
-        """Whether the recipe wanted it at all."""
+        """Whether the recipe requested the execution at all."""
         return self.verdict != run_pb2.VERDICT_UNSPECIFIED
 
 
@@ -54,17 +54,17 @@ class StepState:
     instances: "list[asyncio.Future[Outcome]]" = field(default_factory=list)
 
     def expand(self, num_instances: int) -> None:
-        """There are this many instances."""
+        """Create this many instances."""
         loop = asyncio.get_running_loop()
         self.instances = [loop.create_future() for _ in range(num_instances)]
         self.expanded.set_result(None)
 
     def block(self, outcome: Outcome) -> None:
-        """There are no instances, because of how something else ended."""
+        """Record that there are no instances, because of the outcome of another step."""
         self.expanded.set_result(outcome)
 
     def value(self) -> Any:
-        """What a reference to the step stands for: its result, or the list of them with gaps."""
+        """Return what a reference to the step evaluates to: its result, or the list of results with gaps."""
         values = [_result(instance, self.step) for instance in self.instances]
         if self.step.fan_out is not None:
             return values
@@ -72,7 +72,7 @@ class StepState:
 
 
 def _result(instance: "asyncio.Future[Outcome]", step: Step) -> Any:
-    """A result, refused ones included, for samples that tell why; a refused optional result is as good as none."""
+    """Return a result, also a rejected one, which rejected samples show; but no rejected one of an optional step."""
     if not instance.done():
         return MISSING
     outcome = instance.result()
@@ -80,18 +80,19 @@ def _result(instance: "asyncio.Future[Outcome]", step: Step) -> Any:
     return outcome.result if usable and outcome.result is not None else MISSING
 
 
-class States:
+class StepStates:
     """All steps of one item."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self._states = {step.name: StepState(step) for step in steps}
 
     def of(self, name: str) -> StepState:
-        """One step."""
+        """Return the state of one step."""
         return self._states[name]
 
     async def obstacle(self, requirements: Iterable[Requirement], index: int) -> Outcome | None:
-        """Wait for everything required; the first thing that stands in the way, or None. Optional steps never do."""
+        """Wait for everything required, and return the first outcome that prevents the execution; an optional step
+        never does."""
         for requirement in requirements:
             for outcome in await self.outcomes(requirement, index):
                 if not outcome.accepted and not self.of(requirement.step).step.optional:
@@ -99,7 +100,7 @@ class States:
         return None
 
     async def outcomes(self, requirement: Requirement, index: int) -> list[Outcome]:
-        """How the required instances ended; for a step without instances, why it has none."""
+        """Return how the required instances ended; for a step without instances, why it has none."""
         state = self.of(requirement.step)
         blocked = await settled(state.expanded)
         if blocked is not None:
@@ -107,23 +108,23 @@ class States:
         return [await settled(state.instances[number]) for number in self.numbers(requirement, index)]
 
     def numbers(self, requirement: Requirement, index: int) -> list[int]:
-        """Which instances are required, of those that there are."""
+        """Return the indices of the required instances, of those that exist."""
         num_instances = len(self.of(requirement.step).instances)
-        wanted = index if requirement.same_index else requirement.instance
-        if wanted is None:
+        required = index if requirement.same_index else requirement.instance
+        if required is None:
             return list(range(num_instances))
-        return [wanted] if wanted < num_instances else []
+        return [required] if required < num_instances else []
 
     def values(self, requirements: Iterable[Requirement]) -> dict[str, Any]:
-        """What references to the required steps stand for."""
+        """Return what references to the required steps evaluate to."""
         return {requirement.step: self.of(requirement.step).value() for requirement in requirements}
 
-    def everything(self) -> dict[str, Any]:
-        """What references to any step stand for."""
+    def all_values(self) -> dict[str, Any]:
+        """Return what references to any step evaluate to."""
         return {name: state.value() for name, state in self._states.items()}
 
     def parents(self, requirements: Iterable[Requirement], index: int) -> list[list[str | int]]:
-        """The required instances as lineage: [step, instance]."""
+        """Return the required instances as lineage: [step, instance]."""
         return [
             [requirement.step, number] for requirement in requirements for number in self.numbers(requirement, index)
         ]

@@ -4,14 +4,15 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_orchestrator.execution import durable_engine
 from lumenmill_orchestrator.storage import ExecutionStore, RunStore, database, engine_url, make_engine
-from lumenmill_orchestrator.walk import durable
 
 from .conftest import House
 from .postgres import postgres_server
@@ -39,7 +40,7 @@ def test_connections_that_are_all_in_use_are_waited_for(tmp_path: Path) -> None:
 
     held = engine.connect()
     threading.Timer(0.3, held.close).start()
-    assert database.patiently(ask) == 7
+    assert database.retry_database(ask) == 7
     engine.dispose()
 
 
@@ -73,8 +74,8 @@ def test_a_replica_leaves_connections_for_others(tmp_path: Path) -> None:
 async def test_a_run_goes_on_when_the_database_is_back(
     house: House, monkeypatch: pytest.MonkeyPatch, store: type, method: str
 ) -> None:
-    monkeypatch.setattr(database, "_PATIENCE_S", 0.0)
-    monkeypatch.setattr(durable, "_DATABASE_PAUSE_S", 0.05)
+    monkeypatch.setattr(database, "_RETRIES", replace(database._RETRIES, outage_timeout_s=0.0))
+    monkeypatch.setattr(durable_engine, "_DATABASE_PAUSE_S", 0.05)
     monkeypatch.setattr(store, method, _away_at_first(getattr(store, method), 3))
     run = await house.run(SMALL)
     assert (run.state, run.num_samples_accepted, run.num_items_done) == (run_pb2.RUN_STATE_COMPLETED, 9, 3)

@@ -1,4 +1,4 @@
-"""From a walked item to its samples."""
+"""From an executed item to its samples."""
 
 import json
 import time
@@ -9,56 +9,58 @@ from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator import metrics
+from lumenmill_orchestrator.execution.active_run import ActiveRun
+from lumenmill_orchestrator.execution.item import ItemExecution, instance_requirements, source_parents
+from lumenmill_orchestrator.execution.licences import add_licences
+from lumenmill_orchestrator.execution.outcomes import Outcome, StepStates
+from lumenmill_orchestrator.execution.recording import verdict_name
+from lumenmill_orchestrator.execution.scene_keys import scene_key
 from lumenmill_orchestrator.light_paths import record_path_maps
-from lumenmill_orchestrator.recipe import MISSING, Pipeline, Requirement, SampleRule
+from lumenmill_orchestrator.recipe import MISSING, Requirement, SampleRule
 from lumenmill_orchestrator.storage import CountDelta, Rows
 from lumenmill_orchestrator.storage.schema import samples
-from lumenmill_orchestrator.walk.active import ActiveRun
-from lumenmill_orchestrator.walk.item import ItemWalk, aligned_requirements, source_parents
-from lumenmill_orchestrator.walk.outcomes import Outcome, States
-from lumenmill_orchestrator.walk.recording import verdict_name
-from lumenmill_orchestrator.walk.scenes import scene_key
-from lumenmill_orchestrator.walk.terms import add_licences
 
 __all__ = ["SAMPLES_COUNTED_AS", "sample_rows"]
 
 SAMPLES_COUNTED_AS = "#samples"
-# What decides when several things went wrong with one sample.
-_GRAVITY = (run_pb2.VERDICT_REJECTED, run_pb2.VERDICT_FAILED, run_pb2.VERDICT_SKIPPED)
+# Which verdict a sample gets when steps behind it ended differently, the first of these.
+_SEVERITY = (run_pb2.VERDICT_REJECTED, run_pb2.VERDICT_FAILED, run_pb2.VERDICT_SKIPPED)
 _COUNTED_AS = {run_pb2.VERDICT_ACCEPTED: "num_accepted", run_pb2.VERDICT_REJECTED: "num_rejected"}
 
 
-async def sample_rows(run: ActiveRun, pipeline: Pipeline, index: int, walk: ItemWalk) -> Rows:
-    """Rows of all samples of a item whose steps have all ended."""
+async def sample_rows(execution: ItemExecution) -> Rows:
+    """Return the rows of all samples of an item whose steps have all ended."""
     rows = Rows()
     now_s = time.time()
-    shown, everything = scene_key(pipeline, walk.scope), {**walk.scope, **walk.states.everything()}
-    for rule in pipeline.samples:
-        for number, element, blocked in await _elements(rule, walk):
-            requires = aligned_requirements(rule.requires, rule.fan_out)
-            scope = {**walk.scope, **walk.states.values(requires), "each": element, "each_index": number}
-            outcome = blocked or await _outcome(rule, requires, number, scope, walk.states)
+    item_scope, states = execution.scope, execution.states
+    item_scene_key = scene_key(execution.pipeline, item_scope)
+    everything = {**item_scope, **states.all_values()}
+    for rule in execution.pipeline.samples:
+        for number, element, blocked in await _elements(rule, execution):
+            requires = instance_requirements(rule.requires, rule.fan_out)
+            scope = {**item_scope, **states.values(requires), "each": element, "each_index": number}
+            outcome = blocked or await _outcome(rule, requires, number, scope, states)
             if outcome is None:
                 continue
-            sample = _sample(run, rule, scope, outcome)
-            sample.id = f"{run.id}.{walk.item_id}.{rule.name}.{number}"
-            sample.item_id = walk.item_id
-            sample.group_id, sample.scene_key = _group_id(rule, scope), shown
+            sample = _sample(execution.run, rule, scope, outcome)
+            sample.id = f"{execution.run.id}.{execution.item_id}.{rule.name}.{number}"
+            sample.item_id = execution.item_id
+            sample.group_id, sample.scene_key = _group_id(rule, scope), item_scene_key
             sample.create_time.FromMilliseconds(int(now_s * 1000))
-            behind = [*rule.expansion_requires, *requires]
-            paths = _light_paths(walk, behind, number) if outcome.accepted else []
-            add_licences(sample, run, pipeline, rule, everything, behind, paths)
+            all_requires = [*rule.expansion_requires, *requires]
+            paths = _light_paths(execution, all_requires, number) if outcome.accepted else []
+            add_licences(sample, execution.run, execution.pipeline, rule, everything, all_requires, paths)
             record_path_maps(sample, paths)
-            parents = walk.states.parents(behind, number)
-            walk.costs.stand_behind(sample, parents)
-            _add_row(rows, sample, [*source_parents(pipeline, index), *parents])
-    walk.costs.count()
+            parents = states.parents(all_requires, number)
+            execution.costs.add_sample(sample, parents)
+            _add_row(rows, sample, [*source_parents(execution.pipeline, execution.index), *parents])
+    execution.costs.report()
     return rows
 
 
-async def _elements(rule: SampleRule, walk: ItemWalk) -> list[tuple[int, Any, Outcome | None]]:
-    """(number, element, what stands in the way) for each sample that a rule may make."""
-    fan_out, states = rule.fan_out, walk.states
+async def _elements(rule: SampleRule, execution: ItemExecution) -> list[tuple[int, Any, Outcome | None]]:
+    """Return (number, element, what prevents it) for each sample that a rule may make."""
+    fan_out, states = rule.fan_out, execution.states
     if fan_out is None:
         return [(0, MISSING, None)]
     if fan_out.aligned_step is not None:
@@ -68,7 +70,9 @@ async def _elements(rule: SampleRule, walk: ItemWalk) -> list[tuple[int, Any, Ou
     else:
         blocked = await states.obstacle(rule.expansion_requires, 0)
         found: Any = (
-            MISSING if blocked else fan_out.elements.evaluate({**walk.scope, **states.values(rule.expansion_requires)})
+            MISSING
+            if blocked
+            else fan_out.elements.evaluate({**execution.scope, **states.values(rule.expansion_requires)})
         )
         values = [] if found is MISSING else list(found)
     if blocked is not None:
@@ -77,9 +81,9 @@ async def _elements(rule: SampleRule, walk: ItemWalk) -> list[tuple[int, Any, Ou
 
 
 async def _outcome(
-    rule: SampleRule, requires: Iterable[Requirement], number: int, scope: Mapping[str, Any], states: States
+    rule: SampleRule, requires: Iterable[Requirement], number: int, scope: Mapping[str, Any], states: StepStates
 ) -> Outcome | None:
-    """How a sample ended; None when the recipe does not want it."""
+    """Return how a sample ended; None when the recipe does not request it."""
     if rule.when is not None and not rule.when.holds(scope):
         return None
     ended: list[Outcome] = []
@@ -89,7 +93,7 @@ async def _outcome(
             return None
         if not states.of(requirement.step).step.optional:
             ended += [outcome for outcome in outcomes if outcome.applies]
-    for verdict in _GRAVITY:
+    for verdict in _SEVERITY:
         for outcome in ended:
             if outcome.verdict == verdict:
                 return Outcome(verdict, outcome.reason)
@@ -114,21 +118,21 @@ def _sample(run: ActiveRun, rule: SampleRule, scope: Mapping[str, Any], outcome:
     return sample
 
 
-def _light_paths(walk: ItemWalk, behind: Iterable[Requirement], number: int) -> list[light_pb2.LightPath]:
-    """The paths of moving light in what the calls were asked whose results a sample holds."""
+def _light_paths(execution: ItemExecution, requires: Iterable[Requirement], number: int) -> list[light_pb2.LightPath]:
+    """Return the light paths in the requests of the calls whose results a sample holds."""
     found: list[light_pb2.LightPath] = []
-    for requirement in behind:
-        step = walk.states.of(requirement.step).step
+    for requirement in requires:
+        step = execution.states.of(requirement.step).step
         if all(field.message_type is not light_pb2.LightPath.DESCRIPTOR for field in step.method.request.fields):
             continue
-        for instance in walk.states.numbers(requirement, number):
-            asked = walk.request_of(step, instance)
-            found += [value for _, value in asked.ListFields() if isinstance(value, light_pb2.LightPath)]
+        for instance in execution.states.numbers(requirement, number):
+            request = execution.request_of(step, instance)
+            found += [value for _, value in request.ListFields() if isinstance(value, light_pb2.LightPath)]
     return found
 
 
 def _group_id(rule: SampleRule, scope: Mapping[str, Any]) -> str:
-    """The group as the recipe says, by an artifact's digest or a text; empty without one."""
+    """Return the id of the group that the recipe names by an artifact's digest or a text; empty without one."""
     if isinstance(rule.group, str):
         return rule.group
     value = rule.group.evaluate(scope) if rule.group is not None else MISSING

@@ -1,4 +1,4 @@
-"""What of a run's own inputs a step or sample rule names: values of its references to parameters and to the item."""
+"""Inputs of a run that a step or sample rule refers to: values of its references to parameters and to the item."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -11,22 +11,22 @@ from lumenmill_orchestrator.recipe.references import Reference, Scope
 
 __all__ = ["given_values", "is_environment_map", "rule_values"]
 
-_GIVEN = frozenset({"params", "item"})
+_INPUT_ROOTS = frozenset({"params", "item"})
 _MAPS = frozenset({"image/vnd.radiance", "image/x-exr"})
 
 
 def is_environment_map(artifact: artifact_pb2.Artifact) -> bool:
-    """Whether a given file is light rather than something that is shown."""
+    """Whether a given file is a light rather than something that the picture shows."""
     return artifact.media_type in _MAPS
 
 
 def given_values(step: Step, scope: Scope) -> Iterator[Any]:
-    """Values of a step's references to parameters and to the item; what `for_each` goes over is given whole."""
+    """Yield the values of a step's references to parameters and to the item; the list of `for_each` as a whole."""
     return _values([*step.request.references, *([step.fan_out.elements] if step.fan_out else [])], scope)
 
 
 def rule_values(rule: SampleRule, scope: Scope) -> Iterator[Any]:
-    """The same for a sample rule."""
+    """Yield the same for a sample rule."""
     references = [*rule.fields.references, *rule.intrinsics]
     references += [rule.fan_out.elements] if rule.fan_out else []
     return _values([*references, *([rule.group] if isinstance(rule.group, Reference) else [])], scope)
@@ -34,16 +34,16 @@ def rule_values(rule: SampleRule, scope: Scope) -> Iterator[Any]:
 
 def _values(references: Iterable[Reference], scope: Scope) -> Iterator[Any]:
     for reference in references:
-        if reference.root not in _GIVEN:
+        if reference.root not in _INPUT_ROOTS:
             continue
         value = _without_indices(reference).evaluate(scope)
-        # Many maps together are a choice that is offered; the one that was chosen is named by a light.
+        # A list of maps is an offer to choose from; the chosen one is named by a light.
         if value is not MISSING and not _is_offer(value):
             yield value
 
 
 def _without_indices(reference: Reference) -> Reference:
-    """The same path up to where it depends on the instance: all that any instance may be given."""
+    """Return the path up to the first index that depends on the instance: all that any instance may be given."""
     segments = reference.segments
     for position, segment in enumerate(segments):
         if segment.index_path:

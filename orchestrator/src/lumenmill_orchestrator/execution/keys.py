@@ -1,8 +1,7 @@
 """Content keys: what makes two calls the same computation.
 
 key = sha256(contract, RPC, model, revision, request), where the request is taken without its job options and every
-artifact in it counts by its digest alone: where it lies, what it is called, on which terms it came and what is known
-about it change nothing.
+artifact in it counts by its digest alone: its location, name, licence and facts change nothing.
 """
 
 import hashlib
@@ -13,11 +12,11 @@ from lumenmill_common.artifacts import artifacts_in, digest_of
 
 from lumenmill_orchestrator.contracts import Method
 
-__all__ = ["artifact_sha256s", "content_key", "derived_seed", "request_id_of", "revision_told"]
+__all__ = ["artifact_sha256s", "content_key", "derived_seed", "request_id_of", "result_revision"]
 
 
 def content_key(method: Method, model: model_pb2.Model, request: Message) -> str:
-    """The key of a call: 64 hexadecimal digits."""
+    """Return the key of a call: 64 hexadecimal digits."""
     bare = type(request)()
     bare.CopyFrom(request)
     bare.ClearField("job")
@@ -30,7 +29,7 @@ def content_key(method: Method, model: model_pb2.Model, request: Message) -> str
 
 
 def request_id_of(key: str, request: Message) -> str:
-    """The id under which services know a job: stable over restarts of either side, and of one request exactly.
+    """Return the id under which services know a job: stable over restarts of either side, and of one exact request.
 
     The key alone would not do: requests that differ in what the key leaves out are different requests to a service.
     """
@@ -42,13 +41,13 @@ def request_id_of(key: str, request: Message) -> str:
 
 
 def artifact_sha256s(message: Message) -> list[str]:
-    """Digests of all artifacts in a message, each once, in order."""
+    """Return the digests of all artifacts in a message, each once, in order."""
     found = dict.fromkeys(digest_of(artifact) for artifact in artifacts_in(message))
     return [sha256 for sha256 in found if sha256]
 
 
-def revision_told(result: Message) -> str:
-    """The revision of the model that made a result, as its first record has it; empty when it has none."""
+def result_revision(result: Message) -> str:
+    """Return the revision of the model that made a result, from its first record; empty when it has none."""
     for field, value in result.ListFields():
         if field.name == "record":
             return str(value.revision)
@@ -57,7 +56,8 @@ def revision_told(result: Message) -> str:
     return ""
 
 
-def derived_seed(recipe_seed: int, *place: str | int) -> int:
-    """A seed of 32 bits for a place in a run, the same in every run of the recipe with the same seed parameter."""
-    text = "/".join(str(part) for part in (recipe_seed, *place))
+def derived_seed(recipe_seed: int, *path: str | int) -> int:
+    """Return a seed of 32 bits for a step of an item: the same in every run of the recipe with the same seed
+    parameter. `path` is pipeline, item, step and instance."""
+    text = "/".join(str(part) for part in (recipe_seed, *path))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

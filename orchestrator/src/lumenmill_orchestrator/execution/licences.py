@@ -1,4 +1,4 @@
-"""The terms of everything behind a sample: models, what their records name, and the inputs of the run."""
+"""Licences of everything steps a sample: models, what their records name, and the inputs of the run."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -8,10 +8,10 @@ from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_p
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import artifacts_in, digest_of
 
+from lumenmill_orchestrator.execution.active_run import ActiveRun
+from lumenmill_orchestrator.execution.file_licences import NOT_STATED, SampleFileLicences
+from lumenmill_orchestrator.execution.run_inputs import given_values, rule_values
 from lumenmill_orchestrator.recipe import MISSING, Pipeline, Requirement, SampleRule
-from lumenmill_orchestrator.walk.active import ActiveRun
-from lumenmill_orchestrator.walk.references import given_values, rule_values
-from lumenmill_orchestrator.walk.statements import NOT_STATED, Statements
 
 __all__ = ["add_licences", "records_in"]
 
@@ -25,32 +25,33 @@ def add_licences(
     requires: Iterable[Requirement],
     paths: Sequence[light_pb2.LightPath],
 ) -> None:
-    """Add the terms of every model on the way to a sample, of every asset that records name, and of every input.
+    """Add the licences of every model behind a sample, of every asset that records name, and of every input.
 
-    Terms of files are those that are stated now; see `walk.statements`. `scope` holds what the item was given and the
-    results of the steps in `requires`, and of all that those needed; `paths` are those of light that moves in the
-    sample.
+    Licences of files are those that are stated now; see `file_licences`. `scope` holds the item and the results of the
+    steps in `requires` and of all their ancestors; `paths` are the light paths of the sample.
     """
-    behind = ancestors(pipeline, [requirement.step for requirement in requires])
-    found = list(_of_models(run, pipeline, behind))
-    made: list[Any] = [scope["item"], *(scope.get(name) for name in sorted(behind))]
-    given = _given(pipeline, rule, scope, behind)
+    steps = ancestors(pipeline, [requirement.step for requirement in requires])
+    found = list(_of_models(run, pipeline, steps))
+    made: list[Any] = [scope["item"], *(scope.get(name) for name in sorted(steps))]
+    given = _given(pipeline, rule, scope, steps)
     lights = [sample.light, sample.record.light, *paths]
-    statements = Statements(run.files, [*lights, *made, *given], (licence.subject for licence in found))
+    file_licences = SampleFileLicences(
+        run.file_licences, [*lights, *made, *given], (licence.subject for licence in found)
+    )
     records = [record for value in made for record in _records_of(value, sample)]
     for record in (*_source_records(run, pipeline, scope), *records, sample.record):
-        found += statements.of_record(record)
+        found += file_licences.of_record(record)
     for artifact in artifacts_in(lights):
-        found += run.files.of(digest_of(artifact))
+        found += run.file_licences.of(digest_of(artifact))
     for artifact in artifacts_in([*made[1:], *given]):
-        found += run.files.inputs.get(digest_of(artifact), ())
+        found += run.file_licences.inputs.get(digest_of(artifact), ())
     for licence in found:
         if licence not in sample.licences:
             sample.licences.append(licence)
 
 
 def ancestors(pipeline: Pipeline, names: Iterable[str]) -> set[str]:
-    """The steps with these names and all that they wait for, however far back."""
+    """Return the names of these steps and of all their ancestors."""
     by_name = {step.name: step for step in pipeline.steps}
     found: set[str] = set()
     pending = list(names)
@@ -62,13 +63,13 @@ def ancestors(pipeline: Pipeline, names: Iterable[str]) -> set[str]:
     return found
 
 
-def _of_models(run: ActiveRun, pipeline: Pipeline, behind: set[str]) -> Iterator[artifact_pb2.Licence]:
-    names = [step.model for step in pipeline.steps if step.name in behind]
+def _of_models(run: ActiveRun, pipeline: Pipeline, steps: set[str]) -> Iterator[artifact_pb2.Licence]:
+    names = [step.model for step in pipeline.steps if step.name in steps]
     if pipeline.source.call is not None:
         names.append(pipeline.source.call.model)
     for name in dict.fromkeys(names):
         known = run.recipe.models.get(name) or model_pb2.Model()
-        # A map that a model merely offers is behind what was made with it alone; the records name it there.
+        # A map that a model offers is in samples made with it only; their records name it.
         offered = {subject for each in known.environment_maps for subject in (each.name, each.sha256)} - {""}
         stated = [licence for licence in known.licences if licence.subject not in offered]
         yield from stated or [artifact_pb2.Licence(subject=name, spdx_id=NOT_STATED)]
@@ -77,22 +78,22 @@ def _of_models(run: ActiveRun, pipeline: Pipeline, behind: set[str]) -> Iterator
 def _source_records(
     run: ActiveRun, pipeline: Pipeline, scope: Mapping[str, Any]
 ) -> list[generation_pb2.GenerationRecord]:
-    """The records of the source's result beside those in its items, of which each counts for its own item."""
+    """Return the records of the source's result without those in its items, each of which counts for its own item."""
     if pipeline.source.call is None:
         return []
     index = scope["item_index"]
-    return run.source_records[pipeline.name, index - index % pipeline.source.batch_size]
+    return run.batches[pipeline.name, index - index % pipeline.source.batch_size].result().records
 
 
 def _records_of(value: Any, sample: run_pb2.Sample) -> list[generation_pb2.GenerationRecord]:
-    """The records in an item or a result; where one of them is the sample's own, the others are of its siblings."""
+    """Return the records in a value; where one of them is the sample's own, the others are of its siblings."""
     records = records_in(value)
     own = sample.HasField("record") and sample.record in records
     return [sample.record] if own else records
 
 
 def records_in(value: Any) -> list[generation_pb2.GenerationRecord]:
-    """The records in an item or a result, its direct parts included."""
+    """Return the records in an item or a result, including its direct parts."""
     if isinstance(value, list):
         return [record for element in value if element is not MISSING for record in records_in(element)]
     if not isinstance(value, Message):
@@ -106,10 +107,10 @@ def records_in(value: Any) -> list[generation_pb2.GenerationRecord]:
     return found
 
 
-def _given(pipeline: Pipeline, rule: SampleRule, scope: Mapping[str, Any], behind: set[str]) -> list[Any]:
-    """What the sample, and every call behind it, was given of the run's parameters and of the item."""
+def _given(pipeline: Pipeline, rule: SampleRule, scope: Mapping[str, Any], steps: set[str]) -> list[Any]:
+    """Return the parameters and parts of the item that the sample and every call in `steps` use."""
     values = list(rule_values(rule, scope))
-    calls = [step for step in pipeline.steps if step.name in behind]
+    calls = [step for step in pipeline.steps if step.name in steps]
     for step in [pipeline.source.call, *calls] if pipeline.source.call is not None else calls:
         values += given_values(step, scope)
     return values

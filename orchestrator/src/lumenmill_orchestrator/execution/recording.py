@@ -1,21 +1,22 @@
-"""Rows for what has ended: executions with their computations, and counts."""
+"""Database rows and metrics of executions that have ended."""
 
 import json
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
 from lumenmill_orchestrator import metrics
+from lumenmill_orchestrator.execution.keys import artifact_sha256s
+from lumenmill_orchestrator.execution.outcomes import Outcome
+from lumenmill_orchestrator.execution.step_executor import Computation
 from lumenmill_orchestrator.recipe import Step
 from lumenmill_orchestrator.storage import CountDelta, Rows
 from lumenmill_orchestrator.storage.schema import artifact_uses, computations, executions, model_revisions
-from lumenmill_orchestrator.walk.execution import Computation
-from lumenmill_orchestrator.walk.keys import artifact_sha256s
-from lumenmill_orchestrator.walk.outcomes import Outcome
 
-__all__ = ["Place", "record_computed", "record_skipped", "verdict_name"]
+__all__ = ["Parents", "StepInstance", "record_computed", "record_skipped", "verdict_name"]
 
 _COUNTED_AS = {
     run_pb2.VERDICT_ACCEPTED: "num_accepted",
@@ -25,56 +26,61 @@ _COUNTED_AS = {
 }
 _VIDEO = "video/"
 
+Parents = list[list[str | int]]
+"""Lineage of an execution: [step, instance] of each execution whose result it uses."""
 
-class Place:
-    """Where in a run something happened."""
 
-    def __init__(self, run_id: str, item_id: str, step: Step, counted_as: str, instance: int) -> None:
-        self.run_id, self.item_id, self.step, self.counted_as, self.instance = (
-            run_id, item_id, step, counted_as, instance,
-        )  # fmt: skip
+@dataclass(frozen=True)
+class StepInstance:
+    """One execution of a step in an item of a run."""
+
+    run_id: str
+    item_id: str
+    step: Step
+    step_name: str
+    """Name of the step within the run, under which it is counted."""
+    index: int
+    """Of the instance, where the step is fanned out."""
 
 
 def verdict_name(verdict: "run_pb2.Verdict.ValueType") -> str:
-    """`accepted`, `rejected`, `failed` or `skipped`."""
+    """Return `accepted`, `rejected`, `failed` or `skipped`."""
     return run_pb2.Verdict.Name(verdict).removeprefix("VERDICT_").lower()
 
 
-def record_computed(place: Place, made: Computation, outcome: Outcome, parents: list[list[str | int]]) -> Rows:
-    """Rows of an execution that had a computation."""
+def record_computed(instance: StepInstance, made: Computation, outcome: Outcome, parents: Parents) -> Rows:
+    """Return the rows of an execution that had a computation."""
     rows = Rows()
     if made.content_key and not made.reused:
-        _add_computation(rows, place, made)
-    _add_execution(rows, place, made.content_key, outcome, parents, made)
-    _count_metrics(place, made, outcome)
+        _add_computation(rows, instance, made)
+    _add_execution(rows, instance, made.content_key, outcome, parents, made)
+    _count_metrics(instance, made, outcome)
     return rows
 
 
-def record_skipped(place: Place, outcome: Outcome, parents: list[list[str | int]]) -> Rows:
-    """Rows of an execution that was not tried."""
+def record_skipped(instance: StepInstance, outcome: Outcome, parents: Parents) -> Rows:
+    """Return the rows of an execution that was skipped."""
     rows = Rows()
-    _add_execution(rows, place, "", outcome, parents, None)
-    metrics.STEPS.labels(place.step.method.call, place.step.model, "skipped", "").inc()
+    _add_execution(rows, instance, "", outcome, parents, None)
+    metrics.STEPS.labels(instance.step.method.call, instance.step.model, "skipped", "").inc()
     return rows
 
 
-def _add_computation(rows: Rows, place: Place, made: Computation) -> None:
+def _add_computation(rows: Rows, instance: StepInstance, made: Computation) -> None:
     bare = type(made.request)()
     bare.CopyFrom(made.request)
     bare.ClearField("job")
-    rows.results.append(
-        {
-            "content_key": made.content_key,
-            "call": place.step.method.call,
-            "model": made.model_name,
-            "revision": made.model.revision,
-            "request": bare.SerializeToString(deterministic=True),
-            "result": None if made.result is None else made.result.SerializeToString(deterministic=True),
-            "create_time": made.start_time,
-            "duration_s": made.duration_s,
-        }
-    )
-    rows.results[-1] = {column.name: rows.results[-1][column.name] for column in computations.c}
+    values = {
+        "content_key": made.content_key,
+        "call": instance.step.method.call,
+        "model": made.model_name,
+        "revision": made.model.revision,
+        "request": bare.SerializeToString(deterministic=True),
+        "result": None if made.result is None else made.result.SerializeToString(deterministic=True),
+        "create_time": made.start_time,
+        "duration_s": made.duration_s,
+    }
+    rows.results.append({column.name: values[column.name] for column in computations.c})
     outputs = [] if made.result is None else artifact_sha256s(made.result)
     for role, sha256s in (("in", artifact_sha256s(bare)), ("out", outputs)):
         for sha256 in sha256s:
@@ -92,20 +98,20 @@ def _add_computation(rows: Rows, place: Place, made: Computation) -> None:
 
 def _add_execution(
     rows: Rows,
-    place: Place,
+    instance: StepInstance,
     content_key: str,
     outcome: Outcome,
-    parents: list[list[str | int]],
+    parents: Parents,
     made: Computation | None,
 ) -> None:
     reused = made is not None and made.reused
     duration_s = made.duration_s if made is not None else 0.0
     rows.add_guard(
         executions,
-        run_id=place.run_id,
-        item_id=place.item_id,
-        step=place.step.name,
-        instance=place.instance,
+        run_id=instance.run_id,
+        item_id=instance.item_id,
+        step=instance.step.name,
+        instance=instance.index,
         content_key=content_key,
         verdict=outcome.verdict,
         reason=outcome.reason,
@@ -118,14 +124,14 @@ def _add_execution(
     amounts: dict[str, float] = {_COUNTED_AS[outcome.verdict]: 1, "duration_s": duration_s}
     if reused:
         amounts["num_reused"] = 1
-    rows.counts.append(CountDelta(place.run_id, place.counted_as, amounts))
+    rows.counts.append(CountDelta(instance.run_id, instance.step_name, amounts))
 
 
-def _count_metrics(place: Place, made: Computation, outcome: Outcome) -> None:
-    call, model = place.step.method.call, place.step.model
+def _count_metrics(instance: StepInstance, made: Computation, outcome: Outcome) -> None:
+    call, model = instance.step.method.call, instance.step.model
     reason = made.error.code.name if made.error is not None else outcome.reason
     metrics.STEPS.labels(call, model, verdict_name(outcome.verdict), reason).inc()
-    reused = metrics.STEPS_REUSED.labels(call, model)  # there before the first, so that it is seen as an increase
+    reused = metrics.STEPS_REUSED.labels(call, model)  # exists before the first, which is then an increase
     if made.reused:
         reused.inc()
         return
@@ -140,7 +146,7 @@ def _count_metrics(place: Place, made: Computation, outcome: Outcome) -> None:
 
 
 def _top_artifacts(message: Any) -> list[artifact_pb2.Artifact]:
-    """Artifacts that a result holds directly or in its direct parts, which are the ones that it made."""
+    """Return the artifacts in a result or in its direct parts, which are the ones that it made."""
     found: list[artifact_pb2.Artifact] = []
     for field, value in message.ListFields():
         if field.message_type is None or field.message_type.GetOptions().map_entry:

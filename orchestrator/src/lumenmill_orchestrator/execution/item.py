@@ -1,0 +1,184 @@
+"""The execution of one item: every step as soon as its inputs are there, each outcome durable before the next step."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from google.protobuf.message import Message
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.telemetry import get_logger
+
+from lumenmill_orchestrator.execution.active_run import ActiveRun
+from lumenmill_orchestrator.execution.costs import Costs
+from lumenmill_orchestrator.execution.keys import derived_seed
+from lumenmill_orchestrator.execution.outcomes import NOT_APPLICABLE, Outcome, StepStates, settled
+from lumenmill_orchestrator.execution.recording import StepInstance, record_computed, record_skipped
+from lumenmill_orchestrator.execution.resume_state import ResumeState
+from lumenmill_orchestrator.execution.retrying_call import StepCall
+from lumenmill_orchestrator.execution.step_executor import Computation, StepExecutor, failed_computation
+from lumenmill_orchestrator.recipe import MISSING, FanOut, Pipeline, Requirement, Step
+from lumenmill_orchestrator.storage import GroupWriter
+
+__all__ = ["ItemExecution", "instance_requirements", "source_parents"]
+
+_log = get_logger(__name__)
+
+
+class ItemExecution:
+    """Executes the steps of one item. A failed step does not end it; only a stopped run does."""
+
+    def __init__(
+        self,
+        run: ActiveRun,
+        pipeline: Pipeline,
+        index: int,
+        item: Any,
+        executor: StepExecutor,
+        writer: GroupWriter,
+        resumed: ResumeState,
+    ) -> None:
+        self.run, self.pipeline, self.index = run, pipeline, index
+        self._executor, self._writer, self._resumed = executor, writer, resumed
+        self.item_id = pipeline.item_id(index)
+        self.states = StepStates(pipeline.steps)
+        self.costs = Costs(pipeline.steps, resumed.rows.values())
+        self.scope = {**run.recipe.base_scope(), "item": item, "item_index": index, "item_id": self.item_id}
+
+    async def execute(self) -> None:
+        """Return when every step has ended and every outcome is durable."""
+        async with asyncio.TaskGroup() as group:
+            for step in self.pipeline.steps:
+                group.create_task(self._execute_step(step))
+
+    def request_of(self, step: Step, instance: int) -> Message:
+        """Return the request of an instance that has ended, without a derived seed."""
+        fan_out = step.fan_out
+        element: Any = MISSING
+        if fan_out is not None and fan_out.aligned_step is not None:
+            element = self.states.of(fan_out.aligned_step).value()[instance]
+        elif fan_out is not None:
+            element = list(fan_out.elements.evaluate(self._scope(step.expansion_requires)))[instance]
+        return step.request.build({**self._scope(step.requires), "each": element, "each_index": instance})
+
+    # One step.
+
+    async def _execute_step(self, step: Step) -> None:
+        state = self.states.of(step.name)
+        elements = await self._elements(step)
+        if isinstance(elements, Outcome):
+            if elements.applies:
+                elements = await self._skip(self._instance(step, 0), elements)
+            state.block(elements)
+            return
+        state.expand(len(elements))
+        if len(elements) == 1:
+            await self._execute_instance(self._instance(step, 0), elements[0])
+        else:
+            await asyncio.gather(
+                *(self._execute_instance(self._instance(step, index), each) for index, each in enumerate(elements))
+            )
+
+    async def _elements(self, step: Step) -> Sequence[Any] | Outcome:
+        """Return the elements of a fan-out, one placeholder for a single step, or why there are none."""
+        fan_out = step.fan_out
+        if fan_out is None:
+            return [MISSING]
+        if fan_out.aligned_step is not None:
+            aligned = self.states.of(fan_out.aligned_step)
+            blocked = await settled(aligned.expanded)
+            elements: Sequence[Any] = [MISSING] * len(aligned.instances)
+        else:
+            blocked = await self.states.obstacle(step.expansion_requires, 0)
+            found = [] if blocked else fan_out.elements.evaluate(self._scope(step.expansion_requires))
+            elements = [] if found is MISSING else list(found)
+        return blocked if blocked is not None else elements[: fan_out.at_most]
+
+    # One instance of a step.
+
+    async def _execute_instance(self, instance: StepInstance, element: Any) -> None:
+        future = self.states.of(instance.step.name).instances[instance.index]
+        try:
+            outcome = await self._outcome(instance, element)
+        except BaseException as error:
+            future.set_exception(error)
+            future.exception()  # steps that wait for it are cancelled together with this one
+            raise
+        future.set_result(outcome)
+
+    async def _outcome(self, instance: StepInstance, element: Any) -> Outcome:
+        step, index = instance.step, instance.index
+        requires = instance_requirements(step.requires, step.fan_out)
+        obstacle = await self.states.obstacle(requires, index)
+        if obstacle is not None:
+            return await self._skip(instance, obstacle) if obstacle.applies else NOT_APPLICABLE
+        if step.fan_out is not None and step.fan_out.aligned_step is not None:
+            element = self.states.of(step.fan_out.aligned_step).value()[index]
+        scope = {**self._scope(step.requires), "each": element, "each_index": index}
+        if step.when is not None and not step.when.holds(scope):
+            return NOT_APPLICABLE
+        resumed = self._resumed.outcome(step, index)
+        if resumed is not None:
+            return resumed
+        parents = self.states.parents([*step.expansion_requires, *requires], index) or self._source_parents()
+        made = await self._compute(instance, scope)
+        outcome = self._judge(step, scope, made)
+        self.costs.add(step, index, 0.0 if made.reused else made.duration_s, parents)
+        await self._writer.write(record_computed(instance, made, outcome, parents))
+        return outcome
+
+    async def _compute(self, instance: StepInstance, scope: Mapping[str, Any]) -> Computation:
+        step, run = instance.step, self.run
+        try:
+            request: Any = step.request.build(scope)
+        except (TypeError, ValueError) as error:  # a value that the field cannot hold
+            return failed_computation(step, InvalidArgumentError("with", str(error)))
+        if step.takes_derived_seed:
+            request.seed = derived_seed(run.recipe.seed, self.pipeline.name, self.index, step.name, instance.index)
+        may_have_started = self.item_id in run.resumed_items
+        priority = run.call_priority(self.index)
+        return await self._executor.compute(
+            StepCall(run, step, instance.step_name, request, priority, may_have_started)
+        )
+
+    def _judge(self, step: Step, scope: Mapping[str, Any], made: Computation) -> Outcome:
+        """Return the outcome of a computation: failed, rejected by the first gate that refuses it, or accepted."""
+        if made.result is None:
+            reason = f"{made.error.code.name}: {made.error.message}" if made.error is not None else "no result"
+            _log.warning("a step failed", run=self.run.id, item=self.item_id, step=step.name, reason=reason)
+            return Outcome(run_pb2.VERDICT_FAILED, reason)
+        for gate in step.gates:
+            if gate.rejects({**scope, "result": made.result}):
+                return Outcome(run_pb2.VERDICT_REJECTED, gate.reason, made.result)
+        return Outcome(run_pb2.VERDICT_ACCEPTED, "", made.result)
+
+    async def _skip(self, instance: StepInstance, obstacle: Outcome) -> Outcome:
+        """Record once that an instance was not executed."""
+        outcome = Outcome(run_pb2.VERDICT_SKIPPED, obstacle.reason)
+        if (instance.step.name, instance.index) not in self._resumed.rows:
+            await self._writer.write(record_skipped(instance, outcome, self._source_parents()))
+        return outcome
+
+    def _instance(self, step: Step, index: int) -> StepInstance:
+        step_name = self.run.recipe.qualified(self.pipeline, step.name)
+        return StepInstance(self.run.id, self.item_id, step, step_name, index)
+
+    def _scope(self, requirements: Sequence[Requirement]) -> dict[str, Any]:
+        return {**self.scope, **self.states.values(requirements)}
+
+    def _source_parents(self) -> list[list[str | int]]:
+        return source_parents(self.pipeline, self.index)
+
+
+def instance_requirements(requires: Sequence[Requirement], fan_out: FanOut | None) -> list[Requirement]:
+    """Return the requirements of an instance, including the instance of the step that its fan-out follows."""
+    if fan_out is None or fan_out.aligned_step is None:
+        return list(requires)
+    return [Requirement(fan_out.aligned_step, same_index=True), *requires]
+
+
+def source_parents(pipeline: Pipeline, index: int) -> list[list[str | int]]:
+    """Return the source's execution behind an item as lineage; nothing where the items are given."""
+    if pipeline.source.call is None:
+        return []
+    return [["source", index - index % pipeline.source.batch_size]]
