@@ -1,4 +1,4 @@
-"""`lumenmill export` as a person uses it, with photographs whose terms were stated at the upload."""
+"""`lumenmill export` end to end, with photographs whose licences were stated at the upload."""
 
 import json
 from pathlib import Path
@@ -33,12 +33,12 @@ def photos(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def _run(lumenmill: Command, folder: Path, *arguments: str) -> str:
     (folder / "photos.yaml").write_text(_RECIPE)
-    answer = lumenmill("run", str(folder / "photos.yaml"), "--json", *arguments)
-    assert answer.returncode == 0, answer.stderr
-    return str(json.loads(answer.stdout)["id"])
+    result = lumenmill("run", str(folder / "photos.yaml"), "--json", *arguments)
+    assert result.returncode == 0, result.stderr
+    return str(json.loads(result.stdout)["id"])
 
 
-def test_an_export_is_brought_up_to_date(lumenmill: Command, photos: list[Path], tmp_path: Path) -> None:
+def test_an_export_is_updated(lumenmill: Command, photos: list[Path], tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     to = ["--format", "imagefolder", "--to", str(tmp_path / "d")]
     first_run = _run(lumenmill, tmp_path, "--set", f"photos=@{photos[0]},@{photos[1]}")
@@ -49,7 +49,7 @@ def test_an_export_is_brought_up_to_date(lumenmill: Command, photos: list[Path],
     assert f"datasets.load_dataset('imagefolder', data_dir='{tmp_path}/d/images')" in again.stdout
     second_run = _run(lumenmill, tmp_path, "--set", f"photos=@{photos[0]},@{photos[2]}")
     more = json.loads(lumenmill("export", first_run, second_run, *to, "--json").stdout)
-    assert int(more["num_samples"]) == 3, "the photograph of both runs goes in once"
+    assert int(more["num_samples"]) == 3, "the photograph of both runs is written once"
     assert 2 <= more["num_files_written"] <= 3 and not more["num_files_removed"]
     opened = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "d/images"), cache_dir=str(tmp_path / "c"))
     assert sum(split.num_rows for split in opened.values()) == 3
@@ -57,16 +57,16 @@ def test_an_export_is_brought_up_to_date(lumenmill: Command, photos: list[Path],
     assert smaller["num_files_removed"] >= 1
 
 
-def test_only_stated_terms_pass_the_gate(lumenmill: Command, photos: list[Path], tmp_path: Path) -> None:
+def test_only_stated_licences_pass_the_commercial_filter(lumenmill: Command, photos: list[Path], tmp_path: Path) -> None:
     setting = ["--set", f"photos=@{photos[0]}"]
     stated = _run(lumenmill, tmp_path, *setting, "--licence", "CC0-1.0")
     unstated = _run(lumenmill, tmp_path, *setting)
-    gate = ["--commercial", "--format", "videox-fun"]
-    passed = lumenmill("export", stated, *gate, "--to", str(tmp_path / "stated"))
+    commercial = ["--commercial", "--format", "videox-fun"]
+    passed = lumenmill("export", stated, *commercial, "--to", str(tmp_path / "stated"))
     assert passed.returncode == 0 and "1 samples" in passed.stdout, passed.stderr
-    refused = lumenmill("export", unstated, *gate, "--to", str(tmp_path / "unstated"))
-    assert refused.returncode == 2 and "0.png (LicenseRef-not-stated) terms are not known" in refused.stderr
+    excluded = lumenmill("export", unstated, *commercial, "--to", str(tmp_path / "unstated"))
+    assert excluded.returncode == 2 and "0.png (LicenseRef-not-stated) terms are not known" in excluded.stderr
     assert not (tmp_path / "unstated").exists()
-    both = lumenmill("export", unstated, stated, *gate, "--to", str(tmp_path / "both"))
-    assert "1 refused by terms of use:\n  0.png (LicenseRef-not-stated): terms are not known, 1\n" in both.stdout
+    both = lumenmill("export", unstated, stated, *commercial, "--to", str(tmp_path / "both"))
+    assert "1 excluded by licences:\n  0.png (LicenseRef-not-stated): terms are not known, 1\n" in both.stdout
     assert lumenmill("run", str(tmp_path / "photos.yaml"), *setting, "--licence", "my own").returncode == 2

@@ -1,4 +1,4 @@
-"""A folder is made equal to an export, and nothing else in it or around it is touched."""
+"""A folder is synchronized with an export; no other files in it or around it change."""
 
 import hashlib
 from pathlib import Path
@@ -11,15 +11,15 @@ from lumenmill_common.errors import InvalidArgumentError, UnavailableError
 
 
 class Downloads:
-    """Gives out what was put in, and remembers what was asked for."""
+    """Returns stored bytes and records the requested digests."""
 
     def __init__(self) -> None:
         self.data: dict[str, bytes] = {}
-        self.asked: list[str] = []
-        self.breaks_at = ""
+        self.requested: list[str] = []
+        self.fails_at = ""
 
     def result(self, **files: str) -> ExportResult:
-        """An export of files with these texts; `__` in names stands for `/`, and a `.txt` is added."""
+        """Return an export of files with these texts; `__` in names means `/`, and `.txt` is appended."""
         exported = []
         for name, text in files.items():
             sha256 = hashlib.sha256(text.encode()).hexdigest()
@@ -29,9 +29,9 @@ class Downloads:
 
     async def download(self, artifact: Artifact | str, path: str | Path) -> Path:
         assert isinstance(artifact, Artifact)
-        if artifact.sha256 == self.breaks_at:
-            raise UnavailableError("the connection broke")
-        self.asked.append(artifact.sha256)
+        if artifact.sha256 == self.fails_at:
+            raise UnavailableError("connection lost")
+        self.requested.append(artifact.sha256)
         return _put(Path(path), self.data[artifact.sha256].decode())
 
 
@@ -49,20 +49,20 @@ def _texts(folder: Path) -> dict[str, str]:
     }
 
 
-async def test_only_what_differs_is_written_and_what_is_gone_is_removed(tmp_path: Path) -> None:
+async def test_only_differing_files_are_written_and_obsolete_ones_removed(tmp_path: Path) -> None:
     downloads, folder = Downloads(), DatasetFolder(tmp_path / "d", "parquet")
     first = await folder.save(downloads.result(a="1", sub__b="2", sub__c="3"), downloads)
-    assert (first.num_written, first.num_kept, first.num_removed) == (3, 0, 0)
+    assert (first.num_written, first.num_unchanged, first.num_removed) == (3, 0, 0)
     _put(tmp_path / "d/notes.txt", "mine")
-    downloads.asked.clear()
+    downloads.requested.clear()
     again = await folder.save(downloads.result(a="1", other__b="22"), downloads)
-    assert (again.num_written, again.num_kept, again.num_removed) == (1, 1, 2)
-    assert len(downloads.asked) == 1
+    assert (again.num_written, again.num_unchanged, again.num_removed) == (1, 1, 2)
+    assert len(downloads.requested) == 1
     assert _texts(tmp_path / "d") == {"a.txt": "1", "other/b.txt": "22", "notes.txt": "mine"}
     assert not (tmp_path / "d/sub").exists()
 
 
-async def test_a_file_that_was_spoilt_is_written_again(tmp_path: Path) -> None:
+async def test_a_changed_file_is_written_again(tmp_path: Path) -> None:
     downloads, folder = Downloads(), DatasetFolder(tmp_path / "d", "parquet")
     result = downloads.result(a="1", b="2")
     await folder.save(result, downloads)
@@ -75,16 +75,16 @@ async def test_a_file_that_was_spoilt_is_written_again(tmp_path: Path) -> None:
     "path",
     ["../out.txt", "/etc/out.txt", "a/../../out.txt", "a//b.txt", "./a.txt", "", "a\\b.txt", "C:a.txt", MANIFEST, "a/"],
 )
-async def test_paths_that_lead_out_are_refused_before_anything_is_written(tmp_path: Path, path: str) -> None:
+async def test_paths_outside_the_folder_are_rejected_before_anything_is_written(tmp_path: Path, path: str) -> None:
     downloads = Downloads()
     result = downloads.result(good="1", bad="2")
     result.files[1].path = path
     with pytest.raises(InvalidArgumentError, match="path"):
         await DatasetFolder(tmp_path / "d", "parquet").save(result, downloads)
-    assert not downloads.asked and not _texts(tmp_path)
+    assert not downloads.requested and not _texts(tmp_path)
 
 
-async def test_links_and_damaged_manifests_lead_nowhere(tmp_path: Path) -> None:
+async def test_links_and_damaged_manifests_do_not_reach_outside_the_folder(tmp_path: Path) -> None:
     downloads = Downloads()
     (tmp_path / "d").mkdir()
     (tmp_path / "elsewhere").mkdir()
@@ -98,37 +98,37 @@ async def test_links_and_damaged_manifests_lead_nowhere(tmp_path: Path) -> None:
     assert victim.read_text() == "mine"
 
 
-async def test_files_of_others_are_in_the_way_unless_they_are_the_same(tmp_path: Path) -> None:
+async def test_foreign_files_are_not_overwritten_unless_equal(tmp_path: Path) -> None:
     downloads = Downloads()
     _put(tmp_path / "d/a.txt", "1")
     mine = _put(tmp_path / "d/b.txt", "mine")
-    with pytest.raises(InvalidArgumentError, match="in the way"):
+    with pytest.raises(InvalidArgumentError, match="not of an earlier export"):
         await DatasetFolder(tmp_path / "d", "parquet").save(downloads.result(a="1", b="2"), downloads)
     assert mine.read_text() == "mine"
-    assert (await DatasetFolder(tmp_path / "d", "parquet").save(downloads.result(a="1"), downloads)).num_kept == 1
+    assert (await DatasetFolder(tmp_path / "d", "parquet").save(downloads.result(a="1"), downloads)).num_unchanged == 1
 
 
-async def test_an_export_that_broke_off_is_taken_up(tmp_path: Path) -> None:
+async def test_an_interrupted_export_is_resumed(tmp_path: Path) -> None:
     downloads, folder = Downloads(), DatasetFolder(tmp_path / "d", "parquet")
     result = downloads.result(a="1", b="2")
-    downloads.breaks_at = result.files[1].artifact.sha256
+    downloads.fails_at = result.files[1].artifact.sha256
     with pytest.raises(UnavailableError):
         await folder.save(result, downloads)
-    downloads.breaks_at = ""
+    downloads.fails_at = ""
     changed = downloads.result(a="11", b="2")
     assert (await folder.save(changed, downloads)).num_written == 2
     assert _texts(tmp_path / "d") == {"a.txt": "11", "b.txt": "2"}
 
 
-async def test_files_of_others_stay_theirs_when_an_export_no_longer_has_the_same(tmp_path: Path) -> None:
+async def test_equal_foreign_files_are_not_removed_later(tmp_path: Path) -> None:
     downloads, folder = Downloads(), DatasetFolder(tmp_path / "d", "parquet")
     _put(tmp_path / "d/mine.txt", "1")
-    assert (await folder.save(downloads.result(mine="1", b="2"), downloads)).num_kept == 1
+    assert (await folder.save(downloads.result(mine="1", b="2"), downloads)).num_unchanged == 1
     assert (await folder.save(downloads.result(c="3"), downloads)).num_removed == 1
     assert _texts(tmp_path / "d") == {"mine.txt": "1", "c.txt": "3"}
 
 
-async def test_folders_come_where_files_were_and_the_other_way_round(tmp_path: Path) -> None:
+async def test_folders_replace_files_and_files_replace_folders(tmp_path: Path) -> None:
     downloads, folder = Downloads(), DatasetFolder(tmp_path / "d", "parquet")
     result = downloads.result(sub="1")
     for path in ("sub", "sub/inner.txt", "sub"):
@@ -137,31 +137,31 @@ async def test_folders_come_where_files_were_and_the_other_way_round(tmp_path: P
         assert _texts(tmp_path / "d") == {path: "1"}
 
 
-@pytest.mark.parametrize("there", ["sub.txt", "sub.txt/theirs/a.txt"])
-async def test_what_is_of_others_is_in_the_way_of_folders_and_of_files(tmp_path: Path, there: str) -> None:
+@pytest.mark.parametrize("foreign", ["sub.txt", "sub.txt/foreign/a.txt"])
+async def test_foreign_files_are_not_replaced_by_folders_or_files(tmp_path: Path, foreign: str) -> None:
     downloads, folder = Downloads(), DatasetFolder(tmp_path / "d", "parquet")
     earlier = downloads.result(earlier="0")
     await folder.save(earlier, downloads)
-    _put(tmp_path / "d" / there, "theirs")
+    _put(tmp_path / "d" / foreign, "foreign")
     result = downloads.result(sub="1")
-    if there == "sub.txt":
+    if foreign == "sub.txt":
         result.files[0].path = "sub.txt/inner.txt"
-    with pytest.raises(InvalidArgumentError, match="in the way") as refused:
+    with pytest.raises(InvalidArgumentError, match="not of an earlier export") as rejected:
         await folder.save(result, downloads)
-    assert refused.value.field == "folder"
-    assert _texts(tmp_path / "d") == {"earlier.txt": "0", there: "theirs"}, "refused before anything is changed"
+    assert rejected.value.field == "folder"
+    assert _texts(tmp_path / "d") == {"earlier.txt": "0", foreign: "foreign"}, "rejected before anything changes"
 
 
-async def test_a_folder_that_is_a_file_is_refused_by_its_name(tmp_path: Path) -> None:
+async def test_a_file_in_place_of_the_folder_is_rejected_by_name(tmp_path: Path) -> None:
     downloads = Downloads()
-    place = _put(tmp_path / "d", "a file")
-    with pytest.raises(InvalidArgumentError, match=str(place)):
-        await DatasetFolder(place, "parquet").save(downloads.result(a="1"), downloads)
+    path = _put(tmp_path / "d", "a file")
+    with pytest.raises(InvalidArgumentError, match=str(path)):
+        await DatasetFolder(path, "parquet").save(downloads.result(a="1"), downloads)
 
 
-async def test_a_folder_holds_a_dataset_of_one_form(tmp_path: Path) -> None:
+async def test_a_folder_holds_a_dataset_of_one_format(tmp_path: Path) -> None:
     downloads = Downloads()
     await DatasetFolder(tmp_path / "d", "parquet").save(downloads.result(a="1"), downloads)
-    with pytest.raises(InvalidArgumentError, match="holds a dataset of the form parquet"):
+    with pytest.raises(InvalidArgumentError, match="holds a dataset of the format parquet"):
         await DatasetFolder(tmp_path / "d", "webdataset").save(downloads.result(b="1"), downloads)
     assert (tmp_path / "d" / "a.txt").exists()

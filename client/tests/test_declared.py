@@ -1,4 +1,4 @@
-"""What a distribution imports it declares: in a fresh environment nothing else is there."""
+"""A distribution declares everything that it imports; a fresh environment has nothing else."""
 
 import ast
 import re
@@ -19,33 +19,33 @@ _PROJECTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("room", ["protos", "services/common", "client"])
-def test_everything_imported_is_declared(room: str) -> None:
-    project = _PROJECTS[room]["project"]
-    there = {
+@pytest.mark.parametrize("package", ["protos", "services/common", "client"])
+def test_everything_imported_is_declared(package: str) -> None:
+    project = _PROJECTS[package]["project"]
+    declared = {
         module
-        for need in (project["name"], *project["dependencies"])
-        for module in _modules_of(re.split(r"[^\w.-]", need)[0])
+        for requirement in (project["name"], *project["dependencies"])
+        for module in _modules_of(re.split(r"[^\w.-]", requirement)[0])
     }
 
     undeclared = {
         f"{file.relative_to(_ROOT)}: {module}"
-        for file in (_ROOT / room / "src").rglob("*.py")
+        for file in (_ROOT / package / "src").rglob("*.py")
         for module in _imported(ast.parse(file.read_text()))
-        if not there & {module, module.partition(".")[0]}
+        if not declared & {module, module.partition(".")[0]}
     }
 
-    assert not undeclared, f"declare in {room}/pyproject.toml what these import: {sorted(undeclared)}"
+    assert not undeclared, f"declare in {package}/pyproject.toml what these import: {sorted(undeclared)}"
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
-    """The first two names of every module outside the standard library that a file imports."""
-    for step in ast.walk(tree):
+    """Yield the first two names of every imported module outside the standard library."""
+    for node in ast.walk(tree):
         modules: list[str] = []
-        if isinstance(step, ast.Import):
-            modules = [alias.name for alias in step.names]
-        elif isinstance(step, ast.ImportFrom) and step.module and step.level == 0:
-            modules = [f"{step.module}.{alias.name}" for alias in step.names]
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
         for module in modules:
             parts = module.split(".")
             if parts[0] not in sys.stdlib_module_names:
@@ -53,9 +53,9 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 
 def _modules_of(distribution: str) -> set[str]:
-    """What a distribution ships: its packages; of `google` and others that several share, the part that is its own."""
+    """Return the packages of a distribution; of namespace packages such as `google` only its own part."""
     for project in _PROJECTS.values():
-        if project["project"]["name"] == distribution:  # ours: installed from its folder, without a list of files
+        if project["project"]["name"] == distribution:  # installed from its folder, without a list of files
             packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
             return {PurePath(package).name for package in packages}
     files = {file.parts for file in metadata.files(distribution) or () if file.suffix in {".py", ".so"}}

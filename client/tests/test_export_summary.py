@@ -1,4 +1,4 @@
-"""What `lumenmill export` says of samples that stay out."""
+"""The summary of `lumenmill export` about excluded samples."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from lumenmill_client.command import _export as command
 
 
 @pytest.mark.parametrize("split_by", ["scene", "scene-and-environment-map"])
-def test_maps_are_blamed_only_where_they_may_not_be_shared(split_by: str) -> None:
+def test_environment_maps_are_named_only_when_the_split_rule_has_them(split_by: str) -> None:
     saved = SavedDataset(Path("d"), ExportResult(num_samples=9, num_excluded_by_split=3), 1, 0, 0)
     lines = list(command._summary(saved, {"train": 9}, [], command._SplitBy(split_by)))
-    (withheld,) = (line for line in lines if line.startswith("3 withheld"))
-    assert ("map" in withheld) == (split_by != "scene") and "group" in withheld
+    (excluded,) = (line for line in lines if line.startswith("3 excluded"))
+    assert ("map" in excluded) == (split_by != "scene") and "group" in excluded

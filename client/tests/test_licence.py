@@ -1,7 +1,7 @@
-"""Terms that people state for their files."""
+"""Licences that users state for their files."""
 
 import pytest
-from lumenmill_client._licence import stated_licence
+from lumenmill_client._licence import licence_from_spdx
 from lumenmill_client.command._licence_option import parse_licence
 from lumenmill_common.errors import InvalidArgumentError
 
@@ -20,21 +20,23 @@ from lumenmill_common.errors import InvalidArgumentError
         ("cc-by-nc-3.0", None, False),
     ],
 )
-def test_what_is_not_known_to_be_allowed_stays_unknown(spdx_id: str, given: bool | None, allowed: bool | None) -> None:
-    licence = stated_licence(spdx_id, allows_commercial_use=given)
+def test_commercial_use_is_derived_only_for_common_licences(
+    spdx_id: str, given: bool | None, allowed: bool | None
+) -> None:
+    licence = licence_from_spdx(spdx_id, allows_commercial_use=given)
     stated = licence.allows_commercial_use if licence.HasField("allows_commercial_use") else None
     assert (licence.spdx_id, stated) == (spdx_id, allowed)
 
 
-def test_options_that_say_nothing_are_no_terms_and_halves_are_refused() -> None:
+def test_empty_options_give_no_licence_and_incomplete_ones_are_rejected() -> None:
     assert parse_licence("", None) is None
     for spdx_id, use in (("", True), ("free for all", None)):
-        with pytest.raises(InvalidArgumentError) as refused:
+        with pytest.raises(InvalidArgumentError) as rejected:
             parse_licence(spdx_id, use)
-        assert refused.value.field == "--licence"
+        assert rejected.value.field == "--licence"
 
 
-def test_commercial_use_of_what_forbids_it_is_refused_by_its_option() -> None:
-    with pytest.raises(InvalidArgumentError, match=r"contradicts CC-BY-NC-4\.0") as refused:
+def test_commercial_use_that_contradicts_the_licence_is_rejected() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"contradicts CC-BY-NC-4\.0") as rejected:
         parse_licence("CC-BY-NC-4.0", allows_commercial_use=True)
-    assert refused.value.field == "--commercial-use"
+    assert rejected.value.field == "--commercial-use"

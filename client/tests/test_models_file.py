@@ -1,4 +1,4 @@
-"""The file of models that a user adds to the mesh of one machine."""
+"""The file of models that a user adds to the local mesh."""
 
 from pathlib import Path
 
@@ -20,16 +20,16 @@ def test_settings_become_the_environment_of_the_service(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("wan: {service: vide}", "wan.service"),
         ("wan: {model: x}", "wan.service"),
-        ("studio: {service: imager}", "is a part of the mesh already"),
+        ("studio: {service: imager}", "is the name of a built-in process"),
         ("wan: [", "models.yaml"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
+def test_problems_are_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "models.yaml"
     path.write_text(text)
-    with pytest.raises(InvalidArgumentError, match=told):
+    with pytest.raises(InvalidArgumentError, match=message):
         read_models_file(path)

@@ -1,4 +1,4 @@
-"""The asynchronous client: everything a program does with a mesh."""
+"""The asynchronous client of a mesh."""
 
 import uuid
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from lumenmill_common.calls import call_heavy, call_unary, connect
 from lumenmill_common.errors import NotFoundError
 
 from lumenmill_client._dataset_folder import DatasetFolder, SavedDataset
-from lumenmill_client._events import OnProgress, listener
+from lumenmill_client._events import OnProgress, event_listener
 from lumenmill_client._runs import Runs
 from lumenmill_client._settings import ClientSettings, read_security
 from lumenmill_client._store import Store
@@ -30,18 +30,19 @@ __all__ = ["AsyncClient"]
 class AsyncClient:
     """A connection to a mesh.
 
-    Every heavy call takes `request_id`: give the same one again, from any process, to re-attach to the running job or
-    to get its finished result; without one a fresh id is made. Broken connections are mended by re-attaching.
+    Calls of models take a `request_id`: a call with the id of an earlier one, from any process, attaches to the running
+    job or returns its finished result. Without an id a new one is generated. After a lost connection the call attaches
+    again.
 
-    Raises (from every method): lumenmill_common.errors.LumenmillError, the one that the service's answer stands for.
+    Raises (from every method): lumenmill_common.errors.LumenmillError, the one of the service's status.
     """
 
     def __init__(self, address: str = "", settings: ClientSettings | None = None) -> None:
-        """Connects to the orchestrator at `address`, or as the settings say, or to the mesh on this machine.
+        """Connect to the orchestrator at `address`, else at the address of the settings, else to the local mesh.
 
         Raises:
-            UnavailableError: no address is given and no mesh runs on this machine.
-            InvalidArgumentError: the environment, where no settings are given, is wrong; names the variable.
+            UnavailableError: no address is given and no mesh is running on this machine.
+            InvalidArgumentError: no settings are given and the environment is invalid; names the variable.
         """
         self._settings = settings or read_security(ClientSettings)
         self.address = address or self._settings.address or local_address(self._settings.home)
@@ -61,38 +62,38 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Closes every connection."""
+        """Close every connection."""
         for channel in [self._channel, *self._model_channels.values()]:
             await channel.close()
 
     # Models.
 
     async def models(self) -> Sequence[run_pb2.RegisteredModel]:
-        """The models of the mesh, as they describe themselves."""
+        """Return the models of the mesh with their descriptions."""
         stub = run_pb2_grpc.RunServiceStub(self._channel)
         return (await call_unary(stub.ListModels, run_pb2.ListModelsRequest())).models
 
     async def fleet(self, request: fleet_pb2.GetFleetRequest | None = None) -> fleet_pb2.GetFleetResponse:
-        """What works for the mesh now: pods, GPUs by type, and what each does."""
+        """Return the pods of the mesh, its GPUs by type, and their current work."""
         stub = run_pb2_grpc.RunServiceStub(self._channel)
         return await call_unary(stub.GetFleet, request or fleet_pb2.GetFleetRequest())
 
     async def _channel_of(self, contract: str, model: str) -> grpc.aio.Channel:
-        """Channel to the model of that name, or to the first ready one that keeps the contract."""
+        """Return the channel of the named model, or of the first ready one that serves the contract."""
         models = await self.models()
-        fitting = [
+        candidates = [
             known for known in models if contract in known.model.contracts and (not model or known.name == model)
         ]
-        if not fitting:
+        if not candidates:
             names = ", ".join(sorted(known.name for known in models if contract in known.model.contracts)) or "none"
-            wanted = f"a model named {model!r}" if model else "a model"
-            raise NotFoundError(f"the mesh has not {wanted} for {contract}; it has: {names}")
-        address = next((known.address for known in fitting if known.ready), fitting[0].address)
+            requested = f"model named {model!r}" if model else "model"
+            raise NotFoundError(f"the mesh has no {requested} for {contract}; it has: {names}")
+        address = next((known.address for known in candidates if known.ready), candidates[0].address)
         if address not in self._model_channels:
             self._model_channels[address] = connect(address, self._settings)
         return self._model_channels[address]
 
-    # Heavy calls.
+    # Calls of models.
 
     async def caption(
         self,
@@ -103,13 +104,15 @@ class AsyncClient:
         request_id: str = "",
         on_progress: OnProgress | None = None,
     ) -> captioner_pb2.CaptionResult:
-        """Describes an image or clip, and measures its light. Local files are uploaded first."""
+        """Caption an image or clip, and measure its light. Local files are uploaded first."""
         channel = await self._channel_of("lumenmill.captioner.v1.CaptionerService", model)
         request = captioner_pb2.CaptionRequest(
             job=_job(request_id), subject=captioner_pb2.Subject(media=await self._artifact(media)), seed=seed
         )
         stub = captioner_pb2_grpc.CaptionerServiceStub(channel)
-        result: captioner_pb2.CaptionResult = await call_heavy(stub.Caption, request, on_event=listener(on_progress))
+        result: captioner_pb2.CaptionResult = await call_heavy(
+            stub.Caption, request, on_event=event_listener(on_progress)
+        )
         return result
 
     async def render(
@@ -128,7 +131,7 @@ class AsyncClient:
         request_id: str = "",
         on_progress: OnProgress | None = None,
     ) -> imager_pb2.GenerateImagesResult:
-        """Makes images of a prompt or scene."""
+        """Generate images of a prompt or scene."""
         channel = await self._channel_of("lumenmill.imager.v1.ImagerService", model)
         request = imager_pb2.GenerateImagesRequest(
             job=_job(request_id),
@@ -144,7 +147,7 @@ class AsyncClient:
         )
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
         result: imager_pb2.GenerateImagesResult = await call_heavy(
-            stub.GenerateImages, request, on_event=listener(on_progress)
+            stub.GenerateImages, request, on_event=event_listener(on_progress)
         )
         return result
 
@@ -160,7 +163,7 @@ class AsyncClient:
         request_id: str = "",
         on_progress: OnProgress | None = None,
     ) -> relighter_pb2.RelightResult:
-        """Makes variants of an image under other lights, environments or viewpoints."""
+        """Generate variants of an image under other lights, environments or viewpoints."""
         channel = await self._channel_of("lumenmill.relighter.v1.RelighterService", model)
         request = relighter_pb2.RelightRequest(
             job=_job(request_id),
@@ -171,7 +174,9 @@ class AsyncClient:
             seed=seed,
         )
         stub = relighter_pb2_grpc.RelighterServiceStub(channel)
-        result: relighter_pb2.RelightResult = await call_heavy(stub.Relight, request, on_event=listener(on_progress))
+        result: relighter_pb2.RelightResult = await call_heavy(
+            stub.Relight, request, on_event=event_listener(on_progress)
+        )
         return result
 
     async def decompose(
@@ -184,7 +189,7 @@ class AsyncClient:
         request_id: str = "",
         on_progress: OnProgress | None = None,
     ) -> relighter_pb2.DecomposeResult:
-        """Takes an image apart into all intrinsic maps that the model has."""
+        """Decompose an image into all intrinsic maps that the model supports."""
         channel = await self._channel_of("lumenmill.relighter.v1.RelighterService", model)
         request = relighter_pb2.DecomposeRequest(
             job=_job(request_id),
@@ -194,7 +199,7 @@ class AsyncClient:
         )
         stub = relighter_pb2_grpc.RelighterServiceStub(channel)
         result: relighter_pb2.DecomposeResult = await call_heavy(
-            stub.Decompose, request, on_event=listener(on_progress)
+            stub.Decompose, request, on_event=event_listener(on_progress)
         )
         return result
 
@@ -205,14 +210,14 @@ class AsyncClient:
         model: str = "",
         on_progress: OnProgress | None = None,
     ) -> video_pb2.GenerateVideoResult:
-        """Makes a clip. A request without a request id gets a fresh one."""
+        """Generate a clip. A request without a request id gets a new one."""
         channel = await self._channel_of("lumenmill.video.v1.VideoService", model)
         whole = video_pb2.GenerateVideoRequest()
         whole.CopyFrom(request)
         whole.job.MergeFrom(_job(request.job.request_id))
         stub = video_pb2_grpc.VideoServiceStub(channel)
         result: video_pb2.GenerateVideoResult = await call_heavy(
-            stub.GenerateVideo, whole, on_event=listener(on_progress)
+            stub.GenerateVideo, whole, on_event=event_listener(on_progress)
         )
         return result
 
@@ -225,12 +230,12 @@ class AsyncClient:
         request_id: str = "",
         on_progress: OnProgress | None = None,
     ) -> prompter_pb2.GeneratePromptSetsResult:
-        """Writes prompt sets from a brief."""
+        """Write prompt sets from a brief."""
         channel = await self._channel_of("lumenmill.prompter.v1.PrompterService", model)
         request = prompter_pb2.GeneratePromptSetsRequest(job=_job(request_id), brief=brief, seed=seed)
         stub = prompter_pb2_grpc.PrompterServiceStub(channel)
         result: prompter_pb2.GeneratePromptSetsResult = await call_heavy(
-            stub.GeneratePromptSets, request, on_event=listener(on_progress)
+            stub.GeneratePromptSets, request, on_event=event_listener(on_progress)
         )
         return result
 
@@ -239,25 +244,25 @@ class AsyncClient:
     async def export_to(
         self, run_id: str, folder: str | Path, *, on_progress: OnProgress | None = None, **options: Any
     ) -> SavedDataset:
-        """Exports a run and makes a folder equal to the dataset; options as `Runs.export`.
+        """Export a run and synchronize a folder with the dataset; options as `Runs.export`.
 
-        Files that are there already are left alone; those of an earlier export into the folder that are no longer part
-        of it are removed; files that no export has put there are never touched.
+        Equal files in the folder are not written again. Files of an earlier export that the dataset no longer has are
+        removed. Other files are never changed.
 
         Raises:
-            InvalidArgumentError: such a file is in the way.
+            InvalidArgumentError: another file has the path of a file of the dataset.
         """
         result = await self.runs.export(run_id, on_progress=on_progress, **options)
-        form = run_pb2.ExportFormat.Name(options.get("export_format") or run_pb2.EXPORT_FORMAT_PARQUET)
-        named = form.removeprefix("EXPORT_FORMAT_").lower().replace("_", "-")
-        return await DatasetFolder(folder, named).save(result, self.store, on_progress)
+        name = run_pb2.ExportFormat.Name(options.get("export_format") or run_pb2.EXPORT_FORMAT_PARQUET)
+        export_format = name.removeprefix("EXPORT_FORMAT_").lower().replace("_", "-")
+        return await DatasetFolder(folder, export_format).save(result, self.store, on_progress)
 
     async def _artifact(self, media: str | Path | artifact_pb2.Artifact) -> artifact_pb2.Artifact:
         return media if isinstance(media, artifact_pb2.Artifact) else await self.store.upload(media)
 
 
 def _job(request_id: str) -> generation_pb2.JobOptions:
-    """Options of a job that a person or program waits for."""
+    """Return the options of a job whose caller waits."""
     return generation_pb2.JobOptions(
         request_id=request_id or f"client-{uuid.uuid4().hex}", priority=generation_pb2.JOB_PRIORITY_HIGH
     )

@@ -1,4 +1,4 @@
-"""The blocking client: the asynchronous one on an event loop of its own."""
+"""The blocking client: an asynchronous client on an event loop in a thread."""
 
 import asyncio
 import threading
@@ -28,7 +28,7 @@ class Client:
     """A connection to a mesh whose methods block. Arguments and errors are those of `AsyncClient`."""
 
     def __init__(self, address: str = "", settings: ClientSettings | None = None) -> None:
-        """As `AsyncClient`."""
+        """Connect as `AsyncClient` does."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="lumenmill-client", daemon=True)
         self._thread.start()
@@ -56,24 +56,24 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes every connection."""
+        """Close every connection."""
         self._wait(self._client.close())
         self._stop()
 
     def models(self) -> Sequence[run_pb2.RegisteredModel]:
-        """The models of the mesh, as they describe themselves."""
+        """Return the models of the mesh with their descriptions."""
         return self._wait(self._client.models())
 
     def fleet(self, request: fleet_pb2.GetFleetRequest | None = None) -> fleet_pb2.GetFleetResponse:
-        """What works for the mesh now: pods, GPUs by type, and what each does."""
+        """Return the pods of the mesh, its GPUs by type, and their current work."""
         return self._wait(self._client.fleet(request))
 
     def caption(self, media: str | Path | Artifact, **options: Any) -> captioner_pb2.CaptionResult:
-        """Describes an image or clip, and measures its light; options as `AsyncClient.caption`."""
+        """Caption an image or clip, and measure its light; options as `AsyncClient.caption`."""
         return self._wait(self._client.caption(media, **options))
 
     def render(self, prompt: str = "", **options: Any) -> imager_pb2.GenerateImagesResult:
-        """Makes images of a prompt or scene; options as `AsyncClient.render`."""
+        """Generate images of a prompt or scene; options as `AsyncClient.render`."""
         return self._wait(self._client.render(prompt, **options))
 
     def relight(
@@ -82,95 +82,95 @@ class Client:
         variants: Sequence[relighter_pb2.RelightVariant],
         **options: Any,
     ) -> relighter_pb2.RelightResult:
-        """Makes variants of an image under other lights; options as `AsyncClient.relight`."""
+        """Generate variants of an image under other lights; options as `AsyncClient.relight`."""
         return self._wait(self._client.relight(image, variants, **options))
 
     def decompose(self, image: str | Path | Artifact | None, **options: Any) -> relighter_pb2.DecomposeResult:
-        """Takes an image apart into intrinsic maps; options as `AsyncClient.decompose`."""
+        """Decompose an image into intrinsic maps; options as `AsyncClient.decompose`."""
         return self._wait(self._client.decompose(image, **options))
 
     def video(self, request: video_pb2.GenerateVideoRequest, **options: Any) -> video_pb2.GenerateVideoResult:
-        """Makes a clip; options as `AsyncClient.video`."""
+        """Generate a clip; options as `AsyncClient.video`."""
         return self._wait(self._client.video(request, **options))
 
     def prompts(self, brief: prompter_pb2.Brief, **options: Any) -> prompter_pb2.GeneratePromptSetsResult:
-        """Writes prompt sets from a brief; options as `AsyncClient.prompts`."""
+        """Write prompt sets from a brief; options as `AsyncClient.prompts`."""
         return self._wait(self._client.prompts(brief, **options))
 
     def upload(self, path: str | Path, *, licence: Licence | str | None = None) -> Artifact:
-        """Stores a local file and returns its artifact; `licence` as `Store.upload`."""
+        """Upload a local file and return its artifact; `licence` as in `Store.upload`."""
         return self._wait(self._client.store.upload(path, licence=licence))
 
     def read(self, artifact: Artifact | str) -> bytes:
-        """The verified bytes of an artifact, or of the one with this digest."""
+        """Return the verified bytes of an artifact, given by itself or its digest."""
         return self._wait(self._client.store.read(artifact))
 
     def download(self, artifact: Artifact | str, path: str | Path) -> Path:
-        """Writes an artifact to a local file, whole or not at all."""
+        """Write an artifact to a local file atomically."""
         return self._wait(self._client.store.download(artifact, path))
 
     def submit(self, recipe: str | Path, parameters: Mapping[str, Any] | None = None, **options: Any) -> run_pb2.Run:
-        """Starts a run of a recipe file; options as `Runs.submit`."""
+        """Start a run of a recipe file; options as `Runs.submit`."""
         return self._wait(self._client.runs.submit(recipe, parameters, **options))
 
     def watch(self, run_id: str, **options: Any) -> Iterator[run_pb2.Run]:
-        """The run's state now and at every change, until it has ended; options as `Runs.watch`."""
+        """Yield the run now and at every change, until it has ended; options as `Runs.watch`."""
         return self._iterate(self._client.runs.watch(run_id, **options))
 
     def wait(self, run_id: str) -> run_pb2.Run:
-        """Waits until the run has ended, and returns it."""
+        """Wait until the run has ended, and return it."""
         return self._wait(self._client.runs.wait(run_id))
 
     def samples(self, run_id: str = "", **filters: Any) -> Iterator[run_pb2.Sample]:
-        """Samples in the order they were made; filters as `Runs.samples`."""
+        """Yield samples in the order in which they were made; filters as `Runs.samples`."""
         return self._iterate(self._client.runs.samples(run_id, **filters))
 
     def plan(self, recipe: str | Path, parameters: Mapping[str, Any] | None = None) -> run_pb2.PlanRecipeResponse:
-        """Checks a recipe file and says what it would do; problems are in the answer, not raised."""
+        """Check a recipe file and return its plan; problems are part of it, not raised."""
         return self._wait(self._client.runs.plan(recipe, parameters))
 
     def run(self, run_id: str) -> run_pb2.Run:
-        """One run."""
+        """Return one run."""
         return self._wait(self._client.runs.get(run_id))
 
     def runs(self) -> Iterator[run_pb2.Run]:
-        """Every run, the newest first."""
+        """Yield all runs, the newest first."""
         return self._iterate(self._client.runs.list())
 
     def cancel(self, run_id: str) -> run_pb2.Run:
-        """Stops a run for good."""
+        """Cancel a run."""
         return self._wait(self._client.runs.cancel(run_id))
 
     def pause(self, run_id: str) -> run_pb2.Run:
-        """Stops a run from starting new steps."""
+        """Pause a run: it starts no new steps."""
         return self._wait(self._client.runs.pause(run_id))
 
     def resume(self, run_id: str) -> run_pb2.Run:
-        """Lets a paused run go on."""
+        """Resume a paused run."""
         return self._wait(self._client.runs.resume(run_id))
 
     def artifacts(self) -> Iterator[Artifact]:
-        """Every artifact of the store, in order of digest."""
+        """Yield all artifacts of the store in order of digest."""
         return self._iterate(self._client.store.list())
 
     def verify_store(self) -> Iterator[artifact_service_pb2.VerifyStoreResponse]:
-        """Reads every artifact and compares its bytes with its digest."""
+        """Read every artifact and compare its bytes with its digest."""
         return self._iterate(self._client.store.verify())
 
     def collect_garbage(self, **options: Any) -> Iterator[artifact_service_pb2.CollectGarbageResponse]:
-        """Removes what nothing refers to; options as `Store.collect_garbage`."""
+        """Remove artifacts that nothing refers to; options as `Store.collect_garbage`."""
         return self._iterate(self._client.store.collect_garbage(**options))
 
     def lineage(self, sample_id: str) -> run_pb2.GetLineageResponse:
-        """Everything that led to a sample."""
+        """Return the lineage of a sample."""
         return self._wait(self._client.runs.lineage(sample_id))
 
     def export(self, run_id: str, **options: Any) -> run_pb2.ExportResult:
-        """Writes the accepted samples of runs as a dataset into the store; options as `Runs.export`."""
+        """Write the accepted samples of runs as a dataset into the store; options as `Runs.export`."""
         return self._wait(self._client.runs.export(run_id, **options))
 
     def export_to(self, run_id: str, folder: str | Path, **options: Any) -> SavedDataset:
-        """Exports runs and makes a folder equal to the dataset; options as `AsyncClient.export_to`."""
+        """Export runs and synchronize a folder with the dataset; options as `AsyncClient.export_to`."""
         return self._wait(self._client.export_to(run_id, folder, **options))
 
     def _wait(self, coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
@@ -202,7 +202,7 @@ class Client:
 
 
 async def _cancel_all() -> None:
-    """Ends what still runs on this loop, so that nothing is left pending when it stops."""
+    """Cancel all tasks of the loop, so that none is pending when it stops."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()

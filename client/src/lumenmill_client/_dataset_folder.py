@@ -1,4 +1,4 @@
-"""A dataset in a folder of this machine, kept equal to an export: only what differs is written."""
+"""Synchronizes a local folder with an export; only differing files are written."""
 
 import asyncio
 import errno
@@ -19,7 +19,7 @@ from lumenmill_client._events import OnProgress, ProgressEvent
 __all__ = ["MANIFEST", "DatasetFolder", "SavedDataset"]
 
 MANIFEST = ".lumenmill-export.json"
-_NUM_DOWNLOADS_AT_ONCE = 8
+_MAX_CONCURRENT_DOWNLOADS = 8
 
 
 class _Downloads(Protocol):
@@ -28,99 +28,99 @@ class _Downloads(Protocol):
 
 @dataclass(frozen=True)
 class SavedDataset:
-    """An export that lies in a folder."""
+    """A dataset that was saved in a folder."""
 
     folder: Path
     result: ExportResult
-    """What the export holds and what was left out."""
+    """The files of the export, and the counts of included and excluded samples."""
     num_written: int
-    """Files that were not in the folder, or differed."""
-    num_kept: int
-    """Files that were there already, whoever put them there."""
+    """Files that were missing in the folder or differed."""
+    num_unchanged: int
+    """Files that the folder had already."""
     num_removed: int
-    """Files of an earlier export into this folder that are no longer part of it."""
+    """Files of an earlier export that the dataset no longer has."""
 
 
 class DatasetFolder:
-    """One folder. Its manifest names the files that exports have put there; no others are touched.
+    """A folder with a dataset. Its manifest lists the files that exports have written; others are never changed.
 
-    A file of somebody else that equals one of the export does for it, and stays theirs.
+    A foreign file that equals a file of the export is used in its place and not added to the manifest.
     """
 
-    def __init__(self, folder: str | Path, form: str) -> None:
-        """`form` names the form of the dataset; a folder holds one of one form."""
-        self._folder, self._form = Path(folder), form
+    def __init__(self, folder: str | Path, export_format: str) -> None:
+        """`export_format` names the format of the dataset; a folder holds a dataset of one format."""
+        self._folder, self._format = Path(folder), export_format
         self._manifest = self._folder / MANIFEST
 
     async def save(
         self, result: ExportResult, downloads: _Downloads, on_progress: OnProgress | None = None
     ) -> SavedDataset:
-        """Make the folder equal to an export.
+        """Synchronize the folder with an export.
 
         Raises:
             InvalidArgumentError: a path leads out of the folder, the folder cannot be written, it holds a dataset of
-                another form, or what is in the way is of no earlier export.
+                another format, or a foreign file has the path of a file of the export.
             ResourceExhaustedError: the disk is full.
         """
-        with _os_errors_named(self._folder):
+        with _os_errors_translated(self._folder):
             return await self._save(result, downloads, on_progress)
 
     async def _save(self, result: ExportResult, downloads: _Downloads, on_progress: OnProgress | None) -> SavedDataset:
-        wanted = {file.path: file for file in result.files}
-        targets = {path: self._inside(path) for path in wanted}
-        known = await asyncio.to_thread(self._known)
-        gone = {path: self._inside(path) for path in known if path not in wanted}
-        await asyncio.to_thread(_refuse_obstacles, self._folder, targets.values(), frozenset(gone.values()))
-        missing = await asyncio.to_thread(self._missing, wanted, targets, known)
+        exported = {file.path: file for file in result.files}
+        targets = {path: self._inside(path) for path in exported}
+        earlier = await asyncio.to_thread(self._earlier)
+        obsolete = {path: self._inside(path) for path in earlier if path not in exported}
+        await asyncio.to_thread(_check_no_foreign_files, self._folder, targets.values(), frozenset(obsolete.values()))
+        missing = await asyncio.to_thread(self._missing, exported, targets, earlier)
         written = {file.path for file in missing}
-        ours = {path: file for path, file in wanted.items() if path in known or path in written}
-        # Named before it is written: an export that breaks off can be taken up.
-        await asyncio.to_thread(self._name, {**dict.fromkeys(ours, ""), **known})
-        # Before others come: a folder may come where a file was.
-        await asyncio.to_thread(self._remove, gone.values())
+        owned = {path: file for path, file in exported.items() if path in earlier or path in written}
+        # The manifest comes first, so that an interrupted export can be resumed.
+        await asyncio.to_thread(self._write_manifest, {**dict.fromkeys(owned, ""), **earlier})
+        # Removals come before downloads: a folder may replace a file.
+        await asyncio.to_thread(self._remove, obsolete.values())
         await self._download(missing, targets, downloads, on_progress)
-        marks = {path: (targets[path], file.artifact.sha256) for path, file in ours.items()}
-        await asyncio.to_thread(self._finish, marks)
-        return SavedDataset(self._folder, result, len(missing), len(wanted) - len(missing), len(gone))
+        stamps = {path: (targets[path], file.artifact.sha256) for path, file in owned.items()}
+        await asyncio.to_thread(self._finish, stamps)
+        return SavedDataset(self._folder, result, len(missing), len(exported) - len(missing), len(obsolete))
 
     def _inside(self, path: str) -> Path:
         parts = PurePosixPath(path).parts
         plain = path == "/".join(parts) and "\\" not in path and "\0" not in path and ":" not in path
         if not parts or not plain or path.startswith("/") or {".", ".."} & set(parts) or parts[0] == MANIFEST:
-            raise InvalidArgumentError("files.path", f"{path!r} is no path within a dataset")
+            raise InvalidArgumentError("files.path", f"{path!r} is not a path within a dataset")
         target = self._folder.joinpath(*parts)
         if not target.parent.resolve().is_relative_to(self._folder.resolve()):
             raise InvalidArgumentError("files.path", f"{path!r} leads out of {self._folder} by a link")
         return target
 
-    def _known(self) -> dict[str, str]:
-        """Paths of earlier exports, each with the mark that its file had when it was written."""
+    def _earlier(self) -> dict[str, str]:
+        """Return the paths of the earlier export, each with the stamp of its file when it was written."""
         if not self._manifest.is_file():
             return {}
         try:
             manifest = json.loads(self._manifest.read_text())
-            form = str(manifest.get("form", self._form))
-            known = {str(path): str(mark) for path, mark in manifest["files"].items()}
+            found = str(manifest.get("format", self._format))
+            earlier = {str(path): str(stamp) for path, stamp in manifest["files"].items()}
         except (ValueError, KeyError, AttributeError, TypeError):
             raise InvalidArgumentError("folder", f"{self._manifest} is damaged; remove it or the dataset") from None
-        if form != self._form:
+        if found != self._format:
             raise InvalidArgumentError(
-                "folder", f"{self._folder} holds a dataset of the form {form}; name another folder, or remove it"
+                "folder", f"{self._folder} holds a dataset of the format {found}; name another folder, or remove it"
             )
-        return known
+        return earlier
 
     def _missing(
-        self, wanted: Mapping[str, ExportedFile], targets: Mapping[str, Path], known: Mapping[str, str]
+        self, exported: Mapping[str, ExportedFile], targets: Mapping[str, Path], earlier: Mapping[str, str]
     ) -> list[ExportedFile]:
         missing = []
-        for path, file in wanted.items():
+        for path, file in exported.items():
             target = targets[path]
             if not target.is_file():
                 missing.append(file)
-            elif not _is_there(target, file.artifact.sha256, known.get(path, "")):
-                if path not in known:
+            elif not _is_equal(target, file.artifact.sha256, earlier.get(path, "")):
+                if path not in earlier:
                     raise InvalidArgumentError(
-                        "folder", f"{target} is in the way and of no earlier export; name another folder, or remove it"
+                        "folder", f"{target} exists and is not of an earlier export; name another folder, or remove it"
                     )
                 missing.append(file)
         return missing
@@ -132,11 +132,11 @@ class DatasetFolder:
         downloads: _Downloads,
         on_progress: OnProgress | None,
     ) -> None:
-        gate, num_done = asyncio.Semaphore(_NUM_DOWNLOADS_AT_ONCE), 0
+        semaphore, num_done = asyncio.Semaphore(_MAX_CONCURRENT_DOWNLOADS), 0
 
         async def fetch(file: ExportedFile) -> None:
             nonlocal num_done
-            async with gate:
+            async with semaphore:
                 await downloads.download(file.artifact, targets[file.path])
             num_done += 1
             if on_progress:
@@ -150,56 +150,56 @@ class DatasetFolder:
                 task.cancel()
 
     def _finish(self, files: Mapping[str, tuple[Path, str]]) -> None:
-        self._name({path: _mark(target, sha256) for path, (target, sha256) in files.items()})
+        self._write_manifest({path: _stamp(target, sha256) for path, (target, sha256) in files.items()})
 
-    def _remove(self, gone: Iterable[Path]) -> None:
-        for target in gone:
+    def _remove(self, obsolete: Iterable[Path]) -> None:
+        for target in obsolete:
             target.unlink(missing_ok=True)
             folder = target.parent
             while folder != self._folder and folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
                 folder = folder.parent
 
-    def _name(self, files: Mapping[str, str]) -> None:
+    def _write_manifest(self, files: Mapping[str, str]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         incoming = self._manifest.with_name(MANIFEST + ".incoming")
-        incoming.write_text(json.dumps({"version": 1, "form": self._form, "files": files}, indent=0))
+        incoming.write_text(json.dumps({"version": 1, "format": self._format, "files": files}, indent=0))
         incoming.replace(self._manifest)
 
 
 @contextmanager
-def _os_errors_named(folder: Path) -> Iterator[None]:
+def _os_errors_translated(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        place = error.filename or folder
+        path = error.filename or folder
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ResourceExhaustedError(f"no space left for {place}") from error
-        raise InvalidArgumentError("folder", f"{place}: {error.strerror or error}") from error
+            raise ResourceExhaustedError(f"no space left for {path}") from error
+        raise InvalidArgumentError("folder", f"{path}: {error.strerror or error}") from error
 
 
-def _refuse_obstacles(folder: Path, targets: Iterable[Path], gone: Container[Path]) -> None:
-    """Refuse files where folders must come, and folders where files must, unless what is there will be gone."""
+def _check_no_foreign_files(folder: Path, targets: Iterable[Path], obsolete: Container[Path]) -> None:
+    """Refuse to replace files by folders, and folders by files, unless they are obsolete."""
     for target in targets:
-        inner = [place for place in target.parents if place.is_relative_to(folder)]
-        there = [place for place in inner if place.exists() and not place.is_dir()]
+        parents = [path for path in target.parents if path.is_relative_to(folder)]
+        obstacles = [path for path in parents if path.exists() and not path.is_dir()]
         if target.is_dir():
-            there += [place for place in target.rglob("*") if not place.is_dir()]
-        for place in there:
-            if place not in gone:
+            obstacles += [path for path in target.rglob("*") if not path.is_dir()]
+        for path in obstacles:
+            if path not in obsolete:
                 raise InvalidArgumentError(
-                    "folder", f"{place} is in the way and of no earlier export; name another folder, or remove it"
+                    "folder", f"{path} exists and is not of an earlier export; name another folder, or remove it"
                 )
 
 
-def _mark(path: Path, sha256: str) -> str:
-    """What tells that a file is still the one that was written, without reading it."""
+def _stamp(path: Path, sha256: str) -> str:
+    """Return digest, size and time of a file, which tell without reading it whether it has changed."""
     status = path.stat()
     return f"{sha256} {status.st_size} {status.st_mtime_ns}"
 
 
-def _is_there(path: Path, sha256: str, mark: str) -> bool:
-    if mark and mark == _mark(path, sha256):
+def _is_equal(path: Path, sha256: str, stamp: str) -> bool:
+    if stamp and stamp == _stamp(path, sha256):
         return True
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256

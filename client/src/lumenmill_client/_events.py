@@ -1,29 +1,29 @@
-"""What a caller's progress callback is given, whatever the call."""
+"""Progress events of calls."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["OnProgress", "ProgressEvent", "listener"]
+__all__ = ["OnProgress", "ProgressEvent", "event_listener"]
 
 
 @dataclass(frozen=True)
 class ProgressEvent:
-    """How far a heavy call is."""
+    """Progress of a call."""
 
     stage: str
-    """`queued`, or what the service does now: `render`, `denoise`, `encode` …"""
+    """`queued`, or the stage of the service: `render`, `denoise`, `encode` …"""
     step: int
-    """Steps done; for `queued`, the number of jobs before this one."""
+    """Finished steps; for `queued`, the number of jobs ahead."""
     total: int
-    """Steps of this stage in all; 0 when unknown."""
+    """Total steps of the stage; 0 when unknown."""
 
 
 OnProgress = Callable[[ProgressEvent], None]
 
 
-def listener(on_progress: OnProgress | None) -> Callable[[Any], None] | None:
-    """A listener for the events of a heavy call that tells `on_progress`."""
+def event_listener(on_progress: OnProgress | None) -> Callable[[Any], None] | None:
+    """Return a listener of response events that calls `on_progress`."""
     if on_progress is None:
         return None
 

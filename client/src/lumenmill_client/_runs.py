@@ -1,4 +1,4 @@
-"""Recipes and their runs: plan, submit, follow, stop, read, export."""
+"""Recipes and their runs: plan, submit, watch, cancel, read, export."""
 
 import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ class Runs:
         self._stub = run_pb2_grpc.RunServiceStub(channel)
 
     async def plan(self, recipe: str | Path, parameters: Mapping[str, Any] | None = None) -> run_pb2.PlanRecipeResponse:
-        """Checks a recipe file and says what it would do; problems are in the answer, not raised."""
+        """Check a recipe file and return its plan; problems are part of it, not raised."""
         request = run_pb2.PlanRecipeRequest(
             recipe=_text_of(recipe), recipe_name=str(recipe), parameters=_struct(parameters)
         )
@@ -50,7 +50,7 @@ class Runs:
         run_id: str = "",
         priority: generation_pb2.JobPriority.ValueType = generation_pb2.JOB_PRIORITY_UNSPECIFIED,
     ) -> run_pb2.Run:
-        """Starts a run of a recipe file. The same `run_id` and content again returns the run that is there."""
+        """Start a run of a recipe file. An existing `run_id` with the same content returns that run."""
         request = run_pb2.SubmitRunRequest(
             run_id=run_id,
             recipe=_text_of(recipe),
@@ -89,18 +89,18 @@ class Runs:
             await retry.wait(error)
 
     async def wait(self, run_id: str) -> run_pb2.Run:
-        """Waits until the run has ended, and returns it."""
+        """Wait until the run has ended, and return it."""
         async for run in self.watch(run_id):
             if run.state in _ENDED:
                 return run
         raise UnavailableError("the orchestrator ended the watch of a run that has not ended")
 
     async def get(self, run_id: str) -> run_pb2.Run:
-        """One run."""
+        """Return one run."""
         return (await call_unary(self._stub.GetRun, run_pb2.GetRunRequest(run_id=run_id))).run
 
     async def list(self) -> AsyncIterator[run_pb2.Run]:
-        """Every run, the newest first."""
+        """Yield all runs, the newest first."""
         token = ""
         while True:
             page = await call_unary(self._stub.ListRuns, run_pb2.ListRunsRequest(page_size=100, page_token=token))
@@ -111,15 +111,15 @@ class Runs:
                 return
 
     async def cancel(self, run_id: str) -> run_pb2.Run:
-        """Stops a run for good."""
+        """Cancel a run."""
         return (await call_unary(self._stub.CancelRun, run_pb2.CancelRunRequest(run_id=run_id))).run
 
     async def pause(self, run_id: str) -> run_pb2.Run:
-        """Stops a run from starting new steps."""
+        """Pause a run: it starts no new steps."""
         return (await call_unary(self._stub.PauseRun, run_pb2.PauseRunRequest(run_id=run_id))).run
 
     async def resume(self, run_id: str) -> run_pb2.Run:
-        """Lets a paused run go on."""
+        """Resume a paused run."""
         return (await call_unary(self._stub.ResumeRun, run_pb2.ResumeRunRequest(run_id=run_id))).run
 
     async def samples(
@@ -130,7 +130,7 @@ class Runs:
         kinds: Sequence[run_pb2.SampleKind.ValueType] = (),
         group_id: str = "",
     ) -> AsyncIterator[run_pb2.Sample]:
-        """Samples in the order they were made, filtered; pages are fetched as they are needed."""
+        """Yield filtered samples in the order in which they were made; pages are fetched as needed."""
         token = ""
         while True:
             request = run_pb2.ListSamplesRequest(
@@ -144,7 +144,7 @@ class Runs:
                 return
 
     async def lineage(self, sample_id: str) -> run_pb2.GetLineageResponse:
-        """Everything that led to a sample."""
+        """Return the lineage of a sample."""
         return await call_unary(self._stub.GetLineage, run_pb2.GetLineageRequest(sample_id=sample_id))
 
     async def export(
@@ -158,12 +158,12 @@ class Runs:
         split_rule: run_pb2.SplitRule.ValueType = run_pb2.SPLIT_RULE_SCENE_AND_ENVIRONMENT_MAP,
         on_progress: OnProgress | None = None,
     ) -> run_pb2.ExportResult:
-        """Writes the accepted samples of one run or several as a dataset into the store.
+        """Write the accepted samples of one run or several as a dataset into the store.
 
         Download its files by their artifacts, as `AsyncClient.export_to` does. docs/exports.md explains the options.
 
         Raises:
-            FailedPreconditionError: it is for commercial use, and terms of use leave no sample.
+            FailedPreconditionError: the dataset is for commercial use, and licences exclude every sample.
         """
         request = run_pb2.ExportRunRequest(
             run_id=run_id,

@@ -1,4 +1,4 @@
-"""Where the mesh is and how to prove who we are."""
+"""Address and credentials of the mesh."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ __all__ = ["ClientSettings", "read_security"]
 
 
 class ClientSettings(SecuritySettings):
-    """What a client reads. Each field is the environment variable LUMENMILL_<FIELD>, in capitals."""
+    """Settings of a client. Each field is read from the environment variable LUMENMILL_<FIELD>, in capitals."""
 
     address: str = Field(
         default="",
@@ -21,25 +21,25 @@ class ClientSettings(SecuritySettings):
 
 
 SecurityT = TypeVar("SecurityT", bound=SecuritySettings)
-# `tls_client_ca_file` is for servers alone, and may be readable for them alone.
-_READ_BY_CLIENTS = ("tls_ca_file", "tls_cert_file", "tls_key_file", "token_file")
+# `tls_client_ca_file` is only for servers, and may be readable only for them.
+_FILES_OF_CLIENTS = ("tls_ca_file", "tls_cert_file", "tls_key_file", "token_file")
 
 
 def read_security(settings_type: type[SecurityT], **given: Any) -> SecurityT:
-    """The settings of the environment, whose files can be read; what is given goes before it.
+    """Return the settings of the environment after checking that their files are readable; `given` takes precedence.
 
     Raises:
-        InvalidArgumentError: names every wrong variable and what would be right.
+        InvalidArgumentError: names every invalid variable and its meaning.
     """
     settings = read_settings(settings_type, **given)
-    unread = [violation for name in _READ_BY_CLIENTS if (violation := _unread(settings, name))]
-    if unread:
-        raise InvalidArgumentError(*unread[0], *unread[1:])
+    unreadable = [violation for name in _FILES_OF_CLIENTS if (violation := _unreadable(settings, name))]
+    if unreadable:
+        raise InvalidArgumentError(*unreadable[0], *unreadable[1:])
     return settings
 
 
-def _unread(settings: SecuritySettings, name: str) -> tuple[str, str] | None:
-    """The variable of a file that cannot be read, and what the file should hold."""
+def _unreadable(settings: SecuritySettings, name: str) -> tuple[str, str] | None:
+    """Return the variable of a file that cannot be read, and the problem."""
     file: Path | None = getattr(settings, name)
     if file is None:
         return None
@@ -48,4 +48,4 @@ def _unread(settings: SecuritySettings, name: str) -> tuple[str, str] | None:
             return None
     except OSError as error:
         purpose = SecuritySettings.model_fields[name].description
-        return f"LUMENMILL_{name.upper()}", f"{str(file)!r} cannot be read: {error.strerror}. It should be: {purpose}"
+        return f"LUMENMILL_{name.upper()}", f"{str(file)!r} cannot be read: {error.strerror}. Its content: {purpose}"

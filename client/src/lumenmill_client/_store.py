@@ -1,4 +1,4 @@
-"""Artifacts of the mesh: up, down, listing, checking, cleaning."""
+"""Artifacts of the mesh: upload, download, list, verify, collect garbage."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -11,7 +11,7 @@ from lumenmill_common.artifacts import media_type_of
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.status import error_from_rpc
 
-from lumenmill_client._licence import stated_licence
+from lumenmill_client._licence import licence_from_spdx
 
 __all__ = ["Store"]
 
@@ -19,35 +19,35 @@ _CHUNK_BYTES = 1 << 20
 
 
 class Store:
-    """The artifact store, through the orchestrator; no credentials of the store itself are needed."""
+    """The artifact store, accessed through the orchestrator without credentials of the store."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = artifact_service_pb2_grpc.ArtifactServiceStub(channel)
 
     async def upload(self, path: str | Path, *, licence: Licence | str | None = None) -> Artifact:
-        """Stores a local file and returns its artifact, which carries its terms of use from then on.
+        """Upload a local file and return its artifact, which has its licence.
 
-        `licence` is an SPDX identifier such as `CC-BY-4.0`, or whole terms; None leaves them unstated, which exports
-        for commercial use read as forbidden.
+        `licence` is an SPDX identifier such as `CC-BY-4.0`, or a Licence. None means unknown; exports for commercial
+        use then exclude samples made from the file.
 
         Raises:
-            InvalidArgumentError: there is no such file, or it is of no kind that the store keeps, or the licence is no
-                SPDX identifier.
+            InvalidArgumentError: the file does not exist or has an unsupported type, or the licence is not an SPDX
+                identifier.
         """
-        terms = stated_licence(licence) if isinstance(licence, str) else licence
+        stated = licence_from_spdx(licence) if isinstance(licence, str) else licence
         file = Path(path)
         if not await asyncio.to_thread(file.is_file):
-            raise InvalidArgumentError("", f"there is no file {str(path)!r}")
+            raise InvalidArgumentError("", f"the file {str(path)!r} does not exist")
         if not (await asyncio.to_thread(file.stat)).st_size:
-            raise InvalidArgumentError("", f"{path} is empty; there is nothing to store")
+            raise InvalidArgumentError("", f"{path} is empty")
         try:
-            response = await self._stub.UploadArtifact(_pieces(file, terms))
+            response = await self._stub.UploadArtifact(_parts(file, stated))
         except grpc.RpcError as error:
             raise error_from_rpc(error) from error
         return response.artifact
 
     async def chunks(self, artifact: Artifact | str) -> AsyncIterator[bytes]:
-        """The verified bytes of an artifact, or of the one with this digest, in pieces of at most 1 MiB."""
+        """Yield the verified bytes of an artifact, given by itself or its digest, in chunks of at most 1 MiB."""
         sha256 = artifact if isinstance(artifact, str) else artifact.sha256
         try:
             async for response in self._stub.DownloadArtifact(
@@ -58,11 +58,11 @@ class Store:
             raise error_from_rpc(error) from error
 
     async def read(self, artifact: Artifact | str) -> bytes:
-        """The verified bytes of an artifact, or of the one with this digest."""
+        """Return the verified bytes of an artifact, given by itself or its digest."""
         return b"".join([chunk async for chunk in self.chunks(artifact)])
 
     async def download(self, artifact: Artifact | str, path: str | Path) -> Path:
-        """Writes an artifact to a local file, whole or not at all."""
+        """Write an artifact to a local file atomically."""
         target = Path(path)
         incoming = target.with_name(target.name + ".incoming")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ class Store:
         return target
 
     async def list(self) -> AsyncIterator[Artifact]:
-        """Every artifact, in order of digest."""
+        """Yield all artifacts in order of digest."""
         token = ""
         while True:
             request = artifact_service_pb2.ListArtifactsRequest(page_size=1000, page_token=token)
@@ -91,7 +91,7 @@ class Store:
                 return
 
     async def verify(self) -> AsyncIterator[artifact_service_pb2.VerifyStoreResponse]:
-        """Reads every artifact and compares its bytes with its digest; yields progress and every damaged artifact."""
+        """Read every artifact and compare its bytes with its digest; yield progress and problems."""
         try:
             async for response in self._stub.VerifyStore(artifact_service_pb2.VerifyStoreRequest()):
                 yield response
@@ -101,10 +101,12 @@ class Store:
     async def collect_garbage(
         self, *, dry_run: bool = False, min_age_s: int | None = None, retired_database_ids: Sequence[str] = ()
     ) -> AsyncIterator[artifact_service_pb2.CollectGarbageResponse]:
-        """Removes what nothing refers to; yields progress. `retired_database_ids` are databases that no longer count.
+        """Remove artifacts that nothing refers to; yield progress.
+
+        `retired_database_ids` are ids of databases that referred to the store and no longer exist.
 
         Raises:
-            FailedPreconditionError: other databases refer to the same store; it names them.
+            FailedPreconditionError: other databases refer to the same store; the message lists them.
         """
         request = artifact_service_pb2.CollectGarbageRequest(
             dry_run=dry_run, min_age_s=min_age_s, retired_database_ids=retired_database_ids
@@ -116,7 +118,7 @@ class Store:
             raise error_from_rpc(error) from error
 
 
-async def _pieces(file: Path, licence: Licence | None) -> AsyncIterator[artifact_service_pb2.UploadArtifactRequest]:
+async def _parts(file: Path, licence: Licence | None) -> AsyncIterator[artifact_service_pb2.UploadArtifactRequest]:
     header = artifact_service_pb2.UploadHeader(media_type=media_type_of(file.name), name=file.name, licence=licence)
     yield artifact_service_pb2.UploadArtifactRequest(header=header)
     with file.open("rb") as source:

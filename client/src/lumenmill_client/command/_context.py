@@ -1,4 +1,4 @@
-"""What every command is given: where the mesh is, and how to end."""
+"""Context of every command: the mesh, and the exit codes."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,11 +21,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard out
 EXIT_CODES: Mapping[int, str] = {
     0: "done",
     1: "the work failed: a run without a single accepted sample, a damaged store, a mesh that is not ready",
-    2: "wrong usage or a request that was refused; the message names the field",
-    3: "the mesh cannot be reached, or does not let us in",
-    4: "what was named does not exist",
+    2: "wrong usage or a rejected request; the message names the field",
+    3: "the mesh cannot be reached, or rejects the credentials",
+    4: "a named object does not exist",
     5: "any other error",
-    130: "interrupted by Ctrl-C; a run that was followed goes on",
+    130: "interrupted by Ctrl-C; a watched run continues",
 }
 _CODE_OF: Mapping[type[errors.LumenmillError], int] = {
     errors.InvalidArgumentError: 2,
@@ -40,25 +40,25 @@ _CODE_OF: Mapping[type[errors.LumenmillError], int] = {
 
 
 def exit_code_of(error: errors.LumenmillError) -> int:
-    """The exit code that an error ends the command with; see EXIT_CODES."""
+    """Return the exit code of an error; see EXIT_CODES."""
     return _CODE_OF.get(type(error), 5)
 
 
 @dataclass(frozen=True)
 class CommandContext:
-    """Options that stand before the command's name."""
+    """Options before the name of the command."""
 
     home_path: Path
     address: str
 
     @property
     def home(self) -> Home:
-        """State folder of the mesh on this machine."""
+        """Return the state folder of the local mesh."""
         return Home.at(self.home_path)
 
     @contextmanager
     def client(self) -> Iterator[Client]:
-        """A connection to the mesh. UnavailableError when there is none, or it breaks: says what to look at."""
+        """Yield a client of the mesh; an UnavailableError gets advice on what to check."""
         settings = read_security(ClientSettings, home=self.home_path)
         with Client(self.address, settings) as client:
             try:

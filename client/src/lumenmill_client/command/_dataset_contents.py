@@ -1,4 +1,4 @@
-"""What a dataset in a folder holds, and how to open it."""
+"""Counts the samples of a saved dataset, and tells how to open it."""
 
 import csv
 import importlib
@@ -15,7 +15,7 @@ _SPLITS = ("train", "validation", "test")
 
 
 def samples_by_split(saved: SavedDataset) -> dict[str, int]:
-    """Samples in the files of each split. Empty for Parquet where pyarrow is not installed."""
+    """Return the number of samples of each split. Empty for Parquet without pyarrow."""
     counts: Counter[str] = Counter()
     for file in saved.result.files:
         path = PurePosixPath(file.path)
@@ -26,7 +26,7 @@ def samples_by_split(saved: SavedDataset) -> dict[str, int]:
 
 
 def _num_samples(path: Path) -> int:
-    """Samples that a file of a dataset tells of; media tell of none."""
+    """Return the number of samples that a file lists; media files list none."""
     if path.suffix == ".parquet":
         try:
             parquet = importlib.import_module("pyarrow.parquet")
@@ -45,18 +45,18 @@ def _num_samples(path: Path) -> int:
     return len(json.loads(path.read_text(encoding="utf-8"))) if path.suffix == ".json" else 0
 
 
-def opening_lines(saved: SavedDataset, form: str) -> list[str]:
-    """A line of Python for each part of a dataset that is opened by itself."""
+def opening_lines(saved: SavedDataset, export_format: str) -> list[str]:
+    """Return a line of Python for each separately opened part of a dataset."""
     folder = saved.folder
     tops = sorted({PurePosixPath(file.path).parts[0] for file in saved.result.files})
-    if form == "parquet":
+    if export_format == "parquet":
         return [_load("parquet", folder)] if tops else []
-    if form == "imagefolder":
+    if export_format == "imagefolder":
         builders = {"images": "imagefolder", "clips": "videofolder"}
         return [_load(builders[top], folder / top) for top in tops]
-    if form == "webdataset":
+    if export_format == "webdataset":
         return [_load("webdataset", folder / top) for top in tops]
-    if form == "videox-fun":
+    if export_format == "videox-fun":
         lists = [top for top in tops if top.endswith(".json")]
         return [f"json.load(open({str(folder / name)!r}))  # paths are relative to {folder}" for name in lists]
     tables = [file.path for file in saved.result.files if PurePosixPath(file.path).name == "metadata.csv"]

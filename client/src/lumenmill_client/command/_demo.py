@@ -1,4 +1,4 @@
-"""`demo`: the whole main job on this machine, ending with a gallery to look at."""
+"""`demo` and `gallery`: a whole run on this machine, and its HTML gallery."""
 
 import time
 from pathlib import Path
@@ -12,10 +12,10 @@ from lumenmill_client._dataset_folder import MANIFEST
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._follow import follow, state_name
 from lumenmill_client.command._licence_option import CommercialUse, SpdxId, parse_licence
-from lumenmill_client.command._mesh import EnvironmentMaps, bring_up_with_notes
+from lumenmill_client.command._mesh import EnvironmentMaps, start_mesh_with_notes
 from lumenmill_client.command._output import notes, print_json, print_text, to_dict
 from lumenmill_client.command._parameters import parse_parameters
-from lumenmill_client.command._runs import Set, ended_well
+from lumenmill_client.command._runs import Set, succeeded
 from lumenmill_client.gallery import write_gallery
 from lumenmill_client.mesh import MeshOptions
 
@@ -23,7 +23,7 @@ __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
+    """Add the commands."""
     app.command()(demo)
     app.command()(gallery)
 
@@ -35,7 +35,8 @@ def demo(
     ),
     environment_maps: EnvironmentMaps = None,
     photo: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="A photograph of yours to caption and export too.")
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Your own photograph, to be captioned and exported too."),
     ] = None,
     settings: Set = None,
     licence: SpdxId = "",
@@ -48,7 +49,7 @@ def demo(
     Example: lumenmill demo --environment-maps ~/hdri --photo photo.jpg
     """
     started_s = time.monotonic()
-    bring_up_with_notes(context.obj, MeshOptions(environment_maps_dir=environment_maps))
+    start_mesh_with_notes(context.obj, MeshOptions(environment_maps_dir=environment_maps))
     with context.obj.client() as client:
         terms = parse_licence(licence, commercial_use)
         parameters = parse_parameters(client, settings or [], terms)
@@ -57,14 +58,14 @@ def demo(
         submitted = client.submit(recipe, parameters)
         notes.print(f"run {submitted.id}")
         run = follow(client, submitted.id)
-        dataset = _exported(client, run, out.with_suffix("")) if ended_well(run) else None
+        dataset = _exported(client, run, out.with_suffix("")) if succeeded(run) else None
         write_gallery(client, run, out)
     summary = _summary(run, out, dataset, time.monotonic() - started_s)
     if as_json:
         print_json(summary)
     else:
         print_text(_sentence(summary))
-    if not ended_well(run):
+    if not succeeded(run):
         raise typer.Exit(1)
 
 
@@ -73,7 +74,7 @@ def gallery(
     run_id: Annotated[str, typer.Argument(help="Id of the run; `lumenmill runs` lists them.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Gallery to write.")] = Path("gallery.html"),
 ) -> None:
-    """Write the gallery of a run: one HTML file that needs nothing else.
+    """Write the gallery of a run: one self-contained HTML file.
 
     Example: lumenmill gallery demo-20260101-120000 --out gallery.html
     """
@@ -85,8 +86,8 @@ def gallery(
 def _exported(client: Client, run: run_pb2.Run, folder: Path) -> Path:
     if not (folder / MANIFEST).exists():
         for old in (folder / "data").glob("*.parquet"):
-            old.unlink()  # of a demo that did not name its files yet
-    # A demo has few scenes under the same few maps: parting those too would leave much of it out.
+            old.unlink()  # of a demo without a manifest
+    # A demo has few scenes under the same few maps: a split by maps too would exclude much of it.
     return client.export_to(run.id, folder, split_rule=run_pb2.SPLIT_RULE_SCENE).folder
 
 
@@ -111,5 +112,5 @@ def _sentence(summary: dict[str, Any]) -> str:
     ]
     if summary["dataset"]:
         lines.append(f"dataset: {summary['dataset']}")
-    lines.append("The mesh still runs: `lumenmill status` looks at it, `lumenmill down` stops it.")
+    lines.append("The mesh is still running: `lumenmill status` shows it, `lumenmill down` stops it.")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`export`: runs as a dataset in a folder."""
+"""`export`: writes runs as a dataset into a folder."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,17 +33,17 @@ class _SplitBy(StrEnum):
     SCENE_AND_ENVIRONMENT_MAP = "scene-and-environment-map"
 
 
-_WITHHELD: Mapping[_SplitBy, str] = {
-    _SplitBy.SCENE: "their group or picture is",
-    _SplitBy.SCENE_AND_ENVIRONMENT_MAP: "one of their scene, environment maps, group and picture is",
+_SHARED_WITH_OTHER_SPLIT: Mapping[_SplitBy, str] = {
+    _SplitBy.SCENE: "their light group or image is",
+    _SplitBy.SCENE_AND_ENVIRONMENT_MAP: "their scene, environment map, light group or image is",
 }
-# How terms that nobody stated are named.
+# The licence of files without a stated one.
 _NOT_STATED = "LicenseRef-operator-supplied"
 _STAGES: Mapping[str, str] = {"write": "reading samples", "download": "writing files"}
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command()(export)
 
 
@@ -51,28 +51,26 @@ def export(
     context: typer.Context,
     run_id: RunId,
     more_run_ids: Annotated[
-        list[str] | None, typer.Argument(help="Further runs whose samples go into the same dataset.")
+        list[str] | None, typer.Argument(help="Further runs whose samples are added to the dataset.")
     ] = None,
-    form: Annotated[_Format, typer.Option("--format", "-f", help="Form of the dataset.")] = _Format.PARQUET,
+    export_format: Annotated[_Format, typer.Option("--format", "-f", help="Format of the dataset.")] = _Format.PARQUET,
     to: Annotated[
         Path,
-        typer.Option(
-            "--to", "--out", "-o", help="Folder of the dataset; an earlier export in it is brought up to date."
-        ),
+        typer.Option("--to", "--out", "-o", help="Folder of the dataset; an earlier export in it is updated."),
     ] = Path("dataset"),
     commercial: Annotated[
-        bool, typer.Option("--commercial", help="Only samples whose every term is known to allow commercial use.")
+        bool, typer.Option("--commercial", help="Only samples whose licences are all known to allow commercial use.")
     ] = False,
     split_by: Annotated[
-        _SplitBy, typer.Option("--split-by", help="What samples of different splits may not share.")
+        _SplitBy, typer.Option("--split-by", help="What samples of different splits must not share.")
     ] = _SplitBy.SCENE_AND_ENVIRONMENT_MAP,
     embed_media: Annotated[
         bool,
-        typer.Option("--embed-media/--no-embed-media", help="Put media into Parquet files, or refer to the store."),
+        typer.Option("--embed-media/--no-embed-media", help="Embed media in Parquet files, or refer to the store."),
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Write the accepted samples of runs as a dataset. Again, it writes only what has changed.
+    """Write the accepted samples of runs as a dataset. Repeated exports write only what has changed.
 
     Example: lumenmill export demo-20260101-120000 --format imagefolder --to dataset
     """
@@ -81,7 +79,7 @@ def export(
             run_id,
             to,
             more_run_ids=more_run_ids or [],
-            export_format=run_pb2.ExportFormat.Value(f"EXPORT_FORMAT_{form.name}"),
+            export_format=run_pb2.ExportFormat.Value(f"EXPORT_FORMAT_{export_format.name}"),
             embed_media=embed_media,
             for_commercial_use=commercial,
             split_rule=run_pb2.SplitRule.Value(f"SPLIT_RULE_{split_by.name}"),
@@ -89,14 +87,14 @@ def export(
         )
         unfinished = [name for name in (run_id, *(more_run_ids or [])) if not has_ended(client.run(name))]
     for name in unfinished:
-        notes.print(f"{name} has not ended: this is what it has made so far; export again to bring it up to date")
-    counts, lines = samples_by_split(saved), opening_lines(saved, form)
+        notes.print(f"{name} has not ended; the dataset has its samples so far. Export again to update it")
+    counts, lines = samples_by_split(saved), opening_lines(saved, export_format)
     if as_json:
         print_json(_document(saved, counts, lines))
     else:
         print_text("\n".join(_summary(saved, counts, lines, split_by)))
     if not saved.result.num_samples:
-        notes.print("no sample of these runs goes into the dataset")
+        notes.print("the dataset has no samples")
         raise typer.Exit(1)
 
 
@@ -106,11 +104,11 @@ def _bar() -> Iterator[OnProgress]:
     with Progress(*columns, console=notes, transient=True) as progress:
         tasks = {stage: progress.add_task(text, total=None, visible=False) for stage, text in _STAGES.items()}
 
-        def tell(event: ProgressEvent) -> None:
+        def show(event: ProgressEvent) -> None:
             if event.stage in tasks:
                 progress.update(tasks[event.stage], completed=event.step, total=event.total or None, visible=True)
 
-        yield tell
+        yield show
 
 
 def _summary(saved: SavedDataset, counts: Mapping[str, int], lines: list[str], split_by: _SplitBy) -> Iterator[str]:
@@ -118,17 +116,18 @@ def _summary(saved: SavedDataset, counts: Mapping[str, int], lines: list[str], s
     by_split = ", ".join(f"{number} {split}" for split, number in counts.items())
     yield f"{result.num_samples} samples in {saved.folder}" + (f": {by_split}" if by_split else "")
     if result.num_excluded_by_split:
-        yield f"{result.num_excluded_by_split} withheld: {_WITHHELD[split_by]} in another split"
+        yield f"{result.num_excluded_by_split} excluded: {_SHARED_WITH_OTHER_SPLIT[split_by]} in another split"
     if result.num_excluded_by_format:
-        yield f"{result.num_excluded_by_format} left out: the form has no place for them"
+        yield f"{result.num_excluded_by_format} excluded: the format does not support them"
     if result.num_excluded_by_licence:
-        yield f"{result.num_excluded_by_licence} refused by terms of use:"
-    for refusal in result.licence_exclusions:
-        licence = refusal.licence
-        yield f"  {licence.subject} ({licence.spdx_id or 'no licence named'}): {refusal.reason}, {refusal.num_samples}"
-    if any(refusal.licence.spdx_id in ("", _NOT_STATED) for refusal in result.licence_exclusions):
-        yield "  (terms of your own files: --licence when they are brought in, licences.yaml beside environment maps)"
-    yield f"{saved.num_written} files written, {saved.num_kept} kept as they were, {saved.num_removed} removed"
+        yield f"{result.num_excluded_by_licence} excluded by licences:"
+    for exclusion in result.licence_exclusions:
+        licence = exclusion.licence
+        named = f"{licence.subject} ({licence.spdx_id or 'no licence named'})"
+        yield f"  {named}: {exclusion.reason}, {exclusion.num_samples}"
+    if any(exclusion.licence.spdx_id in ("", _NOT_STATED) for exclusion in result.licence_exclusions):
+        yield "  (licences of your own files: --licence at upload, licences.yaml beside environment maps)"
+    yield f"{saved.num_written} files written, {saved.num_unchanged} unchanged, {saved.num_removed} removed"
     yield from lines
 
 
@@ -138,7 +137,7 @@ def _document(saved: SavedDataset, counts: Mapping[str, int], lines: list[str]) 
         "folder": str(saved.folder.absolute()),
         "num_samples_by_split": dict(counts),
         "num_files_written": saved.num_written,
-        "num_files_kept": saved.num_kept,
+        "num_files_unchanged": saved.num_unchanged,
         "num_files_removed": saved.num_removed,
         "open_with": lines,
     }

@@ -1,4 +1,4 @@
-"""A run on the screen: a bar for each step, what is being done, rate and time left."""
+"""Shows a run on the terminal: progress of each step, current work, rate and remaining time."""
 
 import time
 
@@ -21,54 +21,54 @@ _LINE_INTERVAL_S = 10.0
 
 
 def state_name(state: run_pb2.RunState.ValueType) -> str:
-    """`running`, `completed` …"""
+    """Return the name of a state: `running`, `completed` …"""
     return run_pb2.RunState.Name(state).removeprefix("RUN_STATE_").lower()
 
 
 def follow(client: Client, run_id: str) -> run_pb2.Run:
-    """Shows a run on standard error until it has ended, and returns its last state.
+    """Show a run on standard error until it has ended, and return it.
 
     Raises:
-        UnavailableError: the mesh was away for too long; says how to follow the run again.
+        UnavailableError: the mesh was unavailable for too long; the message names the command to follow the run again.
     """
     try:
         return _live(client, run_id) if notes.is_terminal else _lines(client, run_id)
     except UnavailableError as error:
-        again = f"run {run_id} does not stop with this: follow it again with `lumenmill watch {run_id}`"
+        again = f"run {run_id} continues; follow it again with `lumenmill watch {run_id}`"
         raise UnavailableError(f"{error.message}; {again}", error.retry_delay_s) from error
 
 
-def _tell_lost(_: UnavailableError) -> None:
-    told = f"the mesh does not answer; the run does not stop with this. Trying again for {AWAY_S / 60:.0f} minutes"
-    notes.print(told, style="yellow", soft_wrap=True)
+def _report_lost(_: UnavailableError) -> None:
+    message = f"the mesh does not answer; the run continues. Trying again for {AWAY_S / 60:.0f} minutes"
+    notes.print(message, style="yellow", soft_wrap=True)
 
 
 def _live(client: Client, run_id: str) -> run_pb2.Run:
     run = run_pb2.Run(id=run_id)
-    with Live(_screen(run), console=notes, refresh_per_second=8) as live:
-        for run in client.watch(run_id, on_lost=_tell_lost):
+    with Live(_screen(run), console=notes, renum_computed_per_second=8) as live:
+        for run in client.watch(run_id, on_lost=_report_lost):
             live.update(_screen(run))
     return run
 
 
 def _screen(run: run_pb2.Run) -> Group:
-    """The table, and below it what the run waits for."""
+    """Return the table, and below it the models that the run waits for."""
     return Group(_table(run), *(Text(_wait(wait), style="yellow") for wait in run.waits))
 
 
 def _lines(client: Client, run_id: str) -> run_pb2.Run:
-    run, told, told_at_s = run_pb2.Run(id=run_id), "", 0.0
-    for run in client.watch(run_id, on_lost=_tell_lost):
-        if time.monotonic() - told_at_s >= _LINE_INTERVAL_S:
-            told, told_at_s = _line(run), time.monotonic()
-            notes.print(told, soft_wrap=True)
-    if _line(run) != told:
+    run, printed, printed_at_s = run_pb2.Run(id=run_id), "", 0.0
+    for run in client.watch(run_id, on_lost=_report_lost):
+        if time.monotonic() - printed_at_s >= _LINE_INTERVAL_S:
+            printed, printed_at_s = _line(run), time.monotonic()
+            notes.print(printed, soft_wrap=True)
+    if _line(run) != printed:
         notes.print(_line(run), soft_wrap=True)
     return run
 
 
 def _line(run: run_pb2.Run) -> str:
-    """State, share of the work that is done, time left, and what is being done now."""
+    """Return state, progress, remaining time and current work in one line."""
     num_done, num_total = sum(map(_num_done, run.steps)), sum(step.num_total for step in run.steps)
     parts = [state_name(run.state), f"{num_done}/{num_total} steps", _time_left(run)]
     parts += [f"{step.name} ({_now(step)})" for step in run.steps if step.num_running]
@@ -79,11 +79,11 @@ def _line(run: run_pb2.Run) -> str:
 def _table(run: run_pb2.Run) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
     table.title = f"{run.id}  {state_name(run.state)}  items {run.num_items_done}/{run.num_items}  {_time_left(run)}"
-    for column in ("step", "model", "", "done", "re-used", "refused", "s each", "now"):
+    for column in ("step", "model", "", "done", "reused", "not accepted", "s each", "now"):
         table.add_column(column)
     for step in run.steps:
         num_done = _num_done(step)
-        fresh = num_done - step.num_reused
+        num_computed = num_done - step.num_reused
         table.add_row(
             step.name,
             step.model,
@@ -91,14 +91,14 @@ def _table(run: run_pb2.Run) -> Table:
             f"{num_done}/{step.num_total}",
             str(step.num_reused or ""),
             str(step.num_rejected + step.num_failed + step.num_skipped or ""),
-            f"{step.duration_s / fresh:.1f}" if fresh > 0 else "",
+            f"{step.duration_s / num_computed:.1f}" if num_computed > 0 else "",
             _now(step),
         )
     return table
 
 
 def _wait(wait: run_pb2.ModelWait) -> str:
-    """A model that nothing serves, for how long already, and why."""
+    """Return the name of a model without a serving pod, for how long, and the reason."""
     waited_s = max(int(time.time() - wait.since_time.ToSeconds()), 0)
     return f"waits for {wait.model} ({waited_s // 60}:{waited_s % 60:02d}): {wait.reason}"
 

@@ -13,24 +13,24 @@ from lumenmill_client.command._output import to_dict
 __all__ = ["LIGHT_HELP", "parse_light"]
 
 _KINDS = ("area", "directional", "sun_sky", "environment_map", "spherical_harmonics", "background")
-# On the wire an irradiance of 0 is no light; on the command line nobody means that by leaving it out.
+# In the contract an absent irradiance is 0, no light; on the command line it has a default.
 _DEFAULTS = {"area": {"irradiance": 4.0}, "directional": {"irradiance": 4.0}}
 _COLORED = ("area", "directional")
 _FILE_FIELDS = {"environment_map": "map", "background": "image"}
 
 LIGHT_HELP = (
     "A source as KIND:FIELD=VALUE,… with the fields of light.proto; may be given several times, sources add up. "
-    "Irradiance is 4 unless stated. "
+    "The default irradiance is 4. "
     "Examples: area:azimuth_deg=-60,elevation_deg=35,irradiance=4,temperature_k=3200 | "
     "sun_sky:sun_azimuth_deg=90,sun_elevation_deg=10 | environment_map:map=alley.hdr,rotation_deg=90"
 )
 
 
 def parse_light(client: Client, sources: list[str]) -> Light | None:
-    """The sum of the sources, or None when there are none. Files that are named are uploaded.
+    """Return the light with these sources, or None without any. Named files are uploaded.
 
     Raises:
-        InvalidArgumentError: a kind, field or value is unknown; says which are known.
+        InvalidArgumentError: a kind, field or value is unknown; the message lists the known ones.
     """
     if not sources:
         return None
@@ -40,7 +40,7 @@ def parse_light(client: Client, sources: list[str]) -> Light | None:
 def _parse_source(client: Client, text: str) -> LightSource:
     kind, _, fields = text.partition(":")
     if kind not in _KINDS:
-        raise InvalidArgumentError("--light", f"{kind!r} is none of: {', '.join(_KINDS)}")
+        raise InvalidArgumentError("--light", f"{kind!r} is not one of: {', '.join(_KINDS)}")
     content: dict[str, Any] = dict(_DEFAULTS.get(kind, {}))
     for field in filter(None, fields.split(",")):
         name, separator, value = field.partition("=")

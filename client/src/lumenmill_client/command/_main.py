@@ -18,7 +18,7 @@ _EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EX
 
 app = typer.Typer(
     name="lumenmill",
-    help="Makes training data whose subject is light. Start with `lumenmill demo`.",
+    help="Make training data about light. Start with `lumenmill demo`.",
     epilog=_EPILOG,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -27,8 +27,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         print_text(f"lumenmill {metadata.version('lumenmill-client')}")
         raise typer.Exit
 
@@ -44,22 +44,20 @@ def _options(
     ] = False,
     address: Annotated[
         str,
-        typer.Option(
-            envvar="LUMENMILL_ADDRESS", help="host:port of an orchestrator. Default: the mesh that runs in --home."
-        ),
+        typer.Option(envvar="LUMENMILL_ADDRESS", help="host:port of an orchestrator. Default: the mesh of --home."),
     ] = "",
 ) -> None:
     context.obj = CommandContext(home_path=home, address=address)
 
 
-for room in (_demo, _mesh, _fleet, _runs, _export, _media):
-    room.register(app)
-app.add_typer(_store.app, name="store", help="Look into the artifact store, check it, clean it.")
-app.add_typer(_recipe.app, name="recipe", help="Check a recipe before it runs.")
+for group in (_demo, _mesh, _fleet, _runs, _export, _media):
+    group.register(app)
+app.add_typer(_store.app, name="store", help="List, download and verify artifacts, and collect garbage.")
+app.add_typer(_recipe.app, name="recipe", help="Check, plan and draw a recipe without running it.")
 
 
 def main() -> None:
-    """Runs the command and exits with one of EXIT_CODES."""
+    """Run the command and exit with one of EXIT_CODES."""
     try:
         app()
     except LumenmillError as error:

@@ -20,13 +20,13 @@ __all__ = ["register"]
 
 Lights = Annotated[list[str] | None, typer.Option("--light", "-l", help=LIGHT_HELP)]
 Preset = Annotated[str, typer.Option(help="Preset of the model; `lumenmill models` shows them.")]
-ModelName = Annotated[str, typer.Option("--model", help="Model to ask. Default: the first that can do it.")]
+ModelName = Annotated[str, typer.Option("--model", help="Name of the model. Default: the first suitable one.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Seed.")]
-RequestId = Annotated[str, typer.Option(help="Give the same one again to re-attach to a running or finished call.")]
+RequestId = Annotated[str, typer.Option(help="Id of the call; an earlier id attaches to its running or finished job.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
+    """Add the commands."""
     for command in (caption, render, relight, prompts):
         app.command()(command)
 
@@ -39,12 +39,14 @@ def caption(
     request_id: RequestId = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say what is in an image or clip and what its light does, with measurements.
+    """Caption an image or clip, and measure its light.
 
     Example: lumenmill caption photo.jpg --json
     """
     with context.obj.client() as client, notes.status("captioning") as line:
-        result = client.caption(file, model=model, seed=seed, request_id=request_id, on_progress=_teller(line))
+        result = client.caption(
+            file, model=model, seed=seed, request_id=request_id, on_progress=_progress_printer(line)
+        )
     if as_json:
         print_message(result)
     else:
@@ -53,14 +55,14 @@ def caption(
 
 def render(
     context: typer.Context,
-    prompt: Annotated[str, typer.Argument(help="What to show.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the images and their scenes.")] = Path("render"),
+    prompt: Annotated[str, typer.Argument(help="Content of the images.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the images and their scenes.")] = Path("render"),
     light: Lights = None,
     width_px: Annotated[
-        int, typer.Option("--width", min=0, max=16384, help="Width in pixels. Default: the preset's.")
+        int, typer.Option("--width", min=0, max=16384, help="Width in pixels. Default: that of the preset.")
     ] = 0,
     height_px: Annotated[
-        int, typer.Option("--height", min=0, max=16384, help="Height in pixels. Default: the preset's.")
+        int, typer.Option("--height", min=0, max=16384, help="Height in pixels. Default: that of the preset.")
     ] = 0,
     num_images: Annotated[int, typer.Option("--num", "-n", min=1, max=64, help="Number of images.")] = 1,
     preset: Preset = "",
@@ -69,7 +71,7 @@ def render(
     request_id: RequestId = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make images of a prompt.
+    """Generate images of a prompt.
 
     Example: lumenmill render "a copper kettle on an oak table" --light area:azimuth_deg=-60,irradiance=4 --seed 7
     """
@@ -84,7 +86,7 @@ def render(
             model=model,
             seed=seed,
             request_id=request_id,
-            on_progress=_teller(line),
+            on_progress=_progress_printer(line),
         )
         files = []
         for index, image in enumerate(result.images):
@@ -102,14 +104,14 @@ def relight(
     image: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Image to relight.")] = None,
     light: Lights = None,
     edit: Annotated[str, typer.Option(help="Instruction, for text-guided models.")] = "",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the image.")] = Path("relit"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the image.")] = Path("relit"),
     preset: Preset = "",
     model: ModelName = "",
     seed: Seed = 0,
     request_id: RequestId = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show the same scene under another light.
+    """Relight an image or a scene.
 
     Example: lumenmill relight --scene render/image-0.scene.json --light sun_sky:sun_azimuth_deg=90,sun_elevation_deg=8
     """
@@ -123,7 +125,7 @@ def relight(
             model=model,
             seed=seed,
             request_id=request_id,
-            on_progress=_teller(line),
+            on_progress=_progress_printer(line),
         )
         files = [_save(client, entry.image, out / f"image-{index}") for index, entry in enumerate(result.variants)]
     _print_files(files, to_dict(result), as_json)
@@ -131,16 +133,20 @@ def relight(
 
 def prompts(
     context: typer.Context,
-    theme: Annotated[str, typer.Argument(help="What the pictures should be about. Default: anything.")] = "",
-    num_img_sets: Annotated[int, typer.Option("--num", "-n", min=1, help="Prompt sets to write.")] = 3,
-    num_relight_variants: Annotated[int, typer.Option("--relights", min=0, max=32, help="Lights in each set.")] = 3,
-    num_video_variants: Annotated[int, typer.Option("--motions", min=0, max=32, help="Motions in each set.")] = 1,
+    theme: Annotated[str, typer.Argument(help="Theme of the images. Default: any.")] = "",
+    num_img_sets: Annotated[int, typer.Option("--num", "-n", min=1, help="Number of prompt sets.")] = 3,
+    num_relight_variants: Annotated[
+        int, typer.Option("--relights", min=0, max=32, help="Number of lights in each set.")
+    ] = 3,
+    num_video_variants: Annotated[
+        int, typer.Option("--motions", min=0, max=32, help="Number of motions in each set.")
+    ] = 1,
     model: ModelName = "",
     seed: Seed = 0,
     request_id: RequestId = "",
     as_json: AsJson = False,
 ) -> None:
-    """Write prompt sets: an image, its lights and its motions, in words and as structure.
+    """Write prompt sets: an image, its lights and its motions, in words and structured.
 
     Example: lumenmill prompts "kitchens" --num 5 --json
     """
@@ -151,7 +157,9 @@ def prompts(
         num_video_variants=num_video_variants,
     )
     with context.obj.client() as client, notes.status("writing") as line:
-        result = client.prompts(brief, model=model, seed=seed, request_id=request_id, on_progress=_teller(line))
+        result = client.prompts(
+            brief, model=model, seed=seed, request_id=request_id, on_progress=_progress_printer(line)
+        )
     if as_json:
         print_message(result)
         return
@@ -163,18 +171,18 @@ def prompts(
             print_text(f"  motion: {motion.text}")
 
 
-def _teller(line: Status) -> OnProgress:
-    told = ""
+def _progress_printer(line: Status) -> OnProgress:
+    printed = ""
 
-    def tell(event: ProgressEvent) -> None:
-        nonlocal told
+    def show(event: ProgressEvent) -> None:
+        nonlocal printed
         steps = f" {event.step}/{event.total}" if event.total else ""
         line.update(f"{event.stage}{steps}")
-        if not notes.is_terminal and event.stage != told:
-            told = event.stage
+        if not notes.is_terminal and event.stage != printed:
+            printed = event.stage
             notes.print(f"{event.stage} …")
 
-    return tell
+    return show
 
 
 def _save(client: Client, artifact: Artifact, stem: Path) -> Path:

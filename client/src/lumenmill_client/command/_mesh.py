@@ -7,23 +7,23 @@ import typer
 
 from lumenmill_client.command._context import AsJson, CommandContext
 from lumenmill_client.command._doctor import examine
-from lumenmill_client.command._models import models_shown
+from lumenmill_client.command._models import models_table
 from lumenmill_client.command._output import notes, print_json, print_table, print_text, results, to_dict
-from lumenmill_client.mesh import MeshOptions, MeshStatus, bring_up, status, take_down
+from lumenmill_client.mesh import MeshOptions, MeshStatus, start_mesh, status, stop_mesh
 
-__all__ = ["bring_up_with_notes", "register"]
+__all__ = ["register", "start_mesh_with_notes"]
 
 EnvironmentMaps = Annotated[
     Path | None,
     typer.Option("--environment-maps", exists=True, file_okay=False, help="Folder of .hdr and .exr maps for studio."),
 ]
 Assets = Annotated[
-    Path | None, typer.Option("--assets", exists=True, file_okay=False, help="Folder of your own meshes for studio.")
+    Path | None, typer.Option("--assets", exists=True, file_okay=False, help="Folder of your own 3D meshes for studio.")
 ]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
+    """Add the commands."""
     app.command()(up)
     app.command()(down)
     app.command("status")(show_status)
@@ -38,47 +38,47 @@ def up(
     models_file: Annotated[
         Path | None,
         typer.Option(
-            "--models", exists=True, dir_okay=False, help="YAML file of models to add; see docs/local-models.md."
+            "--models", exists=True, dir_okay=False, help="YAML file of further models; see docs/local-models.md."
         ),
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of the orchestrator; 0 picks one.")] = 0,
+    port: Annotated[int, typer.Option(help="Port of the orchestrator; 0 chooses a free one.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Start the whole mesh on this machine, and wait until it is ready. Does nothing when it runs already.
+    """Start the mesh on this machine, and wait until it is ready. Does nothing when it is running.
 
     Example: lumenmill up --environment-maps ~/hdri --models models.yaml
     """
     options = MeshOptions(port=port, environment_maps_dir=environment_maps, assets_dir=assets, models_file=models_file)
-    state = bring_up_with_notes(context.obj, options)
+    state = start_mesh_with_notes(context.obj, options)
     _print_status(state, as_json)
 
 
-def bring_up_with_notes(command: CommandContext, options: MeshOptions) -> MeshStatus:
-    """Starts the mesh and tells on standard error which process is ready."""
+def start_mesh_with_notes(command: CommandContext, options: MeshOptions) -> MeshStatus:
+    """Start the mesh and report on standard error which processes are ready."""
     with notes.status("starting the mesh") as line:
 
-        def tell(state: MeshStatus) -> None:
+        def show(state: MeshStatus) -> None:
             waiting = ", ".join(service.name for service in state.services if service.health != "SERVING")
             line.update(f"starting the mesh: waiting for {waiting}" if waiting else "starting the mesh")
 
-        state = bring_up(command.home, options, tell)
+        state = start_mesh(command.home, options, show)
     notes.print(f"mesh ready: {len(state.services)} services in {command.home_path}")
     return state
 
 
 def down(context: typer.Context, as_json: AsJson = False) -> None:
-    """Stop the mesh on this machine; running jobs are drained. What it has made stays.
+    """Stop the mesh on this machine after its running jobs. Its data remains.
 
     Example: lumenmill down
     """
     if not notes.is_terminal and context.obj.home.is_supervised():
         notes.print("stopping the mesh: running jobs get up to 30 s to finish")
     with notes.status("stopping the mesh: running jobs get up to 30 s to finish"):
-        was_running = take_down(context.obj.home)
+        was_running = stop_mesh(context.obj.home)
     if as_json:
         print_json({"was_running": was_running})
     else:
-        print_text("mesh stopped" if was_running else f"no mesh runs in {context.obj.home_path}")
+        print_text("mesh stopped" if was_running else f"no mesh is running in {context.obj.home_path}")
 
 
 def show_status(context: typer.Context, as_json: AsJson = False) -> None:
@@ -89,7 +89,9 @@ def show_status(context: typer.Context, as_json: AsJson = False) -> None:
     state = status(context.obj.home)
     _print_status(state, as_json)
     if not state.running and context.obj.address:
-        notes.print(f"the mesh at {context.obj.address} is another one: `lumenmill models` asks that", soft_wrap=True)
+        notes.print(
+            f"this is not the mesh at {context.obj.address}: `lumenmill models` queries that one", soft_wrap=True
+        )
     if not state.ready:
         raise typer.Exit(1)
 
@@ -98,7 +100,7 @@ def _print_status(state: MeshStatus, as_json: bool) -> None:
     if as_json:
         print_json(state.as_dict())
     elif not state.running:
-        print_text("no mesh runs here; start one with `lumenmill up`")
+        print_text("no mesh is running; start one with `lumenmill up`")
     else:
         rows = [
             (
@@ -115,7 +117,7 @@ def _print_status(state: MeshStatus, as_json: bool) -> None:
 
 
 def models(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show the models of the mesh and what they can do.
+    """Show the models of the mesh and their contracts.
 
     Example: lumenmill models
     """
@@ -124,11 +126,11 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json([to_dict(model) for model in known])
         return
-    results.print(models_shown(known))
+    results.print(models_table(known))
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Say what is missing on this machine, and how to mend it. Exits with 1 when something needed is missing.
+    """Check this machine, and show how to fix problems. Exits with 1 when something required is missing.
 
     Example: lumenmill doctor
     """
@@ -136,7 +138,7 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json([finding.as_dict() for finding in findings])
     else:
-        rows = [(finding.mark, finding.what, finding.state, finding.mend) for finding in findings]
-        print_table(["", "what", "state", "how to mend it"], rows)
+        rows = [(finding.mark, finding.what, finding.state, finding.remedy) for finding in findings]
+        print_table(["", "check", "state", "remedy"], rows)
     if any(finding.needed and not finding.good for finding in findings):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""What `lumenmill models` shows of the models of a mesh."""
+"""The tables of `lumenmill models`."""
 
 from collections.abc import Sequence
 
@@ -8,17 +8,17 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["models_shown"]
+__all__ = ["models_table"]
 
 
-def models_shown(models: Sequence[run_pb2.RegisteredModel]) -> Group:
-    """What they do and how they run; below, since they are long, their revisions."""
-    known = _table("model", "state", "runs", "makes", "presets")
+def models_table(models: Sequence[run_pb2.RegisteredModel]) -> Group:
+    """Return a table of the models, and a second one of their revisions, which are long."""
+    known = _table("model", "state", "runs", "contracts", "presets")
     for entry in models:
         model = entry.model
         known.add_row(
             Text(entry.name),
-            "ready" if entry.ready else "away",
+            "ready" if entry.ready else "unavailable",
             Text(_runs(model)),
             ", ".join(contract.split(".")[1] for contract in model.contracts),
             Text(", ".join(preset.name for preset in model.presets) or "—"),
@@ -31,7 +31,7 @@ def models_shown(models: Sequence[run_pb2.RegisteredModel]) -> Group:
 
 
 def _runs(model: model_pb2.Model) -> str:
-    """Profile and placement of neural models, which each of their presets states, and the device."""
+    """Return profile and placement of a neural model, from its presets, and the device."""
     stated = dict(model.presets[0].parameters) if model.presets else {}
     how = [str(stated[name]).replace("_", " ") for name in ("profile", "placement") if name in stated]
     return ", ".join(how) + (" on " if how and model.device else "") + model.device or "—"

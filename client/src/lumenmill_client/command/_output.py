@@ -1,4 +1,4 @@
-"""Standard output carries results, standard error carries progress and errors."""
+"""Output of commands: results on standard output, progress and errors on standard error."""
 
 import json
 import sys
@@ -14,33 +14,33 @@ from rich.table import Table
 __all__ = ["notes", "print_error", "print_json", "print_message", "print_table", "print_text", "results", "to_dict"]
 
 notes = Console(stderr=True, highlight=False)
-# Without a terminal nothing is folded, so that ids can be cut out of tables.
+# Without a terminal lines are not wrapped, so that scripts can read ids from tables.
 results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
 
 
 def to_dict(message: Message) -> dict[str, Any]:
-    """A message in its JSON form, with the field names of the proto."""
+    """Return the JSON form of a message, with the field names of the proto."""
     content: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
     return content
 
 
 def print_json(content: object) -> None:
-    """Prints one JSON document."""
+    """Print one JSON document."""
     sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def print_message(message: Message) -> None:
-    """Prints a message as JSON."""
+    """Print a message as JSON."""
     print_json(to_dict(message))
 
 
 def print_text(text: str) -> None:
-    """Prints text as it is."""
+    """Print text as it is."""
     sys.stdout.write(text.rstrip("\n") + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints a table."""
+    """Print a table."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -50,7 +50,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def print_error(error: errors.LumenmillError, *, as_json: bool) -> None:
-    """Prints an error, every refused field on a line of its own."""
+    """Print an error, with one line for each invalid field."""
     violations = error.violations if isinstance(error, errors.InvalidArgumentError) else ()
     if as_json:
         fields = [{"field": field, "problem": problem} for field, problem in violations]

@@ -1,4 +1,4 @@
-"""From `--set name=value` to the parameters of a recipe."""
+"""Parses `--set name=value` into parameters of a recipe."""
 
 import json
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ __all__ = ["parse_parameters"]
 
 
 def parse_parameters(client: Client, settings: Sequence[str], licence: Licence | None = None) -> dict[str, Any]:
-    """What `--set` gives: artifacts for `@file,@file`, a list of lines for `lines:file`, valid JSON as such, or text.
+    """Return the values of `--set`: artifacts for `@file,@file`, lines for `lines:file`, else JSON, else text.
 
-    `licence` holds the terms of the files that are uploaded.
+    `licence` is that of the uploaded files.
 
     Raises:
-        InvalidArgumentError: a setting has no `=`, or a file is not there or not text.
+        InvalidArgumentError: a setting has no `=`, or a file does not exist or is not text.
     """
     parameters: dict[str, Any] = {}
     for setting in settings:
@@ -38,13 +38,13 @@ def _value(client: Client, text: str, licence: Licence | None) -> Any:
         return _lines_of(Path(text.removeprefix("lines:")))
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):  # text, or JSON that no number or list can be that large
+    except (ValueError, RecursionError):  # text, or JSON with too large numbers or too deep lists
         return text
 
 
 def _lines_of(file: Path) -> list[str]:
     if not file.is_file():
-        raise InvalidArgumentError("--set", f"there is no file {str(file)!r}")
+        raise InvalidArgumentError("--set", f"the file {str(file)!r} does not exist")
     try:
         return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     except UnicodeDecodeError:

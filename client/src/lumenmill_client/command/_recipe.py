@@ -19,31 +19,31 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def check(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_json: AsJson = False) -> None:
-    """Check a recipe against the contracts and the models of the mesh. Exits with 2 when something is wrong.
+    """Check a recipe against the contracts and the models of the mesh. Exits with 2 when it has problems.
 
     Example: lumenmill recipe check recipes/demo.yaml
     """
-    answer = _plan(context.obj, recipe, settings)
+    response = _plan(context.obj, recipe, settings)
     if as_json:
-        print_message(answer)
+        print_message(response)
     else:
-        _raise_problems(answer)
-        print_text(f"{recipe}: good, {len(answer.steps)} steps")
-    if answer.problems:
+        _raise_problems(response)
+        print_text(f"{recipe}: valid, {len(response.steps)} steps")
+    if response.problems:
         raise typer.Exit(2)
 
 
 @app.command()
 def plan(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_json: AsJson = False) -> None:
-    """Say what a recipe would do: executions by step and by model, and the time they would take.
+    """Show the plan of a recipe: executions by step and by model, and their estimated time.
 
     Example: lumenmill recipe plan recipes/demo.yaml --set num_img_sets=100
     """
-    answer = _plan(context.obj, recipe, settings)
+    response = _plan(context.obj, recipe, settings)
     if as_json:
-        print_message(answer)
+        print_message(response)
         return
-    _raise_problems(answer)
+    _raise_problems(response)
     rows = [
         (
             step.name,
@@ -52,13 +52,13 @@ def plan(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_js
             step.num_executions,
             f"{step.seconds_per_execution:.2f}" if step.HasField("seconds_per_execution") else "not measured yet",
         )
-        for step in answer.steps
+        for step in response.steps
     ]
     print_table(["step", "call", "model", "executions", "seconds each"], rows)
     print_text("")
-    print_table(["model", "executions", "worker seconds"], _by_model(answer))
-    time = f"{answer.estimated_time.ToSeconds()} s" if answer.HasField("estimated_time") else "not known yet"
-    print_text(f"{answer.num_items} items; estimated time: {time}")
+    print_table(["model", "executions", "worker seconds"], _by_model(response))
+    time = f"{response.estimated_time.ToSeconds()} s" if response.HasField("estimated_time") else "unknown"
+    print_text(f"{response.num_items} items; estimated time: {time}")
 
 
 @app.command()
@@ -72,16 +72,16 @@ def graph(
 
     Example: lumenmill recipe graph recipes/demo.yaml | dot -Tsvg > demo.svg
     """
-    answer = _plan(context.obj, recipe, settings)
-    _raise_problems(answer)
-    print_text(answer.graph_mermaid if mermaid else answer.graph_dot)
+    response = _plan(context.obj, recipe, settings)
+    _raise_problems(response)
+    print_text(response.graph_mermaid if mermaid else response.graph_dot)
 
 
-def _by_model(answer: run_pb2.PlanRecipeResponse) -> list[tuple[str, int, str]]:
-    """What a plan would take of each model; a `+` where some of its steps have not been measured yet."""
+def _by_model(response: run_pb2.PlanRecipeResponse) -> list[tuple[str, int, str]]:
+    """Return the work of a plan by model; `+` marks models with steps that have not been measured yet."""
     rows = []
-    for model in dict.fromkeys(step.model for step in answer.steps):
-        steps = [step for step in answer.steps if step.model == model]
+    for model in dict.fromkeys(step.model for step in response.steps):
+        steps = [step for step in response.steps if step.model == model]
         work_s = sum(step.num_executions * step.seconds_per_execution for step in steps)
         unknown = any(not step.HasField("seconds_per_execution") for step in steps)
         rows.append((model, sum(step.num_executions for step in steps), f"{work_s:.0f}{'+' if unknown else ''}"))
@@ -93,12 +93,14 @@ def _plan(command: CommandContext, recipe: Path, settings: list[str] | None) -> 
         return client.plan(recipe, parse_parameters(client, settings or []))
 
 
-def _raise_problems(answer: run_pb2.PlanRecipeResponse) -> None:
-    if answer.problems:
-        (where, problem), *others = [(_place(entry), f"{entry.path}: {entry.message}") for entry in answer.problems]
+def _raise_problems(response: run_pb2.PlanRecipeResponse) -> None:
+    if response.problems:
+        (where, problem), *others = [
+            (_position(entry), f"{entry.path}: {entry.message}") for entry in response.problems
+        ]
         raise InvalidArgumentError(where, problem, *others)
 
 
-def _place(problem: run_pb2.RecipeProblem) -> str:
-    """Where a problem stands; what `--set` gives stands nowhere in the file."""
+def _position(problem: run_pb2.RecipeProblem) -> str:
+    """Return the position of a problem; problems of `--set` have none."""
     return ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)

@@ -14,19 +14,19 @@ from lumenmill_client.command._licence_option import CommercialUse, SpdxId, pars
 from lumenmill_client.command._output import notes, print_json, print_message, print_table, print_text, to_dict
 from lumenmill_client.command._parameters import parse_parameters
 
-__all__ = ["RecipeFile", "RunId", "Set", "ended_well", "has_ended", "register"]
+__all__ = ["RecipeFile", "RunId", "Set", "has_ended", "register", "succeeded"]
 
 RecipeFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Recipe file.")]
 _SET_HELP = (
     "A parameter of the recipe; may be given several times. NAME=@FILE,@FILE uploads files for artifact parameters, "
-    "NAME=lines:FILE takes a list of texts from a file, other values are JSON or text."
+    "NAME=lines:FILE reads a list of strings from a file, other values are JSON or text."
 )
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", metavar="NAME=VALUE", help=_SET_HELP)]
 RunId = Annotated[str, typer.Argument(help="Id of the run; `lumenmill runs` lists them.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
+    """Add the commands."""
     for command in (run, watch, cancel, pause, resume, samples, lineage):
         app.command()(command)
     app.command("runs")(list_runs)
@@ -38,11 +38,11 @@ def run(
     settings: Set = None,
     licence: SpdxId = "",
     commercial_use: CommercialUse = None,
-    run_id: Annotated[str, typer.Option(help="Identity of the run; the same one again re-attaches.")] = "",
+    run_id: Annotated[str, typer.Option(help="Id of the run; an existing id attaches to that run.")] = "",
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Submit and return at once.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a recipe and follow the run. Ctrl-C leaves it running.
+    """Submit a recipe and follow the run. After Ctrl-C the run continues.
 
     Example: lumenmill run recipes/demo.yaml --set num_img_sets=2
     """
@@ -52,19 +52,19 @@ def run(
         notes.print(f"run {submitted.id}")
         finished = submitted if detach else _followed(client, submitted.id)
     _print_run(finished, as_json)
-    if not detach and not ended_well(finished):
+    if not detach and not succeeded(finished):
         raise typer.Exit(1)
 
 
 def watch(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
-    """Follow a run until it has ended. Ctrl-C leaves it running.
+    """Follow a run until it has ended. After Ctrl-C the run continues.
 
     Example: lumenmill watch demo-20260101-120000
     """
     with context.obj.client() as client:
         finished = _followed(client, run_id)
     _print_run(finished, as_json)
-    if not ended_well(finished):
+    if not succeeded(finished):
         raise typer.Exit(1)
 
 
@@ -72,17 +72,17 @@ def _followed(client: Client, run_id: str) -> run_pb2.Run:
     try:
         return follow(client, run_id)
     except KeyboardInterrupt:
-        notes.print(f"detached; the run goes on. Follow it again with: lumenmill watch {run_id}")
+        notes.print(f"detached; the run continues. Follow it again with: lumenmill watch {run_id}")
         raise typer.Exit(130) from None
 
 
-def ended_well(run: run_pb2.Run) -> bool:
-    """Whether a run completed with at least one accepted sample."""
+def succeeded(run: run_pb2.Run) -> bool:
+    """Return whether a run completed with at least one accepted sample."""
     return run.state == run_pb2.RUN_STATE_COMPLETED and run.num_samples_accepted > 0
 
 
 def has_ended(run: run_pb2.Run) -> bool:
-    """Whether nothing more will come of a run."""
+    """Return whether a run has ended."""
     return run.state in (run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_FAILED, run_pb2.RUN_STATE_CANCELLED)
 
 
@@ -112,7 +112,7 @@ def list_runs(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 def cancel(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
-    """Stop a run for good, running jobs included. Samples made so far stay.
+    """Cancel a run and its running jobs. Its samples remain.
 
     Example: lumenmill cancel demo-20260101-120000
     """
@@ -121,7 +121,7 @@ def cancel(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> No
 
 
 def pause(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
-    """Let running steps of a run finish and start no new ones.
+    """Pause a run: running steps finish, no new ones start.
 
     Example: lumenmill pause demo-20260101-120000
     """
@@ -130,7 +130,7 @@ def pause(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> Non
 
 
 def resume(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
-    """Let a paused run go on.
+    """Resume a paused run.
 
     Example: lumenmill resume demo-20260101-120000
     """
@@ -140,12 +140,12 @@ def resume(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> No
 
 def samples(
     context: typer.Context,
-    run_id: Annotated[str, typer.Argument(help="Only of this run. Default: of all runs.")] = "",
+    run_id: Annotated[str, typer.Argument(help="Only samples of this run. Default: all runs.")] = "",
     verdict: Annotated[
         list[str] | None, typer.Option(help="Only `accepted`, `rejected`, `failed` or `skipped`; may be repeated.")
     ] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only `image` or `clip`.")] = None,
-    group: Annotated[str, typer.Option(help="Only of this light group.")] = "",
+    group: Annotated[str, typer.Option(help="Only samples of this light group.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="Largest number of samples.")] = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -182,7 +182,7 @@ def _enum(enum: object, prefix: str, name: str, option: str) -> int:
     full = f"{prefix}_{name.upper()}"
     if full not in known:
         names = ", ".join(other.removeprefix(f"{prefix}_").lower() for other in known if "UNSPECIFIED" not in other)
-        raise InvalidArgumentError(f"--{option}", f"{name!r} is none of: {names}")
+        raise InvalidArgumentError(f"--{option}", f"{name!r} is not one of: {names}")
     return known[full]
 
 
@@ -191,14 +191,14 @@ def lineage(
     sample_id: Annotated[str, typer.Argument(help="Id of the sample; `lumenmill samples` lists them.")],
     as_json: AsJson = False,
 ) -> None:
-    """Tell everything that led to a sample: every call, its model, revision, inputs and outputs.
+    """Show the lineage of a sample: every call, its model, revision, inputs and outputs.
 
     Example: lumenmill lineage SAMPLE_ID --json
     """
     with context.obj.client() as client:
-        answer = client.lineage(sample_id)
+        response = client.lineage(sample_id)
     if as_json:
-        print_message(answer)
+        print_message(response)
         return
     rows = [
         (
@@ -210,9 +210,9 @@ def lineage(
             " ".join(sha256[:8] for sha256 in step.input_sha256s) or "—",
             " ".join(sha256[:8] for sha256 in step.output_sha256s) or "—",
         )
-        for step in answer.executions
+        for step in response.executions
     ]
-    print_table(["step", "call", "model", "seconds", "re-used", "read", "wrote"], rows)
+    print_table(["step", "call", "model", "seconds", "reused", "read", "wrote"], rows)
 
 
 def _print_run(entry: run_pb2.Run, as_json: bool) -> None:
@@ -225,6 +225,6 @@ def _print_run(entry: run_pb2.Run, as_json: bool) -> None:
     )
     num_failed = sum(step.num_failed for step in entry.steps)
     if num_failed:
-        print_text(f"{num_failed} calls failed; why: lumenmill samples {entry.id} --verdict failed")
+        print_text(f"{num_failed} calls failed; reasons: lumenmill samples {entry.id} --verdict failed")
     if entry.num_samples_rejected:
-        print_text(f"why samples were rejected: lumenmill samples {entry.id} --verdict rejected")
+        print_text(f"reasons of rejections: lumenmill samples {entry.id} --verdict rejected")

@@ -92,25 +92,25 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def gc(
     context: typer.Context,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what would be removed.")] = False,
     min_age_s: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="Keep artifacts younger than this many seconds. Default: a day. What a job, an upload or an export "
-            "has only just written is kept by its youth alone: choose less than a day only while none is under way.",
+            help="Minimum age of removed artifacts in seconds. Default: a day. Only their age protects artifacts of "
+            "running jobs, uploads and exports: use less than a day only when none is running.",
         ),
     ] = None,
     retired_database: Annotated[
         list[str] | None,
         typer.Option(
-            help="Identity of another database that referred to this store and is gone for good; two hours must have "
-            "passed since an orchestrator last served it.",
+            help="Id of another database that referred to this store and no longer exists. Its orchestrator must have "
+            "stopped two hours ago or earlier.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove artifacts that no run, sample or running job refers to.
+    """Remove artifacts that no run, sample or export refers to.
 
     Example: lumenmill store gc --dry-run
     """

@@ -1,4 +1,4 @@
-"""The gallery of a run: one HTML file with every picture in it, to be looked at offline."""
+"""The gallery of a run: one HTML file that contains all images and works offline."""
 
 from lumenmill_client.gallery._gallery import write_gallery
 

@@ -1,4 +1,4 @@
-"""From the samples of a run to one HTML file."""
+"""Writes the samples of a run as one HTML file."""
 
 import base64
 import io
@@ -17,14 +17,14 @@ from lumenmill_client._client import Client
 
 __all__ = ["write_gallery"]
 
-# A page with more groups than this would be too heavy for a browser; it says that it shows the first ones.
+# More groups would make the page too large for browsers; the page says that it shows the first ones.
 _MAX_GROUPS = 60
 _JPEG_QUALITY = 90
 _PREVIEW = "_preview"
 
 
 def write_gallery(client: Client, run: run_pb2.Run, path: Path) -> None:
-    """Writes the accepted samples of a run as one HTML file with every picture and clip inside.
+    """Write the accepted samples of a run as one HTML file that contains all images and clips.
 
     Raises:
         LumenmillError: the mesh or its store cannot be read.
@@ -35,16 +35,16 @@ def write_gallery(client: Client, run: run_pb2.Run, path: Path) -> None:
 
 
 def _page(content: dict[str, Any]) -> str:
-    room = resources.files(__package__)
-    page = room.joinpath("gallery.html").read_text()
-    data = json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")  # nothing in a caption can end the script
+    package = resources.files(__package__)
+    page = package.joinpath("gallery.html").read_text()
+    data = json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")  # a caption cannot close the script element
     parts = {
-        "/*STYLE*/": room.joinpath("gallery.css").read_text(),
-        "/*SCRIPT*/": room.joinpath("gallery.js").read_text(),
+        "/*STYLE*/": package.joinpath("gallery.css").read_text(),
+        "/*SCRIPT*/": package.joinpath("gallery.js").read_text(),
         "/*DATA*/": data,
     }
-    for mark, text in parts.items():
-        page = page.replace(mark, text, 1)
+    for placeholder, text in parts.items():
+        page = page.replace(placeholder, text, 1)
     return page
 
 
@@ -94,7 +94,7 @@ def _clip(client: Client, sample: run_pb2.Sample) -> dict[str, Any]:
 
 
 def _intrinsics(client: Client, images: list[run_pb2.Sample]) -> list[dict[str, str]]:
-    """The maps of a group; what depends on light is shown for the first image."""
+    """Return the maps of a group; maps that depend on light are those of the first image."""
     maps: dict[str, Artifact] = {}
     for sample in images:
         for role, artifact in sample.media.items():
@@ -139,7 +139,7 @@ def _entry(step: run_pb2.StepExecution) -> dict[str, Any]:
 
 
 def _jpeg(client: Client, artifact: Artifact) -> str:
-    """A picture as a JPEG data URI: a gallery of PNG files would weigh five times as much."""
+    """Return an image as a JPEG data URI; PNG would be five times as large."""
     with Image.open(io.BytesIO(client.read(artifact))) as image:
         out = io.BytesIO()
         image.convert("RGB").save(out, "JPEG", quality=_JPEG_QUALITY)

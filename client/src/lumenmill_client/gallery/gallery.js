@@ -2,10 +2,10 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 
 function make(tag, attributes = {}, ...children) {
-  const step = document.createElementNS(attributes.xmlns || "http://www.w3.org/1999/xhtml", tag);
-  for (const [name, value] of Object.entries(attributes)) if (name !== "xmlns") step.setAttribute(name, value);
-  step.append(...children);
-  return step;
+  const element = document.createElementNS(attributes.xmlns || "http://www.w3.org/1999/xhtml", tag);
+  for (const [name, value] of Object.entries(attributes)) if (name !== "xmlns") element.setAttribute(name, value);
+  element.append(...children);
+  return element;
 }
 
 const ROWS = [
@@ -22,8 +22,8 @@ function lightTable(item) {
   if (!rows.length) return "";
   const cell = (light, key, show, kind) => make("td", { class: kind }, key in light ? show(light[key]) : "—");
   return make("table", {},
-    make("tr", {}, make("th", {}, "light"), make("th", { class: "asked" }, "asked for"), make("th", { class: "found" }, "measured")),
-    ...rows.map(([key, name, show]) => make("tr", {}, make("td", {}, name), cell(item.requested, key, show, "asked"), cell(item.measured, key, show, "found"))));
+    make("tr", {}, make("th", {}, "light"), make("th", { class: "requested" }, "requested"), make("th", { class: "measured" }, "measured")),
+    ...rows.map(([key, name, show]) => make("tr", {}, make("td", {}, name), cell(item.requested, key, show, "requested"), cell(item.measured, key, show, "measured"))));
 }
 
 // The light seen from above: the subject in the middle, the camera below, a light overhead in the centre.
@@ -39,11 +39,11 @@ function dial(item) {
   const ray = (light, kind, colour) => {
     if (!("azimuth_deg" in light)) return;
     const [x, y] = place(light);
-    marks.push(svg("line", { x1: x, y1: y, x2: 100, y2: 96, stroke: colour, "stroke-width": 1.5, "stroke-dasharray": kind === "found" ? "3 3" : "none" }));
-    marks.push(svg("circle", { cx: x, cy: y, r: kind === "found" ? 8 : 6, fill: kind === "found" ? "none" : colour, stroke: colour, "stroke-width": 2 }));
+    marks.push(svg("line", { x1: x, y1: y, x2: 100, y2: 96, stroke: colour, "stroke-width": 1.5, "stroke-dasharray": kind === "measured" ? "3 3" : "none" }));
+    marks.push(svg("circle", { cx: x, cy: y, r: kind === "measured" ? 8 : 6, fill: kind === "measured" ? "none" : colour, stroke: colour, "stroke-width": 2 }));
   };
-  ray(item.requested, "asked", "var(--glow)");
-  ray(item.measured, "found", "var(--cool)");
+  ray(item.requested, "requested", "var(--glow)");
+  ray(item.measured, "measured", "var(--cool)");
   if (!marks.length) return "";
   return svg("svg", { viewBox: "0 0 200 206", class: "dial", role: "img", "aria-label": "direction of the light, seen from above" },
     svg("circle", { cx: 100, cy: 96, r: 74, fill: "none", stroke: "var(--line)" }),
@@ -56,7 +56,7 @@ function lineage(item) {
   if (!item.lineage.length) return "";
   const row = (step) => make("tr", {},
     make("td", {}, step.step), make("td", {}, step.call), make("td", {}, step.model),
-    make("td", {}, step.reused ? "re-used" : `${step.duration_s.toFixed(2)} s`),
+    make("td", {}, step.reused ? "reused" : `${step.duration_s.toFixed(2)} s`),
     make("td", {}, make("code", {}, step.read.join(" ") || "—")), make("td", {}, make("code", {}, step.wrote.join(" ") || "—")));
   return make("details", {}, make("summary", {}, `Lineage of ${item.id}`),
     make("div", { class: "scroll" }, make("table", {},
@@ -139,11 +139,11 @@ const stat = (value, name) => make("li", {}, make("b", {}, String(value)), make(
 const heading = make("h1");
 heading.innerHTML = "One scene, <em>many lights</em>";
 document.getElementById("top").append(heading,
-  make("p", { class: "sub" }, `Run ${data.run}. Move over a picture, or use its slider, to change the light and nothing else. The amber mark is the light that was asked for, the blue ring the light that was measured in the picture.`),
+  make("p", { class: "sub" }, `Run ${data.run}. Move the pointer over an image, or use its slider, to change only the light. The amber dot is the requested light, the blue ring the light measured in the image.`),
   make("ul", { class: "stats" }, stat(data.num_groups, "light groups"), stat(data.num_images, "images"), stat(data.num_clips, "clips"), stat(minutes, "from recipe to dataset"), stat(data.models.join(", "), "models")));
 const main = document.getElementById("groups");
 main.append(...data.groups.map(group));
 if (data.groups.length < data.num_groups) main.append(make("p", { class: "sub" }, `The first ${data.groups.length} of ${data.num_groups} groups.`));
 if (data.photos.length) {
-  main.append(make("section", { class: "photos" }, make("h2", {}, "Photographs: measured, not guessed"), ...data.photos.map((photo) => stage([photo]))));
+  main.append(make("section", { class: "photos" }, make("h2", {}, "Photographs, measured"), ...data.photos.map((photo) => stage([photo]))));
 }

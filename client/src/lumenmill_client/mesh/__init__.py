@@ -1,6 +1,6 @@
-"""The whole mesh on this machine, as child processes of one supervisor. State lies in one folder, `home`."""
+"""The local mesh: child processes of one supervisor, with their state in one folder, `home`."""
 
-from lumenmill_client.mesh._control import MeshStatus, ServiceStatus, bring_up, local_address, status, take_down
+from lumenmill_client.mesh._control import MeshStatus, ServiceStatus, local_address, start_mesh, status, stop_mesh
 from lumenmill_client.mesh._home import Home
 from lumenmill_client.mesh._services import MeshOptions
 
@@ -9,8 +9,8 @@ __all__ = [
     "MeshOptions",
     "MeshStatus",
     "ServiceStatus",
-    "bring_up",
     "local_address",
+    "start_mesh",
     "status",
-    "take_down",
+    "stop_mesh",
 ]

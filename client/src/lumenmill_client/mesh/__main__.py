@@ -9,7 +9,7 @@ from lumenmill_client.mesh._supervisor import run_supervisor
 
 
 def main() -> None:
-    """Supervises the mesh of one home."""
+    """Supervise the mesh of one home."""
     home, options = sys.argv[1:]
     run_supervisor(Home.at(Path(home)), MeshOptions.model_validate_json(options))
 

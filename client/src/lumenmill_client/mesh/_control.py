@@ -1,4 +1,4 @@
-"""Starting, asking and stopping a local mesh from outside."""
+"""Starts, inspects and stops a local mesh."""
 
 import asyncio
 import os
@@ -23,12 +23,12 @@ from lumenmill_client.mesh._home import Home
 from lumenmill_client.mesh._models_file import read_models_file
 from lumenmill_client.mesh._services import ORCHESTRATOR, MeshOptions
 
-__all__ = ["MeshStatus", "ServiceStatus", "bring_up", "local_address", "status", "take_down"]
+__all__ = ["MeshStatus", "ServiceStatus", "local_address", "start_mesh", "status", "stop_mesh"]
 
 _START_S, _STOP_S = 180.0, 60.0
-# Weights of 30 GB come from a hub first.
+# 30 GB of weights may be downloaded first.
 _START_WITH_MODELS_S = 3600.0
-# A process that crashed this often while the mesh starts will not come up by itself.
+# A process that crashed this often during the start will not recover.
 _MAX_RESTARTS = 3
 
 
@@ -54,30 +54,32 @@ class MeshStatus:
 
     @property
     def ready(self) -> bool:
-        """Whether every process serves."""
+        """Return whether all processes are serving."""
         return self.running and bool(self.services) and all(service.health == "SERVING" for service in self.services)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the JSON form."""
         return asdict(self) | {"ready": self.ready}
 
 
 def local_address(home_path: Path) -> str:
-    """Address of the orchestrator of the mesh in a home.
+    """Return the address of the orchestrator of the mesh in a home.
 
     Raises:
-        UnavailableError: no mesh runs there.
+        UnavailableError: no mesh is running there.
     """
     home = Home.at(home_path)
     services = home.read_mesh().get("services", []) if home.is_supervised() else []
     for service in services:
         if service["name"] == ORCHESTRATOR and service["address"]:
             return str(service["address"])
-    raise UnavailableError(f"no mesh runs in {home_path}; start one with `lumenmill up`, or set LUMENMILL_ADDRESS")
+    raise UnavailableError(
+        f"no mesh is running in {home_path}; start one with `lumenmill up`, or set LUMENMILL_ADDRESS"
+    )
 
 
 def status(home: Home) -> MeshStatus:
-    """The state of a home's mesh, every process asked for its health."""
+    """Return the state of the mesh of a home, with the health of every process."""
     if not home.is_supervised():
         return MeshStatus(running=False, services=())
     services = home.read_mesh().get("services", [])
@@ -102,18 +104,18 @@ async def _health(address: str | None) -> str:
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
 
 
-def bring_up(home: Home, options: MeshOptions, on_change: Callable[[MeshStatus], None]) -> MeshStatus:
-    """Starts the mesh of a home, when it does not run yet, and waits until every process serves.
+def start_mesh(home: Home, options: MeshOptions, on_change: Callable[[MeshStatus], None]) -> MeshStatus:
+    """Start the mesh of a home unless it is running, and wait until all processes are serving.
 
     Raises:
-        UnavailableError: a process does not come up; the text ends with the last lines of its log.
-        FailedPreconditionError: the mesh runs already, with other options.
+        UnavailableError: a process does not start; the message ends with the last lines of its log.
+        FailedPreconditionError: the mesh is running with other options.
     """
     home.make()
     if options.models_file:
-        read_models_file(options.models_file)  # a wrong one is refused here, not in the supervisor's log
+        read_models_file(options.models_file)  # reports a wrong file here, not in the log of the supervisor
     if home.is_supervised():
-        _refuse_other_options(home, options)
+        _check_same_options(home, options)
     else:
         _start_supervisor(home, options)
     start_s = _START_WITH_MODELS_S if options.models_file else _START_S
@@ -127,21 +129,21 @@ def bring_up(home: Home, options: MeshOptions, on_change: Callable[[MeshStatus],
             if service.num_restarts >= _MAX_RESTARTS and service.health == "DOWN":
                 raise UnavailableError(f"{service.name} does not start:\n{_tail(home.log_file(service.name))}")
         time.sleep(0.2)
-    raise UnavailableError(f"the mesh did not come up within {start_s:.0f} s; logs are in {home.root / 'logs'}")
+    raise UnavailableError(f"the mesh was not ready within {start_s:.0f} s; logs are in {home.root / 'logs'}")
 
 
-def _refuse_other_options(home: Home, options: MeshOptions) -> None:
-    """What is not asked for may be as it is."""
+def _check_same_options(home: Home, options: MeshOptions) -> None:
+    """Check that the running mesh has the requested options; defaults match any value."""
     running = home.read_mesh().get("options", {})
-    asked = options.absolute().model_dump(mode="json", exclude_defaults=True)
-    other = [name for name, value in asked.items() if name in running and running[name] != value]
-    if other:
-        names = ", ".join(name.removesuffix("_dir").removesuffix("_file").replace("_", " ") for name in other)
-        raise FailedPreconditionError(f"the mesh runs already, with other {names}; stop it with `lumenmill down` first")
+    requested = options.absolute().model_dump(mode="json", exclude_defaults=True)
+    different = [name for name, value in requested.items() if name in running and running[name] != value]
+    if different:
+        names = ", ".join(name.removesuffix("_dir").removesuffix("_file").replace("_", " ") for name in different)
+        raise FailedPreconditionError(f"the mesh is running with other {names}; stop it with `lumenmill down` first")
 
 
 def _all_registered(state: MeshStatus) -> bool:
-    """Whether the orchestrator has heard of every model; it reads their addresses after they serve."""
+    """Return whether the orchestrator has registered all models; it reads their addresses once they are serving."""
     address = next(service.address for service in state.services if service.name == ORCHESTRATOR)
     try:
         ready = asyncio.run(_ready_models(str(address)))
@@ -152,8 +154,8 @@ def _all_registered(state: MeshStatus) -> bool:
 
 async def _ready_models(address: str) -> set[str]:
     async with connect(address, read_security(SecuritySettings)) as channel:
-        answer = await call_unary(run_pb2_grpc.RunServiceStub(channel).ListModels, run_pb2.ListModelsRequest())
-    return {model.name for model in answer.models if model.ready}
+        response = await call_unary(run_pb2_grpc.RunServiceStub(channel).ListModels, run_pb2.ListModelsRequest())
+    return {model.name for model in response.models if model.ready}
 
 
 def _start_supervisor(home: Home, options: MeshOptions) -> None:
@@ -173,8 +175,8 @@ def _start_supervisor(home: Home, options: MeshOptions) -> None:
         time.sleep(0.05)
 
 
-def take_down(home: Home) -> bool:
-    """Stops the mesh of a home and waits until it has drained; whether there was one.
+def stop_mesh(home: Home) -> bool:
+    """Stop the mesh of a home and wait until it has drained; return whether one was running.
 
     Raises:
         UnavailableError: it does not stop.

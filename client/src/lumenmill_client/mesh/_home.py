@@ -1,4 +1,4 @@
-"""The folder that holds a local mesh: store, database, logs and the addresses of what runs."""
+"""The state folder of a local mesh: store, database, logs and addresses of processes."""
 
 import fcntl
 import json
@@ -20,46 +20,46 @@ class Home:
 
     @classmethod
     def at(cls, path: Path) -> "Home":
-        """The home at a path, which need not exist."""
+        """Return the home at a path, which need not exist."""
         return cls(path.expanduser().absolute())
 
     @property
     def store(self) -> Path:
-        """Artifact store."""
+        """Return the folder of the artifact store."""
         return self.root / "store"
 
     @property
     def database(self) -> Path:
-        """SQLite database of the orchestrator."""
+        """Return the SQLite database of the orchestrator."""
         return self.root / "orchestrator.sqlite"
 
     @property
     def models_file(self) -> Path:
-        """Names and addresses of the models, as the orchestrator reads them."""
+        """Return the file with names and addresses of the models, which the orchestrator reads."""
         return self.root / "run" / "models.json"
 
     @property
     def mesh_file(self) -> Path:
-        """What the supervisor says of itself and its children."""
+        """Return the file with the state of the supervisor and its children."""
         return self.root / "run" / "mesh.json"
 
     def address_file(self, service: str) -> Path:
-        """Where a service tells the addresses that it has bound."""
+        """Return the file to which a service writes its bound addresses."""
         return self.root / "run" / f"{service}.address.json"
 
     def log_file(self, service: str) -> Path:
-        """Log of a service."""
+        """Return the log file of a service."""
         return self.root / "logs" / f"{service}.log"
 
     def make(self) -> None:
-        """Makes the folders; only this user may look into them."""
+        """Create the folders, readable only for this user."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o700)
         for folder in (self.root / "run", self.root / "logs", self.store):
             folder.mkdir(exist_ok=True)
 
     def read_mesh(self) -> dict[str, Any]:
-        """The supervisor's last word, or nothing."""
+        """Return the state that the supervisor wrote last, or an empty mapping."""
         try:
             state: dict[str, Any] = json.loads(self.mesh_file.read_text())
         except FileNotFoundError:
@@ -67,7 +67,7 @@ class Home:
         return state
 
     def is_supervised(self) -> bool:
-        """Whether a supervisor runs for this home."""
+        """Return whether a supervisor is running for this home."""
         if not self._lock_file.exists():
             return False
         with self._lock_file.open() as file:
@@ -75,7 +75,7 @@ class Home:
 
     @contextmanager
     def supervising(self) -> Iterator[bool]:
-        """Yields whether the caller is the one supervisor of this home; the kernel lets go when the process ends."""
+        """Yield whether the caller has become the supervisor of this home; the kernel releases the lock at its exit."""
         with self._lock_file.open("w") as file:
             yield _try_lock(file.fileno())
 
@@ -93,7 +93,7 @@ def _try_lock(file_number: int) -> bool:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Writes a JSON file whole or not at all."""
+    """Write a JSON file atomically."""
     incoming = path.with_name(f"{path.name}.{os.getpid()}.incoming")
     incoming.write_text(json.dumps(content, indent=1))
     incoming.replace(path)

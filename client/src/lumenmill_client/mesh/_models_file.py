@@ -3,8 +3,8 @@
     flux: {service: imager, model: FLUX.1-dev, checkpoint: /weights/flux}
     wan: {service: video, model: Wan2.1-I2V-14B-480P, device: "cuda:1"}
 
-Each key is a model's name in recipes. `service` is the room that serves it; every other entry is a setting of that
-service: `checkpoint` is LUMENMILL_CHECKPOINT.
+Each key is the name of a model in recipes. `service` is the package that serves it; every other entry is a setting of
+that service: `checkpoint` is LUMENMILL_CHECKPOINT.
 """
 
 from importlib import util
@@ -17,12 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 __all__ = ["AddedModel", "read_models_file"]
 
-_TAKEN = ("grammar", "openai", "studio", "photometric", "orchestrator")
+_RESERVED = ("grammar", "openai", "studio", "photometric", "orchestrator")
 _Setting = str | int | float | bool
 
 
 class AddedModel(BaseModel):
-    """One model: the room that serves it, and that room's settings."""
+    """One model: the service, and its settings."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, _Setting]
@@ -30,7 +30,7 @@ class AddedModel(BaseModel):
     service: Literal["imager", "relighter", "video", "captioner", "prompter"]
 
     def environment(self) -> dict[str, str]:
-        """The settings as environment variables."""
+        """Return the settings as environment variables."""
         return {
             f"LUMENMILL_{name.upper()}": str(value).lower() if isinstance(value, bool) else str(value)
             for name, value in self.__pydantic_extra__.items()
@@ -42,11 +42,11 @@ _FILE = TypeAdapter(dict[_Name, AddedModel])
 
 
 def read_models_file(path: Path) -> dict[str, AddedModel]:
-    """The models of a file, by name.
+    """Return the models of a file by name.
 
     Raises:
-        InvalidArgumentError: it is no such file; names the file and the entry.
-        FailedPreconditionError: the room of a model is not installed.
+        InvalidArgumentError: the file is not valid; names the file and the entry.
+        FailedPreconditionError: the service of a model is not installed.
     """
     try:
         models = _FILE.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
@@ -54,13 +54,11 @@ def read_models_file(path: Path) -> dict[str, AddedModel]:
         raise InvalidArgumentError(str(path), " ".join(str(error).split())) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InvalidArgumentError(f"{path}: {place}", first["msg"]) from error
+        path_in_file = ".".join(str(part) for part in first["loc"])
+        raise InvalidArgumentError(f"{path}: {path_in_file}", first["msg"]) from error
     for name, model in models.items():
-        if name in _TAKEN:
-            raise InvalidArgumentError(f"{path}: {name}", "is a part of the mesh already; choose another name")
+        if name in _RESERVED:
+            raise InvalidArgumentError(f"{path}: {name}", "is the name of a built-in process; choose another name")
         if util.find_spec(f"lumenmill_{model.service}") is None:
-            raise FailedPreconditionError(
-                f"the {model.service} is not installed: `make neural` does it", f"{path}: {name}"
-            )
+            raise FailedPreconditionError(f"the {model.service} is not installed; run `make neural`", f"{path}: {name}")
     return models

@@ -1,4 +1,4 @@
-"""Which processes make up the embedded mesh, and the environment of each."""
+"""The processes of the local mesh and their environments."""
 
 import os
 from collections.abc import Mapping
@@ -16,29 +16,29 @@ ORCHESTRATOR = "orchestrator"
 
 
 class MeshOptions(BaseModel):
-    """What a user may choose about the embedded mesh."""
+    """Options of the local mesh."""
 
     model_config = ConfigDict(frozen=True)
 
     port: int = 0
-    """Port of the orchestrator on 127.0.0.1; 0 picks one."""
+    """Port of the orchestrator on 127.0.0.1; 0 chooses a free one."""
     environment_maps_dir: Path | None = None
     """Folder of `.hdr` and `.exr` maps for studio."""
     assets_dir: Path | None = None
-    """Folder of the user's own meshes for studio."""
+    """Folder of the user's 3D meshes for studio."""
 
     models_file: Path | None = None
     """Models to add; see `read_models_file`."""
 
     def absolute(self) -> "MeshOptions":
-        """The same with whole paths."""
+        """Return the options with absolute paths."""
         paths = {name: getattr(self, name) for name in ("environment_maps_dir", "assets_dir", "models_file")}
         return self.model_copy(update={name: path and path.absolute() for name, path in paths.items()})
 
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """One process of the mesh. Its name is the model's name in recipes, but for the orchestrator."""
+    """One process of the mesh. Its name is that of the model in recipes, except for the orchestrator."""
 
     name: str
     module: str
@@ -46,7 +46,7 @@ class ServiceSpec:
 
 
 def services_of(options: MeshOptions, home: Home) -> list[ServiceSpec]:
-    """The processes of the embedded mesh; with an LLM endpoint in the environment, its prompter too."""
+    """Return the processes of the local mesh, with a prompter for the LLM endpoint of the environment, if any."""
     folders = {
         "LUMENMILL_ENVIRONMENT_MAPS_DIR": options.environment_maps_dir,
         "LUMENMILL_ASSETS_DIR": options.assets_dir,
@@ -72,7 +72,7 @@ def services_of(options: MeshOptions, home: Home) -> list[ServiceSpec]:
 
 
 def environment_of(spec: ServiceSpec, home: Home, port: int) -> dict[str, str]:
-    """The whole environment of a process that listens on `port` (0 picks one)."""
+    """Return the environment of a process that listens on `port` (0 chooses a free one)."""
     return os.environ | {
         "LUMENMILL_LISTEN_ADDRESS": f"127.0.0.1:{port}",
         "LUMENMILL_METRICS_ADDRESS": "127.0.0.1:0",

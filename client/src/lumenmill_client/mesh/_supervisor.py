@@ -1,4 +1,4 @@
-"""Keeps the processes of a mesh alive: starts them, starts again what crashes, stops them together."""
+"""Supervises the processes of a local mesh: starts them, restarts them after crashes, stops them together."""
 
 import asyncio
 import contextlib
@@ -16,10 +16,10 @@ from lumenmill_client.mesh._services import ORCHESTRATOR, MeshOptions, ServiceSp
 __all__ = ["run_supervisor"]
 
 _POLL_S = 0.1
-_FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.5, 15.0
-# A process that has lived this long starts with a short backoff again after a crash.
+_FIRST_BACKOFF_S, _MAX_BACKOFF_S = 0.5, 15.0
+# After a process has run this long, the backoff after a crash starts anew.
 _STABLE_S = 30.0
-# Time that a process gets to drain on SIGTERM before it is killed.
+# Time for a process to drain after SIGTERM before it is killed.
 _STOP_S = 40.0
 
 
@@ -38,7 +38,7 @@ class _Supervisor:
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
-        """Runs until SIGTERM or SIGINT."""
+        """Run until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         write_json(self._home.models_file, {})
@@ -46,24 +46,24 @@ class _Supervisor:
             for child in self._children:
                 if child.spec.name == ORCHESTRATOR and self._options.port:
                     child.port = self._options.port
-                tasks.create_task(self._keep(child))
-            tasks.create_task(self._tell())
+                tasks.create_task(self._supervise(child))
+            tasks.create_task(self._publish())
         self._home.mesh_file.unlink(missing_ok=True)
 
-    async def _keep(self, child: _Child) -> None:
+    async def _supervise(self, child: _Child) -> None:
         backoff_s = _FIRST_BACKOFF_S
         while not self._stop.is_set():
             started_s = time.monotonic()
-            await self._live(child)
+            await self._run_once(child)
             if self._stop.is_set():
                 return
             child.num_restarts += 1
             backoff_s = _FIRST_BACKOFF_S if time.monotonic() - started_s > _STABLE_S else backoff_s * 2
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), min(backoff_s, _LAST_BACKOFF_S))
+                await asyncio.wait_for(self._stop.wait(), min(backoff_s, _MAX_BACKOFF_S))
 
-    async def _live(self, child: _Child) -> None:
-        """One life of a child, from start to exit."""
+    async def _run_once(self, child: _Child) -> None:
+        """Run a child from its start to its exit."""
         spec = child.spec
         self._home.address_file(spec.name).unlink(missing_ok=True)
         with self._home.log_file(spec.name).open("ab") as log:
@@ -84,12 +84,12 @@ class _Supervisor:
             await _end(process, exiting)
         child.process = None
 
-    async def _tell(self) -> None:
-        """Writes addresses and states down whenever they change."""
-        told: dict[str, Any] = {}
+    async def _publish(self) -> None:
+        """Write addresses and states to their files whenever they change."""
+        written: dict[str, Any] = {}
         while not self._stop.is_set():
             state = self._state()
-            if state != told:
+            if state != written:
                 models = {
                     service["name"]: service["address"]
                     for service in state["services"]
@@ -97,7 +97,7 @@ class _Supervisor:
                 }
                 write_json(self._home.models_file, models)
                 write_json(self._home.mesh_file, state)
-                told = state
+                written = state
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), _POLL_S)
 
@@ -108,11 +108,11 @@ class _Supervisor:
     def _state_of(self, child: _Child) -> dict[str, Any]:
         addresses = _read_addresses(self._home, child.spec.name) if child.process else {}
         if addresses:
-            child.port = int(addresses["grpc"].rpartition(":")[2])  # a child that comes back keeps its port
+            child.port = int(addresses["grpc"].rpartition(":")[2])  # a restarted child keeps its port
         return {
             "name": child.spec.name,
             "pid": child.process.pid if child.process else None,
-            # A child that is being started again keeps its address, so that callers wait for it.
+            # A restarting child keeps its address, so that callers wait for it.
             "address": addresses.get("grpc")
             or (f"127.0.0.1:{child.port}" if child.num_restarts and child.port else None),
             "metrics": addresses.get("metrics"),
@@ -138,8 +138,8 @@ async def _end(process: asyncio.subprocess.Process, exiting: "asyncio.Task[int]"
 
 
 def run_supervisor(home: Home, options: MeshOptions) -> None:
-    """Supervises a home until it is told to stop; returns at once when another supervisor has it."""
+    """Supervise a home until SIGTERM; return at once when it has another supervisor."""
     home.make()
-    with home.supervising() as is_ours:
-        if is_ours:
+    with home.supervising() as acquired:
+        if acquired:
             asyncio.run(_Supervisor(home, options).run())
