@@ -45,7 +45,7 @@ def _report_lost(_: UnavailableError) -> None:
 
 def _live(client: Client, run_id: str) -> run_pb2.Run:
     run = run_pb2.Run(id=run_id)
-    with Live(_screen(run), console=notes, renum_computed_per_second=8) as live:
+    with Live(_screen(run), console=notes, refresh_per_second=8) as live:
         for run in client.watch(run_id, on_lost=_report_lost):
             live.update(_screen(run))
     return run
