@@ -120,16 +120,24 @@ def projected(radiance: Radiance) -> Array:
 
 def dominant_lobe(radiance: Radiance) -> Lobe | None:
     """Return the lobe that most light comes from; None for a black map."""
-    coarse = resized(reduced(radiance), _COARSE_HEIGHT, _COARSE_WIDTH)
+    small = reduced(radiance)
+    coarse = resized(small, _COARSE_HEIGHT, _COARSE_WIDTH)
     toward = directions(_COARSE_HEIGHT, _COARSE_WIDTH).reshape(-1, 3)
     power = (coarse @ LUMINANCE * solid_angles(_COARSE_HEIGHT, _COARSE_WIDTH)).reshape(-1)
     if power.sum() <= 0:
         return None
-    gathered = np.clip(toward @ toward.T, 0, 1) ** _LOBE_EXPONENT @ power
+    gathered = _lobe_weights() @ power
     centre = _refined(toward, power, toward[int(np.argmax(gathered))])
-    facing, averted = irradiance_on(radiance, np.stack([centre, -centre]))
+    facing, averted = irradiance_on(small, np.stack([centre, -centre]))
     directionality = float(np.linalg.norm(power @ toward) / power.sum())
-    return Lobe(centre, _size_deg(reduced(radiance), centre), directionality, facing, averted)
+    return Lobe(centre, _size_deg(small, centre), directionality, facing, averted)
+
+
+@lru_cache(maxsize=1)
+def _lobe_weights() -> Array:
+    """Return how much a lobe towards each pixel of a coarse map takes of every pixel, (N, N): 34 MB."""
+    toward = directions(_COARSE_HEIGHT, _COARSE_WIDTH).reshape(-1, 3)
+    return np.asarray(np.clip(toward @ toward.T, 0, 1) ** _LOBE_EXPONENT)
 
 
 def _refined(toward: Vector, power: Array, centre: Vector) -> Vector:
