@@ -1,4 +1,4 @@
-"""A real video service on port 0 for each model, with a tiny checkpoint behind the production loading code."""
+"""A real video service on port 0 for each model, which loads a tiny checkpoint as in production."""
 
 import contextlib
 import io
@@ -53,7 +53,7 @@ class Video:
         return refused.value.code(), refused.value.details() or ""
 
     def picture(self, size_px: tuple[int, int], seed: int = 0) -> Image.Image:
-        """A picture with soft structure."""
+        """Return a picture with soft structure."""
         small = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), np.uint8)
         return Image.fromarray(small).resize(size_px, Image.Resampling.BICUBIC)
 
@@ -69,7 +69,7 @@ class Video:
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a model's tiny checkpoint, saved once."""
+    """Return the folder of a model's tiny checkpoint, saved once."""
     root = tmp_path_factory.mktemp("checkpoints")
 
     def of(model: str) -> Path:

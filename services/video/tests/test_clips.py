@@ -1,4 +1,4 @@
-"""Clips of every family over real gRPC, against diffusers called by hand."""
+"""Clips of every family over real gRPC, compared with direct calls of diffusers."""
 
 import asyncio
 from collections.abc import Callable
@@ -35,7 +35,7 @@ _WORDS = "A lemon on slate. Warm light from the left"
 
 @dataclass(frozen=True)
 class _Case:
-    """What is asked of a model, and the same said to diffusers."""
+    """A request for a model, and the equal arguments for diffusers."""
 
     model: str
     pipeline_class: Any
@@ -180,7 +180,7 @@ def _plain_frames(folder: str, case: _Case, arguments: dict[str, Any]) -> np.nda
 
 
 @pytest.mark.parametrize("case", _CASES, ids=lambda case: case.model)
-async def test_clips_are_those_of_diffusers(serving: Any, case: _Case) -> None:
+async def test_clips_equal_those_of_diffusers(serving: Any, case: _Case) -> None:
     async with serving(case.model) as video:
         made = await video.clip("one", seed=5, **case.fields(video))
         frames = _plain_frames(video.settings.checkpoint, case, case.arguments(video))
@@ -199,7 +199,7 @@ async def test_clips_are_those_of_diffusers(serving: Any, case: _Case) -> None:
 
 
 @pytest.mark.parametrize("model", ["Wan2.1-T2V-14B", "ModelScope-T2V"])
-async def test_a_clip_does_not_depend_on_what_it_waits_with(serving: Any, model: str) -> None:
+async def test_a_clip_does_not_depend_on_other_jobs_in_the_queue(serving: Any, model: str) -> None:
     async with serving(model, batch_size=20) as video:
         alone = await video.clip("alone", prompt="a lemon", seed=7, num_frames=5, **_SIZE)
         together = await asyncio.gather(
@@ -210,8 +210,10 @@ async def test_a_clip_does_not_depend_on_what_it_waits_with(serving: Any, model:
 
 
 @pytest.mark.parametrize("model", ["Wan2.1-T2V-14B", "Wan2.1-I2V-14B-480P", "ModelScope-T2V"])
-async def test_clips_of_one_run_are_each_their_own(serving: Any, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # As on a GPU; the CPU would make them one by one.
+async def test_clips_of_one_batch_do_not_affect_each_other(
+    serving: Any, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on a GPU; on the CPU the batch size is 1.
     monkeypatch.setattr(ModelHost, "max_batch_size", property(lambda host: 2))
     async with serving(model) as video:
         picture = {"image": video.put_picture((64, 32))} if "I2V" in model else {}
@@ -219,7 +221,7 @@ async def test_clips_of_one_run_are_each_their_own(serving: Any, model: str, mon
             {"prompt": prompt, "seed": seed, "num_frames": 5, **_SIZE, **picture}
             for seed, prompt in enumerate(("a lemon", "a bowl", "a knife"))
         ]
-        # The first begins at once; the others wait, and share a run.
+        # The first starts at once; the others wait and form a batch.
         together = await asyncio.gather(*(video.clip(f"t{seed}", **asked[seed]) for seed in range(3)))
         for seed, made in enumerate(together):
             alone = await video.clip(f"a{seed}", **asked[seed])
@@ -228,14 +230,14 @@ async def test_clips_of_one_run_are_each_their_own(serving: Any, model: str, mon
             assert not np.array_equal(video.pixels(made.poster), video.pixels(together[seed - 1].poster))
 
 
-def test_a_clip_weighs_as_five_images_in_a_batch() -> None:
+def test_a_clip_counts_as_five_images_in_batch_size() -> None:
     host: Any = SimpleNamespace(max_batch_size=4)
     for batch_size, clips in ((0, 4), (1, 1), (5, 1), (6, 2), (16, 4), (100, 4)):
         settings = VideoSettings(model="ModelScope-T2V", batch_size=batch_size)
         assert ModelScope(host, settings).max_batch_size == clips
 
 
-async def test_the_same_request_is_made_once(serving: Any) -> None:
+async def test_the_same_request_is_executed_once(serving: Any) -> None:
     async with serving("Wan2.1-T2V-14B") as video:
         asked = {"prompt": "a lemon", "num_frames": 5, **_SIZE}
         one, other = await asyncio.gather(video.clip("same", **asked), video.clip("same", **asked))
@@ -243,7 +245,7 @@ async def test_the_same_request_is_made_once(serving: Any) -> None:
         assert one == other == again
 
 
-async def test_clips_follow_the_shape_of_the_picture(serving: Any) -> None:
+async def test_clips_have_the_aspect_ratio_of_the_picture(serving: Any) -> None:
     async with serving("Wan2.1-I2V-14B-480P") as video:
         made = await video.clip("tall", image=video.put_picture((30, 60)), width_px=32, num_frames=5)
         assert (made.video.video.width_px, made.video.video.height_px) == (32, 64)
@@ -252,7 +254,7 @@ async def test_clips_follow_the_shape_of_the_picture(serving: Any) -> None:
         assert (said["prompt"], said["flow_shift"], said["width"], said["height"]) == ("", 3, 32, 64)
 
 
-async def test_presets_differ_in_quality_of_encoding_and_memory_in_svd(serving: Any) -> None:
+async def test_presets_of_svd_differ_in_encoding_and_memory(serving: Any) -> None:
     async with serving("Wan2.1-T2V-14B", video_encoding="bitrate") as video:
         made = await video.clip("rate", prompt="a lemon", preset="quality", num_frames=5, **_SIZE)
         assert made.record.parameters["video_encoding"] == "h264 5000k slow"
@@ -261,7 +263,7 @@ async def test_presets_differ_in_quality_of_encoding_and_memory_in_svd(serving: 
         assert "four_step" not in shown
 
 
-def test_svd_takes_the_less_of_scene_and_memory() -> None:
+def test_svd_uses_the_minimum_of_preset_and_memory_tier() -> None:
     entry = read_catalogue("lumenmill_video")["SVD-XT"]
     found = {}
     for memory_gib in (40, 24, 12):
@@ -281,7 +283,7 @@ def test_svd_takes_the_less_of_scene_and_memory() -> None:
     }
 
 
-async def test_a_distilled_lora_brings_four_steps_without_guidance(
+async def test_a_distilled_lora_adds_four_steps_without_guidance(
     serving: Any, checkpoints: Callable[[str], Path], tmp_path: Path
 ) -> None:
     lora = save_wan_lora(checkpoints("Wan2.1-T2V-14B"), tmp_path / "lora")
@@ -314,7 +316,7 @@ async def test_a_distilled_lora_brings_four_steps_without_guidance(
         assert after.video.sha256 == plain.video.sha256 != made.video.sha256
 
 
-async def test_adapters_of_a_request_act_and_bring_their_terms(
+async def test_adapters_of_a_request_change_the_clip_and_their_licences_are_recorded(
     serving: Any, checkpoints: Callable[[str], Path], tmp_path: Path
 ) -> None:
     lora = save_wan_lora(checkpoints("Wan2.1-T2V-14B"), tmp_path / "lora") / "distilled.safetensors"

@@ -1,4 +1,4 @@
-"""Clips taken apart over real gRPC."""
+"""DecomposeVideo over real gRPC."""
 
 import asyncio
 from typing import Any
@@ -21,7 +21,7 @@ async def _maps(service: Any, request_id: str, **fields: Any) -> video_pb2.Decom
     return [event async for event in service.stub.DecomposeVideo(request)][-1].result
 
 
-async def test_every_frame_has_the_maps_that_diffusers_makes_of_it(serving: Any) -> None:
+async def test_maps_of_every_frame_equal_those_of_diffusers(serving: Any) -> None:
     async with serving("Marigold") as video:
         clip = video.put_clip([video.picture((48, 32), seed // 5) for seed in range(10)], 12.0)
         made = await _maps(video, "one", video=clip, kinds=[_NORMALS, _DEPTH], seed=3)
@@ -40,12 +40,12 @@ async def test_every_frame_has_the_maps_that_diffusers_makes_of_it(serving: Any)
         )
         said = made.record.parameters
         assert (said["num_frames"], said["width"], said["height"]) == (10, 48, 32)
-        # Frames that are nearly equal have nearly equal maps, each made from the same noise.
+        # Nearly equal frames have nearly equal maps, since all are made from the same noise.
         assert 0 <= said["temporal_change_normals"] < 0.05 and not made.maps[0].exact
         assert [stage.stage for stage in made.record.stage_times][-1] == "encode"
 
 
-async def test_a_clip_that_stands_still_has_maps_that_stand_still(serving: Any) -> None:
+async def test_the_maps_of_a_static_clip_are_static(serving: Any) -> None:
     async with serving("Marigold") as video:
         white = video.put_clip([Image.new("RGB", (32, 32), "white")] * 3)
         made = await _maps(video, "still", video=white)
@@ -54,14 +54,14 @@ async def test_a_clip_that_stands_still_has_maps_that_stand_still(serving: Any) 
         assert len(changes) == len(made.maps) and max(changes) == 0
 
 
-async def test_what_cannot_be_taken_apart_is_refused_by_name(serving: Any) -> None:
+async def test_unsupported_clips_are_refused_with_the_field(serving: Any) -> None:
     async with serving("Marigold") as video:
         picture = video.put_picture((32, 32))
         clip = video.put_clip([video.picture((32, 32))] * 2)
         wide = video.put_clip([Image.new("RGB", (2050, 16))] * 2)
         for index, (fields, words) in enumerate(
             [
-                ({}, "video: this model looks at clips"),
+                ({}, "video: this model decomposes clips"),
                 ({"video": picture}, "video: is a picture; send a clip"),
                 ({"video": video.store.put_bytes(b"", "video/mp4")}, "video: is damaged"),
                 ({"video": wide}, "video: has 2050×16 pixels; sides of 2 to 2048"),
@@ -77,7 +77,7 @@ async def test_what_cannot_be_taken_apart_is_refused_by_name(serving: Any) -> No
         assert code is grpc.StatusCode.UNIMPLEMENTED and "makes no clips" in said
 
 
-async def test_cancelling_a_decomposition_frees_the_worker(serving: Any) -> None:
+async def test_a_cancelled_decomposition_frees_the_worker(serving: Any) -> None:
     async with serving("Marigold", grace_period_s=0.0) as video:
         clip = video.put_clip([video.picture((32, 32))] * 400)
         call = video.stub.DecomposeVideo(video_pb2.DecomposeVideoRequest(job={"request_id": "long"}, video=clip))

@@ -1,4 +1,4 @@
-"""What happens in a device's memory: clips decoded beside the next one, smaller pieces, frames that are let go."""
+"""Memory of the device: overlapped decoding, smaller chunks, released frames."""
 
 import asyncio
 import itertools
@@ -41,26 +41,26 @@ async def test_a_clip_is_decoded_while_the_next_is_denoised(
         asked = [_fields(video, model, seed) for seed in range(2)]
         denoised = _count_denoiser_calls(monkeypatch)
         alone = [await video.clip(f"alone-{seed}", **asked[seed]) for seed in range(2)]
-        met = _first_decoding_meets_second_denoising(monkeypatch, num_calls_per_clip=len(denoised) // 2)
+        met = _overlap_decoding_with_denoising(monkeypatch, num_calls_per_clip=len(denoised) // 2)
         together = await asyncio.gather(*(video.clip(f"both-{seed}", **asked[seed]) for seed in range(2)))
         assert met == [True, True]
-        # To the bit, though the VAE encoded the second clip's pictures in the middle of decoding the first.
+        # Bit-identical, although the VAE encoded pictures of the second clip while it decoded the first.
         assert [made.video.sha256 for made in together] == [made.video.sha256 for made in alone]
         stages = {stage.stage: stage.duration_s for stage in together[0].record.stage_times}
         assert stages["decode"] > 0 and list(stages)[-2:] == ["decode", "encode"]
 
 
 def _count_denoiser_calls(monkeypatch: pytest.MonkeyPatch) -> list[None]:
-    """One element for each call from now on."""
+    """Return a list that grows by one element for each call from now on."""
     calls: list[None] = []
     _before_each_call(monkeypatch, [WanTransformer3DModel, WanVACETransformer3DModel], lambda: calls.append(None))
     return calls
 
 
-def _first_decoding_meets_second_denoising(monkeypatch: pytest.MonkeyPatch, num_calls_per_clip: int) -> list[bool]:
-    """The first clip's decoder stops half-way and the second clip's denoiser at its beginning until the other is there.
+def _overlap_decoding_with_denoising(monkeypatch: pytest.MonkeyPatch, num_calls_per_clip: int) -> list[bool]:
+    """Make the decoder of the first clip and the denoiser of the second wait for each other.
 
-    Whether each of them saw the other.
+    Return a list in which each of them records whether the other arrived.
     """
     decoding, denoising = threading.Event(), threading.Event()
     met: list[bool] = []
@@ -70,16 +70,16 @@ def _first_decoding_meets_second_denoising(monkeypatch: pytest.MonkeyPatch, num_
         here.set()
         met.append(there.wait(20))
 
-    def decodes() -> None:
+    def on_decode() -> None:
         if next(num_decoded) == 2:
             meet(decoding, denoising)
 
-    def denoises() -> None:
+    def on_denoise() -> None:
         if next(num_denoised) == num_calls_per_clip + 1:
             meet(denoising, decoding)
 
-    _before_each_call(monkeypatch, [WanDecoder3d], decodes)
-    _before_each_call(monkeypatch, [WanTransformer3DModel, WanVACETransformer3DModel], denoises)
+    _before_each_call(monkeypatch, [WanDecoder3d], on_decode)
+    _before_each_call(monkeypatch, [WanTransformer3DModel, WanVACETransformer3DModel], on_denoise)
     return met
 
 
@@ -93,7 +93,7 @@ def _before_each_call(monkeypatch: pytest.MonkeyPatch, kinds: list[Any], action:
         monkeypatch.setattr(kind, "forward", forward)
 
 
-async def test_where_memory_is_too_small_svd_decodes_fewer_frames_at_once(
+async def test_svd_decodes_fewer_frames_at_once_when_memory_is_exhausted(
     serving: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decode, tried = StableVideoDiffusionPipeline.decode_latents, []
@@ -111,10 +111,10 @@ async def test_where_memory_is_too_small_svd_decodes_fewer_frames_at_once(
         assert tried == [14, 10] and made.record.parameters["decode_chunk_size"] == 10
         tried.clear()
         await video.clip("again", preset="dynamic", seed=1, **asked)
-        assert tried == [14, 10]  # the next clip begins where memory usually is enough
+        assert tried == [14, 10]  # the next clip starts with the usual chunk size
 
 
-async def test_vace_holds_no_control_frame_at_its_full_size(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_vace_keeps_no_control_frames_at_full_size(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     frames: weakref.WeakValueDictionary[int, Image.Image] = weakref.WeakValueDictionary()
     most = 0
 
@@ -133,18 +133,18 @@ async def test_vace_holds_no_control_frame_at_its_full_size(serving: Any, monkey
         assert 0 < most <= 3
 
 
-async def test_the_steps_of_a_long_clip_are_counted_through(serving: Any) -> None:
+async def test_progress_counts_the_steps_of_all_chunks(serving: Any) -> None:
     async with serving("Marigold") as video:
         clip = video.put_clip([Image.new("RGB", (32, 32), (9 * index, 0, 0)) for index in range(10)])
         steps: list[tuple[int, int]] = []
-        for attempt in range(10):  # a caller sees the newest progress only; on a busy machine all of it may be over
+        for attempt in range(10):  # callers get the newest progress only; on a busy machine the job may have finished
             request = video_pb2.DecomposeVideoRequest(
                 job={"request_id": f"long-{attempt}"}, video=clip, kinds=[IntrinsicKind.INTRINSIC_KIND_DEPTH]
             )
-            told: list[Progress] = [
+            received: list[Progress] = [
                 event.progress async for event in video.stub.DecomposeVideo(request) if event.HasField("progress")
             ]
-            steps = [(event.step, event.total) for event in told if event.stage == "denoise" and event.step]
+            steps = [(event.step, event.total) for event in received if event.stage == "denoise" and event.step]
             if steps:
                 break
         assert {total for _, total in steps} == {20}  # two steps for each of ten frames

@@ -1,4 +1,4 @@
-"""What is refused before the queue, and what is cancelled in it, over real gRPC."""
+"""Refused and cancelled requests, over real gRPC."""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +22,7 @@ _SVD, _MODELSCOPE = "SVD-XT", "ModelScope-T2V"
 
 
 class _Media:
-    """Media by name, put into the store of a service when a case asks for them."""
+    """Media by name, put into the store of a service when a case needs them."""
 
     def __init__(self, video: Any) -> None:
         self._video = video
@@ -56,15 +56,15 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (_T2V, {"preset": "four_step"}, "preset: is none of balanced, fast, quality"),
     (_T2V, {"image": "picture"}, "image: this model starts from no picture"),
     (_T2V, {"control_clip": "clip"}, "control_clip: this model takes no control clip"),
-    (_T2V, {"reference_images": ["picture"]}, "reference_images: this model takes no references"),
-    (_T2V, {"light": {"sources": [{"sun_sky": {}}]}}, "light.text: this model follows light in words alone"),
-    (_T2V, {"camera": {"path": {"orbit": {"sweep_deg": 20}}}}, "camera.path: this model follows a moving camera"),
+    (_T2V, {"reference_images": ["picture"]}, "reference_images: this model takes no reference images"),
+    (_T2V, {"light": {"sources": [{"sun_sky": {}}]}}, "light.text: this model takes light as words only"),
+    (_T2V, {"camera": {"path": {"orbit": {"sweep_deg": 20}}}}, "camera.path: this model takes a moving camera"),
     (_T2V, {"camera": {"viewpoint": {"azimuth_deg": 20}}}, "camera.viewpoint: this model takes no viewpoint"),
     (_T2V, {"prompt": "", "image": "picture"}, "image: this model starts from no picture"),
     (_I2V, {}, "image: this model starts from a picture"),
     (_I2V, {"image": "clip"}, "image: is damaged, or not a PNG, JPEG or WebP image"),
     (_I2V, {"image": "noise"}, "image: is damaged, or not a PNG, JPEG or WebP image"),
-    (_I2V, {"image": "picture", "last_image": "picture"}, "last_image: this model ends as it likes"),
+    (_I2V, {"image": "picture", "last_image": "picture"}, "last_image: this model takes no last frame"),
     (_I2V, {"image": "picture", "num_frames": 1}, "num_frames: is 1; at least 5"),
     (_FLF2V, {"image": "picture"}, "last_image: this model goes from a first frame to a last one"),
     (_VACE, {"control_clip": "picture"}, "control_clip: is a picture; send a clip"),
@@ -72,16 +72,16 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (_VACE, {"control_clip": "torn"}, "control_clip: has no video stream"),
     (_VACE, {"control_clip": "cut"}, "control_clip: "),
     (_VACE, {"control_clip": "long"}, "control_clip: has more than 1000 frames"),
-    (_VACE, {"control_clip": "short"}, "control_clip: has 3 frames; 5 are asked for"),
+    (_VACE, {"control_clip": "short"}, "control_clip: has 3 frames; 5 are requested"),
     (_VACE, {"control_mask": "picture"}, "control_mask: is the mask of a control clip"),
     (_VACE, {"control_clip": "clip", "control_mask": "square"}, "control_mask: has 32×32 pixels; must have those of"),
     (_VACE, {"control_clip": "clip", "control_mask": "short"}, "control_mask: has 3 frames; 5 are needed"),
     (_VACE, {"control_clip": "clip", "reference_images": ["picture", "empty"]}, "reference_images[1]: is damaged"),
-    (_SVD, {"image": "picture"}, "prompt: this model follows no words"),
+    (_SVD, {"image": "picture"}, "prompt: this model takes no words"),
     (
         _SVD,
         {"prompt": "", "image": "picture", "motion_prompt": "it turns"},
-        "motion_prompt: this model follows no words",
+        "motion_prompt: this model takes no words",
     ),
     (_SVD, {"prompt": "", "image": "picture"}, "height_px: is 32; must be a multiple of 64: 64 or 128"),
     (
@@ -109,14 +109,14 @@ def _request(video: Any, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", [_T2V, _I2V, _FLF2V, _VACE, _SVD, _MODELSCOPE])
-async def test_what_a_model_cannot_do_is_refused_by_name(serving: Any, model: str) -> None:
+async def test_unsupported_requests_are_refused_with_the_field(serving: Any, model: str) -> None:
     async with serving(model) as video:
         for index, (_, fields, words) in enumerate(case for case in _REFUSED if case[0] == model):
             code, said = await video.refusal(f"bad-{index}", **_request(video, fields))
             assert code is grpc.StatusCode.INVALID_ARGUMENT and words in said, (fields, said)
 
 
-async def test_structure_beside_its_words_is_taken(serving: Any) -> None:
+async def test_structure_with_words_is_accepted(serving: Any) -> None:
     async with serving(_T2V) as video:
         made = await video.clip(
             "both",
@@ -133,7 +133,7 @@ async def test_structure_beside_its_words_is_taken(serving: Any) -> None:
         assert "静态" in said["negative_prompt"]
 
 
-async def test_clips_are_not_taken_apart_by_what_makes_them(serving: Any) -> None:
+async def test_models_that_make_clips_do_not_decompose_them(serving: Any) -> None:
     async with serving(_T2V) as video:
         call = video.stub.DecomposeVideo(video_pb2.DecomposeVideoRequest(job={"request_id": "no"}))
         with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -142,7 +142,7 @@ async def test_clips_are_not_taken_apart_by_what_makes_them(serving: Any) -> Non
 
 
 @pytest.mark.parametrize("model", [_T2V, _VACE, _SVD, _MODELSCOPE])
-async def test_cancelling_stops_at_the_next_step(serving: Any, model: str) -> None:
+async def test_a_cancelled_job_stops_at_the_next_step(serving: Any, model: str) -> None:
     async with serving(model, grace_period_s=0.0) as video:
         words = {} if model == _SVD else {"prompt": "a lemon"}
         image = {"image": video.put_picture((128, 64))} if model == _SVD else {}
@@ -154,7 +154,7 @@ async def test_cancelling_stops_at_the_next_step(serving: Any, model: str) -> No
                 assert event.progress.total == 500
                 break
         call.cancel()
-        # The worker is free again long before 500 steps are over.
+        # The worker is idle again long before 500 steps have passed.
         async with asyncio.timeout(10):
             await video.clip("next", **fields)
 
@@ -187,20 +187,20 @@ def test_vace_refuses_a_cache_of_blocks() -> None:
         ({"model": _SVD, "distilled_lora": "/models/lora"}, "has no few-step preset"),
     ],
 )
-def test_settings_that_fit_no_model_are_refused_at_start(settings: dict[str, Any], words: str) -> None:
+def test_settings_without_a_matching_model_are_refused_at_start(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(FailedPreconditionError, match=words):
         video_service(VideoSettings(device="cpu", **settings))
 
 
-def test_a_distilled_lora_is_not_ignored_for_a_model_of_the_operators(tmp_path: Path) -> None:
+def test_a_distilled_lora_is_refused_for_models_of_the_presets_file(tmp_path: Path) -> None:
     own = read_catalogue("lumenmill_video")[_SVD].model_dump(mode="json")
     file = tmp_path / "own.yaml"
     file.write_text(yaml.safe_dump({"mine": own}))
-    with pytest.raises(FailedPreconditionError, match="mine is yours: write the LoRA into LUMENMILL_PRESETS_FILE"):
+    with pytest.raises(FailedPreconditionError, match="mine is an entry of LUMENMILL_PRESETS_FILE: add the LoRA there"):
         video_service(VideoSettings(device="cpu", model="mine", presets_file=file, distilled_lora="/models/lora"))
 
 
-def test_every_model_says_its_terms_and_defaults() -> None:
+def test_every_model_states_its_licence_and_defaults() -> None:
     for name, entry in read_catalogue("lumenmill_video").items():
         assert entry.source and entry.licence.url and list(entry.presets)[:3] == ["balanced", "fast", "quality"], name
         bound = {"SVD-XT", "ModelScope-T2V"}

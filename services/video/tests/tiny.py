@@ -1,4 +1,4 @@
-"""Tiny checkpoints with random weights, saved as the real ones are."""
+"""Tiny checkpoints with random weights, saved in the layout of the real ones."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""How many floating-point operations a Wan transformer takes: two for each multiplication and addition of its large
-matrix products, which is nearly all that it does. Norms, rotary embeddings and the timestep's layers are left out."""
+"""Floating-point operations of a Wan transformer: two for each multiply-add of its large matrix products, which are
+nearly all of its work. Norms, rotary embeddings and timestep layers are not counted."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,25 +11,25 @@ _IMAGE_TOKENS = 257
 
 
 def num_tokens(num_frames: int, width_px: int, height_px: int) -> int:
-    """Tokens of a clip: one for each 16 × 16 pixels of each fourth frame, the first included."""
+    """Return the tokens of a clip: one for each 16 × 16 pixels of each fourth frame, the first included."""
     return ((num_frames - 1) // 4 + 1) * (height_px // 16) * (width_px // 16)
 
 
 @dataclass(frozen=True)
 class WanCost:
-    """The sizes of a transformer that its cost follows from."""
+    """The sizes of a transformer that determine its cost."""
 
     dim: int
     ffn_dim: int
     num_layers: int
     num_image_tokens: int = 0
-    """Of the picture that image-to-video looks at; 0 for the others."""
+    """Of the picture in image-to-video; 0 for the others."""
     num_control_layers: int = 0
-    """Blocks of VACE's control branch, which runs beside the others."""
+    """Blocks of the control branch of VACE."""
 
     @classmethod
     def of(cls, config: Any) -> "WanCost":
-        """From the configuration of a diffusers transformer."""
+        """Return the cost of a diffusers transformer by its configuration."""
         return cls(
             dim=config.num_attention_heads * config.attention_head_dim,
             ffn_dim=config.ffn_dim,
@@ -39,7 +39,7 @@ class WanCost:
         )
 
     def forward_flops(self, tokens: int) -> float:
-        """Of one call with one clip."""
+        """Return the operations of one call with one clip."""
         layers = self.num_layers + self.num_control_layers
         projections = 2.0 * tokens * self.dim**2 * self.num_control_layers
         return layers * self._layer_flops(tokens) + projections

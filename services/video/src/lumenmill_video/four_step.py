@@ -1,4 +1,4 @@
-"""Few-step generation: a distilled LoRA that the operator names gives a model the preset `four_step`."""
+"""Few-step generation: a distilled LoRA in the settings adds the preset `four_step` to the model."""
 
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_neural.catalogue import AdapterEntry, Catalogue, PresetEntry, with_own_models
@@ -12,17 +12,17 @@ _ADAPTER = "distilled"
 
 
 def with_four_steps(catalogue: Catalogue, settings: VideoSettings) -> Catalogue:
-    """The catalogue in which the model has its preset for the LoRA that the settings name; unchanged without one.
+    """Return the catalogue with a preset for the LoRA of the settings; unchanged without a LoRA.
 
     Raises:
-        FailedPreconditionError: there is a LoRA, and the model has no such preset or is the operator's own.
+        FailedPreconditionError: a LoRA is set, and the model supports no such preset or is in LUMENMILL_PRESETS_FILE.
     """
     if not settings.distilled_lora:
         return catalogue
     entry = catalogue.get(settings.model)
     if with_own_models(catalogue, settings.presets_file).get(settings.model) is not entry:
         raise FailedPreconditionError(
-            f"{settings.model} is yours: write the LoRA into LUMENMILL_PRESETS_FILE, as one of its `adapters` and the "
+            f"{settings.model} is an entry of LUMENMILL_PRESETS_FILE: add the LoRA there, to its `adapters` and as the "
             "`distilled_lora` of a preset; leave this empty",
             "LUMENMILL_DISTILLED_LORA",
         )

@@ -1,4 +1,4 @@
-"""The models of the video service, without the libraries that run them."""
+"""The models of the video service, without importing the libraries that run them."""
 
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.weights import ServiceModels

@@ -1,4 +1,4 @@
-"""What the video service reads from the environment, beside what every neural service does."""
+"""Settings of the video service, in addition to those of every neural service."""
 
 from lumenmill_neural.settings import NeuralSettings
 from pydantic import Field
@@ -13,13 +13,13 @@ class VideoSettings(NeuralSettings):
         default=0,
         ge=0,
         le=320,
-        description="Prompts worked on as one, counted as image services count them: a clip weighs as much as five "
-        "images, so that at most ⌈batch_size / 5⌉ clips share a run. 0: as many as the memory tier allows.",
+        description="Prompts of one batch, counted as in image services: a clip counts as five images, so at most "
+        "⌈batch_size / 5⌉ clips are computed at once. 0: as many as the memory tier allows.",
     )
     distilled_lora: str = Field(
         default="",
         description="Hub id, folder or artifact:<sha256> of a LoRA that was distilled for four steps without "
-        "guidance. Where it is set, Wan models have a preset `four_step`.",
+        "guidance. If it is set, Wan models have a preset `four_step`.",
     )
     distilled_lora_revision: str = Field(default="", description="Commit of its hub repository.")
-    distilled_lora_file: str = Field(default="", description="Name of its file, where the repository holds several.")
+    distilled_lora_file: str = Field(default="", description="Name of its file, if the repository has several.")

@@ -1,4 +1,4 @@
-"""Model families, by the name that presets.yaml gives them. A new one is a file here and an entry there."""
+"""Families of the video service, by their name in presets.yaml."""
 
 from lumenmill_neural.host import ModelHost
 
@@ -25,5 +25,5 @@ FAMILIES: dict[str, type[VideoFamily]] = {
 
 
 def family_of(host: ModelHost, settings: VideoSettings) -> VideoFamily:
-    """The family of the model that a host hosts."""
+    """Return the family of the model of a host."""
     return FAMILIES[host.entry.family](host, settings)

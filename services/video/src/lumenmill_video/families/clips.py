@@ -1,4 +1,4 @@
-"""What every family that makes clips does in the same way: check, plan, batch, encode, record."""
+"""The base class of families that make clips: check, plan, batch, encode, record."""
 
 import statistics
 import time
@@ -26,41 +26,25 @@ from PIL import Image
 
 from lumenmill_video.families.encoding import encoding_of, encoding_text
 from lumenmill_video.families.family import VideoFamily, add_licences
+from lumenmill_video.families.refusals import MEDIA_REFUSALS, WORD_REFUSALS, is_set
 from lumenmill_video.families.shape import size_of
 from lumenmill_video.families.words import check_words, prompt_of
 
-__all__ = ["Clip", "ClipFamily", "Followed", "Made", "Media", "OnStep"]
+__all__ = ["Clip", "ClipFamily", "Media", "OnStep", "PendingFrames", "SourceShape"]
 
 Frames = NDArray[np.float32]
-Made = Frames | Callable[[], Frames]
-"""Frames of a clip, or a function that decodes them while the worker executes its next batch."""
+PendingFrames = Frames | Callable[[], Frames]
+"""Frames of a clip, or a function that decodes them while the worker computes the next clip."""
 Media = dict[str, Any]
-"""Pictures of a clip, fitted to its size, by the pipeline's name for them."""
+"""Pictures of a clip, resized to it, by the argument names of the pipeline."""
 OnStep = Callable[[object, int, object, dict[str, Any]], dict[str, Any]]
 
 _WARM_UP_STEPS = 2
-_REFUSALS = {
-    "image": "this model starts from no picture; leave it out",
-    "last_image": "this model ends on no given picture; leave it out",
-    "control_clip": "this model takes no control clip; leave it out",
-    "control_mask": "this model takes no control clip, and so no mask of it; leave it out",
-    "reference_images": "this model takes no references; leave them out",
-    "light_basis": "this model renders nothing; leave it out",
-}
-_WORDS = {
-    "prompt": "this model follows no words; leave it out",
-    "negative_prompt": "this model follows no words; leave it out",
-    "motion_prompt": "this model follows no words; leave it out",
-    "light": "this model follows no words and lights nothing; leave it out",
-    "light_path": "this model follows no words and lights nothing; leave it out",
-    "camera": "this model follows no words and moves no camera; leave it out",
-    "scene_description": "this model builds no scenes; leave it out",
-}
 
 
 @dataclass(frozen=True)
-class Followed:
-    """What a clip takes from the media that it follows."""
+class SourceShape:
+    """Size and length of the media that a clip is made from; None and 0 if they do not determine the clip's."""
 
     size_px: tuple[int, int] | None = None
     num_frames: int = 0
@@ -68,7 +52,7 @@ class Followed:
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip to make; its request was checked."""
+    """One clip to make; its request has been checked."""
 
     request: GenerateVideoRequest
     plan: Plan
@@ -81,24 +65,24 @@ class Clip:
 
 
 class ClipFamily(VideoFamily):
-    """A diffusers pipeline behind GenerateVideo. A family adds its class, its media and the arguments of its calls."""
+    """A diffusers pipeline behind GenerateVideo. A subclass adds its pipeline class, media and call arguments."""
 
     pipeline_class: Any
     takes: frozenset[str] = frozenset()
-    """Media that it takes: fields of the request."""
+    """Fields of the request for media that it takes."""
     needs: tuple[str, ...]
-    """Fields of which one must be set, the usual one first."""
+    """Fields of which at least one must be set, the usual one first."""
     needs_text: str
-    """What would be right where none is."""
-    has_words = True
-    """Whether it follows a prompt."""
+    """What to do if none is set."""
+    takes_words = True
+    """Whether it takes a prompt and other words."""
     frame_step = 1
-    """Clips have one frame more than a multiple of this."""
+    """Clips have one frame more than a multiple of this number."""
     min_num_frames = 1
     own_arguments: frozenset[str] = frozenset({"fps"})
-    """Arguments of presets that are not the pipeline's."""
+    """Arguments of presets that are not passed to the pipeline."""
 
-    # For the service.
+    # As lumenmill_common.families.Family.
 
     def load(self) -> None:
         """See the base class."""
@@ -106,20 +90,20 @@ class ClipFamily(VideoFamily):
         clip = Clip(GenerateVideoRequest(), self._warm_up_plan(), "light")
         self.host.prepare(self.pipe, clip.plan)
         steps = Steps([], _WARM_UP_STEPS, self.host.device)
-        self.host.warm_up(lambda: self.frames(self.as_placed(clip.plan), [clip], [self.blank_media(clip)], steps))
+        self.host.warm_up(lambda: self.frames(self.for_offload(clip.plan), [clip], [self.blank_media(clip)], steps))
 
     def describe(self) -> Model:
         """See the base class."""
-        model = self.host.describe(light_kinds=[LightKind.LIGHT_KIND_TEXT] if self.has_words else [])
+        model = self.host.describe(light_kinds=[LightKind.LIGHT_KIND_TEXT] if self.takes_words else [])
         model.limits.max_batch_size = 1  # a request is one clip
         for shown in model.presets:
-            shown.parameters.update(self.completed(self.plan_of(shown.name)).arguments)
+            shown.parameters.update(self.with_derived(self.plan_of(shown.name)).arguments)
         return model
 
     def generate_video(self, request: GenerateVideoRequest) -> BatchWork:
         """See the base class."""
         self.check_fields(request)
-        plan = self.plan(request, self.followed(request))
+        plan = self.plan(request, self.source_shape(request))
         adapters = tuple(adapter.SerializeToString(deterministic=True) for adapter in request.adapters)
         return BatchWork(
             key=(plan.key, adapters, self.condition_key(request)),
@@ -128,56 +112,56 @@ class ClipFamily(VideoFamily):
             estimate_s=self._estimate_s(plan),
         )
 
-    # For families.
+    # For subclasses.
 
     def parts(self) -> dict[str, Any]:
-        """Parts that the pipeline is loaded with besides those of its checkpoint."""
+        """Return the parts that the pipeline is loaded with besides those of its checkpoint."""
         return {}
 
     def blank_media(self, clip: Clip) -> Media:
-        """Media for the first, small clip."""
+        """Return media for the warm-up clip."""
         return {}
 
-    def followed(self, request: GenerateVideoRequest) -> Followed:
-        """Looks at the media of a request. Raises InvalidArgumentError, naming the field of one that is wrong."""
-        return Followed()
+    def source_shape(self, request: GenerateVideoRequest) -> SourceShape:
+        """Read the shape of the media of a request. Raises InvalidArgumentError, naming the field of a wrong one."""
+        return SourceShape()
 
     def media(self, clip: Clip) -> Media:
-        """Reads the media of a clip; errors as `followed`."""
+        """Read the media of a clip; errors as `source_shape`."""
         return {}
 
     def condition_key(self, request: GenerateVideoRequest) -> Hashable:
-        """Equal for requests whose media allow one call."""
+        """Return a key that is equal for requests whose media can be used in one call."""
         return None
 
     def plan_of(self, preset_name: str) -> Plan:
-        """The plan of a preset. Raises InvalidArgumentError where there is none."""
+        """Return the plan of a preset. Raises InvalidArgumentError if there is none."""
         return self.host.plan(preset_name)
 
-    def completed(self, plan: Plan) -> Plan:
-        """The plan with what follows from its other arguments."""
+    def with_derived(self, plan: Plan) -> Plan:
+        """Return the plan with arguments that are derived from the others."""
         return plan
 
-    def as_placed(self, plan: Plan) -> Plan:
-        """The plan as weights are placed just now, which may be smaller than usual."""
+    def for_offload(self, plan: Plan) -> Plan:
+        """Return the plan for the current offload policy, which may have less memory than usual."""
         return plan
 
     @abstractmethod
     def conditions(self, clips: Sequence[Clip], media: Sequence[Media]) -> dict[str, Any]:
-        """What the clips of one call are made from, as the pipeline's arguments."""
+        """Return what the clips of one call are made from, as arguments of the pipeline."""
 
     def forward_flops(self, plan: Plan) -> float | None:
-        """Floating-point operations of one step of one clip; None where nobody counts them."""
+        """Return the floating-point operations of one step of one clip; None if they are not known."""
         return None
 
-    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[Made]:
-        """One call of the pipeline: the frames (F, H, W, 3), 0 to 1, of each clip, each from its own seed."""
+    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[PendingFrames]:
+        """Call the pipeline once and return the frames (F, H, W, 3), 0 to 1, of each clip, each from its own seed."""
         return list(self.call(plan, clips, media, on_step, output_type="np"))
 
     def call(
         self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep, *, output_type: str
     ) -> Any:
-        """What the pipeline returns for clips."""
+        """Return what the pipeline returns for clips."""
         made = self.pipe(
             **self.conditions(clips, media),
             generator=self.generators(clips),
@@ -188,11 +172,11 @@ class ClipFamily(VideoFamily):
         return made.frames
 
     def generators(self, clips: Sequence[Clip]) -> Any:
-        """Random numbers, each clip's from its own seed."""
+        """Return random generators, one for each clip with its seed."""
         return [self.host.device.generator(clip.request.seed) for clip in clips]
 
     def pipeline_arguments(self, plan: Plan) -> dict[str, Any]:
-        """Arguments of the plan that the pipeline knows."""
+        """Return the arguments of the plan that the pipeline takes."""
         return {
             name: value
             for name, value in plan.arguments.items()
@@ -200,30 +184,30 @@ class ClipFamily(VideoFamily):
         }
 
     def picture(self, artifact: Artifact, field: str) -> Image.Image:
-        """A picture of a request. Errors as `read_rgb`."""
+        """Read a picture of a request; errors as `read_rgb`."""
         return read_rgb(self.host.store, artifact, field, self.limits)
 
     # Checks.
 
     def check_fields(self, request: GenerateVideoRequest) -> None:
-        """Refuses what the model does not take. Raises InvalidArgumentError."""
-        refuse(request, *((field, why) for field, why in _REFUSALS.items() if field not in self.takes))
-        if self.has_words:
+        """Refuse what the model does not take. Raises InvalidArgumentError."""
+        refuse(request, *((field, why) for field, why in MEDIA_REFUSALS.items() if field not in self.takes))
+        if self.takes_words:
             check_words(request)
         else:
-            refuse(request, *_WORDS.items())
+            refuse(request, *WORD_REFUSALS.items())
         if request.adapters and not hasattr(self.pipeline_class, "load_lora_weights"):
             raise InvalidArgumentError("adapters", "this model takes none; leave it empty")
-        if not any(_is_set(request, field) for field in self.needs):
+        if not any(is_set(request, field) for field in self.needs):
             raise InvalidArgumentError(self.needs[0], self.needs_text)
 
-    def plan(self, request: GenerateVideoRequest, followed: Followed) -> Plan:
-        """All arguments in effect. Errors as `generate_video`."""
+    def plan(self, request: GenerateVideoRequest, shape: SourceShape) -> Plan:
+        """Return all arguments in effect; errors as `generate_video`."""
         plan, entry = self.plan_of(request.preset), self.host.entry
         preset_px = plan.arguments["width"], plan.arguments["height"]
-        width, height = size_of(entry, (request.width_px, request.height_px), preset_px, followed.size_px)
-        asked = request.num_frames or followed.num_frames
-        num_frames = checked_num_frames(entry, asked, plan.arguments["num_frames"], self.frame_step)
+        width, height = size_of(entry, (request.width_px, request.height_px), preset_px, shape.size_px)
+        requested = request.num_frames or shape.num_frames
+        num_frames = checked_num_frames(entry, requested, plan.arguments["num_frames"], self.frame_step)
         if num_frames < self.min_num_frames:
             raise InvalidArgumentError("num_frames", f"is {num_frames}; at least {self.min_num_frames}")
         plan = plan.with_arguments(
@@ -234,10 +218,10 @@ class ClipFamily(VideoFamily):
             negative_prompt=request.negative_prompt or None,
             **self.sampling(request),
         )
-        return self.completed(plan)
+        return self.with_derived(plan)
 
     def sampling(self, request: GenerateVideoRequest) -> dict[str, Any]:
-        """Arguments that the request's sampling sets."""
+        """Return the arguments that the sampling of the request sets."""
         return dict(checked_sampling(request.sampling if request.HasField("sampling") else None))
 
     def _warm_up_plan(self) -> Plan:
@@ -246,9 +230,9 @@ class ClipFamily(VideoFamily):
             side = 2 * self.host.entry.size_multiple_px
             num_frames = max(self.min_num_frames, 1 + self.frame_step)
             plan = plan.with_arguments(width=side, height=side, num_frames=num_frames)
-        return self.completed(plan.with_arguments(num_inference_steps=_WARM_UP_STEPS))
+        return self.with_derived(plan.with_arguments(num_inference_steps=_WARM_UP_STEPS))
 
-    # The walk of a batch.
+    # Execution of a batch.
 
     def _run(self, clips: Sequence[Clip], jobs: Sequence[JobContext]) -> list[DeferredWork]:
         plan = clips[0].plan
@@ -257,20 +241,20 @@ class ClipFamily(VideoFamily):
         num_runs = -(-len(clips) // self.max_batch_size)
         steps = Steps(jobs, plan.arguments["num_inference_steps"] * num_runs, self.host.device)
         with (
-            self.host.device_work(_way(plan), _num_units(plan) * len(clips)),
+            self.host.device_work(_throughput_key(plan), _num_units(plan) * len(clips)),
             timed_stages(self.pipe, jobs, self.host.device),
         ):
             made = run_in_batches(
                 list(zip(clips, media, strict=True)),
                 self.max_batch_size,
-                lambda batch: self.frames(self.as_placed(plan), *_unzipped(batch), steps),
+                lambda batch: self.frames(self.for_offload(plan), *_unzipped(batch), steps),
                 self.host,
                 _size_text(plan),
             )
-            ran = self.host.executed(self.as_placed(plan))
+            executed = self.host.executed(self.for_offload(plan))
         speed = self._speed(plan, steps, -(-len(clips) // num_runs))
         return [
-            DeferredWork(partial(self._finish, clip, ran, job, frames, speed))
+            DeferredWork(partial(self._finish, clip, executed, job, frames, speed))
             for clip, job, frames in zip(clips, jobs, made, strict=True)
         ]
 
@@ -282,7 +266,7 @@ class ClipFamily(VideoFamily):
             return self.media(clip)
 
     def _speed(self, plan: Plan, steps: Steps, clips_at_once: int) -> dict[str, float]:
-        """Seconds of a step, and what they make of the model's operations. Nothing for a single step."""
+        """Return the seconds of a step and the achieved TFLOP/s, for the record; nothing for a single step."""
         durations_s = steps.durations_s()
         if not durations_s:
             return {}
@@ -292,9 +276,9 @@ class ClipFamily(VideoFamily):
         return {"step_duration_s": step_s, **known}
 
     def _finish(
-        self, clip: Clip, plan: Plan, job: JobContext, made: Made, speed: dict[str, float]
+        self, clip: Clip, plan: Plan, job: JobContext, made: PendingFrames, speed: dict[str, float]
     ) -> GenerateVideoResult:
-        """Decodes, encodes and stores, while the device is at work on the next clip."""
+        """Decode, encode and store the clip, while the device computes the next one."""
         store, request = self.host.store, clip.request
         frames = self._decoded(made, plan, job) if callable(made) else made
         encoding = encoding_of(plan.preset_name, self.settings.video_encoding, clip.size_px)
@@ -303,7 +287,7 @@ class ClipFamily(VideoFamily):
             video = put_clip(store, pixels, clip.size_px, plan.arguments["fps"], encoding)
             poster = put_png(store, Image.fromarray(pixels[0]))
         facts = {"video_encoding": encoding_text(encoding), **speed}
-        if self.has_words:
+        if self.takes_words:
             facts["prompt"] = clip.prompt
         record = self.host.record(plan, job, request.seed, facts, request.adapters)
         media = (request.image, request.last_image, request.control_clip, request.control_mask)
@@ -320,27 +304,22 @@ class ClipFamily(VideoFamily):
         return frames
 
     def _estimate_s(self, plan: Plan) -> float | None:
-        """Of the worker's time, and of the decoder's where that comes after."""
-        estimate_s = self.host.throughput.estimate_s(_way(plan), _num_units(plan))
+        """Return the estimated seconds of the worker, and of decoding if that is deferred."""
+        estimate_s = self.host.throughput.estimate_s(_throughput_key(plan), _num_units(plan))
         decode_s = self.host.throughput.estimate_s(DECODE, _num_pixels(plan))
         return None if estimate_s is None else estimate_s + (decode_s or 0.0)
-
-
-def _is_set(request: GenerateVideoRequest, field: str) -> bool:
-    value = getattr(request, field)
-    return bool(value.strip()) if isinstance(value, str) else field in {known.name for known, _ in request.ListFields()}
 
 
 def _unzipped(batch: Sequence[tuple[Clip, Media]]) -> tuple[list[Clip], list[Media]]:
     return [clip for clip, _ in batch], [media for _, media in batch]
 
 
-def _way(plan: Plan) -> Hashable:
+def _throughput_key(plan: Plan) -> Hashable:
     return plan.preset_name, plan.arguments.get("guidance_scale", 2.0) > 1.0
 
 
 def _num_units(plan: Plan) -> float:
-    """Steps × pixels of all frames."""
+    """Return steps × pixels of all frames."""
     return float(plan.arguments["num_inference_steps"] * _num_pixels(plan))
 
 

@@ -1,4 +1,4 @@
-"""What the service asks of a family."""
+"""What every family of the video service is: it makes clips, or decomposes them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from lumenmill_video.settings import VideoSettings
 __all__ = ["IMAGES_PER_CLIP", "VideoFamily", "add_licences"]
 
 IMAGES_PER_CLIP = 5
-"""How many images a clip weighs as in a batch."""
+"""The number of images that a clip counts as in `batch_size`."""
 
 
 class VideoFamily(ABC):
@@ -28,18 +28,18 @@ class VideoFamily(ABC):
 
     @property
     def max_batch_size(self) -> int:
-        """Clips of one run."""
-        wanted = -(-self.settings.batch_size // IMAGES_PER_CLIP)
-        return min(wanted or self.host.max_batch_size, self.host.max_batch_size)
+        """Maximum number of clips in one call of the pipeline."""
+        requested = -(-self.settings.batch_size // IMAGES_PER_CLIP)
+        return min(requested or self.host.max_batch_size, self.host.max_batch_size)
 
     @property
     def limits(self) -> Limits:
-        """Of media."""
+        """Limits on media."""
         return Limits(self.settings.max_media_bytes, self.settings.max_media_pixels)
 
     @abstractmethod
     def load(self) -> None:
-        """Loads the weights and makes something small, which compiles and tunes what is to be.
+        """Load the weights and make a small result, which compiles and tunes the model.
 
         Raises:
             FailedPreconditionError: the checkpoint is missing, damaged, or of another model.
@@ -47,24 +47,24 @@ class VideoFamily(ABC):
 
     @abstractmethod
     def describe(self) -> Model:
-        """The model for GetModel."""
+        """Return the loaded model for GetModel."""
 
     def generate_video(self, request: video_pb2.GenerateVideoRequest) -> BatchWork:
-        """A clip to make, as work for the queue. Opens media, so that it may block.
+        """Return a clip as work. Reads media, so it blocks.
 
         Raises:
             InvalidArgumentError: the model cannot do what the request asks for; names the field.
             UnimplementedError: the model makes no clips.
         """
-        raise UnimplementedError(f"{self.host.entry.title} makes no clips; it takes them apart")
+        raise UnimplementedError(f"{self.host.entry.title} makes no clips; it decomposes them")
 
     def decompose_video(self, request: video_pb2.DecomposeVideoRequest) -> BatchWork:
-        """A clip to take apart; as `generate_video`."""
-        raise UnimplementedError(f"{self.host.entry.title} takes no clips apart; it makes them")
+        """Return the maps of a clip as work; errors as `generate_video`."""
+        raise UnimplementedError(f"{self.host.entry.title} does not decompose clips; it makes them")
 
 
 def add_licences(record: GenerationRecord, media: Iterable[Artifact]) -> None:
-    """Adds the terms of media that came from outside."""
+    """Add the licences that a request states for its media."""
     for artifact in media:
         if artifact.HasField("licence") and artifact.licence not in record.licences:
             record.licences.append(artifact.licence)

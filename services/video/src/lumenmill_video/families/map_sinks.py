@@ -1,4 +1,4 @@
-"""The maps of a clip on their way into artifacts: for each kind a ZIP of EXR files, and a clip for people."""
+"""Collects the maps of a clip into artifacts: for each kind a ZIP of EXR files and a preview clip."""
 
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,24 +15,24 @@ __all__ = ["MapSinks"]
 
 Array = NDArray[np.float32]
 
-# ZIP files hold the time of their entries; equal maps shall give equal bytes.
+# ZIP files hold the time of their entries; with a constant one equal maps give equal bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class MapSinks:
-    """Takes frames of maps in order, and makes artifacts of them. What is in between lies in a folder."""
+    """Takes frames of maps in order and makes artifacts of them; uses files in a folder meanwhile."""
 
     def __init__(self, folder: Path, kinds: Sequence[int], size_px: tuple[int, int]) -> None:
         self._sinks = {kind: _Sink(folder, kind, size_px) for kind in kinds}
 
     def add(self, maps: Mapping[int, Array]) -> None:
-        """The next frames (N, H, W, C) of every kind."""
+        """Add the next frames (N, H, W, C) of every kind."""
         for kind, frames in maps.items():
             for frame in frames:
                 self._sinks[kind].add(frame)
 
     def finish(self, store: ArtifactStore, fps: float) -> list[IntrinsicMap]:
-        """The maps as artifacts, in the order of the kinds."""
+        """Return the maps as artifacts, in the order of the kinds."""
         return [sink.finish(store, fps) for sink in self._sinks.values()]
 
 
@@ -61,7 +61,7 @@ class _Sink:
         )
 
     def _shown(self, even_px: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
-        """Frames without their last column or row where these are odd, which H.264 in 4:2:0 has none of."""
+        """Yield frames without their last column or row if the size is odd: H.264 in 4:2:0 requires even sizes."""
         width, height = self._size_px
         pixels = np.memmap(self._raw_path, np.uint8, "r", shape=(self._num_frames, height, width, 3))
         yield from pixels[:, : even_px[1], : even_px[0]]

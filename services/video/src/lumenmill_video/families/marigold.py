@@ -1,4 +1,4 @@
-"""Marigold behind DecomposeVideo: every frame by itself, and how steady the maps are from frame to frame."""
+"""Marigold (Ke et al., CVPR 2024) on clips: maps of every frame alone, and how much they change between frames."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -30,8 +30,8 @@ from lumenmill_video.settings import VideoSettings
 __all__ = ["MarigoldClips"]
 
 _WARM_UP_PX = 64
-# Maps of a frame of 1280 × 720 take 55 MB: a clip's are never held whole.
-_FRAMES_AT_ONCE = 8
+# Maps of a frame of 1280 × 720 take 55 MB: those of a clip do not fit into memory.
+_CHUNK_FRAMES = 8
 _MIN_SIDE_PX = 2
 
 
@@ -44,34 +44,34 @@ class _Task:
 
 
 @dataclass
-class _Steadiness:
-    """Mean of `temporal_change` over pairs of successive frames in which anything stays the same, for each map."""
+class _TemporalChange:
+    """Mean of `temporal_change` over pairs of successive frames with static pixels, for each map."""
 
-    changes: dict[int, list[float]] = field(default_factory=dict)
-    _last_maps: dict[int, Array] = field(default_factory=dict)
-    _last_frame: Image.Image | None = None
+    values: dict[int, list[float]] = field(default_factory=dict)
+    _previous_maps: dict[int, Array] = field(default_factory=dict)
+    _previous_frame: Image.Image | None = None
 
     def add(self, maps: dict[int, Array], frames: Sequence[Image.Image]) -> None:
-        """The next frames and their maps."""
+        """Add the next frames and their maps."""
         for index, frame in enumerate(frames):
             now = {kind: data[index] for kind, data in maps.items()}
-            if self._last_frame is not None:
+            if self._previous_frame is not None:
                 self._compare(now, frame)
-            self._last_maps, self._last_frame = now, frame
+            self._previous_maps, self._previous_frame = now, frame
 
     def _compare(self, now: dict[int, Array], frame: Image.Image) -> None:
         for kind, data in now.items():
-            change = temporal_change(np.stack([self._last_maps[kind], data]), [self._last_frame, frame])
+            change = temporal_change(np.stack([self._previous_maps[kind], data]), [self._previous_frame, frame])
             if change is not None:
-                self.changes.setdefault(kind, []).append(change)
+                self.values.setdefault(kind, []).append(change)
 
     def parameters(self) -> dict[str, float]:
-        """For the record: `temporal_change_albedo`, and so on."""
-        return {f"temporal_change_{_short(kind)}": float(np.mean(found)) for kind, found in self.changes.items()}
+        """Return the means for the record: `temporal_change_albedo`, and so on."""
+        return {f"temporal_change_{_short_name(kind)}": float(np.mean(found)) for kind, found in self.values.items()}
 
 
 class MarigoldClips(VideoFamily):
-    """Those of Marigold's four models that the operator has."""
+    """The models of Marigold whose checkpoints exist."""
 
     def __init__(self, host: ModelHost, settings: VideoSettings) -> None:
         super().__init__(host, settings)
@@ -90,20 +90,20 @@ class MarigoldClips(VideoFamily):
         return model
 
     def decompose_video(self, request: DecomposeVideoRequest) -> BatchWork:
-        """See the base class. `scene` and `frames`, which exact families need, are of no use here."""
+        """See the base class; `scene` and `frames` are ignored."""
         task = self._task(request)
         units = self._num_units(task)
         return BatchWork(object(), task, self._run, self.host.throughput.estimate_s(task.plan.preset_name, units))
 
     def _task(self, request: DecomposeVideoRequest) -> _Task:
         if not request.HasField("video"):
-            raise InvalidArgumentError("video", "this model looks at clips; send one")
+            raise InvalidArgumentError("video", "this model decomposes clips; send one")
         known = self._marigold.kinds
         if not known:
             raise UnavailableError("the model is being loaded")
         for index, kind in enumerate(request.kinds):
             if kind not in known:
-                raise InvalidArgumentError(f"kinds[{index}]", f"is none of {', '.join(map(_short, known))}")
+                raise InvalidArgumentError(f"kinds[{index}]", f"is none of {', '.join(map(_short_name, known))}")
         plan, entry = self.host.plan(request.preset), self.host.entry
         facts = probe_clip(self.host.store, request.video, "video", entry.max_num_frames, self.limits)
         sides = facts.width_px, facts.height_px
@@ -115,30 +115,30 @@ class MarigoldClips(VideoFamily):
         return _Task(request, plan, list(request.kinds) or known, facts)
 
     def _num_units(self, task: _Task) -> float:
-        """Calls of denoisers; Marigold works at one size, whatever the frames have."""
+        """Return the number of denoiser calls; Marigold always works at one size."""
         return float(task.facts.num_frames * self._marigold.num_steps(task.plan, task.kinds))
 
     def _run(self, tasks: Sequence[_Task], jobs: Sequence[JobContext]) -> list[DeferredWork]:
         (task,), (job,) = tasks, jobs
-        with ExitStack() as until_stored:
-            folder = Path(until_stored.enter_context(tempfile.TemporaryDirectory(prefix="lumenmill-maps-")))
+        with ExitStack() as resources:
+            folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="lumenmill-maps-")))
             sinks = MapSinks(folder, task.kinds, (task.facts.width_px, task.facts.height_px))
-            steadiness = _Steadiness()
+            changes = _TemporalChange()
             self.host.device.start_peak()
             with self.host.device_work(task.plan.preset_name, self._num_units(task)):
-                self._look(task, jobs, sinks, steadiness)
-                ran = self.host.executed(task.plan)
-            kept = until_stored.pop_all()
-        return [DeferredWork(partial(self._finish, task, ran, job, sinks, steadiness, kept))]
+                self._compute(task, jobs, sinks, changes)
+                executed = self.host.executed(task.plan)
+            kept_resources = resources.pop_all()
+        return [DeferredWork(partial(self._finish, task, executed, job, sinks, changes, kept_resources))]
 
-    def _look(self, task: _Task, jobs: Sequence[JobContext], sinks: MapSinks, steadiness: _Steadiness) -> None:
-        """Makes the maps, some frames at a time; those before are packed while the device makes the next."""
+    def _compute(self, task: _Task, jobs: Sequence[JobContext], sinks: MapSinks, changes: _TemporalChange) -> None:
+        """Compute the maps in chunks of frames; a chunk is packed while the device computes the next one."""
 
-        def take(maps: dict[int, Array], frames: Sequence[Image.Image]) -> None:
-            steadiness.add(maps, frames)
+        def pack(maps: dict[int, Array], frames: Sequence[Image.Image]) -> None:
+            changes.add(maps, frames)
             sinks.add(maps)
 
-        chunks = [min(_FRAMES_AT_ONCE, task.facts.num_frames - first) for first in _firsts(task.facts.num_frames)]
+        chunks = [min(_CHUNK_FRAMES, task.facts.num_frames - first) for first in _chunk_starts(task.facts.num_frames)]
         steps = self._marigold.steps_for(task.plan, task.kinds, chunks, jobs)
         with ThreadPoolExecutor(1) as packer:
             packed: Future[None] | None = None
@@ -146,36 +146,36 @@ class MarigoldClips(VideoFamily):
                 maps = self._marigold.maps(task.plan, frames, task.kinds, task.request.seed, jobs, steps=steps)
                 if packed is not None:
                     packed.result()
-                packed = packer.submit(take, maps, frames)
+                packed = packer.submit(pack, maps, frames)
             if packed is not None:
                 packed.result()
 
     def _finish(
-        self, task: _Task, plan: Plan, job: JobContext, sinks: MapSinks, steadiness: _Steadiness, kept: ExitStack
+        self, task: _Task, plan: Plan, job: JobContext, sinks: MapSinks, changes: _TemporalChange, resources: ExitStack
     ) -> DecomposeVideoResult:
         facts = task.facts
-        with kept, job.stage("encode"):
+        with resources, job.stage("encode"):
             maps = sinks.finish(self.host.store, facts.fps)
         parameters: dict[str, Any] = {
             "width": facts.width_px,
             "height": facts.height_px,
             "num_frames": facts.num_frames,
             "fps": facts.fps,
-            **steadiness.parameters(),
+            **changes.parameters(),
         }
         record = self.host.record(plan, job, task.request.seed, parameters)
         add_licences(record, [task.request.video])
         return DecomposeVideoResult(maps=maps, record=record)
 
 
-def _firsts(num_frames: int) -> range:
-    return range(0, num_frames, _FRAMES_AT_ONCE)
+def _chunk_starts(num_frames: int) -> range:
+    return range(0, num_frames, _CHUNK_FRAMES)
 
 
 def _chunked(frames: Iterator[Image.Image]) -> Iterator[list[Image.Image]]:
-    while chunk := list(islice(frames, _FRAMES_AT_ONCE)):
+    while chunk := list(islice(frames, _CHUNK_FRAMES)):
         yield chunk
 
 
-def _short(kind: int) -> str:
+def _short_name(kind: int) -> str:
     return IntrinsicKind.Name(IntrinsicKind.ValueType(kind)).removeprefix("INTRINSIC_KIND_").lower()

@@ -6,7 +6,7 @@ from typing import Any
 from diffusers import TextToVideoSDPipeline
 from lumenmill_neural.plan import Plan
 
-from lumenmill_video.families.clips import Clip, ClipFamily, Made, Media, OnStep
+from lumenmill_video.families.clips import Clip, ClipFamily, Media, OnStep, PendingFrames
 
 __all__ = ["ModelScope"]
 
@@ -16,7 +16,7 @@ class ModelScope(ClipFamily):
 
     pipeline_class = TextToVideoSDPipeline
     needs = ("prompt",)
-    needs_text = "this model makes clips of words; say what to show"
+    needs_text = "this model makes clips from words; describe what to show"
 
     def conditions(self, clips: Sequence[Clip], media: Sequence[Media]) -> dict[str, Any]:
         """See the base class."""
@@ -25,8 +25,8 @@ class ModelScope(ClipFamily):
             "negative_prompt": [clip.plan.arguments["negative_prompt"] for clip in clips],
         }
 
-    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[Made]:
-        """As the base class; this pipeline tells its steps in an older way."""
+    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[PendingFrames]:
+        """See the base class; this pipeline has an older kind of callback."""
         made = self.pipe(
             **self.conditions(clips, media),
             generator=self.generators(clips),

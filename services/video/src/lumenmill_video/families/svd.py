@@ -1,4 +1,4 @@
-"""Stable Video Diffusion XT (Blattmann et al., 2023): a picture that begins to move, without words."""
+"""Stable Video Diffusion XT (Blattmann et al., 2023): a clip from a first frame, without words."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -13,52 +13,55 @@ from lumenmill_video.families.shape import fitted
 
 __all__ = ["StableVideoDiffusion"]
 
-# A tier's are the most that its memory is good for.
+# The values of a tier are the maximum for its memory.
 _BOUNDED_BY_MEMORY = ("decode_chunk_size", "num_inference_steps")
 
 
 class StableVideoDiffusion(ClipFamily):
-    """SVD-XT, by presets for kinds of scenes and by memory."""
+    """SVD-XT, with presets for kinds of scenes and limits by memory."""
 
     pipeline_class = StableVideoDiffusionPipeline
     takes = frozenset({"image"})
     needs = ("image",)
     needs_text = "this model starts from a picture; send the first frame"
-    has_words = False
+    takes_words = False
     min_num_frames = 2
     own_arguments = frozenset()
 
     def plan_of(self, preset_name: str) -> Plan:
-        """Steps and frames decoded at once are those of the preset, or what the memory tier is good for, if less."""
+        """See the base class; steps and chunk size are those of the preset, at most those of the memory tier."""
         plan, entry, most = self.host.plan(preset_name), self.host.entry, self.host.tier.arguments
-        wanted = entry.arguments | plan.preset.arguments
-        return plan.with_arguments(**{name: min(wanted[name], most[name]) for name in _BOUNDED_BY_MEMORY})
+        requested = entry.arguments | plan.preset.arguments
+        return plan.with_arguments(**{name: min(requested[name], most[name]) for name in _BOUNDED_BY_MEMORY})
 
-    def as_placed(self, plan: Plan) -> Plan:
-        """No more frames are decoded at once than the tier of now is good for."""
+    def for_offload(self, plan: Plan) -> Plan:
+        """See the base class; the chunk size is at most that of the current tier."""
         most = self.host.offload.tier.arguments["decode_chunk_size"]
         return plan.with_arguments(decode_chunk_size=min(plan.arguments["decode_chunk_size"], most))
 
     def sampling(self, request: GenerateVideoRequest) -> dict[str, Any]:
-        """Guidance grows from the first frame to the last; a request sets the last frame's."""
-        asked = super().sampling(request)
-        return {"num_inference_steps": asked["num_inference_steps"], "max_guidance_scale": asked["guidance_scale"]}
+        """See the base class; guidance grows from the first frame to the last, and a request sets that of the last."""
+        sampling = super().sampling(request)
+        return {
+            "num_inference_steps": sampling["num_inference_steps"],
+            "max_guidance_scale": sampling["guidance_scale"],
+        }
 
     def blank_media(self, clip: Clip) -> Media:
         """See the base class."""
         return {"image": Image.new("RGB", clip.size_px, "gray")}
 
-    def followed(self, request: GenerateVideoRequest) -> Any:
-        """Only looks whether it is a picture: the model knows one size."""
+    def source_shape(self, request: GenerateVideoRequest) -> Any:
+        """Check only that the image can be read: the model has one size."""
         self.picture(request.image, "image")
-        return super().followed(request)
+        return super().source_shape(request)
 
     def media(self, clip: Clip) -> Media:
         """See the base class."""
         return {"image": fitted(self.picture(clip.request.image, "image"), clip.size_px)}
 
     def condition_key(self, request: GenerateVideoRequest) -> Hashable:
-        """Never equal: the pipeline decodes the frames of a batch as if they were one clip's."""
+        """See the base class; never equal, since the pipeline decodes the frames of a batch as one clip."""
         return object()
 
     def conditions(self, clips: Sequence[Clip], media: Sequence[Media]) -> dict[str, Any]:
@@ -66,5 +69,5 @@ class StableVideoDiffusion(ClipFamily):
         return {"image": [entry["image"] for entry in media]}
 
     def pipeline_arguments(self, plan: Plan) -> dict[str, Any]:
-        """The model was trained on whole frames per second."""
+        """See the base class; the model was trained on integer frames per second."""
         return super().pipeline_arguments(plan) | {"fps": round(plan.arguments["fps"])}

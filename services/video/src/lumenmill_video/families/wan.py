@@ -1,4 +1,4 @@
-"""What the Wan 2.1 models share: their VAE in single floats, UniPC with a shift that follows the size, their cost."""
+"""What the Wan 2.1 models share: the VAE in float32, UniPC with a shift by size, their cost."""
 
 import copy
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_neural.plan import Plan
 
 from lumenmill_video.cost import WanCost, num_tokens
-from lumenmill_video.families.clips import Clip, ClipFamily, Frames, Made, Media, OnStep
+from lumenmill_video.families.clips import Clip, ClipFamily, Frames, Media, OnStep, PendingFrames
 
 __all__ = ["WanFamily"]
 
-# Model cards of Wan2.1: 3 for 480P, 5 for 720P. The border lies between the two in pixels.
-_FLOW_SHIFT_480P, _FLOW_SHIFT_720P, _BORDER_PIXELS = 3.0, 5.0, 640_000
+# Model cards of Wan2.1: 3 for 480P, 5 for 720P. The threshold lies between the two in pixels.
+_FLOW_SHIFT_480P, _FLOW_SHIFT_720P, _MAX_PIXELS_480P = 3.0, 5.0, 640_000
 
 
 class WanFamily(ClipFamily):
@@ -28,15 +28,15 @@ class WanFamily(ClipFamily):
     def load(self) -> None:
         """See the base class."""
         super().load()
-        # The same weights with a memory of their own for the frames before: the pipeline's may be encoding meanwhile.
+        # The same weights with a feature cache of its own: that of the pipeline may be encoding at the same time.
         self._decoder = copy.copy(self.pipe.vae)
 
     def parts(self) -> dict[str, Any]:
-        """The VAE in single floats, as the model cards load it."""
+        """Return the VAE in float32, as the model cards load it."""
         return {"vae": self.float32_part(AutoencoderKLWan, "vae")}
 
     def float32_part(self, part_class: Any, folder: str) -> Any:
-        """A part of the checkpoint that half floats are too coarse for.
+        """Load a part of the checkpoint in float32.
 
         Raises:
             FailedPreconditionError: it is missing or damaged.
@@ -52,19 +52,19 @@ class WanFamily(ClipFamily):
                 "LUMENMILL_CHECKPOINT",
             ) from error
 
-    def completed(self, plan: Plan) -> Plan:
-        """The shift of the noise schedule, unless the preset has its own."""
+    def with_derived(self, plan: Plan) -> Plan:
+        """Add the shift of the noise schedule, unless the preset has one."""
         pixels = plan.arguments["width"] * plan.arguments["height"]
-        shift = _FLOW_SHIFT_720P if pixels > _BORDER_PIXELS else _FLOW_SHIFT_480P
+        shift = _FLOW_SHIFT_720P if pixels > _MAX_PIXELS_480P else _FLOW_SHIFT_480P
         return plan.with_arguments(flow_shift=plan.arguments.get("flow_shift", shift))
 
     def forward_flops(self, plan: Plan) -> float:
-        """Of both calls of a step with guidance, of the one without."""
+        """Return the operations of both calls of a step with guidance, or of the only one."""
         tokens = num_tokens(plan.arguments["num_frames"], plan.arguments["width"], plan.arguments["height"])
         calls = 2 if plan.arguments["guidance_scale"] > 1.0 else 1
         return calls * WanCost.of(self.pipe.transformer.config).forward_flops(tokens)
 
-    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[Made]:
+    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[PendingFrames]:
         """See the base class."""
         self.pipe.scheduler = _scheduler(plan)
         if not self.host.overlaps_decoding:
@@ -74,11 +74,11 @@ class WanFamily(ClipFamily):
         return [self.host.overlapped.after_queued(partial(self._decode, one)) for one in latents.split(1)]
 
     def num_leading(self, media: Sequence[Media]) -> int:
-        """Latent frames of references, which go before the clip's own."""
+        """Return the number of latent frames of references, which precede those of the clip."""
         return 0
 
     def _decode(self, latents: torch.Tensor) -> Frames:
-        """Frames of latents (1, C, F', h, w), computed as at the end of diffusers' Wan pipelines."""
+        """Decode latents (1, C, F', h, w) to frames, as at the end of the Wan pipelines of diffusers."""
         vae = self._decoder
         latents = latents.to(vae.dtype)
         mean, deviation = (
@@ -92,7 +92,7 @@ class WanFamily(ClipFamily):
 
 
 def _scheduler(plan: Plan) -> UniPCMultistepScheduler:
-    """UniPC (Zhao et al., 2023) on the flow's own noise levels. Of first order, for few steps, it is Euler's method."""
+    """Return UniPC (Zhao et al., 2023) with the noise levels of the flow; of order 1 it is Euler's method."""
     order = plan.arguments.get("solver_order", 2)
     return UniPCMultistepScheduler(
         prediction_type="flow_prediction",

@@ -1,4 +1,4 @@
-"""Wan 2.1 image-to-video (Alibaba, 2025): from a first frame, and to a last one where the model was trained for it."""
+"""Wan 2.1 image-to-video (Alibaba, 2025): from a first frame, and to a last one for models trained on both."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from lumenmill_common.errors import InvalidArgumentError
 from PIL import Image
 from transformers import CLIPVisionModel
 
-from lumenmill_video.families.clips import Clip, Followed, Media
+from lumenmill_video.families.clips import Clip, Media, SourceShape
 from lumenmill_video.families.shape import fitted
 from lumenmill_video.families.wan import WanFamily
 
@@ -18,7 +18,7 @@ __all__ = ["WanImageToVideo"]
 
 
 class WanImageToVideo(WanFamily):
-    """I2V-14B-480P and I2V-14B-720P, and FLF2V-14B-720P, which needs both ends."""
+    """I2V-14B-480P and I2V-14B-720P, and FLF2V-14B-720P, which needs both frames."""
 
     pipeline_class = WanImageToVideoPipeline
     takes = frozenset({"image", "last_image"})
@@ -27,7 +27,7 @@ class WanImageToVideo(WanFamily):
     min_num_frames = 5
 
     def parts(self) -> dict[str, Any]:
-        """The model cards load the image encoder in single floats too."""
+        """See the base class; the model cards load the image encoder in float32 too."""
         return super().parts() | {"image_encoder": self.float32_part(CLIPVisionModel, "image_encoder")}
 
     @property
@@ -38,7 +38,7 @@ class WanImageToVideo(WanFamily):
         """See the base class."""
         super().check_fields(request)
         if request.HasField("last_image") and not self._has_last_image:
-            raise InvalidArgumentError("last_image", "this model ends as it likes; leave it out")
+            raise InvalidArgumentError("last_image", "this model takes no last frame; leave it out")
         if self._has_last_image and not request.HasField("last_image"):
             raise InvalidArgumentError("last_image", "this model goes from a first frame to a last one; send both")
 
@@ -47,12 +47,12 @@ class WanImageToVideo(WanFamily):
         grey = Image.new("RGB", clip.size_px, "gray")
         return {"image": grey, "last_image": grey if self._has_last_image else None}
 
-    def followed(self, request: GenerateVideoRequest) -> Followed:
-        """The clip has the first frame's shape."""
+    def source_shape(self, request: GenerateVideoRequest) -> SourceShape:
+        """Return the size of the first frame."""
         image = self.picture(request.image, "image")
         if request.HasField("last_image"):
             self.picture(request.last_image, "last_image")
-        return Followed(image.size)
+        return SourceShape(image.size)
 
     def media(self, clip: Clip) -> Media:
         """See the base class."""
@@ -65,7 +65,7 @@ class WanImageToVideo(WanFamily):
         return {"image": fit(request.image, "image"), "last_image": last}
 
     def condition_key(self, request: GenerateVideoRequest) -> Hashable:
-        """One call takes one picture."""
+        """See the base class; one call takes one picture."""
         return (
             request.image.SerializeToString(deterministic=True),
             request.last_image.SerializeToString(deterministic=True),

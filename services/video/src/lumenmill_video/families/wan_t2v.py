@@ -16,7 +16,7 @@ class WanTextToVideo(WanFamily):
 
     pipeline_class = WanPipeline
     needs = ("prompt",)
-    needs_text = "this model makes clips of words; say what to show"
+    needs_text = "this model makes clips from words; describe what to show"
 
     def conditions(self, clips: Sequence[Clip], media: Sequence[Media]) -> dict[str, Any]:
         """See the base class."""

@@ -1,4 +1,4 @@
-"""Wan 2.1 VACE (Jiang et al., 2025): a clip under the control of another, of a mask and of reference pictures."""
+"""Wan 2.1 VACE (Jiang et al., 2025): a clip controlled by another clip, a mask and reference images."""
 
 from collections.abc import Callable, Hashable, Sequence
 from itertools import islice
@@ -12,24 +12,24 @@ from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentErro
 from lumenmill_media import iter_frames, probe_clip
 from PIL import Image
 
-from lumenmill_video.families.clips import Clip, Followed, Media
+from lumenmill_video.families.clips import Clip, Media, SourceShape
 from lumenmill_video.families.shape import check_same_size, fitted, fitted_mask
 from lumenmill_video.families.wan import WanFamily
 
 __all__ = ["WanVace"]
 
-# Clips that came from a camera are longer than what is made of them; their beginning is taken.
+# Recorded clips may be longer than the result; their first frames are used.
 _MAX_CONTROL_FRAMES = 1000
 _Fit = Callable[[Image.Image], Image.Image]
 
 
 class WanVace(WanFamily):
-    """VACE-1.3B and VACE-14B. One clip a call: the library's pipeline takes no more."""
+    """VACE-1.3B and VACE-14B. The pipeline makes one clip per call."""
 
     pipeline_class = WanVACEPipeline
     takes = frozenset({"control_clip", "control_mask", "reference_images"})
     needs = ("control_clip", "prompt")
-    needs_text = "this model follows a clip or words; send one of them"
+    needs_text = "this model needs a control clip or words; send one of them"
 
     def load(self) -> None:
         """See the base class."""
@@ -46,22 +46,22 @@ class WanVace(WanFamily):
         if request.HasField("control_mask") and not request.HasField("control_clip"):
             raise InvalidArgumentError("control_mask", "is the mask of a control clip; send `control_clip` too")
 
-    def followed(self, request: GenerateVideoRequest) -> Followed:
-        """The clip has the control clip's shape, and of its frames as many as the model can make."""
+    def source_shape(self, request: GenerateVideoRequest) -> SourceShape:
+        """Return the size of the control clip, and as many of its frames as the model can make."""
         for index, artifact in enumerate(request.reference_images):
             self.picture(artifact, f"reference_images[{index}]")
         if not request.HasField("control_clip"):
-            return Followed()
+            return SourceShape()
         facts = probe_clip(self.host.store, request.control_clip, "control_clip", _MAX_CONTROL_FRAMES, self.limits)
         if request.num_frames > facts.num_frames:
             raise InvalidArgumentError(
-                "control_clip", f"has {facts.num_frames} frames; {request.num_frames} are asked for"
+                "control_clip", f"has {facts.num_frames} frames; {request.num_frames} are requested"
             )
         size_px = facts.width_px, facts.height_px
         if request.HasField("control_mask"):
             self._check_mask(request.control_mask, size_px, request.num_frames or facts.num_frames)
         most = min(facts.num_frames, self.host.entry.max_num_frames)
-        return Followed(size_px, (most - 1) // self.frame_step * self.frame_step + 1)
+        return SourceShape(size_px, (most - 1) // self.frame_step * self.frame_step + 1)
 
     def _check_mask(self, mask: Artifact, size_px: tuple[int, int], num_frames: int) -> None:
         if _is_clip(mask):
@@ -96,7 +96,7 @@ class WanVace(WanFamily):
         return [fit(self.picture(mask, "control_mask"))] * num_frames
 
     def _first_frames(self, artifact: Artifact, field: str, num_frames: int, fit: _Fit) -> list[Image.Image]:
-        """Fitted one by one: a clip of 4K takes 25 MB a frame."""
+        """Return frames that are resized one by one: a 4K frame takes 25 MB."""
         decoded = iter_frames(self.host.store, artifact, field, self.limits)
         frames = [fit(frame) for frame in islice(decoded, num_frames)]
         if len(frames) < num_frames:
@@ -104,7 +104,7 @@ class WanVace(WanFamily):
         return frames
 
     def condition_key(self, request: GenerateVideoRequest) -> Hashable:
-        """Never equal."""
+        """See the base class; never equal."""
         return object()
 
     def conditions(self, clips: Sequence[Clip], media: Sequence[Media]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class WanVace(WanFamily):
         return len(media[0].get("reference_images", ()))
 
     def generators(self, clips: Sequence[Clip]) -> Any:
-        """The pipeline takes no list."""
+        """See the base class; the pipeline takes no list."""
         return self.host.device.generator(clips[0].request.seed)
 
 

@@ -1,7 +1,7 @@
-"""Words for models that know nothing else: what to show, how it moves, and its light, as one prompt.
+"""One prompt for models that take nothing but words: what to show, how it moves, and its light.
 
-The structure of a move or a light (`camera`, `light_path`, sources of light, a scene) is taken only beside its words,
-which is how prompters write it; the words are what is obeyed.
+The structure of a move or a light (`camera`, `light_path`, sources of light, a scene) is accepted only together with
+its words, as prompters write it; the model follows the words.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ __all__ = ["check_words", "prompt_of"]
 
 
 def prompt_of(request: GenerateVideoRequest) -> str:
-    """`prompt`, then `motion_prompt`, then the light's text, as sentences; none is said twice."""
+    """Return `prompt`, `motion_prompt` and the text of the light as sentences, without repetitions."""
     text = ""
     for part in (request.prompt, request.motion_prompt, request.light.text):
         words = part.strip()
@@ -23,10 +23,10 @@ def prompt_of(request: GenerateVideoRequest) -> str:
 
 
 def check_words(request: GenerateVideoRequest) -> None:
-    """Refuses what has no words.
+    """Refuse structure without words.
 
     Raises:
-        InvalidArgumentError: names the field, and where to say it.
+        InvalidArgumentError: names the field, and where to describe it.
     """
     for field, problem in _wordless(request):
         raise InvalidArgumentError(field, problem)
@@ -34,12 +34,12 @@ def check_words(request: GenerateVideoRequest) -> None:
 
 def _wordless(request: GenerateVideoRequest) -> Iterator[tuple[str, str]]:
     if request.HasField("light") and not request.light.text.strip():
-        yield "light.text", "this model follows light in words alone; say the light"
+        yield "light.text", "this model takes light as words only; describe the light"
     if request.HasField("light_path") and not request.motion_prompt.strip():
-        yield "light_path", "this model follows a moving light in words alone; say its move in `motion_prompt`"
+        yield "light_path", "this model takes a moving light as words only; describe it in `motion_prompt`"
     if request.camera.HasField("viewpoint"):
-        yield "camera.viewpoint", "this model takes no viewpoint; say it in `prompt`"
+        yield "camera.viewpoint", "this model takes no viewpoint; describe it in `prompt`"
     if request.camera.HasField("path") and not request.motion_prompt.strip():
-        yield "camera.path", "this model follows a moving camera in words alone; say its move in `motion_prompt`"
+        yield "camera.path", "this model takes a moving camera as words only; describe it in `motion_prompt`"
     if request.HasField("scene_description") and not request.prompt.strip():
-        yield "prompt", "this model builds no scenes; say what to show"
+        yield "prompt", "this model builds no scenes; describe what to show"
