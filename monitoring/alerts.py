@@ -131,8 +131,8 @@ ALERTS = (
         "One statement in twenty takes longer than that. Each finished step of a run waits for the database.",
     ),
     Alert(
-        "LumenmillDatabaseAway",
-        f"sum by ({_BY}) (increase(lumenmill_orchestrator_database_away_total[5m])) > 3",
+        "LumenmillDatabaseUnavailable",
+        f"sum by ({_BY}) (increase(lumenmill_orchestrator_database_unavailable_total[5m])) > 3",
         "2m",
         "critical",
         "The database does not answer",

@@ -116,7 +116,7 @@ _ROWS = Row(
             "short",
             [
                 Query(
-                    f"{rate('lumenmill_orchestrator_database_away_total', IN_NAMESPACE, 'namespace')} * 60",
+                    f"{rate('lumenmill_orchestrator_database_unavailable_total', IN_NAMESPACE, 'namespace')} * 60",
                     "{{namespace}}",
                 )
             ],

@@ -21,8 +21,8 @@ from .tiny_mesh import TinyFamily, tiny_service
 
 
 @dataclass
-class House:
-    """Everything that a test talks to."""
+class LocalMesh:
+    """A model service and an orchestrator, with their store and database."""
 
     folder: Path
     store: ArtifactStore
@@ -39,7 +39,7 @@ class House:
         return artifact_service_pb2_grpc.ArtifactServiceStub(self.channel)
 
     async def run(self, recipe: str, parameters: dict[str, Any] | None = None, run_id: str = "") -> run_pb2.Run:
-        """Submit a recipe and follow it to its end."""
+        """Submit a recipe and wait until its run has ended."""
         return await self.ended(await self.submit(recipe, parameters, run_id))
 
     async def submit(
@@ -66,9 +66,11 @@ def counts(run: run_pb2.Run) -> dict[str, run_pb2.StepCounts]:
 
 
 @contextlib.asynccontextmanager
-async def open_house(folder: Path, **more: Any) -> AsyncIterator[House]:
-    """A tiny mesh and an orchestrator with its database in `folder`, and its store too unless `stored` is given.
-    `other_models` are addresses by name that are registered beside it."""
+async def open_mesh(folder: Path, **more: Any) -> AsyncIterator[LocalMesh]:
+    """Serve a tiny model and an orchestrator with its database in `folder`, and its store too unless `stored` is given.
+
+    `other_models` are addresses by name of models that are registered too.
+    """
     stored = more.pop("stored", None) or StoreSettings(store_url=f"file://{folder}/store")
     store = open_store_from(stored)
     family = more.pop("family", None) or TinyFamily(store)
@@ -88,12 +90,12 @@ async def open_house(folder: Path, **more: Any) -> AsyncIterator[House]:
             serving(settings, orchestrator_service(settings)) as port,
             connect(f"127.0.0.1:{port}", settings) as channel,
         ):
-            yield House(folder, store, family, channel, settings)
+            yield LocalMesh(folder, store, family, channel, settings)
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(tmp_path) as opened:
+async def mesh(tmp_path: Path) -> AsyncIterator[LocalMesh]:
+    async with open_mesh(tmp_path) as opened:
         yield opened
 
 

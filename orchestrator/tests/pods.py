@@ -22,7 +22,7 @@ from lumenmill_orchestrator.service import orchestrator_service
 from lumenmill_orchestrator.settings import OrchestratorSettings
 from lumenmill_orchestrator.storage import ModelStore, engine_url, make_engine, upgrade_schema
 
-from .conftest import House
+from .conftest import LocalMesh
 from .tiny_mesh import TinyFamily, tiny_service
 
 _TINY = Path(__file__).parent / "tiny_mesh.py"
@@ -129,7 +129,7 @@ async def open_pods(folder: Path) -> AsyncIterator[Pods]:
 
 
 @contextlib.asynccontextmanager
-async def open_orchestrator(pods: Pods, capacity: Any = None, **more: Any) -> AsyncIterator[House]:
+async def open_orchestrator(pods: Pods, capacity: Any = None, **more: Any) -> AsyncIterator[LocalMesh]:
     """An orchestrator that finds the pods by their name."""
     settings = OrchestratorSettings(
         listen_address="127.0.0.1:0",
@@ -145,7 +145,7 @@ async def open_orchestrator(pods: Pods, capacity: Any = None, **more: Any) -> As
         serving(settings, orchestrator_service(settings, resolve=pods.resolve, capacity=capacity)) as port,
         connect(f"127.0.0.1:{port}", settings) as channel,
     ):
-        yield House(pods.folder, pods.store, TinyFamily(pods.store), channel, settings)
+        yield LocalMesh(pods.folder, pods.store, TinyFamily(pods.store), channel, settings)
 
 
 @contextlib.asynccontextmanager
@@ -170,14 +170,14 @@ async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:
             await asyncio.sleep(0.02)
 
 
-async def run_of(house: House, run_id: str) -> run_pb2.Run:
-    return (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run  # type: ignore[no-any-return]
+async def run_of(mesh: LocalMesh, run_id: str) -> run_pb2.Run:
+    return (await mesh.runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run  # type: ignore[no-any-return]
 
 
-async def until_run(house: House, run_id: str, condition: Callable[[run_pb2.Run], Any]) -> run_pb2.Run:
+async def until_run(mesh: LocalMesh, run_id: str, condition: Callable[[run_pb2.Run], Any]) -> run_pb2.Run:
     """The run as soon as it is as wanted."""
     async with asyncio.timeout(15):
-        while not condition(run := await run_of(house, run_id)):
+        while not condition(run := await run_of(mesh, run_id)):
             await asyncio.sleep(0.05)
     return run
 

@@ -12,7 +12,7 @@ from lumenmill.orchestrator.v1 import artifact_service_pb2
 from lumenmill_common.settings import StoreSettings
 from s3_server import S3Server, s3_server
 
-from .conftest import House
+from .conftest import LocalMesh
 
 # S3 dates objects in whole seconds: nothing younger than this can be told apart from what is just being written.
 YOUNG_S = 2
@@ -34,26 +34,26 @@ def stored(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
     return server.settings(tmp_path.name)
 
 
-async def collect(house: House, **options: Any) -> artifact_service_pb2.CollectGarbageResponse:
+async def collect(mesh: LocalMesh, **options: Any) -> artifact_service_pb2.CollectGarbageResponse:
     """The last word of a collection."""
     request = artifact_service_pb2.CollectGarbageRequest(**options)
-    *_, last = [response async for response in house.artifacts.CollectGarbage(request)]
+    *_, last = [response async for response in mesh.artifacts.CollectGarbage(request)]
     return last
 
 
-async def verify(house: House) -> tuple[set[str], set[str]]:
+async def verify(mesh: LocalMesh) -> tuple[set[str], set[str]]:
     """Digests of what is damaged, and of what is missing."""
-    found = [response async for response in house.artifacts.VerifyStore(artifact_service_pb2.VerifyStoreRequest())]
+    found = [response async for response in mesh.artifacts.VerifyStore(artifact_service_pb2.VerifyStoreRequest())]
     return (
         {response.damaged.sha256 for response in found if response.HasField("damaged")},
         {response.missing.sha256 for response in found if response.HasField("missing")},
     )
 
 
-async def grow_old(house: House) -> None:
+async def grow_old(mesh: LocalMesh) -> None:
     """Wait, or pretend to have waited, until everything in the store is more than YOUNG_S old."""
-    if house.settings.store_url.startswith("s3://"):  # nobody but the server dates its objects
+    if mesh.settings.store_url.startswith("s3://"):  # nobody but the server dates its objects
         await asyncio.sleep(YOUNG_S + 1.1)
         return
-    for path in house.folder.glob("store/objects/??/*"):
+    for path in mesh.folder.glob("store/objects/??/*"):
         os.utime(path, (time.time() - 86_400, time.time() - 86_400))

@@ -13,23 +13,23 @@ from lumenmill.orchestrator.v1 import artifact_service_pb2 as service_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.exporters.columns import SCHEMA
 
-from .conftest import House, open_house
+from .conftest import LocalMesh, open_mesh
 from .recipes import ONE_IMAGE, SMALL
 
 
-async def _upload(house: House, data: bytes, media_type: str = "image/png", sha256: str = "") -> Any:
+async def _upload(mesh: LocalMesh, data: bytes, media_type: str = "image/png", sha256: str = "") -> Any:
     async def parts() -> AsyncIterator[service_pb2.UploadArtifactRequest]:
         header = service_pb2.UploadHeader(media_type=media_type, name="photo.png", sha256=sha256)
         yield service_pb2.UploadArtifactRequest(header=header)
         for start in range(0, len(data), 1 << 20):
             yield service_pb2.UploadArtifactRequest(chunk=data[start : start + (1 << 20)])
 
-    return (await house.artifacts.UploadArtifact(parts())).artifact
+    return (await mesh.artifacts.UploadArtifact(parts())).artifact
 
 
-async def _download(house: House, sha256: str, **more: int) -> bytes:
+async def _download(mesh: LocalMesh, sha256: str, **more: int) -> bytes:
     request = service_pb2.DownloadArtifactRequest(sha256=sha256, **more)
-    return b"".join([response.chunk async for response in house.artifacts.DownloadArtifact(request)])
+    return b"".join([response.chunk async for response in mesh.artifacts.DownloadArtifact(request)])
 
 
 async def test_uploads_do_not_fill_the_scratch_disk(tmp_path: Path) -> None:
@@ -41,78 +41,76 @@ async def test_uploads_do_not_fill_the_scratch_disk(tmp_path: Path) -> None:
         has_begun.set()
         await go_on.wait()
 
-    async def refusal(house: House, data: bytes) -> str:
+    async def refusal(mesh: LocalMesh, data: bytes) -> str:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await _upload(house, data, "application/octet-stream")
+            await _upload(mesh, data, "application/octet-stream")
         assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         return refused.value.details() or ""
 
     most = os.urandom(3 << 20)
-    async with open_house(tmp_path, max_upload_bytes=len(most)) as house:
-        slow = house.artifacts.UploadArtifact(slowly())
+    async with open_mesh(tmp_path, max_upload_bytes=len(most)) as mesh:
+        slow = mesh.artifacts.UploadArtifact(slowly())
         await has_begun.wait()
         await asyncio.sleep(0.3)
-        assert "all running uploads together exceed" in await refusal(house, most)
+        assert "all running uploads together exceed" in await refusal(mesh, most)
         go_on.set()
         await slow
-        assert "exceeds the limit of 3145728 bytes (LUMENMILL_MAX_UPLOAD_BYTES)" in await refusal(house, most + b".")
-        assert (await _upload(house, most, "application/octet-stream")).size_bytes == len(most)
+        assert "exceeds the limit of 3145728 bytes (LUMENMILL_MAX_UPLOAD_BYTES)" in await refusal(mesh, most + b".")
+        assert (await _upload(mesh, most, "application/octet-stream")).size_bytes == len(most)
 
 
-async def test_what_goes_up_comes_down(house: House) -> None:
+async def test_what_goes_up_comes_down(mesh: LocalMesh) -> None:
     data = os.urandom((2 << 20) + 7)
-    artifact = await _upload(house, data, "application/octet-stream", hashlib.sha256(data).hexdigest())
+    artifact = await _upload(mesh, data, "application/octet-stream", hashlib.sha256(data).hexdigest())
     assert artifact.size_bytes == len(data)
-    assert await _download(house, artifact.sha256) == data
-    assert (
-        await _download(house, artifact.sha256, offset_bytes=5, length_bytes=(1 << 20) + 3) == data[5 : (1 << 20) + 8]
-    )
+    assert await _download(mesh, artifact.sha256) == data
+    assert await _download(mesh, artifact.sha256, offset_bytes=5, length_bytes=(1 << 20) + 3) == data[5 : (1 << 20) + 8]
 
 
-async def test_uploaded_images_have_facts(house: House) -> None:
-    artifact = await _upload(house, house.store.read_bytes(house.family.picture("x")))
+async def test_uploaded_images_have_facts(mesh: LocalMesh) -> None:
+    artifact = await _upload(mesh, mesh.store.read_bytes(mesh.family.picture("x")))
     assert (artifact.image.width_px, artifact.image.height_px, artifact.name) == (1, 1, "photo.png")
 
 
 @pytest.mark.parametrize(
     ("data", "media_type", "sha256"), [(b"x", "image/png", "0" * 64), (b"x", "no/such", ""), (b"", "image/png", "")]
 )
-async def test_wrong_uploads_are_refused(house: House, data: bytes, media_type: str, sha256: str) -> None:
+async def test_wrong_uploads_are_refused(mesh: LocalMesh, data: bytes, media_type: str, sha256: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await _upload(house, data, media_type, sha256)
+        await _upload(mesh, data, media_type, sha256)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_picture_is_what_it_is_called(house: House) -> None:
-    png = house.store.read_bytes(house.family.picture("x"))
+async def test_a_picture_is_what_it_is_called(mesh: LocalMesh) -> None:
+    png = mesh.store.read_bytes(mesh.family.picture("x"))
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await _upload(house, png, "image/jpeg")
+        await _upload(mesh, png, "image/jpeg")
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "the bytes are image/png" in (refused.value.details() or "")
 
 
-async def test_artifacts_that_are_not_there_are_not_found(house: House) -> None:
+async def test_artifacts_that_are_not_there_are_not_found(mesh: LocalMesh) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await _download(house, "0" * 64)
+        await _download(mesh, "0" * 64)
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_parameters_must_name_artifacts_of_the_store(house: House) -> None:
+async def test_parameters_must_name_artifacts_of_the_store(mesh: LocalMesh) -> None:
     recipe = ONE_IMAGE.replace('type: "list[string]", default: [one]', 'type: "list[artifact]"').replace(" ${item}", "")
-    for uri in ("file:///etc/passwd", house.store.uri_for("0" * 64, "image/png")):
+    for uri in ("file:///etc/passwd", mesh.store.uri_for("0" * 64, "image/png")):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await house.submit(recipe, {"tags": [{"uri": uri}]})
+            await mesh.submit(recipe, {"tags": [{"uri": uri}]})
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert "parameters.tags[0]" in (refused.value.details() or "")
 
 
-async def test_the_store_is_listed_verified_and_swept(house: House) -> None:
-    run = await house.run(SMALL)
-    stray = await _upload(house, b"nobody needs this", "text/plain")
+async def test_the_store_is_listed_verified_and_swept(mesh: LocalMesh) -> None:
+    run = await mesh.run(SMALL)
+    stray = await _upload(mesh, b"nobody needs this", "text/plain")
     listed = []
     token = ""
     while True:
-        page = await house.artifacts.ListArtifacts(service_pb2.ListArtifactsRequest(page_size=3, page_token=token))
+        page = await mesh.artifacts.ListArtifacts(service_pb2.ListArtifactsRequest(page_size=3, page_token=token))
         listed += [artifact.sha256 for artifact in page.artifacts]
         token = page.next_page_token
         if not token:
@@ -121,15 +119,15 @@ async def test_the_store_is_listed_verified_and_swept(house: House) -> None:
 
     async def collect(*, dry_run: bool) -> Any:
         request = service_pb2.CollectGarbageRequest(dry_run=dry_run, min_age_s=0)
-        return [response async for response in house.artifacts.CollectGarbage(request)][-1]
+        return [response async for response in mesh.artifacts.CollectGarbage(request)][-1]
 
     assert (await collect(dry_run=True)).num_removed == 1
-    assert await _download(house, stray.sha256)
+    assert await _download(mesh, stray.sha256)
     swept = await collect(dry_run=False)
     assert (swept.num_removed, swept.num_examined) == (1, len(listed))
-    for sample in await house.samples(run_id=run.id):
+    for sample in await mesh.samples(run_id=run.id):
         for artifact in sample.media.values():
-            assert house.store.verify(artifact)
+            assert mesh.store.verify(artifact)
 
 
 def _spoil(path: Path) -> None:
@@ -137,10 +135,10 @@ def _spoil(path: Path) -> None:
     path.write_bytes(b"rotten")
 
 
-async def test_damage_is_found(house: House) -> None:
-    artifact = await _upload(house, b"sound", "text/plain")
+async def test_damage_is_found(mesh: LocalMesh) -> None:
+    artifact = await _upload(mesh, b"sound", "text/plain")
     _spoil(Path(artifact.uri.removeprefix("file://")))
-    responses = [r async for r in house.artifacts.VerifyStore(service_pb2.VerifyStoreRequest())]
+    responses = [r async for r in mesh.artifacts.VerifyStore(service_pb2.VerifyStoreRequest())]
     assert [r.damaged.sha256 for r in responses if r.HasField("damaged")] == [artifact.sha256]
     assert responses[-1].num_checked == 1
 
@@ -151,17 +149,17 @@ def _write(path: Path, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("embed_media", [True, False])
-async def test_a_run_is_exported_and_opened_by_datasets(house: House, tmp_path: Path, embed_media: bool) -> None:
+async def test_a_run_is_exported_and_opened_by_datasets(mesh: LocalMesh, tmp_path: Path, embed_media: bool) -> None:
     from datasets import Image, load_dataset
 
-    run = await house.run(SMALL, {"num_sets": 30})
+    run = await mesh.run(SMALL, {"num_sets": 30})
     request = run_pb2.ExportRunRequest(run_id=run.id, format=run_pb2.EXPORT_FORMAT_PARQUET, embed_media=embed_media)
-    responses = [response async for response in house.runs.ExportRun(request)]
+    responses = [response async for response in mesh.runs.ExportRun(request)]
     result = responses[-1].result
     assert result.num_samples == 90
     folder = tmp_path / "dataset"
     for file in result.files:
-        _write(folder / file.path, house.store.read_bytes(file.artifact))
+        _write(folder / file.path, mesh.store.read_bytes(file.artifact))
     dataset = load_dataset("parquet", data_dir=str(folder), cache_dir=str(tmp_path / "cache"))
     assert sum(split.num_rows for split in dataset.values()) == 90
     groups = {name: set(split["group_id"]) for name, split in dataset.items()}
@@ -177,38 +175,38 @@ async def test_a_run_is_exported_and_opened_by_datasets(house: House, tmp_path: 
     assert row["licences"][0]["spdx_id"] == "CC0-1.0"
 
 
-async def test_an_export_without_a_form_or_run_is_refused(house: House) -> None:
+async def test_an_export_without_a_form_or_run_is_refused(mesh: LocalMesh) -> None:
     for request, code in (
         (run_pb2.ExportRunRequest(run_id="nobody", format=run_pb2.EXPORT_FORMAT_PARQUET), grpc.StatusCode.NOT_FOUND),
         (run_pb2.ExportRunRequest(run_id="nobody"), grpc.StatusCode.INVALID_ARGUMENT),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            _ = [response async for response in house.runs.ExportRun(request)]
+            _ = [response async for response in mesh.runs.ExportRun(request)]
         assert refused.value.code() is code
 
 
-async def test_bytes_that_are_young_under_one_media_type_are_kept_under_all(house: House) -> None:
-    old = await _upload(house, b"the same bytes", "text/plain")
+async def test_bytes_that_are_young_under_one_media_type_are_kept_under_all(mesh: LocalMesh) -> None:
+    old = await _upload(mesh, b"the same bytes", "text/plain")
     os.utime(old.uri.removeprefix("file://"), (0, 0))
-    await _upload(house, b"the same bytes", "text/csv")
+    await _upload(mesh, b"the same bytes", "text/csv")
     request = service_pb2.CollectGarbageRequest(min_age_s=60)
-    assert [response async for response in house.artifacts.CollectGarbage(request)][-1].num_removed == 0
-    assert await _download(house, old.sha256) == b"the same bytes"
+    assert [response async for response in mesh.artifacts.CollectGarbage(request)][-1].num_removed == 0
+    assert await _download(mesh, old.sha256) == b"the same bytes"
     everything = service_pb2.CollectGarbageRequest(min_age_s=0)
-    assert [response async for response in house.artifacts.CollectGarbage(everything)][-1].num_removed == 2
+    assert [response async for response in mesh.artifacts.CollectGarbage(everything)][-1].num_removed == 2
 
 
-async def test_broken_images_are_kept_without_facts(house: House) -> None:
-    whole = house.store.read_bytes(house.family.picture("x"))
+async def test_broken_images_are_kept_without_facts(mesh: LocalMesh) -> None:
+    whole = mesh.store.read_bytes(mesh.family.picture("x"))
     for data, media_type in (
         (whole[:20], "image/png"),
         (b"%!PS-Adobe-3.0 EPSF-3.0", "image/png"),
     ):
-        assert not (await _upload(house, data, media_type)).HasField("image")
+        assert not (await _upload(mesh, data, media_type)).HasField("image")
 
 
-async def test_weights_of_models_are_no_garbage(house: House) -> None:
-    weights = await _upload(house, b"weights", "application/vnd.safetensors")
+async def test_weights_of_models_are_no_garbage(mesh: LocalMesh) -> None:
+    weights = await _upload(mesh, b"weights", "application/vnd.safetensors")
     everything = service_pb2.CollectGarbageRequest(min_age_s=0)
-    _ = [response async for response in house.artifacts.CollectGarbage(everything)]
-    assert await _download(house, weights.sha256) == b"weights"
+    _ = [response async for response in mesh.artifacts.CollectGarbage(everything)]
+    assert await _download(mesh, weights.sha256) == b"weights"

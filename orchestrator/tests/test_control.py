@@ -8,7 +8,7 @@ import pytest
 from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 
-from .conftest import House, counts
+from .conftest import LocalMesh, counts
 from .recipes import ONE_IMAGE, SMALL
 
 
@@ -18,65 +18,65 @@ async def _until(condition: object, timeout_s: float = 10.0) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_cancel_ends_running_jobs_at_the_service(house: House) -> None:
-    house.family.go_on.clear()
-    run_id = await house.submit(SMALL)
-    house.family.go_on.set()
-    await _until(lambda: house.family.num_done["sets"] == 1)
-    house.family.go_on.clear()
+async def test_cancel_ends_running_jobs_at_the_service(mesh: LocalMesh) -> None:
+    mesh.family.go_on.clear()
+    run_id = await mesh.submit(SMALL)
+    mesh.family.go_on.set()
+    await _until(lambda: mesh.family.num_done["sets"] == 1)
+    mesh.family.go_on.clear()
     await asyncio.sleep(0.5)
-    cancelled = (await house.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run_id))).run
+    cancelled = (await mesh.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run_id))).run
     assert cancelled.state == run_pb2.RUN_STATE_CANCELLED
-    await _until(lambda: house.family.num_cancelled >= 1)
-    done = house.family.num_done.total()
-    house.family.go_on.set()
+    await _until(lambda: mesh.family.num_cancelled >= 1)
+    done = mesh.family.num_done.total()
+    mesh.family.go_on.set()
     await asyncio.sleep(0.5)
-    assert house.family.num_done.total() == done
-    assert (await house.ended(run_id)).state == run_pb2.RUN_STATE_CANCELLED
-    again = await house.run(SMALL)
+    assert mesh.family.num_done.total() == done
+    assert (await mesh.ended(run_id)).state == run_pb2.RUN_STATE_CANCELLED
+    again = await mesh.run(SMALL)
     assert again.num_samples_accepted == 9, "the same recipe runs after a cancelled one"
 
 
-async def test_cancelling_twice_is_fine_and_an_ended_run_is_refused(house: House) -> None:
-    run = await house.run(ONE_IMAGE)
+async def test_cancelling_an_ended_run_is_rejected(mesh: LocalMesh) -> None:
+    run = await mesh.run(ONE_IMAGE)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await house.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run.id))
+        await mesh.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run.id))
     assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
 
 
-async def test_pause_starts_nothing_and_resume_goes_on(house: House) -> None:
-    house.family.go_on.clear()
-    run_id = await house.submit(SMALL)
+async def test_a_paused_run_starts_no_step_until_it_is_resumed(mesh: LocalMesh) -> None:
+    mesh.family.go_on.clear()
+    run_id = await mesh.submit(SMALL)
     await _until(lambda: True)
     await asyncio.sleep(1.0)
-    await house.runs.PauseRun(run_pb2.PauseRunRequest(run_id=run_id))
-    house.family.go_on.set()
+    await mesh.runs.PauseRun(run_pb2.PauseRunRequest(run_id=run_id))
+    mesh.family.go_on.set()
     await asyncio.sleep(0.7)
-    done = house.family.num_done.total()
+    done = mesh.family.num_done.total()
     assert done <= 1
     await asyncio.sleep(0.5)
-    assert house.family.num_done.total() == done
-    paused = (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run
+    assert mesh.family.num_done.total() == done
+    paused = (await mesh.runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run
     assert paused.state == run_pb2.RUN_STATE_PAUSED
-    await house.runs.ResumeRun(run_pb2.ResumeRunRequest(run_id=run_id))
-    assert (await house.ended(run_id)).num_samples_accepted == 9
+    await mesh.runs.ResumeRun(run_pb2.ResumeRunRequest(run_id=run_id))
+    assert (await mesh.ended(run_id)).num_samples_accepted == 9
 
 
-async def test_an_urgent_run_overtakes(house: House) -> None:
-    house.family.step_s = 0.03
-    slow_id = await house.submit(ONE_IMAGE, {"tags": [str(number) for number in range(40)]}, priority=1)
+async def test_a_run_of_high_priority_goes_first(mesh: LocalMesh) -> None:
+    mesh.family.step_s = 0.03
+    slow_id = await mesh.submit(ONE_IMAGE, {"tags": [str(number) for number in range(40)]}, priority=1)
     await asyncio.sleep(1.5)
-    urgent = await house.submit(ONE_IMAGE, {"prompt": "urgent"}, priority=generation_pb2.JOB_PRIORITY_HIGH)
-    assert (await house.ended(urgent)).num_samples_accepted == 1
-    slow = (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=slow_id))).run
+    urgent = await mesh.submit(ONE_IMAGE, {"prompt": "urgent"}, priority=generation_pb2.JOB_PRIORITY_HIGH)
+    assert (await mesh.ended(urgent)).num_samples_accepted == 1
+    slow = (await mesh.runs.GetRun(run_pb2.GetRunRequest(run_id=slow_id))).run
     assert slow.num_items_done < 40
-    await house.ended(slow_id)
+    await mesh.ended(slow_id)
 
 
-async def test_watching_tells_progress_and_ends(house: House) -> None:
-    house.family.step_s = 0.05
-    run_id = await house.submit(SMALL)
-    seen = [r.run async for r in house.runs.WatchRun(run_pb2.WatchRunRequest(run_id=run_id))]
+async def test_a_watch_reports_progress_and_ends_with_the_run(mesh: LocalMesh) -> None:
+    mesh.family.step_s = 0.05
+    run_id = await mesh.submit(SMALL)
+    seen = [r.run async for r in mesh.runs.WatchRun(run_pb2.WatchRunRequest(run_id=run_id))]
     assert seen[-1].state == run_pb2.RUN_STATE_COMPLETED
     assert len(seen) > 2
     assert any(step.num_running for run in seen for step in run.steps)
@@ -84,10 +84,10 @@ async def test_watching_tells_progress_and_ends(house: House) -> None:
     assert all(step.num_total == step.num_accepted for step in seen[-1].steps)
 
 
-async def test_lineage_names_every_execution(house: House) -> None:
-    run = await house.run(SMALL)
-    variant = next(sample for sample in await house.samples(run_id=run.id) if sample.step == "relit")
-    lineage = await house.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=variant.id))
+async def test_lineage_names_every_execution(mesh: LocalMesh) -> None:
+    run = await mesh.run(SMALL)
+    variant = next(sample for sample in await mesh.samples(run_id=run.id) if sample.step == "relit")
+    lineage = await mesh.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=variant.id))
     assert [execution.step for execution in lineage.executions] == [
         "source", "image", "relit", "variant_caption", "change",
     ]  # fmt: skip
@@ -98,96 +98,96 @@ async def test_lineage_names_every_execution(house: House) -> None:
     assert "variants" in relit.request
 
 
-async def test_runs_and_samples_are_paged(house: House) -> None:
-    ids = [(await house.run(ONE_IMAGE, {"prompt": word})).id for word in ("a", "b", "c")]
-    first = await house.runs.ListRuns(run_pb2.ListRunsRequest(page_size=2))
-    second = await house.runs.ListRuns(run_pb2.ListRunsRequest(page_size=2, page_token=first.next_page_token))
+async def test_runs_and_samples_are_paged(mesh: LocalMesh) -> None:
+    ids = [(await mesh.run(ONE_IMAGE, {"prompt": word})).id for word in ("a", "b", "c")]
+    first = await mesh.runs.ListRuns(run_pb2.ListRunsRequest(page_size=2))
+    second = await mesh.runs.ListRuns(run_pb2.ListRunsRequest(page_size=2, page_token=first.next_page_token))
     assert [run.id for run in (*first.runs, *second.runs)] == ids[::-1]
     assert not second.next_page_token
-    page = await house.runs.ListSamples(run_pb2.ListSamplesRequest(page_size=2))
-    rest = await house.runs.ListSamples(run_pb2.ListSamplesRequest(page_size=2, page_token=page.next_page_token))
+    page = await mesh.runs.ListSamples(run_pb2.ListSamplesRequest(page_size=2))
+    rest = await mesh.runs.ListSamples(run_pb2.ListSamplesRequest(page_size=2, page_token=page.next_page_token))
     assert [sample.run_id for sample in (*page.samples, *rest.samples)] == ids
 
 
-async def test_the_same_run_id_is_the_same_run(house: House) -> None:
-    run = await house.run(ONE_IMAGE, run_id="mine")
-    assert (await house.run(ONE_IMAGE, run_id="mine")).create_time == run.create_time
+async def test_a_run_id_is_idempotent(mesh: LocalMesh) -> None:
+    run = await mesh.run(ONE_IMAGE, run_id="mine")
+    assert (await mesh.run(ONE_IMAGE, run_id="mine")).create_time == run.create_time
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await house.submit(ONE_IMAGE, {"prompt": "other"}, run_id="mine")
+        await mesh.submit(ONE_IMAGE, {"prompt": "other"}, run_id="mine")
     assert refused.value.code() is grpc.StatusCode.ALREADY_EXISTS
 
 
 @pytest.mark.parametrize("call", ["GetRun", "CancelRun", "PauseRun", "ResumeRun"])
-async def test_unknown_runs_are_not_found(house: House, call: str) -> None:
+async def test_unknown_runs_are_not_found(mesh: LocalMesh, call: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await getattr(house.runs, call)(getattr(run_pb2, f"{call}Request")(run_id="nobody"))
+        await getattr(mesh.runs, call)(getattr(run_pb2, f"{call}Request")(run_id="nobody"))
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_models_describe_themselves(house: House) -> None:
-    models = (await house.runs.ListModels(run_pb2.ListModelsRequest())).models
+async def test_models_describe_themselves(mesh: LocalMesh) -> None:
+    models = (await mesh.runs.ListModels(run_pb2.ListModelsRequest())).models
     assert [(entry.name, entry.ready, entry.model.revision) for entry in models] == [("tiny", True, "1")]
     assert "lumenmill.relighter.v1.RelighterService" in models[0].model.contracts
 
 
-async def test_a_new_revision_is_computed_again(house: House) -> None:
-    await house.run(ONE_IMAGE)
-    house.family.revision = "2"
-    assert (await house.runs.ListModels(run_pb2.ListModelsRequest())).models[0].model.revision == "2"
-    run = await house.run(ONE_IMAGE)
+async def test_a_new_revision_is_computed_again(mesh: LocalMesh) -> None:
+    await mesh.run(ONE_IMAGE)
+    mesh.family.revision = "2"
+    assert (await mesh.runs.ListModels(run_pb2.ListModelsRequest())).models[0].model.revision == "2"
+    run = await mesh.run(ONE_IMAGE)
     assert counts(run)["image"].num_reused == 0
-    assert house.family.num_done["image"] == 2
+    assert mesh.family.num_done["image"] == 2
 
 
-async def test_what_an_upgraded_service_made_is_filed_under_its_new_revision(house: House) -> None:
-    house.family.go_on.clear()
-    run_id = await house.submit(ONE_IMAGE)
+async def test_a_result_is_stored_under_the_revision_that_made_it(mesh: LocalMesh) -> None:
+    mesh.family.go_on.clear()
+    run_id = await mesh.submit(ONE_IMAGE)
     async with asyncio.timeout(10):
-        while not (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run.steps[0].num_running:
+        while not (await mesh.runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run.steps[0].num_running:
             await asyncio.sleep(0.02)
-    house.family.revision = "2"
-    house.family.go_on.set()
-    await house.ended(run_id)
-    (sample,) = await house.samples(run_id=run_id)
-    lineage = await house.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=sample.id))
+    mesh.family.revision = "2"
+    mesh.family.go_on.set()
+    await mesh.ended(run_id)
+    (sample,) = await mesh.samples(run_id=run_id)
+    lineage = await mesh.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=sample.id))
     assert lineage.executions[0].revision == "2"
-    house.family.revision = "1"
-    await house.runs.ListModels(run_pb2.ListModelsRequest())
-    again = await house.run(ONE_IMAGE)
+    mesh.family.revision = "1"
+    await mesh.runs.ListModels(run_pb2.ListModelsRequest())
+    again = await mesh.run(ONE_IMAGE)
     assert counts(again)["image"].num_reused == 0
 
 
-async def test_a_paused_run_keeps_nobody_from_the_same_step(house: House) -> None:
-    house.family.go_on.clear()
+async def test_a_paused_run_does_not_block_other_runs_with_the_same_steps(mesh: LocalMesh) -> None:
+    mesh.family.go_on.clear()
     tags = [str(number) for number in range(10)]
-    paused_id = await house.submit(ONE_IMAGE, {"tags": tags})
+    paused_id = await mesh.submit(ONE_IMAGE, {"tags": tags})
     await asyncio.sleep(1.0)
-    await house.runs.PauseRun(run_pb2.PauseRunRequest(run_id=paused_id))
-    other_id = await house.submit(ONE_IMAGE, {"tags": tags})
-    house.family.go_on.set()
-    assert (await house.ended(other_id)).num_samples_accepted == 10
-    await house.runs.ResumeRun(run_pb2.ResumeRunRequest(run_id=paused_id))
-    assert (await house.ended(paused_id)).num_samples_accepted == 10
-    assert house.family.num_done["image"] == 10, "each picture was made once"
+    await mesh.runs.PauseRun(run_pb2.PauseRunRequest(run_id=paused_id))
+    other_id = await mesh.submit(ONE_IMAGE, {"tags": tags})
+    mesh.family.go_on.set()
+    assert (await mesh.ended(other_id)).num_samples_accepted == 10
+    await mesh.runs.ResumeRun(run_pb2.ResumeRunRequest(run_id=paused_id))
+    assert (await mesh.ended(paused_id)).num_samples_accepted == 10
+    assert mesh.family.num_done["image"] == 10, "each picture was made once"
 
 
-async def test_a_shared_failure_is_not_repeated_by_all_who_wait_for_it(house: House) -> None:
-    house.family.go_on.clear()
+async def test_items_that_wait_for_one_computation_share_its_failure(mesh: LocalMesh) -> None:
+    mesh.family.go_on.clear()
     recipe = ONE_IMAGE.replace('${params.prompt} ${item}"', '${params.prompt}", seed: 1')
-    run_id = await house.submit(recipe, {"prompt": "refuse", "tags": ["a"] * 6})
+    run_id = await mesh.submit(recipe, {"prompt": "refuse", "tags": ["a"] * 6})
     await asyncio.sleep(1.0)
-    house.family.go_on.set()
-    run = await house.ended(run_id)
+    mesh.family.go_on.set()
+    run = await mesh.ended(run_id)
     assert counts(run)["image"].num_failed == 6
-    assert house.family.num_done["image"] == 1
+    assert mesh.family.num_done["image"] == 1
 
 
 @pytest.mark.parametrize("token", ["9" * 700, "-5", "x"])
-async def test_tokens_that_were_never_given_out_are_refused(house: House, token: str) -> None:
+async def test_invalid_page_tokens_are_rejected(mesh: LocalMesh, token: str) -> None:
     page_token = base64.urlsafe_b64encode(token.encode()).decode()
     for asked in (
-        house.runs.ListRuns(run_pb2.ListRunsRequest(page_token=page_token)),
-        house.runs.ListSamples(run_pb2.ListSamplesRequest(page_token=page_token)),
+        mesh.runs.ListRuns(run_pb2.ListRunsRequest(page_token=page_token)),
+        mesh.runs.ListSamples(run_pb2.ListSamplesRequest(page_token=page_token)),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await asked
@@ -195,8 +195,8 @@ async def test_tokens_that_were_never_given_out_are_refused(house: House, token:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-async def test_parameters_that_are_no_numbers_are_named(house: House, number: float) -> None:
+async def test_parameters_that_are_not_finite_are_rejected_by_name(mesh: LocalMesh, number: float) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await house.submit(SMALL, {"largest_error_deg": number})
+        await mesh.submit(SMALL, {"largest_error_deg": number})
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "parameters.largest_error_deg" in (refused.value.details() or "")

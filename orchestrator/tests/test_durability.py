@@ -141,11 +141,11 @@ async def _walk_through_kills(
     assert len(done) == _NUM_SETS * _STEPS_PER_ITEM + 3
 
 
-async def test_killed_in_mid_run_on_sqlite(tmp_path: Path) -> None:
+async def test_a_run_survives_kills_of_the_orchestrator_on_sqlite(tmp_path: Path) -> None:
     await _walk_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[2, 45])
 
 
-async def test_a_night_of_crashes_gives_no_run_up(tmp_path: Path) -> None:
+async def test_a_run_continues_after_a_thousand_crashes(tmp_path: Path) -> None:
     request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
     with _tiny_mesh(tmp_path, step_s=0.03) as tiny:
         models, database_url = f"{{tiny: '{tiny}'}}", f"sqlite:///{tmp_path}/o.sqlite"
@@ -160,16 +160,16 @@ async def test_a_night_of_crashes_gives_no_run_up(tmp_path: Path) -> None:
     assert (last.state, last.num_samples_accepted) == (run_pb2.RUN_STATE_COMPLETED, 9)
 
 
-async def test_asked_to_end_in_mid_run(tmp_path: Path) -> None:
+async def test_a_run_survives_sigterm_to_the_orchestrator(tmp_path: Path) -> None:
     await _walk_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[25], by=signal.SIGTERM)
 
 
-async def test_killed_in_mid_run_on_postgres(tmp_path: Path) -> None:
+async def test_a_run_survives_kills_of_the_orchestrator_on_postgres(tmp_path: Path) -> None:
     with postgres_server(tmp_path) as server:
         await _walk_through_kills(tmp_path, server.url, kill_after=[20])
 
 
-async def test_the_database_restarts_in_mid_run(tmp_path: Path) -> None:
+async def test_a_run_survives_a_restart_of_the_database(tmp_path: Path) -> None:
     request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
     request.parameters.update({"num_sets": 12})
     with postgres_server(tmp_path) as server, _tiny_mesh(tmp_path, step_s=0.03) as tiny:
@@ -191,7 +191,7 @@ async def test_the_database_restarts_in_mid_run(tmp_path: Path) -> None:
     assert max(Counter(_made(tmp_path / "made.txt")).values()) == 1
 
 
-async def test_a_run_whose_submitter_went_away_is_walked_or_was_never_there(tmp_path: Path) -> None:
+async def test_a_run_whose_submission_was_cancelled_is_executed_or_not_stored(tmp_path: Path) -> None:
     with _tiny_mesh(tmp_path, step_s=0.0) as tiny:
         async with _orchestrator(tmp_path, f"{{tiny: '{tiny}'}}", f"sqlite:///{tmp_path}/o.sqlite") as (runs, _):
             for number in range(100):
@@ -207,7 +207,7 @@ async def test_a_run_whose_submitter_went_away_is_walked_or_was_never_there(tmp_
                 assert (await _ended(runs, run.id)).state == run_pb2.RUN_STATE_COMPLETED
 
 
-async def test_a_run_that_was_stored_and_never_started_is_walked(tmp_path: Path) -> None:
+async def test_a_run_that_was_stored_and_not_started_is_executed(tmp_path: Path) -> None:
     request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
     request.parameters.update({"num_sets": 1})
     database = tmp_path / "o.sqlite"
@@ -229,7 +229,7 @@ def _store_as_if_its_submitter_had_ended(database: Path, run_id: str, new_id: st
         connection.execute("INSERT INTO runs SELECT * FROM copied")
 
 
-async def test_watchers_do_not_keep_an_orchestrator_from_ending(tmp_path: Path) -> None:
+async def test_watches_do_not_delay_the_end_of_an_orchestrator(tmp_path: Path) -> None:
     request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
     request.parameters.update({"num_sets": 100})
     with _tiny_mesh(tmp_path, step_s=0.5) as tiny:
@@ -265,7 +265,7 @@ async def test_two_replicas_share_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
-async def test_replicas_that_are_started_again_share_what_was_begun(tmp_path: Path, by: signal.Signals) -> None:
+async def test_restarted_replicas_share_the_unfinished_workflows(tmp_path: Path, by: signal.Signals) -> None:
     """A batch and its items may come back in different replicas."""
     request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
     request.parameters.update({"num_sets": 24})
@@ -282,7 +282,7 @@ async def test_replicas_that_are_started_again_share_what_was_begun(tmp_path: Pa
     _check_whole(last, made, num_sets=24)
 
 
-async def test_a_replica_that_never_comes_back_is_taken_over_from(tmp_path: Path) -> None:
+async def test_workflows_of_a_killed_replica_are_reassigned(tmp_path: Path) -> None:
     made = tmp_path / "made.txt"
     async with _two_that_look_after_each_other(tmp_path, num_sets=24, step_s=0.05) as (gone, staying):
         await _killed_while_walking(*gone, "mine", 40, made, signal.SIGKILL)
@@ -290,7 +290,7 @@ async def test_a_replica_that_never_comes_back_is_taken_over_from(tmp_path: Path
     _check_whole(last, made, num_sets=24)
 
 
-async def test_a_replica_that_was_only_paused_does_no_harm(tmp_path: Path) -> None:
+async def test_a_paused_replica_relinquishes_reassigned_workflows(tmp_path: Path) -> None:
     made = tmp_path / "made.txt"
     async with _two_that_look_after_each_other(tmp_path, num_sets=48, step_s=0.1) as (paused, staying):
         async with asyncio.timeout(60):
@@ -330,7 +330,7 @@ def _check_whole(run: run_pb2.Run, made: Path, num_sets: int) -> None:
     assert len(done) == num_sets * _STEPS_PER_ITEM + num_sets // 4
 
 
-async def test_a_model_that_moves_is_found_again(tmp_path: Path) -> None:
+async def test_calls_follow_a_model_to_its_new_address(tmp_path: Path) -> None:
     models = tmp_path / "models.json"
     made = tmp_path / "made.txt"
     request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")

@@ -2,15 +2,15 @@
 
 from lumenmill.orchestrator.v1 import run_pb2
 
-from .conftest import House, counts
+from .conftest import LocalMesh, counts
 from .recipes import ONE_IMAGE, SMALL
 
 
-async def test_a_recipe_becomes_samples(house: House) -> None:
-    run = await house.run(SMALL)
+async def test_a_recipe_becomes_samples(mesh: LocalMesh) -> None:
+    run = await mesh.run(SMALL)
     assert run.state == run_pb2.RUN_STATE_COMPLETED
     assert (run.num_items, run.num_items_done, run.num_samples_accepted) == (3, 3, 9)
-    samples = await house.samples(run_id=run.id)
+    samples = await mesh.samples(run_id=run.id)
     original = next(sample for sample in samples if sample.step == "image")
     assert set(original.media) == {"image", "scene", "albedo", "albedo_preview", "depth", "depth_preview"}
     assert original.caption.startswith("caption of")
@@ -22,16 +22,16 @@ async def test_a_recipe_becomes_samples(house: House) -> None:
     assert len({sample.light.text for sample in group}) == 3
 
 
-async def test_a_list_is_a_source(house: House) -> None:
-    run = await house.run(ONE_IMAGE, {"tags": ["red", "blue"]})
+async def test_a_list_is_a_source(mesh: LocalMesh) -> None:
+    run = await mesh.run(ONE_IMAGE, {"tags": ["red", "blue"]})
     assert run.num_samples_accepted == 2
 
 
-async def test_the_second_run_reuses_everything(house: House) -> None:
-    await house.run(SMALL)
-    done = house.family.num_done.total()
-    run = await house.run(SMALL)
+async def test_the_second_run_reuses_everything(mesh: LocalMesh) -> None:
+    await mesh.run(SMALL)
+    done = mesh.family.num_done.total()
+    run = await mesh.run(SMALL)
     assert run.num_samples_accepted == 9
-    assert house.family.num_done.total() == done
+    assert mesh.family.num_done.total() == done
     assert all(step.num_reused == step.num_accepted > 0 for step in run.steps)
     assert counts(run)["relit"].num_reused == 3

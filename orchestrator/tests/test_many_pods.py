@@ -40,60 +40,60 @@ def _release(pods: Pods) -> None:
         pod.family.go_on.set()
 
 
-async def test_work_spreads_over_pods_by_their_workers(tmp_path: Path) -> None:
+async def test_calls_are_distributed_by_the_workers_of_pods(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         for num_workers in (1, 1, 4):
             await pods.start(step_s=0.1, num_workers=num_workers)
-        async with open_orchestrator(pods) as house:
-            models = (await house.runs.ListModels(run_pb2.ListModelsRequest())).models
-            run = await house.run(_ONLY_IMAGES, _tags(36))
+        async with open_orchestrator(pods) as mesh:
+            models = (await mesh.runs.ListModels(run_pb2.ListModelsRequest())).models
+            run = await mesh.run(_ONLY_IMAGES, _tags(36))
         assert run.num_samples_accepted == sum(pods.num_images()) == 36
         assert (models[0].ready, models[0].num_workers) == (True, 6)
         small, other, large = pods.num_images()
         assert 4 <= small <= 9 and 4 <= other <= 9 and 18 <= large <= 28
 
 
-async def test_a_pod_that_refuses_is_passed_over(tmp_path: Path) -> None:
+async def test_a_pod_that_refuses_calls_is_avoided(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         refusing, other = await pods.start(), await pods.start(num_workers=4)
         refusing.family.failures["image"] = [UnavailableError("out of memory", retry_delay_s=20.0)] * 50
-        async with open_orchestrator(pods) as house:
-            run = await house.ended(await house.submit(_ONLY_IMAGES, _tags(20)), timeout_s=10.0)
+        async with open_orchestrator(pods) as mesh:
+            run = await mesh.ended(await mesh.submit(_ONLY_IMAGES, _tags(20)), timeout_s=10.0)
         assert run.num_samples_accepted == other.num_images == 20
         assert refusing.num_images <= 5, "it is left alone for as long as it asked"
 
 
-async def test_pods_that_come_up_get_work_at_once(tmp_path: Path) -> None:
+async def test_new_pods_get_calls_at_once(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         await pods.start(step_s=0.3)
-        async with open_orchestrator(pods) as house:
-            run_id = await house.submit(_ONLY_IMAGES, _tags(24))
+        async with open_orchestrator(pods) as mesh:
+            run_id = await mesh.submit(_ONLY_IMAGES, _tags(24))
             await until(lambda: sum(pods.num_images()) == 1)
             await asyncio.gather(pods.start(step_s=0.3), pods.start(step_s=0.3))
-            run = await house.ended(run_id)
+            run = await mesh.ended(run_id)
         assert run.num_samples_accepted == sum(pods.num_images()) == 24
         assert min(pods.num_images()) >= 2
 
 
-async def test_a_draining_pod_finishes_what_it_has_and_gets_nothing_new(tmp_path: Path) -> None:
+async def test_a_draining_pod_finishes_its_jobs_and_gets_no_new_ones(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         leaving, staying = await pods.start(), await pods.start()
         _hold(pods)
-        async with open_orchestrator(pods) as house:
-            run_id = await house.submit(_ONLY_IMAGES, _tags(8))
-            await until_run(house, run_id, lambda run: run.steps[0].num_running >= 2)
+        async with open_orchestrator(pods) as mesh:
+            run_id = await mesh.submit(_ONLY_IMAGES, _tags(8))
+            await until_run(mesh, run_id, lambda run: run.steps[0].num_running >= 2)
             leaving.drain()
             pods.withdraw(leaving.address)
             await asyncio.sleep(1.5)
             staying.family.go_on.set()
             await until(lambda: staying.num_images == 7)
             leaving.family.go_on.set()
-            run = await house.ended(run_id)
+            run = await mesh.ended(run_id)
         assert (run.num_samples_accepted, pods.num_images()) == (8, [1, 7])
         assert not leaving.family.num_cancelled
 
 
-async def test_a_call_that_is_cut_off_from_a_draining_pod_finds_its_job_there(tmp_path: Path) -> None:
+async def test_a_broken_call_reattaches_to_its_job_at_a_draining_pod(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods, contextlib.AsyncExitStack() as closing:
         leaving, staying = await pods.start(listed=False), await pods.start(listed=False)
         wire = Wire(leaving)
@@ -101,31 +101,31 @@ async def test_a_call_that_is_cut_off_from_a_draining_pod_finds_its_job_there(tm
         closing.push_async_callback(wire.close)
         pods.addresses.append(wire.address)
         leaving.family.go_on.clear()
-        async with open_orchestrator(pods) as house:
-            run_id = await house.submit(_ONLY_IMAGES, _tags(1))
-            await until_run(house, run_id, lambda run: run.steps[0].num_running == 1 and run.steps[0].progress.stage)
+        async with open_orchestrator(pods) as mesh:
+            run_id = await mesh.submit(_ONLY_IMAGES, _tags(1))
+            await until_run(mesh, run_id, lambda run: run.steps[0].num_running == 1 and run.steps[0].progress.stage)
             pods.addresses.append(staying.address)
-            await until_run(house, run_id, lambda run: True)
+            await until_run(mesh, run_id, lambda run: True)
             leaving.drain()
             pods.withdraw(wire.address)
             await asyncio.sleep(1.5)
             wire.cut()
             await asyncio.sleep(1.5)
             leaving.family.go_on.set()
-            run = await house.ended(run_id)
+            run = await mesh.ended(run_id)
         assert (run.num_samples_accepted, pods.num_images()) == (1, [1, 0])
 
 
-async def test_what_a_killed_pod_was_doing_is_made_elsewhere_once(tmp_path: Path) -> None:
+async def test_jobs_of_a_killed_pod_are_computed_once_by_another_pod(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods, pods.process(1.0) as killed, pods.process(1.0):
-        async with open_orchestrator(pods) as house:
-            run_id = await house.submit(_ONLY_IMAGES, _tags(8))
-            await until_run(house, run_id, lambda run: run.steps[0].num_running == 8)
+        async with open_orchestrator(pods) as mesh:
+            run_id = await mesh.submit(_ONLY_IMAGES, _tags(8))
+            await until_run(mesh, run_id, lambda run: run.steps[0].num_running == 8)
             await asyncio.sleep(0.3)
             killed.kill()
             await asyncio.sleep(1.0)
             pods.withdraw(pods.addresses[0])
-            run = await house.ended(run_id)
+            run = await mesh.ended(run_id)
         assert (run.num_samples_accepted, run.steps[0].num_failed) == (8, 0)
         assert sorted(pods.made().values()) == [1] * 8
 
@@ -135,74 +135,74 @@ async def test_a_restarted_orchestrator_finds_each_job_at_its_pod(tmp_path: Path
         for _ in range(3):
             await pods.start()
         _hold(pods)
-        async with open_orchestrator(pods) as house:
-            run_id = await house.submit(_ONLY_IMAGES, _tags(3))
-            await until_run(house, run_id, lambda run: run.steps[0].num_running == 3)
+        async with open_orchestrator(pods) as mesh:
+            run_id = await mesh.submit(_ONLY_IMAGES, _tags(3))
+            await until_run(mesh, run_id, lambda run: run.steps[0].num_running == 3)
             await asyncio.sleep(0.3)
-        async with open_orchestrator(pods) as house:
-            await until_run(house, run_id, lambda run: run.steps[0].num_running == 3)
+        async with open_orchestrator(pods) as mesh:
+            await until_run(mesh, run_id, lambda run: run.steps[0].num_running == 3)
             await asyncio.sleep(1.0)
             _release(pods)
-            run = await house.ended(run_id)
+            run = await mesh.ended(run_id)
         assert run.num_samples_accepted == 3
         assert pods.num_images() == [1, 1, 1], "nothing was made twice"
         assert not sum(pod.family.num_cancelled for pod in pods.pods)
 
 
-async def test_results_of_two_revisions_are_filed_by_what_made_them(tmp_path: Path) -> None:
+async def test_results_of_two_revisions_are_stored_separately(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         await pods.start(revision="1", step_s=0.05)
         await pods.start(revision="2", step_s=0.05)
-        async with open_orchestrator(pods) as house:
-            told = (await house.runs.ListModels(run_pb2.ListModelsRequest())).models[0].model.revision
-            run = await house.run(_ONLY_IMAGES, _tags(10))
-            samples = await house.samples(run_id=run.id)
+        async with open_orchestrator(pods) as mesh:
+            told = (await mesh.runs.ListModels(run_pb2.ListModelsRequest())).models[0].model.revision
+            run = await mesh.run(_ONLY_IMAGES, _tags(10))
+            samples = await mesh.samples(run_id=run.id)
             lineages = [
-                await house.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=sample.id)) for sample in samples
+                await mesh.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=sample.id)) for sample in samples
             ]
             pods.withdraw(pods.pods[0].address)
-            again = await until_other_run_reuses(house, 10)
+            again = await until_other_run_reuses(mesh, 10)
         made_by = Counter(lineage.executions[0].revision for lineage in lineages)
         assert told == "2", "the newest pod speaks for the model"
         assert made_by == Counter({"1": pods.pods[0].num_images, "2": 10 - pods.pods[0].num_images})
         assert again == made_by["2"]
 
 
-async def until_other_run_reuses(house: object, number: int) -> int:
+async def until_other_run_reuses(mesh: object, number: int) -> int:
     """How many pictures of the same recipe are used again."""
-    run = await house.run(_ONLY_IMAGES, _tags(number))  # type: ignore[attr-defined]
+    run = await mesh.run(_ONLY_IMAGES, _tags(number))  # type: ignore[attr-defined]
     return int(run.steps[0].num_reused)
 
 
-async def test_cancelling_a_run_ends_its_jobs_at_every_pod(tmp_path: Path) -> None:
+async def test_cancelling_a_run_cancels_its_jobs_at_every_pod(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         for _ in range(2):
             await pods.start()
         _hold(pods)
-        async with open_orchestrator(pods) as house:
-            run_id = await house.submit(_ONLY_IMAGES, _tags(6))
-            await until_run(house, run_id, lambda run: run.steps[0].num_running >= 2)
+        async with open_orchestrator(pods) as mesh:
+            run_id = await mesh.submit(_ONLY_IMAGES, _tags(6))
+            await until_run(mesh, run_id, lambda run: run.steps[0].num_running >= 2)
             await asyncio.sleep(0.3)
-            await house.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run_id))
+            await mesh.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run_id))
             await until(lambda: all(pod.family.num_cancelled for pod in pods.pods))
             _release(pods)
             await asyncio.sleep(0.3)
         assert not sum(pods.num_images())
 
 
-async def test_a_run_can_be_cancelled_long_after_a_pod_that_had_its_job_is_gone(
+async def test_a_run_with_a_job_at_a_removed_pod_can_be_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lumenmill_orchestrator.mesh.model_endpoints._KEEP_REMOVED_S", 0.0)
     async with open_pods(tmp_path) as pods, pods.process(30.0) as killed, pods.process(30.0):
-        async with open_orchestrator(pods) as house:
-            run_id = await house.submit(_ONLY_IMAGES, _tags(2))
-            await until_run(house, run_id, lambda run: run.steps[0].num_running == 2)
+        async with open_orchestrator(pods) as mesh:
+            run_id = await mesh.submit(_ONLY_IMAGES, _tags(2))
+            await until_run(mesh, run_id, lambda run: run.steps[0].num_running == 2)
             await asyncio.sleep(0.3)
             killed.kill()
             pods.withdraw(pods.addresses[0])
             await asyncio.sleep(6.0)
-            cancelled = await house.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run_id))
+            cancelled = await mesh.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run_id))
         assert cancelled.run.state == run_pb2.RUN_STATE_CANCELLED
 
 
@@ -229,7 +229,7 @@ async def _crowd(queues: ModelQueues, number: int):  # type: ignore[no-untyped-d
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_calls_that_take_long_do_not_queue_at_one_pod(tmp_path: Path) -> None:
+async def test_long_calls_are_not_prefetched(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         await pods.start(num_workers=2)
         admitted = {}
@@ -243,7 +243,7 @@ async def test_calls_that_take_long_do_not_queue_at_one_pod(tmp_path: Path) -> N
             assert len(at_once) == 2
 
 
-async def test_the_load_counts_what_waits_and_what_was_given_away(tmp_path: Path) -> None:
+async def test_the_load_counts_waiting_calls_and_calls_in_flight(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         first, second = await pods.start(), await pods.start()
         async with open_queues(pods, prefetch=0) as (_, queues), _crowd(queues, 5):
@@ -258,7 +258,7 @@ async def test_the_load_counts_what_waits_and_what_was_given_away(tmp_path: Path
         assert 7.0 < queues.call_seconds.expected_s("tiny", _IMAGE) < 12.0
 
 
-async def test_the_most_urgent_goes_first_and_whoever_gave_up_keeps_no_place(tmp_path: Path) -> None:
+async def test_slots_go_by_priority_and_cancelled_calls_release_theirs(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         await pods.start()
         async with open_queues(pods, prefetch=0) as (_, queues):
@@ -277,7 +277,7 @@ async def test_the_most_urgent_goes_first_and_whoever_gave_up_keeps_no_place(tmp
             assert (load.num_waiting, load.num_in_flight, load.backlog_s) == (0, 0, 0.0)
 
 
-async def test_certificates_are_checked_against_the_name(tmp_path: Path) -> None:
+async def test_certificates_are_verified_against_the_name(tmp_path: Path) -> None:
     make_authority(tmp_path)
     make_certificate(tmp_path, "pod")  # for 127.0.0.1 and localhost
     files = {name: tmp_path / f"pod.{end}" for name, end in (("tls_cert_file", "pem"), ("tls_key_file", "key"))}
@@ -302,13 +302,13 @@ async def test_certificates_are_checked_against_the_name(tmp_path: Path) -> None
     assert ready == {"named": True, "other": False, "number": False}
 
 
-async def test_names_are_looked_up_as_the_system_does() -> None:
+async def test_names_are_resolved_by_the_system() -> None:
     assert await resolve("localhost", 50051) == ["127.0.0.1:50051"]
     assert await resolve("127.0.0.2", 7) == ["127.0.0.2:7"]
     assert not await resolve("no-such-pod.invalid", 7)
 
 
-async def test_endpoints_follow_the_name_within_seconds(tmp_path: Path) -> None:
+async def test_endpoints_follow_the_addresses_of_the_name(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods, open_queues(pods) as (mesh, _):
         model, began_s = mesh.model("tiny"), time.monotonic()
         assert (model.ready, model.reason) == (False, "no pod serves")

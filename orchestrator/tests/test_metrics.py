@@ -10,7 +10,7 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_orchestrator import metrics
 from prometheus_client import REGISTRY
 
-from .conftest import House
+from .conftest import LocalMesh
 from .recipes import ONE_IMAGE, SMALL
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -37,7 +37,7 @@ def _value(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"{_OURS}{name}", labels) or 0.0
 
 
-async def test_verdicts_reuse_and_failures_are_counted(house: House) -> None:
+async def test_verdicts_reuse_and_failures_are_counted(mesh: LocalMesh) -> None:
     call = {"call": "imager.GenerateImages", "model": "tiny"}
     before = {
         "accepted": _value("steps_total", **call, verdict="accepted", reason=""),
@@ -45,9 +45,9 @@ async def test_verdicts_reuse_and_failures_are_counted(house: House) -> None:
         "reused": _value("steps_reused_total", **call),
         "seconds": _value("step_duration_seconds_count", **call),
     }
-    house.family.failures["image"] = [InvalidArgumentError("prompt", "no")]
-    await house.run(ONE_IMAGE, {"tags": ["a", "b"]})
-    await house.run(ONE_IMAGE, {"tags": ["a", "b"]})
+    mesh.family.failures["image"] = [InvalidArgumentError("prompt", "no")]
+    await mesh.run(ONE_IMAGE, {"tags": ["a", "b"]})
+    await mesh.run(ONE_IMAGE, {"tags": ["a", "b"]})
     assert _value("steps_total", **call, verdict="failed", reason="INVALID_ARGUMENT") - before["failed"] == 1
     assert _value("steps_total", **call, verdict="accepted", reason="") - before["accepted"] == 3
     assert _value("steps_reused_total", **call) - before["reused"] == 1
@@ -59,12 +59,12 @@ def _cost_s(**labels: str) -> float:
     return _value("sample_model_seconds_total", model="tiny", **labels)
 
 
-async def test_every_second_of_a_model_is_the_cost_of_some_sample(house: House) -> None:
+async def test_all_model_seconds_are_costs_of_samples(mesh: LocalMesh) -> None:
     accepted, rejected = {"verdict": "accepted", "reason": ""}, {"verdict": "rejected", "reason": "direction_off"}
-    house.family.step_s = 0.02
+    mesh.family.step_s = 0.02
     before_s = {"accepted": _cost_s(**accepted), "rejected": _cost_s(**rejected), "worked": _worked_s()}
-    house.family.direction_error_deg = 90.0  # of originals, whose captions are gated
-    run = await house.run(SMALL, {"num_sets": 2})
+    mesh.family.direction_error_deg = 90.0  # of originals, whose captions are gated
+    run = await mesh.run(SMALL, {"num_sets": 2})
     assert (run.num_samples_accepted, run.num_samples_rejected) == (4, 2)
     accepted_s, rejected_s = (
         _cost_s(**accepted) - before_s["accepted"],
@@ -73,7 +73,7 @@ async def test_every_second_of_a_model_is_the_cost_of_some_sample(house: House) 
     assert accepted_s > 0 and rejected_s > 0
     assert abs(accepted_s + rejected_s - (_worked_s() - before_s["worked"])) < 1e-6
     again_s = _cost_s(**rejected)
-    await house.run(SMALL, {"num_sets": 2})
+    await mesh.run(SMALL, {"num_sets": 2})
     assert _cost_s(**rejected) == again_s  # what was re-used costs nothing
 
 
@@ -88,33 +88,33 @@ def _worked_s() -> float:
     )
 
 
-async def test_a_run_is_told_while_it_lasts(house: House) -> None:
-    house.family.go_on.clear()
-    run_id = await house.submit(ONE_IMAGE, {"tags": ["a", "b"]})
+async def test_metrics_of_a_run_exist_until_it_ends(mesh: LocalMesh) -> None:
+    mesh.family.go_on.clear()
+    run_id = await mesh.submit(ONE_IMAGE, {"tags": ["a", "b"]})
     labels = {"run": run_id, "recipe": "one-image"}
     async with asyncio.timeout(20):
         while REGISTRY.get_sample_value(f"{_OURS}run_progress_ratio", labels) is None:
             await asyncio.sleep(0.05)
     assert _value("run_progress_ratio", **labels) == 0.0
-    house.family.go_on.set()
-    await house.ended(run_id)
+    mesh.family.go_on.set()
+    await mesh.ended(run_id)
     async with asyncio.timeout(20):
         while REGISTRY.get_sample_value(f"{_OURS}run_progress_ratio", labels) is not None:
             await asyncio.sleep(0.05)
 
 
-async def test_what_the_database_and_the_collector_do_is_counted(house: House) -> None:
+async def test_writes_statements_and_collections_are_counted(mesh: LocalMesh) -> None:
     before = {name: _value(name) for name in ("write_group_size_sum", "write_duration_seconds_count")}
     inserts = _value("database_duration_seconds_count", statement="insert")
-    await house.run(ONE_IMAGE, {"tags": ["c"]})
+    await mesh.run(ONE_IMAGE, {"tags": ["c"]})
     assert _value("write_group_size_sum") - before["write_group_size_sum"] >= 2  # a step and its item
     assert _value("write_duration_seconds_count") > before["write_duration_seconds_count"]
     assert _value("database_duration_seconds_count", statement="insert") > inserts
     assert _value("database_connections", state="idle") >= 1
     assert _value("database_bytes") > 4096
     examined, freed = _value("garbage_artifacts_total", what="examined"), _value("garbage_freed_bytes_total")
-    house.store.put_bytes(b"nobody needs this", "application/json")
-    async for _ in house.artifacts.CollectGarbage(artifact_service_pb2.CollectGarbageRequest(min_age_s=0)):
+    mesh.store.put_bytes(b"nobody needs this", "application/json")
+    async for _ in mesh.artifacts.CollectGarbage(artifact_service_pb2.CollectGarbageRequest(min_age_s=0)):
         pass
     assert _value("garbage_artifacts_total", what="examined") > examined
     assert _value("garbage_freed_bytes_total") - freed == len(b"nobody needs this")

@@ -13,7 +13,7 @@ from lumenmill_orchestrator.exporters import ExportedSample
 from lumenmill_orchestrator.exporters.columns import row_of
 from lumenmill_orchestrator.exporters.splits import environment_maps_of
 
-from .conftest import House
+from .conftest import LocalMesh
 from .recipes import SMALL
 
 _CC_BY = artifact_pb2.Licence(spdx_id="CC-BY-4.0", allows_commercial_use=True)
@@ -79,49 +79,49 @@ samples:
 """
 
 
-async def _upload(house: House, data: bytes, media_type: str, licence: artifact_pb2.Licence | None = None) -> Any:
+async def _upload(mesh: LocalMesh, data: bytes, media_type: str, licence: artifact_pb2.Licence | None = None) -> Any:
     async def parts() -> AsyncIterator[service_pb2.UploadArtifactRequest]:
         header = service_pb2.UploadHeader(media_type=media_type, name="theirs", licence=licence)
         yield service_pb2.UploadArtifactRequest(header=header)
         yield service_pb2.UploadArtifactRequest(chunk=data)
 
-    artifact = (await house.artifacts.UploadArtifact(parts())).artifact
+    artifact = (await mesh.artifacts.UploadArtifact(parts())).artifact
     return MessageToDict(artifact, preserving_proto_field_name=True)
 
 
-def _photo(house: House, text: str) -> bytes:
-    return house.store.read_bytes(house.family.picture(text))
+def _photo(mesh: LocalMesh, text: str) -> bytes:
+    return mesh.store.read_bytes(mesh.family.picture(text))
 
 
-async def test_one_scene_has_one_key_whatever_was_made_of_it_and_in_whichever_run(house: House) -> None:
-    few = await house.run(SMALL, {"num_sets": 3, "num_lights": 1})
-    many = await house.run(SMALL, {"num_sets": 5, "num_lights": 3})
-    keys = {run.id: [s.scene_key for s in await house.samples(run_id=run.id)] for run in (few, many)}
+async def test_one_scene_has_one_key_whatever_was_made_of_it_and_in_whichever_run(mesh: LocalMesh) -> None:
+    few = await mesh.run(SMALL, {"num_sets": 3, "num_lights": 1})
+    many = await mesh.run(SMALL, {"num_sets": 5, "num_lights": 3})
+    keys = {run.id: [s.scene_key for s in await mesh.samples(run_id=run.id)] for run in (few, many)}
     assert len(keys[few.id]) == 3 * 2 and len(set(keys[few.id])) == 3
     assert len(keys[many.id]) == 5 * 4 and len(set(keys[many.id])) == 5
     assert set(keys[few.id]) < set(keys[many.id])
 
 
-async def test_a_photograph_is_its_own_scene_in_every_recipe(house: House) -> None:
-    photo = await _upload(house, _photo(house, "one"), "image/png", _CC_BY)
-    other = await _upload(house, _photo(house, "two"), "image/png")
-    sky = await _upload(house, b"a sky", "image/vnd.radiance")
-    first = await house.run(_PHOTOS, {"photos": [photo, other]})
-    second = await house.run(_MOVED_PHOTO, {"photo": photo, "map": sky})
-    assert {s.scene_key for s in await house.samples(run_id=first.id)} == {photo["sha256"], other["sha256"]}
-    assert {s.scene_key for s in await house.samples(run_id=second.id)} == {photo["sha256"]}
+async def test_a_photograph_is_its_own_scene_in_every_recipe(mesh: LocalMesh) -> None:
+    photo = await _upload(mesh, _photo(mesh, "one"), "image/png", _CC_BY)
+    other = await _upload(mesh, _photo(mesh, "two"), "image/png")
+    sky = await _upload(mesh, b"a sky", "image/vnd.radiance")
+    first = await mesh.run(_PHOTOS, {"photos": [photo, other]})
+    second = await mesh.run(_MOVED_PHOTO, {"photo": photo, "map": sky})
+    assert {s.scene_key for s in await mesh.samples(run_id=first.id)} == {photo["sha256"], other["sha256"]}
+    assert {s.scene_key for s in await mesh.samples(run_id=second.id)} == {photo["sha256"]}
 
 
-async def test_a_photograph_in_linear_light_is_its_own_scene_whatever_its_name(house: House) -> None:
-    photo = await _upload(house, b"a photograph", "image/x-exr")
-    run = await house.run(_PHOTOS, {"photos": [photo, {**photo, "name": "a copy"}]})
-    assert {sample.scene_key for sample in await house.samples(run_id=run.id)} == {photo["sha256"]}
+async def test_a_photograph_in_linear_light_is_its_own_scene_whatever_its_name(mesh: LocalMesh) -> None:
+    photo = await _upload(mesh, b"a photograph", "image/x-exr")
+    run = await mesh.run(_PHOTOS, {"photos": [photo, {**photo, "name": "a copy"}]})
+    assert {sample.scene_key for sample in await mesh.samples(run_id=run.id)} == {photo["sha256"]}
 
 
-async def test_clips_under_light_that_moves_share_their_split_by_the_maps_of_every_keyframe(house: House) -> None:
-    maps = [await _upload(house, f"sky {number}".encode(), "image/vnd.radiance") for number in range(3)]
-    run = await house.run(_MOVING_LIGHT, {"maps": maps})
-    clip, bare = sorted(await house.samples(run_id=run.id), key=lambda sample: sample.record.family, reverse=True)
+async def test_clips_under_light_that_moves_share_their_split_by_the_maps_of_every_keyframe(mesh: LocalMesh) -> None:
+    maps = [await _upload(mesh, f"sky {number}".encode(), "image/vnd.radiance") for number in range(3)]
+    run = await mesh.run(_MOVING_LIGHT, {"maps": maps})
+    clip, bare = sorted(await mesh.samples(run_id=run.id), key=lambda sample: sample.record.family, reverse=True)
     assert clip.record.family == "tiny" and not bare.record.family
     for sample in (clip, bare):
         assert environment_maps_of(sample) == [maps[0]["sha256"], maps[1]["sha256"]]
@@ -129,11 +129,11 @@ async def test_clips_under_light_that_moves_share_their_split_by_the_maps_of_eve
     assert row["model_family"] is None and row["seed"] is None, "what is not known of it stays unknown"
 
 
-async def test_samples_carry_the_terms_of_the_inputs_behind_them_and_of_no_others(house: House) -> None:
-    photo = await _upload(house, _photo(house, "one"), "image/png", _CC_BY)
-    sky = await _upload(house, b"a sky", "image/vnd.radiance")
-    run = await house.run(_MOVED_PHOTO, {"photo": photo, "map": sky})
-    image, clip = sorted(await house.samples(run_id=run.id), key=lambda sample: sample.kind)
+async def test_samples_carry_the_terms_of_the_inputs_behind_them_and_of_no_others(mesh: LocalMesh) -> None:
+    photo = await _upload(mesh, _photo(mesh, "one"), "image/png", _CC_BY)
+    sky = await _upload(mesh, b"a sky", "image/vnd.radiance")
+    run = await mesh.run(_MOVED_PHOTO, {"photo": photo, "map": sky})
+    image, clip = sorted(await mesh.samples(run_id=run.id), key=lambda sample: sample.kind)
     assert {(each.subject, each.spdx_id) for each in image.licences} == {
         ("tiny", "CC0-1.0"),
         ("theirs", "LicenseRef-not-stated"),
@@ -142,30 +142,30 @@ async def test_samples_carry_the_terms_of_the_inputs_behind_them_and_of_no_other
     assert {(each.subject, each.spdx_id) for each in clip.licences} == {("tiny", "CC0-1.0"), ("theirs", "CC-BY-4.0")}
 
 
-async def test_stated_terms_change_what_is_recorded_and_nothing_that_is_computed(house: House) -> None:
-    photo = await _upload(house, _photo(house, "one"), "image/png")
-    stated = await _upload(house, _photo(house, "one"), "image/png", _CC_BY)
+async def test_stated_terms_change_what_is_recorded_and_nothing_that_is_computed(mesh: LocalMesh) -> None:
+    photo = await _upload(mesh, _photo(mesh, "one"), "image/png")
+    stated = await _upload(mesh, _photo(mesh, "one"), "image/png", _CC_BY)
     assert (photo["sha256"], stated["licence"]["subject"]) == (stated["sha256"], "theirs")
-    await house.run(_PHOTOS, {"photos": [photo]})
-    again = await house.run(_PHOTOS, {"photos": [stated]})
+    await mesh.run(_PHOTOS, {"photos": [photo]})
+    again = await mesh.run(_PHOTOS, {"photos": [stated]})
     assert again.steps[0].num_reused == 1
-    (sample,) = await house.samples(run_id=again.id)
+    (sample,) = await mesh.samples(run_id=again.id)
     assert sample.verdict == run_pb2.VERDICT_ACCEPTED
     assert [each.spdx_id for each in sample.licences] == ["CC0-1.0", "CC-BY-4.0"]
 
 
-async def test_only_photographs_with_stated_terms_are_exported_for_commercial_use(house: House) -> None:
-    unstated = await _upload(house, _photo(house, "one"), "image/png")
-    stated = await _upload(house, _photo(house, "two"), "image/png", _CC_BY)
+async def test_only_photographs_with_stated_terms_are_exported_for_commercial_use(mesh: LocalMesh) -> None:
+    unstated = await _upload(mesh, _photo(mesh, "one"), "image/png")
+    stated = await _upload(mesh, _photo(mesh, "two"), "image/png", _CC_BY)
     request = run_pb2.ExportRunRequest(format=run_pb2.EXPORT_FORMAT_IMAGEFOLDER, for_commercial_use=True)
-    request.run_id = (await house.run(_PHOTOS, {"photos": [unstated, stated]})).id
-    result = [response async for response in house.runs.ExportRun(request)][-1].result
+    request.run_id = (await mesh.run(_PHOTOS, {"photos": [unstated, stated]})).id
+    result = [response async for response in mesh.runs.ExportRun(request)][-1].result
     assert (result.num_samples, result.num_excluded_by_licence) == (1, 1)
     assert [(each.licence.subject, each.reason) for each in result.licence_exclusions] == [
         ("theirs", "terms are not known")
     ]
-    request.run_id = (await house.run(_PHOTOS, {"photos": [unstated]})).id
+    request.run_id = (await mesh.run(_PHOTOS, {"photos": [unstated]})).id
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        _ = [response async for response in house.runs.ExportRun(request)]
+        _ = [response async for response in mesh.runs.ExportRun(request)]
     assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert "theirs (LicenseRef-not-stated)" in (refused.value.details() or "")

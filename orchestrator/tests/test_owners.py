@@ -5,6 +5,7 @@ import contextlib
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -16,7 +17,7 @@ from lumenmill_orchestrator import ownership
 from s3_server import s3_server
 from small_disk import fill, small_disk
 
-from .conftest import House, open_house
+from .conftest import LocalMesh, open_mesh
 from .recipes import SMALL
 from .stores import collect, minio, stored, verify
 
@@ -25,9 +26,9 @@ __all__ = ["minio", "stored"]
 _HOURS_S = 3600.0
 
 
-async def _refusal(house: House, code: grpc.StatusCode, **options: object) -> str:
+async def _refusal(mesh: LocalMesh, code: grpc.StatusCode, **options: object) -> str:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await collect(house, **options)
+        await collect(mesh, **options)
     assert refused.value.code() is code
     return refused.value.details() or ""
 
@@ -38,29 +39,29 @@ def _later(monkeypatch: pytest.MonkeyPatch, store: ArtifactStore, by_s: float) -
     monkeypatch.setattr(type(store), "clock_s", lambda self: clock_s(self) + by_s)
 
 
-def test_a_database_does_not_collect_what_another_may_need(
+def test_a_database_does_not_collect_artifacts_of_another_one(
     tmp_path: Path, stored: StoreSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One event loop for each life of an orchestrator, as in processes of their own."""
     store, other_url = open_store_from(stored), f"sqlite:///{tmp_path}/other.sqlite"
 
     async def other_runs() -> str:
-        async with open_house(tmp_path, stored=stored, database_url=other_url) as other:
+        async with open_mesh(tmp_path, stored=stored, database_url=other_url) as other:
             await other.run(SMALL)
             (other_id,) = other.store.owners()
             return str(other_id)
 
     async def refused_collection(*retired: str) -> str:
-        async with open_house(tmp_path, stored=stored) as house:
-            return await _refusal(house, grpc.StatusCode.FAILED_PRECONDITION, min_age_s=0, retired_database_ids=retired)
+        async with open_mesh(tmp_path, stored=stored) as mesh:
+            return await _refusal(mesh, grpc.StatusCode.FAILED_PRECONDITION, min_age_s=0, retired_database_ids=retired)
 
     async def other_is_whole() -> bool:
-        async with open_house(tmp_path, stored=stored, database_url=other_url) as other:
+        async with open_mesh(tmp_path, stored=stored, database_url=other_url) as other:
             return await verify(other) == (set(), set())
 
     async def collection_without_the_other(other_id: str, dry_run: bool) -> int:
-        async with open_house(tmp_path, stored=stored) as house:
-            return (await collect(house, min_age_s=0, retired_database_ids=[other_id], dry_run=dry_run)).num_removed
+        async with open_mesh(tmp_path, stored=stored) as mesh:
+            return (await collect(mesh, min_age_s=0, retired_database_ids=[other_id], dry_run=dry_run)).num_removed
 
     other_id = asyncio.run(other_runs())
     assert other_id in asyncio.run(refused_collection())
@@ -74,18 +75,18 @@ def test_a_database_does_not_collect_what_another_may_need(
     assert other_id not in store.owners()
 
 
-def test_a_clone_with_an_identity_of_its_own_does_not_collect_what_its_original_needs(tmp_path: Path) -> None:
+def test_a_clone_with_its_own_identity_does_not_collect_artifacts_of_the_original(tmp_path: Path) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text()
     (statement,) = re.findall(r"^(UPDATE database_identity .*;) *-- SQLite$", guide, re.MULTILINE)
 
     async def original() -> str:
-        async with open_house(tmp_path) as house:
-            return await _until_registered(house.store)
+        async with open_mesh(tmp_path) as mesh:
+            return await _until_registered(mesh.store)
 
     async def clone(original_id: str) -> set[str]:
-        async with open_house(tmp_path) as house:
-            assert original_id in await _refusal(house, grpc.StatusCode.FAILED_PRECONDITION)
-            return set(house.store.owners())
+        async with open_mesh(tmp_path) as mesh:
+            assert original_id in await _refusal(mesh, grpc.StatusCode.FAILED_PRECONDITION)
+            return set(mesh.store.owners())
 
     original_id = asyncio.run(original())
     with contextlib.closing(sqlite3.connect(tmp_path / "orchestrator.sqlite", isolation_level=None)) as database:
@@ -95,14 +96,14 @@ def test_a_clone_with_an_identity_of_its_own_does_not_collect_what_its_original_
     assert asyncio.run(clone(original_id)) == {original_id, clone_id}
 
 
-async def test_a_database_that_was_forgotten_by_mistake_is_soon_known_again(
+async def test_an_unregistered_database_registers_again(
     tmp_path: Path, stored: StoreSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ownership, "_REGISTER_EVERY_S", 0.1)
-    async with open_house(tmp_path, stored=stored) as house:
-        own_id = await _until_registered(house.store)
-        house.store.forget_owner(own_id)
-        assert await _until_registered(house.store) == own_id
+    async with open_mesh(tmp_path, stored=stored) as mesh:
+        own_id = await _until_registered(mesh.store)
+        mesh.store.forget_owner(own_id)
+        assert await _until_registered(mesh.store) == own_id
 
 
 async def _until_registered(store: ArtifactStore) -> str:
@@ -112,17 +113,17 @@ async def _until_registered(store: ArtifactStore) -> str:
     return next(iter(owners))
 
 
-def test_runs_can_be_looked_at_while_the_store_is_away(tmp_path: Path) -> None:
+def test_runs_can_be_read_while_the_store_is_unavailable(tmp_path: Path) -> None:
     async def run() -> run_pb2.Run:
-        async with open_house(tmp_path) as house:
-            return await house.run(SMALL)
+        async with open_mesh(tmp_path) as mesh:
+            return await mesh.run(SMALL)
 
     async def looked_at(stored: StoreSettings, before: run_pb2.Run) -> None:
-        async with open_house(tmp_path, stored=stored) as house:
-            found = (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=before.id))).run
+        async with open_mesh(tmp_path, stored=stored) as mesh:
+            found = (await mesh.runs.GetRun(run_pb2.GetRunRequest(run_id=before.id))).run
             assert found.state == run_pb2.RUN_STATE_COMPLETED
-            assert len(await house.samples(run_id=found.id)) == before.num_samples_accepted
-            assert "store does not answer" in await _refusal(house, grpc.StatusCode.UNAVAILABLE)
+            assert len(await mesh.samples(run_id=found.id)) == before.num_samples_accepted
+            assert "store does not answer" in await _refusal(mesh, grpc.StatusCode.UNAVAILABLE)
 
     key = tmp_path / "key"
     key.write_text("a key of a test")
@@ -131,15 +132,15 @@ def test_runs_can_be_looked_at_while_the_store_is_away(tmp_path: Path) -> None:
     asyncio.run(looked_at(away, asyncio.run(run())))
 
 
-async def test_a_database_is_registered_as_soon_as_its_store_is_there(
+async def test_a_database_is_registered_as_soon_as_its_store_is_available(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ownership, "_MAX_PAUSE_S", 0.1)
+    monkeypatch.setattr(ownership, "_RETRIES", replace(ownership._RETRIES, max_backoff_s=0.1))
     with s3_server(tmp_path) as server:
-        async with open_house(tmp_path, stored=server.settings()) as house:
+        async with open_mesh(tmp_path, stored=server.settings()) as mesh:
             await asyncio.to_thread(server.start)
-            await _until_registered(house.store)
-            assert not (await collect(house)).num_removed
+            await _until_registered(mesh.store)
+            assert not (await collect(mesh)).num_removed
 
 
 @contextlib.contextmanager
@@ -154,10 +155,10 @@ def _small_store(kind: str, folder: Path) -> Iterator[StoreSettings]:
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])
-async def test_a_full_store_is_emptied_by_a_database_that_it_has_no_room_to_know(tmp_path: Path, kind: str) -> None:
+async def test_a_full_store_is_collected_by_a_database_that_it_cannot_register(tmp_path: Path, kind: str) -> None:
     with _small_store(kind, tmp_path) as stored:
         num_stored = fill(open_store_from(stored))
-        async with open_house(tmp_path, stored=stored) as house:
-            assert not house.store.owners()
-            assert (await collect(house, min_age_s=0)).num_removed == num_stored
-            assert house.store.put_bytes(b"more", "text/plain").size_bytes == 4
+        async with open_mesh(tmp_path, stored=stored) as mesh:
+            assert not mesh.store.owners()
+            assert (await collect(mesh, min_age_s=0)).num_removed == num_stored
+            assert mesh.store.put_bytes(b"more", "text/plain").size_bytes == 4

@@ -5,7 +5,7 @@ import pytest
 from lumenmill.common.v1 import model_pb2
 from lumenmill_orchestrator.recipe import KnownModel, check_recipe
 
-from .conftest import House
+from .conftest import LocalMesh
 from .recipes import ONE_IMAGE, SMALL
 
 _KNOWN = {"tiny": KnownModel("tiny")}
@@ -141,26 +141,26 @@ def test_an_alias_bomb_is_refused() -> None:
     assert any("values" in problem for problem in _problems("\n".join(lines)))
 
 
-async def test_submitting_a_bad_recipe_names_every_problem(house: House) -> None:
+async def test_submitting_a_bad_recipe_names_every_problem(mesh: LocalMesh) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await house.submit(SMALL.replace("promp", "prom"))
+        await mesh.submit(SMALL.replace("promp", "prom"))
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "recipe.yaml:" in (refused.value.details() or "")
 
 
-async def test_planning_tells_counts_time_and_pictures(house: House) -> None:
+async def test_planning_tells_counts_time_and_pictures(mesh: LocalMesh) -> None:
     from lumenmill.orchestrator.v1 import run_pb2
 
     request = run_pb2.PlanRecipeRequest(recipe=SMALL)
-    before = await house.runs.PlanRecipe(request)
+    before = await mesh.runs.PlanRecipe(request)
     assert {step.name: step.num_executions for step in before.steps} == {
         "source": 1, "image": 3, "relit": 3, "maps": 3, "caption": 3, "variant_caption": 6, "change": 6,
     }  # fmt: skip
     assert not before.HasField("estimated_time")
     assert before.graph_dot.startswith("digraph") and before.graph_mermaid.startswith("flowchart")
-    await house.run(SMALL)
-    after = await house.runs.PlanRecipe(request)
+    await mesh.run(SMALL)
+    after = await mesh.runs.PlanRecipe(request)
     assert after.HasField("estimated_time")
     assert all(step.HasField("seconds_per_execution") for step in after.steps)
-    wrong = await house.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe="name: x", recipe_name="mine.yaml"))
+    wrong = await mesh.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe="name: x", recipe_name="mine.yaml"))
     assert wrong.problems[0].file == "mine.yaml"

@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from lumenmill.orchestrator.v1 import run_pb2
 
-from .conftest import House, counts
+from .conftest import LocalMesh, counts
 
 _RECIPES = Path(__file__).parents[2] / "recipes"
 _TINY: dict[str, dict[str, Any]] = {
@@ -24,33 +24,33 @@ _TINY: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", ["demo", "light-groups", "full"])
-async def test_it_runs_to_accepted_samples(house: House, name: str) -> None:
-    photo = house.family.picture("a photograph")
+async def test_it_runs_to_accepted_samples(mesh: LocalMesh, name: str) -> None:
+    photo = mesh.family.picture("a photograph")
     parameters = dict(_TINY[name])
     if name != "light-groups":
         parameters["photos"] = [MessageToDict(photo, preserving_proto_field_name=True)]
-    run = await house.run((_RECIPES / f"{name}.yaml").read_text(), parameters)
+    run = await mesh.run((_RECIPES / f"{name}.yaml").read_text(), parameters)
     assert run.state == run_pb2.RUN_STATE_COMPLETED
     assert not sum(step.num_failed + step.num_rejected + step.num_skipped for step in run.steps)
-    samples = await house.samples(run_id=run.id)
+    samples = await mesh.samples(run_id=run.id)
     assert len(samples) == run.num_samples_accepted > 0
     assert not [sample.id for sample in samples if not sample.caption]
 
 
-async def test_the_demo_makes_what_it_promises(house: House) -> None:
-    run = await house.run((_RECIPES / "demo.yaml").read_text(), _TINY["demo"])
-    samples = await house.samples(run_id=run.id)
+async def test_the_demo_makes_what_it_promises(mesh: LocalMesh) -> None:
+    run = await mesh.run((_RECIPES / "demo.yaml").read_text(), _TINY["demo"])
+    samples = await mesh.samples(run_id=run.id)
     images = [sample for sample in samples if sample.kind == run_pb2.SAMPLE_KIND_IMAGE]
     assert len(images) == 3 * (1 + 4)
     assert len({sample.group_id for sample in images}) == 3
     assert counts(run)["groups.camera_clip"].num_accepted == 4
 
 
-async def test_photos_of_the_full_recipe_are_edited_and_moved(house: House) -> None:
-    photo = MessageToDict(house.family.picture("a photograph"), preserving_proto_field_name=True)
+async def test_photos_of_the_full_recipe_are_edited_and_moved(mesh: LocalMesh) -> None:
+    photo = MessageToDict(mesh.family.picture("a photograph"), preserving_proto_field_name=True)
     parameters = {**_TINY["full"], "photos": [photo], "num_img_sets": 0, "num_videos": 0}
-    run = await house.run((_RECIPES / "full.yaml").read_text(), parameters)
-    samples = await house.samples(run_id=run.id)
+    run = await mesh.run((_RECIPES / "full.yaml").read_text(), parameters)
+    samples = await mesh.samples(run_id=run.id)
     assert [sample.kind for sample in samples].count(run_pb2.SAMPLE_KIND_CLIP) == 1
     assert len(samples) == 1 + 3 + 1
     assert len({sample.group_id for sample in samples}) == 1

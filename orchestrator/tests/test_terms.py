@@ -12,7 +12,7 @@ from lumenmill.common.v1 import artifact_pb2, generation_pb2, model_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import artifacts_in, open_store
 
-from .conftest import House, open_house
+from .conftest import LocalMesh, open_mesh
 from .test_origins import _CC_BY, _PHOTOS, _photo, _upload
 from .tiny_mesh import TinyFamily
 
@@ -127,28 +127,28 @@ class Family(TinyFamily):
 
 
 @contextlib.asynccontextmanager
-async def _house(folder: Path, **more: Any) -> AsyncIterator[House]:
+async def _open_mesh(folder: Path, **more: Any) -> AsyncIterator[LocalMesh]:
     family = Family(open_store(f"file://{folder}/store"))
     for name, value in more.items():
         setattr(family, name, value)
-    async with open_house(folder, family=family) as house:
-        yield house
+    async with open_mesh(folder, family=family) as mesh:
+        yield mesh
 
 
-async def _terms(house: House, run: run_pb2.Run) -> list[tuple[str, str]]:
+async def _terms(mesh: LocalMesh, run: run_pb2.Run) -> list[tuple[str, str]]:
     """(subject, SPDX identifier) of the terms of a run's only sample."""
     assert run.state == run_pb2.RUN_STATE_COMPLETED, run.error
-    (sample,) = await house.samples(run_id=run.id)
+    (sample,) = await mesh.samples(run_id=run.id)
     return [(licence.subject, licence.spdx_id) for licence in sample.licences]
 
 
-async def _is_free(house: House, run: run_pb2.Run) -> bool:
+async def _is_free(mesh: LocalMesh, run: run_pb2.Run) -> bool:
     """Whether the samples of a run are exported for commercial use."""
     request = run_pb2.ExportRunRequest(
         run_id=run.id, format=run_pb2.EXPORT_FORMAT_PARQUET, for_commercial_use=True, split_rule=2
     )  # type: ignore[arg-type]
     try:
-        *_, last = [response async for response in house.runs.ExportRun(request)]
+        *_, last = [response async for response in mesh.runs.ExportRun(request)]
     except grpc.aio.AioRpcError as error:
         assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
         return False
@@ -169,11 +169,11 @@ async def test_what_a_model_states_of_itself_is_behind_its_samples_and_so_is_tha
         model.licences.extend([stated] if stated is not None else [])
         model.environment_maps.add(sha256="a" * 64, media_type="image/vnd.radiance", name=map_name)
 
-    async with _house(tmp_path, changed=changed) as house:
-        photo = await _upload(house, _photo(house, "one"), "image/png", _CC_BY)
-        run = await house.run(_PHOTOS, {"photos": [photo]})
-        assert await _terms(house, run) == [expected, ("theirs", "CC-BY-4.0")]
-        assert not await _is_free(house, run)
+    async with _open_mesh(tmp_path, changed=changed) as mesh:
+        photo = await _upload(mesh, _photo(mesh, "one"), "image/png", _CC_BY)
+        run = await mesh.run(_PHOTOS, {"photos": [photo]})
+        assert await _terms(mesh, run) == [expected, ("theirs", "CC-BY-4.0")]
+        assert not await _is_free(mesh, run)
 
 
 @pytest.mark.parametrize(
@@ -189,10 +189,10 @@ async def test_terms_that_the_record_of_a_source_names_are_behind_its_samples(tm
     def named(request: Any) -> list[artifact_pb2.Licence]:
         return [] if getattr(request, "prompt", "").startswith("a kettle number") else [_FORBIDDEN]
 
-    async with _house(tmp_path, named=named) as house:
-        run = await house.run(recipe)
-        assert await _terms(house, run) == [("tiny", "CC0-1.0"), ("sky.hdr", "CC-BY-NC-4.0")]
-        assert not await _is_free(house, run)
+    async with _open_mesh(tmp_path, named=named) as mesh:
+        run = await mesh.run(recipe)
+        assert await _terms(mesh, run) == [("tiny", "CC0-1.0"), ("sky.hdr", "CC-BY-NC-4.0")]
+        assert not await _is_free(mesh, run)
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,9 @@ def test_corrected_terms_of_an_operators_map_hold_for_results_that_are_used_agai
     tmp_path: Path, recipe: str, before: artifact_pb2.Licence, after: artifact_pb2.Licence
 ) -> None:
     async def run_under(terms: artifact_pb2.Licence) -> tuple[int, list[tuple[str, str]], bool]:
-        async with _house(tmp_path, changed=_offering(terms), named=_as_studio) as house:
-            run = await house.run(recipe)
-            return run.steps[0].num_reused, await _terms(house, run), await _is_free(house, run)
+        async with _open_mesh(tmp_path, changed=_offering(terms), named=_as_studio) as mesh:
+            run = await mesh.run(recipe)
+            return run.steps[0].num_reused, await _terms(mesh, run), await _is_free(mesh, run)
 
     for terms, num_reused in ((before, 0), (after, 1)):
         told = asyncio.run(run_under(terms))
@@ -217,29 +217,29 @@ def test_corrected_terms_of_an_operators_map_hold_for_results_that_are_used_agai
 async def test_terms_that_are_stated_of_a_file_later_hold_for_results_that_are_used_again(
     tmp_path: Path, name: str
 ) -> None:
-    async with _house(tmp_path, named=_as_studio) as house:
-        unstated = await _upload(house, b"a sky", "image/vnd.radiance")
-        assert not await _is_free(house, await house.run(_LIT, {"map": unstated}))
+    async with _open_mesh(tmp_path, named=_as_studio) as mesh:
+        unstated = await _upload(mesh, b"a sky", "image/vnd.radiance")
+        assert not await _is_free(mesh, await mesh.run(_LIT, {"map": unstated}))
         stated = {**unstated, "name": name, "licence": {"spdx_id": "CC0-1.0", "allows_commercial_use": True}}
-        run = await house.run(_LIT, {"map": stated})
+        run = await mesh.run(_LIT, {"map": stated})
         assert run.steps[0].num_reused == 1
-        assert await _terms(house, run) == [("tiny", "CC0-1.0"), (name, "CC0-1.0")]
-        assert await _is_free(house, run)
+        assert await _terms(mesh, run) == [("tiny", "CC0-1.0"), (name, "CC0-1.0")]
+        assert await _is_free(mesh, run)
 
 
 async def test_of_two_statements_about_one_file_both_count(tmp_path: Path) -> None:
-    async with _house(tmp_path, named=_as_studio) as house:
-        sky = await _upload(house, b"a sky", "image/vnd.radiance", _FORBIDDEN)
+    async with _open_mesh(tmp_path, named=_as_studio) as mesh:
+        sky = await _upload(mesh, b"a sky", "image/vnd.radiance", _FORBIDDEN)
         free = {**sky, "licence": {"spdx_id": "CC0-1.0", "allows_commercial_use": True}}
         for given in ({"map": sky, "unused": [free]}, {"map": free, "unused": [sky]}):
-            assert not await _is_free(house, await house.run(_LIT, given))
+            assert not await _is_free(mesh, await mesh.run(_LIT, given))
 
 
 async def test_terms_that_may_be_of_something_else_of_the_same_name_are_kept(tmp_path: Path) -> None:
     def named(request: Any) -> list[artifact_pb2.Licence]:  # of the map, and of a mesh that has the map's name
         return [_FREE, _FORBIDDEN]
 
-    async with _house(tmp_path, changed=_offering(_FREE), named=named) as house:
-        run = await house.run(_OFFERED)
-        assert ("sky.hdr", "CC-BY-NC-4.0") in await _terms(house, run)
-        assert not await _is_free(house, run)
+    async with _open_mesh(tmp_path, changed=_offering(_FREE), named=named) as mesh:
+        run = await mesh.run(_OFFERED)
+        assert ("sky.hdr", "CC-BY-NC-4.0") in await _terms(mesh, run)
+        assert not await _is_free(mesh, run)

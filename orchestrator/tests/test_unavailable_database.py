@@ -14,7 +14,7 @@ from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.execution import durable_engine
 from lumenmill_orchestrator.storage import ExecutionStore, RunStore, database, engine_url, make_engine
 
-from .conftest import House
+from .conftest import LocalMesh
 from .postgres import postgres_server
 from .recipes import SMALL
 
@@ -31,7 +31,7 @@ def _away_at_first(method: Callable[..., Any], num_times: int) -> Callable[..., 
     return called
 
 
-def test_connections_that_are_all_in_use_are_waited_for(tmp_path: Path) -> None:
+def test_a_query_waits_for_a_free_connection(tmp_path: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{tmp_path}/o.sqlite", pool_size=1, max_overflow=0, pool_timeout=0.05)
 
     def ask() -> int:
@@ -44,7 +44,7 @@ def test_connections_that_are_all_in_use_are_waited_for(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_a_replica_leaves_connections_for_others(tmp_path: Path) -> None:
+def test_a_replica_uses_a_fraction_of_the_connections(tmp_path: Path) -> None:
     with postgres_server(tmp_path) as server:
         engine = make_engine(engine_url(server.url))
 
@@ -71,11 +71,11 @@ def test_a_replica_leaves_connections_for_others(tmp_path: Path) -> None:
         (ExecutionStore, "one"),
     ],
 )
-async def test_a_run_goes_on_when_the_database_is_back(
-    house: House, monkeypatch: pytest.MonkeyPatch, store: type, method: str
+async def test_a_run_continues_when_the_database_is_available_again(
+    mesh: LocalMesh, monkeypatch: pytest.MonkeyPatch, store: type, method: str
 ) -> None:
     monkeypatch.setattr(database, "_RETRIES", replace(database._RETRIES, outage_timeout_s=0.0))
     monkeypatch.setattr(durable_engine, "_DATABASE_PAUSE_S", 0.05)
     monkeypatch.setattr(store, method, _away_at_first(getattr(store, method), 3))
-    run = await house.run(SMALL)
+    run = await mesh.run(SMALL)
     assert (run.state, run.num_samples_accepted, run.num_items_done) == (run_pb2.RUN_STATE_COMPLETED, 9, 3)

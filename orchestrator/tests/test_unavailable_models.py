@@ -9,7 +9,7 @@ from lumenmill_client.command import _follow as screen
 from lumenmill_orchestrator.mesh import Call, CallPriority, CapacityState, ModelUnavailableError
 from prometheus_client import REGISTRY
 
-from .conftest import House, counts
+from .conftest import LocalMesh, counts
 from .pods import Pods, open_orchestrator, open_pods, open_queues, run_of, until_run
 from .recipes import ONE_IMAGE
 
@@ -27,37 +27,37 @@ class _Cluster:
 async def _seen_once(pods: Pods) -> None:
     """A model that has answered before, and is scaled to zero now."""
     pod = await pods.start()
-    async with open_orchestrator(pods) as house:
-        await house.run(ONE_IMAGE, {"tags": ["known"]})
+    async with open_orchestrator(pods) as mesh:
+        await mesh.run(ONE_IMAGE, {"tags": ["known"]})
         pods.withdraw(pod.address)
     await pod.ended()
     pods.pods.remove(pod)
 
 
-async def _models(house: House) -> list[run_pb2.RegisteredModel]:
-    return list((await house.runs.ListModels(run_pb2.ListModelsRequest())).models)
+async def _models(mesh: LocalMesh) -> list[run_pb2.RegisteredModel]:
+    return list((await mesh.runs.ListModels(run_pb2.ListModelsRequest())).models)
 
 
-async def test_a_model_without_pods_is_known_and_waited_for(tmp_path: Path) -> None:
+async def test_a_run_waits_for_a_model_without_pods(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         await _seen_once(pods)
-        async with open_orchestrator(pods) as house:
-            (model,) = await _models(house)
+        async with open_orchestrator(pods) as mesh:
+            (model,) = await _models(mesh)
             assert (model.ready, model.num_workers, model.model.revision) == (False, 0, "1")
-            plan = await house.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=ONE_IMAGE))
+            plan = await mesh.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=ONE_IMAGE))
             assert plan.steps[0].HasField("seconds_per_execution")
             wrong = ONE_IMAGE.replace("with: {prompt:", "with: {preset: best, prompt:")
-            refused = await house.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=wrong))
+            refused = await mesh.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=wrong))
             assert "no preset `best`" in refused.problems[0].message
-            again = await house.run(ONE_IMAGE, {"tags": ["known"]})
+            again = await mesh.run(ONE_IMAGE, {"tags": ["known"]})
             assert again.num_samples_accepted == counts(again)["image"].num_reused == 1, "what is known needs no pod"
-            run_id = await house.submit(ONE_IMAGE, {"tags": ["a", "b"]})
-            waiting = await until_run(house, run_id, lambda run: run.waits)
+            run_id = await mesh.submit(ONE_IMAGE, {"tags": ["a", "b"]})
+            waiting = await until_run(mesh, run_id, lambda run: run.waits)
             assert [(wait.model, wait.reason) for wait in waiting.waits] == [("tiny", "no pod serves")]
             assert waiting.waits[0].since_time.seconds <= waiting.create_time.seconds
             assert "waits for tiny (0:0" in screen._line(waiting)
             assert REGISTRY.get_sample_value("lumenmill_orchestrator_calls_waiting", {"model": "tiny"}) == 2
-            watched = asyncio.create_task(_watch(house, run_id))
+            watched = asyncio.create_task(_watch(mesh, run_id))
             pod = await pods.start()
             seen = await watched
             assert [bool(run.waits) for run in (seen[0], seen[-1])] == [True, False]
@@ -66,77 +66,77 @@ async def test_a_model_without_pods_is_known_and_waited_for(tmp_path: Path) -> N
             assert ready == 1
 
 
-async def _watch(house: House, run_id: str) -> list[run_pb2.Run]:
-    return [answer.run async for answer in house.runs.WatchRun(run_pb2.WatchRunRequest(run_id=run_id))]
+async def _watch(mesh: LocalMesh, run_id: str) -> list[run_pb2.Run]:
+    return [answer.run async for answer in mesh.runs.WatchRun(run_pb2.WatchRunRequest(run_id=run_id))]
 
 
-async def test_a_model_that_was_never_seen_is_waited_for(tmp_path: Path) -> None:
-    async with open_pods(tmp_path) as pods, open_orchestrator(pods) as house:
-        (model,) = await _models(house)
+async def test_a_run_waits_for_a_model_that_never_served(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods, open_orchestrator(pods) as mesh:
+        (model,) = await _models(mesh)
         assert (model.ready, model.HasField("model")) == (False, False)
-        plan = await house.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=ONE_IMAGE))
+        plan = await mesh.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=ONE_IMAGE))
         assert (len(plan.steps), list(plan.problems)) == (2, [])
-        run_id, other_id = [await house.submit(ONE_IMAGE, {"tags": [tag]}) for tag in ("a", "b")]
-        waiting = await until_run(house, run_id, lambda run: run.waits)
+        run_id, other_id = [await mesh.submit(ONE_IMAGE, {"tags": [tag]}) for tag in ("a", "b")]
+        waiting = await until_run(mesh, run_id, lambda run: run.waits)
         assert waiting.state == run_pb2.RUN_STATE_QUEUED
-        await until_run(house, other_id, lambda run: run.waits)
+        await until_run(mesh, other_id, lambda run: run.waits)
         assert REGISTRY.get_sample_value("lumenmill_orchestrator_calls_waiting", {"model": "tiny"}) == 1
-        await house.runs.CancelRun(run_pb2.CancelRunRequest(run_id=other_id))
+        await mesh.runs.CancelRun(run_pb2.CancelRunRequest(run_id=other_id))
         pod = await pods.start()
-        assert (await house.ended(run_id)).num_samples_accepted == 1
-        assert (await run_of(house, other_id)).state == run_pb2.RUN_STATE_CANCELLED
+        assert (await mesh.ended(run_id)).num_samples_accepted == 1
+        assert (await run_of(mesh, other_id)).state == run_pb2.RUN_STATE_CANCELLED
         assert pod.num_images == 1
 
 
-async def test_nobody_waits_any_more_for_a_cancelled_run(tmp_path: Path) -> None:
-    async with open_pods(tmp_path) as pods, open_orchestrator(pods) as house:
-        run_id = await house.submit(ONE_IMAGE)
-        await until_run(house, run_id, lambda run: run.waits)
-        await house.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run_id))
+async def test_calls_of_a_cancelled_run_are_removed_from_the_queue(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods, open_orchestrator(pods) as mesh:
+        run_id = await mesh.submit(ONE_IMAGE)
+        await until_run(mesh, run_id, lambda run: run.waits)
+        await mesh.runs.CancelRun(run_pb2.CancelRunRequest(run_id=run_id))
         await asyncio.sleep(0.3)
         assert REGISTRY.get_sample_value("lumenmill_orchestrator_calls_waiting", {"model": "tiny"}) == 0
 
 
-async def test_a_paused_run_is_no_reason_for_pods(tmp_path: Path) -> None:
+async def test_calls_of_a_paused_run_are_removed_from_the_queue(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         await _seen_once(pods)
-        async with open_orchestrator(pods) as house:
-            run_id = await house.submit(ONE_IMAGE, {"tags": ["a", "b"]})
-            await until_run(house, run_id, lambda run: run.waits)
-            await house.runs.PauseRun(run_pb2.PauseRunRequest(run_id=run_id))
-            await until_run(house, run_id, lambda run: not run.waits)
+        async with open_orchestrator(pods) as mesh:
+            run_id = await mesh.submit(ONE_IMAGE, {"tags": ["a", "b"]})
+            await until_run(mesh, run_id, lambda run: run.waits)
+            await mesh.runs.PauseRun(run_pb2.PauseRunRequest(run_id=run_id))
+            await until_run(mesh, run_id, lambda run: not run.waits)
             assert REGISTRY.get_sample_value("lumenmill_orchestrator_calls_waiting", {"model": "tiny"}) == 0
-            await house.runs.ResumeRun(run_pb2.ResumeRunRequest(run_id=run_id))
-            await until_run(house, run_id, lambda run: run.waits)
+            await mesh.runs.ResumeRun(run_pb2.ResumeRunRequest(run_id=run_id))
+            await until_run(mesh, run_id, lambda run: run.waits)
             await pods.start()
-            assert (await house.ended(run_id)).num_samples_accepted == 2
+            assert (await mesh.ended(run_id)).num_samples_accepted == 2
 
 
-async def test_patience_lasts_while_pods_are_on_their_way(tmp_path: Path) -> None:
+async def test_the_retry_timeout_does_not_count_while_pods_are_being_started(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         await _seen_once(pods)
         cluster = _Cluster(is_coming=True, reason="pod tiny-0 is pending: 0/3 nodes are available")
-        async with open_orchestrator(pods, capacity=cluster, retry_timeout_s=0.6) as house:
-            run_id = await house.submit(ONE_IMAGE, {"tags": ["a"]})
+        async with open_orchestrator(pods, capacity=cluster, retry_timeout_s=0.6) as mesh:
+            run_id = await mesh.submit(ONE_IMAGE, {"tags": ["a"]})
             await asyncio.sleep(2.5)
-            waiting = await run_of(house, run_id)
+            waiting = await run_of(mesh, run_id)
             assert waiting.state == run_pb2.RUN_STATE_RUNNING
             assert [wait.reason for wait in waiting.waits] == ["pod tiny-0 is pending: 0/3 nodes are available"]
             cluster.state = CapacityState(is_coming=False, reason="the image cannot be pulled")
-            run = await house.ended(run_id)
-            (sample,) = await house.samples(run_id=run_id)
+            run = await mesh.ended(run_id)
+            (sample,) = await mesh.samples(run_id=run_id)
         assert counts(run)["image"].num_failed == 1
         assert "the image cannot be pulled" in sample.reason
 
 
-async def test_a_run_fails_when_its_model_never_comes(tmp_path: Path) -> None:
-    async with open_pods(tmp_path) as pods, open_orchestrator(pods, retry_timeout_s=0.5) as house:
-        run = await house.run(ONE_IMAGE)
+async def test_a_run_fails_when_its_model_never_serves(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods, open_orchestrator(pods, retry_timeout_s=0.5) as mesh:
+        run = await mesh.run(ONE_IMAGE)
         assert run.state == run_pb2.RUN_STATE_FAILED
         assert "tiny" in run.error and "no pod serves" in run.error
 
 
-async def test_patience_is_counted_for_each_absence(tmp_path: Path) -> None:
+async def test_the_retry_timeout_counts_each_outage_separately(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods, open_queues(pods, retry_timeout_s=2.0) as (mesh, queues):
         model, queue = mesh.model("tiny"), queues.of("tiny")
         pod = await pods.start()

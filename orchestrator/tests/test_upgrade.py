@@ -11,7 +11,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from lumenmill.orchestrator.v1 import artifact_service_pb2, run_pb2
 from lumenmill_common.artifacts import open_store
 
-from .conftest import House, open_house
+from .conftest import LocalMesh, open_mesh
 from .recipes import SMALL
 from .tiny_mesh import TinyFamily
 
@@ -41,54 +41,54 @@ def first_state(tmp_path: Path) -> Path:
     return folder
 
 
-async def test_a_run_of_the_first_release_is_all_there(first_state: Path) -> None:
-    async with open_house(first_state) as house:
-        run = (await house.runs.GetRun(run_pb2.GetRunRequest(run_id="first"))).run
-        samples = await house.samples(run_id="first")
+async def test_a_completed_run_of_the_first_release_is_complete(first_state: Path) -> None:
+    async with open_mesh(first_state) as mesh:
+        run = (await mesh.runs.GetRun(run_pb2.GetRunRequest(run_id="first"))).run
+        samples = await mesh.samples(run_id="first")
         assert run.state == run_pb2.RUN_STATE_COMPLETED
         assert run.num_samples_accepted == len(samples) == 2 * _VARIANTS_AND_ORIGINAL
         for sample in samples:
-            assert house.store.verify(sample.media["image"])
-            lineage = await house.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=sample.id))
+            assert mesh.store.verify(sample.media["image"])
+            lineage = await mesh.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=sample.id))
             assert lineage.executions[0].step == "source"
         request = run_pb2.ExportRunRequest(run_id="first", format=run_pb2.EXPORT_FORMAT_PARQUET)
-        *_, exported = [response async for response in house.runs.ExportRun(request)]
+        *_, exported = [response async for response in mesh.runs.ExportRun(request)]
         assert exported.result.num_samples == len(samples)
 
 
-async def test_a_run_that_the_first_release_left_unfinished_is_finished(first_state: Path) -> None:
+async def test_an_unfinished_run_of_the_first_release_is_finished(first_state: Path) -> None:
     family = TinyFamily(open_store(f"file://{first_state}/store"))
-    async with open_house(first_state, family=family) as house:
-        before = sum(step.num_accepted for step in (await _run(house, "unfinished")).steps)
-        run = await house.ended("unfinished")
-        samples = await house.samples(run_id="unfinished")
+    async with open_mesh(first_state, family=family) as mesh:
+        before = sum(step.num_accepted for step in (await _run(mesh, "unfinished")).steps)
+        run = await mesh.ended("unfinished")
+        samples = await mesh.samples(run_id="unfinished")
     assert run.state == run_pb2.RUN_STATE_COMPLETED, run.error
     assert len({sample.id for sample in samples}) == run.num_samples_accepted == 8 * _VARIANTS_AND_ORIGINAL
     num_left = sum(step.num_accepted for step in run.steps) - before
     assert 0 < sum(family.num_done.values()) <= num_left, "what the first release had made is not made again"
 
 
-async def test_what_the_first_release_computed_is_used_again(first_state: Path) -> None:
+async def test_results_of_the_first_release_are_reused(first_state: Path) -> None:
     family = TinyFamily(open_store(f"file://{first_state}/store"))
-    async with open_house(first_state, family=family) as house:
-        await house.ended("unfinished")  # taken up at the start; its calls are not this test's
+    async with open_mesh(first_state, family=family) as mesh:
+        await mesh.ended("unfinished")  # taken up at the start; its calls are not this test's
         family.num_done.clear()
-        run = await house.run(SMALL, {"num_sets": 2}, "again")
+        run = await mesh.run(SMALL, {"num_sets": 2}, "again")
     assert run.num_samples_accepted == 2 * _VARIANTS_AND_ORIGINAL
     assert not family.num_done
 
 
-async def test_garbage_collection_keeps_what_the_first_release_can_reach(first_state: Path) -> None:
-    async with open_house(first_state) as house:
-        await house.ended("unfinished")
+async def test_garbage_collection_keeps_artifacts_of_the_first_release(first_state: Path) -> None:
+    async with open_mesh(first_state) as mesh:
+        await mesh.ended("unfinished")
         request = artifact_service_pb2.CollectGarbageRequest(min_age_s=0)
-        _ = [response async for response in house.artifacts.CollectGarbage(request)]
-        for sample in [*await house.samples(run_id="first"), *await house.samples(run_id="unfinished")]:
-            assert all(house.store.verify(artifact) for artifact in sample.media.values())
+        _ = [response async for response in mesh.artifacts.CollectGarbage(request)]
+        for sample in [*await mesh.samples(run_id="first"), *await mesh.samples(run_id="unfinished")]:
+            assert all(mesh.store.verify(artifact) for artifact in sample.media.values())
 
 
-async def _run(house: House, run_id: str) -> run_pb2.Run:
-    return (await house.runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run  # type: ignore[no-any-return]
+async def _run(mesh: LocalMesh, run_id: str) -> run_pb2.Run:
+    return (await mesh.runs.GetRun(run_pb2.GetRunRequest(run_id=run_id))).run  # type: ignore[no-any-return]
 
 
 class _FirstClient:
@@ -113,8 +113,8 @@ class _FirstClient:
         return [answer async for answer in call]
 
 
-async def test_a_client_of_the_first_contracts_is_served_today(house: House) -> None:
-    client = _FirstClient(house.channel)
+async def test_a_client_of_the_first_contracts_is_served(mesh: LocalMesh) -> None:
+    client = _FirstClient(mesh.channel)
     (submitted,) = await client.call("orchestrator.v1.RunService", "SubmitRun", recipe=SMALL, run_id="old")
     *_, watched = await client.call("orchestrator.v1.RunService", "WatchRun", run_id=submitted.run.id)
     assert watched.run.num_samples_accepted == 3 * _VARIANTS_AND_ORIGINAL

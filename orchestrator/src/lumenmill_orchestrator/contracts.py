@@ -1,7 +1,7 @@
-"""The calls that recipes may name, read from the contracts themselves.
+"""The calls that recipes may name, read from the contracts.
 
-A recipe names an RPC as `relighter.Relight`. Every package `lumenmill.<service>.v1` is looked through for RPCs of the
-one heavy shape (a request with `job`, a stream of events with a `result`), so a new contract needs no code here.
+A recipe names an RPC as `relighter.Relight`. Every package `lumenmill.<service>.v1` is searched for heavy RPCs (a
+request with `job`, a stream of events with a `result`), so that a new contract needs no code here.
 """
 
 import importlib
@@ -37,22 +37,22 @@ class Method:
     result: Descriptor
 
     def new_request(self) -> Message:
-        """An empty request."""
+        """Return an empty request."""
         return message_class(self.request)()
 
     def new_result(self) -> Message:
-        """An empty result."""
+        """Return an empty result."""
         return message_class(self.result)()
 
 
 def message_class(descriptor: Descriptor) -> type[Message]:
-    """The generated class of a message type."""
+    """Return the generated class of a message type."""
     return GetMessageClass(descriptor)
 
 
 @cache
 def heavy_methods() -> Mapping[str, Method]:
-    """All RPCs that recipes may call, by their name in recipes."""
+    """Return all RPCs that recipes may call, by their name in recipes."""
     return MappingProxyType({method.call: method for file in _contract_files() for method in _methods_of(file)})
 
 

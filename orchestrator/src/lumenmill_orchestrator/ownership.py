@@ -1,12 +1,14 @@
 """Registers this database with its store, and guards a store that several databases share."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_common.errors import FailedPreconditionError, ResourceExhaustedError
+from lumenmill_common.errors import FailedPreconditionError, ResourceExhaustedError, UnavailableError
+from lumenmill_common.retries import RetryPolicy, RetryState
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator.storage.schema import database_identity
@@ -16,7 +18,7 @@ __all__ = ["Ownership"]
 _REGISTER_EVERY_S = 3600.0
 # A database that registered within this time is in use; its orchestrator may have missed one registration.
 _IN_USE_S = 2 * _REGISTER_EVERY_S
-_FIRST_PAUSE_S, _MAX_PAUSE_S = 1.0, 60.0
+_RETRIES = RetryPolicy({UnavailableError: math.inf}, initial_backoff_s=1.0, max_backoff_s=60.0)
 _log = get_logger(__name__)
 
 
@@ -27,17 +29,16 @@ class Ownership:
         self._engine, self._store = engine, store
 
     async def keep_registered(self) -> None:
-        """Register now and then every hour, until cancelled; after a failure again after growing pauses."""
-        pause_s = _FIRST_PAUSE_S
+        """Register now and then every hour, until cancelled; retry whatever fails."""
+        retry = RetryState(_RETRIES)
         while True:
             try:
                 await asyncio.to_thread(self.register)
             except Exception as error:
-                _log.warning("not registered with the store", reason=str(error), next_try_in_s=pause_s)
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+                _log.warning("not registered with the store", reason=str(error))
+                await retry.wait(UnavailableError(str(error)))
             else:
-                pause_s = _FIRST_PAUSE_S
+                retry.answered()
                 await asyncio.sleep(_REGISTER_EVERY_S)
 
     def register(self) -> None:

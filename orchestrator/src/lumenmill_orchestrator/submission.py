@@ -1,4 +1,4 @@
-"""Checking, planning and submitting recipes."""
+"""Checks, plans and submissions of recipes."""
 
 import asyncio
 import hashlib
@@ -36,7 +36,7 @@ __all__ = ["Submission", "plain_parameters"]
 
 
 def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters in their JSON form."""
+    """Return parameters in their JSON form."""
     return {name: _plain(value) for name, value in parameters.items()}
 
 
@@ -53,15 +53,17 @@ class Submission:
         self._mesh, self._runs, self._executions, self._store = mesh, runs, executions, store
 
     async def plan(self, request: run_pb2.PlanRecipeRequest) -> run_pb2.PlanRecipeResponse:
-        """What a recipe would do, or what is wrong with it."""
+        """Return what a recipe would do, or what is wrong with it."""
         checked = await self._checked(request.recipe, request.recipe_name, request.parameters)
         if checked.recipe is None:
             return run_pb2.PlanRecipeResponse(problems=checked.problems)
         return await asyncio.to_thread(self._planned, checked.recipe)
 
     async def submit(self, request: run_pb2.SubmitRunRequest) -> tuple[RunRow, Recipe | None]:
-        """Store a run, and return it with its compiled recipe; without one when the run existed before, or when a model
-        that it calls has not been described yet, so that the recipe must be compiled again.
+        """Store a run, and return it with its compiled recipe.
+
+        None instead of the recipe means that it must be compiled again: the run existed before, or a model that it
+        calls has not been described yet.
 
         Raises:
             InvalidArgumentError: the recipe is wrong; one violation for each problem.
@@ -94,7 +96,7 @@ class Submission:
         return response
 
     def _store_run(self, request: run_pb2.SubmitRunRequest, recipe: Recipe) -> tuple[RunRow, Recipe | None]:
-        parameters = {name: self._kept(name, value) for name, value in recipe.parameters.items()}
+        parameters = {name: self._stored(name, value) for name, value in recipe.parameters.items()}
         plain = plain_parameters(parameters)
         priority = request.priority or generation_pb2.JOB_PRIORITY_NORMAL
         digest = hashlib.sha256(json.dumps([request.recipe, plain, priority], sort_keys=True).encode()).hexdigest()
@@ -124,10 +126,10 @@ class Submission:
             )
         return row, replace(recipe, parameters=parameters) if is_new else None
 
-    def _kept(self, name: str, value: Any) -> Any:
-        """A parameter whose artifacts are in the store: inline ones are put there, named ones must be there."""
+    def _stored(self, name: str, value: Any) -> Any:
+        """Return a parameter whose artifacts are in the store: inline ones are put there, others must be there."""
         if isinstance(value, list):
-            return [self._kept(f"{name}[{index}]", element) for index, element in enumerate(value)]
+            return [self._stored(f"{name}[{index}]", element) for index, element in enumerate(value)]
         if not isinstance(value, artifact_pb2.Artifact):
             return value
         field = f"parameters.{name}"
@@ -143,7 +145,7 @@ class Submission:
 
 
 def _given(parameters: Struct) -> dict[str, Any]:
-    """Parameters as they were given.
+    """Return the given parameters as plain values.
 
     Raises:
         InvalidArgumentError: one has no value, or a number that is not finite.
@@ -183,18 +185,18 @@ def _refusal(checked: CheckedRecipe) -> InvalidArgumentError:
             else f"recipe:{problem.path}"
             if problem.path
             else "recipe",
-            ": ".join(filter(None, [_place(problem), problem.message])),
+            ": ".join(filter(None, [_position(problem), problem.message])),
         )
         for problem in checked.problems
     ]
     return InvalidArgumentError(*violations[0], *violations[1:])
 
 
-def _place(problem: run_pb2.RecipeProblem) -> str:
-    """File, line and column; what stands in no file, as parameters given by the caller, has none."""
+def _position(problem: run_pb2.RecipeProblem) -> str:
+    """Return file, line and column; problems of given parameters are in no file and have none."""
     return ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)
 
 
 def _slug(name: str) -> str:
-    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name.lower()).strip("-")
-    return kept[:50] or "run"
+    slug = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name.lower()).strip("-")
+    return slug[:50] or "run"

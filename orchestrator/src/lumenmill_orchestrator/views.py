@@ -1,4 +1,4 @@
-"""Runs and lineages as the contract shows them."""
+"""Runs and lineages as messages of the contract."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ __all__ = ["lineage_view", "run_view"]
 def run_view(
     row: RunRow, runs: RunStore, active: ActiveRun | None, workers: Mapping[str, int], waits: Sequence[Wait]
 ) -> run_pb2.Run:
-    """A run with its counts as they are now, and what it waits for."""
+    """Return a run with its present counts, and the models that it waits for."""
     totals = runs.totals(row.id)
     samples = totals.get(SAMPLES_COUNTED_AS, StepTotals())
     run = run_pb2.Run(
@@ -84,7 +84,8 @@ def _step_counts(
 
 
 def _remaining_s(run: run_pb2.Run, totals: dict[str, StepTotals], workers: Mapping[str, int]) -> float | None:
-    """Seconds until the slowest model is through, by the mean of this run; None while a step has not been measured."""
+    """Return the seconds until the slowest model has finished, by the means of this run; None while a step has not been
+    measured."""
     load_s: dict[str, float] = {}
     for step in run.steps:
         counts = totals.get(step.name, StepTotals())
@@ -99,23 +100,23 @@ def _remaining_s(run: run_pb2.Run, totals: dict[str, StepTotals], workers: Mappi
 
 
 def lineage_view(stored: StoredSample, executions: ExecutionStore) -> run_pb2.GetLineageResponse:
-    """A sample with every execution behind it, earliest first."""
+    """Return a sample with every execution that led to it, earliest first."""
     sample = stored.sample
     rows = {(row.step, row.instance): row for row in executions.of_item(sample.run_id, sample.item_id)}
-    behind: dict[tuple[str, int], ExecutionRow] = {}
-    pending = [(str(step), int(instance)) for step, instance in json.loads(stored.parents)]
+    lineage: dict[tuple[str, int], ExecutionRow] = {}
+    pending = [(str(step), int(index)) for step, index in json.loads(stored.parents)]
     pipeline = sample.item_id.rpartition("-")[0]
     while pending:
-        place = pending.pop()
-        if place in behind:
+        instance = pending.pop()
+        if instance in lineage:
             continue
-        row = rows.get(place)
-        if row is None and place[0] == "source":
-            row = executions.one(sample.run_id, source_item_id(pipeline), *place)
+        row = rows.get(instance)
+        if row is None and instance[0] == "source":
+            row = executions.one(sample.run_id, source_item_id(pipeline), *instance)
         if row is not None:
-            behind[place] = row
-            pending += [(str(step), int(instance)) for step, instance in json.loads(row.parents)]
-    ordered = sorted(behind.values(), key=lambda row: (row.start_time, row.step, row.instance))
+            lineage[instance] = row
+            pending += [(str(step), int(index)) for step, index in json.loads(row.parents)]
+    ordered = sorted(lineage.values(), key=lambda row: (row.start_time, row.step, row.instance))
     computations = executions.computations({row.content_key for row in ordered if row.content_key})
     return run_pb2.GetLineageResponse(
         sample=sample, executions=[_execution_view(row, computations.get(row.content_key)) for row in ordered]

@@ -11,7 +11,7 @@ import pytest
 from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_orchestrator.fleet import ClusterCapacity, ClusterReader, KubernetesApi
 
-from ..conftest import open_house
+from ..conftest import open_mesh
 from .fake_api_server import (
     DEPLOYMENTS,
     EVENTS,
@@ -85,8 +85,8 @@ async def test_the_fleet_of_a_cluster(fake_api: FakeApiServer, tmp_path: Path) -
         a_node("gpu-2", 4),
         a_node("cpu-0", 0),
     ]
-    async with open_house(tmp_path, kubernetes_namespace=NAMESPACE, kubernetes_release="mill") as house:
-        fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
+    async with open_mesh(tmp_path, kubernetes_namespace=NAMESPACE, kubernetes_release="mill") as mesh:
+        fleet = await mesh.runs.GetFleet(fleet_pb2.GetFleetRequest())
     assert fleet.from_kubernetes
     wan = next(model for model in fleet.models if model.name == "wan")
     assert (wan.num_desired, wan.num_ready, wan.num_starting, wan.num_pending) == (7, 1, 2, 2)
@@ -130,8 +130,8 @@ async def test_gpus_have_the_names_that_the_chart_sets(fake_api: FakeApiServer, 
     node["status"]["allocatable"] = {"amd.com/gpu": "8"}
     fake_api.lists[NODES] = [node]
     names = {"gpu_resource": "amd.com/gpu", "gpu_type_label": "amd.com/gpu.product-name"}
-    async with open_house(tmp_path, kubernetes_namespace=NAMESPACE, kubernetes_release="mill", **names) as house:
-        fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest(model="wan"))
+    async with open_mesh(tmp_path, kubernetes_namespace=NAMESPACE, kubernetes_release="mill", **names) as mesh:
+        fleet = await mesh.runs.GetFleet(fleet_pb2.GetFleetRequest(model="wan"))
     assert (fleet.models[0].num_gpus_per_pod, fleet.models[0].gpu_type) == (4, "MI300X")
     assert [pod.num_gpus for pod in fleet.pods] == [4, 2]
     (node_type,) = fleet.node_types
@@ -140,13 +140,13 @@ async def test_gpus_have_the_names_that_the_chart_sets(fake_api: FakeApiServer, 
 
 async def test_without_rights_to_nodes_there_are_no_types_and_no_error(fake_api: FakeApiServer, tmp_path: Path) -> None:
     fake_api.lists[DEPLOYMENTS] = [a_deployment("wan", 0, "keda")]
-    async with open_house(tmp_path, kubernetes_namespace=NAMESPACE, kubernetes_release="mill") as house:
-        fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
+    async with open_mesh(tmp_path, kubernetes_namespace=NAMESPACE, kubernetes_release="mill") as mesh:
+        fleet = await mesh.runs.GetFleet(fleet_pb2.GetFleetRequest())
         assert not fleet.node_types and not fleet.idle_gpus and not fleet.unschedulable_pods and fleet.from_kubernetes
         fake_api.is_unavailable = True
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             while True:  # for two seconds the last result is returned
-                await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
+                await mesh.runs.GetFleet(fleet_pb2.GetFleetRequest())
                 await asyncio.sleep(0.1)
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
     assert "unable to handle the request" in (refused.value.details() or "")

@@ -15,7 +15,7 @@ import pytest
 from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_orchestrator.fleet import KubernetesApi
 
-from ..conftest import open_house
+from ..conftest import open_mesh
 from .fake_api_server import DEPLOYMENTS, NAMESPACE, NODES, PODS, FakeApiServer
 from .kwok_cluster import RELEASE, create_all, deployment, node, pod
 
@@ -43,14 +43,14 @@ def _deployments() -> list[dict[str, Any]]:
 
 
 async def _check_and_measure(folder: Path, namespace: str, capsys: pytest.CaptureFixture[str]) -> None:
-    async with open_house(folder, kubernetes_namespace=namespace, kubernetes_release=RELEASE) as house:
+    async with open_mesh(folder, kubernetes_namespace=namespace, kubernetes_release=RELEASE) as mesh:
         seconds: list[float] = []
         cpu_seconds: list[float] = []
         async with asyncio.timeout(240):
             while len(seconds) < _NUM_CALLS:
                 await asyncio.sleep(2.1)  # until the last result is too old to be returned again
                 started_s, cpu_started_s = time.monotonic(), time.process_time()
-                fleet = await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
+                fleet = await mesh.runs.GetFleet(fleet_pb2.GetFleetRequest())
                 if sum(model.num_ready for model in fleet.models) == _NUM_PODS + 1:  # and the one without a Deployment
                     seconds.append(time.monotonic() - started_s)
                     cpu_seconds.append(time.process_time() - cpu_started_s)

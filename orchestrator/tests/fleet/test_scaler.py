@@ -17,7 +17,7 @@ from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_orchestrator.fleet.demand import Demand
 from lumenmill_orchestrator.mesh import Load
 
-from ..conftest import House, open_house
+from ..conftest import LocalMesh, open_mesh
 from ..recipes import ONE_IMAGE
 
 
@@ -46,23 +46,23 @@ class Keda:
 
 
 @contextlib.asynccontextmanager
-async def open_keda(folder: Path, **more: Any) -> AsyncIterator[tuple[House, Keda]]:
+async def open_keda(folder: Path, **more: Any) -> AsyncIterator[tuple[LocalMesh, Keda]]:
     address = _free_address()
     async with (
-        open_house(folder, scaler_address=address, **more) as house,
+        open_mesh(folder, scaler_address=address, **more) as mesh,
         grpc.aio.insecure_channel(address) as channel,
     ):
-        yield house, Keda(channel)
+        yield mesh, Keda(channel)
 
 
 async def test_work_starts_pods_and_idle_models_end_them(tmp_path: Path) -> None:
-    async with open_keda(tmp_path) as (house, keda):
+    async with open_keda(tmp_path) as (mesh, keda):
         tiny = {"model": "tiny", "targetBacklogS": "90"}
         assert not await keda.is_active(**tiny)
         stream = keda.stub.StreamIsActive(_reference(**tiny))
         assert not (await stream.read()).result
-        house.family.go_on.clear()
-        run_id = await house.submit(ONE_IMAGE, {"tags": [f"picture {number}" for number in range(8)]})
+        mesh.family.go_on.clear()
+        run_id = await mesh.submit(ONE_IMAGE, {"tags": [f"picture {number}" for number in range(8)]})
         async with asyncio.timeout(5):
             assert (await stream.read()).result, "KEDA is notified of work at once"
         (spec,) = (await keda.stub.GetMetricSpec(_reference(**tiny))).metricSpecs
@@ -70,8 +70,8 @@ async def test_work_starts_pods_and_idle_models_end_them(tmp_path: Path) -> None
         async with asyncio.timeout(15):
             while await keda.value(**tiny) != 8 * 60.0:  # nothing is measured yet: a minute for each call
                 await asyncio.sleep(0.05)
-        house.family.go_on.set()
-        await house.ended(run_id)
+        mesh.family.go_on.set()
+        await mesh.ended(run_id)
         assert await keda.value(**tiny) == 0.0
         assert await keda.is_active(**tiny), "it is kept for a while after the last work"
 
@@ -127,7 +127,7 @@ async def test_with_tls_a_client_certificate_is_required_and_no_token(tmp_path: 
                 assert error.code() == grpc.StatusCode.UNAVAILABLE
                 return False
 
-    async with open_house(tmp_path, **secured):
+    async with open_mesh(tmp_path, **secured):
         assert await is_served_with("keda")
         assert not await is_served_with("other")
         assert not await is_served_with(None)
@@ -141,7 +141,7 @@ async def test_tls_without_an_authority_is_refused_at_start(tmp_path: Path) -> N
     make_certificate(tmp_path, "mesh")
     secured = {"tls_cert_file": tmp_path / "mesh.pem", "tls_key_file": tmp_path / "mesh.key"}
     with pytest.raises(FailedPreconditionError, match="LUMENMILL_TLS_CLIENT_CA_FILE"):
-        async with open_house(tmp_path, scaler_address=_free_address(), **secured):
+        async with open_mesh(tmp_path, scaler_address=_free_address(), **secured):
             pass
 
 

@@ -30,22 +30,22 @@ async def test_runs_and_keda_continue_without_an_answer(
     absent = {f"absent-{number}": "127.0.0.1:1" for number in range(_NUM_ABSENT)}
     on_kubernetes: dict[str, Any] = {"kubernetes_namespace": NAMESPACE, "kubernetes_release": "mill"}
     fake_api.may_answer.clear()
-    async with open_keda(tmp_path, other_models=absent, **on_kubernetes) as (house, keda):
+    async with open_keda(tmp_path, other_models=absent, **on_kubernetes) as (mesh, keda):
         for model in absent:
-            await house.submit(_recipe_for(model))
+            await mesh.submit(_recipe_for(model))
         await asyncio.sleep(3.0)
         for _ in range(3):
             began_s = time.monotonic()
             assert await keda.is_active(model="absent-0")
             assert await keda.value(model="absent-0") > 0
-            run = await house.run(ONE_IMAGE, {"tags": [f"tag {began_s}"]})
+            run = await mesh.run(ONE_IMAGE, {"tags": [f"tag {began_s}"]})
             assert run.num_samples_accepted == 1
             assert time.monotonic() - began_s < 3.0
         # One reading of Deployments for all callers; pods would be read after them.
         assert len(fake_api.requests) <= 2
         began_s = time.monotonic()
         with pytest.raises(grpc.aio.AioRpcError, match="has not answered within") as refused:
-            await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
+            await mesh.runs.GetFleet(fleet_pb2.GetFleetRequest())
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
         assert time.monotonic() - began_s < 12.0
         fake_api.may_answer.set()
@@ -77,9 +77,9 @@ async def test_idle_models_send_no_requests(fake_api: FakeApiServer, tmp_path: P
     fake_api.lists[DEPLOYMENTS] = [a_deployment("wan", 0, "none")]
     absent = {f"absent-{number}": "127.0.0.1:1" for number in range(_NUM_ABSENT)}
     on_kubernetes: dict[str, Any] = {"kubernetes_namespace": NAMESPACE, "kubernetes_release": "mill"}
-    async with open_keda(tmp_path, other_models=absent, **on_kubernetes) as (house, keda):
+    async with open_keda(tmp_path, other_models=absent, **on_kubernetes) as (mesh, keda):
         await asyncio.sleep(7.0)
         assert not await keda.is_active(model="tiny")
         assert [path for path, _ in fake_api.requests] == [DEPLOYMENTS], "whether any model is scaled, once a minute"
-        await house.runs.GetFleet(fleet_pb2.GetFleetRequest())
+        await mesh.runs.GetFleet(fleet_pb2.GetFleetRequest())
         assert {path for path, _ in fake_api.requests} > {DEPLOYMENTS}

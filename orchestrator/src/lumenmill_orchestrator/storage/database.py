@@ -136,7 +136,7 @@ def as_unavailable_error(error: Exception) -> Exception:
 
 
 def _count_unavailable(error: BaseException) -> None:
-    metrics.DATABASE_AWAY.inc()
+    metrics.DATABASE_UNAVAILABLE.inc()
     _log.warning("the database does not answer", reason=str(getattr(error, "orig", error)))
 
 
