@@ -8,7 +8,6 @@ _ROOT = Path(__file__).parents[1]
 _TREES = ("services/*/src", "orchestrator/src", "client/src", "monitoring", "docs/tools")
 # Folders that do not follow the rules yet.
 _NOT_CONVERTED = (
-    "services/captioner",
     "services/common",
     "services/imager",
     "services/neural",

@@ -11,9 +11,11 @@ import numpy as np
 import OpenEXR
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, camera_pb2, intrinsics_pb2, light_pb2
-from lumenmill_captioner.known import unit_vector
-from lumenmill_captioner.measure import Evidence, facing, rgb_of_temperature, shading_from
+from lumenmill_captioner.measure import Evidence, shading_from
 from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_light.axes import unit_vector
+from lumenmill_light.color import temperature_rgb
+from lumenmill_light.irradiance import facing
 from lumenmill_media import linear_to_srgb
 from numpy.typing import NDArray
 from PIL import Image
@@ -68,7 +70,7 @@ def sphere_scene(*lamps: Lamp, even: float = 0.05, noise: float = 0.01, side_px:
     for lamp in lamps:
         direction = unit_vector(lamp.azimuth_deg, lamp.elevation_deg)
         share = facing((normals.reshape(-1, 3) @ direction), lamp.size_deg / 2.0).reshape(seen.shape)
-        lit += share[..., None] * rgb_of_temperature(lamp.temperature_k) * lamp.irradiance / math.pi
+        lit += share[..., None] * temperature_rgb(lamp.temperature_k) * lamp.irradiance / math.pi
     stripe = (np.abs(x - 0.25 * y - 0.1) < 0.08)[..., None]
     shading = np.where(stripe, 0.0, lit) + even
     linear = albedo * shading * rng.normal(1.0, noise, normals.shape)

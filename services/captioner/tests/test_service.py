@@ -67,7 +67,7 @@ async def caption_of(stub: Stub, artifact: artifact_pb2.Artifact, name: str = "r
     return await call_heavy(stub.Caption, request_for(captioner_pb2.Subject(media=artifact), name))
 
 
-async def test_model_tells_the_truth(channel: grpc.aio.Channel) -> None:
+async def test_the_model_is_described(channel: grpc.aio.Channel) -> None:
     stub = model_pb2_grpc.ModelServiceStub(channel)
     model = (await call_unary(stub.GetModel, model_pb2.GetModelRequest())).model
     assert (model.family, list(model.contracts)) == ("photometric", ["lumenmill.captioner.v1.CaptionerService"])
@@ -77,7 +77,7 @@ async def test_model_tells_the_truth(channel: grpc.aio.Channel) -> None:
 async def test_a_photograph_is_measured_and_nothing_is_invented(stub: Stub, store: ArtifactStore) -> None:
     photograph = put_png(store, skimage.data.astronaut() / 255.0)
     result = await caption_of(stub, photograph)
-    assert "cannot be told" in result.light_text
+    assert "cannot be determined" in result.light_text
     assert not re.search(r"\b(astronaut|woman|person|left|right)\b", result.text.lower())
     assert result.text.endswith(result.light_text) and not result.HasField("error")
     measured = result.measurement
@@ -87,7 +87,7 @@ async def test_a_photograph_is_measured_and_nothing_is_invented(stub: Stub, stor
     assert {"exposure_clipped_fraction", "sharpness"} <= set(result.scores)
 
 
-async def test_requested_light_is_said_and_compared(stub: Stub, store: ArtifactStore) -> None:
+async def test_requested_light_is_described_and_compared(stub: Stub, store: ArtifactStore) -> None:
     lamp = Lamp(-60, 30, 2700)
     subject = subject_of(store, sphere_scene(lamp, even=0.02), lamp, camera_azimuth_deg=40)
     subject.scene.CopyFrom(scene_pb2.SceneDescription(description="a plaster sphere before a grey backdrop"))
@@ -111,7 +111,7 @@ async def test_a_light_that_does_not_reach_the_picture_is_not_claimed(stub: Stub
 @pytest.mark.parametrize(
     ("rgb", "name"), [((1.0, 0.1, 0.9), "magenta"), ((0.05, 0.9, 0.8), "teal"), ((1.0, 0.02, 0.02), "red")]
 )
-async def test_coloured_light_is_called_by_its_colour(
+async def test_coloured_light_is_named_by_its_colour(
     stub: Stub, store: ArtifactStore, rgb: tuple[float, float, float], name: str
 ) -> None:
     scene = sphere_scene(Lamp(-40, 30, 6500))
@@ -129,7 +129,7 @@ async def test_coloured_light_is_called_by_its_colour(
     assert "brighter" not in change.instruction and "dimmer" not in change.instruction
 
 
-async def test_things_are_named_from_the_structure_too(stub: Stub, store: ArtifactStore) -> None:
+async def test_subjects_of_a_structured_scene_are_named(stub: Stub, store: ArtifactStore) -> None:
     subject = subject_of(store, sphere_scene(Lamp(0, 20)))
     scene = scene_pb2.SceneDescription(subjects=["urn", "apple"], materials=["iron", "natural"], place="on a table")
     subject.scene.CopyFrom(scene)
@@ -137,7 +137,7 @@ async def test_things_are_named_from_the_structure_too(stub: Stub, store: Artifa
     assert result.text.startswith("An iron urn and an apple on a table. ")
 
 
-async def test_an_environment_map_is_opened(stub: Stub, store: ArtifactStore, data_dir: Path) -> None:
+async def test_an_environment_map_is_read(stub: Stub, store: ArtifactStore, data_dir: Path) -> None:
     path = data_dir / "hdri" / "urban_alley_01_1k.hdr"
     if not path.exists():
         pytest.skip(f"no {path}")
@@ -149,7 +149,7 @@ async def test_an_environment_map_is_opened(stub: Stub, store: ArtifactStore, da
     assert "urban alley" in result.light_text and result.HasField("error")
 
 
-async def test_the_same_seed_says_the_same_and_others_vary(stub: Stub, store: ArtifactStore) -> None:
+async def test_the_text_is_the_same_for_the_same_seed_and_varies_with_others(stub: Stub, store: ArtifactStore) -> None:
     lamp = Lamp(60, 30, 3000)
     subject = subject_of(store, sphere_scene(lamp), lamp)
     texts = [
@@ -181,7 +181,7 @@ async def test_every_common_format_is_read(stub: Stub, name: str, data: object, 
     assert abs(change) < (2.0 if name == "exr-grey" else 0.5)
 
 
-async def test_exif_orientation_is_obeyed(stub: Stub, store: ArtifactStore) -> None:
+async def test_exif_orientation_is_applied(stub: Stub, store: ArtifactStore) -> None:
     scene = sphere_scene(Lamp(-60, 30), side_px=128)
     cropped = Scene(scene.normals[:, :96], scene.albedo[:, :96], scene.linear[:, :96])
     upright = Image.fromarray(np.round(np.clip(cropped.display, 0, 1) * 255).astype(np.uint8))
@@ -273,7 +273,7 @@ async def test_a_clip_that_grows_brighter(stub: Stub, store: ArtifactStore) -> N
     assert "brighter over the clip" in result.light_text and "clip" in result.text
 
 
-async def test_a_requested_light_path_is_told(stub: Stub, store: ArtifactStore) -> None:
+async def test_a_requested_light_path_is_described(stub: Stub, store: ArtifactStore) -> None:
     clip = store.put_bytes(clip_bytes([sphere_scene(Lamp(-60, 30), side_px=96).display] * 10), "video/mp4")
     path = light_pb2.LightPath(
         interpolation=light_pb2.LIGHT_INTERPOLATION_MOVE,
@@ -294,7 +294,9 @@ async def test_real_clips_are_read(stub: Stub, store: ArtifactStore, data_dir: P
     clips = sorted((data_dir / "video").glob("*.mp4"))[:2]
     for index, path in enumerate(clips):
         result = await caption_of(stub, store.put_file(path, "video/mp4"), f"clip{index}")
-        assert (len(result.measurement.samples) == 8 and "direction" in result.text) or "cannot be told" in result.text
+        assert (
+            len(result.measurement.samples) == 8 and "direction" in result.text
+        ) or "cannot be determined" in result.text
 
 
 async def test_what_changed_between_requested_lights(stub: Stub, store: ArtifactStore) -> None:
@@ -313,7 +315,7 @@ async def test_what_changed_between_requested_lights(stub: Stub, store: Artifact
     assert result.before.attributes.azimuth_deg < 0 < result.after.attributes.azimuth_deg
 
 
-async def test_what_changed_is_measured_when_light_is_not_known(stub: Stub, store: ArtifactStore) -> None:
+async def test_what_changed_is_measured_when_no_light_was_requested(stub: Stub, store: ArtifactStore) -> None:
     scene = sphere_scene(Lamp(-30, 30), even=0.2)
     brighter = Scene(scene.normals, scene.albedo, scene.linear * 3.0)
     photographs = [captioner_pb2.Subject(media=put_png(store, entry.display)) for entry in (scene, brighter)]
@@ -340,7 +342,7 @@ async def test_the_same_id_joins_and_another_request_is_refused(stub: Stub, stor
     assert refused.value.field == "job.request_id"
 
 
-async def test_a_caller_that_leaves_stops_the_work(stub: Stub, store: ArtifactStore) -> None:
+async def test_a_cancelled_call_stops_the_work(stub: Stub, store: ArtifactStore) -> None:
     frames = [np.random.default_rng(i).random((360, 640, 3)) for i in range(8)] * 20
     clip = store.put_bytes(clip_bytes(frames), "video/mp4")
     call = stub.Caption(request_for(captioner_pb2.Subject(media=clip), "long"))

@@ -6,6 +6,8 @@ from lumenmill_common.settings import ServiceSettings
 from lumenmill_media import Limits
 from pydantic import Field
 
+__all__ = ["CaptionerSettings"]
+
 
 class CaptionerSettings(ServiceSettings):
     """Each field is the environment variable LUMENMILL_<FIELD>, in capitals."""

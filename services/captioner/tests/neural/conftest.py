@@ -16,7 +16,7 @@ from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill_captioner.families import PhotometricFamily, family_from
 from lumenmill_captioner.families.vision_language import VisionLanguageFamily, VisionLanguageSettings
-from lumenmill_captioner.families.vision_language._aesthetic import Aesthetics
+from lumenmill_captioner.families.vision_language.aesthetics import Aesthetics
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.calls import call_heavy, call_unary
 from lumenmill_common.families import Family, family_service

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lumenmill_captioner.__main__ import load_captioner_settings
+from lumenmill_captioner.families import load_family_settings
 from lumenmill_common import errors
 from PIL import Image
 from safetensors.torch import save_file
@@ -122,4 +122,4 @@ def test_settings_are_read_from_the_environment(monkeypatch: Any, tmp_path: Path
     monkeypatch.setenv("LUMENMILL_FAMILY", "vision_language")
     monkeypatch.setenv("LUMENMILL_MODEL", MODEL)
     monkeypatch.setenv("LUMENMILL_AESTHETIC_HEADS", json.dumps({"v1": str(tmp_path / "head.pth")}))
-    assert load_captioner_settings().model_dump()["aesthetic_heads"] == {"v1": tmp_path / "head.pth"}
+    assert load_family_settings().model_dump()["aesthetic_heads"] == {"v1": tmp_path / "head.pth"}

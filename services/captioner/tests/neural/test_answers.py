@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import scene_pb2
-from lumenmill_captioner.families.vision_language._answer import Answer, ClipAnswer, read_answer
-from lumenmill_captioner.families.vision_language._prompt import question
+from lumenmill_captioner.families.vision_language.answer import Answer, ClipAnswer, read_answer
+from lumenmill_captioner.families.vision_language.prompt import question
 from scenes import Lamp, sphere_scene, subject_of
 
 from .conftest import clip_subject
@@ -126,10 +126,10 @@ async def test_the_motion_of_light_is_compared_in_clips(serving: Any) -> None:
     ],
 )
 def test_what_is_kept_of_an_answer(text: str, num_kept: int) -> None:
-    said = read_answer(text, Answer)
-    assert said.kept_fraction == pytest.approx(num_kept / 7)
-    assert bool(said.problems) == (num_kept < 7)
-    json.dumps([said.caption, said.light], ensure_ascii=False).encode()  # can be stored
+    parsed = read_answer(text, Answer)
+    assert parsed.kept_fraction == pytest.approx(num_kept / 7)
+    assert bool(parsed.problems) == (num_kept < 7)
+    json.dumps([parsed.caption, parsed.light], ensure_ascii=False).encode()  # can be stored
 
 
 def test_the_instruction_takes_the_place_of_the_task() -> None:

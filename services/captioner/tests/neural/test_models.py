@@ -13,8 +13,8 @@ import pytest
 import torch
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2
-from lumenmill_captioner.families.vision_language._answer import Answer, ClipAnswer
-from lumenmill_captioner.families.vision_language._prompt import question
+from lumenmill_captioner.families.vision_language.answer import Answer, ClipAnswer
+from lumenmill_captioner.families.vision_language.prompt import question
 from lumenmill_common import errors
 from lumenmill_common.calls import call_heavy
 from lumenmill_neural.catalogue import read_catalogue

@@ -121,13 +121,11 @@ def projected(radiance: Radiance) -> Array:
 def dominant_lobe(radiance: Radiance) -> Lobe | None:
     """Return the lobe that most light comes from; None for a black map."""
     small = reduced(radiance)
-    coarse = resized(small, _COARSE_HEIGHT, _COARSE_WIDTH)
-    toward = directions(_COARSE_HEIGHT, _COARSE_WIDTH).reshape(-1, 3)
-    power = (coarse @ LUMINANCE * solid_angles(_COARSE_HEIGHT, _COARSE_WIDTH)).reshape(-1)
+    toward, power = _power(resized(small, _COARSE_HEIGHT, _COARSE_WIDTH))
     if power.sum() <= 0:
         return None
     gathered = _lobe_weights() @ power
-    centre = _refined(toward, power, toward[int(np.argmax(gathered))])
+    centre = _refined(*_power(small), toward[int(np.argmax(gathered))])
     facing, averted = irradiance_on(small, np.stack([centre, -centre]))
     directionality = float(np.linalg.norm(power @ toward) / power.sum())
     return Lobe(centre, _size_deg(small, centre), directionality, facing, averted)
@@ -140,6 +138,12 @@ def _lobe_weights() -> Array:
     return np.asarray(np.clip(toward @ toward.T, 0, 1) ** _LOBE_EXPONENT)
 
 
+def _power(radiance: Radiance) -> tuple[Vector, Array]:
+    """Return directions (N, 3) of the pixels of a map, and luminance times solid angle (N,) of each."""
+    size = radiance.shape[:2]
+    return directions(*size).reshape(-1, 3), (radiance @ LUMINANCE * solid_angles(*size)).ravel()
+
+
 def _refined(toward: Vector, power: Array, centre: Vector) -> Vector:
     near = power * np.maximum(toward @ centre - math.cos(math.radians(_REFINED_WITHIN_DEG)), 0)
     moved = near @ toward
@@ -148,9 +152,9 @@ def _refined(toward: Vector, power: Array, centre: Vector) -> Vector:
 
 
 def _size_deg(radiance: Radiance, centre: Vector) -> float:
-    """Half of the light of a uniform disc lies within 1 / √2 of its radius."""
-    power = (radiance @ LUMINANCE * solid_angles(*radiance.shape[:2])).ravel()
-    off = np.degrees(np.arccos(np.clip(directions(*radiance.shape[:2]).reshape(-1, 3) @ centre, -1, 1)))
+    """Return the size; half of the light of a uniform disc lies within 1 / √2 of its radius."""
+    toward, power = _power(radiance)
+    off = np.degrees(np.arccos(np.clip(toward @ centre, -1, 1)))
     order = np.argsort(off)
     below = np.cumsum(power[order])
     median = float(off[order][min(int(np.searchsorted(below, below[-1] / 2)), len(off) - 1)])

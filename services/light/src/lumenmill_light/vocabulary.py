@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 
+_INF = float("inf")
+
+
 @dataclass(frozen=True, slots=True)
 class Band:
     """Values below `upper`, down to the band before, and the words for them; "" means that nothing is said."""
@@ -64,8 +67,13 @@ class Scale:
         """Return one of the words for a value."""
         return self.band(value).word(variant)
 
+    def interval(self, first: str, last: str) -> tuple[float, float]:
+        """Return the interval [from, to) that the bands from one name to another cover; an open end is infinite."""
+        names = [band.name for band in self.bands]
+        index = names.index(first)
+        lower = self.bands[index - 1].upper if index else -_INF
+        return lower, self.bands[names.index(last)].upper
 
-_INF = float("inf")
 
 TEMPERATURE_K = Scale(
     (

@@ -1,15 +1,16 @@
 """Light in English: captions, and what changed between two pictures."""
 
-from ._caption import caption_text, content_text, light_text, scene_phrase
-from ._change import Change, Side, changes_between
-from ._motion import KeyMotion, ToldMotion, motion_text
-from ._vocabulary import Words, capitalised
+from lumenmill_captioner.words.caption import caption_text, content_text, light_text, scene_phrase
+from lumenmill_captioner.words.change import AttributeName, Change, Side, changes_between
+from lumenmill_captioner.words.motion import KeyMotion, MotionContext, motion_text
+from lumenmill_captioner.words.wording import Words, capitalised
 
 __all__ = [
+    "AttributeName",
     "Change",
     "KeyMotion",
+    "MotionContext",
     "Side",
-    "ToldMotion",
     "Words",
     "capitalised",
     "caption_text",

@@ -1,6 +1,6 @@
 """The `photometric` family: measures instead of guessing."""
 
-from ._family import PhotometricFamily
-from ._subject import is_clip
+from lumenmill_captioner.families.photometric.family import PhotometricFamily
+from lumenmill_captioner.families.photometric.subject import is_clip
 
 __all__ = ["PhotometricFamily", "is_clip"]

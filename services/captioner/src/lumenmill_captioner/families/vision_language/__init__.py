@@ -4,10 +4,9 @@ from lumenmill_common.artifacts import open_store_from
 from lumenmill_neural.host import ModelHost
 
 from lumenmill_captioner.families.photometric import PhotometricFamily
+from lumenmill_captioner.families.vision_language.aesthetics import Aesthetics
+from lumenmill_captioner.families.vision_language.family import VisionLanguageFamily
 from lumenmill_captioner.models import MODELS, VisionLanguageSettings
-
-from ._aesthetic import Aesthetics
-from ._family import VisionLanguageFamily
 
 __all__ = ["VisionLanguageFamily", "VisionLanguageSettings", "vision_language_family"]
 

@@ -4,11 +4,24 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from lumenmill_light.color import luminance
 from numpy.typing import NDArray
 from scipy import cluster, ndimage
 
-from ._color import luminance
-from ._names import color_name, light_name
+from lumenmill_captioner.measure.color_names import color_name
+
+__all__ = [
+    "MID_GREY",
+    "Dominant",
+    "brightness_ev",
+    "colorfulness",
+    "dominant_colors",
+    "log_average",
+    "oklab",
+    "percentile_contrast_ev",
+    "shades_of_grey",
+    "sharpness",
+]
 
 Array = NDArray[np.float32]
 
@@ -17,18 +30,18 @@ _NUM_CLUSTERS = 6
 _SAME_COLOR_DISTANCE = 0.06
 
 
-def log_average(values: Array, weights: Array | None = None) -> float:
-    """Return the geometric mean luminance, blacks lifted by 10⁻⁴ (Reinhard et al., SIGGRAPH 2002)."""
+def log_average(values: NDArray[np.floating], weights: Array | None = None) -> float:
+    """Return the geometric mean luminance, with 10⁻⁴ added (Reinhard et al., SIGGRAPH 2002)."""
     return float(np.exp(np.average(np.log(np.maximum(values, 0.0) + 1e-4), weights=weights)))
 
 
-def brightness_ev(values: Array, weights: Array | None = None) -> float:
+def brightness_ev(values: NDArray[np.floating], weights: Array | None = None) -> float:
     """Return log-average luminance in stops from mid grey (0.18)."""
     return math.log2(log_average(values, weights) / MID_GREY)
 
 
-def percentile_contrast_ev(values: Array) -> float:
-    """Return stops between the 95th and the 5th percentile of luminance, blacks lifted by 10⁻³."""
+def percentile_contrast_ev(values: NDArray[np.floating]) -> float:
+    """Return stops between the 95th and the 5th percentile of luminance, with 10⁻³ added."""
     low, high = np.percentile(values, (5.0, 95.0))
     return math.log2((float(high) + 1e-3) / (float(low) + 1e-3))
 
@@ -47,16 +60,11 @@ def colorfulness(display: Array) -> float:
 
 @dataclass(frozen=True)
 class Dominant:
-    """One dominant colour: sRGB hex, plain name, part of the picture."""
+    """One dominant colour: sRGB hex, plain name, and its part of the picture."""
 
     hex: str
     name: str
     fraction: float
-
-
-def light_color_name(rgb: NDArray[np.float64]) -> str:
-    """Return the name of the colour of a light, linear Rec. 709 (3,): "magenta"."""
-    return light_name(oklab(np.asarray(rgb / max(float(np.max(rgb)), 1e-9), np.float32)[None, None])[0, 0])
 
 
 def oklab(linear: Array) -> NDArray[np.float64]:
@@ -81,7 +89,7 @@ def oklab(linear: Array) -> NDArray[np.float64]:
 
 
 def dominant_colors(display: Array, linear: Array) -> list[Dominant]:
-    """Return up to six dominant colours, the most frequent first: k-means in OKLab, near ones joined."""
+    """Return up to six dominant colours, the most frequent first: k-means in OKLab, similar ones merged."""
     pixels = oklab(np.clip(linear, 0.0, 1.0)).reshape(-1, 3)
     shown = display.reshape(-1, 3)
     step = max(1, len(pixels) // 8000)
@@ -93,17 +101,19 @@ def dominant_colors(display: Array, linear: Array) -> list[Dominant]:
         members = labels == label
         groups.append((pixels[members].mean(axis=0), shown[members].mean(axis=0), int(members.sum())))
     groups.sort(key=lambda group: -group[2])
-    joined: list[tuple[NDArray[np.float64], Array, int]] = []
+    merged: list[tuple[NDArray[np.float64], Array, int]] = []
     for lab, rgb, count in groups:
-        near = next((i for i, kept in enumerate(joined) if np.linalg.norm(kept[0] - lab) < _SAME_COLOR_DISTANCE), None)
+        near = next(
+            (i for i, entry in enumerate(merged) if np.linalg.norm(entry[0] - lab) < _SAME_COLOR_DISTANCE), None
+        )
         if near is None:
-            joined.append((lab, rgb, count))
+            merged.append((lab, rgb, count))
         else:
-            joined[near] = (joined[near][0], joined[near][1], joined[near][2] + count)
-    joined.sort(key=lambda group: -group[2])
+            merged[near] = (merged[near][0], merged[near][1], merged[near][2] + count)
+    merged.sort(key=lambda group: -group[2])
     return [
         Dominant("#" + "".join(f"{round(float(c) * 255):02x}" for c in rgb), color_name(lab), count / len(pixels))
-        for lab, rgb, count in joined
+        for lab, rgb, count in merged
     ]
 
 

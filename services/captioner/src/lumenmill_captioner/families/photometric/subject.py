@@ -1,4 +1,4 @@
-"""From a Subject to evidence that can be measured, and to the light that is known."""
+"""From a Subject to the evidence that is measured, and to the requested light as expected from its camera."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,10 +8,13 @@ from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2, light_pb2
 from lumenmill_common.artifacts import ArtifactStore, media_type_of
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_light import environment_map
+from lumenmill_light.path import light_at
 from lumenmill_media import (
     Frame,
     Limits,
     Picture,
+    decode_light,
     linear_to_srgb,
     read_map,
     read_map_sequence,
@@ -21,8 +24,11 @@ from lumenmill_media import (
 )
 from numpy.typing import NDArray
 
-from lumenmill_captioner.known import CameraFrame, ExpectedLight, camera_frame, expected_light, light_at
 from lumenmill_captioner.measure import Evidence, pitch_deg, shading_from, undo_shoulder
+from lumenmill_captioner.requested.expected import ExpectedLight, expected_light, file_of_source
+from lumenmill_captioner.requested.frames import CameraFrame, camera_frame
+
+__all__ = ["SubjectReader", "evidence_of_picture", "is_clip"]
 
 Array = NDArray[np.float32]
 _Kind = intrinsics_pb2.IntrinsicKind
@@ -39,7 +45,7 @@ _CHANNELS: dict["intrinsics_pb2.IntrinsicKind.ValueType", int] = {
 
 
 def is_clip(artifact: artifact_pb2.Artifact) -> bool:
-    """Whether an artifact is a clip rather than an image, by its media type or the extension of its URI."""
+    """Return whether an artifact is a clip rather than an image, by its media type or the extension of its URI."""
     return (artifact.media_type or media_type_of(artifact.uri)).startswith("video/")
 
 
@@ -53,18 +59,18 @@ def evidence_of_picture(picture: Picture) -> Evidence:
 
 
 class SubjectReader:
-    """Reads the artifacts of one subject. `path` is where it stands in the request, for error messages."""
+    """Reads the artifacts of one subject. `path` is the subject's field path in the request, for error messages."""
 
     def __init__(self, store: ArtifactStore, limits: Limits, subject: captioner_pb2.Subject, path: str) -> None:
         self._store, self._limits, self._subject, self._path = store, limits, subject, path
         self._radiance: dict[bytes, Array] = {}
 
     def frame(self, time_fraction: float = 0.0) -> CameraFrame:
-        """Return where the camera stands at a time of the clip, 0 to 1."""
+        """Return the frame of the camera at a time of the clip, 0 to 1."""
         return camera_frame(self._subject.camera if self._subject.HasField("camera") else None, time_fraction)
 
     def evidence(self) -> Evidence:
-        """Return the evidence of an image: shown, linear, normals and shading where maps tell them.
+        """Return the evidence of an image: shown, linear, and normals and shading from its maps.
 
         Raises:
             InvalidArgumentError: an artifact is broken, of the wrong kind, or of another size than the image.
@@ -85,12 +91,12 @@ class SubjectReader:
     def clip_evidence(self, frames: Sequence[Frame], num_frames: int) -> list[Evidence]:
         """Return the evidence of frames of a clip of `num_frames` frames; errors as `evidence`.
 
-        Clips come without linear radiance, so that the bend of their highlights is undone before shading is taken.
+        Clips have no linear radiance; the compression of their highlights is undone before shading is computed.
         """
-        wanted = [frame.index for frame in frames]
+        indices = [frame.index for frame in frames]
         maps: list[_Maps] = [{} for _ in frames]
         for kind, data, field in self._given_maps():
-            by_number = read_map_sequence(self._store, data, field, wanted, self._limits)
+            by_number = read_map_sequence(self._store, data, field, indices, self._limits)
             for entry, frame in zip(maps, frames, strict=True):
                 entry[kind] = self._small(kind, by_number[frame.index], frame.picture.size_px, field)
         cameras = [self.frame(frame.index / max(num_frames - 1, 1)) for frame in frames]
@@ -99,14 +105,14 @@ class SubjectReader:
             for frame, entry, camera in zip(frames, maps, cameras, strict=True)
         ]
 
-    def known(self, time_fraction: float = 0.0) -> ExpectedLight | None:
-        """Return the known light relative to the camera at a time of the clip, 0 to 1, or None.
+    def expected(self, time_fraction: float = 0.0) -> ExpectedLight | None:
+        """Return the requested light relative to the camera at a time of the clip, 0 to 1; None without a request.
 
         Raises:
-            InvalidArgumentError: an environment map of the light cannot be read.
+            InvalidArgumentError: a map or a background of the light cannot be read.
         """
         if self._subject.requested_light_path.keyframes:
-            self._open_maps_of_path()
+            self._read_files_of_path()
             light = light_at(self._subject.requested_light_path, time_fraction)
             return self._expected(light, time_fraction, f"{self._path}.requested_light_path")
         if self._subject.HasField("requested_light"):
@@ -116,22 +122,35 @@ class SubjectReader:
     def _expected(self, light: light_pb2.Light, time_fraction: float, path: str) -> ExpectedLight:
         return expected_light(light, self.frame(time_fraction), self._read_radiance, path)
 
-    def _open_maps_of_path(self) -> None:
-        """Read the environment maps of all keyframes once, so that a broken one is named where it stands."""
+    def _read_files_of_path(self) -> None:
+        """Read the files of all keyframes once, so that an error names the field of the keyframe."""
         for index, keyframe in enumerate(self._subject.requested_light_path.keyframes):
             for number, source in enumerate(keyframe.light.sources):
-                if source.HasField("environment_map"):
+                file = file_of_source(source)
+                if file is not None:
                     light = f"{self._path}.requested_light_path.keyframes[{index}].light"
-                    self._read_radiance(source.environment_map.map, f"{light}.sources[{number}].environment_map.map")
+                    self._read_radiance(file[0], f"{light}.sources[{number}].{file[1]}")
 
     def _read_radiance(self, artifact: artifact_pb2.Artifact, field: str) -> Array:
+        """Read the file of an environment map, reduced to the size at which maps are analysed, or of a background."""
         key = artifact.SerializeToString(deterministic=True)
         if key not in self._radiance:
-            self._radiance[key] = read_radiance_map(self._store, artifact, field, self._limits)
+            read = self._read_background if field.endswith(".image") else self._read_environment_map
+            self._radiance[key] = read(artifact, field)
         return self._radiance[key]
 
+    def _read_environment_map(self, artifact: artifact_pb2.Artifact, field: str) -> Array:
+        return environment_map.reduced(read_radiance_map(self._store, artifact, field, self._limits))
+
+    def _read_background(self, artifact: artifact_pb2.Artifact, field: str) -> Array:
+        data = self._store.read_bytes(artifact, field=field, max_bytes=self._limits.max_bytes)
+        try:
+            return decode_light(data)
+        except ValueError as error:
+            raise InvalidArgumentError(field, str(error)) from error
+
     def _given_maps(self) -> list[tuple["intrinsics_pb2.IntrinsicKind.ValueType", artifact_pb2.Artifact, str]]:
-        """Kind, data and field of the first map of each kind that is read."""
+        """Return kind, data and field of the first map of each kind that is read."""
         given: dict[intrinsics_pb2.IntrinsicKind.ValueType, tuple[artifact_pb2.Artifact, str]] = {}
         for index, entry in enumerate(self._subject.intrinsics):
             if entry.kind in _CHANNELS and not (entry.kind == _Kind.INTRINSIC_KIND_SHADING and self._has_albedo()):
@@ -150,7 +169,7 @@ class SubjectReader:
         values = np.nan_to_num(pixels[..., : _CHANNELS[kind]])
         small = reduced(values, self._limits.measured_side_px)
         if kind == _Kind.INTRINSIC_KIND_DEPTH:
-            # Between a thing and nothing there is no depth to average.
+            # Depth cannot be averaged across the edge of a surface.
             small = np.where(
                 reduced((values > 0.0).astype(np.float32), self._limits.measured_side_px) < 1.0, 0.0, small
             )
@@ -158,9 +177,9 @@ class SubjectReader:
 
 
 def _with_maps(alone: Evidence, linear: Array, maps: _Maps, camera: CameraFrame) -> Evidence:
-    """Evidence of a picture with its maps.
+    """Return the evidence of a picture with its maps.
 
-    Shading is `linear` over albedo, else as a map tells it. A pitch of the camera that is not known is taken from the
+    Shading is `linear` over albedo, else that of a shading map. An unknown pitch of the camera is estimated from the
     horizontal surfaces that it sees.
     """
     albedo, normals = maps.get(_Kind.INTRINSIC_KIND_ALBEDO), maps.get(_Kind.INTRINSIC_KIND_NORMALS)
@@ -180,8 +199,8 @@ def _with_maps(alone: Evidence, linear: Array, maps: _Maps, camera: CameraFrame)
     )
 
 
-def _check_size(size_px: tuple[int, int], wanted_px: tuple[int, int], field: str) -> None:
-    if size_px != wanted_px:
+def _check_size(size_px: tuple[int, int], expected_px: tuple[int, int], field: str) -> None:
+    if size_px != expected_px:
         raise InvalidArgumentError(
-            field, f"has {size_px[0]}×{size_px[1]} pixels; the image has {wanted_px[0]}×{wanted_px[1]}"
+            field, f"has {size_px[0]}×{size_px[1]} pixels; the image has {expected_px[0]}×{expected_px[1]}"
         )

@@ -8,20 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Swing", "swing_of"]
+
 Vector = NDArray[np.float64]
 
 _MIN_SAMPLES = 4
-# A path longer than its ends are apart by this factor wavers; measured directions scatter by some degrees each.
+# A path wavers when it is longer than the distance of its ends by this factor; measured directions scatter.
 _MAX_DETOUR, _SCATTER_DEG = 1.6, 25.0
 _MAX_STEP_DEG = 100.0
 
 
 @dataclass(frozen=True)
 class Swing:
-    """A direction at its start and end, as unit vectors, and how it went there.
+    """A direction at its start and end, as unit vectors, and its way between them.
 
-    angle_deg: angle between the two. turn_deg: signed turn of azimuth, the long way round where it went so.
-    middle_azimuth_deg: azimuth half way through the turn.
+    Attributes:
+        angle_deg: angle between the two.
+        turn_deg: signed turn of azimuth, over 180° where it went the long way round.
+        middle_azimuth_deg: azimuth half way through the turn.
     """
 
     start: Vector
@@ -32,23 +36,22 @@ class Swing:
 
     @property
     def extent_deg(self) -> float:
-        """How far it went: the angle between its ends, or its turn along the horizon where that is longer."""
+        """Return the angle between its ends, or its turn along the horizon where that is longer."""
         return max(self.angle_deg, abs(self.turn_deg) * math.hypot(self.start[0], self.start[2]))
 
     @property
     def rise_deg(self) -> float:
-        """Change of elevation in degrees."""
+        """Return the change of elevation in degrees."""
         start, end = (math.asin(float(np.clip(vector[1], -1.0, 1.0))) for vector in (self.start, self.end))
         return math.degrees(end - start)
 
 
 def swing_of(directions: Sequence[Vector], *, exact: bool) -> Swing | None:
-    """Return how a direction moves; the ends of one that is not exact are averaged over two samples each.
-
-    None for fewer than four samples, or when it wavers, so that nothing can be said.
+    """Return how a direction moves; None for fewer than four samples, or when it wavers.
 
     Args:
         directions: unit vectors (3,) in time order, +Y up.
+        exact: False for measured directions, whose ends are averaged over two samples each.
     """
     if len(directions) < _MIN_SAMPLES:
         return None

@@ -1,9 +1,11 @@
-"""Plain English names of colours, by place in OKLab."""
+"""Plain English names of colours, by their OKLab values."""
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
+
+__all__ = ["color_name"]
 
 # Bounds of hue in degrees of OKLab and the name of each, for colours of middle lightness.
 _HUES = (
@@ -41,13 +43,6 @@ def color_name(lab: NDArray[np.float64]) -> str:
     if chroma < 0.045:
         return f"{_shade(lightness)}greyish {name}"
     return f"{_shade(lightness)}{name}"
-
-
-def light_name(lab: NDArray[np.float64]) -> str:
-    """Return the name of the colour of a light by its hue alone, since a light has no lightness: "magenta", "teal"."""
-    hue = math.degrees(math.atan2(float(lab[2]), float(lab[1]))) % 360.0
-    # Red and blue light in equal parts is called magenta; of a paint one would still say purple.
-    return "magenta" if 318.0 < hue <= 335.0 else next(name for bound, name in _HUES if hue <= bound)
 
 
 def _shade(lightness: float) -> str:

@@ -1,40 +1,41 @@
 """What moves in a clip: its light, flicker, or things and camera.
 
-Textured patches of one small picture are looked for in the next by normalised cross-correlation of log luminance whose
-low frequencies are taken out, which smooth changes of light leave alone (Lewis, "Fast normalized cross-correlation",
-1995). A patch that is found elsewhere has moved. The change of a found patch's mean colour is a change of light,
-wherever the patch went. Flicker is what remains of the luminance of regions, frame by frame, beside a smooth curve
-(Savitzky and Golay, Analytical Chemistry 36, 1964).
+Textured patches of one small picture are searched for in the next by normalised cross-correlation of high-pass filtered
+log luminance, which smooth changes of light do not affect (Lewis, "Fast normalized cross-correlation", 1995). A patch
+that is found elsewhere has moved. The change of a found patch's mean colour is a change of light, wherever it is found.
+Flicker is the residual of the luminance of regions, frame by frame, from a smooth curve (Savitzky and Golay, Analytical
+Chemistry 36, 1964).
 """
 
 import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from lumenmill_light.color import luminance
 from lumenmill_media import Track
 from numpy.typing import NDArray
 from scipy import ndimage, signal
 
-from ._color import LUMINANCE
+__all__ = ["ClipMotion", "measure_motion"]
 
 Array = NDArray[np.float32]
 Vector = NDArray[np.float64]
 
 _NUM_REGIONS = 4
-# Luminance is lifted by this before its logarithm is taken, so that noise in black does not count.
+# Added to luminance before its logarithm, so that noise in black does not count.
 _LIFT = 0.01
 _SMOOTH_S = 0.6
 _MIN_FLICKER_FRAMES, _MIN_SMOOTH_FRAMES = 9, 7
 _PATCH_PX, _STRIDE_PX, _SEARCH_PX = 9, 4, 6
-# Stops of local contrast from which a patch is textured; a match is sure above this correlation, and a patch has moved
-# when its new place fits better by this margin.
+# Stops of local contrast from which a patch is textured; a match is accepted above this correlation, and a patch has
+# moved when another position correlates better by this margin.
 _MIN_TEXTURE_EV = 0.12
 _MIN_CORRELATION, _MOVED_MARGIN = 0.75, 0.08
 _MIN_TEXTURED_PATCHES = 8
 _LONG_STEPS = 6
 # A patch whose colour changes by less than this part of its change of luminance changes as at the edge of a shadow.
 _SHADOW_CHROMA_SHARE, _SHADOW_CHROMA_NOISE_EV = 0.35, 0.05
-# When this part of a picture that is textured all over moves, it is the camera, however grey the picture.
+# When this part of a picture that is textured all over moves, the camera moves, and it is no shadow.
 _CAMERA_PART, _TEXTURED_ALL_OVER = 0.6, 0.45
 
 
@@ -42,10 +43,11 @@ _CAMERA_PART, _TEXTURED_ALL_OVER = 0.6, 0.45
 class ClipMotion:
     """Motion in a clip, each None when it cannot be measured.
 
-    light_motion_ev: stops by which light on the same surfaces changes over the clip, flicker left out.
-    flicker_ev: stops, median distance of luminance from a smooth curve, in the region that flickers most.
-    structure_motion_fraction: part of textured patches that move, or change beyond what light does, 0 to 1.
-    shadow_motion_fraction: part of textured patches whose edges move in luminance alone, as shadows do, 0 to 1.
+    Attributes:
+        light_motion_ev: stops by which light on the same surfaces changes over the clip, without flicker.
+        flicker_ev: stops, median distance of luminance from a smooth curve, in the region that flickers most.
+        structure_motion_fraction: part of textured patches that move, or change more than by light, 0 to 1.
+        shadow_motion_fraction: part of textured patches whose edges move in luminance alone, as shadows do, 0 to 1.
     """
 
     light_motion_ev: float | None = None
@@ -85,7 +87,7 @@ def _region_medians(cells: Vector) -> Vector:
 
 
 def _flicker_residual(track: Track) -> Vector | None:
-    """Stops beside the smooth curve, (N, 4, 4). A median over cells drops what moves through them."""
+    """Return stops from the smooth curve (N, 4, 4). The median over cells removes what moves through them."""
     num_frames = len(track.cells)
     if num_frames < _MIN_FLICKER_FRAMES:
         return None
@@ -99,8 +101,11 @@ def _flicker_residual(track: Track) -> Vector | None:
 class _Small:
     """A small picture.
 
-    color: (H, W, 3) log₂ of linear colour. mean_color: (H, W, 3) log₂ of its mean over patches.
-    structure: (H, W) high frequencies of log₂ luminance. spread: (H, W) its standard deviation over patches.
+    Attributes:
+        color: (H, W, 3) log₂ of linear colour.
+        mean_color: (H, W, 3) log₂ of its mean over patches.
+        structure: (H, W) high frequencies of log₂ luminance.
+        spread: (H, W) its standard deviation over patches.
     """
 
     color: Vector
@@ -111,7 +116,7 @@ class _Small:
     @classmethod
     def of(cls, linear: Array) -> "_Small":
         colors = linear.astype(np.float64)
-        level = np.log2(colors @ LUMINANCE.astype(np.float64) + _LIFT)
+        level = np.log2(luminance(colors) + _LIFT)
         structure = level - ndimage.gaussian_filter(level, _PATCH_PX / 2.0)
         mean = _box(structure)
         spread = np.sqrt(np.maximum(_box(structure**2) - mean**2, 0.0))
@@ -125,12 +130,15 @@ def _box(values: Vector) -> Vector:
 
 @dataclass(frozen=True)
 class _Step:
-    """From one small picture to another, for P textured patches.
+    """The change from one small picture to another, for P textured patches.
 
-    regions: (P,) region of the frame. stayed, moved: (P,) whether found in place, or elsewhere; neither when not found.
-    like_shadow: (P,) whether what changed at the patch's place is luminance rather than colour.
-    gain: (P, 3) stops by which the colour of a found patch changed.
-    coverage: part of the searched patches that are textured.
+    Attributes:
+        regions: (P,) region of the frame.
+        stayed: (P,) whether the patch was found at its position.
+        moved: (P,) whether it was found elsewhere.
+        like_shadow: (P,) whether luminance rather than colour changed at its position.
+        gain: (P, 3) stops by which the colour of a found patch changed.
+        coverage: part of the searched patches that are textured.
     """
 
     regions: NDArray[np.int64]
@@ -149,7 +157,7 @@ def _compare(a: _Small, b: _Small) -> _Step:
     textured = (a.spread[y, x] > _MIN_TEXTURE_EV) & (b.spread[y, x] > _MIN_TEXTURE_EV)
     coverage = float(textured.mean()) if textured.size else 0.0
     y, x = y[textured], x[textured]
-    best, place = np.full(len(y), -1.0), np.zeros((len(y), 2), np.int64)
+    best, shift = np.full(len(y), -1.0), np.zeros((len(y), 2), np.int64)
     at_rest = np.zeros(len(y))
     mean_a, mean_b = _box(a.structure), _box(b.structure)
     for dy in range(-reach, reach + 1):
@@ -161,11 +169,11 @@ def _compare(a: _Small, b: _Small) -> _Step:
             if dy == dx == 0:
                 at_rest = correlation
             better = correlation > best
-            best[better], place[better] = correlation[better], (dy, dx)
+            best[better], shift[better] = correlation[better], (dy, dx)
     found = best > _MIN_CORRELATION
-    moved = found & (best > at_rest + _MOVED_MARGIN) & (np.abs(place).max(axis=1, initial=0) >= 1)
-    place[~moved] = 0
-    gain = b.mean_color[y + place[:, 0], x + place[:, 1]] - a.mean_color[y, x]
+    moved = found & (best > at_rest + _MOVED_MARGIN) & (np.abs(shift).max(axis=1, initial=0) >= 1)
+    shift[~moved] = 0
+    gain = b.mean_color[y + shift[:, 0], x + shift[:, 1]] - a.mean_color[y, x]
     regions = (y * _NUM_REGIONS // height) * _NUM_REGIONS + x * _NUM_REGIONS // width
     return _Step(regions, found & ~moved, moved, _like_shadow(a, b)[y, x], gain, coverage)
 
@@ -177,7 +185,7 @@ def _like_shadow(a: _Small, b: _Small) -> NDArray[np.bool_]:
 
 
 def _light_motion(steps: list[_Step], track: Track, residual: Vector | None) -> float | None:
-    """Mean over regions of the range through which light goes, gains added up from step to step."""
+    """Return the mean over regions of the range of their light, whose gains are summed from step to step."""
     num_regions = _NUM_REGIONS**2
     path = np.zeros((len(steps) + 1, num_regions, 3))
     seen = np.zeros(num_regions, np.int64)
@@ -190,8 +198,8 @@ def _light_motion(steps: list[_Step], track: Track, residual: Vector | None) -> 
                 seen[region] += 1
     path = np.cumsum(path, axis=0)
     if residual is not None:
-        known = np.minimum(track.thumbnail_frames, len(residual) - 1)
-        path -= residual.reshape(len(residual), -1)[known][:, :, None]
+        frames = np.minimum(track.thumbnail_frames, len(residual) - 1)
+        path -= residual.reshape(len(residual), -1)[frames][:, :, None]
     if len(path) >= 5:
         path = signal.savgol_filter(path, 5, 1, axis=0)
     usable = seen >= max(len(steps) // 2, 1)
@@ -202,9 +210,9 @@ def _light_motion(steps: list[_Step], track: Track, residual: Vector | None) -> 
 
 
 def _edge_motion(steps: list[_Step], far: list[_Step]) -> tuple[float | None, float | None]:
-    """Parts of the patches that move or are lost as structure, and as shadows do, from step to step.
+    """Return the parts of the patches that move or are not found from step to step, as structure and as shadows.
 
-    Structure that moves slowly shows over longer times alone; patches that are not found then do not count.
+    Slow motion of structure is visible over longer times only; patches that are not found then do not count.
     """
     near_parts = [_parts(step, ~step.stayed) for step in steps if len(step.stayed) >= _MIN_TEXTURED_PATCHES]
     far_parts = [_parts(step, step.moved) for step in far if len(step.moved) >= _MIN_TEXTURED_PATCHES]

@@ -1,9 +1,9 @@
 """Size of a light source from the shadows that it casts, on surfaces whose normals and depth are known.
 
-A source of angular size θ draws the edge of a shadow out into a penumbra. Seen along the light, its width is
-2·t·tan(θ/2), where t is the distance from the edge to what casts it. Widths are measured where shading steps down on
-smooth surfaces; t is found by following the light through the depth map. Widths are the step over its steepest slope,
-times 4 / π for a disc, whose edge-spread function is steepest at its centre by that factor.
+A source of angular size θ blurs the edge of a shadow into a penumbra. Projected along the light, its width is
+2·t·tan(θ/2), where t is the distance from the edge to the occluder. Widths are measured at steps of shading on smooth
+surfaces; t is found by tracing rays towards the light through the depth map. A width is the height of the step over its
+steepest slope, times 4 / π for a disc, whose edge-spread function is steepest at its centre by that factor.
 """
 
 import math
@@ -13,33 +13,35 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+__all__ = ["CastShadows", "Relief", "cast_shadows", "relief_of"]
+
 Vector = NDArray[np.float64]
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# Surfaces that meet the light more steeply than this cosine show shadows; nearer to grazing the terminator sets in.
+# Shadows are measured on surfaces whose cosine to the light exceeds this; near grazing angles lies the terminator.
 _MIN_COSINE = 0.2
-# Half the side of the squares over which a surface must be smooth, and how much a normal may vary in them.
-# Inverse depth bends by less than this part from pixel to pixel unless a surface breaks off.
+# Half the side of the squares over which a surface must be smooth, the largest variation of a normal in them, and the
+# largest second difference of inverse depth, as a part of it, within one surface.
 _SMOOTH_PX, _SMOOTH_NORMAL, _MAX_BREAK = 3, 0.15, 0.003
 # A step is an edge when it is this part of the brightest shading; profiles end where they rise by less, per pixel.
 _MIN_STEP, _MIN_SLOPE, _FLAT = 0.3, 0.006, 0.002
 _MAX_EDGES = 1500
 # Profiles reach this part of the longer side to each side, in this many steps at most one pixel long.
 _PROFILE_PART = 0.2
-# Rays to the light are followed from and to these multiples of the depth of the edge, in geometric steps. Things are
-# taken to be at most this thick, by their depth.
+# Rays to the light are traced between these multiples of the depth of the edge, in geometric steps. Objects are assumed
+# to be at most this thick, as a part of their depth.
 _RAY_START, _RAY_END, _RAY_STEPS, _THICKNESS = 0.006, 0.8, 96, 0.25
 _RAY_MARGIN = 0.008
-# Rays that are followed together; each takes some six kilobytes.
+# Rays that are traced together; each takes some six kilobytes.
 _RAYS_AT_ONCE = 8192
-# Width in pixels of a perfectly sharp edge as it is measured, by antialiasing, denoising and the filters used here.
+# Measured width in pixels of a perfectly sharp edge, due to antialiasing, denoising and the filters used here.
 _BLUR_PX = 2.5
-# Of the sizes that edges tell, each weighted by how finely it can tell any, this rank counts: what spoils an edge, such
-# as an unseen part of what casts it, widens it more often than not.
+# The size is this rank of the sizes of all edges, weighted by their resolution: disturbances, such as an invisible part
+# of the occluder, widen an edge more often than they narrow it.
 _RANK = 0.35
-# Edges count by the longer side of the picture. From as many a size is told. Where shadows with as long an outline
-# should fall and as few edges are seen, light casts no shadows.
+# Numbers of edges as parts of the longer side of the picture: the least for a size; the least outline of expected
+# shadows, and the most edges, for light that casts no shadows.
 _MIN_EDGES, _MIN_OUTLINE, _MAX_STRAY_EDGES = 0.075, 0.1, 0.03
 
 
@@ -47,8 +49,10 @@ _MIN_EDGES, _MIN_OUTLINE, _MAX_STRAY_EDGES = 0.075, 0.1, 0.03
 class Relief:
     """Visible surfaces in camera space (x right, y up, z towards the camera).
 
-    depth: (H, W) distance along the viewing axis, 0 where nothing is seen. normals: (H, W, 3) unit vectors, 0 likewise.
-    focal_px: focal length in pixels; the principal point is the middle.
+    Attributes:
+        depth: (H, W) distance along the viewing axis, 0 where there is no surface.
+        normals: (H, W, 3) unit vectors, 0 where there is no surface.
+        focal_px: focal length in pixels; the principal point is the middle.
     """
 
     depth: Vector
@@ -57,18 +61,20 @@ class Relief:
 
     @property
     def positions(self) -> Vector:
-        """Place of what each pixel shows, (H, W, 3)."""
+        """Return the position of the surface in each pixel, (H, W, 3)."""
         x, y = _centred(self.depth.shape)
         return np.stack([x * self.depth, -y * self.depth, -self.focal_px * self.depth], axis=-1) / self.focal_px
 
 
 @dataclass(frozen=True)
 class CastShadows:
-    """What cast shadows tell of their source.
+    """The size of a source by the shadows that it casts.
 
-    size_deg: its angular size, None where too few edges are seen. num_edges: edges whose caster is seen too.
-    resolution_deg: the median size that a perfectly sharp edge here would be blurred to, None without a size.
-    are_missing: whether shadows should fall on what is seen and none has an edge, as under a broad source.
+    Attributes:
+        size_deg: its angular size, None where too few edges are visible.
+        num_edges: edges whose occluder is visible too.
+        resolution_deg: the median size that a perfectly sharp edge would be measured as, None without a size.
+        are_missing: whether shadows should fall on visible surfaces and none has an edge, as under a broad source.
     """
 
     size_deg: float | None
@@ -80,11 +86,12 @@ class CastShadows:
 def relief_of(depth: Array, normals: Array) -> Relief | None:
     """Return visible surfaces, or None where depth and normals do not agree on a focal length.
 
-    The focal length follows from both: a surface's normal is at right angles to the steps between the places of
+    The focal length follows from both: a surface's normal is perpendicular to the steps between the positions of
     neighbouring pixels, whose size depends on it.
 
     Args:
-        depth: (H, W) along the viewing axis, 0 for nothing. normals: (H, W, 3) in camera space.
+        depth: (H, W) along the viewing axis, 0 for no surface.
+        normals: (H, W, 3) in camera space.
     """
     z, n = depth.astype(np.float64), normals.astype(np.float64)
     x, y = _centred(z.shape)
@@ -94,18 +101,19 @@ def relief_of(depth: Array, normals: Array) -> Relief | None:
     along_v = (n[..., 0] * x * z_v - n[..., 1] * (z + y * z_v), n[..., 2] * z_v)
     above = np.concatenate([along_u[0][smooth], along_v[0][smooth]])
     below = np.concatenate([along_u[1][smooth], along_v[1][smooth]])
-    told = np.abs(below) > (np.percentile(np.abs(below), 50.0) if len(below) else 0.0)
-    if told.sum() < 100:
+    usable = np.abs(below) > (np.percentile(np.abs(below), 50.0) if len(below) else 0.0)
+    if usable.sum() < 100:
         return None
-    focal_px = _weighted_rank(above[told] / below[told], np.abs(below[told]), 0.5)
+    focal_px = _weighted_rank(above[usable] / below[usable], np.abs(below[usable]), 0.5)
     return Relief(z, n, focal_px) if 0.2 * max(z.shape) < focal_px < 50.0 * max(z.shape) else None
 
 
 def cast_shadows(relief: Relief, shading: Array, direction: Vector) -> CastShadows:
-    """Return what the shadows that a source casts tell of its size.
+    """Return the size of a source by the shadows that it casts.
 
     Args:
-        relief: visible surfaces. shading: (H, W) luminance of irradiance / π, NaN where not known.
+        relief: visible surfaces.
+        shading: (H, W) luminance of irradiance / π, NaN where it is unknown.
         direction: unit vector towards the source in camera space.
     """
     side_px = max(shading.shape)
@@ -113,23 +121,24 @@ def cast_shadows(relief: Relief, shading: Array, direction: Vector) -> CastShado
     usable = np.asarray(ndimage.minimum_filter(usable & _smooth(relief), 2 * _SMOOTH_PX + 1))
     edges = _edges(relief, shading, usable, direction)
     distances = _occluder_distances(relief, edges.shadow_points, direction)
-    told = np.isfinite(distances)
-    num_told = int(told.sum())
-    if num_told < _MIN_EDGES * side_px:
+    occluded = np.isfinite(distances)
+    num_edges = int(occluded.sum())
+    if num_edges < _MIN_EDGES * side_px:
         are_missing = (
-            len(told) < _MAX_STRAY_EDGES * side_px and _outline_px(relief, usable, direction) >= _MIN_OUTLINE * side_px
+            len(occluded) < _MAX_STRAY_EDGES * side_px
+            and _outline_px(relief, usable, direction) >= _MIN_OUTLINE * side_px
         )
-        return CastShadows(None, num_told, None, are_missing)
-    blur = edges.widths[told] * np.minimum(_BLUR_PX / edges.widths_px[told], 1.0)
-    sharp = np.sqrt(np.maximum(edges.widths[told] ** 2 - blur**2, 0.0))
-    sizes, resolutions = (2.0 * np.degrees(np.arctan2(part / 2.0, distances[told])) for part in (sharp, blur))
+        return CastShadows(None, num_edges, None, are_missing)
+    blur = edges.widths[occluded] * np.minimum(_BLUR_PX / edges.widths_px[occluded], 1.0)
+    sharp = np.sqrt(np.maximum(edges.widths[occluded] ** 2 - blur**2, 0.0))
+    sizes, resolutions = (2.0 * np.degrees(np.arctan2(part / 2.0, distances[occluded])) for part in (sharp, blur))
     weights = 1.0 / (resolutions + 1.0)
     size_deg = _weighted_rank(sizes, weights, _RANK)
-    return CastShadows(size_deg, num_told, _weighted_rank(resolutions, weights, 0.5), are_missing=False)
+    return CastShadows(size_deg, num_edges, _weighted_rank(resolutions, weights, 0.5), are_missing=False)
 
 
 def _outline_px(relief: Relief, usable: Mask, direction: Vector) -> int:
-    """Length of the outlines, in steps of two pixels, of the shadows that should fall on usable surfaces."""
+    """Return the length of the outlines, in steps of two pixels, of the shadows that should fall on usable surfaces."""
     every_other = usable[::2, ::2]
     shaded = np.zeros(every_other.shape, bool)
     shaded[every_other] = np.isfinite(_occluder_distances(relief, relief.positions[::2, ::2][every_other], direction))
@@ -170,7 +179,7 @@ def _edges(relief: Relief, shading: Array, usable: Mask, direction: Vector) -> _
 
 
 def _smooth(relief: Relief) -> Mask:
-    """Where surfaces neither bend nor break off; over a plane the inverse of depth has no second differences."""
+    """Return where surfaces are flat and continuous; over a plane inverse depth has no second differences."""
     side, normals = 2 * _SMOOTH_PX + 1, relief.normals
     near = 1.0 / np.maximum(relief.depth, 1e-9)
     breaks = np.abs(ndimage.laplace(near)) > _MAX_BREAK * near
@@ -182,7 +191,7 @@ def _smooth(relief: Relief) -> Mask:
 
 
 def _is_ridge(steep: Vector, unit_v: Vector, unit_u: Vector) -> Mask:
-    """Whether the slope is greatest along its own direction, (H, W)."""
+    """Return whether the slope is greatest along its own direction, (H, W)."""
     rows, columns = np.indices(steep.shape)
     ahead, behind = (
         ndimage.map_coordinates(steep, [rows + k * unit_v, columns + k * unit_u], order=1, mode="nearest")
@@ -194,7 +203,7 @@ def _is_ridge(steep: Vector, unit_v: Vector, unit_u: Vector) -> Mask:
 def _steps(
     values: Vector, usable: Mask, rows: NDArray[np.int64], columns: NDArray[np.int64], unit_v: Vector, unit_u: Vector
 ) -> tuple[Vector, NDArray[np.int64], NDArray[np.int64]]:
-    """Height of the step at each edge, 0 where a side does not level out on a usable surface, and its lower end."""
+    """Return the height of the step at each edge, 0 unless it levels out on usable surfaces, and its lower end."""
     reach = max(round(_PROFILE_PART * max(values.shape)), 8)
     along = np.arange(reach + 1)
     ends, heights, levelled = [], [], []
@@ -202,11 +211,11 @@ def _steps(
         v = rows[:, None] + sign * along * unit_v[:, None]
         u = columns[:, None] + sign * along * unit_u[:, None]
         profile = sign * ndimage.map_coordinates(values, [v, u], order=1, mode="nearest")
-        known = ndimage.map_coordinates(usable.astype(np.float32), [v, u], order=0, mode="constant") > 0.5
-        goes_on = known[:, 1:] & (np.diff(profile, axis=1) > _FLAT)
-        end = np.argmin(np.concatenate([goes_on, np.zeros((len(rows), 1), bool)], axis=1), axis=1)
+        inside = ndimage.map_coordinates(usable.astype(np.float32), [v, u], order=0, mode="constant") > 0.5
+        is_rising = inside[:, 1:] & (np.diff(profile, axis=1) > _FLAT)
+        end = np.argmin(np.concatenate([is_rising, np.zeros((len(rows), 1), bool)], axis=1), axis=1)
         each = np.arange(len(rows))
-        levelled.append((end < reach) & known[each, np.minimum(end + 1, reach)])
+        levelled.append((end < reach) & inside[each, np.minimum(end + 1, reach)])
         heights.append(sign * profile[each, end])
         ends.append((v[each, end], u[each, end]))
     step = np.where(levelled[0] & levelled[1], heights[0] - heights[1], 0.0)
@@ -215,7 +224,7 @@ def _steps(
 
 
 def _slope_across_light(positions: Vector, direction: Vector, down_v: Vector, down_u: Vector) -> Vector:
-    """Gradient of a picture, given per pixel, per unit of length in the plane at right angles to the light, (H, W)."""
+    """Return the gradient of a picture, given per pixel, per length in the plane normal to the light, (H, W)."""
     helper = np.eye(3)[int(np.argmin(np.abs(direction)))]
     first = np.cross(direction, helper) / np.linalg.norm(np.cross(direction, helper))
     plane = positions @ np.stack([first, np.cross(direction, first)], axis=-1)
@@ -227,7 +236,7 @@ def _slope_across_light(positions: Vector, direction: Vector, down_v: Vector, do
 
 
 def _occluder_distances(relief: Relief, points: Vector, direction: Vector) -> Vector:
-    """How far from points (E, 3) towards the light something seen stands in its way; NaN where nothing does."""
+    """Return the distance from points (E, 3) to the first visible occluder towards the light; NaN without one."""
     blocks = [points[start : start + _RAYS_AT_ONCE] for start in range(0, len(points), _RAYS_AT_ONCE)]
     found = [_occluder_distances_of_block(relief, block, direction) for block in blocks]
     return np.concatenate(found) if found else np.zeros(0)
@@ -250,13 +259,13 @@ def _occluder_distances_of_block(relief: Relief, points: Vector, direction: Vect
 
 
 def _weighted_rank(values: Vector, weights: Vector, rank: float) -> float:
-    """The value below which `rank` of the weight lies."""
+    """Return the value below which `rank` of the weight lies."""
     order = np.argsort(values, kind="stable")
     mass = np.cumsum(weights[order])
     return float(values[order][min(int(np.searchsorted(mass, rank * mass[-1])), len(values) - 1)])
 
 
 def _centred(shape: tuple[int, ...]) -> tuple[Vector, Vector]:
-    """Columns and rows of the pixels from the middle of the picture."""
+    """Return columns and rows of the pixels from the middle of the picture."""
     rows, columns = np.indices(shape[:2], dtype=np.float64)
     return columns - (shape[1] - 1) / 2.0, rows - (shape[0] - 1) / 2.0

@@ -1,17 +1,26 @@
 """What changed in the light between two pictures, as an instruction and as a statement.
 
-A change is told when it can be seen. The thresholds: direction 15°; hardness 0.15; contrast 0.75 stops; colour 20 mired
-(about four just-noticeable differences of 5.5 mired); brightness 0.4 stops.
+A change is described from these thresholds, at which it is visible: direction 15°; hardness 0.15; contrast 0.75 stops;
+colour 20 mired (about four just-noticeable differences of 5.5 mired); brightness 0.4 stops.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from lumenmill.common.v1 import light_pb2
+from lumenmill_light.axes import circular_difference_deg, wrap_deg
+from lumenmill_light.color import mired
+from lumenmill_light.difference import direction_difference_deg
+from lumenmill_light.vocabulary import side, with_article
 
-from lumenmill_captioner.measure import AttributeName, angle_between_deg, mired
+from lumenmill_captioner.words.wording import Words, capitalised, is_overhead, listed, source_noun
 
-from ._vocabulary import Words, capitalised, listed, source_noun, with_article
+__all__ = ["AttributeName", "Change", "Side", "changes_between"]
+
+AttributeName = Literal[
+    "azimuth_deg", "elevation_deg", "hardness", "contrast_ev", "color_temperature_k", "intensity_ev"
+]
 
 DIRECTION_DEG = 15.0
 HARDNESS = 0.15
@@ -22,8 +31,7 @@ INTENSITY_EV = 0.4
 
 @dataclass(frozen=True)
 class Side:
-    """The light of one picture: attributes, and where they are known the names of its environment maps and of its hue,
-    which is empty for white light."""
+    """The light of one picture: attributes, names of environment maps, and the hue of coloured light, if known."""
 
     attributes: light_pb2.LightAttributes
     map_names: tuple[str, ...] = ()
@@ -69,7 +77,7 @@ def changes_between(before: Side, after: Side, words: Words) -> Change:
 _UNCHANGED = ("The light has not changed visibly.", "No change of the light can be seen.")
 
 
-# What a source that is merely "light" is called when it takes the place of another kind.
+# Nouns for sources that are merely "light", where they replace one of another kind.
 _PLAIN_SOURCES = {
     light_pb2.LIGHT_KIND_AREA: "lamp",
     light_pb2.LIGHT_KIND_DIRECTIONAL: "distant light",
@@ -77,7 +85,7 @@ _PLAIN_SOURCES = {
 
 
 def _source_phrase(side: Side) -> tuple[str, str]:
-    """A source with its indefinite and its definite article."""
+    """Return a noun for a source with its indefinite and its definite article."""
     noun = source_noun(side.attributes.kinds, side.map_names)
     if noun == "light":
         noun = _PLAIN_SOURCES.get(side.attributes.kinds[0], "other light")
@@ -97,21 +105,21 @@ def _replaced(before: Side, after: Side, parts: _Parts) -> None:
 def _moved(
     before: light_pb2.LightAttributes, after: light_pb2.LightAttributes, words: Words, parts: _Parts, replaced: bool
 ) -> None:
-    angle = angle_between_deg(before, after)
+    angle = direction_difference_deg(before, after)
     if angle is None or angle < DIRECTION_DEG:
         return
-    turn = abs((after.azimuth_deg - before.azimuth_deg + 180.0) % 360.0 - 180.0)
+    turn = circular_difference_deg(after.azimuth_deg, before.azimuth_deg)
     if abs(after.elevation_deg - before.elevation_deg) >= DIRECTION_DEG / 2.0:
         parts.attributes.append("elevation_deg")
     if turn >= DIRECTION_DEG / 2.0:
         parts.attributes.insert(0, "azimuth_deg")
     old, new = words.side(before.azimuth_deg), words.side(after.azimuth_deg)
-    same_side = round(before.azimuth_deg / 45.0) % 8 == round(after.azimuth_deg / 45.0) % 8
+    same_side = side(before.azimuth_deg) == side(after.azimuth_deg)
     noun = words.pick(("the light", "the main light", "the key light"))
     if replaced:
         parts.instruction.append(f"let it come from {new}")
         parts.statement.append(f"it now comes from {new}")
-    elif same_side or max(before.elevation_deg, after.elevation_deg) > 72.0:
+    elif same_side or is_overhead(max(before.elevation_deg, after.elevation_deg)):
         _raised(before, after, noun, new, parts)
     else:
         parts.instruction.append(f"move {noun} from {old} to {new}")
@@ -122,10 +130,9 @@ def _raised(
     before: light_pb2.LightAttributes, after: light_pb2.LightAttributes, noun: str, new: str, parts: _Parts
 ) -> None:
     if "elevation_deg" not in parts.attributes:
-        turn = (after.azimuth_deg - before.azimuth_deg + 180.0) % 360.0 - 180.0
-        side = "right" if turn > 0.0 else "left"
-        parts.instruction.append(f"turn {noun} a little to the {side}")
-        parts.statement.append(f"{noun} has turned a little to the {side}")
+        way = "right" if wrap_deg(after.azimuth_deg - before.azimuth_deg) > 0.0 else "left"
+        parts.instruction.append(f"turn {noun} a little to the {way}")
+        parts.statement.append(f"{noun} has turned a little to the {way}")
     elif after.elevation_deg > before.elevation_deg:
         parts.instruction.append(f"raise {noun}")
         parts.statement.append(f"{noun} stands higher")
@@ -135,7 +142,7 @@ def _raised(
 
 
 def _recolored(before: Side, after: Side, words: Words, parts: _Parts) -> None:
-    """Coloured light that becomes white, another colour, or the other way round; shades of white have degrees."""
+    """Describe light that becomes coloured, white or of another colour; changes of temperature have degrees."""
     if before.color_name == after.color_name:
         return
     white = words.temperature(after.attributes.color_temperature_k) if after.attributes.color_temperature_k else "white"
@@ -184,7 +191,7 @@ def _mired_change(before: light_pb2.LightAttributes, after: light_pb2.LightAttri
 
 
 def _degree(name: AttributeName, change: float, threshold: float, comparative: str, words: Words) -> str:
-    """A comparative with its degree: "slightly warmer", "much softer", "brighter by about two stops"."""
+    """Return a comparative with its degree: "slightly warmer", "much softer", "brighter by about two stops"."""
     if name == "intensity_ev" and change >= 0.75:
         stops = round(change)
         amounts = ("about one stop", "about two stops", "about three stops", "four stops or more")

@@ -1,24 +1,23 @@
 """Light from shading on surfaces whose normals are known."""
 
-import functools
 import math
 from dataclasses import dataclass
 
 import numpy as np
+from lumenmill_light.axes import Vector
+from lumenmill_light.color import luminance
+from lumenmill_light.irradiance import facing
+from lumenmill_light.spherical_harmonics import sphere_directions
 from numpy.typing import NDArray
 from scipy import optimize
 
-from ._color import LUMINANCE
-from ._harmonics import sphere_directions
-
-Vector = NDArray[np.float64]
-Array = NDArray[np.float32]
+__all__ = ["KeyFit", "Shading", "fit_key", "gather", "lit_and_shaded_ev"]
 
 # Normals are gathered in cells of this many steps from 0 to 1 along each axis, about 6° wide.
 _NORMAL_STEPS = 9
 # Of the pixels in a cell those between these ranks count: below lie cast shadows, above highlights.
 _LOW_RANK, _HIGH_RANK = 0.5, 0.9
-# A single source that explains this much needs no second; a second must leave less than this part unexplained.
+# No second source is fitted when one explains this much; a second must leave less than this part unexplained.
 _WELL_EXPLAINED, _MUCH_BETTER = 0.97, 0.6
 _HALF_ANGLES_DEG = (0.0, 10.0, 22.0, 36.0, 52.0, 70.0, 90.0)
 
@@ -37,20 +36,20 @@ class Shading:
     @property
     def luminance(self) -> Vector:
         """Luminance of each cell, (N,)."""
-        return np.asarray(self.rgb @ LUMINANCE.astype(np.float64))
+        return np.asarray(luminance(self.rgb), np.float64)
 
 
 @dataclass(frozen=True)
 class KeyFit:
-    """One broad or narrow source beside even light: S = even + strength · F(n·direction).
+    """One broad or narrow source plus even light: S = even + strength · F(n·direction).
 
-    direction: unit vector towards the source. half_angle_deg: half of its angular size, and whether `size_is_sure`.
+    direction: unit vector towards the source. half_angle_deg: half of its angular size, and whether `size_is_certain`.
     explained: part of the variance of shading that the model explains, 0 to 1. confidence: of the direction, 0 to 1.
     """
 
     direction: Vector
     half_angle_deg: float
-    size_is_sure: bool
+    size_is_certain: bool
     even: float
     strength: float
     explained: float
@@ -67,7 +66,7 @@ def gather(normals: Vector, shading_rgb: Vector, weights: Vector) -> Shading | N
     side = 2 * _NORMAL_STEPS + 1
     codes = (cells[:, 0] * side + cells[:, 1]) * side + cells[:, 2]
     _, cell, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    order = np.lexsort((shading_rgb @ LUMINANCE, cell))
+    order = np.lexsort((luminance(shading_rgb), cell))
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     rank = np.empty(len(cell))
     rank[order] = (np.arange(len(cell)) - starts[cell[order]] + 0.5) / counts[cell[order]]
@@ -87,27 +86,6 @@ def gather(normals: Vector, shading_rgb: Vector, weights: Vector) -> Shading | N
     return Shading(mean_normals, mean(shading_rgb), importance / importance.sum())
 
 
-@functools.cache
-def _facing_table(half_angle_deg: float) -> Vector:
-    """Irradiance of a uniform disc of radiance over that of the same disc seen face on, by n·d from −1 to 1."""
-    cosines = np.linspace(-1.0, 1.0, 401)
-    if half_angle_deg == 0.0:
-        return np.maximum(cosines, 0.0)
-    angle = np.arccos(np.clip(cosines, -1.0, 1.0))
-    normals = np.stack([np.sin(angle), np.zeros_like(angle), cosines], -1)
-    points = sphere_directions(20000)[:, [0, 2, 1]]
-    disc = points[points[:, 2] >= math.cos(math.radians(half_angle_deg))]
-    if len(disc) < 8:
-        return np.maximum(cosines, 0.0)
-    lit = np.maximum(normals @ disc.T, 0.0).mean(axis=1)
-    return np.asarray(lit / lit[-1])
-
-
-def facing(cosines: Vector, half_angle_deg: float) -> Vector:
-    """Return the share of a disc source's irradiance that a surface at n·d = `cosines` receives."""
-    return np.interp(cosines, np.linspace(-1.0, 1.0, 401), _facing_table(half_angle_deg))
-
-
 def _explained(shading: Shading, residual: Vector) -> float:
     values, weights = shading.luminance, shading.weights
     variance = float(weights @ (values - weights @ values) ** 2)
@@ -115,7 +93,7 @@ def _explained(shading: Shading, residual: Vector) -> float:
 
 
 def _search(shading: Shading, values: Vector) -> Vector:
-    """The best of many directions for a narrow source that explains `values`, by weighted least squares."""
+    """Return the best of many directions for a narrow source that explains `values`, by weighted least squares."""
     directions = sphere_directions(900)
     lit = np.maximum(shading.normals @ directions.T, 0.0)
     weights = shading.weights
@@ -155,12 +133,14 @@ def _single(shading: Shading, start: Vector, scale: float) -> KeyFit:
     direction, strength = sources[0]
     model = even + strength * facing(shading.normals @ direction, _HALF_ANGLES_DEG[best])
     explained = _explained(shading, shading.luminance - model)
-    # Narrow sources look alike on a terminator; a broad one is sure when a point fits clearly worse.
+    # Narrow sources have the same terminator; a broad one is certain when a point fits clearly worse.
     broad = _HALF_ANGLES_DEG[best] >= 20.0 and float(costs[0]) > 1.5 * float(costs[best])
     confidence = explained * _anisotropy(even, strength) * _coverage(shading)
-    size_is_sure = broad and explained > 0.9
+    size_is_certain = broad and explained > 0.9
     half_angle = _refined_size(costs, best)
-    return KeyFit(direction, half_angle, size_is_sure, even, strength, explained, float(np.clip(confidence, 0.0, 1.0)))
+    return KeyFit(
+        direction, half_angle, size_is_certain, even, strength, explained, float(np.clip(confidence, 0.0, 1.0))
+    )
 
 
 def _pair(shading: Shading, first: Vector, second: Vector, scale: float) -> KeyFit:
@@ -170,7 +150,7 @@ def _pair(shading: Shading, first: Vector, second: Vector, scale: float) -> KeyF
     shares = [float(shading.weights @ part) for part in lit]
     key = int(shares[1] > shares[0])
     direction, strength = sources[key]
-    # Two equal sources leave open which one is the key.
+    # Of two equal sources either may be the key.
     lead = (shares[key] - shares[1 - key]) / max(sum(shares), 1e-9)
     confidence = explained * _anisotropy(even, strength) * _coverage(shading) * min(1.0, 0.5 + lead)
     return KeyFit(direction, 0.0, False, even, strength, explained, float(np.clip(confidence, 0.0, 1.0)))  # noqa: FBT003
@@ -198,7 +178,7 @@ def _fit(
 
 
 def _refined_size(costs: Vector, best: int) -> float:
-    """The half angle between grid points where a parabola through three costs is lowest."""
+    """Return the half angle between grid points where a parabola through three costs is lowest."""
     if best in {0, len(costs) - 1}:
         return _HALF_ANGLES_DEG[best]
     coefficients = np.polyfit(_HALF_ANGLES_DEG[best - 1 : best + 2], costs[best - 1 : best + 2], 2)
@@ -209,21 +189,21 @@ def _refined_size(costs: Vector, best: int) -> float:
 
 
 def _anisotropy(even: float, strength: float) -> float:
-    """1 for light from one side, 0 for even light; saturates at a third of directed light, which shows its side."""
+    """Return 1 for light from one side, 0 for even light; a third of directed light is enough for 1."""
     return min(1.0, 3.0 * strength / max(even + strength, 1e-9))
 
 
 def _coverage(shading: Shading) -> float:
-    """1 when normals point in many directions, towards 0 when they lie in a plane or a few planes."""
+    """Return 1 when normals point in many directions, towards 0 when they lie in a plane or a few planes."""
     covariance = (shading.normals * shading.weights[:, None]).T @ shading.normals
     return min(1.0, float(np.linalg.eigvalsh(covariance)[0]) / 0.03)
 
 
-def lit_and_shaded_ev(normals: Vector, luminance: Vector, direction: Vector) -> float | None:
+def lit_and_shaded_ev(normals: Vector, levels: NDArray[np.floating], direction: Vector) -> float | None:
     """Return stops between the means of surfaces within 60° of the light and facing away; None without both."""
     cosines = normals @ direction
-    lit, shaded = luminance[cosines > 0.5], luminance[cosines < -0.05]
-    if min(len(lit), len(shaded)) < 0.005 * len(luminance) or not len(lit) or not len(shaded):
+    lit, shaded = levels[cosines > 0.5], levels[cosines < -0.05]
+    if min(len(lit), len(shaded)) < 0.005 * len(levels) or not len(lit) or not len(shaded):
         return None
     bright, dark = float(lit.mean()), float(shaded.mean())
     return math.log2(bright / dark) if dark > 1e-4 * bright > 0.0 else None

@@ -28,6 +28,8 @@ from transformers import AutoImageProcessor, CLIPVisionModelWithProjection, Sigl
 
 from lumenmill_captioner.models import BACKBONES, AestheticName
 
+__all__ = ["Aesthetics", "some_of"]
+
 _HIDDEN = (1024, 128, 64, 16)
 _DIGEST_DIGITS = 12
 _SETTING = "LUMENMILL_AESTHETIC_HEADS"
@@ -47,7 +49,7 @@ _KINDS: dict[AestheticName, _Kind] = {
 
 
 class Aesthetics:
-    """The heads that the operator gives, and their backbones, which are parts of the model's entry."""
+    """The heads that the operator configures, and their backbones, which are parts of the model's entry."""
 
     def __init__(self, host: ModelHost, heads: Mapping[AestheticName, Path]) -> None:
         self._host, self._paths = host, dict(heads)
@@ -57,7 +59,7 @@ class Aesthetics:
         """Digests of the weights of all heads; empty without any."""
 
     def load(self) -> None:
-        """Bring heads and backbones to the device.
+        """Load heads and backbones onto the device.
 
         Raises:
             FailedPreconditionError: weights are missing, damaged, or of other shapes.
@@ -73,7 +75,7 @@ class Aesthetics:
         self.revision = "+".join(digests)
 
     def scores(self, pictures: Sequence[Image.Image]) -> dict[str, float]:
-        """Return `aesthetic_v1`, `aesthetic_v2` and `aesthetic_v2_5`, those that there are, means over the pictures."""
+        """Return the mean over the pictures of each head: `aesthetic_v1`, `aesthetic_v2` and `aesthetic_v2_5`."""
         embedded = {part: backbone.embed(pictures) for part, backbone in self._backbones.items()}
         with torch.inference_mode():
             return {
@@ -82,7 +84,7 @@ class Aesthetics:
             }
 
     def licences(self) -> list[Licence]:
-        """Return the terms of the heads, which the operator knows."""
+        """Return the licences of the heads, whose terms are known to the operator."""
         return [
             Licence(subject=f"aesthetic_{name}", spdx_id="LicenseRef-operator-supplied", allows_commercial_use=False)
             for name in sorted(self._paths)
@@ -90,12 +92,12 @@ class Aesthetics:
 
 
 class _Backbone:
-    """A vision model in single floats."""
+    """A vision model in single precision."""
 
     def __init__(self, host: ModelHost, part: str) -> None:
         checkpoint = host.part(part)
         if checkpoint is None:
-            raise FailedPreconditionError(f"{part} is left out, and {_SETTING} needs it", "LUMENMILL_PART_CHECKPOINTS")
+            raise FailedPreconditionError(f"{part} is disabled, but {_SETTING} needs it", "LUMENMILL_PART_CHECKPOINTS")
         self._device = host.device
         model_class = CLIPVisionModelWithProjection if part == "clip" else SiglipVisionModel
         self._output = "image_embeds" if part == "clip" else "pooler_output"
@@ -115,7 +117,7 @@ class _Backbone:
         self.width = int(config.projection_dim if part == "clip" else config.hidden_size)
 
     def embed(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
-        """Embeddings (N, width) of length 1."""
+        """Return embeddings (N, width) of length 1."""
         pixels = self._processor(images=list(pictures), return_tensors="pt").pixel_values
         with torch.inference_mode():
             made = getattr(self._model(pixel_values=pixels.to(self._device.torch_device)), self._output)
@@ -123,7 +125,7 @@ class _Backbone:
 
 
 def _weights_in(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors by name. A pickle is read for its tensors alone, and runs nothing."""
+    """Return tensors by name. Of a pickle only tensors are loaded, and no code is run."""
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
@@ -134,17 +136,19 @@ def _weights_in(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _head(weights: Mapping[str, torch.Tensor], widths: tuple[int, ...], path: Path) -> torch.nn.Module:
-    """Linear layers in the order of the numbers in their names, whatever the names are.
+    """Return linear layers in the order of the numbers in their names.
 
     Raises:
-        FailedPreconditionError: they have other widths.
+        FailedPreconditionError: they have different widths.
     """
     layers = sorted((name for name in weights if name.endswith("weight")), key=_numbers)
     shapes = [tuple(weights[name].shape) for name in layers]
-    wanted = [(out, into) for into, out in pairwise(widths)]
-    if shapes != wanted or any(name.removesuffix("weight") + "bias" not in weights for name in layers):
-        raise FailedPreconditionError(f"{path} has layers of {shapes}, and should have {wanted} with biases", _SETTING)
-    made = torch.nn.Sequential(*(torch.nn.Linear(into, out) for out, into in wanted))
+    expected = [(out, into) for into, out in pairwise(widths)]
+    if shapes != expected or any(name.removesuffix("weight") + "bias" not in weights for name in layers):
+        raise FailedPreconditionError(
+            f"{path} has layers of {shapes}, and should have {expected} with biases", _SETTING
+        )
+    made = torch.nn.Sequential(*(torch.nn.Linear(into, out) for out, into in expected))
     for layer, name in zip(made, layers, strict=True):
         layer.weight.data = weights[name].float()
         layer.bias.data = weights[name.removesuffix("weight") + "bias"].float()
@@ -156,6 +160,6 @@ def _numbers(name: str) -> list[int]:
 
 
 def some_of(pictures: Sequence[Image.Image], num: int) -> list[Image.Image]:
-    """Return as many pictures, evenly from the first to the last; all of them where they are fewer."""
+    """Return at most `num` pictures, evenly from the first to the last."""
     indices = np.linspace(0, len(pictures) - 1, min(num, len(pictures))).round().astype(int)
     return [pictures[index] for index in indices]

@@ -1,4 +1,4 @@
-"""Words from the model, token by token."""
+"""Text from the model, token by token."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,14 @@ from lumenmill_neural.host import ModelHost
 from lumenmill_neural.transformers_model import ImageTextModel, Turn
 from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
-ENCODE, GENERATE = "encode_image", "generate"
+__all__ = ["Writer", "Written"]
+
+_ENCODE, _GENERATE = "encode_image", "generate"
 
 
 @dataclass(frozen=True)
 class Written:
-    """An answer: its words, and how many tokens they were."""
+    """An answer and its number of tokens."""
 
     text: str
     num_tokens: int
@@ -27,7 +29,7 @@ class Writer:
     """The model and its greedy decoding: temperature 0, so that the same question has the same answer."""
 
     def __init__(self, host: ModelHost, logits_processors: Sequence[LogitsProcessor] = ()) -> None:
-        """`logits_processors` have their say in the choice of every token, besides those of the checkpoint."""
+        """Take `logits_processors` that are applied to every token after those of the checkpoint."""
         self._host, self._processors = host, LogitsProcessorList(logits_processors)
 
     def load(self) -> None:
@@ -40,7 +42,7 @@ class Writer:
         """Return the next turn of a conversation.
 
         Raises:
-            CancelledError: at the next token after nobody wants it any more.
+            CancelledError: at the next token after all jobs were cancelled.
         """
         tokens = _Tokens(jobs, max_new_tokens, self._host.device)
         try:
@@ -54,38 +56,38 @@ class Writer:
                 stopping_criteria=StoppingCriteriaList([tokens]),
             )
         finally:
-            tokens.leave()
+            tokens.add_stage_time()
         new = made[0, inputs["input_ids"].shape[1] :]
         return Written(self.pipe.text(new), len(new))
 
 
 class _Tokens(StoppingCriteria):  # type: ignore[misc]
-    """Never stops generation by a verdict: it tells progress, and lets cancellation through, after every token.
+    """Reports progress and raises cancellation after every token; it never stops generation otherwise.
 
-    The pictures are encoded, and the question read, until the first token is there.
+    Until the first token, the pictures are encoded and the question is read.
     """
 
     def __init__(self, jobs: Sequence[JobContext], max_new_tokens: int, device: Device) -> None:
         self._jobs, self._max_new_tokens, self._device = jobs, max_new_tokens, device
-        self._stage, self._since_s, self._num_tokens = ENCODE, time.monotonic(), 0
-        self._tell()
+        self._stage, self._since_s, self._num_tokens = _ENCODE, time.monotonic(), 0
+        self._report_progress()
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **others: object) -> torch.Tensor:
-        if self._stage == ENCODE:
-            self.leave()
-            self._stage = GENERATE
+        if self._stage == _ENCODE:
+            self.add_stage_time()
+            self._stage = _GENERATE
         self._num_tokens += 1
-        self._tell()
+        self._report_progress()
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
-    def leave(self) -> None:
-        """Adds the seconds of the stage."""
+    def add_stage_time(self) -> None:
+        """Add the seconds of the current stage to the jobs."""
         self._device.synchronize()
         now_s = time.monotonic()
         for job in self._jobs:
             job.add_stage_time(self._stage, now_s - self._since_s)
         self._since_s = now_s
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         for job in self._jobs:
-            job.progress(self._stage, self._num_tokens, self._max_new_tokens if self._stage == GENERATE else 0)
+            job.progress(self._stage, self._num_tokens, self._max_new_tokens if self._stage == _GENERATE else 0)

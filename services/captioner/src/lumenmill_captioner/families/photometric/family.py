@@ -1,4 +1,4 @@
-"""The `photometric` family as the service sees it."""
+"""The `photometric` family: one method for each RPC."""
 
 import os
 from collections.abc import Mapping
@@ -13,20 +13,18 @@ from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_p
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext, Work, in_worker
+from lumenmill_light.difference import difference
 from lumenmill_media import Limits, read_clip
 
-from lumenmill_captioner.known import ExpectedLight
-from lumenmill_captioner.measure import (
-    AttributeName,
-    Measured,
-    expected_on_surfaces,
-    light_error,
-    measure,
-    measure_motion,
-)
+from lumenmill_captioner.families.photometric.clip import clip_error, key_motion, measure_moments, measured_swing_deg
+from lumenmill_captioner.families.photometric.consistency import consistent_request
+from lumenmill_captioner.families.photometric.subject import SubjectReader, is_clip
+from lumenmill_captioner.measure import Measured, expected_on_surfaces, measure, measure_motion
+from lumenmill_captioner.requested.expected import ExpectedLight
 from lumenmill_captioner.words import (
+    AttributeName,
+    MotionContext,
     Side,
-    ToldMotion,
     Words,
     caption_text,
     changes_between,
@@ -35,24 +33,22 @@ from lumenmill_captioner.words import (
     motion_text,
 )
 
-from ._clip import clip_error, key_motion, measure_moments, measured_swing_deg
-from ._subject import SubjectReader, is_clip
-from ._told import light_to_tell
+__all__ = ["PhotometricFamily"]
 
 _FAMILY = "photometric"
-_REVISION = "1.4.0"
-# Fields that are compared as measured even where light is known: a renderer's or camera's exposure is part of them.
+_REVISION = "1.5.0"
+# Fields that are compared as measured even where the light was requested: they include the exposure of the picture.
 _MEASURED_FIELDS: tuple[AttributeName, ...] = ("intensity_ev", "contrast_ev")
-_KNOWN_FIELDS: tuple[AttributeName, ...] = ("azimuth_deg", "elevation_deg", "hardness", "color_temperature_k")
+_REQUESTED_FIELDS: tuple[AttributeName, ...] = ("azimuth_deg", "elevation_deg", "hardness", "color_temperature_k")
 
 
 class PhotometricFamily:
-    """Measures pictures and says what it measured."""
+    """Measures pictures and describes what it measured."""
 
     def __init__(self, store: ArtifactStore, limits: Limits, num_clip_samples: int = 8) -> None:
-        """Keep the store that subjects lie in, the limits on media and how many frames of a clip are measured."""
+        """Take the store of the subjects, the limits on media and the number of frames of a clip that are measured."""
         self._store, self._limits, self._num_clip_samples = store, limits, num_clip_samples
-        # What is measured depends on these too, so results made with others are another revision's.
+        # Measurements depend on these too, so that other values are another revision.
         self._revision = f"{_REVISION}+{limits.measured_side_px}px.{num_clip_samples}frames"
 
     def describe(self) -> model_pb2.Model:
@@ -80,7 +76,7 @@ class PhotometricFamily:
         return Work(partial(self.measured_caption, request))
 
     def measured_caption(self, request: captioner_pb2.CaptionRequest, job: JobContext) -> captioner_pb2.CaptionResult:
-        """Describe one image or clip; instruction and preset are left to the caller.
+        """Describe one image or clip; instruction and preset are not considered.
 
         Raises:
             InvalidArgumentError: a part of the subject is broken.
@@ -89,17 +85,17 @@ class PhotometricFamily:
         subject, words = request.subject, Words(request.seed)
         reader = SubjectReader(self._store, self._limits, subject, "subject")
         clip = is_clip(subject.media)
-        known = reader.known()
+        requested = reader.expected()
         if clip:
             measured, motion, error = self._clip(reader, subject, words, job)
         else:
             measured, motion = _image(reader, job), ""
-            error = _error(measured, known)
+            error = _error(measured, requested)
         with job.stage("describe"):
             scene = subject.scene if subject.HasField("scene") else None
-            at_start = _at_start(measured)
-            told = known if clip else light_to_tell(measured, known)
-            about_light = " ".join(part for part in (light_text(at_start, told, words), motion) if part)
+            described = requested if clip else consistent_request(measured, requested)
+            still = light_text(_at_start(measured), described, words)
+            about_light = " ".join(part for part in (still, motion) if part)
             result = captioner_pb2.CaptionResult(
                 text=caption_text(content_text(scene, measured, clip, words), about_light),
                 light_text=about_light,
@@ -115,7 +111,7 @@ class PhotometricFamily:
     def compare_light(
         self, request: captioner_pb2.CompareLightRequest, job: JobContext
     ) -> captioner_pb2.CompareLightResult:
-        """Say what changed in the light between two images of one scene.
+        """Describe what changed in the light between two images of one scene.
 
         Raises:
             InvalidArgumentError: a part of a subject is broken, or a clip.
@@ -129,9 +125,11 @@ class PhotometricFamily:
             for name, subject in (("before", request.before), ("after", request.after))
         ]
         measured = [_image(reader, job) for reader in readers]
-        known = [light_to_tell(entry, reader.known()) for entry, reader in zip(measured, readers, strict=True)]
+        requested = [
+            consistent_request(entry, reader.expected()) for entry, reader in zip(measured, readers, strict=True)
+        ]
         with job.stage("describe"):
-            before, after = _comparable(measured, known)
+            before, after = _comparable(measured, requested)
             change = changes_between(before, after, Words(request.seed))
         return captioner_pb2.CompareLightResult(
             instruction=change.instruction,
@@ -145,7 +143,7 @@ class PhotometricFamily:
     def _clip(
         self, reader: SubjectReader, subject: captioner_pb2.Subject, words: Words, job: JobContext
     ) -> tuple[Measured, str, captioner_pb2.LightError | None]:
-        """Measure frames of a clip: the middle one in full, all of them over time; what moves, in words; the error."""
+        """Return the measurement of the middle frame with samples of all, a text on what moves, and the error."""
         with job.stage("read"):
             clip = read_clip(self._store, subject.media, "subject.media", self._num_clip_samples, job, self._limits)
         with job.stage("measure"):
@@ -163,15 +161,15 @@ class PhotometricFamily:
         path_known = subject.camera.HasField("path")
         swing_deg = measured_swing_deg(moments, camera_path_known=path_known)
         middle.scores.update(moving.scores() | scores | ({} if swing_deg is None else {"light_swing_deg": swing_deg}))
-        first, last = moments[0].known, moments[-1].known
-        told = ToldMotion(
+        first, last = moments[0].requested, moments[-1].requested
+        context = MotionContext(
             camera=subject.camera if subject.HasField("camera") else None,
-            light_is_known=first is not None,
+            has_requested_light=first is not None,
             path=(first, last) if first and last and subject.HasField("requested_light_path") else None,
             interpolation=subject.requested_light_path.interpolation,
             key=key_motion(moments, camera_path_known=path_known),
         )
-        return middle, motion_text(list(middle.proto.samples), moving, told, words), error
+        return middle, motion_text(list(middle.proto.samples), moving, context, words), error
 
     def _record(self, seed: int, job: JobContext, reader: SubjectReader) -> generation_pb2.GenerationRecord:
         parameters: Mapping[str, float | bool] = {
@@ -201,50 +199,49 @@ def _image(reader: SubjectReader, job: JobContext) -> Measured:
 
 
 def _at_start(measured: Measured) -> Measured:
-    """What a clip looks like at its start, where the direction of its light is told over time; images as they are."""
-    told = [sample.attributes for sample in measured.proto.samples if sample.attributes.HasField("azimuth_deg")]
-    if not told:
+    """Return a clip's measurement with the first direction of its light that was measured; images unchanged."""
+    directed = [sample.attributes for sample in measured.proto.samples if sample.attributes.HasField("azimuth_deg")]
+    if not directed:
         return measured
     proto = captioner_pb2.LightMeasurement()
     proto.CopyFrom(measured.proto)
-    proto.attributes.azimuth_deg, proto.attributes.elevation_deg = told[0].azimuth_deg, told[0].elevation_deg
+    proto.attributes.azimuth_deg, proto.attributes.elevation_deg = directed[0].azimuth_deg, directed[0].elevation_deg
     return replace(measured, proto=proto)
 
 
-def _error(measured: Measured, known: ExpectedLight | None) -> captioner_pb2.LightError | None:
-    """Known against measured, on the surfaces that are seen where they are known.
+def _error(measured: Measured, requested: ExpectedLight | None) -> captioner_pb2.LightError | None:
+    """Return measured against expected light, on the visible surfaces where their normals are known.
 
-    The known direction is that of the source which gives these surfaces the most light; known contrast and brightness
-    are those that all known light gives them.
+    The expected direction is that of the source which gives these surfaces the most light; expected contrast and
+    brightness are those that all sources together give them.
     """
-    if known is None:
+    if requested is None:
         return None
-    expected = light_pb2.LightAttributes()
-    surface = measured.surface
-    expected.CopyFrom(known.dominant_on(surface.normals) if surface else known.attributes)
-    expected_on_surfaces(expected, measured, known.shading)
-    return light_error(measured.proto.attributes, expected)
+    expected = requested.dominant_on(measured.surface.normals if measured.surface else None)
+    expected_on_surfaces(expected, measured, requested.shading)
+    error = difference(measured.proto.attributes, expected)
+    return error if error.ListFields() else None
 
 
-def _comparable(measured: list[Measured], known: list[ExpectedLight | None]) -> tuple[Side, Side]:
-    """The two sides with the fields that were got in the same way on both."""
+def _comparable(measured: list[Measured], requested: list[ExpectedLight | None]) -> tuple[Side, Side]:
+    """Return the two sides with the fields that have the same origin on both."""
     sides = []
     methods = [entry.proto.methods for entry in measured]
-    first, second = known
-    for entry, light in zip(measured, known, strict=True):
+    first, second = requested
+    for entry, light in zip(measured, requested, strict=True):
         attributes = light_pb2.LightAttributes()
-        for name in _MEASURED_FIELDS + (() if first and second else _KNOWN_FIELDS):
+        for name in _MEASURED_FIELDS + (() if first and second else _REQUESTED_FIELDS):
             if entry.proto.attributes.HasField(name) and methods[0].get(name) == methods[1].get(name):
                 setattr(attributes, name, getattr(entry.proto.attributes, name))
-        # Whoever follows an instruction sees the pictures as they are shown, each with an exposure of its own.
+        # An instruction refers to the pictures as shown, each with its own exposure.
         attributes.intensity_ev = entry.shown_brightness_ev
         if first and second and light:
-            for name in _KNOWN_FIELDS:
+            for name in _REQUESTED_FIELDS:
                 if light.attributes.HasField(name):
                     setattr(attributes, name, getattr(light.attributes, name))
             attributes.kinds.extend(light.attributes.kinds)
-        both_known = first is not None and second is not None and light is not None
-        sides.append(Side(attributes, *((light.map_names, light.color_name) if both_known and light else ())))
+        both_requested = first is not None and second is not None and light is not None
+        sides.append(Side(attributes, *((light.map_names, light.color_name) if both_requested and light else ())))
     return sides[0], sides[1]
 
 

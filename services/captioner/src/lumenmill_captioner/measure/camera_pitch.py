@@ -3,18 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["pitch_deg"]
+
 Array = NDArray[np.float32]
 
-# Floors and tables face straight up, so that in the picture of a camera that is not rolled their normals have no part
-# to the side. Their pitch is looked for between these bounds, in bins of half a degree, and must be that of this part
-# of all surfaces at least.
+# Floors and tables face straight up: without camera roll their normals have no sideways component. Their pitch is
+# searched between these bounds, in bins of half a degree, and must be that of at least this part of all surfaces.
 _MAX_SIDEWAYS = 0.06
 _LOWEST_DEG, _HIGHEST_DEG, _BIN_DEG = -20.0, 75.0, 0.5
 _MIN_SHARE = 0.05
 
 
 def pitch_deg(normals: Array) -> float | None:
-    """Return how far a camera looks down, in degrees, or None where no horizontal surface stands out.
+    """Return how far a camera looks down, in degrees, or None where no horizontal surface is found.
 
     Args:
         normals: (H, W, 3) unit vectors in camera space (x right, y up, z towards the camera), zero for no surface.

@@ -11,9 +11,11 @@ from lumenmill_media import Limits, linear_to_srgb, read_clip, read_picture, rea
 from numpy.typing import NDArray
 from PIL import Image
 
-# The models' own processors make pictures smaller; these bounds keep what is decoded for them in memory small.
+__all__ = ["read_frames", "read_still"]
+
+# The models' processors reduce pictures further; these bounds limit the memory of decoded ones.
 _MAX_FLOAT_SIDE_PX, _MAX_FRAME_SIDE_PX = 2048, 1024
-# What the image processors of all models take: a patch is at least so wide, and no picture may be a line.
+# Limits of the image processors of all models: a patch is at least so wide, and aspect ratios are bounded.
 _MIN_SIDE_PX, _MAX_ASPECT = 28, 100.0
 
 

@@ -1,4 +1,4 @@
-"""The `vision_language` family as the service sees it."""
+"""The `vision_language` family: one method for each RPC."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,30 +18,31 @@ from PIL import Image
 from transformers import LogitsProcessor
 
 from lumenmill_captioner.families.photometric import PhotometricFamily, is_clip
+from lumenmill_captioner.families.vision_language.aesthetics import Aesthetics, some_of
+from lumenmill_captioner.families.vision_language.agreement import agreement_scores, agreements
+from lumenmill_captioner.families.vision_language.answer import Answer, ClipAnswer, ParsedAnswer, read_answer
+from lumenmill_captioner.families.vision_language.pictures import read_frames, read_still
+from lumenmill_captioner.families.vision_language.prompt import PROMPT_REVISION, question, retry_question
+from lumenmill_captioner.families.vision_language.writer import Writer, Written
 from lumenmill_captioner.words import capitalised, caption_text, scene_phrase
 
-from ._aesthetic import Aesthetics, some_of
-from ._agreement import agreement_scores, agreements
-from ._answer import Answer, ClipAnswer, Said, read_answer
-from ._pictures import read_frames, read_still
-from ._prompt import PROMPT_REVISION, objection, question
-from ._writer import Writer, Written
+__all__ = ["VisionLanguageFamily"]
 
 _NUM_AESTHETIC_FRAMES = 4
 _WARM_UP_SIDE_PX = 64
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What the model makes of a subject: what it said, in how many answers, and the scores of its pictures."""
+class _Output:
+    """What the models return for a subject: the parsed answer, all answers as written, and scores of the pictures."""
 
-    said: Said
+    parsed: ParsedAnswer
     answers: tuple[Written, ...]
     scores: dict[str, float]
 
 
 class VisionLanguageFamily:
-    """A model that sees and writes says what is shown; its word on light stands where measurement does not object."""
+    """A model that sees and writes describes the subject; its text on light is used unless measurement differs."""
 
     def __init__(
         self,
@@ -72,11 +73,11 @@ class VisionLanguageFamily:
         model = self._host.describe()
         model.revision = self._revision
         model.licences.extend([*self._photometric.describe().licences, *self._aesthetics.licences()])
-        model.limits.Clear()  # media of any size are read
+        model.limits.Clear()  # media of any size are accepted
         return model
 
     def load(self) -> None:
-        """Load the model and write a word, which shows that it runs.
+        """Load the model and write one token, which shows that it runs.
 
         Raises:
             LumenmillError: the store cannot be used, or a checkpoint is missing, damaged or of another kind.
@@ -88,8 +89,10 @@ class VisionLanguageFamily:
         self._writer.write([Turn("user", "light", [picture])], 1, {}, [])
 
     def caption(self, request: captioner_pb2.CaptionRequest) -> BatchWork:
-        """Return a request as work for the queue. Requests are worked on one by one: in a batch, what they are padded
-        with would change the last bits of their numbers, and so now and then a word.
+        """Return a request as work for the queue.
+
+        Requests are computed one by one: padding in a batch would change the last bits of their numbers, and thereby an
+        occasional word.
 
         Raises:
             InvalidArgumentError: there is no such preset.
@@ -99,11 +102,11 @@ class VisionLanguageFamily:
             key=object(),
             payload=request,
             run_batch=lambda requests, jobs: [self._described(requests[0], jobs[0])],
-            estimate_s=self._host.throughput.estimate_s(_way(plan, request), 1.0),
+            estimate_s=self._host.throughput.estimate_s(_throughput_key(plan, request), 1.0),
         )
 
     def compare_light(self, request: captioner_pb2.CompareLightRequest) -> Work:
-        """Return the comparison as the photometric family makes it: measured, by the same words."""
+        """Return the comparison of the photometric family."""
         return self._photometric.compare_light(request)
 
     def _described(self, request: captioner_pb2.CaptionRequest, job: JobContext) -> captioner_pb2.CaptionResult:
@@ -111,25 +114,25 @@ class VisionLanguageFamily:
 
         Raises:
             InvalidArgumentError: a part of the subject is broken.
-            ResourceExhaustedError: it does not fit into the device's memory in any way.
+            ResourceExhaustedError: it does not fit into the device's memory under any offload policy.
             CancelledError: the job was cancelled.
         """
         plan = self._host.plan(request.preset)
-        with self._host.device_work(_way(plan, request), 1.0):
+        with self._host.device_work(_throughput_key(plan, request), 1.0):
             result = self._photometric.measured_caption(request, job)
             with job.stage("read"):
                 pictures = self._pictures(request.subject, plan, job)
             self._host.prepare(self._writer.pipe, plan)
             size = f"a question on {len(pictures)} picture(s) of {pictures[0].width}×{pictures[0].height} pixels"
-            (seen,) = run_in_batches(
-                [request], 1, lambda _: [self._seen(request, pictures, plan, job)], self._host, size
+            (output,) = run_in_batches(
+                [request], 1, lambda _: [self._output(request, pictures, plan, job)], self._host, size
             )
-            ran = self._host.executed(plan)
-        agreed = agreements(seen.said, result)
-        _tell(result, seen.said, agreed, request.subject)
-        result.scores.update(agreement_scores(agreed) | seen.scores)
-        result.scores["answer_kept_fraction"] = seen.said.kept_fraction
-        result.record.CopyFrom(self._record(ran, request, job, seen, result.record))
+            executed = self._host.executed(plan)
+        agreed = agreements(output.parsed, result)
+        _insert_answer(result, output.parsed, agreed, request.subject)
+        result.scores.update(agreement_scores(agreed) | output.scores)
+        result.scores["answer_kept_fraction"] = output.parsed.kept_fraction
+        result.record.CopyFrom(self._record(executed, request, job, output, result.record))
         return result
 
     def _pictures(self, subject: captioner_pb2.Subject, plan: Plan, job: JobContext) -> list[Image.Image]:
@@ -137,57 +140,57 @@ class VisionLanguageFamily:
             return [read_still(self._store, subject, self._limits)]
         return read_frames(self._store, subject, plan.arguments["num_frames"], job, self._limits)
 
-    def _seen(
+    def _output(
         self, request: captioner_pb2.CaptionRequest, pictures: list[Image.Image], plan: Plan, job: JobContext
-    ) -> _Seen:
-        """Ask the model, and once more where its answer does not fit."""
+    ) -> _Output:
+        """Ask the model, and once more where its answer does not fit the schema."""
         clip = is_clip(request.subject.media)
         answer_class = ClipAnswer if clip else Answer
         image_arguments = plan.arguments["frame_processor" if clip else "image_processor"]
-        asked = question(request, scene_phrase(request.subject.scene), len(pictures) if clip else 0, answer_class)
-        turns = [Turn("user", asked, pictures)]
+        prompt = question(request, scene_phrase(request.subject.scene), len(pictures) if clip else 0, answer_class)
+        turns = [Turn("user", prompt, pictures)]
         answers = [self._writer.write(turns, plan.arguments["max_new_tokens"], image_arguments, [job])]
-        said = read_answer(answers[0].text, answer_class)
-        if said.problems:
-            turns += [Turn("assistant", answers[0].text), Turn("user", objection(list(said.problems)))]
+        parsed = read_answer(answers[0].text, answer_class)
+        if parsed.problems:
+            turns += [Turn("assistant", answers[0].text), Turn("user", retry_question(list(parsed.problems)))]
             answers.append(self._writer.write(turns, plan.arguments["max_new_tokens"], image_arguments, [job]))
-            said = max(said, read_answer(answers[1].text, answer_class), key=lambda one: one.kept_fraction)
+            parsed = max(parsed, read_answer(answers[1].text, answer_class), key=lambda one: one.kept_fraction)
         with job.stage("score"):
             scores = self._aesthetics.scores(some_of(pictures, _NUM_AESTHETIC_FRAMES))
-        return _Seen(said, tuple(answers), scores)
+        return _Output(parsed, tuple(answers), scores)
 
     def _record(
         self,
         plan: Plan,
         request: captioner_pb2.CaptionRequest,
         job: JobContext,
-        seen: _Seen,
+        output: _Output,
         measured: generation_pb2.GenerationRecord,
     ) -> generation_pb2.GenerationRecord:
         facts: dict[str, Any] = {
-            "num_tokens": sum(answer.num_tokens for answer in seen.answers),
-            "light_sources": ", ".join(seen.said.light.get("sources", [])),
+            "num_tokens": sum(answer.num_tokens for answer in output.answers),
+            "light_sources": ", ".join(output.parsed.light.get("sources", [])),
         }
         record = self._host.record(plan, job, request.seed, dict(measured.parameters) | facts)
-        record.parameters.update({"answers": [answer.text for answer in seen.answers]})
+        record.parameters.update({"answers": [answer.text for answer in output.answers]})
         record.revision = self._revision
         record.licences.extend([*measured.licences, *self._aesthetics.licences()])
         return record
 
 
-def _tell(
-    result: captioner_pb2.CaptionResult, said: Said, agreed: dict[str, bool], subject: captioner_pb2.Subject
+def _insert_answer(
+    result: captioner_pb2.CaptionResult, parsed: ParsedAnswer, agreed: dict[str, bool], subject: captioner_pb2.Subject
 ) -> None:
-    """Put the model's words into a measured caption: its content, and its light where nothing contradicts it.
+    """Put the model's text into a measured caption: its content, and its light where measurement agrees.
 
-    Light that is known is told as it is known, whatever the model sees.
+    A requested light is described as requested, whatever the model sees.
     """
-    is_known = subject.HasField("requested_light") or bool(subject.requested_light_path.keyframes)
-    described = said.light.get("description", "")
+    is_requested = subject.HasField("requested_light") or bool(subject.requested_light_path.keyframes)
+    described = parsed.light.get("description", "")
     measured_light = result.light_text
-    if described and not is_known and all(agreed.values()):
+    if described and not is_requested and all(agreed.values()):
         result.light_text = _sentence(described)
-    content = _sentence(said.caption) if said.caption else result.text.removesuffix(measured_light).strip()
+    content = _sentence(parsed.caption) if parsed.caption else result.text.removesuffix(measured_light).strip()
     result.text = caption_text(content, result.light_text)
 
 
@@ -195,6 +198,6 @@ def _sentence(text: str) -> str:
     return capitalised(text if text.endswith((".", "!", "?")) else f"{text}.")
 
 
-def _way(plan: Plan, request: captioner_pb2.CaptionRequest) -> tuple[str, bool]:
-    """Requests of one way take about as long."""
+def _throughput_key(plan: Plan, request: captioner_pb2.CaptionRequest) -> tuple[str, bool]:
+    """Return a key; requests of one key take about the same time."""
     return plan.preset_name, is_clip(request.subject.media)

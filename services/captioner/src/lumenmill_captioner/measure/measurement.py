@@ -6,7 +6,7 @@
 | hardness, with depth   | `penumbra-width`, else `cast-shadows-missing`    | absent        |
 | hardness, without      | `terminator-fit`, when curved surfaces show it   | absent        |
 | contrast               | `lit-shaded-mean`, else `shading-percentiles-5-95` | `luminance-percentiles-5-95` |
-| colour temperature     | `shading-mean+ohno-2014`                         | `shades-of-grey-p6+ohno-2014` |
+| colour temperature     | `shading-mean+robertson-1968`                         | `shades-of-grey-p6+robertson-1968` |
 | intensity              | `log-average-luminance-linear` where it is given | `log-average-luminance-shown` |
 | spherical harmonics    | `normals-sh-least-squares`                       | absent        |
 """
@@ -18,15 +18,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2
+from lumenmill_light.axes import Vector, angles_of
+from lumenmill_light.color import correlated_temperature, luminance
 from lumenmill_media import srgb_to_linear
 from numpy.typing import NDArray
 
-from ._color import LUMINANCE, color_of, luminance
-from ._hardness import measured_hardness
-from ._harmonics import fit_radiance
-from ._penumbra import CastShadows, cast_shadows, relief_of
-from ._surface import KeyFit, Shading, fit_key, gather, lit_and_shaded_ev
-from ._tone import (
+from lumenmill_captioner.measure.hardness import measured_hardness
+from lumenmill_captioner.measure.key_fit import KeyFit, Shading, fit_key, gather, lit_and_shaded_ev
+from lumenmill_captioner.measure.penumbra import CastShadows, cast_shadows, relief_of
+from lumenmill_captioner.measure.radiance_fit import fit_radiance
+from lumenmill_captioner.measure.tone import (
     brightness_ev,
     colorfulness,
     dominant_colors,
@@ -35,29 +36,42 @@ from ._tone import (
     sharpness,
 )
 
-Array = NDArray[np.float32]
-Vector = NDArray[np.float64]
+__all__ = [
+    "Evidence",
+    "Measured",
+    "Surface",
+    "expected_on_surfaces",
+    "measure",
+    "shading_from",
+    "surface_of",
+    "undo_shoulder",
+]
 
-# A direction with less confidence than this is not told at all.
+Array = NDArray[np.float32]
+
+# Directions with less confidence than this are left out.
 MIN_DIRECTION_CONFIDENCE = 0.3
 _MIN_ALBEDO = 0.03
-# Known light that leaves the shaded side darker than this says nothing on contrast: there interreflection decides.
+# No contrast is expected where a requested light leaves the shaded side darker than this: interreflection dominates it.
 _MAX_EXPECTED_CONTRAST_EV = 4.0
 _MIN_SURFACE_PIXELS = 200
-# Linearised sRGB beyond which a tone curve leaves too little to tell.
+# Linearised sRGB beyond which a tone curve cannot be inverted reliably.
 _NEAR_WHITE = 0.93
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything measured is at one size (H, W).
+    """A picture and its maps, all of one size (H, W).
 
-    display: (H, W, 3) sRGB as shown. linear: (H, W, 3) linear, scene-referred when `is_scene_linear`.
-    weight: (H, W) opacity. clipped_fractions: white and black parts of the whole file.
-    normals: (H, W, 3) unit vectors in the level frame, zero where there is no surface.
-    shading: (H, W, 3) irradiance / π, NaN where it is not known. Both None for a picture alone.
-    depth: (H, W) distance along the viewing axis, 0 where there is no surface; None where it is not known.
-    camera_axes: (3, 3) rows right, up and back of the camera in the level frame.
+    Attributes:
+        display: (H, W, 3) sRGB as shown.
+        linear: (H, W, 3) linear, scene-referred when `is_scene_linear`.
+        weight: (H, W) opacity.
+        clipped_fractions: white and black parts of the whole file.
+        normals: (H, W, 3) unit vectors in the level frame, zero where there is no surface; None for a picture alone.
+        shading: (H, W, 3) irradiance / π, NaN where it is unknown; None for a picture alone.
+        depth: (H, W) distance along the viewing axis, 0 where there is no surface; None where it is unknown.
+        camera_axes: (3, 3) rows right, up and back of the camera in the level frame.
     """
 
     display: Array
@@ -73,7 +87,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Surface:
-    """Pixels that show lit surfaces: normals (P, 3), shading (P, 3), pixel indices into the flat picture (P,)."""
+    """Pixels of lit surfaces: normals (P, 3), shading (P, 3), indices into the flat picture (P,)."""
 
     normals: Vector
     shading: Vector
@@ -82,7 +96,7 @@ class Surface:
 
 @dataclass(frozen=True)
 class Measured:
-    """A measurement, its scores, and what the text and the comparison with known light need besides."""
+    """A measurement, its scores, and the values that texts and comparisons with requested light need."""
 
     proto: captioner_pb2.LightMeasurement
     scores: dict[str, float]
@@ -107,7 +121,7 @@ def surface_of(evidence: Evidence) -> Surface | None:
 
 
 def measure(evidence: Evidence) -> Measured:
-    """Measure the light of a picture; fields that it does not allow to measure stay absent."""
+    """Measure the light of a picture; fields that cannot be measured stay absent."""
     result = captioner_pb2.LightMeasurement()
     attributes, methods = result.attributes, result.methods
     values = luminance(evidence.linear)
@@ -178,9 +192,7 @@ def _fill_direction(
     result.methods["direction_confidence"] = "explained-variance-anisotropy-coverage"
     if key.confidence < MIN_DIRECTION_CONFIDENCE:
         return
-    x, y, z = (float(value) for value in key.direction)
-    result.attributes.azimuth_deg = math.degrees(math.atan2(x, z))
-    result.attributes.elevation_deg = math.degrees(math.asin(max(-1.0, min(1.0, y))))
+    result.attributes.azimuth_deg, result.attributes.elevation_deg = angles_of(key.direction)
     result.methods["azimuth_deg"] = result.methods["elevation_deg"] = "lambert-key-soft-l1"
     hardness = measured_hardness(key, shadows)
     if hardness is not None:
@@ -193,11 +205,11 @@ def _fill_contrast(
     method = "luminance-percentiles-5-95"
     contrast: float | None = None
     if surface:
-        lit = surface.shading @ LUMINANCE
+        lit = luminance(surface.shading)
         if key and result.attributes.HasField("azimuth_deg"):
             contrast, method = lit_and_shaded_ev(surface.normals, lit, key.direction), "lit-shaded-mean"
         if contrast is None:
-            contrast, method = percentile_contrast_ev(lit.astype(np.float32)), "shading-percentiles-5-95"
+            contrast, method = percentile_contrast_ev(lit), "shading-percentiles-5-95"
     if contrast is None:
         contrast = percentile_contrast_ev(values)
     result.attributes.contrast_ev = min(max(contrast, 0.0), 32.0)
@@ -211,12 +223,16 @@ def _fill_color(
     rgb: Vector
     if shading is None and evidence.shading is not None and np.isfinite(evidence.shading).all(axis=-1).any():
         known = evidence.shading[np.isfinite(evidence.shading).all(axis=-1)]
-        rgb, method, confidence = np.median(known, axis=0).astype(np.float64), "shading-median+ohno-2014", 0.9
+        rgb, method, confidence = np.median(known, axis=0).astype(np.float64), "shading-median+robertson-1968", 0.9
     elif shading and surface:
-        rgb, method, confidence = shading.weights @ shading.rgb, "shading-mean+ohno-2014", 0.95
+        rgb, method, confidence = shading.weights @ shading.rgb, "shading-mean+robertson-1968", 0.95
     else:
-        rgb, method, confidence = shades_of_grey(evidence.linear, evidence.weight), "shades-of-grey-p6+ohno-2014", 0.3
-    color = color_of(rgb)
+        rgb, method, confidence = (
+            shades_of_grey(evidence.linear, evidence.weight),
+            "shades-of-grey-p6+robertson-1968",
+            0.3,
+        )
+    color = correlated_temperature(rgb)
     if color is None:
         return 0.0
     result.duv = color.duv
@@ -230,15 +246,14 @@ def _fill_color(
 def expected_on_surfaces(
     expected: light_pb2.LightAttributes, measured: Measured, shading_of: Callable[[Vector], Vector | None]
 ) -> None:
-    """Add the contrast and brightness that known light would give the surfaces of a measured picture.
+    """Set the contrast and brightness that a requested light would give the surfaces of a measured picture.
 
-    Shadows and interreflection are left out. Does nothing without scene-linear surfaces, or for light whose units are
-    not known.
+    Shadows and interreflection are ignored. Does nothing without scene-linear surfaces or with unknown shading.
 
     Args:
-        expected: attributes of the known light; `contrast_ev` and `intensity_ev` are set.
+        expected: attributes of the requested light; `contrast_ev` and `intensity_ev` are set.
         measured: the measurement whose surfaces are lit.
-        shading_of: shading (N, 3) of the known light on normals (N, 3) of the level frame, or None.
+        shading_of: returns the light's shading (N, 3) on normals (N, 3) of the level frame, or None.
     """
     surface = measured.surface
     if surface is None or not measured.is_scene_linear:
@@ -246,7 +261,7 @@ def expected_on_surfaces(
     shading = shading_of(surface.normals)
     if shading is None:
         return
-    lit, seen = shading @ LUMINANCE, surface.shading @ LUMINANCE
+    lit, seen = luminance(shading), luminance(surface.shading)
     if float(lit.mean()) <= 0.0 or float(seen.mean()) <= 0.0:
         return
     expected.intensity_ev = measured.proto.attributes.intensity_ev + math.log2(float(lit.mean()) / float(seen.mean()))
@@ -260,7 +275,9 @@ def shading_from(linear: Array, albedo: Array, metallic: Array | None) -> Array:
     """Return shading (irradiance / π) as linear / albedo, NaN where albedo is too dark, metal, or the picture clips.
 
     Args:
-        linear: (H, W, 3). albedo: (H, W, 3), 0 to 1. metallic: (H, W, 1), 0 to 1, or None.
+        linear: (H, W, 3).
+        albedo: (H, W, 3), 0 to 1.
+        metallic: (H, W, 1), 0 to 1, or None.
     """
     usable = (albedo.min(axis=-1) > _MIN_ALBEDO) & (linear.max(axis=-1) < 1e4)
     if metallic is not None:
@@ -271,10 +288,10 @@ def shading_from(linear: Array, albedo: Array, metallic: Array | None) -> Array:
 
 
 def undo_shoulder(linear: Array) -> Array:
-    """Return about scene-linear values of linearised sRGB ones, y / (1 − y²), infinite where a channel nears white.
+    """Return approximately scene-linear values of linearised sRGB ones, y / (1 − y²), infinite near white.
 
-    Cameras and tone maps bend highlights down, and divided by albedo they would make light look broader and flatter
-    than it is. The curve is a common one: straight to about 0.2, one stop of correction at 0.7.
+    Cameras and tone maps compress highlights; divided by albedo, they would make light look broader and flatter than it
+    is. The curve is nearly linear up to 0.2 and corrects by one stop at 0.7.
     """
     near_white = linear.max(axis=-1, keepdims=True) > _NEAR_WHITE
     return np.where(near_white, np.inf, linear / np.maximum(1.0 - linear**2, 1e-3)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The answer that the model is asked for, as a JSON schema, and what can be kept of the one that it gives."""
+"""The JSON schema of the model's answer, and parsing of answers that need not fit it."""
 
 import json
 from collections.abc import Iterator
@@ -9,17 +9,19 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+__all__ = ["Answer", "ClipAnswer", "ParsedAnswer", "read_answer"]
+
 _MAX_PROBLEMS = 6
 _DIRECTION = (
     "where the main light comes from: front is the side of the camera, back is behind what is shown, "
     "left and right are those of the picture"
 )
-# Objects that are looked for in one answer; real answers hold one.
+# Places at which an object is searched for in one answer; real answers hold one object.
 _MAX_TRIED = 16
 
 
 def _one_line(value: object) -> object:
-    """Words without line breaks and without halves of characters, which cannot be stored."""
+    """Remove line breaks and unpaired surrogates, which cannot be stored."""
     return " ".join(value.encode("utf-8", "ignore").decode().split()) if isinstance(value, str) else value
 
 
@@ -79,22 +81,22 @@ class ClipAnswer(Answer):
 
 
 @dataclass(frozen=True)
-class Said:
-    """What is kept of an answer: fields that fit the schema. Those that do not are absent."""
+class ParsedAnswer:
+    """The fields of an answer that fit the schema. Those that do not are absent."""
 
     caption: str = ""
     light: dict[str, Any] = field(default_factory=dict)
     kept_fraction: float = 0.0
-    """Part of the fields that were asked for, 0 to 1."""
+    """Part of the fields of the schema that are there, 0 to 1."""
     problems: tuple[str, ...] = ()
     """What does not fit, for the model; empty for an answer that fits."""
 
 
-def read_answer(text: str, answer_class: type[Answer]) -> Said:
-    """Return what can be kept of an answer; it may be fenced, cut off, or no JSON at all."""
+def read_answer(text: str, answer_class: type[Answer]) -> ParsedAnswer:
+    """Return the valid fields of an answer; it may be fenced, cut off, or no JSON at all."""
     found = _object_in(text)
     if found is None:
-        return Said(problems=("it holds no JSON object",))
+        return ParsedAnswer(problems=("it holds no JSON object",))
     problems: tuple[str, ...] = ()
     try:
         answer_class.model_validate(found)
@@ -105,11 +107,11 @@ def read_answer(text: str, answer_class: type[Answer]) -> Said:
     light = _fitting(light_class, found.get("light"))
     own = _fitting(answer_class, {name: value for name, value in found.items() if name != "light"})
     num_fields = len(light_class.model_fields) + 1
-    return Said(own.get("caption", ""), light, (len(light) + len(own)) / num_fields, problems)
+    return ParsedAnswer(own.get("caption", ""), light, (len(light) + len(own)) / num_fields, problems)
 
 
 def _fitting(part: type[BaseModel], values: object) -> dict[str, Any]:
-    """The fields of a part that fit by themselves."""
+    """Return the fields of a part that are valid by themselves."""
     if not isinstance(values, dict):
         return {}
     kept: dict[str, Any] = {}
@@ -122,7 +124,7 @@ def _fitting(part: type[BaseModel], values: object) -> dict[str, Any]:
 
 
 def _object_in(text: str) -> dict[str, Any] | None:
-    """The first JSON object of a text that is an answer, else what is there of one that is cut off."""
+    """Return the first JSON object of a text that is an answer, else the part of one that is cut off."""
     starts = list(_starts(text))
     for start in starts[:_MAX_TRIED]:
         with suppress(ValueError, RecursionError):

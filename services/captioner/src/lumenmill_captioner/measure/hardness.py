@@ -1,0 +1,22 @@
+"""Hardness of light, from the angular size that cast shadows or the terminator show."""
+
+from lumenmill_light.hardness import hardness_of_size
+
+from lumenmill_captioner.measure.key_fit import KeyFit
+from lumenmill_captioner.measure.penumbra import CastShadows
+
+__all__ = ["measured_hardness"]
+
+
+def measured_hardness(key: KeyFit, shadows: CastShadows | None) -> tuple[float, str] | None:
+    """Return hardness and the name of the method, or None where neither determines it.
+
+    Args:
+        key: the source fitted to shading by orientation.
+        shadows: what was measured on its cast shadows, or None without depth.
+    """
+    if shadows and shadows.size_deg is not None:
+        return hardness_of_size(shadows.size_deg), "penumbra-width"
+    if shadows and shadows.are_missing:
+        return 0.0, "cast-shadows-missing"
+    return (hardness_of_size(2.0 * key.half_angle_deg), "terminator-fit") if key.size_is_certain else None

@@ -1,0 +1,1 @@
+"""Requested light: what it should look like in a picture, from the picture's camera."""
