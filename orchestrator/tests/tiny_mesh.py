@@ -255,7 +255,7 @@ def _main() -> None:
     settings = ServiceSettings(
         listen_address=given.listen, metrics_address="", address_file=given.address_file, drain_s=given.drain_s
     )
-    serve(settings, tiny_service(tiny, num_workers=4))
+    serve(settings, lambda _: tiny_service(tiny, num_workers=4))
 
 
 if __name__ == "__main__":

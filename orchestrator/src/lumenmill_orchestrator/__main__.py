@@ -9,8 +9,7 @@ from lumenmill_orchestrator.settings import OrchestratorSettings
 
 def main() -> None:
     """Settings → service → serve."""
-    settings = load_settings(OrchestratorSettings)
-    serve(settings, orchestrator_service(settings))
+    serve(load_settings(OrchestratorSettings), orchestrator_service)
 
 
 if __name__ == "__main__":

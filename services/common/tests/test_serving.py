@@ -19,7 +19,7 @@ from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common import errors
 from lumenmill_common.calls import call_heavy, call_unary, connect
-from lumenmill_common.serve import serving
+from lumenmill_common.serve import serve, serving
 from lumenmill_common.service import Service
 from lumenmill_common.settings import SecuritySettings, ServiceSettings, load_settings
 from lumenmill_common.testing import running_service
@@ -210,6 +210,15 @@ def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "LUMENMILL_MAX_QUEUE_LENGTH" in str(refused.value) and "LUMENMILL_STORE_URL" in str(refused.value)
 
 
+def test_a_service_that_cannot_be_built_exits_with_the_message() -> None:
+    def refuse(settings: ServiceSettings) -> Service:
+        raise errors.FailedPreconditionError("is none of flux, sdxl", "LUMENMILL_MODEL")
+
+    with pytest.raises(SystemExit) as refused:
+        serve(ServiceSettings(), refuse)
+    assert refused.value.code == "LUMENMILL_MODEL: is none of flux, sdxl"
+
+
 MAIN = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -224,7 +233,7 @@ from lumenmill_common.settings import ServiceSettings, load_settings
 settings = load_settings(ServiceSettings)
 family, jobs = TinyFamily(open_store_from(settings)), jobs_from(settings, "tiny")
 family.load = {load}
-serve(settings, family_service(family, jobs, imager_pb2.DESCRIPTOR))
+serve(settings, lambda _: family_service(family, jobs, imager_pb2.DESCRIPTOR))
 """
 
 

@@ -1,7 +1,6 @@
 """Serves the captioner: settings → family → serve."""
 
 from lumenmill.captioner.v1 import captioner_pb2
-from lumenmill_common.errors import LumenmillError
 from lumenmill_common.families import family_service
 from lumenmill_common.jobs import jobs_from
 from lumenmill_common.serve import serve
@@ -24,12 +23,7 @@ def captioner_service(settings: CaptionerSettings) -> Service:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    settings = load_family_settings()
-    try:
-        service = captioner_service(settings)
-    except LumenmillError as error:
-        raise SystemExit(error.message) from None
-    serve(settings, service)
+    serve(load_family_settings(), captioner_service)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -25,6 +25,8 @@ from lumenmill_common.settings import ServiceSettings
 from lumenmill_common.telemetry import MODEL_LOAD_DURATION, configure_logging, get_logger, serve_metrics
 
 __all__ = ["MAX_MESSAGE_BYTES", "MAX_METADATA_BYTES", "serve", "server_credentials", "serving"]
+
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 _log = get_logger(__name__)
 _HealthStatus = health_pb2.HealthCheckResponse
@@ -59,9 +61,16 @@ class _StoppedError(UnavailableError):
     """The service was stopped before its model was loaded."""
 
 
-def serve(settings: ServiceSettings, service: Service) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Exit with code 1 and a log line when the model cannot be loaded, and
-    at once with code 0 on a signal while it loads."""
+def serve(settings: SettingsT, service_from: Callable[[SettingsT], Service]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    Exit with code 1 and one line on standard error when `service_from` or loading the model raises LumenmillError, and
+    at once with code 0 on a signal while the model loads.
+    """
+    try:
+        service = service_from(settings)
+    except LumenmillError as error:
+        raise SystemExit(error.message) from None
     configure_logging(settings, service.name)
     try:
         asyncio.run(_serve_until_signal(settings, service))

@@ -25,8 +25,7 @@ def imager_service(settings: NeuralSettings) -> Service:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    settings = load_settings(NeuralSettings)
-    serve(settings, imager_service(settings))
+    serve(load_settings(NeuralSettings), imager_service)
 
 
 if __name__ == "__main__":

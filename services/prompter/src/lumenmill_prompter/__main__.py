@@ -20,8 +20,7 @@ def prompter_service(settings: PrompterSettings) -> Service:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    settings = load_settings(PrompterSettings)
-    serve(settings, prompter_service(settings))
+    serve(load_settings(PrompterSettings), prompter_service)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,7 @@ def relighter_service(settings: NeuralSettings) -> Service:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    settings = load_settings(NeuralSettings)
-    serve(settings, relighter_service(settings))
+    serve(load_settings(NeuralSettings), relighter_service)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,7 @@ def studio_service(settings: StudioSettings) -> Service:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    settings = load_settings(StudioSettings)
-    serve(settings, studio_service(settings))
+    serve(load_settings(StudioSettings), studio_service)
 
 
 if __name__ == "__main__":

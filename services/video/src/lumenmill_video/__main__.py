@@ -25,8 +25,7 @@ def video_service(settings: VideoSettings) -> Service:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    settings = load_settings(VideoSettings)
-    serve(settings, video_service(settings))
+    serve(load_settings(VideoSettings), video_service)
 
 
 if __name__ == "__main__":
