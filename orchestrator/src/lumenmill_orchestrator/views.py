@@ -34,7 +34,7 @@ def run_view(
 ) -> run_pb2.Run:
     """Return a run with its present counts, and the models that it waits for."""
     totals = runs.totals(row.id)
-    samples = totals.get(SAMPLES_COUNTED_AS, StepTotals())
+    items, samples = totals.get(ITEMS_COUNTED_AS, StepTotals()), totals.get(SAMPLES_COUNTED_AS, StepTotals())
     run = run_pb2.Run(
         id=row.id,
         recipe_name=row.recipe_name,
@@ -43,7 +43,9 @@ def run_view(
         start_time=_timestamp(row.start_time),
         end_time=_timestamp(row.end_time),
         num_items=row.num_items,
-        num_items_done=totals.get(ITEMS_COUNTED_AS, StepTotals()).num_accepted,
+        num_items_done=items.num_ended,
+        num_items_failed=items.num_failed,
+        item_error=runs.item_error(row.id) if items.num_failed else "",
         num_samples_accepted=samples.num_accepted,
         num_samples_rejected=samples.num_rejected,
         error=row.error,

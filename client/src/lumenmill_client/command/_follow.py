@@ -52,8 +52,8 @@ def _live(client: Client, run_id: str) -> run_pb2.Run:
 
 
 def _screen(run: run_pb2.Run) -> Group:
-    """Return the table, and below it the models that the run waits for."""
-    return Group(_table(run), *(Text(_wait(wait), style="yellow") for wait in run.waits))
+    """Return the table, and below it the models that the run waits for and the items that failed."""
+    return Group(_table(run), *(Text(remark, style="yellow") for remark in _remarks(run)))
 
 
 def _lines(client: Client, run_id: str) -> run_pb2.Run:
@@ -72,7 +72,7 @@ def _line(run: run_pb2.Run) -> str:
     num_done, num_total = sum(map(_num_done, run.steps)), sum(step.num_total for step in run.steps)
     parts = [state_name(run.state), f"{num_done}/{num_total} steps", _time_left(run)]
     parts += [f"{step.name} ({_now(step)})" for step in run.steps if step.num_running]
-    parts += [_wait(wait) for wait in run.waits]
+    parts += _remarks(run)
     return "  ".join(filter(None, parts))
 
 
@@ -95,6 +95,12 @@ def _table(run: run_pb2.Run) -> Table:
             _now(step),
         )
     return table
+
+
+def _remarks(run: run_pb2.Run) -> list[str]:
+    """Return the models that the run waits for, and how many of its items failed."""
+    failed = [f"{run.num_items_failed} items failed: {run.item_error}"] if run.num_items_failed else []
+    return [*(_wait(wait) for wait in run.waits), *failed]
 
 
 def _wait(wait: run_pb2.ModelWait) -> str:

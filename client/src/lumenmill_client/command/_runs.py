@@ -101,7 +101,7 @@ def list_runs(context: typer.Context, as_json: AsJson = False) -> None:
             entry.id,
             entry.recipe_name,
             state_name(entry.state),
-            f"{entry.num_items_done}/{entry.num_items}",
+            _items(entry),
             entry.num_samples_accepted,
             entry.num_samples_rejected,
             entry.create_time.ToJsonString(),
@@ -109,6 +109,11 @@ def list_runs(context: typer.Context, as_json: AsJson = False) -> None:
         for entry in found
     ]
     print_table(["run", "recipe", "state", "items", "accepted", "rejected", "submitted"], rows)
+
+
+def _items(entry: run_pb2.Run) -> str:
+    failed = f" ({entry.num_items_failed} failed)" if entry.num_items_failed else ""
+    return f"{entry.num_items_done}/{entry.num_items}{failed}"
 
 
 def cancel(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
@@ -224,6 +229,8 @@ def _print_run(entry: run_pb2.Run, as_json: bool) -> None:
         f"{entry.num_samples_rejected} rejected" + (f" ({entry.error})" if entry.error else "")
     )
     num_failed = sum(step.num_failed for step in entry.steps)
+    if entry.num_items_failed:
+        print_text(f"{entry.num_items_failed} items failed; the first: {entry.item_error}")
     if num_failed:
         print_text(f"{num_failed} calls failed; reasons: lumenmill samples {entry.id} --verdict failed")
     if entry.num_samples_rejected:

@@ -56,7 +56,8 @@ class ActiveRuns:
         try:
             return await asyncio.shield(task)
         except Exception:
-            self._loading.pop(run_id, None)
+            if self._loading.get(run_id) is task:  # otherwise another caller loads it again already
+                del self._loading[run_id]
             raise
 
     async def apply_state(self, run_id: str, state: "run_pb2.RunState.ValueType") -> None:

@@ -15,7 +15,7 @@ from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator.storage import engine_url, is_database_unavailable, make_engine
 
-__all__ = ["DurableEngine", "is_new_workflow"]
+__all__ = ["DurableEngine", "is_new_workflow", "workflow"]
 
 _APPLICATION_VERSION = "lumenmill-execution-1"
 _QUEUE = "workflows"
@@ -32,6 +32,17 @@ _log = get_logger(__name__)
 _is_new: contextvars.ContextVar[bool] = contextvars.ContextVar("is_new", default=False)
 
 _Workflow = Callable[..., Coroutine[Any, Any, None]]
+_WorkflowT = TypeVar("_WorkflowT", bound=_Workflow)
+
+
+def workflow(method: _WorkflowT) -> _WorkflowT:
+    """Declare a method as a workflow of its own name, which `DurableEngine.launch` registers for the instance.
+
+    DBOS has one registry per process, which ends with its engine; a decorator that registered at import time would
+    serve the first engine only, and could not bind the instance with the stores that the workflow needs.
+    """
+    method.is_workflow = True  # type: ignore[attr-defined]  # read by `launch`
+    return method
 
 
 def is_new_workflow() -> bool:
@@ -56,13 +67,14 @@ class DurableEngine:
         self._executions: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self._is_closing = False
 
-    async def launch(self, **workflows: Callable[..., Awaitable[None]]) -> None:
-        """Register workflows by name and start DBOS on the running event loop.
+    async def launch(self, owner: object) -> None:
+        """Register the methods of `owner` that `workflow` decorates, and start DBOS on the running event loop.
 
         Each may be executed again with the same arguments, and must then continue where it was interrupted.
         """
         await asyncio.to_thread(self._configure)
-        self._workflows = {name: self._registered(name, function) for name, function in workflows.items()}
+        names = [name for name, value in vars(type(owner)).items() if getattr(value, "is_workflow", False)]
+        self._workflows = {name: self._registered(name, getattr(owner, name)) for name in names}
         DBOS.launch()
         if self.has_replicas:
             await DBOS.register_queue_async(
@@ -77,19 +89,19 @@ class DurableEngine:
         await self._cancel(list(self._executions))
         await asyncio.to_thread(self._destroy)
 
-    async def start(self, workflow: str, workflow_id: str, *arguments: str | int) -> None:
+    async def start(self, workflow: _Workflow, workflow_id: str, *arguments: str | int) -> None:
         """Start a workflow in this process; do nothing when there is one with this id, here or elsewhere."""
 
         async def start() -> None:
             with SetWorkflowID(workflow_id):
                 _is_new.set(True)  # what DBOS takes from a queue does not run in this context
-                await DBOS.start_workflow_async(self._workflows[workflow], *arguments)
+                await DBOS.start_workflow_async(self._workflows[workflow.__name__], *arguments)
 
         # Shielded from the cancellation of the caller: a workflow that is stored and not started would wait for the
         # next restart.
         await asyncio.shield(_outside_workflows(start()))
 
-    async def execute_anywhere(self, workflow: str, workflow_id: str, *arguments: str | int) -> None:
+    async def execute_anywhere(self, workflow: _Workflow, workflow_id: str, *arguments: str | int) -> None:
         """Let any replica execute a workflow, and return when it has finished.
 
         Raises:
@@ -100,6 +112,11 @@ class DurableEngine:
     async def unfinished(self, workflow_ids: Collection[str]) -> set[str]:
         """Return the ids of workflows that any replica executes or will execute."""
         return await _outside_workflows(self._ids_of(workflow_ids, _UNFINISHED))
+
+    async def error_of(self, workflow_id: str) -> Exception | None:
+        """Return the error that a workflow ended with; None when it has not ended, or without an error."""
+        found = await _outside_workflows(DBOS.list_workflows_async(workflow_ids=[workflow_id], load_input=False))
+        return found[0].error if found else None
 
     async def reassign(self, executor_id: str) -> int:
         """Put the unfinished workflows of another replica back into the queue, and return how many there were.
@@ -151,8 +168,8 @@ class DurableEngine:
             if not self._executions[workflow_id]:
                 del self._executions[workflow_id]
 
-    async def _execute_anywhere(self, workflow: str, workflow_id: str, *arguments: str | int) -> None:
-        function = self._workflows[workflow]
+    async def _execute_anywhere(self, workflow: _Workflow, workflow_id: str, *arguments: str | int) -> None:
+        function = self._workflows[workflow.__name__]
         with SetWorkflowID(workflow_id):
             if self.has_replicas:
                 handle = await DBOS.enqueue_workflow_async(_QUEUE, function, *arguments)

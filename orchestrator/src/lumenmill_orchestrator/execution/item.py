@@ -75,9 +75,9 @@ class ItemExecution:
         if len(elements) == 1:
             await self._execute_instance(self._instance(step, 0), elements[0])
         else:
-            await asyncio.gather(
-                *(self._execute_instance(self._instance(step, index), each) for index, each in enumerate(elements))
-            )
+            async with asyncio.TaskGroup() as group:  # cancels the others when one raises
+                for index, each in enumerate(elements):
+                    group.create_task(self._execute_instance(self._instance(step, index), each))
 
     async def _elements(self, step: Step) -> Sequence[Any] | Outcome:
         """Return the elements of a fan-out, one placeholder for a single step, or why there are none."""

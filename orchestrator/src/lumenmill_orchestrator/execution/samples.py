@@ -149,6 +149,7 @@ def _add_row(rows: Rows, sample: run_pb2.Sample, parents: list[list[str | int]])
         item_id=sample.item_id,
         kind=sample.kind,
         verdict=sample.verdict,
+        reason=sample.reason,
         group_id=sample.group_id,
         create_time=sample.create_time.ToMilliseconds() / 1000.0,
         parents=json.dumps(parents),

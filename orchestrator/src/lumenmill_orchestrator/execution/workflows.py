@@ -8,18 +8,17 @@ interrupted: it reads first what has ended.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Mapping
 
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_common.errors import UnavailableError
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.execution.active_runs import ActiveRuns, RunFailedError
-from lumenmill_orchestrator.execution.durable_engine import DurableEngine, is_new_workflow
+from lumenmill_orchestrator.execution.durable_engine import DurableEngine, is_new_workflow, workflow
 from lumenmill_orchestrator.execution.item import ItemExecution
 from lumenmill_orchestrator.execution.resume_state import read_resume_state
-from lumenmill_orchestrator.execution.samples import SAMPLES_COUNTED_AS, sample_rows
+from lumenmill_orchestrator.execution.samples import sample_rows
 from lumenmill_orchestrator.execution.sources import SourceExpander
 from lumenmill_orchestrator.execution.step_executor import StepExecutor
 from lumenmill_orchestrator.recipe import Pipeline, Recipe
@@ -40,6 +39,7 @@ __all__ = ["ITEMS_COUNTED_AS", "Workflows"]
 ITEMS_COUNTED_AS = "#items"
 # How often a batch reads the ends of items that other replicas may execute.
 _READ_ENDS_S = 2.0
+_RUNNING, _QUEUED = run_pb2.RUN_STATE_RUNNING, frozenset({run_pb2.RUN_STATE_QUEUED})
 _log = get_logger(__name__)
 
 
@@ -64,7 +64,7 @@ class Workflows:
     @contextlib.asynccontextmanager
     async def executing(self) -> AsyncIterator[None]:
         """Execute runs inside the block: unfinished ones continue, submitted ones start."""
-        await self._durable.launch(run=self.run, batch=self.batch, item=self.item)
+        await self._durable.launch(self)
         try:
             for row in await query(self._runs.unfinished):
                 await self.start(row.id)
@@ -77,10 +77,11 @@ class Workflows:
         compiled it."""
         if recipe is not None:
             self._active.add_compiled(run_id, recipe)
-        await self._durable.start("run", f"run:{run_id}", run_id)
+        await self._durable.start(self.run, f"run:{run_id}", run_id)
 
     # The run.
 
+    @workflow
     async def run(self, run_id: str) -> None:
         """Execute all batches of a run, and store how the run ended."""
         row = await query(self._runs.get, run_id)
@@ -91,13 +92,11 @@ class Workflows:
             await query(self._runs.change_state, run_id, _RUNNING, only_from=_QUEUED)
             await self._execute_batches(run)
             await query(self._runs.change_state, run_id, run_pb2.RUN_STATE_COMPLETED, only_from=UNFINISHED_STATES)
-        except RunFailedError as error:
-            await self._fail(run_id, str(error))
         except Exception as error:
             if is_database_unavailable(error):
                 raise
             _log.error("a run failed", run=run_id, exc_info=error)
-            await self._fail(run_id, f"{type(error).__name__}: {error}")
+            await self._fail(run_id, _reason(error))
         self._active.drop(run_id)
 
     async def _execute_batches(self, run: ActiveRun) -> None:
@@ -107,7 +106,7 @@ class Workflows:
             workflow_id = f"batch:{run.id}:{pipeline}:{first}"
             try:
                 await run.unless_stopped(
-                    self._durable.execute_anywhere("batch", workflow_id, run.id, pipeline, first, count)
+                    self._durable.execute_anywhere(self.batch, workflow_id, run.id, pipeline, first, count)
                 )
             finally:
                 window.release()
@@ -126,33 +125,38 @@ class Workflows:
 
     # The batch.
 
+    @workflow
     async def batch(self, run_id: str, pipeline_name: str, first: int, count: int) -> None:
-        """Expand one batch of a source, start the workflows of its items, and return when all of them have ended."""
-        run = await self._active.load(run_id)
-        if run.stopped.is_set():
-            return
-        pipeline = run.pipeline(pipeline_name)
+        """Expand one batch of a source, start the workflows of its items, and return when all of them have ended.
+
+        Where the source fails or the end of an item cannot be stored, the run fails.
+        """
         try:
-            expanded = await run.unless_stopped(self._sources.expand(run, pipeline, first, count))
+            run = await self._active.load(run_id)
+            if not run.stopped.is_set():
+                await self._execute_batch(run, run.pipeline(pipeline_name), first, count)
         except RunFailedError as error:
             await self._fail(run_id, str(error))
-            return
+
+    async def _execute_batch(self, run: ActiveRun, pipeline: Pipeline, first: int, count: int) -> None:
+        expanded = await run.unless_stopped(self._sources.expand(run, pipeline, first, count))
         if expanded is None:
             return
         ids = {pipeline.item_id(index): index for index in range(first, first + len(expanded.items))}
         # The futures are created before the table is read, so that no end is missed between.
         ends = {index: run.item_end(item_id) for item_id, index in ids.items()}
-        ended = await query(self._runs.ended_items, run_id, list(ids))
+        ended = await query(self._runs.ended_items, run.id, list(ids))
         for item_id, index in ids.items():
             if item_id in ended:
                 run.report_item_end(item_id)
             elif not run.stopped.is_set():
-                await self._durable.start("item", _item_workflow(run, pipeline, index), run_id, pipeline_name, index)
+                workflow_id = _item_workflow(run, pipeline, index)
+                await self._durable.start(self.item, workflow_id, run.id, pipeline.name, index)
         await run.unless_stopped(self._wait_for_items(run, pipeline, ends))
-        await self._check_ends(run, list(ids))
+        await self._check_ends(run, pipeline, ids)
         for item_id in ids:
             run.item_ends.pop(item_id, None)
-        run.batches.pop((pipeline_name, first), None)
+        run.batches.pop((pipeline.name, first), None)
 
     async def _wait_for_items(
         self, run: ActiveRun, pipeline: Pipeline, ends: "dict[int, asyncio.Future[None]]"
@@ -168,24 +172,41 @@ class Workflows:
                 for workflow_id in ids.keys() - unfinished:
                     run.report_item_end(pipeline.item_id(ids[workflow_id]))
 
-    async def _check_ends(self, run: ActiveRun, item_ids: Collection[str]) -> None:
-        """Raise when an item ended and its end could not be stored: the batch is then executed again."""
-        ended = await query(self._runs.ended_items, run.id, list(item_ids))
-        if len(ended) < len(item_ids) and not run.stopped.is_set():
-            lost = sorted(set(item_ids) - ended)
-            raise UnavailableError(f"the ends of {len(lost)} items could not be stored, such as {lost[0]}")
+    async def _check_ends(self, run: ActiveRun, pipeline: Pipeline, ids: Mapping[str, int]) -> None:
+        """Check that the ends of all items, by id, are stored.
+
+        Raises:
+            RunFailedError: one is not, although its workflow has ended; the message has the error of the workflow.
+        """
+        ended = await query(self._runs.ended_items, run.id, list(ids))
+        lost = [item_id for item_id in ids if item_id not in ended]
+        if lost and not run.stopped.is_set():
+            error = await self._durable.error_of(_item_workflow(run, pipeline, ids[lost[0]]))
+            raise RunFailedError(f"the end of item `{lost[0]}` could not be stored: {_reason(error)}")
 
     # The item.
 
+    @workflow
     async def item(self, run_id: str, pipeline_name: str, index: int) -> None:
-        """Execute the steps of one item, and store its samples and its end."""
-        run = await self._active.load(run_id)
-        pipeline = run.pipeline(pipeline_name)
+        """Execute the steps of one item, and store its samples and its end.
+
+        An item that raises ends with a reason, and its run continues; where its source fails, the run fails.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the end could not be stored.
+        """
+        try:
+            run = await self._active.load(run_id)
+            await self._execute_item(run, run.pipeline(pipeline_name), index)
+        except RunFailedError as error:
+            await self._fail(run_id, str(error))
+
+    async def _execute_item(self, run: ActiveRun, pipeline: Pipeline, index: int) -> None:
         item_id = pipeline.item_id(index)
         if not is_new_workflow():
             run.resumed_items.add(item_id)
         try:
-            await self._execute_item(run, pipeline, index)
+            await self._execute_until_end(run, pipeline, index)
         except BaseException:
             run.resumed_items.add(item_id)  # executed again, it has jobs to find
             raise
@@ -193,19 +214,20 @@ class Workflows:
         run.report_item_end(item_id)
         run.resumed_items.discard(item_id)
 
-    async def _execute_item(self, run: ActiveRun, pipeline: Pipeline, index: int) -> None:
+    async def _execute_until_end(self, run: ActiveRun, pipeline: Pipeline, index: int) -> None:
         item_id = pipeline.item_id(index)
         try:
             has_ended = await query(self._runs.ended_items, run.id, [item_id])
             if has_ended or run.stopped.is_set():
                 return
             await run.unless_stopped(self._execute_steps(run, pipeline, index, await self._item(run, pipeline, index)))
+        except RunFailedError:
+            raise
         except Exception as error:
             if is_database_unavailable(error):
                 raise
             _log.error("an item failed", run=run.id, item=item_id, exc_info=error)
-            failed = Rows(counts=[CountDelta(run.id, SAMPLES_COUNTED_AS, {"num_failed": 1})])
-            await self._end_item(run, item_id, failed)
+            await self._end_item(run, item_id, Rows(), reason=_reason(error))
 
     async def _item(self, run: ActiveRun, pipeline: Pipeline, index: int) -> object:
         """Return one element of the source, with its batch expanded where that was done before a crash."""
@@ -219,14 +241,20 @@ class Workflows:
         await execution.execute()
         await self._end_item(run, execution.item_id, await sample_rows(execution))
 
-    async def _end_item(self, run: ActiveRun, item_id: str, rows: Rows) -> None:
-        rows.add_guard(items, run_id=run.id, item_id=item_id, end_time=time.time())
-        rows.counts.append(CountDelta(run.id, ITEMS_COUNTED_AS, {"num_accepted": 1}))
+    async def _end_item(self, run: ActiveRun, item_id: str, rows: Rows, reason: str = "") -> None:
+        rows.add_guard(items, run_id=run.id, item_id=item_id, end_time=time.time(), reason=reason)
+        rows.counts.append(CountDelta(run.id, ITEMS_COUNTED_AS, {"num_failed" if reason else "num_accepted": 1}))
         await self._writer.write(rows)
         run.changed.set()
 
 
-_RUNNING, _QUEUED = run_pb2.RUN_STATE_RUNNING, frozenset({run_pb2.RUN_STATE_QUEUED})
+def _reason(error: BaseException | None) -> str:
+    """Return the reason to store for an error: of a group, that of its first error."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if error is None:
+        return "its workflow has no error"
+    return str(error) if isinstance(error, RunFailedError) else f"{type(error).__name__}: {error}"
 
 
 def _item_workflow(run: ActiveRun, pipeline: Pipeline, index: int) -> str:

@@ -148,6 +148,17 @@ class RunStore:
             rows = connection.execute(query).mappings().all()
         return {row["step"]: StepTotals(**{key: row[key] for key in StepTotals.__dataclass_fields__}) for row in rows}
 
+    def item_error(self, run_id: str) -> str:
+        """Return the reason of the item of a run that failed first; empty when none has failed."""
+        query = (
+            sa.select(items.c.reason)
+            .where(items.c.run_id == run_id, items.c.reason != "")
+            .order_by(items.c.end_time)
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            return str(connection.execute(query).scalar() or "")
+
     def ended_items(self, run_id: str, item_ids: list[str]) -> set[str]:
         """Return those of some items that have ended."""
         query = sa.select(items.c.item_id).where(items.c.run_id == run_id, items.c.item_id.in_(item_ids))

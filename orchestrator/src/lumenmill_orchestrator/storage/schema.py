@@ -46,12 +46,21 @@ runs = sa.Table(
     sa.Column("end_time", sa.Float),
 )
 
+_HAS_REASON = sa.text("reason <> ''")
 items = sa.Table(
     "items",
     metadata,
     sa.Column("run_id", sa.String(63), primary_key=True),
     sa.Column("item_id", sa.String(128), primary_key=True),
     sa.Column("end_time", sa.Float, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, comment="why it failed; empty when its steps were executed"),
+    sa.Index(
+        "items_failed",
+        "run_id",
+        "end_time",
+        sqlite_where=sa.text("reason <> ''"),
+        postgresql_where=sa.text("reason <> ''"),
+    ),
 )
 
 database_identity = sa.Table(
@@ -122,6 +131,7 @@ samples = sa.Table(
     sa.Column("item_id", sa.String(128), nullable=False),
     sa.Column("kind", sa.SmallInteger, nullable=False, comment="SampleKind"),
     sa.Column("verdict", sa.SmallInteger, nullable=False, comment="Verdict"),
+    sa.Column("reason", sa.Text, nullable=False, comment="of a verdict other than accepted"),
     sa.Column("group_id", sa.String(128), nullable=False, index=True),
     sa.Column("create_time", sa.Float, nullable=False),
     sa.Column("parents", sa.Text, nullable=False, comment="JSON list of [step, instance]: the lineage"),

@@ -28,7 +28,12 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(length=63), nullable=False),
         sa.Column("item_id", sa.String(length=128), nullable=False),
         sa.Column("end_time", sa.Float(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False, comment="why it failed; empty when its steps were executed"),
         sa.PrimaryKeyConstraint("run_id", "item_id"),
+    )
+    failed = sa.text("reason <> ''")
+    op.create_index(
+        "items_failed", "items", ["run_id", "end_time"], sqlite_where=failed, postgresql_where=failed, unique=False
     )
     op.create_table(
         "computations",
@@ -135,6 +140,7 @@ def upgrade() -> None:
         sa.Column("item_id", sa.String(length=128), nullable=False),
         sa.Column("kind", sa.SmallInteger(), nullable=False, comment="SampleKind"),
         sa.Column("verdict", sa.SmallInteger(), nullable=False, comment="Verdict"),
+        sa.Column("reason", sa.Text(), nullable=False, comment="of a verdict other than accepted"),
         sa.Column("group_id", sa.String(length=128), nullable=False),
         sa.Column("create_time", sa.Float(), nullable=False),
         sa.Column("parents", sa.Text(), nullable=False, comment="JSON list of [step, instance]: the lineage"),
