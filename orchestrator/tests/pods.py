@@ -1,4 +1,4 @@
-"""A model behind a name with as many pods as a test starts: real services of the kit, a resolver of the test."""
+"""A model with as many pods as a test starts: real services, and a resolver of the test."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ MODELS = "{tiny: 'dns:///tiny.pods:50051'}"
 
 @dataclass
 class Pod:
-    """One process that serves the model, as far as callers can tell."""
+    """One server of the model, which callers cannot distinguish from a process."""
 
     address: str
     family: TinyFamily
@@ -43,7 +43,7 @@ class Pod:
         return self.family.num_done["image"]
 
     def drain(self) -> None:
-        """As SIGTERM does: it takes nothing new and finishes what it has."""
+        """Refuse new jobs and finish those that it has, as after SIGTERM."""
         self.stop.set()
 
     async def ended(self) -> None:
@@ -54,7 +54,7 @@ class Pod:
 
 
 class Pods:
-    """The pods of one model. A pod is found by its name from the moment that it serves until it is withdrawn."""
+    """The pods of one model. The name resolves to a pod from the moment that it serves until it is withdrawn."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -67,7 +67,7 @@ class Pods:
         return list(self.addresses)
 
     async def start(self, *, step_s: float = 0.0, revision: str = "1", listed: bool = True, **options: Any) -> Pod:
-        """A pod that serves; `listed` is whether its name is told at once."""
+        """Start a pod; `listed` is whether the name resolves to it at once."""
         family = TinyFamily(self.store, step_s=step_s)
         family.revision = revision
         pod = Pod("", family)
@@ -88,7 +88,7 @@ class Pods:
 
     @contextlib.asynccontextmanager
     async def process(self, step_s: float) -> AsyncIterator[asyncio.subprocess.Process]:
-        """A pod in a process of its own, with four workers, that can be killed; `made` counts what it did."""
+        """Start a pod in a process of its own, with four workers, that can be killed; `made` counts its calls."""
         number = len(self.addresses)
         address_file = self.folder / f"pod-{number}.json"
         files = [str(address_file), str(self.folder / f"pod-{number}.made")]
@@ -104,12 +104,12 @@ class Pods:
             await process.wait()
 
     def made(self) -> Counter[str]:
-        """How often each call was done by the pods that are processes, by request id."""
+        """Return how often the pods that are processes completed each call, by request id."""
         lines = [line for file in self.folder.glob("pod-*.made") for line in file.read_text().splitlines()]
         return Counter(line.split()[2] for line in lines)
 
     def withdraw(self, address: str) -> None:
-        """The name no longer stands for an address."""
+        """Remove an address from the name."""
         self.addresses.remove(address)
 
     def num_images(self) -> list[int]:
@@ -130,7 +130,7 @@ async def open_pods(folder: Path) -> AsyncIterator[Pods]:
 
 @contextlib.asynccontextmanager
 async def open_orchestrator(pods: Pods, capacity: Any = None, **more: Any) -> AsyncIterator[LocalMesh]:
-    """An orchestrator that finds the pods by their name."""
+    """Serve an orchestrator that resolves the pods by their name."""
     settings = OrchestratorSettings(
         listen_address="127.0.0.1:0",
         drain_s=0.0,
@@ -152,7 +152,7 @@ async def open_orchestrator(pods: Pods, capacity: Any = None, **more: Any) -> As
 async def open_queues(
     pods: Pods, prefetch: int = 4, retry_timeout_s: float = 600.0
 ) -> AsyncIterator[tuple[Mesh, ModelQueues]]:
-    """The mesh of the pods alone, without an orchestrator."""
+    """Open the model queues of the pods, without an orchestrator."""
     engine = make_engine(engine_url(f"sqlite:///{pods.folder}/mesh.sqlite"))
     upgrade_schema(engine)
     mesh = Mesh(MODELS, ServiceSettings(), ModelStore(engine), resolve=pods.resolve)
@@ -175,15 +175,15 @@ async def run_of(mesh: LocalMesh, run_id: str) -> run_pb2.Run:
 
 
 async def until_run(mesh: LocalMesh, run_id: str, condition: Callable[[run_pb2.Run], Any]) -> run_pb2.Run:
-    """The run as soon as it is as wanted."""
+    """Return the run as soon as it fulfils the condition."""
     async with asyncio.timeout(15):
         while not condition(run := await run_of(mesh, run_id)):
             await asyncio.sleep(0.05)
     return run
 
 
-class Wire:
-    """A port before a pod, whose connections can be cut while the pod lives."""
+class Proxy:
+    """A proxy before a pod, whose connections can be closed while the pod runs."""
 
     def __init__(self, pod: Pod) -> None:
         self._host, _, self._port = pod.address.rpartition(":")
@@ -192,11 +192,11 @@ class Wire:
         self.address = ""
 
     async def open(self) -> None:
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
         self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def cut(self) -> None:
-        """Break every connection; new ones are carried."""
+        """Close every connection; new ones are accepted."""
         for writer in self._writers:
             writer.transport.abort()
         self._writers.clear()
@@ -206,7 +206,7 @@ class Wire:
         self._server.close()
         self.cut()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection(self._host, int(self._port))
         self._writers |= {writer, far_writer}
         await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))

@@ -14,7 +14,7 @@ from s3_server import S3Server, s3_server
 
 from .conftest import LocalMesh
 
-# S3 dates objects in whole seconds: nothing younger than this can be told apart from what is just being written.
+# S3 dates objects in whole seconds: nothing younger than this can be distinguished from what is just being written.
 YOUNG_S = 2
 
 
@@ -52,7 +52,7 @@ async def verify(mesh: LocalMesh) -> tuple[set[str], set[str]]:
 
 async def grow_old(mesh: LocalMesh) -> None:
     """Wait, or pretend to have waited, until everything in the store is more than YOUNG_S old."""
-    if mesh.settings.store_url.startswith("s3://"):  # nobody but the server dates its objects
+    if mesh.settings.store_url.startswith("s3://"):  # only the server dates its objects
         await asyncio.sleep(YOUNG_S + 1.1)
         return
     for path in mesh.folder.glob("store/objects/??/*"):

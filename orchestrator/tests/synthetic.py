@@ -1,4 +1,4 @@
-"""Finished samples of runs that nobody walked, in a real database, with real media in a real store."""
+"""Finished samples of runs that were not executed, in a real database, with real media in a real store."""
 
 import io
 import time

@@ -1,4 +1,4 @@
-"""kill -9 at any moment: nothing is lost, nothing is made twice."""
+"""kill -9 at any moment: no sample is lost, and no call is repeated."""
 
 import asyncio
 import contextlib
@@ -80,7 +80,7 @@ async def _orchestrator(
 async def _two_orchestrators(
     folder: Path, models: str, database_url: str, **more_environment: str
 ) -> AsyncIterator[list[Any]]:
-    """Started at the same moment, so that each may take what the other was walking."""
+    """Start two replicas at the same moment, so that each may take workflows of the other."""
     async with contextlib.AsyncExitStack() as stack:
         opened = (
             _orchestrator(folder, models, database_url, f"replica-{number}", **more_environment) for number in (0, 1)
@@ -93,11 +93,11 @@ def _num_lines(file: Path) -> int:
 
 
 def _made(file: Path) -> list[str]:
-    """Call and request id of everything that was done, as often as it was."""
+    """Return call and request id of every completed call, as often as it was completed."""
     return [line.split(maxsplit=1)[1] for line in file.read_text().splitlines()]
 
 
-async def _killed_while_walking(
+async def _kill_during_run(
     runs: Any, process: subprocess.Popen[bytes], run_id: str, num_made: int, made: Path, by: signal.Signals
 ) -> None:
     async with asyncio.timeout(60):
@@ -117,7 +117,7 @@ async def _ended(runs: Any, run_id: str) -> run_pb2.Run:
     return last
 
 
-async def _walk_through_kills(
+async def _execute_through_kills(
     folder: Path, database_url: str, kill_after: list[int], by: signal.Signals = signal.SIGKILL
 ) -> None:
     made = folder / "made.txt"
@@ -127,7 +127,7 @@ async def _walk_through_kills(
         for num_made in kill_after:
             async with _orchestrator(folder, f"{{tiny: '{tiny}'}}", database_url) as (runs, process):
                 await runs.SubmitRun(request)
-                await _killed_while_walking(runs, process, "mine", num_made, made, by)
+                await _kill_during_run(runs, process, "mine", num_made, made, by)
         async with _orchestrator(folder, f"{{tiny: '{tiny}'}}", database_url) as (runs, _):
             last = await _ended(runs, "mine")
             listed = await runs.ListSamples(run_pb2.ListSamplesRequest(run_id="mine", page_size=1000))
@@ -137,12 +137,12 @@ async def _walk_through_kills(
     assert last.num_samples_accepted == len({sample.id for sample in listed.samples}) == num_samples
     assert sum(step.num_accepted for step in last.steps) == _NUM_SETS * _STEPS_PER_ITEM + 3
     done = Counter(_made(made))
-    assert max(done.values()) == 1, "nothing was made twice"
+    assert max(done.values()) == 1, "no call was completed twice"
     assert len(done) == _NUM_SETS * _STEPS_PER_ITEM + 3
 
 
 async def test_a_run_survives_kills_of_the_orchestrator_on_sqlite(tmp_path: Path) -> None:
-    await _walk_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[2, 45])
+    await _execute_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[2, 45])
 
 
 async def test_a_run_continues_after_a_thousand_crashes(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ async def test_a_run_continues_after_a_thousand_crashes(tmp_path: Path) -> None:
         models, database_url = f"{{tiny: '{tiny}'}}", f"sqlite:///{tmp_path}/o.sqlite"
         async with _orchestrator(tmp_path, models, database_url) as (runs, process):
             await runs.SubmitRun(request)
-            await _killed_while_walking(runs, process, "mine", 3, tmp_path / "made.txt", signal.SIGKILL)
+            await _kill_during_run(runs, process, "mine", 3, tmp_path / "made.txt", signal.SIGKILL)
         with contextlib.closing(sqlite3.connect(f"{tmp_path}/o.sqlite.dbos")) as workflows, workflows:
             crashed = workflows.execute("UPDATE workflow_status SET recovery_attempts = 1000 WHERE status = 'PENDING'")
             assert crashed.rowcount
@@ -161,12 +161,12 @@ async def test_a_run_continues_after_a_thousand_crashes(tmp_path: Path) -> None:
 
 
 async def test_a_run_survives_sigterm_to_the_orchestrator(tmp_path: Path) -> None:
-    await _walk_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[25], by=signal.SIGTERM)
+    await _execute_through_kills(tmp_path, f"sqlite:///{tmp_path}/o.sqlite", kill_after=[25], by=signal.SIGTERM)
 
 
 async def test_a_run_survives_kills_of_the_orchestrator_on_postgres(tmp_path: Path) -> None:
     with postgres_server(tmp_path) as server:
-        await _walk_through_kills(tmp_path, server.url, kill_after=[20])
+        await _execute_through_kills(tmp_path, server.url, kill_after=[20])
 
 
 async def test_a_run_survives_a_restart_of_the_database(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ async def test_a_run_whose_submission_was_cancelled_is_executed_or_not_stored(tm
                 call.cancel()
             await asyncio.sleep(1.0)
             stored = (await runs.ListRuns(run_pb2.ListRunsRequest(page_size=100))).runs
-            assert stored, "none of them was cancelled late enough"
+            assert stored, "every submission was cancelled too early"
             for run in stored:
                 assert (await _ended(runs, run.id)).state == run_pb2.RUN_STATE_COMPLETED
 
@@ -215,12 +215,12 @@ async def test_a_run_that_was_stored_and_not_started_is_executed(tmp_path: Path)
         async with _orchestrator(tmp_path, f"{{tiny: '{tiny}'}}", f"sqlite:///{database}") as (runs, _):
             await runs.SubmitRun(request)
             await _ended(runs, "mine")
-            await asyncio.to_thread(_store_as_if_its_submitter_had_ended, database, "mine", "left-behind")
+            await asyncio.to_thread(_store_without_starting, database, "mine", "left-behind")
             last = await _ended(runs, "left-behind")
     assert (last.state, last.num_samples_accepted) == (run_pb2.RUN_STATE_COMPLETED, 3)
 
 
-def _store_as_if_its_submitter_had_ended(database: Path, run_id: str, new_id: str) -> None:
+def _store_without_starting(database: Path, run_id: str, new_id: str) -> None:
     with contextlib.closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("CREATE TEMP TABLE copied AS SELECT * FROM runs WHERE id = ?", (run_id,))
         connection.execute(
@@ -244,7 +244,7 @@ async def test_watches_do_not_delay_the_end_of_an_orchestrator(tmp_path: Path) -
 
 
 async def _watched(runs: Any, run_id: str) -> grpc.StatusCode:
-    """How a watch of the run ends."""
+    """Watch the run, and return the status that the watch ends with."""
     try:
         async for _ in runs.WatchRun(run_pb2.WatchRunRequest(run_id=run_id)):
             pass
@@ -261,12 +261,12 @@ async def test_two_replicas_share_a_run(tmp_path: Path) -> None:
         async with _two_orchestrators(tmp_path, models, server.url) as ((first, _), (second, _)):
             await first.SubmitRun(request)
             last = await _ended(second, "mine")
-    _check_whole(last, tmp_path / "made.txt", num_sets=16)
+    _check_complete(last, tmp_path / "made.txt", num_sets=16)
 
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
 async def test_restarted_replicas_share_the_unfinished_workflows(tmp_path: Path, by: signal.Signals) -> None:
-    """A batch and its items may come back in different replicas."""
+    """A batch and its items may be resumed in different replicas."""
     request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
     request.parameters.update({"num_sets": 24})
     made = tmp_path / "made.txt"
@@ -275,43 +275,43 @@ async def test_restarted_replicas_share_the_unfinished_workflows(tmp_path: Path,
         for num_made in (15, 70, 130):
             async with _two_orchestrators(tmp_path, models, server.url) as ((first, one), (second, other)):
                 await first.SubmitRun(request)
-                await _killed_while_walking(first, one, "mine", num_made, made, by)
-                await _killed_while_walking(second, other, "mine", num_made, made, by)
+                await _kill_during_run(first, one, "mine", num_made, made, by)
+                await _kill_during_run(second, other, "mine", num_made, made, by)
         async with _two_orchestrators(tmp_path, models, server.url) as (_, (second, _)):
             last = await _ended(second, "mine")
-    _check_whole(last, made, num_sets=24)
+    _check_complete(last, made, num_sets=24)
 
 
 async def test_workflows_of_a_killed_replica_are_reassigned(tmp_path: Path) -> None:
     made = tmp_path / "made.txt"
-    async with _two_that_look_after_each_other(tmp_path, num_sets=24, step_s=0.05) as (gone, staying):
-        await _killed_while_walking(*gone, "mine", 40, made, signal.SIGKILL)
-        last = await _ended(staying[0], "mine")
-    _check_whole(last, made, num_sets=24)
+    async with _two_reassigning_replicas(tmp_path, num_sets=24, step_s=0.05) as (killed, other):
+        await _kill_during_run(*killed, "mine", 40, made, signal.SIGKILL)
+        last = await _ended(other[0], "mine")
+    _check_complete(last, made, num_sets=24)
 
 
 async def test_a_paused_replica_relinquishes_reassigned_workflows(tmp_path: Path) -> None:
     made = tmp_path / "made.txt"
-    async with _two_that_look_after_each_other(tmp_path, num_sets=48, step_s=0.1) as (paused, staying):
+    async with _two_reassigning_replicas(tmp_path, num_sets=48, step_s=0.1) as (paused, other):
         async with asyncio.timeout(60):
             while _num_lines(made) < 40:
                 await asyncio.sleep(0.01)
             paused[1].send_signal(signal.SIGSTOP)
-            await asyncio.sleep(5.0)  # the other one has done by then what it has of its own
+            await asyncio.sleep(5.0)  # by then the other one has executed its own items
             num_made = _num_lines(made)
             await asyncio.sleep(2.0)
             assert _num_lines(made) == num_made < 300
             while _num_lines(made) == num_made:
                 await asyncio.sleep(0.05)
         paused[1].send_signal(signal.SIGCONT)
-        last = await _ended(staying[0], "mine")
+        last = await _ended(other[0], "mine")
         assert (await paused[0].GetRun(run_pb2.GetRunRequest(run_id="mine"))).run == last
-    _check_whole(last, made, num_sets=48)
+    _check_complete(last, made, num_sets=48)
 
 
 @contextlib.asynccontextmanager
-async def _two_that_look_after_each_other(folder: Path, num_sets: int, step_s: float) -> AsyncIterator[list[Any]]:
-    """Two replicas that have begun to walk the run `mine`, and take over after 15 seconds of silence."""
+async def _two_reassigning_replicas(folder: Path, num_sets: int, step_s: float) -> AsyncIterator[list[Any]]:
+    """Start two replicas and the run `mine`; workflows are reassigned after 15 seconds without a heartbeat."""
     request = run_pb2.SubmitRunRequest(recipe=SMALL, run_id="mine")
     request.parameters.update({"num_sets": num_sets})
     with postgres_server(folder) as server, _tiny_mesh(folder, step_s=step_s) as tiny:
@@ -321,8 +321,8 @@ async def _two_that_look_after_each_other(folder: Path, num_sets: int, step_s: f
             yield replicas
 
 
-def _check_whole(run: run_pb2.Run, made: Path, num_sets: int) -> None:
-    """Nothing is lost, and nothing was made twice."""
+def _check_complete(run: run_pb2.Run, made: Path, num_sets: int) -> None:
+    """Check that no sample is lost, and that no call was completed twice."""
     assert (run.state, run.num_items_done) == (run_pb2.RUN_STATE_COMPLETED, num_sets)
     assert run.num_samples_accepted == num_sets * (1 + _NUM_LIGHTS)
     done = Counter(_made(made))

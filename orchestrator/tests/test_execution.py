@@ -1,4 +1,4 @@
-"""Runs as users see them."""
+"""Runs from submission to samples."""
 
 from lumenmill.orchestrator.v1 import run_pb2
 

@@ -1,4 +1,4 @@
-"""A model with several pods: who gets which call, and what becomes of it when pods come, go, drain and are cut off."""
+"""A model with several pods: how calls are distributed while pods are added, removed, drained and disconnected."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from lumenmill_common.settings import SecuritySettings, ServiceSettings
 from lumenmill_orchestrator.mesh import Call, CallPriority, Mesh, ModelQueues, Slot, resolve
 from lumenmill_orchestrator.storage import ModelStore, engine_url, make_engine, upgrade_schema
 
-from .pods import Pods, Wire, open_orchestrator, open_pods, open_queues, until, until_run
+from .pods import Pods, Proxy, open_orchestrator, open_pods, open_queues, until, until_run
 from .recipes import ONE_IMAGE
 from .tiny_mesh import TinyFamily, tiny_service
 
@@ -60,7 +60,7 @@ async def test_a_pod_that_refuses_calls_is_avoided(tmp_path: Path) -> None:
         async with open_orchestrator(pods) as mesh:
             run = await mesh.ended(await mesh.submit(_ONLY_IMAGES, _tags(20)), timeout_s=10.0)
         assert run.num_samples_accepted == other.num_images == 20
-        assert refusing.num_images <= 5, "it is left alone for as long as it asked"
+        assert refusing.num_images <= 5, "it backs off for as long as it asked"
 
 
 async def test_new_pods_get_calls_at_once(tmp_path: Path) -> None:
@@ -96,10 +96,10 @@ async def test_a_draining_pod_finishes_its_jobs_and_gets_no_new_ones(tmp_path: P
 async def test_a_broken_call_reattaches_to_its_job_at_a_draining_pod(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods, contextlib.AsyncExitStack() as closing:
         leaving, staying = await pods.start(listed=False), await pods.start(listed=False)
-        wire = Wire(leaving)
-        await wire.open()
-        closing.push_async_callback(wire.close)
-        pods.addresses.append(wire.address)
+        proxy = Proxy(leaving)
+        await proxy.open()
+        closing.push_async_callback(proxy.close)
+        pods.addresses.append(proxy.address)
         leaving.family.go_on.clear()
         async with open_orchestrator(pods) as mesh:
             run_id = await mesh.submit(_ONLY_IMAGES, _tags(1))
@@ -107,9 +107,9 @@ async def test_a_broken_call_reattaches_to_its_job_at_a_draining_pod(tmp_path: P
             pods.addresses.append(staying.address)
             await until_run(mesh, run_id, lambda run: True)
             leaving.drain()
-            pods.withdraw(wire.address)
+            pods.withdraw(proxy.address)
             await asyncio.sleep(1.5)
-            wire.cut()
+            proxy.cut()
             await asyncio.sleep(1.5)
             leaving.family.go_on.set()
             run = await mesh.ended(run_id)
@@ -145,7 +145,7 @@ async def test_a_restarted_orchestrator_finds_each_job_at_its_pod(tmp_path: Path
             _release(pods)
             run = await mesh.ended(run_id)
         assert run.num_samples_accepted == 3
-        assert pods.num_images() == [1, 1, 1], "nothing was made twice"
+        assert pods.num_images() == [1, 1, 1], "nothing was computed twice"
         assert not sum(pod.family.num_cancelled for pod in pods.pods)
 
 
@@ -154,22 +154,22 @@ async def test_results_of_two_revisions_are_stored_separately(tmp_path: Path) ->
         await pods.start(revision="1", step_s=0.05)
         await pods.start(revision="2", step_s=0.05)
         async with open_orchestrator(pods) as mesh:
-            told = (await mesh.runs.ListModels(run_pb2.ListModelsRequest())).models[0].model.revision
+            revision = (await mesh.runs.ListModels(run_pb2.ListModelsRequest())).models[0].model.revision
             run = await mesh.run(_ONLY_IMAGES, _tags(10))
             samples = await mesh.samples(run_id=run.id)
             lineages = [
                 await mesh.runs.GetLineage(run_pb2.GetLineageRequest(sample_id=sample.id)) for sample in samples
             ]
             pods.withdraw(pods.pods[0].address)
-            again = await until_other_run_reuses(mesh, 10)
+            again = await num_reused_by_another_run(mesh, 10)
         made_by = Counter(lineage.executions[0].revision for lineage in lineages)
-        assert told == "2", "the newest pod speaks for the model"
+        assert revision == "2", "the newest pod describes the model"
         assert made_by == Counter({"1": pods.pods[0].num_images, "2": 10 - pods.pods[0].num_images})
         assert again == made_by["2"]
 
 
-async def until_other_run_reuses(mesh: object, number: int) -> int:
-    """How many pictures of the same recipe are used again."""
+async def num_reused_by_another_run(mesh: object, number: int) -> int:
+    """Run the recipe again, and return how many results it reuses."""
     run = await mesh.run(_ONLY_IMAGES, _tags(number))  # type: ignore[attr-defined]
     return int(run.steps[0].num_reused)
 
@@ -206,10 +206,10 @@ async def test_a_run_with_a_job_at_a_removed_pod_can_be_cancelled(
         assert cancelled.run.state == run_pb2.RUN_STATE_CANCELLED
 
 
-# ModelQueues by themselves.
+# Queues without an orchestrator.
 
 
-async def _enter(queues: ModelQueues, number: int, at_once: list[Slot], run_id: str = "mine") -> None:
+async def _acquire(queues: ModelQueues, number: int, at_once: list[Slot], run_id: str = "mine") -> None:
     call = Call(_IMAGE, run_id, "image", CallPriority(0, 0, number))
     async with queues.of("tiny").slot(call) as slot:
         at_once.append(slot)
@@ -217,9 +217,9 @@ async def _enter(queues: ModelQueues, number: int, at_once: list[Slot], run_id: 
 
 
 @contextlib.asynccontextmanager
-async def _crowd(queues: ModelQueues, number: int):  # type: ignore[no-untyped-def]  # an async generator of places
+async def _waiting_calls(queues: ModelQueues, number: int):  # type: ignore[no-untyped-def]  # an async generator of slots
     at_once: list[Slot] = []
-    tasks = [asyncio.create_task(_enter(queues, index, at_once)) for index in range(number)]
+    tasks = [asyncio.create_task(_acquire(queues, index, at_once)) for index in range(number)]
     try:
         await asyncio.sleep(0.1)
         yield at_once
@@ -236,17 +236,17 @@ async def test_long_calls_are_not_prefetched(tmp_path: Path) -> None:
         for each_s in (0.01, 10.0, 30.0, 1800.0):
             async with open_queues(pods, prefetch=8) as (_, queues):
                 queues.call_seconds.seed("tiny", _IMAGE, each_s)
-                async with _crowd(queues, 20) as at_once:
+                async with _waiting_calls(queues, 20) as at_once:
                     admitted[each_s] = len(at_once)
         assert admitted == {0.01: 2 + 8, 10.0: 2 + 6, 30.0: 2 + 2, 1800.0: 2 + 1}
-        async with open_queues(pods, prefetch=0) as (_, queues), _crowd(queues, 20) as at_once:
+        async with open_queues(pods, prefetch=0) as (_, queues), _waiting_calls(queues, 20) as at_once:
             assert len(at_once) == 2
 
 
 async def test_the_load_counts_waiting_calls_and_calls_in_flight(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         first, second = await pods.start(), await pods.start()
-        async with open_queues(pods, prefetch=0) as (_, queues), _crowd(queues, 5):
+        async with open_queues(pods, prefetch=0) as (_, queues), _waiting_calls(queues, 5):
             unmeasured = queues.loads()["tiny"]
             queues.call_seconds.add("tiny", _IMAGE, 7.0)
             load, doing = queues.loads()["tiny"], queues.calls_by_endpoint()
@@ -263,7 +263,7 @@ async def test_slots_go_by_priority_and_cancelled_calls_release_theirs(tmp_path:
         await pods.start()
         async with open_queues(pods, prefetch=0) as (_, queues):
             at_once: list[Slot] = []
-            tasks = [asyncio.create_task(_enter(queues, number, at_once)) for number in (5, 9, 1, 3)]
+            tasks = [asyncio.create_task(_acquire(queues, number, at_once)) for number in (5, 9, 1, 3)]
             await asyncio.sleep(0.05)
             tasks[2].cancel()
             await asyncio.sleep(0.05)

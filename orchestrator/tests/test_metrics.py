@@ -20,14 +20,14 @@ _OURS = "lumenmill_orchestrator_"
 def test_the_document_names_every_metric_with_its_kind_and_labels() -> None:
     section = _DOCUMENT.read_text().partition("\n## Of the orchestrator\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", section, re.MULTILINE)
-    told = {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+    documented = {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
     served: dict[str, tuple[str, tuple[str, ...]]] = {}
     for attribute in metrics.__all__:
         metric: Any = getattr(metrics, attribute)
         described = next(iter(metric.describe()))
         name = described.name + ("_total" if described.type == "counter" else "")
         served[name] = (described.type, tuple(metric._labelnames))
-    assert told == served
+    assert documented == served
     asked = set(re.findall(rf"{_OURS}\w+", _DOCUMENT.read_text()))
     bases = {re.sub(r"_(sum|count|bucket)$", "", name) for name in asked}
     assert bases <= set(served)
@@ -74,11 +74,11 @@ async def test_all_model_seconds_are_costs_of_samples(mesh: LocalMesh) -> None:
     assert abs(accepted_s + rejected_s - (_worked_s() - before_s["worked"])) < 1e-6
     again_s = _cost_s(**rejected)
     await mesh.run(SMALL, {"num_sets": 2})
-    assert _cost_s(**rejected) == again_s  # what was re-used costs nothing
+    assert _cost_s(**rejected) == again_s  # reused results cost nothing
 
 
 def _worked_s() -> float:
-    """Seconds of all steps but the source, whose results are those of a whole batch."""
+    """Return the seconds of all steps except the source, whose results are those of a whole batch."""
     return sum(
         sample.value
         for family in REGISTRY.collect()
@@ -113,9 +113,9 @@ async def test_writes_statements_and_collections_are_counted(mesh: LocalMesh) ->
     assert _value("database_connections", state="idle") >= 1
     assert _value("database_bytes") > 4096
     examined, freed = _value("garbage_artifacts_total", what="examined"), _value("garbage_freed_bytes_total")
-    mesh.store.put_bytes(b"nobody needs this", "application/json")
+    mesh.store.put_bytes(b"unused", "application/json")
     async for _ in mesh.artifacts.CollectGarbage(artifact_service_pb2.CollectGarbageRequest(min_age_s=0)):
         pass
     assert _value("garbage_artifacts_total", what="examined") > examined
-    assert _value("garbage_freed_bytes_total") - freed == len(b"nobody needs this")
+    assert _value("garbage_freed_bytes_total") - freed == len(b"unused")
     assert _value("garbage_collected_timestamp_seconds") > 0

@@ -1,4 +1,4 @@
-"""Databases that refer to one store: each is known there, and none collects what another may need."""
+"""Databases that share one store: each is registered there, and none collects artifacts of another one."""
 
 import asyncio
 import contextlib
@@ -33,8 +33,8 @@ async def _refusal(mesh: LocalMesh, code: grpc.StatusCode, **options: object) ->
     return refused.value.details() or ""
 
 
-def _later(monkeypatch: pytest.MonkeyPatch, store: ArtifactStore, by_s: float) -> None:
-    """Let the clock of all stores of this kind be ahead of the time at which anything in them was written."""
+def _advance_clock(monkeypatch: pytest.MonkeyPatch, store: ArtifactStore, by_s: float) -> None:
+    """Set the clock of all stores of this kind ahead."""
     clock_s: Callable[[ArtifactStore], float] = type(store).clock_s
     monkeypatch.setattr(type(store), "clock_s", lambda self: clock_s(self) + by_s)
 
@@ -42,7 +42,7 @@ def _later(monkeypatch: pytest.MonkeyPatch, store: ArtifactStore, by_s: float) -
 def test_a_database_does_not_collect_artifacts_of_another_one(
     tmp_path: Path, stored: StoreSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One event loop for each life of an orchestrator, as in processes of their own."""
+    """Each orchestrator has an event loop of its own, as in separate processes."""
     store, other_url = open_store_from(stored), f"sqlite:///{tmp_path}/other.sqlite"
 
     async def other_runs() -> str:
@@ -67,10 +67,10 @@ def test_a_database_does_not_collect_artifacts_of_another_one(
     assert other_id in asyncio.run(refused_collection())
     assert "are in use, or were recently" in asyncio.run(refused_collection(other_id))
     assert asyncio.run(other_is_whole())
-    _later(monkeypatch, store, 3 * _HOURS_S)
+    _advance_clock(monkeypatch, store, 3 * _HOURS_S)
     assert "f" * 32 not in asyncio.run(refused_collection("f" * 32))
     num_unneeded = asyncio.run(collection_without_the_other(other_id, dry_run=True))
-    assert other_id in store.owners(), "a dry run forgets nobody"
+    assert other_id in store.owners(), "a dry run unregisters no database"
     assert asyncio.run(collection_without_the_other(other_id, dry_run=False)) == num_unneeded > 0
     assert other_id not in store.owners()
 
@@ -118,7 +118,7 @@ def test_runs_can_be_read_while_the_store_is_unavailable(tmp_path: Path) -> None
         async with open_mesh(tmp_path) as mesh:
             return await mesh.run(SMALL)
 
-    async def looked_at(stored: StoreSettings, before: run_pb2.Run) -> None:
+    async def read(stored: StoreSettings, before: run_pb2.Run) -> None:
         async with open_mesh(tmp_path, stored=stored) as mesh:
             found = (await mesh.runs.GetRun(run_pb2.GetRunRequest(run_id=before.id))).run
             assert found.state == run_pb2.RUN_STATE_COMPLETED
@@ -128,8 +128,8 @@ def test_runs_can_be_read_while_the_store_is_unavailable(tmp_path: Path) -> None
     key = tmp_path / "key"
     key.write_text("a key of a test")
     nowhere = {"s3_endpoint": "127.0.0.1:9", "s3_access_key_file": key, "s3_secret_key_file": key}
-    away = StoreSettings(store_url="s3://lumenmill", s3_secure=False, **nowhere)
-    asyncio.run(looked_at(away, asyncio.run(run())))
+    unavailable = StoreSettings(store_url="s3://lumenmill", s3_secure=False, **nowhere)
+    asyncio.run(read(unavailable, asyncio.run(run())))
 
 
 async def test_a_database_is_registered_as_soon_as_its_store_is_available(

@@ -1,4 +1,4 @@
-"""The database stays away for longer than anybody waits for it at one place."""
+"""The database is unavailable for longer than a query is retried."""
 
 import threading
 import time
@@ -19,13 +19,13 @@ from .postgres import postgres_server
 from .recipes import SMALL
 
 
-def _away_at_first(method: Callable[..., Any], num_times: int) -> Callable[..., Any]:
+def _unavailable_at_first(method: Callable[..., Any], num_times: int) -> Callable[..., Any]:
     left = [num_times]
 
     def called(*arguments: Any, **more: Any) -> Any:
         if left[0]:
             left[0] -= 1
-            raise sa.exc.OperationalError("", {}, ConnectionError("away"))
+            raise sa.exc.OperationalError("", {}, ConnectionError("unavailable"))
         return method(*arguments, **more)
 
     return called
@@ -76,6 +76,6 @@ async def test_a_run_continues_when_the_database_is_available_again(
 ) -> None:
     monkeypatch.setattr(database, "_RETRIES", replace(database._RETRIES, outage_timeout_s=0.0))
     monkeypatch.setattr(durable_engine, "_DATABASE_PAUSE_S", 0.05)
-    monkeypatch.setattr(store, method, _away_at_first(getattr(store, method), 3))
+    monkeypatch.setattr(store, method, _unavailable_at_first(getattr(store, method), 3))
     run = await mesh.run(SMALL)
     assert (run.state, run.num_samples_accepted, run.num_items_done) == (run_pb2.RUN_STATE_COMPLETED, 9, 3)

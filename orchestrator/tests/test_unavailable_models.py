@@ -1,4 +1,4 @@
-"""Models of which no pod serves: waited for, told of, and given up when nothing is on its way."""
+"""Models that no pod serves: calls wait, runs report it, and steps fail when no pod is being started."""
 
 import asyncio
 from pathlib import Path
@@ -15,7 +15,7 @@ from .recipes import ONE_IMAGE
 
 
 class _Cluster:
-    """Brings pods, or does not, as the test says."""
+    """Reports that pods are being started, or not, as the test says."""
 
     def __init__(self, *, is_coming: bool, reason: str) -> None:
         self.state = CapacityState(is_coming, reason)
@@ -24,8 +24,8 @@ class _Cluster:
         return self.state if model == "tiny" else None
 
 
-async def _seen_once(pods: Pods) -> None:
-    """A model that has answered before, and is scaled to zero now."""
+async def _serve_once(pods: Pods) -> None:
+    """Let a model answer once, and scale it to zero."""
     pod = await pods.start()
     async with open_orchestrator(pods) as mesh:
         await mesh.run(ONE_IMAGE, {"tags": ["known"]})
@@ -40,7 +40,7 @@ async def _models(mesh: LocalMesh) -> list[run_pb2.RegisteredModel]:
 
 async def test_a_run_waits_for_a_model_without_pods(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
-        await _seen_once(pods)
+        await _serve_once(pods)
         async with open_orchestrator(pods) as mesh:
             (model,) = await _models(mesh)
             assert (model.ready, model.num_workers, model.model.revision) == (False, 0, "1")
@@ -50,7 +50,7 @@ async def test_a_run_waits_for_a_model_without_pods(tmp_path: Path) -> None:
             refused = await mesh.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=wrong))
             assert "no preset `best`" in refused.problems[0].message
             again = await mesh.run(ONE_IMAGE, {"tags": ["known"]})
-            assert again.num_samples_accepted == counts(again)["image"].num_reused == 1, "what is known needs no pod"
+            assert again.num_samples_accepted == counts(again)["image"].num_reused == 1, "results need no pod"
             run_id = await mesh.submit(ONE_IMAGE, {"tags": ["a", "b"]})
             waiting = await until_run(mesh, run_id, lambda run: run.waits)
             assert [(wait.model, wait.reason) for wait in waiting.waits] == [("tiny", "no pod serves")]
@@ -99,7 +99,7 @@ async def test_calls_of_a_cancelled_run_are_removed_from_the_queue(tmp_path: Pat
 
 async def test_calls_of_a_paused_run_are_removed_from_the_queue(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
-        await _seen_once(pods)
+        await _serve_once(pods)
         async with open_orchestrator(pods) as mesh:
             run_id = await mesh.submit(ONE_IMAGE, {"tags": ["a", "b"]})
             await until_run(mesh, run_id, lambda run: run.waits)
@@ -114,7 +114,7 @@ async def test_calls_of_a_paused_run_are_removed_from_the_queue(tmp_path: Path) 
 
 async def test_the_retry_timeout_does_not_count_while_pods_are_being_started(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
-        await _seen_once(pods)
+        await _serve_once(pods)
         cluster = _Cluster(is_coming=True, reason="pod tiny-0 is pending: 0/3 nodes are available")
         async with open_orchestrator(pods, capacity=cluster, retry_timeout_s=0.6) as mesh:
             run_id = await mesh.submit(ONE_IMAGE, {"tags": ["a"]})
@@ -155,4 +155,4 @@ async def test_the_retry_timeout_counts_each_outage_separately(tmp_path: Path) -
         with pytest.raises(ModelUnavailableError, match="no pod serves"):
             async with queue.slot(Call("imager.GenerateImages", "mine", "image", CallPriority(0, 0, 0))):
                 pass
-        assert asyncio.get_running_loop().time() - began_s > 1.4, "what was lost in an earlier absence does not count"
+        assert asyncio.get_running_loop().time() - began_s > 1.4, "an earlier outage does not count"

@@ -1,4 +1,4 @@
-"""What the first release left behind, opened today; and a caller built from the first contracts, served today."""
+"""Databases and store of the first release are opened by the present code; a client of its contracts is served."""
 
 import sqlite3
 import zipfile
@@ -17,13 +17,13 @@ from .tiny_mesh import TinyFamily
 
 _FIRST = Path(__file__).parent / "first_release" / "state.zip"
 _BASELINE = Path(__file__).parents[2] / "protos" / "baseline.binpb"
-_OLD_FOLDER = "/tmp/" + "f" * 155  # noqa: S108 - not used, only replaced
+_OLD_FOLDER = "/tmp/" + "f" * 155  # noqa: S108 - is replaced, not used
 _VARIANTS_AND_ORIGINAL = 3
 
 
 @pytest.fixture
 def first_state(tmp_path: Path) -> Path:
-    """The state of the first release, in a folder whose path is as long as the one that it was made in."""
+    """Unpack the state of the first release into a folder whose path is as long as the original one."""
     padding = len(_OLD_FOLDER) - len(str(tmp_path)) - 1
     if padding < 1:
         pytest.skip("the folder for temporary files has too long a name")
@@ -65,13 +65,13 @@ async def test_an_unfinished_run_of_the_first_release_is_finished(first_state: P
     assert run.state == run_pb2.RUN_STATE_COMPLETED, run.error
     assert len({sample.id for sample in samples}) == run.num_samples_accepted == 8 * _VARIANTS_AND_ORIGINAL
     num_left = sum(step.num_accepted for step in run.steps) - before
-    assert 0 < sum(family.num_done.values()) <= num_left, "what the first release had made is not made again"
+    assert 0 < sum(family.num_done.values()) <= num_left, "results of the first release are not computed again"
 
 
 async def test_results_of_the_first_release_are_reused(first_state: Path) -> None:
     family = TinyFamily(open_store(f"file://{first_state}/store"))
     async with open_mesh(first_state, family=family) as mesh:
-        await mesh.ended("unfinished")  # taken up at the start; its calls are not this test's
+        await mesh.ended("unfinished")  # resumed at the start; its calls are not those of this test
         family.num_done.clear()
         run = await mesh.run(SMALL, {"num_sets": 2}, "again")
     assert run.num_samples_accepted == 2 * _VARIANTS_AND_ORIGINAL
@@ -92,7 +92,7 @@ async def _run(mesh: LocalMesh, run_id: str) -> run_pb2.Run:
 
 
 class _FirstClient:
-    """A caller that knows nothing but the first published contracts."""
+    """A client that knows only the first published contracts."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
@@ -101,7 +101,7 @@ class _FirstClient:
             self._pool.Add(file)
 
     async def call(self, service: str, method: str, **fields: Any) -> list[Any]:
-        """All answers of an RPC, read as the first contracts have them."""
+        """Return all answers of an RPC as messages of the first contracts."""
         described = self._pool.FindServiceByName(f"lumenmill.{service}").FindMethodByName(method)
         request = message_factory.GetMessageClass(described.input_type)(**fields)
         response = message_factory.GetMessageClass(described.output_type)

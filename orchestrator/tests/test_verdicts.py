@@ -50,11 +50,11 @@ async def test_one_bad_item_does_not_stop_the_others(mesh: LocalMesh) -> None:
     assert run.num_samples_accepted == 2
     failed = [sample for sample in await mesh.samples(run_id=run.id) if sample.verdict == run_pb2.VERDICT_FAILED]
     assert "is not nice" in failed[0].reason
-    assert mesh.family.num_done["image"] == 3, "INVALID_ARGUMENT is never tried again"
+    assert mesh.family.num_done["image"] == 3, "INVALID_ARGUMENT is not retried"
 
 
 @pytest.mark.parametrize(
-    "error", [UnavailableError("away"), ResourceExhaustedError("full", retry_delay_s=0.05), InternalError("odd")]
+    "error", [UnavailableError("unavailable"), ResourceExhaustedError("full", retry_delay_s=0.05), InternalError("odd")]
 )
 async def test_transient_failures_are_retried(mesh: LocalMesh, error: Exception) -> None:
     mesh.family.failures["image"] = [error]

@@ -1,6 +1,6 @@
-"""A tiny real model that keeps every contract of the mesh, made with the kit, instant and counting what it does.
+"""A tiny model with every contract of the mesh: instant, and counting its calls.
 
-Run as a program it serves in a process of its own: see `python tiny_mesh.py --help`.
+As a program it serves in a process of its own: see `python tiny_mesh.py --help`.
 """
 
 import argparse
@@ -34,7 +34,7 @@ _PNG = bytes.fromhex(
 
 
 class TinyFamily:
-    """Makes results out of nothing but the request."""
+    """Makes results from the request alone."""
 
     def __init__(self, store: ArtifactStore, *, step_s: float = 0.0, count_file: Path | None = None) -> None:
         self.store, self.step_s, self.revision = store, step_s, "1"
@@ -84,8 +84,8 @@ class TinyFamily:
 
     def _fail_now_and_then(self) -> None:
         if self._random.random() < self.failure_rate:
-            away = UnavailableError("out for a moment", retry_delay_s=0.05)
-            raise self._random.choice([away, InternalError("fell over")])
+            unavailable = UnavailableError("unavailable for a moment", retry_delay_s=0.05)
+            raise self._random.choice([unavailable, InternalError("failed")])
 
     def picture(self, text: str) -> artifact_pb2.Artifact:
         facts = artifact_pb2.ImageFacts(

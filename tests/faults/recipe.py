@@ -1,4 +1,4 @@
-"""What runs while things break: an image under two lights, with captions, over three models."""
+"""The recipe of the fault tests: an image under two lights, with captions, on three models."""
 
 NUM_LIGHTS = 2
 # image, relit, caption, and a caption of every variant
@@ -53,5 +53,5 @@ samples:
 
 
 def num_calls(num_sets: int) -> int:
-    """Calls that a run takes."""
+    """Return the number of calls of a run."""
     return num_sets * STEPS_PER_ITEM + -(-num_sets // SETS_PER_BATCH)

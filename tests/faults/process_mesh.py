@@ -1,6 +1,6 @@
-"""A small mesh of real processes that can be killed and started again: three instant models and an orchestrator.
+"""A small mesh of real processes that can be killed and restarted: three instant models and an orchestrator.
 
-Every process keeps its port over its lives, as a pod behind a Kubernetes service keeps its name.
+Every process keeps its port over restarts, as a pod behind a Kubernetes service keeps its name.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _TINY = ROOT / "orchestrator" / "tests" / "tiny_mesh.py"
 
 
 @dataclass
-class Part:
+class MeshProcess:
     """One process of the mesh."""
 
     name: str
@@ -40,29 +40,29 @@ class Part:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Starts it; `await up()` says when it serves."""
+        """Start the process; `wait_until_serving` waits for it."""
         self.address_file.unlink(missing_ok=True)
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(self.command, env=os.environ | self.environment, stderr=log, stdout=log)
 
-    async def up(self) -> None:
-        """Returns once it serves."""
+    async def wait_until_serving(self) -> None:
+        """Return as soon as the process serves."""
         async with asyncio.timeout(60):
             while not self.address_file.exists():
                 assert self.process is not None
                 assert self.process.poll() is None, f"{self.name} ended: {self.log_file.read_text()[-2000:]}"
                 await asyncio.sleep(0.02)
 
-    async def end(self, by: signal.Signals = signal.SIGKILL) -> int:
-        """Ends it by a signal; its exit code."""
+    async def stop(self, by: signal.Signals = signal.SIGKILL) -> int:
+        """Stop the process by a signal, and return its exit code."""
         assert self.process is not None
         self.process.send_signal(by)
         return await asyncio.to_thread(self.process.wait, 60)
 
 
 @dataclass(frozen=True)
-class Done:
-    """One call that a model has done."""
+class CompletedCall:
+    """One call that a model has completed."""
 
     model: str
     time_s: float
@@ -70,8 +70,8 @@ class Done:
     request_id: str
 
 
-class Fleet:
-    """The processes, and what they have done."""
+class ProcessMesh:
+    """The processes, and the calls that they completed."""
 
     def __init__(
         self,
@@ -82,9 +82,10 @@ class Fleet:
         environment: dict[str, str] | None = None,
         security: SecuritySettings | None = None,
     ) -> None:
-        """`store` is a folder, by default one in `folder`; `environment` is for all parts, `security` for our calls."""
+        """`store` is a folder, by default one in `folder`; `environment` is that of all processes; `security` is that
+        of the test's own calls."""
         self.security = security or SecuritySettings()
-        self.folder, self.parts = folder, dict[str, Part]()
+        self.folder, self.processes = folder, dict[str, MeshProcess]()
         more = {"LUMENMILL_STORE_URL": f"file://{store or folder / 'store'}"} | (environment or {})
         for name in MODELS:
             address = _free_address()
@@ -106,43 +107,43 @@ class Fleet:
             "LUMENMILL_METRICS_ADDRESS": "",
             "LUMENMILL_ADDRESS_FILE": str(folder / f"{ORCHESTRATOR}.json"),
             "LUMENMILL_DATABASE_URL": f"sqlite:///{folder}/orchestrator.sqlite",
-            "LUMENMILL_MODELS": json.dumps({name: self.parts[name].address for name in MODELS}),
+            "LUMENMILL_MODELS": json.dumps({name: self.processes[name].address for name in MODELS}),
             **more,
         }
         self._add(ORCHESTRATOR, [sys.executable, "-m", "lumenmill_orchestrator"], settings, address)
 
     def _add(self, name: str, command: list[str], environment: dict[str, str], address: str) -> None:
-        self.parts[name] = Part(
+        self.processes[name] = MeshProcess(
             name, command, environment, address, self.folder / f"{name}.json", self.folder / f"{name}.log"
         )
 
     async def start(self, *names: str) -> None:
-        """Starts parts, all without names, and returns once they serve."""
-        wanted = [self.parts[name] for name in names or self.parts]
-        for part in wanted:
-            part.start()
-        await asyncio.gather(*(part.up() for part in wanted))
+        """Start the named processes, or all, and return when they serve."""
+        started = [self.processes[name] for name in names or self.processes]
+        for process in started:
+            process.start()
+        await asyncio.gather(*(process.wait_until_serving() for process in started))
 
     @contextlib.asynccontextmanager
     async def runs(self) -> AsyncIterator[Any]:
-        """The orchestrator's runs."""
-        async with connect(self.parts[ORCHESTRATOR].address, self.security) as channel:
+        """Yield a stub of RunService."""
+        async with connect(self.processes[ORCHESTRATOR].address, self.security) as channel:
             yield run_pb2_grpc.RunServiceStub(channel)
 
     async def submit(self, run_id: str, recipe: str, **parameters: Any) -> None:
-        """Submits a run."""
+        """Submit a run."""
         request = run_pb2.SubmitRunRequest(recipe=recipe, run_id=run_id)
         request.parameters.update(parameters)
         async with self.runs() as runs:
             await runs.SubmitRun(request)
 
     async def run(self, run_id: str) -> run_pb2.Run:
-        """A run as it is now."""
+        """Return the present state of a run."""
         async with self.runs() as runs:
             return (await runs.GetRun(run_pb2.GetRunRequest(run_id=run_id), timeout=20)).run
 
     async def ended(self, run_id: str, timeout_s: float = 90.0) -> run_pb2.Run:
-        """A run once it has ended, watched."""
+        """Watch a run until it has ended, and return it."""
         last = run_pb2.Run()
         async with asyncio.timeout(timeout_s), self.runs() as runs:
             async for response in runs.WatchRun(run_pb2.WatchRunRequest(run_id=run_id)):
@@ -150,7 +151,7 @@ class Fleet:
         return last
 
     async def samples(self, run_id: str) -> list[run_pb2.Sample]:
-        """All samples of a run, page by page."""
+        """Return all samples of a run."""
         found: list[run_pb2.Sample] = []
         request = run_pb2.ListSamplesRequest(run_id=run_id, page_size=1000)
         async with self.runs() as runs:
@@ -161,41 +162,41 @@ class Fleet:
                 if not request.page_token:
                     return found
 
-    def done(self) -> list[Done]:
-        """Every call that a model has finished, as often as it has."""
+    def completed_calls(self) -> list[CompletedCall]:
+        """Return every call that a model has completed, as often as it has."""
         found = []
         for name in MODELS:
             file = self.folder / f"{name}.made"
             for line in file.read_text().splitlines() if file.exists() else []:
                 time_s, call, request_id = line.split()
-                found.append(Done(name, float(time_s), call, request_id))
-        return sorted(found, key=lambda done: done.time_s)
+                found.append(CompletedCall(name, float(time_s), call, request_id))
+        return sorted(found, key=lambda call: call.time_s)
 
-    async def until_done(self, num_calls: int, timeout_s: float = 60.0) -> None:
-        """Returns once the models have finished this many calls."""
+    async def wait_for_calls(self, num_calls: int, timeout_s: float = 60.0) -> None:
+        """Return when the models have completed this many calls."""
         async with asyncio.timeout(timeout_s):
-            while len(self.done()) < num_calls:
+            while len(self.completed_calls()) < num_calls:
                 await asyncio.sleep(0.02)
 
-    def done_more_than_once(self) -> dict[str, list[Done]]:
-        """Calls that were done again, by request id."""
-        lives: dict[str, list[Done]] = {}
-        for done in self.done():
-            lives.setdefault(done.request_id, []).append(done)
-        return {request_id: each for request_id, each in lives.items() if len(each) > 1}
+    def repeated_calls(self) -> dict[str, list[CompletedCall]]:
+        """Return the calls that were completed more than once, by request id."""
+        by_id: dict[str, list[CompletedCall]] = {}
+        for call in self.completed_calls():
+            by_id.setdefault(call.request_id, []).append(call)
+        return {request_id: calls for request_id, calls in by_id.items() if len(calls) > 1}
 
     def close(self) -> None:
-        """Kills whatever lives."""
-        for part in self.parts.values():
-            if part.process is not None:
-                part.process.kill()
-                part.process.wait()
+        """Kill all processes."""
+        for each in self.processes.values():
+            if each.process is not None:
+                each.process.kill()
+                each.process.wait()
 
 
 @contextlib.contextmanager
-def fleet(folder: Path, step_s: float, **more: Any) -> Iterator[Fleet]:
-    """A fleet that is not started yet; nothing of it lives after the block."""
-    opened = Fleet(folder, step_s, **more)
+def process_mesh(folder: Path, step_s: float, **more: Any) -> Iterator[ProcessMesh]:
+    """Yield a mesh that is not started yet; its processes are killed at the end of the block."""
+    opened = ProcessMesh(folder, step_s, **more)
     try:
         yield opened
     finally:
@@ -209,5 +210,5 @@ def _free_address() -> str:
 
 
 def now_s() -> float:
-    """The clock of the models' notes."""
+    """Return the time of the clock that models use for `time_s`."""
     return time.time()
