@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
+from lumenmill_captioner.families import FAMILIES
+from lumenmill_captioner.settings import FamilyName
 from lumenmill_common.calls import call_unary, connect
 from lumenmill_common.settings import ServiceSettings
 
@@ -48,3 +50,7 @@ def test_measuring_needs_no_torch_and_what_needs_it_says_so() -> None:
         [sys.executable, "-c", without], env=environment, check=False, capture_output=True, text=True
     )
     assert refused.returncode == 1 and "pip install 'lumenmill-captioner[vision-language]'" in refused.stderr
+
+
+def test_every_family_name_has_an_entry() -> None:
+    assert set(FAMILIES) == set(FamilyName)

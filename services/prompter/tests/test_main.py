@@ -11,6 +11,8 @@ from pathlib import Path
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill_common.calls import call_unary, connect
 from lumenmill_common.settings import ServiceSettings
+from lumenmill_prompter.families import FAMILIES
+from lumenmill_prompter.settings import FamilyName
 
 
 async def test_the_process_serves_and_stops(tmp_path: Path) -> None:
@@ -35,3 +37,7 @@ async def test_the_process_serves_and_stops(tmp_path: Path) -> None:
         assert process.wait(20) == 0
     finally:
         process.kill()
+
+
+def test_every_family_name_has_an_entry() -> None:
+    assert set(FAMILIES) == set(FamilyName)

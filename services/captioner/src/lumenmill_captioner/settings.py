@@ -1,19 +1,27 @@
 """Settings of the captioner, from the environment."""
 
-from typing import Literal
+from enum import StrEnum
 
 from lumenmill_common.settings import ServiceSettings
 from lumenmill_media import Limits
 from pydantic import Field
 
-__all__ = ["CaptionerSettings"]
+__all__ = ["CaptionerSettings", "FamilyName"]
+
+
+class FamilyName(StrEnum):
+    """Which family serves the contract."""
+
+    PHOTOMETRIC = "photometric"
+    VISION_LANGUAGE = "vision_language"
 
 
 class CaptionerSettings(ServiceSettings):
     """Each field is the environment variable LUMENMILL_<FIELD>, in capitals."""
 
-    family: Literal["photometric", "vision_language"] = Field(
-        default="photometric", description="What captions are made by: measurement, or a model that sees, and that."
+    family: FamilyName = Field(
+        default=FamilyName.PHOTOMETRIC,
+        description="What writes captions: measurement alone, or a vision-language model checked by it.",
     )
     max_media_bytes: int = Field(default=256 << 20, ge=1 << 10, description="Largest image file, in bytes.")
     max_media_pixels: int = Field(default=64_000_000, ge=1 << 10, description="Most pixels of an image or frame.")

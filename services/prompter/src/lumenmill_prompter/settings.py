@@ -6,9 +6,11 @@ from pathlib import Path
 from lumenmill_common.settings import ServiceSettings
 from pydantic import Field
 
+__all__ = ["FamilyName", "PrompterSettings"]
+
 
 class FamilyName(StrEnum):
-    """Which family stands behind the contract."""
+    """Which family serves the contract."""
 
     GRAMMAR = "grammar"
     OPENAI = "openai"

@@ -1,13 +1,47 @@
 """Families that keep the captioner contract: one module or package for each."""
 
-from lumenmill_common.artifacts import open_store_from
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 from lumenmill_common.families import Family
 from lumenmill_common.settings import load_settings
 
-from lumenmill_captioner.families.photometric import PhotometricFamily
-from lumenmill_captioner.settings import CaptionerSettings
+from lumenmill_captioner.families.photometric import PhotometricFamily, photometric_family
+from lumenmill_captioner.settings import CaptionerSettings, FamilyName
 
-__all__ = ["PhotometricFamily", "family_from", "load_family_settings"]
+__all__ = ["FAMILIES", "PhotometricFamily", "RegisteredFamily", "family_from", "load_family_settings"]
+
+
+@dataclass(frozen=True)
+class RegisteredFamily:
+    """A family: the type of its settings, and the function that creates it from them."""
+
+    settings_type: type[CaptionerSettings]
+    create: Callable[[Any], Family]
+
+
+def _photometric() -> RegisteredFamily:
+    return RegisteredFamily(CaptionerSettings, photometric_family)
+
+
+def _vision_language() -> RegisteredFamily:
+    try:
+        from lumenmill_captioner.families.vision_language import (  # noqa: PLC0415 - imports torch
+            VisionLanguageSettings,
+            vision_language_family,
+        )
+    except ModuleNotFoundError as error:
+        missing = f"LUMENMILL_FAMILY={FamilyName.VISION_LANGUAGE} needs {error.name}"
+        raise SystemExit(f"{missing}: pip install 'lumenmill-captioner[vision-language]'") from None
+    return RegisteredFamily(VisionLanguageSettings, vision_language_family)
+
+
+FAMILIES: dict[FamilyName, Callable[[], RegisteredFamily]] = {
+    FamilyName.PHOTOMETRIC: _photometric,
+    FamilyName.VISION_LANGUAGE: _vision_language,
+}
+"""One entry for each name. They are functions, since only the family that is served may import its libraries."""
 
 
 def load_family_settings() -> CaptionerSettings:
@@ -16,33 +50,13 @@ def load_family_settings() -> CaptionerSettings:
     Raises:
         SystemExit: one is wrong, or the family's libraries are not installed.
     """
-    settings = load_settings(CaptionerSettings)
-    if settings.family == "photometric":
-        return settings
-    try:
-        from lumenmill_captioner.families.vision_language import (  # noqa: PLC0415 - torch, for those who have it
-            VisionLanguageSettings,
-        )
-    except ModuleNotFoundError as error:
-        missing = f"LUMENMILL_FAMILY={settings.family} needs {error.name}"
-        raise SystemExit(f"{missing}: pip install 'lumenmill-captioner[vision-language]'") from None
-    return load_settings(VisionLanguageSettings)
+    return load_settings(FAMILIES[load_settings(CaptionerSettings).family]().settings_type)
 
 
 def family_from(settings: CaptionerSettings) -> Family:
-    """Return the family that the settings name.
+    """Return the family that the settings name; they are of its type.
 
     Raises:
         FailedPreconditionError: it has no such model.
     """
-    photometric = PhotometricFamily(open_store_from(settings), settings.limits(), settings.num_clip_samples)
-    if settings.family == "photometric":
-        return photometric
-    from lumenmill_captioner.families.vision_language import (  # noqa: PLC0415 - torch, for those who have it
-        VisionLanguageSettings,
-        vision_language_family,
-    )
-
-    if not isinstance(settings, VisionLanguageSettings):
-        raise TypeError("the settings of this family are VisionLanguageSettings")
-    return vision_language_family(settings, photometric)
+    return FAMILIES[settings.family]().create(settings)

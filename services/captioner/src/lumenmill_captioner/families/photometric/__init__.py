@@ -1,6 +1,14 @@
 """The `photometric` family: measures instead of guessing."""
 
+from lumenmill_common.artifacts import open_store_from
+
 from lumenmill_captioner.families.photometric.family import PhotometricFamily
 from lumenmill_captioner.families.photometric.subject import is_clip
+from lumenmill_captioner.settings import CaptionerSettings
 
-__all__ = ["PhotometricFamily", "is_clip"]
+__all__ = ["PhotometricFamily", "is_clip", "photometric_family"]
+
+
+def photometric_family(settings: CaptionerSettings) -> PhotometricFamily:
+    """Return the family with the limits of the settings."""
+    return PhotometricFamily(open_store_from(settings), settings.limits(), settings.num_clip_samples)

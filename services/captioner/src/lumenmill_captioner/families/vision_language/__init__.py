@@ -3,7 +3,7 @@
 from lumenmill_common.artifacts import open_store_from
 from lumenmill_neural.host import ModelHost
 
-from lumenmill_captioner.families.photometric import PhotometricFamily
+from lumenmill_captioner.families.photometric import photometric_family
 from lumenmill_captioner.families.vision_language.aesthetics import Aesthetics
 from lumenmill_captioner.families.vision_language.family import VisionLanguageFamily
 from lumenmill_captioner.models import MODELS, VisionLanguageSettings
@@ -11,11 +11,12 @@ from lumenmill_captioner.models import MODELS, VisionLanguageSettings
 __all__ = ["VisionLanguageFamily", "VisionLanguageSettings", "vision_language_family"]
 
 
-def vision_language_family(settings: VisionLanguageSettings, photometric: PhotometricFamily) -> VisionLanguageFamily:
+def vision_language_family(settings: VisionLanguageSettings) -> VisionLanguageFamily:
     """Return the family of the model that the settings name.
 
     Raises:
         FailedPreconditionError: there is no such model.
     """
     host = ModelHost(settings, open_store_from(settings), MODELS.catalogue(settings))
-    return VisionLanguageFamily(host, photometric, settings.limits(), Aesthetics(host, settings.aesthetic_heads))
+    aesthetics = Aesthetics(host, settings.aesthetic_heads)
+    return VisionLanguageFamily(host, photometric_family(settings), settings.limits(), aesthetics)
