@@ -1,4 +1,4 @@
-"""Items that raise, and ends that cannot be stored: the run names the cause, and nothing goes on unseen."""
+"""Items that raise, and ends that cannot be stored: the run reports the cause."""
 
 import asyncio
 import contextlib

@@ -8,10 +8,22 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from lumenmill_orchestrator.execution import DurableEngine, durable_engine
+from lumenmill_orchestrator.execution.durable_engine import workflow
 from lumenmill_orchestrator.execution.reassignment import SilenceDetector
 from lumenmill_orchestrator.storage import engine_url, make_engine
 
 from .postgres import postgres_server
+
+
+class _Runs:
+    """The workflow of a run, as the test defines it."""
+
+    def __init__(self, execute: Callable[[str], Awaitable[None]]) -> None:
+        self._execute = execute
+
+    @workflow
+    async def run(self, run_id: str) -> None:
+        await self._execute(run_id)
 
 
 def test_only_a_heartbeat_that_is_unchanged_at_every_reading_is_silent() -> None:
@@ -44,10 +56,10 @@ async def test_reassigned_workflows_are_relinquished_and_can_be_reassigned_back(
             raise
 
     with postgres_server(tmp_path) as server:
-        durable = DurableEngine(server.url, "replica-0")
-        await durable.launch(run=execute_run)
+        durable, runs = DurableEngine(server.url, "replica-0"), _Runs(execute_run)
+        await durable.launch(runs)
         for run_id in ("own", "reassigned"):
-            await _start_run(durable, run_id)
+            await _start_run(durable, runs, run_id)
         async with asyncio.timeout(10):
             while len(started) < 2:
                 await asyncio.sleep(0.01)
@@ -87,8 +99,8 @@ async def test_a_workflow_cancelled_by_a_closed_connection_continues(
             await closed
         finished.set()
 
-    durable = await _launched(tmp_path, execute_run)
-    await _start_run(durable, "own")
+    durable, runs = await _launched(tmp_path, execute_run)
+    await _start_run(durable, runs, "own")
     async with asyncio.timeout(10):
         await finished.wait()
     assert started == ["own", "own"]
@@ -102,18 +114,18 @@ def test_workflows_that_are_started_during_close_are_left_to_the_next_start(tmp_
         started.append(run_id)
 
     async def start_during_close() -> None:
-        durable = await _launched(tmp_path, execute_run)
+        durable, runs = await _launched(tmp_path, execute_run)
         may_destroy, destroy = threading.Event(), durable._destroy
         durable._destroy = lambda: destroy() if may_destroy.wait(10) else None  # type: ignore[method-assign]
         closing = asyncio.create_task(durable.close())
         await asyncio.sleep(0.1)
-        await _start_run(durable, "own")
+        await _start_run(durable, runs, "own")
         await asyncio.sleep(0.3)
         may_destroy.set()
         await closing
 
     async def start_again() -> None:
-        durable = await _launched(tmp_path, execute_run)
+        durable, _ = await _launched(tmp_path, execute_run)
         async with asyncio.timeout(10):
             while not started:
                 await asyncio.sleep(0.01)
@@ -125,11 +137,11 @@ def test_workflows_that_are_started_during_close_are_left_to_the_next_start(tmp_
     assert started == ["own"]
 
 
-async def _launched(folder: Path, execute_run: Callable[[str], Awaitable[None]]) -> DurableEngine:
-    durable = DurableEngine(f"sqlite:///{folder}/o.sqlite", "replica-0")
-    await durable.launch(run=execute_run)
-    return durable
+async def _launched(folder: Path, execute_run: Callable[[str], Awaitable[None]]) -> tuple[DurableEngine, _Runs]:
+    durable, runs = DurableEngine(f"sqlite:///{folder}/o.sqlite", "replica-0"), _Runs(execute_run)
+    await durable.launch(runs)
+    return durable, runs
 
 
-async def _start_run(durable: DurableEngine, run_id: str) -> None:
-    await durable.start("run", f"run:{run_id}", run_id)
+async def _start_run(durable: DurableEngine, runs: _Runs, run_id: str) -> None:
+    await durable.start(runs.run, f"run:{run_id}", run_id)

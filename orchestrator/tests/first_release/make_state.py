@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,10 +42,12 @@ def _process(command: list[str], environment: dict[str, str] | None = None) -> I
         process.wait()
 
 
-async def _address(file: Path) -> str:
-    async with asyncio.timeout(60):
-        while not file.exists():
-            await asyncio.sleep(0.02)
+def _address(file: Path) -> str:
+    give_up_s = time.monotonic() + 60
+    while not file.exists():
+        if time.monotonic() > give_up_s:
+            raise TimeoutError(f"{file.name} was not written")
+        time.sleep(0.02)
     return str(json.loads(file.read_text())["grpc"])
 
 
@@ -86,9 +89,9 @@ async def _begin_unfinished(runs: Any) -> None:
 async def _make() -> None:
     files = [str(_FOLDER / name) for name in ("tiny.json", "made.txt")]
     with _process([sys.executable, str(_TINY), f"file://{_FOLDER}/store", *files, str(_STEP_S)]):
-        model_address, file = await _address(Path(files[0])), _FOLDER / "orchestrator.json"
+        model_address, file = await asyncio.to_thread(_address, Path(files[0])), _FOLDER / "orchestrator.json"
         with _orchestrator(model_address, file):  # is killed at the end of the block
-            async with connect(await _address(file), SecuritySettings()) as channel:
+            async with connect(await asyncio.to_thread(_address, file), SecuritySettings()) as channel:
                 runs = run_pb2_grpc.RunServiceStub(channel)
                 await _complete_and_export_first(runs)
                 await _begin_unfinished(runs)
