@@ -13,7 +13,7 @@ from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.testing import running_family
 from lumenmill_media import LIMITS
 
-# Test modules are imported one by one, so that their folder is not on the path by itself.
+# Test modules are imported one by one, so that their folder is not on the path automatically.
 sys.path.insert(0, str(Path(__file__).parent))
 
 

@@ -1,4 +1,4 @@
-"""The command starts, says where it listens, serves, and stops when asked."""
+"""The command starts, reports its address, serves, and stops on SIGTERM."""
 
 import json
 import os
@@ -39,7 +39,7 @@ async def test_the_process_serves_and_stops(tmp_path: Path) -> None:
         process.kill()
 
 
-def test_measuring_needs_no_torch_and_what_needs_it_says_so() -> None:
+def test_measurement_needs_no_torch_and_a_missing_extra_is_named() -> None:
     light = "import sys, lumenmill_captioner.__main__; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", light], check=False).returncode == 0
     without = (

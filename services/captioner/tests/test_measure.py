@@ -1,4 +1,4 @@
-"""How true the numbers are, on pictures whose light is known exactly."""
+"""Accuracy of the measurements, on pictures whose light is known exactly."""
 
 import itertools
 import math
@@ -98,7 +98,7 @@ def test_broad_sources_are_distinguished_from_narrow_ones() -> None:
     assert not narrow.proto.attributes.HasField("hardness")
 
 
-def test_harmonics_point_to_the_light() -> None:
+def test_harmonics_have_the_direction_of_the_light() -> None:
     measured = measure(sphere_scene(Lamp(-50, 30, 3200)).evidence())
     coefficients = np.array(measured.proto.spherical_harmonics).reshape(3, 9)
     vector = np.array([0.2126, 0.7152, 0.0722]) @ coefficients[:, [3, 1, 2]]
@@ -116,7 +116,7 @@ def test_requested_light_is_relative_to_the_camera() -> None:
     assert abs(mired(expected.attributes.color_temperature_k) - mired(3200)) < 2
 
 
-def test_camera_pitch_is_taken_out() -> None:
+def test_directions_are_corrected_for_camera_pitch() -> None:
     frame = camera_frame(camera_pb2.Camera(viewpoint=camera_pb2.Viewpoint(azimuth_deg=0, elevation_deg=30)))
     # What the camera sees head on faces 30° upwards.
     np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""Light that moves, flicker, and things that move, told apart in encoded clips."""
+"""Moving light, flicker and moving things are distinguished in encoded clips."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -89,7 +89,7 @@ MOTION, SOME_MOTION, NO_MOTION = (0.8, 1.0), (0.15, 0.5), (0.0, 0.05)
     ],
     ids=["light", "still", "pan", "slow-pan", "flicker", "flicker-and-pan", "dim-and-pan", "shadow", "thing"],
 )
-async def test_light_flicker_and_motion_are_told_apart(
+async def test_light_flicker_and_motion_are_distinguished(
     stub: Stub,
     store: ArtifactStore,
     frames: list[Array],
@@ -117,7 +117,7 @@ async def test_clips_of_cameras_have_motion_and_no_flicker(stub: Stub, store: Ar
         assert "Nothing" not in result.light_text and "flicker" not in result.light_text
 
 
-async def test_a_clip_of_one_frame_or_without_texture_says_nothing_on_motion(stub: Stub, store: ArtifactStore) -> None:
+async def test_a_clip_of_one_frame_or_without_texture_has_no_described_motion(stub: Stub, store: ArtifactStore) -> None:
     for frames in ([np.full((64, 64, 3), 0.5)], [np.full((64, 64, 3), 0.5)] * 12):
         result = await caption(stub, store, clip_bytes(frames))
         assert "structure_motion_fraction" not in result.scores

@@ -1,4 +1,4 @@
-"""How true hardness and directions are on real renders.
+"""Accuracy of hardness and directions on real renders.
 
 Stills under sources of all sizes, and clips in which the light or the camera moves.
 """
@@ -137,7 +137,7 @@ def lit_by(name: str) -> light_pb2.Light:
     return light_pb2.Light(sources=[SOURCES[name]])
 
 
-async def test_hardness_is_told_from_a_point_to_an_overcast_sky(
+async def test_hardness_is_measured_from_a_point_to_an_overcast_sky(
     mesh: Mesh, still_life: imager_pb2.GeneratedImage
 ) -> None:
     common = {"image": still_life.image, "scene": still_life.scene, "preset": "fast"}
@@ -157,8 +157,8 @@ async def test_hardness_is_told_from_a_point_to_an_overcast_sky(
         measured[name] = result.measurement.attributes.hardness
         off_by[name] = result.error.hardness
         directions += [result.error.direction_deg] if result.error.HasField("direction_deg") else []
-    told = list(measured.values())
-    assert all(later < earlier + 0.04 for earlier, later in itertools.pairwise(told)), measured
+    in_order = list(measured.values())
+    assert all(later < earlier + 0.04 for earlier, later in itertools.pairwise(in_order)), measured
     assert measured["point"] > 0.85 and measured["wide softbox"] < 0.4 and measured["overcast sky"] == 0.0
     assert float(np.median(list(off_by.values()))) < 0.05 and max(off_by.values()) < 0.15, off_by
     assert float(np.median(directions)) < 8.0 and max(directions) < 20.0, directions
@@ -176,7 +176,7 @@ async def clip_subject(
     return captioner_pb2.Subject(media=clip.video, intrinsics=maps), clip
 
 
-async def test_a_light_that_swings_is_followed(mesh: Mesh, still_life: imager_pb2.GeneratedImage) -> None:
+async def test_a_moving_light_is_described(mesh: Mesh, still_life: imager_pb2.GeneratedImage) -> None:
     ends = [light_pb2.Light(sources=[softbox(12.0, azimuth)]) for azimuth in (-75.0, 75.0)]
     path = light_pb2.LightPath(
         interpolation=light_pb2.LIGHT_INTERPOLATION_MOVE,
@@ -195,13 +195,13 @@ async def test_a_light_that_swings_is_followed(mesh: Mesh, still_life: imager_pb
     assert not measured.HasField("error")
 
     subject.requested_light_path.CopyFrom(path)
-    known = await mesh.caption(subject)
-    assert "The key light swings from the left to the right, across the front." in known.light_text
-    assert known.error.direction_deg < 12.0 and known.scores["direction_error_largest_deg"] < 25.0
-    assert known.error.hardness < 0.15
+    requested = await mesh.caption(subject)
+    assert "The key light swings from the left to the right, across the front." in requested.light_text
+    assert requested.error.direction_deg < 12.0 and requested.scores["direction_error_largest_deg"] < 25.0
+    assert requested.error.hardness < 0.15
 
 
-async def test_light_that_stays_passes_before_a_camera_that_moves(
+async def test_a_fixed_light_moves_relative_to_a_moving_camera(
     mesh: Mesh, still_life: imager_pb2.GeneratedImage
 ) -> None:
     light = light_pb2.Light(sources=[softbox(12.0, -20.0)])
@@ -223,9 +223,9 @@ async def test_light_that_stays_passes_before_a_camera_that_moves(
     assert "key light" not in measured.light_text
 
     subject.requested_light.CopyFrom(light)
-    known = await mesh.caption(subject)
-    assert "seen from the moving camera it passes from the front to the front right." in known.light_text
-    assert known.error.direction_deg < 12.0
+    requested = await mesh.caption(subject)
+    assert "seen from the moving camera it passes from the front to the front right." in requested.light_text
+    assert requested.error.direction_deg < 12.0
 
 
 async def test_maps_of_a_clip_are_refused_by_field(mesh: Mesh, still_life: imager_pb2.GeneratedImage) -> None:

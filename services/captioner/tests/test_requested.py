@@ -37,7 +37,7 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_hardness_and_direction_are_those_that_were_asked_for(name: str) -> None:
+def test_hardness_and_direction_are_those_of_the_sources(name: str) -> None:
     light = light_pb2.Light(sources=[SOURCES[name]])
     light.attributes.CopyFrom(attributes(light))
     expected = expected_light(light, camera_frame(None), no_map, "light").attributes

@@ -1,1 +1,1 @@
-"""What the light does in a picture, measured and said: the Lumenmill captioner service."""
+"""The Lumenmill captioner service: measures the light of a picture and describes it."""

@@ -32,7 +32,7 @@ from .tiny import PARTS, SAVERS
 
 
 class Dictated(LogitsProcessor):
-    """Makes a model write given texts, one for each answer: all tokens but the next one of the text are ruled out."""
+    """Makes a model write given texts, one for each answer: all tokens but the next one of the text are masked."""
 
     def __init__(self, checkpoint: Path, *texts: str) -> None:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint)
@@ -112,7 +112,7 @@ def checkpoint_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], P
 def _family_with(
     settings: VisionLanguageSettings, speaker: list[LogitsProcessor], num_tokens: int | None
 ) -> VisionLanguageFamily:
-    """The family with a say in its tokens, or with another number of them: random weights never end an answer."""
+    """The family with logits processors, or with another number of tokens, since random weights never end an answer."""
     catalogue = dict(read_catalogue("lumenmill_captioner"))
     if num_tokens is not None:
         entry = catalogue[settings.model]

@@ -1,4 +1,4 @@
-"""What becomes of answers: the model is real, and its tokens are dictated where they are chosen."""
+"""Handling of answers, of a real model whose tokens are forced."""
 
 import json
 import re
@@ -28,12 +28,12 @@ def answer(caption: str = "A plaster ball on a shelf", **light: Any) -> str:
     return json.dumps({"caption": caption, "light": LIGHT | light})
 
 
-def subject(store: Any, *known: Lamp) -> captioner_pb2.Subject:
-    """A sphere that is lit from the front left by warm light, with the maps that tell so."""
-    return subject_of(store, sphere_scene(Lamp(-60, 30, 3400), even=0.02, side_px=96), *known)
+def subject(store: Any, *requested: Lamp) -> captioner_pb2.Subject:
+    """A sphere that is lit from the front left by warm light, with the maps to measure it."""
+    return subject_of(store, sphere_scene(Lamp(-60, 30, 3400), even=0.02, side_px=96), *requested)
 
 
-async def test_words_that_agree_with_what_is_measured_are_told(serving: Any) -> None:
+async def test_a_description_that_agrees_with_measurement_is_used(serving: Any) -> None:
     async with serving(MODEL, answer()) as captioner:
         result = await captioner.caption("one", subject(captioner.store))
     assert result.light_text == "Hard warm sunlight slants in from a window on the left."
@@ -56,7 +56,7 @@ async def test_words_that_agree_with_what_is_measured_are_told(serving: Any) -> 
         ({"contrast": "low"}, "contrast"),
     ],
 )
-async def test_the_measured_light_is_told_where_the_model_sees_another(
+async def test_the_measured_light_is_described_where_the_model_contradicts_it(
     serving: Any, light: dict[str, str], attribute: str
 ) -> None:
     async with serving(MODEL, answer(**light)) as captioner:
@@ -66,7 +66,7 @@ async def test_the_measured_light_is_told_where_the_model_sees_another(
     assert result.text == f"A plaster ball on a shelf. {result.light_text}"
 
 
-async def test_requested_light_is_told_as_it_is_known(serving: Any) -> None:
+async def test_requested_light_is_described_as_requested(serving: Any) -> None:
     lamp = Lamp(-60, 30, 3400)
     async with serving(MODEL, answer()) as captioner:
         result = await captioner.caption("one", subject(captioner.store, lamp))
@@ -74,14 +74,14 @@ async def test_requested_light_is_told_as_it_is_known(serving: Any) -> None:
     assert result.text.startswith("A plaster ball on a shelf. ") and result.scores["light_direction_agrees"] == 1.0
 
 
-async def test_a_wrong_answer_is_asked_for_again(serving: Any) -> None:
+async def test_an_invalid_answer_is_requested_again(serving: Any) -> None:
     async with serving(MODEL, answer(direction="sideways"), f"```json\n{answer()}\n```") as captioner:
         result = await captioner.caption("one", subject(captioner.store))
     assert len(result.record.parameters["answers"]) == 2 and result.scores["answer_kept_fraction"] == 1.0
     assert result.light_text.startswith("Hard warm sunlight")
 
 
-async def test_what_fits_of_two_wrong_answers_is_kept(serving: Any) -> None:
+async def test_valid_fields_of_two_invalid_answers_are_kept(serving: Any) -> None:
     cut = answer()[: answer().index('"color"')]
     async with serving(MODEL, "I see a ball.", cut) as captioner:
         result = await captioner.caption("one", subject(captioner.store))
@@ -125,16 +125,16 @@ async def test_the_motion_of_light_is_compared_in_clips(serving: Any) -> None:
         ("", 0),
     ],
 )
-def test_what_is_kept_of_an_answer(text: str, num_kept: int) -> None:
+def test_valid_fields_of_an_answer_are_kept(text: str, num_kept: int) -> None:
     parsed = read_answer(text, Answer)
     assert parsed.kept_fraction == pytest.approx(num_kept / 7)
     assert bool(parsed.problems) == (num_kept < 7)
     json.dumps([parsed.caption, parsed.light], ensure_ascii=False).encode()  # can be stored
 
 
-def test_the_instruction_takes_the_place_of_the_task() -> None:
+def test_the_instruction_replaces_the_task() -> None:
     plain = question(captioner_pb2.CaptionRequest(), "a bowl", 0, Answer)
     asked = question(captioner_pb2.CaptionRequest(instruction="Tell a story."), "", 8, ClipAnswer)
-    assert plain.startswith("Describe this picture.") and "known to show this: a bowl" in plain
+    assert plain.startswith("Describe this picture.") and "It shows this: a bowl" in plain
     assert "The 8 pictures are frames" in asked and "Tell a story." in asked and "Describe" not in asked
     assert '"motion"' in asked and '"motion"' not in plain and '"all around"' in plain

@@ -1,4 +1,4 @@
-"""Each architecture over real gRPC: what it writes, how far it is, and what becomes of answers that are no answers."""
+"""Each architecture over real gRPC: its text, progress, and handling of invalid answers."""
 
 import io
 import shutil
@@ -38,7 +38,7 @@ def _png(size_px: tuple[int, int]) -> bytes:
 
 
 def _answer_of_transformers(folder: Path, name: str, asked: str, pictures: list[Image.Image], **arguments: Any) -> str:
-    """What the library itself makes of a question, without a processor: pictures and words are put together here."""
+    """The library's own answer to a question, without a processor: pictures and text are combined here."""
     tokenizer, processor = AutoTokenizer.from_pretrained(folder), AutoImageProcessor.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     seen = processor(images=pictures, return_tensors="pt", **arguments)
@@ -89,7 +89,7 @@ async def test_the_words_are_those_of_transformers(serving: Any, checkpoint_of: 
     plain = _answer_of_transformers(folder, name, asked, frames, **arguments["frame_processor"])
     assert len(plain) > 20 and _answers(moving)[0] == plain
     for made in (result, moving):
-        # Random weights write no JSON: asked twice, then the caption is what was measured.
+        # Random weights write no JSON: after two questions the caption is the measured one.
         assert len(_answers(made)) == 2 and made.scores["answer_kept_fraction"] == 0.0
         assert made.light_text and made.text.endswith(made.light_text) and "light_agreement" not in made.scores
         assert made.measurement.methods["contrast_ev"] and "sharpness" in made.scores
@@ -102,7 +102,7 @@ async def test_the_words_are_those_of_transformers(serving: Any, checkpoint_of: 
         assert [licence.subject for licence in record.licences] == [name, "lumenmill photometric"]
 
 
-async def test_what_the_model_is_and_which_presets_it_has(serving: Any) -> None:
+async def test_the_model_and_its_presets_are_described(serving: Any) -> None:
     async with serving("Qwen3-VL-8B", num_tokens=8) as captioner:
         model = await captioner.model()
         assert (model.family, model.name) == ("vision_language", "Qwen3-VL-8B")
@@ -132,7 +132,7 @@ async def test_wrong_media_are_refused_by_field(serving: Any, data: bytes, media
 
 
 @pytest.mark.parametrize("name", SAVERS)
-async def test_odd_pictures_are_seen(serving: Any, name: str) -> None:
+async def test_odd_pictures_are_accepted(serving: Any, name: str) -> None:
     async with serving(name, "no", "no", "no", "no", "no", "no", "no", "no") as captioner:
         store = captioner.store
         media = [store.put_bytes(_png(size_px), "image/png") for size_px in ((1, 1), (3, 3), (1, 60))]
@@ -175,7 +175,7 @@ async def test_a_deadline_that_cannot_be_met_is_refused_at_once(serving: Any) ->
 
 
 class _Full(LogitsProcessor):
-    """A device that is full at the third token, once."""
+    """A device that runs out of memory at the third token, once."""
 
     def __init__(self) -> None:
         self.num_calls = 0
@@ -187,7 +187,7 @@ class _Full(LogitsProcessor):
         return scores
 
 
-async def test_what_does_not_fit_into_memory_is_refused_and_the_service_lives_on(serving: Any) -> None:
+async def test_a_request_that_exceeds_memory_is_refused_and_the_service_continues(serving: Any) -> None:
     async with serving("Qwen2.5-VL-7B", num_tokens=8, processors=[_Full()]) as captioner:
         subject = image_subject(captioner.store)
         with pytest.raises(grpc.aio.AioRpcError, match=r"1 picture\(s\) of 90×60 pixels does not fit") as refused:
@@ -200,7 +200,7 @@ async def test_what_does_not_fit_into_memory_is_refused_and_the_service_lives_on
 
 
 @pytest.mark.parametrize("name", SAVERS)
-def test_weights_that_wait_on_the_host_write_the_same(checkpoint_of: Any, name: str) -> None:
+def test_offloaded_weights_write_the_same(checkpoint_of: Any, name: str) -> None:
     given = {"dtype": torch.float32, "use_safetensors": True, "local_files_only": True}
     pipe, device = ImageTextModel.from_pretrained(str(checkpoint_of(name)), **given), torch.device("cpu")
 

@@ -222,8 +222,8 @@ def _fill_color(
     """Fill colour temperature and Duv; return the confidence in them, 0 to 1."""
     rgb: Vector
     if shading is None and evidence.shading is not None and np.isfinite(evidence.shading).all(axis=-1).any():
-        known = evidence.shading[np.isfinite(evidence.shading).all(axis=-1)]
-        rgb, method, confidence = np.median(known, axis=0).astype(np.float64), "shading-median+robertson-1968", 0.9
+        valid = evidence.shading[np.isfinite(evidence.shading).all(axis=-1)]
+        rgb, method, confidence = np.median(valid, axis=0).astype(np.float64), "shading-median+robertson-1968", 0.9
     elif shading and surface:
         rgb, method, confidence = shading.weights @ shading.rgb, "shading-mean+robertson-1968", 0.95
     else:

@@ -90,8 +90,8 @@ class ExpectedLight:
     def _shadings(self, normals: Vector) -> list[Vector]:
         in_scene = scene_to_level(normals, -self._azimuth_deg)
         parts = [irradiance_of_source(source.message, in_scene, source.radiance) for source in self._sources]
-        known = [part / math.pi for part in parts if part is not None]
-        return known if len(known) == len(parts) else []
+        shadings = [part / math.pi for part in parts if part is not None]
+        return shadings if len(shadings) == len(parts) else []
 
 
 def expected_light(

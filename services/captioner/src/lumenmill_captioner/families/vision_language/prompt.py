@@ -9,7 +9,7 @@ from lumenmill_captioner.families.vision_language.answer import Answer
 
 __all__ = ["PROMPT_REVISION", "question", "retry_question"]
 
-PROMPT_REVISION = "1"
+PROMPT_REVISION = "2"
 """Raised with every change of the texts and of the schema, since captions change with them."""
 
 
