@@ -1,4 +1,4 @@
-"""A real Postgres server for a test, from Debian's binaries, run as the user `postgres` where the test runs as root."""
+"""A real Postgres server for tests, run as the user `postgres` when the tests run as root."""
 
 import contextlib
 import os
@@ -32,9 +32,9 @@ class Server:
 
     def start(self) -> None:
         self.process = subprocess.Popen(self.command, stderr=self.log.open("ab"))
-        give_up_s = time.monotonic() + 20
+        deadline_s = time.monotonic() + 20
         while subprocess.run(self.ready, check=False, capture_output=True).returncode:
-            assert time.monotonic() < give_up_s, "Postgres did not start"
+            assert time.monotonic() < deadline_s, "Postgres did not start"
             time.sleep(0.1)
 
     def stop(self) -> None:
@@ -45,13 +45,13 @@ class Server:
 
 @contextlib.contextmanager
 def postgres_server(folder: Path) -> Iterator[Server]:
-    """A server with a fresh database."""
+    """A server with a new database."""
     if not _BINARIES:
         pytest.skip("no Postgres server is installed (apt install postgresql)")
     if os.geteuid() == 0 and shutil.which("runuser") is None:
-        pytest.skip("Postgres refuses to run as root, and there is no runuser")
+        pytest.skip("Postgres does not run as root, and runuser is not installed")
     binaries, port = _BINARIES[-1], _free_port()
-    data = Path(f"/tmp/lumenmill-postgres-{os.getpid()}-{port}")  # noqa: S108 - tmp_path is closed to other users
+    data = Path(f"/tmp/lumenmill-postgres-{os.getpid()}-{port}")  # noqa: S108 - other users cannot read tmp_path
     data.mkdir(mode=0o700)
     prefix: list[str] = []
     if os.geteuid() == 0:

@@ -1,4 +1,4 @@
-"""Stores for tests of what depends on where artifacts lie: a folder, or a bucket of a real MinIO."""
+"""Stores for tests that depend on the kind of store: a folder, or a bucket of a real MinIO."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from s3_server import S3Server, s3_server
 
 from .conftest import LocalMesh
 
-# S3 dates objects in whole seconds: nothing younger than this can be distinguished from what is just being written.
+# S3 dates objects in whole seconds; younger ones cannot be distinguished from those that are being written.
 YOUNG_S = 2
 
 
@@ -27,7 +27,7 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture(params=["folder", "s3"])
 def stored(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
-    """Settings of a fresh store."""
+    """Settings of a new store."""
     if request.param == "folder":
         return StoreSettings(store_url=f"file://{tmp_path}/store")
     server: S3Server = request.getfixturevalue("minio")
@@ -35,14 +35,14 @@ def stored(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
 
 
 async def collect(mesh: LocalMesh, **options: Any) -> artifact_service_pb2.CollectGarbageResponse:
-    """The last word of a collection."""
+    """Return the last response of a collection."""
     request = artifact_service_pb2.CollectGarbageRequest(**options)
     *_, last = [response async for response in mesh.artifacts.CollectGarbage(request)]
     return last
 
 
 async def verify(mesh: LocalMesh) -> tuple[set[str], set[str]]:
-    """Digests of what is damaged, and of what is missing."""
+    """Return the digests of damaged and of missing artifacts."""
     found = [response async for response in mesh.artifacts.VerifyStore(artifact_service_pb2.VerifyStoreRequest())]
     return (
         {response.damaged.sha256 for response in found if response.HasField("damaged")},
@@ -50,9 +50,9 @@ async def verify(mesh: LocalMesh) -> tuple[set[str], set[str]]:
     )
 
 
-async def grow_old(mesh: LocalMesh) -> None:
-    """Wait, or pretend to have waited, until everything in the store is more than YOUNG_S old."""
-    if mesh.settings.store_url.startswith("s3://"):  # only the server dates its objects
+async def make_old(mesh: LocalMesh) -> None:
+    """Make everything in the store older than YOUNG_S, by waiting where the server dates the objects."""
+    if mesh.settings.store_url.startswith("s3://"):
         await asyncio.sleep(YOUNG_S + 1.1)
         return
     for path in mesh.folder.glob("store/objects/??/*"):

@@ -1,4 +1,4 @@
-"""Finished samples of runs that were not executed, in a real database, with real media in a real store."""
+"""Synthetic samples in a real database, with media in a real store."""
 
 import io
 import time
@@ -23,7 +23,7 @@ _SIZE_PX = (24, 16)
 
 @dataclass
 class Archive:
-    """A database and a store with samples, and the exports of them."""
+    """A database and a store with samples, and their exports."""
 
     folder: Path
     store: ArtifactStore = field(init=False)
@@ -34,7 +34,7 @@ class Archive:
         self.store = open_store(f"file://{self.folder}/store")
         self.engine = make_engine(engine_url(f"sqlite:///{self.folder}/archive.sqlite"))
         upgrade_schema(self.engine)
-        self._exporters = InProcessExports(SampleStore(self.engine), self.store, ExportStore(self.engine))
+        self._exports = InProcessExports(SampleStore(self.engine), self.store, ExportStore(self.engine))
 
     def close(self) -> None:
         self.engine.dispose()
@@ -48,7 +48,7 @@ class Archive:
         return self.store.put_bytes(f"a clip: {text}".encode(), "video/mp4", video=facts)
 
     def add(self, made: Sequence[run_pb2.Sample]) -> None:
-        """Samples after all that are there."""
+        """Append samples."""
         rows = [
             {
                 "id": sample.id,
@@ -66,11 +66,13 @@ class Archive:
         with self.engine.begin() as connection:
             connection.execute(samples.insert(), rows)
 
-    async def export(self, run_id: str, form: str, to: Path | None = None, **more: Any) -> run_pb2.ExportResult:
-        """Export, and lay the files down as a client would."""
-        request = run_pb2.ExportRunRequest(run_id=run_id, format=f"EXPORT_FORMAT_{form}", **more)  # type: ignore[arg-type]
+    async def export(
+        self, run_id: str, export_format: str, to: Path | None = None, **more: Any
+    ) -> run_pb2.ExportResult:
+        """Export, and write the files as a client would."""
+        request = run_pb2.ExportRunRequest(run_id=run_id, format=f"EXPORT_FORMAT_{export_format}", **more)  # type: ignore[arg-type]
         result = run_pb2.ExportResult()
-        async for response in self._exporters.export(request):
+        async for response in self._exports.export(request):
             result = response.result
         for file in result.files if to is not None else ():
             path = to / file.path  # type: ignore[operator]
@@ -78,13 +80,13 @@ class Archive:
             path.write_bytes(self.store.read_bytes(file.artifact))
         return result
 
-    async def refusal(self, run_id: str, form: str, **more: Any) -> LumenmillError:
-        """The error that an export ends with."""
+    async def error_of(self, run_id: str, export_format: str, **more: Any) -> LumenmillError:
+        """Return the error of an export."""
         try:
-            await self.export(run_id, form, **more)
+            await self.export(run_id, export_format, **more)
         except LumenmillError as error:
             return error
-        raise AssertionError("nothing was refused")
+        raise AssertionError("the export did not fail")
 
 
 def light(*map_sha256s: str) -> light_pb2.Light:
@@ -100,7 +102,7 @@ def light(*map_sha256s: str) -> light_pb2.Light:
 
 
 def image_sample(archive: Archive, run_id: str, scene: int, number: int, **more: Any) -> run_pb2.Sample:
-    """Picture `number` of a scene; the first is what instructions start from."""
+    """Return image `number` of a scene; instructions edit the first one."""
     sample = _sample(run_id, f"{scene}.image.{number}", run_pb2.SAMPLE_KIND_IMAGE, scene)
     sample.caption, sample.prompt = f"scene {scene}, light “{number}”", f"scene {scene}"
     sample.instruction = f"Move the light to {number}." if number else ""
@@ -112,7 +114,7 @@ def image_sample(archive: Archive, run_id: str, scene: int, number: int, **more:
 
 
 def clip_sample(archive: Archive, run_id: str, scene: int, number: int, **more: Any) -> run_pb2.Sample:
-    """Clip `number` of a scene."""
+    """Return clip `number` of a scene."""
     sample = _sample(run_id, f"{scene}.clip.{number}", run_pb2.SAMPLE_KIND_CLIP, scene)
     sample.caption = f"scene {scene} moves, take {number}"
     sample.media["video"].CopyFrom(archive.clip(f"{scene}/{number}"))

@@ -1,4 +1,4 @@
-"""The store over gRPC, and datasets."""
+"""ArtifactService, and exports over gRPC."""
 
 import asyncio
 import hashlib
@@ -33,33 +33,33 @@ async def _download(mesh: LocalMesh, sha256: str, **more: int) -> bytes:
 
 
 async def test_uploads_do_not_fill_the_scratch_disk(tmp_path: Path) -> None:
-    has_begun, go_on = asyncio.Event(), asyncio.Event()
+    has_begun, may_continue = asyncio.Event(), asyncio.Event()
 
     async def slowly() -> AsyncIterator[service_pb2.UploadArtifactRequest]:
         yield service_pb2.UploadArtifactRequest(header=service_pb2.UploadHeader(media_type="application/octet-stream"))
         yield service_pb2.UploadArtifactRequest(chunk=bytes(1 << 20))
         has_begun.set()
-        await go_on.wait()
+        await may_continue.wait()
 
-    async def refusal(mesh: LocalMesh, data: bytes) -> str:
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
+    async def error_of(mesh: LocalMesh, data: bytes) -> str:
+        with pytest.raises(grpc.aio.AioRpcError) as rejected:
             await _upload(mesh, data, "application/octet-stream")
-        assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-        return refused.value.details() or ""
+        assert rejected.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        return rejected.value.details() or ""
 
-    most = os.urandom(3 << 20)
-    async with open_mesh(tmp_path, max_upload_bytes=len(most)) as mesh:
+    largest = os.urandom(3 << 20)
+    async with open_mesh(tmp_path, max_upload_bytes=len(largest)) as mesh:
         slow = mesh.artifacts.UploadArtifact(slowly())
         await has_begun.wait()
         await asyncio.sleep(0.3)
-        assert "all running uploads together exceed" in await refusal(mesh, most)
-        go_on.set()
+        assert "all running uploads together exceed" in await error_of(mesh, largest)
+        may_continue.set()
         await slow
-        assert "exceeds the limit of 3145728 bytes (LUMENMILL_MAX_UPLOAD_BYTES)" in await refusal(mesh, most + b".")
-        assert (await _upload(mesh, most, "application/octet-stream")).size_bytes == len(most)
+        assert "exceeds the limit of 3145728 bytes (LUMENMILL_MAX_UPLOAD_BYTES)" in await error_of(mesh, largest + b".")
+        assert (await _upload(mesh, largest, "application/octet-stream")).size_bytes == len(largest)
 
 
-async def test_what_goes_up_comes_down(mesh: LocalMesh) -> None:
+async def test_downloads_return_the_uploaded_bytes(mesh: LocalMesh) -> None:
     data = os.urandom((2 << 20) + 7)
     artifact = await _upload(mesh, data, "application/octet-stream", hashlib.sha256(data).hexdigest())
     assert artifact.size_bytes == len(data)
@@ -75,38 +75,38 @@ async def test_uploaded_images_have_facts(mesh: LocalMesh) -> None:
 @pytest.mark.parametrize(
     ("data", "media_type", "sha256"), [(b"x", "image/png", "0" * 64), (b"x", "no/such", ""), (b"", "image/png", "")]
 )
-async def test_wrong_uploads_are_refused(mesh: LocalMesh, data: bytes, media_type: str, sha256: str) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+async def test_invalid_uploads_are_rejected(mesh: LocalMesh, data: bytes, media_type: str, sha256: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as rejected:
         await _upload(mesh, data, media_type, sha256)
-    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert rejected.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_picture_is_what_it_is_called(mesh: LocalMesh) -> None:
+async def test_images_must_match_their_media_type(mesh: LocalMesh) -> None:
     png = mesh.store.read_bytes(mesh.family.picture("x"))
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+    with pytest.raises(grpc.aio.AioRpcError) as rejected:
         await _upload(mesh, png, "image/jpeg")
-    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "the bytes are image/png" in (refused.value.details() or "")
+    assert rejected.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "the bytes are image/png" in (rejected.value.details() or "")
 
 
-async def test_artifacts_that_are_not_there_are_not_found(mesh: LocalMesh) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+async def test_unknown_artifacts_are_not_found(mesh: LocalMesh) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as rejected:
         await _download(mesh, "0" * 64)
-    assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+    assert rejected.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 async def test_parameters_must_name_artifacts_of_the_store(mesh: LocalMesh) -> None:
     recipe = ONE_IMAGE.replace('type: "list[string]", default: [one]', 'type: "list[artifact]"').replace(" ${item}", "")
     for uri in ("file:///etc/passwd", mesh.store.uri_for("0" * 64, "image/png")):
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
+        with pytest.raises(grpc.aio.AioRpcError) as rejected:
             await mesh.submit(recipe, {"tags": [{"uri": uri}]})
-        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-        assert "parameters.tags[0]" in (refused.value.details() or "")
+        assert rejected.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "parameters.tags[0]" in (rejected.value.details() or "")
 
 
-async def test_the_store_is_listed_verified_and_swept(mesh: LocalMesh) -> None:
+async def test_the_store_is_listed_verified_and_collected(mesh: LocalMesh) -> None:
     run = await mesh.run(SMALL)
-    stray = await _upload(mesh, b"nobody needs this", "text/plain")
+    unused = await _upload(mesh, b"not referred to", "text/plain")
     listed = []
     token = ""
     while True:
@@ -115,29 +115,29 @@ async def test_the_store_is_listed_verified_and_swept(mesh: LocalMesh) -> None:
         token = page.next_page_token
         if not token:
             break
-    assert stray.sha256 in listed and listed == sorted(set(listed))
+    assert unused.sha256 in listed and listed == sorted(set(listed))
 
     async def collect(*, dry_run: bool) -> Any:
         request = service_pb2.CollectGarbageRequest(dry_run=dry_run, min_age_s=0)
         return [response async for response in mesh.artifacts.CollectGarbage(request)][-1]
 
     assert (await collect(dry_run=True)).num_removed == 1
-    assert await _download(mesh, stray.sha256)
-    swept = await collect(dry_run=False)
-    assert (swept.num_removed, swept.num_examined) == (1, len(listed))
+    assert await _download(mesh, unused.sha256)
+    collected = await collect(dry_run=False)
+    assert (collected.num_removed, collected.num_examined) == (1, len(listed))
     for sample in await mesh.samples(run_id=run.id):
         for artifact in sample.media.values():
             assert mesh.store.verify(artifact)
 
 
-def _spoil(path: Path) -> None:
+def _damage(path: Path) -> None:
     path.chmod(0o644)
-    path.write_bytes(b"rotten")
+    path.write_bytes(b"damaged")
 
 
-async def test_damage_is_found(mesh: LocalMesh) -> None:
-    artifact = await _upload(mesh, b"sound", "text/plain")
-    _spoil(Path(artifact.uri.removeprefix("file://")))
+async def test_damaged_artifacts_are_found(mesh: LocalMesh) -> None:
+    artifact = await _upload(mesh, b"intact", "text/plain")
+    _damage(Path(artifact.uri.removeprefix("file://")))
     responses = [r async for r in mesh.artifacts.VerifyStore(service_pb2.VerifyStoreRequest())]
     assert [r.damaged.sha256 for r in responses if r.HasField("damaged")] == [artifact.sha256]
     assert responses[-1].num_checked == 1
@@ -175,17 +175,19 @@ async def test_a_run_is_exported_and_opened_by_datasets(mesh: LocalMesh, tmp_pat
     assert row["licences"][0]["spdx_id"] == "CC0-1.0"
 
 
-async def test_an_export_without_a_form_or_run_is_refused(mesh: LocalMesh) -> None:
+async def test_an_export_without_a_format_or_run_is_rejected(mesh: LocalMesh) -> None:
     for request, code in (
-        (run_pb2.ExportRunRequest(run_id="nobody", format=run_pb2.EXPORT_FORMAT_PARQUET), grpc.StatusCode.NOT_FOUND),
-        (run_pb2.ExportRunRequest(run_id="nobody"), grpc.StatusCode.INVALID_ARGUMENT),
+        (run_pb2.ExportRunRequest(run_id="unknown", format=run_pb2.EXPORT_FORMAT_PARQUET), grpc.StatusCode.NOT_FOUND),
+        (run_pb2.ExportRunRequest(run_id="unknown"), grpc.StatusCode.INVALID_ARGUMENT),
     ):
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
+        with pytest.raises(grpc.aio.AioRpcError) as rejected:
             _ = [response async for response in mesh.runs.ExportRun(request)]
-        assert refused.value.code() is code
+        assert rejected.value.code() is code
 
 
-async def test_bytes_that_are_young_under_one_media_type_are_kept_under_all(mesh: LocalMesh) -> None:
+async def test_garbage_collection_spares_old_files_whose_bytes_are_young_under_another_media_type(
+    mesh: LocalMesh,
+) -> None:
     old = await _upload(mesh, b"the same bytes", "text/plain")
     os.utime(old.uri.removeprefix("file://"), (0, 0))
     await _upload(mesh, b"the same bytes", "text/csv")
@@ -196,7 +198,7 @@ async def test_bytes_that_are_young_under_one_media_type_are_kept_under_all(mesh
     assert [response async for response in mesh.artifacts.CollectGarbage(everything)][-1].num_removed == 2
 
 
-async def test_broken_images_are_kept_without_facts(mesh: LocalMesh) -> None:
+async def test_broken_images_are_stored_without_facts(mesh: LocalMesh) -> None:
     whole = mesh.store.read_bytes(mesh.family.picture("x"))
     for data, media_type in (
         (whole[:20], "image/png"),
@@ -205,7 +207,7 @@ async def test_broken_images_are_kept_without_facts(mesh: LocalMesh) -> None:
         assert not (await _upload(mesh, data, media_type)).HasField("image")
 
 
-async def test_weights_of_models_are_no_garbage(mesh: LocalMesh) -> None:
+async def test_weights_of_models_are_not_collected(mesh: LocalMesh) -> None:
     weights = await _upload(mesh, b"weights", "application/vnd.safetensors")
     everything = service_pb2.CollectGarbageRequest(min_age_s=0)
     _ = [response async for response in mesh.artifacts.CollectGarbage(everything)]

@@ -1,4 +1,4 @@
-"""Every example of the guide to datasets runs as it stands, beside datasets in folders named as their forms."""
+"""All examples of docs/exports.md run, beside datasets in folders named after their formats."""
 
 import asyncio
 import re
@@ -30,11 +30,11 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_examples_of_the_guide_run(datasets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_run(datasets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(datasets / "cache"))
-    # In one process: most of the time goes into importing their libraries.
-    told = [f"{example}\nprint('example {number} ran')\n" for number, example in enumerate(_EXAMPLES)]
-    command = [sys.executable, "-c", "\n".join(told)]
+    # In one process, since importing their libraries takes most of the time.
+    scripts = [f"{example}\nprint('example {number} ran')\n" for number, example in enumerate(_EXAMPLES)]
+    command = [sys.executable, "-c", "\n".join(scripts)]
     examples = subprocess.run(command, cwd=datasets, check=False, capture_output=True, text=True, timeout=100)
     assert examples.returncode == 0, examples.stderr
     assert len(_EXAMPLES) == 6 and examples.stdout.endswith("example 5 ran\n")

@@ -1,4 +1,4 @@
-"""What samples know of where they come from: which scene they show, and on whose terms."""
+"""Scene keys and licences of samples."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -31,9 +31,9 @@ steps:
 samples:
   photo: {kind: image, media: {image: "${item}"}, caption: "${caption.text}"}
 """
-_MOVED_PHOTO = """\
+_PHOTO_CLIP = """\
 lumenmill: 1
-name: moved-photo
+name: photo-clip
 parameters:
   tags: {type: "list[string]", default: [once]}
   photo: {type: artifact}
@@ -93,7 +93,7 @@ def _photo(mesh: LocalMesh, text: str) -> bytes:
     return mesh.store.read_bytes(mesh.family.picture(text))
 
 
-async def test_one_scene_has_one_key_whatever_was_made_of_it_and_in_whichever_run(mesh: LocalMesh) -> None:
+async def test_a_scene_has_the_same_key_in_all_runs_and_samples(mesh: LocalMesh) -> None:
     few = await mesh.run(SMALL, {"num_sets": 3, "num_lights": 1})
     many = await mesh.run(SMALL, {"num_sets": 5, "num_lights": 3})
     keys = {run.id: [s.scene_key for s in await mesh.samples(run_id=run.id)] for run in (few, many)}
@@ -102,23 +102,23 @@ async def test_one_scene_has_one_key_whatever_was_made_of_it_and_in_whichever_ru
     assert set(keys[few.id]) < set(keys[many.id])
 
 
-async def test_a_photograph_is_its_own_scene_in_every_recipe(mesh: LocalMesh) -> None:
+async def test_a_photograph_is_a_scene_of_its_own_in_all_recipes(mesh: LocalMesh) -> None:
     photo = await _upload(mesh, _photo(mesh, "one"), "image/png", _CC_BY)
     other = await _upload(mesh, _photo(mesh, "two"), "image/png")
     sky = await _upload(mesh, b"a sky", "image/vnd.radiance")
     first = await mesh.run(_PHOTOS, {"photos": [photo, other]})
-    second = await mesh.run(_MOVED_PHOTO, {"photo": photo, "map": sky})
+    second = await mesh.run(_PHOTO_CLIP, {"photo": photo, "map": sky})
     assert {s.scene_key for s in await mesh.samples(run_id=first.id)} == {photo["sha256"], other["sha256"]}
     assert {s.scene_key for s in await mesh.samples(run_id=second.id)} == {photo["sha256"]}
 
 
-async def test_a_photograph_in_linear_light_is_its_own_scene_whatever_its_name(mesh: LocalMesh) -> None:
+async def test_a_linear_photograph_is_a_scene_of_its_own_under_any_name(mesh: LocalMesh) -> None:
     photo = await _upload(mesh, b"a photograph", "image/x-exr")
     run = await mesh.run(_PHOTOS, {"photos": [photo, {**photo, "name": "a copy"}]})
     assert {sample.scene_key for sample in await mesh.samples(run_id=run.id)} == {photo["sha256"]}
 
 
-async def test_clips_under_light_that_moves_share_their_split_by_the_maps_of_every_keyframe(mesh: LocalMesh) -> None:
+async def test_clips_with_light_paths_have_the_maps_of_all_keyframes(mesh: LocalMesh) -> None:
     maps = [await _upload(mesh, f"sky {number}".encode(), "image/vnd.radiance") for number in range(3)]
     run = await mesh.run(_MOVING_LIGHT, {"maps": maps})
     clip, bare = sorted(await mesh.samples(run_id=run.id), key=lambda sample: sample.record.family, reverse=True)
@@ -126,13 +126,13 @@ async def test_clips_under_light_that_moves_share_their_split_by_the_maps_of_eve
     for sample in (clip, bare):
         assert environment_maps_of(sample) == [maps[0]["sha256"], maps[1]["sha256"]]
     row = row_of(ExportedSample(bare, "train"), {})
-    assert row["model_family"] is None and row["seed"] is None, "what is not known of it stays unknown"
+    assert row["model_family"] is None and row["seed"] is None, "unknown values are null"
 
 
-async def test_samples_carry_the_terms_of_the_inputs_behind_them_and_of_no_others(mesh: LocalMesh) -> None:
+async def test_samples_have_the_licences_of_their_own_inputs_only(mesh: LocalMesh) -> None:
     photo = await _upload(mesh, _photo(mesh, "one"), "image/png", _CC_BY)
     sky = await _upload(mesh, b"a sky", "image/vnd.radiance")
-    run = await mesh.run(_MOVED_PHOTO, {"photo": photo, "map": sky})
+    run = await mesh.run(_PHOTO_CLIP, {"photo": photo, "map": sky})
     image, clip = sorted(await mesh.samples(run_id=run.id), key=lambda sample: sample.kind)
     assert {(each.subject, each.spdx_id) for each in image.licences} == {
         ("tiny", "CC0-1.0"),
@@ -142,7 +142,7 @@ async def test_samples_carry_the_terms_of_the_inputs_behind_them_and_of_no_other
     assert {(each.subject, each.spdx_id) for each in clip.licences} == {("tiny", "CC0-1.0"), ("theirs", "CC-BY-4.0")}
 
 
-async def test_stated_terms_change_what_is_recorded_and_nothing_that_is_computed(mesh: LocalMesh) -> None:
+async def test_stated_licences_are_recorded_and_change_no_content_key(mesh: LocalMesh) -> None:
     photo = await _upload(mesh, _photo(mesh, "one"), "image/png")
     stated = await _upload(mesh, _photo(mesh, "one"), "image/png", _CC_BY)
     assert (photo["sha256"], stated["licence"]["subject"]) == (stated["sha256"], "theirs")
@@ -154,7 +154,7 @@ async def test_stated_terms_change_what_is_recorded_and_nothing_that_is_computed
     assert [each.spdx_id for each in sample.licences] == ["CC0-1.0", "CC-BY-4.0"]
 
 
-async def test_only_photographs_with_stated_terms_are_exported_for_commercial_use(mesh: LocalMesh) -> None:
+async def test_only_photographs_with_stated_licences_are_exported_for_commercial_use(mesh: LocalMesh) -> None:
     unstated = await _upload(mesh, _photo(mesh, "one"), "image/png")
     stated = await _upload(mesh, _photo(mesh, "two"), "image/png", _CC_BY)
     request = run_pb2.ExportRunRequest(format=run_pb2.EXPORT_FORMAT_IMAGEFOLDER, for_commercial_use=True)
@@ -165,7 +165,7 @@ async def test_only_photographs_with_stated_terms_are_exported_for_commercial_us
         ("theirs", "terms are not known")
     ]
     request.run_id = (await mesh.run(_PHOTOS, {"photos": [unstated]})).id
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+    with pytest.raises(grpc.aio.AioRpcError) as rejected:
         _ = [response async for response in mesh.runs.ExportRun(request)]
-    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-    assert "theirs (LicenseRef-not-stated)" in (refused.value.details() or "")
+    assert rejected.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert "theirs (LicenseRef-not-stated)" in (rejected.value.details() or "")

@@ -1,4 +1,4 @@
-"""Bad recipes are refused with file, line and what would be right."""
+"""Problems of recipes are reported with file, line, path and a remedy."""
 
 import grpc
 import pytest
@@ -42,36 +42,36 @@ def _problems(text: str, parameters: dict[str, object] | None = None) -> list[st
         ("num_sets: {type: int", "num_sets: {type: integer", "did you mean `int`?"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named(old: str, new: str, expected: str) -> None:
+def test_problems_are_named(old: str, new: str, expected: str) -> None:
     assert old in SMALL
     found = _problems(SMALL.replace(old, new, 1))
     assert any(expected in problem for problem in found), found
 
 
-def test_the_line_and_path_are_named() -> None:
+def test_line_and_path_are_named() -> None:
     text = SMALL.replace("prompt: ${item.image_prompt}\n", "promt: ${item.image_prompt}\n", 1)
     line = next(number for number, content in enumerate(text.splitlines(), 1) if "promt:" in content)
     assert any(found.startswith(f"{line}:") and "steps.image.with.promt" in found for found in _problems(text))
 
 
-def test_several_problems_are_told_at_once() -> None:
+def test_several_problems_are_reported_together() -> None:
     text = SMALL.replace("light: ${item.light}", "lihgt: ${item.light}").replace(
         "call: relighter.Relight", "call: relighter.Dim"
     )
     assert len(_problems(text)) >= 2
 
 
-def test_a_misspelt_call_is_told_once() -> None:
+def test_a_misspelt_call_is_reported_once() -> None:
     found = _problems(SMALL.replace("imager.GenerateImages", "imager.GenerateImage"))
     assert len(found) == 1 and "did you mean `imager.GenerateImages`?" in found[0], found
 
 
-def test_wrong_parameters_do_not_hide_what_is_wrong_with_the_graph() -> None:
+def test_invalid_parameters_do_not_hide_problems_of_the_graph() -> None:
     found = _problems(SMALL.replace("light: ${item.light}", "lihgt: ${item.light}"), {"num_sets": -1})
     assert any("must be at least 0" in problem for problem in found) and any(
         "did you mean `light`" in problem for problem in found
     )
-    assert len(found) == 2, "one problem each, and nothing that follows from them"
+    assert len(found) == 2, "one problem each, without consequential ones"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_wrong_parameters_do_not_hide_what_is_wrong_with_the_graph() -> None:
         ("{type: artifact, max: 1}", "`max` goes with numbers"),
     ],
 )
-def test_bounds_go_with_numbers(declared: str, problem: str) -> None:
+def test_bounds_are_for_numbers_only(declared: str, problem: str) -> None:
     text = SMALL.replace(
         "  seed: {type: int, default: 7}\n", f"  seed: {{type: int, default: 7}}\n  more: {declared}\n"
     )
@@ -107,18 +107,18 @@ def test_a_cycle_is_named() -> None:
         ({"seed": True}, "must be a whole number"),
     ],
 )
-def test_wrong_parameters_are_named(parameters: dict[str, object], expected: str) -> None:
+def test_invalid_parameters_are_named(parameters: dict[str, object], expected: str) -> None:
     assert any(expected in problem for problem in _problems(SMALL, parameters))
 
 
-def test_a_model_that_lacks_the_contract_is_told() -> None:
+def test_a_model_without_the_contract_is_reported() -> None:
     model = model_pb2.Model(contracts=["lumenmill.captioner.v1.CaptionerService"])
     checked = check_recipe(ONE_IMAGE, "r.yaml", {}, {"tiny": KnownModel("tiny", model)})
     assert "does not serve `lumenmill.imager.v1.ImagerService`" in checked.problems[0].message
 
 
 @pytest.mark.parametrize("preset", ["fats", "${params.prompt}"])
-def test_a_preset_that_the_model_lacks_is_told_before_anything_runs(preset: str) -> None:
+def test_an_unknown_preset_is_reported_before_the_run(preset: str) -> None:
     model = model_pb2.Model(contracts=["lumenmill.imager.v1.ImagerService", "lumenmill.captioner.v1.CaptionerService"])
     model.presets.add(name="fast")
     text = ONE_IMAGE.replace("with: {prompt:", f'with: {{preset: "{preset}", prompt:')
@@ -131,24 +131,24 @@ def test_a_preset_that_the_model_lacks_is_told_before_anything_runs(preset: str)
 @pytest.mark.parametrize(
     "text", ["", "[]", "42", "a: [", "\t", "lumenmill: 1", "&a [*a]", "x: !!python/object/apply:os.system [ls]", "\x00"]
 )
-def test_no_text_breaks_the_check(text: str) -> None:
+def test_any_text_gives_problems(text: str) -> None:
     assert _problems(text)
 
 
-def test_an_alias_bomb_is_refused() -> None:
+def test_an_alias_bomb_is_rejected() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
     assert any("values" in problem for problem in _problems("\n".join(lines)))
 
 
-async def test_submitting_a_bad_recipe_names_every_problem(mesh: LocalMesh) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+async def test_submitting_an_invalid_recipe_names_all_problems(mesh: LocalMesh) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as rejected:
         await mesh.submit(SMALL.replace("promp", "prom"))
-    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "recipe.yaml:" in (refused.value.details() or "")
+    assert rejected.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "recipe.yaml:" in (rejected.value.details() or "")
 
 
-async def test_planning_tells_counts_time_and_pictures(mesh: LocalMesh) -> None:
+async def test_a_plan_has_counts_durations_and_graphs(mesh: LocalMesh) -> None:
     from lumenmill.orchestrator.v1 import run_pb2
 
     request = run_pb2.PlanRecipeRequest(recipe=SMALL)

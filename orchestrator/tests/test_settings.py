@@ -1,4 +1,4 @@
-"""Wrong settings end the start with one line that names the variable."""
+"""Invalid settings end the start with one line that names the variable."""
 
 from pathlib import Path
 
@@ -18,9 +18,9 @@ from lumenmill_orchestrator.settings import OrchestratorSettings
 )
 def test_the_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exited:
         load_settings(OrchestratorSettings)
-    assert variable in str(ended.value)
+    assert variable in str(exited.value)
 
 
 def test_the_url_of_the_database_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

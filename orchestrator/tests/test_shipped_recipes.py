@@ -1,4 +1,4 @@
-"""The recipes that ship: they check, and they run with whatever models are registered."""
+"""The shipped recipes are valid and run with any registered models."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ async def test_it_runs_to_accepted_samples(mesh: LocalMesh, name: str) -> None:
     assert not [sample.id for sample in samples if not sample.caption]
 
 
-async def test_the_demo_makes_what_it_promises(mesh: LocalMesh) -> None:
+async def test_the_demo_makes_the_requested_samples(mesh: LocalMesh) -> None:
     run = await mesh.run((_RECIPES / "demo.yaml").read_text(), _TINY["demo"])
     samples = await mesh.samples(run_id=run.id)
     images = [sample for sample in samples if sample.kind == run_pb2.SAMPLE_KIND_IMAGE]
@@ -46,7 +46,7 @@ async def test_the_demo_makes_what_it_promises(mesh: LocalMesh) -> None:
     assert counts(run)["groups.camera_clip"].num_accepted == 4
 
 
-async def test_photos_of_the_full_recipe_are_edited_and_moved(mesh: LocalMesh) -> None:
+async def test_the_full_recipe_edits_photographs_and_makes_clips_of_them(mesh: LocalMesh) -> None:
     photo = MessageToDict(mesh.family.picture("a photograph"), preserving_proto_field_name=True)
     parameters = {**_TINY["full"], "photos": [photo], "num_img_sets": 0, "num_videos": 0}
     run = await mesh.run((_RECIPES / "full.yaml").read_text(), parameters)

@@ -1,4 +1,4 @@
-"""Many callers, one transaction: what is wrong with one of them is no other's trouble."""
+"""Group commit: bad rows of one caller fail no other caller."""
 
 import asyncio
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def _execution(item: str | None, reason: str = "") -> Rows:
     return rows
 
 
-async def test_a_bad_row_fails_alone_and_nothing_is_counted_twice(engine: sa.Engine) -> None:
+async def test_a_bad_row_fails_only_its_caller_and_nothing_is_counted_twice(engine: sa.Engine) -> None:
     writer = GroupWriter(engine)
     together = [
         _execution("a"),
@@ -55,7 +55,7 @@ async def test_a_bad_row_fails_alone_and_nothing_is_counted_twice(engine: sa.Eng
     ]
     writing = [asyncio.create_task(writer.write(rows)) for rows in together]
     await asyncio.sleep(0)
-    writer.start()  # all of them wait by now
+    writer.start()  # all of them are queued
     done = await asyncio.gather(*writing, return_exceptions=True)
     await asyncio.gather(writer.write(_execution("b")), writer.write(_execution("c")))
     await asyncio.to_thread(writer.stop)

@@ -19,7 +19,7 @@ from lumenmill_client._events import OnProgress, ProgressEvent
 
 __all__ = ["AWAY_S", "Runs"]
 
-# A mesh that is upgraded is away for 10 to 30 s; a step that has to be replaced takes longer.
+# A mesh that is upgraded is away for 10 to 30 s; a Kubernetes node that has to be replaced takes longer.
 AWAY_S = 120.0
 _RETRIED: Mapping[type[LumenmillError], float] = {UnavailableError: math.inf}
 _OUTAGE = RetryPolicy(_RETRIED, outage_timeout_s=AWAY_S, max_backoff_s=2.0)

@@ -1,4 +1,4 @@
-"""On whose terms samples are: those of models, of what records name, and of maps whose terms were corrected."""
+"""Licences of samples: those of models, of records, and of environment maps, corrections included."""
 
 import asyncio
 import contextlib
@@ -88,7 +88,7 @@ samples:
 
 
 def _as_studio(request: Any) -> list[artifact_pb2.Licence]:
-    """The terms of the map of a light, as studio's records name them."""
+    """Return the licence of the map of a light, as studio records it."""
     (artifact,) = artifacts_in(request)
     licence = artifact_pb2.Licence()
     licence.CopyFrom(artifact.licence)
@@ -97,32 +97,32 @@ def _as_studio(request: Any) -> list[artifact_pb2.Licence]:
     return [licence]
 
 
-def _offering(*licences: artifact_pb2.Licence) -> Callable[[model_pb2.Model], None]:
-    """A description with maps of these terms, all called `sky.hdr`."""
+def _with_maps(*licences: artifact_pb2.Licence) -> Callable[[model_pb2.Model], None]:
+    """Return a change of the description that adds maps with these licences, all named `sky.hdr`."""
 
-    def changed(model: model_pb2.Model) -> None:
+    def change(model: model_pb2.Model) -> None:
         for number, licence in enumerate(licences):
             data = artifact_pb2.Artifact(inline_data=f"sky {number}".encode(), media_type="image/vnd.radiance")
             model.environment_maps.add(name="sky.hdr", licence=licence).MergeFrom(data)
             model.licences.append(licence)
 
-    return changed
+    return change
 
 
 class Family(TinyFamily):
-    """A tiny family that states other terms, and whose records name those of what it used."""
+    """A tiny family with another description, whose records have further licences."""
 
-    changed: Callable[[model_pb2.Model], None] = staticmethod(lambda model: None)
-    named: Callable[[Any], list[artifact_pb2.Licence]] = staticmethod(lambda request: [])
+    change: Callable[[model_pb2.Model], None] = staticmethod(lambda model: None)
+    recorded: Callable[[Any], list[artifact_pb2.Licence]] = staticmethod(lambda request: [])
 
     def describe(self) -> model_pb2.Model:
         model = super().describe()
-        self.changed(model)
+        self.change(model)
         return model
 
     def record(self, request: Any) -> generation_pb2.GenerationRecord:
         record = super().record(request)
-        record.licences.extend(self.named(request))
+        record.licences.extend(self.recorded(request))
         return record
 
 
@@ -135,15 +135,15 @@ async def _open_mesh(folder: Path, **more: Any) -> AsyncIterator[LocalMesh]:
         yield mesh
 
 
-async def _terms(mesh: LocalMesh, run: run_pb2.Run) -> list[tuple[str, str]]:
-    """(subject, SPDX identifier) of the terms of a run's only sample."""
+async def _licences(mesh: LocalMesh, run: run_pb2.Run) -> list[tuple[str, str]]:
+    """Return (subject, SPDX identifier) of the licences of a run's only sample."""
     assert run.state == run_pb2.RUN_STATE_COMPLETED, run.error
     (sample,) = await mesh.samples(run_id=run.id)
     return [(licence.subject, licence.spdx_id) for licence in sample.licences]
 
 
-async def _is_free(mesh: LocalMesh, run: run_pb2.Run) -> bool:
-    """Whether the samples of a run are exported for commercial use."""
+async def _is_commercial(mesh: LocalMesh, run: run_pb2.Run) -> bool:
+    """Return whether the samples of a run are exported for commercial use."""
     request = run_pb2.ExportRunRequest(
         run_id=run.id, format=run_pb2.EXPORT_FORMAT_PARQUET, for_commercial_use=True, split_rule=2
     )  # type: ignore[arg-type]
@@ -159,21 +159,21 @@ async def _is_free(mesh: LocalMesh, run: run_pb2.Run) -> bool:
     ("map_name", "stated", "expected"),
     [("", None, ("tiny", "LicenseRef-not-stated")), ("sky.hdr", _FREE, ("tiny", "LicenseRef-not-stated")),
      ("", artifact_pb2.Licence(spdx_id="CC-BY-NC-4.0", allows_commercial_use=False), ("", "CC-BY-NC-4.0"))],
-    ids=["nothing", "of its map alone", "without a subject, beside a map without a name"],
+    ids=["none", "of its map", "without a subject, with a map without a name"],
 )  # fmt: skip
-async def test_what_a_model_states_of_itself_is_behind_its_samples_and_so_is_that_it_states_nothing(
+async def test_samples_have_the_licence_of_their_model_or_that_none_is_stated(
     tmp_path: Path, map_name: str, stated: artifact_pb2.Licence | None, expected: tuple[str, str]
 ) -> None:
-    def changed(model: model_pb2.Model) -> None:
+    def change(model: model_pb2.Model) -> None:
         del model.licences[:]
         model.licences.extend([stated] if stated is not None else [])
         model.environment_maps.add(sha256="a" * 64, media_type="image/vnd.radiance", name=map_name)
 
-    async with _open_mesh(tmp_path, changed=changed) as mesh:
+    async with _open_mesh(tmp_path, change=change) as mesh:
         photo = await _upload(mesh, _photo(mesh, "one"), "image/png", _CC_BY)
         run = await mesh.run(_PHOTOS, {"photos": [photo]})
-        assert await _terms(mesh, run) == [expected, ("theirs", "CC-BY-4.0")]
-        assert not await _is_free(mesh, run)
+        assert await _licences(mesh, run) == [expected, ("theirs", "CC-BY-4.0")]
+        assert not await _is_commercial(mesh, run)
 
 
 @pytest.mark.parametrize(
@@ -183,63 +183,62 @@ async def test_what_a_model_states_of_itself_is_behind_its_samples_and_so_is_tha
         _SOURCE.replace("${result.images}", "${result.images[*].image}").replace("item.image", "item"),
         _PROMPTED,
     ],
-    ids=["in the item", "left out of the item", "beside the items"],
+    ids=["in the item", "not in the item", "outside the items"],
 )
-async def test_terms_that_the_record_of_a_source_names_are_behind_its_samples(tmp_path: Path, recipe: str) -> None:
-    def named(request: Any) -> list[artifact_pb2.Licence]:
+async def test_samples_have_the_licences_recorded_by_their_source(tmp_path: Path, recipe: str) -> None:
+    def recorded(request: Any) -> list[artifact_pb2.Licence]:
         return [] if getattr(request, "prompt", "").startswith("a kettle number") else [_FORBIDDEN]
 
-    async with _open_mesh(tmp_path, named=named) as mesh:
+    async with _open_mesh(tmp_path, recorded=recorded) as mesh:
         run = await mesh.run(recipe)
-        assert await _terms(mesh, run) == [("tiny", "CC0-1.0"), ("sky.hdr", "CC-BY-NC-4.0")]
-        assert not await _is_free(mesh, run)
+        assert await _licences(mesh, run) == [("tiny", "CC0-1.0"), ("sky.hdr", "CC-BY-NC-4.0")]
+        assert not await _is_commercial(mesh, run)
 
 
 @pytest.mark.parametrize(
     ("recipe", "before", "after"),
     [(_OFFERED, _FREE, _FORBIDDEN), (_OFFERED, _FORBIDDEN, _FREE), (_MOVING, _FREE, _FORBIDDEN)],
-    ids=["stricter", "freer", "of light that moves"],
+    ids=["stricter", "freer", "of a light path"],
 )
-def test_corrected_terms_of_an_operators_map_hold_for_results_that_are_used_again(
+def test_corrected_licences_of_offered_maps_apply_to_reused_results(
     tmp_path: Path, recipe: str, before: artifact_pb2.Licence, after: artifact_pb2.Licence
 ) -> None:
-    async def run_under(terms: artifact_pb2.Licence) -> tuple[int, list[tuple[str, str]], bool]:
-        async with _open_mesh(tmp_path, changed=_offering(terms), named=_as_studio) as mesh:
+    async def run_under(licence: artifact_pb2.Licence) -> tuple[int, list[tuple[str, str]], bool]:
+        async with _open_mesh(tmp_path, change=_with_maps(licence), recorded=_as_studio) as mesh:
             run = await mesh.run(recipe)
-            return run.steps[0].num_reused, await _terms(mesh, run), await _is_free(mesh, run)
+            return run.steps[0].num_reused, await _licences(mesh, run), await _is_commercial(mesh, run)
 
-    for terms, num_reused in ((before, 0), (after, 1)):
-        told = asyncio.run(run_under(terms))
-        assert told == (num_reused, [("tiny", "CC0-1.0"), ("sky.hdr", terms.spdx_id)], terms.allows_commercial_use)
+    for licence, num_reused in ((before, 0), (after, 1)):
+        found = asyncio.run(run_under(licence))
+        licences = [("tiny", "CC0-1.0"), ("sky.hdr", licence.spdx_id)]
+        assert found == (num_reused, licences, licence.allows_commercial_use)
 
 
 @pytest.mark.parametrize("name", ["theirs", "another name"])
-async def test_terms_that_are_stated_of_a_file_later_hold_for_results_that_are_used_again(
-    tmp_path: Path, name: str
-) -> None:
-    async with _open_mesh(tmp_path, named=_as_studio) as mesh:
+async def test_licences_stated_later_apply_to_reused_results(tmp_path: Path, name: str) -> None:
+    async with _open_mesh(tmp_path, recorded=_as_studio) as mesh:
         unstated = await _upload(mesh, b"a sky", "image/vnd.radiance")
-        assert not await _is_free(mesh, await mesh.run(_LIT, {"map": unstated}))
+        assert not await _is_commercial(mesh, await mesh.run(_LIT, {"map": unstated}))
         stated = {**unstated, "name": name, "licence": {"spdx_id": "CC0-1.0", "allows_commercial_use": True}}
         run = await mesh.run(_LIT, {"map": stated})
         assert run.steps[0].num_reused == 1
-        assert await _terms(mesh, run) == [("tiny", "CC0-1.0"), (name, "CC0-1.0")]
-        assert await _is_free(mesh, run)
+        assert await _licences(mesh, run) == [("tiny", "CC0-1.0"), (name, "CC0-1.0")]
+        assert await _is_commercial(mesh, run)
 
 
-async def test_of_two_statements_about_one_file_both_count(tmp_path: Path) -> None:
-    async with _open_mesh(tmp_path, named=_as_studio) as mesh:
+async def test_two_licences_of_one_file_both_count(tmp_path: Path) -> None:
+    async with _open_mesh(tmp_path, recorded=_as_studio) as mesh:
         sky = await _upload(mesh, b"a sky", "image/vnd.radiance", _FORBIDDEN)
         free = {**sky, "licence": {"spdx_id": "CC0-1.0", "allows_commercial_use": True}}
         for given in ({"map": sky, "unused": [free]}, {"map": free, "unused": [sky]}):
-            assert not await _is_free(mesh, await mesh.run(_LIT, given))
+            assert not await _is_commercial(mesh, await mesh.run(_LIT, given))
 
 
-async def test_terms_that_may_be_of_something_else_of_the_same_name_are_kept(tmp_path: Path) -> None:
-    def named(request: Any) -> list[artifact_pb2.Licence]:  # of the map, and of a mesh that has the map's name
+async def test_a_recorded_licence_counts_where_it_may_be_of_another_file_of_the_same_name(tmp_path: Path) -> None:
+    def recorded(request: Any) -> list[artifact_pb2.Licence]:  # of the map, and of a 3D mesh with the same name
         return [_FREE, _FORBIDDEN]
 
-    async with _open_mesh(tmp_path, changed=_offering(_FREE), named=named) as mesh:
+    async with _open_mesh(tmp_path, change=_with_maps(_FREE), recorded=recorded) as mesh:
         run = await mesh.run(_OFFERED)
-        assert ("sky.hdr", "CC-BY-NC-4.0") in await _terms(mesh, run)
-        assert not await _is_free(mesh, run)
+        assert ("sky.hdr", "CC-BY-NC-4.0") in await _licences(mesh, run)
+        assert not await _is_commercial(mesh, run)

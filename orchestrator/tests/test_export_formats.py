@@ -1,4 +1,4 @@
-"""Every form of dataset, opened as those who train on it open it."""
+"""Datasets of every export format, opened as training code opens them."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ _SPLITS = ("train", "validation", "test")
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    """60 scenes with 3 pictures and a clip each; what is known about them differs."""
+    """60 scenes with 3 images and a clip each; some of them have an environment map."""
     made = Archive(tmp_path_factory.mktemp("archive"))
     samples = []
     for scene in range(_NUM_SCENES):
@@ -52,7 +52,7 @@ async def test_folders_are_opened_by_datasets(archive: Archive, tmp_path: Path) 
     assert result.num_excluded_by_format == 0
     images = load_dataset("imagefolder", data_dir=str(tmp_path / "d/images"), cache_dir=str(tmp_path / "c"))
     assert sum(split.num_rows for split in images.values()) == _NUM_SCENES * _NUM_LIGHTS
-    assert set(images) == set(_SPLITS), "types are the same in every split, whatever is known in it"
+    assert set(images) == set(_SPLITS), "types are equal in all splits"
     by_id = {row["id"]: row for split in images.values() for row in split}
     row = by_id["run.0.image.0"]
     assert row["image"].size == (24, 16)
@@ -87,7 +87,7 @@ async def test_webdataset_is_opened_by_webdataset_and_by_datasets(archive: Archi
     assert (tmp_path / "d/clips-mp4-depth/train-00000.tar").is_file()
 
 
-async def test_long_names_of_samples_are_read_back_by_webdataset_and_by_datasets(tmp_path: Path) -> None:
+async def test_long_sample_names_are_read_by_webdataset_and_by_datasets(tmp_path: Path) -> None:
     import webdataset
     from datasets import load_dataset
 
@@ -106,8 +106,8 @@ async def test_long_names_of_samples_are_read_back_by_webdataset_and_by_datasets
     archive.close()
 
 
-async def test_videox_fun_reads_its_lists(archive: Archive, tmp_path: Path) -> None:
-    """As ImageVideoControlDataset does: `json.load`, then paths joined to the root."""
+async def test_videox_fun_opens_its_lists(archive: Archive, tmp_path: Path) -> None:
+    """Reads as ImageVideoControlDataset does: `json.load`, then paths joined to the root."""
     folder = tmp_path / "d"
     await archive.export("run", "VIDEOX_FUN", folder, split_rule=2)
     num_read = 0
@@ -126,17 +126,17 @@ async def test_videox_fun_reads_its_lists(archive: Archive, tmp_path: Path) -> N
 
 
 def _diffsynth_rows(folder: Path, metadata: str, keys: str) -> list[dict[str, Any]]:
-    """As UnifiedDataset does: `pandas.read_csv`, then paths of the named columns, which must be texts, under a root."""
+    """Read as UnifiedDataset does: `pandas.read_csv`, then paths of the named columns, which must be strings."""
     table = pandas.read_csv(folder / metadata)
     rows = [table.iloc[number].to_dict() for number in range(len(table))]
     for row in rows:
         for key in keys.split(","):
-            assert isinstance(row[key], str), "an empty cell is a number to the reader"
+            assert isinstance(row[key], str), "the reader parses empty cells as numbers"
             row[key] = (folder / row[key]).read_bytes()
     return rows
 
 
-async def test_diffsynth_reads_its_tables(archive: Archive, tmp_path: Path) -> None:
+async def test_diffsynth_opens_its_tables(archive: Archive, tmp_path: Path) -> None:
     folder = tmp_path / "d"
     await archive.export("run", "DIFFSYNTH", folder, split_rule=2)
     rows = [row for split in _SPLITS for row in _diffsynth_rows(folder, f"images/{split}/metadata.csv", "image")]
@@ -144,7 +144,7 @@ async def test_diffsynth_reads_its_tables(archive: Archive, tmp_path: Path) -> N
     edits = _diffsynth_rows(folder, "images/train/metadata_edit.csv", "image,edit_image")
     for row in edits:
         scene, _, number = row["image"].rsplit(b"IEND", 1)[1][4:].partition(b"/")
-        assert row["edit_image"].endswith(scene + b"/0"), "edits start from the picture of the same scene"
+        assert row["edit_image"].endswith(scene + b"/0"), "edits start from the image of the same scene"
         assert row["prompt"] == f"Move the light to {number.decode()}."
     assert len(edits) == 2 * len(_diffsynth_rows(folder, "images/train/metadata.csv", "image")) // 3
     assert _diffsynth_rows(folder, "images/train/metadata_control.csv", "image,control_image")
@@ -152,15 +152,15 @@ async def test_diffsynth_reads_its_tables(archive: Archive, tmp_path: Path) -> N
     assert clips[0]["control_video"].startswith(b"a clip: depth")
 
 
-async def test_what_a_form_has_no_place_for_is_counted(tmp_path: Path) -> None:
+async def test_unsupported_samples_are_counted(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
-    bare = image_sample(archive, "odd", 1, 0)
-    bare.media["image"].CopyFrom(archive.store.put_bytes(b"numbers", "image/x-exr"))
-    wordless = image_sample(archive, "odd", 2, 0)
-    wordless.caption = wordless.prompt = ""
+    raw = image_sample(archive, "odd", 1, 0)
+    raw.media["image"].CopyFrom(archive.store.put_bytes(b"numbers", "image/x-exr"))
+    without_text = image_sample(archive, "odd", 2, 0)
+    without_text.caption = without_text.prompt = ""
     quoted = image_sample(archive, "odd", 3, 0)
     quoted.caption = 'said "so",\nand so on'
-    archive.add([bare, wordless, quoted])
+    archive.add([raw, without_text, quoted])
     assert (await archive.export("odd", "PARQUET")).num_excluded_by_format == 0
     assert (await archive.export("odd", "WEBDATASET")).num_excluded_by_format == 1
     result = await archive.export("odd", "DIFFSYNTH", tmp_path / "d")
@@ -171,7 +171,7 @@ async def test_what_a_form_has_no_place_for_is_counted(tmp_path: Path) -> None:
     archive.close()
 
 
-async def test_media_of_a_dataset_are_the_artifacts_of_the_store(archive: Archive) -> None:
+async def test_media_of_a_dataset_are_artifacts_of_the_store(archive: Archive) -> None:
     def listed() -> int:
         return len(archive.store.list(limit=10_000))
 
