@@ -119,7 +119,7 @@ class LightReader:
 
     def _store_asset(self, artifact: Artifact, field_name: str) -> bool:
         """Make an artifact one in the store, in place; return whether it is a panorama."""
-        if artifact.uri and not artifact.HasField("inline_data"):
+        if not artifact.HasField("inline_data"):
             artifact.sha256 = self._store.sha256_of(artifact, field=field_name)
         elif not artifact.media_type:
             raise InvalidArgumentError(
