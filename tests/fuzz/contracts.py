@@ -1,4 +1,4 @@
-"""The table of every RPC of the mesh, read from the generated modules, so that a new RPC is in it by itself."""
+"""All RPCs of the mesh, read from the generated modules, so that new ones are included automatically."""
 
 import importlib
 import pkgutil
@@ -48,17 +48,17 @@ class Rpc:
 
     @property
     def is_heavy(self) -> bool:
-        """Whether it is a job: its request carries JobOptions."""
+        """Whether it runs a job: its request has JobOptions."""
         return "job" in self.method.input_type.fields_by_name
 
     @property
     def is_watched(self) -> bool:
-        """Whether its stream goes on for as long as what it tells about lives."""
+        """Whether its stream stays open for as long as the watched object exists."""
         return bool(self.method.server_streaming and self.method.name.startswith("Watch"))
 
     @property
     def kind(self) -> str:
-        """Name of the channel's method that makes it: `unary_stream` and the like."""
+        """Name of the method of the channel for it, such as `unary_stream`."""
         sides = (
             ("stream" if self.method.client_streaming else "unary"),
             ("stream" if self.method.server_streaming else "unary"),

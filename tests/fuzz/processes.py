@@ -1,4 +1,4 @@
-"""The mesh as in production: every service a process of its own, on a port of its own, with a store in common."""
+"""A mesh of processes as in production: one process and port for each service, and a common store."""
 
 import contextlib
 import json
@@ -43,7 +43,7 @@ class Process:
 
     @property
     def log_file(self) -> Path:
-        """What it wrote to its log."""
+        """Its log file."""
         return self.folder / f"{self.name}.log"
 
     @property
@@ -53,13 +53,13 @@ class Process:
         return self._process.pid
 
     def start(self) -> None:
-        """Starts it and returns at once."""
+        """Start it and return at once."""
         command = [sys.executable, "-m", f"lumenmill_{self.name}"]
         own = {
             "LUMENMILL_LISTEN_ADDRESS": "127.0.0.1:0",
             "LUMENMILL_METRICS_ADDRESS": "",
             "LUMENMILL_ADDRESS_FILE": str(self._address_file),
-            # A job ends with the call that asked for it, so that one that is valid after all costs no more than that.
+            # A job ends with its call, so that accepted work does not outlive the test.
             "LUMENMILL_GRACE_PERIOD_S": "0",
             "LUMENMILL_DRAIN_S": "0",
         }
@@ -73,11 +73,11 @@ class Process:
         return self.folder / f"{self.name}.json"
 
     def connect(self) -> None:
-        """Returns once it serves."""
-        give_up_s = time.monotonic() + _START_S
+        """Wait until it is serving."""
+        deadline_s = time.monotonic() + _START_S
         while not self._address_file.exists():
             assert self.is_alive, f"{self.name} ended: {self.log_file.read_text()[-2000:]}"
-            assert time.monotonic() < give_up_s, f"{self.name} does not serve: {self.log_file.read_text()[-2000:]}"
+            assert time.monotonic() < deadline_s, f"{self.name} is not serving: {self.log_file.read_text()[-2000:]}"
             time.sleep(0.05)
         self.address = json.loads(self._address_file.read_text())["grpc"]
         self.channel = grpc.insecure_channel(self.address, options=_OPTIONS)
@@ -89,37 +89,37 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     def is_serving(self) -> bool:
-        """Whether health says SERVING of it and of each of its services."""
+        """Return whether the health of the process and of all its services is SERVING."""
         health = health_pb2_grpc.HealthStub(self.channel)
         own = sorted(name for name in self.services if name.startswith("lumenmill."))
-        answers = [health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10) for name in ["", *own]]
-        return all(answer.status == health_pb2.HealthCheckResponse.SERVING for answer in answers)
+        responses = [health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10) for name in ["", *own]]
+        return all(response.status == health_pb2.HealthCheckResponse.SERVING for response in responses)
 
     def peak_memory_bytes(self) -> int:
-        """Largest resident size that it has had."""
+        """Return its peak resident size."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) << 10
-        raise AssertionError("this system does not tell the peak of a process's memory")
+        raise AssertionError("this system does not report peak memory")
 
     def reset_peak_memory(self) -> None:
-        """Lets the peak start again from what it holds now."""
+        """Reset the peak to the current size."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def logged_of(self, message: str) -> str:
-        """What the log tells of an internal error, by the reference in its message; empty for other messages."""
+        """Return the logged exception of an internal error, by the reference in its message; else an empty string."""
         match = re.search(r"reference ([0-9a-f]{12})", message)
         lines = self.log_file.read_text(errors="replace").splitlines() if match else []
         found = [json.loads(line).get("exception", "") for line in lines if match and match[1] in line]
         return "".join(f"\n{exception}" for exception in found)
 
     def wait(self, timeout_s: float) -> int:
-        """Its exit code, once it has ended by itself."""
+        """Wait for its exit and return the exit code."""
         assert self._process is not None
         return self._process.wait(timeout_s)
 
     def end(self) -> None:
-        """Kills it."""
+        """Kill it."""
         if hasattr(self, "channel"):
             self.channel.close()
         if self._process is not None:
@@ -142,11 +142,11 @@ class Mesh:
 
 @contextlib.contextmanager
 def mesh(folder: Path, *names: str) -> Iterator[Mesh]:
-    """A mesh that serves: the named services, or without names all four. Nothing of it lives after the block."""
+    """Start a mesh of the named services, by default all four; end it with the block."""
     store_folder = folder / "store"
     shared = {"LUMENMILL_STORE_URL": store_folder.as_uri(), "LUMENMILL_RENDER_VARIANT": "scalar"}
-    wanted = list(names or dict.fromkeys([*_MODELS.values(), "orchestrator"]))
-    processes = {name: Process(name, folder, dict(shared)) for name in wanted}
+    selected = list(names or dict.fromkeys([*_MODELS.values(), "orchestrator"]))
+    processes = {name: Process(name, folder, dict(shared)) for name in selected}
     try:
         models = [process for name, process in processes.items() if name != "orchestrator"]
         for process in models:

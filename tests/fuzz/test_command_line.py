@@ -1,4 +1,4 @@
-"""Wrong words on the command line end with the documented code and a line that says what is wrong, not a traceback."""
+"""Invalid command lines exit with the documented code and a message, not a traceback."""
 
 import sys
 from collections.abc import Callable
@@ -7,36 +7,36 @@ from pathlib import Path
 import pytest
 from lumenmill_client.command import main
 
-from .nasty_files import png, png_bomb
+from .bad_files import png, png_bomb
+from .corpus import RECIPE, Corpus
 from .processes import Mesh
-from .stock import RECIPE, Stock
 
 _KETTLE = "a copper kettle"
 _SMALL = ("--preset", "fast", "--width", "16", "--height", "16")
-_MOST_LINES = 12
+_MAX_LINES = 12
 
 Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
 def command(
-    processes: Mesh, stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    processes: Mesh, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Run:
-    """Runs the command in an empty folder against the mesh; its exit code and what it said about it."""
+    """Return a function that runs the command in an empty folder and returns its exit code and standard error."""
     monkeypatch.chdir(tmp_path)
     address = processes.processes["orchestrator"].address
 
     def run(*words: str, to: str = address) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["lumenmill", "--home", str(tmp_path / "home"), "--address", to, *words])
         capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as exited:
             main()
-        said = capfd.readouterr().err
-        code = ended.value.code or 0
+        stderr = capfd.readouterr().err
+        code = exited.value.code or 0
         assert isinstance(code, int) and code in (0, 1, 2, 3, 4, 5)
-        assert "Traceback" not in said and len(said.splitlines()) <= _MOST_LINES, said
-        assert code == 0 or said.strip(), "it failed without a word"
-        return code, said
+        assert "Traceback" not in stderr and len(stderr.splitlines()) <= _MAX_LINES, stderr
+        assert code == 0 or stderr.strip(), "it failed without a message"
+        return code, stderr
 
     return run
 
@@ -54,7 +54,7 @@ def command(
         (["render", _KETTLE, "--num", "0"], 2, "--num"),
         (["render", _KETTLE, "--preset", "../fast"], 2, "preset"),
         (["render", _KETTLE, "--preset", "x" * 65], 2, "preset"),
-        (["render", _KETTLE, "--model", "nobody"], 4, "nobody"),
+        (["render", _KETTLE, "--model", "unknown"], 4, "unknown"),
         (["render", "x" * 20_001], 2, "prompt"),
         (["render", ""], 2, "prompt"),
         (["render", _KETTLE, "--request-id", "has spaces"], 2, "request_id"),
@@ -82,7 +82,7 @@ def command(
         (["run", "binary.yaml"], 2, "binary.yaml"),
         (["run", "good.yaml", "--set", "width"], 2, "--set"),
         (["run", "good.yaml", "--set", "width=wide"], 2, "width"),
-        (["run", "good.yaml", "--set", "nobody=1"], 2, "nobody"),
+        (["run", "good.yaml", "--set", "unknown=1"], 2, "unknown"),
         (["run", "good.yaml", "--set", "width=NaN"], 2, "width"),
         (["run", "good.yaml", "--set", f"width={'9' * 5000}"], 2, "width"),
         (["run", "good.yaml", "--set", f"width={'[' * 5000}"], 2, "width"),
@@ -91,20 +91,20 @@ def command(
         (["run", "good.yaml", "--set", "prompts=lines:binary.yaml"], 2, "binary.yaml"),
         (["run", "good.yaml", "--run-id", "Has Spaces"], 2, "run_id"),
         (["recipe", "check", "bad.yaml"], 2, "bad.yaml"),
-        (["watch", "nobody"], 4, "nobody"),
+        (["watch", "unknown"], 4, "unknown"),
         (["watch", ""], 2, "run_id"),
         (["cancel", "../.."], 4, "../.."),
-        (["lineage", "nobody"], 4, "nobody"),
-        (["export", "nobody"], 4, "nobody"),
-        (["export", "stock", "--format", "zip"], 2, "--format"),
-        (["export", "stock", "--to", "text.png"], 2, "text.png"),
+        (["lineage", "unknown"], 4, "unknown"),
+        (["export", "unknown"], 4, "unknown"),
+        (["export", "corpus", "--format", "zip"], 2, "--format"),
+        (["export", "corpus", "--to", "text.png"], 2, "text.png"),
         (["store", "get", "zz"], 4, "zz"),
         (["store", "get", "0" * 64], 4, "0" * 64),
         (["store", "get", "../../etc/passwd"], 4, "../../etc/passwd"),
-        (["gallery", "nobody"], 4, "nobody"),
+        (["gallery", "unknown"], 4, "unknown"),
     ],
 )
-def test_wrong_words_end_with_their_code_and_name_what_is_wrong(
+def test_invalid_arguments_are_named_with_their_exit_code(
     command: Run, tmp_path: Path, words: list[str], code: int, named: str
 ) -> None:
     (tmp_path / "text.png").write_text("not a picture")
@@ -114,12 +114,12 @@ def test_wrong_words_end_with_their_code_and_name_what_is_wrong(
     (tmp_path / "good.yaml").write_text(RECIPE)
     (tmp_path / "bad.yaml").write_text(RECIPE.replace("gates:", "gats:"))
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00binary")
-    ended, said = command(*words)
-    assert (ended, named in said) == (code, True), said
+    exit_code, stderr = command(*words)
+    assert (exit_code, named in stderr) == (code, True), stderr
 
 
 @pytest.mark.parametrize(
     ("address", "code"), [("127.0.0.1:1", 3), ("nowhere.invalid:1", 3), ("127.0.0.1", 3), ("::::", 3)]
 )
-def test_a_mesh_that_is_not_there_is_told(command: Run, address: str, code: int) -> None:
+def test_a_missing_mesh_is_reported(command: Run, address: str, code: int) -> None:
     assert command("runs", to=address)[0] == code

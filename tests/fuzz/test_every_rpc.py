@@ -1,6 +1,6 @@
-"""Whatever a request holds, every RPC of every service refuses it by the field or does what it asks, and lives on.
+"""Every RPC of every service executes a fuzzed request or rejects it with its field, and the service keeps running.
 
-LUMENMILL_FUZZ_EXAMPLES is the number of requests to each RPC; LUMENMILL_FUZZ_SEED chooses others than CI's.
+LUMENMILL_FUZZ_EXAMPLES is the number of requests to each RPC; LUMENMILL_FUZZ_SEED chooses other requests.
 """
 
 import os
@@ -17,37 +17,37 @@ from lumenmill.imager.v1 import imager_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 
-from .answers import ask, assert_right
+from .call_results import assert_allowed, make_call
 from .contracts import RPCS
-from .messages import Maker
+from .corpus import RECIPE, Corpus, result_of, tiny
+from .message_generator import MessageGenerator
 from .processes import Mesh, Process
-from .stock import RECIPE, Stock, result_of, tiny
 
 pytestmark = pytest.mark.timeout(1200)
 
 _NUM_EXAMPLES = int(os.environ.get("LUMENMILL_FUZZ_EXAMPLES", "150"))
 _SEED = int(os.environ.get("LUMENMILL_FUZZ_SEED", "0"))
-# Work that is accepted may go on for longer; what is refused must be refused by then.
+# Accepted work may take longer; requests must be rejected within this time.
 _HEAVY_TIMEOUT_S, _TIMEOUT_S, _MORE_S_PER_MIB = 1.0, 30.0, 1.0
-_PATIENT_S = 15.0
+_RETRY_TIMEOUT_S = 15.0
 
 _CHOICES = st.one_of(st.randoms(use_true_random=False), st.integers(min_value=0, max_value=(1 << 64) - 1).map(Random))
 
 
 def _methods_of(process: Process) -> set[str]:
-    """Names of all methods that a process serves, as its reflection tells them."""
+    """Return the names of all methods that a process serves, by reflection."""
     pool = DescriptorPool(ProtoReflectionDescriptorDatabase(process.channel))
     services = [pool.FindServiceByName(name) for name in process.services]
     return {f"{service.name}.{method.name}" for service in services for method in service.methods}
 
 
-def test_every_rpc_that_is_served_is_in_the_table_and_the_other_way_round(processes: Mesh) -> None:
+def test_the_table_has_exactly_the_served_rpcs(processes: Mesh) -> None:
     served = {name for process in processes.processes.values() for name in _methods_of(process)}
     assert served == set(RPCS)
 
 
 @pytest.mark.parametrize("name", RPCS)
-def test_requests_are_refused_by_the_field_or_obeyed(processes: Mesh, stock: Stock, name: str) -> None:
+def test_requests_are_executed_or_rejected_with_their_field(processes: Mesh, corpus: Corpus, name: str) -> None:
     rpc = RPCS[name]
 
     @seed(_SEED)
@@ -59,15 +59,15 @@ def test_requests_are_refused_by_the_field_or_obeyed(processes: Mesh, stock: Sto
         phases=(Phase.generate, Phase.shrink),
     )
     @given(_CHOICES, st.sampled_from(processes.serving(rpc.service)))
-    def check(choices: Random, process: Process) -> None:
-        requests = Maker(stock, choices).requests(rpc)
+    def check(rng: Random, process: Process) -> None:
+        requests = MessageGenerator(corpus, rng).requests(rpc)
         size_mib = sum(request.ByteSize() for request in requests) / (1 << 20)
         timeout_s = (_HEAVY_TIMEOUT_S if rpc.is_heavy else _TIMEOUT_S) + _MORE_S_PER_MIB * size_mib
-        answer = ask(process, rpc, requests, timeout_s)
-        if answer.code is grpc.StatusCode.DEADLINE_EXCEEDED and not answer.responses:
-            # Work that was accepted before may keep a busy machine from telling so in time; a dead stream stays silent.
-            answer = ask(process, rpc, requests, _PATIENT_S)
-        assert_right(rpc, requests, answer, process)
+        result = make_call(process, rpc, requests, timeout_s)
+        if result.code is grpc.StatusCode.DEADLINE_EXCEEDED and not result.responses:
+            # Earlier accepted work may delay the first event on a busy machine; a dead stream sends none.
+            result = make_call(process, rpc, requests, _RETRY_TIMEOUT_S)
+        assert_allowed(rpc, requests, result, process)
 
     check()
 
@@ -82,20 +82,20 @@ def _image(process: Process) -> object:
     return _made(process, "ImagerService.GenerateImages", request)
 
 
-def _caption(process: Process, stock: Stock) -> object:
-    request = captioner_pb2.CaptionRequest(job={"request_id": "after"}, subject={"media": stock.artifacts["image"]})
+def _caption(process: Process, corpus: Corpus) -> object:
+    request = captioner_pb2.CaptionRequest(job={"request_id": "after"}, subject={"media": corpus.artifacts["image"]})
     return _made(process, "CaptionerService.Caption", request)
 
 
 def _made(process: Process, name: str, request: object) -> object:
-    answer = ask(process, RPCS[name], [request], 60.0)  # type: ignore[list-item]  # every request is a message
-    assert answer.code.name == "OK", answer.message
-    return result_of(iter(answer.responses))
+    result = make_call(process, RPCS[name], [request], 60.0)  # type: ignore[list-item]  # every request is a message
+    assert result.code.name == "OK", result.message
+    return result_of(iter(result.responses))
 
 
 def _run(process: Process) -> None:
-    """A run of the tiny recipe; the runs that the fuzzer started go on beside it."""
-    submitted = ask(
+    """Execute the tiny recipe while the runs of the fuzzer continue."""
+    submitted = make_call(
         process, RPCS["RunService.SubmitRun"], [run_pb2.SubmitRunRequest(recipe=RECIPE, run_id="after")], 60.0
     )
     assert submitted.code.name == "OK", submitted.message
@@ -108,10 +108,10 @@ def _run(process: Process) -> None:
     assert last.state == run_pb2.RUN_STATE_COMPLETED and last.num_samples_accepted == 1, last
 
 
-def test_afterwards_every_service_serves(processes: Mesh, stock: Stock) -> None:
+def test_every_service_is_serving_afterwards(processes: Mesh, corpus: Corpus) -> None:
     for process in processes.processes.values():
         assert process.is_alive and process.is_serving(), process.name
     assert _prompts(processes.processes["prompter"])
     assert _image(processes.processes["studio"])
-    assert _caption(processes.processes["captioner"], stock)
+    assert _caption(processes.processes["captioner"], corpus)
     _run(processes.processes["orchestrator"])

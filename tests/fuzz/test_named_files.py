@@ -1,4 +1,4 @@
-"""Files that are known to break readers, through real calls: refused by the field or read, within memory and time."""
+"""Files that break readers: rejected with their field or read, within limits of memory and time."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ import pytest
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.orchestrator.v1 import artifact_service_pb2, run_pb2
 
-from . import nasty_files as files
-from .answers import violations_of
-from .house import House, assert_refused, assert_shows_something
+from . import bad_files as files
+from .call_results import violations_of
+from .checked_calls import CheckedCalls, assert_lit, assert_rejected
+from .corpus import RECIPE, key_light, radiance_map
 from .processes import Process
-from .stock import RECIPE, key_light, radiance_map
 
 _PNG, _EXR, _HDR, _MP4 = "image/png", "image/x-exr", "image/vnd.radiance", "video/mp4"
 _GLB, _OBJ, _PLY = "model/gltf-binary", "model/obj", "model/ply"
@@ -23,11 +23,11 @@ _OF_MAPS = RECIPE.replace('"list[string]", default: [a copper kettle]', '"list[a
     'prompt: "${item}"', 'prompt: x, light: {sources: [{environment_map: {map: "${item}"}}]}'
 )
 
-# Where artifacts are.
+# URIs.
 
 
-def _uris(house: House) -> dict[str, str]:
-    base, uri = house.mesh.store.base_uri, house.stock.artifacts["image"].uri
+def _uris(calls: CheckedCalls) -> dict[str, str]:
+    base, uri = calls.mesh.store.base_uri, calls.corpus.artifacts["image"].uri
     key = uri.removeprefix(base)
     return {
         "another file": "file:///etc/passwd",
@@ -49,48 +49,48 @@ _PLACES = (
 
 
 @pytest.mark.parametrize("place", _PLACES)
-def test_nothing_outside_the_store_is_read(house: House, place: str) -> None:
-    uri, known = _uris(house)[place], house.stock.artifacts["map"].sha256
-    assert_refused(house.caption(media={"uri": uri}), "subject.media.uri")
-    assert_refused(house.caption(media={"uri": uri, "sha256": known}), "subject.media.uri")
-    # The digest of a map that studio has read before does not excuse a wrong place.
-    light = {"sources": [{"environment_map": {"map": house.stock.artifacts["map"]}}]}
-    assert_shows_something(house, house.relight({"light": light}))
+def test_nothing_outside_the_store_is_read(calls: CheckedCalls, place: str) -> None:
+    uri, known = _uris(calls)[place], calls.corpus.artifacts["map"].sha256
+    assert_rejected(calls.caption(media={"uri": uri}), "subject.media.uri")
+    assert_rejected(calls.caption(media={"uri": uri, "sha256": known}), "subject.media.uri")
+    # A wrong URI is rejected even with the digest of a map that studio has read before.
+    light = {"sources": [{"environment_map": {"map": calls.corpus.artifacts["map"]}}]}
+    assert_lit(calls, calls.relight({"light": light}))
     light = {"sources": [{"environment_map": {"map": {"uri": uri, "sha256": known}}}]}
-    assert_refused(house.relight({"light": light}), "variants[0].light.sources[0].environment_map.map.uri")
-    assert_refused(house.relight({"environment": {"uri": uri, "sha256": known}}), "variants[0].environment.uri")
+    assert_rejected(calls.relight({"light": light}), "variants[0].light.sources[0].environment_map.map.uri")
+    assert_rejected(calls.relight({"environment": {"uri": uri, "sha256": known}}), "variants[0].environment.uri")
     submitted = run_pb2.SubmitRunRequest(recipe=_OF_MAPS)
     submitted.parameters.update({"prompts": [{"uri": uri}]})
-    answer = house.call("orchestrator", "RunService.SubmitRun", submitted)
-    assert violations_of(answer)[0][0] in ("parameters.prompts[0].uri", "parameters.fields"), answer.message
+    result = calls.call("orchestrator", "RunService.SubmitRun", submitted)
+    assert violations_of(result)[0][0] in ("parameters.prompts[0].uri", "parameters.fields"), result.message
 
 
-def test_links_and_folders_in_the_store_are_no_artifacts(house: House, tmp_path: Path) -> None:
+def test_links_and_folders_in_the_store_are_not_artifacts(calls: CheckedCalls, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret")
-    objects = house.mesh.folder / "store" / "objects" / "ee"
+    objects = calls.mesh.folder / "store" / "objects" / "ee"
     objects.mkdir(exist_ok=True)
     names = {"link": f"ee{'0' * 62}", "folder": f"ee{'1' * 62}"}
     (objects / f"{names['link']}.png").symlink_to(secret)
     (objects / f"{names['folder']}.png").mkdir()
     try:
         for sha256 in names.values():
-            uri = f"{house.mesh.store.base_uri}objects/ee/{sha256}.png"
-            assert house.caption(media={"uri": uri}).code.name == "NOT_FOUND"
+            uri = f"{calls.mesh.store.base_uri}objects/ee/{sha256}.png"
+            assert calls.caption(media={"uri": uri}).code.name == "NOT_FOUND"
             download = artifact_service_pb2.DownloadArtifactRequest(sha256=sha256)
-            assert house.call("orchestrator", "ArtifactService.DownloadArtifact", download).code.name == "NOT_FOUND"
-        verified = house.call("orchestrator", "ArtifactService.VerifyStore", artifact_service_pb2.VerifyStoreRequest())
-        assert verified.code.name == "OK" and not any(step.HasField("damaged") for step in verified.responses)
+            assert calls.call("orchestrator", "ArtifactService.DownloadArtifact", download).code.name == "NOT_FOUND"
+        verified = calls.call("orchestrator", "ArtifactService.VerifyStore", artifact_service_pb2.VerifyStoreRequest())
+        assert verified.code.name == "OK" and not any(response.HasField("damaged") for response in verified.responses)
     finally:
         (objects / f"{names['link']}.png").unlink()
         (objects / f"{names['folder']}.png").rmdir()
 
 
-def test_digests_that_contradict_are_refused(house: House) -> None:
-    image, other = house.stock.artifacts["image"], "0" * 64
-    assert_refused(house.caption(media={"uri": image.uri, "sha256": other}), "subject.media.sha256")
-    inline = {"inline_data": house.stock.contents["image"], "sha256": other}
-    assert_refused(house.caption(media=inline), "subject.media.sha256")
+def test_contradicting_digests_are_rejected(calls: CheckedCalls) -> None:
+    image, other = calls.corpus.artifacts["image"], "0" * 64
+    assert_rejected(calls.caption(media={"uri": image.uri, "sha256": other}), "subject.media.sha256")
+    inline = {"inline_data": calls.corpus.contents["image"], "sha256": other}
+    assert_rejected(calls.caption(media=inline), "subject.media.sha256")
 
 
 # Pictures.
@@ -125,39 +125,39 @@ _BRIGHT_MAPS = {
 
 
 @pytest.mark.parametrize("name", _BROKEN_PICTURES)
-def test_broken_pictures_are_refused_wherever_they_stand(house: House, name: str) -> None:
-    picture = house.put(*_BROKEN_PICTURES[name])
-    assert_refused(house.caption(media=picture), "subject.media")
-    assert_refused(house.caption(linear=picture), "subject.linear")
-    assert_refused(house.caption(intrinsics=[{"kind": 2, "data": picture}]), "subject.intrinsics[0].data")
+def test_broken_images_are_rejected_in_every_field(calls: CheckedCalls, name: str) -> None:
+    picture = calls.put(*_BROKEN_PICTURES[name])
+    assert_rejected(calls.caption(media=picture), "subject.media")
+    assert_rejected(calls.caption(linear=picture), "subject.linear")
+    assert_rejected(calls.caption(intrinsics=[{"kind": 2, "data": picture}]), "subject.intrinsics[0].data")
     light = {"sources": [{"environment_map": {"map": picture}}]}
-    assert_refused(house.caption(requested_light=light), "subject.requested_light.sources[0].environment_map.map")
-    assert_refused(house.relight({"light": light}), "variants[0].light.sources[0].environment_map.map")
+    assert_rejected(calls.caption(requested_light=light), "subject.requested_light.sources[0].environment_map.map")
+    assert_rejected(calls.relight({"light": light}), "variants[0].light.sources[0].environment_map.map")
     light = {"sources": [{"background": {"image": picture}}]}
-    assert_refused(house.relight({"light": light}), "variants[0].light.sources[0].background.image")
-    assert_refused(house.relight({"environment": picture}), "variants[0].environment")
+    assert_rejected(calls.relight({"light": light}), "variants[0].light.sources[0].background.image")
+    assert_rejected(calls.relight({"environment": picture}), "variants[0].environment")
 
 
 @pytest.mark.parametrize("name", _DARK_MAPS)
-def test_maps_without_light_are_refused(house: House, name: str) -> None:
-    light = {"sources": [{"environment_map": {"map": house.put(*_DARK_MAPS[name])}}]}
-    assert_refused(house.relight({"light": light}), "variants[0].light.sources[0].environment_map.map")
-    assert_refused(house.caption(requested_light=light), "subject.requested_light.sources[0].environment_map.map")
+def test_maps_without_light_are_rejected(calls: CheckedCalls, name: str) -> None:
+    light = {"sources": [{"environment_map": {"map": calls.put(*_DARK_MAPS[name])}}]}
+    assert_rejected(calls.relight({"light": light}), "variants[0].light.sources[0].environment_map.map")
+    assert_rejected(calls.caption(requested_light=light), "subject.requested_light.sources[0].environment_map.map")
 
 
 @pytest.mark.parametrize("name", _BRIGHT_MAPS)
-def test_maps_of_odd_shape_or_absurd_brightness_still_light_the_scene(house: House, name: str) -> None:
-    light = {"sources": [{"environment_map": {"map": house.put(*_BRIGHT_MAPS[name])}}]}
-    assert_shows_something(house, house.relight({"light": light}))
-    assert house.caption(requested_light=light).code.name == "OK"
+def test_maps_of_odd_shape_or_extreme_brightness_light_the_scene(calls: CheckedCalls, name: str) -> None:
+    light = {"sources": [{"environment_map": {"map": calls.put(*_BRIGHT_MAPS[name])}}]}
+    assert_lit(calls, calls.relight({"light": light}))
+    assert calls.caption(requested_light=light).code.name == "OK"
 
 
-def test_the_largest_pictures_that_are_read_stay_within_memory(house: House) -> None:
-    assert house.caption(media=house.put(files.png_bomb(8000, 7999, 8, 3), _PNG)).code.name == "OK"
+def test_the_largest_accepted_images_stay_within_memory(calls: CheckedCalls) -> None:
+    assert calls.caption(media=calls.put(files.png_bomb(8000, 7999, 8, 3), _PNG)).code.name == "OK"
     grey = np.full((4096, 8192, 3), 0.5, np.float16)
-    light = {"sources": [{"environment_map": {"map": house.put(files.exr(grey), _EXR)}}]}
-    assert_shows_something(house, house.relight({"light": light}))
-    assert house.caption(requested_light=light).code.name == "OK"
+    light = {"sources": [{"environment_map": {"map": calls.put(files.exr(grey), _EXR)}}]}
+    assert_lit(calls, calls.relight({"light": light}))
+    assert calls.caption(requested_light=light).code.name == "OK"
 
 
 # Clips.
@@ -167,21 +167,21 @@ _BROKEN_CLIPS = {
     "text": b"not a clip",
     "cut off in its header": files.clip()[:300],
     "cut off in its frames": files.clip()[:-600],
-    "of 50,000 × 50,000": files.clip_with_lying_header(b"avc1", 24, 0xC350C350),
+    "of 50,000 × 50,000": files.clip_with_wrong_header(b"avc1", 24, 0xC350C350),
 }
 
 
 @pytest.mark.parametrize("name", _BROKEN_CLIPS)
-def test_broken_clips_are_refused(house: House, name: str) -> None:
-    answer = house.caption(media=house.put(_BROKEN_CLIPS[name], _MP4))
-    if name != "of 50,000 × 50,000":  # H.264 tells its size once more, and that is the one that counts
-        assert_refused(answer, "subject.media")
+def test_broken_clips_are_rejected(calls: CheckedCalls, name: str) -> None:
+    result = calls.caption(media=calls.put(_BROKEN_CLIPS[name], _MP4))
+    if name != "of 50,000 × 50,000":  # the size in the H.264 stream takes precedence
+        assert_rejected(result, "subject.media")
 
 
-def test_clips_that_lie_about_their_length_or_are_very_long_are_read_in_time(house: House) -> None:
-    lying = files.clip_with_lying_header(b"stts", 8, 100_000)
-    house.caption(media=house.put(lying, _MP4))
-    assert house.caption(media=house.put(files.long_clip(10_000), _MP4)).code.name == "OK"
+def test_clips_with_a_wrong_length_and_long_clips_are_read_in_time(calls: CheckedCalls) -> None:
+    wrong = files.clip_with_wrong_header(b"stts", 8, 100_000)
+    calls.caption(media=calls.put(wrong, _MP4))
+    assert calls.caption(media=calls.put(files.long_clip(10_000), _MP4)).code.name == "OK"
 
 
 # Meshes, bases, scenes.
@@ -214,32 +214,32 @@ _BROKEN_MESHES = {
 }
 
 
-def _scene_of(house: House, uri: str, sha256: str = "") -> Artifact:
-    return house.put(files.scene_of_mesh(house.stock.contents["scene"], uri, sha256), _SCENE)
+def _scene_of(calls: CheckedCalls, uri: str, sha256: str = "") -> Artifact:
+    return calls.put(files.scene_of_mesh(calls.corpus.contents["scene"], uri, sha256), _SCENE)
 
 
 @pytest.mark.parametrize("name", _BROKEN_MESHES)
-def test_broken_meshes_are_refused(house: House, name: str) -> None:
-    mesh = house.put(*_BROKEN_MESHES[name])
-    assert_refused(house.relight({"light": key_light()}, scene=_scene_of(house, mesh.uri, mesh.sha256)), "scene")
+def test_broken_meshes_are_rejected(calls: CheckedCalls, name: str) -> None:
+    mesh = calls.put(*_BROKEN_MESHES[name])
+    assert_rejected(calls.relight({"light": key_light()}, scene=_scene_of(calls, mesh.uri, mesh.sha256)), "scene")
 
 
-def test_a_scene_names_no_mesh_outside_of_the_store(house: House) -> None:
-    for uri in ("file:///etc/passwd", house.mesh.store.base_uri, "../../etc/passwd", ""):
-        assert_refused(house.relight({"light": key_light()}, scene=_scene_of(house, uri)), "scene")
+def test_meshes_outside_the_store_are_rejected(calls: CheckedCalls) -> None:
+    for uri in ("file:///etc/passwd", calls.mesh.store.base_uri, "../../etc/passwd", ""):
+        assert_rejected(calls.relight({"light": key_light()}, scene=_scene_of(calls, uri)), "scene")
 
 
-def test_a_mesh_of_a_million_faces_in_one_place_is_rendered_in_time(house: House) -> None:
-    mesh = house.put(b"v 0 0 0\nv 1 0 0\nv 0 1 0\n" + b"f 1 2 3\n" * 1_000_000, _OBJ)
-    assert_shows_something(house, house.relight({"light": key_light()}, scene=_scene_of(house, mesh.uri, mesh.sha256)))
+def test_a_mesh_of_a_million_faces_in_one_place_is_rendered_in_time(calls: CheckedCalls) -> None:
+    mesh = calls.put(b"v 0 0 0\nv 1 0 0\nv 0 1 0\n" + b"f 1 2 3\n" * 1_000_000, _OBJ)
+    assert_lit(calls, calls.relight({"light": key_light()}, scene=_scene_of(calls, mesh.uri, mesh.sha256)))
 
 
-def test_a_light_basis_that_unpacks_to_gigabytes_is_refused(house: House) -> None:
-    bomb = files.light_basis_bomb(house.stock.contents["light_basis"], 4096, 40)
-    assert_refused(house.relight({"light": key_light()}, light_basis=house.put(bomb, _BASIS)), "light_basis")
+def test_a_light_basis_that_decompresses_to_gigabytes_is_rejected(calls: CheckedCalls) -> None:
+    bomb = files.light_basis_bomb(calls.corpus.contents["light_basis"], 4096, 40)
+    assert_rejected(calls.relight({"light": key_light()}, light_basis=calls.put(bomb, _BASIS)), "light_basis")
 
 
-def test_studio_does_not_start_on_an_operators_broken_mesh(tmp_path: Path) -> None:
+def test_studio_does_not_start_with_a_broken_mesh_of_the_operator(tmp_path: Path) -> None:
     (tmp_path / "meshes").mkdir()
     (tmp_path / "meshes" / "broken.glb").write_bytes(_BROKEN_MESHES["numbers in a file"][0])
     environment = {"LUMENMILL_STORE_URL": (tmp_path / "store").as_uri(), "LUMENMILL_ASSETS_DIR": str(tmp_path)}

@@ -1,4 +1,4 @@
-"""Values that are known to break things, through real calls: refused by the field or obeyed, within memory and time."""
+"""Extreme values: rejected with their field or executed, within limits of memory and time."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from lumenmill.orchestrator.v1 import artifact_service_pb2, run_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill.video.v1 import video_pb2
 
-from .answers import violations_of
-from .house import House, assert_refused, assert_shows_something, with_id
-from .stock import RECIPE, key_light, tiny
+from .call_results import violations_of
+from .checked_calls import CheckedCalls, assert_lit, assert_rejected, with_id
+from .corpus import RECIPE, key_light, tiny
 
 # Lights.
 
@@ -53,27 +53,27 @@ _EXTREME = {
 
 
 @pytest.mark.parametrize("name", _NO_LIGHT)
-def test_light_that_gives_none_is_refused(house: House, name: str) -> None:
+def test_lights_without_radiance_are_rejected(calls: CheckedCalls, name: str) -> None:
     light = {"sources": [_NO_LIGHT[name]]}
-    assert_refused(house.relight({"light": light}), _SOURCES)
+    assert_rejected(calls.relight({"light": light}), _SOURCES)
     path = {"interpolation": 1, "keyframes": [{"light": light}, {"light": light, "time_fraction": 1}]}
-    assert_refused(house.film(light_path=path), "light_path.keyframes")
-    assert house.caption(requested_light=light).code.name == "OK"
+    assert_rejected(calls.clip(light_path=path), "light_path.keyframes")
+    assert calls.caption(requested_light=light).code.name == "OK"
 
 
 @pytest.mark.parametrize("name", _OUT_OF_BOUNDS)
-def test_lights_out_of_bounds_are_refused(house: House, name: str) -> None:
+def test_lights_out_of_bounds_are_rejected(calls: CheckedCalls, name: str) -> None:
     source, field = _OUT_OF_BOUNDS[name]
-    assert_refused(house.relight({"light": {"sources": [source]}}), f"{_SOURCES}[0].{field}")
+    assert_rejected(calls.relight({"light": {"sources": [source]}}), f"{_SOURCES}[0].{field}")
 
 
 @pytest.mark.parametrize("name", _EXTREME)
-def test_extreme_lights_make_pictures(house: House, name: str) -> None:
+def test_extreme_lights_give_images(calls: CheckedCalls, name: str) -> None:
     light = {"sources": [_EXTREME[name]]}
-    assert_shows_something(house, house.relight({"light": light}))
-    maps = [{"kind": 2, "data": house.stock.artifacts["normals"]}]
-    answer = house.caption(requested_light=light, linear=house.stock.artifacts["linear"], intrinsics=maps)
-    assert answer.code.name == "OK"
+    assert_lit(calls, calls.relight({"light": light}))
+    maps = [{"kind": 2, "data": calls.corpus.artifacts["normals"]}]
+    result = calls.caption(requested_light=light, linear=calls.corpus.artifacts["linear"], intrinsics=maps)
+    assert result.code.name == "OK"
 
 
 # Cameras, seeds, sizes, words.
@@ -89,9 +89,9 @@ def test_extreme_lights_make_pictures(house: House, name: str) -> None:
         {"elevation_deg": 89, "azimuth_deg": 360},
     ],
 )
-def test_cameras_inside_of_things_and_far_away_see_something(house: House, viewpoint: dict[str, float]) -> None:
+def test_cameras_inside_objects_and_far_away_give_lit_images(calls: CheckedCalls, viewpoint: dict[str, float]) -> None:
     variant = {"light": key_light(), "camera": {"viewpoint": viewpoint}}
-    assert_shows_something(house, house.relight(variant))
+    assert_lit(calls, calls.relight(variant))
 
 
 @pytest.mark.parametrize(
@@ -113,43 +113,43 @@ def test_cameras_inside_of_things_and_far_away_see_something(house: House, viewp
         ({"scene": {}}, "scene"),
     ],
 )  # fmt: skip
-def test_clips_beyond_the_limits_are_refused(house: House, more: dict[str, Any], field: str) -> None:
-    answer = house.film(**more)
-    if answer.code.name != "FAILED_PRECONDITION":  # an empty scene is none
-        assert_refused(answer, field)
+def test_clips_beyond_the_limits_are_rejected(calls: CheckedCalls, more: dict[str, Any], field: str) -> None:
+    result = calls.clip(**more)
+    if result.code.name != "FAILED_PRECONDITION":  # an empty scene counts as absent
+        assert_rejected(result, field)
     else:
         assert more == {"scene": {}}
 
 
 @pytest.mark.parametrize("seed", [1 << 63, (1 << 64) - 1])
-def test_every_seed_is_a_seed(house: House, seed: int) -> None:
+def test_all_seeds_are_accepted(calls: CheckedCalls, seed: int) -> None:
     request = imager_pb2.GenerateImagesRequest(prompt="a jug", seed=seed, num_images=2, **tiny("id"))
-    assert_shows_something(house, house.call("studio", "ImagerService.GenerateImages", with_id(request)))
+    assert_lit(calls, calls.call("studio", "ImagerService.GenerateImages", with_id(request)))
     brief = {"num_img_sets": 2, "num_videos": 1, "num_video_variants": 1, "first_set_index": seed}
     sets = prompter_pb2.GeneratePromptSetsRequest(brief=brief, seed=seed)
-    assert house.call("prompter", "PrompterService.GeneratePromptSets", with_id(sets)).code.name == "OK"
+    assert calls.call("prompter", "PrompterService.GeneratePromptSets", with_id(sets)).code.name == "OK"
 
 
 @pytest.mark.parametrize(
     "request_id", ["", " ", "has spaces", "line\n", "ends with newline\n", "a" * 129, "../x", "\0", "é"]
 )
-def test_request_ids_are_plain(house: House, request_id: str) -> None:
+def test_invalid_request_ids_are_rejected(calls: CheckedCalls, request_id: str) -> None:
     request = prompter_pb2.RewritePromptsRequest(prompts=["x"])
     request.job.request_id = request_id
-    assert_refused(house.call("prompter", "PrompterService.RewritePrompts", request), "job.request_id")
+    assert_rejected(calls.call("prompter", "PrompterService.RewritePrompts", request), "job.request_id")
 
 
-def test_a_request_of_empty_strings_names_every_field(house: House) -> None:
+def test_a_request_of_empty_strings_names_all_missing_fields(calls: CheckedCalls) -> None:
     request = imager_pb2.GenerateImagesRequest(prompt="", negative_prompt="", preset="")
-    refused = house.call("studio", "ImagerService.GenerateImages", request)
-    assert {field for field, _ in violations_of(refused)} == {"job", "prompt"}
+    rejected = calls.call("studio", "ImagerService.GenerateImages", request)
+    assert {field for field, _ in violations_of(rejected)} == {"job", "prompt"}
 
 
-def test_a_thousand_long_prompts_are_rewritten_in_time(house: House) -> None:
+def test_a_thousand_long_prompts_are_rewritten_in_time(calls: CheckedCalls) -> None:
     texts = [" ", "a ", ", ", "the image shows ", "🕯", ",;", '"']
     prompts = [(text * 20_000)[:20_000] for text in texts for _ in range(70)]
     request = prompter_pb2.RewritePromptsRequest(prompts=prompts)
-    assert house.call("prompter", "PrompterService.RewritePrompts", with_id(request)).code.name == "OK"
+    assert calls.call("prompter", "PrompterService.RewritePrompts", with_id(request)).code.name == "OK"
 
 
 _RECIPES = {
@@ -173,44 +173,44 @@ _RECIPES = {
 
 
 @pytest.mark.parametrize("name", _RECIPES)
-def test_recipes_that_are_none_are_told_with_their_problems(house: House, name: str) -> None:
+def test_invalid_recipes_are_reported_with_their_problems(calls: CheckedCalls, name: str) -> None:
     recipe, file = _RECIPES[name], "🕯️" * 500
-    planned = house.call(
+    planned = calls.call(
         "orchestrator", "RunService.PlanRecipe", run_pb2.PlanRecipeRequest(recipe=recipe, recipe_name=file)
     )
     assert planned.code.name == "OK"
     problems = planned.responses[0].problems
     assert problems and all(problem.message for problem in problems)
-    submitted = house.call(
+    submitted = calls.call(
         "orchestrator", "RunService.SubmitRun", run_pb2.SubmitRunRequest(recipe=recipe, recipe_name=file)
     )
     assert submitted.code.name == "INVALID_ARGUMENT"
     assert all(field.partition(":")[0] in ("recipe", "parameters.width.type") for field, _ in violations_of(submitted))
 
 
-def test_text_that_utf8_cannot_say_is_refused_as_what_it_is(house: House) -> None:
-    scene = house.stock.contents["scene"].replace(b'"default_light":{', b'"default_light":"\\ud800","x":{')
-    answer = house.relight({"light": key_light()}, scene={"inline_data": scene})
-    assert_refused(answer, "scene")
-    frames = house.stock.contents["frames"].replace(b'"light": {', b'"light": {"\\ud800": 1, ')
-    films = video_pb2.DecomposeVideoRequest(scene=house.stock.artifacts["scene"], frames={"inline_data": frames})
-    assert_refused(house.call("studio", "VideoService.DecomposeVideo", with_id(films)), "frames")
+def test_text_that_is_not_utf8_is_rejected(calls: CheckedCalls) -> None:
+    scene = calls.corpus.contents["scene"].replace(b'"default_light":{', b'"default_light":"\\ud800","x":{')
+    result = calls.relight({"light": key_light()}, scene={"inline_data": scene})
+    assert_rejected(result, "scene")
+    frames = calls.corpus.contents["frames"].replace(b'"light": {', b'"light": {"\\ud800": 1, ')
+    films = video_pb2.DecomposeVideoRequest(scene=calls.corpus.artifacts["scene"], frames={"inline_data": frames})
+    assert_rejected(calls.call("studio", "VideoService.DecomposeVideo", with_id(films)), "frames")
 
 
-def test_names_that_no_database_holds_are_refused(house: House) -> None:
-    got = house.call("orchestrator", "RunService.GetRun", run_pb2.GetRunRequest(run_id="a\0b"))
-    assert_refused(got, "run_id")
-    samples = house.call("orchestrator", "RunService.ListSamples", run_pb2.ListSamplesRequest(group_id="\0"))
-    assert_refused(samples, "group_id")
+def test_names_with_nul_characters_are_rejected(calls: CheckedCalls) -> None:
+    got = calls.call("orchestrator", "RunService.GetRun", run_pb2.GetRunRequest(run_id="a\0b"))
+    assert_rejected(got, "run_id")
+    samples = calls.call("orchestrator", "RunService.ListSamples", run_pb2.ListSamplesRequest(group_id="\0"))
+    assert_rejected(samples, "group_id")
     submitted = run_pb2.SubmitRunRequest(recipe=RECIPE)
     submitted.parameters.update({"prompts": ["a\0b"]})
-    answer = house.call("orchestrator", "RunService.SubmitRun", submitted)
-    assert violations_of(answer)[0][0].startswith("parameters"), answer
+    result = calls.call("orchestrator", "RunService.SubmitRun", submitted)
+    assert violations_of(result)[0][0].startswith("parameters"), result
 
 
-def test_page_tokens_of_others_are_refused(house: House) -> None:
+def test_invalid_page_tokens_are_rejected(calls: CheckedCalls) -> None:
     for token in ("../..", "LTE=", "é", "\0", "f" * 63, "%2e%2e"):
         listed = artifact_service_pb2.ListArtifactsRequest(page_token=token)
-        assert_refused(house.call("orchestrator", "ArtifactService.ListArtifacts", listed), "page_token")
+        assert_rejected(calls.call("orchestrator", "ArtifactService.ListArtifacts", listed), "page_token")
         runs = run_pb2.ListRunsRequest(page_token=token)
-        assert_refused(house.call("orchestrator", "RunService.ListRuns", runs), "page_token")
+        assert_rejected(calls.call("orchestrator", "RunService.ListRuns", runs), "page_token")

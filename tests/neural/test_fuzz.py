@@ -7,11 +7,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from fuzz.answers import ask, assert_right
+from fuzz.call_results import assert_allowed, make_call
 from fuzz.contracts import RPCS
-from fuzz.messages import Maker
+from fuzz.corpus import Corpus, make_corpus
+from fuzz.message_generator import MessageGenerator
 from fuzz.processes import Mesh, Process, mesh
-from fuzz.stock import Stock, stocked
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
@@ -39,8 +39,8 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
 
 
 @pytest.fixture(scope="module")
-def stock(embedded: Mesh) -> Stock:
-    return stocked(embedded)
+def corpus(embedded: Mesh) -> Corpus:
+    return make_corpus(embedded)
 
 
 @pytest.fixture(params=_MODELS)
@@ -58,7 +58,7 @@ def served(request: pytest.FixtureRequest, embedded: Mesh, tmp_path: Path) -> It
         process.end()
 
 
-def test_requests_are_executed_or_refused_with_their_field(served: tuple[str, Process], stock: Stock) -> None:
+def test_requests_are_executed_or_refused_with_their_field(served: tuple[str, Process], corpus: Corpus) -> None:
     name, process = served
     rpc = RPCS[name]
 
@@ -71,9 +71,9 @@ def test_requests_are_executed_or_refused_with_their_field(served: tuple[str, Pr
         phases=(Phase.generate, Phase.shrink),
     )
     @given(st.integers(min_value=0, max_value=(1 << 64) - 1).map(Random))
-    def check(choices: Random) -> None:
-        requests = Maker(stock, choices).requests(rpc)
-        assert_right(rpc, requests, ask(process, rpc, requests, _TIMEOUT_S), process)
+    def check(rng: Random) -> None:
+        requests = MessageGenerator(corpus, rng).requests(rpc)
+        assert_allowed(rpc, requests, make_call(process, rpc, requests, _TIMEOUT_S), process)
 
     check()
     assert process.is_alive and process.is_serving()

@@ -1,4 +1,4 @@
-"""Every service of the mesh, served in this process as it is in production, and every RPC that it offers."""
+"""All services of the mesh, served in this process as in production, and all their RPCs."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -53,7 +53,7 @@ SERVICES: dict[str, Callable[[Path, dict[str, Any]], tuple[ServiceSettings, Serv
 
 @contextlib.asynccontextmanager
 async def serving_in(folder: Path, name: str, **security: Path) -> AsyncIterator[int]:
-    """The port of a service with these security settings."""
+    """Serve a service with these security settings and yield its port."""
     given = {"listen_address": "127.0.0.1:0", "drain_s": 0.0, "store_url": f"file://{folder}/store", **security}
     settings, service = SERVICES[name](folder, given)
     async with serving(settings, service) as port:
@@ -61,20 +61,20 @@ async def serving_in(folder: Path, name: str, **security: Path) -> AsyncIterator
 
 
 async def rpcs_of(channel: grpc.aio.Channel, metadata: dict[str, str]) -> list[str]:
-    """Paths of every RPC that a server offers, from its own reflection; `/package.Service/Method`."""
+    """Return the paths of all RPCs of a server, `/package.Service/Method`, by reflection."""
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
         iter([request]), metadata=list(metadata.items())
     )
-    answer: Any = await call.read()  # type: ignore[attr-defined]
-    services = [entry.name for entry in answer.list_services_response.service]
+    result: Any = await call.read()  # type: ignore[attr-defined]
+    services = [entry.name for entry in result.list_services_response.service]
     pool = descriptor_pool.Default()
     return [f"/{name}/{method.name}" for name in services for method in pool.FindServiceByName(name).methods]
 
 
 async def status_of(channel: grpc.aio.Channel, path: str, metadata: dict[str, str]) -> grpc.StatusCode:
-    """The status of any RPC, asked with an empty message; OK as soon as it answers with anything."""
-    # One message and many answers fit every shape of call on the wire.
+    """Return the status of an RPC called with an empty message; OK as soon as it sends a response."""
+    # One request and many responses are compatible with every kind of RPC on the wire.
     call = channel.unary_stream(path, request_serializer=bytes, response_deserializer=bytes)(
         b"", timeout=10, metadata=list(metadata.items())
     )

@@ -1,4 +1,4 @@
-"""Token and certificates, on every RPC of every service: who lacks them learns nothing and changes nothing."""
+"""Token and certificates are required by every RPC of every service."""
 
 from pathlib import Path
 
@@ -14,25 +14,28 @@ _TOKEN = "the-token-of-today"  # noqa: S105 - of this test alone
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_without_the_token_every_rpc_is_closed(service: str, tmp_path: Path) -> None:
+async def test_every_rpc_requires_the_token(service: str, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("the-token-of-yesterday\n")
     async with serving_in(tmp_path, service, token_file=token) as port:
-        token.write_text(_TOKEN + "\n")  # rotated while it serves: yesterday's has expired
+        token.write_text(_TOKEN + "\n")  # rotated while serving
         address = f"127.0.0.1:{port}"
         known = {"authorization": f"Bearer {_TOKEN}"}
-        async with grpc.aio.insecure_channel(address) as friend:
-            rpcs = [path for path in await rpcs_of(friend, known) if OPEN_TO_ALL not in path]
+        async with grpc.aio.insecure_channel(address) as authorized:
+            rpcs = [path for path in await rpcs_of(authorized, known) if OPEN_TO_ALL not in path]
         assert len(rpcs) >= 3
-        async with grpc.aio.insecure_channel(address) as stranger:
+        async with grpc.aio.insecure_channel(address) as unauthorized:
             for path in rpcs:
                 for shown in (None, "", "Bearer ", "Bearer wrong", f"Basic {_TOKEN}", "Bearer the-token-of-yesterday"):
                     metadata = {} if shown is None else {"authorization": shown}
-                    assert await status_of(stranger, path, metadata) is grpc.StatusCode.UNAUTHENTICATED, (path, shown)
+                    assert await status_of(unauthorized, path, metadata) is grpc.StatusCode.UNAUTHENTICATED, (
+                        path,
+                        shown,
+                    )
             for path in rpcs:
-                assert await status_of(stranger, path, known) is not grpc.StatusCode.UNAUTHENTICATED, path
+                assert await status_of(unauthorized, path, known) is not grpc.StatusCode.UNAUTHENTICATED, path
             health = f"/{OPEN_TO_ALL}/Check"
-            assert await status_of(stranger, health, {}) is grpc.StatusCode.OK
+            assert await status_of(unauthorized, health, {}) is grpc.StatusCode.OK
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _shown(folder: Path, name: str | None, authority: str = "ca") -> SecuritySettings:
+def _credentials(folder: Path, name: str | None, authority: str = "ca") -> SecuritySettings:
     if name is None:
         return SecuritySettings(tls_ca_file=folder / f"{authority}.pem")
     return SecuritySettings(
@@ -57,8 +60,8 @@ def _shown(folder: Path, name: str | None, authority: str = "ca") -> SecuritySet
     )
 
 
-def _impatient(address: str, shown: SecuritySettings) -> grpc.aio.Channel:
-    """A channel that says at once when it cannot connect."""
+def _channel(address: str, shown: SecuritySettings) -> grpc.aio.Channel:
+    """Return a channel that fails at once when it cannot connect."""
     options = [("grpc.enable_retries", 0)]
     options += [(f"grpc.{name}_reconnect_backoff_ms", 100) for name in ("initial", "max")]
     if shown.tls_ca_file is None:
@@ -69,7 +72,7 @@ def _impatient(address: str, shown: SecuritySettings) -> grpc.aio.Channel:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_without_a_good_certificate_no_rpc_gets_through(service: str, tmp_path: Path, certificates: Path) -> None:
+async def test_every_rpc_requires_a_valid_client_certificate(service: str, tmp_path: Path, certificates: Path) -> None:
     mutual = {
         "tls_cert_file": certificates / "server.pem",
         "tls_key_file": certificates / "server.key",
@@ -77,18 +80,18 @@ async def test_without_a_good_certificate_no_rpc_gets_through(service: str, tmp_
     }
     async with serving_in(tmp_path, service, **mutual) as port:
         address = f"localhost:{port}"
-        async with connect(address, _shown(certificates, "client")) as friend:
-            rpcs = await rpcs_of(friend, {})
-            assert await status_of(friend, f"/{OPEN_TO_ALL}/Check", {}) is grpc.StatusCode.OK
-        refused = {
-            "none": _shown(certificates, None),
-            "another authority's": _shown(certificates, "stranger"),
-            "an expired one": _shown(certificates, "expired"),
+        async with connect(address, _credentials(certificates, "client")) as authorized:
+            rpcs = await rpcs_of(authorized, {})
+            assert await status_of(authorized, f"/{OPEN_TO_ALL}/Check", {}) is grpc.StatusCode.OK
+        rejected = {
+            "none": _credentials(certificates, None),
+            "another authority's": _credentials(certificates, "stranger"),
+            "an expired one": _credentials(certificates, "expired"),
             "no TLS at all": SecuritySettings(),
-            "a server that the caller does not trust": _shown(certificates, "client", authority="other"),
+            "a server that the caller does not trust": _credentials(certificates, "client", authority="other"),
         }
-        for shown, settings in refused.items():
-            async with _impatient(address, settings) as stranger:
-                # There is no connection, hence no RPC and no status of one: the channel itself is refused.
+        for shown, settings in rejected.items():
+            async with _channel(address, settings) as unauthorized:
+                # The connection fails, so that no RPC has a status of its own.
                 for path in rpcs[:1] if shown != "none" else rpcs:
-                    assert await status_of(stranger, path, {}) is grpc.StatusCode.UNAVAILABLE, (shown, path)
+                    assert await status_of(unauthorized, path, {}) is grpc.StatusCode.UNAVAILABLE, (shown, path)

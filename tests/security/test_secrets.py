@@ -1,4 +1,4 @@
-"""Nothing secret gets into a log, whatever happens in a run."""
+"""Logs contain no secrets."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _TOKEN = "6f1d0c51-token-of-this-mesh"  # noqa: S105 - of this test alone
 
 @contextlib.contextmanager
 def _store(folder: Path, kind: str) -> Iterator[tuple[dict[str, str], list[str]]]:
-    """Settings of a store, and what of them is secret."""
+    """Yield settings of a store and its secrets."""
     if kind == "folder":
         yield {}, []
         return
@@ -27,23 +27,23 @@ def _store(folder: Path, kind: str) -> Iterator[tuple[dict[str, str], list[str]]
         yield server.environment, [(folder / name).read_text() for name in ("access", "secret")]
 
 
-async def _much_happens(mesh: Fleet, folder: Path) -> run_pb2.Run:
+async def _run_with_failures(mesh: Fleet, folder: Path) -> run_pb2.Run:
     await mesh.submit("mine", LIGHTS, num_sets=4)
     with pytest.raises(grpc.aio.AioRpcError):
         await mesh.submit("bad", LIGHTS.replace("image_prompt", "imageprompt"), num_sets=4)
     (folder / "wrong").write_text("wrong")
     mesh.security = SecuritySettings(token_file=folder / "wrong")
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+    with pytest.raises(grpc.aio.AioRpcError) as rejected:
         await mesh.run("mine")
     mesh.security = SecuritySettings(token_file=folder / "token")
-    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert rejected.value.code() is grpc.StatusCode.UNAUTHENTICATED
     await mesh.parts["imager"].end()
     await mesh.start("imager")
     return await mesh.ended("mine")
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])
-async def test_logs_of_a_whole_run_hold_no_secret(tmp_path: Path, kind: str) -> None:
+async def test_logs_of_a_run_contain_no_secrets(tmp_path: Path, kind: str) -> None:
     token = tmp_path / "token"
     token.write_text(_TOKEN)
     with _store(tmp_path, kind) as (environment, secrets):
@@ -51,10 +51,10 @@ async def test_logs_of_a_whole_run_hold_no_secret(tmp_path: Path, kind: str) -> 
         security = SecuritySettings(token_file=token)
         with fleet(tmp_path, step_s=0.05, failure_rate=0.1, environment=environment, security=security) as mesh:
             await mesh.start()
-            run = await _much_happens(mesh, tmp_path)
+            run = await _run_with_failures(mesh, tmp_path)
             logs = {name: part.log_file.read_text() for name, part in mesh.parts.items()}
     assert run.state == run_pb2.RUN_STATE_COMPLETED
     assert all("serving" in log for log in logs.values()) and "UNAUTHENTICATED" in logs["orchestrator"]
     for name, log in logs.items():
         for secret in (_TOKEN, *secrets):
-            assert secret not in log, f"a secret stands in the log of {name}"
+            assert secret not in log, f"a secret is in the log of {name}"

@@ -1,10 +1,10 @@
-"""Files that are nearly right: bytes flipped, cut off or doubled, and values of JSON replaced."""
+"""Mutations of files: bytes changed, removed or repeated, and values of JSON replaced."""
 
 import json
 from random import Random
 from typing import Any
 
-__all__ = ["spoilt_content"]
+__all__ = ["mutated_content"]
 
 _VALUES: tuple[Any, ...] = (
     None,
@@ -32,35 +32,35 @@ _VALUES: tuple[Any, ...] = (
 )
 
 
-def spoilt_content(choices: Random, content: bytes) -> bytes:
-    """The content with something wrong with it, now and then nothing."""
-    if content[:1] == b"{" and choices.random() < 0.8:
+def mutated_content(rng: Random, content: bytes) -> bytes:
+    """Return the content with one mutation, or unchanged."""
+    if content[:1] == b"{" and rng.random() < 0.8:
         lines = content.splitlines()
-        at = choices.randrange(len(lines))
-        lines[at] = _spoilt_json(choices, lines[at])
+        at = rng.randrange(len(lines))
+        lines[at] = _mutated_json(rng, lines[at])
         return b"\n".join(lines)
-    kind = choices.randint(0, 6)
+    kind = rng.randint(0, 6)
     if kind == 0:
         return content
     if kind == 1:
         return b""
     if kind == 2:
-        return content[: choices.randrange(len(content))]
+        return content[: rng.randrange(len(content))]
     if kind == 3:
         return content * 2
     changed = bytearray(content)
-    # Headers come first; that is where a wrong byte does most.
-    for _ in range(choices.choice([1, 1, 4])):
+    # Wrong bytes have most effect in headers.
+    for _ in range(rng.choice([1, 1, 4])):
         end = len(changed) if kind == 4 else min(len(changed), 400)
-        changed[choices.randrange(end)] = choices.choice([0, 1, 0x7F, 0x80, 0xFF, choices.randrange(256)])
+        changed[rng.randrange(end)] = rng.choice([0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)])
     return bytes(changed)
 
 
-def _spoilt_json(choices: Random, line: bytes) -> bytes:
+def _mutated_json(rng: Random, line: bytes) -> bytes:
     document = json.loads(line)
-    places = list(_places(document))
-    holder, key = choices.choice(places)
-    kind = choices.randint(0, 9)
+    positions = list(_positions(document))
+    holder, key = rng.choice(positions)
+    kind = rng.randint(0, 9)
     if kind == 0:
         del holder[key]
     elif kind == 1 and isinstance(holder, dict):
@@ -68,13 +68,13 @@ def _spoilt_json(choices: Random, line: bytes) -> bytes:
     elif kind == 2:
         return line.replace(b":", b":" + b"[" * 3000, 1)
     else:
-        holder[key] = choices.choice(_VALUES)
+        holder[key] = rng.choice(_VALUES)
     return json.dumps(document).encode()
 
 
-def _places(value: Any) -> list[tuple[Any, Any]]:
+def _positions(value: Any) -> list[tuple[Any, Any]]:
     keys = list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
     found = [(value, key) for key in keys]
     for key in keys:
-        found += _places(value[key])
+        found += _positions(value[key])
     return found

@@ -1,7 +1,7 @@
-"""Messages of any type from its descriptor: valid by the bounds of the contract, then spoilt in a few places.
+"""Generates messages of any type from its descriptor: valid by the bounds of the contract, then mutated.
 
-A message that is wrong everywhere is refused at the door and proves little; one that is right but for one value goes as
-deep as that value goes.
+Validation rejects a message with many invalid values at once, which tests little; a message with one invalid value
+reaches the code that uses that value.
 """
 
 import itertools
@@ -17,21 +17,21 @@ from google.protobuf.message_factory import GetMessageClass
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2
 
-from .contents import spoilt_content
-from .contracts import Rpc
-from .nasty import (
-    nasty_bytes,
-    nasty_enum,
-    nasty_float,
-    nasty_integer,
-    nasty_json,
-    nasty_recipe,
-    nasty_string,
-    nasty_uri,
+from .bad_values import (
+    bad_bytes,
+    bad_enum,
+    bad_float,
+    bad_integer,
+    bad_json,
+    bad_recipe,
+    bad_string,
+    bad_uri,
 )
-from .stock import RECIPE, Stock
+from .contracts import Rpc
+from .corpus import RECIPE, Corpus
+from .mutations import mutated_content
 
-__all__ = ["Maker"]
+__all__ = ["MessageGenerator"]
 
 _F = FieldDescriptor
 _FLOATS = {_F.CPPTYPE_FLOAT: "float", _F.CPPTYPE_DOUBLE: "double"}
@@ -43,8 +43,8 @@ _ALMOST_ALWAYS = frozenset(
 )
 _DEEPEST = 6
 _YOUNG_S = 3600
-_SPOILT_PLACES = (0, 1, 1, 1, 1, 2, 2, 3)
-# Which of the stock a field of artifacts is meant to hold; what is not here takes any.
+_NUM_MUTATIONS = (0, 1, 1, 1, 1, 2, 2, 3)
+# Roles of the corpus for fields with artifacts; other fields take any role.
 _ROLES = {
     "scene": ("scene",),
     "image": ("image",),
@@ -60,14 +60,14 @@ _ROLES = {
     "frames": ("frames",),
     "data": ("albedo", "normals"),
 }
-# Values that keep what is valid cheap, for fields whose bounds allow hours of work.
+# Cheap valid values for fields whose bounds allow hours of work.
 _CHEAP: dict[str, tuple[Any, ...]] = {
     "width_px": (16, 32, 48),
     "height_px": (16, 32, 24),
     "num_frames": (1, 2, 3),
     "num_images": (0, 1),
     "fps": (0.0, 12.0, 24.0),
-    # Few scenes, whose meshes are built once.
+    # Few scenes, so that their meshes are built once.
     "seed": (3, 4),
     "num_img_sets": (0, 1, 3),
     "num_videos": (0, 1, 3),
@@ -94,70 +94,70 @@ _CHEAP: dict[str, tuple[Any, ...]] = {
 
 
 @dataclass
-class Maker:
-    """Makes messages out of a stock and a source of choices."""
+class MessageGenerator:
+    """Generates messages from a corpus and a random number generator."""
 
-    stock: Stock
-    choices: Random
+    corpus: Corpus
+    rng: Random
 
     def requests(self, rpc: Rpc) -> list[Message]:
-        """What one call sends: one message, or a stream of some."""
+        """Return the requests of one call: one message, or several for a stream."""
         descriptor = rpc.method.input_type
         if not rpc.method.client_streaming:
             return [self.semi_valid(descriptor)]
-        return [self.semi_valid(descriptor, place) for place in range(self.choices.choice([0, 1, 2, 2, 3, 3]))]
+        return [self.semi_valid(descriptor, place) for place in range(self.rng.choice([0, 1, 2, 2, 3, 3]))]
 
     def semi_valid(self, descriptor: Descriptor, place: int = 0) -> Message:
-        """A valid message, spoilt in a few places or none; in a stream, that of a place."""
-        message = self.valid(descriptor, 0, place if place or self.choices.random() < 0.9 else None)
-        for _ in range(self.choices.choice(_SPOILT_PLACES)):
-            self.spoil(message)
-        if self.choices.random() < 0.05:
+        """Return a valid message with a few mutations or none; `place` is its position in a stream."""
+        message = self.valid(descriptor, 0, place if place or self.rng.random() < 0.9 else None)
+        for _ in range(self.rng.choice(_NUM_MUTATIONS)):
+            self.mutate(message)
+        if self.rng.random() < 0.05:
             self._double_oneof(message)
         return _harmless(message)
 
     def _double_oneof(self, message: Message) -> None:
-        """What comes out of a wire that carried several members of a oneof: the last one counts."""
+        """Merge several members of a oneof as a parser does: the last one counts."""
         for oneof in _real_oneofs(message.DESCRIPTOR):
-            for field in self.choices.sample(list(oneof.fields), 2):
+            for field in self.rng.sample(list(oneof.fields), 2):
                 more = type(message)()
                 self._set(more, field, 0)
                 message.MergeFromString(more.SerializeToString())
         inner = [value for field, value in message.ListFields() if field.message_type and not field.is_repeated]
         if inner:
-            self._double_oneof(self.choices.choice(inner))
+            self._double_oneof(self.rng.choice(inner))
 
     # Valid values.
 
     def valid(self, descriptor: Descriptor, depth: int, place: int | None = None) -> Message:
-        """A message within the bounds of its contract, as far as bounds of single fields tell.
+        """Return a message within the bounds of its fields.
 
-        `place` chooses the member of each oneof that stands there in a stream, instead of any.
+        `place` chooses the member of each oneof by the position in a stream; None chooses randomly.
         """
         message = GetMessageClass(descriptor)()
         if isinstance(message, artifact_pb2.Artifact):
             return self._artifact("")
         members = [list(oneof.fields) for oneof in _real_oneofs(descriptor)]
         chosen = {
-            (self.choices.choice(fields) if place is None or depth else fields[min(place, len(fields) - 1)]).name
+            (self.rng.choice(fields) if place is None or depth else fields[min(place, len(fields) - 1)]).name
             for fields in members
         }
         for field in descriptor.fields:
             in_oneof = field.containing_oneof is not None and not _is_optional(field)
-            wanted = field.name in chosen if in_oneof else self._is_wanted(field, depth)
-            if wanted:
+            included = field.name in chosen if in_oneof else self._is_included(field, depth)
+            if included:
                 self._set(message, field, depth)
         return message
 
-    def _is_wanted(self, field: FieldDescriptor, depth: int) -> bool:
+    def _is_included(self, field: FieldDescriptor, depth: int) -> bool:
         rules = _rules(field)
         if rules.required or rules.string.min_len or rules.repeated.min_items or rules.enum.not_in:
             return True
         if field.name == "request_id":
             return True
         if field.name in _ALMOST_ALWAYS:
-            return self.choices.random() < 0.95
-        return self.choices.random() < (0.35 if depth < _DEEPEST else 0.0)
+            return self.rng.random() < 0.95
+        return self.rng.random() < (0.35 if depth < _DEEPEST else 0.0)
 
     def _set(self, message: Message, field: FieldDescriptor, depth: int) -> None:
         if _is_map(field):
@@ -165,7 +165,7 @@ class Maker:
         if field.is_repeated:
             rules = _rules(field).repeated
             most = min(rules.max_items or 3, max(3, rules.min_items))
-            for _ in range(self.choices.randint(max(rules.min_items, 1), max(most, 1))):
+            for _ in range(self.rng.randint(max(rules.min_items, 1), max(most, 1))):
                 self._add(message, field, depth)
         elif field.message_type is not None:
             getattr(message, field.name).CopyFrom(self._valid_message(field, depth))
@@ -189,132 +189,132 @@ class Maker:
     def _scalar(self, field: FieldDescriptor, rules: Any) -> Any:
         known = self._known(field)
         if known:
-            return self.choices.choice(known)
+            return self.rng.choice(known)
         if field.cpp_type == _F.CPPTYPE_STRING:
-            contents = list(self.stock.contents.values())
-            return self.choices.choice(contents) if field.type == _F.TYPE_BYTES else "a" * (rules.string.min_len or 1)
+            contents = list(self.corpus.contents.values())
+            return self.rng.choice(contents) if field.type == _F.TYPE_BYTES else "a" * (rules.string.min_len or 1)
         return self._number(field, rules)
 
     def _number(self, field: FieldDescriptor, rules: Any) -> Any:
         if field.cpp_type == _F.CPPTYPE_BOOL:
-            return self.choices.random() < 0.5
+            return self.rng.random() < 0.5
         if field.cpp_type == _F.CPPTYPE_ENUM:
-            return self.choices.choice([value.number for value in field.enum_type.values][1:] or [0])
+            return self.rng.choice([value.number for value in field.enum_type.values][1:] or [0])
         if field.cpp_type in _FLOATS:
             own = getattr(rules, _FLOATS[field.cpp_type])
-            return self.choices.uniform(own.gte, own.lte or own.gte + 10.0)
+            return self.rng.uniform(own.gte, own.lte or own.gte + 10.0)
         own = getattr(rules, "int32" if _INTEGERS[field.cpp_type] == 32 else "int64")
-        return self.choices.randint(own.gte, min(own.lte or own.gte + 1000, own.gte + 1000))
+        return self.rng.randint(own.gte, min(own.lte or own.gte + 1000, own.gte + 1000))
 
     def _known(self, field: FieldDescriptor) -> tuple[Any, ...]:
-        """What is worth a try in a field of this name; nothing where any value will do."""
+        """Return values to try for a field of this name; nothing when any value is suitable."""
         place = f"{field.containing_type.name}.{field.name}"
         fresh = (f"fuzz-{next(_IDS)}",)
         by_place: dict[str, tuple[Any, ...]] = {"SubmitRunRequest.run_id": fresh, "SceneDescription.kind": (0, 1)}
         by_name: dict[str, tuple[Any, ...]] = {
             "request_id": fresh,
-            "run_id": (*self.stock.run_ids, "nobody"),
-            "more_run_ids": (*self.stock.run_ids, "nobody"),
-            "sample_id": tuple(self.stock.sample_ids),
-            "recipe": (RECIPE, nasty_recipe(self.choices, RECIPE)) if field.name == "recipe" else (),
-            "sha256": tuple(artifact.sha256 for artifact in self.stock.artifacts.values()),
+            "run_id": (*self.corpus.run_ids, "unknown"),
+            "more_run_ids": (*self.corpus.run_ids, "unknown"),
+            "sample_id": tuple(self.corpus.sample_ids),
+            "recipe": (RECIPE, bad_recipe(self.rng, RECIPE)) if field.name == "recipe" else (),
+            "sha256": tuple(artifact.sha256 for artifact in self.corpus.artifacts.values()),
             "preset": ("fast",) if field.file.package in _WITH_PRESETS else ("",),
             "page_token": ("",),
         }
         return by_place.get(place) or by_name.get(field.name) or _CHEAP.get(field.name, ())
 
     def _artifact(self, field_name: str) -> artifact_pb2.Artifact:
-        role = self.choices.choice(_ROLES.get(field_name, tuple(self.stock.artifacts)))
-        if self.choices.random() < 0.15:
-            role = self.choices.choice(list(self.stock.artifacts))
+        role = self.rng.choice(_ROLES.get(field_name, tuple(self.corpus.artifacts)))
+        if self.rng.random() < 0.15:
+            role = self.rng.choice(list(self.corpus.artifacts))
         artifact = artifact_pb2.Artifact()
-        artifact.CopyFrom(self.stock.artifacts[role])
-        kind = self.choices.random()
+        artifact.CopyFrom(self.corpus.artifacts[role])
+        kind = self.rng.random()
         if kind < 0.3:
-            content = spoilt_content(self.choices, self.stock.contents[role])
+            content = mutated_content(self.rng, self.corpus.contents[role])
             return artifact_pb2.Artifact(inline_data=content, media_type=artifact.media_type)
         if kind < 0.4:
-            artifact.uri = nasty_uri(self.choices, artifact.uri)
+            artifact.uri = bad_uri(self.rng, artifact.uri)
         elif kind < 0.5:
-            self.spoil(artifact)
+            self.mutate(artifact)
         return artifact
 
     def _struct(self) -> struct_pb2.Struct:
         struct = struct_pb2.Struct()
-        for name in self.choices.sample(["prompts", "width", "seed", "unknown"], self.choices.randint(0, 2)):
-            struct.fields[name].CopyFrom(nasty_json(self.choices))
+        for name in self.rng.sample(["prompts", "width", "seed", "unknown"], self.rng.randint(0, 2)):
+            struct.fields[name].CopyFrom(bad_json(self.rng))
         return struct
 
     # Wrong values.
 
-    def spoil(self, message: Message) -> None:
-        """Makes one place of a message wrong, as deep as it likes."""
+    def mutate(self, message: Message) -> None:
+        """Mutate one field of a message, at any depth."""
         fields = [field for field in message.DESCRIPTOR.fields if not _is_map(field)]
         if not fields:
             return
-        field = self.choices.choice(fields)
+        field = self.rng.choice(fields)
         if field.is_repeated:
-            self._spoil_repeated(message, field)
+            self._mutate_repeated(message, field)
         elif field.message_type is not None:
-            self._spoil_message(message, field)
+            self._mutate_message(message, field)
         else:
             setattr(message, field.name, self._wrong(field, _rules(field)))
 
-    def _spoil_message(self, message: Message, field: FieldDescriptor) -> None:
-        kind = self.choices.random()
+    def _mutate_message(self, message: Message, field: FieldDescriptor) -> None:
+        kind = self.rng.random()
         if kind < 0.1:
             message.ClearField(field.name)
         elif kind < 0.2:
             getattr(message, field.name).Clear()
             getattr(message, field.name).SetInParent()
         elif field.message_type.full_name == "google.protobuf.Struct":
-            getattr(message, field.name).fields[nasty_string(self.choices, 50)].CopyFrom(nasty_json(self.choices))
+            getattr(message, field.name).fields[bad_string(self.rng, 50)].CopyFrom(bad_json(self.rng))
         else:
             if not message.HasField(field.name):
                 self._set(message, field, 3)
-            self.spoil(getattr(message, field.name))
+            self.mutate(getattr(message, field.name))
 
-    def _spoil_repeated(self, message: Message, field: FieldDescriptor) -> None:
+    def _mutate_repeated(self, message: Message, field: FieldDescriptor) -> None:
         values = getattr(message, field.name)
         if not values:
             self._add(message, field, 3)
-        kind = self.choices.random()
+        kind = self.rng.random()
         if kind < 0.15:
             message.ClearField(field.name)
         elif kind < 0.3:
-            values.extend([values[0]] * self.choices.choice([1, _rules(field).repeated.max_items or 50, 2000]))
+            values.extend([values[0]] * self.rng.choice([1, _rules(field).repeated.max_items or 50, 2000]))
         elif field.message_type is not None:
-            self.spoil(self.choices.choice(values))
+            self.mutate(self.rng.choice(values))
         else:
             values[0] = self._wrong(field, _rules(field).repeated.items)
 
     def _wrong(self, field: FieldDescriptor, rules: Any) -> Any:
         if field.cpp_type == _F.CPPTYPE_STRING:
-            return nasty_bytes(self.choices) if field.type == _F.TYPE_BYTES else self._wrong_text(field, rules)
+            return bad_bytes(self.rng) if field.type == _F.TYPE_BYTES else self._wrong_text(field, rules)
         if field.cpp_type == _F.CPPTYPE_BOOL:
-            return self.choices.random() < 0.5
+            return self.rng.random() < 0.5
         if field.cpp_type == _F.CPPTYPE_ENUM:
-            return nasty_enum(self.choices)
+            return bad_enum(self.rng)
         if field.cpp_type in _FLOATS:
             own = getattr(rules, _FLOATS[field.cpp_type])
-            return nasty_float(self.choices, own.gte, own.lte)
+            return bad_float(self.rng, own.gte, own.lte)
         bits = _INTEGERS[field.cpp_type]
         own = getattr(rules, f"int{bits}")
-        return nasty_integer(self.choices, bits, field.cpp_type in _UNSIGNED, own.gte, own.lte)
+        return bad_integer(self.rng, bits, field.cpp_type in _UNSIGNED, own.gte, own.lte)
 
     def _wrong_text(self, field: FieldDescriptor, rules: Any) -> str:
         if field.name == "recipe":
-            return nasty_recipe(self.choices, RECIPE)
+            return bad_recipe(self.rng, RECIPE)
         if field.name == "uri":
-            return nasty_uri(self.choices, self.choices.choice(list(self.stock.artifacts.values())).uri)
-        return nasty_string(self.choices, rules.string.max_len or 200)
+            return bad_uri(self.rng, self.rng.choice(list(self.corpus.artifacts.values())).uri)
+        return bad_string(self.rng, rules.string.max_len or 200)
 
 
 _IDS = itertools.count()
 
 
 def _harmless(message: Message) -> Message:
-    """The message, unless it would take away the stock that others name."""
+    """Return the message, changed to a dry run if it would delete the corpus."""
     if isinstance(message, artifact_service_pb2.CollectGarbageRequest) and message.HasField("min_age_s"):
         message.dry_run |= message.min_age_s < _YOUNG_S
     return message

@@ -1,4 +1,4 @@
-"""Values that no caller should send, by kind."""
+"""Bad values by kind: out of bounds, malformed, or hostile."""
 
 import math
 from random import Random
@@ -7,14 +7,14 @@ from urllib.parse import quote
 from google.protobuf import struct_pb2
 
 __all__ = [
-    "nasty_bytes",
-    "nasty_enum",
-    "nasty_float",
-    "nasty_integer",
-    "nasty_json",
-    "nasty_recipe",
-    "nasty_string",
-    "nasty_uri",
+    "bad_bytes",
+    "bad_enum",
+    "bad_float",
+    "bad_integer",
+    "bad_json",
+    "bad_recipe",
+    "bad_string",
+    "bad_uri",
 ]
 
 _TEXTS = (
@@ -87,7 +87,7 @@ _SCRAPS = (
     "${item[999999999999]}",
     "${item[-1]}",
     "${caption[each_index]}",
-    "${params.nobody}",
+    "${params.unknown}",
     "${image.images[*][*]}",
     "null",
     "~",
@@ -109,74 +109,72 @@ _SCRAPS = (
     "[[[[]]]]",
     "{? [1]: 2}",
     "&x 1",
-    "*nobody",
+    "*unknown",
     "<<",
     "|\n  block",
     '"\\ud800"',
     "'\\0'",
-    "imager.Nobody",
-    "nobody.GenerateImages",
+    "imager.Unknown",
+    "unknown.GenerateImages",
     "caption",
     "-1",
     "18446744073709551616",
 )
 
 
-def nasty_string(choices: Random, max_len: int) -> str:
-    """A text that is strange, empty or too long."""
-    kind = choices.random()
+def bad_string(rng: Random, max_len: int) -> str:
+    """Return a string that is odd, empty or too long."""
+    kind = rng.random()
     if kind < 0.1:
-        return choices.choice(["a", " ", "\n", "é", "🕯"]) * choices.choice([max_len, max_len + 1, max_len - 1])
+        return rng.choice(["a", " ", "\n", "é", "🕯"]) * rng.choice([max_len, max_len + 1, max_len - 1])
     if kind < 0.12:
         return "a" * (1 << 20)
-    return choices.choice(_TEXTS)
+    return rng.choice(_TEXTS)
 
 
-def nasty_float(choices: Random, lowest: float, highest: float) -> float:
-    """A number that is none, or at or just beyond a bound."""
+def bad_float(rng: Random, lowest: float, highest: float) -> float:
+    """Return a float that is not finite, or at or just beyond a bound."""
     edges = (lowest, highest, math.nextafter(lowest, -math.inf), highest * 1.001 + 1e-3, lowest - 1e-3)
-    return choices.choice(_FLOATS + edges)
+    return rng.choice(_FLOATS + edges)
 
 
-def nasty_integer(choices: Random, bits: int, unsigned: bool, lowest: int, highest: int) -> int:
-    """An integer at or just beyond a bound of the contract or of its type."""
+def bad_integer(rng: Random, bits: int, unsigned: bool, lowest: int, highest: int) -> int:
+    """Return an integer at or just beyond a bound of the contract or of its type."""
     smallest = 0 if unsigned else -(1 << (bits - 1))
     largest = (1 << bits) - 1 if unsigned else (1 << (bits - 1)) - 1
-    wanted = choices.choice(
-        [smallest, largest, largest - 1, 1 << (bits - 2), 0, 1, -1, lowest - 1, highest, highest + 1]
-    )
-    return min(max(wanted, smallest), largest)
+    chosen = rng.choice([smallest, largest, largest - 1, 1 << (bits - 2), 0, 1, -1, lowest - 1, highest, highest + 1])
+    return min(max(chosen, smallest), largest)
 
 
-def nasty_enum(choices: Random) -> int:
-    """A number that no value of an enum has, or the one that says nothing."""
-    return choices.choice([0, -1, 99, (1 << 31) - 1, -(1 << 31)])
+def bad_enum(rng: Random) -> int:
+    """Return a number without an enum value, or that of UNSPECIFIED."""
+    return rng.choice([0, -1, 99, (1 << 31) - 1, -(1 << 31)])
 
 
-def nasty_bytes(choices: Random) -> bytes:
-    """Bytes of no meaning."""
-    return choices.choice([b"", b"\0", b"\xff" * 100, b"\x89PNG\r\n\x1a\n", b"a" * ((1 << 20) + 1), b"#?RADIANCE\n"])
+def bad_bytes(rng: Random) -> bytes:
+    """Return meaningless bytes."""
+    return rng.choice([b"", b"\0", b"\xff" * 100, b"\x89PNG\r\n\x1a\n", b"a" * ((1 << 20) + 1), b"#?RADIANCE\n"])
 
 
-def nasty_json(choices: Random, depth: int = 0) -> struct_pb2.Value:
-    """A value of a Struct: of the wrong type, not a number, without a kind, nested."""
-    number = choices.choice([*_FLOATS, 1e308, 16, 17.5, 2.0**63])
+def bad_json(rng: Random, depth: int = 0) -> struct_pb2.Value:
+    """Return a value of a Struct: of a wrong type, not finite, without a kind, or nested."""
+    number = rng.choice([*_FLOATS, 1e308, 16, 17.5, 2.0**63])
     plain = [
         struct_pb2.Value(),
         struct_pb2.Value(null_value=struct_pb2.NULL_VALUE),
         struct_pb2.Value(number_value=number),
         struct_pb2.Value(number_value=number),
         struct_pb2.Value(bool_value=True),
-        struct_pb2.Value(string_value=nasty_string(choices, 100)),
+        struct_pb2.Value(string_value=bad_string(rng, 100)),
         _nested(1),
         _nested(40),
     ]
     if depth < 2:
         holder = struct_pb2.Value()
-        name = choices.choice(["uri", "sha256", "inline_data", "\0", ""])
-        holder.struct_value.fields[name].CopyFrom(nasty_json(choices, depth + 1))
-        plain += [holder, struct_pb2.Value(list_value={"values": [nasty_json(choices, depth + 1)] * 2})]
-    return choices.choice(plain)
+        name = rng.choice(["uri", "sha256", "inline_data", "\0", ""])
+        holder.struct_value.fields[name].CopyFrom(bad_json(rng, depth + 1))
+        plain += [holder, struct_pb2.Value(list_value={"values": [bad_json(rng, depth + 1)] * 2})]
+    return rng.choice(plain)
 
 
 def _nested(depth: int) -> struct_pb2.Value:
@@ -186,33 +184,33 @@ def _nested(depth: int) -> struct_pb2.Value:
     return value
 
 
-def nasty_recipe(choices: Random, recipe: str) -> str:
-    """A document that is no recipe, or a recipe with a line too few, too many or wrong."""
-    if choices.random() < 0.25:
-        return choices.choice(_DOCUMENTS)
+def bad_recipe(rng: Random, recipe: str) -> str:
+    """Return a document that is not a recipe, or a recipe with missing, repeated or wrong lines."""
+    if rng.random() < 0.25:
+        return rng.choice(_DOCUMENTS)
     lines = recipe.splitlines()
-    for _ in range(choices.randint(1, 2)):
-        at = choices.randrange(len(lines))
-        kind = choices.randint(0, 5)
+    for _ in range(rng.randint(1, 2)):
+        at = rng.randrange(len(lines))
+        kind = rng.randint(0, 5)
         if kind == 0:
             lines.pop(at)
         elif kind == 1:
-            lines.insert(at, lines[choices.randrange(len(lines))])
+            lines.insert(at, lines[rng.randrange(len(lines))])
         elif kind == 2:
-            lines[at] = choices.choice([" ", "\t", "  - "]) + lines[at]
+            lines[at] = rng.choice([" ", "\t", "  - "]) + lines[at]
         elif kind == 3:
-            lines[at] = lines[at].partition(":")[0] + ": " + choices.choice(_SCRAPS)
+            lines[at] = lines[at].partition(":")[0] + ": " + rng.choice(_SCRAPS)
         else:
-            place = choices.randrange(len(lines[at]) + 1)
-            lines[at] = lines[at][:place] + choices.choice(_SCRAPS) + lines[at][place + choices.randint(0, 6) :]
+            place = rng.randrange(len(lines[at]) + 1)
+            lines[at] = lines[at][:place] + rng.choice(_SCRAPS) + lines[at][place + rng.randint(0, 6) :]
     return "\n".join(lines) + "\n"
 
 
-def nasty_uri(choices: Random, uri: str) -> str:
-    """Where an artifact is not: outside of the store, above it, elsewhere, or nearly there."""
+def bad_uri(rng: Random, uri: str) -> str:
+    """Return a URI that is not one of an artifact in the store."""
     base, _, key = uri.partition("objects/")
     folder, _, name = key.partition("/")
-    return choices.choice(
+    return rng.choice(
         [
             "",
             "/",

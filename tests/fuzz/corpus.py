@@ -1,4 +1,4 @@
-"""Real things that requests can name: artifacts of every kind, runs, samples, recipes, made through the services."""
+"""The corpus of the fuzz tests: artifacts of all kinds, runs and samples, made by the services."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from lumenmill.video.v1 import video_pb2, video_pb2_grpc
 
 from .processes import Mesh
 
-__all__ = ["RECIPE", "Stock", "key_light", "radiance_map", "stocked", "tiny"]
+__all__ = ["RECIPE", "Corpus", "key_light", "make_corpus", "radiance_map", "tiny"]
 
 RECIPE = """\
 lumenmill: 1
@@ -43,8 +43,8 @@ samples:
 
 
 @dataclass
-class Stock:
-    """What is there to be named. `artifacts` are by what they are good for."""
+class Corpus:
+    """Artifacts by role with their bytes, and ids of runs and samples."""
 
     artifacts: dict[str, artifact_pb2.Artifact] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
@@ -52,47 +52,47 @@ class Stock:
     sample_ids: list[str] = field(default_factory=list)
 
     def add(self, role: str, artifact: artifact_pb2.Artifact, content: bytes) -> None:
-        """One more artifact."""
+        """Add an artifact."""
         self.artifacts[role], self.contents[role] = artifact, content
 
 
 def tiny(request_id: str) -> dict[str, Any]:
-    """Fields of a request for a picture that costs nearly nothing."""
+    """Return fields of a request for a very cheap image."""
     return {"job": {"request_id": request_id}, "preset": "fast", "width_px": 32, "height_px": 24}
 
 
 def key_light(irradiance: float = 3.0) -> light_pb2.Light:
-    """A plain light from the left."""
+    """Return a light from the left."""
     area = light_pb2.AreaLight(azimuth_deg=-45, elevation_deg=35, irradiance=irradiance)
     return light_pb2.Light(sources=[light_pb2.LightSource(area=area)])
 
 
 def radiance_map(rgbe: bytes = b"\x80\x80\x80\x81", width: int = 32, height: int = 16) -> bytes:
-    """A Radiance file of one colour."""
+    """Return a Radiance file of one colour."""
     return b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y %d +X %d\n" % (height, width) + rgbe * (width * height)
 
 
 def result_of(responses: Iterator[Any]) -> Any:
-    """The result of a heavy call."""
+    """Return the result of a call that runs a job."""
     return [response for response in responses if response.WhichOneof("event") == "result"][-1].result
 
 
-def stocked(mesh: Mesh) -> Stock:
-    """Makes one of everything; a few seconds."""
-    stock = Stock()
-    _make_pictures(mesh, stock)
+def make_corpus(mesh: Mesh) -> Corpus:
+    """Make one artifact of each kind and a run; takes a few seconds."""
+    corpus = Corpus()
+    _make_pictures(mesh, corpus)
     others = {
         "map": (radiance_map(), "image/vnd.radiance"),
         "mesh": (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "model/obj"),
         "text": (b"not a picture\n", "text/plain"),
     }
     for role, (content, media_type) in others.items():
-        stock.add(role, mesh.store.put_bytes(content, media_type), content)
-    _make_run(mesh, stock)
-    return stock
+        corpus.add(role, mesh.store.put_bytes(content, media_type), content)
+    _make_run(mesh, corpus)
+    return corpus
 
 
-def _make_pictures(mesh: Mesh, stock: Stock) -> None:
+def _make_pictures(mesh: Mesh, corpus: Corpus) -> None:
     channel = mesh.processes["studio"].channel
     scene = scene_pb2.SceneDescription(subjects=["jug"], place="on an oak table", seed=3)
     imager = imager_pb2_grpc.ImagerServiceStub(channel)
@@ -121,13 +121,13 @@ def _make_pictures(mesh: Mesh, stock: Stock) -> None:
         "frames": clip.frames,
     }
     for role, artifact in made.items():
-        stock.add(role, artifact, mesh.store.read_bytes(artifact))
+        corpus.add(role, artifact, mesh.store.read_bytes(artifact))
 
 
-def _make_run(mesh: Mesh, stock: Stock) -> None:
+def _make_run(mesh: Mesh, corpus: Corpus) -> None:
     runs = run_pb2_grpc.RunServiceStub(mesh.processes["orchestrator"].channel)
-    runs.SubmitRun(run_pb2.SubmitRunRequest(recipe=RECIPE, run_id="stock"))
-    last = list(runs.WatchRun(run_pb2.WatchRunRequest(run_id="stock"), timeout=60))[-1].run
+    runs.SubmitRun(run_pb2.SubmitRunRequest(recipe=RECIPE, run_id="corpus"))
+    last = list(runs.WatchRun(run_pb2.WatchRunRequest(run_id="corpus"), timeout=60))[-1].run
     assert last.num_samples_accepted == 1, last
-    stock.run_ids = ["stock"]
-    stock.sample_ids = [sample.id for sample in runs.ListSamples(run_pb2.ListSamplesRequest(run_id="stock")).samples]
+    corpus.run_ids = ["corpus"]
+    corpus.sample_ids = [sample.id for sample in runs.ListSamples(run_pb2.ListSamplesRequest(run_id="corpus")).samples]

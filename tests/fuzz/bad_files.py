@@ -1,4 +1,4 @@
-"""Files that no reader should trust: bombs, lies in headers, numbers that are none."""
+"""Hostile and malformed files: decompression bombs, wrong headers, values that are not finite."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from PIL import Image
 __all__ = [
     "animated_webp_of_a_gigapixel",
     "clip",
-    "clip_with_lying_header",
+    "clip_with_wrong_header",
     "exr",
     "exr_with_window",
     "glb",
@@ -37,23 +37,23 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png_bomb(width: int, height: int, bits: int = 1, channels: int = 1) -> bytes:
-    """A valid, all black PNG of any size in a few kilobytes."""
+    """Return a valid black PNG of any size in a few kilobytes."""
     row_bytes = 1 + -(-width * bits * channels // 8)
-    squeezer = zlib.compressobj(9)
-    packed = b"".join(squeezer.compress(bytes(row_bytes)) for _ in range(height)) + squeezer.flush()
+    compressor = zlib.compressobj(9)
+    packed = b"".join(compressor.compress(bytes(row_bytes)) for _ in range(height)) + compressor.flush()
     header = struct.pack(">IIBBBBB", width, height, bits, 2 if channels == 3 else 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
 
 
 def png(width: int = 32, height: int = 24) -> bytes:
-    """A small grey PNG."""
+    """Return a small grey PNG."""
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), (120, 110, 100)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def animated_webp_of_a_gigapixel() -> bytes:
-    """An animated WebP whose canvas claims 16384 × 16384 pixels, the most that the format can say."""
+    """Return an animated WebP whose header states 16384 × 16384 pixels, the maximum of the format."""
     buffer = io.BytesIO()
     frames = [Image.new("RGB", (16, 16), (shade, 0, 0)) for shade in (0, 100, 200)]
     frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], duration=40)
@@ -64,7 +64,7 @@ def animated_webp_of_a_gigapixel() -> bytes:
 
 
 def exr(pixels_hw3: NDArray[Any]) -> bytes:
-    """An EXR file of single floats."""
+    """Return an EXR file of 32-bit floats."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.exr"
         header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
@@ -74,7 +74,7 @@ def exr(pixels_hw3: NDArray[Any]) -> bytes:
 
 
 def exr_with_window(x_min: int, y_min: int, x_max: int, y_max: int) -> bytes:
-    """A small EXR file whose header claims another data window."""
+    """Return a small EXR file whose header states another data window."""
     data = bytearray(exr(np.full((16, 32, 3), 0.5, np.float32)))
     at = data.index(b"dataWindow\0box2i\0") + len(b"dataWindow\0box2i\0") + 4
     data[at : at + 16] = struct.pack("<iiii", x_min, y_min, x_max, y_max)
@@ -82,12 +82,12 @@ def exr_with_window(x_min: int, y_min: int, x_max: int, y_max: int) -> bytes:
 
 
 def radiance(head: bytes, body: bytes) -> bytes:
-    """A Radiance file with any line of resolution."""
+    """Return a Radiance file with the given resolution line."""
     return b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n" + head + b"\n" + body
 
 
 def clip(num_frames: int = 4, size_px: tuple[int, int] = (64, 48)) -> bytes:
-    """A small H.264 clip."""
+    """Return a small H.264 clip."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(12))
@@ -101,7 +101,7 @@ def clip(num_frames: int = 4, size_px: tuple[int, int] = (64, 48)) -> bytes:
 
 
 def long_clip(num_frames: int) -> bytes:
-    """A clip of very many tiny frames."""
+    """Return a clip of many tiny frames."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("mjpeg", rate=Fraction(240))
@@ -117,8 +117,8 @@ def long_clip(num_frames: int) -> bytes:
     return buffer.getvalue()
 
 
-def clip_with_lying_header(box: bytes, offset: int, value: int) -> bytes:
-    """A clip in which one number of an MP4 box, `offset` bytes after its name, claims something else."""
+def clip_with_wrong_header(box: bytes, offset: int, value: int) -> bytes:
+    """Return a clip with a wrong number in an MP4 box, `offset` bytes after its name."""
     data = bytearray(clip())
     at = data.index(box) + 4 + offset
     data[at : at + 4] = struct.pack(">I", value)
@@ -126,14 +126,14 @@ def clip_with_lying_header(box: bytes, offset: int, value: int) -> bytes:
 
 
 def glb(vertices: NDArray[Any], indices: list[int], uri: str = "", **buffer: Any) -> bytes:
-    """A binary glTF file of one mesh; `uri` puts its numbers into another file."""
+    """Return a binary glTF file of one mesh; `uri` refers to another file for its buffer."""
     numbers = np.asarray(vertices, np.float32).tobytes() + np.asarray(indices, np.uint32).tobytes()
     split = np.asarray(vertices, np.float32).nbytes
     document = {
         "asset": {"version": "2.0"},
         "scene": 0,
-        "scenes": [{"steps": [0]}],
-        "steps": [{"mesh": 0}],
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
         "buffers": [{"byteLength": len(numbers)} | ({"uri": uri} if uri else {}) | buffer],
         "bufferViews": [
@@ -154,14 +154,14 @@ def glb(vertices: NDArray[Any], indices: list[int], uri: str = "", **buffer: Any
 
 
 def scene_of_mesh(scene: bytes, uri: str, sha256: str) -> bytes:
-    """A scene of studio whose first object is a user's mesh."""
+    """Return a scene of studio whose first object is a user's mesh."""
     document = json.loads(scene)
     document["objects"][0] |= {"shape": "asset", "asset_uri": uri, "asset_sha256": sha256}
     return json.dumps(document).encode()
 
 
 def light_basis_bomb(basis: bytes, side_px: int, num_pictures: int) -> bytes:
-    """A light basis of the same scene with very many, very large pictures that are packed very small."""
+    """Return a light basis of the same scene with many large images that compress to little."""
     with zipfile.ZipFile(io.BytesIO(basis)) as archive:
         index = json.loads(archive.read("index.json"))
     view, unit = index["pictures"][0]["view"], index["pictures"][0]["unit"]
