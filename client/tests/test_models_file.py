@@ -33,3 +33,11 @@ def test_problems_are_named(tmp_path: Path, text: str, message: str) -> None:
     path.write_text(text)
     with pytest.raises(InvalidArgumentError, match=message):
         read_models_file(path)
+
+
+def test_every_problem_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text("wan: {serivce: video}\n-flux: {service: imager}\n")
+    with pytest.raises(InvalidArgumentError) as refused:
+        read_models_file(path)
+    assert [location.rpartition(": ")[2] for location, _ in refused.value.violations] == ["wan.service", "-flux.[key]"]

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import yaml
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from lumenmill_common.validation import violations_of
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 __all__ = ["AddedModel", "read_models_file"]
@@ -45,7 +46,7 @@ def read_models_file(path: Path) -> dict[str, AddedModel]:
     """Return the models of a file by name.
 
     Raises:
-        InvalidArgumentError: the file is not valid; names the file and the entry.
+        InvalidArgumentError: the file is not valid; names the file and every wrong entry.
         FailedPreconditionError: the service of a model is not installed.
     """
     try:
@@ -53,9 +54,8 @@ def read_models_file(path: Path) -> dict[str, AddedModel]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidArgumentError(str(path), " ".join(str(error).split())) from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        path_in_file = ".".join(str(part) for part in first["loc"])
-        raise InvalidArgumentError(f"{path}: {path_in_file}", first["msg"]) from error
+        first, *others = [(f"{path}: {location}", problem) for location, problem in violations_of(error)]
+        raise InvalidArgumentError(*first, *others) from error
     for name, model in models.items():
         if name in _RESERVED:
             raise InvalidArgumentError(f"{path}: {name}", "is the name of a built-in process; choose another name")

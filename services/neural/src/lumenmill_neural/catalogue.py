@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 import yaml
 from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from lumenmill_common.validation import violations_of
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 __all__ = [
@@ -199,29 +200,37 @@ Catalogue = Mapping[str, ModelEntry]
 
 
 def read_catalogue(package: str) -> Catalogue:
-    """Return the catalogue of a service, from `presets.yaml` in its package."""
-    text = resources.files(package).joinpath("presets.yaml").read_text(encoding="utf-8")
-    return TypeAdapter(dict[str, ModelEntry]).validate_python(yaml.safe_load(text))
+    """Return the catalogue of a service, from `presets.yaml` in its package.
+
+    Raises:
+        FailedPreconditionError: the file is no catalogue; names every mistake.
+    """
+    file = resources.files(package).joinpath("presets.yaml")
+    return _parsed(file, file.read_text(encoding="utf-8"))
 
 
 def with_own_models(catalogue: Catalogue, path: Path | None) -> Catalogue:
-    """Return a service's catalogue with the models of the operator's own file added: fine-tunes of its families.
+    """Return a service's catalogue with the models of the operator's own file added. The service checks their families
+    when it starts: it imports torch to know them.
 
     Raises:
-        FailedPreconditionError: the file is no catalogue, or names a family that the service does not have.
+        FailedPreconditionError: the file is no catalogue; names every mistake.
     """
     if path is None:
         return catalogue
-    setting, families = "LUMENMILL_PRESETS_FILE", sorted({entry.family for entry in catalogue.values()})
+    setting = "LUMENMILL_PRESETS_FILE"
     try:
-        own = TypeAdapter(dict[str, ModelEntry]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise FailedPreconditionError(f"{path}: {' '.join(str(error).split())}", setting) from error
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FailedPreconditionError(f"{path}: {error}", setting) from error
+    return {**catalogue, **_parsed(path, text, setting)}
+
+
+def _parsed(file: object, text: str, setting: str = "") -> dict[str, ModelEntry]:
+    try:
+        return TypeAdapter(dict[str, ModelEntry]).validate_python(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise FailedPreconditionError(f"{file}: {' '.join(str(error).split())}", setting) from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        location = ".".join(str(part) for part in first["loc"])
-        raise FailedPreconditionError(f"{path}: {location}: {first['msg']}", setting) from error
-    for name, entry in own.items():
-        if entry.family not in families:
-            raise FailedPreconditionError(f"{path}: {name}.family: is none of {', '.join(families)}", setting)
-    return {**catalogue, **own}
+        problems = "; ".join(f"{location}: {problem}" for location, problem in violations_of(error))
+        raise FailedPreconditionError(f"{file}: {problems}", setting) from error

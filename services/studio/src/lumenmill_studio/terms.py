@@ -10,6 +10,7 @@ import yaml
 from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.licences import known_commercial_use
+from lumenmill_common.validation import violations_of
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 FILE_NAME = "licences.yaml"
@@ -70,10 +71,7 @@ def _entry(value: object, path: Path, line: int, setting: str) -> Entry:
     try:
         return Entry.model_validate(value)
     except ValidationError as error:
-        problems = "; ".join(
-            ": ".join(part for part in (".".join(map(str, problem["loc"])), problem["msg"]) if part)
-            for problem in error.errors()
-        )
+        problems = "; ".join(": ".join(filter(None, violation)) for violation in violations_of(error))
         raise FailedPreconditionError(f"{path}, entry at line {line}: {problems}", setting) from error
 
 

@@ -1,5 +1,6 @@
 """Families of the imager, by their name in presets.yaml."""
 
+from lumenmill_neural.families import family_type
 from lumenmill_neural.host import ModelHost
 
 from lumenmill_imager.families.family import ImagerFamily
@@ -19,5 +20,9 @@ FAMILIES: dict[str, type[ImagerFamily]] = {
 
 
 def family_of(host: ModelHost) -> ImagerFamily:
-    """Return the family of the model of a host."""
-    return FAMILIES[host.entry.family](host)
+    """Return the family of the model of a host.
+
+    Raises:
+        FailedPreconditionError: the service has no family of the name in the entry.
+    """
+    return family_type(host, FAMILIES)(host)

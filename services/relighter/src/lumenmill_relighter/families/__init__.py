@@ -1,5 +1,6 @@
 """Families of the relighter, by their name in presets.yaml."""
 
+from lumenmill_neural.families import family_type
 from lumenmill_neural.host import ModelHost
 
 from lumenmill_relighter.families.family import RelighterFamily
@@ -24,5 +25,9 @@ FAMILIES: dict[str, type[RelighterFamily]] = {
 
 
 def family_of(host: ModelHost) -> RelighterFamily:
-    """Return the family of the model of a host."""
-    return FAMILIES[host.entry.family](host)
+    """Return the family of the model of a host.
+
+    Raises:
+        FailedPreconditionError: the service has no family of the name in the entry.
+    """
+    return family_type(host, FAMILIES)(host)

@@ -1,5 +1,6 @@
 """Families of the video service, by their name in presets.yaml."""
 
+from lumenmill_neural.families import family_type
 from lumenmill_neural.host import ModelHost
 
 from lumenmill_video.families.family import VideoFamily
@@ -25,5 +26,9 @@ FAMILIES: dict[str, type[VideoFamily]] = {
 
 
 def family_of(host: ModelHost, settings: VideoSettings) -> VideoFamily:
-    """Return the family of the model of a host."""
-    return FAMILIES[host.entry.family](host, settings)
+    """Return the family of the model of a host.
+
+    Raises:
+        FailedPreconditionError: the service has no family of the name in the entry.
+    """
+    return family_type(host, FAMILIES)(host, settings)

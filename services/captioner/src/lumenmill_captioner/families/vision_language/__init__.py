@@ -1,6 +1,7 @@
 """The `vision_language` family: a model that sees and writes, checked by measurement. Needs the extra of its name."""
 
 from lumenmill_common.artifacts import open_store_from
+from lumenmill_neural.families import family_type
 from lumenmill_neural.host import ModelHost
 
 from lumenmill_captioner.families.photometric import photometric_family
@@ -15,8 +16,9 @@ def vision_language_family(settings: VisionLanguageSettings) -> VisionLanguageFa
     """Return the family of the model that the settings name.
 
     Raises:
-        FailedPreconditionError: there is no such model.
+        FailedPreconditionError: there is no such model, or its entry is of another family.
     """
     host = ModelHost(settings, open_store_from(settings), MODELS.catalogue(settings))
     aesthetics = Aesthetics(host, settings.aesthetic_heads)
-    return VisionLanguageFamily(host, photometric_family(settings), settings.limits(), aesthetics)
+    family = family_type(host, {"vision_language": VisionLanguageFamily})
+    return family(host, photometric_family(settings), settings.limits(), aesthetics)
