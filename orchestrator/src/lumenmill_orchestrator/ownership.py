@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, ResourceExhaustedError, UnavailableError
-from lumenmill_common.retries import RetryPolicy, RetryState
+from lumenmill_common.retries import RetryPolicy, RetryState, retrying
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator.storage.schema import database_identity
@@ -30,16 +30,16 @@ class Ownership:
 
     async def keep_registered(self) -> None:
         """Register now and then every hour, until cancelled; retry whatever fails."""
-        retry = RetryState(_RETRIES)
         while True:
-            try:
-                await asyncio.to_thread(self.register)
-            except Exception as error:
-                _log.warning("not registered with the store", reason=str(error))
-                await retry.wait(UnavailableError(str(error)))
-            else:
-                retry.answered()
-                await asyncio.sleep(_REGISTER_EVERY_S)
+            await retrying(self._try_to_register, RetryState(_RETRIES))
+            await asyncio.sleep(_REGISTER_EVERY_S)
+
+    async def _try_to_register(self) -> None:
+        try:
+            await asyncio.to_thread(self.register)
+        except Exception as error:
+            _log.warning("not registered with the store", reason=str(error))
+            raise UnavailableError(str(error)) from error
 
     def register(self) -> None:
         """Register this database with the store, so that no other database collects its artifacts.

@@ -9,7 +9,7 @@ from lumenmill.common.v1 import job_pb2, job_pb2_grpc
 from lumenmill.imager.v1 import imager_pb2_grpc
 from lumenmill_common import errors
 from lumenmill_common.calls import call_heavy
-from lumenmill_common.retries import NO_RETRIES
+from lumenmill_common.retries import RetryPolicy
 from lumenmill_common.service import Service
 from lumenmill_common.testing import running_service
 from tiny_service import TinyFamily, image_of, request_for
@@ -22,7 +22,9 @@ async def until(condition: Any) -> None:
 
 
 def start(stub: Any, prompt: str) -> "asyncio.Task[Any]":
-    return asyncio.create_task(call_heavy(stub.GenerateImages, request_for(prompt, preset="later"), retry=NO_RETRIES))
+    return asyncio.create_task(
+        call_heavy(stub.GenerateImages, request_for(prompt, preset="later"), retry=RetryPolicy({}))
+    )
 
 
 async def test_the_worker_takes_the_next_job_while_the_rest_of_the_first_runs(
@@ -139,7 +141,7 @@ async def test_jobs_that_wait_count_towards_a_deadline(service: Service, family:
         await asyncio.sleep(0.1)
         with pytest.raises(errors.DeadlineExceededError, match=r"takes about 0\.8 s"):
             await call_heavy(
-                stub.GenerateImages, request_for("late", preset="batched"), timeout_s=0.7, retry=NO_RETRIES
+                stub.GenerateImages, request_for("late", preset="batched"), timeout_s=0.7, retry=RetryPolicy({})
             )
         family.go_on.set()
         await asyncio.gather(*waiting)

@@ -15,7 +15,7 @@ from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.calls import call_heavy, call_unary
 from lumenmill_common.jobs import JobQueue
-from lumenmill_common.retries import NO_RETRIES, RetryPolicy
+from lumenmill_common.retries import RetryPolicy
 from lumenmill_common.service import Service
 from lumenmill_common.testing import running_service
 from tiny_service import TinyFamily, image_of, request_for, tiny_service
@@ -125,7 +125,7 @@ async def test_a_full_queue_says_when_to_come_back(service: Service, family: Tin
         calls = [asyncio.create_task(call_heavy(stub.GenerateImages, request_for(name))) for name in "abc"]
         await asyncio.sleep(0.2)
         with pytest.raises(errors.ResourceExhaustedError) as full:
-            await call_heavy(stub.GenerateImages, request_for("d"), retry=NO_RETRIES)
+            await call_heavy(stub.GenerateImages, request_for("d"), retry=RetryPolicy({}))
         assert full.value.retry_delay_s >= 1.0
         patient = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("d")))
         family.go_on.set()
@@ -177,7 +177,7 @@ async def test_a_panic_below_a_family_fails_its_job_and_no_other(service: Servic
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
         with pytest.raises(errors.InternalError):
-            await call_heavy(stub.GenerateImages, request_for("panic"), retry=NO_RETRIES)
+            await call_heavy(stub.GenerateImages, request_for("panic"), retry=RetryPolicy({}))
         assert image_of(await asyncio.wait_for(call_heavy(stub.GenerateImages, request_for("a lemon")), 5)).uri
 
 
@@ -201,9 +201,9 @@ async def test_draining_finishes_what_runs_and_refuses_what_waits(service: Servi
     settings = ServiceSettings(listen_address="127.0.0.1:0", drain_s=5.0)
     async with running_service(service, settings) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
-        running = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("a"), retry=NO_RETRIES))
+        running = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("a"), retry=RetryPolicy({})))
         await asyncio.sleep(0.1)
-        waiting = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("b"), retry=NO_RETRIES))
+        waiting = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("b"), retry=RetryPolicy({})))
         await asyncio.sleep(0.1)
         stopping = asyncio.create_task(service.jobs.stop(5.0))
         assert image_of(await running).uri
@@ -218,12 +218,12 @@ async def test_what_the_end_of_the_drain_cuts_off_may_be_done_elsewhere(store: A
     family.num_steps, family.step_s = 3, 0.4
     async with running_service(tiny_service(family, jobs)) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
-        given_up = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("given up"), retry=NO_RETRIES))
-        cut_off = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("cut off"), retry=NO_RETRIES))
+        given_up = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("given up"), retry=RetryPolicy({})))
+        cut_off = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("cut off"), retry=RetryPolicy({})))
         await asyncio.sleep(0.6)
         family.num_steps = 1
         last_step = asyncio.create_task(
-            call_heavy(stub.GenerateImages, request_for("at its last step"), retry=NO_RETRIES)
+            call_heavy(stub.GenerateImages, request_for("at its last step"), retry=RetryPolicy({}))
         )
         await asyncio.sleep(0.1)
         assert jobs.cancel(request_for("given up").job.request_id)
@@ -261,8 +261,8 @@ async def test_while_draining_a_caller_on_a_new_connection_finds_its_job(store: 
         stub = imager_pb2_grpc.ImagerServiceStub(second)
         assert await state_of(second, request.job.request_id) == "JOB_STATE_RUNNING"
         with pytest.raises(errors.UnavailableError):
-            await call_heavy(stub.GenerateImages, request_for("a new job"), retry=NO_RETRIES)
-        attached = asyncio.create_task(call_heavy(stub.GenerateImages, request, retry=NO_RETRIES))
+            await call_heavy(stub.GenerateImages, request_for("a new job"), retry=RetryPolicy({}))
+        attached = asyncio.create_task(call_heavy(stub.GenerateImages, request, retry=RetryPolicy({})))
         await asyncio.sleep(0.1)
         family.go_on.set()
         assert image_of(await attached).uri

@@ -40,9 +40,7 @@ def save_sdxl_identity(folder: Path) -> None:
     pipe.save_pretrained(folder)
     controlnet = seeded(lambda: ControlNetModel.from_unet(pipe.unet, conditioning_embedding_out_channels=(8, 8)), 1)
     for block in [*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block]:
-        torch.nn.init.normal_(
-            block.weight, std=0.2
-        )  # zero before training, which would have no effect
+        torch.nn.init.normal_(block.weight, std=0.2)  # zero before training, which would have no effect
     controlnet.save_pretrained(folder / "controlnet")
     vision = CLIPVisionConfig(
         hidden_size=16,

@@ -9,7 +9,7 @@ from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_p
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill_common import errors
 from lumenmill_common.calls import call_heavy, call_unary
-from lumenmill_common.retries import NO_RETRIES
+from lumenmill_common.retries import RetryPolicy
 from lumenmill_common.testing import running_family
 from lumenmill_prompter.families.grammar import GrammarFamily
 
@@ -130,11 +130,11 @@ async def test_a_wrong_brief_is_refused_by_field(
     stub: prompter_pb2_grpc.PrompterServiceStub, brief: dict[str, object], field: str
 ) -> None:
     with pytest.raises(errors.InvalidArgumentError) as refused:
-        await call_heavy(stub.GeneratePromptSets, sets_request("bad", **brief), retry=NO_RETRIES)
+        await call_heavy(stub.GeneratePromptSets, sets_request("bad", **brief), retry=RetryPolicy({}))
     assert refused.value.field == field
 
 
 async def test_an_instruction_is_for_llm_families(stub: prompter_pb2_grpc.PrompterServiceStub) -> None:
     request = prompter_pb2.RewritePromptsRequest(job=job("poem"), prompts=["a"], instruction="Make it rhyme.")
     with pytest.raises(errors.InvalidArgumentError, match="openai"):
-        await call_heavy(stub.RewritePrompts, request, retry=NO_RETRIES)
+        await call_heavy(stub.RewritePrompts, request, retry=RetryPolicy({}))

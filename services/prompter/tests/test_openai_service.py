@@ -14,7 +14,7 @@ from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_p
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill_common import errors
 from lumenmill_common.calls import call_heavy, call_unary
-from lumenmill_common.retries import NO_RETRIES
+from lumenmill_common.retries import RetryPolicy
 from lumenmill_common.testing import running_family
 from lumenmill_prompter.families import family_from
 from lumenmill_prompter.settings import PrompterSettings
@@ -141,7 +141,7 @@ async def test_answers_that_stay_wrong_end_in_an_error(
 ) -> None:
     endpoint.script = lambda _, number: items({"scene": "a kettle"})
     with pytest.raises(errors.FailedPreconditionError, match="unusable"):
-        await call_heavy(stub.GeneratePromptSets, request_for(1), retry=NO_RETRIES)
+        await call_heavy(stub.GeneratePromptSets, request_for(1), retry=RetryPolicy({}))
     assert len(endpoint.requests) == 3
 
 
@@ -193,7 +193,7 @@ async def test_a_model_that_only_repeats_itself_is_given_up(
 ) -> None:
     endpoint.script = lambda *_: items(prompt_set("violin"))
     with pytest.raises(errors.FailedPreconditionError, match="1 of 2"):
-        await call_heavy(stub.GeneratePromptSets, request_for(2, prompts_batch_size=1), retry=NO_RETRIES)
+        await call_heavy(stub.GeneratePromptSets, request_for(2, prompts_batch_size=1), retry=RetryPolicy({}))
 
 
 async def failure_of(call: Any) -> grpc.aio.AioRpcError:
@@ -232,7 +232,7 @@ async def test_a_slow_endpoint_is_unavailable(
 async def test_a_refusal_is_told(stub: prompter_pb2_grpc.PrompterServiceStub, endpoint: ChatEndpoint) -> None:
     endpoint.script = lambda *_: Reply(refusal="I would rather not.")
     with pytest.raises(errors.FailedPreconditionError, match="rather not"):
-        await call_heavy(stub.GeneratePromptSets, request_for(1), retry=NO_RETRIES)
+        await call_heavy(stub.GeneratePromptSets, request_for(1), retry=RetryPolicy({}))
 
 
 async def test_cancelling_stops_between_requests(

@@ -1,16 +1,21 @@
 """The durable engine: workflows on DBOS, which survive crashes and can be moved between replicas.
 
 Workflows carry identities only. Their results are in our own tables, which each of them reads first, so that a workflow
-that DBOS starts again after a crash continues where it was interrupted. docs/adr/0002-durable-execution.md says why.
+that DBOS starts again after a crash continues where it was interrupted. docs/adr/0002-durable-walk.md says why.
 """
 
 import asyncio
 import contextvars
+import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+from lumenmill_common.calls import is_cancellation_requested
+from lumenmill_common.errors import LumenmillError, UnavailableError
+from lumenmill_common.retries import RetryPolicy, RetryState, retrying
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator.storage import engine_url, is_database_unavailable, make_engine
@@ -107,7 +112,10 @@ class DurableEngine:
         Raises:
             Exception: the one that the workflow raised.
         """
-        await _outside_workflows(self._execute_anywhere(workflow, workflow_id, *arguments))
+        # Retried: a cancellation that nobody requested would end the task of the caller without an error.
+        await _retried(
+            lambda: _outside_workflows(self._execute_anywhere(workflow, workflow_id, *arguments)), workflow_id
+        )
 
     async def unfinished(self, workflow_ids: Collection[str]) -> set[str]:
         """Return the ids of workflows that any replica executes or will execute."""
@@ -159,7 +167,7 @@ class DurableEngine:
         if self._is_closing:
             raise asyncio.CancelledError
         workflow_id = DBOS.workflow_id or ""
-        task = asyncio.ensure_future(_retried(function, arguments))
+        task = asyncio.ensure_future(_retried(partial(function, *arguments), workflow_id))
         self._executions[workflow_id].add(task)
         try:
             await task
@@ -195,25 +203,38 @@ class DurableEngine:
         return {workflow.workflow_id for workflow in found}
 
 
-async def _retried(function: Callable[..., Awaitable[None]], arguments: tuple[str | int, ...]) -> None:
+class _InterruptedError(UnavailableError):
+    """A workflow was interrupted by something that is neither its result nor a request to end it."""
+
+
+_RETRIES = RetryPolicy(
+    {_InterruptedError: math.inf}, initial_backoff_s=_DATABASE_PAUSE_S, max_backoff_s=_DATABASE_PAUSE_S
+)
+
+
+async def _retried(function: Callable[[], Awaitable[None]], workflow_id: str) -> None:
     """Execute a workflow, again after an interruption that is neither its result nor a request to end it.
 
     Such are an unavailable database, and a cancellation that nobody requested: a connection that is closed cancels its
     calls and the tasks that wait for them.
     """
-    while True:
+
+    async def attempt() -> None:
         try:
-            return await function(*arguments)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            await function()
+        except asyncio.CancelledError as error:
+            if is_cancellation_requested():
                 raise
-            _log.warning("a workflow was cancelled by a closed connection and continues", workflow=arguments)
+            raise _InterruptedError("a closed connection cancelled it", retry_delay_s=0.0) from error
         except Exception as error:
             if not is_database_unavailable(error):
                 raise
-            _log.warning("a workflow waits for the database", workflow=arguments, reason=str(error))
-        await asyncio.sleep(_DATABASE_PAUSE_S)
+            raise _InterruptedError(str(error), retry_delay_s=0.0) from error
+
+    def report(error: LumenmillError, delay_s: float) -> None:
+        _log.warning("a workflow was interrupted and continues", workflow=workflow_id, reason=error.message)
+
+    await retrying(attempt, RetryState(_RETRIES), report)
 
 
 async def _outside_workflows(coroutine: Coroutine[Any, Any, _T]) -> _T:

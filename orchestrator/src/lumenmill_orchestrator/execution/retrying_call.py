@@ -148,7 +148,7 @@ class RetryingCall:
             LumenmillError: `error`, when it is not retried, or that no endpoint serves.
         """
         metrics.RETRIES.labels(self._call.step.model, error.code.name).inc()
-        delay_s = self._retries.delay_s(error)
+        delay_s = self._retries.record_failure(error)
         if delay_s is None:
             raise error
         endpoint = self._slot.endpoint

@@ -7,16 +7,15 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
-import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from lumenmill.common.v1 import job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
 from lumenmill_common.calls import call_unary, connect
-from lumenmill_common.errors import LumenmillError, UnavailableError
-from lumenmill_common.retries import RetryPolicy, RetryState
+from lumenmill_common.errors import LumenmillError, NotFoundError, UnavailableError
+from lumenmill_common.retries import RetryPolicy, RetryState, retrying
 from lumenmill_common.settings import SecuritySettings
-from lumenmill_common.status import error_from_rpc
 from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator.contracts import Method, message_class
@@ -27,6 +26,7 @@ _PROBE_UNREADY_S, _PROBE_READY_S = 0.5, 10.0
 _ANSWER_WITHIN_S = 3.0
 # While a broken connection is made again.
 _RECONNECTING = RetryPolicy({UnavailableError: math.inf}, initial_backoff_s=0.1, max_backoff_s=0.1)
+_NO_RETRIES = RetryPolicy({})
 _numbers = itertools.count()
 _log = get_logger(__name__)
 
@@ -79,7 +79,8 @@ class Endpoint:
         self.probed = asyncio.Event()
         """Set after the first probe."""
         self._probe_limit, self._on_change = probe_limit, on_change
-        self._wake, self._task = asyncio.Event(), None  # type: tuple[asyncio.Event, asyncio.Task[None] | None]
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
         self._backs_off_until_s, self._is_closed = 0.0, False
         self._stubs: dict[str, Any] = {}
 
@@ -162,22 +163,21 @@ class Endpoint:
         `wait_for_connection` waits for a connection that is being made again.
         """
         stub: Any = job_pb2_grpc.JobServiceStub(self.channel)
-        request, retry = job_pb2.GetJobRequest(request_id=request_id), RetryState(_RECONNECTING)
+        get_job = partial(stub.GetJob, wait_for_ready=wait_for_connection)
+        request = job_pb2.GetJobRequest(request_id=request_id)
+        # A request is lost that was sent on the connection that just broke.
+        state = RetryState(_RECONNECTING if wait_for_connection else _NO_RETRIES)
         try:
             async with asyncio.timeout(timeout_s):
-                while not self._is_closed:
-                    try:
-                        answer = await stub.GetJob(request, timeout=timeout_s, wait_for_ready=wait_for_connection)
-                        return answer.state  # type: ignore[no-any-return]  # stubs are not typed for aio
-                    except grpc.RpcError as broken:
-                        error = error_from_rpc(broken)
-                        if not wait_for_connection:
-                            break
-                    # The request was sent on the connection that just broke.
-                    await retry.wait(error)
+                answer = await retrying(lambda: self._call_unless_closed(get_job, request, timeout_s), state)
+                return answer.state  # type: ignore[no-any-return]  # stubs are not typed for aio
         except (TimeoutError, LumenmillError):
-            pass
-        return job_pb2.JOB_STATE_UNSPECIFIED
+            return job_pb2.JOB_STATE_UNSPECIFIED
+
+    async def _call_unless_closed(self, method: Any, request: Any, timeout_s: float) -> Any:
+        if self._is_closed:
+            raise NotFoundError(f"{self.address} is closed")
+        return await call_unary(method, request, timeout_s=timeout_s)
 
     async def cancel_job(self, request_id: str) -> None:
         """Cancel a job. An endpoint that does not answer, or is closed, is ignored."""

@@ -71,7 +71,8 @@ class ModelEndpoints:
         self._capacity_task: asyncio.Task[None] | None = None
         self._removed_at_s: dict[str, float] = {}
         self._is_serving = asyncio.Event()
-        self._wake, self._task = asyncio.Event(), None  # type: tuple[asyncio.Event, asyncio.Task[None] | None]
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
         self._resolved_at_s, self._capacity_checked_at_s, self._counted_at_s = (
             -_RESOLVE_S,
             -_CHECK_CAPACITY_S,

@@ -157,7 +157,7 @@ def retry_database(work: Callable[[], _T]) -> _T:
             return work()
         except _UNAVAILABLE as error:
             _count_unavailable(error)
-            delay_s = state.delay_s(UnavailableError(str(error), retry_delay_s=0.0))
+            delay_s = state.record_failure(UnavailableError(str(error), retry_delay_s=0.0))
             if delay_s is None:
                 raise
         time.sleep(delay_s)

@@ -1,23 +1,23 @@
 """Calling a service: channels, and heavy calls that survive broken connections and restarts on either side."""
 
 import asyncio
+import contextlib
 import json
-import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
 from lumenmill_common.client_interceptors import client_interceptors
-from lumenmill_common.errors import LumenmillError, ResourceExhaustedError, UnavailableError
+from lumenmill_common.errors import DeadlineExceededError, LumenmillError, ResourceExhaustedError, UnavailableError
 from lumenmill_common.reloading_channel import ReloadingChannel
-from lumenmill_common.retries import RetryPolicy, RetryState
+from lumenmill_common.retries import RetryPolicy, RetryState, retrying
 from lumenmill_common.serve import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.status import error_from_rpc
 
-__all__ = ["attempt_heavy", "call_heavy", "call_unary", "connect"]
+__all__ = ["attempt_heavy", "call_heavy", "call_unary", "connect", "is_cancellation_requested"]
 
 RequestT = TypeVar("RequestT", bound=Message)
 ResponseT = TypeVar("ResponseT", bound=Message)
@@ -62,25 +62,25 @@ class StreamMethod(Protocol[_RequestT_contra, _ResponseT_co]):
     """A server-streaming method of a stub."""
 
     def __call__(self, request: _RequestT_contra, /, *, timeout: float | None = None) -> AsyncIterator[_ResponseT_co]:
-        """Starts the call."""
+        """Start the call."""
 
 
 class UnaryMethod(Protocol[_RequestT_contra, _ResponseT_co]):
     """A unary method of a stub."""
 
     def __call__(self, request: _RequestT_contra, /, *, timeout: float | None = None) -> Awaitable[_ResponseT_co]:
-        """Makes the call."""
+        """Make the call."""
 
 
 def connect(
     address: str, security: SecuritySettings, *, one_process: bool = False, tls_name: str | None = None
 ) -> grpc.aio.Channel:
-    """A channel to a service, `host:port` or `dns:///name:port`, balanced over all its addresses.
+    """Return a channel to a service, `host:port` or `dns:///name:port`, balanced over all its addresses.
 
     TLS is on when `security` names a CA file, and then a client certificate is shown when one is set; files that change
     are used for the calls that are made from then on. The token is sent when one is set. `one_process` is for callers
     who choose between the processes of a service themselves: calls then reach the process whatever its health says, and
-    a failed one is told at once rather than made again. `tls_name` is the name that its certificate has, where
+    a failed one is reported at once rather than made again. `tls_name` is the name that its certificate has, where
     `address` is a number.
 
     Raises:
@@ -108,15 +108,14 @@ def connect(
 async def call_unary(
     method: UnaryMethod[RequestT, ResponseT], request: RequestT, *, timeout_s: float | None = 30.0
 ) -> ResponseT:
-    """A unary call whose failure is one of our errors.
+    """Make a unary call whose failure is one of our errors.
 
     Raises:
+        UnavailableError: also when the channel is closed meanwhile.
         LumenmillError: the one that the service's status stands for.
     """
-    try:
+    with _status_errors():
         return await method(request, timeout=timeout_s)
-    except grpc.RpcError as error:
-        raise error_from_rpc(error) from error
 
 
 async def call_heavy(
@@ -134,28 +133,27 @@ async def call_heavy(
     `timeout_s` bounds the whole; the job itself lives on for the service's grace period.
 
     Raises:
+        DeadlineExceededError: `timeout_s` passed, in an attempt or between two.
         LumenmillError: the one that the service's last status stands for.
     """
     loop, state = asyncio.get_running_loop(), RetryState(retry)
-    deadline_s = math.inf if timeout_s is None else loop.time() + timeout_s
+    deadline_s = None if timeout_s is None else loop.time() + timeout_s
 
     def on_answer(response: ResponseT) -> None:
         state.answered()
         if on_event:
             on_event(response)
 
-    async with asyncio.timeout(None if timeout_s is None else timeout_s + 1.0):
-        while True:
-            left_s = None if timeout_s is None else deadline_s - loop.time()
-            try:
-                return await attempt_heavy(method, request, on_event=on_answer, timeout_s=left_s)
-            except LumenmillError as error:
-                delay_s = state.delay_s(error)
-                if delay_s is None:
-                    raise
-                if on_retry:
-                    on_retry(error)
-            await asyncio.sleep(delay_s)
+    async def attempt() -> Any:
+        left_s = None if deadline_s is None else deadline_s - loop.time()
+        return await attempt_heavy(method, request, on_event=on_answer, timeout_s=left_s)
+
+    try:
+        # The service's own answer to the deadline is preferred: it gets a second to arrive.
+        async with asyncio.timeout_at(None if deadline_s is None else deadline_s + 1.0):
+            return await retrying(attempt, state, lambda error, _: on_retry(error) if on_retry else None)
+    except TimeoutError as error:
+        raise DeadlineExceededError(f"no result within {timeout_s:.1f} s") from error
 
 
 async def attempt_heavy(
@@ -168,13 +166,32 @@ async def attempt_heavy(
     """Make a single attempt at a heavy call and return its result message.
 
     Raises:
+        UnavailableError: also when the channel is closed meanwhile.
         LumenmillError: the one that the service's status stands for.
     """
-    try:
+    with _status_errors():
         async for response in method(request, timeout=timeout_s):
             if response.WhichOneof("event") == "result":
                 return response.result  # type: ignore[attr-defined]  # every heavy response has it
             on_event(response)
-    except grpc.RpcError as broken:
-        raise error_from_rpc(broken) from broken
     raise UnavailableError("the service ended the call without a result")
+
+
+def is_cancellation_requested() -> bool:
+    """Whether somebody has cancelled the current task. Otherwise a `CancelledError` in it comes from what it awaits, as
+    when the channel of a call is closed."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+@contextlib.contextmanager
+def _status_errors() -> Iterator[None]:
+    """Raise our error for the status of a call, and UNAVAILABLE for one whose channel was closed."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise error_from_rpc(error) from error
+    except asyncio.CancelledError as error:
+        if is_cancellation_requested():
+            raise
+        raise UnavailableError("the connection was closed", retry_delay_s=0.0) from error

@@ -1,7 +1,8 @@
 """Retries of calls: which failures are retried, how often, for how long, and the wait before each attempt.
 
-The orchestrator's calls to models, `call_heavy` and the client's watches use it. Below it, gRPC's own service config
-(`calls.py`) retries unary calls over connections that broke.
+`retrying` is the loop for work that is repeated as it is; what moves to another endpoint or thread between attempts, as
+the orchestrator's calls to models do, keeps a `RetryState`. Below it, gRPC's own service config (`calls.py`) retries
+unary calls over connections that broke.
 """
 
 import asyncio
@@ -9,12 +10,15 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from lumenmill_common.errors import LumenmillError, ResourceExhaustedError, UnavailableError
 
-__all__ = ["NO_RETRIES", "RetryPolicy", "RetryState"]
+__all__ = ["RetryPolicy", "RetryState", "retrying"]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,6 @@ class RetryPolicy:
         return max(requested_s, growing_s) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads callers, no secret
 
 
-NO_RETRIES = RetryPolicy({})
-
-
 class RetryState:
     """What the failures of one call have used of its policy. Each kind of error is counted by itself."""
 
@@ -68,8 +69,8 @@ class RetryState:
         if self._outage_since_s is not None:
             self._outage_since_s += wait_s
 
-    def delay_s(self, error: LumenmillError) -> float | None:
-        """Count a failed attempt and return the seconds until the next one, or None when there is to be none."""
+    def record_failure(self, error: LumenmillError) -> float | None:
+        """Record a failed attempt and return the seconds until the next one, or None when there is to be none."""
         if isinstance(error, UnavailableError):
             self._begin_outage()
         else:
@@ -85,7 +86,7 @@ class RetryState:
         Raises:
             LumenmillError: `error`, when there is to be no other attempt.
         """
-        delay_s = self.delay_s(error)
+        delay_s = self.record_failure(error)
         if delay_s is None:
             raise error
         await asyncio.sleep(delay_s)
@@ -104,3 +105,27 @@ class RetryState:
             return True
         ends_s = self._outage_since_s + self._policy.outage_timeout_s
         return self._num_outages <= self._policy.max_outages and time.monotonic() + delay_s <= ends_s
+
+
+async def retrying(
+    attempt: Callable[[], Awaitable[_T]],
+    state: RetryState,
+    on_retry: Callable[[LumenmillError, float], None] | None = None,
+) -> _T:
+    """Make attempts until one succeeds, and return its result; wait between them as the policy of `state` says.
+
+    `on_retry` receives each error that is followed by another attempt, and the seconds until then.
+
+    Raises:
+        LumenmillError: the failure that is not retried any more.
+    """
+    while True:
+        try:
+            return await attempt()
+        except LumenmillError as error:
+            delay_s = state.record_failure(error)
+            if delay_s is None:
+                raise
+            if on_retry is not None:
+                on_retry(error, delay_s)
+        await asyncio.sleep(delay_s)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from lumenmill.common.v1 import model_pb2
 from lumenmill_common.certificates import watch_certificates
 from lumenmill_common.errors import LumenmillError, UnavailableError
 from lumenmill_common.interceptors import CallInterceptor
+from lumenmill_common.retries import RetryPolicy, RetryState, retrying
 from lumenmill_common.service import Service
 from lumenmill_common.settings import ServiceSettings
 from lumenmill_common.telemetry import MODEL_LOAD_DURATION, configure_logging, get_logger, serve_metrics
@@ -49,8 +51,9 @@ _OPTIONS = (
 )
 # Time between NOT_SERVING and the refusal of new calls, in which load balancers remove the address.
 _LAME_DUCK_S = 0.5
-# Pauses before loading is retried, while a store or database is still starting.
-_MIN_PAUSE_S, _MAX_PAUSE_S = 0.5, 15.0
+# While a store or database is still starting.
+_LOAD_RETRIES = RetryPolicy({UnavailableError: math.inf}, initial_backoff_s=0.5, max_backoff_s=15.0)
+_NO_RETRIES = RetryPolicy({})
 # Time for calls to transfer the results of the last jobs.
 _LAST_CALLS_S = 1.0
 # Health of the process itself, whatever the state of its model: for supervisors that restart processes that hang.
@@ -124,15 +127,8 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
         LumenmillError: the error of `service.load`.
     """
     server = grpc.aio.server(interceptors=[CallInterceptor(settings, service.translate_error)], options=_OPTIONS)
-    ready = asyncio.Event()
-    contracts, health_servicer = service.all_contracts(ready), health_aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    names = [contract.full_name for contract in contracts]
-    for contract in contracts:
-        contract.add_to(server)
-    reflection.enable_server_reflection([*names, reflection.SERVICE_NAME, "grpc.health.v1.Health"], server)
-    await _set_health(health_servicer, names, _HealthStatus.NOT_SERVING)
-    await health_servicer.set(_LIVENESS, _HealthStatus.SERVING)
+    ready, health_servicer = asyncio.Event(), health_aio.HealthServicer()
+    names = await _add_contracts(server, service, ready, health_servicer)
     port = _bind(server, settings)
     await server.start()
     async with contextlib.AsyncExitStack() as background:
@@ -146,10 +142,7 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
             raise
         try:
             ready.set()
-            for enter in service.background:
-                await background.enter_async_context(enter())
-            if service.jobs:
-                service.jobs.start(service.model() if service.model else model_pb2.Model())
+            await _start(service, background)
             if stop is None or not stop.is_set():
                 await _set_health(health_servicer, names, _HealthStatus.SERVING)
             yield port
@@ -157,6 +150,29 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
             await _set_health(health_servicer, names, _HealthStatus.NOT_SERVING)
             await asyncio.sleep(min(_LAME_DUCK_S, settings.drain_s))
             await _drain(server, service, settings.drain_s)
+
+
+async def _add_contracts(
+    server: grpc.aio.Server, service: Service, ready: asyncio.Event, health_servicer: health_aio.HealthServicer
+) -> list[str]:
+    """Add the contracts of a service, health and reflection to a server, and return the names of the contracts."""
+    contracts = service.all_contracts(ready)
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    names = [contract.full_name for contract in contracts]
+    for contract in contracts:
+        contract.add_to(server)
+    reflection.enable_server_reflection([*names, reflection.SERVICE_NAME, "grpc.health.v1.Health"], server)
+    await _set_health(health_servicer, names, _HealthStatus.NOT_SERVING)
+    await health_servicer.set(_LIVENESS, _HealthStatus.SERVING)
+    return names
+
+
+async def _start(service: Service, background: contextlib.AsyncExitStack) -> None:
+    """Start what a loaded service does in the background, and its jobs."""
+    for enter in service.background:
+        await background.enter_async_context(enter())
+    if service.jobs:
+        service.jobs.start(service.model() if service.model else model_pb2.Model())
 
 
 @contextlib.asynccontextmanager
@@ -196,22 +212,18 @@ async def _load(service: Service, stop: asyncio.Event | None) -> None:
     """
     if service.load is None:
         return
-    load = service.load
-    started_s, pause_s = time.monotonic(), _MIN_PAUSE_S
-    while True:
-        try:
-            await _unless_stopped(service.jobs.run_in_workers(load) if service.jobs else asyncio.to_thread(load), stop)
-        except _StoppedError:
-            raise
-        except UnavailableError as error:
-            if stop is None:
-                raise
-            _log.warning("cannot load yet", reason=error.message, next_try_in_s=pause_s)
-        else:
-            MODEL_LOAD_DURATION.set(time.monotonic() - started_s)
-            return
-        await _unless_stopped(asyncio.sleep(pause_s), stop)
-        pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+    load, start_s = service.load, time.monotonic()
+
+    async def attempt() -> None:
+        await (service.jobs.run_in_workers(load) if service.jobs else asyncio.to_thread(load))
+
+    state = RetryState(_NO_RETRIES if stop is None else _LOAD_RETRIES)
+    await _unless_stopped(retrying(attempt, state, _report_retry), stop)
+    MODEL_LOAD_DURATION.set(time.monotonic() - start_s)
+
+
+def _report_retry(error: LumenmillError, delay_s: float) -> None:
+    _log.warning("cannot load yet", reason=error.message, next_try_in_s=round(delay_s, 1))
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event | None) -> None:
