@@ -73,7 +73,8 @@ class Submission:
         if checked.recipe is None:
             raise _refusal(checked)
         row, recipe = await asyncio.to_thread(self._store_run, request, checked.recipe)
-        is_described = all(self._mesh.model(step.model).description is not None for _, step in checked.recipe.steps())
+        called = {step.model_name for _, step in checked.recipe.steps()}
+        is_described = all(self._mesh.model(name).description is not None for name in called)
         return row, recipe if is_described else None
 
     async def _checked(self, text: str, file: str, parameters: Struct) -> CheckedRecipe:

@@ -58,7 +58,7 @@ async def test_the_work_of_all_live_replicas_is_summed(engine: sa.Engine) -> Non
     total = (await restarted.total())["wan"]
     assert recalled.of_models() == {"zero": 240.0}, "a model at zero has no pod to measure"
     assert (total.num_calls, total.backlog_s) == (0, 0.0), "a replica that has ended has no work"
-    assert total.last_work_s == pytest.approx(stopped_s, abs=5.0), "the time of the last work is kept"
+    assert total.last_work_time == pytest.approx(stopped_s, abs=5.0), "the time of the last work is kept"
 
 
 async def test_a_database_that_does_not_answer_blocks_no_caller(tmp_path: Path) -> None:

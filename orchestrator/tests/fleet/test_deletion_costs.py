@@ -22,7 +22,7 @@ def test_the_needed_pods_are_within_the_bounds() -> None:
     much = Demand(Load(num_waiting=20, backlog_s=12000.0), 600.0)
     assert needed_pods(much, _deployment(0, 100), 0.0) == 20
     assert needed_pods(much, _deployment(0, 4), 0.0) == 4
-    none = Demand(Load(last_work_s=1000.0), 600.0)
+    none = Demand(Load(last_work_time=1000.0), 600.0)
     assert needed_pods(none, _deployment(0, 4), 1030.0) == 1, "the last one is kept for a while"
     assert needed_pods(none, _deployment(0, 4), 1100.0) == 0
     assert needed_pods(none, _deployment(2, 4), 1100.0) == 2

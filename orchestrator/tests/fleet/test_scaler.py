@@ -164,7 +164,7 @@ def test_the_number_of_pods_follows_the_work(num_calls: int, backlog_s: float, n
 
 
 def test_a_model_with_a_long_load_time_is_kept_longer() -> None:
-    idle = Load(last_work_s=1000.0)
+    idle = Load(last_work_time=1000.0)
     assert Demand(idle, 600.0).is_active(1059.0)
     assert not Demand(idle, 600.0).is_active(1061.0)
     assert Demand(idle, 600.0, load_time_s=300.0).is_active(1599.0)

@@ -67,13 +67,13 @@ class ActiveRuns:
         run = self.get(run_id)
         if run is None:
             return
-        jobs = {request_id: list(endpoints) for request_id, endpoints in run.jobs.items()}
+        jobs = [(endpoint, request_id) for request_id, endpoints in run.jobs.items() for endpoint in endpoints]
         run.apply_state(state)
         if not run.unpaused.is_set():
             self._queues.remove_unstarted(run_id)
         run.changed.set()
         if run.stopped.is_set():
-            await asyncio.gather(*(self._mesh.cancel_job(*job) for job in jobs.items()))
+            await asyncio.gather(*(endpoint.cancel_job(request_id) for endpoint, request_id in jobs))
 
     def drop(self, run_id: str) -> None:
         """Forget a run that has ended."""

@@ -34,7 +34,7 @@ class Costs:
 
     def __init__(self, steps: Iterable[Step], resumed: Iterable[ExecutionRow]) -> None:
         """`resumed` are the executions that had ended before this process executed the item."""
-        models = {step.name: step.model for step in steps}
+        models = {step.name: step.model_name for step in steps}
         self._costs: dict[_Instance, _Cost] = {
             (row.step, row.instance): _Cost(
                 models[row.step], 0.0 if row.reused else row.duration_s, _instances(json.loads(row.parents))
@@ -46,7 +46,7 @@ class Costs:
 
     def add(self, step: Step, instance: int, duration_s: float, parents: Iterable[Sequence[str | int]]) -> None:
         """Add an execution that has ended."""
-        self._costs[step.name, instance] = _Cost(step.model, duration_s, _instances(parents))
+        self._costs[step.name, instance] = _Cost(step.model_name, duration_s, _instances(parents))
 
     def add_sample(self, sample: run_pb2.Sample, parents: Iterable[Sequence[str | int]]) -> None:
         """Add a sample with the executions that led to it; their own parents are found."""

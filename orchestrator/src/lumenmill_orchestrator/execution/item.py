@@ -11,11 +11,16 @@ from lumenmill_common.telemetry import get_logger
 
 from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.execution.costs import Costs
-from lumenmill_orchestrator.execution.keys import derived_seed
-from lumenmill_orchestrator.execution.outcomes import NOT_APPLICABLE, Outcome, StepStates, settled
-from lumenmill_orchestrator.execution.recording import StepInstance, record_computed, record_skipped
+from lumenmill_orchestrator.execution.outcomes import NOT_APPLICABLE, Outcome, StepStates
+from lumenmill_orchestrator.execution.recording import (
+    Parents,
+    computed_rows,
+    count_computed,
+    count_skipped,
+    skipped_rows,
+)
 from lumenmill_orchestrator.execution.resume_state import ResumeState
-from lumenmill_orchestrator.execution.retrying_call import StepCall
+from lumenmill_orchestrator.execution.step_call import StepCall, StepInstance, build_request
 from lumenmill_orchestrator.execution.step_executor import Computation, StepExecutor, failed_computation
 from lumenmill_orchestrator.recipe import MISSING, FanOut, Pipeline, Requirement, Step
 from lumenmill_orchestrator.storage import GroupWriter
@@ -81,18 +86,10 @@ class ItemExecution:
 
     async def _elements(self, step: Step) -> Sequence[Any] | Outcome:
         """Return the elements of a fan-out, one placeholder for a single step, or why there are none."""
-        fan_out = step.fan_out
-        if fan_out is None:
+        if step.fan_out is None:
             return [MISSING]
-        if fan_out.aligned_step is not None:
-            aligned = self.states.of(fan_out.aligned_step)
-            blocked = await settled(aligned.expanded)
-            elements: Sequence[Any] = [MISSING] * len(aligned.instances)
-        else:
-            blocked = await self.states.obstacle(step.expansion_requires, 0)
-            found = [] if blocked else fan_out.elements.evaluate(self._scope(step.expansion_requires))
-            elements = [] if found is MISSING else list(found)
-        return blocked if blocked is not None else elements[: fan_out.at_most]
+        blocked, elements = await self.states.expansion(step.fan_out, step.expansion_requires, self.scope)
+        return blocked if blocked is not None else elements
 
     # One instance of a step.
 
@@ -121,32 +118,34 @@ class ItemExecution:
         if resumed is not None:
             return resumed
         parents = self.states.parents([*step.expansion_requires, *requires], index) or self._source_parents()
-        made = await self._compute(instance, scope)
-        outcome = self._judge(step, scope, made)
-        self.costs.add(step, index, 0.0 if made.reused else made.duration_s, parents)
-        await self._writer.write(record_computed(instance, made, outcome, parents))
-        return outcome
-
-    async def _compute(self, instance: StepInstance, scope: Mapping[str, Any]) -> Computation:
-        step, run = instance.step, self.run
         try:
-            request: Any = step.request.build(scope)
+            call = self._call(instance, scope)
         except (TypeError, ValueError) as error:  # a value that the field cannot hold
-            return failed_computation(step, InvalidArgumentError("with", str(error)))
-        if step.takes_derived_seed:
-            request.seed = derived_seed(run.recipe.seed, self.pipeline.name, self.index, step.name, instance.index)
-        may_have_started = self.item_id in run.resumed_items
-        priority = run.call_priority(self.index)
-        return await self._executor.compute(
-            StepCall(run, step, instance.step_name, request, priority, may_have_started)
-        )
+            refused = failed_computation(step, InvalidArgumentError("with", str(error)))
+            return await self._record(instance, refused, scope, parents)
+        async with self._executor.compute(call) as made:
+            return await self._record(instance, made, scope, parents)
+
+    def _call(self, instance: StepInstance, scope: Mapping[str, Any]) -> StepCall:
+        step, run = instance.step, self.run
+        request = build_request(run, self.pipeline, step, scope, self.index, step.name, instance.index)
+        return StepCall(instance, request, run.call_priority(self.index), self.item_id in run.resumed_items)
+
+    async def _record(
+        self, instance: StepInstance, made: Computation, scope: Mapping[str, Any], parents: Parents
+    ) -> Outcome:
+        """Store a computation with its outcome, and return the outcome."""
+        outcome = self._judge(instance.step, scope, made)
+        self.costs.add(instance.step, instance.index, 0.0 if made.reused else made.duration_s, parents)
+        await self._writer.write(computed_rows(instance, made, outcome, parents))
+        count_computed(instance, made, outcome)
+        return outcome
 
     def _judge(self, step: Step, scope: Mapping[str, Any], made: Computation) -> Outcome:
         """Return the outcome of a computation: failed, rejected by the first gate that refuses it, or accepted."""
         if made.result is None:
-            reason = f"{made.error.code.name}: {made.error.message}" if made.error is not None else "no result"
-            _log.warning("a step failed", run=self.run.id, item=self.item_id, step=step.name, reason=reason)
-            return Outcome(run_pb2.VERDICT_FAILED, reason)
+            _log.warning("a step failed", run=self.run.id, item=self.item_id, step=step.name, reason=made.failure)
+            return Outcome(run_pb2.VERDICT_FAILED, made.failure)
         for gate in step.gates:
             if gate.rejects({**scope, "result": made.result}):
                 return Outcome(run_pb2.VERDICT_REJECTED, gate.reason, made.result)
@@ -156,12 +155,13 @@ class ItemExecution:
         """Record once that an instance was not executed."""
         outcome = Outcome(run_pb2.VERDICT_SKIPPED, obstacle.reason)
         if (instance.step.name, instance.index) not in self._resumed.rows:
-            await self._writer.write(record_skipped(instance, outcome, self._source_parents()))
+            await self._writer.write(skipped_rows(instance, outcome, self._source_parents()))
+            count_skipped(instance)
         return outcome
 
     def _instance(self, step: Step, index: int) -> StepInstance:
         step_name = self.run.recipe.qualified(self.pipeline, step.name)
-        return StepInstance(self.run.id, self.item_id, step, step_name, index)
+        return StepInstance(self.run, self.item_id, step, step_name, index)
 
     def _scope(self, requirements: Sequence[Requirement]) -> dict[str, Any]:
         return {**self.scope, **self.states.values(requirements)}

@@ -1,6 +1,6 @@
 """Content keys: what makes two calls the same computation.
 
-key = sha256(contract, RPC, model, revision, request), where the request is taken without its job options and every
+key = sha256(contract, RPC, model, revision, request), where the request has no job options and every
 artifact in it counts by its digest alone: its location, name, licence and facts change nothing.
 """
 
@@ -12,14 +12,13 @@ from lumenmill_common.artifacts import artifacts_in, digest_of
 
 from lumenmill_orchestrator.contracts import Method
 
-__all__ = ["artifact_sha256s", "content_key", "derived_seed", "request_id_of", "result_revision"]
+__all__ = ["artifact_sha256s", "content_key", "derived_seed", "request_id_of"]
 
 
 def content_key(method: Method, model: model_pb2.Model, request: Message) -> str:
-    """Return the key of a call: 64 hexadecimal digits."""
+    """Return the key of a call: 64 hexadecimal digits. `request` is without job options."""
     bare = type(request)()
     bare.CopyFrom(request)
-    bare.ClearField("job")
     for artifact in artifacts_in(bare):
         digest = digest_of(artifact)
         artifact.Clear()
@@ -32,11 +31,9 @@ def request_id_of(key: str, request: Message) -> str:
     """Return the id under which services know a job: stable over restarts of either side, and of one exact request.
 
     The key alone would not do: requests that differ in what the key leaves out are different requests to a service.
+    `request` is without job options.
     """
-    bare = type(request)()
-    bare.CopyFrom(request)
-    bare.ClearField("job")
-    rest = hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()
+    rest = hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
     return f"{key[:40]}-{rest[:16]}"
 
 
@@ -44,16 +41,6 @@ def artifact_sha256s(message: Message) -> list[str]:
     """Return the digests of all artifacts in a message, each once, in order."""
     found = dict.fromkeys(digest_of(artifact) for artifact in artifacts_in(message))
     return [sha256 for sha256 in found if sha256]
-
-
-def result_revision(result: Message) -> str:
-    """Return the revision of the model that made a result, from its first record; empty when it has none."""
-    for field, value in result.ListFields():
-        if field.name == "record":
-            return str(value.revision)
-        if field.is_repeated and field.message_type is not None and "record" in field.message_type.fields_by_name:
-            return next((str(part.record.revision) for part in value if part.HasField("record")), "")
-    return ""
 
 
 def derived_seed(recipe_seed: int, *path: str | int) -> int:

@@ -1,35 +1,36 @@
-"""Licences of everything steps a sample: models, what their records name, and the inputs of the run."""
+"""Licences of everything behind a sample: models, what their records name, and the inputs of the run."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from google.protobuf.message import Message
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import artifacts_in, digest_of
 
 from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.execution.file_licences import NOT_STATED, SampleFileLicences
+from lumenmill_orchestrator.execution.item import ItemExecution, instance_requirements
+from lumenmill_orchestrator.execution.records import records_in
 from lumenmill_orchestrator.execution.run_inputs import given_values, rule_values
-from lumenmill_orchestrator.recipe import MISSING, Pipeline, Requirement, SampleRule
+from lumenmill_orchestrator.recipe import Pipeline, SampleRule
 
-__all__ = ["add_licences", "records_in"]
+__all__ = ["add_licences"]
 
 
 def add_licences(
     sample: run_pb2.Sample,
-    run: ActiveRun,
-    pipeline: Pipeline,
+    execution: ItemExecution,
     rule: SampleRule,
     scope: Mapping[str, Any],
-    requires: Iterable[Requirement],
     paths: Sequence[light_pb2.LightPath],
 ) -> None:
     """Add the licences of every model behind a sample, of every asset that records name, and of every input.
 
-    Licences of files are those that are stated now; see `file_licences`. `scope` holds the item and the results of the
-    steps in `requires` and of all their ancestors; `paths` are the light paths of the sample.
+    Licences of files are those that are stated now; see `file_licences`. `scope` holds the item and the results of all
+    of its steps; `paths` are the light paths of the sample.
     """
+    run, pipeline = execution.run, execution.pipeline
+    requires = [*rule.expansion_requires, *instance_requirements(rule.requires, rule.fan_out)]
     steps = ancestors(pipeline, [requirement.step for requirement in requires])
     found = list(_of_models(run, pipeline, steps))
     made: list[Any] = [scope["item"], *(scope.get(name) for name in sorted(steps))]
@@ -64,9 +65,9 @@ def ancestors(pipeline: Pipeline, names: Iterable[str]) -> set[str]:
 
 
 def _of_models(run: ActiveRun, pipeline: Pipeline, steps: set[str]) -> Iterator[artifact_pb2.Licence]:
-    names = [step.model for step in pipeline.steps if step.name in steps]
+    names = [step.model_name for step in pipeline.steps if step.name in steps]
     if pipeline.source.call is not None:
-        names.append(pipeline.source.call.model)
+        names.append(pipeline.source.call.model_name)
     for name in dict.fromkeys(names):
         known = run.recipe.models.get(name) or model_pb2.Model()
         # A map that a model offers is in samples made with it only; their records name it.
@@ -90,21 +91,6 @@ def _records_of(value: Any, sample: run_pb2.Sample) -> list[generation_pb2.Gener
     records = records_in(value)
     own = sample.HasField("record") and sample.record in records
     return [sample.record] if own else records
-
-
-def records_in(value: Any) -> list[generation_pb2.GenerationRecord]:
-    """Return the records in an item or a result, including its direct parts."""
-    if isinstance(value, list):
-        return [record for element in value if element is not MISSING for record in records_in(element)]
-    if not isinstance(value, Message):
-        return []
-    found: list[generation_pb2.GenerationRecord] = []
-    for field, part in value.ListFields():
-        if field.message_type is generation_pb2.GenerationRecord.DESCRIPTOR:
-            found.append(part)
-        elif field.is_repeated and field.message_type is not None and "record" in field.message_type.fields_by_name:
-            found += [element.record for element in part]
-    return found
 
 
 def _given(pipeline: Pipeline, rule: SampleRule, scope: Mapping[str, Any], steps: set[str]) -> list[Any]:

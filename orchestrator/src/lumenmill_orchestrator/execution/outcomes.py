@@ -1,14 +1,14 @@
 """Outcomes of the steps of one item, and what other steps of the item can do with them."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 from lumenmill.orchestrator.v1 import run_pb2
 
-from lumenmill_orchestrator.recipe import MISSING, Requirement, Step
+from lumenmill_orchestrator.recipe import MISSING, FanOut, Requirement, Step
 
 __all__ = ["NOT_APPLICABLE", "Outcome", "StepState", "StepStates", "settled"]
 
@@ -106,6 +106,21 @@ class StepStates:
         if blocked is not None:
             return [blocked]
         return [await settled(state.instances[number]) for number in self.numbers(requirement, index)]
+
+    async def expansion(
+        self, fan_out: FanOut, requirements: Iterable[Requirement], scope: Mapping[str, Any]
+    ) -> tuple[Outcome | None, Sequence[Any]]:
+        """Return the elements of a fan-out; where there are none because of another step, how that ended.
+
+        Elements that follow the instances of a step are placeholders: each is there once its instance has ended.
+        """
+        if fan_out.aligned_step is not None:
+            aligned = self.of(fan_out.aligned_step)
+            blocked = await settled(aligned.expanded)
+            return blocked, [MISSING] * len(aligned.instances[: fan_out.at_most])
+        blocked = await self.obstacle(requirements, 0)
+        found: Any = MISSING if blocked else fan_out.elements.evaluate({**scope, **self.values(requirements)})
+        return blocked, [] if found is MISSING else list(found)[: fan_out.at_most]
 
     def numbers(self, requirement: Requirement, index: int) -> list[int]:
         """Return the indices of the required instances, of those that exist."""

@@ -2,7 +2,6 @@
 
 import json
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from lumenmill.common.v1 import artifact_pb2
@@ -11,12 +10,12 @@ from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.execution.keys import artifact_sha256s
 from lumenmill_orchestrator.execution.outcomes import Outcome
+from lumenmill_orchestrator.execution.step_call import StepInstance
 from lumenmill_orchestrator.execution.step_executor import Computation
-from lumenmill_orchestrator.recipe import Step
 from lumenmill_orchestrator.storage import CountDelta, Rows
 from lumenmill_orchestrator.storage.schema import artifact_uses, computations, executions, model_revisions
 
-__all__ = ["Parents", "StepInstance", "record_computed", "record_skipped", "verdict_name"]
+__all__ = ["Parents", "computed_rows", "count_computed", "count_skipped", "skipped_rows", "verdict_name"]
 
 _COUNTED_AS = {
     run_pb2.VERDICT_ACCEPTED: "num_accepted",
@@ -30,59 +29,65 @@ Parents = list[list[str | int]]
 """Lineage of an execution: [step, instance] of each execution whose result it uses."""
 
 
-@dataclass(frozen=True)
-class StepInstance:
-    """One execution of a step in an item of a run."""
-
-    run_id: str
-    item_id: str
-    step: Step
-    step_name: str
-    """Name of the step within the run, under which it is counted."""
-    index: int
-    """Of the instance, where the step is fanned out."""
-
-
 def verdict_name(verdict: "run_pb2.Verdict.ValueType") -> str:
     """Return `accepted`, `rejected`, `failed` or `skipped`."""
     return run_pb2.Verdict.Name(verdict).removeprefix("VERDICT_").lower()
 
 
-def record_computed(instance: StepInstance, made: Computation, outcome: Outcome, parents: Parents) -> Rows:
+def computed_rows(instance: StepInstance, made: Computation, outcome: Outcome, parents: Parents) -> Rows:
     """Return the rows of an execution that had a computation."""
     rows = Rows()
     if made.content_key and not made.reused:
         _add_computation(rows, instance, made)
     _add_execution(rows, instance, made.content_key, outcome, parents, made)
-    _count_metrics(instance, made, outcome)
     return rows
 
 
-def record_skipped(instance: StepInstance, outcome: Outcome, parents: Parents) -> Rows:
+def count_computed(instance: StepInstance, made: Computation, outcome: Outcome) -> None:
+    """Add an execution that had a computation to the metrics, once its rows are durable."""
+    call, model = instance.step.method.call, instance.step.model_name
+    reason = made.error.code.name if made.error is not None else outcome.reason
+    metrics.STEPS.labels(call, model, verdict_name(outcome.verdict), reason).inc()
+    reused = metrics.STEPS_REUSED.labels(call, model)  # exists before the first, which is then an increase
+    if made.reused:
+        reused.inc()
+        return
+    if made.result is None:
+        return
+    metrics.STEP_DURATION.labels(call, model).observe(made.duration_s)
+    artifacts = _top_artifacts(made.result)
+    metrics.ARTIFACT_BYTES.labels(call, model).inc(sum(artifact.size_bytes for artifact in artifacts))
+    if any(artifact.media_type.startswith(_VIDEO) for artifact in artifacts) and call.startswith("video.Generate"):
+        clip: Any = made.result
+        metrics.CLIP_DURATION.labels(model, clip.record.preset).observe(made.duration_s)
+
+
+def skipped_rows(instance: StepInstance, outcome: Outcome, parents: Parents) -> Rows:
     """Return the rows of an execution that was skipped."""
     rows = Rows()
     _add_execution(rows, instance, "", outcome, parents, None)
-    metrics.STEPS.labels(instance.step.method.call, instance.step.model, "skipped", "").inc()
     return rows
 
 
+def count_skipped(instance: StepInstance) -> None:
+    """Add a skipped execution to the metrics, once its rows are durable."""
+    metrics.STEPS.labels(instance.step.method.call, instance.step.model_name, "skipped", "").inc()
+
+
 def _add_computation(rows: Rows, instance: StepInstance, made: Computation) -> None:
-    bare = type(made.request)()
-    bare.CopyFrom(made.request)
-    bare.ClearField("job")
     values = {
         "content_key": made.content_key,
         "call": instance.step.method.call,
         "model": made.model_name,
         "revision": made.model.revision,
-        "request": bare.SerializeToString(deterministic=True),
+        "request": made.request.SerializeToString(deterministic=True),
         "result": None if made.result is None else made.result.SerializeToString(deterministic=True),
         "create_time": made.start_time,
         "duration_s": made.duration_s,
     }
     rows.results.append({column.name: values[column.name] for column in computations.c})
     outputs = [] if made.result is None else artifact_sha256s(made.result)
-    for role, sha256s in (("in", artifact_sha256s(bare)), ("out", outputs)):
+    for role, sha256s in (("in", artifact_sha256s(made.request)), ("out", outputs)):
         for sha256 in sha256s:
             rows.add(artifact_uses, sha256=sha256, owner=made.content_key, role=role)
     if made.result is not None:
@@ -108,7 +113,7 @@ def _add_execution(
     duration_s = made.duration_s if made is not None else 0.0
     rows.add_guard(
         executions,
-        run_id=instance.run_id,
+        run_id=instance.run.id,
         item_id=instance.item_id,
         step=instance.step.name,
         instance=instance.index,
@@ -124,25 +129,7 @@ def _add_execution(
     amounts: dict[str, float] = {_COUNTED_AS[outcome.verdict]: 1, "duration_s": duration_s}
     if reused:
         amounts["num_reused"] = 1
-    rows.counts.append(CountDelta(instance.run_id, instance.step_name, amounts))
-
-
-def _count_metrics(instance: StepInstance, made: Computation, outcome: Outcome) -> None:
-    call, model = instance.step.method.call, instance.step.model
-    reason = made.error.code.name if made.error is not None else outcome.reason
-    metrics.STEPS.labels(call, model, verdict_name(outcome.verdict), reason).inc()
-    reused = metrics.STEPS_REUSED.labels(call, model)  # exists before the first, which is then an increase
-    if made.reused:
-        reused.inc()
-        return
-    if made.result is None:
-        return
-    metrics.STEP_DURATION.labels(call, model).observe(made.duration_s)
-    artifacts = _top_artifacts(made.result)
-    metrics.ARTIFACT_BYTES.labels(call, model).inc(sum(artifact.size_bytes for artifact in artifacts))
-    if any(artifact.media_type.startswith(_VIDEO) for artifact in artifacts) and call.startswith("video.Generate"):
-        clip: Any = made.result
-        metrics.CLIP_DURATION.labels(model, clip.record.preset).observe(made.duration_s)
+    rows.counts.append(CountDelta(instance.run.id, instance.step_name, amounts))
 
 
 def _top_artifacts(message: Any) -> list[artifact_pb2.Artifact]:

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import Message
@@ -20,12 +19,11 @@ from lumenmill_common.errors import (
 from lumenmill_common.retries import RetryPolicy, RetryState
 
 from lumenmill_orchestrator import metrics
-from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.execution.keys import request_id_of
-from lumenmill_orchestrator.mesh import Call, CallPriority, Endpoint, ModelEndpoints, Slot, find_job
-from lumenmill_orchestrator.recipe import Step
+from lumenmill_orchestrator.execution.step_call import StepCall
+from lumenmill_orchestrator.mesh import Endpoint, ModelEndpoints, Slot, find_job
 
-__all__ = ["RetryingCall", "StepCall", "call_retries"]
+__all__ = ["RetryingCall", "call_retries"]
 
 # Part of the delay that is waited where the model is known to serve again, or the job was found.
 _SHORT_DELAY_RATIO = 0.2
@@ -44,26 +42,6 @@ def call_retries(timeout_s: float) -> RetryPolicy:
     }
     # A service that is restarted or moved now and then while a long job runs has far fewer than 20 outages.
     return RetryPolicy(max_attempts, outage_timeout_s=timeout_s, max_outages=20)
-
-
-@dataclass(frozen=True)
-class StepCall:
-    """A call that a step of a run makes."""
-
-    run: ActiveRun
-    step: Step
-    step_name: str
-    """Name of the step within the run, under which the call is counted while it runs."""
-    request: Message
-    """Without job options."""
-    priority: CallPriority
-    may_have_started: bool
-    """Whether the call may have been made before and interrupted: then endpoints are asked for its job first."""
-
-    @property
-    def queued(self) -> Call:
-        """The call as the queue of the model needs it."""
-        return Call(self.step.method.call, self.run.id, self.step_name, self.priority)
 
 
 class _Stopwatch:
@@ -90,11 +68,9 @@ class _Stopwatch:
 class RetryingCall:
     """The attempts of one call. It begins with a slot, and may move to other endpoints."""
 
-    def __init__(
-        self, call: StepCall, content_key: str, slot: Slot, model: ModelEndpoints, retries: RetryPolicy
-    ) -> None:
+    def __init__(self, call: StepCall, slot: Slot, model: ModelEndpoints, retries: RetryPolicy) -> None:
         self._call, self._slot, self._model = call, slot, model
-        self._request_id = request_id_of(content_key, call.request)
+        self._request_id = request_id_of(call.content_key, call.request)
         request: Any = type(call.request)()
         request.CopyFrom(call.request)
         request.job.request_id, request.job.priority = self._request_id, call.run.priority
@@ -116,7 +92,7 @@ class RetryingCall:
             LumenmillError: the failure that is not retried any more.
         """
         run, step = self._call.run, self._call.step
-        run.step_started(self._call.step_name)
+        run.step_started(self._call.instance.step_name)
         try:
             if self._call.may_have_started:
                 await self._move_to_job(is_broken=False)
@@ -131,13 +107,13 @@ class RetryingCall:
                     await self._prepare_retry(error)
         finally:
             run.jobs.pop(self._request_id, None)
-            run.step_ended(self._call.step_name)
+            run.step_ended(self._call.instance.step_name)
 
     def _on_event(self, response: Any) -> None:
         self._retries.answered()
         if response.WhichOneof("event") == "progress":
             self._watch.job_running()
-            self._call.run.report_progress(self._call.step_name, response.progress)
+            self._call.run.report_progress(self._call.instance.step_name, response.progress)
         else:
             self._watch.job_queued()
 
@@ -147,7 +123,7 @@ class RetryingCall:
         Raises:
             LumenmillError: `error`, when it is not retried, or that no endpoint serves.
         """
-        metrics.RETRIES.labels(self._call.step.model, error.code.name).inc()
+        metrics.RETRIES.labels(self._call.step.model_name, error.code.name).inc()
         delay_s = self._retries.record_failure(error)
         if delay_s is None:
             raise error

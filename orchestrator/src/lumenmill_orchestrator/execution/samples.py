@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2, light_pb2
@@ -13,14 +14,14 @@ from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.execution.item import ItemExecution, instance_requirements, source_parents
 from lumenmill_orchestrator.execution.licences import add_licences
 from lumenmill_orchestrator.execution.outcomes import Outcome, StepStates
-from lumenmill_orchestrator.execution.recording import verdict_name
+from lumenmill_orchestrator.execution.recording import Parents, verdict_name
 from lumenmill_orchestrator.execution.scene_keys import scene_key
 from lumenmill_orchestrator.light_paths import record_path_maps
 from lumenmill_orchestrator.recipe import MISSING, Requirement, SampleRule
 from lumenmill_orchestrator.storage import CountDelta, Rows
 from lumenmill_orchestrator.storage.schema import samples
 
-__all__ = ["SAMPLES_COUNTED_AS", "sample_rows"]
+__all__ = ["SAMPLES_COUNTED_AS", "MadeSample", "count_samples", "sample_rows", "samples_of"]
 
 SAMPLES_COUNTED_AS = "#samples"
 # Which verdict a sample gets when steps behind it ended differently, the first of these.
@@ -28,9 +29,17 @@ _SEVERITY = (run_pb2.VERDICT_REJECTED, run_pb2.VERDICT_FAILED, run_pb2.VERDICT_S
 _COUNTED_AS = {run_pb2.VERDICT_ACCEPTED: "num_accepted", run_pb2.VERDICT_REJECTED: "num_rejected"}
 
 
-async def sample_rows(execution: ItemExecution) -> Rows:
-    """Return the rows of all samples of an item whose steps have all ended."""
-    rows = Rows()
+@dataclass(frozen=True)
+class MadeSample:
+    """A sample with its lineage."""
+
+    sample: run_pb2.Sample
+    parents: Parents
+
+
+async def samples_of(execution: ItemExecution) -> list[MadeSample]:
+    """Return all samples of an item whose steps have all ended, and add them to its costs."""
+    made: list[MadeSample] = []
     now_s = time.time()
     item_scope, states = execution.scope, execution.states
     item_scene_key = scene_key(execution.pipeline, item_scope)
@@ -38,8 +47,12 @@ async def sample_rows(execution: ItemExecution) -> Rows:
     for rule in execution.pipeline.samples:
         for number, element, blocked in await _elements(rule, execution):
             requires = instance_requirements(rule.requires, rule.fan_out)
+            all_requires = [*rule.expansion_requires, *requires]
             scope = {**item_scope, **states.values(requires), "each": element, "each_index": number}
-            outcome = blocked or await _outcome(rule, requires, number, scope, states)
+            if blocked is not None:
+                outcome: Outcome | None = _worst([blocked, *await _ended(all_requires, number, states)])
+            else:
+                outcome = await _outcome(rule, requires, number, scope, states)
             if outcome is None:
                 continue
             sample = _sample(execution.run, rule, scope, outcome)
@@ -47,15 +60,28 @@ async def sample_rows(execution: ItemExecution) -> Rows:
             sample.item_id = execution.item_id
             sample.group_id, sample.scene_key = _group_id(rule, scope), item_scene_key
             sample.create_time.FromMilliseconds(int(now_s * 1000))
-            all_requires = [*rule.expansion_requires, *requires]
             paths = _light_paths(execution, all_requires, number) if outcome.accepted else []
-            add_licences(sample, execution.run, execution.pipeline, rule, everything, all_requires, paths)
+            add_licences(sample, execution, rule, everything, paths)
             record_path_maps(sample, paths)
             parents = states.parents(all_requires, number)
             execution.costs.add_sample(sample, parents)
-            _add_row(rows, sample, [*source_parents(execution.pipeline, execution.index), *parents])
-    execution.costs.report()
+            made.append(MadeSample(sample, [*source_parents(execution.pipeline, execution.index), *parents]))
+    return made
+
+
+def sample_rows(made: Iterable[MadeSample]) -> Rows:
+    """Return the rows of samples."""
+    rows = Rows()
+    for each in made:
+        _add_row(rows, each.sample, each.parents)
     return rows
+
+
+def count_samples(made: Iterable[MadeSample]) -> None:
+    """Add samples to the metrics, once their rows are durable."""
+    for each in made:
+        kind = run_pb2.SampleKind.Name(each.sample.kind).removeprefix("SAMPLE_KIND_").lower()
+        metrics.SAMPLES.labels(kind, verdict_name(each.sample.verdict)).inc()
 
 
 async def _elements(rule: SampleRule, execution: ItemExecution) -> list[tuple[int, Any, Outcome | None]]:
@@ -63,21 +89,12 @@ async def _elements(rule: SampleRule, execution: ItemExecution) -> list[tuple[in
     fan_out, states = rule.fan_out, execution.states
     if fan_out is None:
         return [(0, MISSING, None)]
-    if fan_out.aligned_step is not None:
-        state = states.of(fan_out.aligned_step)
-        blocked = await state.expanded
-        values: Sequence[Any] = state.value() if blocked is None else []
-    else:
-        blocked = await states.obstacle(rule.expansion_requires, 0)
-        found: Any = (
-            MISSING
-            if blocked
-            else fan_out.elements.evaluate({**execution.scope, **states.values(rule.expansion_requires)})
-        )
-        values = [] if found is MISSING else list(found)
+    blocked, elements = await states.expansion(fan_out, rule.expansion_requires, execution.scope)
     if blocked is not None:
         return [(0, MISSING, blocked)] if blocked.applies else []
-    return [(number, value, None) for number, value in enumerate(values[: fan_out.at_most])]
+    if fan_out.aligned_step is not None:  # all instances have ended
+        elements = states.of(fan_out.aligned_step).value()[: fan_out.at_most]
+    return [(number, value, None) for number, value in enumerate(elements)]
 
 
 async def _outcome(
@@ -86,13 +103,26 @@ async def _outcome(
     """Return how a sample ended; None when the recipe does not request it."""
     if rule.when is not None and not rule.when.holds(scope):
         return None
-    ended: list[Outcome] = []
-    for requirement in requires:
-        outcomes = await states.outcomes(requirement, number)
-        if requirement.step == rule.media_step and not all(outcome.applies for outcome in outcomes):
+    media = [requirement for requirement in requires if requirement.step == rule.media_step]
+    for requirement in media:
+        if not all(outcome.applies for outcome in await states.outcomes(requirement, number)):
             return None
-        if not states.of(requirement.step).step.optional:
-            ended += [outcome for outcome in outcomes if outcome.applies]
+    return _worst(await _ended(requires, number, states))
+
+
+async def _ended(requires: Iterable[Requirement], number: int, states: StepStates) -> list[Outcome]:
+    """Return how the required instances of steps that are not optional ended, of those that apply."""
+    return [
+        outcome
+        for requirement in requires
+        if not states.of(requirement.step).step.optional
+        for outcome in await states.outcomes(requirement, number)
+        if outcome.applies
+    ]
+
+
+def _worst(ended: Sequence[Outcome]) -> Outcome:
+    """Return the first outcome of the most severe verdict; accepted where none prevents the sample."""
     for verdict in _SEVERITY:
         for outcome in ended:
             if outcome.verdict == verdict:
@@ -141,7 +171,7 @@ def _group_id(rule: SampleRule, scope: Mapping[str, Any]) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _add_row(rows: Rows, sample: run_pb2.Sample, parents: list[list[str | int]]) -> None:
+def _add_row(rows: Rows, sample: run_pb2.Sample, parents: Parents) -> None:
     rows.add(
         samples,
         id=sample.id,
@@ -157,5 +187,3 @@ def _add_row(rows: Rows, sample: run_pb2.Sample, parents: list[list[str | int]])
     )
     counted_as = _COUNTED_AS.get(sample.verdict, "num_failed")
     rows.counts.append(CountDelta(sample.run_id, SAMPLES_COUNTED_AS, {counted_as: 1}))
-    kind = run_pb2.SampleKind.Name(sample.kind).removeprefix("SAMPLE_KIND_").lower()
-    metrics.SAMPLES.labels(kind, verdict_name(sample.verdict)).inc()

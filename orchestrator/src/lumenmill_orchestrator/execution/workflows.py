@@ -18,7 +18,7 @@ from lumenmill_orchestrator.execution.active_runs import ActiveRuns, RunFailedEr
 from lumenmill_orchestrator.execution.durable_engine import DurableEngine, is_new_workflow, workflow
 from lumenmill_orchestrator.execution.item import ItemExecution
 from lumenmill_orchestrator.execution.resume_state import read_resume_state
-from lumenmill_orchestrator.execution.samples import sample_rows
+from lumenmill_orchestrator.execution.samples import count_samples, sample_rows, samples_of
 from lumenmill_orchestrator.execution.sources import SourceExpander
 from lumenmill_orchestrator.execution.step_executor import StepExecutor
 from lumenmill_orchestrator.recipe import Pipeline, Recipe
@@ -239,7 +239,10 @@ class Workflows:
         resumed = await query(read_resume_state, self._executions, run.id, pipeline.item_id(index))
         execution = ItemExecution(run, pipeline, index, item, self._executor, self._writer, resumed)
         await execution.execute()
-        await self._end_item(run, execution.item_id, await sample_rows(execution))
+        made = await samples_of(execution)
+        await self._end_item(run, execution.item_id, sample_rows(made))
+        count_samples(made)
+        execution.costs.report()
 
     async def _end_item(self, run: ActiveRun, item_id: str, rows: Rows, reason: str = "") -> None:
         rows.add_guard(items, run_id=run.id, item_id=item_id, end_time=time.time(), reason=reason)

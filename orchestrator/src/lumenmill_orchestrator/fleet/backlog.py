@@ -62,10 +62,10 @@ class SharedBacklog:
 
     def own(self) -> dict[str, Load]:
         """Return the work in this replica by model, as it is now."""
-        loads = {model: Load(last_work_s=last_s) for model, last_s in self._earlier_work_s.items()}
+        loads = {model: Load(last_work_time=last_s) for model, last_s in self._earlier_work_s.items()}
         for model, load in self._own_loads().items():
             earlier_s = self._earlier_work_s.get(model)
-            loads[model] = load if load.last_work_s is not None else replace(load, last_work_s=earlier_s)
+            loads[model] = load if load.last_work_time is not None else replace(load, last_work_time=earlier_s)
         return loads
 
     async def total(self) -> dict[str, Load]:
@@ -101,10 +101,12 @@ class SharedBacklog:
                     self._load_times.recall(model, published[_LOAD_TIME])
                 if row.executor_id == self._executor_id:
                     # Published by this replica before it was restarted.
-                    if load.last_work_s is not None:
-                        self._earlier_work_s.setdefault(model, load.last_work_s)
+                    if load.last_work_time is not None:
+                        self._earlier_work_s.setdefault(model, load.last_work_time)
                 else:
-                    others.setdefault(model, []).append(Load(last_work_s=load.last_work_s) if has_expired else load)
+                    others.setdefault(model, []).append(
+                        Load(last_work_time=load.last_work_time) if has_expired else load
+                    )
         self._others = others
 
     async def _publish_for_ever(self) -> None:
@@ -143,6 +145,6 @@ def _sum_of(loads: Iterable[Load]) -> Load:
         num_waiting=sum(part.num_waiting for part in parts),
         num_in_flight=sum(part.num_in_flight for part in parts),
         backlog_s=sum(part.backlog_s for part in parts),
-        last_work_s=max((part.last_work_s for part in parts if part.last_work_s is not None), default=None),
+        last_work_time=max((part.last_work_time for part in parts if part.last_work_time is not None), default=None),
         num_calls_at=num_calls_at,
     )

@@ -50,4 +50,4 @@ class Demand:
         if self.load.num_calls:
             return True
         keep_s = max(_MIN_KEEP_S, _KEEP_LOAD_TIMES * self.load_time_s)
-        return self.load.last_work_s is not None and now_s - self.load.last_work_s < keep_s
+        return self.load.last_work_time is not None and now_s - self.load.last_work_time < keep_s

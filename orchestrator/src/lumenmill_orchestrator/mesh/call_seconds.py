@@ -23,10 +23,6 @@ class CallSeconds:
         """Set what earlier processes have measured, unless this process has measured the kind itself."""
         self._means_s.setdefault((model, kind), duration_s)
 
-    def measured_s(self, model: str, kind: str) -> float | None:
-        """Return the mean, or None when nothing was measured yet."""
-        return self._means_s.get((model, kind))
-
     def expected_s(self, model: str, kind: str) -> float:
         """Return the mean, or a minute when nothing was measured yet."""
         return self._means_s.get((model, kind), _UNMEASURED_S)

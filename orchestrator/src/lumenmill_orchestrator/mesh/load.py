@@ -16,7 +16,7 @@ class Load:
     """Calls that were sent to an endpoint."""
     backlog_s: float = 0.0
     """Seconds of one worker that all of them take, by the measured means of their kinds."""
-    last_work_s: float | None = None
+    last_work_time: float | None = None
     """When there was work last, in Unix seconds; None when there never was."""
     num_calls_at: Mapping[str, int] = field(default_factory=dict)
     """Calls in flight by endpoint, `10.0.3.7:50051`."""

@@ -57,11 +57,9 @@ class ModelEndpoints:
         self.removed: dict[str, Endpoint] = {}
         """Endpoints whose address was removed, which may be finishing their last jobs."""
         self.serving: list[Endpoint] = []
-        self.watchers: list[Callable[[], None]] = []
-        """Called when the serving endpoints change, and regularly while there is none."""
-        self.has_waiting_calls: Callable[[], bool] = lambda: False
-        """Whether calls wait for it; otherwise the capacity provider is not queried."""
-        self.unserved_since: float | None = time.time()
+        self._on_change: Callable[[], None] = _ignore_change
+        self._has_waiting_calls: Callable[[], bool] = _never
+        self.unserved_since_time: float | None = time.time()
         """Unix seconds since when no endpoint serves; None while one does."""
         self.unserved_s = 0.0
         """Seconds in all in which no endpoint served and no pod was being started."""
@@ -114,6 +112,14 @@ class ModelEndpoints:
             return f"nothing answers at {self.address}"
         return f"what answers at {self.address} is not ready"
 
+    def attach_queue(self, on_change: Callable[[], None], has_waiting_calls: Callable[[], bool]) -> None:
+        """Attach the queue of its calls.
+
+        `on_change` is called when the serving endpoints change, and regularly while there is none; the capacity
+        provider is queried only while `has_waiting_calls`.
+        """
+        self._on_change, self._has_waiting_calls = on_change, has_waiting_calls
+
     def start(self) -> None:
         """Monitor it until `stop`."""
         self._task = asyncio.create_task(self._monitor())
@@ -124,7 +130,7 @@ class ModelEndpoints:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.watchers.clear()
+        self._on_change = _ignore_change
         for endpoint in (*self.endpoints.values(), *self.removed.values()):
             await endpoint.close()
 
@@ -177,20 +183,19 @@ class ModelEndpoints:
     def _changed(self) -> None:
         self.serving = [endpoint for endpoint in self.endpoints.values() if endpoint.serving]
         if self.serving:
-            self.unserved_since, self._capacity = None, None
+            self.unserved_since_time, self._capacity = None, None
             self._is_serving.set()
             # During a rolling upgrade the newest pod describes the model.
             self._describe(max(self.serving, key=lambda endpoint: endpoint.number).model)
-        elif self.unserved_since is None:
-            self.unserved_since, self.unserved_before_s, self._counted_at_s = (
+        elif self.unserved_since_time is None:
+            self.unserved_since_time, self.unserved_before_s, self._counted_at_s = (
                 time.time(),
                 self.unserved_s,
                 time.monotonic(),
             )
             self._is_serving.clear()
             self._wake.set()
-        for watcher in self.watchers:
-            watcher()
+        self._on_change()
 
     def _describe(self, description: model_pb2.Model | None) -> None:
         if description is not None and description != self.description:
@@ -216,7 +221,7 @@ class ModelEndpoints:
 
     def _check_capacity(self) -> None:
         """Start a query of what is being done for it; it must not delay the monitoring."""
-        if self.ready or not self.has_waiting_calls():
+        if self.ready or not self._has_waiting_calls():
             self._capacity = None
             return
         is_checking = self._capacity_task is not None and not self._capacity_task.done()
@@ -235,14 +240,13 @@ class ModelEndpoints:
             self._capacity = state
 
     def _count_unserved(self) -> None:
-        """Add the time in which no endpoint served and no pod was being started, and notify the watchers."""
+        """Add the time in which no endpoint served and no pod was being started, and notify the queue."""
         now_s = time.monotonic()
         if not self.ready:
             if self._capacity is None or not self._capacity.is_coming:
                 # A process that was paused did not monitor meanwhile.
                 self.unserved_s += min(now_s - self._counted_at_s, _MAX_COUNTED_S)
-            for watcher in self.watchers:
-                watcher()
+            self._on_change()
         self._counted_at_s = now_s
 
     async def _close_removed(self) -> None:
@@ -253,3 +257,11 @@ class ModelEndpoints:
             elif now_s - self._removed_at_s[address] > _KEEP_REMOVED_S:
                 del self.removed[address], self._removed_at_s[address]
                 await endpoint.close()
+
+
+def _ignore_change() -> None:
+    """Notify nothing: no queue is attached."""
+
+
+def _never() -> bool:
+    return False

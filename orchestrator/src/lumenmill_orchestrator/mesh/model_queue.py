@@ -79,15 +79,14 @@ class Slot:
         self.release()
         self._endpoint = endpoint
         endpoint.calls[self] = self.call
-        self._queue.num_in_flight += 1
+        self._queue.add_in_flight()
 
     def release(self) -> None:
         """Release the slot to the next call in the queue."""
         if self._endpoint is not None:
             del self._endpoint.calls[self]
             self._endpoint = None
-            self._queue.num_in_flight -= 1
-            self._queue.admit()
+            self._queue.remove_in_flight()
 
 
 @dataclass(eq=False)
@@ -108,22 +107,26 @@ class ModelQueue:
     def __init__(self, model: ModelEndpoints, call_seconds: CallSeconds, prefetch: int, retry_timeout_s: float) -> None:
         self._model, self._call_seconds = model, call_seconds
         self._prefetch, self._retry_timeout_s = prefetch, retry_timeout_s
-        self.num_in_flight = 0
+        self._num_in_flight = 0
         self._kinds: Counter[str] = Counter()
         """All calls by kind, waiting and in flight."""
         self._heap: list[tuple[CallPriority, int, _Waiting]] = []
         self._awaiting_description: list[_Waiting] = []
         """Runs that wait for the description of a model that has never answered."""
         self._counter = itertools.count()
-        self._last_work_s: float | None = None
-        model.watchers.append(self._on_model_change)
-        model.has_waiting_calls = lambda: self.num_waiting > 0
+        self._last_work_time: float | None = None
+        model.attach_queue(self._on_model_change, lambda: self.num_waiting > 0)
+
+    @property
+    def num_in_flight(self) -> int:
+        """Calls that were sent to an endpoint."""
+        return self._num_in_flight
 
     @property
     def num_waiting(self) -> int:
         """Calls that wait for a slot, first or again, and one more while a run waits for the model's description, so
         that its first pod is started."""
-        return self._kinds.total() - self.num_in_flight + bool(self._awaiting_description)
+        return self._kinds.total() - self._num_in_flight + bool(self._awaiting_description)
 
     @contextlib.asynccontextmanager
     async def slot(self, call: Call) -> AsyncIterator[Slot]:
@@ -141,7 +144,7 @@ class ModelQueue:
         finally:
             slot.release()
             self._kinds[call.kind] -= 1
-            self._last_work_s = time.time()
+            self._last_work_time = time.time()
 
     async def description(self, run_id: str) -> model_pb2.Model:
         """Return the last description of the model; wait for a model that has never answered.
@@ -156,7 +159,7 @@ class ModelQueue:
                 await waiting.future
             finally:
                 self._awaiting_description.remove(waiting)
-                self._last_work_s = time.time()
+                self._last_work_time = time.time()
         return self._model.description
 
     def load(self) -> Load:
@@ -167,7 +170,7 @@ class ModelQueue:
             num_waiting=self.num_waiting,
             num_in_flight=self.num_in_flight,
             backlog_s=sum(seconds),
-            last_work_s=time.time() if self.num_waiting or self.num_in_flight else self._last_work_s,
+            last_work_time=time.time() if self.num_waiting or self.num_in_flight else self._last_work_time,
             num_calls_at={address: len(calls) for address, calls in self.calls_by_endpoint().items()},
         )
 
@@ -178,7 +181,7 @@ class ModelQueue:
 
     def wait_of(self, run_id: str) -> Wait | None:
         """Return what a run waits for here because no endpoint serves; None when it does not."""
-        since = self._model.unserved_since
+        since = self._model.unserved_since_time
         if since is None or not any(waiting.run_id == run_id for waiting in self._all_waiting()):
             return None
         return Wait(self._model.name, since, self._model.reason)
@@ -190,6 +193,15 @@ class ModelQueue:
                 _resolve(waiting, RunPausedError())
 
     # For slots.
+
+    def add_in_flight(self) -> None:
+        """Count a call that was sent to an endpoint."""
+        self._num_in_flight += 1
+
+    def remove_in_flight(self) -> None:
+        """Count a call out that was answered, and give its slot to the next one."""
+        self._num_in_flight -= 1
+        self.admit()
 
     def free_endpoint(self, call: Call) -> Endpoint | None:
         """Return the endpoint at which a call can start at once, if there is one and no call waits before it."""

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 from lumenmill_common.settings import SecuritySettings
@@ -39,8 +38,7 @@ class Mesh:
         self._file = Path(models) if models and self._inline is None else None
         self._file_state: tuple[int, int] | None = None
         self._descriptions = descriptions
-        self._make_context = partial(MeshContext, security, resolve, capacity or NoCapacityProvider(), _MAX_PROBES)
-        self._context: MeshContext | None = None
+        self._context = MeshContext(security, resolve, capacity or NoCapacityProvider(), _MAX_PROBES)
         self._models: dict[str, ModelEndpoints] = {}
         self._registered: dict[str, ModelEndpoints] = {}
         self._writing = asyncio.Lock()
@@ -48,7 +46,6 @@ class Mesh:
 
     async def start(self) -> None:
         """Read persisted descriptions and the registry, probe every model once, and monitor them from then on."""
-        self._context = self._make_context()
         for name, description in (await query(self._descriptions.descriptions)).items():
             self.model(name).description = description
         await self._read_registry()
@@ -74,8 +71,6 @@ class Mesh:
         """Return one model, registered or not: it may be registered later."""
         model = self._models.get(name)
         if model is None:
-            if self._context is None:
-                raise RuntimeError("the mesh has not been started")
             model = self._models[name] = ModelEndpoints(name, self._context, self._persist)
             model.start()
         return model
@@ -88,10 +83,6 @@ class Mesh:
         """Read the registry if it changed, and probe every endpoint now."""
         await self._read_registry()
         await asyncio.gather(*(endpoint.probe() for endpoint in self._endpoints()))
-
-    async def cancel_job(self, request_id: str, endpoints: Iterable[Endpoint]) -> None:
-        """Cancel a job at every endpoint that may have it."""
-        await asyncio.gather(*(endpoint.cancel_job(request_id) for endpoint in endpoints))
 
     def _endpoints(self) -> list[Endpoint]:
         return [endpoint for model in self._registered.values() for endpoint in model.endpoints.values()]

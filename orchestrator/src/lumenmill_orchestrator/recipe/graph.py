@@ -75,11 +75,11 @@ def graph_mermaid(recipe: Recipe) -> str:
 
 def _label(step: Step, newline: str) -> str:
     each = f"{newline}for each {step.fan_out.elements.text}" if step.fan_out is not None else ""
-    return f"{step.name}{newline}{step.method.call} on {step.model}{each}"
+    return f"{step.name}{newline}{step.method.call} on {step.model_name}{each}"
 
 
 def _source_label(call: Step | None) -> str:
-    return f"{call.method.call} on {call.model}" if call is not None else "given items"
+    return f"{call.method.call} on {call.model_name}" if call is not None else "given items"
 
 
 def _edges(recipe: Recipe, pipeline_name: str, edge: Callable[[str, str], str]) -> list[str]:

@@ -31,7 +31,7 @@ class Step:
 
     name: str
     method: Method
-    model: str
+    model_name: str
     request: MessageBuilder
     where: Located
     fan_out: FanOut | None = None

@@ -33,7 +33,7 @@ def planned_calls(recipe: Recipe) -> list[PlannedCall]:
         if pipeline.source.call is not None:
             call = pipeline.source.call
             name = recipe.qualified(pipeline, call.name)
-            found.append(PlannedCall(name, call.method.call, call.model, len(pipeline.source.batches()), ()))
+            found.append(PlannedCall(name, call.method.call, call.model_name, len(pipeline.source.batches()), ()))
         widths = _widths(pipeline)
         items = _items_of_steps(recipe, pipeline)
         for step in pipeline.steps:
@@ -42,7 +42,7 @@ def planned_calls(recipe: Recipe) -> list[PlannedCall]:
                 PlannedCall(
                     name=recipe.qualified(pipeline, step.name),
                     call=step.method.call,
-                    model=step.model,
+                    model=step.model_name,
                     num_executions=items[step.name] * widths[step.name],
                     depends_on=tuple(recipe.qualified(pipeline, name) for name in before),
                 )

@@ -84,7 +84,7 @@ def compile_call(
     return Step(
         name=name,
         method=method,
-        model=model,
+        model_name=model,
         request=request,
         where=body,
         fan_out=fan_out,
