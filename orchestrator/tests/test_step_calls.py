@@ -10,7 +10,7 @@ import pytest
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_orchestrator.execution.active_run import ActiveRun
-from lumenmill_orchestrator.execution.item import ItemExecution
+from lumenmill_orchestrator.execution.item import Item, ItemExecution
 from lumenmill_orchestrator.execution.resume_state import ResumeState
 from lumenmill_orchestrator.execution.step_call import StepCall, StepInstance, build_request
 from lumenmill_orchestrator.execution.step_executor import StepExecutor
@@ -88,7 +88,7 @@ async def test_an_instance_that_raises_cancels_its_siblings() -> None:
     run = _run(_FANNED_OUT)
     executor: Any = _FailingExecutor()
     writer: Any = None  # nothing is written
-    execution = ItemExecution(run, run.recipe.pipelines[0], 0, "a", executor, writer, ResumeState({}, {}))
+    execution = ItemExecution(Item(run, run.recipe.pipelines[0], 0, "a"), executor, writer, ResumeState({}, {}))
     with pytest.raises(ExceptionGroup):
         await execution.execute()
     assert executor.num_cancelled == 2

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import Message
@@ -25,33 +26,44 @@ from lumenmill_orchestrator.execution.step_executor import Computation, StepExec
 from lumenmill_orchestrator.recipe import MISSING, FanOut, Pipeline, Requirement, Step
 from lumenmill_orchestrator.storage import GroupWriter
 
-__all__ = ["ItemExecution", "instance_requirements", "source_parents"]
+__all__ = ["Item", "ItemExecution", "instance_requirements", "source_parents"]
 
 _log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One element of the source of a pipeline in a run."""
+
+    run: ActiveRun
+    pipeline: Pipeline
+    index: int
+    value: Any
+
+    @property
+    def id(self) -> str:
+        """Its id within the run."""
+        return self.pipeline.item_id(self.index)
 
 
 class ItemExecution:
     """Executes the steps of one item. A failed step does not end it; only a stopped run does."""
 
-    def __init__(
-        self,
-        run: ActiveRun,
-        pipeline: Pipeline,
-        index: int,
-        item: Any,
-        executor: StepExecutor,
-        writer: GroupWriter,
-        resumed: ResumeState,
-    ) -> None:
-        self.run, self.pipeline, self.index = run, pipeline, index
+    def __init__(self, item: Item, executor: StepExecutor, writer: GroupWriter, resumed: ResumeState) -> None:
+        self.run, self.pipeline, self.index, self.item_id = item.run, item.pipeline, item.index, item.id
         self._executor, self._writer, self._resumed = executor, writer, resumed
-        self.item_id = pipeline.item_id(index)
-        self.states = StepStates(pipeline.steps)
-        self.costs = Costs(pipeline.steps, resumed.rows.values())
-        self.scope = {**run.recipe.base_scope(), "item": item, "item_index": index, "item_id": self.item_id}
+        self.states = StepStates(item.pipeline.steps)
+        self.costs = Costs(item.pipeline.steps, resumed.rows.values())
+        self.scope = {
+            **item.run.recipe.base_scope(), "item": item.value, "item_index": item.index, "item_id": item.id,
+        }  # fmt: skip
 
     async def execute(self) -> None:
-        """Return when every step has ended and every outcome is durable."""
+        """Return when every step has ended and every outcome is durable.
+
+        Raises:
+            ExceptionGroup: of what the steps raised, such as sqlalchemy.exc.SQLAlchemyError; the others are cancelled.
+        """
         async with asyncio.TaskGroup() as group:
             for step in self.pipeline.steps:
                 group.create_task(self._execute_step(step))

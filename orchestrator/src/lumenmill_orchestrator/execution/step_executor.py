@@ -72,7 +72,10 @@ class StepExecutor:
         """Yield the computation of a call: a persisted result, that of another item, or that of the model.
 
         The caller stores it inside the block: an equal call shares it until the block ends, and reads it from the
-        database from then on. A failure is a computation with an `error`; nothing else is raised.
+        database from then on. A failure of the call is a computation with an `error`.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database is unavailable.
         """
         unavailable: Computation | None = None
         try:

@@ -16,7 +16,7 @@ from lumenmill_common.telemetry import get_logger
 from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.execution.active_runs import ActiveRuns, RunFailedError
 from lumenmill_orchestrator.execution.durable_engine import DurableEngine, is_new_workflow, workflow
-from lumenmill_orchestrator.execution.item import ItemExecution
+from lumenmill_orchestrator.execution.item import Item, ItemExecution
 from lumenmill_orchestrator.execution.resume_state import read_resume_state
 from lumenmill_orchestrator.execution.samples import count_samples, sample_rows, samples_of
 from lumenmill_orchestrator.execution.sources import SourceExpander
@@ -83,7 +83,12 @@ class Workflows:
 
     @workflow
     async def run(self, run_id: str) -> None:
-        """Execute all batches of a run, and store how the run ended."""
+        """Execute all batches of a run, and store how the run ended.
+
+        Raises:
+            NotFoundError: no such run is stored.
+            sqlalchemy.exc.SQLAlchemyError: the database is unavailable.
+        """
         row = await query(self._runs.get, run_id)
         if row.ended:
             return
@@ -130,6 +135,9 @@ class Workflows:
         """Expand one batch of a source, start the workflows of its items, and return when all of them have ended.
 
         Where the source fails or the end of an item cannot be stored, the run fails.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database is unavailable.
         """
         try:
             run = await self._active.load(run_id)
@@ -193,7 +201,7 @@ class Workflows:
         An item that raises ends with a reason, and its run continues; where its source fails, the run fails.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: the end could not be stored.
+            sqlalchemy.exc.SQLAlchemyError: the database is unavailable, or the end could not be stored.
         """
         try:
             run = await self._active.load(run_id)
@@ -220,7 +228,8 @@ class Workflows:
             has_ended = await query(self._runs.ended_items, run.id, [item_id])
             if has_ended or run.stopped.is_set():
                 return
-            await run.unless_stopped(self._execute_steps(run, pipeline, index, await self._item(run, pipeline, index)))
+            item = await self._item(run, pipeline, index)
+            await run.unless_stopped(self._execute_steps(item))
         except RunFailedError:
             raise
         except Exception as error:
@@ -229,18 +238,19 @@ class Workflows:
             _log.error("an item failed", run=run.id, item=item_id, exc_info=error)
             await self._end_item(run, item_id, Rows(), reason=_reason(error))
 
-    async def _item(self, run: ActiveRun, pipeline: Pipeline, index: int) -> object:
-        """Return one element of the source, with its batch expanded where that was done before a crash."""
+    async def _item(self, run: ActiveRun, pipeline: Pipeline, index: int) -> Item:
+        """Return an item, with its batch expanded where that was done before a crash."""
         first = index - index % pipeline.source.batch_size
         count = min(pipeline.source.batch_size, pipeline.source.num_items - first)
-        return (await self._sources.expand(run, pipeline, first, count)).items[index - first]
+        expanded = await self._sources.expand(run, pipeline, first, count)
+        return Item(run, pipeline, index, expanded.items[index - first])
 
-    async def _execute_steps(self, run: ActiveRun, pipeline: Pipeline, index: int, item: object) -> None:
-        resumed = await query(read_resume_state, self._executions, run.id, pipeline.item_id(index))
-        execution = ItemExecution(run, pipeline, index, item, self._executor, self._writer, resumed)
+    async def _execute_steps(self, item: Item) -> None:
+        resumed = await query(read_resume_state, self._executions, item.run.id, item.id)
+        execution = ItemExecution(item, self._executor, self._writer, resumed)
         await execution.execute()
         made = await samples_of(execution)
-        await self._end_item(run, execution.item_id, sample_rows(made))
+        await self._end_item(item.run, item.id, sample_rows(made))
         count_samples(made)
         execution.costs.report()
 
