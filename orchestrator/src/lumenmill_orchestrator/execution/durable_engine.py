@@ -1,7 +1,7 @@
 """The durable engine: workflows on DBOS, which survive crashes and can be moved between replicas.
 
 Workflows carry identities only. Their results are in our own tables, which each of them reads first, so that a workflow
-that DBOS starts again after a crash continues where it was interrupted. docs/adr/0002-durable-walk.md says why.
+that DBOS starts again after a crash continues where it was interrupted. docs/adr/0002-durable-execution.md says why.
 """
 
 import asyncio
