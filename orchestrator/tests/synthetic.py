@@ -56,6 +56,7 @@ class Archive:
                 "item_id": sample.item_id,
                 "kind": sample.kind,
                 "verdict": sample.verdict,
+                "reason": sample.reason,
                 "group_id": sample.group_id,
                 "create_time": time.time(),
                 "parents": "[]",
