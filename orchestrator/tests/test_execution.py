@@ -1,6 +1,14 @@
 """Runs from submission to samples."""
 
+import traceback
+from typing import Any
+
+import pytest
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.calls import attempt_heavy
+from lumenmill_orchestrator import submission
+from lumenmill_orchestrator.execution import active_runs, retrying_call
+from lumenmill_orchestrator.recipe import CheckedRecipe, check_recipe
 
 from .conftest import LocalMesh, counts
 from .recipes import ONE_IMAGE, SMALL
@@ -35,3 +43,29 @@ async def test_the_second_run_reuses_everything(mesh: LocalMesh) -> None:
     assert mesh.family.num_done.total() == done
     assert all(step.num_reused == step.num_accepted > 0 for step in run.steps)
     assert counts(run)["relit"].num_reused == 3
+
+
+async def test_a_submitted_recipe_is_compiled_once(mesh: LocalMesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+
+    def counted(text: str, *arguments: Any) -> CheckedRecipe:
+        compiled.append(text)
+        return check_recipe(text, *arguments)
+
+    for module in (active_runs, submission):
+        monkeypatch.setattr(module, "check_recipe", counted)
+    await mesh.run(SMALL)
+    assert compiled == [SMALL]
+
+
+async def test_a_call_is_four_frames_deep(mesh: LocalMesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    depths: list[int] = []
+
+    async def measured(*arguments: Any, **options: Any) -> Any:
+        names = [frame.name for frame in reversed(traceback.extract_stack())]
+        depths.append(names.index("compute") + 1)  # this function calls the stub
+        return await attempt_heavy(*arguments, **options)
+
+    monkeypatch.setattr(retrying_call, "attempt_heavy", measured)
+    await mesh.run(ONE_IMAGE)
+    assert set(depths) == {4}
