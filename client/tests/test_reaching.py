@@ -11,7 +11,6 @@ from typing import Any
 
 import grpc
 import pytest
-from certificates import make_authority, make_certificate
 from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
 from lumenmill_client import ClientSettings
 from lumenmill_client._runs import Runs
@@ -23,6 +22,7 @@ from lumenmill_common.interceptors import CallInterceptor
 from lumenmill_common.retries import RetryPolicy
 from lumenmill_common.serve import server_credentials
 from lumenmill_common.settings import SecuritySettings
+from lumenmill_common.testing.certificates import make_authority, make_certificate
 
 _RUNNING = run_pb2.Run(id="r1", state=run_pb2.RUN_STATE_RUNNING)
 _DONE = run_pb2.Run(id="r1", state=run_pb2.RUN_STATE_COMPLETED, num_samples_accepted=1)

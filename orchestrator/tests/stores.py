@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lumenmill.orchestrator.v1 import artifact_service_pb2
 from lumenmill_common.settings import StoreSettings
-from s3_server import S3Server, s3_server
+from lumenmill_common.testing.s3_server import S3Server, s3_server
 
 from .conftest import LocalMesh
 

@@ -7,12 +7,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from certificates import make_authority, make_certificate
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import open_store
 from lumenmill_common.errors import UnavailableError
 from lumenmill_common.serve import serving
 from lumenmill_common.settings import SecuritySettings, ServiceSettings
+from lumenmill_common.testing.certificates import make_authority, make_certificate
 from lumenmill_orchestrator.mesh import Call, CallPriority, Mesh, ModelQueues, Slot, resolve
 from lumenmill_orchestrator.storage import ModelStore, engine_url, make_engine, upgrade_schema
 

@@ -13,9 +13,9 @@ import pytest
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.settings import StoreSettings
+from lumenmill_common.testing.s3_server import s3_server
+from lumenmill_common.testing.small_disk import fill, small_disk
 from lumenmill_orchestrator import ownership
-from s3_server import s3_server
-from small_disk import fill, small_disk
 
 from .conftest import LocalMesh, open_mesh
 from .recipes import SMALL

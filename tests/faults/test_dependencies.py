@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from lumenmill.orchestrator.v1 import run_pb2
-from s3_server import s3_server
-from small_disk import small_disk
+from lumenmill_common.testing.s3_server import s3_server
+from lumenmill_common.testing.small_disk import small_disk
 
 from .process_mesh import MODELS, ORCHESTRATOR, ProcessMesh, process_mesh
 from .recipe import LIGHTS, SAMPLES_PER_ITEM

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import grpc
 import pytest
-from certificates import make_authority, make_certificate
 from lumenmill_common.calls import connect
 from lumenmill_common.settings import SecuritySettings
+from lumenmill_common.testing.certificates import make_authority, make_certificate
 
 from .services import OPEN_TO_ALL, SERVICES, rpcs_of, serving_in, status_of
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.settings import SecuritySettings
-from s3_server import s3_server
+from lumenmill_common.testing.s3_server import s3_server
 from tests.faults.fleet import Fleet, fleet
 
 from tests.faults.recipe import LIGHTS

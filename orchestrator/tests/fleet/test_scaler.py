@@ -10,10 +10,10 @@ from typing import Any
 
 import grpc
 import pytest
-from certificates import make_authority, make_certificate
 from keda import externalscaler_pb2 as pb
 from keda import externalscaler_pb2_grpc
 from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_common.testing.certificates import make_authority, make_certificate
 from lumenmill_orchestrator.fleet.demand import Demand
 from lumenmill_orchestrator.mesh import Load
 

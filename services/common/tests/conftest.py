@@ -1,4 +1,4 @@
-"""The tiny service, ready to be run."""
+"""The tiny service and its parts."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import pytest
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.jobs import JobQueue
 from lumenmill_common.service import Service
-from tiny_service import TinyFamily, tiny_service
+
+from .tiny_service import TinyFamily, tiny_service
 
 
 @pytest.fixture

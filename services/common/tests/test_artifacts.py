@@ -1,4 +1,4 @@
-"""The store: the same promises on a folder and on S3."""
+"""The store: the same behaviour for a folder and for S3."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from lumenmill.common.v1.artifact_pb2 import Artifact, ImageFacts
 from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore, digest_of, media_type_of, open_store, open_store_from
 from lumenmill_common.settings import StoreSettings
-from s3_server import s3_store
+from lumenmill_common.testing.s3_server import s3_store
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -24,7 +24,7 @@ def minio_store(tmp_path_factory: pytest.TempPathFactory):
         yield store
 
 
-def test_bytes_come_back_with_their_facts(any_store: ArtifactStore) -> None:
+def test_stored_bytes_are_read_with_their_facts(any_store: ArtifactStore) -> None:
     facts = ImageFacts(width_px=2, height_px=3)
     artifact = any_store.put_bytes(b"pixels", "image/png", name="two.png", image=facts)
     assert any_store.read_bytes(artifact) == b"pixels"
@@ -44,11 +44,11 @@ def test_the_same_bytes_are_stored_once(any_store: ArtifactStore) -> None:
     assert [found.artifact.uri for found in any_store.list(limit=1000)].count(first.uri) == 1
 
 
-def test_what_is_touched_is_young_again(any_store: ArtifactStore) -> None:
+def test_touching_renews_the_time_of_an_artifact(any_store: ArtifactStore) -> None:
     artifact = any_store.put_bytes(b"found again", "image/png")
     any_store.put_bytes(b"found again", "application/octet-stream")
     written_s = _modified_times_s(any_store, artifact.sha256)
-    time.sleep(1.1)  # S3 tells whole seconds
+    time.sleep(1.1)  # times of S3 are whole seconds
     assert any_store.touch(artifact.sha256)
     assert min(_modified_times_s(any_store, artifact.sha256)) > max(written_s)
     assert any_store.read_bytes(artifact) == b"found again"
@@ -58,12 +58,12 @@ def test_what_is_touched_is_young_again(any_store: ArtifactStore) -> None:
 
 
 @pytest.mark.parametrize("wrong_by_s", [-30 * 86_400, 0])
-def test_what_is_written_again_is_young_again_whatever_the_clock_of_its_writer(
+def test_writing_again_renews_the_time_whatever_the_clock_of_the_writer(
     any_store: ArtifactStore, monkeypatch: pytest.MonkeyPatch, wrong_by_s: float
 ) -> None:
     data = f"again {wrong_by_s}".encode()
     artifact = any_store.put_bytes(data, "text/plain")
-    time.sleep(1.1)  # S3 tells whole seconds
+    time.sleep(1.1)  # times of S3 are whole seconds
     now_s, right = any_store.clock_s(), time.time
     monkeypatch.setattr(time, "time", lambda: right() + wrong_by_s)
     any_store.put_bytes(data, "text/plain")
@@ -71,7 +71,7 @@ def test_what_is_written_again_is_young_again_whatever_the_clock_of_its_writer(
     assert stored.modified_time_s >= int(now_s)
 
 
-def test_an_object_that_somebody_overwrote_is_mended_by_storing_it_again(minio_store: ArtifactStore) -> None:
+def test_an_overwritten_object_is_repaired_by_storing_it_again(minio_store: ArtifactStore) -> None:
     artifact = minio_store.put_bytes(b"precious", "text/plain")
     minio_store._replace(minio_store.key_from(artifact), b"previous")
     assert not minio_store.verify(artifact)
@@ -137,7 +137,7 @@ def test_digest_and_uri_must_agree(any_store: ArtifactStore) -> None:
         any_store.read_bytes(artifact)
 
 
-def test_the_digest_of_an_artifact_is_its_name_and_no_folder_above_it(tmp_path: Path) -> None:
+def test_the_digest_of_an_artifact_is_in_its_name_not_in_its_folders(tmp_path: Path) -> None:
     store = open_store(f"file://{tmp_path}/{'1' * 64}/store")
     artifact = store.put_bytes(b"a", "text/plain")
     assert digest_of(Artifact(uri=artifact.uri)) == digest_of(artifact) == artifact.sha256
@@ -153,7 +153,7 @@ def test_inline_bytes_are_read_and_verified(any_store: ArtifactStore) -> None:
         any_store.read_bytes(Artifact(inline_data=b"abc"), max_bytes=2)
 
 
-def test_a_flipped_bit_is_found(store: ArtifactStore) -> None:
+def test_a_flipped_bit_is_detected(store: ArtifactStore) -> None:
     artifact = store.put_bytes(b"precious", "text/plain")
     Path(artifact.uri.removeprefix("file://")).write_bytes(b"previous")
     assert not store.verify(artifact)
@@ -161,7 +161,7 @@ def test_a_flipped_bit_is_found(store: ArtifactStore) -> None:
         store.read_bytes(artifact)
 
 
-def test_a_damaged_artifact_is_mended_by_storing_it_again(store: ArtifactStore) -> None:
+def test_a_damaged_artifact_is_repaired_by_storing_it_again(store: ArtifactStore) -> None:
     artifact = store.put_bytes(b"precious", "text/plain")
     Path(artifact.uri.removeprefix("file://")).write_bytes(b"previous")
     store.put_bytes(b"precious", "text/plain")
@@ -178,7 +178,7 @@ def test_links_are_not_followed(store: ArtifactStore, tmp_path: Path) -> None:
         store.read_bytes(Artifact(uri=uri))
 
 
-def test_a_store_that_is_away_is_unavailable_and_nothing_in_it_is_missing(store: ArtifactStore, tmp_path: Path) -> None:
+def test_a_missing_store_is_unavailable_rather_than_empty(store: ArtifactStore, tmp_path: Path) -> None:
     artifact = store.put_bytes(b"a", "text/plain")
     (tmp_path / "store").rename(tmp_path / "away")
     for call in (
@@ -198,7 +198,7 @@ def test_a_store_that_is_away_is_unavailable_and_nothing_in_it_is_missing(store:
 
 
 class _Proxy(BaseHTTPRequestHandler):
-    """Something in front of the store that answers in its place."""
+    """A proxy that answers instead of the store."""
 
     def do_GET(self) -> None:
         page = b"<html><p>Back in five minutes"
@@ -212,7 +212,7 @@ class _Proxy(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_page_in_the_place_of_a_listing_means_that_the_store_is_away(tmp_path: Path) -> None:
+def test_a_page_instead_of_a_listing_means_that_the_store_is_unavailable(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("a key of a test")
     with HTTPServer(("127.0.0.1", 0), _Proxy) as proxy:

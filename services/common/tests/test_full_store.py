@@ -1,4 +1,4 @@
-"""A store that is full: it still does all that emptying it needs."""
+"""A full store still supports everything that is needed to empty it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore, open_store
-from s3_server import s3_store
-from small_disk import fill, small_disk
+from lumenmill_common.testing.s3_server import s3_store
+from lumenmill_common.testing.small_disk import fill, small_disk
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -20,7 +20,7 @@ def small_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Arti
             yield store
 
 
-def test_a_full_store_tells_the_time_knows_its_owners_and_can_be_emptied(small_store: ArtifactStore) -> None:
+def test_a_full_store_returns_time_and_owners_and_can_be_emptied(small_store: ArtifactStore) -> None:
     small_store.register_owner("a" * 32)
     registered_s = small_store.owners()["a" * 32]
     num_stored = fill(small_store)

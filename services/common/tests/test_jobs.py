@@ -1,4 +1,4 @@
-"""What callers of heavy work notice: re-attachment, order, back-pressure, cancellation, batches."""
+"""Jobs as callers see them: re-attachment, order, back-pressure, cancellation, batches, persisted results."""
 
 import asyncio
 import hashlib
@@ -16,18 +16,24 @@ from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.calls import call_heavy, call_unary
 from lumenmill_common.jobs import JobQueue
 from lumenmill_common.retries import RetryPolicy
+from lumenmill_common.serve import serving
 from lumenmill_common.service import Service
-from lumenmill_common.testing import running_service
-from tiny_service import TinyFamily, image_of, request_for, tiny_service
+from lumenmill_common.settings import ServiceSettings
+from lumenmill_common.testing import eventually, running_service
+
+from .tiny_service import (
+    TinyFamily,
+    image_of,
+    num_reattached,
+    request_for,
+    start,
+    tiny_service,
+    until_reattached,
+    until_state,
+)
 
 
-async def until(condition) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-async def test_a_call_tells_progress_and_ends_with_its_result(service: Service) -> None:
+async def test_a_call_reports_progress_and_ends_with_its_result(service: Service) -> None:
     events: list[imager_pb2.GenerateImagesResponse] = []
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
@@ -39,9 +45,7 @@ async def test_a_call_tells_progress_and_ends_with_its_result(service: Service) 
     assert max(event.progress.step for event in events) == 3
 
 
-async def test_the_same_id_joins_the_running_job_and_later_gets_its_result(
-    service: Service, family: TinyFamily
-) -> None:
+async def test_the_same_id_attaches_to_the_running_job_and_to_its_result(service: Service, family: TinyFamily) -> None:
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
         first, second = await asyncio.gather(*(call_heavy(stub.GenerateImages, request_for("once")) for _ in range(2)))
@@ -50,7 +54,7 @@ async def test_the_same_id_joins_the_running_job_and_later_gets_its_result(
     assert family.prompts_done == ["once"]
 
 
-async def test_media_come_inline_for_callers_that_ask_and_only_for_them(service: Service) -> None:
+async def test_media_are_inline_only_for_callers_that_request_it(service: Service) -> None:
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
         request = request_for("a lemon")
@@ -68,23 +72,21 @@ async def test_the_same_id_with_another_request_is_refused(service: Service) -> 
     assert refused.value.field == "job.request_id"
 
 
-async def test_a_caller_that_comes_back_within_the_grace_period_finds_its_job(
-    service: Service, family: TinyFamily
-) -> None:
-    family.go_on.clear()
+async def test_a_caller_reattaches_to_its_job_within_the_grace_period(service: Service, family: TinyFamily) -> None:
+    family.resume.clear()
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
-        call = stub.GenerateImages(request_for("kept"))
+        call = stub.GenerateImages(request_for("lasting"))
         await call.read()
         call.cancel()
-        await asyncio.sleep(0.1)
-        family.go_on.set()
-        result = await call_heavy(stub.GenerateImages, request_for("kept"))
+        await asyncio.sleep(0.1)  # no event tells that the service has noticed
+        family.resume.set()
+        result = await call_heavy(stub.GenerateImages, request_for("lasting"))
     assert image_of(result).uri
-    assert family.prompts_done == ["kept"]
+    assert family.prompts_done == ["lasting"]
 
 
-async def test_a_job_that_nobody_comes_back_for_stops_at_its_next_step(service: Service, family: TinyFamily) -> None:
+async def test_a_job_without_callers_stops_at_its_next_step(service: Service, family: TinyFamily) -> None:
     family.num_steps = 1000
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
@@ -92,22 +94,22 @@ async def test_a_job_that_nobody_comes_back_for_stops_at_its_next_step(service: 
             async for _ in stub.GenerateImages(request_for("lost"), timeout=0.2):
                 pass
         assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await until(lambda: family.cancelled_at_step is not None)
+        await eventually(lambda: family.cancelled_at_step is not None)
     assert family.cancelled_at_step < 100
     assert family.prompts_done == []
 
 
 @pytest.mark.parametrize("running", [True, False])
-async def test_a_cancelled_job_ends_at_once_whether_it_runs_or_waits(
+async def test_a_cancelled_job_ends_at_once_running_or_waiting(
     service: Service, family: TinyFamily, running: bool
 ) -> None:
     family.num_steps = 1000
     async with running_service(service) as channel:
         stub, control = imager_pb2_grpc.ImagerServiceStub(channel), job_pb2_grpc.JobServiceStub(channel)
         calls = []
-        for name in ("a", "b"):
-            calls.append(asyncio.create_task(call_heavy(stub.GenerateImages, request_for(name))))
-            await asyncio.sleep(0.1)
+        for name, state in (("a", "RUNNING"), ("b", "QUEUED")):
+            calls.append(start(stub, name))
+            await until_state(service.jobs, name, state)
         victim = calls[0] if running else calls[1]
         name = "id-a" if running else "id-b"
         assert (await control.CancelJob(job_pb2.CancelJobRequest(request_id=name))).was_active
@@ -118,52 +120,53 @@ async def test_a_cancelled_job_ends_at_once_whether_it_runs_or_waits(
             call.cancel()
 
 
-async def test_a_full_queue_says_when_to_come_back(service: Service, family: TinyFamily) -> None:
-    family.go_on.clear()
+async def test_a_full_queue_says_when_to_retry(service: Service, family: TinyFamily) -> None:
+    family.resume.clear()
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
-        calls = [asyncio.create_task(call_heavy(stub.GenerateImages, request_for(name))) for name in "abc"]
-        await asyncio.sleep(0.2)
+        calls = [start(stub, name) for name in "a"]
+        await until_state(service.jobs, "a", "RUNNING")
+        calls += [start(stub, name) for name in "bc"]
+        for name in "bc":
+            await until_state(service.jobs, name, "QUEUED")
         with pytest.raises(errors.ResourceExhaustedError) as full:
             await call_heavy(stub.GenerateImages, request_for("d"), retry=RetryPolicy({}))
         assert full.value.retry_delay_s >= 1.0
-        patient = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("d")))
-        family.go_on.set()
-        await asyncio.gather(*calls, patient)
+        retried = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("d")))
+        family.resume.set()
+        await asyncio.gather(*calls, retried)
     assert sorted(family.prompts_done) == ["a", "b", "c", "d"]
 
 
-async def test_high_priority_goes_first(service: Service, family: TinyFamily) -> None:
-    family.go_on.clear()
+async def test_jobs_of_high_priority_run_first(service: Service, family: TinyFamily) -> None:
+    family.resume.clear()
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
         calls = []
-        for name, priority in (("first", 0), ("bulk", 1), ("person", 3)):
-            request = request_for(name, priority=priority)
-            calls.append(asyncio.create_task(call_heavy(stub.GenerateImages, request)))
-            await asyncio.sleep(0.05)
-        family.go_on.set()
+        for name, priority, state in (("first", 0, "RUNNING"), ("bulk", 1, "QUEUED"), ("person", 3, "QUEUED")):
+            calls.append(start(stub, name, priority=priority))
+            await until_state(service.jobs, name, state)
+        family.resume.set()
         await asyncio.gather(*calls)
     assert family.prompts_done == ["first", "person", "bulk"]
 
 
 async def test_requests_of_one_key_run_as_one_batch(service: Service, family: TinyFamily) -> None:
-    family.go_on.clear()
+    family.resume.clear()
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
-        blocker = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("blocker")))
-        await asyncio.sleep(0.05)
-        calls = [
-            asyncio.create_task(call_heavy(stub.GenerateImages, request_for(name, preset="batched"))) for name in "ab"
-        ]
-        await asyncio.sleep(0.05)
-        family.go_on.set()
+        blocker = start(stub, "blocker")
+        await until_state(service.jobs, "blocker", "RUNNING")
+        calls = [start(stub, name, preset="batched") for name in "ab"]
+        for name in "ab":
+            await until_state(service.jobs, name, "QUEUED")
+        family.resume.set()
         results = await asyncio.gather(blocker, *calls)
     assert family.batch_sizes == [2]
     assert [image_of(result).size_bytes for result in results] == [len("blocker"), 1, 1]
 
 
-async def test_a_bug_is_told_as_a_reference_only_and_may_be_tried_again(service: Service, family: TinyFamily) -> None:
+async def test_callers_get_only_a_reference_for_a_bug_and_may_retry(service: Service, family: TinyFamily) -> None:
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
         for _ in range(2):
@@ -173,7 +176,7 @@ async def test_a_bug_is_told_as_a_reference_only_and_may_be_tried_again(service:
     assert family.prompts_done == ["bug", "bug"]
 
 
-async def test_a_panic_below_a_family_fails_its_job_and_no_other(service: Service) -> None:
+async def test_a_panic_of_a_native_library_fails_only_its_job(service: Service) -> None:
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
         with pytest.raises(errors.InternalError):
@@ -181,7 +184,7 @@ async def test_a_panic_below_a_family_fails_its_job_and_no_other(service: Servic
         assert image_of(await asyncio.wait_for(call_heavy(stub.GenerateImages, request_for("a lemon")), 5)).uri
 
 
-async def test_no_failure_of_kept_results_fails_a_job(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failures_of_persisted_results_fail_no_job(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("a bug below the store")
 
@@ -194,17 +197,15 @@ async def test_no_failure_of_kept_results_fails_a_job(store: ArtifactStore, monk
             assert image_of(await asyncio.wait_for(call_heavy(stub.GenerateImages, request_for(prompt)), 5)).uri
 
 
-async def test_draining_finishes_what_runs_and_refuses_what_waits(service: Service, family: TinyFamily) -> None:
-    from lumenmill_common.settings import ServiceSettings
-
+async def test_draining_finishes_running_jobs_and_refuses_waiting_ones(service: Service, family: TinyFamily) -> None:
     family.num_steps = 20
     settings = ServiceSettings(listen_address="127.0.0.1:0", drain_s=5.0)
     async with running_service(service, settings) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
-        running = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("a"), retry=RetryPolicy({})))
-        await asyncio.sleep(0.1)
-        waiting = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("b"), retry=RetryPolicy({})))
-        await asyncio.sleep(0.1)
+        running = start(stub, "a")
+        await until_state(service.jobs, "a", "RUNNING")
+        waiting = start(stub, "b")
+        await until_state(service.jobs, "b", "QUEUED")
         stopping = asyncio.create_task(service.jobs.stop(5.0))
         assert image_of(await running).uri
         with pytest.raises(errors.UnavailableError):
@@ -213,35 +214,30 @@ async def test_draining_finishes_what_runs_and_refuses_what_waits(service: Servi
     assert family.prompts_done == ["a"]
 
 
-async def test_what_the_end_of_the_drain_cuts_off_may_be_done_elsewhere(store: ArtifactStore) -> None:
+async def test_jobs_that_exceed_the_drain_end_as_unavailable(store: ArtifactStore) -> None:
     family, jobs = TinyFamily(store), JobQueue("tiny", num_workers=3, store=store, persist_results_over_s=0.0)
     family.num_steps, family.step_s = 3, 0.4
     async with running_service(tiny_service(family, jobs)) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
-        given_up = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("given up"), retry=RetryPolicy({})))
-        cut_off = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("cut off"), retry=RetryPolicy({})))
-        await asyncio.sleep(0.6)
+        cancelled, stopped = start(stub, "cancelled"), start(stub, "stopped")
+        await eventually(lambda: family.num_started == 2)
         family.num_steps = 1
-        last_step = asyncio.create_task(
-            call_heavy(stub.GenerateImages, request_for("at its last step"), retry=RetryPolicy({}))
-        )
-        await asyncio.sleep(0.1)
-        assert jobs.cancel(request_for("given up").job.request_id)
+        last_step = start(stub, "at its last step")
+        await eventually(lambda: family.num_started == 3)
+        await eventually(lambda: family.num_last_steps == 1)
+        assert jobs.cancel(request_for("cancelled").job.request_id)
         await jobs.stop(0.0)
         with pytest.raises(errors.CancelledError):
-            await given_up
+            await cancelled
         with pytest.raises(errors.UnavailableError, match="shutting down"):
-            await cut_off
-        assert image_of(await last_step).uri, "what came in time is no waste"
+            await stopped
+        assert image_of(await last_step).uri, "a job that ends in time keeps its result"
     assert family.prompts_done == ["at its last step"]
 
 
-async def test_while_draining_a_caller_on_a_new_connection_finds_its_job(store: ArtifactStore) -> None:
-    from lumenmill_common.serve import serving
-    from lumenmill_common.settings import ServiceSettings
-
+async def test_a_caller_reattaches_over_a_new_connection_while_draining(store: ArtifactStore) -> None:
     family, jobs = TinyFamily(store), JobQueue("tiny")
-    family.go_on.clear()
+    family.resume.clear()
     settings, stop = ServiceSettings(listen_address="127.0.0.1:0", drain_s=10.0), asyncio.Event()
     port_known, request = asyncio.get_running_loop().create_future(), request_for("a long job")
 
@@ -256,15 +252,16 @@ async def test_while_draining_a_caller_on_a_new_connection_finds_its_job(store: 
         call = imager_pb2_grpc.ImagerServiceStub(first).GenerateImages(request)
         await call.read()
         stop.set()
-        await asyncio.sleep(1.0)
+        await eventually(lambda: jobs.is_draining)
     async with grpc.aio.insecure_channel(address) as second:
         stub = imager_pb2_grpc.ImagerServiceStub(second)
         assert await state_of(second, request.job.request_id) == "JOB_STATE_RUNNING"
         with pytest.raises(errors.UnavailableError):
             await call_heavy(stub.GenerateImages, request_for("a new job"), retry=RetryPolicy({}))
+        before = num_reattached()
         attached = asyncio.create_task(call_heavy(stub.GenerateImages, request, retry=RetryPolicy({})))
-        await asyncio.sleep(0.1)
-        family.go_on.set()
+        await until_reattached(before)
+        family.resume.set()
         assert image_of(await attached).uri
     await server
     assert family.prompts_done == ["a long job"]
@@ -275,18 +272,20 @@ async def state_of(channel: grpc.aio.Channel, request_id: str) -> str:
     return job_pb2.JobState.Name(answer.state)
 
 
-async def test_a_service_tells_how_far_a_job_is(service: Service, family: TinyFamily) -> None:
-    family.go_on.clear()
+async def test_get_job_returns_the_state_of_a_job(service: Service, family: TinyFamily) -> None:
+    family.resume.clear()
     async with running_service(service) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
         first, second = request_for("first"), request_for("second")
-        calls = [asyncio.create_task(call_heavy(stub.GenerateImages, request)) for request in (first, second)]
-        await asyncio.sleep(0.2)
+        calls = [start(stub, "first")]
+        await until_state(service.jobs, "first", "RUNNING")
+        calls.append(start(stub, "second"))
+        await until_state(service.jobs, "second", "QUEUED")
         ids = (first.job.request_id, second.job.request_id)
         states = {await state_of(channel, request_id) for request_id in ids}
         assert states == {"JOB_STATE_RUNNING", "JOB_STATE_QUEUED"}
         assert await state_of(channel, "no-such-job") == "JOB_STATE_UNSPECIFIED"
-        family.go_on.set()
+        family.resume.set()
         await asyncio.gather(*calls)
         assert {await state_of(channel, request_id) for request_id in ids} == {"JOB_STATE_FINISHED"}
 
@@ -312,8 +311,8 @@ def _damage(folder: Path) -> None:
     file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
 
 
-@pytest.mark.parametrize("lost", ["nothing", "revision", "media", "note"])
-async def test_a_restarted_service_answers_with_what_it_had_finished(
+@pytest.mark.parametrize("lost", ["nothing", "revision", "media", "result"])
+async def test_a_restarted_service_answers_with_persisted_results(
     store: ArtifactStore, tmp_path: Path, lost: str
 ) -> None:
     async def one_life(revision: str) -> TinyFamily:
@@ -327,22 +326,22 @@ async def test_a_restarted_service_answers_with_what_it_had_finished(
     first = await one_life("1")
     if lost == "media":
         store.delete(hashlib.sha256(b"a lemon").hexdigest())
-    if lost == "note":
+    if lost == "result":
         _damage(tmp_path)
     second = await one_life("2" if lost == "revision" else "1")
     assert first.prompts_done == ["a lemon"]
     assert second.prompts_done == ([] if lost == "nothing" else ["a lemon"])
 
 
-def _age(folder: Path) -> None:
+def _make_old(folder: Path) -> None:
     for path in folder.glob("store/*/??/*"):
         os.utime(path, (0, 0))
 
 
-async def test_media_of_a_kept_result_are_young_when_they_are_handed_out(store: ArtifactStore, tmp_path: Path) -> None:
-    """Nothing else keeps them from a collection until the caller has written its row."""
+async def test_media_of_a_persisted_result_get_a_new_time(store: ArtifactStore, tmp_path: Path) -> None:
+    """Nothing else protects them from garbage collection until the caller has written its row."""
     for _ in range(2):
-        _age(tmp_path)
+        _make_old(tmp_path)
         family, jobs = TinyFamily(store), JobQueue("tiny", store=store, persist_results_over_s=0.0)
         async with running_service(tiny_service(family, jobs)) as channel:
             await call_heavy(imager_pb2_grpc.ImagerServiceStub(channel).GenerateImages, request_for("a lemon"))
@@ -351,7 +350,7 @@ async def test_media_of_a_kept_result_are_young_when_they_are_handed_out(store: 
     assert time.time() - image.modified_time_s < 60
 
 
-async def test_a_result_that_is_kept_is_no_hopeless_work(store: ArtifactStore) -> None:
+async def test_a_persisted_result_is_returned_whatever_the_deadline(store: ArtifactStore) -> None:
     for estimate_s in (0.0, 3600.0):
         family, jobs = TinyFamily(store), JobQueue("tiny", store=store, persist_results_over_s=0.0)
         family.estimate_s = estimate_s
@@ -363,7 +362,7 @@ async def test_a_result_that_is_kept_is_no_hopeless_work(store: ArtifactStore) -
     assert not family.prompts_done
 
 
-async def test_a_kept_result_may_name_media_by_uri_alone_or_carry_them(store: ArtifactStore) -> None:
+async def test_a_persisted_result_may_have_media_by_uri_or_inline(store: ArtifactStore) -> None:
     sky = store.put_bytes(b"sky", "image/vnd.radiance")
 
     class EchoingFamily(TinyFamily):
@@ -382,7 +381,7 @@ async def test_a_kept_result_may_name_media_by_uri_alone_or_carry_them(store: Ar
     assert not family.prompts_done
 
 
-async def test_the_result_of_a_quick_job_is_not_kept(store: ArtifactStore, service: Service) -> None:
+async def test_the_result_of_a_short_job_is_not_persisted(store: ArtifactStore, service: Service) -> None:
     async with running_service(service) as channel:
         await call_heavy(imager_pb2_grpc.ImagerServiceStub(channel).GenerateImages, request_for("a lemon"))
     assert store.delete_results_before(time.time() + 60) == 0

@@ -1,4 +1,4 @@
-"""docs/metrics.md names exactly the metrics that every service has, and the store and certificates are told truly."""
+"""docs/metrics.md names exactly the metrics of every service; metrics of store and certificates are correct."""
 
 import math
 import re
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import make_authority, make_certificate
 from lumenmill_common import telemetry
 from lumenmill_common.artifacts import open_store
 from lumenmill_common.certificates import watch_certificates
 from lumenmill_common.errors import DataLossError, NotFoundError
 from lumenmill_common.settings import SecuritySettings
+from lumenmill_common.testing.certificates import make_authority, make_certificate
 from prometheus_client import REGISTRY
 
 _DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -22,7 +22,7 @@ def _value(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"lumenmill_{name}", labels) or 0.0
 
 
-def test_the_document_names_every_metric_of_the_kit_with_its_kind_and_labels() -> None:
+def test_the_document_names_every_metric_of_the_service_framework() -> None:
     section = _DOCUMENT.read_text().partition("\n## Of every service\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", section, re.MULTILINE)
     told = {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
@@ -35,7 +35,7 @@ def test_the_document_names_every_metric_of_the_kit_with_its_kind_and_labels() -
     assert told == served
 
 
-def test_operations_of_the_store_are_counted_with_how_they_ended(tmp_path: Path) -> None:
+def test_operations_of_the_store_are_counted_by_outcome(tmp_path: Path) -> None:
     store = open_store((tmp_path / "store").as_uri())
     before = {
         "written": _value("store_bytes_total", direction="written"),
@@ -58,7 +58,7 @@ def test_operations_of_the_store_are_counted_with_how_they_ended(tmp_path: Path)
     assert (damaged - before["damaged"], missing - before["missing"]) == (1, 1)
 
 
-def test_free_room_of_a_folder_is_told_and_a_store_that_is_away_spoils_no_scrape(tmp_path: Path) -> None:
+def test_free_bytes_are_published_and_a_missing_store_breaks_no_scrape(tmp_path: Path) -> None:
     open_store((tmp_path / "store").as_uri())
     assert _value("store_free_bytes", kind="folder") > 0
     (tmp_path / "store" / "objects").rmdir()
@@ -68,7 +68,7 @@ def test_free_room_of_a_folder_is_told_and_a_store_that_is_away_spoils_no_scrape
     assert away is not None and math.isnan(away)
 
 
-def test_the_end_of_a_certificate_is_told_and_a_rotated_one_is_seen(tmp_path: Path) -> None:
+def test_the_expiry_of_certificates_is_published_and_follows_rotation(tmp_path: Path) -> None:
     make_authority(tmp_path)
     make_certificate(tmp_path, "server", days=5)
     watch_certificates(SecuritySettings(tls_cert_file=tmp_path / "server.pem", tls_key_file=tmp_path / "server.key"))

@@ -1,4 +1,4 @@
-"""Certificates of both sides that are replaced while calls are made, as cert-manager does it."""
+"""Certificates of both sides are replaced while calls are made, as by cert-manager."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ def _certificate(name: str, key: Any, issuer: str, issuer_key: Any, *, is_author
 
 
 def _rotate(folder: Path, number: int) -> None:
-    """A new authority, and certificates of it for both sides, which last a few seconds."""
+    """Write a new authority, and its certificates for both sides, which expire after a few seconds."""
     authority_key, name = ec.generate_private_key(ec.SECP256R1()), f"authority {number}"
     files = {"ca.pem": _certificate(name, authority_key, name, authority_key, is_authority=True)}
     for side in ("server", "client"):
@@ -53,7 +53,7 @@ def _rotate(folder: Path, number: int) -> None:
 
 
 class _Health(health_pb2_grpc.HealthServicer):
-    """Answers at once; whoever watches hears the same ten times a second until the end."""
+    """Answers at once; watchers get the same status ten times a second."""
 
     def __init__(self) -> None:
         self.end = asyncio.Event()
@@ -69,7 +69,7 @@ class _Health(health_pb2_grpc.HealthServicer):
 
 @contextlib.asynccontextmanager
 async def _serving(folder: Path) -> AsyncIterator[tuple[_Health, int]]:
-    """A server that wants a new handshake every second."""
+    """Serve with a new handshake every second."""
     health = _Health()
     server = grpc.aio.server(options=[("grpc.max_connection_age_ms", 1000)])
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -82,7 +82,7 @@ async def _serving(folder: Path) -> AsyncIterator[tuple[_Health, int]]:
         await server.stop(None)
 
 
-async def test_calls_go_on_when_both_sides_get_certificates_of_another_authority(tmp_path: Path) -> None:
+async def test_calls_continue_when_both_sides_get_certificates_of_another_authority(tmp_path: Path) -> None:
     _rotate(tmp_path, 0)
     security = SecuritySettings(
         tls_ca_file=tmp_path / "ca.pem", tls_cert_file=tmp_path / "client.pem", tls_key_file=tmp_path / "client.key"

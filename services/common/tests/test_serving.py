@@ -1,18 +1,13 @@
-"""What operators and callers notice of a server: health, reflection, model, bounds, token, TLS, addresses, signals."""
+"""A server as operators and callers see it: health, reflection, model, bounds, token, TLS, addresses, signals."""
 
 import asyncio
-import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import urllib.request
 from pathlib import Path
 
 import grpc
 import pytest
-from certificates import make_authority, make_certificate
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
@@ -22,8 +17,10 @@ from lumenmill_common.calls import call_heavy, call_unary, connect
 from lumenmill_common.serve import serve, serving
 from lumenmill_common.service import Service
 from lumenmill_common.settings import SecuritySettings, ServiceSettings, load_settings
-from lumenmill_common.testing import running_service
-from tiny_service import request_for
+from lumenmill_common.testing import eventually, running_process, running_service, start_process
+from lumenmill_common.testing.certificates import make_authority, make_certificate
+
+from .tiny_service import request_for
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -34,14 +31,14 @@ async def health_of(channel: grpc.aio.Channel) -> str:
 
 
 async def test_health_says_not_serving_while_the_model_loads(service: Service) -> None:
-    loaded, port_file = threading.Event(), asyncio.get_running_loop().create_future()
+    loaded, serving_now, stop = threading.Event(), asyncio.Event(), asyncio.Event()
     slow = Service(service.name, service.contracts, model=service.model, load=loaded.wait, jobs=service.jobs)
     settings = ServiceSettings(listen_address="127.0.0.1:50997", drain_s=0.0)
 
     async def run() -> None:
         async with serving(settings, slow):
-            port_file.set_result(None)
-            await asyncio.sleep(0.3)
+            serving_now.set()
+            await stop.wait()
 
     server = asyncio.create_task(run())
     async with grpc.aio.insecure_channel("127.0.0.1:50997") as channel:
@@ -50,18 +47,19 @@ async def test_health_says_not_serving_while_the_model_loads(service: Service) -
         with pytest.raises(errors.UnavailableError):
             await call_unary(model_pb2_grpc.ModelServiceStub(channel).GetModel, model_pb2.GetModelRequest())
         loaded.set()
-        await port_file
+        await serving_now.wait()
         assert await health_of(channel) == "SERVING"
+    stop.set()
     await server
 
 
-async def test_what_is_away_while_a_service_loads_is_waited_for(service: Service) -> None:
+async def test_loading_is_retried_while_a_dependency_is_unavailable(service: Service) -> None:
     tries = []
 
     def load() -> None:
         tries.append(1)
         if len(tries) < 3:
-            raise errors.UnavailableError("the store starts beside us")
+            raise errors.UnavailableError("the store is starting")
 
     late = Service(service.name, service.contracts, model=service.model, load=load, jobs=service.jobs)
     settings = ServiceSettings(listen_address="127.0.0.1:0", drain_s=0.0)
@@ -74,7 +72,7 @@ async def test_what_is_away_while_a_service_loads_is_waited_for(service: Service
     assert len(tries) == 3
 
 
-async def test_reflection_lists_every_contract_and_the_model_tells_its_limits(service: Service) -> None:
+async def test_reflection_lists_every_contract_and_get_model_returns_the_limits(service: Service) -> None:
     async with running_service(service) as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
         call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
@@ -107,7 +105,7 @@ async def test_requests_out_of_bounds_are_refused_with_the_field(service: Servic
     assert refused.value.violations[0][1]
 
 
-async def test_a_request_with_many_problems_is_refused_as_what_it_is(service: Service) -> None:
+async def test_a_request_with_many_violations_is_refused_as_invalid(service: Service) -> None:
     lights = [{"area": {"irradiance": -1, "azimuth_deg": 1e9}} for _ in range(16)]
     request = imager_pb2.GenerateImagesRequest(
         prompt="x", job={"request_id": "id"}, light={"sources": lights}, scene={"subjects": ["s" * 200] * 32}
@@ -119,7 +117,7 @@ async def test_a_request_with_many_problems_is_refused_as_what_it_is(service: Se
     assert field == "scene.subjects[23]" and "; and " in problem
 
 
-async def test_a_service_with_a_token_refuses_others_but_answers_probes(service: Service, tmp_path) -> None:
+async def test_a_service_with_a_token_refuses_calls_without_it_but_answers_probes(service: Service, tmp_path) -> None:
     (tmp_path / "token").write_text("s3cret\n")
     settings = ServiceSettings(listen_address="127.0.0.1:0", token_file=tmp_path / "token", drain_s=0.0)
     async with serving(settings, service) as port:
@@ -133,7 +131,7 @@ async def test_a_service_with_a_token_refuses_others_but_answers_probes(service:
             await call_heavy(imager_pb2_grpc.ImagerServiceStub(friend).GenerateImages, request_for("x"))
 
 
-async def test_mutual_tls_lets_in_only_who_shows_a_certificate(service: Service, tmp_path) -> None:
+async def test_mutual_tls_accepts_only_callers_with_a_certificate(service: Service, tmp_path) -> None:
     make_authority(tmp_path)
     for name in ("server", "client"):
         make_certificate(tmp_path, name)
@@ -166,7 +164,7 @@ async def test_mutual_tls_lets_in_only_who_shows_a_certificate(service: Service,
                     )
 
 
-async def test_probes_are_answered_without_tls_or_token_and_learn_nothing_else(service: Service, tmp_path) -> None:
+async def test_the_health_address_serves_only_health_without_tls_or_token(service: Service, tmp_path) -> None:
     make_authority(tmp_path)
     make_certificate(tmp_path, "server")
     (tmp_path / "token").write_text("s3cret")
@@ -221,12 +219,12 @@ def test_a_service_that_cannot_be_built_exits_with_the_message() -> None:
 
 MAIN = """
 import sys
-sys.path.insert(0, {tests!r})
-from tiny_service import TinyFamily
+sys.path.insert(0, {folder!r})
+from {package}.tiny_service import TinyFamily
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill_common.artifacts import open_store_from
-from lumenmill_common.jobs import jobs_from
 from lumenmill_common.families import family_service
+from lumenmill_common.jobs import jobs_from
 from lumenmill_common.serve import serve
 from lumenmill_common.settings import ServiceSettings, load_settings
 
@@ -237,26 +235,15 @@ serve(settings, lambda _: family_service(family, jobs, imager_pb2.DESCRIPTOR))
 """
 
 
-def start_process(folder: Path, load: str = "lambda: None") -> subprocess.Popen[bytes]:
-    """A process that serves the tiny model and writes where into `address.json`."""
-    environment = os.environ | {
-        "LUMENMILL_LISTEN_ADDRESS": "127.0.0.1:0",
-        "LUMENMILL_METRICS_ADDRESS": "127.0.0.1:0",
-        "LUMENMILL_STORE_URL": f"file://{folder}/store",
-        "LUMENMILL_ADDRESS_FILE": str(folder / "address.json"),
-        "LUMENMILL_DRAIN_S": "5",
-    }
-    script = MAIN.format(tests=str(Path(__file__).parent), load=load)
-    return subprocess.Popen([sys.executable, "-c", script], env=environment)
+def program(load: str = "lambda: None") -> list[str]:
+    """A Python program that serves the tiny family."""
+    tests = Path(__file__).parent
+    return ["-c", MAIN.format(folder=str(tests.parent), package=tests.name, load=load)]
 
 
-async def test_a_process_tells_its_addresses_serves_metrics_and_drains_on_sigterm(tmp_path) -> None:
-    process = start_process(tmp_path)
-    try:
-        async with asyncio.timeout(20):
-            while not (tmp_path / "address.json").exists():
-                await asyncio.sleep(0.05)
-        addresses = json.loads((tmp_path / "address.json").read_text())
+async def test_a_process_writes_its_addresses_serves_metrics_and_drains_on_sigterm(tmp_path: Path) -> None:
+    async with running_process(program(), tmp_path, drain_s=5) as service:
+        addresses = await service.addresses()
         async with connect(addresses["grpc"], SecuritySettings()) as channel:
             stub = imager_pb2_grpc.ImagerServiceStub(channel)
             await call_heavy(stub.GenerateImages, request_for("x"))
@@ -267,24 +254,23 @@ async def test_a_process_tells_its_addresses_serves_metrics_and_drains_on_sigter
                 'lumenmill_job_duration_seconds_count{outcome="ok",queue="tiny",request="GenerateImagesRequest"} 1.0'
                 in page
             )
-            running = asyncio.create_task(call_heavy(stub.GenerateImages, request_for("last words")))
-            await asyncio.sleep(0.03)
-            process.send_signal(signal.SIGTERM)
+            started = asyncio.Event()
+            request = request_for("last words")
+            running = asyncio.create_task(
+                call_heavy(stub.GenerateImages, request, on_event=lambda event: started.set())
+            )
+            await started.wait()
+            service.process.send_signal(signal.SIGTERM)
             assert (await running).images[0].image.size_bytes == len("last words")
-        assert await asyncio.to_thread(process.wait, 10) == 0
-    finally:
-        process.kill()
 
 
-async def test_a_process_that_is_told_to_stop_while_it_loads_is_gone_at_once(tmp_path: Path) -> None:
-    begun = tmp_path / "begun"
-    load = f"lambda: (open({str(begun)!r}, 'w').close(), __import__('time').sleep(60))"
-    process = start_process(tmp_path, load)
+async def test_a_process_exits_at_once_on_sigterm_while_it_loads(tmp_path: Path) -> None:
+    loading = tmp_path / "loading"
+    load = f"lambda: (open({str(loading)!r}, 'w').close(), __import__('time').sleep(60))"
+    service = start_process(program(load), tmp_path)
     try:
-        async with asyncio.timeout(20):
-            while not begun.exists():
-                await asyncio.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 2) == 0
+        await eventually(loading.exists, timeout_s=20)
+        service.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(service.process.wait, 2) == 0
     finally:
-        process.kill()
+        service.kill()

@@ -1,4 +1,4 @@
-"""A server's certificates, as callers and operators meet them: many callers at once, and certificates that change."""
+"""Certificates of a server: many callers at once, and rotation."""
 
 import contextlib
 import socket
@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from certificates import make_authority, make_certificate
+from lumenmill_common.testing.certificates import make_authority, make_certificate
 
-# A process of its own: what is tested for takes the whole process down.
+# A process of its own, because the bug that is tested for crashes the process.
 _SERVER = """
 import asyncio, pathlib, sys, grpc
 from lumenmill_common.serve import server_credentials
@@ -48,7 +48,7 @@ def _shake_hands(port: int, folder: Path) -> None:
         pass
 
 
-def test_many_callers_at_once_are_all_let_in(port: int, tmp_path: Path) -> None:
+def test_many_callers_connect_at_once(port: int, tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as callers:
         list(callers.map(lambda _: _shake_hands(port, tmp_path), range(3000)))
 
@@ -60,7 +60,7 @@ def test_rotated_certificates_are_used_without_a_restart(port: int, tmp_path: Pa
     make_certificate(tmp_path / "next", "server")
     with pytest.raises(ssl.SSLCertVerificationError):
         _shake_hands(port, tmp_path / "next")
-    for file in ("server.key", "server.pem"):  # not both at once, which must do no harm
+    for file in ("server.key", "server.pem"):  # one after the other, which must cause no error
         (tmp_path / "next" / file).replace(tmp_path / file)
         with contextlib.suppress(ssl.SSLError):
             _shake_hands(port, tmp_path)

@@ -1,20 +1,26 @@
-"""A tiny real service on the imager contract, made with the kit alone."""
+"""A tiny real service on the imager contract, made with the service framework alone."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
-from lumenmill.common.v1 import artifact_pb2, generation_pb2, model_pb2
-from lumenmill.imager.v1 import imager_pb2
+from lumenmill.common.v1 import artifact_pb2, generation_pb2, job_pb2, model_pb2
+from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.calls import call_heavy
 from lumenmill_common.errors import UnavailableError
 from lumenmill_common.families import family_service
 from lumenmill_common.jobs import BatchWork, DeferredWork, JobContext, JobQueue, Work
+from lumenmill_common.retries import RetryPolicy
 from lumenmill_common.service import Service
+from lumenmill_common.testing import eventually
+from prometheus_client import REGISTRY
 
 
 class Panic(BaseException):
-    """What a native library raises when it gives up: no Exception."""
+    """As raised by native libraries: no Exception."""
 
 
 class TinyFamily:
@@ -27,21 +33,26 @@ class TinyFamily:
         self.batch_sizes: list[int] = []
         self.cancelled_at_step: int | None = None
         self.estimate_s: float | None = None
-        self.go_on = threading.Event()
-        self.go_on.set()
-        self.finish_on = threading.Event()
-        self.finish_on.set()
-        self.num_finishing = 0
+        self.resume = threading.Event()
+        self.resume.set()
+        self.resume_deferred = threading.Event()
+        self.resume_deferred.set()
+        self.num_started = 0
+        self.num_last_steps = 0
+        self.num_deferred = 0
 
     def generate(self, request: imager_pb2.GenerateImagesRequest, job: JobContext) -> imager_pb2.GenerateImagesResult:
+        self.num_started += 1
         with job.stage("render"):
-            for step in range(self.num_steps):
+            num_steps = self.num_steps
+            for step in range(num_steps):
                 try:
-                    job.progress("render", step + 1, self.num_steps)
+                    job.progress("render", step + 1, num_steps)
                 except Exception:
                     self.cancelled_at_step = step
                     raise
-                self.go_on.wait()
+                self.resume.wait()
+                self.num_last_steps += step + 1 == num_steps
                 time.sleep(self.step_s)
         self.prompts_done.append(request.prompt)
         if request.prompt == "bug":
@@ -60,10 +71,10 @@ class TinyFamily:
         self.batch_sizes.append(len(requests))
         return [self.generate(request, job) for request, job in zip(requests, jobs, strict=True)]
 
-    def generate_later(
+    def generate_deferred(
         self, requests: Sequence[imager_pb2.GenerateImagesRequest], jobs: Sequence[JobContext]
     ) -> list[DeferredWork]:
-        """The picture itself in the worker, what is encoded of it afterwards."""
+        """Render in the worker, and encode in deferred work."""
         made = self.generate_batch(requests, jobs)
         return [
             DeferredWork(lambda result=result, job=job: self._encode(result, job))
@@ -71,8 +82,8 @@ class TinyFamily:
         ]
 
     def _encode(self, result: imager_pb2.GenerateImagesResult, job: JobContext) -> imager_pb2.GenerateImagesResult:
-        self.num_finishing += 1
-        self.finish_on.wait()
+        self.num_deferred += 1
+        self.resume_deferred.wait()
         with job.stage("encode"):
             if self.store.read_bytes(result.images[0].image) == b"broken":
                 raise UnavailableError("the encoder is away", retry_delay_s=0.01)
@@ -90,8 +101,8 @@ class TinyFamily:
     def generate_images(self, request: imager_pb2.GenerateImagesRequest) -> Work | BatchWork:
         if request.preset == "batched":
             return BatchWork("batched", request, self.generate_batch, self.estimate_s)
-        if request.preset == "later":
-            return BatchWork(request.prompt, request, self.generate_later)
+        if request.preset == "deferred":
+            return BatchWork(request.prompt, request, self.generate_deferred)
         return Work(lambda job: self.generate(request, job))
 
 
@@ -108,3 +119,23 @@ def request_for(
 
 def image_of(result: imager_pb2.GenerateImagesResult) -> artifact_pb2.Artifact:
     return result.images[0].image
+
+
+def start(stub: imager_pb2_grpc.ImagerServiceStub, prompt: str, **options: Any) -> "asyncio.Task[Any]":
+    """Start a call that is not retried; options as `request_for`."""
+    return asyncio.create_task(call_heavy(stub.GenerateImages, request_for(prompt, **options), retry=RetryPolicy({})))
+
+
+async def until_state(jobs: JobQueue, prompt: str, state: str) -> None:
+    """Wait until the job of a prompt is QUEUED, RUNNING or FINISHED."""
+    request_id = request_for(prompt).job.request_id
+    await eventually(lambda: job_pb2.JobState.Name(jobs.state_of(request_id)) == f"JOB_STATE_{state}")
+
+
+async def until_reattached(count: int) -> None:
+    """Wait until the calls that re-attached to a job of the tiny service are one more than a count."""
+    await eventually(lambda: num_reattached() > count)
+
+
+def num_reattached() -> float:
+    return REGISTRY.get_sample_value("lumenmill_jobs_reattached_total", {"queue": "tiny"}) or 0.0

@@ -1,7 +1,7 @@
 """A real imager on port 0 for each model, which loads a tiny checkpoint as in production."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from lumenmill_common.serve import serving as serving_at
 from lumenmill_imager.__main__ import imager_service
 from lumenmill_neural.catalogue import ModelEntry, read_catalogue
 from lumenmill_neural.settings import NeuralSettings
+from lumenmill_neural.testing import TinyCheckpoints, tiny_settings
 
 from .tiny import SAVERS
 
@@ -51,34 +52,18 @@ class Imager:
 
 
 @pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return the folder of a model's tiny checkpoint, saved once."""
-    root = tmp_path_factory.mktemp("checkpoints")
-
-    def of(model: str) -> Path:
-        folder = root / SAVERS[model].__name__
-        if not folder.exists():
-            SAVERS[model](folder)
-        return folder
-
-    return of
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> TinyCheckpoints:
+    """Return the folders of the tiny checkpoints of all models."""
+    return TinyCheckpoints(tmp_path_factory.mktemp("checkpoints"), SAVERS)
 
 
 @pytest.fixture
-def serving(tmp_path: Path, checkpoints: Callable[[str], Path]) -> Any:
+def serving(tmp_path: Path, checkpoints: TinyCheckpoints) -> Any:
     """`async with serving(model, **settings) as imager`."""
 
     @contextlib.asynccontextmanager
     async def serve(model: str, **settings: Any) -> AsyncIterator[Imager]:
-        given = {"checkpoint": str(checkpoints(model)), "device": "cpu"} | settings
-        values = NeuralSettings(
-            model=model,
-            listen_address="127.0.0.1:0",
-            metrics_address="",
-            drain_s=0.0,
-            store_url=f"file://{tmp_path}/store",
-            **given,
-        )
+        values = NeuralSettings(**tiny_settings(tmp_path, model, checkpoints(model), **settings))
         service = serving_at(values, imager_service(values))
         async with service as port, connect(f"127.0.0.1:{port}", values) as channel:
             yield Imager(f"127.0.0.1:{port}", channel, open_store_from(values), values)

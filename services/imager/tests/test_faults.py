@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.calls import connect
 from lumenmill_common.settings import ServiceSettings
+from lumenmill_common.testing import eventually, free_port
 from lumenmill_neural.testing import tiny_flux
 from prometheus_client import REGISTRY
 
@@ -59,24 +59,23 @@ async def test_a_service_with_a_damaged_checkpoint_exits_and_names_the_file(
     damaged = Path(shutil.copytree(checkpoints("SDXL"), tmp_path / "damaged"))
     weights = damaged / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    running, seen = process.start(tmp_path, "SDXL", damaged, address), set()
+    address, seen = f"127.0.0.1:{free_port()}", set()
+    service = process.start(tmp_path, "SDXL", damaged, address)
     try:
-        async with asyncio.timeout(90), connect(address, ServiceSettings()) as channel:
+        async with connect(address, ServiceSettings()) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
-            while running.poll() is None:
+
+            async def has_exited() -> bool:
                 with contextlib.suppress(grpc.aio.AioRpcError):
                     seen.add((await stub.Check(health_pb2.HealthCheckRequest(), timeout=0.2)).status)
-                await asyncio.sleep(0.02)
+                return service.process.poll() is not None
+
+            await eventually(has_exited, timeout_s=90)
     finally:
-        running.kill()
-        running.wait()
-    log = (tmp_path / "log").read_text()
-    assert running.returncode == 1
+        service.kill()
+    assert service.process.returncode == 1
     assert health_pb2.HealthCheckResponse.SERVING not in seen
-    assert f"{weights} is damaged" in log and "Traceback" not in log
+    assert f"{weights} is damaged" in service.log and "Traceback" not in service.log
 
 
 async def test_a_service_survives_exhausted_memory(tmp_path: Path) -> None:

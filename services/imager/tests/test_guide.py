@@ -52,10 +52,11 @@ def test_the_guide_adds_a_model_that_is_served(copy: Path) -> None:
     assert _follow(copy) == ["auraflow.py", "__init__.py", "presets.yaml", "tiny.py", "test_models.py"]
     (command,) = re.findall(r"^python -m (pytest services.*)$", _GUIDE.read_text(encoding="utf-8"), re.M)
     settings = ["-c", str(_REPOSITORY / "pyproject.toml"), "--rootdir", str(copy), "-p", "no:cacheprovider"]
+    source = [str(copy / "services" / "imager" / "src"), os.environ.get("PYTHONPATH", "")]
     followed = subprocess.run(
         [sys.executable, "-m", *command.split(), *settings],
         cwd=copy,
-        env=os.environ | {"PYTHONPATH": str(copy / "services" / "imager" / "src")},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(source)},
         capture_output=True,
         text=True,
         timeout=110,

@@ -1,42 +1,21 @@
-"""The command starts, says where it listens, serves, and stops when asked."""
+"""The command serves until SIGTERM."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill_common.calls import call_unary, connect
 from lumenmill_common.settings import ServiceSettings
+from lumenmill_common.testing import running_process
 from lumenmill_prompter.families import FAMILIES
 from lumenmill_prompter.settings import FamilyName
 
 
 async def test_the_process_serves_and_stops(tmp_path: Path) -> None:
-    address_file = tmp_path / "address.json"
-    environment = os.environ | {
-        "LUMENMILL_LISTEN_ADDRESS": "127.0.0.1:0",
-        "LUMENMILL_METRICS_ADDRESS": "127.0.0.1:0",
-        "LUMENMILL_ADDRESS_FILE": str(address_file),
-        "LUMENMILL_STORE_URL": f"file://{tmp_path / 'store'}",
-    }
-    process = subprocess.Popen([sys.executable, "-m", "lumenmill_prompter"], env=environment)  # noqa: ASYNC220 - nothing else runs in this loop
-    try:
-        end_s = time.monotonic() + 30
-        while not address_file.exists() and time.monotonic() < end_s:
-            time.sleep(0.05)  # noqa: ASYNC251 - nothing else runs in this loop
-        address = json.loads(address_file.read_text())["grpc"]
-        async with connect(address, ServiceSettings()) as channel:
+    async with running_process(["-m", "lumenmill_prompter"], tmp_path) as service:
+        async with connect((await service.addresses())["grpc"], ServiceSettings()) as channel:
             stub = model_pb2_grpc.ModelServiceStub(channel)
             model = (await call_unary(stub.GetModel, model_pb2.GetModelRequest())).model
         assert model.contracts and model.limits.num_workers == 1
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-    finally:
-        process.kill()
 
 
 def test_every_family_name_has_an_entry() -> None:

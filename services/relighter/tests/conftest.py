@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.testing import running_service
 from lumenmill_media import put_png
 from lumenmill_neural.settings import NeuralSettings
+from lumenmill_neural.testing import TinyCheckpoints, tiny_settings
 from lumenmill_relighter.__main__ import relighter_service
 from PIL import Image
 
@@ -66,17 +67,9 @@ class Relighter:
 
 
 @pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return the folder of a model's tiny checkpoint, saved once."""
-    root = tmp_path_factory.mktemp("checkpoints")
-
-    def of(model: str) -> Path:
-        folder = root / model
-        if not folder.exists():
-            SAVERS[model](folder)
-        return folder
-
-    return of
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> TinyCheckpoints:
+    """Return the folders of the tiny checkpoints of all models."""
+    return TinyCheckpoints(tmp_path_factory.mktemp("checkpoints"), SAVERS)
 
 
 @pytest.fixture(scope="session")
@@ -88,22 +81,14 @@ def depth_lora(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def serving(tmp_path: Path, checkpoints: Callable[[str], Path], depth_lora: Path) -> Any:
+def serving(tmp_path: Path, checkpoints: TinyCheckpoints, depth_lora: Path) -> Any:
     """`async with serving(model, **settings) as relighter`."""
 
     @contextlib.asynccontextmanager
     async def serve(model: str, **settings: Any) -> AsyncIterator[Relighter]:
-        given = {"checkpoint": str(checkpoints(model)), "device": "cpu"} | settings
         if model.endswith("-lora"):
-            given = {"part_checkpoints": {"depth": str(depth_lora)}} | given
-        values = NeuralSettings(
-            model=model,
-            listen_address="127.0.0.1:0",
-            metrics_address="",
-            drain_s=0.0,
-            store_url=f"file://{tmp_path}/store",
-            **given,
-        )
+            settings = {"part_checkpoints": {"depth": str(depth_lora)}} | settings
+        values = NeuralSettings(**tiny_settings(tmp_path, model, checkpoints(model), **settings))
         async with running_service(relighter_service(values), values) as channel:
             yield Relighter(channel, open_store_from(values), values)
 

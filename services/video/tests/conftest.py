@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from lumenmill.video.v1 import video_pb2, video_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.testing import running_service
 from lumenmill_media import put_clip, put_png
+from lumenmill_neural.testing import TinyCheckpoints, tiny_settings
 from lumenmill_video.__main__ import video_service
 from lumenmill_video.settings import VideoSettings
 from PIL import Image
@@ -68,34 +69,18 @@ class Video:
 
 
 @pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return the folder of a model's tiny checkpoint, saved once."""
-    root = tmp_path_factory.mktemp("checkpoints")
-
-    def of(model: str) -> Path:
-        folder = root / SAVERS[model].__name__
-        if not folder.exists():
-            SAVERS[model](folder)
-        return folder
-
-    return of
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> TinyCheckpoints:
+    """Return the folders of the tiny checkpoints of all models."""
+    return TinyCheckpoints(tmp_path_factory.mktemp("checkpoints"), SAVERS)
 
 
 @pytest.fixture
-def serving(tmp_path: Path, checkpoints: Callable[[str], Path]) -> Any:
+def serving(tmp_path: Path, checkpoints: TinyCheckpoints) -> Any:
     """`async with serving(model, **settings) as video`."""
 
     @contextlib.asynccontextmanager
     async def serve(model: str, **settings: Any) -> AsyncIterator[Video]:
-        given = {"checkpoint": str(checkpoints(model)), "device": "cpu"} | settings
-        values = VideoSettings(
-            model=model,
-            listen_address="127.0.0.1:0",
-            metrics_address="",
-            drain_s=0.0,
-            store_url=f"file://{tmp_path}/store",
-            **given,
-        )
+        values = VideoSettings(**tiny_settings(tmp_path, model, checkpoints(model), **settings))
         async with running_service(video_service(values), values) as channel:
             yield Video(channel, open_store_from(values), values)
 

@@ -6,9 +6,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import open_store_from
 from lumenmill_common.calls import connect
 from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_common.testing import ServiceProcess, eventually, start_process
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_video.__main__ import video_service
 from lumenmill_video.settings import VideoSettings
@@ -31,19 +31,6 @@ _WORDS = {"prompt": "A lemon on slate", "seed": 3}
 _SIZE = {"width_px": 64, "height_px": 48, "num_frames": 9}
 
 
-@contextlib.contextmanager
-def _process(environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    with log.open("wb") as written:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lumenmill_video"], env=os.environ | environment, stderr=written
-        )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
 @contextlib.asynccontextmanager
 async def _context_parallel(
     folder: Path,
@@ -53,42 +40,28 @@ async def _context_parallel(
     **environment: str,
 ) -> AsyncIterator[tuple[Video, "subprocess.Popen[bytes]"]]:
     """Start a service, whose process is rank 0, and the other ranks. They are connected when it is ready."""
-    store_url, address, log = f"file://{folder}/store", folder / "address.json", folder / "log"
-    given = {
-        "LUMENMILL_MODEL": model,
-        "LUMENMILL_CHECKPOINT": str(checkpoint),
-        "LUMENMILL_DEVICE": "cpu",
-        "LUMENMILL_GPUS": str(num_processes),
-        "LUMENMILL_STORE_URL": store_url,
-        "LUMENMILL_LISTEN_ADDRESS": "127.0.0.1:0",
-        "LUMENMILL_METRICS_ADDRESS": "",
-        "LUMENMILL_ADDRESS_FILE": str(address),
-        "LUMENMILL_DRAIN_S": "60",
-        **environment,
-    }
-    with _process(given, log) as process:
-        settings = VideoSettings(model=model, store_url=store_url)
-        async with connect(await asyncio.to_thread(_address, address, process, log), settings) as channel:
+    given = {"model": model, "checkpoint": checkpoint, "device": "cpu", "gpus": num_processes, "metrics_address": ""}
+    service = start_process(["-m", "lumenmill_video"], folder, environment=environment, drain_s=60, **given)
+    try:
+        settings = VideoSettings(model=model, store_url=f"file://{folder}/store")
+        async with connect((await service.addresses())["grpc"], settings) as channel:
             video = Video(channel, open_store_from(settings), settings)
-            await _ready(video, process, log)
-            yield video, process
+            await _ready(video, service)
+            yield video, service.process
+    finally:
+        service.kill()
 
 
-def _address(file: Path, process: "subprocess.Popen[bytes]", log: Path) -> str:
-    while not file.exists():
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.1)
-    return str(json.loads(file.read_text())["grpc"])
+async def _ready(video: Video, service: ServiceProcess) -> None:
+    async def has_model_or_has_ended() -> bool:
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await video.model()
+            return True
+        return service.process.poll() is not None
 
-
-async def _ready(video: Video, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    async with asyncio.timeout(120):
-        while process.poll() is None:
-            with contextlib.suppress(grpc.aio.AioRpcError):
-                await video.model()
-                return
-            await asyncio.sleep(0.1)
-    raise AssertionError(await asyncio.to_thread(log.read_text))
+    await eventually(has_model_or_has_ended, timeout_s=120)
+    if service.process.poll() is not None:
+        raise RuntimeError(service.log)
 
 
 def _other_ranks(process: "subprocess.Popen[bytes]") -> list[int]:
@@ -102,10 +75,8 @@ def _lives(pid: int) -> bool:
 
 async def _ended(process: "subprocess.Popen[bytes]", other_ranks: list[int]) -> int:
     """Return the exit status of the service, after the other ranks have ended too."""
-    async with asyncio.timeout(30):
-        status = await asyncio.to_thread(process.wait)
-        while any(map(_lives, other_ranks)):
-            await asyncio.sleep(0.05)
+    status = await asyncio.to_thread(process.wait, 30)
+    await eventually(lambda: not any(map(_lives, other_ranks)))
     return status
 
 
@@ -219,7 +190,7 @@ async def test_a_rank_that_cannot_load_is_reported(checkpoints: Callable[[str], 
     model = "Wan2.1-T2V-14B"
     failing = 'import sys\nif "lumenmill_neural.context_parallel.other_rank" in sys.orig_argv:\n    sys.exit(3)\n'
     (tmp_path / "sitecustomize.py").write_text(failing)
-    with pytest.raises(AssertionError, match="LUMENMILL_GPUS: the process of GPU 1 ended while it loaded the model"):
+    with pytest.raises(RuntimeError, match="LUMENMILL_GPUS: the process of GPU 1 ended while it loaded the model"):
         async with _context_parallel(
             tmp_path, model, checkpoints(model), PYTHONPATH=short_of_memory.python_path(tmp_path)
         ):
@@ -247,6 +218,6 @@ def test_unsupported_models_and_settings_are_refused(tmp_path: Path, checkpoints
 
 async def test_heads_that_do_not_divide_evenly_are_refused(checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
     model = "Wan2.1-T2V-14B"
-    with pytest.raises(AssertionError, match="LUMENMILL_GPUS: has 2 attention heads, which 3 GPUs cannot share evenly"):
+    with pytest.raises(RuntimeError, match="LUMENMILL_GPUS: has 2 attention heads, which 3 GPUs cannot share evenly"):
         async with _context_parallel(tmp_path, model, checkpoints(model), num_processes=3):
             pass

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from lumenmill_common.testing import running_service
 from lumenmill_media import put_png
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.host import ModelHost
+from lumenmill_neural.testing import TinyCheckpoints, tiny_settings
 from PIL import Image
 from transformers import AutoTokenizer, LogitsProcessor
 
@@ -96,17 +97,9 @@ def clip_subject(store: ArtifactStore, num_frames: int = 12) -> captioner_pb2.Su
 
 
 @pytest.fixture(scope="session")
-def checkpoint_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a tiny checkpoint, saved once."""
-    root = tmp_path_factory.mktemp("checkpoints")
-
-    def of(name: str) -> Path:
-        folder = root / name
-        if not folder.exists():
-            (SAVERS | PARTS)[name](folder)
-        return folder
-
-    return of
+def checkpoint_of(tmp_path_factory: pytest.TempPathFactory) -> TinyCheckpoints:
+    """Return the folders of all tiny checkpoints."""
+    return TinyCheckpoints(tmp_path_factory.mktemp("checkpoints"), SAVERS | PARTS)
 
 
 def _family_with(
@@ -128,7 +121,7 @@ def _family_with(
 
 
 @pytest.fixture
-def serving(tmp_path: Path, checkpoint_of: Callable[[str], Path]) -> Any:
+def serving(tmp_path: Path, checkpoint_of: TinyCheckpoints) -> Any:
     """`async with serving(model, *dictated texts, num_tokens=..., processors=..., **settings) as captioner`."""
 
     @contextlib.asynccontextmanager
@@ -139,19 +132,8 @@ def serving(tmp_path: Path, checkpoint_of: Callable[[str], Path]) -> Any:
         processors: Sequence[LogitsProcessor] = (),
         **given: Any,
     ) -> AsyncIterator[Captioner]:
-        settings = VisionLanguageSettings(
-            **{
-                "family": "vision_language",
-                "model": model,
-                "checkpoint": str(checkpoint_of(model)),
-                "device": "cpu",
-                "listen_address": "127.0.0.1:0",
-                "metrics_address": "",
-                "drain_s": 0.0,
-                "store_url": f"file://{tmp_path}/store",
-            }
-            | given
-        )
+        values = tiny_settings(tmp_path, model, checkpoint_of(model), family="vision_language", **given)
+        settings = VisionLanguageSettings(**values)
         if not (dictated or processors or num_tokens):
             family: Family = family_from(settings)
         else:

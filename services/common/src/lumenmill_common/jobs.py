@@ -63,7 +63,8 @@ class JobQueue:
         self._grace_period_s = grace_period_s
         self._jobs, self._waiting = JobRegistry(result_ttl_s), WaitingJobs(name, max_batch_size)
         self._workers = Workers(name, num_workers, self._jobs, self._waiting, self._persisted)
-        self._draining = False
+        self.is_draining = False
+        """Whether it refuses new jobs."""
 
     # For servers.
 
@@ -82,7 +83,7 @@ class JobQueue:
 
         Callers of jobs that have not finished by then get UNAVAILABLE: other processes may repeat the work.
         """
-        self._draining = True
+        self.is_draining = True
         for job in self._waiting.remove_all():
             self._jobs.finish(job, error=UnavailableError(SHUTTING_DOWN))
         await self._workers.stop(drain_s)
@@ -164,7 +165,7 @@ class JobQueue:
         return job
 
     def _enqueue(self, job: Job, work: BatchWork, deadline_s: float | None) -> None:
-        if self._draining:
+        if self.is_draining:
             raise UnavailableError(SHUTTING_DOWN)
         if self._misses_deadline(job, work, deadline_s):
             needed_s = self._needed_s(job, work)

@@ -4,7 +4,7 @@ Weights are drawn from a seed. They have the same parts as the published models,
 way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from transformers import (
 
 __all__ = [
     "MARIGOLD_PARTS",
+    "TinyCheckpoints",
     "clip_text_encoder",
     "clip_tokenizer",
     "save_marigold",
@@ -45,6 +46,7 @@ __all__ = [
     "t5_tokenizer",
     "tiny_flux",
     "tiny_sdxl",
+    "tiny_settings",
     "xl_unet",
 ]
 
@@ -231,3 +233,32 @@ _TARGETS: dict[str, dict[str, Any]] = {
         "residual": {**_LINEAR, "up_to_scale": True},
     },
 }
+
+
+class TinyCheckpoints:
+    """The folders of tiny checkpoints by model; each is saved once."""
+
+    def __init__(self, root: Path, savers: Mapping[str, Callable[[Path], None]]) -> None:
+        self._root, self._savers = root, savers
+
+    def __call__(self, model: str) -> Path:
+        """Return the folder of a model's checkpoint."""
+        save = self._savers[model]
+        folder = self._root / save.__name__
+        if not folder.exists():
+            save(folder)
+        return folder
+
+
+def tiny_settings(folder: Path, model: str, checkpoint: Path, /, **settings: Any) -> dict[str, Any]:
+    """Return the settings of a service on the CPU, on a free port, with its store in a folder."""
+    defaults = {
+        "model": model,
+        "checkpoint": str(checkpoint),
+        "device": "cpu",
+        "listen_address": "127.0.0.1:0",
+        "metrics_address": "",
+        "drain_s": 0.0,
+        "store_url": f"file://{folder}/store",
+    }
+    return defaults | settings

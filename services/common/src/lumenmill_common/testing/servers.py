@@ -1,4 +1,4 @@
-"""For tests: a real server on port 0 and a channel to it."""
+"""Services in this process, on a free port."""
 
 import contextlib
 from collections.abc import AsyncIterator

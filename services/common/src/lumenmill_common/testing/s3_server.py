@@ -1,37 +1,39 @@
-"""A real MinIO server on a free port, where its binary is installed."""
+"""A real MinIO server on a free port, if its binary is installed."""
 
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.settings import StoreSettings
+from lumenmill_common.testing.processes import free_port
 
 _USER, _PASSWORD = "access-key-of-a-test", "secret-key-of-a-test"
+_READY_TIMEOUT_S = 10.0
+
+__all__ = ["S3Server", "s3_server", "s3_store"]
 
 
 class S3Server:
-    """A server that can be stopped and started again; its objects stay."""
+    """A server that can be stopped and restarted; its objects persist."""
 
     def __init__(self, binary: str, folder: Path) -> None:
         self._binary, self._folder = binary, folder
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._endpoint = f"127.0.0.1:{probe.getsockname()[1]}"
+        self._endpoint = f"127.0.0.1:{free_port()}"
         (folder / "access").write_text(_USER)
         (folder / "secret").write_text(_PASSWORD)
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a service must be told to keep its artifacts here."""
+        """Environment variables of a service that uses this store."""
         return {
             "LUMENMILL_STORE_URL": self.settings().store_url,
             "LUMENMILL_S3_ENDPOINT": self._endpoint,
@@ -41,7 +43,7 @@ class S3Server:
         }
 
     def settings(self, prefix: str = "some/prefix") -> StoreSettings:
-        """The same, for a service in this process; every prefix is a store of its own."""
+        """Return the same settings for a service in this process; every prefix is a store of its own."""
         return StoreSettings(
             store_url=f"s3://lumenmill/{prefix}",
             s3_endpoint=self._endpoint,
@@ -51,16 +53,18 @@ class S3Server:
         )
 
     def start(self) -> ArtifactStore:
-        """Starts the server and waits until it answers; a store on it."""
+        """Start the server, wait until it answers, and return a store on it."""
         environment = os.environ | {"MINIO_ROOT_USER": _USER, "MINIO_ROOT_PASSWORD": _PASSWORD}
         command = [self._binary, "server", "--address", self._endpoint, str(self._folder / "data")]
-        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(  # noqa: S603
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         store = open_store_from(self.settings())
         _wait_until_ready(store)
         return store
 
     def stop(self) -> None:
-        """Kills the server."""
+        """Kill the server."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(10)
@@ -68,7 +72,7 @@ class S3Server:
 
 @contextlib.contextmanager
 def s3_server(folder: Path) -> Iterator[S3Server]:
-    """A server that is not started yet; skips where there is no `minio` binary (or LUMENMILL_TEST_MINIO)."""
+    """Yield a server that is not started yet; skip the test without a `minio` binary or LUMENMILL_TEST_MINIO."""
     binary = os.environ.get("LUMENMILL_TEST_MINIO") or shutil.which("minio")
     if not binary:
         pytest.skip("no minio binary on PATH and LUMENMILL_TEST_MINIO is not set")
@@ -81,15 +85,16 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
 
 @contextlib.contextmanager
 def s3_store(folder: Path) -> Iterator[ArtifactStore]:
-    """A store on a fresh bucket of a fresh server; skips as `s3_server`."""
+    """Yield a store on a new bucket of a new server; skip as `s3_server`."""
     with s3_server(folder) as server:
         yield server.start()
 
 
 def _wait_until_ready(store: ArtifactStore) -> None:
-    for _ in range(50):
+    end_s = time.monotonic() + _READY_TIMEOUT_S
+    while time.monotonic() < end_s:
         with contextlib.suppress(errors.UnavailableError):
             store.check()
             return
-        time.sleep(0.2)
+        time.sleep(0.1)
     pytest.fail("the MinIO server did not start")

@@ -1,4 +1,4 @@
-"""A disk that fills up soon, where we may mount one."""
+"""A small disk, if this process may mount one."""
 
 import contextlib
 import os
@@ -7,26 +7,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore
+
+__all__ = ["fill", "small_disk"]
 
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A tmpfs of some size (`48m`, and other options) below a folder; skips where there is no right to mount one."""
+    """Mount a tmpfs of some size (`48m`, and other options) below a folder; skip the test without the right to."""
     disk = folder / "disk"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:  # noqa: S603
         pytest.skip("no right to mount a small disk here")
     try:
         yield disk
     finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=False)
+        subprocess.run(["umount", "--lazy", str(disk)], check=False)  # noqa: S603, S607
 
 
 def fill(store: ArtifactStore) -> int:
-    """Stores media of falling size until not even a few bytes more are taken; how many there are."""
+    """Store files of decreasing size until the store is full; return how many there are."""
     num_stored = 0
     for size_bytes in (1 << 20, 64 << 10, 4 << 10, 1):
         with contextlib.suppress(errors.ResourceExhaustedError):
