@@ -92,7 +92,7 @@ class ActiveRuns:
         return run
 
     async def _seed_call_seconds(self, row: RunRow) -> None:
-        """Take over the durations that earlier processes have measured of the run's calls."""
+        """Read the durations that earlier processes have measured of the run's calls."""
         kinds = {(call, model) for _, call, model, _ in json.loads(row.planned_steps)}
         for call, model in sorted(kinds):
             median_s = await query(self._executions.median_duration_s, call, model)

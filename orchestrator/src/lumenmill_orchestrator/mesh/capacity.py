@@ -11,7 +11,7 @@ class CapacityState:
     """What is being done for a model that no pod serves."""
 
     is_coming: bool
-    """Whether a pod is being started. Calls then wait for as long as that takes, and their patience is not used up."""
+    """Whether a pod is being started. Calls then wait, and the time does not count towards the retry timeout."""
     reason: str
     """Why no pod serves yet, for people: the words of the scheduler or the kubelet where there are some."""
 
