@@ -1,4 +1,4 @@
-"""Temperatures, chromaticities and linear Rec. 709 belong together as light.proto says."""
+"""Temperatures, chromaticities and linear Rec. 709 agree as light.proto defines."""
 
 import numpy as np
 import pytest

@@ -29,7 +29,7 @@ def test_the_level_frame_of_a_camera_turns_azimuths_alone() -> None:
 
 
 @pytest.mark.parametrize(("column", "azimuth_deg"), [(0.25, 90.0), (0.5, 0.0), (0.75, -90.0)])
-def test_columns_of_a_map_lie_where_the_contract_says(column: float, azimuth_deg: float) -> None:
+def test_columns_of_a_map_have_the_azimuths_of_the_contract(column: float, azimuth_deg: float) -> None:
     toward = maps.directions(64)[32, int(column * 128)]
     assert angle_between_deg(*angles_of(toward), azimuth_deg, 0.0) < 3.0
     assert maps.directions(64)[0, 0] @ UP > 0.999

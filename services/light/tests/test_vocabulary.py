@@ -20,7 +20,7 @@ def test_scales_rise_and_a_threshold_belongs_to_the_band_above(scale: words.Scal
         assert scale.band(below.upper) is above and scale.band(below.upper - 1e-6) is below
 
 
-def test_a_phrase_says_what_is_known() -> None:
+def test_a_phrase_contains_the_known_attributes() -> None:
     attributes = light_pb2.LightAttributes(
         azimuth_deg=-90, elevation_deg=5, hardness=0.95, contrast_ev=5, color_temperature_k=2500, intensity_ev=1.5
     )

@@ -26,7 +26,14 @@ from lumenmill.common.v1 import artifact_pb2, light_pb2
 
 from lumenmill_light import environment_map, spherical_harmonics, sun_sky
 from lumenmill_light.axes import angles_of, circular_difference_deg, scene_to_level, wrap_deg
-from lumenmill_light.color import WHITE_TEMPERATURE_K, Array, emitter_rgb, temperature_of_white, temperature_rgb
+from lumenmill_light.color import (
+    WHITE_TEMPERATURE_K,
+    Array,
+    emitter_rgb,
+    luminance_of_one,
+    temperature_of_white,
+    temperature_rgb,
+)
 from lumenmill_light.environment_map import Radiance
 from lumenmill_light.hardness import area_size_deg, hardness_of_size
 from lumenmill_light.irradiance import rectangle_irradiance
@@ -91,18 +98,14 @@ class SourceAttributes(NamedTuple):
 
     def to_proto(self, camera_azimuth_deg: float = 0.0) -> light_pb2.LightAttributes:
         """Return the attributes of this source alone, relative to a camera."""
-        found = light_pb2.LightAttributes(kinds=[self.kind])
-        if self.azimuth_deg is not None and self.elevation_deg is not None:
-            found.azimuth_deg = wrap_deg(self.azimuth_deg - camera_azimuth_deg)
-            found.elevation_deg = self.elevation_deg
-        if self.hardness is not None:
-            found.hardness = self.hardness
-        if self.temperature_k is not None:
-            found.color_temperature_k = self.temperature_k
-        level_ev = self.intensity_ev
-        if level_ev is not None:
-            found.intensity_ev = level_ev
-        return found
+        return light_pb2.LightAttributes(
+            kinds=[self.kind],
+            azimuth_deg=None if self.azimuth_deg is None else wrap_deg(self.azimuth_deg - camera_azimuth_deg),
+            elevation_deg=self.elevation_deg,
+            hardness=self.hardness,
+            color_temperature_k=self.temperature_k,
+            intensity_ev=self.intensity_ev,
+        )
 
 
 def attributes(
@@ -120,10 +123,10 @@ def attributes(
 
 def total(sources: Sequence[SourceAttributes], camera_azimuth_deg: float = 0.0) -> light_pb2.LightAttributes:
     """Return the attributes of several sources together: direction, hardness and colour are those of the strongest."""
+    if len(sources) == 1:
+        return sources[0].to_proto(camera_azimuth_deg)
     order = ranked(sources)
     found = order[0].to_proto(camera_azimuth_deg)
-    if len(order) == 1:
-        return found
     found.kinds[:] = dict.fromkeys(source.kind for source in order)
     contrast = _contrast_ev(order, camera_azimuth_deg)
     if contrast is not None:
@@ -211,7 +214,7 @@ def _given_color(red: float, green: float, blue: float) -> tuple[_Triple, float 
 
 def _sun_sky(light: light_pb2.SunSkyLight) -> SourceAttributes:
     found = sun_sky.daylight(light)
-    level = _level(found.rgb)
+    level = luminance_of_one(found.rgb)
     return SourceAttributes(
         light_pb2.LIGHT_KIND_SUN_SKY,
         wrap_deg(light.sun_azimuth_deg) if found.has_sun else None,
@@ -227,7 +230,7 @@ def _sun_sky(light: light_pb2.SunSkyLight) -> SourceAttributes:
 def _harmonics(light: light_pb2.SphericalHarmonicsLight) -> SourceAttributes:
     kind, table = light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS, list(light.coefficients)
     red, green, blue = table[:9], table[9:18], table[18:]
-    constant, y, z, x = (_level((red[index], green[index], blue[index])) for index in range(4))
+    constant, y, z, x = map(luminance_of_one, zip(red[:4], green[:4], blue[:4], strict=True))
     length = math.sqrt(x * x + y * y + z * z)
     # |∫ L ω dω| / ∫ L dω = |linear band| / (√3 · constant band).
     if length <= _MIN_DIRECTIONALITY * math.sqrt(3.0) * abs(constant):
@@ -250,7 +253,7 @@ def _environment(light: light_pb2.EnvironmentMapLight, radiance: Radiance) -> So
 
 
 def _background(light: light_pb2.BackgroundLight, radiance: Radiance) -> SourceAttributes:
-    """An upright panel behind the subject; how wide it is depends on the scene, so that its irradiance is nominal."""
+    """Treat it as an upright panel behind the subject; its width depends on the scene: irradiance is nominal."""
     half_width = math.tan(math.radians(_BACKGROUND_HALF_ANGLE_DEG))
     half_height = half_width * radiance.shape[0] / radiance.shape[1]
     mean = radiance.reshape(-1, 3).mean(axis=0, dtype=np.float64) * 2.0**light.exposure_ev
@@ -273,14 +276,10 @@ def _smooth(
 def _color_and_level(rgb: Sequence[float]) -> tuple[float | None, float, _Triple | None]:
     """Temperature, luminance and colour of luminance 1 of an irradiance."""
     lit = (max(rgb[0], 0.0), max(rgb[1], 0.0), max(rgb[2], 0.0))
-    level = _level(lit)
+    level = luminance_of_one(lit)
     if level <= 0.0:
         return None, 0.0, None
     return temperature_of_white(lit), level, (lit[0] / level, lit[1] / level, lit[2] / level)
-
-
-def _level(rgb: Sequence[float]) -> float:
-    return 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2]
 
 
 def _triple(values: Array) -> _Triple:

@@ -11,6 +11,7 @@ __all__ = [
     "angle_between_deg",
     "angles_of",
     "circular_difference_deg",
+    "direction",
     "scene_to_level",
     "unit_vector",
     "wrap_deg",
@@ -30,10 +31,16 @@ def circular_difference_deg(a_deg: float, b_deg: float) -> float:
     return abs(wrap_deg(a_deg - b_deg))
 
 
+def direction(azimuth_deg: float, elevation_deg: float) -> tuple[float, float, float]:
+    """Return the unit vector (x, y, z) towards an azimuth and an elevation, as plain numbers."""
+    azimuth, elevation = math.radians(azimuth_deg), math.radians(elevation_deg)
+    horizontal = math.cos(elevation)
+    return horizontal * math.sin(azimuth), math.sin(elevation), horizontal * math.cos(azimuth)
+
+
 def unit_vector(azimuth_deg: float, elevation_deg: float) -> Vector:
     """Return the unit vector (3,) towards an azimuth and an elevation."""
-    azimuth, elevation = np.radians(azimuth_deg), np.radians(elevation_deg)
-    return np.array([np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)])
+    return np.array(direction(azimuth_deg, elevation_deg))
 
 
 def angles_of(vector: Vector | Sequence[float]) -> tuple[float, float]:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 
-from lumenmill_light.axes import unit_vector
-from lumenmill_light.color import LUMINANCE
+from lumenmill_light.axes import direction
+from lumenmill_light.color import luminance_of_one
 
 __all__ = [
     "area_light",
@@ -115,7 +115,7 @@ def spherical_harmonics_light(
     Radiance is L(ω) = L₀ · (1 + a·ω·d + b·P₂(ω·d)), with a = 0.9·directionality and b = 0.35·directionality, which
     stays positive in all directions for directionality 0 to 1. `mean_irradiance` is π·L₀.
     """
-    x, y, z = unit_vector(azimuth_deg, elevation_deg).tolist()
+    x, y, z = direction(azimuth_deg, elevation_deg)
     mean_radiance = mean_irradiance / math.pi
     band0 = mean_radiance * math.sqrt(4.0 * math.pi)
     band1 = mean_radiance * 0.9 * directionality * math.sqrt(4.0 * math.pi / 3.0)
@@ -132,6 +132,6 @@ def spherical_harmonics_light(
         band2 * root3 * x * z,
         band2 * 0.5 * root3 * (x * x - y * y),
     )
-    level = float(LUMINANCE @ linear_rgb)
+    level = luminance_of_one(linear_rgb)
     coefficients = [value * channel / level for channel in linear_rgb for value in white]
     return light_pb2.LightSource(spherical_harmonics=light_pb2.SphericalHarmonicsLight(coefficients=coefficients))

@@ -55,7 +55,7 @@ def _of_source(source: light_pb2.LightSource, radiance_of: RadianceOf) -> Radian
 
 
 def _of_background(linear: Radiance) -> Radiance:
-    """The picture behind the subject; beyond its edges it continues as they are. Nothing is on the camera's side."""
+    """Draw the picture behind the subject, its edges continued outwards, and nothing on the camera's side."""
     toward = directions(HEIGHT)
     depth = np.maximum(-toward[..., 2], 1e-3)
     half = np.tan(np.radians(_BACKGROUND_FOV_DEG / 2))

@@ -34,7 +34,7 @@ _HEIGHT, _WIDTH = 64, 128
 _COARSE_HEIGHT, _COARSE_WIDTH = 32, 64
 # Half of the lobe's height is 20° off its axis.
 _LOBE_EXPONENT, _REFINED_WITHIN_DEG = 11.0, 25.0
-# Larger maps are averaged over whole blocks first, since sums are kept in double precision.
+# Larger maps are averaged over whole blocks first, since sums are in double precision.
 _MAX_SUMMED_PX = 1024
 
 
@@ -75,7 +75,7 @@ def solid_angles(height: int = _HEIGHT, width: int | None = None) -> Array:
 
 
 def resized(image: Radiance, height: int, width: int) -> NDArray[np.float32]:
-    """Return the image (H, W, C) at another size; a pixel is the mean of what it covers, so that energy is kept."""
+    """Return the image (H, W, C) at another size; a pixel is the mean of what it covers: energy is conserved."""
     for axis, size in ((0, height), (1, width)):
         edges = np.arange(size + 1) * image.shape[axis] / size
         low, high = np.floor(edges[:-1]).astype(int), np.ceil(edges[1:]).astype(int)

@@ -40,7 +40,7 @@ def basis(directions: Vector) -> Array:
 
 
 def _terms(x: T, y: T, z: T) -> tuple[T, ...]:
-    """The basis functions after the constant one."""
+    """Return the basis functions after the constant one."""
     return (
         0.488603 * y,
         0.488603 * z,

@@ -176,20 +176,21 @@ def side(azimuth_deg: float) -> tuple[str, ...]:
 
 
 def direction_phrase(azimuth_deg: float, elevation_deg: float, variant: int = 0) -> str:
-    """Say where light comes from: "low from the left", "from high up, from behind".
+    """Return the words for where light comes from: "low from the left", "from high up, from behind".
 
     `variant` picks among wordings of equal meaning.
     """
     sides = side(azimuth_deg)
     from_side = "from " + sides[variant % len(sides)]
-    match ELEVATION_DEG.band(elevation_deg):
-        case Band(name="overhead") as band:
+    band = ELEVATION_DEG.band(elevation_deg)
+    match band.name:
+        case "overhead":
             return "from " + band.word(variant)
-        case Band(name="high"):
+        case "high":
             return ("from high up, " + from_side, "high " + from_side)[variant // 2 % 2]
-        case Band(name="below"):
+        case "below":
             return "from below, " + from_side
-        case Band(name="low"):
+        case "low":
             return "low " + from_side
         case _:
             return from_side
