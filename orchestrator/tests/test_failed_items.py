@@ -19,6 +19,7 @@ from lumenmill_orchestrator.execution.workflows import Workflows
 from lumenmill_orchestrator.mesh import Mesh, ModelQueues
 from lumenmill_orchestrator.recipe import KnownModel, check_recipe
 from lumenmill_orchestrator.storage import ExecutionStore, ModelStore, RunStore, engine_url, make_engine, upgrade_schema
+from prometheus_client import REGISTRY
 
 from .conftest import LocalMesh
 from .recipes import ONE_IMAGE, SMALL
@@ -64,7 +65,11 @@ def _stores(folder: Path) -> Iterator[tuple[sa.Engine, Mesh]]:
 
 async def test_a_run_shows_its_failed_items_and_the_first_reason(mesh: LocalMesh) -> None:
     _refuse_rows(mesh, "executions", "NEW.item_id LIKE '%1'", "the disk has a bad block")
+    labels = {"call": "imager.GenerateImages", "model": "tiny", "verdict": "accepted", "reason": ""}
+    num_before = REGISTRY.get_sample_value("lumenmill_orchestrator_steps_total", labels) or 0.0
     run = await mesh.run(ONE_IMAGE, {"tags": ["a", "b", "c"]})
+    num_after = REGISTRY.get_sample_value("lumenmill_orchestrator_steps_total", labels) or 0.0
+    assert num_after - num_before == 2, "what was not stored is not counted"
     assert (run.state, run.num_items_done, run.num_items_failed) == (run_pb2.RUN_STATE_COMPLETED, 3, 1)
     assert "the disk has a bad block" in run.item_error and "TaskGroup" not in run.item_error
     assert run.num_samples_accepted == 2

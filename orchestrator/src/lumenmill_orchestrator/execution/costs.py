@@ -44,9 +44,9 @@ class Costs:
         }
         self._samples: list[tuple[tuple[str, str], set[_Instance]]] = []
 
-    def add(self, step: Step, instance: int, duration_s: float, parents: Iterable[Sequence[str | int]]) -> None:
+    def add(self, step: Step, index: int, duration_s: float, parents: Iterable[Sequence[str | int]]) -> None:
         """Add an execution that has ended."""
-        self._costs[step.name, instance] = _Cost(step.model_name, duration_s, _instances(parents))
+        self._costs[step.name, index] = _Cost(step.model_name, duration_s, _instances(parents))
 
     def add_sample(self, sample: run_pb2.Sample, parents: Iterable[Sequence[str | int]]) -> None:
         """Add a sample with the executions that led to it; their own parents are found."""

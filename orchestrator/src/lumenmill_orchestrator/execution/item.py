@@ -68,15 +68,15 @@ class ItemExecution:
             for step in self.pipeline.steps:
                 group.create_task(self._execute_step(step))
 
-    def request_of(self, step: Step, instance: int) -> Message:
+    def request_of(self, step: Step, index: int) -> Message:
         """Return the request of an instance that has ended, without a derived seed."""
         fan_out = step.fan_out
         element: Any = MISSING
         if fan_out is not None and fan_out.aligned_step is not None:
-            element = self.states.of(fan_out.aligned_step).value()[instance]
+            element = self.states.of(fan_out.aligned_step).value()[index]
         elif fan_out is not None:
-            element = list(fan_out.elements.evaluate(self._scope(step.expansion_requires)))[instance]
-        return step.request.build({**self._scope(step.requires), "each": element, "each_index": instance})
+            element = list(fan_out.elements.evaluate(self._scope(step.expansion_requires)))[index]
+        return step.request.build({**self._scope(step.requires), "each": element, "each_index": index})
 
     # One step.
 

@@ -21,9 +21,9 @@ class ResumeState:
     results: Mapping[str, bytes]
     """By content key."""
 
-    def outcome(self, step: Step, instance: int) -> Outcome | None:
+    def outcome(self, step: Step, index: int) -> Outcome | None:
         """Return how an instance ended; None when it has to be executed."""
-        row = self.rows.get((step.name, instance))
+        row = self.rows.get((step.name, index))
         if row is None:
             return None
         stored = self.results.get(row.content_key)

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -189,10 +189,6 @@ class Endpoint:
             await call_unary(stub.CancelJob, request, timeout_s=_ANSWER_WITHIN_S)
         except LumenmillError as error:
             _log.warning("a job could not be cancelled", address=self.address, request_id=request_id, reason=str(error))
-
-    def call_labels(self) -> Sequence[str]:
-        """Return the calls that were sent to it, for people, the oldest first."""
-        return [call.label for call in self.calls.values()]
 
     def _update(self, *, serving: bool, model: model_pb2.Model | None = None) -> None:
         has_changed = serving != self.serving or (model is not None and model != self.model)

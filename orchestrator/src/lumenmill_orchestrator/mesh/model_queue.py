@@ -175,9 +175,12 @@ class ModelQueue:
         )
 
     def calls_by_endpoint(self) -> dict[str, Sequence[str]]:
-        """Return the calls at each endpoint, `10.0.3.7:50051`: steps with their runs, `relit (demo-1a2b)`."""
+        """Return the calls at each endpoint, `10.0.3.7:50051`: steps with their runs, `relit (demo-1a2b)`, the oldest
+        first."""
         busy = [*self._model.endpoints.values(), *self._model.removed.values()]
-        return {endpoint.address: endpoint.call_labels() for endpoint in busy if endpoint.calls}
+        return {
+            endpoint.address: [call.label for call in endpoint.calls.values()] for endpoint in busy if endpoint.calls
+        }
 
     def wait_of(self, run_id: str) -> Wait | None:
         """Return what a run waits for here because no endpoint serves; None when it does not."""
