@@ -11,7 +11,6 @@ _NOT_CONVERTED = (
     "services/common",
     "services/imager",
     "services/neural",
-    "services/prompter",
     "services/relighter",
     "services/studio",
     "services/video",

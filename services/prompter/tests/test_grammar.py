@@ -107,8 +107,13 @@ def test_relight_variants_are_distributed_evenly_too() -> None:
 @pytest.mark.parametrize("maps", [MAPS, []], ids=["maps", "no-maps"])
 def test_four_relights_differ_clearly(maps: list[artifact_pb2.Artifact]) -> None:
     writer = SetWriter(prompter_pb2.Brief(num_relight_variants=4, environment_maps=maps), seed=7)
+    num_close = 0
     for index in range(1_000):
-        looks = [relight.light.attributes for relight in writer.prompt_set(index).relight_prompts]
+        prompt_set = writer.prompt_set(index)
+        looks = [relight.light.attributes for relight in prompt_set.relight_prompts]
+        pairs = itertools.combinations([prompt_set.light.attributes, *looks], 2)
+        angles = [angle for pair in pairs if (angle := direction_difference_deg(*pair)) is not None]
+        num_close += min(angles) < 26
         around = (light_pb2.LIGHT_KIND_ENVIRONMENT_MAP, light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS)
         directed = [look for look in looks if look.kinds[0] not in around]
         assert len(directed) >= 3 and all(look.HasField("azimuth_deg") for look in directed)
@@ -118,6 +123,7 @@ def test_four_relights_differ_clearly(maps: list[artifact_pb2.Artifact]) -> None
         assert min(kelvins) < 4200 and max(kelvins) > 5300
         hardness = [look.hardness for look in looks if look.HasField("hardness")]
         assert min(hardness) < 0.4 and max(hardness) >= 0.75
+    assert num_close <= 2  # 0.03 % of many
 
 
 def test_lights_of_one_set_differ_clearly() -> None:

@@ -35,7 +35,7 @@ def sets_request(name: str, seed: int = 1, **brief: object) -> prompter_pb2.Gene
     return prompter_pb2.GeneratePromptSetsRequest(job=job(name), brief=prompter_pb2.Brief(**brief), seed=seed)
 
 
-async def test_model_tells_the_truth(channel: grpc.aio.Channel) -> None:
+async def test_model_description_is_correct(channel: grpc.aio.Channel) -> None:
     stub = model_pb2_grpc.ModelServiceStub(channel)
     model = (await call_unary(stub.GetModel, model_pb2.GetModelRequest())).model
     assert (model.family, list(model.contracts)) == ("grammar", ["lumenmill.prompter.v1.PrompterService"])

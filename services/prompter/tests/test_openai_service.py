@@ -162,7 +162,7 @@ async def test_an_endpoint_without_json_schema_gets_the_schema_in_the_prompt(
     assert len(endpoint.requests) == 2
 
 
-async def test_rate_limits_are_waited_out_as_told(
+async def test_rate_limits_are_waited_out_for_retry_after(
     stub: prompter_pb2_grpc.PrompterServiceStub, endpoint: ChatEndpoint
 ) -> None:
     def script(_: dict[str, Any], number: int) -> Reply:
@@ -229,7 +229,7 @@ async def test_a_slow_endpoint_is_unavailable(
     assert failed.code() == grpc.StatusCode.UNAVAILABLE and "in time" in str(failed.details())
 
 
-async def test_a_refusal_is_told(stub: prompter_pb2_grpc.PrompterServiceStub, endpoint: ChatEndpoint) -> None:
+async def test_a_refusal_is_reported(stub: prompter_pb2_grpc.PrompterServiceStub, endpoint: ChatEndpoint) -> None:
     endpoint.script = lambda *_: Reply(refusal="I would rather not.")
     with pytest.raises(errors.FailedPreconditionError, match="rather not"):
         await call_heavy(stub.GeneratePromptSets, request_for(1), retry=RetryPolicy({}))
@@ -308,7 +308,7 @@ async def test_videos_edits_motions_and_rewrites(
     assert list(rewritten.prompts) == ["clear 1 of 3", "clear 1 of 1", "clear 3 of 3"]
 
 
-async def test_model_tells_the_truth(channel: grpc.aio.Channel, openai_settings: PrompterSettings) -> None:
+async def test_model_description_is_correct(channel: grpc.aio.Channel, openai_settings: PrompterSettings) -> None:
     stub = model_pb2_grpc.ModelServiceStub(channel)
     model = (await call_unary(stub.GetModel, model_pb2.GetModelRequest())).model
     assert (model.family, model.name) == ("openai", "tiny")

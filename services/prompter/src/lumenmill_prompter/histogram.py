@@ -16,6 +16,8 @@ from lumenmill_light.vocabulary import TEMPERATURE_K
 
 from lumenmill_prompter.families.grammar import grammar_lights
 
+__all__ = ["color_bin", "count_lights", "direction_bin", "hardness_bin", "kind_bin", "main"]
+
 _SIDES = ("front", "front right", "right", "back right", "back", "back left", "left", "front left")
 
 

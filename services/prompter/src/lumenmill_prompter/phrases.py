@@ -1,6 +1,7 @@
 """Light in English, read off its sources, so that words and structure cannot disagree."""
 
 import math
+from collections.abc import Sequence
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import sun_sky
@@ -16,7 +17,7 @@ from lumenmill_light.vocabulary import (
     with_article,
 )
 
-__all__ = ["color_word", "light_phrase"]
+__all__ = ["color_word", "light_phrase", "sources_phrase"]
 
 # A sun that gives less of the daylight than this is called veiled.
 _VEILED_SUN_SHARE = 0.35
@@ -53,13 +54,20 @@ def light_phrase(light: light_pb2.Light, variant: int = 0, outdoor: bool = False
         variant: picks among wordings of equal meaning; any non-negative number.
         outdoor: whether parallel light may be called sunlight or moonlight.
     """
-    first, *others = light.sources
-    key = source_attributes(first)
-    phrase = _main_phrase(first, key, variant, outdoor)
-    if others:
-        joint = (", plus ", ", and ")[variant % 2]
-        phrase += joint + " and ".join(_second_phrase(key, other, variant) for other in others)
-    return phrase
+    return sources_phrase(light.sources, [source_attributes(source) for source in light.sources], variant, outdoor)
+
+
+def sources_phrase(
+    sources: Sequence[light_pb2.LightSource], found: Sequence[SourceAttributes], variant: int, outdoor: bool
+) -> str:
+    """Return the same phrase from sources whose attributes are known already; `found[i]` are those of `sources[i]`."""
+    key = found[0]
+    phrase = _main_phrase(sources[0], key, variant, outdoor)
+    if len(sources) == 1:
+        return phrase
+    others = zip(sources[1:], found[1:], strict=True)
+    joint = (", plus ", ", and ")[variant % 2]
+    return phrase + joint + " and ".join(_second_phrase(key, other, look, variant) for other, look in others)
 
 
 def color_word(found: SourceAttributes, variant: int = 0) -> str:
@@ -193,9 +201,8 @@ def _harmonics_phrase(found: SourceAttributes, variant: int) -> str:
     return f"{words}, brightest {_where(found, variant)}, without hard shadows"
 
 
-def _second_phrase(key: SourceAttributes, other: light_pb2.LightSource, variant: int) -> str:
-    """A further source, named by what it does beside the first: rim, fill or second key."""
-    found = source_attributes(other)
+def _second_phrase(key: SourceAttributes, other: light_pb2.LightSource, found: SourceAttributes, variant: int) -> str:
+    """Return the words for a further source, named by what it does beside the first: rim, fill or second key."""
     if other.WhichOneof("kind") not in {"area", "directional"} or found.azimuth_deg is None:
         return _main_phrase(other, found, variant, outdoor=False)
     behind = circular_difference_deg(found.azimuth_deg, 180.0) < 62.0

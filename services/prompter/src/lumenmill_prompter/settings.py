@@ -28,7 +28,7 @@ class PrompterSettings(ServiceSettings):
         default="unpinned", description="Revision of the model as the operator pins it; part of every content key."
     )
     openai_api_key_file: Path | None = Field(
-        default=None, description="File that holds the API key. Absent: a local endpoint that asks for none."
+        default=None, description="File that holds the API key. Absent: a local endpoint that needs none."
     )
     openai_licence: str = Field(
         default="LicenseRef-unknown", description="SPDX identifier of the terms of the model's outputs."

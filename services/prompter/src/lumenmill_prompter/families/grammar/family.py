@@ -22,6 +22,8 @@ from lumenmill_prompter.families.grammar.sentences import is_outdoor, main_thing
 from lumenmill_prompter.families.grammar.sets import SetWriter, check_light_kinds, motions
 from lumenmill_prompter.families.grammar.variants import relight_variants
 
+__all__ = ["GrammarFamily"]
+
 _FAMILY = "grammar"
 _REVISION = "1.2.0"
 _STREAM_EDITS, _STREAM_MOTIONS = 101, 102

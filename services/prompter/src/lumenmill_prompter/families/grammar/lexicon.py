@@ -12,6 +12,8 @@ from lumenmill.common.v1 import scene_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from pydantic import BaseModel, ConfigDict
 
+__all__ = ["NATURAL", "Kind", "Lexicon", "SceneSpace", "Subject", "Thing", "lexicon", "plural", "scene_spaces"]
+
 _KIND_NAMES = {
     "still_life": scene_pb2.SCENE_KIND_STILL_LIFE,
     "room": scene_pb2.SCENE_KIND_ROOM,

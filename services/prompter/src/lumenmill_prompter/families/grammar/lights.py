@@ -11,16 +11,39 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
 from lumenmill.common.v1 import artifact_pb2, light_pb2, scene_pb2
 from lumenmill_light import build
-from lumenmill_light.attributes import attributes, source_attributes
+from lumenmill_light.attributes import SourceAttributes, source_attributes, total
 from lumenmill_light.axes import circular_difference_deg, wrap_deg
 from lumenmill_light.color import temperature_rgb
 from lumenmill_light.vocabulary import GEL_COLORS, map_words
 
 from lumenmill_prompter.families.grammar.numbers import Choice
-from lumenmill_prompter.phrases import light_phrase
+from lumenmill_prompter.phrases import sources_phrase
+
+__all__ = [
+    "AMBIENT_KINDS",
+    "AREA",
+    "DIRECTIONAL",
+    "ENVIRONMENT_MAP",
+    "FRONT_DEG",
+    "SOFT_ALONE",
+    "SOFT_BESIDE_HARMONICS",
+    "SPHERICAL_HARMONICS",
+    "SUN_SKY",
+    "TEXT",
+    "WRITABLE_KINDS",
+    "Draft",
+    "LightSpace",
+    "draft_light",
+    "finish_light",
+    "finished",
+    "light_space",
+    "write_light",
+]
 
 AREA = light_pb2.LIGHT_KIND_AREA
 DIRECTIONAL = light_pb2.LIGHT_KIND_DIRECTIONAL
@@ -28,6 +51,7 @@ SUN_SKY = light_pb2.LIGHT_KIND_SUN_SKY
 ENVIRONMENT_MAP = light_pb2.LIGHT_KIND_ENVIRONMENT_MAP
 SPHERICAL_HARMONICS = light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS
 TEXT = light_pb2.LIGHT_KIND_TEXT
+AMBIENT_KINDS = (ENVIRONMENT_MAP, SPHERICAL_HARMONICS)
 WRITABLE_KINDS = (AREA, DIRECTIONAL, SUN_SKY, ENVIRONMENT_MAP, SPHERICAL_HARMONICS)
 
 # Weight of each kind of light for each kind of scene. Weights of a light add up to 16 over the four kinds of scenes, so
@@ -68,10 +92,37 @@ class LightSpace:
     outdoor: bool
     as_text: bool = False
 
-    @property
+    @functools.cached_property
     def has_harmonics(self) -> bool:
         """Whether spherical harmonics, which are always soft, are allowed."""
         return SPHERICAL_HARMONICS in self.slots
+
+    @functools.cached_property
+    def ambient_slots(self) -> tuple["light_pb2.LightKind.ValueType", ...]:
+        """The slots of light from all around."""
+        return tuple(kind for kind in self.slots if kind in AMBIENT_KINDS)
+
+    @functools.cached_property
+    def direct_slots(self) -> tuple["light_pb2.LightKind.ValueType", ...]:
+        """The slots of light from one direction."""
+        return tuple(kind for kind in self.slots if kind not in AMBIENT_KINDS)
+
+
+class Draft(NamedTuple):
+    """A light as messages and as the subject sees it, derived once; it is described when it is chosen.
+
+    Attributes:
+        sources: the sources of the light.
+        found: attributes of each source, in the same order.
+    """
+
+    sources: Sequence[light_pb2.LightSource]
+    found: Sequence[SourceAttributes]
+
+    @property
+    def key(self) -> SourceAttributes:
+        """The attributes of the strongest source."""
+        return self.found[0] if len(self.found) == 1 else max(self.found, key=attrgetter("strength"))
 
 
 def light_space(
@@ -105,9 +156,7 @@ def light_space(
 
 def write_light(point: Sequence[float], space: LightSpace, wording: int) -> light_pb2.Light:
     """Return the light at a point of the unit cube: sources, attributes derived from them, text rendered from them."""
-    light = draft_light(point, space, wording)
-    finish_draft(light, space, wording)
-    return light
+    return finished(draft_light(point, space, wording), space, wording)
 
 
 def draft_light(
@@ -116,8 +165,8 @@ def draft_light(
     wording: int,
     kind: "light_pb2.LightKind.ValueType | None" = None,
     soft_share: float | None = None,
-) -> light_pb2.Light:
-    """Return the light at a point of the unit cube with sources and attributes, without text and name.
+) -> Draft:
+    """Return the light at a point of the unit cube with the attributes of its sources, without text and name.
 
     Args:
         point: coordinates 0 to 1, in the order of this module's head.
@@ -132,29 +181,32 @@ def draft_light(
     if soft_share is None:
         soft_share = SOFT_BESIDE_HARMONICS if space.has_harmonics else SOFT_ALONE
     choice = Choice(wording, kind)
-    light = light_pb2.Light()
-    light.sources.extend(_sources(kind, point, space, choice, soft_share, may_be_sunless))
-    light.attributes.CopyFrom(attributes(light))
-    return light
+    sources = _sources(kind, point, space, choice, soft_share, may_be_sunless)
+    return Draft(sources, [source_attributes(source) for source in sources])
 
 
-def finish_draft(light: light_pb2.Light, space: LightSpace, wording: int) -> None:
-    """Fill text and name of a draft; light in words alone then loses its sources."""
-    _write_words(light, (wording >> 7) % 6, space.outdoor)
+def finished(draft: Draft, space: LightSpace, wording: int) -> light_pb2.Light:
+    """Return the light of a draft with attributes, text and name; light in words alone has no sources."""
+    light = _described(draft, (wording >> 7) % 6, space.outdoor)
     if space.as_text:
         del light.sources[:]
         light.attributes.kinds[:] = [TEXT]
+    return light
 
 
 def finish_light(light: light_pb2.Light, variant: int, outdoor: bool) -> None:
     """Fill attributes, text and name from the sources."""
-    light.attributes.CopyFrom(attributes(light))
-    _write_words(light, variant, outdoor)
+    draft = Draft(light.sources, [source_attributes(source) for source in light.sources])
+    light.CopyFrom(_described(draft, variant, outdoor))
 
 
-def _write_words(light: light_pb2.Light, variant: int, outdoor: bool) -> None:
-    light.text = light_phrase(light, variant, outdoor)
-    light.name = _name(light)
+def _described(draft: Draft, variant: int, outdoor: bool) -> light_pb2.Light:
+    return light_pb2.Light(
+        sources=draft.sources,
+        attributes=total(draft.found),
+        text=sources_phrase(draft.sources, draft.found, variant, outdoor),
+        name=_name(draft),
+    )
 
 
 _NAME_OF_KIND = {
@@ -169,16 +221,16 @@ _NAME_OF_KIND = {
 _SIDES = ("front", "front-right", "right", "back-right", "back", "back-left", "left", "front-left")
 
 
-def _name(light: light_pb2.Light) -> str:
-    found = light.attributes
-    parts = [_NAME_OF_KIND[found.kinds[0]]]
-    if found.kinds[0] == ENVIRONMENT_MAP:
-        source = light.sources[0].environment_map
+def _name(draft: Draft) -> str:
+    key = draft.key
+    parts = [_NAME_OF_KIND[key.kind]]
+    if key.kind == ENVIRONMENT_MAP:
+        source = draft.sources[0].environment_map
         parts += [map_words(source.map.name).replace(" ", "-") or "map", f"{round(source.rotation_deg) % 360}"]
-    if found.HasField("azimuth_deg"):
-        parts.append(_SIDES[round(found.azimuth_deg / 45.0) % 8])
-    if found.HasField("color_temperature_k"):
-        parts.append(f"{round(found.color_temperature_k / 100.0) * 100}k")
+    if key.azimuth_deg is not None:
+        parts.append(_SIDES[round(key.azimuth_deg / 45.0) % 8])
+    if key.temperature_k is not None:
+        parts.append(f"{round(key.temperature_k / 100.0) * 100}k")
     return "-".join(parts)[:128]
 
 
@@ -224,7 +276,7 @@ def _stratum(value: float, num: int) -> tuple[int, float]:
 
 
 def _color(value: float, space: LightSpace) -> float | tuple[float, float, float]:
-    """A colour temperature in kelvin, or a gel as linear Rec. 709.
+    """Return a colour temperature in kelvin, or a gel as linear Rec. 709.
 
     Gels are an eighth of all colours; since daylight has none, other lights have more of them beside daylight.
     """
@@ -279,7 +331,7 @@ def _emitter(
     color: light_pb2.LightColor,
     aspect: float = 1.0,
 ) -> light_pb2.LightSource:
-    """An area or directional source of the given angular diameter in degrees; `aspect` is height by width."""
+    """Return an area or directional source of the given angular diameter in degrees; `aspect` is height by width."""
     azimuth, elevation = round(wrap_deg(azimuth), 1), round(elevation, 1)
     if kind == DIRECTIONAL:
         return build.directional_light(azimuth, elevation, round(min(diameter, 88.0), 2), irradiance, color)
@@ -291,7 +343,7 @@ def _emitter(
 def _rig(
     kind: "light_pb2.LightKind.ValueType", point: Sequence[float], space: LightSpace, choice: Choice, soft_share: float
 ) -> list[light_pb2.LightSource]:
-    """A key alone, a key with a fill, or a key with a rim light."""
+    """Return a key alone, a key with a fill, or a key with a rim light."""
     elevation = _elevation(point[2])
     azimuth = _azimuth(point[1], elevation, space)
     hardness, inside = _hardness(point[4], soft_share)

@@ -21,6 +21,8 @@ from lumenmill_prompter.families.grammar.lights import (
 from lumenmill_prompter.families.grammar.numbers import Choice
 from lumenmill_prompter.families.grammar.scenes import capitalised
 
+__all__ = ["camera_motion", "light_motion"]
+
 _STILL_LIGHT = ("the light does not change", "the light stays as it is", "the light holds still")
 _STILL_CAMERA = ("the camera stands still", "the camera does not move", "the frame stays fixed")
 
@@ -121,7 +123,7 @@ def _emitter_of(source: light_pb2.LightSource) -> light_pb2.AreaLight | light_pb
 
 
 def _sweep(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light_pb2.LightPath, str]:
-    """The key travels across the front, or round the nearer side when it stands behind."""
+    """Move the key across the front, or round the nearer side when it stands behind."""
     end = _copy(start)
     key = _emitter_of(end.sources[0])
     begin = wrap_deg(key.azimuth_deg)
@@ -158,7 +160,7 @@ def _dimming(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[lig
 
 
 def _color_change(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light_pb2.LightPath, str]:
-    """A radiance cross-fade between two colours of the same light."""
+    """Cross-fade the radiance between two colours of the same light."""
     end = _copy(start)
     key = _emitter_of(end.sources[0])
     was_warm = start.attributes.HasField("color_temperature_k") and start.attributes.color_temperature_k < 5000.0
@@ -224,7 +226,7 @@ def _map_turn(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[li
 
 
 def _cross_fade(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light_pb2.LightPath, str]:
-    """From any light to a warm or cool soft light of another side."""
+    """Cross-fade from any light to a warm or cool soft light of another side."""
     azimuth = start.attributes.azimuth_deg if start.attributes.HasField("azimuth_deg") else 0.0
     opposite = wrap_deg(-azimuth if abs(azimuth) > 20.0 else azimuth + choice.pick((-90.0, 90.0)))
     if not outdoor:

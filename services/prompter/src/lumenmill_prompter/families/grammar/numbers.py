@@ -5,15 +5,22 @@ import math
 from collections.abc import Sequence
 from typing import TypeVar
 
+__all__ = ["Choice", "Permutation", "lattice_point", "mix"]
+
 T = TypeVar("T")
 
 _MASK = (1 << 64) - 1
 _UNIT = 1.0 / (1 << 64)
 
 
-def mix(*values: int) -> int:
-    """Return 64 well-mixed bits of the given integers (the finaliser of SplitMix64: Steele et al., OOPSLA 2014)."""
-    state = 0x9E3779B97F4A7C15
+_FIRST_STATE = 0x9E3779B97F4A7C15
+
+
+def mix(*values: int, state: int = _FIRST_STATE) -> int:
+    """Return 64 well-mixed bits of the given integers (the finaliser of SplitMix64: Steele et al., OOPSLA 2014).
+
+    `mix(a, b)` is `mix(b, state=mix(a))`.
+    """
     for value in values:
         state = (state ^ value) * 0xBF58476D1CE4E5B9 & _MASK
         state = (state ^ (state >> 27)) * 0x94D049BB133111EB & _MASK
@@ -24,16 +31,16 @@ def mix(*values: int) -> int:
 class Choice:
     """A small stream of choices."""
 
-    __slots__ = ("_count", "_key")
+    __slots__ = ("_count", "_state")
 
-    def __init__(self, *key: int) -> None:
-        self._key = mix(*key)
+    def __init__(self, *key: int, state: int = _FIRST_STATE) -> None:
+        self._state = mix(mix(*key, state=state))
         self._count = 0
 
     def bits(self) -> int:
         """Return the next 64 bits."""
         self._count += 1
-        return mix(self._key, self._count)
+        return mix(self._count, state=self._state)
 
     def uniform(self, low: float, high: float) -> float:
         """Return the next number in [low, high)."""

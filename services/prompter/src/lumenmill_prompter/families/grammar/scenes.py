@@ -5,6 +5,8 @@ from lumenmill.common.v1 import scene_pb2
 from lumenmill_prompter.families.grammar.lexicon import NATURAL, SceneSpace, Thing, plural
 from lumenmill_prompter.families.grammar.numbers import Permutation, mix
 
+__all__ = ["SceneWriter", "capitalised", "with_article"]
+
 _NUMBER_WORDS = ("", "", "two", "three", "four", "five")
 
 _JOINS_OF_TWO = ("{} and {}", "{} beside {}", "{} with {}", "{} next to {}")
@@ -65,7 +67,7 @@ class SceneWriter:
     def __init__(self, space: SceneSpace, fixed_phrases: dict[str, str], seed: int) -> None:
         self.space = space
         self._fixed = fixed_phrases
-        self._seed = seed
+        self._seed_state, self._kind_state = mix(seed), mix(seed, space.kind)
         self._order = Permutation(space.size, mix(seed, space.kind))
 
     @property
@@ -79,7 +81,7 @@ class SceneWriter:
         place_in_space = self._order(position)
         things, place = self.space.scene(place_in_space)
         wordings = NUM_WORDINGS * len(IMAGE_TEMPLATES)
-        wording = (mix(self._seed, place_in_space) + cycle) % wordings
+        wording = (mix(place_in_space, state=self._seed_state) + cycle) % wordings
         template = IMAGE_TEMPLATES[wording // NUM_WORDINGS]
         subjects = [thing.subject for thing in things for _ in range(thing.num)]
         materials = [thing.material for thing in things for _ in range(thing.num)]
@@ -89,7 +91,7 @@ class SceneWriter:
             subjects=subjects,
             materials=materials,
             place=place,
-            seed=mix(self._seed, self.space.kind, index) >> 1,
+            seed=mix(index, state=self._kind_state) >> 1,
         )
         return description, template
 

@@ -5,6 +5,8 @@ import re
 from lumenmill_prompter.families.grammar.numbers import Choice
 from lumenmill_prompter.families.grammar.scenes import capitalised
 
+__all__ = ["is_outdoor", "main_thing", "plain_rewrite", "relight_instruction"]
+
 _RELIGHT_TEMPLATES = (
     "Relight the scene with {light}; keep everything else.",
     "Relight the scene: {light}. Leave objects, materials and camera as they are.",

@@ -7,12 +7,22 @@ from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
 
 from lumenmill_prompter.families.grammar.lexicon import lexicon, scene_spaces
-from lumenmill_prompter.families.grammar.lights import TEXT, WRITABLE_KINDS, LightSpace, light_space, write_light
+from lumenmill_prompter.families.grammar.lights import (
+    TEXT,
+    WRITABLE_KINDS,
+    Draft,
+    LightSpace,
+    draft_light,
+    finished,
+    light_space,
+)
 from lumenmill_prompter.families.grammar.motions import camera_motion, light_motion
 from lumenmill_prompter.families.grammar.numbers import Choice, lattice_point, mix
 from lumenmill_prompter.families.grammar.scenes import SceneWriter, capitalised
 from lumenmill_prompter.families.grammar.sentences import relight_instruction
 from lumenmill_prompter.families.grammar.variants import relight_variants
+
+__all__ = ["SetWriter", "check_light_kinds", "grammar_lights", "motions"]
 
 _IMAGES, _VIDEOS = 1, 2
 
@@ -41,10 +51,11 @@ class SetWriter:
         """Prepare scene and light spaces.
 
         Raises:
-            InvalidArgumentError: the brief asks for a theme or a kind of light that the grammar does not support.
+            InvalidArgumentError: the brief names a theme or a kind of light that the grammar does not support.
         """
         check_light_kinds(brief.light_kinds, len(brief.environment_maps), "brief.light_kinds")
         self._seed = seed
+        self._states = {stream: mix(seed, stream) for stream in (_IMAGES, _VIDEOS)}
         self._brief = brief
         fixed = {name: entry.noun_phrase for name, entry in lexicon().subjects.items() if entry.noun_phrase}
         self._rows: list[tuple[dict[int, SceneWriter], LightSpace]] = []
@@ -57,12 +68,12 @@ class SetWriter:
     def prompt_set(self, index: int) -> prompter_pb2.PromptSet:
         """Return image set `index`."""
         brief = self._brief
-        scene, light, template, space, point = self._scene_and_light(_IMAGES, index)
+        scene, draft, light, template, space, point = self._scene_and_light(_IMAGES, index)
         about = f"the {scene.subjects[0]}"
-        choice = Choice(self._seed, _IMAGES, index)
+        choice = Choice(index, state=self._states[_IMAGES])
         relights = [
             prompter_pb2.RelightPrompt(text=relight_instruction(other.text, about, choice), light=other)
-            for other in relight_variants(point, light, brief.num_relight_variants, space, choice)
+            for other in relight_variants(point, draft.key, brief.num_relight_variants, space, choice)
         ]
         return prompter_pb2.PromptSet(
             id=f"set-{self._seed:x}-{index}",
@@ -75,8 +86,8 @@ class SetWriter:
 
     def video_prompt(self, index: int) -> prompter_pb2.VideoPrompt:
         """Return text-to-video prompt `index`."""
-        scene, light, template, space, _ = self._scene_and_light(_VIDEOS, index)
-        choice = Choice(self._seed, _VIDEOS, index)
+        scene, _, light, template, space, _ = self._scene_and_light(_VIDEOS, index)
+        choice = Choice(index, state=self._states[_VIDEOS])
         motion = motions(light, f"the {scene.subjects[0]}", 1, choice, space.outdoor)[0]
         return prompter_pb2.VideoPrompt(
             id=f"video-{self._seed:x}-{index}",
@@ -88,13 +99,14 @@ class SetWriter:
 
     def _scene_and_light(
         self, stream: int, index: int
-    ) -> tuple[scene_pb2.SceneDescription, light_pb2.Light, str, LightSpace, list[float]]:
+    ) -> tuple[scene_pb2.SceneDescription, Draft, light_pb2.Light, str, LightSpace, list[float]]:
         position, row = divmod(index, len(self._rows))
         writers, space = self._rows[row]
         scene, template = writers[stream].scene(position)
         point = lattice_point(self._seed, stream * 16 + row, position)
-        light = write_light(point, space, mix(self._seed, stream, index))
-        return scene, light, template, space, point
+        wording = mix(index, state=self._states[stream])
+        draft = draft_light(point, space, wording)
+        return scene, draft, finished(draft, space, wording), template, space, point
 
 
 def motions(
@@ -104,7 +116,7 @@ def motions(
 
     A light without sources cannot move, so that all of them are camera moves then.
     """
-    first = choice.bits() & 1
+    first = choice.bits() & 1 if num else 0
     written = []
     for variant in range(num):
         moved_light = light_motion(light, choice, outdoor) if (variant + first) % 2 else None

@@ -6,39 +6,46 @@ that each four has warm and cool, hard and soft, and light from different sides,
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_light.axes import angle_between_deg, circular_difference_deg
+from lumenmill_light.attributes import SourceAttributes
+from lumenmill_light.axes import circular_difference_deg, direction
 
 from lumenmill_prompter.families.grammar.lights import (
-    ENVIRONMENT_MAP,
+    AMBIENT_KINDS,
     SOFT_ALONE,
     SOFT_BESIDE_HARMONICS,
     SPHERICAL_HARMONICS,
     SUN_SKY,
+    Draft,
     LightSpace,
     draft_light,
-    finish_draft,
+    finished,
 )
 from lumenmill_prompter.families.grammar.numbers import Choice
 
+__all__ = ["relight_variants"]
+
 _BLOCK = 4
-_AMBIENT = (ENVIRONMENT_MAP, SPHERICAL_HARMONICS)
 _GOLDEN = 0.6180339887
 _MAX_ATTEMPTS = 12
+# How far each attempt moves light from all around in azimuth and elevation, as parts of their ranges.
+_AMBIENT_TURN, _AMBIENT_RISE = 0.05, 0.45
 # Differences that are clearly visible: kelvin, hardness, and degrees between lights.
 WARM_BELOW_K, COOL_ABOVE_K = 4200.0, 5300.0
 _COOL_ABOVE_K = {SUN_SKY: 6900.0}  # below, its sun is still a warm white
 HARD_FROM, SOFT_BELOW = 0.75, 0.4
 TWO_SIDES_DEG, OVERHEAD_DEG = 60.0, 72.0
 MIN_ANGLE_DEG = 26.0
+_MIN_ANGLE_COSINE = math.cos(math.radians(MIN_ANGLE_DEG))
 
 
 def relight_variants(
-    point: Sequence[float], own: light_pb2.Light | None, num: int, space: LightSpace, choice: Choice
+    point: Sequence[float], own: SourceAttributes | None, num: int, space: LightSpace, choice: Choice
 ) -> list[light_pb2.Light]:
-    """Return `num` lights for a set whose own light, if any, is `own`, at `point` of the unit cube."""
+    """Return `num` lights for a set at `point` of the unit cube; `own` is the key of the set's own light, if any."""
     written: list[light_pb2.Light] = []
     while len(written) < num:
         start = len(written) // _BLOCK * _GOLDEN
@@ -50,33 +57,30 @@ def relight_variants(
 
 
 def _block(
-    origin: Sequence[float], own: light_pb2.Light | None, num: int, space: LightSpace, choice: Choice
+    origin: Sequence[float], own: SourceAttributes | None, num: int, space: LightSpace, choice: Choice
 ) -> list[light_pb2.Light]:
     """Up to four lights; other elevations and colours are tried until they differ clearly."""
     wordings = [choice.bits() for _ in range(num)]
     ambient_place = choice.bits() % _BLOCK
-    best: list[light_pb2.Light] = []
+    best: list[Draft] = []
     best_met = -1
     for attempt in range(_MAX_ATTEMPTS):
-        written = _attempt(origin, attempt, ambient_place, wordings, space)
-        met = _num_met(written, own)
+        drafts = _attempt(origin, attempt, ambient_place, wordings, space)
+        met = _num_met([draft.key for draft in drafts], own)
         if met > best_met:
-            best, best_met = written, met
+            best, best_met = drafts, met
         if met == _NUM_CRITERIA:
             break
-    for light, wording in zip(best, wordings, strict=True):
-        finish_draft(light, space, wording)
-    return best
+    return [finished(draft, space, wording) for draft, wording in zip(best, wordings, strict=True)]
 
 
 def _attempt(
     origin: Sequence[float], attempt: int, ambient_place: int, wordings: Sequence[int], space: LightSpace
-) -> list[light_pb2.Light]:
+) -> list[Draft]:
     num = len(wordings)
-    around = tuple(kind for kind in space.slots if kind in _AMBIENT)
-    direct = tuple(kind for kind in space.slots if kind not in _AMBIENT)
+    around, direct = space.ambient_slots, space.direct_slots
     if not direct:
-        return [draft_light(_around(origin, place, num), space, wordings[place]) for place in range(num)]
+        return [draft_light(_around(origin, attempt, place, num), space, wordings[place]) for place in range(num)]
     places = [place for place in range(num) if place != ambient_place or not around]
     ambient_kind = _at(around, origin[0]) if len(places) < num else None
     soft_share = SOFT_BESIDE_HARMONICS if ambient_kind == SPHERICAL_HARMONICS else SOFT_ALONE
@@ -89,15 +93,20 @@ def _attempt(
     }
     if ambient_kind is not None:
         by_place[ambient_place] = draft_light(
-            _around(origin, ambient_place, num), space, wordings[ambient_place], ambient_kind
+            _around(origin, attempt, ambient_place, num), space, wordings[ambient_place], ambient_kind
         )
     return [by_place[place] for place in range(num)]
 
 
-def _around(origin: Sequence[float], place: int, num: int) -> list[float]:
-    """The point of light from all around: another one at each place, round the subject in equal steps."""
+def _around(origin: Sequence[float], attempt: int, place: int, num: int) -> list[float]:
+    """Return the point of light from all around: another one at each place, round the subject in equal steps.
+
+    Each attempt turns and raises it: daylight beside it has the elevation that its colour demands, so that it cannot be
+    moved away instead.
+    """
     point = [(value + (place + 1) * _GOLDEN) % 1.0 for value in origin]
-    point[1] = (origin[1] + (place + 1) / (num + 1)) % 1.0
+    point[1] = (origin[1] + (place + 1) / (num + 1) + attempt * _AMBIENT_TURN) % 1.0
+    point[2] = (point[2] + attempt * _AMBIENT_RISE) % 1.0
     return point
 
 
@@ -139,32 +148,40 @@ def _assign_hardness(kinds: Sequence[int], points: Sequence[list[float]], soft_s
 _NUM_CRITERIA = 6
 
 
-def _num_met(written: Sequence[light_pb2.Light], own: light_pb2.Light | None) -> int:
+def _num_met(keys: Sequence[SourceAttributes], own: SourceAttributes | None) -> int:
     """How many of the six criteria the lights of a block meet: warm, cool, hard, soft, from two sides, and apart."""
-    looks = [light.attributes for light in written]
-    directed = [look for look in looks if look.kinds[0] not in _AMBIENT]
+    directed = [key for key in keys if key.kind not in AMBIENT_KINDS]
     if len(directed) < 2:
         return _NUM_CRITERIA
-    hardness = [look.hardness for look in looks if look.HasField("hardness")]
-    everything = [*looks, own.attributes] if own is not None else looks
+    kelvins = [(key.kind, key.temperature_k) for key in directed if key.temperature_k is not None]
+    hardness = [key.hardness for key in keys if key.hardness is not None]
     criteria = (
-        any(0.0 < look.color_temperature_k < WARM_BELOW_K for look in directed),
-        any(look.color_temperature_k > _COOL_ABOVE_K.get(look.kinds[0], COOL_ABOVE_K) for look in directed),
+        any(kelvin < WARM_BELOW_K for _, kelvin in kelvins),
+        any(kelvin > _COOL_ABOVE_K.get(kind, COOL_ABOVE_K) for kind, kelvin in kelvins),
         any(value >= HARD_FROM for value in hardness),
         any(value < SOFT_BELOW for value in hardness),
         _from_two_sides(directed),
-        _apart([look for look in everything if look.HasField("azimuth_deg")]),
+        _apart(keys if own is None else [*keys, own]),
     )
     return sum(criteria)
 
 
-def _from_two_sides(looks: Sequence[light_pb2.LightAttributes]) -> bool:
-    sides = [look.azimuth_deg for look in looks if look.HasField("azimuth_deg") and look.elevation_deg < OVERHEAD_DEG]
-    return any(circular_difference_deg(a, b) >= TWO_SIDES_DEG for place, a in enumerate(sides) for b in sides[place:])
+def _angles(keys: Sequence[SourceAttributes]) -> list[tuple[float, float]]:
+    """Azimuth and elevation of those that have a direction."""
+    return [
+        (key.azimuth_deg, key.elevation_deg)
+        for key in keys
+        if key.azimuth_deg is not None and key.elevation_deg is not None
+    ]
 
 
-def _apart(looks: Sequence[light_pb2.LightAttributes]) -> bool:
+def _from_two_sides(keys: Sequence[SourceAttributes]) -> bool:
+    sides = [azimuth for azimuth, elevation in _angles(keys) if elevation < OVERHEAD_DEG]
+    return any(circular_difference_deg(a, b) >= TWO_SIDES_DEG for a, b in itertools.combinations(sides, 2))
+
+
+def _apart(keys: Sequence[SourceAttributes]) -> bool:
+    directions = [direction(*angles) for angles in _angles(keys)]
     return all(
-        angle_between_deg(a.azimuth_deg, a.elevation_deg, b.azimuth_deg, b.elevation_deg) > MIN_ANGLE_DEG
-        for a, b in itertools.combinations(looks, 2)
+        a[0] * b[0] + a[1] * b[1] + a[2] * b[2] < _MIN_ANGLE_COSINE for a, b in itertools.combinations(directions, 2)
     )

@@ -14,6 +14,8 @@ from lumenmill_prompter.families.openai_compatible.endpoint import Answer, Endpo
 from lumenmill_prompter.families.openai_compatible.schema import Schema, answer_schema
 from lumenmill_prompter.families.openai_compatible.structure import AnswerError
 
+__all__ = ["Asker"]
+
 _log = get_logger(__name__)
 
 T = TypeVar("T")
@@ -70,13 +72,13 @@ class Asker:
         ask: Callable[[int, int, Sequence[T]], list[T]],
         admit: Callable[[T], bool],
     ) -> list[T]:
-        """Return exactly `num` admitted items, asked for in batches that run side by side.
+        """Return exactly `num` admitted items, requested in batches that run concurrently.
 
         Args:
             num: how many to collect.
             batch_size: items in one request.
             ask: called with the size and running number of a batch and what has been admitted so far.
-            admit: says whether an item is new.
+            admit: returns whether an item is new.
 
         Raises:
             FailedPreconditionError: several rounds in a row brought nothing new.

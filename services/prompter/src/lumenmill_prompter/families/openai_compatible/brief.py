@@ -17,12 +17,14 @@ from lumenmill_prompter.families.openai_compatible.structure import (
 )
 from lumenmill_prompter.families.openai_compatible.texts import default_text, filled
 
+__all__ = ["BriefWriter", "already_written", "light_rules", "relight_from", "task_of"]
+
 # Earlier descriptions that are listed in a task; more would cost tokens without helping.
 _NUM_LISTED_DESCRIPTIONS = 30
 
 
 class BriefWriter:
-    """Asks for the sets and videos of one brief."""
+    """Requests the sets and videos of one brief."""
 
     def __init__(self, asker: Asker, request: prompter_pb2.GeneratePromptSetsRequest, allowed: Allowed) -> None:
         self._asker, self._brief, self._allowed = asker, request.brief, allowed

@@ -3,6 +3,8 @@
 import re
 from collections import Counter, defaultdict
 
+__all__ = ["DuplicateFilter"]
+
 # Two descriptions whose sets of content words have at least this Jaccard index are near-duplicates.
 NEAR_DUPLICATE_JACCARD = 0.75
 

@@ -20,6 +20,8 @@ from lumenmill_common.telemetry import get_logger
 from lumenmill_prompter.families.openai_compatible.schema import Schema
 from lumenmill_prompter.settings import PrompterSettings
 
+__all__ = ["Answer", "Endpoint", "Message", "Usage"]
+
 _log = get_logger(__name__)
 
 Message = dict[str, str]

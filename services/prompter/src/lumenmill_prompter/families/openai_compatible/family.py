@@ -25,6 +25,8 @@ from lumenmill_prompter.families.openai_compatible.texts import default_text, fi
 from lumenmill_prompter.phrases import light_phrase
 from lumenmill_prompter.settings import PrompterSettings
 
+__all__ = ["OpenAIFamily"]
+
 _FAMILY = "openai"
 _DEFAULT_BATCH_SIZE = 10
 _REWRITE_BATCH_SIZE = 20
@@ -202,7 +204,7 @@ class OpenAIFamily:
         )
 
     def _revision(self) -> str:
-        """What the operator pinned, with the one setting that changes what is written."""
+        """Return what the operator pinned, with the one setting that changes what is written."""
         return f"{self._settings.openai_revision}+temperature{self._settings.openai_temperature:g}"
 
     def _record(
@@ -245,7 +247,7 @@ def _scene_seed(seed: int, index: int) -> int:
 
 
 def _rewrite_batch(asker: Asker, instruction: str, batch: Sequence[str], seed: int) -> list[str]:
-    """Rewrite texts one for one; those that an answer leaves out are asked for again, fewer at a time."""
+    """Rewrite texts one for one; those that an answer leaves out are requested again, fewer at a time."""
     numbered = "\n".join(f"{number}. {text}" for number, text in enumerate(batch, start=1))
     task = task_of(f"Rewrite these {len(batch)} texts, one item for each number.", numbered)
     items = asker.items(instruction, task, schema.REWRITTEN, _numbered_text, len(batch), seed)

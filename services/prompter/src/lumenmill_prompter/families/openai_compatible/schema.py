@@ -1,8 +1,10 @@
-"""JSON schemas of the answers asked for. They keep to the subset that strict structured output accepts: every
+"""JSON schemas of the answers. They use only the subset that strict structured output accepts: every
 property is required, absence is null, nothing else is allowed.
 """
 
 from typing import Any
+
+__all__ = ["MOTION", "PROMPT_SET", "RELIGHT", "REWRITTEN", "VIDEO_PROMPT", "Schema", "answer_schema"]
 
 Schema = dict[str, Any]
 

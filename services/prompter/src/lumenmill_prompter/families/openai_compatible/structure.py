@@ -13,6 +13,8 @@ from lumenmill_light.attributes import attributes
 from lumenmill_light.axes import circular_difference_deg
 from lumenmill_light.color import temperature_rgb
 
+__all__ = ["KIND_OF_TYPE", "Allowed", "AnswerError", "light_from", "motion_from", "scene_from"]
+
 Json = Mapping[str, Any]
 
 

@@ -4,6 +4,8 @@ import functools
 from importlib import resources
 from string import Template
 
+__all__ = ["default_text", "filled"]
+
 NAMES = ("background", "edit_task", "t2v_task", "relight", "motion", "rewrite")
 
 
