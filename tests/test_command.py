@@ -30,6 +30,19 @@ def test_up_with_other_options_than_it_runs_with_is_refused(lumenmill: Command, 
     assert "other assets" in refused.stderr and "lumenmill down" in refused.stderr
 
 
+def test_up_reports_a_process_that_exits_and_leaves_the_others_running(tmp_path: Path) -> None:
+    models, home = tmp_path / "models.yaml", tmp_path / "home"
+    models.write_text("mine: {service: prompter, family: misspelt}\n")
+    (home / "logs").mkdir(parents=True)
+    (home / "logs" / "mine.log").write_text("LUMENMILL_FAMILY: of an earlier start\n")
+    refused = run_command(home, "up", "--models", str(models))
+    assert refused.returncode == 1
+    assert refused.stderr.count("LUMENMILL_FAMILY") == 1 and refused.stderr.count("mine does not start") == 1
+    assert "`lumenmill down`" in refused.stderr
+    assert json.loads(run_command(home, "status", "--json").stdout)["running"]
+    assert run_command(home, "down").returncode == 0
+
+
 def test_a_photograph_is_captioned(lumenmill: Command, photo: Path) -> None:
     answer = lumenmill("caption", str(photo), "--json")
     assert answer.returncode == 0, answer.stderr

@@ -28,8 +28,8 @@ def test_profile_placement_and_device_fit_80_columns() -> None:
     assert first.startswith("Wan2.1-FLF2V-14B-720P  ready  fast, model")
     assert "Wan2.1-FLF2V-14B-720P  ready" not in "".join(rest)
     column = slice(first.index("fast, model"), first.index("video"))
-    runs = " ".join(line[column].strip() for line in [first, *rest[: rest.index(_studio_line(rest))]])
-    assert runs.strip() == "fast, model offload on NVIDIA H100 80GB HBM3"
+    device = " ".join(line[column].strip() for line in [first, *rest[: rest.index(_studio_line(rest))]])
+    assert device.strip() == "fast, model offload on NVIDIA H100 80GB HBM3"
     assert "cpu:2 (llvm 19)" in " ".join(text.split())
     assert _REVISION in text.replace("\n", "").replace(" ", "")
 

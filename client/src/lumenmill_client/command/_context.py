@@ -12,7 +12,7 @@ from lumenmill_common import errors
 from lumenmill_client._client import Client
 from lumenmill_client._settings import ClientSettings, read_security
 from lumenmill_client.command._unreachable import with_advice
-from lumenmill_client.mesh import Home
+from lumenmill_client.mesh import Home, MeshNotReadyError
 
 __all__ = ["EXIT_CODES", "AsJson", "CommandContext", "exit_code_of"]
 
@@ -28,6 +28,7 @@ EXIT_CODES: Mapping[int, str] = {
     130: "interrupted by Ctrl-C; a watched run continues",
 }
 _CODE_OF: Mapping[type[errors.LumenmillError], int] = {
+    MeshNotReadyError: 1,
     errors.InvalidArgumentError: 2,
     errors.OutOfRangeError: 2,
     errors.FailedPreconditionError: 2,

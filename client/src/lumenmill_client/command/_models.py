@@ -13,13 +13,13 @@ __all__ = ["models_table"]
 
 def models_table(models: Sequence[run_pb2.RegisteredModel]) -> Group:
     """Return a table of the models, and a second one of their revisions, which are long."""
-    known = _table("model", "state", "runs", "contracts", "presets")
+    known = _table("model", "state", "device", "contracts", "presets")
     for entry in models:
         model = entry.model
         known.add_row(
             Text(entry.name),
             "ready" if entry.ready else "unavailable",
-            Text(_runs(model)),
+            Text(_device(model)),
             ", ".join(contract.split(".")[1] for contract in model.contracts),
             Text(", ".join(preset.name for preset in model.presets) or "—"),
         )
@@ -30,7 +30,7 @@ def models_table(models: Sequence[run_pb2.RegisteredModel]) -> Group:
     return Group(known, Text(), revisions) if revisions.row_count else Group(known)
 
 
-def _runs(model: model_pb2.Model) -> str:
+def _device(model: model_pb2.Model) -> str:
     """Return profile and placement of a neural model, from its presets, and the device."""
     stated = dict(model.presets[0].parameters) if model.presets else {}
     how = [str(stated[name]).replace("_", " ") for name in ("profile", "placement") if name in stated]

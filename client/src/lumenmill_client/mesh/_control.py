@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,24 @@ from lumenmill_client.mesh._home import Home
 from lumenmill_client.mesh._models_file import read_models_file
 from lumenmill_client.mesh._services import ORCHESTRATOR, MeshOptions
 
-__all__ = ["MeshStatus", "ServiceStatus", "local_address", "start_mesh", "status", "stop_mesh"]
+__all__ = [
+    "MeshNotReadyError",
+    "MeshStatus",
+    "ServiceStatus",
+    "local_address",
+    "start_mesh",
+    "status",
+    "stop_mesh",
+]
 
 _START_S, _STOP_S = 180.0, 60.0
 # 30 GB of weights may be downloaded first.
 _START_WITH_MODELS_S = 3600.0
-# A process that crashed this often during the start will not recover.
-_MAX_RESTARTS = 3
+_STILL_RUNNING = "The other services of the mesh are still running; `lumenmill down` stops them."
+
+
+class MeshNotReadyError(UnavailableError):
+    """The mesh of this machine, or a process of it, does not start."""
 
 
 @dataclass(frozen=True)
@@ -108,28 +119,43 @@ def start_mesh(home: Home, options: MeshOptions, on_change: Callable[[MeshStatus
     """Start the mesh of a home unless it is running, and wait until all processes are serving.
 
     Raises:
-        UnavailableError: a process does not start; the message ends with the last lines of its log.
+        MeshNotReadyError: a process exited while the mesh started, with the end of its log; or it took too long. What
+            has started is still running.
         FailedPreconditionError: the mesh is running with other options.
     """
     home.make()
     if options.models_file:
         read_models_file(options.models_file)  # reports a wrong file here, not in the log of the supervisor
+    logged = {log: log.stat().st_size for log in home.log_files()}
+    num_restarts: dict[str, int] = {}
     if home.is_supervised():
         _check_same_options(home, options)
+        num_restarts = _num_restarts(home)
     else:
         _start_supervisor(home, options)
     start_s = _START_WITH_MODELS_S if options.models_file else _START_S
     deadline_s = time.monotonic() + start_s
     while time.monotonic() < deadline_s:
+        exited = [name for name, number in _num_restarts(home).items() if number > num_restarts.get(name, 0)]
+        if exited:
+            raise MeshNotReadyError("\n".join([*(_exit_of(home, name, logged) for name in exited), _STILL_RUNNING]))
         state = status(home)
         on_change(state)
         if state.ready and _all_registered(state):
             return state
-        for service in state.services:
-            if service.num_restarts >= _MAX_RESTARTS and service.health == "DOWN":
-                raise UnavailableError(f"{service.name} does not start:\n{_tail(home.log_file(service.name))}")
         time.sleep(0.2)
-    raise UnavailableError(f"the mesh was not ready within {start_s:.0f} s; logs are in {home.root / 'logs'}")
+    raise MeshNotReadyError(
+        f"the mesh was not ready within {start_s:.0f} s; logs are in {home.root / 'logs'}\n{_STILL_RUNNING}"
+    )
+
+
+def _num_restarts(home: Home) -> dict[str, int]:
+    return {service["name"]: service["num_restarts"] for service in home.read_mesh().get("services", [])}
+
+
+def _exit_of(home: Home, name: str, logged: Mapping[Path, int]) -> str:
+    log = home.log_file(name)
+    return f"{name} does not start:\n{_tail(log, logged.get(log, 0))}"
 
 
 def _check_same_options(home: Home, options: MeshOptions) -> None:
@@ -171,7 +197,7 @@ def _start_supervisor(home: Home, options: MeshOptions) -> None:
     deadline_s = time.monotonic() + 20.0
     while not home.is_supervised() or not home.mesh_file.exists():
         if process.poll() is not None or time.monotonic() > deadline_s:
-            raise UnavailableError(f"the supervisor does not start:\n{_tail(home.log_file('supervisor'))}")
+            raise MeshNotReadyError(f"the supervisor does not start:\n{_tail(home.log_file('supervisor'))}")
         time.sleep(0.05)
 
 
@@ -192,5 +218,7 @@ def stop_mesh(home: Home) -> bool:
     return True
 
 
-def _tail(log: Path, num_lines: int = 12) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-num_lines:])
+def _tail(log: Path, start: int = 0, num_lines: int = 12) -> str:
+    """Return the last lines of a log that were written after its byte `start`."""
+    text = log.read_bytes()[start:].decode(errors="replace")
+    return "\n".join(text.splitlines()[-num_lines:])

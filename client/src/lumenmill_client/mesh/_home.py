@@ -51,6 +51,10 @@ class Home:
         """Return the log file of a service."""
         return self.root / "logs" / f"{service}.log"
 
+    def log_files(self) -> Iterator[Path]:
+        """Yield the log files that exist."""
+        yield from (self.root / "logs").glob("*.log")
+
     def make(self) -> None:
         """Create the folders, readable only for this user."""
         self.root.mkdir(parents=True, exist_ok=True)
