@@ -1,4 +1,4 @@
-"""One real mesh for the tests that go across services."""
+"""One local mesh for the tests across services."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def photo() -> Path:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """State folder of a mesh that is up."""
+    """State folder of a running mesh."""
     folder = tmp_path_factory.mktemp("mesh")
     maps = ["--environment-maps", str(DATA / "hdri")] if (DATA / "hdri").is_dir() else []
     started = run_command(folder, "up", "--json", *maps)

@@ -1,4 +1,4 @@
-"""The command, run as a person runs it."""
+"""Runs the `lumenmill` command in a process."""
 
 import os
 import subprocess

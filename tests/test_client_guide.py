@@ -1,4 +1,4 @@
-"""Every example of the client guide runs as it stands."""
+"""All examples of docs/client.md run."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The command as a person uses it, against a real mesh."""
+"""The `lumenmill` command end to end, against a local mesh."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from mesh_command import Command, run_command
 
 
-def test_status_models_and_doctor_tell_what_is_there(lumenmill: Command) -> None:
+def test_status_models_and_doctor_show_the_mesh(lumenmill: Command) -> None:
     state = json.loads(lumenmill("status", "--json").stdout)
     assert state["ready"] and {service["name"] for service in state["services"]} >= {"studio", "orchestrator"}
     models = {model["name"]: model for model in json.loads(lumenmill("models", "--json").stdout)}
@@ -24,10 +24,10 @@ def test_up_again_changes_nothing(lumenmill: Command) -> None:
     assert json.loads(lumenmill("status", "--json").stdout) == before
 
 
-def test_up_with_other_options_than_it_runs_with_is_refused(lumenmill: Command, tmp_path: Path) -> None:
-    refused = lumenmill("up", "--assets", str(tmp_path))
-    assert refused.returncode == 2
-    assert "other assets" in refused.stderr and "lumenmill down" in refused.stderr
+def test_up_with_options_other_than_those_of_the_running_mesh_is_rejected(lumenmill: Command, tmp_path: Path) -> None:
+    rejected = lumenmill("up", "--assets", str(tmp_path))
+    assert rejected.returncode == 2
+    assert "other assets" in rejected.stderr and "lumenmill down" in rejected.stderr
 
 
 def test_up_reports_a_process_that_exits_and_leaves_the_others_running(tmp_path: Path) -> None:
@@ -44,13 +44,13 @@ def test_up_reports_a_process_that_exits_and_leaves_the_others_running(tmp_path:
 
 
 def test_a_photograph_is_captioned(lumenmill: Command, photo: Path) -> None:
-    answer = lumenmill("caption", str(photo), "--json")
-    assert answer.returncode == 0, answer.stderr
-    caption = json.loads(answer.stdout)
+    result = lumenmill("caption", str(photo), "--json")
+    assert result.returncode == 0, result.stderr
+    caption = json.loads(result.stdout)
     assert caption["text"] and caption["measurement"]["attributes"]["intensity_ev"]
 
 
-def test_render_then_relight_from_the_files_it_wrote(lumenmill: Command, tmp_path: Path) -> None:
+def test_relight_uses_the_files_that_render_wrote(lumenmill: Command, tmp_path: Path) -> None:
     made = lumenmill("render", "a brass bowl on a slate table", "--preset", "fast", "--out", str(tmp_path / "made"))
     assert made.returncode == 0, made.stderr
     scene = tmp_path / "made" / "image-0.scene.json"
@@ -73,22 +73,22 @@ def test_render_then_relight_from_the_files_it_wrote(lumenmill: Command, tmp_pat
 
 
 def test_prompts_are_written(lumenmill: Command) -> None:
-    answer = json.loads(lumenmill("prompts", "--num", "2", "--relights", "2", "--json").stdout)
-    assert len(answer["prompt_sets"]) == 2
-    assert all(len(entry["relight_prompts"]) == 2 for entry in answer["prompt_sets"])
+    result = json.loads(lumenmill("prompts", "--num", "2", "--relights", "2", "--json").stdout)
+    assert len(result["prompt_sets"]) == 2
+    assert all(len(entry["relight_prompts"]) == 2 for entry in result["prompt_sets"])
 
 
-def test_a_bad_recipe_is_refused_with_file_line_and_what_would_be_right(lumenmill: Command, tmp_path: Path) -> None:
+def test_an_invalid_recipe_is_rejected_with_file_and_line(lumenmill: Command, tmp_path: Path) -> None:
     recipe = tmp_path / "bad.yaml"
     recipe.write_text(
         (Path(__file__).parent.parent / "recipes" / "demo.yaml").read_text().replace("lumenmill: 1", "lumenmill: 99")
     )
-    answer = lumenmill("recipe", "check", str(recipe))
-    assert answer.returncode == 2
-    assert "bad.yaml:" in answer.stderr
+    result = lumenmill("recipe", "check", str(recipe))
+    assert result.returncode == 2
+    assert "bad.yaml:" in result.stderr
 
 
-def test_shipped_recipes_are_good_and_planned(lumenmill: Command) -> None:
+def test_shipped_recipes_are_valid_and_planned(lumenmill: Command) -> None:
     for recipe in ("recipes/demo.yaml", "recipes/light-groups.yaml"):
         assert lumenmill("recipe", "check", recipe).returncode == 0
     plan = json.loads(lumenmill("recipe", "plan", "recipes/demo.yaml", "--json").stdout)
@@ -96,7 +96,7 @@ def test_shipped_recipes_are_good_and_planned(lumenmill: Command) -> None:
     assert lumenmill("recipe", "graph", "recipes/demo.yaml").stdout.startswith("digraph")
 
 
-def test_errors_end_with_their_exit_codes(lumenmill: Command, tmp_path: Path) -> None:
+def test_errors_have_their_exit_codes(lumenmill: Command, tmp_path: Path) -> None:
     assert lumenmill("lineage", "no-such-sample").returncode == 4
     assert lumenmill("watch", "no-such-run").returncode == 4
     assert lumenmill("render", "x", "--light", "area:colour=red").returncode == 2
@@ -106,7 +106,7 @@ def test_errors_end_with_their_exit_codes(lumenmill: Command, tmp_path: Path) ->
     assert nowhere.returncode == 3
     assert json.loads(nowhere.stderr)["error"]["code"] == "UNAVAILABLE"
     closed = run_command(tmp_path / "nowhere", "--address", "127.0.0.1:9", "runs")
-    assert closed.returncode == 3 and "nothing answers at 127.0.0.1:9" in closed.stderr
+    assert closed.returncode == 3 and "nothing results at 127.0.0.1:9" in closed.stderr
 
 
 def test_the_store_is_listed_and_verified(lumenmill: Command, photo: Path, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_the_store_is_listed_and_verified(lumenmill: Command, photo: Path, tmp_p
     assert json.loads(lumenmill("store", "verify", "--json").stdout)["damaged"] == []
 
 
-def test_a_process_that_crashes_comes_back_on_its_port(lumenmill: Command) -> None:
+def test_a_crashed_process_is_restarted_on_its_port(lumenmill: Command) -> None:
     def grammar() -> dict:
         services = json.loads(lumenmill("status", "--json").stdout)["services"]
         return next(service for service in services if service["name"] == "grammar")
@@ -137,8 +137,8 @@ def test_a_process_that_crashes_comes_back_on_its_port(lumenmill: Command) -> No
 def test_a_prompt_file_becomes_captioned_images(lumenmill: Command, tmp_path: Path) -> None:
     (tmp_path / "prompts.txt").write_text("a brass bowl on a slate table\n\na marble bust\n")
     settings = ["--set", f"prompts=lines:{tmp_path}/prompts.txt", "--set", "preset=fast"]
-    answer = lumenmill("run", "recipes/prompt-file.yaml", *settings, "--json")
-    assert answer.returncode == 0, answer.stderr
-    samples = json.loads(lumenmill("samples", json.loads(answer.stdout)["id"], "--json").stdout)
+    result = lumenmill("run", "recipes/prompt-file.yaml", *settings, "--json")
+    assert result.returncode == 0, result.stderr
+    samples = json.loads(lumenmill("samples", json.loads(result.stdout)["id"], "--json").stdout)
     assert sorted(sample["prompt"] for sample in samples) == ["a brass bowl on a slate table", "a marble bust"]
     assert all(sample["caption"] for sample in samples)

@@ -17,11 +17,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 @pytest.fixture(scope="session")
 def demo(home: Path, photo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     folder = tmp_path_factory.mktemp("demo")
-    answer = run_command(
+    result = run_command(
         home, "demo", "--photo", str(photo), "--out", str(folder / "demo.html"), "--json", *SMALL, timeout_s=400
     )
-    assert answer.returncode == 0, answer.stderr
-    return json.loads(answer.stdout)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
 
 
 def samples_of(lumenmill: Command, run: str) -> list[dict]:
@@ -29,7 +29,7 @@ def samples_of(lumenmill: Command, run: str) -> list[dict]:
 
 
 @pytest.mark.timeout(400)
-def test_the_demo_makes_light_groups_with_everything_known_about_them(lumenmill: Command, demo: dict) -> None:
+def test_the_demo_makes_light_groups_with_captions_measurements_and_maps(lumenmill: Command, demo: dict) -> None:
     samples = samples_of(lumenmill, demo["run"])
     rendered = [sample for sample in samples if sample.get("group_id") and sample["kind"] == "SAMPLE_KIND_IMAGE"]
     groups = {sample["group_id"] for sample in rendered}
@@ -46,7 +46,7 @@ def test_the_demo_makes_light_groups_with_everything_known_about_them(lumenmill:
     assert clips and all(clip["caption"] and clip["media"]["video"]["video"]["codec"] == "h264" for clip in clips)
 
 
-def test_a_photograph_goes_through_caption_lineage_and_export(lumenmill: Command, demo: dict, photo: Path) -> None:
+def test_a_photograph_has_a_caption_a_lineage_and_is_exported(lumenmill: Command, demo: dict, photo: Path) -> None:
     photographs = [sample for sample in samples_of(lumenmill, demo["run"]) if not sample.get("group_id")]
     assert len(photographs) == 1 and photographs[0]["caption"]
     lineage = json.loads(lumenmill("lineage", photographs[0]["id"], "--json").stdout)
@@ -57,11 +57,11 @@ def test_a_photograph_goes_through_caption_lineage_and_export(lumenmill: Command
     assert photographs[0]["id"] in dataset["id"]
 
 
-def test_the_same_recipe_again_re_uses_everything(lumenmill: Command, demo: dict, photo: Path, tmp_path: Path) -> None:
+def test_the_same_recipe_reuses_all_results(lumenmill: Command, demo: dict, photo: Path, tmp_path: Path) -> None:
     started_s = time.monotonic()
-    answer = lumenmill("demo", "--photo", str(photo), "--out", str(tmp_path / "again.html"), "--json", *SMALL)
-    assert answer.returncode == 0, answer.stderr
-    again = json.loads(answer.stdout)
+    result = lumenmill("demo", "--photo", str(photo), "--out", str(tmp_path / "again.html"), "--json", *SMALL)
+    assert result.returncode == 0, result.stderr
+    again = json.loads(result.stdout)
     assert again["num_samples_accepted"] == demo["num_samples_accepted"]
     run = json.loads(lumenmill("watch", again["run"], "--json").stdout)
     for step in run["steps"]:
@@ -70,7 +70,7 @@ def test_the_same_recipe_again_re_uses_everything(lumenmill: Command, demo: dict
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
-def test_the_gallery_shows_every_picture_and_answers_to_the_slider(demo: dict) -> None:
+def test_the_gallery_shows_all_images_and_follows_the_slider(demo: dict) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -92,7 +92,9 @@ def test_the_gallery_shows_every_picture_and_answers_to_the_slider(demo: dict) -
         browser.close()
 
 
-def test_the_orchestrator_is_killed_in_mid_run_and_nothing_is_lost_or_doubled(lumenmill: Command, home: Path) -> None:
+def test_no_sample_is_lost_or_duplicated_when_the_orchestrator_is_killed(
+    lumenmill: Command, home: Path
+) -> None:
     arguments = ["recipes/light-groups.yaml", "--set", "num_img_sets=2", "--set", "num_relight_variants=1"]
     settings = ["--set", "preset=fast", "--set", "seed=77"]
     submitted = lumenmill("run", *arguments, *settings, "--detach", "--json")

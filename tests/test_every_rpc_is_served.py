@@ -1,4 +1,4 @@
-"""Every RPC of every contract is served: by a servicer that leaves none to gRPC's base class, or by a family."""
+"""Every RPC of every contract is implemented, by a servicer or by a family."""
 
 import inspect
 import pkgutil
@@ -12,7 +12,7 @@ import pytest
 from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from lumenmill_common.families import method_name
 
-# Who serves each contract, `module:class`.
+# The servicer of each contract, `module:class`.
 SERVICERS = {
     "ArtifactService": "lumenmill_orchestrator.servicers.artifacts:ArtifactServicer",
     "ExternalScaler": "lumenmill_orchestrator.fleet.scaler:ScalerServicer",
@@ -68,7 +68,7 @@ def test_every_contract_is_served() -> None:
 
 
 @pytest.mark.parametrize("contract", SERVICERS)
-def test_no_method_is_left_to_the_base_class(contract: str) -> None:
+def test_servicers_implement_all_methods(contract: str) -> None:
     base, served = _base_class(contract), _class_of(SERVICERS[contract])
     methods = [method for method, _ in inspect.getmembers(base, inspect.isfunction)]
     assert methods
