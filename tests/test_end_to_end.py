@@ -92,9 +92,7 @@ def test_the_gallery_shows_all_images_and_follows_the_slider(demo: dict) -> None
         browser.close()
 
 
-def test_no_sample_is_lost_or_duplicated_when_the_orchestrator_is_killed(
-    lumenmill: Command, home: Path
-) -> None:
+def test_no_sample_is_lost_or_duplicated_when_the_orchestrator_is_killed(lumenmill: Command, home: Path) -> None:
     arguments = ["recipes/light-groups.yaml", "--set", "num_img_sets=2", "--set", "num_relight_variants=1"]
     settings = ["--set", "preset=fast", "--set", "seed=77"]
     submitted = lumenmill("run", *arguments, *settings, "--detach", "--json")

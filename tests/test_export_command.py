@@ -65,9 +65,10 @@ def test_only_stated_licences_allow_commercial_exports(lumenmill: Command, photo
     passed = lumenmill("export", stated, *commercial, "--to", str(tmp_path / "stated"))
     assert passed.returncode == 0 and "1 samples" in passed.stdout, passed.stderr
     excluded = lumenmill("export", unstated, *commercial, "--to", str(tmp_path / "unstated"))
-    assert excluded.returncode == 2 and "0.png (LicenseRef-not-stated) terms are not known" in excluded.stderr
+    assert excluded.returncode == 2 and "0.png (LicenseRef-not-stated) does not state" in excluded.stderr
     assert not (tmp_path / "unstated").exists()
     both = lumenmill("export", unstated, stated, *commercial, "--to", str(tmp_path / "both"))
-    exclusion = "1 excluded by licences:\n  0.png (LicenseRef-not-stated): terms are not known, 1\n"
+    exclusion = "1 excluded by licences:\n  0.png (LicenseRef-not-stated): "
+    exclusion += "does not state whether commercial use is allowed, 1\n"
     assert exclusion in both.stdout
     assert lumenmill("run", str(tmp_path / "photos.yaml"), *setting, "--licence", "my own").returncode == 2

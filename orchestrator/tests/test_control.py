@@ -120,7 +120,7 @@ async def test_a_run_id_is_idempotent(mesh: LocalMesh) -> None:
 @pytest.mark.parametrize("call", ["GetRun", "CancelRun", "PauseRun", "ResumeRun"])
 async def test_unknown_runs_are_not_found(mesh: LocalMesh, call: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await getattr(mesh.runs, call)(getattr(run_pb2, f"{call}Request")(run_id="nobody"))
+        await getattr(mesh.runs, call)(getattr(run_pb2, f"{call}Request")(run_id="unknown"))
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
 
 

@@ -24,9 +24,9 @@ async def test_forbidden_unknown_and_unrecorded_licences_exclude_samples(tmp_pat
     assert (result.num_samples, result.num_excluded_by_licence) == (9, 11)
     counted = [(entry.licence.subject, entry.reason, entry.num_samples) for entry in result.licence_exclusions]
     assert counted == [
-        ("alley.hdr", "terms are not known", 7),
+        ("alley.hdr", "does not state whether commercial use is allowed", 7),
         ("FLUX.1-dev", "does not allow commercial use", 5),
-        ("samples without recorded terms", "terms are not known", 1),
+        ("samples without recorded licences", "does not state whether commercial use is allowed", 1),
     ]
     everything = await archive.export("run", "PARQUET")
     assert (everything.num_samples, everything.num_excluded_by_licence) == (20, 0)

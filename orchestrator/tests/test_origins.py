@@ -162,7 +162,7 @@ async def test_only_photographs_with_stated_licences_are_exported_for_commercial
     result = [response async for response in mesh.runs.ExportRun(request)][-1].result
     assert (result.num_samples, result.num_excluded_by_licence) == (1, 1)
     assert [(each.licence.subject, each.reason) for each in result.licence_exclusions] == [
-        ("theirs", "terms are not known")
+        ("theirs", "does not state whether commercial use is allowed")
     ]
     request.run_id = (await mesh.run(_PHOTOS, {"photos": [unstated]})).id
     with pytest.raises(grpc.aio.AioRpcError) as rejected:

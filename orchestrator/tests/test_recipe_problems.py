@@ -79,8 +79,8 @@ def test_invalid_parameters_do_not_hide_problems_of_the_graph() -> None:
     [
         ("{type: int, min: 0.5, default: 3}", ""),
         ("{type: float, min: 0.5, default: 3}", ""),
-        ("{type: string, min: 1, default: x}", "`min` goes with numbers"),
-        ("{type: artifact, max: 1}", "`max` goes with numbers"),
+        ("{type: string, min: 1, default: x}", "`min` is for numbers only"),
+        ("{type: artifact, max: 1}", "`max` is for numbers only"),
     ],
 )
 def test_bounds_are_for_numbers_only(declared: str, problem: str) -> None:

@@ -212,12 +212,12 @@ class AsyncClient:
     ) -> video_pb2.GenerateVideoResult:
         """Generate a clip. A request without a request id gets a new one."""
         channel = await self._channel_of("lumenmill.video.v1.VideoService", model)
-        whole = video_pb2.GenerateVideoRequest()
-        whole.CopyFrom(request)
-        whole.job.MergeFrom(_job(request.job.request_id))
+        filled = video_pb2.GenerateVideoRequest()
+        filled.CopyFrom(request)
+        filled.job.MergeFrom(_job(request.job.request_id))
         stub = video_pb2_grpc.VideoServiceStub(channel)
         result: video_pb2.GenerateVideoResult = await call_heavy(
-            stub.GenerateVideo, whole, on_event=event_listener(on_progress)
+            stub.GenerateVideo, filled, on_event=event_listener(on_progress)
         )
         return result
 

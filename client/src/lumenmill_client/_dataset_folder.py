@@ -179,7 +179,7 @@ def _os_errors_translated(folder: Path) -> Iterator[None]:
 
 
 def _check_no_foreign_files(folder: Path, targets: Iterable[Path], obsolete: Container[Path]) -> None:
-    """Refuse to replace files by folders, and folders by files, unless they are obsolete."""
+    """Check that no foreign file is replaced by a folder, and no folder with foreign files by a file."""
     for target in targets:
         parents = [path for path in target.parents if path.is_relative_to(folder)]
         obstacles = [path for path in parents if path.exists() and not path.is_dir()]
@@ -193,7 +193,7 @@ def _check_no_foreign_files(folder: Path, targets: Iterable[Path], obsolete: Con
 
 
 def _stamp(path: Path, sha256: str) -> str:
-    """Return digest, size and time of a file, which tell without reading it whether it has changed."""
+    """Return digest, size and time of a file, which show whether it has changed without reading it."""
     status = path.stat()
     return f"{sha256} {status.st_size} {status.st_mtime_ns}"
 

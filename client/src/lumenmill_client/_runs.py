@@ -17,13 +17,13 @@ from lumenmill_common.status import error_from_rpc
 
 from lumenmill_client._events import OnProgress, ProgressEvent
 
-__all__ = ["AWAY_S", "Runs"]
+__all__ = ["OUTAGE_TIMEOUT_S", "Runs"]
 
-# A mesh that is upgraded is away for 10 to 30 s; a Kubernetes node that has to be replaced takes longer.
-AWAY_S = 120.0
+# The upgrade of a mesh takes 10 to 30 s, the replacement of a Kubernetes node longer.
+OUTAGE_TIMEOUT_S = 120.0
 _RETRIED: Mapping[type[LumenmillError], float] = {UnavailableError: math.inf}
-_OUTAGE = RetryPolicy(_RETRIED, outage_timeout_s=AWAY_S, max_backoff_s=2.0)
-# A mesh that has never answered may as well be a wrong address.
+_OUTAGE = RetryPolicy(_RETRIED, outage_timeout_s=OUTAGE_TIMEOUT_S, max_backoff_s=2.0)
+# If the mesh has never answered, the address may be wrong.
 _FIRST_ANSWER = RetryPolicy(_RETRIED, outage_timeout_s=10.0, max_backoff_s=2.0)
 
 _ENDED = {run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_CANCELLED, run_pb2.RUN_STATE_FAILED}
@@ -63,13 +63,12 @@ class Runs:
     async def watch(
         self, run_id: str, *, on_lost: Callable[[UnavailableError], None] | None = None
     ) -> AsyncIterator[run_pb2.Run]:
-        """The run's state now and at every change, until it has ended.
+        """Yield the run now and at every change, until it has ended.
 
-        Survives a mesh that has answered and is away for AWAY_S; `on_lost` is told once each time that it
-        goes away.
+        Outages of up to OUTAGE_TIMEOUT_S are retried once the mesh has answered; `on_lost` is called once for each.
 
         Raises:
-            UnavailableError: it was away for longer.
+            UnavailableError: the mesh was unavailable for longer, or never answered.
         """
         retry, has_answered = RetryState(_FIRST_ANSWER), False
         while True:

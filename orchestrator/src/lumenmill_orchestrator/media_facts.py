@@ -28,7 +28,7 @@ def check_media_type(path: Path, media_type: str, field: str) -> None:
         start = file.read(16)
     found = next((kind for kind, magic in _MAGIC.items() if magic.match(start)), media_type)
     if found != media_type:
-        raise InvalidArgumentError(field, f"says {media_type}, but the bytes are {found}; rename the file to match")
+        raise InvalidArgumentError(field, f"is {media_type}, but the bytes are {found}; rename the file to match")
 
 
 def image_facts(path: Path, media_type: str) -> artifact_pb2.ImageFacts | None:

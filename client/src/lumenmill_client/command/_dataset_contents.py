@@ -1,4 +1,4 @@
-"""Counts the samples of a saved dataset, and tells how to open it."""
+"""Counts the samples of a saved dataset, and prints how to open it."""
 
 import csv
 import importlib

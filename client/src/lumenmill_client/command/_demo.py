@@ -51,10 +51,10 @@ def demo(
     started_s = time.monotonic()
     start_mesh_with_notes(context.obj, MeshOptions(environment_maps_dir=environment_maps))
     with context.obj.client() as client:
-        terms = parse_licence(licence, commercial_use)
-        parameters = parse_parameters(client, settings or [], terms)
+        stated = parse_licence(licence, commercial_use)
+        parameters = parse_parameters(client, settings or [], stated)
         if photo:
-            parameters["photos"] = [to_dict(client.upload(photo, licence=terms))]
+            parameters["photos"] = [to_dict(client.upload(photo, licence=stated))]
         submitted = client.submit(recipe, parameters)
         notes.print(f"run {submitted.id}")
         run = follow(client, submitted.id)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lumenmill_client._client import Client
-from lumenmill_client._runs import AWAY_S
+from lumenmill_client._runs import OUTAGE_TIMEOUT_S
 from lumenmill_client.command._output import notes
 
 __all__ = ["follow", "state_name"]
@@ -39,7 +39,7 @@ def follow(client: Client, run_id: str) -> run_pb2.Run:
 
 
 def _report_lost(_: UnavailableError) -> None:
-    message = f"the mesh does not answer; the run continues. Trying again for {AWAY_S / 60:.0f} minutes"
+    message = f"the mesh does not answer; the run continues. Trying again for {OUTAGE_TIMEOUT_S / 60:.0f} minutes"
     notes.print(message, style="yellow", soft_wrap=True)
 
 

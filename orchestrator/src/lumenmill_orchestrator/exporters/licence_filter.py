@@ -8,8 +8,8 @@ from lumenmill.orchestrator.v1 import run_pb2
 __all__ = ["LicenceFilter"]
 
 _FORBIDDEN = "does not allow commercial use"
-_UNKNOWN = "terms are not known"
-_NOTHING_RECORDED = artifact_pb2.Licence(subject="samples without recorded terms", spdx_id="LicenseRef-not-stated")
+_UNKNOWN = "does not state whether commercial use is allowed"
+_NOTHING_RECORDED = artifact_pb2.Licence(subject="samples without recorded licences", spdx_id="LicenseRef-not-stated")
 _MAX_EXCLUSIONS = 1000
 
 

@@ -86,7 +86,7 @@ class PipelineContext:
         """Compile `for_each` and `at_most`."""
         if body.get("for_each") is None:
             if (stray := body.get("at_most")) is not None:
-                self.problems.add(stray, "`at_most` goes with `for_each`")
+                self.problems.add(stray, "`at_most` needs `for_each`")
             return ScopedFanOut(None, self.types)
         elements = self.list_reference(body, "for_each", self.types)
         at_most = self.constant_int(body, "at_most", minimum=0) if body.get("at_most") is not None else None

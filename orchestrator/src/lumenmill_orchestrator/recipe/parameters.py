@@ -146,7 +146,7 @@ def _compile_parameter(name: str, where: Located, problems: Problems) -> Paramet
         return None
     for bound in ("min", "max"):
         if (stray := where.get(bound)) is not None and _TYPES[given.value].kind not in (TypeKind.INT, TypeKind.FLOAT):
-            problems.add(stray, f"`{bound}` goes with numbers; `{name}` is a {given.value}")
+            problems.add(stray, f"`{bound}` is for numbers only; `{name}` is a {given.value}")
             return None
     default, description, choices = where.get("default"), where.get("description"), where.get("choices")
     parameter = Parameter(

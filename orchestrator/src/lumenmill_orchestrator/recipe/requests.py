@@ -77,7 +77,7 @@ class RequestCompiler:
     def message(
         self, where: Located | None, descriptor: Descriptor, without: frozenset[str] = frozenset()
     ) -> MessageBuilder:
-        """Compile a mapping into a builder for a message type. Fields named in `without` are refused."""
+        """Compile a mapping into a builder for a message type. Fields named in `without` are problems."""
         builder = MessageBuilder(message_class(descriptor)())
         if where is None:
             return builder

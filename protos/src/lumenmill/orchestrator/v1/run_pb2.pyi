@@ -1439,7 +1439,9 @@ class LicenceExclusion(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     NUM_SAMPLES_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """Reason, for display: `does not allow commercial use` or `terms are not known`."""
+    """Reason, for display: `does not allow commercial use` or
+    `does not state whether commercial use is allowed`.
+    """
     num_samples: _builtins.int
     """Number of excluded samples with this licence."""
     @_builtins.property
