@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_light.attributes import attributes, completed, ranked, source_attributes
+from lumenmill_light.attributes import attributes, completed, ranked, source_attributes, total
 from lumenmill_light.difference import ERROR_NAMES
 from lumenmill_light.sources import kind_name
 
@@ -193,15 +193,15 @@ def _facts(artifact: Any) -> dict[str, Any]:
 
 def _light_columns(light: light_pb2.Light) -> dict[str, Any]:
     """The attributes that the sources imply, completed by those that only the light's own statement knows."""
-    derived = attributes(light)
+    sources = [source_attributes(source) for source in light.sources]
+    derived = total(sources) if sources else attributes(light)
     names = [kind_name(kind) for kind in derived.kinds]
-    strongest = ranked([source_attributes(source) for source in light.sources])[:1]
     columns: dict[str, Any] = {
         "light_text": light.text or None,
         "light_name": light.name or None,
         "light_kind": names[0] if names else None,
         "light_kinds": names,
-        "light_irradiance": strongest[0].irradiance if strongest else None,
+        "light_irradiance": ranked(sources)[0].irradiance if sources else None,
     }
     for source in reversed(light.sources):  # columns of a kind are those of its first source
         columns |= _source_columns(source)

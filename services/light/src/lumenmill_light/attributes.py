@@ -25,6 +25,7 @@ import numpy as np
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 
 from lumenmill_light import environment_map, spherical_harmonics, sun_sky
+from lumenmill_light.area import area_size_deg
 from lumenmill_light.axes import angles_of, circular_difference_deg, scene_to_level, wrap_deg
 from lumenmill_light.color import (
     WHITE_TEMPERATURE_K,
@@ -35,7 +36,7 @@ from lumenmill_light.color import (
     temperature_rgb,
 )
 from lumenmill_light.environment_map import Radiance
-from lumenmill_light.hardness import area_size_deg, hardness_of_size
+from lumenmill_light.hardness import hardness_of_size
 from lumenmill_light.irradiance import rectangle_irradiance
 from lumenmill_light.sources import kind_of
 from lumenmill_light.vocabulary import hue_word
@@ -234,7 +235,8 @@ def _harmonics(light: light_pb2.SphericalHarmonicsLight) -> SourceAttributes:
     length = math.sqrt(x * x + y * y + z * z)
     # |∫ L ω dω| / ∫ L dω = |linear band| / (√3 · constant band).
     if length <= _MIN_DIRECTIONALITY * math.sqrt(3.0) * abs(constant):
-        return _smooth(kind, None, [math.pi * 0.282095 * channel[0] for channel in (red, green, blue)], 0.0)
+        even = math.pi * spherical_harmonics.CONSTANT
+        return _smooth(kind, None, [even * channel[0] for channel in (red, green, blue)], 0.0)
     direction = (x / length, y / length, z / length)
     weights = spherical_harmonics.facing_weights(direction)
     return _smooth(kind, direction, [sum(map(mul, weights, channel)) for channel in (red, green, blue)], 0.0)

@@ -10,6 +10,7 @@ from lumenmill.common.v1 import light_pb2
 from numpy.typing import NDArray
 
 from lumenmill_light import environment_map, spherical_harmonics, sun_sky
+from lumenmill_light.area import area_disc_radius_deg
 from lumenmill_light.attributes import RadianceOf
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import Array, emitter_rgb
@@ -49,7 +50,7 @@ def _of_source(source: light_pb2.LightSource, radiance_of: RadianceOf) -> Radian
         case "sun_sky":
             return _of_daylight(source.sun_sky)
         case "area":
-            return _of_emitter(source.area, _area_radius_deg(source.area))
+            return _of_emitter(source.area, area_disc_radius_deg(source.area))
         case _:
             return _of_emitter(source.directional, source.directional.angular_diameter_deg / 2)
 
@@ -81,13 +82,6 @@ def _of_daylight(light: light_pb2.SunSkyLight) -> Radiance:
 def _of_emitter(emitter: light_pb2.AreaLight | light_pb2.DirectionalLight, radius_deg: float) -> Radiance:
     rgb = emitter_rgb(emitter.color if emitter.HasField("color") else None)
     return _disc(emitter.azimuth_deg, emitter.elevation_deg, radius_deg) * emitter.irradiance * rgb
-
-
-def _area_radius_deg(area: light_pb2.AreaLight) -> float:
-    """Radius of the disc of equal solid angle."""
-    width = area.width_ratio or 1.0
-    surface = width * (area.height_ratio or width)
-    return math.degrees(math.atan2(math.sqrt(surface / math.pi), area.distance_ratio or 4.0))
 
 
 def _disc(azimuth_deg: float, elevation_deg: float, radius_deg: float) -> Array:

@@ -4,11 +4,7 @@ LightAttributes fixes the ends, 0 for shadowless and 1 for a point. Between them
 source's angular size θ: 0.97 for the sun, 0.5 for 20°, 0.25 for 60°.
 """
 
-import math
-
-from lumenmill.common.v1 import light_pb2
-
-__all__ = ["area_size_deg", "hardness_of_size"]
+__all__ = ["hardness_of_size"]
 
 _HALF_HARDNESS_DEG = 20.0
 
@@ -16,10 +12,3 @@ _HALF_HARDNESS_DEG = 20.0
 def hardness_of_size(size_deg: float) -> float:
     """Return hardness, 1 to 0.1, of a source of this angular size in degrees, 0 to 180."""
     return 1.0 / (1.0 + max(size_deg, 0.0) / _HALF_HARDNESS_DEG)
-
-
-def area_size_deg(area: light_pb2.AreaLight) -> float:
-    """Return the angular size, in degrees, of a square of the rectangle's area seen from the subject."""
-    width = area.width_ratio or 1.0
-    side = math.sqrt(width * (area.height_ratio or width))
-    return math.degrees(2.0 * math.atan2(side / 2.0, area.distance_ratio or 4.0))

@@ -7,10 +7,10 @@ import numpy as np
 from lumenmill.common.v1 import light_pb2
 
 from lumenmill_light import environment_map, spherical_harmonics, sun_sky
+from lumenmill_light.area import area_size_deg
 from lumenmill_light.axes import Vector, unit_vector
 from lumenmill_light.color import Array, emitter_rgb
 from lumenmill_light.environment_map import Radiance
-from lumenmill_light.hardness import area_size_deg
 from lumenmill_light.spherical_harmonics import sphere_directions
 
 __all__ = ["facing", "irradiance_of_source", "rectangle_irradiance"]

@@ -5,6 +5,7 @@ import math
 from lumenmill.common.v1 import light_pb2
 
 from lumenmill_light import sun_sky
+from lumenmill_light.area import area_extent
 
 __all__ = ["kind_name", "kind_of", "scaled", "with_defaults"]
 
@@ -34,9 +35,7 @@ def with_defaults(source: light_pb2.LightSource) -> light_pb2.LightSource:
     result.CopyFrom(source)
     if result.HasField("area"):
         area = result.area
-        area.distance_ratio = area.distance_ratio or 4.0
-        area.width_ratio = area.width_ratio or 1.0
-        area.height_ratio = area.height_ratio or area.width_ratio
+        area.distance_ratio, area.width_ratio, area.height_ratio = area_extent(area)
     elif result.HasField("sun_sky"):
         sun = result.sun_sky
         sun.turbidity = sun_sky.turbidity(sun)

@@ -14,6 +14,7 @@ from lumenmill_light.axes import Vector, scene_to_level
 from lumenmill_light.color import LUMINANCE, Array
 
 __all__ = [
+    "CONSTANT",
     "NUM_COEFFICIENTS",
     "basis",
     "facing_weights",
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 NUM_COEFFICIENTS = 9
+CONSTANT = 0.282095
+"""The value of the first basis function, 1 / (2 √π), as light.proto states it."""
 
 T = TypeVar("T", Array, float)
 
@@ -36,7 +39,7 @@ _BANDS = np.array(_BAND_FACTORS)
 def basis(directions: Vector) -> Array:
     """Return the nine basis functions at unit vectors, (..., 3) → (..., 9)."""
     x, y, z = directions[..., 0], directions[..., 1], directions[..., 2]
-    return np.stack([np.full_like(x, 0.282095), *_terms(x, y, z)], axis=-1)
+    return np.stack([np.full_like(x, CONSTANT), *_terms(x, y, z)], axis=-1)
 
 
 def _terms(x: T, y: T, z: T) -> tuple[T, ...]:
@@ -66,7 +69,7 @@ def irradiance(coefficients_c9: Array, normals: Vector) -> Array:
 def facing_weights(direction: Sequence[float]) -> tuple[float, ...]:
     """Return the nine factors whose sum over one channel's coefficients is the irradiance facing a direction (3,)."""
     x, y, z = direction
-    terms = (0.282095, *_terms(x, y, z))
+    terms = (CONSTANT, *_terms(x, y, z))
     return tuple([band * term for band, term in zip(_BAND_FACTORS, terms, strict=True)])
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import sun_sky
+from lumenmill_light.area import area_extent
 from lumenmill_light.attributes import SourceAttributes, source_attributes
 from lumenmill_light.axes import circular_difference_deg, wrap_deg
 from lumenmill_light.vocabulary import (
@@ -111,8 +112,7 @@ def _where(found: SourceAttributes, variant: int, *, max_elevation_deg: float = 
 
 
 def _area_noun(area: light_pb2.AreaLight, found: SourceAttributes, variant: int) -> str:
-    width = area.width_ratio or 1.0
-    height = area.height_ratio or width
+    _, width, height = area_extent(area)
     if max(width, height) > 2.6 * min(width, height):
         return "upright strip light" if height > width else "long horizontal strip light"
     return _AREA_NOUNS[_hardness_name(found)][variant % 3]

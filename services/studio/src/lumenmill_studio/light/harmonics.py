@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from lumenmill_light.color import Array
 from lumenmill_light.environment_map import directions
-from lumenmill_light.spherical_harmonics import NUM_COEFFICIENTS, basis
+from lumenmill_light.spherical_harmonics import CONSTANT, NUM_COEFFICIENTS, basis
 
 
 def radiance_map(coefficients_c9: Array, height_px: int = 64) -> Array:
@@ -16,6 +16,6 @@ def radiance_map(coefficients_c9: Array, height_px: int = 64) -> Array:
 def lifts() -> Array:
     """For each basis function the multiple of L00's function that must be added to make it nowhere negative, (9,)."""
     values = basis(directions(90)).reshape(-1, NUM_COEFFICIENTS)
-    lift = np.maximum(-values.min(axis=0), 0) / 0.282095 * 1.0005
+    lift = np.maximum(-values.min(axis=0), 0) / CONSTANT * 1.0005
     lift[0] = 0
     return np.asarray(lift)

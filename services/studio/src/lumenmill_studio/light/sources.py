@@ -14,6 +14,7 @@ from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import AreaLight, Light, LightSource
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_light import sun_sky
+from lumenmill_light.area import area_extent
 from lumenmill_light.color import Array, emitter_rgb
 from lumenmill_light.spherical_harmonics import NUM_COEFFICIENTS
 
@@ -145,15 +146,15 @@ def _of_source(source: LightSource, field: str, shared_harmonics: bool) -> list[
         return [Weighted(unit, _triple(source.directional.irradiance * _color(source.directional)))]
     area = source.area
     _check_area(area, f"{field}.area")
-    width = area.width_ratio or 1.0
+    distance, width, height = area_extent(area)
     unit = _unit(
         "area",
         {
             "azimuth_deg": area.azimuth_deg % 360,
             "elevation_deg": area.elevation_deg,
-            "distance_ratio": area.distance_ratio or 4.0,
+            "distance_ratio": distance,
             "width_ratio": width,
-            "height_ratio": area.height_ratio or width,
+            "height_ratio": height,
         },
     )
     return [Weighted(unit, _triple(area.irradiance * _color(area)))]
