@@ -1,5 +1,6 @@
 """From a recipe to a dataset and a gallery, over real gRPC, through crashes."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from lumenmill_common.testing import eventually
 from mesh_command import Command, run_command
 
 SMALL = ["--set", "num_img_sets=2", "--set", "num_relight_variants=2", "--set", "num_clip_sets=1"]
@@ -98,7 +100,7 @@ def test_no_sample_is_lost_or_duplicated_when_the_orchestrator_is_killed(lumenmi
     submitted = lumenmill("run", *arguments, *settings, "--detach", "--json")
     assert submitted.returncode == 0, submitted.stderr
     run = json.loads(submitted.stdout)["id"]
-    time.sleep(4)
+    asyncio.run(eventually(lambda: has_results(lumenmill, run), timeout_s=60))
     os.kill(orchestrator_pid(home), signal.SIGKILL)
     finished = lumenmill("watch", run, "--json")
     assert finished.returncode == 0, finished.stderr
@@ -109,6 +111,13 @@ def test_no_sample_is_lost_or_duplicated_when_the_orchestrator_is_killed(lumenmi
     assert len({group for group, _ in keys}) == 2
     state = json.loads(lumenmill("status", "--json").stdout)
     assert next(service for service in state["services"] if service["name"] == "orchestrator")["num_restarts"] == 1
+
+
+def has_results(lumenmill: Command, run: str) -> bool:
+    """Whether a run has first results."""
+    runs = json.loads(lumenmill("runs", "--json").stdout)
+    steps = next(each for each in runs if each["id"] == run).get("steps", [])
+    return any(int(step.get("num_accepted", 0)) for step in steps)
 
 
 def orchestrator_pid(home: Path) -> int:

@@ -79,7 +79,7 @@ async def test_a_caller_reattaches_to_its_job_within_the_grace_period(service: S
         call = stub.GenerateImages(request_for("lasting"))
         await call.read()
         call.cancel()
-        await asyncio.sleep(0.1)  # no event tells that the service has noticed
+        await asyncio.sleep(0.1)  # there is no event for the disconnection at the service
         family.resume.set()
         result = await call_heavy(stub.GenerateImages, request_for("lasting"))
     assert image_of(result).uri

@@ -25,14 +25,14 @@ def _value(name: str, **labels: str) -> float:
 def test_the_document_names_every_metric_of_the_service_framework() -> None:
     section = _DOCUMENT.read_text().partition("\n## Of every service\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", section, re.MULTILINE)
-    told = {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+    documented = {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
     served: dict[str, tuple[str, tuple[str, ...]]] = {}
     for metric in vars(telemetry).values():
         if isinstance(metric, telemetry.Counter | telemetry.Gauge | telemetry.Histogram):
             described: Any = next(iter(metric.describe()))
             name = described.name + ("_total" if described.type == "counter" else "")
             served[name] = (described.type, tuple(metric._labelnames))
-    assert told == served
+    assert documented == served
 
 
 def test_operations_of_the_store_are_counted_by_outcome(tmp_path: Path) -> None:

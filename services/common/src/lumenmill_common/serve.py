@@ -33,7 +33,7 @@ SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 _log = get_logger(__name__)
 _HealthStatus = health_pb2.HealthCheckResponse
 
-# Room for several inline artifacts of 3 MiB; the library's own limit is 4 MiB.
+# Enough for several inline artifacts of 3 MiB; the default of the library is 4 MiB.
 MAX_MESSAGE_BYTES = 32 << 20
 # Errors name every wrong field in their trailers.
 MAX_METADATA_BYTES = 64 << 10

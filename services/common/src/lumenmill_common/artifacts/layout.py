@@ -79,7 +79,7 @@ def extension_of(media_type: str, field: str = "media_type") -> str:
         return MEDIA_TYPES[media_type]
     except KeyError:
         raise InvalidArgumentError(
-            field, f"{media_type!r} is not kept here; known types: {', '.join(sorted(MEDIA_TYPES))}"
+            field, f"{media_type!r} is not supported; known types: {', '.join(sorted(MEDIA_TYPES))}"
         ) from None
 
 

@@ -99,10 +99,10 @@ class ImagerFamily(ABC):
     def plan(self, request: _Request) -> Plan:
         """Return all arguments in effect; errors as `generate_images`."""
         if not request.prompt.strip():
-            raise InvalidArgumentError("prompt", "this model makes images from words; say what to show")
+            raise InvalidArgumentError("prompt", "this model makes images from words; describe what to show")
         refuse(request, *self.refused())
         if request.light.sources and not request.light.text:
-            raise InvalidArgumentError("light.text", "this model takes light as words alone; say what it looks like")
+            raise InvalidArgumentError("light.text", "this model takes light as words only; describe it")
         plan = self.host.plan(request.preset)
         default_px = plan.arguments["width"], plan.arguments["height"]
         width, height = checked_size(self.host.entry, request.width_px, request.height_px, default_px)
@@ -115,7 +115,7 @@ class ImagerFamily(ABC):
     def refused(self) -> list[tuple[str, str]]:
         """Return the fields that the model does not take, and what to do instead."""
         return [
-            ("camera", "this model takes no viewpoint; say it in the prompt"),
+            ("camera", "this model takes no viewpoint; describe it in the prompt"),
             ("identity_image", "this model does not preserve an identity; leave it out"),
             ("control_image", "this model is not conditioned on structure; leave it out"),
         ]
