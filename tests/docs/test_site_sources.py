@@ -59,6 +59,6 @@ def test_a_link_to_nothing_is_reported(root: Path) -> None:
 def test_every_guide_and_package_is_in_the_navigation() -> None:
     root = Path(__file__).parents[2]
     navigation = (root / "zensical.toml").read_text()
-    pages = [*root.glob("docs/*.md"), *root.glob("*/README.md"), *root.glob("services/*/README.md")]
+    pages = [*root.glob("docs/*.md"), *root.glob("[!.]*/README.md"), *root.glob("services/*/README.md")]
     missing = [str(page.relative_to(root)) for page in pages if f'"{page.relative_to(root)}"' not in navigation]
     assert missing == []

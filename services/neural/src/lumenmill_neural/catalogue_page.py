@@ -143,8 +143,11 @@ def _tier(tier: Tier) -> str:
 
 
 def main() -> None:
-    """Write the page."""
-    (Path(sys.argv[1]) if len(sys.argv) > 1 else _FILE).write_text(page(), encoding="utf-8")
+    """Write the page, and print its path and the number of its models."""
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else _FILE
+    file.write_text(page(), encoding="utf-8")
+    num_models = sum(len(read_catalogue(package)) for package in SERVICES.values())
+    sys.stdout.write(f"{file}: {num_models} models\n")
 
 
 if __name__ == "__main__":
