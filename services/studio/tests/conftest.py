@@ -1,4 +1,4 @@
-"""A real studio server on port 0 with a store in a temporary folder, shared by the tests of the room."""
+"""A real studio server on port 0 with a store in a temporary folder, shared by all tests of the package."""
 
 import os
 from collections.abc import AsyncIterator
@@ -35,7 +35,7 @@ def environment_maps() -> list[Path]:
 
 @dataclass
 class Studio:
-    """A running studio and the store it shares with its callers."""
+    """A running studio and the store that it shares with its callers."""
 
     channel: grpc.aio.Channel
     store: ArtifactStore

@@ -1,4 +1,4 @@
-"""The operator's own meshes: what lies in the assets folder is built where its name is asked for."""
+"""Meshes in the operator's assets folder are built where a request names them."""
 
 import io
 from pathlib import Path
@@ -28,7 +28,7 @@ def settings_for(folder: Path) -> StudioSettings:
 
 
 @pytest.mark.parametrize("suffix", ["obj", "ply", "glb"])
-async def test_a_mesh_of_the_operator_is_built_where_it_is_named(tmp_path: Path, suffix: str) -> None:
+async def test_a_subject_named_like_a_mesh_of_the_operator_is_built_from_it(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "meshes").mkdir()
     trimesh.creation.icosphere(subdivisions=3).export(tmp_path / "meshes" / f"moon_lamp.{suffix}")
     settings = settings_for(tmp_path)
@@ -45,7 +45,7 @@ async def test_a_mesh_of_the_operator_is_built_where_it_is_named(tmp_path: Path,
     assert ".meshes" in image.record.revision, "another file under the same name is another revision's"
 
 
-async def test_a_mesh_that_cannot_be_read_is_named_when_the_service_starts(tmp_path: Path) -> None:
+async def test_the_service_does_not_start_with_an_unreadable_mesh_and_names_it(tmp_path: Path) -> None:
     (tmp_path / "meshes").mkdir()
     (tmp_path / "meshes" / "broken.glb").write_bytes(b"no mesh at all")
     settings = settings_for(tmp_path)

@@ -1,4 +1,4 @@
-"""The cache of arrays: what it counts and what it removes."""
+"""ByteCache counts the memory of its arrays and removes the least recently used ones."""
 
 import numpy as np
 from lumenmill_studio.byte_cache import ByteCache
@@ -20,13 +20,13 @@ def test_an_array_that_is_replaced_is_counted_once() -> None:
     assert cache.num_bytes == 500
 
 
-def test_a_view_counts_with_all_the_memory_that_it_keeps() -> None:
+def test_a_view_counts_with_the_whole_array_that_it_refers_to() -> None:
     cache = ByteCache[str, np.ndarray](max_bytes=10_000)
     cache.put("a", np.zeros((10, 10, 4), np.float32)[..., :3])
     assert cache.num_bytes == 1600
 
 
-def test_an_array_larger_than_the_limit_is_kept_alone() -> None:
+def test_an_array_larger_than_the_limit_is_cached_alone() -> None:
     cache = ByteCache[str, np.ndarray](max_bytes=100)
     cache.put("a", np.zeros(50, np.uint8))
     cache.put("b", np.zeros(1000, np.uint8))

@@ -1,4 +1,4 @@
-"""Relighting by real environment maps: the light that a map holds falls on the scene from where the map says."""
+"""Relighting by real environment maps lights the scene from the side on which the map is bright."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Light obeys ``light.proto``: irradiance, azimuth, rotation, harmonics; and a basis agrees with tracing directly."""
+"""Rendered light agrees with ``light.proto``: irradiance, azimuth, rotation, harmonics; a basis agrees with tracing."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -66,7 +66,7 @@ def _patch_radiance(light: Light, normal: np.ndarray, pixels: np.ndarray | None,
     return total
 
 
-def test_area_irradiance_is_what_was_asked_for(render_patch: Patch) -> None:
+def test_area_lights_have_the_requested_irradiance(render_patch: Patch) -> None:
     light = Light()
     source = light.sources.add().area
     source.azimuth_deg, source.elevation_deg, source.irradiance, source.width_ratio, source.distance_ratio = (
@@ -80,7 +80,7 @@ def test_area_irradiance_is_what_was_asked_for(render_patch: Patch) -> None:
 
 
 @pytest.mark.parametrize("diameter_deg", [0.0, 0.53, 30.0])
-def test_directional_irradiance_is_what_was_asked_for(render_patch: Patch, diameter_deg: float) -> None:
+def test_directional_lights_have_the_requested_irradiance(render_patch: Patch, diameter_deg: float) -> None:
     light = Light()
     source = light.sources.add().directional
     source.azimuth_deg, source.elevation_deg, source.irradiance, source.angular_diameter_deg = (
@@ -93,7 +93,7 @@ def test_directional_irradiance_is_what_was_asked_for(render_patch: Patch, diame
     assert render_patch(light, unit_vector(-120, 50)) == pytest.approx(2 * temperature_rgb(3000), rel=0.01)
 
 
-def test_azimuth_90_lights_the_right_side(render_patch: Patch) -> None:
+def test_light_at_azimuth_90_comes_from_the_right(render_patch: Patch) -> None:
     light = Light()
     source = light.sources.add().directional
     source.azimuth_deg, source.irradiance = 90, 1.0
@@ -102,7 +102,9 @@ def test_azimuth_90_lights_the_right_side(render_patch: Patch) -> None:
 
 
 @pytest.mark.parametrize(("column", "azimuth_deg"), [(0.25, 90.0), (0.5, 0.0), (0.75, -90.0)])
-def test_environment_map_columns_and_rotation(render_patch: Patch, column: float, azimuth_deg: float) -> None:
+def test_columns_and_rotation_of_environment_maps_give_the_azimuth(
+    render_patch: Patch, column: float, azimuth_deg: float
+) -> None:
     pixels = np.zeros((MAP_HEIGHT, 2 * MAP_HEIGHT, 3), np.float32)
     at = int(column * 2 * MAP_HEIGHT)
     pixels[MAP_HEIGHT // 2 - 3 : MAP_HEIGHT // 2 + 3, at - 3 : at + 3] = 100
@@ -160,7 +162,7 @@ def test_a_variant_that_renders_is_found() -> None:
     assert found.device.startswith("cpu:")
 
 
-def test_basis_agrees_with_tracing_and_is_cheap() -> None:
+def test_a_basis_agrees_with_tracing_and_is_fast() -> None:
     with ThreadPoolExecutor(1) as worker:
         worker.submit(_compare_basis_with_tracing).result()
 

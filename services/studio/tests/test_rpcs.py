@@ -1,4 +1,4 @@
-"""Every RPC over real gRPC: what a caller gets, and what a caller is told when the request is wrong."""
+"""Every RPC over real gRPC: results, and errors for wrong requests."""
 
 import io
 import json
@@ -31,7 +31,7 @@ def area(azimuth_deg: float, temperature_k: float = 6504, irradiance: float = 3.
     return light
 
 
-async def test_model_says_what_it_can_do(studio: Any) -> None:
+async def test_get_model_describes_the_capabilities(studio: Any) -> None:
     model = (await model_pb2_grpc.ModelServiceStub(studio.channel).GetModel(model_pb2.GetModelRequest())).model
     assert model.family == "studio"
     assert model.needs_scene
@@ -41,7 +41,7 @@ async def test_model_says_what_it_can_do(studio: Any) -> None:
     assert "lumenmill.video.v1.VideoService" in model.contracts
 
 
-async def test_prompt_becomes_picture_scene_and_light(studio: Any) -> None:
+async def test_a_prompt_becomes_a_picture_a_scene_and_a_light(studio: Any) -> None:
     request = imager_pb2.GenerateImagesRequest(prompt="a copper kettle and two lemons on a slate table", seed=7, **SIZE)
     image = (await studio.result(studio.imager.GenerateImages, request, "generate-1")).images[0]
     pixels = Image.open(io.BytesIO(studio.store.read_bytes(image.image)))
@@ -54,7 +54,7 @@ async def test_prompt_becomes_picture_scene_and_light(studio: Any) -> None:
     assert image.record.licences[0].spdx_id == "CC0-1.0"
 
 
-async def test_same_seed_gives_same_bytes(studio: Any) -> None:
+async def test_the_same_seed_gives_the_same_bytes(studio: Any) -> None:
     first = await studio.still_life("same-1")
     second = await studio.still_life("same-2")
     other = await studio.still_life("same-3", seed=4)
@@ -63,7 +63,7 @@ async def test_same_seed_gives_same_bytes(studio: Any) -> None:
     assert first.scene.sha256 != other.scene.sha256
 
 
-async def test_relight_returns_variants_and_a_basis_that_is_used_again(studio: Any) -> None:
+async def test_relight_returns_variants_and_a_basis_that_can_be_reused(studio: Any) -> None:
     scene = (await studio.still_life("relight-0")).scene
     request = relighter_pb2.RelightRequest(scene=scene, **SIZE)
     for azimuth in (-70, 70):
@@ -79,7 +79,7 @@ async def test_relight_returns_variants_and_a_basis_that_is_used_again(studio: A
     assert warm.light_basis.sha256 == result.light_basis.sha256
 
 
-async def test_viewpoint_is_obeyed(studio: Any) -> None:
+async def test_relight_renders_from_the_requested_viewpoint(studio: Any) -> None:
     scene = (await studio.still_life("view-0")).scene
     request = relighter_pb2.RelightRequest(scene=scene, **SIZE)
     request.variants.add().camera.viewpoint.azimuth_deg = 35
@@ -89,7 +89,7 @@ async def test_viewpoint_is_obeyed(studio: Any) -> None:
     assert turned.record.camera.viewpoint.azimuth_deg == pytest.approx(35)
 
 
-async def test_intrinsics_reconstruct_the_picture(studio: Any) -> None:
+async def test_intrinsic_maps_reconstruct_the_picture(studio: Any) -> None:
     image = await studio.still_life("intrinsics-0")
     request = relighter_pb2.DecomposeRequest(scene=image.scene, image=image.image, preset="fast")
     maps = {
@@ -111,7 +111,7 @@ async def test_intrinsics_reconstruct_the_picture(studio: Any) -> None:
     assert all(entry.preview.media_type == "image/png" for entry in maps.values())
 
 
-async def test_orbit_clip_plays_and_its_truth_matches(studio: Any) -> None:
+async def test_an_orbit_clip_decodes_and_matches_its_ground_truth(studio: Any) -> None:
     scene = (await studio.still_life("orbit-0")).scene
     request = video_pb2.GenerateVideoRequest(scene=scene, num_frames=5, fps=10, **SIZE)
     request.camera.path.orbit.sweep_deg = 40
@@ -137,7 +137,7 @@ async def test_orbit_clip_plays_and_its_truth_matches(studio: Any) -> None:
         ({"static": {}}, 1, 0, 0),
     ],
 )
-async def test_every_camera_move_goes_where_it_says(
+async def test_camera_moves_end_at_the_requested_pose(
     studio: Any, move: dict[str, Any], eye_ratio: float, right_deg: float, up_deg: float
 ) -> None:
     name = next(iter(move))
@@ -152,15 +152,15 @@ async def test_every_camera_move_goes_where_it_says(
     assert np.degrees(np.arcsin(forward[1])) == pytest.approx(up_deg, abs=0.5)
 
 
-async def test_moving_light_clip_and_its_maps(studio: Any) -> None:
+async def test_a_clip_of_a_moving_light_decomposes_into_maps(studio: Any) -> None:
     scene = (await studio.still_life("move-0")).scene
     request = video_pb2.GenerateVideoRequest(scene=scene, num_frames=4, **SIZE)
     request.light_path.interpolation = LightInterpolation.LIGHT_INTERPOLATION_BLEND
     for time, azimuth in ((0.0, -70.0), (1.0, 70.0)):
         request.light_path.keyframes.add(time_fraction=time).light.CopyFrom(area(azimuth))
     clip = await studio.result(studio.video.GenerateVideo, request, "move-1")
-    wanted = [IntrinsicKind.INTRINSIC_KIND_DEPTH, IntrinsicKind.INTRINSIC_KIND_SHADING]
-    request = video_pb2.DecomposeVideoRequest(scene=scene, frames=clip.frames, video=clip.video, kinds=wanted)
+    kinds = [IntrinsicKind.INTRINSIC_KIND_DEPTH, IntrinsicKind.INTRINSIC_KIND_SHADING]
+    request = video_pb2.DecomposeVideoRequest(scene=scene, frames=clip.frames, video=clip.video, kinds=kinds)
     depth, shading = (await studio.result(studio.video.DecomposeVideo, request, "move-2")).maps
 
     def numbers(entry: object, name: str) -> np.ndarray:
@@ -198,7 +198,7 @@ async def test_moving_light_clip_and_its_maps(studio: Any) -> None:
         ),
     ],
 )
-async def test_bad_relight_requests_name_the_field(
+async def test_errors_of_relight_requests_name_the_field(
     studio: Any, change: object, code: grpc.StatusCode, words: str
 ) -> None:
     scene = (await studio.still_life("bad-0")).scene
@@ -213,7 +213,7 @@ async def test_bad_relight_requests_name_the_field(
     assert words in (caught.value.details() or "")
 
 
-async def test_broken_scene_and_foreign_basis_are_refused(studio: Any) -> None:
+async def test_a_damaged_scene_and_a_wrong_basis_are_refused(studio: Any) -> None:
     image = await studio.still_life("broken-0")
     broken = studio.store.put_bytes(b'{"format": "something else"}', "application/json")
     request = relighter_pb2.DecomposeRequest(scene=broken)
@@ -225,7 +225,7 @@ async def test_broken_scene_and_foreign_basis_are_refused(studio: Any) -> None:
         await studio.result(studio.relighter.Relight, relight, "broken-2")
 
 
-async def test_reattach_and_cancel(studio: Any) -> None:
+async def test_jobs_can_be_reattached_and_cancelled(studio: Any) -> None:
     image = await studio.still_life("attach-1")
     again = await studio.still_life("attach-1")
     assert again.image == image.image
@@ -255,7 +255,7 @@ async def test_reattach_and_cancel(studio: Any) -> None:
         ("control_image", {"uri": "file:///a"}),
     ],
 )
-async def test_what_only_models_that_denoise_take_is_refused(studio: Any, field: str, value: object) -> None:
+async def test_fields_for_diffusion_models_are_refused(studio: Any, field: str, value: object) -> None:
     request = imager_pb2.GenerateImagesRequest(prompt="a jug", **{field: value})
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await studio.result(studio.imager.GenerateImages, request, f"refused-{field}")

@@ -1,4 +1,4 @@
-"""Words become scenes: the published vocabulary is what can be built, and scenes survive their JSON."""
+"""Scenes are composed from words: all published words can be built, and JSON preserves scenes."""
 
 import re
 from pathlib import Path
@@ -8,15 +8,16 @@ import pytest
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_studio.scenes.compose import compose
+from lumenmill_studio.scenes.description import place_for, subject_for
 from lumenmill_studio.scenes.materials import MATERIALS
 from lumenmill_studio.scenes.reading import scene_from_json
 from lumenmill_studio.scenes.shapes import SHAPES, build_shape
-from lumenmill_studio.scenes.vocabulary import KINDS, PLACES, SUBJECTS, place_for, subject_for
+from lumenmill_studio.scenes.vocabulary import KINDS, PLACES, SUBJECTS
 
 PUBLISHED = (Path(__file__).parents[1] / "VOCABULARY.md").read_text()
 
 
-def test_every_published_word_is_built() -> None:
+def test_every_published_word_can_be_built() -> None:
     flat = re.sub(r"\s+", " ", PUBLISHED)
     for words in SUBJECTS.values():
         assert all(word in SHAPES and word in flat for word in words)
@@ -28,7 +29,7 @@ def test_every_published_word_is_built() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SHAPES))
-def test_shapes_are_sound(name: str) -> None:
+def test_shapes_are_valid_meshes_on_the_ground(name: str) -> None:
     for part in build_shape(name, 5):
         mesh = part.mesh
         assert np.isfinite(mesh.vertices_v3).all()
@@ -39,7 +40,7 @@ def test_shapes_are_sound(name: str) -> None:
 
 @pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.parametrize("seed", [0, 4])
-def test_scenes_are_deterministic_and_survive_json(kind: "SceneKind.ValueType", seed: int) -> None:
+def test_scenes_are_deterministic_and_preserved_by_json(kind: "SceneKind.ValueType", seed: int) -> None:
     spec = compose(SceneDescription(kind=kind), "", seed)
     assert spec.to_json() == compose(SceneDescription(kind=kind), "", seed).to_json()
     assert scene_from_json(spec.to_json()) == spec
@@ -56,19 +57,25 @@ def test_scenes_are_deterministic_and_survive_json(kind: "SceneKind.ValueType", 
         ("a sandstone arch among ruins", "outdoor", ("arch",)),
     ],
 )
-def test_prompts_are_read(prompt: str, kind: str, subjects: tuple[str, ...]) -> None:
+def test_prompts_are_read_into_kind_and_subjects(prompt: str, kind: str, subjects: tuple[str, ...]) -> None:
     spec = compose(SceneDescription(), prompt, 0)
     assert (spec.kind, spec.subjects) == (kind, subjects)
 
 
-def test_unknown_words_become_the_nearest_thing() -> None:
+def test_a_room_with_nothing_that_stands_on_the_floor_gets_a_piece_of_furniture() -> None:
+    spec = compose(SceneDescription(), "two paintings in a brick loft", 1)
+    assert spec.subjects[1:] == ("painting", "painting")
+    assert spec.subjects[0] not in ("painting", "rug")
+
+
+def test_unknown_words_become_the_nearest_subject() -> None:
     assert subject_for("pitcher", "still life") == "jug"
     assert subject_for("lighthouse", "outdoor") == "tower"
     assert subject_for("zeppelin", "still life") == "sphere"
     assert place_for("on a table of oak", "still life") == "on an oak table"
 
 
-def test_description_says_what_was_built() -> None:
+def test_the_description_states_what_was_built() -> None:
     scene = SceneDescription(
         kind=SceneKind.SCENE_KIND_STILL_LIFE,
         subjects=["zeppelin", "apple"],
@@ -78,7 +85,7 @@ def test_description_says_what_was_built() -> None:
     assert compose(scene, "", 1).description == "a steel sphere and an apple on a walnut table"
 
 
-def test_wrong_json_is_refused_with_the_field() -> None:
+def test_invalid_json_is_refused_and_names_the_field() -> None:
     for data in (b"", b"[]", b"{}", b'{"format": "lumenmill.scene", "version": 99}'):
         with pytest.raises(InvalidArgumentError) as caught:
             scene_from_json(data, "scene")

@@ -1,5 +1,8 @@
-"""Shading is irradiance over π in the real scene: on a surface that is Lambertian in truth, albedo × shading is the
-picture, whatever mirrors, metals and glass throw on it. Every variant that this machine has must agree."""
+"""Shading is irradiance over π in the real scene.
+
+On a Lambertian surface, albedo × shading is the picture, including light from mirrors, metals and glass. All variants
+of this machine must agree.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +39,7 @@ LIGHTS = {
 
 @dataclass
 class Seen:
-    """What is compared, (H, W, 3) each, and where the floor alone is seen, (H, W)."""
+    """The compared pictures, (H, W, 3) each, and the pixels that see only the floor, (H, W)."""
 
     picture: np.ndarray
     albedo_times_shading: np.ndarray
@@ -44,7 +47,7 @@ class Seen:
     floor: np.ndarray
 
     def errors(self, estimate: np.ndarray) -> np.ndarray:
-        """How far an estimate is from the picture, as a part of its mean, in upright strips of the floor."""
+        """Errors of an estimate relative to the mean of the picture, in vertical strips of the floor."""
         strips = np.array_split(np.arange(SIZE[0]), NUM_COLUMNS)
         scale = self.picture[self.floor].mean()
         found = [(estimate - self.picture)[:, strip][self.floor[:, strip]].mean() / scale for strip in strips]
@@ -52,7 +55,7 @@ class Seen:
 
 
 def _run(variant_name: str, work: Callable[..., Seen], *args: object) -> Seen:
-    """What the work finds in a thread that renders with one variant; without the variant the test is skipped."""
+    """Run work in a thread that renders with one variant; the test is skipped if the variant does not work."""
     variant = find_variant(variant_name.removesuffix("_rgb").removesuffix("_ad"))
     if variant.name != variant_name:
         pytest.skip(f"{variant_name} does not render on this machine")
@@ -69,7 +72,7 @@ def test_albedo_times_shading_is_the_picture_of_a_lambertian_floor(variant: str,
     seen = _run(variant, _seen_under, LIGHTS[light])
     assert seen.floor.mean() > 0.5
     assert seen.errors(seen.albedo_times_shading).max() < 0.02
-    # The check can fail: without what metal and glass throw on the floor the picture is another.
+    # The check can fail: without light from metal and glass, the picture of the floor differs.
     assert seen.errors(seen.all_lambertian).max() > 0.03
 
 

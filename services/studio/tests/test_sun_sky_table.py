@@ -1,4 +1,4 @@
-"""The table of sun and sky that every service derives attributes from is Mitsuba's."""
+"""The table of sun and sky, from which all services derive attributes, agrees with Mitsuba's plugin."""
 
 import runpy
 from concurrent.futures import ThreadPoolExecutor

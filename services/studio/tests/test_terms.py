@@ -1,4 +1,4 @@
-"""Terms of use travel from what comes from outside into the records of everything made from it."""
+"""Records of results contain the terms of use of all assets that were used."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def settings_for(folder: Path) -> StudioSettings:
 
 @pytest_asyncio.fixture
 async def own(tmp_path: Path) -> AsyncIterator[Studio]:
-    """A studio whose operator brought two maps and a mesh, and stated terms for all but one of the maps."""
+    """A studio with two maps and a mesh of the operator; terms are stated for all but one of the maps."""
     put_map(tmp_path / "environment_maps" / "sky_noon.exr", 1.0)
     put_map(tmp_path / "environment_maps" / "yard.exr", 2.0)
     (tmp_path / "meshes").mkdir()
@@ -81,7 +81,7 @@ async def licences_under(studio: Studio, environment_map: Artifact, subject: str
     return {licence.subject: licence for licence in made.images[0].record.licences}
 
 
-async def test_terms_of_the_operator_are_offered_and_recorded(own: Studio) -> None:
+async def test_terms_of_the_operator_are_in_the_model_and_in_records(own: Studio) -> None:
     model = (await model_pb2_grpc.ModelServiceStub(own.channel).GetModel(model_pb2.GetModelRequest())).model
     sky, yard = model.environment_maps
     assert sky.licence == SKIES
@@ -92,16 +92,16 @@ async def test_terms_of_the_operator_are_offered_and_recorded(own: Studio) -> No
     assert offered["yard.exr"].spdx_id == "LicenseRef-operator-supplied"
     assert not offered["yard.exr"].HasField("allows_commercial_use")
 
-    # By the digest alone, and with other terms than the operator's: theirs hold.
-    asked = Artifact(uri=sky.uri, sha256=sky.sha256, licence=Licence(spdx_id="CC0-1.0"))
-    recorded = await licences_under(own, asked, "moon lamp")
+    # The operator's terms apply to files with the same digest, whatever the request states.
+    stated = Artifact(uri=sky.uri, sha256=sky.sha256, licence=Licence(spdx_id="CC0-1.0"))
+    recorded = await licences_under(own, stated, "moon lamp")
     assert recorded["Skies by A. Painter"] == SKIES
     assert recorded["moon_lamp.ply"] == Licence(
         subject="moon_lamp.ply", spdx_id="LicenseRef-our-own", allows_commercial_use=True
     )
 
 
-async def test_corrected_terms_of_a_mesh_make_another_revision(own: Studio, tmp_path: Path) -> None:
+async def test_corrected_terms_of_a_mesh_change_the_revision(own: Studio, tmp_path: Path) -> None:
     async def described(channel: grpc.aio.Channel) -> model_pb2.Model:
         return (await model_pb2_grpc.ModelServiceStub(channel).GetModel(model_pb2.GetModelRequest())).model
 
@@ -141,7 +141,9 @@ async def test_terms_in_a_request_are_recorded(own: Studio, is_inline: bool) -> 
         ("files: a\n", r"licences\.yaml: must be a list"),
     ],
 )
-async def test_mistakes_are_named_when_the_service_starts(tmp_path: Path, text: str, words: str) -> None:
+async def test_the_service_does_not_start_with_invalid_terms_and_names_the_line(
+    tmp_path: Path, text: str, words: str
+) -> None:
     (tmp_path / "licences.yaml").write_text(text)
     settings = settings_for(tmp_path)
     with pytest.raises(FailedPreconditionError, match=words):

@@ -1,4 +1,4 @@
-"""What callers send may be wrong on purpose: it is refused by its field's name and never reaches other callers."""
+"""Malicious input is refused with the name of its field, and does not affect other callers."""
 
 import io
 import json
@@ -39,7 +39,7 @@ def lit(request: Any, light_basis: Any = None) -> Any:
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_a_forged_basis_stays_with_its_caller(studio: Any) -> None:
+async def test_a_forged_basis_affects_only_its_caller(studio: Any) -> None:
     scene = (await studio.still_life("forged-0", seed=11)).scene
 
     async def mean(request_id: str, light_basis: Any = None) -> tuple[float, Any]:
@@ -77,7 +77,7 @@ def picture() -> np.ndarray:
     return np.ones((4, 6, 3), np.float32)
 
 
-def test_a_basis_is_read_as_it_was_written() -> None:
+def test_a_basis_is_read_back_unchanged() -> None:
     data = basis.packed(SCENE_SHA256, [((VIEW, SCENE_SHA256 + "[]"), picture())])
     assert np.array_equal(basis.unpacked(data, SCENE_SHA256)[VIEW, SCENE_SHA256 + "[]"], picture())
 
@@ -110,15 +110,15 @@ def encrypted(data: bytes) -> bytes:
     """The archive with the flag of encryption set in every header."""
     marked = bytearray(data)
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        place = data.find(signature)
-        while place >= 0:
-            marked[place + offset] |= 1
-            place = data.find(signature, place + 4)
+        start = data.find(signature)
+        while start >= 0:
+            marked[start + offset] |= 1
+            start = data.find(signature, start + 4)
     return bytes(marked)
 
 
 def compressed_otherwise(data: bytes) -> bytes:
-    """The archive with a compression method that nobody knows."""
+    """The archive with an unknown compression method."""
     marked = bytearray(data)
     for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         marked[data.find(signature) + offset] = 77
@@ -142,19 +142,19 @@ INDEX = {"format": "lumenmill.light-basis", "version": 1, "scene_sha256": SCENE_
         ),
     ],
 )
-def test_archives_that_are_no_basis_are_refused(data: bytes) -> None:
+def test_invalid_archives_are_refused_as_a_basis(data: bytes) -> None:
     with pytest.raises(InvalidArgumentError, match="light_basis"):
         basis.unpacked(data, SCENE_SHA256)
 
 
-def test_a_large_file_of_a_small_view_is_not_unpacked() -> None:
+def test_a_file_larger_than_its_view_is_not_unpacked() -> None:
     entry = {"view": VIEW, "unit": SCENE_SHA256 + "[]", "file": "a.exr"}
     data = archive_of({"index.json": json.dumps({**INDEX, "pictures": [entry]}).encode(), "a.exr": bytes(1 << 20)})
     with pytest.raises(InvalidArgumentError, match="unpacks to more"):
         basis.unpacked(data, SCENE_SHA256)
 
 
-def test_an_exr_file_is_measured_over_all_parts_and_channels_before_it_is_decoded() -> None:
+def test_the_size_limit_of_exr_files_covers_all_parts_and_channels() -> None:
     window = (np.array([0, 0], np.int32), np.array([9, 9], np.int32))
     header = {"type": OpenEXR.scanlineimage, "displayWindow": window}
     parts = [
@@ -174,10 +174,10 @@ def changed_scene(path: str, value: Any) -> bytes:
     """A scene as JSON with one value changed."""
     document = json.loads(compose(SceneDescription(), "a white marble sphere on an oak table", 5).to_json())
     *parents, last = (int(step) if step.isdigit() else step for step in path.split("."))
-    place = document
+    target = document
     for step in parents:
-        place = place[step]
-    place[last] = value
+        target = target[step]
+    target[last] = value
     return json.dumps(document).encode()
 
 
@@ -214,7 +214,7 @@ def test_a_deeply_nested_scene_is_refused() -> None:
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_a_set_without_its_measures_is_an_invalid_argument(studio: Any) -> None:
+async def test_a_set_without_its_parameters_is_an_invalid_argument(studio: Any) -> None:
     spec = compose(SceneDescription(), "a white marble sphere on an oak table", 5)
     index = next(i for i, item in enumerate(spec.objects) if item.shape.startswith("set:"))
     scene = studio.store.put_bytes(changed_scene(f"objects.{index}.params", {}), "application/json")

@@ -1,4 +1,4 @@
-"""Every variant of the renderer that a machine has shows the same scene."""
+"""All variants that work on this machine render the same picture."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +14,7 @@ BLOCK_PX = 12
 
 
 @pytest.mark.parametrize("name", [LLVM, CUDA])
-def test_a_compiled_variant_shows_what_the_scalar_one_shows(name: str, tmp_path: Path) -> None:
+def test_a_compiled_variant_renders_what_the_scalar_one_renders(name: str, tmp_path: Path) -> None:
     variant = find_variant("cuda" if name == CUDA else "llvm")
     if variant.name != name:
         pytest.skip(f"{name} needs an NVIDIA GPU" if name == CUDA else f"{name} needs libLLVM 16 or newer")

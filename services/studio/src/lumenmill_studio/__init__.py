@@ -1,3 +1,3 @@
-"""Physically rendered scenes, their light and their intrinsics, behind the imager, relighter and video contracts."""
+"""Render scenes, their light and their intrinsic maps, behind the imager, relighter and video contracts."""
 
 __all__: list[str] = []

@@ -1,15 +1,15 @@
-"""JSON that comes in, as text that protos and file names can hold."""
+"""Parse JSON from outside into values that protos and file names can hold."""
 
 import json
 from typing import Any
 
 
 def parsed(data: bytes) -> Any:
-    """The value of JSON bytes.
+    """Return the value of JSON bytes.
 
     Raises:
-        ValueError: not JSON, or JSON whose escapes write half of a surrogate pair or the character NUL.
-        RecursionError: nested too deep.
+        ValueError: not JSON, or JSON with an escaped lone surrogate or NUL character.
+        RecursionError: it is nested too deeply.
     """
     value = json.loads(data)
     text = json.dumps(value, ensure_ascii=False)

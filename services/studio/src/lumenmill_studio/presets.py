@@ -1,4 +1,4 @@
-"""The presets of ``presets.yaml``, typed."""
+"""Load the presets of ``presets.yaml``."""
 
 from importlib import resources
 
@@ -10,7 +10,7 @@ __all__ = ["PRESETS", "Preset", "VideoPreset", "preset_named"]
 
 
 class VideoPreset(BaseModel):
-    """What a preset says about clips."""
+    """The part of a preset for clips."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     width_px: int
@@ -43,10 +43,10 @@ PRESETS: tuple[Preset, ...] = tuple(
 
 
 def preset_named(name: str) -> Preset:
-    """The preset of a name; the first for an empty one.
+    """Return the preset of a name, or the first one for an empty name.
 
     Raises:
-        InvalidArgumentError: there is none of that name.
+        InvalidArgumentError: no preset has that name.
     """
     found = next((preset for preset in PRESETS if preset.name == name), None) if name else PRESETS[0]
     if found is None:

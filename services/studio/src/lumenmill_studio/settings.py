@@ -1,4 +1,4 @@
-"""What studio reads from the environment, beside what every service does."""
+"""Define the settings that studio adds to those of every service."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,18 +6,20 @@ from typing import Literal
 from lumenmill_common.settings import ServiceSettings
 from pydantic import Field
 
+__all__ = ["StudioSettings"]
+
 
 class StudioSettings(ServiceSettings):
-    """Each field is the environment variable LUMENMILL_<FIELD>, in capitals."""
+    """Settings from the environment: each field is the variable LUMENMILL_<FIELD>, in capitals."""
 
     environment_maps_dir: Path | None = Field(
         default=None, description="Folder of .hdr and .exr maps that are offered in GetModel."
     )
     assets_dir: Path | None = Field(
-        default=None, description="Folder with `meshes/` (.obj, .ply) and `environment_maps/`."
+        default=None, description="Folder with `meshes/` (.obj, .ply, .glb) and `environment_maps/`."
     )
     render_variant: Literal["auto", "cuda", "llvm", "scalar"] = Field(
         default="auto",
-        description="Which renderer to use; each but scalar is tried in a child process first and left if it fails.",
+        description="Renderer to use; all but scalar are tested in a child process, scalar replaces one that fails.",
     )
-    llvm_library: str = Field(default="", description="Path of a libLLVM to try before the usual places.")
+    llvm_library: str = Field(default="", description="Path of a libLLVM to try before those of the distributions.")

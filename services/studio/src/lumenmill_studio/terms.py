@@ -1,4 +1,4 @@
-"""Terms of use of what comes from outside: `licences.yaml` in the operator's folders, and what requests state."""
+"""Read the terms of use of assets: from `licences.yaml` in the operator's folders, or as requests state them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.licences import known_commercial_use
 from lumenmill_common.validation import violations_of
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+__all__ = ["FILE_NAME", "NOT_STATED", "Entry", "FolderTerms", "licence_of"]
 
 FILE_NAME = "licences.yaml"
 NOT_STATED = "LicenseRef-operator-supplied"
@@ -29,18 +31,18 @@ class Entry(BaseModel):
 
 @dataclass(frozen=True)
 class FolderTerms:
-    """The entries of one folder's `licences.yaml`; of several that match a file the first holds."""
+    """The entries of the `licences.yaml` of one folder; the first that matches a file applies to it."""
 
     folder: Path
     entries: Sequence[Entry]
 
     @classmethod
     def of(cls, folder: Path, setting: str) -> Self:
-        """The terms stated in a folder; none where it has no such file.
+        """Return the terms that are stated in a folder; none if it has no such file.
 
         Raises:
-            FailedPreconditionError: the file is no list of entries; names the file, the line, and the setting that
-                named the folder.
+            FailedPreconditionError: the file is no list of entries; names the file, the line, and the setting of the
+                folder.
         """
         path = folder / FILE_NAME
         if not path.is_file():
@@ -56,7 +58,7 @@ class FolderTerms:
         return cls(folder, tuple(_entry(value, path, at, setting) for value, at in zip(values, lines, strict=True)))
 
     def put_on(self, artifact: Artifact, path: Path) -> Artifact:
-        """The artifact of a file in the folder, with the terms that are stated for it."""
+        """Add the terms that are stated for a file of the folder to its artifact, and return it."""
         relative = path.relative_to(self.folder).as_posix()
         entry = next((entry for entry in self.entries if fnmatchcase(relative, entry.files)), None)
         if entry is not None:
@@ -76,9 +78,9 @@ def _entry(value: object, path: Path, line: int, setting: str) -> Entry:
 
 
 def licence_of(artifact: Artifact) -> Licence:
-    """The terms of something from outside, as the artifact states them; unknown where it states none.
+    """Return the terms that the artifact of an asset states, or unknown ones.
 
-    Where they say nothing of commercial use, well-known licences do.
+    Where they do not state commercial use, it follows from well-known licences.
     """
     licence = Licence()
     licence.CopyFrom(artifact.licence)

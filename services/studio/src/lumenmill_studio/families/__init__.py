@@ -1,1 +1,1 @@
-"""Model families behind the contracts; add a file here to add one."""
+"""Model families behind the contracts: one file for each."""

@@ -1,4 +1,4 @@
-"""GenerateVideo: clips in which the camera or the light moves, with the truth about every frame."""
+"""Render clips in which the camera or the light moves, with the ground truth of every frame."""
 
 import json
 import tempfile
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from lumenmill_studio.families.lighting import Lighting, LightReader
 from lumenmill_studio.families.limits import MAX_NUM_FRAMES, fps_of, size_of
-from lumenmill_studio.families.results import Maker, Recorder, put_shown
+from lumenmill_studio.families.results import Origin, Recorder, put_display
 from lumenmill_studio.families.stills import given_basis, parameters
 from lumenmill_studio.light.basis import Image, Key
 from lumenmill_studio.light.motion import frame_lights
@@ -47,19 +47,19 @@ class Frame:
 
 @dataclass(frozen=True)
 class Clips:
-    """Makes clips with one engine."""
+    """Renders clips with one engine."""
 
     store: ArtifactStore
     engine: Engine
     lights: LightReader
-    maker: Maker
+    origin: Origin
     meshes: Mapping[str, Artifact]
 
     def generate(self, request: video_pb2.GenerateVideoRequest, job: JobContext) -> video_pb2.GenerateVideoResult:
-        """The clip.
+        """Return the clip of GenerateVideo, its poster, scene and ground truth.
 
         Raises:
-            InvalidArgumentError, FailedPreconditionError: see the fields they name.
+            InvalidArgumentError, FailedPreconditionError: the request cannot be rendered; names the field.
         """
         preset = preset_named(request.preset)
         video = preset.video
@@ -87,7 +87,7 @@ class Clips:
                 later = (shown(index) for index in range(1, num_frames))
                 result = video_pb2.GenerateVideoResult(
                     video=put_clip(self.store, chain([poster], later), size_px, fps),
-                    poster=put_shown(self.store, poster),
+                    poster=put_display(self.store, poster),
                     frames=self._put_truth(scene, preset, frames, exposure_ev),
                     scene=scene.artifact,
                 )
@@ -101,7 +101,7 @@ class Clips:
         }
         camera = request.camera if request.HasField("camera") else None
         result.record.CopyFrom(
-            Recorder(self.maker, self.lights.licence, job).record(
+            Recorder(self.origin, self.lights.licence, job).record(
                 preset.name, request.seed, numbers, scene.spec, [frame.lighting.light for frame in frames], camera
             )
         )
@@ -192,7 +192,7 @@ def rendered(
             picture = before[1]
         elif still:
             picture = engine.light(view, parts, job.check_cancelled, in_hand, shading=shading)
-            # The next frame needs few others, and those of a whole clip would take too much memory.
+            # Only these: the unit pictures of a whole clip would take too much memory.
             needed = {unit_key(view, part.unit, shading=shading) for part in parts} | set(given or {})
             in_hand = {key: in_hand[key] for key in needed}
         else:
@@ -202,7 +202,7 @@ def rendered(
 
 
 def _metered_ev(linear: NDArray[np.float16]) -> float:
-    """One exposure for the whole clip, metered on frames spread over it."""
+    """Return one exposure for the whole clip, metered on some of its frames."""
     metered = np.unique(np.linspace(0, len(linear) - 1, _NUM_METERED).astype(int))
     return tonemap.auto_exposure_ev(np.concatenate([linear[index][::2, ::2].astype(np.float32) for index in metered]))
 

@@ -1,4 +1,4 @@
-"""Decompose and DecomposeVideo."""
+"""Decompose pictures and clips into intrinsic maps."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from lumenmill_studio.families.frame_truth import FrameTruth, read_truths
 from lumenmill_studio.families.lighting import LightReader
 from lumenmill_studio.families.limits import fps_of, size_of
 from lumenmill_studio.families.map_sink import MapSink
-from lumenmill_studio.families.results import Maker, Recorder
+from lumenmill_studio.families.results import Origin, Recorder
 from lumenmill_studio.families.stills import parameters, refuse_path, render
 from lumenmill_studio.light.basis import Image
 from lumenmill_studio.presets import preset_named
@@ -34,15 +34,15 @@ _FPS_UNKNOWN = 12.0
 
 @dataclass(frozen=True)
 class Decomposition:
-    """Takes pictures and clips apart with one engine."""
+    """Renders the intrinsic maps of pictures and clips with one engine."""
 
     store: ArtifactStore
     engine: Engine
     lights: LightReader
-    maker: Maker
+    origin: Origin
 
     def decompose(self, request: relighter_pb2.DecomposeRequest, job: JobContext) -> relighter_pb2.DecomposeResult:
-        """The maps of one picture; without a light those of the scene's own light."""
+        """Return the maps of Decompose: of one picture, under the scene's default light unless another is given."""
         with job.stage("build"):
             scene = read_scene(self.store, request.scene if request.HasField("scene") else None)
             preset = preset_named(request.preset)
@@ -69,7 +69,7 @@ class Decomposition:
             exposure_ev = tonemap.auto_exposure_ev(linear) if linear is not None else 0.0
             maps = intrinsics.maps_of(kinds, buffers, linear, shading)
             found = [intrinsics.put_map(self.store, kind, maps[kind], exposure_ev) for kind in kinds]
-        record = Recorder(self.maker, self.lights.licence, job).record(
+        record = Recorder(self.origin, self.lights.licence, job).record(
             preset.name, request.seed, parameters(view), scene.spec, [lighting.light], camera
         )
         return relighter_pb2.DecomposeResult(maps=found, record=record)
@@ -77,11 +77,11 @@ class Decomposition:
     def decompose_video(
         self, request: video_pb2.DecomposeVideoRequest, job: JobContext
     ) -> video_pb2.DecomposeVideoResult:
-        """The maps of every frame of a clip that studio made, from its scene and its truth."""
+        """Return the maps of DecomposeVideo: of a clip that studio rendered, from its scene and ground truth."""
         with job.stage("build"):
             scene = read_scene(self.store, request.scene if request.HasField("scene") else None)
             if not request.HasField("frames"):
-                raise FailedPreconditionError("studio needs the truth of each frame that came with the clip", "frames")
+                raise FailedPreconditionError("studio needs the `frames` that came with the clip", "frames")
             fps = fps_of(request.video.video.fps, _FPS_UNKNOWN, "video.video.fps")
             truths = read_truths(self.store, request.frames, scene.sha256)
             frames = [self._frame(truth, scene) for truth in truths]
@@ -93,7 +93,7 @@ class Decomposition:
                 self._write(frames, sinks, job)
             with job.stage("encode"):
                 maps = [sinks[kind].finish(self.store) for kind in kinds]
-        record = Recorder(self.maker, self.lights.licence, job).record(
+        record = Recorder(self.origin, self.lights.licence, job).record(
             truths[0].render.preset,
             request.seed,
             {**parameters(frames[0].view), "num_frames": len(frames)},
@@ -110,7 +110,7 @@ class Decomposition:
         try:
             return Frame(view, self.lights.read(truth.bounded_light(), "light", may_be_dark=True))
         except InvalidArgumentError as error:
-            raise InvalidArgumentError("frames", f"cannot be lit as it says: {error}") from error
+            raise InvalidArgumentError("frames", f"has a light that cannot be rendered: {error}") from error
 
     def _write(self, frames: Sequence[Frame], sinks: Mapping[int, MapSink], job: JobContext) -> None:
         lit = bool(intrinsics.LIT_KINDS.intersection(sinks))

@@ -1,4 +1,4 @@
-"""The truth of a clip's frames as it comes back in a request, checked before it is used."""
+"""Read the ground truth of a clip's frames from a request, and check it before it is used."""
 
 from typing import Annotated, Any
 
@@ -55,7 +55,7 @@ class _Render(_Checked):
 
 
 class FrameTruth(_Checked):
-    """One frame."""
+    """The ground truth of one frame."""
 
     scene_sha256: str
     width_px: int
@@ -67,28 +67,28 @@ class FrameTruth(_Checked):
 
     @property
     def pose(self) -> Pose:
-        """Where the camera stood."""
+        """Return the pose of the camera."""
         return Pose(**self.camera.pose.model_dump())
 
     def bounded_light(self) -> Light:
-        """The light, within the bounds of the contract.
+        """Return the light, which is within the bounds of the contract.
 
         Raises:
-            InvalidArgumentError: it is none.
+            InvalidArgumentError: it is no light.
         """
         try:
             light = json_format.ParseDict(self.light, Light())
             check_bounds(light)
         except (json_format.ParseError, InvalidArgumentError, OverflowError, ValueError) as error:
-            raise InvalidArgumentError("frames", f"has a light that is none: {error}") from error
+            raise InvalidArgumentError("frames", f"has an invalid light: {error}") from error
         return light
 
 
 def read_truths(store: ArtifactStore, artifact: Artifact, scene_sha256: str) -> list[FrameTruth]:
-    """The truth of every frame of a clip of a scene.
+    """Return the ground truth of every frame of a clip of a scene.
 
     Raises:
-        InvalidArgumentError: it is none, has frames of several sizes, or more than a clip may have; names ``frames``.
+        InvalidArgumentError: it is no such truth, or has frames of several sizes or too many; names ``frames``.
     """
     data = store.read_bytes(artifact, field="frames", max_bytes=_MAX_BYTES)
     lines = [line for line in data.splitlines() if line.strip()]
@@ -98,12 +98,14 @@ def read_truths(store: ArtifactStore, artifact: Artifact, scene_sha256: str) -> 
         truths = [FrameTruth.model_validate(parsed(line)) for line in lines]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InvalidArgumentError("frames", f"is not the truth of a studio clip: {place}: {first['msg']}") from error
+        path = ".".join(str(part) for part in first["loc"])
+        raise InvalidArgumentError(
+            "frames", f"is not the ground truth of a studio clip: {path}: {first['msg']}"
+        ) from error
     except (ValueError, OverflowError, RecursionError) as error:
-        raise InvalidArgumentError("frames", f"is not the truth of a studio clip: {error}") from error
+        raise InvalidArgumentError("frames", f"is not the ground truth of a studio clip: {error}") from error
     if not truths or any(truth.scene_sha256 != scene_sha256 for truth in truths):
-        raise InvalidArgumentError("frames", "is not the truth of a clip of this scene")
+        raise InvalidArgumentError("frames", "is not the ground truth of a clip of this scene")
     if len({(truth.width_px, truth.height_px) for truth in truths}) > 1:
         raise InvalidArgumentError("frames", "has frames of several sizes; a clip has one")
     return truths

@@ -1,4 +1,4 @@
-"""Decompose: what a picture is made of, as numbers and as pictures for people."""
+"""Compute intrinsic maps and their previews."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,7 @@ from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill_common.artifacts import ArtifactStore
 from numpy.typing import NDArray
 
-from lumenmill_studio.families.results import put_numbers, put_shown
+from lumenmill_studio.families.results import put_display, put_map_data
 from lumenmill_studio.light.basis import Image
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.tracer import Buffers
@@ -40,7 +40,7 @@ _EXACT_IN_SINGLE = frozenset({DEPTH, INSTANCE_MASK})
 def maps_of(
     kinds: Sequence[int], buffers: Buffers, linear_hw3: Image | None, shading_hw3: Image | None
 ) -> dict[int, Image]:
-    """The maps asked for, (H, W, C) each; those that depend on light need the picture and its shading."""
+    """Return the maps (H, W, C) of some kinds; those that depend on light need the picture and its shading."""
     plain: dict[int, Image] = {
         ALBEDO: buffers.albedo,
         NORMALS: buffers.normals,
@@ -61,10 +61,10 @@ def maps_of(
 
 
 def put_map(store: ArtifactStore, kind: int, data_hwc: Image, exposure_ev: float) -> IntrinsicMap:
-    """One map as an artifact with its preview."""
+    """Store one map and its preview."""
     space = ColorSpace.COLOR_SPACE_LINEAR_REC709 if kind in (ALBEDO, SHADING, RESIDUAL) else ColorSpace.COLOR_SPACE_DATA
-    data = put_numbers(store, data_hwc, space, single=kind in _EXACT_IN_SINGLE)
-    shown = put_shown(store, preview(kind, data_hwc, exposure_ev))
+    data = put_map_data(store, data_hwc, space, single=kind in _EXACT_IN_SINGLE)
+    shown = put_display(store, preview(kind, data_hwc, exposure_ev))
     return IntrinsicMap(
         kind=IntrinsicKind.ValueType(kind),
         data=data,
@@ -75,12 +75,12 @@ def put_map(store: ArtifactStore, kind: int, data_hwc: Image, exposure_ev: float
 
 
 def is_single(kind: int) -> bool:
-    """Whether half floats would be too coarse for the map."""
+    """Return whether a kind of map is stored in single floats, because half floats are too coarse."""
     return kind in _EXACT_IN_SINGLE
 
 
 def preview(kind: int, data_hwc: Image, exposure_ev: float) -> NDArray[np.uint8]:
-    """Display pixels (H, W, 3) of a map."""
+    """Return the display pixels (H, W, 3) of a map."""
     show = _PREVIEWS.get(kind)
     if show is not None:
         return show(data_hwc)
@@ -104,7 +104,7 @@ def _depth_preview(depth_hw: Image) -> NDArray[np.uint8]:
 
 
 def _turbo(t_hw: Image) -> Image:
-    """The Turbo colour map in the polynomial fit of Mikhailov (Google, 2019)."""
+    """Return the Turbo colour map, in the polynomial fit of Mikhailov (Google, 2019)."""
     powers = np.stack([np.ones_like(t_hw), t_hw, t_hw**2, t_hw**3, t_hw**4, t_hw**5], -1)
     fit = np.array(
         [

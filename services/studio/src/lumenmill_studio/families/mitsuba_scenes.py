@@ -20,7 +20,7 @@ from lumenmill_studio.families.decomposition import Decomposition
 from lumenmill_studio.families.intrinsics import ALL_KINDS
 from lumenmill_studio.families.lighting import LightReader
 from lumenmill_studio.families.limits import MAX_BATCH, MAX_NUM_FRAMES, MAX_SIZE_PX, SIZE_MULTIPLE_PX
-from lumenmill_studio.families.results import FAMILY, GENERATED, Maker, revision_with
+from lumenmill_studio.families.results import FAMILY, GENERATED, Origin, revision_with
 from lumenmill_studio.families.stills import Stills
 from lumenmill_studio.presets import PRESETS
 from lumenmill_studio.render.engine import Engine
@@ -52,13 +52,13 @@ class _Renderer(threading.local):
 
 
 class MitsubaScenes:
-    """Keeps the contracts of imager, relighter and video by rendering."""
+    """The imager, relighter and video contracts, served by rendering."""
 
     def __init__(self, settings: StudioSettings, store: ArtifactStore) -> None:
         self._settings, self._store = settings, store
         self._renderer = _Renderer()
         self._variant: Variant | None = None
-        self._maker: Maker | None = None
+        self._origin: Origin | None = None
         self._environment_maps: list[Artifact] = []
 
     def load(self) -> None:
@@ -72,11 +72,11 @@ class MitsubaScenes:
         assets = Assets(self._store, self._settings.environment_maps_dir, self._settings.assets_dir)
         assets.load()
         self._environment_maps = assets.environment_maps
-        self._maker = Maker(self._variant.device, revision_with(assets.meshes))
+        self._origin = Origin(self._variant.device, revision_with(assets.meshes))
         engine, lights = Engine(assets.pixels, assets.parts), LightReader(self._store, assets)
-        self._renderer.stills = Stills(self._store, engine, lights, self._maker, assets.meshes)
-        self._renderer.clips = Clips(self._store, engine, lights, self._maker, assets.meshes)
-        self._renderer.decomposition = Decomposition(self._store, engine, lights, self._maker)
+        self._renderer.stills = Stills(self._store, engine, lights, self._origin, assets.meshes)
+        self._renderer.clips = Clips(self._store, engine, lights, self._origin, assets.meshes)
+        self._renderer.decomposition = Decomposition(self._store, engine, lights, self._origin)
 
     def generate_images(self, request: imager_pb2.GenerateImagesRequest) -> Work:
         """Return the pictures of new scenes as work.
@@ -117,13 +117,17 @@ class MitsubaScenes:
         return Work(lambda job: self._renderer.decomposition.decompose_video(request, job))
 
     def describe(self) -> model_pb2.Model:
-        """What the family can do here."""
-        if self._maker is None:
+        """Return the capabilities of the family on this machine.
+
+        Raises:
+            UnavailableError: no worker thread has loaded it yet.
+        """
+        if self._origin is None:
             raise UnavailableError("the renderer is being loaded")
         model = model_pb2.Model(
             family=FAMILY,
             name=FAMILY,
-            revision=self._maker.revision,
+            revision=self._origin.revision,
             licences=[GENERATED],
             light_kinds=_LIGHT_KINDS,
             intrinsic_kinds=[IntrinsicKind.ValueType(kind) for kind in ALL_KINDS],
@@ -131,7 +135,7 @@ class MitsubaScenes:
             supports_camera_path=True,
             supports_light_path=True,
             needs_scene=True,
-            device=self._maker.device,
+            device=self._origin.device,
             environment_maps=self._environment_maps,
             limits=model_pb2.ModelLimits(
                 max_width_px=MAX_SIZE_PX,
@@ -142,7 +146,7 @@ class MitsubaScenes:
             ),
         )
         for artifact in self._environment_maps:
-            # Named as the map is, so that callers know which map the terms are of.
+            # The subject is the name of the map, so that callers know to which map the terms apply.
             model.licences.add().CopyFrom(licence_of(artifact))
             model.licences[-1].subject = artifact.name
         for preset in PRESETS:

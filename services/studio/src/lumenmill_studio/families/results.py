@@ -1,4 +1,4 @@
-"""Pictures and numbers into artifacts, and the record of how they were made."""
+"""Store pictures and maps as artifacts, and record how they were rendered."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,24 +21,24 @@ from lumenmill_studio.render import tonemap
 from lumenmill_studio.scenes.spec import SceneSpec
 
 FAMILY = "studio"
-# Raised whenever equal requests give other results.
+# Incremented whenever equal requests give other results than before.
 _RESULTS = 10
 GENERATED = Licence(subject="Scenes rendered by lumenmill-studio", spdx_id="CC0-1.0", allows_commercial_use=True)
 
 
 @dataclass(frozen=True)
-class Maker:
-    """What makes results here; stands in every record."""
+class Origin:
+    """The device and the program revision that produce results; part of every record."""
 
     device: str
     revision: str
 
 
 def revision_with(meshes: Mapping[str, Artifact]) -> str:
-    """Versions of this program, of its results and of the renderer, and the operator's meshes, which words select.
+    """Return the versions of this program, of its results and of the renderer, and a digest of the operator's meshes.
 
-    The terms of meshes count too: no message but the record of a picture names its meshes, so that a picture whose
-    terms were corrected is made anew rather than used again under the old ones.
+    The terms of meshes are part of it: only the record of a picture names its meshes, so that corrected terms need a
+    new rendering.
     """
     own = f"{version('lumenmill-studio')}-r{_RESULTS}+mitsuba{version('mitsuba')}"
     if not meshes:
@@ -51,9 +51,9 @@ def revision_with(meshes: Mapping[str, Artifact]) -> str:
 
 @dataclass(frozen=True)
 class Recorder:
-    """Writes generation records of one job. ``licence`` tells the terms of what came from outside."""
+    """Writes the generation records of one job. ``licence`` returns the terms of an asset."""
 
-    maker: Maker
+    origin: Origin
     licence: Callable[[Artifact], Licence]
     job: JobContext
 
@@ -66,17 +66,17 @@ class Recorder:
         lights: Sequence[Light],
         camera: Camera | None,
     ) -> GenerationRecord:
-        """The record, with the licences of everything that the scene and its lights brought in.
+        """Return the record, with the licences of all assets of the scene and its lights.
 
         ``lights`` are all that the result shows; the first is the one that the record names.
         """
         record = GenerationRecord(
             family=FAMILY,
             model=FAMILY,
-            revision=self.maker.revision,
+            revision=self.origin.revision,
             preset=preset,
             seed=seed,
-            device=self.maker.device,
+            device=self.origin.device,
             stage_times=self.job.stage_times,
             licences=[GENERATED],
             light=lights[0],
@@ -106,7 +106,7 @@ def _assets_of_light(light: Light) -> Iterator[Artifact]:
 
 
 def put_picture(store: ArtifactStore, linear_hw3: Image) -> tuple[Artifact, Artifact]:
-    """The picture as PNG under its own exposure, and as linear EXR."""
+    """Store a picture as PNG under its own exposure, and as linear EXR."""
     exposure_ev = tonemap.auto_exposure_ev(linear_hw3)
     facts = _facts(linear_hw3, ColorSpace.COLOR_SPACE_SRGB)
     facts.exposure_ev, facts.tone_map = exposure_ev, tonemap.NAME
@@ -115,23 +115,23 @@ def put_picture(store: ArtifactStore, linear_hw3: Image) -> tuple[Artifact, Arti
 
 
 def put_linear(store: ArtifactStore, linear_hw3: Image) -> Artifact:
-    """Linear radiance as half-float EXR."""
+    """Store linear radiance as half-float EXR."""
     return store.put_bytes(
         media.encode_exr(linear_hw3), "image/x-exr", image=_facts(linear_hw3, ColorSpace.COLOR_SPACE_LINEAR_REC709)
     )
 
 
-def put_numbers(
+def put_map_data(
     store: ArtifactStore, data_hwc: Image, color_space: "ColorSpace.ValueType", *, single: bool
 ) -> Artifact:
-    """A map of numbers as EXR."""
+    """Store the data of a map as EXR, in half floats unless ``single``."""
     return store.put_bytes(
         media.encode_exr(data_hwc, single=single), "image/x-exr", image=_facts(data_hwc, color_space)
     )
 
 
-def put_shown(store: ArtifactStore, pixels_hw3: NDArray[np.uint8]) -> Artifact:
-    """Display pixels as PNG."""
+def put_display(store: ArtifactStore, pixels_hw3: NDArray[np.uint8]) -> Artifact:
+    """Store display pixels as PNG."""
     return store.put_bytes(
         media.encode_png(pixels_hw3), "image/png", image=_facts(pixels_hw3, ColorSpace.COLOR_SPACE_SRGB)
     )

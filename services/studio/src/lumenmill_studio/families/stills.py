@@ -1,4 +1,4 @@
-"""GenerateImages and Relight."""
+"""Render still pictures: new scenes, and scenes under other lights and from other viewpoints."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from lumenmill_common.jobs import JobContext
 
 from lumenmill_studio.families.lighting import Lighting, LightReader
 from lumenmill_studio.families.limits import size_of
-from lumenmill_studio.families.results import Maker, Recorder, put_picture
+from lumenmill_studio.families.results import Origin, Recorder, put_picture
 from lumenmill_studio.light.basis import MAX_BASIS_BYTES, MEDIA_TYPE, Image, Key, packed, unpacked, weighted_sum
 from lumenmill_studio.light.sources import MAX_SEPARATE_HARMONICS, num_distinct_harmonics
 from lumenmill_studio.presets import Preset, preset_named
@@ -26,22 +26,22 @@ from lumenmill_studio.render.view import View, view_of
 from lumenmill_studio.scenes.compose import compose
 from lumenmill_studio.scenes.stored import Scene, read_scene, store_scene
 
-# Seeds are 64 bits; the one after the last is the first.
+# Seeds have 64 bits and wrap around.
 _NUM_SEEDS = 1 << 64
 
 
 @dataclass(frozen=True)
 class Stills:
-    """Makes still pictures with one engine."""
+    """Renders still pictures with one engine."""
 
     store: ArtifactStore
     engine: Engine
     lights: LightReader
-    maker: Maker
+    origin: Origin
     meshes: Mapping[str, Artifact]
 
     def generate(self, request: imager_pb2.GenerateImagesRequest, job: JobContext) -> imager_pb2.GenerateImagesResult:
-        """As many scenes as asked for, each rendered once; errors as the contract's bounds and :class:`LightReader`."""
+        """Return the pictures of GenerateImages, each of a scene of its own; errors as :meth:`LightReader.read`."""
         refuse_path(request.camera if request.HasField("camera") else None, "camera")
         preset = preset_named(request.preset)
         size_px = size_of(request.width_px, request.height_px, (preset.width_px, preset.height_px))
@@ -78,17 +78,17 @@ class Stills:
         with job.stage("render"):
             linear = render(self.engine, view, lighting, job, {})
         with job.stage("encode"):
-            shown, kept = put_picture(self.store, linear)
+            display, stored = put_picture(self.store, linear)
         camera = Camera(viewpoint=viewpoint_of(pose, scene.spec.camera))
-        record = Recorder(self.maker, self.lights.licence, job).record(
+        record = Recorder(self.origin, self.lights.licence, job).record(
             preset.name, seed, parameters(view), scene.spec, [lighting.light], camera
         )
         return imager_pb2.GeneratedImage(
-            image=shown, linear=kept, scene=scene.artifact, light=lighting.light, record=record
+            image=display, linear=stored, scene=scene.artifact, light=lighting.light, record=record
         )
 
     def relight(self, request: relighter_pb2.RelightRequest, job: JobContext) -> relighter_pb2.RelightResult:
-        """All variants from as few unit pictures as their lights need, and the basis of those."""
+        """Return the variants of Relight and the light basis that they are mixed from; errors as `LightReader.read`."""
         with job.stage("build"):
             scene = read_scene(self.store, request.scene if request.HasField("scene") else None)
             preset = preset_named(request.preset)
@@ -108,12 +108,12 @@ class Stills:
             with job.stage("render"):
                 linear = render(self.engine, view, lighting, job, in_hand)
             with job.stage("encode"):
-                shown, kept = put_picture(self.store, linear)
+                display, stored = put_picture(self.store, linear)
             camera = Camera(viewpoint=viewpoint_of(view.pose, scene.spec.camera))
-            record = Recorder(self.maker, self.lights.licence, job).record(
+            record = Recorder(self.origin, self.lights.licence, job).record(
                 preset.name, request.seed, parameters(view), scene.spec, [lighting.light], camera
             )
-            variants.append(relighter_pb2.RelitImage(image=shown, linear=kept, light=lighting.light, record=record))
+            variants.append(relighter_pb2.RelitImage(image=display, linear=stored, light=lighting.light, record=record))
         with job.stage("encode"):
             basis = self._put_basis(request, scene, in_hand, has_new=len(in_hand) > len(given))
         return relighter_pb2.RelightResult(variants=variants, light_basis=basis)
@@ -166,7 +166,7 @@ class Stills:
     def _put_basis(
         self, request: relighter_pb2.RelightRequest, scene: Scene, in_hand: Mapping[Key, Image], *, has_new: bool
     ) -> Artifact:
-        """Return the basis of all unit pictures in hand: that of the request, unless it lacks some."""
+        """Store the basis of all unit pictures in hand; that of the request is returned if it has them all."""
         if request.light_basis.uri and not has_new:
             sha256 = self.store.sha256_of(request.light_basis, "light_basis")
             stored = self.store.stat(sha256) if self.store.touch(sha256) else None
@@ -178,10 +178,12 @@ class Stills:
 def given_basis(
     store: ArtifactStore, request: relighter_pb2.RelightRequest | video_pb2.GenerateVideoRequest, scene: Scene
 ) -> dict[Key, Image]:
-    """The pictures of the request's light basis, for this request alone; empty without one.
+    """Return the unit pictures of the light basis of a request; empty without one.
+
+    They are valid for this request alone, since nothing proves that they were rendered.
 
     Raises:
-        InvalidArgumentError: it is no basis of the scene; names ``light_basis``.
+        InvalidArgumentError: it is no light basis of the scene; names ``light_basis``.
     """
     if not request.HasField("light_basis"):
         return {}
@@ -190,10 +192,10 @@ def given_basis(
 
 
 def refuse_path(camera: Camera | None, field: str) -> None:
-    """Stills have no camera moves.
+    """Refuse camera moves, which a still picture cannot have.
 
     Raises:
-        InvalidArgumentError: there is a path; names it.
+        InvalidArgumentError: the camera has a path; names it.
     """
     if camera is not None and camera.HasField("path"):
         raise InvalidArgumentError(
@@ -221,7 +223,7 @@ def render(
 
 
 def parameters(view: View) -> dict[str, Any]:
-    """Parameters in effect, for records."""
+    """Return the parameters in effect, for records."""
     return {
         "width_px": view.size_px[0],
         "height_px": view.size_px[1],

@@ -1,1 +1,1 @@
-"""Light: sources, units, harmonics, motion, and the basis that mixes them."""
+"""Render lights: unit sources, emitters, the lights of a clip's frames, and the basis that mixes them."""

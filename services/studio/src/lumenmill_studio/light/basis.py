@@ -1,10 +1,8 @@
-"""The light basis: pictures of one scene under unit sources, from which any light in their span is a weighted sum.
+"""Read, write and mix light bases: pictures of one scene under unit sources, whose weighted sums are lights.
 
-As an artifact it is a ZIP (`application/vnd.lumenmill.light-basis+zip`): `index.json` and one half-float EXR for each
+An artifact is a ZIP (`application/vnd.lumenmill.light-basis+zip`): `index.json` and one half-float EXR for each
 picture. Legend: H height, W width.
 """
-
-from __future__ import annotations
 
 import hashlib
 import io
@@ -22,6 +20,8 @@ from numpy.typing import NDArray
 
 from lumenmill_studio.json_text import parsed
 
+__all__ = ["MAX_BASIS_BYTES", "MEDIA_TYPE", "Image", "Key", "packed", "unpacked", "weighted_sum"]
+
 Image = NDArray[np.float32]
 
 MEDIA_TYPE = "application/vnd.lumenmill.light-basis+zip"
@@ -30,9 +30,9 @@ MAX_BASIS_BYTES = 2 << 30
 _MAX_ENTRIES = 2048
 _MAX_INDEX_BYTES = 16 << 20
 _MAX_SIDE_PX = 4096
-# Of all pictures together: as half floats 720 MB, some hundred pictures of 1280 × 960.
+# Limit for all pictures together: 720 MB in half floats, about a hundred pictures of 1280 × 960.
 _MAX_PIXELS = 120_000_000
-# A picture's file may not be larger than its pixels in single floats and a header.
+# The file of a picture may not be larger than its pixels in single floats and a header.
 _FLOAT_BYTES, _HEADER_BYTES = 4, 1 << 16
 _VIEW = re.compile(r"[^/]+/(\d{1,5})x(\d{1,5})/[^\n]+")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -40,7 +40,7 @@ Key = tuple[str, str]
 
 
 def packed(scene_sha256: str, pictures: Iterable[tuple[Key, Image]]) -> bytes:
-    """The basis artifact of a scene; equal pictures give equal bytes."""
+    """Return the bytes of a basis of a scene; equal pictures give equal bytes."""
     index: dict[str, object] = {"format": _FORMAT, "version": _VERSION, "scene_sha256": scene_sha256}
     entries = []
     buffer = io.BytesIO()
@@ -55,11 +55,11 @@ def packed(scene_sha256: str, pictures: Iterable[tuple[Key, Image]]) -> bytes:
 
 
 def unpacked(data: bytes, scene_sha256: str, field: str = "light_basis") -> dict[Key, Image]:
-    """The pictures of a basis artifact, each (H, W, 3) in half floats, as its view says.
+    """Return the pictures of a basis, each (H, W, 3) in half floats with the size that its view states.
 
     Raises:
-        InvalidArgumentError: no light basis, one of another scene, or one with more or larger pictures than it may
-            have; names ``field``.
+        InvalidArgumentError: it is no light basis, belongs to another scene, or has too many or too large pictures;
+            names ``field``.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -88,8 +88,8 @@ def unpacked(data: bytes, scene_sha256: str, field: str = "light_basis") -> dict
         raise InvalidArgumentError(field, f"not a lumenmill light basis: {error}") from error
 
 
-# What `zipfile`, `json` and the look-ups raise for bytes that are not what they should be: encrypted entries
-# (RuntimeError), unknown compression (NotImplementedError), damaged streams, deep nesting, values of other types.
+# Exceptions for invalid bytes of a basis: encrypted entries (RuntimeError), unknown compression (NotImplementedError),
+# damaged streams, deep nesting, values of other types.
 _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -105,7 +105,7 @@ _UNREADABLE = (
 
 
 def _read(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
-    """An entry's bytes; what it declares is checked, and `zipfile` gives no more than that."""
+    """Return the bytes of an entry; its declared size is checked, and `zipfile` returns no more than that."""
     info = archive.getinfo(name)
     if info.file_size > max_bytes:
         raise ValueError(f"{name} unpacks to more than {max_bytes} bytes")
@@ -135,7 +135,7 @@ def _size_px(entry: dict[str, str]) -> tuple[int, int]:
 
 
 def weighted_sum(pictures: Iterable[tuple[Image, tuple[float, float, float]]]) -> Image:
-    """Σ weight × picture, (H, W, 3), without negative radiance."""
+    """Return Σ weight × picture, (H, W, 3), without negative radiance."""
     total: Image | None = None
     for picture, weight in pictures:
         part = picture * np.asarray(weight, np.float32)

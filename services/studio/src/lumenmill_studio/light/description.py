@@ -1,10 +1,12 @@
-"""A light in words, from its sources alone."""
+"""Describe lights in words, from their sources."""
 
 from collections.abc import Sequence
 
 from lumenmill.common.v1.light_pb2 import Light, LightSource
 from lumenmill_light.attributes import SourceAttributes
 from lumenmill_light.vocabulary import SUN_ELEVATION_DEG, TEMPERATURE_K, direction_phrase, map_words, phrase
+
+__all__ = ["described"]
 
 
 def described(light: Light, found: Sequence[SourceAttributes]) -> str:
@@ -39,6 +41,6 @@ def _daylight_phrase(found: SourceAttributes) -> str:
 def _from(found: SourceAttributes, lead: str) -> str:
     if found.azimuth_deg is None or found.elevation_deg is None:
         return ""
-    # The height of a sun is said by itself.
+    # The height of the sun has a phrase of its own.
     elevation_deg = 25.0 if found.size_deg is not None else found.elevation_deg
     return lead + direction_phrase(found.azimuth_deg, elevation_deg)

@@ -1,10 +1,8 @@
-"""Unit sources as Mitsuba emitters, in the axes of ``light.proto``. Must run in the thread that chose the variant.
+"""Build Mitsuba emitters of unit sources, in the axes of ``light.proto`` and the thread that chose the variant.
 
-Sources of formulas: irradiance π·L·sin² of a disc; sky by Mitsuba's `sunsky` (Hosek and Wilkie, 2012 and 2013), sun by
-the table of it in `lumenmill_light.sun_sky`.
+Irradiance of a disc is π·L·sin²; the sky is Mitsuba's `sunsky` (Hosek and Wilkie, 2012 and 2013), the sun follows the
+table of it in `lumenmill_light.sun_sky`.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
@@ -19,17 +17,20 @@ from lumenmill_light.sun_sky import DAYLIGHT_SCALE, sun_irradiance
 from lumenmill_studio.light.harmonics import lifts, radiance_map
 from lumenmill_studio.light.sources import UnitSource
 
+__all__ = ["ENVIRONMENTS", "back_distance", "back_of", "emitter_of", "harmonics_radiance", "panel"]
+
+# Distance of discs in radii of the subject.
 _FAR_RATIO = 600.0
 _BACK_GAP_RATIO = 1e-3
 _BLACK = {"bsdf": {"type": "twosided", "material": {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}}}}
 Pixels = Callable[[str], Array]
 
-
+# Kinds of unit sources that surround the scene; Mitsuba renders one of them at a time.
 ENVIRONMENTS = frozenset({"environment_map", "sky", "harmonics+", "harmonics-", "harmonic"})
 
 
 def emitter_of(unit: UnitSource, weight: tuple[float, float, float], subject_radius: float, pixels: Pixels) -> Any:
-    """A Mitsuba emitter of ``weight`` times the unit source. ``pixels`` gives a map's radiance (H, W, 3) by its digest.
+    """Return a Mitsuba emitter of ``weight`` times a unit source; ``pixels`` returns a map (H, W, 3) by its digest.
 
     Backgrounds are shapes of the set, not emitters of their own: see :func:`panel`.
     """
@@ -51,15 +52,17 @@ def emitter_of(unit: UnitSource, weight: tuple[float, float, float], subject_rad
 
 
 def back_distance(distance: float) -> float:
-    """Distance of the back of a source whose face is at ``distance``, both in metres: farther behind it than a ray that
-    has passed the face starts anew."""
+    """Return the distance in metres of the back of a source whose face is at ``distance``.
+
+    The gap is larger than the offset at which a ray that has passed the face continues.
+    """
     return distance + _BACK_GAP_RATIO * (1 + distance)
 
 
 def back_of(unit: UnitSource, subject_radius: float) -> Any | None:
-    """The black back of a source that is a thing in the scene, right behind its face; ``None`` for all others.
+    """Return the black back of a source that is a shape in the scene, just behind its face; ``None`` for all others.
 
-    Where sources are hidden, rays pass their faces. With the back they end there, as they do on a source that is seen.
+    Rays pass the faces of hidden sources. The back ends them, as the face of a visible source does.
     """
     if unit.kind == "area":
         return mi.load_dict(
@@ -73,7 +76,7 @@ def back_of(unit: UnitSource, subject_radius: float) -> Any | None:
 
 
 def harmonics_radiance(unit: UnitSource) -> Array:
-    """Non-negative radiance (64, 128, 3) of a spherical-harmonic unit."""
+    """Return the non-negative radiance (64, 128, 3) of a spherical-harmonic unit."""
     if unit.kind == "harmonic":
         index = int(unit["index"])
         table = np.zeros((3, 9))
@@ -86,10 +89,9 @@ def harmonics_radiance(unit: UnitSource) -> Array:
 
 
 def panel(pixels_hw3: Array | None, aspect: float, width: float, distance: float) -> Any:
-    """An upright rectangle behind the subject that faces the reference camera and shines with the picture; black
-    without one.
+    """Return an upright rectangle behind the subject that faces the reference camera and emits a picture, if given one.
 
-    ``aspect`` is height over width, both and ``distance`` in metres.
+    ``aspect`` is height over width; ``width`` and ``distance`` are in metres.
     """
     place = mi.ScalarTransform4f().translate([0, 0, -distance]).scale([width / 2, width / 2 * aspect, 1])
     shape: dict[str, Any] = {"type": "rectangle", "to_world": place, **_BLACK}
@@ -158,7 +160,7 @@ def _parallel(
 def _disc_place(
     azimuth_deg: float, elevation_deg: float, diameter_deg: float, subject_radius: float, *, is_back: bool = False
 ) -> tuple[Any, float]:
-    """Place of a far disc, and half the angle that it fills."""
+    """Return the transform of a far disc, and half of its angular size in radians."""
     distance = _FAR_RATIO * subject_radius
     half_angle = float(np.radians(diameter_deg / 2))
     radius = float(distance * np.tan(half_angle))

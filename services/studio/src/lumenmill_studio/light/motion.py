@@ -1,20 +1,20 @@
-"""Light that changes over a clip: the light of every frame, as sources that can be rendered."""
-
-from __future__ import annotations
+"""Compute the light of every frame of a clip, as sources that can be rendered."""
 
 from lumenmill.common.v1.light_pb2 import Light, LightInterpolation, LightPath, LightSource
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_light.path import blended, light_at
 
+__all__ = ["frame_lights"]
+
 
 def frame_lights(path: LightPath, num_frames: int, stop_frames: int) -> list[Light]:
-    """The light of each frame.
+    """Return the light of each frame.
 
     With BLEND every frame is a sum of keyframes' sources. With MOVE the parameters are interpolated at stops that are
     ``stop_frames`` frames apart (and at the last frame); frames between two stops are a blend of those two.
 
     Raises:
-        InvalidArgumentError: times out of order, or kinds that do not match in a MOVE; names the field.
+        InvalidArgumentError: times are out of order, or kinds do not match in a MOVE; names the field.
     """
     _check(path)
     times = [index / max(num_frames - 1, 1) for index in range(num_frames)]
@@ -45,7 +45,7 @@ def _check(path: LightPath) -> None:
 
 
 def _weights_only(first: Light, last: Light) -> bool:
-    """Whether two lights differ in colour and intensity alone, so that one basis serves everything between them."""
+    """Return whether two lights differ in colour and intensity only, so that one basis serves all lights between."""
 
     def geometry(light: Light) -> list[bytes]:
         bare = [LightSource() for _ in light.sources]

@@ -1,9 +1,7 @@
-"""A light as a weighted sum of unit sources: geometry is traced once, colour and intensity are weights.
+"""Resolve lights into weighted sums of unit sources: geometry is traced once, colour and intensity are weights.
 
-A unit source is white and of unit irradiance (area, directional), or as bright as its map or model says.
+A unit source is white with unit irradiance (area, directional), or has the radiance of its map or model.
 """
-
-from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
@@ -20,18 +18,20 @@ from lumenmill_light.spherical_harmonics import NUM_COEFFICIENTS
 
 from lumenmill_studio.light.harmonics import lifts, radiance_map
 
+__all__ = ["MAX_SEPARATE_HARMONICS", "UnitSource", "Weighted", "is_dark", "num_distinct_harmonics", "resolved"]
+
 MAX_SEPARATE_HARMONICS = 4
-# Least size and distance of an emitter in radii of the subject.
+# Smallest size and distance of an emitter in radii of the subject.
 _MIN_RATIO = 1e-3
-# What all channels of a light must stay below to count as no light at all: pictures keep half floats.
+# Weight below which a channel is dark, since pictures are stored in half floats.
 _DARK = 1e-6
 
 
 @dataclass(frozen=True)
 class UnitSource:
-    """The geometry of one source: what must be traced. Equal units give equal pictures.
+    """The geometry of one source, which is traced. Equal units give equal pictures.
 
-    ``asset_sha256`` names a map or background; its bytes are found through ``Weighted.artifact``.
+    ``asset_sha256`` is the digest of a map or background; ``table`` are the coefficients of spherical harmonics.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class UnitSource:
 
     @property
     def key(self) -> str:
-        """Canonical text of the unit, used in seeds and in basis artifacts."""
+        """Return the canonical text of the unit, used in seeds and in basis artifacts."""
         return json.dumps(
             [self.kind, list(self.parameters), self.asset_sha256, list(self.table)], separators=(",", ":")
         )
@@ -52,11 +52,10 @@ class UnitSource:
 
 @dataclass(frozen=True)
 class Weighted:
-    """A unit source and how much of it each channel takes, (3,). ``artifact`` holds the asset, where there is one."""
+    """A unit source and its weight in each channel."""
 
     unit: UnitSource
     weight: tuple[float, float, float]
-    artifact: Artifact | None = None
 
 
 def _unit(kind: str, parameters: Mapping[str, float], asset_sha256: str = "") -> UnitSource:
@@ -64,9 +63,9 @@ def _unit(kind: str, parameters: Mapping[str, float], asset_sha256: str = "") ->
 
 
 def resolved(light: Light, field: str = "light", shared_harmonics: bool = False) -> list[Weighted]:
-    """The unit sources of a light and their weights; equal units are summed.
+    """Return the unit sources of a light and their weights; equal units are summed.
 
-    ``shared_harmonics`` splits spherical harmonics over nine shared units instead of two of their own.
+    With ``shared_harmonics``, spherical harmonics are sums of nine shared units instead of one or two of their own.
 
     Raises:
         InvalidArgumentError: the light has no sources, or an environment map without a digest; names the field.
@@ -83,12 +82,12 @@ def resolved(light: Light, field: str = "light", shared_harmonics: bool = False)
         for part in _of_source(source, f"{field}.sources[{index}]", shared_harmonics):
             before = parts.get(part.unit.key)
             weight = np.add(part.weight, before.weight if before else (0, 0, 0))
-            parts[part.unit.key] = Weighted(part.unit, _triple(weight), part.artifact)
+            parts[part.unit.key] = Weighted(part.unit, _triple(weight))
     return list(parts.values())
 
 
 def is_dark(light: Light, parts: Iterable[Weighted]) -> bool:
-    """Whether no source of a light shines at all: zero intensities, or harmonics that are negative all around."""
+    """Return whether no source of a light emits: zero intensities, or harmonics that are negative everywhere."""
     if any(max(part.weight) > _DARK for part in parts if not part.unit.kind.startswith("harmonic")):
         return False
     tables = [
@@ -100,7 +99,7 @@ def is_dark(light: Light, parts: Iterable[Weighted]) -> bool:
 
 
 def num_distinct_harmonics(lights: Iterable[Light]) -> int:
-    """How many different spherical-harmonic sources the lights hold."""
+    """Return the number of different spherical-harmonic sources of the lights."""
     return len(
         {
             tuple(source.spherical_harmonics.coefficients)
@@ -125,10 +124,10 @@ def _of_source(source: LightSource, field: str, shared_harmonics: bool) -> list[
             {"rotation_deg": light.rotation_deg % 360},
             _digest(light.map, f"{field}.environment_map.map"),
         )
-        return [Weighted(unit, _triple(2.0**light.exposure_ev), light.map)]
+        return [Weighted(unit, _triple(2.0**light.exposure_ev))]
     if kind == "background":
         unit = _unit("background", {}, _digest(source.background.image, f"{field}.background.image"))
-        return [Weighted(unit, _triple(2.0**source.background.exposure_ev), source.background.image)]
+        return [Weighted(unit, _triple(2.0**source.background.exposure_ev))]
     if kind == "spherical_harmonics":
         table = np.array(source.spherical_harmonics.coefficients).reshape(3, 9)
         return _shared_harmonics(table) if shared_harmonics else _own_harmonics(table)

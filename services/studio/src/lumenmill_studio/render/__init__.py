@@ -1,1 +1,1 @@
-"""Rendering: variant, stage, tracer, denoiser, tone map, camera."""
+"""Render scenes with Mitsuba: variant, stage, tracer, denoiser, tone map, camera."""

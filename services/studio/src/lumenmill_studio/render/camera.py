@@ -1,4 +1,4 @@
-"""Where the camera stands and looks: viewpoints, moves, matrices. Axes are those of ``light.proto``."""
+"""Compute camera poses: viewpoints, moves, matrices. Axes are those of ``light.proto``."""
 
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ from lumenmill_studio.scenes.spec import ReferenceCamera
 
 @dataclass(frozen=True)
 class Pose:
-    """A camera about the subject: azimuth, elevation, distance, focal length, and turns on the spot in degrees."""
+    """A camera around the subject: azimuth, elevation, distance, focal length, pan and tilt; angles in degrees."""
 
     azimuth_deg: float
     elevation_deg: float
@@ -24,11 +24,11 @@ class Pose:
 
     @property
     def position(self) -> Array:
-        """Place of the camera, (3,)."""
+        """Return the position of the camera, (3,)."""
         return self.distance * unit_vector(self.azimuth_deg, self.elevation_deg)
 
     def axes(self) -> Array:
-        """Rows right, up and back (towards the viewer) as unit vectors, (3, 3)."""
+        """Return right, up and back (towards the viewer) as rows of unit vectors, (3, 3)."""
         forward = np.array([0.0, self.aim_y, 0.0]) - self.position
         forward = forward / np.linalg.norm(forward)
         azimuth = np.arctan2(forward[0], -forward[2]) + np.radians(self.pan_deg)
@@ -40,7 +40,7 @@ class Pose:
         return np.stack([right, np.cross(right, forward), -forward])
 
     def world_from_camera(self) -> Array:
-        """Matrix (4, 4) from camera space (x right, y up, z towards the viewer) to the scene."""
+        """Return the matrix (4, 4) from camera space (x right, y up, z towards the viewer) to the scene."""
         matrix = np.eye(4)
         matrix[:3, :3] = self.axes().T
         matrix[:3, 3] = self.position
@@ -48,7 +48,7 @@ class Pose:
 
     @property
     def key(self) -> str:
-        """Canonical text of the pose."""
+        """Return the canonical text of the pose."""
         values = (
             self.azimuth_deg % 360,
             self.elevation_deg,
@@ -62,7 +62,7 @@ class Pose:
 
 
 def pose_of(reference: ReferenceCamera, viewpoint: Viewpoint | None) -> Pose:
-    """The pose for a viewpoint; what it leaves open is as the reference camera."""
+    """Return the pose of a viewpoint; what it leaves open is as in the reference camera."""
     pose = Pose(0.0, reference.elevation_deg, reference.distance, reference.focal_length_mm, reference.aim_y)
     if viewpoint is None:
         return pose
@@ -76,7 +76,7 @@ def pose_of(reference: ReferenceCamera, viewpoint: Viewpoint | None) -> Pose:
 
 
 def viewpoint_of(pose: Pose, reference: ReferenceCamera) -> Viewpoint:
-    """The pose in the terms of the contract; turns on the spot have no place in it."""
+    """Return the pose as the contract's viewpoint, which has no pan and tilt."""
     return Viewpoint(
         azimuth_deg=(pose.azimuth_deg + 180) % 360 - 180,
         elevation_deg=pose.elevation_deg,
@@ -86,14 +86,14 @@ def viewpoint_of(pose: Pose, reference: ReferenceCamera) -> Viewpoint:
 
 
 def frame_poses(reference: ReferenceCamera, camera: Camera | None, num_frames: int) -> list[Pose]:
-    """One pose for each frame; moves ease in and out."""
+    """Return the pose of each frame; moves ease in and out."""
     start = pose_of(reference, camera.viewpoint if camera and camera.HasField("viewpoint") else None)
     path = camera.path if camera and camera.HasField("path") else None
     return [_moved(start, path, ease(index / max(num_frames - 1, 1))) for index in range(num_frames)]
 
 
 def ease(t: float) -> float:
-    """0 to 1 with zero speed at both ends."""
+    """Map 0…1 to 0…1 with zero speed at both ends."""
     return t * t * (3 - 2 * t)
 
 

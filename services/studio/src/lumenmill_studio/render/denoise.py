@@ -1,4 +1,4 @@
-"""Noise removal with Open Image Denoise, guided by albedo and normals."""
+"""Remove noise with Open Image Denoise, guided by albedo and normals."""
 
 import numpy as np
 import pyoidn
@@ -8,16 +8,16 @@ Image = NDArray[np.float32]
 
 
 class Denoiser:
-    """One OIDN device on the CPU. HDR images in, HDR images out; the same input gives the same output."""
+    """One OIDN device on the CPU, for HDR images; equal input gives equal output."""
 
     def __init__(self) -> None:
         self._device = pyoidn.Device(pyoidn.OIDN_DEVICE_TYPE_CPU)
         self._device.commit()
 
     def __call__(self, color_hw3: Image, albedo_hw3: Image, normal_hw3: Image) -> Image:
-        """The image without noise (H, W, 3).
+        """Return the image (H, W, 3) without noise.
 
-        The image is first brought to a mean near mid grey, because OIDN's own exposure estimate jumps between images.
+        It is scaled to a mean near mid grey first, because OIDN's own exposure estimate jumps between images.
         """
         scale = 0.25 / max(float(np.mean(np.minimum(color_hw3, 100 * np.median(color_hw3) + 1e-4))), 1e-8)
         color = np.ascontiguousarray(color_hw3 * scale, np.float32)
@@ -33,7 +33,7 @@ class Denoiser:
             oidn.set_image(pyoidn.OIDN_IMAGE_OUTPUT, output, pyoidn.OIDN_FORMAT_FLOAT3)
             oidn.set_bool("hdr", value=True)
             oidn.set_float("inputScale", 1.0)
-            # Keeps the detail of the guides, which the presets give enough samples to be nearly free of noise.
+            # Preserves the detail of the guides; the presets give them enough samples to be nearly free of noise.
             oidn.set_bool("cleanAux", value=True)
             oidn.commit()
             oidn.execute()

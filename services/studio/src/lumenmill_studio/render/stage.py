@@ -1,4 +1,4 @@
-"""A scene specification as Mitsuba shapes, built once and shared by all lights and viewpoints of the scene."""
+"""Build the Mitsuba shapes of a scene, which all its lights and viewpoints share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,15 +17,22 @@ from lumenmill_studio.scenes.spec import ObjectSpec, SceneSpec
 
 _SOLID_VERTICES = 4000
 _BITMAP_PX = 512
-# Patterns without fine detail need fewer pixels.
+# Sizes for patterns without fine detail.
 _COARSE_PX = {"weathered": 224, "earth": 256, "concrete": 384, "glaze": 224, "patina": 224, "dunes": 256, "meadow": 448}
 AssetParts = Callable[[ObjectSpec], tuple[Part, ...]]
 
 
 @dataclass(frozen=True)
 class Surface:
-    """One mesh on the stage: its shape with real material, a white Lambertian stand-in (black for glass, which has no
-    diffuse light), a new shape under a Lambertian coat of a given reflectance, and its labels."""
+    """One mesh of a scene.
+
+    Attributes:
+        shape: with its real material.
+        stand_in: returns the mesh in white Lambertian material; black for glass, which has no diffuse light.
+        coated: returns the mesh in Lambertian material of a reflectance.
+        instance: number of its object in instance masks.
+        role: that of its object.
+    """
 
     shape: Any
     stand_in: Callable[[], Any]
@@ -38,14 +45,14 @@ class Surface:
 
 
 class Stage:
-    """All surfaces of one scene."""
+    """All surfaces of a scene."""
 
     def __init__(self, spec: SceneSpec, asset_parts: AssetParts) -> None:
         self.spec = spec
         self._surfaces = [surface for item in spec.objects for surface in _surfaces(item, asset_parts)]
 
     def surfaces(self, open_set: bool) -> list[Surface]:
-        """The surfaces, without backdrops when the environment is to be seen."""
+        """Return the surfaces, without backdrops if the set is open."""
         return [surface for surface in self._surfaces if not (open_set and surface.role == "backdrop")]
 
 
@@ -91,7 +98,7 @@ def _placed(mesh: Mesh, item: ObjectSpec) -> Mesh:
 
 
 def _texture(mesh: Mesh, material: Material, item: ObjectSpec) -> tuple[dict[str, Any], Array | None]:
-    """The colour as a Mitsuba texture, and vertex colours (V, 3) where it is a solid one."""
+    """Return the colour as a Mitsuba texture, and vertex colours (V, 3) if the texture is a solid one."""
     if not material.pattern:
         return {"type": "rgb", "value": list(material.base_color)}, None
     first, second, seed = material.base_color, material.second_color, item.seed & 0xFFFF

@@ -1,4 +1,4 @@
-"""From linear radiance to pixels for people: exposure, and a filmic curve with highlights that lose colour gently."""
+"""Convert linear radiance to display pixels: exposure, and a filmic curve whose highlights desaturate gently."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,16 +8,16 @@ Image = NDArray[np.float32]
 NAME = "lumenmill-filmic"
 _LUMINANCE = (np.float32(0.2126), np.float32(0.7152), np.float32(0.0722))
 _MID_GREY = 0.18
-# Share of each channel that leaks into the others before the curve, so that saturated highlights bleach as film does.
+# Fraction of luminance mixed into each channel before the curve, so that saturated highlights desaturate as on film.
 _BLEACH = 0.1
 _STOPS_BELOW, _STOPS_ABOVE = 9.0, 5.2
 _SLOPE, _TOE, _SHOULDER = 2.75, 1.9, 2.6
 
 
 def auto_exposure_ev(linear_hw3: Image) -> float:
-    """Stops that put the picture's middle at mid grey without burning out more than a small part of it.
+    """Return the exposure in stops that brings the middle of a picture to mid grey and clips only a small part of it.
 
-    Empty (black) pixels do not count. The middle is the mean of the log-average and the 60th percentile in stops.
+    Black pixels do not count. The middle is the mean of the log-average and the 60th percentile in stops.
     """
     luminance = _luminance(np.maximum(linear_hw3, 0)).ravel()
     lit = luminance[luminance > max(1e-7, float(luminance.max()) * 1e-5)]
@@ -25,13 +25,13 @@ def auto_exposure_ev(linear_hw3: Image) -> float:
         return 0.0
     stops = np.log2(lit)
     middle = 0.5 * float(stops.mean()) + 0.5 * float(np.percentile(stops, 60))
-    wanted = np.log2(_MID_GREY * 1.5) - middle
+    centred = np.log2(_MID_GREY * 1.5) - middle
     ceiling = np.log2(4.2) - float(np.percentile(stops, 98.5))
-    return round(float(min(wanted, ceiling)), 3)
+    return round(float(min(centred, ceiling)), 3)
 
 
 def tone_mapped(linear_hw3: Image, exposure_ev: float) -> NDArray[np.uint8]:
-    """sRGB pixels (H, W, 3) of linear radiance under an exposure in stops."""
+    """Return the sRGB pixels (H, W, 3) of linear radiance under an exposure in stops."""
     exposed = np.maximum(linear_hw3, 0).astype(np.float32) * np.float32(2.0**exposure_ev)
     mixed = (1 - _BLEACH) * exposed + _BLEACH * _luminance(exposed)[..., None]
     shown = _curve(np.log2(np.maximum(mixed, 1e-9) / _MID_GREY))
@@ -41,15 +41,16 @@ def tone_mapped(linear_hw3: Image, exposure_ev: float) -> NDArray[np.uint8]:
 
 
 def _luminance(rgb_hw3: Image) -> Image:
-    """Rec. 709 luminance (H, W), added in order: a matrix product rounds as its library likes on each machine, and the
-    same picture would be another file there."""
+    """Return Rec. 709 luminance (H, W).
+
+    It is a sum in fixed order: matrix products round differently on different machines, which would change files.
+    """
     red, green, blue = _LUMINANCE
     return np.asarray(rgb_hw3[..., 0] * red + rgb_hw3[..., 1] * green + rgb_hw3[..., 2] * blue, np.float32)
 
 
 def _curve(stops: Image) -> Image:
-    """Display value (gamma-encoded, 0 to 1) of an exposure in stops about mid grey: a sigmoid with toe and shoulder
-    of its own."""
+    """Return display values (gamma-encoded, 0 to 1) of stops relative to mid grey: a sigmoid with toe and shoulder."""
     t = np.asarray(stops / np.where(stops < 0, _STOPS_BELOW, _STOPS_ABOVE), np.float32)
     middle = 0.46
     below = middle * (1 - _sigmoid(-t, _SLOPE * _STOPS_BELOW / 22.0 / middle, _TOE))
@@ -64,6 +65,6 @@ def _sigmoid(t: Image, slope: float, power: float) -> Image:
 
 
 def srgb_encoded(linear: Image) -> Image:
-    """IEC 61966-2-1 transfer function on values of 0 to 1."""
+    """Return values of 0 to 1 encoded by the transfer function of IEC 61966-2-1."""
     clipped = np.clip(linear, 0, 1)
     return np.asarray(np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055), np.float32)

@@ -1,4 +1,4 @@
-"""Path tracing in short passes, and the geometry buffers of a view. Runs in the thread that chose the variant."""
+"""Trace paths in short passes, and render guides and geometry buffers, in the thread that chose the variant."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _PASS_SAMPLES = 1_600_000
 
 @dataclass(frozen=True)
 class Guides:
-    """What the denoiser is guided by, averaged over the pixel, (H, W, 3) each."""
+    """Guides of the denoiser, averaged over each pixel, (H, W, 3) each."""
 
     albedo: Image
     normals: Image
@@ -49,9 +49,9 @@ class Buffers:
 
 
 def grouped_scene(shapes: Sequence[Any]) -> Any:
-    """A scene whose shapes are one instance of a group, without light.
+    """Return a scene whose shapes are one instance of a group, without light.
 
-    Mitsuba's `aov` integrator looks through all shapes of the scene for every sample, which is slower than the ray.
+    Mitsuba's `aov` integrator searches all shapes of the scene for every sample, which takes longer than the ray.
     """
     group = {"type": "shapegroup", **{f"shape{index:05d}": shape for index, shape in enumerate(shapes)}}
     instance = {"type": "instance", "group": {"type": "ref", "id": "group"}}
@@ -61,7 +61,7 @@ def grouped_scene(shapes: Sequence[Any]) -> Any:
 
 
 def built_scene(shapes: Sequence[Any], emitters: Sequence[Any]) -> Any:
-    """A Mitsuba scene of finished shapes and emitters, to be traced any number of times."""
+    """Return a Mitsuba scene of shapes and emitters, which can be traced any number of times."""
     numbered = {f"shape{index:05d}": shape for index, shape in enumerate(shapes)}
     scene = mi.load_dict(
         {"type": "scene", **numbered, **{f"emitter{index}": emitter for index, emitter in enumerate(emitters)}}
@@ -80,7 +80,7 @@ def trace(
     hide_emitters: bool,
     checkpoint: Checkpoint,
 ) -> Image:
-    """Linear radiance (H, W, 3) of a scene, ``spp`` samples a pixel.
+    """Return the linear radiance (H, W, 3) of a scene with ``spp`` samples a pixel.
 
     ``checkpoint`` is called before every pass and may raise to stop.
     """
@@ -97,7 +97,7 @@ def trace_with_coverage(
     hide_emitters: bool,
     checkpoint: Checkpoint,
 ) -> Image:
-    """As :func:`trace`, with the part of each pixel that sees a surface as fourth channel, (H, W, 4)."""
+    """Return radiance as :func:`trace`, with the fraction of each pixel that sees a surface as fourth channel."""
     width, height = size_px
     integrator = mi.load_dict({"type": "path", "max_depth": max_depth, "rr_depth": 32, "hide_emitters": hide_emitters})
     sensor = _sensor(pose, size_px, {"type": "independent", "sample_count": spp}, "rgba")
@@ -114,7 +114,7 @@ def trace_with_coverage(
 
 
 def guides(grouped: Any, pose: Pose, size_px: tuple[int, int], guide_spp: int, seed: int) -> Guides:
-    """The denoiser's guides for a view on a grouped scene."""
+    """Return the denoiser's guides for a view of a grouped scene."""
     sampler = {"type": "independent", "sample_count": guide_spp}
     smooth = aov(grouped, pose, size_px, "albedo:albedo,normal:sh_normal", sampler, guide_spp, seed)
     return Guides(
@@ -124,12 +124,12 @@ def guides(grouped: Any, pose: Pose, size_px: tuple[int, int], guide_spp: int, s
 
 
 def numbered_scene(surfaces: Sequence[Surface]) -> Any:
-    """A grouped scene in which the albedo of each surface tells its number, for :func:`buffers`."""
+    """Return a grouped scene in which the albedo of each surface is its number, for :func:`buffers`."""
     return grouped_scene([surface.coated((number + 1) / len(surfaces)) for number, surface in enumerate(surfaces)])
 
 
 def buffers(numbered: Any, surfaces: Sequence[Surface], pose: Pose, size_px: tuple[int, int], albedo: Image) -> Buffers:
-    """The geometry buffers of a view, on the surfaces' numbered scene. ``albedo`` is that of the view's guides."""
+    """Return the geometry buffers of a view of a numbered scene; ``albedo`` is that of the view's guides."""
     center = {"type": "stratified", "sample_count": 1, "jitter": False}
     sharp = aov(numbered, pose, size_px, "position:position,normal:sh_normal,number:albedo", center, 1, 0)
     number = np.round(sharp[..., 6] * len(surfaces)).astype(int)
@@ -154,8 +154,7 @@ def buffers(numbered: Any, surfaces: Sequence[Surface], pose: Pose, size_px: tup
 
 
 def _keep_kernels(scene: Any) -> None:
-    """Turn the constants of a scene or sensor into variables, so that the compiled kernel of one light serves the
-    next of its kind."""
+    """Make the constants of a scene or sensor variables, so that lights of one kind share a compiled kernel."""
     if not is_scalar():
         parameters: Any = mi.traverse(scene)
         for name in parameters.keys():  # noqa: SIM118 - iterating the parameters themselves yields pairs
@@ -168,7 +167,7 @@ def _keep_kernels(scene: Any) -> None:
 def aov(
     scene: Any, pose: Pose, size_px: tuple[int, int], channels: str, sampler: dict[str, Any], spp: int, seed: int
 ) -> Image:
-    """Numbers (H, W, C) about what the camera sees first, by the names of Mitsuba's `aov` integrator."""
+    """Return channels (H, W, C) of Mitsuba's `aov` integrator, by their names."""
     integrator = mi.load_dict({"type": "aov", "aovs": channels})
     start: Any = seed & 0x7FFFFFFF
     image = mi.render(scene, sensor=_sensor(pose, size_px, sampler), integrator=integrator, spp=spp, seed=start)

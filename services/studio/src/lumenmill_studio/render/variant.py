@@ -1,7 +1,7 @@
-"""Which Mitsuba variant this machine can render with, found by rendering in a child process.
+"""Find the Mitsuba variant that this machine can render with, by rendering in a child process.
 
-A variant that is missing or crashes (a wrong LLVM does, in code generation) costs a slower renderer, never this
-process.
+A variant that is missing or crashes (as a wrong LLVM does in code generation) makes the renderer slower; it does not
+crash this process.
 """
 
 import os
@@ -38,8 +38,7 @@ SCALAR, LLVM, CUDA = "scalar_rgb", "llvm_ad_rgb", "cuda_ad_rgb"
 
 @dataclass(frozen=True)
 class Variant:
-    """A variant that rendered, with the LLVM library that it needs (empty for the loader's choice) and its device in
-    words."""
+    """A working variant, with its LLVM library (empty for the default one) and its device in words."""
 
     name: str
     llvm_library: str
@@ -47,16 +46,16 @@ class Variant:
 
 
 @lru_cache(maxsize=4)
-def find_variant(wanted: str = "auto", llvm_library: str = "") -> Variant:
-    """CUDA where there is a GPU, else scalar; or the wanted one (``cuda``, ``llvm``, ``scalar``), else scalar.
+def find_variant(requested: str = "auto", llvm_library: str = "") -> Variant:
+    """Return the requested variant (``cuda``, ``llvm``, ``scalar``, or ``auto``: CUDA) if it works, else scalar.
 
-    LLVM is used only when it is asked for: it compiles a renderer for every scene, which costs more than it saves when
-    scenes are many and small. ``llvm_library`` is tried before the places where distributions put it.
+    LLVM is used only on request: it compiles a renderer for every scene, which costs more than it saves when scenes are
+    many and small. ``llvm_library`` is tried before the libraries of the distributions.
     """
     cpus = os.cpu_count() or 1
-    if wanted in ("auto", "cuda") and Path("/dev/nvidiactl").exists() and _renders(CUDA, ""):
+    if requested in ("auto", "cuda") and Path("/dev/nvidiactl").exists() and _renders(CUDA, ""):
         return Variant(CUDA, "", _gpu_name())
-    if wanted == "llvm":
+    if requested == "llvm":
         named = [path for path in (llvm_library, os.environ.get(_LIBRARY_VARIABLE, ""), *_LLVM_LIBRARIES) if path]
         for library in [*(path for path in named if Path(path).exists()), ""]:
             if _renders(LLVM, library):
@@ -65,7 +64,7 @@ def find_variant(wanted: str = "auto", llvm_library: str = "") -> Variant:
 
 
 def use_variant(variant: Variant) -> None:
-    """Make the variant current in this thread."""
+    """Select the variant in this thread."""
     import mitsuba as mi  # noqa: PLC0415 - the library path must be set before Dr.Jit is loaded
 
     if variant.llvm_library:
@@ -75,7 +74,7 @@ def use_variant(variant: Variant) -> None:
 
 
 def is_scalar() -> bool:
-    """Whether the variant of this thread interprets scenes instead of compiling a renderer for them."""
+    """Return whether the variant of this thread interprets scenes instead of compiling a renderer for them."""
     import mitsuba as mi  # noqa: PLC0415 - as in use_variant
 
     return str(mi.variant()).startswith("scalar")
@@ -84,7 +83,7 @@ def is_scalar() -> bool:
 def _renders(name: str, library: str) -> bool:
     environment = {**os.environ, **({_LIBRARY_VARIABLE: library} if library else {})}
     try:
-        probe = subprocess.run(  # noqa: S603 - our own probe, arguments are constants and a library path
+        probe = subprocess.run(  # noqa: S603 - the probe above; its arguments are constants and a library path
             [sys.executable, "-c", _PROBE, name], env=environment, capture_output=True, timeout=_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
@@ -100,7 +99,7 @@ def _llvm_version(library: str) -> str:
 def _gpu_name() -> str:
     try:
         listing = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],  # noqa: S607 - found where the driver put it
+            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],  # noqa: S607 - the driver decides where it lies
             capture_output=True,
             text=True,
             timeout=20,

@@ -1,4 +1,4 @@
-"""What a scene that comes in must keep to, so that it can be built: known names, finite numbers, sane sizes."""
+"""Check that a scene from outside can be built: known names, finite numbers, reasonable sizes."""
 
 import math
 
@@ -10,6 +10,8 @@ from lumenmill_studio.scenes.materials import MATERIALS
 from lumenmill_studio.scenes.sets import SETS
 from lumenmill_studio.scenes.shapes import SHAPES
 from lumenmill_studio.scenes.spec import ObjectSpec, SceneSpec
+
+__all__ = ["check_scene"]
 
 _ROLES = ("subject", "ground", "backdrop")
 _MAX_OBJECTS = 256
@@ -23,10 +25,10 @@ _MAX_BLADES = 60_000
 
 
 def check_scene(spec: SceneSpec) -> None:
-    """Checks the values of a scene.
+    """Check the values of a scene.
 
     Raises:
-        ValueError: a value is of another type, unknown, or out of bounds; says which and what would be right.
+        ValueError: a value has another type, is unknown, or out of bounds; the text names it and what is allowed.
     """
     for name, text in (("kind", spec.kind), ("description", spec.description), ("place", spec.place)):
         _check_text(name, text)
@@ -68,7 +70,7 @@ def _check_object(name: str, item: ObjectSpec) -> None:
 
 
 def _param_range(shape: str, key: str) -> tuple[float, float]:
-    """Counts are bounded by the work that they mean; everything else is a length in metres or a fraction."""
+    """Return the bounds of a parameter: counts are limited by the work they cause, others are lengths or fractions."""
     if key in _COUNTS:
         return 0, _MAX_BLADES if shape == "set:blades" else _COUNTS[key]
     bound = _MAX_WINDOW_WALL_M if shape in ("set:room", "set:window wall") else _MAX_LENGTH_M

@@ -1,8 +1,8 @@
-"""From a description and a seed to a scene specification."""
+"""Compose a scene specification from a description and a seed."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,44 +13,60 @@ from lumenmill.common.v1.scene_pb2 import SceneDescription
 from lumenmill_light.attributes import source_attributes
 
 from lumenmill_studio.light.description import described
-from lumenmill_studio.scenes.composers import COMPOSERS
+from lumenmill_studio.scenes.composition import Composition, Rng
+from lumenmill_studio.scenes.description import SceneRequest, read_description
+from lumenmill_studio.scenes.outdoor import outdoor
+from lumenmill_studio.scenes.portrait import portrait
+from lumenmill_studio.scenes.room import room
 from lumenmill_studio.scenes.shapes import build_shape
 from lumenmill_studio.scenes.spec import ObjectSpec, SceneSpec
-from lumenmill_studio.scenes.vocabulary import OUTDOOR, PORTRAIT, ROOM, Wanted, read_description
+from lumenmill_studio.scenes.still_life import still_life
+from lumenmill_studio.scenes.vocabulary import OUTDOOR, PORTRAIT, ROOM, STILL_LIFE
 
-Rng = np.random.Generator
+__all__ = ["compose"]
+
+_COMPOSERS: dict[str, Callable[[SceneRequest, Rng], Composition]] = {
+    STILL_LIFE: still_life,
+    ROOM: room,
+    PORTRAIT: portrait,
+    OUTDOOR: outdoor,
+}
 
 
 def compose(scene: SceneDescription, prompt: str, seed: int, meshes: Mapping[str, Artifact] | None = None) -> SceneSpec:
-    """The scene for a description, a prompt that may stand in for one, and a seed. Equal arguments give equal scenes.
+    """Return the scene of a description, or of a prompt where the description has no text.
 
-    ``SceneDescription.seed`` and ``seed`` are mixed; what words leave open follows from them. ``meshes`` are the
-    operator's
-    own by name: a subject of that name is built from it instead.
+    Equal arguments give equal scenes: both seeds together determine what the words leave open. ``meshes`` are those of
+    the operator by name; a subject of that name is built from its mesh.
     """
     digest = hashlib.sha256(f"{scene.seed}/{seed}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
-    wanted = read_description(scene, prompt, rng)
-    composition = COMPOSERS[wanted.kind](wanted, rng)
+    request = read_description(scene, prompt, rng)
+    composition = _COMPOSERS[request.kind](request, rng)
     objects, names = _with_own_meshes(
-        composition.objects, [word.lower() for word in scene.subjects], wanted, meshes or {}
+        composition.objects, [word.lower() for word in scene.subjects], request, meshes or {}
     )
-    light = _default_light(wanted, rng)
+    light = _default_light(request, rng)
     return SceneSpec(
-        kind=wanted.kind, seed=seed, description=_caption(Wanted(wanted.kind, names, wanted.place)),
-            subjects=tuple(name for name, _ in names),
-        materials=tuple(_material_word(material) for _, material in wanted.items), place=wanted.place,
-            camera=composition.camera,
-        subject_radius=composition.subject_radius, objects=objects, default_light=json_format.MessageToDict(light),
-    )  # fmt: skip
+        kind=request.kind,
+        seed=seed,
+        description=_caption(SceneRequest(request.kind, names, request.place)),
+        subjects=tuple(name for name, _ in names),
+        materials=tuple(_material_word(material) for _, material in request.items),
+        place=request.place,
+        camera=composition.camera,
+        subject_radius=composition.subject_radius,
+        objects=objects,
+        default_light=json_format.MessageToDict(light),
+    )
 
 
 def _with_own_meshes(
-    objects: tuple[ObjectSpec, ...], words: Sequence[str], wanted: Wanted, meshes: Mapping[str, Artifact]
+    objects: tuple[ObjectSpec, ...], words: Sequence[str], request: SceneRequest, meshes: Mapping[str, Artifact]
 ) -> tuple[tuple[ObjectSpec, ...], tuple[tuple[str, str], ...]]:
-    """The objects with the operator's meshes in the places of subjects that were named after them."""
-    built, names = list(objects), list(wanted.items)
-    for word, (stand_in, material) in zip(words, wanted.items, strict=False):
+    """Return the objects and their names; meshes of the operator replace subjects of their name."""
+    built, names = list(objects), list(request.items)
+    for word, (stand_in, material) in zip(words, request.items, strict=False):
         if word not in meshes:
             continue
         index = next((i for i, item in enumerate(built) if item.role == "subject" and item.shape == stand_in), None)
@@ -73,14 +89,21 @@ def _material_word(material: str) -> str:
     )
 
 
-_PLURALS = {"box": "boxes", "bench": "benches", "torus knot": "torus knots", "branch": "branches",
-    "stack of books": "stacks of books", "arch": "arches",
-            "bookshelf": "bookshelves", "stacked stones": "cairns of stacked stones",
-                "cypress": "cypresses"}  # fmt: skip
+_PLURALS = {
+    "box": "boxes",
+    "bench": "benches",
+    "torus knot": "torus knots",
+    "branch": "branches",
+    "stack of books": "stacks of books",
+    "arch": "arches",
+    "bookshelf": "bookshelves",
+    "stacked stones": "cairns of stacked stones",
+    "cypress": "cypresses",
+}
 
 
-def _caption(wanted: Wanted) -> str:
-    counted = Counter(wanted.items)
+def _caption(request: SceneRequest) -> str:
+    counted = Counter(request.items)
     phrases = []
     for (name, material), number in counted.items():
         word = _material_word(material)
@@ -98,16 +121,16 @@ def _caption(wanted: Wanted) -> str:
         else:
             phrases.append(f"{_NUMBER_WORDS.get(number, str(number))} {adjective}{_PLURALS.get(name, name + 's')}")
     listed = phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"
-    return f"{listed} {wanted.place}"
+    return f"{listed} {request.place}"
 
 
 _NUMBER_WORDS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
-def _default_light(wanted: Wanted, rng: Rng) -> Light:
+def _default_light(request: SceneRequest, rng: Rng) -> Light:
     side = -1.0 if rng.random() < 0.6 else 1.0
     light = Light(name="default")
-    if wanted.kind in (OUTDOOR, ROOM):
+    if request.kind in (OUTDOOR, ROOM):
         sun = light.sources.add().sun_sky
         sun.sun_azimuth_deg = round(side * float(rng.uniform(45, 110)), 1)
         sun.sun_elevation_deg = round(float(rng.uniform(18, 48)), 1)
@@ -120,11 +143,11 @@ def _default_light(wanted: Wanted, rng: Rng) -> Light:
         )
         key.distance_ratio, key.width_ratio, key.irradiance = 4.0, round(float(rng.uniform(0.7, 1.5)), 2), 3.2
         key.color.temperature_k = round(float(rng.uniform(4000, 5600)))
-        if wanted.kind == PORTRAIT:
+        if request.kind == PORTRAIT:
             light.sources.append(
                 _area(-side * float(rng.uniform(125, 150)), 35.0, 1.0, 2.2, float(rng.uniform(6000, 8500)))
             )
-        light.sources.append(_area(-side * 55.0, 30.0, 4.0, 0.16 if wanted.kind == PORTRAIT else 0.28, 6500.0))
+        light.sources.append(_area(-side * 55.0, 30.0, 4.0, 0.16 if request.kind == PORTRAIT else 0.28, 6500.0))
     light.text = described(light, [source_attributes(source) for source in light.sources])
     return light
 

@@ -1,38 +1,40 @@
-"""What every composer starts from and ends with."""
+"""Define the steps that every composer begins and ends with."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lumenmill_studio.scenes.description import SceneRequest
 from lumenmill_studio.scenes.layout import Item
 from lumenmill_studio.scenes.shapes.mesh import Array
 from lumenmill_studio.scenes.spec import ObjectSpec, ReferenceCamera
-from lumenmill_studio.scenes.vocabulary import Wanted
+
+__all__ = ["Composition", "Rng", "finished", "requested_items"]
 
 Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
 class Composition:
-    """Placed things with the origin at the subject, its bounding radius, and the camera that frames it."""
+    """Placed objects with the origin at the subject, the radius of the subject, and the camera that frames it."""
 
     objects: tuple[ObjectSpec, ...]
     camera: ReferenceCamera
     subject_radius: float
 
 
-def wanted_items(wanted: Wanted, rng: Rng, yaw: float = 60.0) -> list[Item]:
-    """What was asked for, each thing turned by up to ``yaw`` degrees either way."""
+def requested_items(request: SceneRequest, rng: Rng, yaw: float = 60.0) -> list[Item]:
+    """Return the requested objects, each rotated at random by up to ``yaw`` degrees in either direction."""
     return [
         Item(name, material, int(rng.integers(1 << 30)), float(rng.uniform(-yaw, yaw)))
-        for name, material in wanted.items
+        for name, material in request.items
     ]
 
 
 def finished(
     subjects: list[ObjectSpec], pieces: list[ObjectSpec], lower: Array, upper: Array, camera: ReferenceCamera
 ) -> Composition:
-    """The composition with its origin at the centre of the subjects\' bounds; things are numbered from 1."""
+    """Return the composition with its origin at the centre of the subjects' bounds; objects are numbered from 1."""
     center = (lower + upper) / 2
     objects = []
     for index, item in enumerate([*subjects, *pieces], start=1):

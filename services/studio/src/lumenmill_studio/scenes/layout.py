@@ -1,4 +1,4 @@
-"""Placing things: sizes, footprints, arrangements, and the camera that frames them."""
+"""Place objects: sizes, footprints, arrangements, and the camera that frames them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +10,14 @@ from lumenmill_studio.scenes.shapes import build_shape
 from lumenmill_studio.scenes.shapes.mesh import Array, rotation
 from lumenmill_studio.scenes.spec import ObjectSpec, ReferenceCamera
 
+__all__ = ["Item", "arranged", "framing", "group_bounds", "scaled_to_height", "set_piece"]
+
 Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to be placed, at rest on the ground."""
+    """One object to be placed, standing on the ground."""
 
     name: str
     material: str
@@ -24,11 +26,11 @@ class Item:
     scale: float = 1.0
 
     def bounds(self) -> tuple[Array, Array]:
-        """Lower and upper corner (3,) of the turned and scaled thing."""
+        """Return the lower and upper corner (3,) of the rotated and scaled object."""
         return _bounds(self.name, self.seed, self.yaw_deg, self.scale)
 
     def placed(self, position: Sequence[float] | Array, instance: int, role: str = "subject") -> ObjectSpec:
-        """The thing at a place."""
+        """Return the object at a position."""
         x, y, z = (round(float(value), 6) for value in position)
         return ObjectSpec(
             self.name,
@@ -61,20 +63,20 @@ def set_piece(
     role: str = "ground",
     yaw_deg: float = 0.0,
 ) -> ObjectSpec:
-    """A piece of the set; it gets its instance number when the scene is finished."""
+    """Return a piece of the set; its instance number is assigned when the scene is finished."""
     x, y, z = (float(value) for value in position)
     rounded = {key: round(float(value), 5) for key, value in params.items()}
     return ObjectSpec(name, f"set:{shape}", material, seed, 0, (x, y, z), yaw_deg, 1.0, role, rounded)
 
 
 def scaled_to_height(item: Item, height: float) -> Item:
-    """The item scaled so that it is ``height`` metres tall."""
+    """Return the item scaled to a height in metres."""
     lower, upper = item.bounds()
     return replace(item, scale=item.scale * height / float(upper[1] - lower[1]))
 
 
 def arranged(items: Sequence[Item], rng: Rng, spread: float = 1.0) -> list[tuple[Item, Array]]:
-    """A close group: the tallest behind and off centre, lower things before it, none overlapping."""
+    """Return a close group without overlaps: the tallest item behind and off centre, lower ones before it."""
     order = sorted(items, key=lambda item: -float(item.bounds()[1][1]))
     sizes = [item.bounds() for item in order]
     placed: list[tuple[Item, Array]] = []
@@ -93,11 +95,11 @@ def arranged(items: Sequence[Item], rng: Rng, spread: float = 1.0) -> list[tuple
                 0.35 * lowness * tallest + 0.2 * reach,
             ]
         )
-        placed.append((item, _free_place(item, reach, target, placed, rng, spread)))
+        placed.append((item, _free_position(item, reach, target, placed, rng, spread)))
     return placed
 
 
-def _free_place(
+def _free_position(
     item: Item, reach: float, target: Array, placed: Sequence[tuple[Item, Array]], rng: Rng, spread: float
 ) -> Array:
     best, best_cost = target, np.inf
@@ -121,7 +123,7 @@ def _reach(item: Item) -> float:
 
 
 def group_bounds(placed: Sequence[tuple[Item, Array]]) -> tuple[Array, Array]:
-    """Lower and upper corner of a group."""
+    """Return the lower and upper corner (3,) of a group."""
     corners = [(item.bounds()[0] + at, item.bounds()[1] + at) for item, at in placed]
     return np.min([low for low, _ in corners], axis=0), np.max([high for _, high in corners], axis=0)
 
@@ -129,8 +131,10 @@ def group_bounds(placed: Sequence[tuple[Item, Array]]) -> tuple[Array, Array]:
 def framing(
     lower: Array, upper: Array, focal_length_mm: float, elevation_deg: float, fill: float = 0.62, aim_share: float = 0.0
 ) -> ReferenceCamera:
-    """A camera at which the box fills ``fill`` of the frame (3:2 or taller); ``aim_share`` raises the aim by that
-    share of its height."""
+    """Return a camera for which the box fills the fraction ``fill`` of the frame (3:2 or taller).
+
+    ``aim_share`` raises the aim by that fraction of the box's height.
+    """
     half = (upper - lower) / 2
     tan_half = 18 / focal_length_mm
     elevation = np.radians(elevation_deg)

@@ -1,4 +1,4 @@
-"""Materials by name: what light does on a surface, in the terms of the `principled` BSDF (Burley, 2012)."""
+"""Define materials by name, with the parameters of the `principled` BSDF (Burley, 2012)."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ Rgb = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Material:
-    """A surface. Colours are linear Rec. 709 reflectances.
+    """The material of a surface. Colours are linear Rec. 709 reflectances.
 
     ``pattern`` names a function of :mod:`lumenmill_studio.scenes.patterns`; empty means one plain colour.
-    ``flat_pattern`` says that the pattern is a picture on the texture plane (tiles, bricks) and never a solid one.
+    A ``flat_pattern`` (tiles, bricks) is a picture on the texture plane, never a solid texture.
     ``transmittance`` makes it clear glass of that tint instead of an opaque surface.
     """
 
@@ -182,11 +182,26 @@ MATERIALS: dict[str, Material] = {
 }
 
 NATURAL: dict[str, str] = {
-    "apple": "apple skin", "pear": "pear skin", "lemon": "lemon skin", "orange": "orange skin", "plum": "plum skin",
-    "pomegranate": "pomegranate skin", "pumpkin": "pumpkin skin", "egg": "eggshell", "seashell": "shell",
-        "pebble": "pebble stone",
-    "stacked stones": "pebble stone", "rock": "rock", "boulder": "rock", "book": "blue cloth",
-        "stack of books": "green cloth",
-    "potted plant": "terracotta", "candle": "wax", "branch": "bark", "tree": "bark", "cypress": "bark", "rug": "rug",
-        "painting": "oak",
-}  # fmt: skip
+    "apple": "apple skin",
+    "pear": "pear skin",
+    "lemon": "lemon skin",
+    "orange": "orange skin",
+    "plum": "plum skin",
+    "pomegranate": "pomegranate skin",
+    "pumpkin": "pumpkin skin",
+    "egg": "eggshell",
+    "seashell": "shell",
+    "pebble": "pebble stone",
+    "stacked stones": "pebble stone",
+    "rock": "rock",
+    "boulder": "rock",
+    "book": "blue cloth",
+    "stack of books": "green cloth",
+    "potted plant": "terracotta",
+    "candle": "wax",
+    "branch": "bark",
+    "tree": "bark",
+    "cypress": "bark",
+    "rug": "rug",
+    "painting": "oak",
+}

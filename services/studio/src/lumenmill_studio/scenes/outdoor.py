@@ -1,19 +1,19 @@
-"""Sets under the open sky: the subject on a piece of land, trees about it, hills behind."""
+"""Compose outdoor scenes: the subject on open land, trees around it, hills behind."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lumenmill_studio.scenes.composition import Composition, Rng, finished, wanted_items
+from lumenmill_studio.scenes.composition import Composition, Rng, finished, requested_items
+from lumenmill_studio.scenes.description import SceneRequest
 from lumenmill_studio.scenes.layout import Item, framing, group_bounds, scaled_to_height, set_piece
 from lumenmill_studio.scenes.shapes.mesh import Array
 from lumenmill_studio.scenes.spec import ObjectSpec, ReferenceCamera
-from lumenmill_studio.scenes.vocabulary import Wanted
 
 Placed = list[tuple[Item, Array]]
-# Things farther back than this may be cut by the frame, as scenery is.
+# Objects farther back than this, in metres, may be cut by the frame.
 _BEHIND = -1.0
-# Part of the frame's half width up to which things beside the subject may reach.
+# Fraction of the frame's half width up to which objects beside the subject may extend.
 _FRAME_SHARE = 0.95
 
 
@@ -54,9 +54,9 @@ _HEIGHTS_OUT = {
 }
 
 
-def outdoor(wanted: Wanted, rng: Rng) -> Composition:
-    """A thing in open land, others behind it, hills beyond."""
-    items = wanted_items(wanted, rng, 30.0)
+def outdoor(request: SceneRequest, rng: Rng) -> Composition:
+    """Compose one object on open land, with others beside or behind it, and hills beyond."""
+    items = requested_items(request, rng, 30.0)
     items = [
         scaled_to_height(item, _HEIGHTS_OUT[item.name] * float(rng.uniform(0.9, 1.1)))
         if item.name in _HEIGHTS_OUT
@@ -70,7 +70,7 @@ def outdoor(wanted: Wanted, rng: Rng) -> Composition:
     size = max(float(np.linalg.norm(upper - lower)) / 2, 1.0)
     companions = _companions(others, size, rng)
     objects = [item.placed(at, 0) for item, at in (*placed, *companions)]
-    land = next((value for word, value in _LANDS.items() if word in wanted.place), _LANDS["lawn"])
+    land = next((value for word, value in _LANDS.items() if word in request.place), _LANDS["lawn"])
     seeds = [int(seed) for seed in rng.integers(1 << 30, size=8)]
     pieces = [
         set_piece(
@@ -112,7 +112,7 @@ def outdoor(wanted: Wanted, rng: Rng) -> Composition:
                 {"height": 1.05 * size, "z": -2.9 * size, "x": -3.4 * size},
             )
         )
-    if "beach" in wanted.place:
+    if "beach" in request.place:
         sea = {"width": 300 * size, "depth": 110 * size, "thickness": 0.05}
         pieces.append(set_piece("sea", "slab", "water", seeds[5], sea, (0, 0.04 * size, -59 * size)))
     pieces += _trees(land, size, rng)
@@ -123,7 +123,7 @@ def outdoor(wanted: Wanted, rng: Rng) -> Composition:
 
 
 def _showing(camera: ReferenceCamera, companions: Placed) -> ReferenceCamera:
-    """The camera as far back as it takes to show the things beside the subject whole."""
+    """Return the camera, moved back until objects beside the subject are completely visible."""
     distance, tan_half = camera.distance, 18 / camera.focal_length_mm
     for item, at in companions:
         lower, upper = item.bounds()
@@ -134,7 +134,7 @@ def _showing(camera: ReferenceCamera, companions: Placed) -> ReferenceCamera:
 
 
 def _companions(items: list[Item], size: float, rng: Rng) -> Placed:
-    """Small things beside the subject, tall ones behind it."""
+    """Place small objects beside the subject, tall ones behind it."""
     placed: Placed = []
     for index, item in enumerate(items):
         side = (-1.0 if index % 2 else 1.0) * (1.0 if rng.random() < 0.8 else -1.0)

@@ -1,6 +1,6 @@
-"""Procedural colour: functions from points in metres to linear reflectance, all seeded.
+"""Compute procedural colours: seeded functions from points in metres to linear reflectance.
 
-Solid patterns take any points; flat ones read only x and y, the texture plane. Legend: N points.
+Solid patterns are defined in space; flat ones read only x and y, the texture plane. Legend: N points.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def _stretched(points: Array, factors: tuple[float, float, float]) -> Array:
 
 
 def marble(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Stone with long warped veins: a few bold ones that thin out, and faint fine ones."""
+    """Return the colours of stone with long warped veins: a few bold ones that thin out, and faint fine ones."""
     warp = np.stack([fractal_noise(points * 4 + k * 31, seed + k, 3, 0.55) for k in range(2)], 1)
     lean = points @ np.array([0.62, 0.5, 0.6]) * 6.5
     bold = np.abs(np.sin(lean + 4.2 * warp[:, 0]))
@@ -46,42 +46,42 @@ def marble(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 
 
 def granite(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Coarse crystals, dark and light."""
+    """Return the colours of coarse crystals, dark and light."""
     dark = _smooth(gradient_noise(points * 210, seed), 0.08, 0.22)
     light = _smooth(gradient_noise(points * 160 + 9, seed + 3), 0.2, 0.34)
     return _mix(first, second, dark + 0.2 * fractal_noise(points * 12, seed + 7, 2)) * (1 + 0.45 * light[:, None])
 
 
 def speckle(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Fine sparse specks on an even ground."""
+    """Return the colours of fine sparse specks on an even ground."""
     specks = _smooth(gradient_noise(points * 300, seed), 0.3, 0.42)
     return _mix(first, second, 0.8 * specks + 0.12 * fractal_noise(points * 20, seed + 2, 2))
 
 
 def earth(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Slow variation, as in fired earth or skin."""
+    """Return the colours of slow variation, as in fired earth or skin."""
     return _mix(first, second, 0.5 + 0.9 * fractal_noise(points * 26, seed, 4, 0.6))
 
 
 def weathered(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Blotches of all sizes."""
+    """Return the colours of blotches of all sizes."""
     return _mix(first, second, 0.45 + 0.8 * fractal_noise(points * 3.2, seed, 6, 0.62))
 
 
 def concrete(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Clouds, fine grain and a few pores."""
+    """Return the colours of clouds, fine grain and a few pores."""
     pores = _smooth(gradient_noise(points * 95, seed + 4), 0.36, 0.45)
     return _mix(first, second, 0.4 + 0.7 * fractal_noise(points * 4, seed, 6, 0.6) + 0.5 * pores)
 
 
 def patina(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Corrosion in patches that run downwards."""
+    """Return the colours of corrosion in patches that run downwards."""
     stain = fractal_noise(_stretched(points, (14, 6, 14)), seed, 5, 0.6)
     return _mix(first, second, _smooth(stain, -0.22, 0.3))
 
 
 def strata(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Wavy layers across y."""
+    """Return the colours of wavy layers across y."""
     warp = fractal_noise(points * 6, seed, 3)
     layers = fractal_noise(
         np.stack([points[:, 0] * 2, points[:, 1] * 46 + 3 * warp, points[:, 2] * 2], 1), seed + 3, 3, 0.6
@@ -90,13 +90,13 @@ def strata(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 
 
 def glaze(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Glaze that pools and thins."""
+    """Return the colours of glaze that pools and thins."""
     flow = fractal_noise(_stretched(points, (16, 5, 16)), seed, 4)
     return _mix(first, second, 0.42 + 0.9 * flow)
 
 
 def wood(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Growth rings about an axis along y outside the piece, and fibres along y."""
+    """Return the colours of growth rings about an axis along y outside the piece, and fibres along y."""
     wander = fractal_noise(_stretched(points, (4, 0.8, 4)), seed, 3)
     off = np.random.default_rng(seed).uniform(0.05, 0.16, 2)
     rings = np.hypot(points[:, 0] + off[0], points[:, 2] + off[1]) * 85 + 7 * wander
@@ -110,7 +110,7 @@ def wood(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 
 
 def apple(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """A blush with streaks from pole to pole."""
+    """Return the colours of a blush with streaks from pole to pole."""
     angle = np.arctan2(points[:, 0], points[:, 2])
     ring = np.stack([np.cos(angle) * 9, points[:, 1] * 8, np.sin(angle) * 9], 1)
     blush = fractal_noise(points * 16, seed, 2)
@@ -118,13 +118,13 @@ def apple(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 
 
 def pear(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Russet clouds and dots."""
+    """Return the colours of russet clouds and dots."""
     dots = _smooth(gradient_noise(points * 330, seed + 1), 0.25, 0.36)
     return _mix(first, second, 0.35 * dots + _smooth(fractal_noise(points * 18, seed, 3), 0.1, 0.55))
 
 
 def weave(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Threads over and under; fine enough to read as cloth."""
+    """Return the colours of threads over and under; fine enough to read as cloth."""
     warp = np.sin(points[:, 0] * 2600) * np.sin((points[:, 1] + points[:, 2]) * 2600)
     slubs = fractal_noise(_stretched(points, (20, 300, 20)), seed, 2) + fractal_noise(
         _stretched(points, (300, 20, 300)), seed + 3, 2
@@ -133,7 +133,7 @@ def weave(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 
 
 def meadow(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Patches large and small, for ground."""
+    """Return the colours of patches large and small, for ground."""
     return (
         _mix(first, second, 0.5 + 0.8 * fractal_noise(points * 0.7, seed, 7, 0.7))
         * (1 + 0.3 * gradient_noise(points * 45, seed + 11))[:, None]
@@ -141,14 +141,14 @@ def meadow(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 
 
 def foliage(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Leaves and blades of differing green."""
+    """Return the colours of leaves and blades of differing green."""
     return _mix(
         first, second, 0.5 + 0.9 * gradient_noise(points * 1.1, seed) + 0.8 * gradient_noise(points * 23, seed + 1)
     )
 
 
 def dunes(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Soft drifts."""
+    """Return the colours of soft drifts."""
     return _mix(first, second, 0.5 + 0.9 * fractal_noise(points * 0.9, seed, 5, 0.5))
 
 
@@ -177,27 +177,27 @@ def _laid(
 
 
 def tiles(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Square tiles of 20 cm with joints."""
+    """Return the colours of square tiles of 20 cm with joints."""
     return _laid(points, first, second, seed, (0.2, 0.2), 0.0, 0.0035)
 
 
 def brick(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Bricks in running bond."""
+    """Return the colours of bricks in running bond."""
     return _laid(points, first, second, seed, (0.235, 0.078), 0.5, 0.008)
 
 
 def paving(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Stone slabs in running bond."""
+    """Return the colours of stone slabs in running bond."""
     return _laid(points, first, second, seed, (0.9, 0.6), 0.37, 0.012)
 
 
 def roof(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Rows of roof tiles."""
+    """Return the colours of rows of roof tiles."""
     return _laid(points, first, second, seed, (0.16, 0.2), 0.5, 0.014)
 
 
 def checker(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """A checkerboard of 25 cm stone tiles."""
+    """Return the colours of a checkerboard of 25 cm stone tiles."""
     odd = (np.floor(points[:, 0] / 0.25) + np.floor(points[:, 1] / 0.25)) % 2
     edge, _, _ = _cells(points, 0.25, 0.25, 0.0)
     cloud = 1 + 0.3 * fractal_noise(points * 7, seed, 4, 0.6)
@@ -205,7 +205,7 @@ def checker(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 
 
 def planks(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Boards of 14 cm that run along y, each with its own grain."""
+    """Return the colours of boards of 14 cm that run along y, each with its own grain."""
     turned = points[:, [1, 0, 2]]
     edge, column, row = _cells(turned, 1.9, 0.14, 0.377)
     shift = np.stack([row * 0.37, column * 1.7, row * 0.11], 1)
@@ -214,7 +214,7 @@ def planks(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 
 
 def rug(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """Lozenges and borders in two colours and their mean."""
+    """Return the colours of lozenges and borders in two colours and their mean."""
     x, y = points[:, 0] * 6, points[:, 1] * 6
     lozenge = np.abs(x - np.round(x)) + np.abs(y - np.round(y))
     bands = _smooth(np.sin(lozenge * 22), -0.2, 0.2)
@@ -223,7 +223,7 @@ def rug(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 
 
 def canvas(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
-    """An abstract painting: overlapping washes."""
+    """Return the colours of an abstract painting: overlapping washes."""
     rng = np.random.default_rng(seed)
     color = np.broadcast_to(np.asarray(first), (len(points), 3)).copy()
     for index in range(7):
@@ -248,21 +248,44 @@ def canvas(points: Array, first: Rgb, second: Rgb, seed: int) -> Array:
 
 PATTERNS: dict[str, Pattern] = {
     function.__name__: function
-    for function in (marble, granite, speckle, earth, weathered, concrete, patina, strata, glaze, wood, apple, pear,
+    for function in (
+        marble,
+        granite,
+        speckle,
+        earth,
+        weathered,
+        concrete,
+        patina,
+        strata,
+        glaze,
+        wood,
+        apple,
+        pear,
         weave,
-                     meadow, foliage, dunes, tiles, brick, paving, roof, checker, planks, rug, canvas)
-}  # fmt: skip
+        meadow,
+        foliage,
+        dunes,
+        tiles,
+        brick,
+        paving,
+        roof,
+        checker,
+        planks,
+        rug,
+        canvas,
+    )
+}
 
 
 def colors_at(points_n3: Array, pattern: str, first: Rgb, second: Rgb, seed: int, scale: float = 1.0) -> Array:
-    """Linear reflectance (N, 3), 0.005 to 0.95, of a pattern at points in metres."""
+    """Return the linear reflectance (N, 3), 0.005 to 0.95, of a pattern at points in metres."""
     return np.clip(PATTERNS[pattern](np.asarray(points_n3, float) * scale, first, second, seed), 0.005, 0.95)
 
 
 def bitmap(
     pattern: str, first: Rgb, second: Rgb, seed: int, extent_m: float, size_px: int, scale: float = 1.0
 ) -> Array:
-    """The pattern on the texture plane as a picture (size_px, size_px, 3) that covers ``extent_m`` metres squared.
+    """Return a pattern on the texture plane as a picture (size_px, size_px, 3) that covers ``extent_m`` metres squared.
 
     Row 0 is v = 1, as renderers expect.
     """

@@ -1,4 +1,4 @@
-"""Scenes that come in as JSON: read, and checked before anything is built from them."""
+"""Parse scenes from JSON, and check them before anything is built from them."""
 
 from lumenmill_common.errors import InvalidArgumentError
 
@@ -6,12 +6,14 @@ from lumenmill_studio.json_text import parsed
 from lumenmill_studio.scenes.checks import check_scene
 from lumenmill_studio.scenes.spec import FORMAT, VERSION, ObjectSpec, ReferenceCamera, SceneSpec
 
+__all__ = ["scene_from_json"]
+
 
 def scene_from_json(data: bytes, field_name: str = "scene") -> SceneSpec:
-    """Reads what :meth:`SceneSpec.to_json` wrote.
+    """Return the scene that :meth:`SceneSpec.to_json` wrote.
 
     Raises:
-        InvalidArgumentError: the bytes are no scene of this version, or one that cannot be built; names
+        InvalidArgumentError: the bytes are no scene of this version, or the scene cannot be built; names
             ``field_name``.
     """
     try:

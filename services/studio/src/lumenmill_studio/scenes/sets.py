@@ -1,26 +1,27 @@
-"""Sets: grounds, tables, walls with windows, backdrops. Each builder takes parameters in metres and returns parts."""
+"""Build sets: grounds, tables, walls with windows, backdrops. Builders take parameters in metres and return parts."""
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from lumenmill_studio.scenes.shapes.mesh import Mesh, Part, grid_mesh, merged, moved, rotated
-from lumenmill_studio.scenes.shapes.natural import grass, stone
 from lumenmill_studio.scenes.shapes.noise import fractal_noise
+from lumenmill_studio.scenes.shapes.plants import grass
 from lumenmill_studio.scenes.shapes.solids import box
+from lumenmill_studio.scenes.shapes.stones import stone
 
 Params = Mapping[str, float]
 Rng = np.random.Generator
 
 
 def slab(params: Params, rng: Rng) -> list[Part]:
-    """A table top or ledge whose upper face is y = 0: ``width``, ``depth``, ``thickness``, ``bevel``."""
+    """Build a table top or ledge whose upper face is y = 0: ``width``, ``depth``, ``thickness``, ``bevel``."""
     size = (params["width"], params["thickness"], params["depth"])
     return [Part(box(size, params.get("bevel", 0.008), (0, -params["thickness"] / 2, 0)))]
 
 
 def cloth(params: Params, rng: Rng) -> list[Part]:
-    """A linen cloth laid on the ground with soft creases: ``width``, ``depth``."""
+    """Build a linen cloth laid on the ground with soft creases: ``width``, ``depth``."""
     x, z = np.meshgrid(
         np.linspace(-0.5, 0.5, 220) * params["width"], np.linspace(-0.5, 0.5, 160) * params["depth"], indexing="ij"
     )
@@ -35,14 +36,16 @@ def cloth(params: Params, rng: Rng) -> list[Part]:
 
 
 def back_wall(params: Params, rng: Rng) -> list[Part]:
-    """A plain wall across the view: ``z`` of its face, ``width``, ``height``, ``base``."""
+    """Build a plain wall across the view: ``z`` of its face, ``width``, ``height``, ``base``."""
     size = (params["width"], params["height"], 0.1)
     return [Part(box(size, 0.005, (0, params.get("base", 0.0) + params["height"] / 2, params["z"] - 0.05)))]
 
 
 def sweep(params: Params, rng: Rng) -> list[Part]:
-    """A seamless backdrop that curves from the floor up: ``depth`` behind, ``radius`` of its bend, ``width``,
-    ``height``."""
+    """Build a seamless backdrop that curves up from the floor.
+
+    ``depth`` behind the subject, ``front`` before it, ``radius`` of the bend, ``width``, ``height``.
+    """
     depth, bend, front = params["depth"], params["radius"], params["front"]
     turn = np.linspace(0, np.pi / 2, 25)
     z = np.concatenate([[front, 0.0], -(depth - bend) - bend * np.sin(turn), [-depth]])
@@ -55,7 +58,7 @@ def sweep(params: Params, rng: Rng) -> list[Part]:
 
 
 def niche(params: Params, rng: Rng) -> list[Part]:
-    """A wall with a round-headed niche about the subject: ``radius``, ``spring`` height, ``width``, ``height``."""
+    """Build a wall with a round-headed niche around the subject: ``radius``, ``spring``, ``width``, ``height``."""
     radius, spring = params["radius"], params["spring"]
     angle = np.linspace(-np.pi / 2, np.pi / 2, 49)[None, :]
     rise = np.concatenate([np.linspace(0, spring, 8), spring + radius * np.sin(np.linspace(0, np.pi / 2, 25)[1:])])[
@@ -85,7 +88,7 @@ def niche(params: Params, rng: Rng) -> list[Part]:
 
 
 def window_wall(params: Params, rng: Rng) -> list[Part]:
-    """A wall with windows in a row, in the plane z = 0 facing +z, centred at x = 0, from y = 0.
+    """Build a wall with a row of windows in the plane z = 0, facing +z, centred at x = 0 and standing on y = 0.
 
     ``width``, ``height``, ``num_windows``, ``window_width``, ``sill``, ``head`` heights, ``thickness``, ``shift`` of
     the windows in x.
@@ -131,10 +134,9 @@ def _frame(center: float, opening: float, sill: float, head: float, thick: float
 
 
 def room(params: Params, rng: Rng) -> list[Part]:
-    """Back wall and left wall with windows, around a floor centred on x = 0: ``width``, ``depth``, ``height`` and
-    windows.
+    """Build the back and the left wall of a room, with windows: ``width``, ``depth``, ``height``, and as window_wall.
 
-    The back wall goes on to the right by ``extra``, out of the picture.
+    The floor is centred at x = 0. The back wall extends to the right by ``extra``, out of the picture.
     """
     extra = params["extra"]
     back = window_wall(
@@ -161,7 +163,7 @@ def room(params: Params, rng: Rng) -> list[Part]:
 
 
 def beams(params: Params, rng: Rng) -> list[Part]:
-    """Ceiling beams over a room: ``width``, ``depth``, ``height``, ``count``."""
+    """Build ceiling beams over a room: ``width``, ``depth``, ``height``, ``count``."""
     step = params["depth"] / params["count"]
     return [
         Part(
@@ -180,7 +182,10 @@ def beams(params: Params, rng: Rng) -> list[Part]:
 
 
 def terrain(params: Params, rng: Rng) -> list[Part]:
-    """Open ground, flat about the subject and rolling beyond: ``flat`` radius, ``extent`` radius, ``relief`` height."""
+    """Build open ground, flat around the subject and hilly beyond.
+
+    ``flat`` and ``extent`` are radii, ``relief`` is a height.
+    """
     flat, extent, relief = params["flat"], params["extent"], params["relief"]
     ring = np.concatenate([np.linspace(0, flat, 14)[:-1], flat * (extent / flat) ** np.linspace(0, 1, 70)])[:, None]
     angle = np.linspace(0, 2 * np.pi, 181)[None, :]
@@ -192,7 +197,7 @@ def terrain(params: Params, rng: Rng) -> list[Part]:
 
 
 def hills(params: Params, rng: Rng) -> list[Part]:
-    """A ring of distant hills: ``radius`` from the subject, ``height``."""
+    """Build a ring of distant hills: ``radius`` from the subject, ``height``."""
     radius, height = params["radius"], params["height"]
     angle = np.linspace(0, 2 * np.pi, 361)[None, :]
     step = np.linspace(0, 1, 22)[:, None]
@@ -205,12 +210,12 @@ def hills(params: Params, rng: Rng) -> list[Part]:
 
 
 def blades(params: Params, rng: Rng) -> list[Part]:
-    """Grass on the ground: ``inner`` and ``outer`` radius, ``count``, ``height``."""
+    """Build grass on the ground: ``inner`` and ``outer`` radius, ``count``, ``height``."""
     return [Part(grass(rng, params["inner"], params["outer"], int(params["count"]), params["height"]))]
 
 
 def scattered_stones(params: Params, rng: Rng) -> list[Part]:
-    """Small stones about the subject: ``inner`` and ``outer`` radius, ``count``, ``size``."""
+    """Build small stones around the subject: ``inner`` and ``outer`` radius, ``count``, ``size``."""
     meshes = []
     for _ in range(int(params["count"])):
         radius = params["inner"] + (params["outer"] - params["inner"]) * float(rng.random()) ** 1.3
@@ -226,7 +231,7 @@ def scattered_stones(params: Params, rng: Rng) -> list[Part]:
 
 
 def garden_wall(params: Params, rng: Rng) -> list[Part]:
-    """A wall behind and to the left: ``z`` behind, ``x`` left, ``height``."""
+    """Build a wall behind and to the left: ``z`` behind, ``x`` left, ``height``."""
     high, z, x = params["height"], params["z"], params["x"]
     back = box((4 * abs(x), high, 0.35), 0.02, (0, high / 2, z))
     side = box((0.35, high, 3 * abs(z)), 0.02, (x, high / 2, z + 1.5 * abs(z)))
@@ -238,8 +243,17 @@ def garden_wall(params: Params, rng: Rng) -> list[Part]:
 
 
 SETS: dict[str, Callable[[Params, Rng], list[Part]]] = {
-    "set:slab": slab, "set:cloth": cloth, "set:back wall": back_wall, "set:sweep": sweep, "set:niche": niche,
-        "set:window wall": window_wall,
-    "set:room": room, "set:beams": beams, "set:terrain": terrain, "set:hills": hills, "set:blades": blades,
-    "set:stones": scattered_stones, "set:garden wall": garden_wall,
-}  # fmt: skip
+    "set:slab": slab,
+    "set:cloth": cloth,
+    "set:back wall": back_wall,
+    "set:sweep": sweep,
+    "set:niche": niche,
+    "set:window wall": window_wall,
+    "set:room": room,
+    "set:beams": beams,
+    "set:terrain": terrain,
+    "set:hills": hills,
+    "set:blades": blades,
+    "set:stones": scattered_stones,
+    "set:garden wall": garden_wall,
+}

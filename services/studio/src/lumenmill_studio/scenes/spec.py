@@ -1,4 +1,4 @@
-"""The scene specification: everything needed to build and render a scene again, as versioned JSON.
+"""Define the scene specification: versioned JSON from which a scene is built and rendered again.
 
 Coordinates are those of ``light.proto``: origin at the subject, +Y up, +Z towards the reference camera, in metres.
 """
@@ -18,11 +18,11 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class ObjectSpec:
-    """One thing in a scene.
+    """One object of a scene.
 
     ``shape`` is a name of :data:`lumenmill_studio.scenes.shapes.SHAPES`, of
     :data:`lumenmill_studio.scenes.sets.SETS`, or ``asset``, the user's mesh whose artifact is ``asset_uri``.
-    ``role`` is ``subject``, ``ground`` or ``backdrop``; backdrops give way when an environment is to be seen.
+    ``role`` is ``subject``, ``ground`` or ``backdrop``; backdrops are left out when an environment is visible.
     ``instance`` is the object's number in instance masks, 1 and up.
     """
 
@@ -42,7 +42,7 @@ class ObjectSpec:
 
 @dataclass(frozen=True)
 class ReferenceCamera:
-    """The scene's own viewpoint: azimuth 0, aimed at the point ``aim_y`` metres above the origin."""
+    """The reference viewpoint of a scene: azimuth 0, aimed at the point ``aim_y`` metres above the origin."""
 
     elevation_deg: float
     distance: float
@@ -52,7 +52,7 @@ class ReferenceCamera:
 
 @dataclass(frozen=True)
 class SceneSpec:
-    """A scene. ``description``, ``subjects`` and ``materials`` say what was really built."""
+    """A scene. ``description``, ``subjects`` and ``materials`` state what was built, not what was requested."""
 
     kind: str
     seed: int
@@ -66,10 +66,10 @@ class SceneSpec:
     default_light: dict[str, object]
 
     def light(self) -> Light:
-        """The scene's own light."""
+        """Return the default light of the scene."""
         return json_format.ParseDict(self.default_light, Light())
 
     def to_json(self) -> bytes:
-        """The specification as JSON bytes; equal specifications give equal bytes."""
+        """Return the specification as JSON; equal specifications give equal bytes."""
         document = {"format": FORMAT, "version": VERSION, **asdict(self)}
         return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()

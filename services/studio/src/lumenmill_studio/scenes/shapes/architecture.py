@@ -1,4 +1,4 @@
-"""Buildings and their parts: stone, brick and roofs. They stand on y = 0, in metres."""
+"""Build buildings and their parts. They stand on y = 0, in metres."""
 
 import itertools
 
@@ -13,7 +13,7 @@ Rng = np.random.Generator
 
 
 def obelisk(rng: Rng) -> list[Part]:
-    """An obelisk on a stepped base."""
+    """Build an obelisk on a stepped base."""
     tall = float(rng.uniform(0.3, 0.36))
     shaft = moved(pyramid(0.032, 0.021, tall, 0.04), (0, 0.045, 0))
     return [
@@ -30,13 +30,13 @@ def obelisk(rng: Rng) -> list[Part]:
 
 
 def staircase(rng: Rng) -> list[Part]:
-    """A straight flight of solid steps that rises towards −z."""
+    """Build a straight flight of solid steps that rises towards −z."""
     num, wide = int(rng.integers(5, 8)), float(rng.uniform(1.3, 1.9))
     return [Part(merged([standing_box((wide, 0.17 * (i + 1), 0.3), (0, 0, -0.29 * i), 0.012) for i in range(num)]))]
 
 
 def _arch_block(wide: float, spring: float, ring: float, deep: float) -> Mesh:
-    """A wall piece with a round-headed opening."""
+    """Build a wall piece with a round-headed opening."""
     angle = np.linspace(0, np.pi, 49)
     inner = np.stack([wide / 2 * np.cos(angle), spring + wide / 2 * np.sin(angle)], 1)
     outer = np.stack([(wide / 2 + ring) * np.cos(angle), spring + (wide / 2 + ring) * np.sin(angle)], 1)
@@ -58,7 +58,7 @@ def _arch_block(wide: float, spring: float, ring: float, deep: float) -> Mesh:
 
 
 def arch(rng: Rng) -> list[Part]:
-    """A free-standing round arch with imposts."""
+    """Build a free-standing round arch with imposts."""
     wide = float(rng.uniform(1.2, 1.6))
     return [
         Part(
@@ -70,7 +70,7 @@ def arch(rng: Rng) -> list[Part]:
 
 
 def column_mesh(tall: float, radius: float, num_flutes: int = 20) -> Mesh:
-    """A fluted column with base and capital."""
+    """Build a fluted column with base and capital."""
     t = np.linspace(0, 1, 24)[:, None]
     angle = np.linspace(0, 2 * np.pi, num_flutes * 10 + 1)[None, :]
     taper = radius * (1 - 0.16 * t**1.6)
@@ -119,7 +119,7 @@ def column(rng: Rng) -> list[Part]:
 
 
 def colonnade(rng: Rng) -> list[Part]:
-    """A row of columns under an entablature, on two steps."""
+    """Build a row of columns under an entablature, on two steps."""
     num, gap, tall = int(rng.integers(4, 6)), float(rng.uniform(0.95, 1.15)), float(rng.uniform(2.2, 2.6))
     wide = gap * (num - 1)
     columns = [moved(column_mesh(tall, 0.17), (gap * i - wide / 2, 0.24, 0)) for i in range(num)]
@@ -135,7 +135,7 @@ def colonnade(rng: Rng) -> list[Part]:
 
 
 def fountain(rng: Rng) -> list[Part]:
-    """A two-tiered round fountain with still water."""
+    """Build a two-tiered round fountain with still water."""
     basin = vessel(((0.95, 0), (1.0, 0.06), (0.97, 0.12), (1.0, 0.34), (1.06, 0.42)), 0.09, 0.06)
     stem = turned([((0.24, 0.05), (0.24, 0.1), (0.13, 0.2), (0.11, 0.5), (0.16, 0.62), (0.1, 0.7), (0.1, 0.86))], 120)
     upper = moved(vessel(((0.1, 0), (0.2, 0.05), (0.42, 0.12), (0.5, 0.18)), 0.03, 0.03), (0, 0.84, 0))
@@ -149,7 +149,7 @@ def fountain(rng: Rng) -> list[Part]:
 
 
 def wall(rng: Rng) -> list[Part]:
-    """A weathered free-standing wall of coursed blocks, broken at the top."""
+    """Build a weathered free-standing wall of coursed blocks, broken at the top."""
     meshes, wide = [], float(rng.uniform(2.6, 3.4))
     for row in range(7):
         x, reach = -wide / 2 + float(rng.uniform(-0.1, 0.1)), wide / 2 - max(0, row - 3) * float(rng.uniform(0.2, 0.7))
@@ -167,7 +167,7 @@ def wall(rng: Rng) -> list[Part]:
 
 
 def well(rng: Rng) -> list[Part]:
-    """A stone well with a roof on posts."""
+    """Build a stone well with a roof on posts."""
     ring = vessel(((0.62, 0), (0.62, 0.3), (0.62, 0.72), (0.66, 0.8)), 0.15, 0.1)
     posts = [standing_box((0.1, 1.75, 0.1), (sx * 0.68, 0, 0), 0.01) for sx in (-1, 1)]
     beam = standing_box((1.6, 0.1, 0.1), (0, 1.62, 0), 0.01)
@@ -177,7 +177,7 @@ def well(rng: Rng) -> list[Part]:
 
 
 def pavilion(rng: Rng) -> list[Part]:
-    """A round pavilion: steps, eight columns, and a dome."""
+    """Build a round pavilion: steps, eight columns, and a dome."""
     steps = [
         moved(turned([((r, 0), (r, 0.13)), ((r, 0.13), (r * 0.5, 0.13), (0, 0.13))], 60), (0, 0.13 * i, 0))
         for i, r in enumerate((1.75, 1.55))
@@ -206,7 +206,7 @@ def pavilion(rng: Rng) -> list[Part]:
 
 
 def cottage(rng: Rng) -> list[Part]:
-    """A small gabled house with a door, two windows and a chimney."""
+    """Build a small gabled house with a door, two windows and a chimney."""
     w, h, d = float(rng.uniform(2.2, 2.6)), 1.45, 1.7
     walls = standing_box((w, h, d), bevel=0.02)
     rise = float(rng.uniform(0.75, 0.95))
@@ -249,7 +249,7 @@ def cottage(rng: Rng) -> list[Part]:
 
 
 def tower(rng: Rng) -> list[Part]:
-    """A round battlemented tower with a door and slits."""
+    """Build a round battlemented tower with a door and slits."""
     r, tall = 0.85, float(rng.uniform(2.9, 3.5))
     body = turned(
         [

@@ -1,4 +1,4 @@
-"""Furniture and boxes: things made of boards and cloth. They stand on y = 0, in metres."""
+"""Build furniture, boxes and books. They stand on y = 0, in metres."""
 
 import numpy as np
 
@@ -10,13 +10,13 @@ Rng = np.random.Generator
 
 
 def cube(rng: Rng) -> list[Part]:
-    """A cube with crisp, softened edges."""
+    """Build a cube with crisp, softened edges."""
     edge = float(rng.uniform(0.085, 0.11))
     return [Part(standing_box((edge, edge, edge), bevel=0.003))]
 
 
 def block(rng: Rng) -> list[Part]:
-    """An upright block."""
+    """Build an upright block."""
     return [
         Part(
             standing_box(
@@ -28,7 +28,7 @@ def block(rng: Rng) -> list[Part]:
 
 
 def small_box(rng: Rng) -> list[Part]:
-    """A casket with a lid and a small knob."""
+    """Build a casket with a lid and a small knob."""
     x, y, z = float(rng.uniform(0.14, 0.18)), float(rng.uniform(0.06, 0.08)), float(rng.uniform(0.09, 0.12))
     lid = standing_box((x + 0.006, y * 0.28, z + 0.006), (0, y + 0.0015, 0), 0.004)
     knob = moved(superellipsoid((0.012, 0.012, 0.012), 1.0, 24, 32), (0, y * 0.86, z / 2 + 0.004))
@@ -50,7 +50,7 @@ def _book(rng: Rng, size: tuple[float, float, float]) -> list[Part]:
 
 
 def book(rng: Rng) -> list[Part]:
-    """A closed book lying flat."""
+    """Build a closed book lying flat."""
     return _book(
         rng, (float(rng.uniform(0.13, 0.16)), float(rng.uniform(0.025, 0.045)), float(rng.uniform(0.18, 0.22)))
     )
@@ -60,7 +60,7 @@ _COVERS = ("red cloth", "blue cloth", "green cloth", "ochre cloth", "leather", "
 
 
 def stack_of_books(rng: Rng) -> list[Part]:
-    """Three to five books of different covers, stacked askew; the lowest takes the material."""
+    """Build three to five books of different covers, stacked askew; the lowest takes the material."""
     parts: list[Part] = []
     height, reach = 0.0, 0.16
     for index in range(int(rng.integers(3, 6))):
@@ -75,7 +75,7 @@ def stack_of_books(rng: Rng) -> list[Part]:
 
 
 def table(rng: Rng) -> list[Part]:
-    """A dining table."""
+    """Build a dining table."""
     x, z, tall, leg = float(rng.uniform(1.3, 1.7)), float(rng.uniform(0.75, 0.9)), 0.74, 0.06
     meshes = [
         standing_box((x, 0.035, z), (0, tall, 0), 0.008),
@@ -90,7 +90,7 @@ def table(rng: Rng) -> list[Part]:
 
 
 def chair(rng: Rng) -> list[Part]:
-    """A chair with a slatted back, facing +z."""
+    """Build a chair with a slatted back, facing +z."""
     w, seat, leg, back = 0.44, 0.45, 0.035, float(rng.uniform(0.86, 0.98))
     meshes = [
         standing_box((w, 0.03, w), (0, seat, 0), 0.01),
@@ -107,7 +107,7 @@ def chair(rng: Rng) -> list[Part]:
 
 
 def stool(rng: Rng) -> list[Part]:
-    """A round three-legged stool."""
+    """Build a round three-legged stool."""
     seat = turned(
         [
             ((0, 0.45), (0.16, 0.45)),
@@ -123,14 +123,14 @@ def stool(rng: Rng) -> list[Part]:
 
 
 def bench(rng: Rng) -> list[Part]:
-    """A plain bench."""
+    """Build a plain bench."""
     x = float(rng.uniform(1.2, 1.6))
     legs = [standing_box((0.09, 0.42, 0.36), (sx * (x / 2 - 0.15), 0, 0), 0.008) for sx in (-1, 1)]
     return [Part(merged([standing_box((x, 0.06, 0.4), (0, 0.42, 0), 0.01), *legs]))]
 
 
 def armchair(rng: Rng) -> list[Part]:
-    """An upholstered armchair on wooden feet, facing +z."""
+    """Build an upholstered armchair on wooden feet, facing +z."""
 
     def cushion(size: tuple[float, float, float], at: tuple[float, float, float], roundness: float = 0.32) -> Mesh:
         return moved(superellipsoid(size, roundness, 60, 110), at)
@@ -151,7 +151,7 @@ def armchair(rng: Rng) -> list[Part]:
 
 
 def bookshelf(rng: Rng) -> list[Part]:
-    """A tall bookshelf with books on its boards."""
+    """Build a tall bookshelf with books on its boards."""
     w, tall, deep, num = float(rng.uniform(0.85, 1.1)), 1.9, 0.3, 5
     boards = [standing_box((w, 0.025, deep), (0, y, 0)) for y in np.linspace(0.06, tall - 0.025, num + 1)]
     sides = [standing_box((0.025, tall, deep), (sx * w / 2, 0, 0)) for sx in (-1, 1)]
@@ -173,7 +173,7 @@ def bookshelf(rng: Rng) -> list[Part]:
 
 
 def floor_lamp(rng: Rng) -> list[Part]:
-    """A floor lamp with a fabric shade."""
+    """Build a floor lamp with a fabric shade."""
     stand = turned(
         [((0, 0), (0.15, 0)), ((0.15, 0), (0.15, 0.015), (0.04, 0.03), (0.012, 0.05), (0.012, 1.4), (0, 1.42))], 150
     )
@@ -182,7 +182,7 @@ def floor_lamp(rng: Rng) -> list[Part]:
 
 
 def plinth(rng: Rng) -> list[Part]:
-    """A plinth for a sculpture."""
+    """Build a plinth for a sculpture."""
     tall = float(rng.uniform(0.8, 1.0))
     return [
         Part(
@@ -198,12 +198,12 @@ def plinth(rng: Rng) -> list[Part]:
 
 
 def rug(rng: Rng) -> list[Part]:
-    """A flat woven rug."""
+    """Build a flat woven rug."""
     return [Part(standing_box((float(rng.uniform(1.7, 2.2)), 0.012, float(rng.uniform(1.1, 1.4))), bevel=0.006), "rug")]
 
 
 def painting(rng: Rng) -> list[Part]:
-    """A framed abstract picture, hanging: its back lies in the plane z = 0, its centre at y = 1.55."""
+    """Build a framed abstract picture, hanging: its back lies in the plane z = 0, its centre at y = 1.55."""
     x, y = float(rng.uniform(0.6, 0.95)), float(rng.uniform(0.5, 0.75))
     bars = [box((x + 0.1, 0.05, 0.04), 0.008, (0, 1.55 + s * y / 2, 0.02)) for s in (-1, 1)]
     bars += [box((0.05, y + 0.1, 0.04), 0.008, (s * x / 2, 1.55, 0.02)) for s in (-1, 1)]
@@ -211,7 +211,7 @@ def painting(rng: Rng) -> list[Part]:
 
 
 def ladder(rng: Rng) -> list[Part]:
-    """A wooden ladder that leans back."""
+    """Build a wooden ladder that leans back."""
     rails = [standing_box((0.05, 2.1, 0.03), (sx * 0.2, 0, 0)) for sx in (-1, 1)]
     rungs = [rotated(standing_box((0.4, 0.03, 0.03), (0, y, 0)), "y", 0) for y in np.linspace(0.25, 1.9, 7)]
     return [Part(rotated(merged([*rails, *rungs]), "x", -14))]

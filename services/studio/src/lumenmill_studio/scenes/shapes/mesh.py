@@ -1,4 +1,4 @@
-"""Triangle meshes and the few operations that every builder of shapes needs.
+"""Define triangle meshes, and the operations that builders of shapes share.
 
 Axes are those of ``light.proto``: right-handed, +Y up. Lengths are in metres. Legend: V vertices, F triangles.
 """
@@ -28,25 +28,25 @@ class Mesh:
 
     @property
     def lower(self) -> Array:
-        """Corner of the bounding box with the smallest coordinates, (3,)."""
+        """Return the corner of the bounding box with the smallest coordinates, (3,)."""
         return np.asarray(self.vertices_v3.min(axis=0))
 
     @property
     def upper(self) -> Array:
-        """Corner of the bounding box with the largest coordinates, (3,)."""
+        """Return the corner of the bounding box with the largest coordinates, (3,)."""
         return np.asarray(self.vertices_v3.max(axis=0))
 
 
 @dataclass(frozen=True)
 class Part:
-    """One mesh of an object and the material it takes: ``main`` for the object's own, else a name of a material."""
+    """One mesh of an object and its material: ``main`` for that of the object, else the name of a material."""
 
     mesh: Mesh
     material: str = "main"
 
 
 def rotation(axis: str, angle_deg: float) -> Array:
-    """Rotation matrix (3, 3) about ``x``, ``y`` or ``z``, right-handed."""
+    """Return the rotation matrix (3, 3) about ``x``, ``y`` or ``z``, right-handed."""
     cos, sin = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
     first, second = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
     matrix = np.eye(3)
@@ -56,19 +56,19 @@ def rotation(axis: str, angle_deg: float) -> Array:
 
 
 def rotated(mesh: Mesh, axis: str, angle_deg: float) -> Mesh:
-    """The mesh turned about an axis through the origin."""
+    """Return the mesh rotated about an axis through the origin."""
     matrix_t = rotation(axis, angle_deg).T
     normals = None if mesh.normals_v3 is None else mesh.normals_v3 @ matrix_t
     return replace(mesh, vertices_v3=mesh.vertices_v3 @ matrix_t, normals_v3=normals)
 
 
 def moved(mesh: Mesh, offset: Sequence[float] | Array) -> Mesh:
-    """The mesh shifted by ``offset`` (3,)."""
+    """Return the mesh shifted by ``offset`` (3,)."""
     return replace(mesh, vertices_v3=mesh.vertices_v3 + np.asarray(offset, float))
 
 
 def scaled(mesh: Mesh, factors: float | Sequence[float] | Array) -> Mesh:
-    """The mesh scaled about the origin, uniformly or per axis; normals follow."""
+    """Return the mesh scaled about the origin, uniformly or per axis; normals follow."""
     factors_3 = np.broadcast_to(np.asarray(factors, float), (3,))
     normals = None if mesh.normals_v3 is None else normalized(mesh.normals_v3 / factors_3)
     return replace(
@@ -80,7 +80,7 @@ def scaled(mesh: Mesh, factors: float | Sequence[float] | Array) -> Mesh:
 
 
 def merged(meshes: Sequence[Mesh]) -> Mesh:
-    """One mesh of several; faceted ones get their facet normals so that smooth and faceted ones mix."""
+    """Return one mesh of several; faceted meshes get facet normals, so that they mix with smooth ones."""
     smooth = [mesh if mesh.normals_v3 is not None else faceted(mesh) for mesh in meshes]
     starts = np.cumsum([0] + [len(mesh.vertices_v3) for mesh in smooth[:-1]])
     return Mesh(
@@ -92,7 +92,7 @@ def merged(meshes: Sequence[Mesh]) -> Mesh:
 
 
 def faceted(mesh: Mesh) -> Mesh:
-    """The mesh with every triangle on its own three vertices and flat normals."""
+    """Return the mesh with three vertices of its own and flat normals for every triangle."""
     corners_f33 = mesh.vertices_v3[mesh.faces_f3]
     normals_f3 = normalized(np.cross(corners_f33[:, 1] - corners_f33[:, 0], corners_f33[:, 2] - corners_f33[:, 0]))
     return Mesh(
@@ -104,7 +104,7 @@ def faceted(mesh: Mesh) -> Mesh:
 
 
 def with_smooth_normals(mesh: Mesh) -> Mesh:
-    """The mesh with area-weighted vertex normals. Vertices at the same place (seams) share their normal."""
+    """Return the mesh with area-weighted vertex normals. Vertices at the same place (seams) share their normal."""
     corners_f33 = mesh.vertices_v3[mesh.faces_f3]
     weighted_f3 = np.cross(corners_f33[:, 1] - corners_f33[:, 0], corners_f33[:, 2] - corners_f33[:, 0])
     extent = float(np.ptp(mesh.vertices_v3, axis=0).max()) or 1.0
@@ -117,13 +117,13 @@ def with_smooth_normals(mesh: Mesh) -> Mesh:
 
 
 def normalized(vectors_n3: NDArray[Any]) -> Array:
-    """Unit vectors; zero vectors become +Y."""
+    """Return unit vectors; zero vectors become +Y."""
     lengths_n1 = np.linalg.norm(vectors_n3, axis=-1, keepdims=True)
     return np.where(lengths_n1 > 1e-12, vectors_n3 / np.maximum(lengths_n1, 1e-12), np.array([0.0, 1.0, 0.0]))
 
 
 def grid_faces(num_rows: int, num_columns: int) -> Indices:
-    """Triangles of a grid of (num_rows × num_columns) vertices in row-major order."""
+    """Return the triangles of a grid of (num_rows × num_columns) vertices in row-major order."""
     row, column = np.meshgrid(np.arange(num_rows - 1), np.arange(num_columns - 1), indexing="ij")
     first = (row * num_columns + column).ravel()
     right, above = first + 1, first + num_columns
@@ -133,7 +133,7 @@ def grid_faces(num_rows: int, num_columns: int) -> Indices:
 
 
 def grid_mesh(points_rc3: Array, uv_rc2: Array) -> Mesh:
-    """A smooth sheet from a grid of points (rows, columns, 3); outside is rows × columns by the right-hand rule."""
+    """Build a smooth sheet of a grid of points (rows, columns, 3); its outside is rows × columns (right-hand rule)."""
     num_rows, num_columns = points_rc3.shape[:2]
     flat = Mesh(points_rc3.reshape(-1, 3), grid_faces(num_rows, num_columns), uv_rc2.reshape(-1, 2))
     return with_smooth_normals(flat)

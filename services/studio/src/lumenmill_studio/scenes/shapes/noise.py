@@ -1,4 +1,4 @@
-"""Seeded gradient noise in three dimensions, for surfaces and solid textures."""
+"""Compute seeded gradient noise in three dimensions, for surfaces and solid textures."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from lumenmill_studio.scenes.shapes.mesh import Array
 
 
 def gradient_noise(points_n3: Array, seed: int) -> Array:
-    """Gradient noise (Perlin, 2002, quintic fade) at each point, about −0.7 to 0.7, (N,). Repeats after 32 cells."""
+    """Return gradient noise (Perlin, 2002) at each point, about −0.7 to 0.7, (N,); it repeats after 32 cells."""
     shift = np.random.default_rng(seed).uniform(0, _PERIOD, 3).astype(np.float32)
     points = np.asarray(points_n3, np.float32) + shift
     cell = np.floor(points)
@@ -31,7 +31,7 @@ def gradient_noise(points_n3: Array, seed: int) -> Array:
 
 
 def fractal_noise(points_n3: Array, seed: int, num_octaves: int = 4, gain: float = 0.5) -> Array:
-    """Sum of ``num_octaves`` of gradient noise, each twice as fine and ``gain`` as strong, (N,)."""
+    """Return the sum of octaves of gradient noise, each twice as fine and ``gain`` times as strong, (N,)."""
     total = np.zeros(len(points_n3))
     for octave in range(num_octaves):
         total += gain**octave * gradient_noise(points_n3 * 2.03**octave + octave * 17.3, seed + octave)
@@ -47,7 +47,7 @@ def _fibonacci_sphere(num_points: int) -> Array:
 
 
 _PERIOD = 32
-# Gradients of the lattice by component, (3, 32³): the same for all noise, which is shifted by its seed.
+# Gradients of the lattice by component, (3, 32³); a seed shifts the points, not the lattice.
 _LATTICE = np.ascontiguousarray(
     _fibonacci_sphere(256)[np.random.default_rng(20).integers(256, size=_PERIOD**3)].T, np.float32
 )

@@ -1,4 +1,4 @@
-"""Small things off the lathe that hold nothing: lights, toys and plain solids. They stand on y = 0, in metres."""
+"""Build small turned objects: lights, toys and plain solids. They stand on y = 0, in metres."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ Rng = np.random.Generator
 
 
 def candlestick(rng: Rng) -> list[Part]:
-    """A turned candlestick with a candle in it."""
+    """Build a turned candlestick with a candle in it."""
     tall = float(rng.uniform(0.15, 0.22))
     stick = turned(
         [
@@ -48,13 +48,13 @@ def _wick(height: float) -> Mesh:
 
 
 def candle(rng: Rng) -> list[Part]:
-    """A pillar candle."""
+    """Build a pillar candle."""
     reach, tall = float(rng.uniform(0.03, 0.04)), float(rng.uniform(0.09, 0.16))
     return [Part(_candle_body(reach, tall)), Part(_wick(tall - 0.002), "char")]
 
 
 def bell(rng: Rng) -> list[Part]:
-    """A hand bell with a turned handle."""
+    """Build a hand bell with a turned handle."""
     reach = float(rng.uniform(0.05, 0.06))
     body = turned(
         [
@@ -77,7 +77,7 @@ def bell(rng: Rng) -> list[Part]:
 
 
 def chess_pawn(rng: Rng) -> list[Part]:
-    """A chess pawn, large."""
+    """Build a chess pawn, large."""
     s = float(rng.uniform(0.95, 1.1))
     body = turned(
         [
@@ -92,7 +92,7 @@ def chess_pawn(rng: Rng) -> list[Part]:
 
 
 def spinning_top(rng: Rng) -> list[Part]:
-    """A spinning top at rest on its side."""
+    """Build a spinning top at rest on its side."""
     body = turned(
         [
             (
@@ -114,7 +114,7 @@ def spinning_top(rng: Rng) -> list[Part]:
 
 
 def lamp(rng: Rng) -> list[Part]:
-    """A table lamp with a fabric shade."""
+    """Build a table lamp with a fabric shade."""
     tall = float(rng.uniform(0.2, 0.24))
     foot = turned(
         [
@@ -137,20 +137,20 @@ def lamp(rng: Rng) -> list[Part]:
 
 
 def sphere(rng: Rng) -> list[Part]:
-    """A ball."""
+    """Build a ball."""
     r = float(rng.uniform(0.055, 0.075))
     turn = np.linspace(-np.pi / 2, np.pi / 2, 25)
     return [Part(turned([[(r * float(np.cos(a)), r * float(np.sin(a)) + r) for a in turn]]))]
 
 
 def cone(rng: Rng) -> list[Part]:
-    """A cone with a faintly rounded tip."""
+    """Build a cone with a faintly rounded tip."""
     r, h = float(rng.uniform(0.055, 0.07)), float(rng.uniform(0.14, 0.18))
     return [Part(turned([((0, 0), (r, 0)), ((r, 0), (r * 0.5, h * 0.5), (r * 0.03, h * 0.985), (0, h))]))]
 
 
 def cylinder(rng: Rng) -> list[Part]:
-    """A cylinder with softened edges."""
+    """Build a cylinder with softened edges."""
     r, h = float(rng.uniform(0.045, 0.06)), float(rng.uniform(0.1, 0.15))
     return [
         Part(
@@ -168,7 +168,7 @@ def cylinder(rng: Rng) -> list[Part]:
 
 
 def egg(rng: Rng) -> list[Part]:
-    """An egg, upright."""
+    """Build an egg, upright."""
     h = float(rng.uniform(0.06, 0.07))
     t = np.linspace(-np.pi / 2, np.pi / 2, 25)
     return [

@@ -1,4 +1,4 @@
-"""Sculpture: signed distance fields blended smoothly and meshed by surface nets.
+"""Build sculptures from signed distance fields, blended smoothly and meshed by surface nets.
 
 Sources: smooth minimum and distance primitives after Quilez (2013), meshing by naive surface nets after Gibson (1998).
 """
@@ -15,20 +15,20 @@ Field = Callable[[Array, Array, Array], Array]
 
 
 def blend(a: Array, b: Array, width: float) -> Array:
-    """Smooth union of two fields with a fillet of ``width`` metres."""
+    """Return the smooth union of two fields with a fillet of ``width`` metres."""
     h = np.clip(0.5 + 0.5 * (b - a) / width, 0, 1)
     return np.asarray(b + (a - b) * h - width * h * (1 - h))
 
 
 def carve(a: Array, b: Array, width: float) -> Array:
-    """Field ``a`` with ``b`` taken out, the edge rounded by ``width`` metres."""
+    """Return field ``a`` without ``b``, with the edge rounded by ``width`` metres."""
     return -blend(-a, b, width)
 
 
 def ellipsoid(
     x: Array, y: Array, z: Array, center: tuple[float, float, float], radii: tuple[float, float, float]
 ) -> Array:
-    """Approximate distance to an ellipsoid."""
+    """Return the approximate distance to an ellipsoid."""
     qx, qy, qz = (x - center[0]) / radii[0], (y - center[1]) / radii[1], (z - center[2]) / radii[2]
     k0 = np.sqrt(qx**2 + qy**2 + qz**2)
     k1 = np.sqrt((qx / radii[0]) ** 2 + (qy / radii[1]) ** 2 + (qz / radii[2]) ** 2)
@@ -38,7 +38,7 @@ def ellipsoid(
 def capsule(
     x: Array, y: Array, z: Array, a: tuple[float, float, float], b: tuple[float, float, float], ra: float, rb: float
 ) -> Array:
-    """Distance to a limb from ``a`` to ``b`` whose radius goes from ``ra`` to ``rb``."""
+    """Return the distance to a capsule from ``a`` to ``b`` whose radius changes from ``ra`` to ``rb``."""
     axis = np.subtract(b, a)
     t = np.clip(((x - a[0]) * axis[0] + (y - a[1]) * axis[1] + (z - a[2]) * axis[2]) / float(axis @ axis), 0, 1)
     dx, dy, dz = x - a[0] - axis[0] * t, y - a[1] - axis[1] * t, z - a[2] - axis[2] * t
@@ -48,7 +48,7 @@ def capsule(
 def meshed(
     field: Field, lower: tuple[float, float, float], upper: tuple[float, float, float], num_cells: int = 110
 ) -> Mesh:
-    """Surface of ``field`` = 0 inside the box; ``num_cells`` along its longest edge."""
+    """Return the surface of ``field`` = 0 inside a box with ``num_cells`` cells along its longest edge."""
     step = max(u - low for low, u in zip(lower, upper, strict=True)) / num_cells
     axes = [np.arange(low, u + step, step, dtype=np.float64) for low, u in zip(lower, upper, strict=True)]
     x, y, z = np.meshgrid(*axes, indexing="ij", sparse=True)
@@ -171,7 +171,7 @@ def _posed_head(x: Array, y: Array, z: Array, s: dict[str, float], base_y: float
 
 
 def bust(rng: Rng) -> list[Part]:
-    """A classical bust on a turned socle."""
+    """Build a classical bust on a turned socle."""
     s = _head_traits(rng)
     rough = int(rng.integers(1 << 30))
 
@@ -200,7 +200,7 @@ def bust(rng: Rng) -> list[Part]:
 
 
 def head(rng: Rng) -> list[Part]:
-    """A sculpted head on its neck, with a square plinth."""
+    """Build a sculpted head on its neck, with a square plinth."""
     s = _head_traits(rng)
 
     def field(x: Array, y: Array, z: Array) -> Array:
@@ -214,7 +214,7 @@ def head(rng: Rng) -> list[Part]:
 
 
 def statue(rng: Rng) -> list[Part]:
-    """A standing draped figure on a round base."""
+    """Build a standing draped figure on a round base."""
     s = _head_traits(rng)
     lean, folds, phase = float(rng.uniform(-0.03, 0.03)), int(rng.integers(11, 17)), float(rng.uniform(0, 6))
     raised = float(rng.uniform(0, 1)) < 0.5
@@ -261,7 +261,7 @@ def statue(rng: Rng) -> list[Part]:
 
 
 def abstract_sculpture(rng: Rng) -> list[Part]:
-    """A smooth pierced form after the manner of mid-century carving."""
+    """Build a smooth pierced form in the style of mid-century carving."""
     holes = [
         (float(rng.uniform(-0.05, 0.05)), float(rng.uniform(0.2, 0.42)), float(rng.uniform(0.045, 0.085)))
         for _ in range(2)

@@ -1,4 +1,4 @@
-"""Boxes, superellipsoids, gears, knots: solids with a formula."""
+"""Build solids from formulas: boxes, superellipsoids, gears, knots."""
 
 import itertools
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from lumenmill_studio.scenes.shapes.turned import tube
 
 
 def box(size: Sequence[float], bevel: float = 0.004, center: Sequence[float] = (0.0, 0.0, 0.0)) -> Mesh:
-    """A box of ``size`` (x, y, z) with rounded edges of radius ``bevel``, texture coordinates along its faces.
+    """Build a box of ``size`` (x, y, z) with rounded edges of radius ``bevel``, texture coordinates along its faces.
 
     The v axis of the texture runs along the longest edge of each face, so that wood grain follows the plank.
     """
@@ -42,7 +42,7 @@ def _edge_steps(half: float, bevel: float) -> Array:
 
 
 def superellipsoid(size: Sequence[float], roundness: float = 1.0, num_rows: int = 96, num_columns: int = 160) -> Mesh:
-    """A superellipsoid standing on y = 0: roundness 1 is an ellipsoid, 0.2 nearly a box (Barr, 1981)."""
+    """Build a superellipsoid standing on y = 0: roundness 1 is an ellipsoid, 0.2 nearly a box (Barr, 1981)."""
     half = np.asarray(size, float) / 2
     latitude = np.linspace(-np.pi / 2, np.pi / 2, num_rows)[:, None]
     longitude = np.linspace(0, 2 * np.pi, num_columns)[None, :]
@@ -64,7 +64,7 @@ def _power(value: Array, exponent: float) -> Array:
 
 
 def torus_knot(p: int, q: int, radius: float, thickness: float) -> Mesh:
-    """A (p, q) torus knot standing on y = 0, ``radius`` of its torus and ``thickness`` of its tube in metres."""
+    """Build a (p, q) torus knot standing on y = 0, ``radius`` of its torus and ``thickness`` of its tube in metres."""
     t = np.linspace(0, 2 * np.pi, 600)
     ring = 1 + 0.42 * np.cos(q * t)
     path = radius * np.stack([ring * np.cos(p * t), ring * np.sin(p * t), 0.42 * np.sin(q * t)], 1)
@@ -73,7 +73,7 @@ def torus_knot(p: int, q: int, radius: float, thickness: float) -> Mesh:
 
 
 def torus(radius: float, thickness: float) -> Mesh:
-    """A ring lying in the xy plane and standing on y = 0."""
+    """Build a ring lying in the xy plane and standing on y = 0."""
     t = np.linspace(0, 2 * np.pi, 160)
     path = radius * np.stack([np.cos(t), np.sin(t), np.zeros_like(t)], 1)
     mesh = tube(path, thickness, num_sides=48, num_samples=160, closed=True)
@@ -81,7 +81,7 @@ def torus(radius: float, thickness: float) -> Mesh:
 
 
 def extruded(outline_n2: Array, holes_n2: Array | None, depth: float) -> Mesh:
-    """A star-shaped outline (N, 2) about the origin, extruded along z by ``depth``, with an optional hole of N
+    """Build a star-shaped outline (N, 2) about the origin, extruded along z by ``depth``, with an optional hole of N
     points."""
     outer = np.concatenate([outline_n2, outline_n2[:1]])
     inner = outer * 0.0 if holes_n2 is None else np.concatenate([holes_n2, holes_n2[:1]])
@@ -105,7 +105,7 @@ def _flat_sheet(points_rc3: Array) -> Mesh:
 
 
 def gear(num_teeth: int, radius: float, depth: float) -> Mesh:
-    """A spur gear standing on y = 0 with a bore in its middle."""
+    """Build a spur gear standing on y = 0 with a bore in its middle."""
     per_tooth = np.array([0.0, 0.18, 0.30, 0.62, 0.74, 1.0])[:-1]
     level = np.array([0.86, 0.86, 1.0, 1.0, 0.86])
     angle = ((np.arange(num_teeth)[:, None] + per_tooth) / num_teeth * 2 * np.pi).ravel()
@@ -118,7 +118,7 @@ def gear(num_teeth: int, radius: float, depth: float) -> Mesh:
 
 
 def seashell(num_turns: float, height: float) -> Mesh:
-    """A spiral shell: a tube that grows exponentially along a helix (Raup's model of coiling), lying on y = 0."""
+    """Build a spiral shell: a tube that grows exponentially along a helix (Raup's model of coiling), lying on y = 0."""
     t = np.linspace(-num_turns * 2 * np.pi, 0, 460)
     growth = np.exp(0.155 * t)
     angle = np.linspace(0, 2 * np.pi, 73)
@@ -140,7 +140,7 @@ def seashell(num_turns: float, height: float) -> Mesh:
 
 
 def pyramid(lower_half: float, upper_half: float, height: float, tip_height: float) -> Mesh:
-    """An obelisk: a square shaft that tapers, and a pyramid on it, standing on y = 0; faceted."""
+    """Build an obelisk: a square shaft that tapers, and a pyramid on it, standing on y = 0; faceted."""
     square = np.array([[1, -1], [1, 1], [-1, 1], [-1, -1], [1, -1]], float)[::-1]
     levels = [(0.0, lower_half), (height, upper_half), (height + tip_height, 1e-4)]
     points = np.stack([np.stack([square[:, 0] * h, np.full(5, y), square[:, 1] * h], 1) for y, h in levels])
@@ -150,7 +150,7 @@ def pyramid(lower_half: float, upper_half: float, height: float, tip_height: flo
 
 
 def displaced(mesh: Mesh, offsets_v: Array) -> Mesh:
-    """The mesh with every vertex moved along its normal by ``offsets_v`` (V,) metres."""
+    """Return the mesh with every vertex moved along its normal by ``offsets_v`` (V,) metres."""
     smooth = mesh if mesh.normals_v3 is not None else with_smooth_normals(mesh)
     normals = smooth.normals_v3
     if normals is None:
@@ -161,5 +161,5 @@ def displaced(mesh: Mesh, offsets_v: Array) -> Mesh:
 
 
 def standing_box(size: Sequence[float], at: Sequence[float] = (0.0, 0.0, 0.0), bevel: float = 0.005) -> Mesh:
-    """A box whose bottom centre is ``at``."""
+    """Build a box whose bottom centre is ``at``."""
     return box(size, bevel, (at[0], at[1] + size[1] / 2, at[2]))

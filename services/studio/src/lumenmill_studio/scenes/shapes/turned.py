@@ -1,4 +1,4 @@
-"""Surfaces of revolution and swept tubes: everything that comes off a wheel, a lathe or a pipe bender."""
+"""Build surfaces of revolution and swept tubes."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ Profile = Sequence[tuple[float, float]]
 
 
 def smooth_curve(points: Profile | Array, num_samples: int) -> Array:
-    """Centripetal-free Catmull-Rom spline through the points, (num_samples, D), ends included."""
+    """Return a uniform Catmull-Rom spline through the points, (num_samples, D), ends included."""
     knots = np.asarray(points, float)
     padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
     position = np.linspace(0, len(knots) - 1 - 1e-9, num_samples)
@@ -24,7 +24,7 @@ def smooth_curve(points: Profile | Array, num_samples: int) -> Array:
 
 
 def revolved(profile_n2: Array, num_sectors: int = NUM_SECTORS) -> Mesh:
-    """The surface that a smooth profile of (radius, height) sweeps about +Y; outside lies left of its direction."""
+    """Return the surface of a smooth profile (radius, height) about +Y; the outside is to the left of the profile."""
     angle = np.linspace(0, 2 * np.pi, num_sectors + 1)
     radius, height = np.maximum(profile_n2[:, 0], 0), profile_n2[:, 1]
     points = np.stack(
@@ -42,7 +42,7 @@ def revolved(profile_n2: Array, num_sectors: int = NUM_SECTORS) -> Mesh:
 
 
 def turned(segments: Sequence[Profile], samples_per_metre: float = 500.0) -> Mesh:
-    """A turned body of several smooth profiles that meet in edges."""
+    """Build a surface of revolution of several smooth profiles that meet in edges."""
     meshes = []
     for segment in segments:
         knots = np.asarray(segment, float)
@@ -53,12 +53,12 @@ def turned(segments: Sequence[Profile], samples_per_metre: float = 500.0) -> Mes
 
 
 def vessel(outer: Profile, thickness: float, floor_height: float = 0.012) -> Mesh:
-    """An open vessel: outer wall from foot to rim, a rounded rim, the inner wall, and a flat foot.
+    """Build an open vessel: outer wall from foot to rim, a rounded rim, the inner wall, and a flat foot.
 
     ``outer`` gives (radius, height) from the foot upwards; ``thickness`` is that of the wall in metres.
     """
     outer_n2 = smooth_curve(outer, 110)
-    tangent = normalized3(np.gradient(outer_n2, axis=0))
+    tangent = unit_vectors(np.gradient(outer_n2, axis=0))
     inner = outer_n2 + thickness * np.stack([-tangent[:, 1], tangent[:, 0]], 1)
     inner = inner[(inner[:, 1] > outer_n2[0, 1] + floor_height) & (inner[:, 0] > 1e-3)][::-1]
     rim_center = (outer_n2[-1] + inner[0]) / 2
@@ -71,8 +71,8 @@ def vessel(outer: Profile, thickness: float, floor_height: float = 0.012) -> Mes
     return merged([revolved(wall), revolved(foot)])
 
 
-def normalized3(vectors: Array) -> Array:
-    """Unit vectors of any dimension."""
+def unit_vectors(vectors: Array) -> Array:
+    """Return unit vectors of any dimension."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12))
 
 
@@ -84,7 +84,7 @@ def tube(
     flatness: float = 1.0,
     closed: bool = False,
 ) -> Mesh:
-    """A tube along a smooth path (N, 3) with radii given at the path's points; ends are capped by closing to a point.
+    """Build a tube along a smooth path (N, 3) with a radius at each of its points; the ends close to a point.
 
     ``flatness`` scales the section along its second axis: below 1 gives a strap.
     """
