@@ -14,6 +14,7 @@ from pathlib import Path
 
 from figures import Figure, median_of, run_benchmark
 from instant_model import instant_model
+
 from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
 from lumenmill_common.calls import connect
 from lumenmill_common.serve import serving

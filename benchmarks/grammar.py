@@ -6,6 +6,7 @@ import time
 
 import grpc
 from figures import Figure, median_of, run_benchmark
+
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill_common.calls import call_heavy
 from lumenmill_common.testing import running_service

@@ -32,15 +32,16 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from figures import Figure, median_of, report
+from served import BuiltHost, served_figures
+from served_pictures import PROMPT, served_pictures
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, T5Config, T5EncoderModel
+
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.device import Device, find_device
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.stages import timed_stages
 from lumenmill_neural.testing import clip_tokenizer, sdxl_scheduler, t5_tokenizer, tiny_flux, tiny_sdxl
-from served import BuiltHost, served_figures
-from served_pictures import PROMPT, served_pictures
-from torch.utils.flop_counter import FlopCounterMode
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, T5Config, T5EncoderModel
 
 _QUICK_STEPS = 4
 _STAGES = ("text_encode", "denoise", "decode")

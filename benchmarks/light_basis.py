@@ -7,6 +7,7 @@ import asyncio
 import tempfile
 
 from figures import Figure, median_of, run_benchmark
+
 from lumenmill.common.v1.light_pb2 import Light
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc

@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 from figures import Figure, run_benchmark
 from instant_model import instant_model
+
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill_common.calls import call_heavy, connect

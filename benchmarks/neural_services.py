@@ -10,12 +10,13 @@ import tempfile
 import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
 from figures import Figure, run_benchmark
-from lumenmill_neural.catalogue import read_catalogue
-from lumenmill_neural.settings import NeuralSettings
-from lumenmill_neural.testing import seeded, tiny_flux
 from served import BuiltHost, served_figures
 from served_clips import Shape, served_clips
 from served_pictures import served_pictures
+
+from lumenmill_neural.catalogue import read_catalogue
+from lumenmill_neural.settings import NeuralSettings
+from lumenmill_neural.testing import seeded, tiny_flux
 
 _CLIP = Shape("Wan2.1, 384², 17 frames, 40 steps", (384, 384), 17, 40)
 _SMALL_CLIP = Shape("Wan2.1, 64², 5 frames, 4 steps", (64, 64), 5, 4)

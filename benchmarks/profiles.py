@@ -22,6 +22,9 @@ from typing import Any
 
 import numpy as np
 from figures import Figure, report
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
 from lumenmill.imager.v1.imager_pb2 import GenerateImagesRequest
 from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_common.artifacts import open_store
@@ -36,8 +39,6 @@ from lumenmill_neural.stages import Steps
 from lumenmill_video.families import family_of as video_family_of
 from lumenmill_video.families import with_four_steps
 from lumenmill_video.settings import VideoSettings
-from PIL import Image
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 _PROMPTS = (
     "a lemon on slate under soft light from the left",

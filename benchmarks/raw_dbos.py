@@ -7,6 +7,7 @@ import tempfile
 import time
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+
 from lumenmill_orchestrator.storage import engine_url, make_engine
 
 _NUM_CONCURRENT = 64

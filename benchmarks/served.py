@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from figures import Figure
+
 from lumenmill_common.artifacts import open_store_from
 from lumenmill_neural.catalogue import ModelEntry
 from lumenmill_neural.device import Device

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from figures import Figure
+from served import BuiltHost, Served, calls_of, served_figures
+from transformers import UMT5Config, UMT5EncoderModel
+
 from lumenmill.video.v1 import video_pb2, video_pb2_grpc
 from lumenmill_common.families import family_service
 from lumenmill_common.jobs import jobs_from
@@ -15,8 +18,6 @@ from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.testing import t5_tokenizer
 from lumenmill_video.families import family_of
 from lumenmill_video.settings import VideoSettings
-from served import BuiltHost, Served, calls_of, served_figures
-from transformers import UMT5Config, UMT5EncoderModel
 
 __all__ = ["Shape", "served_clips"]
 

@@ -5,12 +5,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from served import BuiltHost, Served, calls_of
+
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.families import family_service
 from lumenmill_common.jobs import jobs_from
 from lumenmill_common.testing import running_service
 from lumenmill_imager.families import family_of
-from served import BuiltHost, Served, calls_of
 
 __all__ = ["PROMPT", "Measured", "served_pictures"]
 

@@ -10,6 +10,7 @@ from typing import Any
 import mitsuba as mi
 import numpy as np
 from figures import Figure, median_of, run_benchmark
+
 from lumenmill.common.v1.light_pb2 import Light
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill_studio.light.emitters import emitter_of

@@ -40,8 +40,6 @@ from diffusers import (
     WanVACETransformer3DModel,
 )
 from figures import Figure, report
-from lumenmill_media import Encoding, write_clip
-from lumenmill_video.cost import WanCost, num_tokens
 from PIL import Image
 from served_clips import Shape, served_clips
 from transformers import (
@@ -50,6 +48,9 @@ from transformers import (
     CLIPVisionModel,
     CLIPVisionModelWithProjection,
 )
+
+from lumenmill_media import Encoding, write_clip
+from lumenmill_video.cost import WanCost, num_tokens
 
 # transformer/config.json of Wan2.1-T2V-14B-Diffusers, -I2V-14B-480P-Diffusers and -VACE-14B-diffusers.
 _WAN_14B = {"num_attention_heads": 40, "attention_head_dim": 128, "ffn_dim": 13824, "num_layers": 40, "text_dim": 4096}

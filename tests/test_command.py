@@ -6,8 +6,9 @@ import os
 import signal
 from pathlib import Path
 
-from lumenmill_common.testing import eventually
 from mesh_command import Command, run_command
+
+from lumenmill_common.testing import eventually
 
 
 def test_status_models_and_doctor_show_the_mesh(lumenmill: Command) -> None:

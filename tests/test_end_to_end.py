@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from lumenmill_common.testing import eventually
 from mesh_command import Command, run_command
+
+from lumenmill_common.testing import eventually
 
 SMALL = ["--set", "num_img_sets=2", "--set", "num_relight_variants=2", "--set", "num_clip_sets=1"]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

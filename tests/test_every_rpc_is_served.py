@@ -7,9 +7,10 @@ from importlib.util import find_spec
 from typing import Any
 
 import keda
-import lumenmill
 import pytest
 from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
+
+import lumenmill
 from lumenmill_common.families import method_name
 
 # The servicer of each contract, `module:class`.

@@ -6,22 +6,13 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
 _TREES = ("services/*/src", "orchestrator/src", "client/src", "monitoring", "docs/tools")
-# Folders that do not follow the rules yet.
-_NOT_CONVERTED = (
-    "services/common",
-    "services/imager",
-    "services/neural",
-    "services/relighter",
-    "services/studio",
-    "services/video",
-)
 
 
 def _modules() -> Iterator[Path]:
     for tree in _TREES:
         for path in _ROOT.glob(f"{tree}/**/*.py"):
             name = str(path.relative_to(_ROOT))
-            if "/tests/" not in name and "/migrations/" not in name and not name.startswith(_NOT_CONVERTED):
+            if "/tests/" not in name and "/migrations/" not in name:
                 yield path
 
 

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.orchestrator.v1.run_pb2 import ExportedFile, ExportResult
 from lumenmill_client._dataset_folder import MANIFEST, DatasetFolder

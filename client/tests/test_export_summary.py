@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from lumenmill.orchestrator.v1.run_pb2 import ExportResult
 from lumenmill_client._dataset_folder import SavedDataset
 from lumenmill_client.command import _export as command

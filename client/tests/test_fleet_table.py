@@ -1,8 +1,9 @@
 """What `lumenmill fleet` shows of a cluster, on a terminal of 80 columns."""
 
+from rich.console import Console, Group
+
 from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_client.command import _fleet as command
-from rich.console import Console, Group
 
 _SCHEDULER = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
 

@@ -1,6 +1,7 @@
 """Licences that users state for their files."""
 
 import pytest
+
 from lumenmill_client._licence import licence_from_spdx
 from lumenmill_client.command._licence_option import parse_licence
 from lumenmill_common.errors import InvalidArgumentError

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from lumenmill_client.mesh._models_file import read_models_file
 from lumenmill_common.errors import InvalidArgumentError
 

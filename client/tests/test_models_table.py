@@ -1,8 +1,9 @@
 """`lumenmill models` on a terminal of 80 columns."""
 
+from rich.console import Console
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client.command._models import models_table
-from rich.console import Console
 
 _REVISION = "0123456789abcdef0123456789abcdef01234567+entry@01234567+profile@fast+diffusers0.42.1"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+
 from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
 from lumenmill_client import ClientSettings
 from lumenmill_client._runs import Runs

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+
 from lumenmill.orchestrator.v1 import artifact_service_pb2_grpc, run_pb2, run_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.calls import connect

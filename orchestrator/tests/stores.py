@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lumenmill.orchestrator.v1 import artifact_service_pb2
 from lumenmill_common.settings import StoreSettings
 from lumenmill_common.testing.s3_server import S3Server, s3_server

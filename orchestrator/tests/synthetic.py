@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from PIL import Image
+
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import ArtifactStore, open_store
@@ -15,7 +17,6 @@ from lumenmill_common.errors import LumenmillError
 from lumenmill_orchestrator.exporters import InProcessExports
 from lumenmill_orchestrator.storage import ExportStore, SampleStore, engine_url, make_engine, upgrade_schema
 from lumenmill_orchestrator.storage.schema import samples
-from PIL import Image
 
 FREE = artifact_pb2.Licence(subject="tiny", spdx_id="CC0-1.0", allows_commercial_use=True)
 _SIZE_PX = (24, 16)

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+
 from lumenmill.orchestrator.v1 import artifact_service_pb2 as service_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.exporters.columns import SCHEMA

@@ -5,6 +5,7 @@ import base64
 
 import grpc
 import pytest
+
 from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import grpc
 import pytest
+
 from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
 from lumenmill_common.calls import connect
 from lumenmill_common.settings import SecuritySettings

@@ -4,6 +4,7 @@ import traceback
 from typing import Any
 
 import pytest
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.calls import attempt_heavy
 from lumenmill_orchestrator import submission

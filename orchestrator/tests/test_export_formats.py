@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas
+import pandas as pd
 import pytest
+from PIL import Image
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.exporters.columns import SCHEMA
-from PIL import Image
 
 from .synthetic import Archive, clip_sample, image_sample, light
 
@@ -127,7 +128,7 @@ async def test_videox_fun_opens_its_lists(archive: Archive, tmp_path: Path) -> N
 
 def _diffsynth_rows(folder: Path, metadata: str, keys: str) -> list[dict[str, Any]]:
     """Read as UnifiedDataset does: `pandas.read_csv`, then paths of the named columns, which must be strings."""
-    table = pandas.read_csv(folder / metadata)
+    table = pd.read_csv(folder / metadata)
     rows = [table.iloc[number].to_dict() for number in range(len(table))]
     for row in rows:
         for key in keys.split(","):

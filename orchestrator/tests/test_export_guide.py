@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.exporters import EXPORT_FORMATS
 

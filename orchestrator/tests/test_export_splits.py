@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+
 from lumenmill.orchestrator.v1 import run_pb2
 
 from .synthetic import Archive, clip_sample, image_sample, light

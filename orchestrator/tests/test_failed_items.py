@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import REGISTRY
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client.command import _follow as screen
 from lumenmill_common.errors import NotFoundError
@@ -19,7 +21,6 @@ from lumenmill_orchestrator.execution.workflows import Workflows
 from lumenmill_orchestrator.mesh import Mesh, ModelQueues
 from lumenmill_orchestrator.recipe import KnownModel, check_recipe
 from lumenmill_orchestrator.storage import ExecutionStore, ModelStore, RunStore, engine_url, make_engine, upgrade_schema
-from prometheus_client import REGISTRY
 
 from .conftest import LocalMesh
 from .recipes import ONE_IMAGE, SMALL

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, model_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import artifacts_in, open_store

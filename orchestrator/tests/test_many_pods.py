@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import open_store
 from lumenmill_common.errors import UnavailableError

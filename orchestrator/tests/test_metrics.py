@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import REGISTRY
+
 from lumenmill.orchestrator.v1 import artifact_service_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_orchestrator import metrics
-from prometheus_client import REGISTRY
 
 from .conftest import LocalMesh
 from .recipes import ONE_IMAGE, SMALL

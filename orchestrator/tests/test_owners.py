@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.settings import StoreSettings

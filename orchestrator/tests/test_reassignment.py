@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+
 from lumenmill_orchestrator.execution import DurableEngine, durable_engine
 from lumenmill_orchestrator.execution.durable_engine import workflow
 from lumenmill_orchestrator.execution.reassignment import SilenceDetector

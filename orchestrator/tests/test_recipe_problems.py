@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+
 from lumenmill.common.v1 import model_pb2
 from lumenmill_orchestrator.recipe import KnownModel, check_recipe
 

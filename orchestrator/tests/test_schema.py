@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+
 from lumenmill_orchestrator.storage.database import engine_url, make_engine, upgrade_schema
 from lumenmill_orchestrator.storage.schema import metadata
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from lumenmill_common.settings import load_settings
 from lumenmill_orchestrator.settings import OrchestratorSettings
 

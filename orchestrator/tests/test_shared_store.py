@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from lumenmill_common.settings import StoreSettings
 from lumenmill_orchestrator.collector import GarbageCollector
 from lumenmill_orchestrator.storage import engine_url, make_engine

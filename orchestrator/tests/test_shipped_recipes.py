@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
+
 from lumenmill.orchestrator.v1 import run_pb2
 
 from .conftest import LocalMesh, counts

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_orchestrator.execution.active_run import ActiveRun

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.execution import durable_engine
 from lumenmill_orchestrator.storage import ExecutionStore, RunStore, database, engine_url, make_engine

@@ -4,10 +4,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client.command import _follow as screen
 from lumenmill_orchestrator.mesh import Call, CallPriority, CapacityState, ModelUnavailableError
-from prometheus_client import REGISTRY
 
 from .conftest import LocalMesh, counts
 from .pods import Pods, open_orchestrator, open_pods, open_queues, run_of, until_run

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
 from lumenmill.orchestrator.v1 import artifact_service_pb2, run_pb2
 from lumenmill_common.artifacts import open_store
 

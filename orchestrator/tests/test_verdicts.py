@@ -1,6 +1,7 @@
 """Gates, failures, retries, isolation."""
 
 import pytest
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import InternalError, InvalidArgumentError, ResourceExhaustedError, UnavailableError
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+
 from lumenmill_orchestrator.storage import (
     CountDelta,
     ExecutionStore,

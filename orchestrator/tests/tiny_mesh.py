@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, intrinsics_pb2, light_pb2, model_pb2, scene_pb2
 from lumenmill.imager.v1 import imager_pb2

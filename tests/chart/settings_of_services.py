@@ -5,6 +5,7 @@
 """
 
 import yaml
+
 from lumenmill_captioner.models import VisionLanguageSettings
 from lumenmill_captioner.settings import CaptionerSettings
 from lumenmill_common.settings import ServiceSettings

@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 import grpc
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import LumenmillError
 

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.testing.s3_server import s3_server
 from lumenmill_common.testing.small_disk import small_disk

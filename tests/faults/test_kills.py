@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from lumenmill.orchestrator.v1 import run_pb2
 
 from .process_mesh import MODELS, ORCHESTRATOR, CompletedCall, ProcessMesh, now_s, process_mesh

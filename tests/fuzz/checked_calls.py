@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import OpenEXR
 from google.protobuf.message import Message
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.relighter.v1 import relighter_pb2

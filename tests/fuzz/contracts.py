@@ -5,12 +5,13 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
-import lumenmill
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
+
+import lumenmill
 
 __all__ = ["RPCS", "Rpc"]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.serve import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from lumenmill_client.command import main
 
 from .bad_files import png, png_bomb

@@ -12,6 +12,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill.orchestrator.v1 import run_pb2

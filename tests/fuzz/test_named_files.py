@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.orchestrator.v1 import artifact_service_pb2, run_pb2
 

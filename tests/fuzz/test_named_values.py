@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2, run_pb2
 from lumenmill.prompter.v1 import prompter_pb2

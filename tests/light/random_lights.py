@@ -5,6 +5,7 @@ from random import Random
 
 import numpy as np
 import pytest
+
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill_light import build, environment_map, vocabulary
 from lumenmill_light.axes import unit_vector

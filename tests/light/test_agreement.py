@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import vocabulary
 from lumenmill_light.attributes import attributes, source_attributes
@@ -35,6 +36,7 @@ def ball() -> Iterator[Ball]:
 
 def _rendered(source: light_pb2.LightSource, normals: Array) -> Array:
     import mitsuba as mi
+
     from lumenmill_studio.light.emitters import emitter_of
     from lumenmill_studio.render.tracer import built_scene
 

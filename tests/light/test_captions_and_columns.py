@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2

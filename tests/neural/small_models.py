@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import yaml
+
 from lumenmill_neural.testing import save_marigold
 
 __all__ = ["ROOT", "SMALL", "SMALL_CLIP", "SMALL_MAPS", "SmallModel", "module_at"]

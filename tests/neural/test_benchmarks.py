@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from lumenmill_neural.testing import tiny_flux
 
 from .small_models import ROOT, module_at

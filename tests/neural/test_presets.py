@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from google.protobuf.json_format import MessageToDict
+
 from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.imager.v1.imager_pb2 import GenerateImagesRequest
 from lumenmill_common.artifacts import open_store

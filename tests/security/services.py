@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pool
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
 from lumenmill_captioner.__main__ import captioner_service
 from lumenmill_captioner.settings import CaptionerSettings
 from lumenmill_common.serve import serving

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+
 from lumenmill_common.calls import connect
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.testing.certificates import make_authority, make_certificate

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+from tests.faults.fleet import Fleet, fleet
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.testing.s3_server import s3_server
-from tests.faults.fleet import Fleet, fleet
-
 from tests.faults.recipe import LIGHTS
 
 _TOKEN = "6f1d0c51-token-of-this-mesh"  # noqa: S105 - of this test alone

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
+
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from lumenmill.common.v1 import artifact_pb2, camera_pb2, generation_pb2, light_pb2, scene_pb2
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
@@ -14,15 +15,14 @@ from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill.relighter.v1 import relighter_pb2, relighter_pb2_grpc
 from lumenmill.video.v1 import video_pb2, video_pb2_grpc
-from lumenmill_common.calls import call_heavy, call_unary, connect
-from lumenmill_common.errors import NotFoundError
-
 from lumenmill_client._dataset_folder import DatasetFolder, SavedDataset
 from lumenmill_client._events import OnProgress, event_listener
 from lumenmill_client._runs import Runs
 from lumenmill_client._settings import ClientSettings, read_security
 from lumenmill_client._store import Store
 from lumenmill_client.mesh import local_address
+from lumenmill_common.calls import call_heavy, call_unary, connect
+from lumenmill_common.errors import NotFoundError
 
 __all__ = ["AsyncClient"]
 

@@ -14,7 +14,6 @@ from lumenmill.orchestrator.v1 import artifact_service_pb2, fleet_pb2, run_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
-
 from lumenmill_client._async_client import AsyncClient
 from lumenmill_client._dataset_folder import SavedDataset
 from lumenmill_client._settings import ClientSettings

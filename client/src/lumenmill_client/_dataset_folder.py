@@ -12,9 +12,8 @@ from typing import Protocol
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.orchestrator.v1.run_pb2 import ExportedFile, ExportResult
-from lumenmill_common.errors import InvalidArgumentError, ResourceExhaustedError
-
 from lumenmill_client._events import OnProgress, ProgressEvent
+from lumenmill_common.errors import InvalidArgumentError, ResourceExhaustedError
 
 __all__ = ["MANIFEST", "DatasetFolder", "SavedDataset"]
 

@@ -8,14 +8,14 @@ from typing import Any
 import grpc
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
+
 from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
+from lumenmill_client._events import OnProgress, ProgressEvent
 from lumenmill_common.calls import call_unary
 from lumenmill_common.errors import InvalidArgumentError, LumenmillError, UnavailableError
 from lumenmill_common.retries import RetryPolicy, RetryState
 from lumenmill_common.status import error_from_rpc
-
-from lumenmill_client._events import OnProgress, ProgressEvent
 
 __all__ = ["OUTAGE_TIMEOUT_S", "Runs"]
 

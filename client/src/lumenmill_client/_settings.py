@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import Field
+
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.settings import SecuritySettings, read_settings
-from pydantic import Field
 
 __all__ = ["ClientSettings", "read_security"]
 

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import grpc
+
 from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.orchestrator.v1 import artifact_service_pb2, artifact_service_pb2_grpc
+from lumenmill_client._licence import licence_from_spdx
 from lumenmill_common.artifacts import media_type_of
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.status import error_from_rpc
-
-from lumenmill_client._licence import licence_from_spdx
 
 __all__ = ["Store"]
 

@@ -2,13 +2,12 @@
 
 from lumenmill_common.serve import serve
 from lumenmill_common.settings import load_settings
-
 from lumenmill_orchestrator.service import orchestrator_service
 from lumenmill_orchestrator.settings import OrchestratorSettings
 
 
 def main() -> None:
-    """Settings → service → serve."""
+    """Serve until SIGTERM."""
     serve(load_settings(OrchestratorSettings), orchestrator_service)
 
 

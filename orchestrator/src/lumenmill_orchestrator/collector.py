@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
+
 from lumenmill.orchestrator.v1 import artifact_service_pb2
 from lumenmill_common.artifacts import WEIGHTS, ArtifactStore, StoredObject
-
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.ownership import Ownership
 from lumenmill_orchestrator.storage.schema import artifact_uses

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-import lumenmill
 from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+
+import lumenmill
 
 __all__ = ["Method", "heavy_methods", "message_class"]
 

@@ -11,12 +11,12 @@ import threading
 from functools import partial
 
 from google.protobuf.json_format import Parse
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import open_store_from
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError, LumenmillError
 from lumenmill_common.settings import load_settings
 from lumenmill_common.telemetry import configure_logging, get_logger
-
 from lumenmill_orchestrator.exporters import Export, InProcessExports
 from lumenmill_orchestrator.settings import OrchestratorSettings
 from lumenmill_orchestrator.storage import (

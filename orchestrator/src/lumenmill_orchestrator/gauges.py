@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import sqlalchemy as sa
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.execution import ActiveRuns
 from lumenmill_orchestrator.storage import RunStore

@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
+from PIL import Image
+
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.telemetry import get_logger
-from PIL import Image
 
 __all__ = ["check_media_type", "image_facts"]
 

@@ -1,7 +1,8 @@
 """Metrics of the orchestrator. Names and meanings are explained in docs/metrics.md."""
 
-from lumenmill_common.telemetry import DURATION_BUCKETS_S
 from prometheus_client import Counter, Gauge, Histogram
+
+from lumenmill_common.telemetry import DURATION_BUCKETS_S
 
 __all__ = [
     "ARTIFACT_BYTES",

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
+
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, ResourceExhaustedError, UnavailableError
 from lumenmill_common.retries import RetryPolicy, RetryState, retrying
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator.storage.schema import database_identity
 
 __all__ = ["Ownership"]

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import sqlalchemy as sa
+
 from lumenmill.orchestrator.v1 import artifact_service_pb2_grpc, run_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.service import Contract, Service
-
 from lumenmill_orchestrator.collector import GarbageCollector
 from lumenmill_orchestrator.execution import (
     ActiveRuns,
@@ -136,7 +136,7 @@ def orchestrator_service(
 
 
 def _cluster(settings: OrchestratorSettings) -> ClusterReader | None:
-    """The cluster that the mesh runs in; None where it runs in none."""
+    """Return the cluster that the mesh runs in; None outside of Kubernetes."""
     if not settings.kubernetes_namespace:
         return None
     gpus = GpuNames(settings.gpu_resource, settings.gpu_type_label)
@@ -150,7 +150,7 @@ def _exporters(
     samples: SampleStore,
     store: ArtifactStore,
 ) -> InProcessExports | ExportJobs:
-    """What writes datasets: this process, or Jobs."""
+    """Return what writes datasets: this process, or Jobs."""
     if settings.export_job_template is None:
         return InProcessExports(samples, store, ExportStore(engine))
     if cluster is None:

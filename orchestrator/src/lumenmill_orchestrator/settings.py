@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from lumenmill_common.settings import ServiceSettings
 from pydantic import Field, field_validator, model_validator
 
+from lumenmill_common.settings import ServiceSettings
 from lumenmill_orchestrator.mesh import parse_addresses
 
 __all__ = ["OrchestratorSettings"]

@@ -12,11 +12,11 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
+
 from lumenmill.common.v1 import artifact_pb2, generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import AlreadyExistsError, InvalidArgumentError
-
 from lumenmill_orchestrator.execution.keys import artifact_sha256s
 from lumenmill_orchestrator.mesh import Mesh
 from lumenmill_orchestrator.recipe import (

@@ -7,8 +7,8 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from lumenmill.orchestrator.v1 import run_pb2
 
+from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.contracts import heavy_methods
 from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.execution.keys import artifact_sha256s

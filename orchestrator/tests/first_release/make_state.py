@@ -21,7 +21,6 @@ from typing import Any
 from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
 from lumenmill_common.calls import connect
 from lumenmill_common.settings import SecuritySettings
-
 from orchestrator.tests.recipes import SMALL
 
 _STATE = Path(__file__).with_name("state.zip")

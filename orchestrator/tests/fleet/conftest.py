@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lumenmill_orchestrator.fleet import KubernetesApi
 
 from .fake_api_server import DEPLOYMENTS, EVENTS, PODS, FakeApiServer, serving

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lumenmill_common.errors import AlreadyExistsError, NotFoundError
 from lumenmill_orchestrator.fleet import KubernetesApi
 

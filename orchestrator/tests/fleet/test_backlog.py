@@ -1,5 +1,4 @@
 """Replicas of the orchestrator know each other's work, on SQLite and on Postgres."""
-# ruff: noqa: TID252 - helpers of the other tests of this package
 
 import asyncio
 import threading
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+
 from lumenmill_orchestrator.fleet.backlog import SharedBacklog
 from lumenmill_orchestrator.fleet.load_times import LoadTimes
 from lumenmill_orchestrator.mesh import Load

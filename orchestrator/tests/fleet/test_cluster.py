@@ -1,13 +1,12 @@
 """Pods, Deployments and nodes of an API server, and what GetFleet and the capacity provider make of them."""
 
-# ruff: noqa: TID252 - helpers of the other tests of this package
-
 import asyncio
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+
 from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_orchestrator.fleet import ClusterCapacity, ClusterReader, KubernetesApi
 

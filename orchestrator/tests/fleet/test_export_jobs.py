@@ -1,7 +1,5 @@
 """An export in a Job writes the same files as one in the orchestrator."""
 
-# ruff: noqa: TID252 - helpers of the other tests of this package
-
 import asyncio
 import os
 import subprocess
@@ -10,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.json_format import MessageToJson
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_orchestrator.export_job import REQUEST_VARIABLE, error_from_json, export_id

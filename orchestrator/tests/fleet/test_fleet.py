@@ -1,11 +1,11 @@
 """GetFleet where there is no Kubernetes."""
-# ruff: noqa: TID252 - helpers of the other tests of this package
 
 import asyncio
 from pathlib import Path
 
 import grpc
 import pytest
+
 from lumenmill.orchestrator.v1 import fleet_pb2
 
 from ..conftest import LocalMesh

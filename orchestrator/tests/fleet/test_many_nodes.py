@@ -1,7 +1,5 @@
 """GetFleet on a large cluster answers within a second: 500 nodes with GPUs, 2,000 pods."""
 
-# ruff: noqa: TID252 - helpers of the other tests of this package
-
 import asyncio
 import os
 import sys
@@ -12,6 +10,7 @@ from statistics import median
 from typing import Any
 
 import pytest
+
 from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_orchestrator.fleet import KubernetesApi
 

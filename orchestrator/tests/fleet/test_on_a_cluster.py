@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+
 from lumenmill_orchestrator.fleet import ClusterCapacity, ClusterReader, KubernetesApi, KubernetesJobs
 from lumenmill_orchestrator.fleet.deletion_costs import DeletionCosts
 from lumenmill_orchestrator.fleet.kubernetes_jobs import JobFailedError

@@ -1,6 +1,7 @@
 """Lists are read in pages; one that expires meanwhile is read from its start."""
 
 import pytest
+
 from lumenmill_common.errors import UnavailableError
 from lumenmill_orchestrator.fleet import ClusterReader, KubernetesApi
 

@@ -1,5 +1,4 @@
 """What KEDA gets: requests as those of its operator, over a real connection."""
-# ruff: noqa: TID252 - helpers of the other tests of this package
 
 import asyncio
 import contextlib
@@ -12,6 +11,7 @@ import grpc
 import pytest
 from keda import externalscaler_pb2 as pb
 from keda import externalscaler_pb2_grpc
+
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.testing.certificates import make_authority, make_certificate
 from lumenmill_orchestrator.fleet.demand import Demand

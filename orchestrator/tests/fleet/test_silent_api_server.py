@@ -1,5 +1,4 @@
 """An API server that accepts connections and does not answer blocks only GetFleet; idle models send it no requests."""
-# ruff: noqa: TID252 - helpers of the other tests of this package
 
 import asyncio
 import time
@@ -8,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+
 from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_common.errors import UnavailableError
 from lumenmill_orchestrator.fleet import ClusterCapacity, ClusterReader, KubernetesApi

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from lumenmill_captioner.families import PhotometricFamily
 from lumenmill_common.artifacts import ArtifactStore, open_store

@@ -9,6 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 import OpenEXR
+from numpy.typing import NDArray
+from PIL import Image
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, camera_pb2, intrinsics_pb2, light_pb2
 from lumenmill_captioner.measure import Evidence, shading_from
@@ -17,8 +20,6 @@ from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import temperature_rgb
 from lumenmill_light.irradiance import facing
 from lumenmill_media import linear_to_srgb
-from numpy.typing import NDArray
-from PIL import Image
 
 Array = NDArray[np.float32]
 

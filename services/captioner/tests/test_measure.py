@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scenes import Lamp, Scene, requested_light, sphere_scene
+
 from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill_captioner.measure import Measured, measure
 from lumenmill_captioner.requested.expected import expected_light
@@ -13,7 +15,6 @@ from lumenmill_captioner.requested.frames import camera_frame
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import mired
 from lumenmill_media import decode_radiance
-from scenes import Lamp, Scene, requested_light, sphere_scene
 
 
 def direction_error_deg(measured: Measured, lamp: Lamp) -> float:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scenes import Lamp, clip_bytes, sphere_scene
+
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from lumenmill.common.v1 import generation_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.calls import call_heavy
 from lumenmill_media import linear_to_srgb
-from numpy.typing import NDArray
-from scenes import Lamp, clip_bytes, sphere_scene
 
 Stub = captioner_pb2_grpc.CaptionerServiceStub
 Light = Callable[[int], float]

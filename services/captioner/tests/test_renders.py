@@ -15,6 +15,8 @@ import grpc
 import numpy as np
 import pytest
 import pytest_asyncio
+from scenes import exr_bytes
+
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from lumenmill.common.v1 import artifact_pb2, camera_pb2, intrinsics_pb2, light_pb2, scene_pb2
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
@@ -26,7 +28,6 @@ from lumenmill_common.artifacts import open_store
 from lumenmill_common.calls import call_heavy
 from lumenmill_common.testing import running_family, running_service
 from lumenmill_media import LIMITS
-from scenes import exr_bytes
 
 pytest.importorskip("lumenmill_studio", reason="lumenmill-studio, which renders the pictures, is not installed")
 from lumenmill_studio.__main__ import studio_service

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from lumenmill.common.v1 import light_pb2
 from lumenmill_captioner.requested.expected import expected_light
 from lumenmill_captioner.requested.frames import camera_frame
 from lumenmill_light import build
 from lumenmill_light.attributes import attributes
 from lumenmill_light.axes import unit_vector
-from numpy.typing import NDArray
 
 
 def no_map(_artifact: object, _field: str) -> NDArray[np.float32]:

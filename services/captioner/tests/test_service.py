@@ -13,6 +13,20 @@ import numpy as np
 import OpenEXR
 import pytest
 import skimage.data
+from PIL import Image
+from scenes import (
+    Lamp,
+    Scene,
+    clip_bytes,
+    exr_bytes,
+    png_bytes,
+    put_png,
+    requested_light,
+    sphere_scene,
+    stream_bytes,
+    subject_of,
+)
+
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from lumenmill.common.v1 import (
     artifact_pb2,
@@ -28,19 +42,6 @@ from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.calls import call_heavy, call_unary
 from lumenmill_media import decode_exr
-from PIL import Image
-from scenes import (
-    Lamp,
-    Scene,
-    clip_bytes,
-    exr_bytes,
-    png_bytes,
-    put_png,
-    requested_light,
-    sphere_scene,
-    stream_bytes,
-    subject_of,
-)
 
 Stub = captioner_pb2_grpc.CaptionerServiceStub
 

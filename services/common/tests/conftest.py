@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.jobs import JobQueue
 from lumenmill_common.service import Service

@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+
 from lumenmill.common.v1.artifact_pb2 import Artifact, ImageFacts
 from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore, digest_of, media_type_of, open_store, open_store_from

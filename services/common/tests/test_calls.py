@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
 from lumenmill_common.calls import attempt_heavy, call_heavy, call_unary
 from lumenmill_common.errors import DeadlineExceededError, UnavailableError
 from lumenmill_common.retries import RetryPolicy

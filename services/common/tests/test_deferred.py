@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import pytest
+
 from lumenmill.common.v1 import job_pb2, job_pb2_grpc
 from lumenmill.imager.v1 import imager_pb2_grpc
 from lumenmill_common import errors

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.testing.s3_server import s3_store

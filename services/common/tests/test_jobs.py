@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+
 from lumenmill.common.v1 import generation_pb2, job_pb2, job_pb2_grpc, model_pb2
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common import errors

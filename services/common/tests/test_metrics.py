@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
+
 from lumenmill_common import telemetry
 from lumenmill_common.artifacts import open_store
 from lumenmill_common.certificates import watch_certificates
 from lumenmill_common.errors import DataLossError, NotFoundError
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.testing.certificates import make_authority, make_certificate
-from prometheus_client import REGISTRY
 
 _DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
 

@@ -4,6 +4,7 @@ import math
 import time
 
 import pytest
+
 from lumenmill_common.errors import (
     InternalError,
     InvalidArgumentError,

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from lumenmill_common.calls import connect
 from lumenmill_common.serve import server_credentials
 from lumenmill_common.settings import SecuritySettings

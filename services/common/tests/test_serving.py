@@ -10,6 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common import errors

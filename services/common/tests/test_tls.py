@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from lumenmill_common.testing.certificates import make_authority, make_certificate
 
 # A process of its own, because the bug that is tested for crashes the process.

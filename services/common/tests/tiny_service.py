@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from prometheus_client import REGISTRY
+
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, job_pb2, model_pb2
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore
@@ -16,7 +18,6 @@ from lumenmill_common.jobs import BatchWork, DeferredWork, JobContext, JobQueue,
 from lumenmill_common.retries import RetryPolicy
 from lumenmill_common.service import Service
 from lumenmill_common.testing import eventually
-from prometheus_client import REGISTRY
 
 
 class Panic(BaseException):

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore, open_store_from

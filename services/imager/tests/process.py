@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+
 from lumenmill_common.calls import connect
 from lumenmill_common.settings import ServiceSettings
 from lumenmill_common.testing import ServiceProcess, running_process, start_process

@@ -3,6 +3,7 @@
 import sys
 
 import grpc
+
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 
 

@@ -12,12 +12,13 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import REGISTRY
+
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.calls import connect
 from lumenmill_common.settings import ServiceSettings
 from lumenmill_common.testing import eventually, free_port
 from lumenmill_neural.testing import tiny_flux
-from prometheus_client import REGISTRY
 
 from . import process
 

@@ -18,11 +18,12 @@ from diffusers import (
     StableDiffusionXLControlNetPipeline,
     StableDiffusionXLPipeline,
 )
+from PIL import Image
+from transformers import CLIPVisionModelWithProjection
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill_media import put_png
-from PIL import Image
-from transformers import CLIPVisionModelWithProjection
 
 from .tiny import SAVERS, save_lora
 

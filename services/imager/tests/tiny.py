@@ -9,11 +9,12 @@ import torch
 from diffusers import ControlNetModel, KolorsPipeline, UNet2DConditionModel
 from diffusers.pipelines.kolors.text_encoder import ChatGLMConfig, ChatGLMModel
 from diffusers.pipelines.kolors.tokenizer import ChatGLMTokenizer
-from lumenmill_neural.testing import sd_vae, sdxl_scheduler, seeded, tiny_flux, tiny_sdxl, xl_unet
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+from lumenmill_neural.testing import sd_vae, sdxl_scheduler, seeded, tiny_flux, tiny_sdxl, xl_unet
 
 _EMBEDDING, _NUM_TOKENS = 24, 4
 _CORPUS = "a lemon on slate\na brass bowl in a dark room\nsoft light from the left\nhard light from above\n" * 20

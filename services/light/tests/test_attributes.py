@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill_light import build, environment_map, sun_sky
 from lumenmill_light.attributes import attributes, completed, source_attributes, total

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light.color import (
     LUMINANCE,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from lumenmill_light import environment_map as maps
 from lumenmill_light import spherical_harmonics as sh
 from lumenmill_light.axes import angle_between_deg, angles_of, scene_to_level, unit_vector, wrap_deg

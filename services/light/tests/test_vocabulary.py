@@ -1,6 +1,7 @@
 """Words come from one table."""
 
 import pytest
+
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import vocabulary as words
 

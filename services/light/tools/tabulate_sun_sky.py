@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mitsuba as mi
 import numpy as np
+
 from lumenmill_light import environment_map
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import Array

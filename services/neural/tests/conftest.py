@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import FluxPipeline
+
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_neural.catalogue import ModelEntry
 from lumenmill_neural.device import find_device

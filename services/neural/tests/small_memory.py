@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+
 from lumenmill_common.errors import ResourceExhaustedError
 from lumenmill_neural.device import Device, find_device
 from lumenmill_neural.memory import run_in_batches

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 from diffusers import FluxPipeline
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.sampling_pb2 import Adapter
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_neural.testing import tiny_flux
-from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
-from safetensors.torch import load_file, save_file
 
 from .conftest import Host
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.settings import ServiceSettings
 from lumenmill_neural.catalogue import ModelEntry, read_catalogue

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
+
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_neural import hub as hub_module
 from lumenmill_neural.checkpoint import put_checkpoint
-from safetensors.numpy import save_file
 
 from .hub_server import COMMIT, Hub, running_hub
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
 from lumenmill_common.artifacts import open_store
 from lumenmill_common.errors import CancelledError, FailedPreconditionError
@@ -13,7 +15,6 @@ from lumenmill_neural.host import ModelHost
 from lumenmill_neural.marigold import Marigold, temporal_change
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.testing import MARIGOLD_PARTS, save_marigold
-from PIL import Image
 
 DEPTH, ALBEDO = IntrinsicKind.INTRINSIC_KIND_DEPTH, IntrinsicKind.INTRINSIC_KIND_ALBEDO
 ENTRY: dict[str, Any] = {

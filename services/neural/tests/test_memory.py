@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from lumenmill_common.errors import ResourceExhaustedError
 from lumenmill_neural.device import Device, is_out_of_memory
 from lumenmill_neural.memory import run_in_batches

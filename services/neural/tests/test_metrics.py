@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
+
 from lumenmill_common.errors import ResourceExhaustedError
 from lumenmill_neural import metrics
 from lumenmill_neural.device import find_device
 from lumenmill_neural.memory import run_in_batches
-from prometheus_client import REGISTRY
 
 from .conftest import SimulatedModel
 

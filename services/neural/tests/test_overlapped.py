@@ -7,6 +7,7 @@ from itertools import chain, repeat
 
 import pytest
 import torch
+
 from lumenmill_common.errors import ResourceExhaustedError
 from lumenmill_neural.device import find_device
 from lumenmill_neural.overlapped import OverlappedWork

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_neural.catalogue import read_catalogue, with_own_models
 from lumenmill_neural.families import family_type

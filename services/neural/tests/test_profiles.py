@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import FluxPipeline
+
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.catalogue_page import SERVICES

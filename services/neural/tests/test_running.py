@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from lumenmill_common.errors import CancelledError, FailedPreconditionError, InvalidArgumentError, UnavailableError
 from lumenmill_neural import embeddings
 from lumenmill_neural.throughput import Throughput

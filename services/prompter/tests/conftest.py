@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lumenmill_prompter.settings import PrompterSettings
 
 # Test modules are imported one by one, so that their folder is not on the path by itself.

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import protovalidate
 import pytest
+
 from lumenmill.common.v1 import artifact_pb2, light_pb2, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
+
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2, model_pb2_grpc
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill_common import errors

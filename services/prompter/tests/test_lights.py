@@ -4,6 +4,7 @@ import math
 import re
 
 import pytest
+
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_light import build

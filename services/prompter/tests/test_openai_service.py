@@ -10,6 +10,7 @@ import grpc
 import protovalidate
 import pytest
 from chat_endpoint import API_KEY, ChatEndpoint, Reply, items
+
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2, model_pb2_grpc, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill_common import errors

@@ -10,6 +10,8 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from PIL import Image
+
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.relighter.v1 import relighter_pb2, relighter_pb2_grpc
@@ -19,7 +21,6 @@ from lumenmill_media import put_png
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.testing import TinyCheckpoints, tiny_settings
 from lumenmill_relighter.__main__ import relighter_service
-from PIL import Image
 
 from .tiny import SAVERS, save_depth_lora
 

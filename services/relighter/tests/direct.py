@@ -18,12 +18,13 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
-from lumenmill_relighter.families.qwen_image_edit import ImageTextProcessor
 from PIL import Image
 from safetensors.torch import load_file
 from transformers import DepthAnythingForDepthEstimation
 from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+from lumenmill_relighter.families.qwen_image_edit import ImageTextProcessor
 
 from .tiny import FLUX_PARTS
 

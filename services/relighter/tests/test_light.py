@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from google.protobuf.json_format import ParseDict
+from PIL import Image
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import Light, LightAttributes
 from lumenmill_common.artifacts import ArtifactStore, open_store
@@ -15,7 +17,6 @@ from lumenmill_light.axes import angle_between_deg
 from lumenmill_light.vocabulary import phrase
 from lumenmill_media import put_png
 from lumenmill_relighter.light import Lighting, gradient_picture, lighting_of, seen_behind
-from PIL import Image
 
 _DATA = Path(os.environ.get("LUMENMILL_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 

@@ -11,12 +11,13 @@ import OpenEXR
 import pytest
 import torch
 from diffusers import MarigoldDepthPipeline, MarigoldIntrinsicsPipeline, MarigoldNormalsPipeline
+from PIL import Image
+
 from lumenmill.common.v1.artifact_pb2 import ColorSpace
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_media import decode_exr, srgb_to_linear
 from lumenmill_neural.testing import save_marigold
-from PIL import Image
 
 from .conftest import photo
 

@@ -10,10 +10,11 @@ import grpc
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
 from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill.common.v1.light_pb2 import Light, LightKind
 from lumenmill_media import encode_exr
-from PIL import Image
 
 from .conftest import STEPS, photo
 from .direct import DIRECT

@@ -19,16 +19,6 @@ from diffusers import (
     StableDiffusionInstructPix2PixPipeline,
     StableDiffusionPipeline,
 )
-from lumenmill_neural.testing import (
-    clip_text_encoder,
-    clip_tokenizer,
-    save_marigold,
-    sd_unet,
-    sd_vae,
-    seeded,
-    tiny_flux,
-)
-from lumenmill_relighter.families.qwen_image_edit import ImageTextProcessor
 from safetensors.torch import save_file
 from transformers import (
     DepthAnythingConfig,
@@ -40,6 +30,17 @@ from transformers import (
 )
 from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+from lumenmill_neural.testing import (
+    clip_text_encoder,
+    clip_tokenizer,
+    save_marigold,
+    sd_unet,
+    sd_vae,
+    seeded,
+    tiny_flux,
+)
+from lumenmill_relighter.families.qwen_image_edit import ImageTextProcessor
 
 FLUX_PARTS = ("scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "transformer", "vae")
 _QWEN_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import lumenmill_media as media
 import numpy as np
 import pytest
 import pytest_asyncio
+
+import lumenmill_media as media
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill.relighter.v1 import relighter_pb2_grpc

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
+
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.artifacts import open_store
@@ -14,7 +16,6 @@ from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.testing import running_service
 from lumenmill_studio.__main__ import studio_service
 from lumenmill_studio.settings import StudioSettings
-from PIL import Image
 
 
 def settings_for(folder: Path) -> StudioSettings:

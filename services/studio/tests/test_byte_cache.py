@@ -1,6 +1,7 @@
 """ByteCache counts the memory of its arrays and removes the least recently used ones."""
 
 import numpy as np
+
 from lumenmill_studio.byte_cache import ByteCache
 
 

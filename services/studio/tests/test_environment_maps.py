@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill.imager.v1 import imager_pb2

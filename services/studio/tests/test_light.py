@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+
 from lumenmill.common.v1.light_pb2 import Light
 from lumenmill_light import spherical_harmonics as sh
 from lumenmill_light.attributes import attributes, source_attributes
@@ -36,6 +37,7 @@ def render_patch() -> Iterator[Patch]:
 
 def _patch_radiance(light: Light, normal: np.ndarray, pixels: np.ndarray | None, shared: bool) -> np.ndarray:
     import mitsuba as mi
+
     from lumenmill_studio.light.emitters import emitter_of
     from lumenmill_studio.render.tracer import built_scene
 

@@ -10,13 +10,14 @@ import av
 import grpc
 import numpy as np
 import pytest
+from PIL import Image
+
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
 from lumenmill.common.v1.light_pb2 import Light, LightInterpolation
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
-from PIL import Image
 
 SIZE = {"width_px": 96, "height_px": 72, "preset": "fast"}
 

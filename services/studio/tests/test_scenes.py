@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_studio.scenes.compose import compose

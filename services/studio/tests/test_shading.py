@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lumenmill_studio.light.sources import UnitSource
 from lumenmill_studio.render.camera import Pose
 from lumenmill_studio.render.variant import CUDA, LLVM, SCALAR, find_variant, use_variant
@@ -143,6 +144,7 @@ def _compare(
     num_rays: int = 50,
 ) -> Seen:
     import mitsuba as mi
+
     from lumenmill_studio.render.shading import ShadedStage, shade
     from lumenmill_studio.render.tracer import built_scene, grouped_scene
 

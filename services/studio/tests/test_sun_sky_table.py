@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lumenmill_light.sun_sky import sky_harmonics, sun_irradiance
 from lumenmill_studio.render.variant import find_variant, use_variant
 

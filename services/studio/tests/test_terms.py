@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-import lumenmill_media as media
 import numpy as np
 import pytest
 import pytest_asyncio
 import trimesh
+
+import lumenmill_media as media
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.common.v1.light_pb2 import Light

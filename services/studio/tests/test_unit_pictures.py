@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import lumenmill_media as media
 import numpy as np
 import pytest
+
+import lumenmill_media as media
 from lumenmill.common.v1.light_pb2 import Light, LightInterpolation, LightPath
 from lumenmill.common.v1.scene_pb2 import SceneDescription
 from lumenmill_common.artifacts import open_store

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import lumenmill_media as media
 import numpy as np
 import OpenEXR
 import pytest
+from PIL import Image
+
+import lumenmill_media as media
 from lumenmill.common.v1.scene_pb2 import SceneDescription
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
@@ -21,7 +23,6 @@ from lumenmill_studio.assets import Assets
 from lumenmill_studio.light import basis
 from lumenmill_studio.scenes.compose import compose
 from lumenmill_studio.scenes.reading import scene_from_json
-from PIL import Image
 
 SIZE = {"width_px": 96, "height_px": 72, "preset": "fast"}
 SCENE_SHA256 = "5c" * 32

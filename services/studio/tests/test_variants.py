@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_studio.render.variant import CUDA, LLVM, Variant, find_variant, use_variant

@@ -10,6 +10,8 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from PIL import Image
+
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.video.v1 import video_pb2, video_pb2_grpc
@@ -19,7 +21,6 @@ from lumenmill_media import put_clip, put_png
 from lumenmill_neural.testing import TinyCheckpoints, tiny_settings
 from lumenmill_video.__main__ import video_service
 from lumenmill_video.settings import VideoSettings
-from PIL import Image
 
 from .tiny import SAVERS
 

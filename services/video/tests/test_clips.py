@@ -18,13 +18,14 @@ from diffusers import (
     WanPipeline,
     WanVACEPipeline,
 )
+from PIL import Image
+
 from lumenmill_media import Encoding, iter_frames, put_clip, put_png
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.host import ModelHost
 from lumenmill_video.families import family_of
 from lumenmill_video.families.modelscope import ModelScope
 from lumenmill_video.settings import VideoSettings
-from PIL import Image
 
 from .tiny import save_wan_lora
 

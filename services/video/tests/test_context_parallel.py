@@ -13,6 +13,8 @@ from typing import Any
 
 import grpc
 import pytest
+from safetensors.torch import load_file, save_file
+
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import open_store_from
 from lumenmill_common.calls import connect
@@ -21,7 +23,6 @@ from lumenmill_common.testing import ServiceProcess, eventually, start_process
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_video.__main__ import video_service
 from lumenmill_video.settings import VideoSettings
-from safetensors.torch import load_file, save_file
 
 from . import short_of_memory
 from .conftest import Video

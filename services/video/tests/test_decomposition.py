@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from diffusers import MarigoldNormalsPipeline
+from PIL import Image
+
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
 from lumenmill.video.v1 import video_pb2
 from lumenmill_media import iter_frames, read_map_sequence
-from PIL import Image
 
 _NORMALS, _DEPTH = IntrinsicKind.INTRINSIC_KIND_NORMALS, IntrinsicKind.INTRINSIC_KIND_DEPTH
 

@@ -12,11 +12,12 @@ import pytest
 import torch
 from diffusers import StableVideoDiffusionPipeline, WanTransformer3DModel, WanVACETransformer3DModel
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanDecoder3d
+from PIL import Image
+
 from lumenmill.common.v1.generation_pb2 import Progress
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
 from lumenmill.video.v1 import video_pb2
 from lumenmill_video.families import wan_vace
-from PIL import Image
 
 _SIZE = {"width_px": 64, "height_px": 32, "num_frames": 9}
 

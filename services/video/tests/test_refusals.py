@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import pytest
 import yaml
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.errors import FailedPreconditionError

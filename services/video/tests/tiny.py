@@ -21,14 +21,6 @@ from diffusers import (
     WanVACEPipeline,
     WanVACETransformer3DModel,
 )
-from lumenmill_neural.testing import (
-    clip_text_encoder,
-    clip_tokenizer,
-    save_marigold,
-    sd_vae,
-    seeded,
-    t5_tokenizer,
-)
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from transformers import (
@@ -38,6 +30,15 @@ from transformers import (
     CLIPVisionModelWithProjection,
     UMT5Config,
     UMT5EncoderModel,
+)
+
+from lumenmill_neural.testing import (
+    clip_text_encoder,
+    clip_tokenizer,
+    save_marigold,
+    sd_vae,
+    seeded,
+    t5_tokenizer,
 )
 
 _WAN: dict[str, Any] = {

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from lumenmill_common import errors
 
 from lumenmill_client._client import Client
 from lumenmill_client._settings import ClientSettings, read_security
 from lumenmill_client.command._unreachable import with_advice
 from lumenmill_client.mesh import Home, MeshNotReadyError
+from lumenmill_common import errors
 
 __all__ = ["EXIT_CODES", "AsJson", "CommandContext", "exit_code_of"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from lumenmill.orchestrator.v1 import run_pb2
 
+from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client._client import Client
 from lumenmill_client._dataset_folder import MANIFEST
 from lumenmill_client.command._context import AsJson

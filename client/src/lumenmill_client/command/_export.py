@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from lumenmill.orchestrator.v1 import run_pb2
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client._dataset_folder import SavedDataset
 from lumenmill_client._events import OnProgress, ProgressEvent
 from lumenmill_client.command._context import AsJson

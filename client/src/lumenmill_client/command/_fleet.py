@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 import typer
 from google.protobuf.duration_pb2 import Duration
-from lumenmill.orchestrator.v1 import fleet_pb2
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_client._client import Client
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._fleet_advice import advice_on

@@ -2,17 +2,17 @@
 
 import time
 
-from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_common.errors import UnavailableError
 from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client._client import Client
 from lumenmill_client._runs import OUTAGE_TIMEOUT_S
 from lumenmill_client.command._output import notes
+from lumenmill_common.errors import UnavailableError
 
 __all__ = ["follow", "state_name"]
 
@@ -21,7 +21,7 @@ _LINE_INTERVAL_S = 10.0
 
 
 def state_name(state: run_pb2.RunState.ValueType) -> str:
-    """Return the name of a state: `running`, `completed` …"""
+    """Return the name of a state, such as `running` or `completed`."""
     return run_pb2.RunState.Name(state).removeprefix("RUN_STATE_").lower()
 
 

@@ -3,11 +3,11 @@
 from typing import Annotated
 
 import typer
+
 from lumenmill.common.v1.artifact_pb2 import Licence
+from lumenmill_client._licence import licence_from_spdx
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.licences import known_commercial_use
-
-from lumenmill_client._licence import licence_from_spdx
 
 __all__ = ["CommercialUse", "SpdxId", "parse_licence"]
 

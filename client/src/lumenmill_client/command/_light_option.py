@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
-from lumenmill.common.v1.light_pb2 import Light, LightSource
-from lumenmill_common.errors import InvalidArgumentError
 
+from lumenmill.common.v1.light_pb2 import Light, LightSource
 from lumenmill_client._client import Client
 from lumenmill_client.command._output import to_dict
+from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["LIGHT_HELP", "parse_light"]
 

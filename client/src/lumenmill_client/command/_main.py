@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from lumenmill_common.errors import LumenmillError
 
 from lumenmill_client.command import _demo, _export, _fleet, _media, _mesh, _recipe, _runs, _store
 from lumenmill_client.command._context import EXIT_CODES, CommandContext, exit_code_of
 from lumenmill_client.command._output import notes, print_error, print_text
+from lumenmill_common.errors import LumenmillError
 
 __all__ = ["main"]
 

@@ -4,17 +4,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.status import Status
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill.relighter.v1 import relighter_pb2
-from lumenmill_common.artifacts import extension_of
-from rich.status import Status
-
 from lumenmill_client._client import Client
 from lumenmill_client._events import OnProgress, ProgressEvent
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._light_option import LIGHT_HELP, parse_light
 from lumenmill_client.command._output import notes, print_json, print_message, print_text, to_dict
+from lumenmill_common.artifacts import extension_of
 
 __all__ = ["register"]
 

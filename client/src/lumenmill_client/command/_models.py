@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from lumenmill.common.v1 import model_pb2
-from lumenmill.orchestrator.v1 import run_pb2
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+
+from lumenmill.common.v1 import model_pb2
+from lumenmill.orchestrator.v1 import run_pb2
 
 __all__ = ["models_table"]
 

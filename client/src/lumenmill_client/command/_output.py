@@ -7,9 +7,10 @@ from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from lumenmill_common import errors
 from rich.console import Console
 from rich.table import Table
+
+from lumenmill_common import errors
 
 __all__ = ["notes", "print_error", "print_json", "print_message", "print_table", "print_text", "results", "to_dict"]
 

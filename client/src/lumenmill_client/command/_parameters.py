@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from lumenmill.common.v1.artifact_pb2 import Licence
-from lumenmill_common.errors import InvalidArgumentError
-
 from lumenmill_client._client import Client
 from lumenmill_client.command._output import to_dict
+from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["parse_parameters"]
 

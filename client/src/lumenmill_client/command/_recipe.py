@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_common.errors import InvalidArgumentError
 
+from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client.command._context import AsJson, CommandContext
 from lumenmill_client.command._output import print_message, print_table, print_text
 from lumenmill_client.command._parameters import parse_parameters
 from lumenmill_client.command._runs import RecipeFile, Set
+from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["app"]
 

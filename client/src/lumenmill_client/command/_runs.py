@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_common.errors import InvalidArgumentError
 
+from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client._client import Client
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._follow import follow, state_name
 from lumenmill_client.command._licence_option import CommercialUse, SpdxId, parse_licence
 from lumenmill_client.command._output import notes, print_json, print_message, print_table, print_text, to_dict
 from lumenmill_client.command._parameters import parse_parameters
+from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["RecipeFile", "RunId", "Set", "has_ended", "register", "succeeded"]
 

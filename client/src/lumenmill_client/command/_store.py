@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from lumenmill_common.artifacts import extension_of
-from lumenmill_common.errors import InvalidArgumentError, NotFoundError
 
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._output import notes, print_json, print_table, print_text, to_dict
+from lumenmill_common.artifacts import extension_of
+from lumenmill_common.errors import InvalidArgumentError, NotFoundError
 
 __all__ = ["app"]
 

@@ -8,11 +8,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import LightAttributes, LightKind
 from lumenmill.orchestrator.v1 import run_pb2
-from PIL import Image
-
 from lumenmill_client._client import Client
 
 __all__ = ["write_gallery"]

@@ -13,15 +13,15 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
-from lumenmill_common.calls import call_unary, connect
-from lumenmill_common.errors import FailedPreconditionError, UnavailableError
-from lumenmill_common.settings import SecuritySettings
 
+from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
 from lumenmill_client._settings import read_security
 from lumenmill_client.mesh._home import Home
 from lumenmill_client.mesh._models_file import read_models_file
 from lumenmill_client.mesh._services import ORCHESTRATOR, MeshOptions
+from lumenmill_common.calls import call_unary, connect
+from lumenmill_common.errors import FailedPreconditionError, UnavailableError
+from lumenmill_common.settings import SecuritySettings
 
 __all__ = [
     "MeshNotReadyError",

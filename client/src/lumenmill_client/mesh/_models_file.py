@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.validation import violations_of
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 __all__ = ["AddedModel", "read_models_file"]
 

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-
 from lumenmill_orchestrator.execution.file_licences import FileLicences
 from lumenmill_orchestrator.mesh import CallPriority, Endpoint
 from lumenmill_orchestrator.recipe import Pipeline, Recipe

@@ -5,7 +5,6 @@ import json
 
 from lumenmill.common.v1 import model_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-
 from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.mesh import Mesh, ModelQueues, ModelUnavailableError
 from lumenmill_orchestrator.recipe import KnownModel, Recipe, check_recipe

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import grpc
-from lumenmill.orchestrator.v1 import run_pb2
 
+from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.execution.recording import verdict_name
 from lumenmill_orchestrator.recipe import Step

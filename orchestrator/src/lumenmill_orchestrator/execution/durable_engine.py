@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+
 from lumenmill_common.calls import is_cancellation_requested
 from lumenmill_common.errors import LumenmillError, UnavailableError
 from lumenmill_common.retries import RetryPolicy, RetryState, retrying
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator.storage import engine_url, is_database_unavailable, make_engine
 
 __all__ = ["DurableEngine", "is_new_workflow", "workflow"]

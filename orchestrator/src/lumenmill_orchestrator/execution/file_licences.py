@@ -47,7 +47,7 @@ class SampleFileLicences:
     """Licences stated now for the files behind one sample."""
 
     def __init__(self, files: FileLicences, inputs: Sequence[Any], models: Iterable[str]) -> None:
-        """`inputs` are all values with files behind the sample; `models` are the subjects of the licences of models."""
+        """Take all values with files behind the sample, and the subjects of the licences of models."""
         self._files, self._models = files, frozenset(models)
         self._by_subject = files.named_in(inputs)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import Message
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.execution.costs import Costs
 from lumenmill_orchestrator.execution.outcomes import NOT_APPLICABLE, Outcome, StepStates

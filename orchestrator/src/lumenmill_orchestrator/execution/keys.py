@@ -7,9 +7,9 @@ artifact in it counts by its digest alone: its location, name, licence and facts
 import hashlib
 
 from google.protobuf.message import Message
+
 from lumenmill.common.v1 import model_pb2
 from lumenmill_common.artifacts import artifacts_in, digest_of
-
 from lumenmill_orchestrator.contracts import Method
 
 __all__ = ["artifact_sha256s", "content_key", "derived_seed", "request_id_of"]

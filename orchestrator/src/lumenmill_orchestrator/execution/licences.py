@@ -6,7 +6,6 @@ from typing import Any
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import artifacts_in, digest_of
-
 from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.execution.file_licences import NOT_STATED, SampleFileLicences
 from lumenmill_orchestrator.execution.item import ItemExecution, instance_requirements

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
-from lumenmill.orchestrator.v1 import run_pb2
 
+from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.recipe import MISSING, FanOut, Requirement, Step
 
 __all__ = ["NOT_APPLICABLE", "Outcome", "StepState", "StepStates", "settled"]

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator.execution.durable_engine import DurableEngine
 from lumenmill_orchestrator.storage import LoadStore
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.execution.keys import artifact_sha256s
 from lumenmill_orchestrator.execution.outcomes import Outcome

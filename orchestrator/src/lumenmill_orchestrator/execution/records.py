@@ -3,8 +3,8 @@
 from typing import Any
 
 from google.protobuf.message import Message
-from lumenmill.common.v1 import generation_pb2
 
+from lumenmill.common.v1 import generation_pb2
 from lumenmill_orchestrator.recipe import MISSING
 
 __all__ = ["records_in", "result_revision"]

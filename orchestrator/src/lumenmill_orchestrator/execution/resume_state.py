@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lumenmill.orchestrator.v1 import run_pb2
-
 from lumenmill_orchestrator.execution.outcomes import Outcome
 from lumenmill_orchestrator.recipe import Step
 from lumenmill_orchestrator.storage import ExecutionRow, ExecutionStore

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from google.protobuf.message import Message
+
 from lumenmill_common.calls import attempt_heavy
 from lumenmill_common.errors import (
     CancelledError,
@@ -17,7 +18,6 @@ from lumenmill_common.errors import (
     UnavailableError,
 )
 from lumenmill_common.retries import RetryPolicy, RetryState
-
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.execution.keys import request_id_of
 from lumenmill_orchestrator.execution.step_call import StepCall

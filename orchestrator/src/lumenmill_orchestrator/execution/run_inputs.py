@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from lumenmill.common.v1 import artifact_pb2
-
 from lumenmill_orchestrator.recipe import MISSING, SampleRule, Step
 from lumenmill_orchestrator.recipe.references import Reference, Scope
 

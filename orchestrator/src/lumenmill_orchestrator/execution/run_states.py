@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.execution.active_runs import ActiveRuns
 from lumenmill_orchestrator.execution.workflows import Workflows

@@ -8,7 +8,6 @@ from typing import Any
 
 from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.execution.item import ItemExecution, instance_requirements, source_parents

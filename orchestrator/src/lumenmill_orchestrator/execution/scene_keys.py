@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.message import Message
+
 from lumenmill.common.v1 import artifact_pb2, light_pb2, scene_pb2
 from lumenmill_common.artifacts import artifacts_in, digest_of
-
 from lumenmill_orchestrator.execution.run_inputs import given_values, is_environment_map
 from lumenmill_orchestrator.recipe import MISSING, Pipeline
 from lumenmill_orchestrator.recipe.references import Scope

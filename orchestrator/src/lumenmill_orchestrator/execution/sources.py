@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 from lumenmill.orchestrator.v1 import run_pb2
-
 from lumenmill_orchestrator.execution.active_run import ActiveRun, ExpandedBatch
 from lumenmill_orchestrator.execution.active_runs import RunFailedError
 from lumenmill_orchestrator.execution.outcomes import Outcome

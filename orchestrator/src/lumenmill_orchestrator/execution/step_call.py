@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.message import Message
-from lumenmill.common.v1 import model_pb2
 
+from lumenmill.common.v1 import model_pb2
 from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.execution.keys import derived_seed
 from lumenmill_orchestrator.mesh import Call, CallPriority

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from google.protobuf.message import Message
+
 from lumenmill.common.v1 import model_pb2
 from lumenmill_common.errors import CancelledError, DeadlineExceededError, LumenmillError
-
 from lumenmill_orchestrator.execution.keys import content_key
 from lumenmill_orchestrator.execution.records import result_revision
 from lumenmill_orchestrator.execution.retrying_call import RetryingCall, call_retries

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Mapping
 
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.execution.active_runs import ActiveRuns, RunFailedError
 from lumenmill_orchestrator.execution.durable_engine import DurableEngine, is_new_workflow, workflow

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
+
 from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_light.attributes import attributes, completed, ranked, source_attributes, total
 from lumenmill_light.difference import ERROR_NAMES
 from lumenmill_light.sources import kind_name
-
 from lumenmill_orchestrator.exporters.interfaces import ExportedSample
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "json_row_of", "row_of"]
@@ -192,7 +192,7 @@ def _facts(artifact: Any) -> dict[str, Any]:
 
 
 def _light_columns(light: light_pb2.Light) -> dict[str, Any]:
-    """The attributes that the sources imply, completed by those that only the light's own statement knows."""
+    """Return the attributes that the sources imply, completed by those that only the light's own statement knows."""
     sources = [source_attributes(source) for source in light.sources]
     derived = total(sources) if sources else attributes(light)
     names = [kind_name(kind) for kind in derived.kinds]

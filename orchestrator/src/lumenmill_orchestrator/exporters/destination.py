@@ -7,7 +7,6 @@ from pathlib import Path
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import ArtifactStore
-
 from lumenmill_orchestrator.storage import ExportStore
 
 __all__ = ["StoreDestination"]

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-
 from lumenmill_orchestrator.exporters.disk_map import DiskMap
 from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample, ExportFormat
 from lumenmill_orchestrator.exporters.media import control_of, file_name_of, folder_of, main_artifact, prompt_of

@@ -12,7 +12,6 @@ from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import CancelledError, FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.serve import MAX_MESSAGE_BYTES
-
 from lumenmill_orchestrator.exporters.destination import StoreDestination
 from lumenmill_orchestrator.exporters.diffsynth import DIFFSYNTH
 from lumenmill_orchestrator.exporters.disk_map import DiskMap

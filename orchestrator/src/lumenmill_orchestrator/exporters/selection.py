@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
 from lumenmill.orchestrator.v1 import run_pb2
-
 from lumenmill_orchestrator.exporters.disk_map import DiskMap
 from lumenmill_orchestrator.exporters.interfaces import ExportedSample
 from lumenmill_orchestrator.exporters.licence_filter import LicenceFilter

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from lumenmill.common.v1 import light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import digest_of
-
 from lumenmill_orchestrator.light_paths import recorded_path_maps
 
 __all__ = ["environment_maps_of", "group_of", "main_media_of", "scene_of", "split_of"]

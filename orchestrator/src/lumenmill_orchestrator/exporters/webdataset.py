@@ -14,7 +14,6 @@ from pathlib import Path
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import extension_of
-
 from lumenmill_orchestrator.exporters.columns import json_row_of
 from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample, ExportFormat
 from lumenmill_orchestrator.exporters.media import folder_of, main_artifact

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import urllib3
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
+
 from lumenmill_common.errors import (
     AlreadyExistsError,
     FailedPreconditionError,

@@ -13,7 +13,6 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator.fleet.load_times import LoadTimes
 from lumenmill_orchestrator.mesh import Load
 from lumenmill_orchestrator.storage import LoadStore

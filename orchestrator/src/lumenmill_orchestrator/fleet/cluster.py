@@ -7,7 +7,6 @@ from functools import partial
 
 from lumenmill_common.errors import LumenmillError, PermissionDeniedError
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator.fleet.api import ApiObject, KubernetesApi
 from lumenmill_orchestrator.fleet.cached_fetch import CachedFetch
 from lumenmill_orchestrator.fleet.load_times import LoadTimes

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_common.errors import LumenmillError
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator.fleet.cluster import Cluster, ClusterReader
 from lumenmill_orchestrator.fleet.objects import Deployment, Pod
 from lumenmill_orchestrator.mesh.capacity import CapacityState

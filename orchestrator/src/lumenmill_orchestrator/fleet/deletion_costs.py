@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterable
 
 from lumenmill_common.errors import LumenmillError, NotFoundError
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator.fleet.cluster import ClusterReader
 from lumenmill_orchestrator.fleet.demand import DEFAULT_TARGET_BACKLOG_S, Demand
 from lumenmill_orchestrator.fleet.demand_reader import DemandReader

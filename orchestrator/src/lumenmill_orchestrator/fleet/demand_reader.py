@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection
 
 from lumenmill_common.errors import LumenmillError
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator.fleet.backlog import SharedBacklog
 from lumenmill_orchestrator.fleet.cluster import Cluster, ClusterReader
 from lumenmill_orchestrator.fleet.demand import Demand
@@ -29,7 +28,7 @@ class DemandReader:
         registered: Callable[[], Collection[str]],
         num_workers_of: Callable[[str], int],
     ) -> None:
-        """`registered` returns the models of the mesh; `num_workers_of` the workers of one pod of a model."""
+        """Take functions that return the models of the mesh, and the workers of one pod of a model."""
         self._backlog, self._reader, self._load_times = backlog, reader, load_times
         self._registered, self._num_workers_of = registered, num_workers_of
 

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from google.protobuf.json_format import MessageToJson
-from lumenmill.common.v1 import generation_pb2
-from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_common.errors import InvalidArgumentError, UnavailableError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from lumenmill.common.v1 import generation_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.errors import InvalidArgumentError, UnavailableError
 from lumenmill_orchestrator.export_job import REQUEST_VARIABLE, error_from_json, export_id
 from lumenmill_orchestrator.fleet.api import ApiObject
 from lumenmill_orchestrator.fleet.kubernetes_jobs import KubernetesJobs

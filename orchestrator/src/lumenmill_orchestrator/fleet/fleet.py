@@ -5,10 +5,10 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import sqlalchemy as sa
+
 from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_common.errors import NotFoundError
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.fleet.backlog import SharedBacklog
 from lumenmill_orchestrator.fleet.cluster import ClusterReader

@@ -6,7 +6,6 @@ import copy
 from collections.abc import AsyncIterator, Mapping
 
 from lumenmill_common.errors import AlreadyExistsError, CancelledError, InternalError, NotFoundError
-
 from lumenmill_orchestrator.fleet.api import ApiObject, KubernetesApi
 from lumenmill_orchestrator.fleet.pod_status import find_condition, parse_status
 

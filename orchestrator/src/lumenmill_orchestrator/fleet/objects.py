@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lumenmill.orchestrator.v1 import fleet_pb2
-
 from lumenmill_orchestrator.fleet.api import ApiObject
 from lumenmill_orchestrator.fleet.pod_status import PodStatus, find_condition, parse_status
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from lumenmill.orchestrator.v1 import fleet_pb2
-
 from lumenmill_orchestrator.fleet.api import ApiObject
 
 __all__ = ["PodStatus", "find_condition", "parse_status"]

@@ -13,12 +13,12 @@ from typing import Any
 import grpc
 from keda import externalscaler_pb2 as pb
 from keda import externalscaler_pb2_grpc
+
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError, UnavailableError
 from lumenmill_common.interceptors import CallInterceptor
 from lumenmill_common.serve import server_credentials
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator.fleet.demand import DEFAULT_TARGET_BACKLOG_S, Demand
 from lumenmill_orchestrator.fleet.demand_reader import DemandReader
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from lumenmill.orchestrator.v1 import fleet_pb2
 
+from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_orchestrator.fleet.cluster import Cluster
 from lumenmill_orchestrator.fleet.findings import GpuFit, NodeUse
 from lumenmill_orchestrator.fleet.mesh_view import ModelAddress

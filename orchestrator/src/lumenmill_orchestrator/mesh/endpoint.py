@@ -11,13 +11,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from lumenmill.common.v1 import job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
 from lumenmill_common.calls import call_unary, connect
 from lumenmill_common.errors import LumenmillError, NotFoundError, UnavailableError
 from lumenmill_common.retries import RetryPolicy, RetryState, retrying
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator.contracts import Method, message_class
 
 __all__ = ["Call", "CallPriority", "Endpoint"]

@@ -3,7 +3,6 @@
 import asyncio
 
 from lumenmill.common.v1 import job_pb2
-
 from lumenmill_orchestrator.mesh.endpoint import Endpoint
 from lumenmill_orchestrator.mesh.model_endpoints import ModelEndpoints
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from lumenmill.common.v1 import model_pb2
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.mesh.addresses import Resolve, Target
 from lumenmill_orchestrator.mesh.capacity import CapacityProvider, CapacityState

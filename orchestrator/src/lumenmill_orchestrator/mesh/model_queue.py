@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from lumenmill.common.v1 import model_pb2
 from lumenmill_common.errors import UnavailableError
-
 from lumenmill_orchestrator.mesh.call_seconds import CallSeconds
 from lumenmill_orchestrator.mesh.endpoint import Call, CallPriority, Endpoint
 from lumenmill_orchestrator.mesh.load import Load

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_orchestrator.mesh.addresses import Resolve, Target, parse_addresses, resolve
 from lumenmill_orchestrator.mesh.capacity import CapacityProvider, NoCapacityProvider
 from lumenmill_orchestrator.mesh.endpoint import Endpoint
@@ -64,7 +63,7 @@ class Mesh:
         await asyncio.gather(*(model.stop() for model in self._models.values()))
 
     def models(self) -> Mapping[str, ModelEndpoints]:
-        """The registered models by name."""
+        """Return the registered models by name."""
         return self._registered
 
     def model(self, name: str) -> ModelEndpoints:

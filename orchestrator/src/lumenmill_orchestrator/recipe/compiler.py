@@ -7,7 +7,6 @@ from typing import Any
 
 from lumenmill.common.v1 import model_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-
 from lumenmill_orchestrator.recipe.context import KnownModel, PipelineContext
 from lumenmill_orchestrator.recipe.document import Located, Problems, read_document
 from lumenmill_orchestrator.recipe.model import Recipe

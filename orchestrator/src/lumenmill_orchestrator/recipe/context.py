@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lumenmill.common.v1 import model_pb2
-
 from lumenmill_orchestrator.recipe.conditions import Condition, compile_condition
 from lumenmill_orchestrator.recipe.document import Located, Problems
 from lumenmill_orchestrator.recipe.model import FanOut

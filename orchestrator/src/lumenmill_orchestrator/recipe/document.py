@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from lumenmill.orchestrator.v1 import run_pb2
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
+
+from lumenmill.orchestrator.v1 import run_pb2
 
 __all__ = ["Located", "Problems", "did_you_mean", "read_document"]
 
@@ -41,11 +42,11 @@ class Located:
         return self.value.items() if self.is_mapping else ()
 
     def get(self, key: str) -> "Located | None":
-        """The value of one key of a mapping, or None."""
+        """Return the value of one key of a mapping, or None."""
         return self.value.get(key) if self.is_mapping else None
 
     def plain(self) -> Any:
-        """The value without positions."""
+        """Return the value without positions."""
         if isinstance(self.value, dict):
             return {key: child.plain() for key, child in self.value.items()}
         if isinstance(self.value, list):

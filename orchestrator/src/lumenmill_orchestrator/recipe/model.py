@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lumenmill.orchestrator.v1 import run_pb2
-
 from lumenmill_orchestrator.contracts import Method
 from lumenmill_orchestrator.recipe.conditions import Condition, Gate
 from lumenmill_orchestrator.recipe.document import Located

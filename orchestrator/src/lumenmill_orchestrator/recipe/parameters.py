@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.json_format import ParseDict, ParseError
-from lumenmill.common.v1 import artifact_pb2
 
+from lumenmill.common.v1 import artifact_pb2
 from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, message_type, scalar_type
 

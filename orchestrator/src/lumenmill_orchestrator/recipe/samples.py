@@ -3,7 +3,6 @@
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-
 from lumenmill_orchestrator.recipe.context import PipelineContext
 from lumenmill_orchestrator.recipe.document import Located, did_you_mean
 from lumenmill_orchestrator.recipe.model import FanOut, SampleRule

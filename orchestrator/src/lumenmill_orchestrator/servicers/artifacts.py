@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
+
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2, artifact_service_pb2_grpc
 from lumenmill_common.artifacts import ArtifactStore, extension_of
 from lumenmill_common.errors import InvalidArgumentError, NotFoundError, OutOfRangeError
-
 from lumenmill_orchestrator.collector import DEFAULT_MIN_AGE_S, GarbageCollector
 from lumenmill_orchestrator.media_facts import check_media_type, image_facts
 from lumenmill_orchestrator.servicers.upload_quota import UploadQuota

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
+
 from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError, UnavailableError
-
 from lumenmill_orchestrator.execution import ActiveRuns, Workflows
 from lumenmill_orchestrator.exporters import InProcessExports
 from lumenmill_orchestrator.fleet import ExportJobs, Fleet

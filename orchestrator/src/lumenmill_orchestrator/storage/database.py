@@ -11,12 +11,12 @@ from typing import Any, ParamSpec, TypeVar
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from lumenmill_common.errors import UnavailableError
-from lumenmill_common.retries import RetryPolicy, RetryState
-from lumenmill_common.telemetry import get_logger
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
+from lumenmill_common.errors import UnavailableError
+from lumenmill_common.retries import RetryPolicy, RetryState
+from lumenmill_common.telemetry import get_logger
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.storage.instrumentation import instrument
 

@@ -7,8 +7,8 @@ from statistics import median
 from typing import Any
 
 import sqlalchemy as sa
-from lumenmill.orchestrator.v1 import run_pb2
 
+from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.storage.database import query
 from lumenmill_orchestrator.storage.schema import computations, executions, model_revisions
 

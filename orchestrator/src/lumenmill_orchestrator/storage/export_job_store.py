@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from lumenmill.common.v1 import generation_pb2
 
+from lumenmill.common.v1 import generation_pb2
 from lumenmill_orchestrator.storage.database import insert_into
 from lumenmill_orchestrator.storage.schema import export_jobs
 

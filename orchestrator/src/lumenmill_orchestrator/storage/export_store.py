@@ -4,9 +4,9 @@ import hashlib
 import time
 
 import sqlalchemy as sa
+
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-
 from lumenmill_orchestrator.storage.database import insert_into
 from lumenmill_orchestrator.storage.schema import artifact_uses, export_files, exports
 

@@ -3,8 +3,8 @@
 import time
 
 import sqlalchemy as sa
-from lumenmill.common.v1 import model_pb2
 
+from lumenmill.common.v1 import model_pb2
 from lumenmill_orchestrator.storage.database import insert_into
 from lumenmill_orchestrator.storage.schema import model_descriptions
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
 from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import NotFoundError
-from sqlalchemy.exc import IntegrityError
-
 from lumenmill_orchestrator.storage.database import insert_into, storable
 from lumenmill_orchestrator.storage.schema import artifact_uses, items, runs, step_counts
 

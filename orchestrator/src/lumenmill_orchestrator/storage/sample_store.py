@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import NotFoundError
-
 from lumenmill_orchestrator.storage.schema import samples
 
 __all__ = ["SampleFilter", "SampleStore", "StoredSample"]

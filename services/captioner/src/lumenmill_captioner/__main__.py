@@ -1,13 +1,12 @@
 """Serves the captioner: settings → family → serve."""
 
 from lumenmill.captioner.v1 import captioner_pb2
+from lumenmill_captioner.families import family_from, load_family_settings
+from lumenmill_captioner.settings import CaptionerSettings
 from lumenmill_common.families import family_service
 from lumenmill_common.jobs import jobs_from
 from lumenmill_common.serve import serve
 from lumenmill_common.service import Service
-
-from lumenmill_captioner.families import family_from, load_family_settings
-from lumenmill_captioner.settings import CaptionerSettings
 
 __all__ = ["captioner_service"]
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from lumenmill_neural.catalogue import read_catalogue
-from lumenmill_neural.settings import NeuralSettings
-from lumenmill_neural.weights import ServiceModels
 from pydantic import Field
 
 from lumenmill_captioner.settings import CaptionerSettings
+from lumenmill_neural.catalogue import read_catalogue
+from lumenmill_neural.settings import NeuralSettings
+from lumenmill_neural.weights import ServiceModels
 
 __all__ = ["BACKBONES", "MODELS", "AestheticName", "VisionLanguageSettings"]
 

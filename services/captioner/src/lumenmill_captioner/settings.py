@@ -2,9 +2,10 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from lumenmill_common.settings import ServiceSettings
 from lumenmill_media import Limits
-from pydantic import Field
 
 __all__ = ["CaptionerSettings", "FamilyName"]
 

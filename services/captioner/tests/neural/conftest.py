@@ -12,6 +12,9 @@ import grpc
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from transformers import AutoTokenizer, LogitsProcessor
+
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill_captioner.families import PhotometricFamily, family_from
@@ -26,8 +29,6 @@ from lumenmill_media import put_png
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.testing import TinyCheckpoints, tiny_settings
-from PIL import Image
-from transformers import AutoTokenizer, LogitsProcessor
 
 from .tiny import PARTS, SAVERS
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lumenmill_captioner.families import load_family_settings
-from lumenmill_common import errors
 from PIL import Image
 from safetensors.torch import save_file
 from transformers import AutoImageProcessor, CLIPVisionModelWithProjection, SiglipVisionModel
+
+from lumenmill_captioner.families import load_family_settings
+from lumenmill_common import errors
 
 from .conftest import clip_subject, image_subject, picture
 

@@ -5,11 +5,12 @@ import re
 from typing import Any
 
 import pytest
+from scenes import Lamp, sphere_scene, subject_of
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import scene_pb2
 from lumenmill_captioner.families.vision_language.answer import Answer, ClipAnswer, read_answer
 from lumenmill_captioner.families.vision_language.prompt import question
-from scenes import Lamp, sphere_scene, subject_of
 
 from .conftest import clip_subject
 

@@ -11,6 +11,11 @@ import grpc
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from scenes import exr_bytes
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer, LogitsProcessor
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill_captioner.families.vision_language.answer import Answer, ClipAnswer
@@ -19,10 +24,6 @@ from lumenmill_common import errors
 from lumenmill_common.calls import call_heavy
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.transformers_model import ImageTextModel, Turn
-from PIL import Image
-from safetensors.torch import load_file, save_file
-from scenes import exr_bytes
-from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer, LogitsProcessor
 
 from .conftest import clip_subject, image_subject, picture
 from .tiny import SAVERS

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import grpc
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from lumenmill.common.v1.model_pb2 import Model
 
+from lumenmill.common.v1.model_pb2 import Model
 from lumenmill_common.errors import UnimplementedError
 from lumenmill_common.jobs import BatchWork, JobQueue, Work
 from lumenmill_common.service import Contract, Service

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
 from google.protobuf.message import Message
+
 from lumenmill.common.v1.generation_pb2 import JobOptions, JobPriority, Progress, StageTime
 from lumenmill.common.v1.job_pb2 import JobState
-
 from lumenmill_common.errors import CancelledError, InternalError
 from lumenmill_common.telemetry import JOB_STAGE_DURATION
 

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
+
 from lumenmill.common.v1.generation_pb2 import JobOptions, Queued
 from lumenmill.common.v1.job_pb2 import JobState
 from lumenmill.common.v1.model_pb2 import Model
-
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.errors import (
     CancelledError,

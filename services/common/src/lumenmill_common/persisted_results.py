@@ -4,8 +4,8 @@ import hashlib
 
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError, Message
-from lumenmill.common.v1.artifact_pb2 import Artifact
 
+from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill_common.artifacts import ArtifactStore, artifacts_in, digest_of
 from lumenmill_common.job import Job
 from lumenmill_common.telemetry import get_logger

@@ -16,8 +16,8 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
-from lumenmill.common.v1 import model_pb2
 
+from lumenmill.common.v1 import model_pb2
 from lumenmill_common.certificates import watch_certificates
 from lumenmill_common.errors import LumenmillError, UnavailableError
 from lumenmill_common.interceptors import CallInterceptor

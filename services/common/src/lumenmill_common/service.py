@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 import grpc
-from lumenmill.common.v1 import job_pb2_grpc, model_pb2, model_pb2_grpc
 
+from lumenmill.common.v1 import job_pb2_grpc, model_pb2, model_pb2_grpc
 from lumenmill_common.jobs import JobQueue
 from lumenmill_common.servicers import JobServicer, ModelServicer
 

@@ -7,11 +7,10 @@ from lumenmill_common.jobs import jobs_from
 from lumenmill_common.serve import serve
 from lumenmill_common.service import Service
 from lumenmill_common.settings import load_settings
-from lumenmill_neural.host import ModelHost
-from lumenmill_neural.settings import NeuralSettings
-
 from lumenmill_imager.families import family_of
 from lumenmill_imager.models import MODELS
+from lumenmill_neural.host import ModelHost
+from lumenmill_neural.settings import NeuralSettings
 
 __all__ = ["imager_service"]
 

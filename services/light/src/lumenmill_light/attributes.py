@@ -22,8 +22,8 @@ from operator import mul
 from typing import NamedTuple
 
 import numpy as np
-from lumenmill.common.v1 import artifact_pb2, light_pb2
 
+from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill_light import environment_map, spherical_harmonics, sun_sky
 from lumenmill_light.area import area_size_deg
 from lumenmill_light.axes import angles_of, circular_difference_deg, scene_to_level, wrap_deg

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 from lumenmill.common.v1 import artifact_pb2, light_pb2
-
 from lumenmill_light.axes import direction
 from lumenmill_light.color import luminance_of_one
 

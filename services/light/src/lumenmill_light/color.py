@@ -10,8 +10,9 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from lumenmill.common.v1 import light_pb2
 from numpy.typing import ArrayLike, NDArray
+
+from lumenmill.common.v1 import light_pb2
 
 __all__ = [
     "LUMINANCE",

@@ -2,7 +2,6 @@
 
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2
-
 from lumenmill_light.axes import angle_between_deg
 from lumenmill_light.color import mired
 

@@ -6,9 +6,9 @@ The axes are those of environment_map.py; maps are 64 × 128 pixels.
 import math
 
 import numpy as np
-from lumenmill.common.v1 import light_pb2
 from numpy.typing import NDArray
 
+from lumenmill.common.v1 import light_pb2
 from lumenmill_light import environment_map, spherical_harmonics, sun_sky
 from lumenmill_light.area import area_disc_radius_deg
 from lumenmill_light.attributes import RadianceOf

@@ -4,8 +4,8 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from lumenmill.common.v1 import light_pb2
 
+from lumenmill.common.v1 import light_pb2
 from lumenmill_light import environment_map, spherical_harmonics, sun_sky
 from lumenmill_light.area import area_size_deg
 from lumenmill_light.axes import Vector, unit_vector

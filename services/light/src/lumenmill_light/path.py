@@ -3,7 +3,6 @@
 from bisect import bisect_right
 
 from lumenmill.common.v1 import light_pb2
-
 from lumenmill_light.color import emitter_rgb
 from lumenmill_light.sources import scaled, with_defaults
 

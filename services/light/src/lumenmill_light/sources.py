@@ -3,7 +3,6 @@
 import math
 
 from lumenmill.common.v1 import light_pb2
-
 from lumenmill_light import sun_sky
 from lumenmill_light.area import area_extent
 

@@ -12,8 +12,8 @@ from operator import mul
 from typing import NamedTuple
 
 import numpy as np
-from lumenmill.common.v1 import light_pb2
 
+from lumenmill.common.v1 import light_pb2
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import LUMINANCE, Array, temperature_of_white
 from lumenmill_light.hardness import hardness_of_size

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from lumenmill.common.v1 import light_pb2
-
 from lumenmill_light.axes import wrap_deg
 
 __all__ = [

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import av
-from lumenmill_common.errors import InvalidArgumentError
 
+from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.pictures import Limits
 
 __all__ = ["open_clip", "refuse_pictures"]

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import av
 import numpy as np
+from numpy.typing import NDArray
+
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
-from numpy.typing import NDArray
-
 from lumenmill_media.clip_files import open_clip
 from lumenmill_media.pictures import LIMITS, Limits, Picture, clipped_fractions, reduced, srgb_to_linear
 

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
-from numpy.typing import NDArray
-
 from lumenmill_media.exr import decode_exr
 from lumenmill_media.pictures import LIMITS, Limits
 

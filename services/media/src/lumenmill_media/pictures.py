@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from lumenmill.common.v1 import artifact_pb2
-from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_common.errors import InvalidArgumentError
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from lumenmill.common.v1 import artifact_pb2
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.exr import EXR_MAGIC, HALF_MAX, decode_exr
 from lumenmill_media.radiance import decode_radiance
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from PIL import Image
+
 from lumenmill.common.v1.artifact_pb2 import Artifact, VideoFacts
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
-from PIL import Image
-
 from lumenmill_media.clip_files import open_clip, refuse_pictures
 from lumenmill_media.pictures import LIMITS, Limits
 

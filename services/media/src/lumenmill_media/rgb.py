@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from lumenmill.common.v1.artifact_pb2 import Artifact, ColorSpace, ImageFacts, VideoFacts
-from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_common.errors import InvalidArgumentError
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from lumenmill.common.v1.artifact_pb2 import Artifact, ColorSpace, ImageFacts, VideoFacts
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.h264 import CODEC, Encoding, write_clip
 from lumenmill_media.pictures import LIMITS, Limits
 

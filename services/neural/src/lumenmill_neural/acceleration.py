@@ -5,7 +5,6 @@ import shutil
 from typing import Any
 
 from lumenmill_common.errors import FailedPreconditionError
-
 from lumenmill_neural.catalogue import ModelEntry, Placement
 
 __all__ = ["compile_blocks", "set_attention_backend"]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
+
 from lumenmill.common.v1.sampling_pb2 import Adapter
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError, ResourceExhaustedError
-from safetensors import safe_open
-
 from lumenmill_neural.catalogue import ModelEntry, PresetEntry
 from lumenmill_neural.checkpoint import check_weights
 from lumenmill_neural.device import is_out_of_memory

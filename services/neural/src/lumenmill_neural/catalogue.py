@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
 from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.validation import violations_of
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 __all__ = [
     "Catalogue",

@@ -18,7 +18,6 @@ from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.errors import DataLossError, FailedPreconditionError, LumenmillError, NotFoundError
 from lumenmill_common.settings import StoreSettings, load_settings
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_neural.hub import from_hub
 from lumenmill_neural.source import Checkpoint, CheckpointSource, check_free_space, own_cache
 

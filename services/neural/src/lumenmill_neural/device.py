@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
 from lumenmill_common.errors import FailedPreconditionError
 
 __all__ = ["Device", "Mark", "find_device", "is_out_of_memory"]

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from lumenmill_common.errors import FailedPreconditionError
-
 from lumenmill_neural.host import ModelHost
 
 __all__ = ["family_type"]

@@ -10,11 +10,11 @@ import sys
 import time
 
 from huggingface_hub.utils import disable_progress_bars
+
 from lumenmill_common.artifacts import open_store_from
 from lumenmill_common.errors import LumenmillError
 from lumenmill_common.settings import load_settings
 from lumenmill_common.telemetry import configure_logging, get_logger
-
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.weights import ServiceModels, Weights, entry_of
 

@@ -5,8 +5,8 @@ import importlib
 from typing import Any
 
 from diffusers import PipelineQuantizationConfig, TorchAoConfig
-from lumenmill_common.errors import FailedPreconditionError
 
+from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_neural.device import Device
 
 __all__ = ["float8_arguments"]

@@ -8,13 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import torch
+
 from lumenmill.common.v1 import generation_pb2, model_pb2
 from lumenmill.common.v1.sampling_pb2 import Adapter
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, UnavailableError
 from lumenmill_common.jobs import JobContext
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_neural.acceleration import compile_blocks, set_attention_backend
 from lumenmill_neural.adapters import Adapters
 from lumenmill_neural.catalogue import Catalogue, ModelEntry, Tier

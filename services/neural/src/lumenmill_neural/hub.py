@@ -24,10 +24,10 @@ from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     RevisionNotFoundError,
 )
-from lumenmill_common.errors import FailedPreconditionError, LumenmillError, UnavailableError
-from lumenmill_common.telemetry import get_logger
 from tqdm import tqdm
 
+from lumenmill_common.errors import FailedPreconditionError, LumenmillError, UnavailableError
+from lumenmill_common.telemetry import get_logger
 from lumenmill_neural.source import Checkpoint, CheckpointSource, check_free_space
 
 __all__ = ["LoggedProgress", "files_of_pipeline", "from_hub", "holds_variant"]

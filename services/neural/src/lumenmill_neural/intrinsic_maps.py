@@ -1,12 +1,13 @@
 """Estimated intrinsic maps as artifacts: data as EXR, and previews in the same encodings as studio's."""
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from lumenmill.common.v1.artifact_pb2 import ColorSpace, ImageFacts
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_media import encode_exr, linear_to_srgb, put_png
-from numpy.typing import NDArray
-from PIL import Image
 
 __all__ = ["PREVIEW_ENCODINGS", "encode_map", "preview_of", "put_map"]
 

@@ -4,7 +4,6 @@ from collections.abc import Collection
 
 from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill.common.v1.sampling_pb2 import Adapter
-
 from lumenmill_neural.catalogue import ModelEntry, PresetEntry
 
 __all__ = ["licence_of_adapter", "licences_of"]

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from diffusers import MarigoldDepthPipeline, MarigoldIntrinsicsPipeline, MarigoldNormalsPipeline
 from diffusers.utils.torch_utils import randn_tensor
+from numpy.typing import NDArray
+from PIL import Image
+
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.jobs import JobContext
 from lumenmill_media import srgb_to_linear
-from numpy.typing import NDArray
-from PIL import Image
-
 from lumenmill_neural.catalogue import Arguments
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.memory import run_in_batches

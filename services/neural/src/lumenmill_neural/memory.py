@@ -6,7 +6,6 @@ from typing import Protocol, TypeVar
 
 from lumenmill_common.errors import ResourceExhaustedError
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_neural.device import Device, is_out_of_memory
 from lumenmill_neural.metrics import DEVICE_BUSY, OUT_OF_MEMORY, report_device
 

@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from lumenmill_common.telemetry import MODEL_GPUS
 from prometheus_client import REGISTRY, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from lumenmill_common.telemetry import MODEL_GPUS
 from lumenmill_neural.device import Device
 
 __all__ = ["DEVICE_BUSY", "DEVICE_MEMORY", "DEVICE_MEMORY_PEAK", "OUT_OF_MEMORY", "report_device"]

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 from lumenmill_common.errors import FailedPreconditionError
-
 from lumenmill_neural.catalogue import ModelEntry, Placement, Tier
 from lumenmill_neural.device import Device, is_out_of_memory
 

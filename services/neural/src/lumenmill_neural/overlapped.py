@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
+
 from lumenmill_common.errors import ResourceExhaustedError
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_neural.device import Device, is_out_of_memory
 from lumenmill_neural.metrics import DEVICE_BUSY
 

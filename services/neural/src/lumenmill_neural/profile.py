@@ -3,7 +3,6 @@
 from typing import Any
 
 from lumenmill_common.errors import FailedPreconditionError
-
 from lumenmill_neural.catalogue import FastProfile, ModelEntry, Placement, PresetEntry
 from lumenmill_neural.settings import NeuralSettings
 

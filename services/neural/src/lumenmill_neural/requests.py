@@ -3,7 +3,6 @@
 from lumenmill.common.v1.sampling_pb2 import Sampling
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.requests import refuse
-
 from lumenmill_neural.catalogue import ModelEntry
 
 __all__ = ["checked_num_frames", "checked_sampling", "checked_size", "refuse", "seeds_from"]

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from lumenmill_common.settings import ServiceSettings
 from pydantic import Field
+
+from lumenmill_common.settings import ServiceSettings
 
 __all__ = ["NeuralSettings"]
 

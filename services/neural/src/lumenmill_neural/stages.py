@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from lumenmill_common.jobs import JobContext
 
+from lumenmill_common.jobs import JobContext
 from lumenmill_neural.device import Device, Mark
 
 __all__ = ["DECODE", "DENOISE", "TEXT_ENCODE", "Steps", "timed_stages"]

@@ -7,7 +7,6 @@ from typing import Any
 
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError
-
 from lumenmill_neural.catalogue import Catalogue, ModelEntry, with_own_models
 from lumenmill_neural.checkpoint import find_checkpoint
 from lumenmill_neural.context_parallel.entry import with_context_parallelism

@@ -6,7 +6,6 @@ from lumenmill_common.jobs import jobs_from
 from lumenmill_common.serve import serve
 from lumenmill_common.service import Service
 from lumenmill_common.settings import load_settings
-
 from lumenmill_prompter.families import family_from
 from lumenmill_prompter.settings import PrompterSettings
 

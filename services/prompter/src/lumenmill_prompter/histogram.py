@@ -13,7 +13,6 @@ from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_light.axes import wrap_deg
 from lumenmill_light.vocabulary import TEMPERATURE_K
-
 from lumenmill_prompter.families.grammar import grammar_lights
 
 __all__ = ["color_bin", "count_lights", "direction_bin", "hardness_bin", "kind_bin", "main"]

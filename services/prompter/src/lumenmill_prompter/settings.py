@@ -3,8 +3,9 @@
 from enum import StrEnum
 from pathlib import Path
 
-from lumenmill_common.settings import ServiceSettings
 from pydantic import Field
+
+from lumenmill_common.settings import ServiceSettings
 
 __all__ = ["FamilyName", "PrompterSettings"]
 

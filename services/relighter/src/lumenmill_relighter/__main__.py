@@ -9,7 +9,6 @@ from lumenmill_common.service import Service
 from lumenmill_common.settings import load_settings
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.settings import NeuralSettings
-
 from lumenmill_relighter.families import family_of
 from lumenmill_relighter.models import MODELS
 

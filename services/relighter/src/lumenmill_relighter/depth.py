@@ -2,12 +2,13 @@
 
 import numpy as np
 import torch
-from lumenmill_common.errors import FailedPreconditionError
-from lumenmill_neural.host import ModelHost
-from lumenmill_neural.memory import run_in_batches
 from PIL import Image
 from transformers import DepthAnythingForDepthEstimation
 from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
+
+from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_neural.host import ModelHost
+from lumenmill_neural.memory import run_in_batches
 
 __all__ = ["DepthEstimator"]
 

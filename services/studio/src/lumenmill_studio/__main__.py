@@ -9,7 +9,6 @@ from lumenmill_common.jobs import jobs_from
 from lumenmill_common.serve import serve
 from lumenmill_common.service import Service
 from lumenmill_common.settings import load_settings
-
 from lumenmill_studio.families.mitsuba_scenes import MitsubaScenes
 from lumenmill_studio.settings import StudioSettings
 

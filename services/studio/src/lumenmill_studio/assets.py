@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, Licence, MeshFacts
 from lumenmill_common.artifacts import ArtifactStore, media_type_of
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_light.color import LUMINANCE
 from lumenmill_light.environment_map import reduced
 from lumenmill_media import decode_light, is_panorama
-from numpy.typing import NDArray
-
 from lumenmill_studio.byte_cache import ByteCache
 from lumenmill_studio.mesh_files import MESH_ERRORS, MESH_SUFFIXES, normalised, read_mesh
 from lumenmill_studio.scenes.shapes.mesh import Part

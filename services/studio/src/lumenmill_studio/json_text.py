@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+__all__ = ["parsed"]
+
 
 def parsed(data: bytes) -> Any:
     """Return the value of JSON bytes.

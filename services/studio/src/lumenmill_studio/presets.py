@@ -3,8 +3,9 @@
 from importlib import resources
 
 import yaml
-from lumenmill_common.errors import InvalidArgumentError
 from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["PRESETS", "Preset", "VideoPreset", "preset_named"]
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Self
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.licences import known_commercial_use
 from lumenmill_common.validation import violations_of
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 __all__ = ["FILE_NAME", "NOT_STATED", "Entry", "FolderTerms", "licence_of"]
 

@@ -8,7 +8,6 @@ from lumenmill_common.serve import serve
 from lumenmill_common.service import Service
 from lumenmill_common.settings import load_settings
 from lumenmill_neural.host import ModelHost
-
 from lumenmill_video.families import family_of
 from lumenmill_video.models import MODELS
 from lumenmill_video.settings import VideoSettings

@@ -2,7 +2,6 @@
 
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_neural.catalogue import AdapterEntry, Catalogue, PresetEntry, with_own_models
-
 from lumenmill_video.settings import VideoSettings
 
 __all__ = ["FOUR_STEP", "with_four_steps"]

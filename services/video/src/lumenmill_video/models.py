@@ -2,7 +2,6 @@
 
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.weights import ServiceModels
-
 from lumenmill_video.four_step import with_four_steps
 from lumenmill_video.settings import VideoSettings
 

@@ -1,7 +1,8 @@
 """Settings of the video service, in addition to those of every neural service."""
 
-from lumenmill_neural.settings import NeuralSettings
 from pydantic import Field
+
+from lumenmill_neural.settings import NeuralSettings
 
 __all__ = ["VideoSettings"]
 

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lumenmill_common.families import Family
-from lumenmill_common.settings import load_settings
-
 from lumenmill_captioner.families.photometric import PhotometricFamily, photometric_family
 from lumenmill_captioner.settings import CaptionerSettings, FamilyName
+from lumenmill_common.families import Family
+from lumenmill_common.settings import load_settings
 
 __all__ = ["FAMILIES", "PhotometricFamily", "RegisteredFamily", "family_from", "load_family_settings"]
 

@@ -1,9 +1,8 @@
 """Hardness of light, from the angular size that cast shadows or the terminator show."""
 
-from lumenmill_light.hardness import hardness_of_size
-
 from lumenmill_captioner.measure.key_fit import KeyFit
 from lumenmill_captioner.measure.penumbra import CastShadows
+from lumenmill_light.hardness import hardness_of_size
 
 __all__ = ["measured_hardness"]
 

@@ -4,12 +4,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
 from lumenmill_light.axes import Vector
 from lumenmill_light.color import luminance
 from lumenmill_light.irradiance import facing
 from lumenmill_light.spherical_harmonics import sphere_directions
-from numpy.typing import NDArray
-from scipy import optimize
 
 __all__ = ["KeyFit", "Shading", "fit_key", "gather", "lit_and_shaded_ev"]
 

@@ -16,13 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from lumenmill.captioner.v1 import captioner_pb2
-from lumenmill.common.v1 import light_pb2
-from lumenmill_light.axes import Vector, angles_of
-from lumenmill_light.color import correlated_temperature, luminance
-from lumenmill_media import srgb_to_linear
 from numpy.typing import NDArray
 
+from lumenmill.captioner.v1 import captioner_pb2
+from lumenmill.common.v1 import light_pb2
 from lumenmill_captioner.measure.hardness import measured_hardness
 from lumenmill_captioner.measure.key_fit import KeyFit, Shading, fit_key, gather, lit_and_shaded_ev
 from lumenmill_captioner.measure.penumbra import CastShadows, cast_shadows, relief_of
@@ -35,6 +32,9 @@ from lumenmill_captioner.measure.tone import (
     shades_of_grey,
     sharpness,
 )
+from lumenmill_light.axes import Vector, angles_of
+from lumenmill_light.color import correlated_temperature, luminance
+from lumenmill_media import srgb_to_linear
 
 __all__ = [
     "Evidence",

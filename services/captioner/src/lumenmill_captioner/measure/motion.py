@@ -11,10 +11,11 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from lumenmill_light.color import luminance
-from lumenmill_media import Track
 from numpy.typing import NDArray
 from scipy import ndimage, signal
+
+from lumenmill_light.color import luminance
+from lumenmill_media import Track
 
 __all__ = ["ClipMotion", "measure_motion"]
 

@@ -1,6 +1,7 @@
 """Radiance from all around, fitted to shading as spherical harmonics."""
 
 import numpy as np
+
 from lumenmill_light.axes import Vector
 from lumenmill_light.color import Array
 from lumenmill_light.spherical_harmonics import shading_basis

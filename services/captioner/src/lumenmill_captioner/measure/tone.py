@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from lumenmill_light.color import luminance
 from numpy.typing import NDArray
 from scipy import cluster, ndimage
 
 from lumenmill_captioner.measure.color_names import color_name
+from lumenmill_light.color import luminance
 
 __all__ = [
     "MID_GREY",

@@ -5,15 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from lumenmill.common.v1 import artifact_pb2, light_pb2
+from lumenmill_captioner.requested.frames import CameraFrame
 from lumenmill_light.attributes import SourceAttributes, attributes, completed, source_attributes, total
 from lumenmill_light.axes import Vector, angles_of, scene_to_level
 from lumenmill_light.color import luminance
 from lumenmill_light.environment_map import Radiance, projected
 from lumenmill_light.irradiance import irradiance_of_source
 from lumenmill_light.spherical_harmonics import linear_band_direction, rotated
-
-from lumenmill_captioner.requested.frames import CameraFrame
 
 __all__ = ["ExpectedLight", "RadianceReader", "expected_light", "file_of_source"]
 

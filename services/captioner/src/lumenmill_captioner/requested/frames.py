@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+
 from lumenmill.common.v1 import camera_pb2
 from lumenmill_light.axes import Vector
 

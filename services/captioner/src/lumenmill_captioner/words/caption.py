@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2, scene_pb2
-from lumenmill_light.vocabulary import HARDNESS, INTENSITY_EV, tint_word, with_article
-
 from lumenmill_captioner.measure import Measured
 from lumenmill_captioner.requested.expected import ExpectedLight
 from lumenmill_captioner.words.wording import Words, capitalised, listed, source_noun
+from lumenmill_light.vocabulary import HARDNESS, INTENSITY_EV, tint_word, with_article
 
 __all__ = ["caption_text", "content_text", "light_text", "scene_phrase"]
 

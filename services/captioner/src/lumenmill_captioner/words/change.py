@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lumenmill.common.v1 import light_pb2
+from lumenmill_captioner.words.wording import Words, capitalised, is_overhead, listed, source_noun
 from lumenmill_light.axes import circular_difference_deg, wrap_deg
 from lumenmill_light.color import mired
 from lumenmill_light.difference import direction_difference_deg
 from lumenmill_light.vocabulary import side, with_article
-
-from lumenmill_captioner.words.wording import Words, capitalised, is_overhead, listed, source_noun
 
 __all__ = ["AttributeName", "Change", "Side", "changes_between"]
 

@@ -4,16 +4,16 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import camera_pb2, light_pb2
-from lumenmill_light.axes import angles_of
-from lumenmill_light.color import Array, mired
-from lumenmill_light.vocabulary import side
-
 from lumenmill_captioner.measure import ClipMotion, Swing
 from lumenmill_captioner.requested.expected import ExpectedLight
 from lumenmill_captioner.words.change import Side, changes_between
 from lumenmill_captioner.words.wording import Words, capitalised, is_overhead
+from lumenmill_light.axes import angles_of
+from lumenmill_light.color import Array, mired
+from lumenmill_light.vocabulary import side
 
 __all__ = [
     "FLICKER_EV",

@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 
 __all__ = ["artifacts_in", "digest_of"]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import BinaryIO, TypedDict, Unpack
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, ImageFacts, MeshFacts, VideoFacts
-
 from lumenmill_common.artifacts.backend import Source, StoreBackend, StoredObject
 from lumenmill_common.artifacts.layout import (
     OBJECTS,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from PIL import Image
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import LightKind
 from lumenmill.common.v1.model_pb2 import Model
@@ -19,7 +21,6 @@ from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.plan import Plan
 from lumenmill_neural.requests import checked_sampling, checked_size, refuse, seeds_from
 from lumenmill_neural.stages import Steps, timed_stages
-from PIL import Image
 
 __all__ = ["ImageInputs", "ImagerFamily"]
 

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline
-from lumenmill.common.v1.artifact_pb2 import Artifact
-from lumenmill.imager.v1 import imager_pb2
-from lumenmill_common.errors import FailedPreconditionError
-from lumenmill_media import Limits, read_rgb
-from lumenmill_neural.plan import Plan
 from PIL import Image
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.imager.v1 import imager_pb2
+from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_imager.families.sdxl import StableDiffusionXL
+from lumenmill_media import Limits, read_rgb
+from lumenmill_neural.plan import Plan
 
 __all__ = ["StableDiffusionXLIdentity"]
 

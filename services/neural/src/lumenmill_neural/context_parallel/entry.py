@@ -1,7 +1,6 @@
 """Which models, presets and tiers work with context parallelism. Imports no torch, because `fetch` uses it too."""
 
 from lumenmill_common.errors import FailedPreconditionError
-
 from lumenmill_neural.catalogue import ModelEntry, Placement
 from lumenmill_neural.settings import NeuralSettings
 

@@ -3,7 +3,6 @@
 from enum import IntEnum
 
 from lumenmill_common.errors import UnavailableError
-
 from lumenmill_neural.device import is_out_of_memory
 
 __all__ = ["ExitStatus"]

@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from lumenmill_common.errors import UnimplementedError
 
+from lumenmill_common.errors import UnimplementedError
 from lumenmill_neural.device import Device
 
 __all__ = ["broadcast", "decode", "encode"]

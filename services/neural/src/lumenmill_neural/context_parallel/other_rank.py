@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import torch
+
 from lumenmill.common.v1.sampling_pb2 import Adapter
 from lumenmill_common.artifacts import open_store_from
 from lumenmill_common.errors import LumenmillError
 from lumenmill_common.telemetry import configure_logging, get_logger
-
 from lumenmill_neural.catalogue import ModelEntry
 from lumenmill_neural.context_parallel import messages
 from lumenmill_neural.context_parallel.exit_status import ExitStatus
@@ -30,6 +30,8 @@ from lumenmill_neural.host import ModelHost
 from lumenmill_neural.offload import DENOISERS
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.source import Checkpoint
+
+__all__ = ["NextMessage", "main"]
 
 _log = get_logger(__name__)
 

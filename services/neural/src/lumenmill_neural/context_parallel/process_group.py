@@ -9,8 +9,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from diffusers import ContextParallelConfig
-from lumenmill_common.errors import FailedPreconditionError
 
+from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_neural.context_parallel.entry import GPUS_SETTING
 from lumenmill_neural.device import Device
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+
 from lumenmill.common.v1.sampling_pb2 import Adapter
 from lumenmill_common.errors import FailedPreconditionError, ResourceExhaustedError, UnavailableError
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_neural.catalogue import ModelEntry
 from lumenmill_neural.context_parallel import messages
 from lumenmill_neural.context_parallel.entry import GPUS_SETTING

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from lumenmill.common.v1.sampling_pb2 import Adapter
-
 from lumenmill_neural.catalogue import ModelEntry
 from lumenmill_neural.device import Device
 

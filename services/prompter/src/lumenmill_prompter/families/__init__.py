@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from lumenmill_common.families import Family
-
 from lumenmill_prompter.families.grammar import GrammarFamily
 from lumenmill_prompter.families.openai_compatible import OpenAIFamily
 from lumenmill_prompter.settings import FamilyName, PrompterSettings

@@ -2,7 +2,6 @@
 
 from lumenmill_neural.families import family_type
 from lumenmill_neural.host import ModelHost
-
 from lumenmill_relighter.families.family import RelighterFamily
 from lumenmill_relighter.families.flux_depth import FluxDepth
 from lumenmill_relighter.families.flux_kontext import FluxKontext

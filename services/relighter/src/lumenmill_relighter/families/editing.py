@@ -7,6 +7,8 @@ from dataclasses import field as dataclass_field
 from functools import partial
 from typing import Any
 
+from PIL import Image
+
 from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.common.v1.light_pb2 import Light, LightKind
 from lumenmill.common.v1.model_pb2 import Model
@@ -18,8 +20,6 @@ from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.plan import Plan
 from lumenmill_neural.requests import checked_sampling, refuse
 from lumenmill_neural.stages import Steps, timed_stages
-from PIL import Image
-
 from lumenmill_relighter.families.family import RelighterFamily
 from lumenmill_relighter.families.sizes import Size, sizes_of
 from lumenmill_relighter.light import Lighting, lighting_of

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from diffusers import FluxControlPipeline
+from PIL import Image
+
 from lumenmill.relighter.v1.relighter_pb2 import RelightRequest, RelightVariant
 from lumenmill_common.jobs import JobContext
 from lumenmill_media import read_rgb
 from lumenmill_neural.plan import Plan
-from PIL import Image
-
 from lumenmill_relighter.depth import DepthEstimator
 from lumenmill_relighter.families.editing import EditingFamily, VariantInputs
 from lumenmill_relighter.families.prompts import description

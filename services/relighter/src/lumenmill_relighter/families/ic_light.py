@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+from PIL import Image, ImageOps
+from safetensors.torch import load_file
+
 from lumenmill.common.v1.light_pb2 import LightAttributes, LightKind
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_media import linear_to_srgb
 from lumenmill_neural.plan import Plan
-from PIL import Image, ImageOps
-from safetensors.torch import load_file
-
 from lumenmill_relighter.families.editing import EditingFamily, VariantInputs
 from lumenmill_relighter.families.prompts import description
 from lumenmill_relighter.families.sizes import Size

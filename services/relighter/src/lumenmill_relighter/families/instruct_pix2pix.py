@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionInstructPix2PixPipeline
+
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_neural.plan import Plan
-
 from lumenmill_relighter.families.editing import EditingFamily, VariantInputs
 from lumenmill_relighter.families.prompts import instruction
 from lumenmill_relighter.light import Lighting

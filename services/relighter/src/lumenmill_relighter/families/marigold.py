@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from PIL import Image
+
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.relighter.v1.relighter_pb2 import DecomposeRequest, DecomposeResult
@@ -14,8 +16,6 @@ from lumenmill_neural.host import ModelHost
 from lumenmill_neural.intrinsic_maps import put_map
 from lumenmill_neural.marigold import Array, Marigold
 from lumenmill_neural.plan import Plan
-from PIL import Image
-
 from lumenmill_relighter.families.family import RelighterFamily
 from lumenmill_relighter.families.sizes import sizes_of
 

@@ -2,7 +2,6 @@
 
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_common.errors import InvalidArgumentError
-
 from lumenmill_relighter.light import Lighting
 
 __all__ = ["description", "instruction"]

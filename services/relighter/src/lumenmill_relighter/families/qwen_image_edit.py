@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from diffusers import QwenImageEditPipeline
-from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
-from lumenmill_neural.plan import Plan
 from PIL import Image
 from transformers import BatchFeature
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
+from lumenmill_neural.plan import Plan
 from lumenmill_relighter.families.editing import EditingFamily, VariantInputs
 from lumenmill_relighter.families.prompts import instruction
 from lumenmill_relighter.light import Lighting

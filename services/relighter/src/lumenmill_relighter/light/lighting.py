@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import Light, LightAttributes
 from lumenmill_common.artifacts import ArtifactStore, digest_of
@@ -12,7 +14,6 @@ from lumenmill_light.color import LUMINANCE
 from lumenmill_light.environment import environment_of
 from lumenmill_light.vocabulary import phrase
 from lumenmill_media import decode_light, is_panorama
-from numpy.typing import NDArray
 
 __all__ = ["Lighting", "lighting_of", "read_light"]
 

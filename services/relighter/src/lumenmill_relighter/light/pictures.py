@@ -1,10 +1,11 @@
 """Pictures that condition a model on a light: the background, and a gradient from the lit to the dark side."""
 
 import numpy as np
-from lumenmill.common.v1.light_pb2 import LightAttributes
-from lumenmill_media import linear_to_srgb
 from numpy.typing import NDArray
 from PIL import Image
+
+from lumenmill.common.v1.light_pb2 import LightAttributes
+from lumenmill_media import linear_to_srgb
 
 __all__ = ["background_picture", "gradient_picture", "seen_behind"]
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from google.protobuf import json_format
+from numpy.typing import NDArray
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import LightPath
 from lumenmill.common.v1.scene_pb2 import SceneDescription
@@ -17,8 +19,6 @@ from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 from lumenmill_media import put_clip
-from numpy.typing import NDArray
-
 from lumenmill_studio.families.lighting import Lighting, LightReader
 from lumenmill_studio.families.limits import MAX_NUM_FRAMES, fps_of, size_of
 from lumenmill_studio.families.results import Origin, Recorder, put_display
@@ -33,6 +33,8 @@ from lumenmill_studio.render.engine import Engine, unit_key
 from lumenmill_studio.render.view import View, view_of
 from lumenmill_studio.scenes.compose import compose
 from lumenmill_studio.scenes.stored import Scene, read_scene, store_scene
+
+__all__ = ["Clips", "Frame", "rendered"]
 
 _NUM_METERED = 5
 

@@ -12,7 +12,6 @@ from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext
-
 from lumenmill_studio.families import intrinsics
 from lumenmill_studio.families.clips import Frame, rendered
 from lumenmill_studio.families.frame_truth import FrameTruth, read_truths
@@ -28,6 +27,8 @@ from lumenmill_studio.render.camera import pose_of
 from lumenmill_studio.render.engine import Engine
 from lumenmill_studio.render.view import View, view_of
 from lumenmill_studio.scenes.stored import Scene, read_scene
+
+__all__ = ["Decomposition"]
 
 _FPS_UNKNOWN = 12.0
 

@@ -3,13 +3,13 @@
 from typing import Annotated, Any
 
 from google.protobuf import json_format
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import Light
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.interceptors import check_bounds
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from lumenmill_studio.families.limits import MAX_NUM_FRAMES
 from lumenmill_studio.json_text import parsed
 from lumenmill_studio.render.camera import Pose

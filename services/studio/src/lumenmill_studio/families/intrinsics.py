@@ -3,15 +3,33 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lumenmill.common.v1.artifact_pb2 import ColorSpace
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill_common.artifacts import ArtifactStore
-from numpy.typing import NDArray
-
 from lumenmill_studio.families.results import put_display, put_map_data
 from lumenmill_studio.light.basis import Image
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.tracer import Buffers
+
+__all__ = [
+    "ALBEDO",
+    "ALL_KINDS",
+    "DEPTH",
+    "ENCODINGS",
+    "INSTANCE_MASK",
+    "LIT_KINDS",
+    "METALLIC",
+    "NORMALS",
+    "RESIDUAL",
+    "ROUGHNESS",
+    "SHADING",
+    "is_single",
+    "maps_of",
+    "preview",
+    "put_map",
+]
 
 ALBEDO, NORMALS, DEPTH = (
     IntrinsicKind.INTRINSIC_KIND_ALBEDO,

@@ -8,7 +8,6 @@ from lumenmill.common.v1.light_pb2 import BackgroundLight, EnvironmentMapLight, 
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_light.attributes import source_attributes, total
-
 from lumenmill_studio.assets import Array, Assets
 from lumenmill_studio.light.description import described
 from lumenmill_studio.light.sources import Weighted, is_dark, resolved

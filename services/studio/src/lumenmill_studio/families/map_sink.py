@@ -3,11 +3,11 @@
 import zipfile
 from pathlib import Path
 
-import lumenmill_media as media
 import numpy as np
+
+import lumenmill_media as media
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill_common.artifacts import ArtifactStore
-
 from lumenmill_studio.families import intrinsics
 from lumenmill_studio.light.basis import Image
 

@@ -13,7 +13,6 @@ from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import UnavailableError
 from lumenmill_common.jobs import Work
 from lumenmill_common.requests import refuse
-
 from lumenmill_studio.assets import Assets
 from lumenmill_studio.families.clips import Clips
 from lumenmill_studio.families.decomposition import Decomposition
@@ -27,6 +26,8 @@ from lumenmill_studio.render.engine import Engine
 from lumenmill_studio.render.variant import Variant, find_variant, use_variant
 from lumenmill_studio.settings import StudioSettings
 from lumenmill_studio.terms import licence_of
+
+__all__ = ["MitsubaScenes"]
 
 _LIGHT_KINDS = (
     LightKind.LIGHT_KIND_ENVIRONMENT_MAP,

@@ -6,19 +6,31 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-import lumenmill_media as media
 import numpy as np
+from numpy.typing import NDArray
+
+import lumenmill_media as media
 from lumenmill.common.v1.artifact_pb2 import Artifact, ColorSpace, ImageFacts, Licence
 from lumenmill.common.v1.camera_pb2 import Camera
 from lumenmill.common.v1.generation_pb2 import GenerationRecord
 from lumenmill.common.v1.light_pb2 import Light
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.jobs import JobContext
-from numpy.typing import NDArray
-
 from lumenmill_studio.light.basis import Image
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.scenes.spec import SceneSpec
+
+__all__ = [
+    "FAMILY",
+    "GENERATED",
+    "Origin",
+    "Recorder",
+    "put_display",
+    "put_linear",
+    "put_map_data",
+    "put_picture",
+    "revision_with",
+]
 
 FAMILY = "studio"
 # Incremented whenever equal requests give other results than before.

@@ -13,7 +13,6 @@ from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
-
 from lumenmill_studio.families.lighting import Lighting, LightReader
 from lumenmill_studio.families.limits import size_of
 from lumenmill_studio.families.results import Origin, Recorder, put_picture
@@ -25,6 +24,8 @@ from lumenmill_studio.render.engine import Engine
 from lumenmill_studio.render.view import View, view_of
 from lumenmill_studio.scenes.compose import compose
 from lumenmill_studio.scenes.stored import Scene, read_scene, store_scene
+
+__all__ = ["Stills", "given_basis", "parameters", "refuse_path", "render"]
 
 # Seeds have 64 bits and wrap around.
 _NUM_SEEDS = 1 << 64

@@ -13,11 +13,11 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 
-import lumenmill_media as media
 import numpy as np
-from lumenmill_common.errors import InvalidArgumentError
 from numpy.typing import NDArray
 
+import lumenmill_media as media
+from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_studio.json_text import parsed
 
 __all__ = ["MAX_BASIS_BYTES", "MEDIA_TYPE", "Image", "Key", "packed", "unpacked", "weighted_sum"]

@@ -9,11 +9,11 @@ from typing import Any
 
 import mitsuba as mi
 import numpy as np
+
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import Array
 from lumenmill_light.irradiance import rectangle_irradiance
 from lumenmill_light.sun_sky import DAYLIGHT_SCALE, sun_irradiance
-
 from lumenmill_studio.light.harmonics import lifts, radiance_map
 from lumenmill_studio.light.sources import UnitSource
 

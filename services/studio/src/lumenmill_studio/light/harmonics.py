@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 import numpy as np
+
 from lumenmill_light.color import Array
 from lumenmill_light.environment_map import directions
 from lumenmill_light.spherical_harmonics import CONSTANT, NUM_COEFFICIENTS, basis

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import AreaLight, Light, LightSource
 from lumenmill_common.errors import InvalidArgumentError
@@ -15,7 +16,6 @@ from lumenmill_light import sun_sky
 from lumenmill_light.area import area_extent
 from lumenmill_light.color import Array, emitter_rgb
 from lumenmill_light.spherical_harmonics import NUM_COEFFICIENTS
-
 from lumenmill_studio.light.harmonics import lifts, radiance_map
 
 __all__ = ["MAX_SEPARATE_HARMONICS", "UnitSource", "Weighted", "is_dark", "num_distinct_harmonics", "resolved"]

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+
 from lumenmill.common.v1.camera_pb2 import Camera, CameraPath, Viewpoint
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import Array
-
 from lumenmill_studio.scenes.spec import ReferenceCamera
+
+__all__ = ["Pose", "ease", "frame_poses", "pose_of", "viewpoint_of"]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ import numpy as np
 import pyoidn
 from numpy.typing import NDArray
 
+__all__ = ["Denoiser", "Image"]
+
 Image = NDArray[np.float32]
 
 

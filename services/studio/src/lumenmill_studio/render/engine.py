@@ -8,8 +8,8 @@ import hashlib
 from collections.abc import MutableMapping, Sequence
 
 import numpy as np
-from lumenmill_media import as_half
 
+from lumenmill_media import as_half
 from lumenmill_studio.byte_cache import ByteCache
 from lumenmill_studio.light.basis import Image, Key, weighted_sum
 from lumenmill_studio.light.sources import UnitSource, Weighted

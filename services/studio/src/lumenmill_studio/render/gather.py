@@ -15,6 +15,8 @@ from lumenmill_studio.render.camera import Pose
 from lumenmill_studio.render.tracer import Image, aov
 from lumenmill_studio.render.variant import is_scalar
 
+__all__ = ["FirstHits", "Floats", "Rays", "cosine_rays", "first_hits", "radiance_along"]
+
 # Steps of the R2 sequence: powers of 1/x for x³ = x + 1 (Roberts, "The unreasonable effectiveness of quasirandom
 # sequences", 2018).
 _R2 = np.array([0.7548776662466927, 0.5698402909980532])

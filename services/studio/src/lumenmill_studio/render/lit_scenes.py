@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from lumenmill_common.errors import InvalidArgumentError
 
+from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_studio.light.emitters import ENVIRONMENTS, back_distance, back_of, emitter_of, panel
 from lumenmill_studio.light.sources import UnitSource, Weighted
 from lumenmill_studio.render.shading import ShadedStage

@@ -14,6 +14,8 @@ from lumenmill_studio.render.camera import Pose
 from lumenmill_studio.render.gather import cosine_rays, first_hits, radiance_along
 from lumenmill_studio.render.tracer import Checkpoint, Image, trace_with_coverage
 
+__all__ = ["ShadedStage", "shade"]
+
 # Samples of a picture for each ray of indirect light, which is smooth and costs whole paths.
 _SAMPLES_PER_RAY = 3
 _DIRECT_DEPTH = 2

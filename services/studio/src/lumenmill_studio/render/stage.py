@@ -15,6 +15,8 @@ from lumenmill_studio.scenes.shapes import build_shape
 from lumenmill_studio.scenes.shapes.mesh import Array, Mesh, Part, rotation
 from lumenmill_studio.scenes.spec import ObjectSpec, SceneSpec
 
+__all__ = ["AssetParts", "Stage", "Surface"]
+
 _SOLID_VERTICES = 4000
 _BITMAP_PX = 512
 # Sizes for patterns without fine detail.

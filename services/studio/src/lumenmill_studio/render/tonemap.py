@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["NAME", "Image", "auto_exposure_ev", "srgb_encoded", "tone_mapped"]
+
 Image = NDArray[np.float32]
 
 NAME = "lumenmill-filmic"

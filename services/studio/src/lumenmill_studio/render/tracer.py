@@ -13,6 +13,21 @@ from lumenmill_studio.render.camera import Pose
 from lumenmill_studio.render.stage import Surface
 from lumenmill_studio.render.variant import is_scalar
 
+__all__ = [
+    "Buffers",
+    "Checkpoint",
+    "Guides",
+    "Image",
+    "aov",
+    "buffers",
+    "built_scene",
+    "grouped_scene",
+    "guides",
+    "numbered_scene",
+    "trace",
+    "trace_with_coverage",
+]
+
 Image = NDArray[np.float32]
 Checkpoint = Callable[[], None]
 _PASS_SAMPLES = 1_600_000

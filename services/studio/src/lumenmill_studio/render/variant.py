@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+__all__ = ["CUDA", "LLVM", "SCALAR", "Variant", "find_variant", "is_scalar", "use_variant"]
+
 _PROBE = """
 import sys, mitsuba as mi
 mi.set_variant(sys.argv[1])

@@ -3,9 +3,9 @@
 import math
 
 from google.protobuf import json_format
+
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.interceptors import check_bounds
-
 from lumenmill_studio.scenes.materials import MATERIALS
 from lumenmill_studio.scenes.sets import SETS
 from lumenmill_studio.scenes.shapes import SHAPES

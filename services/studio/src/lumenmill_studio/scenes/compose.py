@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 from google.protobuf import json_format
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import Light, LightSource
 from lumenmill.common.v1.scene_pb2 import SceneDescription
 from lumenmill_light.attributes import source_attributes
-
 from lumenmill_studio.light.description import described
 from lumenmill_studio.scenes.composition import Composition, Rng
 from lumenmill_studio.scenes.description import SceneRequest, read_description

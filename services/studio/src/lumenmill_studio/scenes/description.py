@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from lumenmill.common.v1.scene_pb2 import SceneDescription
 
+from lumenmill.common.v1.scene_pb2 import SceneDescription
 from lumenmill_studio.scenes.materials import MATERIALS, NATURAL
 from lumenmill_studio.scenes.vocabulary import (
     BUILDING_MATERIALS,

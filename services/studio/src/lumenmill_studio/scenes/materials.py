@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+__all__ = ["MATERIALS", "NATURAL", "Material", "Rgb"]
+
 Rgb = tuple[float, float, float]
 
 

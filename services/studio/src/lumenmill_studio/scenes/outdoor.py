@@ -10,6 +10,8 @@ from lumenmill_studio.scenes.layout import Item, framing, group_bounds, scaled_t
 from lumenmill_studio.scenes.shapes.mesh import Array
 from lumenmill_studio.scenes.spec import ObjectSpec, ReferenceCamera
 
+__all__ = ["Placed", "outdoor"]
+
 Placed = list[tuple[Item, Array]]
 # Objects farther back than this, in metres, may be cut by the frame.
 _BEHIND = -1.0

@@ -11,6 +11,37 @@ from lumenmill_studio.scenes.materials import Rgb
 from lumenmill_studio.scenes.shapes.mesh import Array
 from lumenmill_studio.scenes.shapes.noise import fractal_noise, gradient_noise
 
+__all__ = [
+    "PATTERNS",
+    "Pattern",
+    "apple",
+    "bitmap",
+    "brick",
+    "canvas",
+    "checker",
+    "colors_at",
+    "concrete",
+    "dunes",
+    "earth",
+    "foliage",
+    "glaze",
+    "granite",
+    "marble",
+    "meadow",
+    "patina",
+    "paving",
+    "pear",
+    "planks",
+    "roof",
+    "rug",
+    "speckle",
+    "strata",
+    "tiles",
+    "weathered",
+    "weave",
+    "wood",
+]
+
 Pattern = Callable[[Array, Rgb, Rgb, int], Array]
 
 

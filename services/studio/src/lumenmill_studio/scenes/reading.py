@@ -1,7 +1,6 @@
 """Parse scenes from JSON, and check them before anything is built from them."""
 
 from lumenmill_common.errors import InvalidArgumentError
-
 from lumenmill_studio.json_text import parsed
 from lumenmill_studio.scenes.checks import check_scene
 from lumenmill_studio.scenes.spec import FORMAT, VERSION, ObjectSpec, ReferenceCamera, SceneSpec

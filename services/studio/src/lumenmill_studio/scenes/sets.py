@@ -10,6 +10,25 @@ from lumenmill_studio.scenes.shapes.plants import grass
 from lumenmill_studio.scenes.shapes.solids import box
 from lumenmill_studio.scenes.shapes.stones import stone
 
+__all__ = [
+    "SETS",
+    "Params",
+    "Rng",
+    "back_wall",
+    "beams",
+    "blades",
+    "cloth",
+    "garden_wall",
+    "hills",
+    "niche",
+    "room",
+    "scattered_stones",
+    "slab",
+    "sweep",
+    "terrain",
+    "window_wall",
+]
+
 Params = Mapping[str, float]
 Rng = np.random.Generator
 

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 
 from google.protobuf import json_format
+
 from lumenmill.common.v1.light_pb2 import Light
 
 __all__ = ["FORMAT", "MEDIA_TYPE", "VERSION", "ObjectSpec", "ReferenceCamera", "SceneSpec"]

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError
-
 from lumenmill_studio.scenes.reading import scene_from_json
 from lumenmill_studio.scenes.spec import MEDIA_TYPE, SceneSpec
 

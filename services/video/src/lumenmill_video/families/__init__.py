@@ -2,7 +2,6 @@
 
 from lumenmill_neural.families import family_type
 from lumenmill_neural.host import ModelHost
-
 from lumenmill_video.families.family import VideoFamily
 from lumenmill_video.families.marigold import MarigoldClips
 from lumenmill_video.families.modelscope import ModelScope

@@ -9,6 +9,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import LightKind
 from lumenmill.common.v1.model_pb2 import Model
@@ -21,9 +24,6 @@ from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.plan import Plan
 from lumenmill_neural.requests import checked_num_frames, checked_sampling
 from lumenmill_neural.stages import DECODE, Steps, timed_stages
-from numpy.typing import NDArray
-from PIL import Image
-
 from lumenmill_video.families.encoding import encoding_of, encoding_text
 from lumenmill_video.families.family import VideoFamily, add_licences
 from lumenmill_video.families.refusals import MEDIA_REFUSALS, WORD_REFUSALS, is_set

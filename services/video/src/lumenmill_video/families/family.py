@@ -11,7 +11,6 @@ from lumenmill_common.errors import UnimplementedError
 from lumenmill_common.jobs import BatchWork
 from lumenmill_media import Limits
 from lumenmill_neural.host import ModelHost
-
 from lumenmill_video.settings import VideoSettings
 
 __all__ = ["IMAGES_PER_CLIP", "VideoFamily", "add_licences"]

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_media import put_clip
 from lumenmill_neural.intrinsic_maps import PREVIEW_ENCODINGS, encode_map, preview_of
-from numpy.typing import NDArray
 
 __all__ = ["MapSinks"]
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
+
 from lumenmill.common.v1.artifact_pb2 import VideoFacts
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
 from lumenmill.common.v1.model_pb2 import Model
@@ -21,8 +23,6 @@ from lumenmill_media import iter_frames, probe_clip
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.marigold import Array, Marigold, temporal_change
 from lumenmill_neural.plan import Plan
-from PIL import Image
-
 from lumenmill_video.families.family import VideoFamily, add_licences
 from lumenmill_video.families.map_sinks import MapSinks
 from lumenmill_video.settings import VideoSettings

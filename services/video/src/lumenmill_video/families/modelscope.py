@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from diffusers import TextToVideoSDPipeline
-from lumenmill_neural.plan import Plan
 
+from lumenmill_neural.plan import Plan
 from lumenmill_video.families.clips import Clip, ClipFamily, Media, OnStep, PendingFrames
 
 __all__ = ["ModelScope"]

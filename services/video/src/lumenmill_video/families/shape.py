@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 
+from PIL import Image, ImageOps
+
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_neural.catalogue import ModelEntry
 from lumenmill_neural.requests import checked_size
-from PIL import Image, ImageOps
 
 __all__ = ["fitted", "fitted_mask", "size_of"]
 

@@ -4,10 +4,10 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from diffusers import StableVideoDiffusionPipeline
-from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
-from lumenmill_neural.plan import Plan
 from PIL import Image
 
+from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
+from lumenmill_neural.plan import Plan
 from lumenmill_video.families.clips import Clip, ClipFamily, Media
 from lumenmill_video.families.shape import fitted
 

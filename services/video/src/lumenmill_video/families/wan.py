@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler
+
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_neural.plan import Plan
-
 from lumenmill_video.cost import WanCost, num_tokens
 from lumenmill_video.families.clips import Clip, ClipFamily, Frames, Media, OnStep, PendingFrames
 

@@ -4,12 +4,12 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from diffusers import WanImageToVideoPipeline
-from lumenmill.common.v1.artifact_pb2 import Artifact
-from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
-from lumenmill_common.errors import InvalidArgumentError
 from PIL import Image
 from transformers import CLIPVisionModel
 
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
+from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_video.families.clips import Clip, Media, SourceShape
 from lumenmill_video.families.shape import fitted
 from lumenmill_video.families.wan import WanFamily

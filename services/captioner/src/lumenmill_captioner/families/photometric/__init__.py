@@ -1,10 +1,9 @@
 """The `photometric` family: measures instead of guessing."""
 
-from lumenmill_common.artifacts import open_store_from
-
 from lumenmill_captioner.families.photometric.family import PhotometricFamily
 from lumenmill_captioner.families.photometric.subject import is_clip
 from lumenmill_captioner.settings import CaptionerSettings
+from lumenmill_common.artifacts import open_store_from
 
 __all__ = ["PhotometricFamily", "is_clip", "photometric_family"]
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2
-from lumenmill_common.jobs import JobContext
-from lumenmill_light.axes import Vector, scene_to_level, unit_vector
-from lumenmill_light.difference import difference
-from lumenmill_media import Clip
-
 from lumenmill_captioner.families.photometric.subject import SubjectReader
 from lumenmill_captioner.measure import Evidence, Measured, measure, swing_of
 from lumenmill_captioner.requested.expected import ExpectedLight
 from lumenmill_captioner.requested.frames import CameraFrame
 from lumenmill_captioner.words import KeyMotion
+from lumenmill_common.jobs import JobContext
+from lumenmill_light.axes import Vector, scene_to_level, unit_vector
+from lumenmill_light.difference import difference
+from lumenmill_media import Clip
 
 __all__ = ["Moment", "clip_error", "key_motion", "measure_moments", "measured_swing_deg"]
 

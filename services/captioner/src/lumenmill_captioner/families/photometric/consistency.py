@@ -1,10 +1,9 @@
 """Which light a caption describes: the requested one, unless the picture clearly shows another."""
 
-from lumenmill_light.color import mired
-from lumenmill_light.difference import direction_difference_deg
-
 from lumenmill_captioner.measure import Measured
 from lumenmill_captioner.requested.expected import ExpectedLight
+from lumenmill_light.color import mired
+from lumenmill_light.difference import direction_difference_deg
 
 __all__ = ["consistent_request"]
 

@@ -8,14 +8,9 @@ from importlib import metadata
 
 import numpy as np
 from google.protobuf import struct_pb2
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2
-from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_common.jobs import JobContext, Work, in_worker
-from lumenmill_light.difference import difference
-from lumenmill_media import Limits, read_clip
-
 from lumenmill_captioner.families.photometric.clip import clip_error, key_motion, measure_moments, measured_swing_deg
 from lumenmill_captioner.families.photometric.consistency import consistent_request
 from lumenmill_captioner.families.photometric.subject import SubjectReader, is_clip
@@ -32,6 +27,11 @@ from lumenmill_captioner.words import (
     light_text,
     motion_text,
 )
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.jobs import JobContext, Work, in_worker
+from lumenmill_light.difference import difference
+from lumenmill_media import Limits, read_clip
 
 __all__ = ["PhotometricFamily"]
 

@@ -4,8 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2, light_pb2
+from lumenmill_captioner.measure import Evidence, pitch_deg, shading_from, undo_shoulder
+from lumenmill_captioner.requested.expected import ExpectedLight, expected_light, file_of_source
+from lumenmill_captioner.requested.frames import CameraFrame, camera_frame
 from lumenmill_common.artifacts import ArtifactStore, media_type_of
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_light import environment_map
@@ -22,11 +27,6 @@ from lumenmill_media import (
     read_radiance_map,
     reduced,
 )
-from numpy.typing import NDArray
-
-from lumenmill_captioner.measure import Evidence, pitch_deg, shading_from, undo_shoulder
-from lumenmill_captioner.requested.expected import ExpectedLight, expected_light, file_of_source
-from lumenmill_captioner.requested.frames import CameraFrame, camera_frame
 
 __all__ = ["SubjectReader", "evidence_of_picture", "is_clip"]
 

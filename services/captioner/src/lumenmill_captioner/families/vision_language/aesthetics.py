@@ -18,15 +18,15 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from lumenmill.common.v1.artifact_pb2 import Licence
-from lumenmill_common.errors import FailedPreconditionError
-from lumenmill_neural.host import ModelHost
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoImageProcessor, CLIPVisionModelWithProjection, SiglipVisionModel
 
+from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill_captioner.models import BACKBONES, AestheticName
+from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_neural.host import ModelHost
 
 __all__ = ["Aesthetics", "some_of"]
 

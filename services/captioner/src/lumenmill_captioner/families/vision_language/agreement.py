@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2
+from lumenmill_captioner.families.vision_language.answer import ParsedAnswer
+from lumenmill_captioner.words.motion import FLICKER_EV, LIGHT_CHANGES_EV, LIGHT_STAYS_EV, STAYS_DEG
 from lumenmill_light.axes import circular_difference_deg, unit_vector
 from lumenmill_light.color import mired
 from lumenmill_light.vocabulary import CONTRAST_EV, ELEVATION_DEG, HARDNESS, TEMPERATURE_K, Scale
-
-from lumenmill_captioner.families.vision_language.answer import ParsedAnswer
-from lumenmill_captioner.words.motion import FLICKER_EV, LIGHT_CHANGES_EV, LIGHT_STAYS_EV, STAYS_DEG
 
 __all__ = ["agreement_scores", "agreements"]
 

@@ -5,18 +5,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from lumenmill.captioner.v1 import captioner_pb2
-from lumenmill.common.v1 import generation_pb2, model_pb2
-from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_common.jobs import BatchWork, JobContext, Work
-from lumenmill_media import Limits
-from lumenmill_neural.host import ModelHost
-from lumenmill_neural.memory import run_in_batches
-from lumenmill_neural.plan import Plan
-from lumenmill_neural.transformers_model import Turn
 from PIL import Image
 from transformers import LogitsProcessor
 
+from lumenmill.captioner.v1 import captioner_pb2
+from lumenmill.common.v1 import generation_pb2, model_pb2
 from lumenmill_captioner.families.photometric import PhotometricFamily, is_clip
 from lumenmill_captioner.families.vision_language.aesthetics import Aesthetics, some_of
 from lumenmill_captioner.families.vision_language.agreement import agreement_scores, agreements
@@ -25,6 +18,13 @@ from lumenmill_captioner.families.vision_language.pictures import read_frames, r
 from lumenmill_captioner.families.vision_language.prompt import PROMPT_REVISION, question, retry_question
 from lumenmill_captioner.families.vision_language.writer import Writer, Written
 from lumenmill_captioner.words import capitalised, caption_text, scene_phrase
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.jobs import BatchWork, JobContext, Work
+from lumenmill_media import Limits
+from lumenmill_neural.host import ModelHost
+from lumenmill_neural.memory import run_in_batches
+from lumenmill_neural.plan import Plan
+from lumenmill_neural.transformers_model import Turn
 
 __all__ = ["VisionLanguageFamily"]
 

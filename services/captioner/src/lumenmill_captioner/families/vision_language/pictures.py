@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 from lumenmill_media import Limits, linear_to_srgb, read_clip, read_picture, read_rgb
-from numpy.typing import NDArray
-from PIL import Image
 
 __all__ = ["read_frames", "read_still"]
 

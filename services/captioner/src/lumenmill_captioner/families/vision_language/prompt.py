@@ -4,7 +4,6 @@ import json
 from importlib import resources
 
 from lumenmill.captioner.v1 import captioner_pb2
-
 from lumenmill_captioner.families.vision_language.answer import Answer
 
 __all__ = ["PROMPT_REVISION", "question", "retry_question"]

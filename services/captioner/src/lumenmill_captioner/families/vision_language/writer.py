@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+
 from lumenmill_common.jobs import JobContext
 from lumenmill_neural.device import Device
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.transformers_model import ImageTextModel, Turn
-from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 __all__ = ["Writer", "Written"]
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from google.protobuf import struct_pb2
+
 from lumenmill.common.v1 import artifact_pb2, camera_pb2, generation_pb2, light_pb2, model_pb2, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext, in_worker
-
 from lumenmill_prompter.families.grammar.lexicon import lexicon
 from lumenmill_prompter.families.grammar.lights import (
     TEXT,

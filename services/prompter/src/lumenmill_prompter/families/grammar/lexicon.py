@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from importlib import resources
 
 import yaml
+from pydantic import BaseModel, ConfigDict
+
 from lumenmill.common.v1 import scene_pb2
 from lumenmill_common.errors import InvalidArgumentError
-from pydantic import BaseModel, ConfigDict
 
 __all__ = ["NATURAL", "Kind", "Lexicon", "SceneSpace", "Subject", "Thing", "lexicon", "plural", "scene_spaces"]
 

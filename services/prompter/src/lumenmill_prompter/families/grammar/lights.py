@@ -20,7 +20,6 @@ from lumenmill_light.attributes import SourceAttributes, source_attributes, tota
 from lumenmill_light.axes import circular_difference_deg, wrap_deg
 from lumenmill_light.color import temperature_rgb
 from lumenmill_light.vocabulary import GEL_COLORS, map_words
-
 from lumenmill_prompter.families.grammar.numbers import Choice
 from lumenmill_prompter.phrases import sources_phrase
 

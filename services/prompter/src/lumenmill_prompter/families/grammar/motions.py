@@ -9,7 +9,6 @@ from lumenmill_light import build
 from lumenmill_light.axes import wrap_deg
 from lumenmill_light.color import temperature_rgb
 from lumenmill_light.vocabulary import TEMPERATURE_K, direction_phrase
-
 from lumenmill_prompter.families.grammar.lights import (
     AREA,
     DIRECTIONAL,

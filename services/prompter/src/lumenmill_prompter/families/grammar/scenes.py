@@ -1,7 +1,6 @@
 """Scenes and their sentences by index, without repetition."""
 
 from lumenmill.common.v1 import scene_pb2
-
 from lumenmill_prompter.families.grammar.lexicon import NATURAL, SceneSpace, Thing, plural
 from lumenmill_prompter.families.grammar.numbers import Permutation, mix
 

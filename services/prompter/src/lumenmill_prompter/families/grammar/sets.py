@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from lumenmill.common.v1 import light_pb2, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
-
 from lumenmill_prompter.families.grammar.lexicon import lexicon, scene_spaces
 from lumenmill_prompter.families.grammar.lights import (
     TEXT,

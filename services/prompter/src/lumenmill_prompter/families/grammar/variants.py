@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light.attributes import SourceAttributes
 from lumenmill_light.axes import circular_difference_deg, direction
-
 from lumenmill_prompter.families.grammar.lights import (
     AMBIENT_KINDS,
     SOFT_ALONE,

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import jsonschema
+
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.jobs import JobContext
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_prompter.families.openai_compatible.endpoint import Answer, Endpoint, Message, Usage
 from lumenmill_prompter.families.openai_compatible.schema import Schema, answer_schema
 from lumenmill_prompter.families.openai_compatible.structure import AnswerError

@@ -5,7 +5,6 @@ from typing import Any
 
 from lumenmill.common.v1 import light_pb2, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2
-
 from lumenmill_prompter.families.openai_compatible import schema
 from lumenmill_prompter.families.openai_compatible.ask import Asker
 from lumenmill_prompter.families.openai_compatible.structure import (

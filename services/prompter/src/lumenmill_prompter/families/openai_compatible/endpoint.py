@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import openai
+
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import (
     FailedPreconditionError,
@@ -16,7 +17,6 @@ from lumenmill_common.errors import (
     UnavailableError,
 )
 from lumenmill_common.telemetry import get_logger
-
 from lumenmill_prompter.families.openai_compatible.schema import Schema
 from lumenmill_prompter.settings import PrompterSettings
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf import struct_pb2
+
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext, in_worker
-
 from lumenmill_prompter.families.openai_compatible import schema
 from lumenmill_prompter.families.openai_compatible.ask import Asker
 from lumenmill_prompter.families.openai_compatible.brief import (

@@ -9,6 +9,22 @@ from lumenmill_studio.scenes.shapes.noise import fractal_noise
 from lumenmill_studio.scenes.shapes.solids import box, displaced, pyramid, standing_box, superellipsoid
 from lumenmill_studio.scenes.shapes.turned import turned, vessel
 
+__all__ = [
+    "Rng",
+    "arch",
+    "colonnade",
+    "column",
+    "column_mesh",
+    "cottage",
+    "fountain",
+    "obelisk",
+    "pavilion",
+    "staircase",
+    "tower",
+    "wall",
+    "well",
+]
+
 Rng = np.random.Generator
 
 

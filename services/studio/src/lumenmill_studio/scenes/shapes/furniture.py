@@ -6,6 +6,26 @@ from lumenmill_studio.scenes.shapes.mesh import Mesh, Part, merged, moved, rotat
 from lumenmill_studio.scenes.shapes.solids import box, standing_box, superellipsoid
 from lumenmill_studio.scenes.shapes.turned import tube, turned, vessel
 
+__all__ = [
+    "Rng",
+    "armchair",
+    "bench",
+    "block",
+    "book",
+    "bookshelf",
+    "chair",
+    "cube",
+    "floor_lamp",
+    "ladder",
+    "painting",
+    "plinth",
+    "rug",
+    "small_box",
+    "stack_of_books",
+    "stool",
+    "table",
+]
+
 Rng = np.random.Generator
 
 

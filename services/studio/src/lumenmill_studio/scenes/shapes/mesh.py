@@ -10,6 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "Array",
+    "Indices",
+    "Mesh",
+    "Part",
+    "faceted",
+    "grid_faces",
+    "grid_mesh",
+    "merged",
+    "moved",
+    "normalized",
+    "rotated",
+    "rotation",
+    "scaled",
+    "with_smooth_normals",
+]
+
 Array = NDArray[np.float64]
 Indices = NDArray[np.uint32]
 

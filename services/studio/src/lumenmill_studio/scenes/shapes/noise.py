@@ -4,6 +4,8 @@ import numpy as np
 
 from lumenmill_studio.scenes.shapes.mesh import Array
 
+__all__ = ["fractal_noise", "gradient_noise"]
+
 
 def gradient_noise(points_n3: Array, seed: int) -> Array:
     """Return gradient noise (Perlin, 2002) at each point, about −0.7 to 0.7, (N,); it repeats after 32 cells."""

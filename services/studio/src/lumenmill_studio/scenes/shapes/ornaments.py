@@ -5,6 +5,20 @@ import numpy as np
 from lumenmill_studio.scenes.shapes.mesh import Mesh, Part, moved, rotated
 from lumenmill_studio.scenes.shapes.turned import tube, turned, vessel
 
+__all__ = [
+    "Rng",
+    "bell",
+    "candle",
+    "candlestick",
+    "chess_pawn",
+    "cone",
+    "cylinder",
+    "egg",
+    "lamp",
+    "sphere",
+    "spinning_top",
+]
+
 Rng = np.random.Generator
 
 

@@ -10,6 +10,20 @@ import numpy as np
 from lumenmill_studio.scenes.shapes.mesh import Array, Mesh, Part, with_smooth_normals
 from lumenmill_studio.scenes.shapes.noise import fractal_noise
 
+__all__ = [
+    "Field",
+    "Rng",
+    "abstract_sculpture",
+    "blend",
+    "bust",
+    "capsule",
+    "carve",
+    "ellipsoid",
+    "head",
+    "meshed",
+    "statue",
+]
+
 Rng = np.random.Generator
 Field = Callable[[Array, Array, Array], Array]
 

@@ -8,6 +8,19 @@ import numpy as np
 from lumenmill_studio.scenes.shapes.mesh import Array, Mesh, grid_mesh, merged, moved, normalized, with_smooth_normals
 from lumenmill_studio.scenes.shapes.turned import tube
 
+__all__ = [
+    "box",
+    "displaced",
+    "extruded",
+    "gear",
+    "pyramid",
+    "seashell",
+    "standing_box",
+    "superellipsoid",
+    "torus",
+    "torus_knot",
+]
+
 
 def box(size: Sequence[float], bevel: float = 0.004, center: Sequence[float] = (0.0, 0.0, 0.0)) -> Mesh:
     """Build a box of ``size`` (x, y, z) with rounded edges of radius ``bevel``, texture coordinates along its faces.

@@ -6,6 +6,8 @@ import numpy as np
 
 from lumenmill_studio.scenes.shapes.mesh import Array, Mesh, grid_mesh, merged, normalized
 
+__all__ = ["NUM_SECTORS", "Profile", "revolved", "smooth_curve", "tube", "turned", "unit_vectors", "vessel"]
+
 NUM_SECTORS = 128
 Profile = Sequence[tuple[float, float]]
 
