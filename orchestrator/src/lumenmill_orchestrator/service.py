@@ -1,4 +1,4 @@
-"""From settings to the orchestrator as a service of the kit."""
+"""From settings to the service of the orchestrator."""
 
 import asyncio
 import contextlib
