@@ -6,6 +6,7 @@ Formulas: Ramamoorthi and Hanrahan, SIGGRAPH 2001.
 
 import math
 from collections.abc import Sequence
+from operator import mul
 from typing import TypeVar
 
 import numpy as np
@@ -69,8 +70,7 @@ def irradiance(coefficients_c9: Array, normals: Vector) -> Array:
 def facing_weights(direction: Sequence[float]) -> tuple[float, ...]:
     """Return the nine factors whose sum over one channel's coefficients is the irradiance facing a direction (3,)."""
     x, y, z = direction
-    terms = (CONSTANT, *_terms(x, y, z))
-    return tuple([band * term for band, term in zip(_BAND_FACTORS, terms, strict=True)])
+    return tuple(map(mul, _BAND_FACTORS, (CONSTANT, *_terms(x, y, z))))
 
 
 def linear_band_direction(coefficients_c9: Array) -> Vector | None:

@@ -8,14 +8,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
-from operator import mul
 from typing import NamedTuple
 
 import numpy as np
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light.axes import unit_vector
-from lumenmill_light.color import LUMINANCE, Array, temperature_of_white
+from lumenmill_light.color import LUMINANCE, Array, luminance_of_one, temperature_of_white
 from lumenmill_light.hardness import hardness_of_size
 from lumenmill_light.spherical_harmonics import irradiance, rotated
 
@@ -114,7 +113,7 @@ def _daylight(elevation_deg: float, turbidity: float, sun_scale: float, sky_scal
     values = _irradiances(elevation_deg, turbidity)
     sun = [sun_scale * value for value in values[_SUN]]
     sky = [sky_scale * value for value in values[_SKY_FACING_SUN]]
-    sun_level, sky_level = sum(map(mul, sun, _LUMINANCE)), sum(map(mul, sky, _LUMINANCE))
+    sun_level, sky_level = luminance_of_one(sun), luminance_of_one(sky)
     share = sun_level / (sun_level + sky_level) if sun_level > 0.0 else 0.0
     if share < MIN_SUN_SHARE:
         sky = [sky_scale * value for value in values[_SKY_BRIGHTEST]]
@@ -122,7 +121,6 @@ def _daylight(elevation_deg: float, turbidity: float, sun_scale: float, sky_scal
     return Daylight(rgb, temperature_of_white(rgb), share, size_deg)
 
 
-_LUMINANCE = tuple(LUMINANCE.tolist())
 _SUN, _SKY_FACING_SUN, _SKY_BRIGHTEST = slice(0, 3), slice(3, 6), slice(6, 9)
 
 

@@ -82,13 +82,12 @@ class SceneWriter:
         wordings = NUM_WORDINGS * len(IMAGE_TEMPLATES)
         wording = (mix(place_in_space, state=self._seed_state) + cycle) % wordings
         template = IMAGE_TEMPLATES[wording // NUM_WORDINGS]
-        subjects = [thing.subject for thing in things for _ in range(thing.num)]
-        materials = [thing.material for thing in things for _ in range(thing.num)]
+        counted = [thing for thing in things for _ in range(thing.num)]
         description = scene_pb2.SceneDescription(
             kind=self.space.kind,
             description=f"{self._things_phrase(things, wording % NUM_WORDINGS)} {place}",
-            subjects=subjects,
-            materials=materials,
+            subjects=[thing.subject for thing in counted],
+            materials=[thing.material for thing in counted],
             place=place,
             seed=mix(index, state=self._kind_state) >> 1,
         )
