@@ -108,7 +108,7 @@ def test_errors_have_their_exit_codes(lumenmill: Command, tmp_path: Path) -> Non
     assert nowhere.returncode == 3
     assert json.loads(nowhere.stderr)["error"]["code"] == "UNAVAILABLE"
     closed = run_command(tmp_path / "nowhere", "--address", "127.0.0.1:9", "runs")
-    assert closed.returncode == 3 and "nothing results at 127.0.0.1:9" in closed.stderr
+    assert closed.returncode == 3 and "nothing answers at 127.0.0.1:9" in closed.stderr
 
 
 def test_the_store_is_listed_and_verified(lumenmill: Command, photo: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_everything_imported_is_declared(package: str) -> None:
     project = _PROJECTS[package]["project"]
     declared = {
         module
-        for requirement in (project["name"], *project["dependencies"])
+        for requirement in (project["name"], *project["dependencies"], *_testing(project))
         for module in _modules_of(re.split(r"[^\w.-]", requirement)[0])
     }
 
@@ -36,6 +36,11 @@ def test_everything_imported_is_declared(package: str) -> None:
     }
 
     assert not undeclared, f"declare in {package}/pyproject.toml what these import: {sorted(undeclared)}"
+
+
+def _testing(project: dict[str, Any]) -> list[str]:
+    """Return what only the fixtures of a distribution for tests of others need."""
+    return list(project.get("optional-dependencies", {}).get("testing", ()))
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
