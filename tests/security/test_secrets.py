@@ -6,11 +6,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from tests.faults.fleet import Fleet, fleet
 
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.testing.s3_server import s3_server
+from tests.faults.process_mesh import ProcessMesh, process_mesh
 from tests.faults.recipe import LIGHTS
 
 _TOKEN = "6f1d0c51-token-of-this-mesh"  # noqa: S105 - of this test alone
@@ -27,7 +27,7 @@ def _store(folder: Path, kind: str) -> Iterator[tuple[dict[str, str], list[str]]
         yield server.environment, [(folder / name).read_text() for name in ("access", "secret")]
 
 
-async def _run_with_failures(mesh: Fleet, folder: Path) -> run_pb2.Run:
+async def _run_with_failures(mesh: ProcessMesh, folder: Path) -> run_pb2.Run:
     await mesh.submit("mine", LIGHTS, num_sets=4)
     with pytest.raises(grpc.aio.AioRpcError):
         await mesh.submit("bad", LIGHTS.replace("image_prompt", "imageprompt"), num_sets=4)
@@ -37,7 +37,7 @@ async def _run_with_failures(mesh: Fleet, folder: Path) -> run_pb2.Run:
         await mesh.run("mine")
     mesh.security = SecuritySettings(token_file=folder / "token")
     assert rejected.value.code() is grpc.StatusCode.UNAUTHENTICATED
-    await mesh.parts["imager"].end()
+    await mesh.processes["imager"].stop()
     await mesh.start("imager")
     return await mesh.ended("mine")
 
@@ -49,10 +49,10 @@ async def test_logs_of_a_run_contain_no_secrets(tmp_path: Path, kind: str) -> No
     with _store(tmp_path, kind) as (environment, secrets):
         environment |= {"LUMENMILL_TOKEN_FILE": str(token), "LUMENMILL_LOG_LEVEL": "DEBUG"}
         security = SecuritySettings(token_file=token)
-        with fleet(tmp_path, step_s=0.05, failure_rate=0.1, environment=environment, security=security) as mesh:
+        with process_mesh(tmp_path, step_s=0.05, failure_rate=0.1, environment=environment, security=security) as mesh:
             await mesh.start()
             run = await _run_with_failures(mesh, tmp_path)
-            logs = {name: part.log_file.read_text() for name, part in mesh.parts.items()}
+            logs = {name: process.log_file.read_text() for name, process in mesh.processes.items()}
     assert run.state == run_pb2.RUN_STATE_COMPLETED
     assert all("serving" in log for log in logs.values()) and "UNAUTHENTICATED" in logs["orchestrator"]
     for name, log in logs.items():
