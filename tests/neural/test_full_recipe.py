@@ -88,7 +88,7 @@ def test_the_full_recipe_runs_over_neural_models(lumenmill: Any) -> None:
     assert run.returncode == 0, run.stderr
     finished = json.loads(run.stdout)
     failed = lumenmill("samples", finished["id"], "--verdict", "failed").stdout
-    assert not [node["name"] for node in finished["nodes"] if node.get("num_failed")], failed
+    assert not [step["name"] for step in finished["steps"] if step.get("num_failed")], failed
     samples = json.loads(lumenmill("samples", finished["id"], "--json").stdout)
     kinds = sorted(sample["id"].rsplit(".", 2)[1] for sample in samples)
     assert kinds == ["clips", "clips", "original", "variant"]

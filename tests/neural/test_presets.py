@@ -62,7 +62,7 @@ def _shown_and_planned(
 
 def _video_plan(family: Any, preset: str) -> Any:
     """Return the plan of a request, without the size of its media."""
-    return family.completed(family.plan_of(preset)) if hasattr(family, "plan_of") else family.host.plan(preset)
+    return family.with_derived(family.plan_of(preset)) if hasattr(family, "plan_of") else family.host.plan(preset)
 
 
 @pytest.mark.parametrize(("service", "package", "name", "entry", "tier", "memory_gib"), list(_cases()))
