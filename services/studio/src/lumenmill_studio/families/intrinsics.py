@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lumenmill.common.v1.artifact_pb2 import ColorSpace
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_studio.families.results import put_display, put_map_data
+from lumenmill_studio.families.results import put_display, put_exr
 from lumenmill_studio.light.basis import Image
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.tracer import Buffers
@@ -81,7 +81,7 @@ def maps_of(
 def put_map(store: ArtifactStore, kind: int, data_hwc: Image, exposure_ev: float) -> IntrinsicMap:
     """Store one map and its preview."""
     space = ColorSpace.COLOR_SPACE_LINEAR_REC709 if kind in (ALBEDO, SHADING, RESIDUAL) else ColorSpace.COLOR_SPACE_DATA
-    data = put_map_data(store, data_hwc, space, single=kind in _EXACT_IN_SINGLE)
+    data = put_exr(store, data_hwc, space, single=kind in _EXACT_IN_SINGLE)
     shown = put_display(store, preview(kind, data_hwc, exposure_ev))
     return IntrinsicMap(
         kind=IntrinsicKind.ValueType(kind),

@@ -26,8 +26,7 @@ __all__ = [
     "Origin",
     "Recorder",
     "put_display",
-    "put_linear",
-    "put_map_data",
+    "put_exr",
     "put_picture",
     "revision_with",
 ]
@@ -122,21 +121,13 @@ def put_picture(store: ArtifactStore, linear_hw3: Image) -> tuple[Artifact, Arti
     exposure_ev = tonemap.auto_exposure_ev(linear_hw3)
     facts = _facts(linear_hw3, ColorSpace.COLOR_SPACE_SRGB)
     facts.exposure_ev, facts.tone_map = exposure_ev, tonemap.NAME
-    shown = store.put_bytes(media.encode_png(tonemap.tone_mapped(linear_hw3, exposure_ev)), "image/png", image=facts)
-    return shown, put_linear(store, linear_hw3)
+    png = media.encode_png(tonemap.tone_mapped(linear_hw3, exposure_ev))
+    display = store.put_bytes(png, "image/png", image=facts)
+    return display, put_exr(store, linear_hw3, ColorSpace.COLOR_SPACE_LINEAR_REC709, single=False)
 
 
-def put_linear(store: ArtifactStore, linear_hw3: Image) -> Artifact:
-    """Store linear radiance as half-float EXR."""
-    return store.put_bytes(
-        media.encode_exr(linear_hw3), "image/x-exr", image=_facts(linear_hw3, ColorSpace.COLOR_SPACE_LINEAR_REC709)
-    )
-
-
-def put_map_data(
-    store: ArtifactStore, data_hwc: Image, color_space: "ColorSpace.ValueType", *, single: bool
-) -> Artifact:
-    """Store the data of a map as EXR, in half floats unless ``single``."""
+def put_exr(store: ArtifactStore, data_hwc: Image, color_space: "ColorSpace.ValueType", *, single: bool) -> Artifact:
+    """Store linear radiance or the data of a map as EXR, in half floats unless ``single``."""
     return store.put_bytes(
         media.encode_exr(data_hwc, single=single), "image/x-exr", image=_facts(data_hwc, color_space)
     )
