@@ -250,7 +250,7 @@ async def test_cancelling_stops_between_requests(
         if event.progress.step >= 1:
             break
     call.cancel()
-    await asyncio.sleep(0.5)  # no event tells that the job has ended
+    await asyncio.sleep(0.5)  # no event reports the end of the job
     num_requests = len(endpoint.requests)
     await asyncio.sleep(0.4)  # no further request may arrive
     assert len(endpoint.requests) == num_requests < 10

@@ -9,14 +9,8 @@ from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext, in_worker
 from lumenmill_prompter.families.grammar.lexicon import lexicon
-from lumenmill_prompter.families.grammar.lights import (
-    TEXT,
-    WRITABLE_KINDS,
-    LightSpace,
-    finish_light,
-    light_space,
-    write_light,
-)
+from lumenmill_prompter.families.grammar.light_space import TEXT, WRITABLE_KINDS, LightSpace, light_space
+from lumenmill_prompter.families.grammar.lights import finish_light, write_light
 from lumenmill_prompter.families.grammar.numbers import Choice, lattice_point
 from lumenmill_prompter.families.grammar.sentences import is_outdoor, main_thing, plain_rewrite, relight_instruction
 from lumenmill_prompter.families.grammar.sets import SetWriter, check_light_kinds, motions

@@ -9,14 +9,9 @@ from lumenmill_light import build
 from lumenmill_light.axes import wrap_deg
 from lumenmill_light.color import temperature_rgb
 from lumenmill_light.vocabulary import TEMPERATURE_K, direction_phrase
-from lumenmill_prompter.families.grammar.lights import (
-    AREA,
-    DIRECTIONAL,
-    ENVIRONMENT_MAP,
-    FRONT_DEG,
-    SUN_SKY,
-    finish_light,
-)
+from lumenmill_prompter.families.grammar.light_sources import FRONT_DEG
+from lumenmill_prompter.families.grammar.light_space import AREA, DIRECTIONAL, ENVIRONMENT_MAP, SUN_SKY
+from lumenmill_prompter.families.grammar.lights import finish_light
 from lumenmill_prompter.families.grammar.numbers import Choice
 from lumenmill_prompter.families.grammar.scenes import capitalised
 

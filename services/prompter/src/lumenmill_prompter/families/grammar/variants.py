@@ -12,17 +12,9 @@ from collections.abc import Sequence
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light.attributes import SourceAttributes
 from lumenmill_light.axes import circular_difference_deg, direction
-from lumenmill_prompter.families.grammar.lights import (
-    AMBIENT_KINDS,
-    SOFT_ALONE,
-    SOFT_BESIDE_HARMONICS,
-    SPHERICAL_HARMONICS,
-    SUN_SKY,
-    Draft,
-    LightSpace,
-    draft_light,
-    finished,
-)
+from lumenmill_prompter.families.grammar.light_sources import SOFT_ALONE, SOFT_BESIDE_HARMONICS
+from lumenmill_prompter.families.grammar.light_space import AMBIENT_KINDS, SPHERICAL_HARMONICS, SUN_SKY, LightSpace
+from lumenmill_prompter.families.grammar.lights import Draft, draft_light, finished
 from lumenmill_prompter.families.grammar.numbers import Choice
 
 __all__ = ["relight_variants"]

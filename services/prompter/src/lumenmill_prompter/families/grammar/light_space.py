@@ -1,0 +1,92 @@
+"""Which kinds of light a request allows on a kind of scene, and how often each is drafted."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lumenmill.common.v1 import artifact_pb2, light_pb2, scene_pb2
+
+__all__ = [
+    "AMBIENT_KINDS",
+    "AREA",
+    "DIRECTIONAL",
+    "ENVIRONMENT_MAP",
+    "SPHERICAL_HARMONICS",
+    "SUN_SKY",
+    "TEXT",
+    "WRITABLE_KINDS",
+    "LightSpace",
+    "light_space",
+]
+
+AREA = light_pb2.LIGHT_KIND_AREA
+DIRECTIONAL = light_pb2.LIGHT_KIND_DIRECTIONAL
+SUN_SKY = light_pb2.LIGHT_KIND_SUN_SKY
+ENVIRONMENT_MAP = light_pb2.LIGHT_KIND_ENVIRONMENT_MAP
+SPHERICAL_HARMONICS = light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS
+TEXT = light_pb2.LIGHT_KIND_TEXT
+AMBIENT_KINDS = (ENVIRONMENT_MAP, SPHERICAL_HARMONICS)
+WRITABLE_KINDS = (AREA, DIRECTIONAL, SUN_SKY, ENVIRONMENT_MAP, SPHERICAL_HARMONICS)
+
+# Weight of each kind of light for each kind of scene. Weights of a light add up to 16 over the four kinds of scenes, so
+# that kinds of light are even over a whole dataset although landscapes have no softboxes.
+_SLOTS: dict[int, dict[int, int]] = {
+    scene_pb2.SCENE_KIND_STILL_LIFE: {AREA: 5, DIRECTIONAL: 4, SUN_SKY: 3, ENVIRONMENT_MAP: 4, SPHERICAL_HARMONICS: 4},
+    scene_pb2.SCENE_KIND_ROOM: {AREA: 6, DIRECTIONAL: 4, SUN_SKY: 2, ENVIRONMENT_MAP: 4, SPHERICAL_HARMONICS: 4},
+    scene_pb2.SCENE_KIND_PORTRAIT: {AREA: 5, DIRECTIONAL: 4, SUN_SKY: 3, ENVIRONMENT_MAP: 4, SPHERICAL_HARMONICS: 4},
+    scene_pb2.SCENE_KIND_OUTDOOR: {AREA: 0, DIRECTIONAL: 4, SUN_SKY: 8, ENVIRONMENT_MAP: 4, SPHERICAL_HARMONICS: 4},
+}
+
+
+@dataclass(frozen=True)
+class LightSpace:
+    """The kinds of light that a request allows on one kind of scene, each repeated by its weight."""
+
+    slots: tuple["light_pb2.LightKind.ValueType", ...]
+    environment_maps: tuple[artifact_pb2.Artifact, ...]
+    outdoor: bool
+    as_text: bool = False
+
+    @functools.cached_property
+    def has_harmonics(self) -> bool:
+        """Whether spherical harmonics, which are always soft, are allowed."""
+        return SPHERICAL_HARMONICS in self.slots
+
+    @functools.cached_property
+    def ambient_slots(self) -> tuple["light_pb2.LightKind.ValueType", ...]:
+        """The slots of light from all around."""
+        return tuple(kind for kind in self.slots if kind in AMBIENT_KINDS)
+
+    @functools.cached_property
+    def direct_slots(self) -> tuple["light_pb2.LightKind.ValueType", ...]:
+        """The slots of light from one direction."""
+        return tuple(kind for kind in self.slots if kind not in AMBIENT_KINDS)
+
+
+def light_space(
+    scene_kind: "scene_pb2.SceneKind.ValueType",
+    kinds: Sequence["light_pb2.LightKind.ValueType"],
+    environment_maps: Sequence[artifact_pb2.Artifact],
+) -> LightSpace | None:
+    """Return the lights allowed on a kind of scene, or None when none of the requested kinds can light it.
+
+    Args:
+        scene_kind: kind of the scene; unspecified reads as still life.
+        kinds: requested kinds; empty means all.
+        environment_maps: the maps that environment-map lights may name.
+    """
+    weights = _SLOTS.get(scene_kind, _SLOTS[scene_pb2.SCENE_KIND_STILL_LIFE])
+    outdoor = scene_kind == scene_pb2.SCENE_KIND_OUTDOOR
+    # Among other kinds, environment-map light is left out when there are no maps.
+    requested = set(kinds) if environment_maps else set(kinds) - {ENVIRONMENT_MAP}
+    only_text = requested == {TEXT}
+    allowed = [
+        kind
+        for kind in WRITABLE_KINDS
+        if (not kinds or kind in requested or (only_text and kind != ENVIRONMENT_MAP))
+        and (kind != ENVIRONMENT_MAP or environment_maps)
+    ]
+    slots = tuple(kind for kind in allowed for _ in range(weights[kind]))
+    if not slots and allowed:
+        slots = tuple(allowed)
+    return LightSpace(slots, tuple(environment_maps), outdoor, only_text) if slots else None
