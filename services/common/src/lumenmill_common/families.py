@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, Protocol
@@ -32,9 +33,15 @@ class Family(Protocol):
     the family has no method for are answered UNIMPLEMENTED.
     """
 
+    @abstractmethod
     def load(self) -> None:
-        """Prepare for work; called once in each worker thread. Raises LumenmillError when that is impossible."""
+        """Prepare for work: load weights and compute a small result. Called once in each worker thread.
 
+        Raises:
+            LumenmillError: it cannot serve, for example because its checkpoint is missing or damaged.
+        """
+
+    @abstractmethod
     def describe(self) -> Model:
         """Return the description of the loaded model, for GetModel."""
 

@@ -1,10 +1,8 @@
 """What every family of the relighter is: it relights pictures, or decomposes them."""
 
-from abc import ABC, abstractmethod
-
-from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill_common.errors import UnimplementedError
+from lumenmill_common.families import Family
 from lumenmill_common.jobs import BatchWork
 from lumenmill_media import Limits
 from lumenmill_neural.host import ModelHost
@@ -12,24 +10,12 @@ from lumenmill_neural.host import ModelHost
 __all__ = ["RelighterFamily"]
 
 
-class RelighterFamily(ABC):
+class RelighterFamily(Family):
     """A model behind the relighter contract."""
 
     def __init__(self, host: ModelHost) -> None:
         self.host = host
         self.limits = Limits(max_bytes=host.settings.max_media_bytes, max_pixels=host.settings.max_media_pixels)
-
-    @abstractmethod
-    def load(self) -> None:
-        """Load the weights and make a small result, which compiles and tunes the model.
-
-        Raises:
-            FailedPreconditionError: the checkpoint is missing, damaged, or of another model.
-        """
-
-    @abstractmethod
-    def describe(self) -> Model:
-        """Return the loaded model for GetModel."""
 
     def relight(self, request: relighter_pb2.RelightRequest) -> BatchWork:
         """Return the variants of a picture as work. Reads media, so it blocks.

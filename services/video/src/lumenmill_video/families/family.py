@@ -1,13 +1,12 @@
 """What every family of the video service is: it makes clips, or decomposes them."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.generation_pb2 import GenerationRecord
-from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.errors import UnimplementedError
+from lumenmill_common.families import Family
 from lumenmill_common.jobs import BatchWork
 from lumenmill_media import Limits
 from lumenmill_neural.host import ModelHost
@@ -19,7 +18,7 @@ IMAGES_PER_CLIP = 5
 """The number of images that a clip counts as in `batch_size`."""
 
 
-class VideoFamily(ABC):
+class VideoFamily(Family):
     """A model behind the video contract."""
 
     def __init__(self, host: ModelHost, settings: VideoSettings) -> None:
@@ -35,18 +34,6 @@ class VideoFamily(ABC):
     def limits(self) -> Limits:
         """Limits on media."""
         return Limits(self.settings.max_media_bytes, self.settings.max_media_pixels)
-
-    @abstractmethod
-    def load(self) -> None:
-        """Load the weights and make a small result, which compiles and tunes the model.
-
-        Raises:
-            FailedPreconditionError: the checkpoint is missing, damaged, or of another model.
-        """
-
-    @abstractmethod
-    def describe(self) -> Model:
-        """Return the loaded model for GetModel."""
 
     def generate_video(self, request: video_pb2.GenerateVideoRequest) -> BatchWork:
         """Return a clip as work. Reads media, so it blocks.
