@@ -39,7 +39,8 @@ def read_map_sequence(
         try:
             with zipfile.ZipFile(path) as archive:
                 return _maps(archive, field, frame_numbers, limits)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        # RuntimeError: encrypted entries and, as a subclass of it, a compression that `zipfile` does not know.
+        except (zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
             raise InvalidArgumentError(field, "is damaged, or not a ZIP file of EXR images") from error
 
 

@@ -88,8 +88,8 @@ def unpacked(data: bytes, scene_sha256: str, field: str = "light_basis") -> dict
         raise InvalidArgumentError(field, f"not a lumenmill light basis: {error}") from error
 
 
-# Exceptions for invalid bytes of a basis: encrypted entries (RuntimeError), unknown compression (NotImplementedError),
-# damaged streams, deep nesting, values of other types.
+# What `zipfile` and the decoders raise for invalid bytes of a basis: encrypted entries and unknown compression are
+# RuntimeErrors, the others damaged streams, deep nesting and values of other types.
 _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
