@@ -80,6 +80,7 @@ async def test_a_photograph_is_measured_and_nothing_is_invented(stub: Stub, stor
     result = await caption_of(stub, photograph)
     assert "cannot be determined" in result.light_text
     assert not re.search(r"\b(astronaut|woman|person|left|right)\b", result.text.lower())
+    assert not re.search(r"\bexposure is low|dark overall\b", result.text)  # a well-exposed portrait with a dark suit
     assert result.text.endswith(result.light_text) and not result.HasField("error")
     measured = result.measurement
     assert not measured.attributes.HasField("azimuth_deg") and not measured.HasField("direction_confidence")

@@ -7,12 +7,14 @@ from lumenmill.common.v1 import light_pb2, scene_pb2
 from lumenmill_captioner.measure import Measured
 from lumenmill_captioner.requested.expected import ExpectedLight
 from lumenmill_captioner.words.wording import Words, capitalised, listed, source_noun
-from lumenmill_light.vocabulary import HARDNESS, INTENSITY_EV, tint_word, with_article
+from lumenmill_light.vocabulary import HARDNESS, tint_word, with_article
 
 __all__ = ["caption_text", "content_text", "light_text", "scene_phrase"]
 
 # Parts of the area from which clipping is mentioned.
 _MIN_CLIPPED, _MIN_CRUSHED = 0.02, 0.1
+# Of the picture as shown, in stops from mid grey; INTENSITY_EV of the vocabulary is about light, another quantity.
+_MIN_BRIGHT_EV, _MAX_DARK_EV = 1.0, -1.5
 # Stops between the 95th and the 5th percentile of a picture's luminance.
 _LOW_CONTRAST_EV, _STRONG_CONTRAST_EV = 2.0, 6.5
 # Below this confidence a direction is said to be that of most of the light.
@@ -164,10 +166,10 @@ def _tone_sentence(measured: Measured, words: Words) -> str:
     """Describe brightness, clipping and contrast of the picture as shown, where they are notable."""
     parts = []
     noun = "clip" if measured.proto.samples else "picture"
-    level = INTENSITY_EV.band(measured.shown_brightness_ev).name
-    if level in {"bright", "very bright"}:
-        parts.append(words.pick((f"the {noun} is {level}", f"the exposure is {level}")))
-    elif level in {"dim", "very dim"}:
+    ev = measured.shown_brightness_ev
+    if ev >= _MIN_BRIGHT_EV:
+        parts.append(words.pick((f"the {noun} is bright", "the exposure is bright")))
+    elif ev <= _MAX_DARK_EV:
         parts.append(words.pick((f"the {noun} is dark overall", "the exposure is low")))
     contrast = measured.scores["luminance_contrast_ev"]
     if contrast >= _STRONG_CONTRAST_EV:
