@@ -31,7 +31,7 @@ from lumenmill.common.v1 import light_pb2 as lumenmill_dot_common_dot_v1_dot_lig
 from lumenmill.common.v1 import scene_pb2 as lumenmill_dot_common_dot_v1_dot_scene__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&lumenmill/captioner/v1/captioner.proto\x12\x16lumenmill.captioner.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"lumenmill/common/v1/artifact.proto\x1a lumenmill/common/v1/camera.proto\x1a$lumenmill/common/v1/generation.proto\x1a$lumenmill/common/v1/intrinsics.proto\x1a\x1flumenmill/common/v1/light.proto\x1a\x1flumenmill/common/v1/scene.proto\"\x85\x03\n\x07Subject\x12\x34\n\x05media\x18\x01 \x01(\x0b\x32\x1d.lumenmill.common.v1.ArtifactB\x06\xbaH\x03\xc8\x01\x01\x12-\n\x06linear\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12?\n\nintrinsics\x18\x03 \x03(\x0b\x32!.lumenmill.common.v1.IntrinsicMapB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12\x33\n\x0frequested_light\x18\x04 \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12+\n\x06\x63\x61mera\x18\x05 \x01(\x0b\x32\x1b.lumenmill.common.v1.Camera\x12\x34\n\x05scene\x18\x06 \x01(\x0b\x32%.lumenmill.common.v1.SceneDescription\x12<\n\x14requested_light_path\x18\x07 \x01(\x0b\x32\x1e.lumenmill.common.v1.LightPath\"\xc7\x01\n\x0e\x43\x61ptionRequest\x12\x34\n\x03job\x18\x01 \x01(\x0b\x32\x1f.lumenmill.common.v1.JobOptionsB\x06\xbaH\x03\xc8\x01\x01\x12\x38\n\x07subject\x18\x02 \x01(\x0b\x32\x1f.lumenmill.captioner.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\x0binstruction\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x0c\n\x04seed\x18\x04 \x01(\x04\x12\x17\n\x06preset\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xbc\x01\n\x0f\x43\x61ptionResponse\x12-\n\x06queued\x18\x01 \x01(\x0b\x32\x1b.lumenmill.common.v1.QueuedH\x00\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.ProgressH\x00\x12\x37\n\x06result\x18\x03 \x01(\x0b\x32%.lumenmill.captioner.v1.CaptionResultH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"\xcc\x02\n\rCaptionResult\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\nlight_text\x18\x02 \x01(\t\x12=\n\x0bmeasurement\x18\x03 \x01(\x0b\x32(.lumenmill.captioner.v1.LightMeasurement\x12\x31\n\x05\x65rror\x18\x04 \x01(\x0b\x32\".lumenmill.captioner.v1.LightError\x12\x41\n\x06scores\x18\x05 \x03(\x0b\x32\x31.lumenmill.captioner.v1.CaptionResult.ScoresEntry\x12\x35\n\x06record\x18\x06 \x01(\x0b\x32%.lumenmill.common.v1.GenerationRecord\x1a-\n\x0bScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xf4\x03\n\x10LightMeasurement\x12\x38\n\nattributes\x18\x01 \x01(\x0b\x32$.lumenmill.common.v1.LightAttributes\x12!\n\x14\x64irection_confidence\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x1b\n\x13spherical_harmonics\x18\x03 \x03(\x02\x12\x10\n\x03\x64uv\x18\x04 \x01(\x02H\x01\x88\x01\x01\x12>\n\x0f\x64ominant_colors\x18\x05 \x03(\x0b\x32%.lumenmill.captioner.v1.DominantColor\x12#\n\x1b\x63lipped_highlights_fraction\x18\x06 \x01(\x02\x12 \n\x18\x63lipped_shadows_fraction\x18\x07 \x01(\x02\x12\x46\n\x07methods\x18\x08 \x03(\x0b\x32\x35.lumenmill.captioner.v1.LightMeasurement.MethodsEntry\x12\x34\n\x07samples\x18\t \x03(\x0b\x32#.lumenmill.captioner.v1.LightSample\x1a.\n\x0cMethodsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x17\n\x15_direction_confidenceB\x06\n\x04_duv\"W\n\x0bLightSample\x12\x0e\n\x06time_s\x18\x01 \x01(\x01\x12\x38\n\nattributes\x18\x02 \x01(\x0b\x32$.lumenmill.common.v1.LightAttributes\"<\n\rDominantColor\x12\x0b\n\x03hex\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08\x66raction\x18\x03 \x01(\x02\"\xf6\x01\n\nLightError\x12\x1a\n\rdirection_deg\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x15\n\x08hardness\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x18\n\x0b\x63ontrast_ev\x18\x03 \x01(\x02H\x02\x88\x01\x01\x12$\n\x17\x63olor_temperature_mired\x18\x04 \x01(\x02H\x03\x88\x01\x01\x12\x19\n\x0cintensity_ev\x18\x05 \x01(\x02H\x04\x88\x01\x01\x42\x10\n\x0e_direction_degB\x0b\n\t_hardnessB\x0e\n\x0c_contrast_evB\x1a\n\x18_color_temperature_miredB\x0f\n\r_intensity_ev\"\xca\x01\n\x13\x43ompareLightRequest\x12\x34\n\x03job\x18\x01 \x01(\x0b\x32\x1f.lumenmill.common.v1.JobOptionsB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0b\x32\x1f.lumenmill.captioner.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01\x12\x36\n\x05\x61\x66ter\x18\x03 \x01(\x0b\x32\x1f.lumenmill.captioner.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01\x12\x0c\n\x04seed\x18\x04 \x01(\x04\"\xc6\x01\n\x14\x43ompareLightResponse\x12-\n\x06queued\x18\x01 \x01(\x0b\x32\x1b.lumenmill.common.v1.QueuedH\x00\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.ProgressH\x00\x12<\n\x06result\x18\x03 \x01(\x0b\x32*.lumenmill.captioner.v1.CompareLightResultH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"\xfd\x01\n\x12\x43ompareLightResult\x12\x13\n\x0binstruction\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x38\n\x06\x62\x65\x66ore\x18\x03 \x01(\x0b\x32(.lumenmill.captioner.v1.LightMeasurement\x12\x37\n\x05\x61\x66ter\x18\x04 \x01(\x0b\x32(.lumenmill.captioner.v1.LightMeasurement\x12\x1a\n\x12\x63hanged_attributes\x18\x05 \x03(\t\x12\x35\n\x06record\x18\x06 \x01(\x0b\x32%.lumenmill.common.v1.GenerationRecord2\xdd\x01\n\x10\x43\x61ptionerService\x12\\\n\x07\x43\x61ption\x12&.lumenmill.captioner.v1.CaptionRequest\x1a\'.lumenmill.captioner.v1.CaptionResponse0\x01\x12k\n\x0c\x43ompareLight\x12+.lumenmill.captioner.v1.CompareLightRequest\x1a,.lumenmill.captioner.v1.CompareLightResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&lumenmill/captioner/v1/captioner.proto\x12\x16lumenmill.captioner.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"lumenmill/common/v1/artifact.proto\x1a lumenmill/common/v1/camera.proto\x1a$lumenmill/common/v1/generation.proto\x1a$lumenmill/common/v1/intrinsics.proto\x1a\x1flumenmill/common/v1/light.proto\x1a\x1flumenmill/common/v1/scene.proto\"\x8c\x04\n\x07Subject\x12\x34\n\x05media\x18\x01 \x01(\x0b\x32\x1d.lumenmill.common.v1.ArtifactB\x06\xbaH\x03\xc8\x01\x01\x12-\n\x06linear\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12?\n\nintrinsics\x18\x03 \x03(\x0b\x32!.lumenmill.common.v1.IntrinsicMapB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12\x33\n\x0frequested_light\x18\x04 \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12+\n\x06\x63\x61mera\x18\x05 \x01(\x0b\x32\x1b.lumenmill.common.v1.Camera\x12:\n\x0b\x62uilt_scene\x18\x06 \x01(\x0b\x32%.lumenmill.common.v1.SceneDescription\x12<\n\x14requested_light_path\x18\x07 \x01(\x0b\x32\x1e.lumenmill.common.v1.LightPath\x12\x38\n\rarrived_light\x18\x08 \x01(\x0b\x32!.lumenmill.common.v1.ArrivedLight\x12\x45\n\x0f\x61rrived_moments\x18\t \x03(\x0b\x32\".lumenmill.common.v1.ArrivedMomentB\x08\xbaH\x05\x92\x01\x02\x10@\"\xc7\x01\n\x0e\x43\x61ptionRequest\x12\x34\n\x03job\x18\x01 \x01(\x0b\x32\x1f.lumenmill.common.v1.JobOptionsB\x06\xbaH\x03\xc8\x01\x01\x12\x38\n\x07subject\x18\x02 \x01(\x0b\x32\x1f.lumenmill.captioner.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\x0binstruction\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x0c\n\x04seed\x18\x04 \x01(\x04\x12\x17\n\x06preset\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xbc\x01\n\x0f\x43\x61ptionResponse\x12-\n\x06queued\x18\x01 \x01(\x0b\x32\x1b.lumenmill.common.v1.QueuedH\x00\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.ProgressH\x00\x12\x37\n\x06result\x18\x03 \x01(\x0b\x32%.lumenmill.captioner.v1.CaptionResultH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"\xe7\x03\n\rCaptionResult\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\nlight_text\x18\x02 \x01(\t\x12=\n\x0bmeasurement\x18\x03 \x01(\x0b\x32(.lumenmill.captioner.v1.LightMeasurement\x12\x31\n\x05\x65rror\x18\x04 \x01(\x0b\x32\".lumenmill.captioner.v1.LightError\x12\x41\n\x06scores\x18\x05 \x03(\x0b\x32\x31.lumenmill.captioner.v1.CaptionResult.ScoresEntry\x12\x35\n\x06record\x18\x06 \x01(\x0b\x32%.lumenmill.common.v1.GenerationRecord\x12=\n\x11measurement_error\x18\x07 \x01(\x0b\x32\".lumenmill.captioner.v1.LightError\x12\x42\n\x14requested_attributes\x18\x08 \x01(\x0b\x32$.lumenmill.common.v1.LightAttributes\x12\x16\n\x0e\x63ontradictions\x18\t \x03(\t\x1a-\n\x0bScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xd8\x04\n\x10LightMeasurement\x12\x38\n\nattributes\x18\x01 \x01(\x0b\x32$.lumenmill.common.v1.LightAttributes\x12\x1b\n\x13spherical_harmonics\x18\x03 \x03(\x02\x12\x10\n\x03\x64uv\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12>\n\x0f\x64ominant_colors\x18\x05 \x03(\x0b\x32%.lumenmill.captioner.v1.DominantColor\x12#\n\x1b\x63lipped_highlights_fraction\x18\x06 \x01(\x02\x12 \n\x18\x63lipped_shadows_fraction\x18\x07 \x01(\x02\x12\x46\n\x07methods\x18\x08 \x03(\x0b\x32\x35.lumenmill.captioner.v1.LightMeasurement.MethodsEntry\x12\x34\n\x07samples\x18\t \x03(\x0b\x32#.lumenmill.captioner.v1.LightSample\x12N\n\x0b\x63onfidences\x18\n \x03(\x0b\x32\x39.lumenmill.captioner.v1.LightMeasurement.ConfidencesEntry\x1a.\n\x0cMethodsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x43onfidencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x42\x06\n\x04_duvJ\x04\x08\x02\x10\x03R\x14\x64irection_confidence\"W\n\x0bLightSample\x12\x0e\n\x06time_s\x18\x01 \x01(\x01\x12\x38\n\nattributes\x18\x02 \x01(\x0b\x32$.lumenmill.common.v1.LightAttributes\"<\n\rDominantColor\x12\x0b\n\x03hex\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08\x66raction\x18\x03 \x01(\x02\"\xf6\x01\n\nLightError\x12\x1a\n\rdirection_deg\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x15\n\x08hardness\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x18\n\x0b\x63ontrast_ev\x18\x03 \x01(\x02H\x02\x88\x01\x01\x12$\n\x17\x63olor_temperature_mired\x18\x04 \x01(\x02H\x03\x88\x01\x01\x12\x19\n\x0cintensity_ev\x18\x05 \x01(\x02H\x04\x88\x01\x01\x42\x10\n\x0e_direction_degB\x0b\n\t_hardnessB\x0e\n\x0c_contrast_evB\x1a\n\x18_color_temperature_miredB\x0f\n\r_intensity_ev\"\xca\x01\n\x13\x43ompareLightRequest\x12\x34\n\x03job\x18\x01 \x01(\x0b\x32\x1f.lumenmill.common.v1.JobOptionsB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0b\x32\x1f.lumenmill.captioner.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01\x12\x36\n\x05\x61\x66ter\x18\x03 \x01(\x0b\x32\x1f.lumenmill.captioner.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01\x12\x0c\n\x04seed\x18\x04 \x01(\x04\"\xc6\x01\n\x14\x43ompareLightResponse\x12-\n\x06queued\x18\x01 \x01(\x0b\x32\x1b.lumenmill.common.v1.QueuedH\x00\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.ProgressH\x00\x12<\n\x06result\x18\x03 \x01(\x0b\x32*.lumenmill.captioner.v1.CompareLightResultH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"\xbc\x02\n\x12\x43ompareLightResult\x12\x13\n\x0binstruction\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x38\n\x06\x62\x65\x66ore\x18\x03 \x01(\x0b\x32(.lumenmill.captioner.v1.LightMeasurement\x12\x37\n\x05\x61\x66ter\x18\x04 \x01(\x0b\x32(.lumenmill.captioner.v1.LightMeasurement\x12\x1a\n\x12\x63hanged_attributes\x18\x05 \x03(\t\x12\x35\n\x06record\x18\x06 \x01(\x0b\x32%.lumenmill.common.v1.GenerationRecord\x12=\n\x11instruction_error\x18\x07 \x01(\x0b\x32\".lumenmill.captioner.v1.LightError2\xdd\x01\n\x10\x43\x61ptionerService\x12\\\n\x07\x43\x61ption\x12&.lumenmill.captioner.v1.CaptionRequest\x1a\'.lumenmill.captioner.v1.CaptionResponse0\x01\x12k\n\x0c\x43ompareLight\x12+.lumenmill.captioner.v1.CompareLightRequest\x1a,.lumenmill.captioner.v1.CompareLightResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBJECT'].fields_by_name['media']._serialized_options = b'\272H\003\310\001\001'
   _globals['_SUBJECT'].fields_by_name['intrinsics']._loaded_options = None
   _globals['_SUBJECT'].fields_by_name['intrinsics']._serialized_options = b'\272H\005\222\001\002\020\020'
+  _globals['_SUBJECT'].fields_by_name['arrived_moments']._loaded_options = None
+  _globals['_SUBJECT'].fields_by_name['arrived_moments']._serialized_options = b'\272H\005\222\001\002\020@'
   _globals['_CAPTIONREQUEST'].fields_by_name['job']._loaded_options = None
   _globals['_CAPTIONREQUEST'].fields_by_name['job']._serialized_options = b'\272H\003\310\001\001'
   _globals['_CAPTIONREQUEST'].fields_by_name['subject']._loaded_options = None
@@ -56,6 +58,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CAPTIONRESULT_SCORESENTRY']._serialized_options = b'8\001'
   _globals['_LIGHTMEASUREMENT_METHODSENTRY']._loaded_options = None
   _globals['_LIGHTMEASUREMENT_METHODSENTRY']._serialized_options = b'8\001'
+  _globals['_LIGHTMEASUREMENT_CONFIDENCESENTRY']._loaded_options = None
+  _globals['_LIGHTMEASUREMENT_CONFIDENCESENTRY']._serialized_options = b'8\001'
   _globals['_COMPARELIGHTREQUEST'].fields_by_name['job']._loaded_options = None
   _globals['_COMPARELIGHTREQUEST'].fields_by_name['job']._serialized_options = b'\272H\003\310\001\001'
   _globals['_COMPARELIGHTREQUEST'].fields_by_name['before']._loaded_options = None
@@ -65,31 +69,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPARELIGHTRESPONSE'].oneofs_by_name['event']._loaded_options = None
   _globals['_COMPARELIGHTRESPONSE'].oneofs_by_name['event']._serialized_options = b'\272H\002\010\001'
   _globals['_SUBJECT']._serialized_start=308
-  _globals['_SUBJECT']._serialized_end=697
-  _globals['_CAPTIONREQUEST']._serialized_start=700
-  _globals['_CAPTIONREQUEST']._serialized_end=899
-  _globals['_CAPTIONRESPONSE']._serialized_start=902
-  _globals['_CAPTIONRESPONSE']._serialized_end=1090
-  _globals['_CAPTIONRESULT']._serialized_start=1093
-  _globals['_CAPTIONRESULT']._serialized_end=1425
-  _globals['_CAPTIONRESULT_SCORESENTRY']._serialized_start=1380
-  _globals['_CAPTIONRESULT_SCORESENTRY']._serialized_end=1425
-  _globals['_LIGHTMEASUREMENT']._serialized_start=1428
-  _globals['_LIGHTMEASUREMENT']._serialized_end=1928
-  _globals['_LIGHTMEASUREMENT_METHODSENTRY']._serialized_start=1849
-  _globals['_LIGHTMEASUREMENT_METHODSENTRY']._serialized_end=1895
-  _globals['_LIGHTSAMPLE']._serialized_start=1930
-  _globals['_LIGHTSAMPLE']._serialized_end=2017
-  _globals['_DOMINANTCOLOR']._serialized_start=2019
-  _globals['_DOMINANTCOLOR']._serialized_end=2079
-  _globals['_LIGHTERROR']._serialized_start=2082
-  _globals['_LIGHTERROR']._serialized_end=2328
-  _globals['_COMPARELIGHTREQUEST']._serialized_start=2331
-  _globals['_COMPARELIGHTREQUEST']._serialized_end=2533
-  _globals['_COMPARELIGHTRESPONSE']._serialized_start=2536
-  _globals['_COMPARELIGHTRESPONSE']._serialized_end=2734
-  _globals['_COMPARELIGHTRESULT']._serialized_start=2737
-  _globals['_COMPARELIGHTRESULT']._serialized_end=2990
-  _globals['_CAPTIONERSERVICE']._serialized_start=2993
-  _globals['_CAPTIONERSERVICE']._serialized_end=3214
+  _globals['_SUBJECT']._serialized_end=832
+  _globals['_CAPTIONREQUEST']._serialized_start=835
+  _globals['_CAPTIONREQUEST']._serialized_end=1034
+  _globals['_CAPTIONRESPONSE']._serialized_start=1037
+  _globals['_CAPTIONRESPONSE']._serialized_end=1225
+  _globals['_CAPTIONRESULT']._serialized_start=1228
+  _globals['_CAPTIONRESULT']._serialized_end=1715
+  _globals['_CAPTIONRESULT_SCORESENTRY']._serialized_start=1670
+  _globals['_CAPTIONRESULT_SCORESENTRY']._serialized_end=1715
+  _globals['_LIGHTMEASUREMENT']._serialized_start=1718
+  _globals['_LIGHTMEASUREMENT']._serialized_end=2318
+  _globals['_LIGHTMEASUREMENT_METHODSENTRY']._serialized_start=2184
+  _globals['_LIGHTMEASUREMENT_METHODSENTRY']._serialized_end=2230
+  _globals['_LIGHTMEASUREMENT_CONFIDENCESENTRY']._serialized_start=2232
+  _globals['_LIGHTMEASUREMENT_CONFIDENCESENTRY']._serialized_end=2282
+  _globals['_LIGHTSAMPLE']._serialized_start=2320
+  _globals['_LIGHTSAMPLE']._serialized_end=2407
+  _globals['_DOMINANTCOLOR']._serialized_start=2409
+  _globals['_DOMINANTCOLOR']._serialized_end=2469
+  _globals['_LIGHTERROR']._serialized_start=2472
+  _globals['_LIGHTERROR']._serialized_end=2718
+  _globals['_COMPARELIGHTREQUEST']._serialized_start=2721
+  _globals['_COMPARELIGHTREQUEST']._serialized_end=2923
+  _globals['_COMPARELIGHTRESPONSE']._serialized_start=2926
+  _globals['_COMPARELIGHTRESPONSE']._serialized_end=3124
+  _globals['_COMPARELIGHTRESULT']._serialized_start=3127
+  _globals['_COMPARELIGHTRESULT']._serialized_end=3443
+  _globals['_CAPTIONERSERVICE']._serialized_start=3446
+  _globals['_CAPTIONERSERVICE']._serialized_end=3667
 # @@protoc_insertion_point(module_scope)

@@ -35,8 +35,10 @@ class Subject(_message.Message):
     INTRINSICS_FIELD_NUMBER: _builtins.int
     REQUESTED_LIGHT_FIELD_NUMBER: _builtins.int
     CAMERA_FIELD_NUMBER: _builtins.int
-    SCENE_FIELD_NUMBER: _builtins.int
+    BUILT_SCENE_FIELD_NUMBER: _builtins.int
     REQUESTED_LIGHT_PATH_FIELD_NUMBER: _builtins.int
+    ARRIVED_LIGHT_FIELD_NUMBER: _builtins.int
+    ARRIVED_MOMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def media(self) -> _artifact_pb2.Artifact:
         """The media. An image (PNG, JPEG, WebP, EXR) or a clip (MP4)."""
@@ -51,19 +53,35 @@ class Subject(_message.Message):
 
     @_builtins.property
     def requested_light(self) -> _light_pb2.Light:
-        """The light that was requested for the image. Absent for photographs."""
+        """The light that was requested for the image. It is compared with the picture and never stated as a fact of it. Absent
+        for photographs.
+        """
 
     @_builtins.property
     def camera(self) -> _camera_pb2.Camera:
         """The camera of the image, to which directions are relative. Absent means the reference viewpoint."""
 
     @_builtins.property
-    def scene(self) -> _scene_pb2.SceneDescription:
-        """Known content of the image. Absent for photographs; families without recognition then name no content."""
+    def built_scene(self) -> _scene_pb2.SceneDescription:
+        """Content of the image as it was built, not as it was requested. Absent for photographs and where only a prompt is
+        known; families without recognition then name no content.
+        """
 
     @_builtins.property
     def requested_light_path(self) -> _light_pb2.LightPath:
-        """The light path that was requested for the clip. Absent for images and for clips of unknown origin."""
+        """The light path that was requested for the clip; compared and never stated, as `requested_light`. Absent for images and
+        for clips of unknown origin.
+        """
+
+    @_builtins.property
+    def arrived_light(self) -> _light_pb2.ArrivedLight:
+        """The light that arrived in the image, as the family that rendered it returned it; captions state it as fact. Absent
+        where it is not known; captions then state what was measured.
+        """
+
+    @_builtins.property
+    def arrived_moments(self) -> _containers.RepeatedCompositeFieldContainer[_light_pb2.ArrivedMoment]:
+        """The light that arrived at moments of the clip. Empty for images and where it is not known."""
 
     def __init__(
         self,
@@ -73,12 +91,14 @@ class Subject(_message.Message):
         intrinsics: _abc.Iterable[_intrinsics_pb2.IntrinsicMap] | None = ...,
         requested_light: _light_pb2.Light | None = ...,
         camera: _camera_pb2.Camera | None = ...,
-        scene: _scene_pb2.SceneDescription | None = ...,
+        built_scene: _scene_pb2.SceneDescription | None = ...,
         requested_light_path: _light_pb2.LightPath | None = ...,
+        arrived_light: _light_pb2.ArrivedLight | None = ...,
+        arrived_moments: _abc.Iterable[_light_pb2.ArrivedMoment] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "linear", b"linear", "media", b"media", "requested_light", b"requested_light", "requested_light_path", b"requested_light_path", "scene", b"scene"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_light", b"arrived_light", "built_scene", b"built_scene", "camera", b"camera", "linear", b"linear", "media", b"media", "requested_light", b"requested_light", "requested_light_path", b"requested_light_path"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "intrinsics", b"intrinsics", "linear", b"linear", "media", b"media", "requested_light", b"requested_light", "requested_light_path", b"requested_light_path", "scene", b"scene"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_light", b"arrived_light", "arrived_moments", b"arrived_moments", "built_scene", b"built_scene", "camera", b"camera", "intrinsics", b"intrinsics", "linear", b"linear", "media", b"media", "requested_light", b"requested_light", "requested_light_path", b"requested_light_path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -196,6 +216,9 @@ class CaptionResult(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     SCORES_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
+    MEASUREMENT_ERROR_FIELD_NUMBER: _builtins.int
+    REQUESTED_ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    CONTRADICTIONS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The whole caption: content where known, then light."""
     light_text: _builtins.str
@@ -206,7 +229,9 @@ class CaptionResult(_message.Message):
 
     @_builtins.property
     def error(self) -> Global___LightError:
-        """Difference between requested and measured light. Absent when no light was requested."""
+        """Difference from `requested_attributes` to the light of the picture: to the arrived attributes where the arrived light
+        is known, else to the measured ones. Absent when no light was requested.
+        """
 
     @_builtins.property
     def scores(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
@@ -218,6 +243,24 @@ class CaptionResult(_message.Message):
     def record(self) -> _generation_pb2.GenerationRecord:
         """How it was made."""
 
+    @_builtins.property
+    def measurement_error(self) -> Global___LightError:
+        """Difference from the arrived to the measured attributes: how wrong the measurement is. Absent when the arrived light is
+        not known.
+        """
+
+    @_builtins.property
+    def requested_attributes(self) -> _light_pb2.LightAttributes:
+        """Attributes of the requested light relative to the camera, maps analysed; `error` follows from them. Absent when no
+        light was requested.
+        """
+
+    @_builtins.property
+    def contradictions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What in the texts on light contradicts the arrived light, each in one sentence: the texts are read back and compared.
+        Empty when nothing does, and when the arrived light is not known.
+        """
+
     def __init__(
         self,
         *,
@@ -227,10 +270,13 @@ class CaptionResult(_message.Message):
         error: Global___LightError | None = ...,
         scores: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         record: _generation_pb2.GenerationRecord | None = ...,
+        measurement_error: Global___LightError | None = ...,
+        requested_attributes: _light_pb2.LightAttributes | None = ...,
+        contradictions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "measurement", b"measurement", "record", b"record"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "measurement", b"measurement", "measurement_error", b"measurement_error", "record", b"record", "requested_attributes", b"requested_attributes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "light_text", b"light_text", "measurement", b"measurement", "record", b"record", "scores", b"scores", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contradictions", b"contradictions", "error", b"error", "light_text", b"light_text", "measurement", b"measurement", "measurement_error", b"measurement_error", "record", b"record", "requested_attributes", b"requested_attributes", "scores", b"scores", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -262,8 +308,27 @@ class LightMeasurement(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ConfidencesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
-    DIRECTION_CONFIDENCE_FIELD_NUMBER: _builtins.int
     SPHERICAL_HARMONICS_FIELD_NUMBER: _builtins.int
     DUV_FIELD_NUMBER: _builtins.int
     DOMINANT_COLORS_FIELD_NUMBER: _builtins.int
@@ -271,8 +336,7 @@ class LightMeasurement(_message.Message):
     CLIPPED_SHADOWS_FRACTION_FIELD_NUMBER: _builtins.int
     METHODS_FIELD_NUMBER: _builtins.int
     SAMPLES_FIELD_NUMBER: _builtins.int
-    direction_confidence: _builtins.float
-    """Confidence of the direction, 0 to 1. Absent when no direction was measured."""
+    CONFIDENCES_FIELD_NUMBER: _builtins.int
     duv: _builtins.float
     """Duv, the distance of the light's colour from the black-body locus in CIE 1960 (u, v). Absent when not measured."""
     clipped_highlights_fraction: _builtins.float
@@ -301,11 +365,17 @@ class LightMeasurement(_message.Message):
     def samples(self) -> _containers.RepeatedCompositeFieldContainer[Global___LightSample]:
         """The measurement over time of a clip. Empty for images."""
 
+    @_builtins.property
+    def confidences(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Calibrated confidence of each measured attribute, keyed by field name, the direction by `azimuth_deg`: the part of
+        claims of this confidence that are right, 0 to 1 (docs/truth.md). Right is: direction within 15 degrees, temperature
+        within 300 K, hardness within 0.15, contrast within 0.75 stops.
+        """
+
     def __init__(
         self,
         *,
         attributes: _light_pb2.LightAttributes | None = ...,
-        direction_confidence: _builtins.float | None = ...,
         spherical_harmonics: _abc.Iterable[_builtins.float] | None = ...,
         duv: _builtins.float | None = ...,
         dominant_colors: _abc.Iterable[Global___DominantColor] | None = ...,
@@ -313,18 +383,14 @@ class LightMeasurement(_message.Message):
         clipped_shadows_fraction: _builtins.float = ...,
         methods: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         samples: _abc.Iterable[Global___LightSample] | None = ...,
+        confidences: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_direction_confidence", b"_direction_confidence", "_duv", b"_duv", "attributes", b"attributes", "direction_confidence", b"direction_confidence", "duv", b"duv"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_duv", b"_duv", "attributes", b"attributes", "duv", b"duv"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_direction_confidence", b"_direction_confidence", "_duv", b"_duv", "attributes", b"attributes", "clipped_highlights_fraction", b"clipped_highlights_fraction", "clipped_shadows_fraction", b"clipped_shadows_fraction", "direction_confidence", b"direction_confidence", "dominant_colors", b"dominant_colors", "duv", b"duv", "methods", b"methods", "samples", b"samples", "spherical_harmonics", b"spherical_harmonics"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duv", b"_duv", "attributes", b"attributes", "clipped_highlights_fraction", b"clipped_highlights_fraction", "clipped_shadows_fraction", b"clipped_shadows_fraction", "confidences", b"confidences", "dominant_colors", b"dominant_colors", "duv", b"duv", "methods", b"methods", "samples", b"samples", "spherical_harmonics", b"spherical_harmonics"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__direction_confidence: _TypeAlias = _typing.Literal["direction_confidence"]  # noqa: Y015
-    _WhichOneofArgType__direction_confidence: _TypeAlias = _typing.Literal["_direction_confidence", b"_direction_confidence"]  # noqa: Y015
     _WhichOneofReturnType__duv: _TypeAlias = _typing.Literal["duv"]  # noqa: Y015
     _WhichOneofArgType__duv: _TypeAlias = _typing.Literal["_duv", b"_duv"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__direction_confidence) -> _WhichOneofReturnType__direction_confidence | None: ...
-    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__duv) -> _WhichOneofReturnType__duv | None: ...
 
 Global___LightMeasurement: _TypeAlias = LightMeasurement  # noqa: Y015
@@ -389,7 +455,9 @@ Global___DominantColor: _TypeAlias = DominantColor  # noqa: Y015
 
 @_typing.final
 class LightError(_message.Message):
-    """Difference between requested and measured light. A field is absent when either value is unknown."""
+    """Difference from one description of light to another, field by field of their attributes. A field is absent when either
+    value is unknown.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -405,9 +473,9 @@ class LightError(_message.Message):
     contrast_ev: _builtins.float
     """Absolute difference of lighting contrast in stops."""
     color_temperature_mired: _builtins.float
-    """Measured minus requested colour temperature in mired (10⁶/K), a perceptual scale."""
+    """Second minus first colour temperature in mired (10⁶/K), a perceptual scale."""
     intensity_ev: _builtins.float
-    """Measured minus requested brightness in stops."""
+    """Second minus first intensity in stops."""
     def __init__(
         self,
         *,
@@ -534,8 +602,12 @@ class CompareLightResult(_message.Message):
     AFTER_FIELD_NUMBER: _builtins.int
     CHANGED_ATTRIBUTES_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
+    INSTRUCTION_ERROR_FIELD_NUMBER: _builtins.int
     instruction: _builtins.str
-    """The change as an instruction that turns the first image into the second: "Move the key light from left to right …"."""
+    """The change as an instruction that turns the first image into the second, the largest change first: "Move the key
+    light from left to right …". Brightness is that of the light, not of the exposure. Empty when it is not known what
+    changed.
+    """
     text: _builtins.str
     """The change as a statement: "The light has moved from left to right …"."""
     @_builtins.property
@@ -548,11 +620,17 @@ class CompareLightResult(_message.Message):
 
     @_builtins.property
     def changed_attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the LightAttributes fields that changed visibly."""
+        """Names of the LightAttributes fields that changed visibly, the largest change first."""
 
     @_builtins.property
     def record(self) -> _generation_pb2.GenerationRecord:
         """How it was made."""
+
+    @_builtins.property
+    def instruction_error(self) -> Global___LightError:
+        """What is left: the instruction is read back and applied to the light before, and the result is compared with the light
+        after. Absent when either light is not known well enough to say.
+        """
 
     def __init__(
         self,
@@ -563,10 +641,11 @@ class CompareLightResult(_message.Message):
         after: Global___LightMeasurement | None = ...,
         changed_attributes: _abc.Iterable[_builtins.str] | None = ...,
         record: _generation_pb2.GenerationRecord | None = ...,
+        instruction_error: Global___LightError | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "record", b"record"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "instruction_error", b"instruction_error", "record", b"record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "changed_attributes", b"changed_attributes", "instruction", b"instruction", "record", b"record", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "changed_attributes", b"changed_attributes", "instruction", b"instruction", "instruction_error", b"instruction_error", "record", b"record", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,8 +3,10 @@
 isort:skip_file
 Types that all Lumenmill contracts share."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -154,6 +156,7 @@ class ImageFacts(_message.Message):
     COLOR_SPACE_FIELD_NUMBER: _builtins.int
     EXPOSURE_EV_FIELD_NUMBER: _builtins.int
     TONE_MAP_FIELD_NUMBER: _builtins.int
+    WHITE_BALANCE_GAINS_FIELD_NUMBER: _builtins.int
     width_px: _builtins.int
     """Width in pixels."""
     height_px: _builtins.int
@@ -168,6 +171,12 @@ class ImageFacts(_message.Message):
     """
     tone_map: _builtins.str
     """Name of the tone-mapping operator, for example `agx` or `srgb-clip`. Empty for photographs and linear images."""
+    @_builtins.property
+    def white_balance_gains(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For display-referred images made from linear radiance: factors of red, green and blue that made white, of luminance
+        1. Empty means that white is 6504 K.
+        """
+
     def __init__(
         self,
         *,
@@ -177,10 +186,11 @@ class ImageFacts(_message.Message):
         color_space: Global___ColorSpace.ValueType = ...,
         exposure_ev: _builtins.float | None = ...,
         tone_map: _builtins.str = ...,
+        white_balance_gains: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_exposure_ev", b"_exposure_ev", "exposure_ev", b"exposure_ev"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exposure_ev", b"_exposure_ev", "color_space", b"color_space", "exposure_ev", b"exposure_ev", "height_px", b"height_px", "num_channels", b"num_channels", "tone_map", b"tone_map", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exposure_ev", b"_exposure_ev", "color_space", b"color_space", "exposure_ev", b"exposure_ev", "height_px", b"height_px", "num_channels", b"num_channels", "tone_map", b"tone_map", "white_balance_gains", b"white_balance_gains", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exposure_ev: _TypeAlias = _typing.Literal["exposure_ev"]  # noqa: Y015
     _WhichOneofArgType__exposure_ev: _TypeAlias = _typing.Literal["_exposure_ev", b"_exposure_ev"]  # noqa: Y015

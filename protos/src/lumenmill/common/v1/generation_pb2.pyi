@@ -13,6 +13,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from lumenmill.common.v1 import artifact_pb2 as _artifact_pb2
 from lumenmill.common.v1 import camera_pb2 as _camera_pb2
 from lumenmill.common.v1 import light_pb2 as _light_pb2
+from lumenmill.common.v1 import scene_pb2 as _scene_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -165,6 +166,7 @@ class GenerationRecord(_message.Message):
     LICENCES_FIELD_NUMBER: _builtins.int
     LIGHT_FIELD_NUMBER: _builtins.int
     CAMERA_FIELD_NUMBER: _builtins.int
+    SUBSTITUTIONS_FIELD_NUMBER: _builtins.int
     family: _builtins.str
     """Model family, for example `studio`, `flux`, `wan2.1`."""
     model: _builtins.str
@@ -199,6 +201,10 @@ class GenerationRecord(_message.Message):
     def camera(self) -> _camera_pb2.Camera:
         """The requested camera, where it was applied. Absent when the request had none, or the model ignored it."""
 
+    @_builtins.property
+    def substitutions(self) -> _containers.RepeatedCompositeFieldContainer[_scene_pb2.WordSubstitution]:
+        """Words of the request for which something else was drawn. Empty unless UNKNOWN_WORDS_SUBSTITUTE was asked for."""
+
     def __init__(
         self,
         *,
@@ -214,10 +220,11 @@ class GenerationRecord(_message.Message):
         licences: _abc.Iterable[_artifact_pb2.Licence] | None = ...,
         light: _light_pb2.Light | None = ...,
         camera: _camera_pb2.Camera | None = ...,
+        substitutions: _abc.Iterable[_scene_pb2.WordSubstitution] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "light", b"light", "parameters", b"parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "device", b"device", "family", b"family", "licences", b"licences", "light", b"light", "model", b"model", "parameters", b"parameters", "peak_memory_bytes", b"peak_memory_bytes", "preset", b"preset", "revision", b"revision", "seed", b"seed", "stage_times", b"stage_times"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "device", b"device", "family", b"family", "licences", b"licences", "light", b"light", "model", b"model", "parameters", b"parameters", "peak_memory_bytes", b"peak_memory_bytes", "preset", b"preset", "revision", b"revision", "seed", b"seed", "stage_times", b"stage_times", "substitutions", b"substitutions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -95,8 +95,13 @@ Global___LightInterpolation: _TypeAlias = LightInterpolation  # noqa: Y015
 @_typing.final
 class Light(_message.Message):
     """Light is the subject of Lumenmill, and this type describes it in every contract: the prompter writes it, studio and
-    the relighters apply it, the captioner measures it, gates compare requested and measured light, and exports flatten
-    it.
+    the relighters apply it, the captioner measures it, gates compare it, and exports flatten it.
+
+    Three descriptions of the light of one picture are kept apart everywhere:
+    - requested: the Light that somebody asked for. It is never stated as a fact of the picture.
+    - arrived: ArrivedLight, what reached the surfaces that the camera sees, occlusion included. Renderers know it; other
+      families leave it unset.
+    - measured: LightAttributes found in the pixels, with a method and a confidence for each.
 
     Axes (used by every message here): right-handed, origin at the subject, +Y up, +Z from the subject towards the
     reference camera (azimuth 0), +X to that camera's right. Azimuth is measured about +Y from +Z towards +X, in degrees:
@@ -493,7 +498,9 @@ Global___BackgroundLight: _TypeAlias = BackgroundLight  # noqa: Y015
 
 @_typing.final
 class LightAttributes(_message.Message):
-    """Appearance of light on a subject, requested or measured. An absent field was not stated or could not be measured."""
+    """Appearance of light on a subject: requested, arrived or measured. An absent field was not stated, is not known or
+    could not be measured.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -515,7 +522,9 @@ class LightAttributes(_message.Message):
     color_temperature_k: _builtins.float
     """Correlated colour temperature of the light in kelvin."""
     intensity_ev: _builtins.float
-    """Brightness: mean scene luminance in stops relative to a correctly exposed mid grey (18 %)."""
+    """Intensity in stops: log2 of the irradiance over π, on a surface that faces the light; of even light, log2 of its mean
+    radiance. At 0 a white surface has radiance 1. Absent where the absolute level is unknown, as in photographs.
+    """
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___LightKind.ValueType]:
         """Kinds of the sources, the dominant one first."""
@@ -561,6 +570,118 @@ class LightAttributes(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__intensity_ev) -> _WhichOneofReturnType__intensity_ev | None: ...
 
 Global___LightAttributes: _TypeAlias = LightAttributes  # noqa: Y015
+
+@_typing.final
+class ArrivedLight(_message.Message):
+    """Light as it arrived on the surfaces that the camera sees, with occlusion by everything in the scene. Angles are
+    relative to the camera of the picture, as in LightAttributes.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attributes(self) -> Global___LightAttributes:
+        """All sources together. Direction, hardness, colour and the first kind are those of the first source; intensity is that
+        of all; contrast compares the first with what else arrives on the camera's side. Without any source only `kinds` is
+        empty and nothing else is set: the picture is black.
+        """
+
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArrivedSource]:
+        """The sources that light what the camera sees, the largest share first. A source with a share under 1 % is left out."""
+
+    def __init__(
+        self,
+        *,
+        attributes: Global___LightAttributes | None = ...,
+        sources: _abc.Iterable[Global___ArrivedSource] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "sources", b"sources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArrivedLight: _TypeAlias = ArrivedLight  # noqa: Y015
+
+@_typing.final
+class ArrivedSource(_message.Message):
+    """What arrived of one source."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_INDEX_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    UNOCCLUDED_FRACTION_FIELD_NUMBER: _builtins.int
+    COLOR_FIELD_NUMBER: _builtins.int
+    source_index: _builtins.int
+    """Index of the source in Light.sources of the light as rendered."""
+    share: _builtins.float
+    """Fraction of the light of the visible surfaces, 0 to 1: of the luminance of a picture, interreflection included; of
+    the direct irradiance in clips.
+    """
+    unoccluded_fraction: _builtins.float
+    """Fraction of the visible surfaces that face the source and that it reaches without occlusion, 0 to 1; 1 when nothing
+    is in its way. Of light from all around: the fraction of its irradiance that is not occluded.
+    """
+    @_builtins.property
+    def attributes(self) -> Global___LightAttributes:
+        """What arrived: one kind; the direction of a lamp, a sun or a parallel light is its own, that of light from all around
+        is where most of what arrives comes from, absent when it arrives evenly or only by reflection; the intensity is what
+        occlusion leaves of it, averaged over the visible surfaces.
+        """
+
+    @_builtins.property
+    def color(self) -> Global___RgbColor:
+        """Colour of what arrives directly, linear Rec. 709 of luminance 1. Absent when only reflections arrive."""
+
+    def __init__(
+        self,
+        *,
+        source_index: _builtins.int = ...,
+        attributes: Global___LightAttributes | None = ...,
+        share: _builtins.float = ...,
+        unoccluded_fraction: _builtins.float = ...,
+        color: Global___RgbColor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "color", b"color"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "color", b"color", "share", b"share", "source_index", b"source_index", "unoccluded_fraction", b"unoccluded_fraction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArrivedSource: _TypeAlias = ArrivedSource  # noqa: Y015
+
+@_typing.final
+class ArrivedMoment(_message.Message):
+    """The light that arrived at one moment of a clip."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_S_FIELD_NUMBER: _builtins.int
+    LIGHT_FIELD_NUMBER: _builtins.int
+    time_s: _builtins.float
+    """Time from the start in seconds."""
+    @_builtins.property
+    def light(self) -> Global___ArrivedLight:
+        """What arrived, relative to the camera at that time."""
+
+    def __init__(
+        self,
+        *,
+        time_s: _builtins.float = ...,
+        light: Global___ArrivedLight | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["light", b"light"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["light", b"light", "time_s", b"time_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArrivedMoment: _TypeAlias = ArrivedMoment  # noqa: Y015
 
 @_typing.final
 class LightPath(_message.Message):

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from lumenmill.common.v1 import artifact_pb2 as _artifact_pb2
 from lumenmill.common.v1 import intrinsics_pb2 as _intrinsics_pb2
 from lumenmill.common.v1 import light_pb2 as _light_pb2
+from lumenmill.common.v1 import scene_pb2 as _scene_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -84,6 +85,7 @@ class Model(_message.Message):
     PRESETS_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_MAPS_FIELD_NUMBER: _builtins.int
+    VOCABULARY_FIELD_NUMBER: _builtins.int
     family: _builtins.str
     """Model family, for example `studio`, `grammar`, `photometric`, `flux`."""
     name: _builtins.str
@@ -128,6 +130,10 @@ class Model(_message.Message):
     def environment_maps(self) -> _containers.RepeatedCompositeFieldContainer[_artifact_pb2.Artifact]:
         """Environment maps that the operator provides, for use in a Light."""
 
+    @_builtins.property
+    def vocabulary(self) -> _scene_pb2.SceneVocabulary:
+        """Words that it can draw. Absent for families that do not build scenes, which draw what they will."""
+
     def __init__(
         self,
         *,
@@ -146,10 +152,11 @@ class Model(_message.Message):
         presets: _abc.Iterable[Global___Preset] | None = ...,
         device: _builtins.str = ...,
         environment_maps: _abc.Iterable[_artifact_pb2.Artifact] | None = ...,
+        vocabulary: _scene_pb2.SceneVocabulary | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "vocabulary", b"vocabulary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contracts", b"contracts", "device", b"device", "environment_maps", b"environment_maps", "family", b"family", "intrinsic_kinds", b"intrinsic_kinds", "licences", b"licences", "light_kinds", b"light_kinds", "limits", b"limits", "name", b"name", "needs_scene", b"needs_scene", "presets", b"presets", "revision", b"revision", "supports_camera_path", b"supports_camera_path", "supports_light_path", b"supports_light_path", "supports_viewpoint", b"supports_viewpoint"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contracts", b"contracts", "device", b"device", "environment_maps", b"environment_maps", "family", b"family", "intrinsic_kinds", b"intrinsic_kinds", "licences", b"licences", "light_kinds", b"light_kinds", "limits", b"limits", "name", b"name", "needs_scene", b"needs_scene", "presets", b"presets", "revision", b"revision", "supports_camera_path", b"supports_camera_path", "supports_light_path", b"supports_light_path", "supports_viewpoint", b"supports_viewpoint", "vocabulary", b"vocabulary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -51,6 +51,30 @@ SCENE_KIND_OUTDOOR: SceneKind.ValueType  # 4
 """A set under the open sky."""
 Global___SceneKind: _TypeAlias = SceneKind  # noqa: Y015
 
+class _UnknownWords:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UnknownWordsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UnknownWords.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNKNOWN_WORDS_UNSPECIFIED: _UnknownWords.ValueType  # 0
+    """As REFUSE."""
+    UNKNOWN_WORDS_REFUSE: _UnknownWords.ValueType  # 1
+    """Refuse the request with INVALID_ARGUMENT that names the word and the nearest words that can be drawn."""
+    UNKNOWN_WORDS_SUBSTITUTE: _UnknownWords.ValueType  # 2
+    """Draw the nearest thing. What was drawn is in the built scene, each exchange in GenerationRecord.substitutions."""
+
+class UnknownWords(_UnknownWords, metaclass=_UnknownWordsEnumTypeWrapper):
+    """What to do with words of a description that a family which builds scenes cannot draw. Other families ignore it."""
+
+UNKNOWN_WORDS_UNSPECIFIED: UnknownWords.ValueType  # 0
+"""As REFUSE."""
+UNKNOWN_WORDS_REFUSE: UnknownWords.ValueType  # 1
+"""Refuse the request with INVALID_ARGUMENT that names the word and the nearest words that can be drawn."""
+UNKNOWN_WORDS_SUBSTITUTE: UnknownWords.ValueType  # 2
+"""Draw the nearest thing. What was drawn is in the built scene, each exchange in GenerationRecord.substitutions."""
+Global___UnknownWords: _TypeAlias = UnknownWords  # noqa: Y015
+
 @_typing.final
 class SceneDescription(_message.Message):
     """Content of a picture without its light. Families that build scenes use the structured fields; text-to-image families
@@ -104,3 +128,93 @@ class SceneDescription(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SceneDescription: _TypeAlias = SceneDescription  # noqa: Y015
+
+@_typing.final
+class WordSubstitution(_message.Message):
+    """A word of a request for which something else was drawn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTED_FIELD_NUMBER: _builtins.int
+    BUILT_FIELD_NUMBER: _builtins.int
+    requested: _builtins.str
+    """The word of the request."""
+    built: _builtins.str
+    """What was drawn."""
+    def __init__(
+        self,
+        *,
+        requested: _builtins.str = ...,
+        built: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["built", b"built", "requested", b"requested"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WordSubstitution: _TypeAlias = WordSubstitution  # noqa: Y015
+
+@_typing.final
+class SceneVocabulary(_message.Message):
+    """The words that a family which builds scenes can draw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KINDS_FIELD_NUMBER: _builtins.int
+    MATERIALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___SceneKindVocabulary]:
+        """The words for each kind of scene."""
+
+    @_builtins.property
+    def materials(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Materials, of any subject."""
+
+    def __init__(
+        self,
+        *,
+        kinds: _abc.Iterable[Global___SceneKindVocabulary] | None = ...,
+        materials: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "materials", b"materials"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SceneVocabulary: _TypeAlias = SceneVocabulary  # noqa: Y015
+
+@_typing.final
+class SceneKindVocabulary(_message.Message):
+    """The words for one kind of scene."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
+    kind: Global___SceneKind.ValueType
+    """The kind."""
+    @_builtins.property
+    def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Nouns of things."""
+
+    @_builtins.property
+    def places(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Surroundings: "on an oak table"."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___SceneKind.ValueType = ...,
+        subjects: _abc.Iterable[_builtins.str] | None = ...,
+        places: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "places", b"places", "subjects", b"subjects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SceneKindVocabulary: _TypeAlias = SceneKindVocabulary  # noqa: Y015

@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from lumenmill.common.v1 import artifact_pb2 as lumenmill_dot_common_dot_v1_dot_artifact__pb2
 from lumenmill.common.v1 import camera_pb2 as lumenmill_dot_common_dot_v1_dot_camera__pb2
+from lumenmill.common.v1 import display_pb2 as lumenmill_dot_common_dot_v1_dot_display__pb2
 from lumenmill.common.v1 import generation_pb2 as lumenmill_dot_common_dot_v1_dot_generation__pb2
 from lumenmill.common.v1 import light_pb2 as lumenmill_dot_common_dot_v1_dot_light__pb2
 from lumenmill.common.v1 import sampling_pb2 as lumenmill_dot_common_dot_v1_dot_sampling__pb2
 from lumenmill.common.v1 import scene_pb2 as lumenmill_dot_common_dot_v1_dot_scene__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lumenmill/imager/v1/imager.proto\x12\x13lumenmill.imager.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"lumenmill/common/v1/artifact.proto\x1a lumenmill/common/v1/camera.proto\x1a$lumenmill/common/v1/generation.proto\x1a\x1flumenmill/common/v1/light.proto\x1a\"lumenmill/common/v1/sampling.proto\x1a\x1flumenmill/common/v1/scene.proto\"\xe4\x05\n\x15GenerateImagesRequest\x12\x34\n\x03job\x18\x01 \x01(\x0b\x32\x1f.lumenmill.common.v1.JobOptionsB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x06prompt\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\"\n\x0fnegative_prompt\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x34\n\x05scene\x18\x04 \x01(\x0b\x32%.lumenmill.common.v1.SceneDescription\x12)\n\x05light\x18\x05 \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12+\n\x06\x63\x61mera\x18\x06 \x01(\x0b\x32\x1b.lumenmill.common.v1.Camera\x12\x1d\n\x08width_px\x18\x07 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80\x01(\x00\x12\x1e\n\theight_px\x18\x08 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80\x01(\x00\x12\x0c\n\x04seed\x18\t \x01(\x04\x12\x1d\n\nnum_images\x18\n \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18@(\x00\x12\x17\n\x06preset\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x38\n\x08\x61\x64\x61pters\x18\x0c \x03(\x0b\x32\x1c.lumenmill.common.v1.AdapterB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12/\n\x08sampling\x18\r \x01(\x0b\x32\x1d.lumenmill.common.v1.Sampling\x12\x35\n\x0eidentity_image\x18\x0e \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\x34\n\rcontrol_image\x18\x0f \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact:k\xbaHh\x1a\x66\n\x1fgenerate_images.prompt_or_scene\x12\x1dset `prompt`, `scene` or both\x1a$this.prompt != \'\' || has(this.scene)\"\xc7\x01\n\x16GenerateImagesResponse\x12-\n\x06queued\x18\x01 \x01(\x0b\x32\x1b.lumenmill.common.v1.QueuedH\x00\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.ProgressH\x00\x12;\n\x06result\x18\x03 \x01(\x0b\x32).lumenmill.imager.v1.GenerateImagesResultH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"K\n\x14GenerateImagesResult\x12\x33\n\x06images\x18\x01 \x03(\x0b\x32#.lumenmill.imager.v1.GeneratedImage\"\xfd\x01\n\x0eGeneratedImage\x12,\n\x05image\x18\x01 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12-\n\x06linear\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12,\n\x05scene\x18\x03 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12)\n\x05light\x18\x04 \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12\x35\n\x06record\x18\x05 \x01(\x0b\x32%.lumenmill.common.v1.GenerationRecord2|\n\rImagerService\x12k\n\x0eGenerateImages\x12*.lumenmill.imager.v1.GenerateImagesRequest\x1a+.lumenmill.imager.v1.GenerateImagesResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lumenmill/imager/v1/imager.proto\x12\x13lumenmill.imager.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"lumenmill/common/v1/artifact.proto\x1a lumenmill/common/v1/camera.proto\x1a!lumenmill/common/v1/display.proto\x1a$lumenmill/common/v1/generation.proto\x1a\x1flumenmill/common/v1/light.proto\x1a\"lumenmill/common/v1/sampling.proto\x1a\x1flumenmill/common/v1/scene.proto\"\xd7\x06\n\x15GenerateImagesRequest\x12\x34\n\x03job\x18\x01 \x01(\x0b\x32\x1f.lumenmill.common.v1.JobOptionsB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x06prompt\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\"\n\x0fnegative_prompt\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x34\n\x05scene\x18\x04 \x01(\x0b\x32%.lumenmill.common.v1.SceneDescription\x12)\n\x05light\x18\x05 \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12+\n\x06\x63\x61mera\x18\x06 \x01(\x0b\x32\x1b.lumenmill.common.v1.Camera\x12\x1d\n\x08width_px\x18\x07 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80\x01(\x00\x12\x1e\n\theight_px\x18\x08 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80\x01(\x00\x12\x0c\n\x04seed\x18\t \x01(\x04\x12\x1d\n\nnum_images\x18\n \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18@(\x00\x12\x17\n\x06preset\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x38\n\x08\x61\x64\x61pters\x18\x0c \x03(\x0b\x32\x1c.lumenmill.common.v1.AdapterB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12/\n\x08sampling\x18\r \x01(\x0b\x32\x1d.lumenmill.common.v1.Sampling\x12\x35\n\x0eidentity_image\x18\x0e \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\x34\n\rcontrol_image\x18\x0f \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\x42\n\runknown_words\x18\x10 \x01(\x0e\x32!.lumenmill.common.v1.UnknownWordsB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12-\n\x07\x64isplay\x18\x11 \x01(\x0b\x32\x1c.lumenmill.common.v1.Display:k\xbaHh\x1a\x66\n\x1fgenerate_images.prompt_or_scene\x12\x1dset `prompt`, `scene` or both\x1a$this.prompt != \'\' || has(this.scene)\"\xc7\x01\n\x16GenerateImagesResponse\x12-\n\x06queued\x18\x01 \x01(\x0b\x32\x1b.lumenmill.common.v1.QueuedH\x00\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.ProgressH\x00\x12;\n\x06result\x18\x03 \x01(\x0b\x32).lumenmill.imager.v1.GenerateImagesResultH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"K\n\x14GenerateImagesResult\x12\x33\n\x06images\x18\x01 \x03(\x0b\x32#.lumenmill.imager.v1.GeneratedImage\"\xf3\x02\n\x0eGeneratedImage\x12,\n\x05image\x18\x01 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12-\n\x06linear\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12,\n\x05scene\x18\x03 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12)\n\x05light\x18\x04 \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12\x35\n\x06record\x18\x05 \x01(\x0b\x32%.lumenmill.common.v1.GenerationRecord\x12\x38\n\rarrived_light\x18\x06 \x01(\x0b\x32!.lumenmill.common.v1.ArrivedLight\x12:\n\x0b\x62uilt_scene\x18\x07 \x01(\x0b\x32%.lumenmill.common.v1.SceneDescription2|\n\rImagerService\x12k\n\x0eGenerateImages\x12*.lumenmill.imager.v1.GenerateImagesRequest\x1a+.lumenmill.imager.v1.GenerateImagesResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,18 +55,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATEIMAGESREQUEST'].fields_by_name['preset']._serialized_options = b'\272H\004r\002\030@'
   _globals['_GENERATEIMAGESREQUEST'].fields_by_name['adapters']._loaded_options = None
   _globals['_GENERATEIMAGESREQUEST'].fields_by_name['adapters']._serialized_options = b'\272H\005\222\001\002\020\010'
+  _globals['_GENERATEIMAGESREQUEST'].fields_by_name['unknown_words']._loaded_options = None
+  _globals['_GENERATEIMAGESREQUEST'].fields_by_name['unknown_words']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_GENERATEIMAGESREQUEST']._loaded_options = None
   _globals['_GENERATEIMAGESREQUEST']._serialized_options = b'\272Hh\032f\n\037generate_images.prompt_or_scene\022\035set `prompt`, `scene` or both\032$this.prompt != \'\' || has(this.scene)'
   _globals['_GENERATEIMAGESRESPONSE'].oneofs_by_name['event']._loaded_options = None
   _globals['_GENERATEIMAGESRESPONSE'].oneofs_by_name['event']._serialized_options = b'\272H\002\010\001'
-  _globals['_GENERATEIMAGESREQUEST']._serialized_start=297
-  _globals['_GENERATEIMAGESREQUEST']._serialized_end=1037
-  _globals['_GENERATEIMAGESRESPONSE']._serialized_start=1040
-  _globals['_GENERATEIMAGESRESPONSE']._serialized_end=1239
-  _globals['_GENERATEIMAGESRESULT']._serialized_start=1241
-  _globals['_GENERATEIMAGESRESULT']._serialized_end=1316
-  _globals['_GENERATEDIMAGE']._serialized_start=1319
-  _globals['_GENERATEDIMAGE']._serialized_end=1572
-  _globals['_IMAGERSERVICE']._serialized_start=1574
-  _globals['_IMAGERSERVICE']._serialized_end=1698
+  _globals['_GENERATEIMAGESREQUEST']._serialized_start=332
+  _globals['_GENERATEIMAGESREQUEST']._serialized_end=1187
+  _globals['_GENERATEIMAGESRESPONSE']._serialized_start=1190
+  _globals['_GENERATEIMAGESRESPONSE']._serialized_end=1389
+  _globals['_GENERATEIMAGESRESULT']._serialized_start=1391
+  _globals['_GENERATEIMAGESRESULT']._serialized_end=1466
+  _globals['_GENERATEDIMAGE']._serialized_start=1469
+  _globals['_GENERATEDIMAGE']._serialized_end=1840
+  _globals['_IMAGERSERVICE']._serialized_start=1842
+  _globals['_IMAGERSERVICE']._serialized_end=1966
 # @@protoc_insertion_point(module_scope)

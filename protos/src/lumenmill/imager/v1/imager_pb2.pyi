@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from lumenmill.common.v1 import artifact_pb2 as _artifact_pb2
 from lumenmill.common.v1 import camera_pb2 as _camera_pb2
+from lumenmill.common.v1 import display_pb2 as _display_pb2
 from lumenmill.common.v1 import generation_pb2 as _generation_pb2
 from lumenmill.common.v1 import light_pb2 as _light_pb2
 from lumenmill.common.v1 import sampling_pb2 as _sampling_pb2
@@ -45,6 +46,8 @@ class GenerateImagesRequest(_message.Message):
     SAMPLING_FIELD_NUMBER: _builtins.int
     IDENTITY_IMAGE_FIELD_NUMBER: _builtins.int
     CONTROL_IMAGE_FIELD_NUMBER: _builtins.int
+    UNKNOWN_WORDS_FIELD_NUMBER: _builtins.int
+    DISPLAY_FIELD_NUMBER: _builtins.int
     prompt: _builtins.str
     """Content and light of the image in words."""
     negative_prompt: _builtins.str
@@ -59,6 +62,8 @@ class GenerateImagesRequest(_message.Message):
     """Number of images. 0 means 1."""
     preset: _builtins.str
     """Name of a preset of the model. Empty means the first one."""
+    unknown_words: _scene_pb2.UnknownWords.ValueType
+    """What to do with words that cannot be drawn."""
     @_builtins.property
     def job(self) -> _generation_pb2.JobOptions:
         """Identity and priority of the job."""
@@ -93,6 +98,10 @@ class GenerateImagesRequest(_message.Message):
         reject it.
         """
 
+    @_builtins.property
+    def display(self) -> _display_pb2.Display:
+        """Exposure and white balance. Families that do not render reject it."""
+
     def __init__(
         self,
         *,
@@ -111,10 +120,12 @@ class GenerateImagesRequest(_message.Message):
         sampling: _sampling_pb2.Sampling | None = ...,
         identity_image: _artifact_pb2.Artifact | None = ...,
         control_image: _artifact_pb2.Artifact | None = ...,
+        unknown_words: _scene_pb2.UnknownWords.ValueType = ...,
+        display: _display_pb2.Display | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "control_image", b"control_image", "identity_image", b"identity_image", "job", b"job", "light", b"light", "sampling", b"sampling", "scene", b"scene"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "control_image", b"control_image", "display", b"display", "identity_image", b"identity_image", "job", b"job", "light", b"light", "sampling", b"sampling", "scene", b"scene"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "camera", b"camera", "control_image", b"control_image", "height_px", b"height_px", "identity_image", b"identity_image", "job", b"job", "light", b"light", "negative_prompt", b"negative_prompt", "num_images", b"num_images", "preset", b"preset", "prompt", b"prompt", "sampling", b"sampling", "scene", b"scene", "seed", b"seed", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "camera", b"camera", "control_image", b"control_image", "display", b"display", "height_px", b"height_px", "identity_image", b"identity_image", "job", b"job", "light", b"light", "negative_prompt", b"negative_prompt", "num_images", b"num_images", "preset", b"preset", "prompt", b"prompt", "sampling", b"sampling", "scene", b"scene", "seed", b"seed", "unknown_words", b"unknown_words", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -193,6 +204,8 @@ class GeneratedImage(_message.Message):
     SCENE_FIELD_NUMBER: _builtins.int
     LIGHT_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
+    ARRIVED_LIGHT_FIELD_NUMBER: _builtins.int
+    BUILT_SCENE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def image(self) -> _artifact_pb2.Artifact:
         """The image: PNG, sRGB."""
@@ -209,11 +222,21 @@ class GeneratedImage(_message.Message):
 
     @_builtins.property
     def light(self) -> _light_pb2.Light:
-        """The light as rendered, with sources and text. Absent for families that do not know it."""
+        """The light as rendered, with sources and text; a lamp that stood behind a wall was moved. Absent for families that do
+        not know it.
+        """
 
     @_builtins.property
     def record(self) -> _generation_pb2.GenerationRecord:
         """How it was made."""
+
+    @_builtins.property
+    def arrived_light(self) -> _light_pb2.ArrivedLight:
+        """What arrived of the light. Absent for families that do not know it."""
+
+    @_builtins.property
+    def built_scene(self) -> _scene_pb2.SceneDescription:
+        """What was built, in words, without its light. Absent for families that do not know it; the prompt is no substitute."""
 
     def __init__(
         self,
@@ -223,10 +246,12 @@ class GeneratedImage(_message.Message):
         scene: _artifact_pb2.Artifact | None = ...,
         light: _light_pb2.Light | None = ...,
         record: _generation_pb2.GenerationRecord | None = ...,
+        arrived_light: _light_pb2.ArrivedLight | None = ...,
+        built_scene: _scene_pb2.SceneDescription | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "light", b"light", "linear", b"linear", "record", b"record", "scene", b"scene"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_light", b"arrived_light", "built_scene", b"built_scene", "image", b"image", "light", b"light", "linear", b"linear", "record", b"record", "scene", b"scene"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "light", b"light", "linear", b"linear", "record", b"record", "scene", b"scene"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_light", b"arrived_light", "built_scene", b"built_scene", "image", b"image", "light", b"light", "linear", b"linear", "record", b"record", "scene", b"scene"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

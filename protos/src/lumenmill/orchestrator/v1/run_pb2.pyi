@@ -985,7 +985,7 @@ class Sample(_message.Message):
     LIGHT_CAPTION_FIELD_NUMBER: _builtins.int
     INSTRUCTION_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
-    LIGHT_FIELD_NUMBER: _builtins.int
+    REQUESTED_LIGHT_FIELD_NUMBER: _builtins.int
     MEASURED_LIGHT_FIELD_NUMBER: _builtins.int
     SCORES_FIELD_NUMBER: _builtins.int
     CAMERA_FIELD_NUMBER: _builtins.int
@@ -993,6 +993,8 @@ class Sample(_message.Message):
     LICENCES_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     SCENE_KEY_FIELD_NUMBER: _builtins.int
+    ARRIVED_LIGHT_FIELD_NUMBER: _builtins.int
+    REQUESTED_ATTRIBUTES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique in the database."""
     run_id: _builtins.str
@@ -1027,7 +1029,7 @@ class Sample(_message.Message):
         """Media by role: `image`, `linear`, `video`, `poster`, `scene`, `albedo`, `depth`, `normals`, `albedo_preview`, …"""
 
     @_builtins.property
-    def light(self) -> _light_pb2.Light:
+    def requested_light(self) -> _light_pb2.Light:
         """Requested light. Absent for photographs."""
 
     @_builtins.property
@@ -1036,7 +1038,7 @@ class Sample(_message.Message):
 
     @_builtins.property
     def scores(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """Scores by name, among them differences between requested and measured light."""
+        """Scores by name, among them differences between requested, arrived and measured light."""
 
     @_builtins.property
     def camera(self) -> _camera_pb2.Camera:
@@ -1054,6 +1056,14 @@ class Sample(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of its making."""
 
+    @_builtins.property
+    def arrived_light(self) -> _light_pb2.ArrivedLight:
+        """Light that arrived on what the camera sees; of a clip, at its start. Absent where it is not known."""
+
+    @_builtins.property
+    def requested_attributes(self) -> _light_pb2.LightAttributes:
+        """Attributes of the requested light relative to the camera. Absent for photographs."""
+
     def __init__(
         self,
         *,
@@ -1070,7 +1080,7 @@ class Sample(_message.Message):
         light_caption: _builtins.str = ...,
         instruction: _builtins.str = ...,
         prompt: _builtins.str = ...,
-        light: _light_pb2.Light | None = ...,
+        requested_light: _light_pb2.Light | None = ...,
         measured_light: _light_pb2.LightAttributes | None = ...,
         scores: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         camera: _camera_pb2.Camera | None = ...,
@@ -1078,10 +1088,12 @@ class Sample(_message.Message):
         licences: _abc.Iterable[_artifact_pb2.Licence] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         scene_key: _builtins.str = ...,
+        arrived_light: _light_pb2.ArrivedLight | None = ...,
+        requested_attributes: _light_pb2.LightAttributes | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "create_time", b"create_time", "light", b"light", "measured_light", b"measured_light", "record", b"record"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_light", b"arrived_light", "camera", b"camera", "create_time", b"create_time", "measured_light", b"measured_light", "record", b"record", "requested_attributes", b"requested_attributes", "requested_light", b"requested_light"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "caption", b"caption", "create_time", b"create_time", "group_id", b"group_id", "id", b"id", "instruction", b"instruction", "item_id", b"item_id", "kind", b"kind", "licences", b"licences", "light", b"light", "light_caption", b"light_caption", "measured_light", b"measured_light", "media", b"media", "prompt", b"prompt", "reason", b"reason", "record", b"record", "run_id", b"run_id", "scene_key", b"scene_key", "scores", b"scores", "step", b"step", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_light", b"arrived_light", "camera", b"camera", "caption", b"caption", "create_time", b"create_time", "group_id", b"group_id", "id", b"id", "instruction", b"instruction", "item_id", b"item_id", "kind", b"kind", "licences", b"licences", "light_caption", b"light_caption", "measured_light", b"measured_light", "media", b"media", "prompt", b"prompt", "reason", b"reason", "record", b"record", "requested_attributes", b"requested_attributes", "requested_light", b"requested_light", "run_id", b"run_id", "scene_key", b"scene_key", "scores", b"scores", "step", b"step", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from lumenmill.common.v1 import artifact_pb2 as _artifact_pb2
 from lumenmill.common.v1 import camera_pb2 as _camera_pb2
+from lumenmill.common.v1 import display_pb2 as _display_pb2
 from lumenmill.common.v1 import generation_pb2 as _generation_pb2
 from lumenmill.common.v1 import intrinsics_pb2 as _intrinsics_pb2
 from lumenmill.common.v1 import light_pb2 as _light_pb2
@@ -44,6 +45,7 @@ class RelightRequest(_message.Message):
     ADAPTERS_FIELD_NUMBER: _builtins.int
     SAMPLING_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
+    DISPLAY_FIELD_NUMBER: _builtins.int
     width_px: _builtins.int
     """Width in pixels. 0 means that of the image."""
     height_px: _builtins.int
@@ -88,6 +90,10 @@ class RelightRequest(_message.Message):
         estimate it.
         """
 
+    @_builtins.property
+    def display(self) -> _display_pb2.Display:
+        """Exposure and white balance. Families that do not render reject it."""
+
     def __init__(
         self,
         *,
@@ -103,10 +109,11 @@ class RelightRequest(_message.Message):
         adapters: _abc.Iterable[_sampling_pb2.Adapter] | None = ...,
         sampling: _sampling_pb2.Sampling | None = ...,
         depth: _artifact_pb2.Artifact | None = ...,
+        display: _display_pb2.Display | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "image", b"image", "job", b"job", "light_basis", b"light_basis", "sampling", b"sampling", "scene", b"scene"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "display", b"display", "image", b"image", "job", b"job", "light_basis", b"light_basis", "sampling", b"sampling", "scene", b"scene"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "depth", b"depth", "height_px", b"height_px", "image", b"image", "job", b"job", "light_basis", b"light_basis", "preset", b"preset", "sampling", b"sampling", "scene", b"scene", "seed", b"seed", "variants", b"variants", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "depth", b"depth", "display", b"display", "height_px", b"height_px", "image", b"image", "job", b"job", "light_basis", b"light_basis", "preset", b"preset", "sampling", b"sampling", "scene", b"scene", "seed", b"seed", "variants", b"variants", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -235,6 +242,12 @@ class RelitImage(_message.Message):
     LINEAR_FIELD_NUMBER: _builtins.int
     LIGHT_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
+    ARRIVED_LIGHT_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    refusal: _builtins.str
+    """Why the variant was not rendered: nothing of its strongest source could reach what the camera sees. Empty otherwise;
+    when set, `light` is the light as requested and no other field is set.
+    """
     @_builtins.property
     def image(self) -> _artifact_pb2.Artifact:
         """The image: PNG, sRGB."""
@@ -245,11 +258,17 @@ class RelitImage(_message.Message):
 
     @_builtins.property
     def light(self) -> _light_pb2.Light:
-        """The light as rendered, with sources and text. Absent for families that do not know it."""
+        """The light as rendered, with sources and text; a lamp that stood behind a wall was moved. Absent for families that do
+        not know it.
+        """
 
     @_builtins.property
     def record(self) -> _generation_pb2.GenerationRecord:
         """How it was made."""
+
+    @_builtins.property
+    def arrived_light(self) -> _light_pb2.ArrivedLight:
+        """What arrived of the light. Absent for families that do not know it."""
 
     def __init__(
         self,
@@ -258,10 +277,12 @@ class RelitImage(_message.Message):
         linear: _artifact_pb2.Artifact | None = ...,
         light: _light_pb2.Light | None = ...,
         record: _generation_pb2.GenerationRecord | None = ...,
+        arrived_light: _light_pb2.ArrivedLight | None = ...,
+        refusal: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "light", b"light", "linear", b"linear", "record", b"record"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_light", b"arrived_light", "image", b"image", "light", b"light", "linear", b"linear", "record", b"record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "light", b"light", "linear", b"linear", "record", b"record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_light", b"arrived_light", "image", b"image", "light", b"light", "linear", b"linear", "record", b"record", "refusal", b"refusal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

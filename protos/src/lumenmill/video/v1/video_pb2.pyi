@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from lumenmill.common.v1 import artifact_pb2 as _artifact_pb2
 from lumenmill.common.v1 import camera_pb2 as _camera_pb2
+from lumenmill.common.v1 import display_pb2 as _display_pb2
 from lumenmill.common.v1 import generation_pb2 as _generation_pb2
 from lumenmill.common.v1 import intrinsics_pb2 as _intrinsics_pb2
 from lumenmill.common.v1 import light_pb2 as _light_pb2
@@ -56,6 +57,8 @@ class GenerateVideoRequest(_message.Message):
     SAMPLING_FIELD_NUMBER: _builtins.int
     CONTROL_MASK_FIELD_NUMBER: _builtins.int
     REFERENCE_IMAGES_FIELD_NUMBER: _builtins.int
+    UNKNOWN_WORDS_FIELD_NUMBER: _builtins.int
+    DISPLAY_FIELD_NUMBER: _builtins.int
     prompt: _builtins.str
     """Content of the clip in words."""
     negative_prompt: _builtins.str
@@ -74,6 +77,8 @@ class GenerateVideoRequest(_message.Message):
     """Seed."""
     preset: _builtins.str
     """Name of a preset of the model. Empty means the first one."""
+    unknown_words: _scene_pb2.UnknownWords.ValueType
+    """What to do with words of `scene_description` or `prompt` that cannot be drawn."""
     @_builtins.property
     def job(self) -> _generation_pb2.JobOptions:
         """Identity and priority of the job."""
@@ -139,6 +144,10 @@ class GenerateVideoRequest(_message.Message):
     def reference_images(self) -> _containers.RepeatedCompositeFieldContainer[_artifact_pb2.Artifact]:
         """Images of things to depict. Families without reference images reject them."""
 
+    @_builtins.property
+    def display(self) -> _display_pb2.Display:
+        """Exposure and white balance. Families that do not render reject it."""
+
     def __init__(
         self,
         *,
@@ -165,10 +174,12 @@ class GenerateVideoRequest(_message.Message):
         sampling: _sampling_pb2.Sampling | None = ...,
         control_mask: _artifact_pb2.Artifact | None = ...,
         reference_images: _abc.Iterable[_artifact_pb2.Artifact] | None = ...,
+        unknown_words: _scene_pb2.UnknownWords.ValueType = ...,
+        display: _display_pb2.Display | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "control_clip", b"control_clip", "control_mask", b"control_mask", "image", b"image", "job", b"job", "last_image", b"last_image", "light", b"light", "light_basis", b"light_basis", "light_path", b"light_path", "sampling", b"sampling", "scene", b"scene", "scene_description", b"scene_description"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "control_clip", b"control_clip", "control_mask", b"control_mask", "display", b"display", "image", b"image", "job", b"job", "last_image", b"last_image", "light", b"light", "light_basis", b"light_basis", "light_path", b"light_path", "sampling", b"sampling", "scene", b"scene", "scene_description", b"scene_description"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "camera", b"camera", "control_clip", b"control_clip", "control_mask", b"control_mask", "fps", b"fps", "height_px", b"height_px", "image", b"image", "job", b"job", "last_image", b"last_image", "light", b"light", "light_basis", b"light_basis", "light_path", b"light_path", "motion_prompt", b"motion_prompt", "negative_prompt", b"negative_prompt", "num_frames", b"num_frames", "preset", b"preset", "prompt", b"prompt", "reference_images", b"reference_images", "sampling", b"sampling", "scene", b"scene", "scene_description", b"scene_description", "seed", b"seed", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "camera", b"camera", "control_clip", b"control_clip", "control_mask", b"control_mask", "display", b"display", "fps", b"fps", "height_px", b"height_px", "image", b"image", "job", b"job", "last_image", b"last_image", "light", b"light", "light_basis", b"light_basis", "light_path", b"light_path", "motion_prompt", b"motion_prompt", "negative_prompt", b"negative_prompt", "num_frames", b"num_frames", "preset", b"preset", "prompt", b"prompt", "reference_images", b"reference_images", "sampling", b"sampling", "scene", b"scene", "scene_description", b"scene_description", "seed", b"seed", "unknown_words", b"unknown_words", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -223,6 +234,8 @@ class GenerateVideoResult(_message.Message):
     FRAMES_FIELD_NUMBER: _builtins.int
     SCENE_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
+    ARRIVED_LIGHT_FIELD_NUMBER: _builtins.int
+    BUILT_SCENE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def video(self) -> _artifact_pb2.Artifact:
         """The clip: MP4, H.264, yuv420p."""
@@ -243,6 +256,16 @@ class GenerateVideoResult(_message.Message):
     def record(self) -> _generation_pb2.GenerationRecord:
         """How it was made."""
 
+    @_builtins.property
+    def arrived_light(self) -> _containers.RepeatedCompositeFieldContainer[_light_pb2.ArrivedMoment]:
+        """What arrived of the light at some moments, evenly over the clip, the first at 0 and the last at the last frame. Empty
+        for families that do not know it.
+        """
+
+    @_builtins.property
+    def built_scene(self) -> _scene_pb2.SceneDescription:
+        """What was built, in words, without its light. Absent for families that do not know it; the prompt is no substitute."""
+
     def __init__(
         self,
         *,
@@ -251,10 +274,12 @@ class GenerateVideoResult(_message.Message):
         frames: _artifact_pb2.Artifact | None = ...,
         scene: _artifact_pb2.Artifact | None = ...,
         record: _generation_pb2.GenerationRecord | None = ...,
+        arrived_light: _abc.Iterable[_light_pb2.ArrivedMoment] | None = ...,
+        built_scene: _scene_pb2.SceneDescription | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "poster", b"poster", "record", b"record", "scene", b"scene", "video", b"video"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["built_scene", b"built_scene", "frames", b"frames", "poster", b"poster", "record", b"record", "scene", b"scene", "video", b"video"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "poster", b"poster", "record", b"record", "scene", b"scene", "video", b"video"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_light", b"arrived_light", "built_scene", b"built_scene", "frames", b"frames", "poster", b"poster", "record", b"record", "scene", b"scene", "video", b"video"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
