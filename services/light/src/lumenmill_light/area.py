@@ -1,12 +1,14 @@
-"""The size of an AreaLight as the subject sees it, with the contract's defaults."""
+"""The sizes of rectangular sources as the subject sees them, with the contract's defaults."""
 
 import math
 
 from lumenmill.common.v1 import light_pb2
 
-__all__ = ["area_disc_radius_deg", "area_extent", "area_size_deg"]
+__all__ = ["BACKGROUND_HALF_ANGLE_DEG", "area_disc_radius_deg", "area_extent", "area_size_deg"]
 
 _DISTANCE_RATIO, _WIDTH_RATIO = 4.0, 1.0
+BACKGROUND_HALF_ANGLE_DEG = 50.0
+"""Half of the angle that a BackgroundLight spans for the subject, across its width: the median of studio's panels."""
 
 
 def area_extent(area: light_pb2.AreaLight) -> tuple[float, float, float]:

@@ -25,7 +25,7 @@ import numpy as np
 
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill_light import environment_map, spherical_harmonics, sun_sky
-from lumenmill_light.area import area_size_deg
+from lumenmill_light.area import BACKGROUND_HALF_ANGLE_DEG, area_size_deg
 from lumenmill_light.axes import angles_of, circular_difference_deg, scene_to_level, wrap_deg
 from lumenmill_light.color import (
     WHITE_TEMPERATURE_K,
@@ -41,7 +41,18 @@ from lumenmill_light.irradiance import rectangle_irradiance
 from lumenmill_light.sources import kind_of
 from lumenmill_light.vocabulary import hue_word
 
-__all__ = ["RadianceOf", "SourceAttributes", "attributes", "completed", "ranked", "source_attributes", "total"]
+__all__ = [
+    "RadianceOf",
+    "SourceAttributes",
+    "attributes",
+    "background_attributes",
+    "completed",
+    "daylight_attributes",
+    "ranked",
+    "source_attributes",
+    "total",
+    "total_of",
+]
 
 _Triple = tuple[float, float, float]
 
@@ -52,8 +63,6 @@ RadianceOf = Callable[[artifact_pb2.Artifact], Radiance]
 _MIN_DIRECTIONALITY = 0.03
 # A source within this angle of the camera's azimuth lights the side that the camera sees.
 _FILL_WITHIN_DEG = 100.0
-# Half of the angle that a background fills for the subject, across its width.
-_BACKGROUND_HALF_ANGLE_DEG = 50.0
 
 
 class SourceAttributes(NamedTuple):
@@ -124,9 +133,13 @@ def attributes(
 
 def total(sources: Sequence[SourceAttributes], camera_azimuth_deg: float = 0.0) -> light_pb2.LightAttributes:
     """Return the attributes of several sources together: direction, hardness and colour are those of the strongest."""
-    if len(sources) == 1:
-        return sources[0].to_proto(camera_azimuth_deg)
-    order = ranked(sources)
+    return total_of(ranked(sources), camera_azimuth_deg)
+
+
+def total_of(order: Sequence[SourceAttributes], camera_azimuth_deg: float = 0.0) -> light_pb2.LightAttributes:
+    """Return the attributes of at least one source together: direction, hardness and colour are those of the first."""
+    if len(order) == 1:
+        return order[0].to_proto(camera_azimuth_deg)
     found = order[0].to_proto(camera_azimuth_deg)
     found.kinds[:] = dict.fromkeys(source.kind for source in order)
     contrast = _contrast_ev(order, camera_azimuth_deg)
@@ -169,7 +182,7 @@ def source_attributes(source: light_pb2.LightSource, radiance_of: RadianceOf | N
             size_deg = source.directional.angular_diameter_deg
             return _emitter(light_pb2.LIGHT_KIND_DIRECTIONAL, source.directional, size_deg)
         case "sun_sky":
-            return _sun_sky(source.sun_sky)
+            return daylight_attributes(source.sun_sky, sun_sky.daylight(source.sun_sky))
         case "spherical_harmonics":
             return _harmonics(source.spherical_harmonics)
         case _:
@@ -180,7 +193,7 @@ def _picture(source: light_pb2.LightSource, radiance_of: RadianceOf | None) -> S
     if radiance_of is not None and source.HasField("environment_map"):
         return _environment(source.environment_map, radiance_of(source.environment_map.map))
     if radiance_of is not None and source.HasField("background"):
-        return _background(source.background, radiance_of(source.background.image))
+        return background_attributes(source.background, radiance_of(source.background.image))
     return SourceAttributes(kind_of(source))
 
 
@@ -213,8 +226,8 @@ def _given_color(red: float, green: float, blue: float) -> tuple[_Triple, float 
     return rgb, temperature_of_white(rgb)
 
 
-def _sun_sky(light: light_pb2.SunSkyLight) -> SourceAttributes:
-    found = sun_sky.daylight(light)
+def daylight_attributes(light: light_pb2.SunSkyLight, found: sun_sky.Daylight) -> SourceAttributes:
+    """Return what daylight looks like of which `found` reaches the subject."""
     level = luminance_of_one(found.rgb)
     return SourceAttributes(
         light_pb2.LIGHT_KIND_SUN_SKY,
@@ -254,9 +267,11 @@ def _environment(light: light_pb2.EnvironmentMapLight, radiance: Radiance) -> So
     return _smooth(kind, direction, rgb, hardness_of_size(lobe.size_deg), lobe.size_deg)
 
 
-def _background(light: light_pb2.BackgroundLight, radiance: Radiance) -> SourceAttributes:
-    """Treat it as an upright panel behind the subject; its width depends on the scene: irradiance is nominal."""
-    half_width = math.tan(math.radians(_BACKGROUND_HALF_ANGLE_DEG))
+def background_attributes(
+    light: light_pb2.BackgroundLight, radiance: Radiance, half_angle_deg: float = BACKGROUND_HALF_ANGLE_DEG
+) -> SourceAttributes:
+    """Return what an upright picture (H, W, 3) behind the subject looks like from it, across twice `half_angle_deg`."""
+    half_width = math.tan(math.radians(half_angle_deg))
     half_height = half_width * radiance.shape[0] / radiance.shape[1]
     mean = radiance.reshape(-1, 3).mean(axis=0, dtype=np.float64) * 2.0**light.exposure_ev
     rgb = _triple(mean * rectangle_irradiance(half_width, half_height))
