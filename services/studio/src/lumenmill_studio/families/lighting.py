@@ -7,7 +7,7 @@ from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.common.v1.light_pb2 import BackgroundLight, EnvironmentMapLight, Light, LightSource
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_light.attributes import source_attributes, total
+from lumenmill_light.attributes import RadianceOf, source_attributes, total
 from lumenmill_studio.assets import Array, Assets
 from lumenmill_studio.light.description import described
 from lumenmill_studio.light.sources import Weighted, is_dark, resolved
@@ -24,12 +24,14 @@ class Lighting:
         parts: its unit sources and their weights.
         open_set: whether walls and backdrops are left out.
         backgrounds: digests and aspects (height over width) of the pictures that stand behind the subject.
+        shared_harmonics: whether spherical harmonics are sums of shared units.
     """
 
     light: Light
     parts: Sequence[Weighted]
     open_set: bool = False
     backgrounds: tuple[tuple[str, float], ...] = ()
+    shared_harmonics: bool = False
 
 
 class LightReader:
@@ -89,21 +91,26 @@ class LightReader:
         light = Light()
         light.CopyFrom(stored)
         parts = resolved(light, field_name, shared_harmonics)
-        pictures = {source.background.image.sha256 for source in light.sources if source.HasField("background")}
-
-        def radiance_of(artifact: Artifact) -> Array:
-            read = self._assets.pixels if artifact.sha256 in pictures else self._assets.reduced_map
-            return read(artifact.sha256)
-
         needs_words, needs_attributes = not light.text or open_set, not light.HasField("attributes")
         if needs_words or needs_attributes:
+            radiance_of = self.radiance_of(light)
             found = [source_attributes(source, radiance_of) for source in light.sources]
             if needs_words:
                 light.text = described(light, found)
             if needs_attributes:
                 light.attributes.CopyFrom(total(found))
-        backgrounds = tuple((sha256, self._assets.aspect(sha256)) for sha256 in sorted(pictures))
-        return Lighting(light, parts, open_set, backgrounds)
+        backgrounds = tuple((sha256, self._assets.aspect(sha256)) for sha256 in sorted(_backgrounds(light)))
+        return Lighting(light, parts, open_set, backgrounds, shared_harmonics)
+
+    def radiance_of(self, light: Light) -> RadianceOf:
+        """Return what reads the maps and pictures of a light whose assets are stored; maps at their reduced size."""
+        pictures = _backgrounds(light)
+
+        def radiance(artifact: Artifact) -> Array:
+            read = self._assets.pixels if artifact.sha256 in pictures else self._assets.reduced_map
+            return read(artifact.sha256)
+
+        return radiance
 
     def licence(self, artifact: Artifact) -> Licence:
         """Return the terms of a map, a picture or a mesh that came from outside."""
@@ -127,3 +134,7 @@ class LightReader:
         else:
             artifact.CopyFrom(self._store.put_inline(artifact, field=field_name))
         return self._assets.read(artifact, field_name)
+
+
+def _backgrounds(light: Light) -> set[str]:
+    return {source.background.image.sha256 for source in light.sources if source.HasField("background")}

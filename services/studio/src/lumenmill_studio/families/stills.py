@@ -13,6 +13,7 @@ from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
+from lumenmill_studio.families.arrivals import Arrivals
 from lumenmill_studio.families.lighting import Lighting, LightReader
 from lumenmill_studio.families.limits import size_of
 from lumenmill_studio.families.results import Origin, Recorder, put_picture
@@ -40,6 +41,10 @@ class Stills:
     lights: LightReader
     origin: Origin
     meshes: Mapping[str, Artifact]
+
+    @property
+    def _arrivals(self) -> Arrivals:
+        return Arrivals(self.engine, self.lights)
 
     def generate(self, request: imager_pb2.GenerateImagesRequest, job: JobContext) -> imager_pb2.GenerateImagesResult:
         """Return the pictures of GenerateImages, each of a scene of its own; errors as :meth:`LightReader.read`."""
@@ -76,8 +81,10 @@ class Stills:
                 scene.spec.camera, request.camera.viewpoint if request.camera.HasField("viewpoint") else None
             )
             view = view_of(scene, pose, size_px, preset, open_set=lighting.open_set, backgrounds=lighting.backgrounds)
+        in_hand: dict[Key, Image] = {}
         with job.stage("render"):
-            linear = render(self.engine, view, lighting, job, {})
+            linear = render(self.engine, view, lighting, job, in_hand)
+            arrived = self._arrivals.in_picture(view, lighting, job, in_hand)
         with job.stage("encode"):
             display, stored = put_picture(self.store, linear)
         camera = Camera(viewpoint=viewpoint_of(pose, scene.spec.camera))
@@ -85,7 +92,12 @@ class Stills:
             preset.name, seed, parameters(view), scene.spec, [lighting.light], camera
         )
         return imager_pb2.GeneratedImage(
-            image=display, linear=stored, scene=scene.artifact, light=lighting.light, record=record
+            image=display,
+            linear=stored,
+            scene=scene.artifact,
+            light=lighting.light,
+            record=record,
+            arrived_light=arrived,
         )
 
     def relight(self, request: relighter_pb2.RelightRequest, job: JobContext) -> relighter_pb2.RelightResult:
@@ -108,13 +120,18 @@ class Stills:
             job.progress("relight", index, len(plans))
             with job.stage("render"):
                 linear = render(self.engine, view, lighting, job, in_hand)
+                arrived = self._arrivals.in_picture(view, lighting, job, in_hand)
             with job.stage("encode"):
                 display, stored = put_picture(self.store, linear)
             camera = Camera(viewpoint=viewpoint_of(view.pose, scene.spec.camera))
             record = Recorder(self.origin, self.lights.licence, job).record(
                 preset.name, request.seed, parameters(view), scene.spec, [lighting.light], camera
             )
-            variants.append(relighter_pb2.RelitImage(image=display, linear=stored, light=lighting.light, record=record))
+            variants.append(
+                relighter_pb2.RelitImage(
+                    image=display, linear=stored, light=lighting.light, record=record, arrived_light=arrived
+                )
+            )
         with job.stage("encode"):
             basis = self._put_basis(request, scene, in_hand, has_new=len(in_hand) > len(given))
         return relighter_pb2.RelightResult(variants=variants, light_basis=basis)

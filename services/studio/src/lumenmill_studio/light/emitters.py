@@ -17,7 +17,7 @@ from lumenmill_light.sun_sky import DAYLIGHT_SCALE, sun_irradiance
 from lumenmill_studio.light.harmonics import lifts, radiance_map
 from lumenmill_studio.light.sources import UnitSource
 
-__all__ = ["ENVIRONMENTS", "back_distance", "back_of", "emitter_of", "harmonics_radiance", "panel"]
+__all__ = ["ENVIRONMENTS", "SIZE_OF_DISC", "back_distance", "back_of", "emitter_of", "harmonics_radiance", "panel"]
 
 # Distance of discs in radii of the subject.
 _FAR_RATIO = 600.0
@@ -27,6 +27,8 @@ Pixels = Callable[[str], Array]
 
 # Kinds of unit sources that surround the scene; Mitsuba renders one of them at a time.
 ENVIRONMENTS = frozenset({"environment_map", "sky", "harmonics+", "harmonics-", "harmonic"})
+# The parameter of the angular diameter of units that are discs, or parallel light.
+SIZE_OF_DISC = {"directional": "angular_diameter_deg", "sun": "diameter_deg"}
 
 
 def emitter_of(unit: UnitSource, weight: tuple[float, float, float], subject_radius: float, pixels: Pixels) -> Any:
@@ -68,7 +70,7 @@ def back_of(unit: UnitSource, subject_radius: float) -> Any | None:
         return mi.load_dict(
             {"type": "rectangle", "to_world": _area_place(unit, subject_radius, is_back=True), **_BLACK}
         )
-    diameter_deg = {"directional": "angular_diameter_deg", "sun": "diameter_deg"}.get(unit.kind)
+    diameter_deg = SIZE_OF_DISC.get(unit.kind)
     if diameter_deg is None or unit[diameter_deg] <= 0:
         return None
     place, _ = _disc_place(unit["azimuth_deg"], unit["elevation_deg"], unit[diameter_deg], subject_radius, is_back=True)

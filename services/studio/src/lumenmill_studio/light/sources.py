@@ -6,6 +6,7 @@ A unit source is white with unit irradiance (area, directional), or has the radi
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -18,7 +19,15 @@ from lumenmill_light.color import Array, emitter_rgb
 from lumenmill_light.spherical_harmonics import NUM_COEFFICIENTS
 from lumenmill_studio.light.harmonics import lifts, radiance_map
 
-__all__ = ["MAX_SEPARATE_HARMONICS", "UnitSource", "Weighted", "is_dark", "num_distinct_harmonics", "resolved"]
+__all__ = [
+    "MAX_SEPARATE_HARMONICS",
+    "UnitSource",
+    "Weighted",
+    "is_dark",
+    "num_distinct_harmonics",
+    "resolved",
+    "resolved_each",
+]
 
 MAX_SEPARATE_HARMONICS = 4
 # Smallest size and distance of an emitter in radii of the subject.
@@ -70,6 +79,16 @@ def resolved(light: Light, field: str = "light", shared_harmonics: bool = False)
     Raises:
         InvalidArgumentError: the light has no sources, or an environment map without a digest; names the field.
     """
+    parts: dict[str, Weighted] = {}
+    for part in chain.from_iterable(resolved_each(light, field, shared_harmonics)):
+        before = parts.get(part.unit.key)
+        weight = np.add(part.weight, before.weight if before else (0, 0, 0))
+        parts[part.unit.key] = Weighted(part.unit, _triple(weight))
+    return list(parts.values())
+
+
+def resolved_each(light: Light, field: str = "light", shared_harmonics: bool = False) -> list[list[Weighted]]:
+    """Return the unit sources of each source of a light and their weights; errors as :func:`resolved`."""
     if not light.sources:
         problem = (
             "studio needs structure and does not guess it from words: set `sources`"
@@ -77,13 +96,9 @@ def resolved(light: Light, field: str = "light", shared_harmonics: bool = False)
             else "set at least one source"
         )
         raise InvalidArgumentError(f"{field}.sources", problem)
-    parts: dict[str, Weighted] = {}
-    for index, source in enumerate(light.sources):
-        for part in _of_source(source, f"{field}.sources[{index}]", shared_harmonics):
-            before = parts.get(part.unit.key)
-            weight = np.add(part.weight, before.weight if before else (0, 0, 0))
-            parts[part.unit.key] = Weighted(part.unit, _triple(weight))
-    return list(parts.values())
+    return [
+        _of_source(source, f"{field}.sources[{index}]", shared_harmonics) for index, source in enumerate(light.sources)
+    ]
 
 
 def is_dark(light: Light, parts: Iterable[Weighted]) -> bool:

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import MutableMapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lumenmill_media import as_half
 from lumenmill_studio.byte_cache import ByteCache
@@ -19,6 +20,7 @@ from lumenmill_studio.render.shading import shade
 from lumenmill_studio.render.stage import AssetParts
 from lumenmill_studio.render.tracer import Buffers, Checkpoint, Guides, buffers, guides, trace
 from lumenmill_studio.render.view import View
+from lumenmill_studio.render.visibility import Visibility
 
 __all__ = ["Engine", "unit_key"]
 
@@ -43,6 +45,8 @@ class Engine:
 
     def __init__(self, pixels_of: PixelsOf, asset_parts: AssetParts, *, pictures_bytes: int = _PICTURES_BYTES) -> None:
         self._scenes = LitScenes(pixels_of, asset_parts)
+        self.visibility = Visibility(self._scenes)
+        """What reaches the surfaces that the camera sees."""
         self._denoise = Denoiser()
         self._pictures: ByteCache[Key, Image] = ByteCache(pictures_bytes)
         self._guides: ByteCache[View, Guides] = ByteCache(_GUIDES_BYTES)
@@ -56,6 +60,10 @@ class Engine:
             found = buffers(*self._scenes.numbered_surfaces(view), view.pose, view.size_px, albedo)
             self._buffers.put(view.geometry, found, found.arrays)
         return found
+
+    def surface_mask(self, view: View) -> NDArray[np.bool_]:
+        """Return which pixels (H, W) show a surface, in part at least."""
+        return np.asarray(np.abs(self._guides_of(view).normals).max(axis=2) > 0)
 
     def picture(
         self,

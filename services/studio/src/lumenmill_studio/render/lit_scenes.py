@@ -23,7 +23,7 @@ from lumenmill_studio.render.view import View
 from lumenmill_studio.scenes.spec import SceneSpec
 from lumenmill_studio.scenes.stored import Scene
 
-__all__ = ["LitScenes", "PixelsOf", "trace_groups"]
+__all__ = ["LitScenes", "PixelsOf", "panel_extent", "trace_groups"]
 
 # Items of one run alternate between their scenes; a stage that is still cached needs no new meshes and textures.
 _NUM_STAGES = 12
@@ -77,6 +77,10 @@ class LitScenes:
     def guide_scene(self, view: View) -> Any:
         """Return the scene of the denoiser's guides; errors as :meth:`picture_scene`."""
         return self._grouped(view.scene, view.open_set, ())
+
+    def occluders(self, view: View) -> Any:
+        """Return the scene without sources, in which all that can stand in the way of light does."""
+        return self._grouped(view.scene, view.open_set, view.backgrounds)
 
     def numbered_surfaces(self, view: View) -> tuple[Any, list[Surface]]:
         """Return the scene of the geometry buffers and its surfaces; errors as :meth:`picture_scene`."""
@@ -149,6 +153,12 @@ def trace_groups(parts: Sequence[Weighted]) -> list[list[Weighted]] | None:
 
 def _lit_by(parts: Sequence[Weighted]) -> Lit:
     return tuple((part.unit, part.weight) for part in parts)
+
+
+def panel_extent(spec: SceneSpec, aspect: float) -> tuple[float, float, float]:
+    """Return width, height and distance behind the subject of a background's panel, in metres."""
+    width, distance = _panel_place(spec)
+    return width, width * aspect, distance
 
 
 def _panel_place(spec: SceneSpec) -> tuple[float, float]:
