@@ -12,13 +12,14 @@ from google.protobuf import json_format
 from numpy.typing import NDArray
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
-from lumenmill.common.v1.light_pb2 import LightPath
+from lumenmill.common.v1.light_pb2 import ArrivedMoment, LightPath
 from lumenmill.common.v1.scene_pb2 import SceneDescription
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 from lumenmill_media import put_clip
+from lumenmill_studio.families.arrivals import Arrivals
 from lumenmill_studio.families.lighting import Lighting, LightReader
 from lumenmill_studio.families.limits import MAX_NUM_FRAMES, fps_of, size_of
 from lumenmill_studio.families.results import Origin, Recorder, put_display
@@ -36,7 +37,8 @@ from lumenmill_studio.scenes.stored import Scene, read_scene, store_scene
 
 __all__ = ["Clips", "Frame", "rendered"]
 
-_NUM_METERED = 5
+# Frames at which exposure is metered, and whose arrived light is returned.
+_NUM_MOMENTS = 5
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Clips:
             with job.stage("render"):
                 for index, picture in enumerate(rendered(self.engine, frames, job, given=given)):
                     linear[index] = picture
+                arrived = self._arrived(frames, fps)
             with job.stage("encode"):
                 exposure_ev = _metered_ev(linear)
 
@@ -92,6 +95,7 @@ class Clips:
                     poster=put_display(self.store, poster),
                     frames=self._put_truth(scene, preset, frames, exposure_ev),
                     scene=scene.artifact,
+                    arrived_light=arrived,
                 )
         result.poster.image.exposure_ev, result.poster.image.tone_map = exposure_ev, tonemap.NAME
         numbers = {
@@ -164,6 +168,14 @@ class Clips:
         frames = frame_lights(path, num_frames, preset.video.light_stop_frames)
         return [self.lights.resolve(light, "light_path") for light in frames]
 
+    def _arrived(self, frames: Sequence[Frame], fps: float) -> list[ArrivedMoment]:
+        """Return what arrived at some moments, each relative to the camera at that time."""
+        arrivals = Arrivals(self.engine, self.lights)
+        return [
+            ArrivedMoment(time_s=index / fps, light=arrivals.in_frame(frames[index].view, frames[index].lighting))
+            for index in _moments(len(frames))
+        ]
+
     def _put_truth(self, scene: Scene, preset: Preset, frames: list[Frame], exposure_ev: float) -> Artifact:
         lines = [
             json.dumps(_truth(scene, preset, index, len(frames), frame, exposure_ev), sort_keys=True)
@@ -205,8 +217,13 @@ def rendered(
 
 def _metered_ev(linear: NDArray[np.float16]) -> float:
     """Return one exposure for the whole clip, metered on some of its frames."""
-    metered = np.unique(np.linspace(0, len(linear) - 1, _NUM_METERED).astype(int))
-    return tonemap.auto_exposure_ev(np.concatenate([linear[index][::2, ::2].astype(np.float32) for index in metered]))
+    metered = [linear[index][::2, ::2].astype(np.float32) for index in _moments(len(linear))]
+    return tonemap.auto_exposure_ev(np.concatenate(metered))
+
+
+def _moments(num_frames: int) -> list[int]:
+    """Return some frames, evenly over a clip, the first and the last among them."""
+    return sorted({round(index) for index in np.linspace(0, num_frames - 1, _NUM_MOMENTS).tolist()})
 
 
 def _truth(
