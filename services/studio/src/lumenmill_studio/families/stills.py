@@ -16,6 +16,7 @@ from lumenmill_common.jobs import JobContext
 from lumenmill_studio.families.arrivals import Arrivals
 from lumenmill_studio.families.lighting import Lighting, LightReader
 from lumenmill_studio.families.limits import size_of
+from lumenmill_studio.families.obstruction import NothingArrivesError, Obstruction
 from lumenmill_studio.families.results import Origin, Recorder, put_picture
 from lumenmill_studio.light.basis import MAX_BASIS_BYTES, MEDIA_TYPE, Image, Key, packed, unpacked, weighted_sum
 from lumenmill_studio.light.sources import MAX_SEPARATE_HARMONICS, num_distinct_harmonics
@@ -45,6 +46,10 @@ class Stills:
     @property
     def _arrivals(self) -> Arrivals:
         return Arrivals(self.engine, self.lights)
+
+    @property
+    def _obstruction(self) -> Obstruction:
+        return Obstruction(self.engine.visibility, self.lights)
 
     def generate(self, request: imager_pb2.GenerateImagesRequest, job: JobContext) -> imager_pb2.GenerateImagesResult:
         """Return the pictures of GenerateImages, each of a scene of its own; errors as :meth:`LightReader.read`."""
@@ -81,6 +86,9 @@ class Stills:
                 scene.spec.camera, request.camera.viewpoint if request.camera.HasField("viewpoint") else None
             )
             view = view_of(scene, pose, size_px, preset, open_set=lighting.open_set, backgrounds=lighting.backgrounds)
+            lighting = self._obstruction.cleared(view, lighting)
+            if request.HasField("light"):
+                self._obstruction.check(view, lighting, "light")
         in_hand: dict[Key, Image] = {}
         with job.stage("render"):
             linear = render(self.engine, view, lighting, job, in_hand)
@@ -116,8 +124,11 @@ class Stills:
             plans = self._plans(request, scene, preset, size_px, given)
         in_hand = dict(given)
         variants = []
-        for index, (view, lighting) in enumerate(plans):
+        for index, (view, lighting, refusal) in enumerate(plans):
             job.progress("relight", index, len(plans))
+            if refusal:
+                variants.append(relighter_pb2.RelitImage(light=lighting.light, refusal=refusal))
+                continue
             with job.stage("render"):
                 linear = render(self.engine, view, lighting, job, in_hand)
                 arrived = self._arrivals.in_picture(view, lighting, job, in_hand)
@@ -143,7 +154,8 @@ class Stills:
         preset: Preset,
         size_px: tuple[int, int],
         given: Mapping[Key, Image],
-    ) -> list[tuple[View, Lighting]]:
+    ) -> list[tuple[View, Lighting, str]]:
+        """Return view and light of each variant, and why it is refused, empty if it is not."""
         shared = num_distinct_harmonics(variant.light for variant in request.variants) > MAX_SEPARATE_HARMONICS or any(
             '["harmonic",' in unit for _, unit in given
         )
@@ -157,7 +169,8 @@ class Stills:
                     f"{field}.edit_prompt", "studio does not edit by words: set `light`, `camera` or `environment`"
                 )
             environment = variant.environment if variant.HasField("environment") else None
-            light = variant.light if variant.HasField("light") or environment else scene.spec.light()
+            is_own = not (variant.HasField("light") or environment)
+            light = scene.spec.light() if is_own else variant.light
             lighting = self.lights.read(
                 light,
                 f"{field}.light",
@@ -166,20 +179,19 @@ class Stills:
                 shared_harmonics=shared,
             )
             pose = pose_of(scene.spec.camera, camera.viewpoint if camera and camera.HasField("viewpoint") else None)
-            plans.append(
-                (
-                    view_of(
-                        scene,
-                        pose,
-                        size_px,
-                        preset,
-                        open_set=lighting.open_set,
-                        backgrounds=lighting.backgrounds,
-                    ),
-                    lighting,
-                )
-            )
+            view = view_of(scene, pose, size_px, preset, open_set=lighting.open_set, backgrounds=lighting.backgrounds)
+            plans.append((view, *self._cleared(view, lighting, f"{field}.light", is_own=is_own)))
         return plans
+
+    def _cleared(self, view: View, lighting: Lighting, field: str, *, is_own: bool) -> tuple[Lighting, str]:
+        """Return a light as it will be rendered, and why not; the scene's own light is never refused."""
+        cleared = self._obstruction.cleared(view, lighting)
+        try:
+            if not is_own:
+                self._obstruction.check(view, cleared, field)
+        except NothingArrivesError as error:
+            return lighting, error.message
+        return cleared, ""
 
     def _put_basis(
         self, request: relighter_pb2.RelightRequest, scene: Scene, in_hand: Mapping[Key, Image], *, has_new: bool

@@ -25,6 +25,7 @@ __all__ = [
     "Weighted",
     "is_dark",
     "num_distinct_harmonics",
+    "parallel_unit",
     "resolved",
     "resolved_each",
 ]
@@ -69,6 +70,12 @@ class Weighted:
 
 def _unit(kind: str, parameters: Mapping[str, float], asset_sha256: str = "") -> UnitSource:
     return UnitSource(kind, tuple((name, round(float(value), 4)) for name, value in parameters.items()), asset_sha256)
+
+
+def parallel_unit(azimuth_deg: float, elevation_deg: float, angular_diameter_deg: float = 0.0) -> UnitSource:
+    """Return the unit of parallel light, of the size given by its angular diameter."""
+    angles = {"azimuth_deg": azimuth_deg % 360, "elevation_deg": elevation_deg}
+    return _unit("directional", {**angles, "angular_diameter_deg": angular_diameter_deg})
 
 
 def resolved(light: Light, field: str = "light", shared_harmonics: bool = False) -> list[Weighted]:
@@ -149,15 +156,9 @@ def _of_source(source: LightSource, field: str, shared_harmonics: bool) -> list[
     if kind == "sun_sky":
         return _sun_and_sky(source)
     if kind == "directional":
-        unit = _unit(
-            "directional",
-            {
-                "azimuth_deg": source.directional.azimuth_deg % 360,
-                "elevation_deg": source.directional.elevation_deg,
-                "angular_diameter_deg": source.directional.angular_diameter_deg,
-            },
-        )
-        return [Weighted(unit, _triple(source.directional.irradiance * _color(source.directional)))]
+        parallel = source.directional
+        unit = parallel_unit(parallel.azimuth_deg, parallel.elevation_deg, parallel.angular_diameter_deg)
+        return [Weighted(unit, _triple(parallel.irradiance * _color(parallel)))]
     area = source.area
     _check_area(area, f"{field}.area")
     distance, width, height = area_extent(area)

@@ -4,7 +4,7 @@ The surfaces are represented by some points, evenly over the picture. Runs in th
 Legend: N points, S samples of an emitter, M rays.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -51,6 +51,21 @@ class Visibility:
             return _reach(self._scenes.occluders(view), self._points(view), samples)
 
         return self._cached((_occlusion(view), unit), found)
+
+    def blocker(self, view: View, unit: UnitSource) -> str:
+        """Return the name of the object that keeps most of a lamp or of parallel light away; empty if none does."""
+        points = self._points(view)
+        if not len(points.points_n3):
+            return ""
+        samples = emitter_samples(unit, view.scene.spec.subject_radius, panel_extent(view.scene.spec, 1.0))
+        toward_ns3, lengths_ns = samples.seen_from(points.points_n3)
+        facing_n = (toward_ns3[:, 0] * points.normals_n3).sum(axis=1) > 0
+        origins, towards = _origins(points, np.flatnonzero(facing_n), toward_ns3[facing_n, 0]), toward_ns3[facing_n, 0]
+        numbered, surfaces = self._scenes.numbered_surfaces(view)
+        hits = [_number_hit(numbered, *ray) for ray in zip(origins, towards, lengths_ns[facing_n, 0], strict=True)]
+        names = {item.instance: item.name for item in view.scene.spec.objects}
+        found = Counter(names[surfaces[round(hit * len(surfaces)) - 1].instance] for hit in hits if hit > 0)
+        return found.most_common(1)[0][0] if found else ""
 
     def surroundings(self, view: View) -> Surroundings:
         """Return from where light can reach what the camera sees."""
@@ -124,17 +139,30 @@ def _unoccluded(
     occluders: Any, points: FirstHits, toward_ns3: Floats, lengths_ns: Floats, active_ns: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Return whether nothing is on the way from each point to each sample; False where not active."""
-    at, _ = np.nonzero(active_ns)
     towards = toward_ns3[active_ns]
-    mesh_normals = points.mesh_normals_n3[at]
-    # As Mitsuba does: see cosine_rays.
-    epsilon = mi.math.RayEpsilon * (1 + np.abs(points.points_n3[at]).max(axis=1, keepdims=True))
-    side = np.sign((mesh_normals * towards).sum(axis=1, keepdims=True))
-    origins = points.points_n3[at] + epsilon * side * mesh_normals
+    origins = _origins(points, np.nonzero(active_ns)[0], towards)
     tested = _hits_one_by_one if is_scalar() else _hits_at_once
     result = np.zeros(active_ns.shape, bool)
     result[active_ns] = ~tested(occluders, origins, towards, lengths_ns[active_ns] * (1 - _GAP))
     return result
+
+
+def _origins(points: FirstHits, at_m: NDArray[np.intp], toward_m3: Floats) -> Floats:
+    """Return where rays from points start: off the surface, as in :func:`cosine_rays`."""
+    starts, mesh_normals = points.points_n3[at_m], points.mesh_normals_n3[at_m]
+    epsilon = mi.math.RayEpsilon * (1 + np.abs(starts).max(axis=1, keepdims=True))
+    side = np.sign((mesh_normals * toward_m3).sum(axis=1, keepdims=True))
+    return np.asarray(starts + epsilon * side * mesh_normals)
+
+
+def _number_hit(numbered: Any, origin: Floats, toward: Floats, length: float) -> float:
+    """Return the albedo of the first surface on a ray, which is its number over that of all; 0 without one."""
+    ray: Any = mi.Ray3f(mi.Point3f(origin.tolist()), mi.Vector3f(toward.tolist()))
+    ray.maxt = min(length * (1 - _GAP), float(np.finfo(np.float32).max))
+    found: Any = numbered.ray_intersect(ray)
+    if not np.array(found.is_valid()).all():
+        return 0.0
+    return float(np.array(found.bsdf().eval_diffuse_reflectance(found)).ravel()[0])
 
 
 def _hits_at_once(scene: Any, origins_m3: Floats, towards_m3: Floats, lengths_m: Floats) -> NDArray[np.bool_]:

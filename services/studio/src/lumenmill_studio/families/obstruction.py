@@ -1,0 +1,144 @@
+"""Keep requests from asking for light that cannot arrive: lamps behind walls are moved, others are refused."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from lumenmill.common.v1.light_pb2 import Light, LightSource
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_light.arrival import MIN_UNOCCLUDED_FRACTION
+from lumenmill_light.attributes import source_attributes
+from lumenmill_light.axes import wrap_deg
+from lumenmill_light.sources import with_defaults
+from lumenmill_light.sun_sky import daylight
+from lumenmill_studio.families.lighting import Lighting, LightReader
+from lumenmill_studio.light.emitters import ENVIRONMENTS
+from lumenmill_studio.light.sources import UnitSource, parallel_unit, resolved_each
+from lumenmill_studio.render.view import View
+from lumenmill_studio.render.visibility import Visibility
+
+__all__ = ["NothingArrivesError", "Obstruction"]
+
+# A lamp of which less than this arrives is moved, if more than this arrives from there.
+_MIN_LAMP_FRACTION = 0.1
+# A lamp is moved no farther towards the subject than where this part arrives of the most that can.
+_NEARLY_ALL = 0.8
+_MIN_DISTANCE_RATIO, _NUM_DISTANCES = 1.2, 16
+# Daylight of which the sun gives this part cannot do without it.
+_SUNLIT_SHARE = 0.5
+_AZIMUTH_STEP_DEG = 15
+
+
+class NothingArrivesError(InvalidArgumentError):
+    """Nothing of the strongest source reaches what the camera sees."""
+
+
+@dataclass(frozen=True)
+class Obstruction:
+    """Finds what stands between the sources of a light and what the camera sees."""
+
+    visibility: Visibility
+    lights: LightReader
+
+    def cleared(self, view: View, lighting: Lighting) -> Lighting:
+        """Return the light with lamps in front of the walls behind which they stood, each in its direction.
+
+        Size is scaled with distance, so that angular size and irradiance stay. Words and attributes of a light in which
+        a lamp was moved follow from its sources.
+        """
+        moved = Light()
+        moved.CopyFrom(lighting.light)
+        for source in moved.sources:
+            if source.HasField("area"):
+                self._move(view, source)
+        if moved == lighting.light:
+            return lighting
+        moved.text = ""
+        moved.ClearField("attributes")
+        return self.lights.resolve(
+            moved, "light", shared_harmonics=lighting.shared_harmonics, open_set=lighting.open_set
+        )
+
+    def check(self, view: View, lighting: Lighting, field_name: str) -> None:
+        """Check that the strongest source arrives.
+
+        Raises:
+            NothingArrivesError: it does not; names the source, what is in its way, and azimuths from which it would.
+        """
+        radiance_of = self.lights.radiance_of(lighting.light)
+        strengths = [source_attributes(source, radiance_of).strength for source in lighting.light.sources]
+        index = int(np.argmax(strengths))
+        source = lighting.light.sources[index]
+        unit = _straight_unit(source)
+        if unit is None or self.visibility.reach(view, unit).unoccluded_fraction >= MIN_UNOCCLUDED_FRACTION:
+            return
+        blocker = self.visibility.blocker(view, unit)
+        reason = f"{blocker} is in its way" if blocker else "no visible surface faces it"
+        raise NothingArrivesError(
+            f"{field_name}.sources[{index}]",
+            f"the strongest source does not reach what the camera sees: {reason}; {self._advice(view, unit)}",
+        )
+
+    def _move(self, view: View, source: LightSource) -> None:
+        """Move a lamp, in place, if a wall is in its way and there is room before it."""
+        lamp = with_defaults(source).area
+        if self._fraction(view, source) >= _MIN_LAMP_FRACTION or lamp.distance_ratio <= _MIN_DISTANCE_RATIO:
+            return
+        distances = np.geomspace(lamp.distance_ratio, _MIN_DISTANCE_RATIO, _NUM_DISTANCES)[1:]
+        nearer = [_at_distance(source, float(distance)) for distance in distances]
+        fractions = [self._fraction(view, candidate) for candidate in nearer]
+        if max(fractions) < _MIN_LAMP_FRACTION:
+            return
+        enough = next(i for i, fraction in enumerate(fractions) if fraction >= _NEARLY_ALL * max(fractions))
+        source.CopyFrom(nearer[enough])
+
+    def _fraction(self, view: View, source: LightSource) -> float:
+        unit = _straight_unit(source)
+        return 1.0 if unit is None else self.visibility.reach(view, unit).unoccluded_fraction
+
+    def _advice(self, view: View, unit: UnitSource) -> str:
+        """Return the azimuths from which parallel light of the same elevation reaches what the camera sees."""
+        azimuths = range(-180, 180, _AZIMUTH_STEP_DEG)
+        arrives = [
+            self.visibility.reach(view, parallel_unit(azimuth, unit["elevation_deg"])).unoccluded_fraction
+            >= _MIN_LAMP_FRACTION
+            for azimuth in azimuths
+        ]
+        height = f"at an elevation of {unit['elevation_deg']:.0f}°"
+        ranges = _ranges(arrives)
+        return f"{height} light arrives from azimuths {' and '.join(ranges)}" if ranges else f"none arrives {height}"
+
+
+def _straight_unit(source: LightSource) -> UnitSource | None:
+    """Return the unit of a lamp, of parallel light or of the sun of sunny daylight; None for light from all around."""
+    if source.HasField("background") or (
+        source.HasField("sun_sky") and daylight(source.sun_sky).sun_share < _SUNLIT_SHARE
+    ):
+        return None
+    parts = resolved_each(Light(sources=[source]))[0]
+    return next((part.unit for part in parts if part.unit.kind not in ENVIRONMENTS), None)
+
+
+def _at_distance(source: LightSource, distance_ratio: float) -> LightSource:
+    """Return a lamp at another distance, of the same angular size."""
+    result = with_defaults(source)
+    factor = distance_ratio / result.area.distance_ratio
+    result.area.distance_ratio = distance_ratio
+    result.area.width_ratio *= factor
+    result.area.height_ratio *= factor
+    return result
+
+
+def _ranges(arrives: list[bool]) -> list[str]:
+    """Return the azimuths at which light arrives as ranges, `-60° to 75°`; they are steps around the circle."""
+    num = len(arrives)
+    if all(arrives):
+        return ["-180° to 180°"]
+    starts = [index for index in range(num) if arrives[index] and not arrives[index - 1]]
+    return [_range(start, next(i for i in range(num) if not arrives[(start + i) % num])) for start in starts]
+
+
+def _range(start: int, length: int) -> str:
+    first, last = (wrap_deg(-180.0 + _AZIMUTH_STEP_DEG * index) for index in (start, start + length - 1))
+    return f"{first:.0f}°" if math.isclose(first, last) else f"{first:.0f}° to {last:.0f}°"
