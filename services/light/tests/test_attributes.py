@@ -195,3 +195,18 @@ def test_defaults_are_written_out_where_sources_move() -> None:
     last = light_pb2.LightSource(sun_sky=light_pb2.SunSkyLight(sun_elevation_deg=30, sun_scale=0.5, turbidity=5))
     sun = light_at(path_between(first, last, light_pb2.LIGHT_INTERPOLATION_MOVE), 0.5).sources[0].sun_sky
     assert (sun.sun_elevation_deg, sun.sun_scale, sun.sky_scale, sun.turbidity) == (20.0, 0.75, 1.0, 4.0)
+
+
+def test_a_background_lights_as_an_upright_panel_and_is_drawn_as_one() -> None:
+    picture = np.zeros((40, 60, 3), np.float32)
+    picture[:20, 30:] = (4.0, 1.0, 0.25)
+    light = light_pb2.Light(sources=[light_pb2.LightSource(background=light_pb2.BackgroundLight(image=MAP))])
+    drawn = environment_of(light, lambda _: picture)
+    lit = (drawn @ LUMINANCE * environment_map.solid_angles(*drawn.shape[:2]))[..., None]
+    middle = (lit * environment_map.directions(drawn.shape[0])).sum(axis=(0, 1))
+    # The upper right of the picture, as the camera sees it, is behind the subject, above it and on its right.
+    assert middle[0] > 0 and middle[1] > 0 and middle[2] < 0
+    whole = environment_of(light, lambda _: np.ones((40, 60, 3), np.float32))
+    behind = environment_map.irradiance_on(whole, unit_vector(180.0, 0.0))[0]
+    stated = attributes(light, radiance_of=lambda _: np.ones((40, 60, 3), np.float32))
+    assert math.log2(float(behind @ LUMINANCE) / math.pi) == pytest.approx(stated.intensity_ev, abs=0.1)

@@ -7,7 +7,7 @@ from lumenmill.common.v1 import light_pb2
 __all__ = ["BACKGROUND_HALF_ANGLE_DEG", "area_disc_radius_deg", "area_extent", "area_size_deg"]
 
 _DISTANCE_RATIO, _WIDTH_RATIO = 4.0, 1.0
-BACKGROUND_HALF_ANGLE_DEG = 50.0
+BACKGROUND_HALF_ANGLE_DEG = 48.0
 """Half of the angle that a BackgroundLight spans for the subject, across its width: the median of studio's panels."""
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import environment_map, spherical_harmonics, sun_sky
-from lumenmill_light.area import area_disc_radius_deg
+from lumenmill_light.area import BACKGROUND_HALF_ANGLE_DEG, area_disc_radius_deg
 from lumenmill_light.attributes import RadianceOf
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import Array, emitter_rgb
@@ -21,8 +21,6 @@ __all__ = ["HEIGHT", "WIDTH", "environment_of"]
 HEIGHT, WIDTH = 64, 128
 # Half of a pixel's diagonal: smaller sources are drawn as large as this.
 _MIN_RADIUS_DEG = 2.0
-# Field of view that a background picture takes, across its width.
-_BACKGROUND_FOV_DEG = 60.0
 # The ground under the sky, which it lights, since a subject outdoors stands on something.
 _GROUND_ALBEDO = 0.25
 
@@ -56,15 +54,16 @@ def _of_source(source: light_pb2.LightSource, radiance_of: RadianceOf) -> Radian
 
 
 def _of_background(linear: Radiance) -> Radiance:
-    """Draw the picture behind the subject, its edges continued outwards, and nothing on the camera's side."""
+    """Draw the picture as an upright panel behind the subject, and nothing around it."""
     toward = directions(HEIGHT)
     depth = np.maximum(-toward[..., 2], 1e-3)
-    half = np.tan(np.radians(_BACKGROUND_FOV_DEG / 2))
+    half = math.tan(math.radians(BACKGROUND_HALF_ANGLE_DEG))
     height, width = linear.shape[:2]
-    column = (toward[..., 0] / depth / half * 0.5 + 0.5) * width
-    row = (0.5 - toward[..., 1] / depth / half * 0.5 * width / height) * height
-    rows, columns = np.clip(row, 0, height - 1).astype(int), np.clip(column, 0, width - 1).astype(int)
-    return np.where((toward[..., 2] < 0)[..., None], linear[rows, columns], 0)
+    column = toward[..., 0] / depth / half * 0.5 + 0.5
+    row = 0.5 - toward[..., 1] / depth / half * 0.5 * width / height
+    on_panel = (toward[..., 2] < 0) & (np.abs(column - 0.5) <= 0.5) & (np.abs(row - 0.5) <= 0.5)
+    rows, columns = (np.clip(part * size, 0, size - 1).astype(int) for part, size in ((row, height), (column, width)))
+    return np.where(on_panel[..., None], linear[rows, columns], 0)
 
 
 def _of_daylight(light: light_pb2.SunSkyLight) -> Radiance:
