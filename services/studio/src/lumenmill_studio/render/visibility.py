@@ -13,8 +13,8 @@ import mitsuba as mi
 import numpy as np
 from numpy.typing import NDArray
 
-from lumenmill_light.arrival import SURROUNDINGS_HEIGHT, Reach, Surroundings
 from lumenmill_light.environment_map import directions
+from lumenmill_light.surroundings import SURROUNDINGS_HEIGHT, Reach, Surroundings
 from lumenmill_studio.light.emitter_samples import EmitterSamples, emitter_samples
 from lumenmill_studio.light.sources import UnitSource
 from lumenmill_studio.render.camera import Pose
