@@ -125,3 +125,12 @@ def test_a_background_is_seen_again_behind_the_subject(store: ArtifactStore) -> 
     view = seen_behind(found.environment, 16, 16)
     assert view[2, 2].argmax() == 0 and view[13, 13].argmax() == 2 and view[2, 13].max() == 0
     assert abs(found.attributes.azimuth_deg) > 90
+
+
+def test_a_map_behind_the_subject_is_seen_as_it_is() -> None:
+    """Azimuth 180°, behind the subject, is at both edges of a map; what is to its right begins at the left edge."""
+    radiance = np.zeros((64, 128, 3), np.float32)
+    radiance[:32, :64, 0] = radiance[:32, 64:, 1] = radiance[32:, :64, 2] = 1.0
+    view = seen_behind(radiance, 16, 16)
+    assert view[2, 13].argmax() == 0 and view[2, 2].argmax() == 1 and view[13, 13].argmax() == 2
+    assert view[13, 2].max() == 0

@@ -102,7 +102,8 @@ def panel(pixels_hw3: Array | None, aspect: float, width: float, distance: float
             "type": "area",
             "radiance": {
                 "type": "bitmap",
-                "bitmap": mi.Bitmap(np.ascontiguousarray(pixels_hw3, np.float32)),
+                # Rows of pictures run down, v of a rectangle runs up.
+                "bitmap": mi.Bitmap(np.ascontiguousarray(pixels_hw3[::-1], np.float32)),
                 "raw": True,
             },
         }
