@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
-import lumenmill_media as media
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
@@ -64,8 +63,8 @@ class Decomposition:
         with job.stage("render"):
             buffers = self.engine.buffers(view)
             if intrinsics.LIT_KINDS.intersection(kinds):
-                linear = media.as_half(render(self.engine, view, lighting, job, {}))
-                shading = media.as_half(render(self.engine, view, lighting, job, {}, shading=True))
+                linear = render(self.engine, view, lighting, job, {})
+                shading = render(self.engine, view, lighting, job, {}, shading=True)
         with job.stage("encode"):
             exposure_ev = tonemap.auto_exposure_ev(linear) if linear is not None else 0.0
             maps = intrinsics.maps_of(kinds, buffers, linear, shading)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+import lumenmill_media as media
 from lumenmill.common.v1.artifact_pb2 import ColorSpace
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill_common.artifacts import ArtifactStore
@@ -52,15 +53,21 @@ ENCODINGS: dict[int, str] = {
     RESIDUAL: f"{tonemap.NAME}(residual + a dark grey)",
     INSTANCE_MASK: "palette",
 }
-_EXACT_IN_SINGLE = frozenset({DEPTH, INSTANCE_MASK})
+# In half floats, depth and numbers would be too coarse, and the residual of a highlight, which may be a thousand times
+# as bright as the picture, would be off by more than what albedo × shading contributes.
+_EXACT_IN_SINGLE = frozenset({DEPTH, INSTANCE_MASK, RESIDUAL})
 
 
 def maps_of(
     kinds: Sequence[int], buffers: Buffers, linear_hw3: Image | None, shading_hw3: Image | None
 ) -> dict[int, Image]:
-    """Return the maps (H, W, C) of some kinds; those that depend on light need the picture and its shading."""
+    """Return the maps (H, W, C) of some kinds; those that depend on light need the picture and its shading.
+
+    Colours are rounded as they are stored, so that what is read back of albedo × shading + residual is the picture.
+    """
+    albedo = media.as_half(buffers.albedo)
     plain: dict[int, Image] = {
-        ALBEDO: buffers.albedo,
+        ALBEDO: albedo,
         NORMALS: buffers.normals,
         DEPTH: buffers.depth,
         ROUGHNESS: buffers.roughness,
@@ -72,9 +79,8 @@ def maps_of(
         if kind in plain:
             maps[kind] = plain[kind]
         elif linear_hw3 is not None and shading_hw3 is not None:
-            maps[kind] = (
-                shading_hw3 if kind == SHADING else np.asarray(linear_hw3 - buffers.albedo * shading_hw3, np.float32)
-            )
+            shading = media.as_half(shading_hw3)
+            maps[kind] = shading if kind == SHADING else media.as_half(linear_hw3) - albedo * shading
     return maps
 
 

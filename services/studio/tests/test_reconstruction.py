@@ -1,0 +1,66 @@
+"""What is stored of albedo × shading + residual is the stored picture, under every environment map."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lumenmill_media as media
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
+from lumenmill.imager.v1 import imager_pb2
+from lumenmill.relighter.v1 import relighter_pb2
+
+SIZE = {"width_px": 48, "height_px": 36, "preset": "fast"}
+KINDS = [
+    IntrinsicKind.INTRINSIC_KIND_ALBEDO,
+    IntrinsicKind.INTRINSIC_KIND_SHADING,
+    IntrinsicKind.INTRINSIC_KIND_RESIDUAL,
+]
+# Of the brightness that all but a hundredth of the picture is below.
+TOLERANCE = 1e-3
+# In stops: pictures whose highlights are beyond the largest half float, and some that are nearly black.
+EXPOSURES_EV = (-8.0, 0.0, 8.0)
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def neon_map() -> np.ndarray:
+    """Three saturated tubes, far brighter than anything else around."""
+    radiance = np.full((64, 128, 3), 1e-3, np.float32)
+    radiance[20:24, 20:40], radiance[40:44, 90:100], radiance[10:12, 60:64] = (3e3, 0, 2e3), (0, 5e3, 100), (0, 0, 3e4)
+    return radiance
+
+
+async def worst_error(studio: Any, maps: list[Artifact], exposures_ev: tuple[float, ...], name: str) -> float:
+    """The largest difference over all lights, relative to the 99th percentile of its picture."""
+    prompt = "a copper kettle and a glass bottle on a slate table"
+    request = imager_pb2.GenerateImagesRequest(prompt=prompt, seed=3, **SIZE)
+    scene = (await studio.result(studio.imager.GenerateImages, request, f"{name}-0")).images[0].scene
+    relight = relighter_pb2.RelightRequest(scene=scene, **SIZE)
+    for artifact in maps:
+        for exposure_ev in exposures_ev:
+            source = relight.variants.add().light.sources.add().environment_map
+            source.map.CopyFrom(artifact)
+            source.exposure_ev = exposure_ev
+    errors = []
+    for index, variant in enumerate((await studio.result(studio.relighter.Relight, relight, f"{name}-1")).variants):
+        decompose = relighter_pb2.DecomposeRequest(
+            scene=scene, image=variant.image, light=variant.light, kinds=KINDS, preset="fast"
+        )
+        found = await studio.result(studio.relighter.Decompose, decompose, f"{name}-2-{index}")
+        albedo, shading, residual = (studio.numbers(entry.data) for entry in found.maps)
+        linear = studio.numbers(variant.linear)
+        errors.append(np.abs(albedo * shading + residual - linear).max() / np.percentile(linear, 99))
+    return float(max(errors))
+
+
+async def test_under_neon_light_of_any_brightness(studio: Any) -> None:
+    neon = studio.store.put_bytes(media.encode_exr(neon_map()), "image/x-exr")
+    assert await worst_error(studio, [neon], EXPOSURES_EV, "neon") < TOLERANCE
+
+
+async def test_under_real_maps(studio: Any, environment_maps: list[Path]) -> None:
+    maps = [studio.store.put_file(path, "image/vnd.radiance") for path in environment_maps]
+    assert await worst_error(studio, maps, (0.0,), "real-maps") < TOLERANCE
