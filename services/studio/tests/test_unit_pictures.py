@@ -16,7 +16,6 @@ from lumenmill_common.artifacts import open_store
 from lumenmill_studio.families import intrinsics
 from lumenmill_studio.families.clips import Frame, rendered
 from lumenmill_studio.families.lighting import Lighting
-from lumenmill_studio.families.map_sink import MapSink
 from lumenmill_studio.families.stills import render
 from lumenmill_studio.light.motion import frame_lights
 from lumenmill_studio.light.sources import resolved
@@ -130,10 +129,10 @@ def test_a_map_that_does_not_change_is_stored_as_if_it_were_encoded_for_every_fr
     stored = []
     for name, frames in (("same", [data, data, data]), ("copies", [data, data.copy(), data.copy()])):
         (tmp_path / name).mkdir()
-        sink = MapSink(tmp_path / name, kind, SIZE, 12.0, 0.0)
+        sink = media.MapSink(tmp_path / name, kind, SIZE, intrinsics.map_encoding(kind, 0.0))
         for frame in frames:
             sink.add(frame)
-        found = sink.finish(store)
+        found = sink.finish(store, 12.0)
         stored.append((found.data.sha256, found.preview.sha256, found.preview.video.num_frames))
     assert stored[0] == stored[1]
     assert stored[0][2] == 3

@@ -5,6 +5,7 @@ from lumenmill_media.exr import HALF_MAX, as_half, decode_exr, encode_exr
 from lumenmill_media.h264 import BITRATES_BPS, CODEC, Encoding, write_clip
 from lumenmill_media.light import decode_light, is_panorama
 from lumenmill_media.map_sequences import read_map_sequence
+from lumenmill_media.map_sink import MapEncoding, MapSink
 from lumenmill_media.pictures import (
     LIMITS,
     Limits,
@@ -29,6 +30,8 @@ __all__ = [
     "Encoding",
     "Frame",
     "Limits",
+    "MapEncoding",
+    "MapSink",
     "Picture",
     "Track",
     "as_half",

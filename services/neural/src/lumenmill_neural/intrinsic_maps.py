@@ -1,5 +1,7 @@
 """Estimated intrinsic maps as artifacts: data as EXR, and previews in the same encodings as studio's."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -7,9 +9,9 @@ from PIL import Image
 from lumenmill.common.v1.artifact_pb2 import ColorSpace, ImageFacts
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind, IntrinsicMap
 from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_media import encode_exr, linear_to_srgb, put_png
+from lumenmill_media import MapEncoding, encode_exr, linear_to_srgb, put_png
 
-__all__ = ["PREVIEW_ENCODINGS", "encode_map", "preview_of", "put_map"]
+__all__ = ["encode_map", "map_encoding", "preview_of", "put_map"]
 
 Array = NDArray[np.float32]
 
@@ -22,7 +24,7 @@ _ALBEDO, _NORMALS, _DEPTH, _ROUGHNESS, _METALLIC, _SHADING, _RESIDUAL = (
     IntrinsicKind.INTRINSIC_KIND_SHADING,
     IntrinsicKind.INTRINSIC_KIND_RESIDUAL,
 )
-PREVIEW_ENCODINGS: dict[int, str] = {
+_PREVIEW_ENCODINGS: dict[int, str] = {
     _ALBEDO: "srgb",
     _NORMALS: "0.5*n+0.5",
     _DEPTH: "turbo(1/depth)",
@@ -48,8 +50,10 @@ def encode_map(kind: int, data_hwc: Array) -> bytes:
 
 
 def preview_of(kind: int, data_hwc: Array) -> NDArray[np.uint8]:
-    """Return the display pixels (H, W, 3) of a map, encoded by PREVIEW_ENCODINGS. The colours of depth span 1 to 2, the
-    range of `marigold`, so that they are equal in all frames of a clip."""
+    """Return the display pixels (H, W, 3) of a map.
+
+    The colours of depth span 1 to 2, the range of `marigold`, so that they are equal in all frames of a clip.
+    """
     if kind == _DEPTH:
         nearness = np.clip(2 / np.maximum(data_hwc[..., 0], 1e-6) - 1, 0, 1)
         shown = np.stack([np.polyval(powers, nearness) for powers in _TURBO], axis=-1)
@@ -62,6 +66,11 @@ def preview_of(kind: int, data_hwc: Array) -> NDArray[np.uint8]:
     return np.asarray(np.round(np.clip(shown, 0, 1) * 255), np.uint8)
 
 
+def map_encoding(kind: int) -> MapEncoding:
+    """Return how the maps of a kind are stored and shown in clips."""
+    return MapEncoding(partial(encode_map, kind), partial(preview_of, kind), _PREVIEW_ENCODINGS[kind], is_exact=False)
+
+
 def put_map(store: ArtifactStore, kind: int, data_hwc: Array) -> IntrinsicMap:
     """Store an estimated map (H, W, C) of one picture and its preview, and return them."""
     height, width, channels = data_hwc.shape
@@ -71,6 +80,6 @@ def put_map(store: ArtifactStore, kind: int, data_hwc: Array) -> IntrinsicMap:
         kind=IntrinsicKind.ValueType(kind),
         data=store.put_bytes(encode_map(kind, data_hwc), "image/x-exr", image=facts),
         preview=put_png(store, Image.fromarray(preview_of(kind, data_hwc))),
-        preview_encoding=PREVIEW_ENCODINGS[kind],
+        preview_encoding=_PREVIEW_ENCODINGS[kind],
         exact=False,
     )

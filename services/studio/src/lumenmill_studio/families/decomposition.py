@@ -11,12 +11,12 @@ from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext
+from lumenmill_media import MapSink
 from lumenmill_studio.families import intrinsics
 from lumenmill_studio.families.clips import Frame, rendered
 from lumenmill_studio.families.frame_truth import FrameTruth, read_truths
 from lumenmill_studio.families.lighting import LightReader
 from lumenmill_studio.families.limits import fps_of, size_of
-from lumenmill_studio.families.map_sink import MapSink
 from lumenmill_studio.families.results import Origin, Recorder
 from lumenmill_studio.families.stills import parameters, refuse_path, render
 from lumenmill_studio.light.basis import Image
@@ -88,11 +88,13 @@ class Decomposition:
         kinds = list(request.kinds) or list(intrinsics.ALL_KINDS)
         with tempfile.TemporaryDirectory(prefix="lumenmill-maps-") as folder:
             size_px, exposure_ev = frames[0].view.size_px, truths[0].exposure_ev
-            sinks: dict[int, MapSink] = {kind: MapSink(Path(folder), kind, size_px, fps, exposure_ev) for kind in kinds}
+            sinks: dict[int, MapSink] = {
+                kind: MapSink(Path(folder), kind, size_px, intrinsics.map_encoding(kind, exposure_ev)) for kind in kinds
+            }
             with job.stage("render"):
                 self._write(frames, sinks, job)
             with job.stage("encode"):
-                maps = [sinks[kind].finish(self.store) for kind in kinds]
+                maps = [sinks[kind].finish(self.store, fps) for kind in kinds]
         record = Recorder(self.origin, self.lights.licence, job).record(
             truths[0].render.preset,
             request.seed,

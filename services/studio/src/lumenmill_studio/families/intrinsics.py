@@ -18,7 +18,6 @@ __all__ = [
     "ALBEDO",
     "ALL_KINDS",
     "DEPTH",
-    "ENCODINGS",
     "INSTANCE_MASK",
     "LIT_KINDS",
     "METALLIC",
@@ -27,6 +26,7 @@ __all__ = [
     "ROUGHNESS",
     "SHADING",
     "is_single",
+    "map_encoding",
     "maps_of",
     "preview",
     "put_map",
@@ -43,7 +43,7 @@ INSTANCE_MASK = IntrinsicKind.INTRINSIC_KIND_INSTANCE_MASK
 ALL_KINDS = (ALBEDO, NORMALS, DEPTH, ROUGHNESS, METALLIC, SHADING, RESIDUAL, INSTANCE_MASK)
 LIT_KINDS = frozenset({SHADING, RESIDUAL})
 
-ENCODINGS: dict[int, str] = {
+_ENCODINGS: dict[int, str] = {
     ALBEDO: "srgb",
     NORMALS: "0.5*n+0.5",
     DEPTH: "turbo(1/depth)",
@@ -93,7 +93,7 @@ def put_map(store: ArtifactStore, kind: int, data_hwc: Image, exposure_ev: float
         kind=IntrinsicKind.ValueType(kind),
         data=data,
         preview=shown,
-        preview_encoding=ENCODINGS[kind],
+        preview_encoding=_ENCODINGS[kind],
         exact=True,
     )
 
@@ -101,6 +101,16 @@ def put_map(store: ArtifactStore, kind: int, data_hwc: Image, exposure_ev: float
 def is_single(kind: int) -> bool:
     """Return whether a kind of map is stored in single floats, because half floats are too coarse."""
     return kind in _EXACT_IN_SINGLE
+
+
+def map_encoding(kind: int, exposure_ev: float) -> media.MapEncoding:
+    """Return how the maps of a kind are stored and shown in clips of an exposure."""
+    return media.MapEncoding(
+        exr=lambda data_hwc: media.encode_exr(data_hwc, single=is_single(kind)),
+        preview=lambda data_hwc: preview(kind, data_hwc, exposure_ev),
+        preview_encoding=_ENCODINGS[kind],
+        is_exact=True,
+    )
 
 
 def preview(kind: int, data_hwc: Image, exposure_ev: float) -> NDArray[np.uint8]:

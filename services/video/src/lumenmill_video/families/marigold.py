@@ -1,7 +1,7 @@
 """Marigold (Ke et al., CVPR 2024) on clips: maps of every frame alone, and how much they change between frames."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ from lumenmill.common.v1.model_pb2 import Model
 from lumenmill.video.v1.video_pb2 import DecomposeVideoRequest, DecomposeVideoResult
 from lumenmill_common.errors import InvalidArgumentError, UnavailableError
 from lumenmill_common.jobs import BatchWork, DeferredWork, JobContext
-from lumenmill_media import iter_frames, probe_clip
+from lumenmill_media import MapSink, iter_frames, probe_clip
 from lumenmill_neural.host import ModelHost
+from lumenmill_neural.intrinsic_maps import map_encoding
 from lumenmill_neural.marigold import Array, Marigold, temporal_change
 from lumenmill_neural.plan import Plan
 from lumenmill_video.families.family import VideoFamily, add_licences
-from lumenmill_video.families.map_sinks import MapSinks
 from lumenmill_video.settings import VideoSettings
 
 __all__ = ["MarigoldClips"]
@@ -33,6 +33,8 @@ _WARM_UP_PX = 64
 # Maps of a frame of 1280 × 720 take 55 MB: those of a clip do not fit into memory.
 _CHUNK_FRAMES = 8
 _MIN_SIDE_PX = 2
+
+_Sinks = Mapping[int, MapSink]
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ class MarigoldClips(VideoFamily):
         (task,), (job,) = tasks, jobs
         with ExitStack() as resources:
             folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="lumenmill-maps-")))
-            sinks = MapSinks(folder, task.kinds, (task.facts.width_px, task.facts.height_px))
+            size_px = task.facts.width_px, task.facts.height_px
+            sinks = {kind: MapSink(folder, kind, size_px, map_encoding(kind)) for kind in task.kinds}
             changes = _TemporalChange()
             self.host.device.start_peak()
             with self.host.device_work(task.plan.preset_name, self._num_units(task)):
@@ -131,12 +134,14 @@ class MarigoldClips(VideoFamily):
             kept_resources = resources.pop_all()
         return [DeferredWork(partial(self._finish, task, executed, job, sinks, changes, kept_resources))]
 
-    def _compute(self, task: _Task, jobs: Sequence[JobContext], sinks: MapSinks, changes: _TemporalChange) -> None:
+    def _compute(self, task: _Task, jobs: Sequence[JobContext], sinks: _Sinks, changes: _TemporalChange) -> None:
         """Compute the maps in chunks of frames; a chunk is packed while the device computes the next one."""
 
         def pack(maps: dict[int, Array], frames: Sequence[Image.Image]) -> None:
             changes.add(maps, frames)
-            sinks.add(maps)
+            for kind, data in maps.items():
+                for data_hwc in data:
+                    sinks[kind].add(data_hwc)
 
         chunks = [min(_CHUNK_FRAMES, task.facts.num_frames - first) for first in _chunk_starts(task.facts.num_frames)]
         steps = self._marigold.steps_for(task.plan, task.kinds, chunks, jobs)
@@ -151,11 +156,17 @@ class MarigoldClips(VideoFamily):
                 packed.result()
 
     def _finish(
-        self, task: _Task, plan: Plan, job: JobContext, sinks: MapSinks, changes: _TemporalChange, resources: ExitStack
+        self,
+        task: _Task,
+        plan: Plan,
+        job: JobContext,
+        sinks: _Sinks,
+        changes: _TemporalChange,
+        resources: ExitStack,
     ) -> DecomposeVideoResult:
         facts = task.facts
         with resources, job.stage("encode"):
-            maps = sinks.finish(self.host.store, facts.fps)
+            maps = [sink.finish(self.host.store, facts.fps) for sink in sinks.values()]
         parameters: dict[str, Any] = {
             "width": facts.width_px,
             "height": facts.height_px,
