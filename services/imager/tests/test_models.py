@@ -168,6 +168,7 @@ async def test_unsupported_requests_are_refused_with_the_field_and_the_remedy(se
             "preset": {"preset": "best"},
             "camera": {"camera": {"viewpoint": {"azimuth_deg": 20.0}}},
             "light.text": {"light": {"sources": [{"directional": {"irradiance": 1.0}}]}},
+            "display": {"display": {"exposure_ev": 1.0}},
         }
         if model != "SDXL-identity":
             wrong["identity_image"] = {"identity_image": put_png(imager.store, picture_of(1))}

@@ -77,6 +77,7 @@ REFUSED = [
     ({"height_px": 9992}, "height_px"),
     ({"preset": "best"}, "preset"),
     ({"variants": [{"light": {"name": "key"}, "edit_prompt": "a lemon"}]}, "variants[0].light"),
+    ({"display": {"white_balance": "WHITE_BALANCE_AUTO"}}, "display"),
 ]
 
 

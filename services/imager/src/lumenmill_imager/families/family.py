@@ -119,6 +119,7 @@ class ImagerFamily(ABC):
             ("camera", "this model takes no viewpoint; describe it in the prompt"),
             ("identity_image", "this model does not preserve an identity; leave it out"),
             ("control_image", "this model is not conditioned on structure; leave it out"),
+            ("display", "this model renders nothing that could be exposed; leave it out"),
         ]
 
     def arguments(self, plan: Plan, request: _Request) -> dict[str, Any]:

@@ -147,6 +147,7 @@ class EditingFamily(RelighterFamily):
     def _task(self, request: RelightRequest) -> _Task:
         if not request.HasField("image"):
             raise InvalidArgumentError("image", "is missing; this model makes variants of a picture")
+        refuse(request, ("display", "this model renders nothing that could be exposed; leave it out"))
         if not self.takes_depth:
             refuse(request, ("depth", "this model is not conditioned on depth; leave it out"))
         sampling = checked_sampling(request.sampling if request.HasField("sampling") else None)

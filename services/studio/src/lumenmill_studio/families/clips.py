@@ -20,9 +20,10 @@ from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentErro
 from lumenmill_common.jobs import JobContext
 from lumenmill_media import put_clip
 from lumenmill_studio.families.arrivals import Arrivals
+from lumenmill_studio.families.display import PICTURE, DisplayChoice
 from lumenmill_studio.families.lighting import Lighting, LightReader
 from lumenmill_studio.families.limits import MAX_NUM_FRAMES, fps_of, size_of
-from lumenmill_studio.families.results import Origin, Recorder, put_display
+from lumenmill_studio.families.results import Origin, Recorder, put_display, record_display
 from lumenmill_studio.families.stills import given_basis, parameters
 from lumenmill_studio.light.basis import Image, Key
 from lumenmill_studio.light.motion import frame_lights
@@ -31,6 +32,7 @@ from lumenmill_studio.presets import Preset, preset_named
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.camera import frame_poses, viewpoint_of
 from lumenmill_studio.render.engine import Engine, unit_key
+from lumenmill_studio.render.tonemap import DisplayTransform
 from lumenmill_studio.render.view import View, view_of
 from lumenmill_studio.scenes.compose import compose
 from lumenmill_studio.scenes.stored import Scene, read_scene, store_scene
@@ -83,27 +85,27 @@ class Clips:
                     linear[index] = picture
                 arrived = self._arrived(frames, fps)
             with job.stage("encode"):
-                exposure_ev = _metered_ev(linear)
+                choice = DisplayChoice(request.display, PICTURE, request.image)
+                transform = choice.transform(_metered(linear), [moment.light for moment in arrived])
 
                 def shown(index: int) -> NDArray[np.uint8]:
-                    return tonemap.tone_mapped(linear[index].astype(np.float32), exposure_ev)
+                    return transform.pixels(linear[index].astype(np.float32))
 
                 poster = shown(0)
                 later = (shown(index) for index in range(1, num_frames))
                 result = video_pb2.GenerateVideoResult(
                     video=put_clip(self.store, chain([poster], later), size_px, fps),
                     poster=put_display(self.store, poster),
-                    frames=self._put_truth(scene, preset, frames, exposure_ev),
+                    frames=self._put_truth(scene, preset, frames, transform),
                     scene=scene.artifact,
                     arrived_light=arrived,
                 )
-        result.poster.image.exposure_ev, result.poster.image.tone_map = exposure_ev, tonemap.NAME
+        record_display(result.poster, transform)
         numbers = {
             **parameters(frames[0].view),
             "num_frames": num_frames,
             "fps": fps,
-            "exposure_ev": exposure_ev,
-            "tone_map": tonemap.NAME,
+            **choice.parameters(transform),
         }
         camera = request.camera if request.HasField("camera") else None
         result.record.CopyFrom(
@@ -176,9 +178,9 @@ class Clips:
             for index in _moments(len(frames))
         ]
 
-    def _put_truth(self, scene: Scene, preset: Preset, frames: list[Frame], exposure_ev: float) -> Artifact:
+    def _put_truth(self, scene: Scene, preset: Preset, frames: list[Frame], transform: DisplayTransform) -> Artifact:
         lines = [
-            json.dumps(_truth(scene, preset, index, len(frames), frame, exposure_ev), sort_keys=True)
+            json.dumps(_truth(scene, preset, index, len(frames), frame, transform), sort_keys=True)
             for index, frame in enumerate(frames)
         ]
         return self.store.put_bytes(("\n".join(lines) + "\n").encode(), "application/jsonl")
@@ -215,10 +217,9 @@ def rendered(
         yield picture
 
 
-def _metered_ev(linear: NDArray[np.float16]) -> float:
-    """Return one exposure for the whole clip, metered on some of its frames."""
-    metered = [linear[index][::2, ::2].astype(np.float32) for index in _moments(len(linear))]
-    return tonemap.auto_exposure_ev(np.concatenate(metered))
+def _metered(linear: NDArray[np.float16]) -> Image:
+    """Return the pixels (H, W, 3) on which the one exposure of a clip is metered: those of some of its frames."""
+    return np.concatenate([linear[index][::2, ::2].astype(np.float32) for index in _moments(len(linear))])
 
 
 def _moments(num_frames: int) -> list[int]:
@@ -227,7 +228,7 @@ def _moments(num_frames: int) -> list[int]:
 
 
 def _truth(
-    scene: Scene, preset: Preset, index: int, num_frames: int, frame: Frame, exposure_ev: float
+    scene: Scene, preset: Preset, index: int, num_frames: int, frame: Frame, transform: DisplayTransform
 ) -> dict[str, object]:
     pose, (width, height) = frame.view.pose, frame.view.size_px
     focal_px = pose.focal_length_mm / 36 * width
@@ -254,7 +255,8 @@ def _truth(
             "intrinsics_px": {"fx": focal_px, "fy": focal_px, "cx": width / 2, "cy": height / 2},
         },
         "light": json_format.MessageToDict(frame.lighting.light, preserving_proto_field_name=True),
-        "exposure_ev": exposure_ev,
+        "exposure_ev": transform.exposure_ev,
+        "white_balance_gains": list(transform.gains or ()),
         "tone_map": tonemap.NAME,
         "render": {
             "preset": preset.name,

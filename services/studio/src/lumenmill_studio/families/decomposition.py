@@ -66,7 +66,9 @@ class Decomposition:
                 linear = render(self.engine, view, lighting, job, {})
                 shading = render(self.engine, view, lighting, job, {}, shading=True)
         with job.stage("encode"):
-            exposure_ev = tonemap.auto_exposure_ev(linear) if linear is not None else 0.0
+            exposure_ev = facts.exposure_ev
+            if linear is not None and not facts.HasField("exposure_ev"):
+                exposure_ev = tonemap.auto_exposure_ev(linear)
             maps = intrinsics.maps_of(kinds, buffers, linear, shading)
             found = [intrinsics.put_map(self.store, kind, maps[kind], exposure_ev) for kind in kinds]
         record = Recorder(self.origin, self.lights.licence, job).record(

@@ -18,6 +18,7 @@ from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.jobs import JobContext
 from lumenmill_studio.light.basis import Image
 from lumenmill_studio.render import tonemap
+from lumenmill_studio.render.tonemap import DisplayTransform
 from lumenmill_studio.scenes.spec import SceneSpec
 
 __all__ = [
@@ -28,12 +29,13 @@ __all__ = [
     "put_display",
     "put_exr",
     "put_picture",
+    "record_display",
     "revision_with",
 ]
 
 FAMILY = "studio"
 # Incremented whenever equal requests give other results than before.
-_RESULTS = 10
+_RESULTS = 11
 GENERATED = Licence(subject="Scenes rendered by lumenmill-studio", spdx_id="CC0-1.0", allows_commercial_use=True)
 
 
@@ -116,14 +118,17 @@ def _assets_of_light(light: Light) -> Iterator[Artifact]:
             yield source.background.image
 
 
-def put_picture(store: ArtifactStore, linear_hw3: Image) -> tuple[Artifact, Artifact]:
-    """Store a picture as PNG under its own exposure, and as linear EXR."""
-    exposure_ev = tonemap.auto_exposure_ev(linear_hw3)
-    facts = _facts(linear_hw3, ColorSpace.COLOR_SPACE_SRGB)
-    facts.exposure_ev, facts.tone_map = exposure_ev, tonemap.NAME
-    png = media.encode_png(tonemap.tone_mapped(linear_hw3, exposure_ev))
-    display = store.put_bytes(png, "image/png", image=facts)
+def put_picture(store: ArtifactStore, linear_hw3: Image, transform: DisplayTransform) -> tuple[Artifact, Artifact]:
+    """Store a picture as PNG, as the transform shows it, and as linear EXR."""
+    display = put_display(store, transform.pixels(linear_hw3))
+    record_display(display, transform)
     return display, put_exr(store, linear_hw3, ColorSpace.COLOR_SPACE_LINEAR_REC709, single=False)
+
+
+def record_display(picture: Artifact, transform: DisplayTransform) -> None:
+    """Record in the facts of a picture how it was made from linear radiance."""
+    picture.image.exposure_ev, picture.image.tone_map = transform.exposure_ev, tonemap.NAME
+    picture.image.white_balance_gains[:] = transform.gains or ()
 
 
 def put_exr(store: ArtifactStore, data_hwc: Image, color_space: "ColorSpace.ValueType", *, single: bool) -> Artifact:

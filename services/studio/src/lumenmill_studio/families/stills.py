@@ -14,6 +14,7 @@ from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 from lumenmill_studio.families.arrivals import Arrivals
+from lumenmill_studio.families.display import GROUP, PICTURE, DisplayChoice
 from lumenmill_studio.families.lighting import Lighting, LightReader
 from lumenmill_studio.families.limits import size_of
 from lumenmill_studio.families.obstruction import NothingArrivesError, Obstruction
@@ -56,11 +57,12 @@ class Stills:
         refuse_path(request.camera if request.HasField("camera") else None, "camera")
         preset = preset_named(request.preset)
         size_px = size_of(request.width_px, request.height_px, (preset.width_px, preset.height_px))
+        choice = DisplayChoice(request.display, PICTURE, Artifact())
         count = request.num_images or 1
         images = []
         for index in range(count):
             job.progress("image", index, count)
-            images.append(self._image(request, (request.seed + index) % _NUM_SEEDS, preset, size_px, job))
+            images.append(self._image(request, (request.seed + index) % _NUM_SEEDS, preset, size_px, choice, job))
         return imager_pb2.GenerateImagesResult(images=images)
 
     def _image(
@@ -69,6 +71,7 @@ class Stills:
         seed: int,
         preset: Preset,
         size_px: tuple[int, int],
+        choice: DisplayChoice,
         job: JobContext,
     ) -> imager_pb2.GeneratedImage:
         with job.stage("build"):
@@ -94,10 +97,11 @@ class Stills:
             linear = render(self.engine, view, lighting, job, in_hand)
             arrived = self._arrivals.in_picture(view, lighting, job, in_hand)
         with job.stage("encode"):
-            display, stored = put_picture(self.store, linear)
+            transform = choice.transform(linear, [arrived])
+            display, stored = put_picture(self.store, linear, transform)
         camera = Camera(viewpoint=viewpoint_of(pose, scene.spec.camera))
         record = Recorder(self.origin, self.lights.licence, job).record(
-            preset.name, seed, parameters(view), scene.spec, [lighting.light], camera
+            preset.name, seed, parameters(view) | choice.parameters(transform), scene.spec, [lighting.light], camera
         )
         return imager_pb2.GeneratedImage(
             image=display,
@@ -122,6 +126,7 @@ class Stills:
             size_px = size_of(request.width_px, request.height_px, default_px)
             given = given_basis(self.store, request, scene)
             plans = self._plans(request, scene, preset, size_px, given)
+        choice = DisplayChoice(request.display, GROUP, request.image)
         in_hand = dict(given)
         variants = []
         for index, (view, lighting, refusal) in enumerate(plans):
@@ -133,10 +138,16 @@ class Stills:
                 linear = render(self.engine, view, lighting, job, in_hand)
                 arrived = self._arrivals.in_picture(view, lighting, job, in_hand)
             with job.stage("encode"):
-                display, stored = put_picture(self.store, linear)
+                transform = choice.transform(linear, [arrived])
+                display, stored = put_picture(self.store, linear, transform)
             camera = Camera(viewpoint=viewpoint_of(view.pose, scene.spec.camera))
             record = Recorder(self.origin, self.lights.licence, job).record(
-                preset.name, request.seed, parameters(view), scene.spec, [lighting.light], camera
+                preset.name,
+                request.seed,
+                parameters(view) | choice.parameters(transform),
+                scene.spec,
+                [lighting.light],
+                camera,
             )
             variants.append(
                 relighter_pb2.RelitImage(

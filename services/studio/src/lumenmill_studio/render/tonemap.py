@@ -1,11 +1,14 @@
 """Convert linear radiance to display pixels: exposure, and a filmic curve whose highlights desaturate gently."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NAME", "Image", "auto_exposure_ev", "srgb_encoded", "tone_mapped"]
+__all__ = ["NAME", "DisplayTransform", "Gains", "Image", "auto_exposure_ev", "srgb_encoded", "tone_mapped"]
 
 Image = NDArray[np.float32]
+Gains = tuple[float, float, float]
 
 NAME = "lumenmill-filmic"
 _LUMINANCE = (np.float32(0.2126), np.float32(0.7152), np.float32(0.0722))
@@ -16,12 +19,30 @@ _STOPS_BELOW, _STOPS_ABOVE = 9.0, 5.2
 _SLOPE, _TOE, _SHOULDER = 2.75, 1.9, 2.6
 
 
-def auto_exposure_ev(linear_hw3: Image) -> float:
+@dataclass(frozen=True)
+class DisplayTransform:
+    """How linear radiance is shown.
+
+    Attributes:
+        exposure_ev: exposure in stops.
+        gains: factors of red, green and blue that make white, of luminance 1; none where white is 6504 K.
+    """
+
+    exposure_ev: float
+    gains: Gains | None = None
+
+    def pixels(self, linear_hw3: Image) -> NDArray[np.uint8]:
+        """Return the sRGB pixels (H, W, 3) of linear radiance."""
+        return tone_mapped(_balanced(linear_hw3, self.gains), self.exposure_ev)
+
+
+def auto_exposure_ev(linear_hw3: Image, gains: Gains | None = None) -> float:
     """Return the exposure in stops that brings the middle of a picture to mid grey and clips only a small part of it.
 
-    Black pixels do not count. The middle is the mean of the log-average and the 60th percentile in stops.
+    Black pixels do not count. The middle is the mean of the log-average and the 60th percentile in stops. ``gains`` are
+    those of white balance.
     """
-    luminance = _luminance(np.maximum(linear_hw3, 0)).ravel()
+    luminance = _luminance(np.maximum(_balanced(linear_hw3, gains), 0)).ravel()
     lit = luminance[luminance > max(1e-7, float(luminance.max()) * 1e-5)]
     if lit.size == 0:
         return 0.0
@@ -40,6 +61,10 @@ def tone_mapped(linear_hw3: Image, exposure_ev: float) -> NDArray[np.uint8]:
     grey = _luminance(shown)[..., None]
     restored = np.clip(grey + (shown - grey) * 1.16, 0, 1)
     return np.asarray(np.round(restored * 255), np.uint8)
+
+
+def _balanced(linear_hw3: Image, gains: Gains | None) -> Image:
+    return linear_hw3 if gains is None else np.asarray(linear_hw3 * np.array(gains, np.float32), np.float32)
 
 
 def _luminance(rgb_hw3: Image) -> Image:

@@ -11,6 +11,7 @@ MEDIA_REFUSALS = {
     "control_mask": "this model takes no control clip and no mask; leave it out",
     "reference_images": "this model takes no reference images; leave them out",
     "light_basis": "this model renders nothing; leave it out",
+    "display": "this model renders nothing that could be exposed; leave it out",
 }
 WORD_REFUSALS = {
     "prompt": "this model takes no words; leave it out",

@@ -1,0 +1,77 @@
+"""Decide how the pictures of one request are shown: their exposure, each by itself or all alike, and what is white."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.display_pb2 import Display, Exposure, WhiteBalance
+from lumenmill.common.v1.light_pb2 import ArrivedLight
+from lumenmill_light.color import LUMINANCE
+from lumenmill_studio.light.basis import Image
+from lumenmill_studio.render import tonemap
+from lumenmill_studio.render.tonemap import DisplayTransform, Gains
+
+__all__ = ["GROUP", "GROUP_LIMIT_EV", "PICTURE", "DisplayChoice", "white_balance_gains"]
+
+PICTURE, GROUP = Exposure.EXPOSURE_PICTURE, Exposure.EXPOSURE_GROUP
+GROUP_LIMIT_EV = 3.0
+"""The exposure of a group is at most this far from what a picture of it would be metered at."""
+# A channel of the light that is weaker than this part of the strongest one is balanced as if it were this strong, since
+# its noise would be raised as much.
+_WEAKEST_CHANNEL = 0.125
+
+
+class DisplayChoice:
+    """What a request chose, and the exposure that its pictures share. ``default`` is the exposure of the RPC."""
+
+    def __init__(self, display: Display, default: "Exposure.ValueType", image: Artifact) -> None:
+        self._display = display
+        self._exposure = display.exposure or default
+        self._is_balanced = display.white_balance == WhiteBalance.WHITE_BALANCE_AUTO
+        self._group_ev = image.image.exposure_ev if image.image.HasField("exposure_ev") else None
+
+    def transform(self, linear_hw3: Image, arrived: Sequence[ArrivedLight]) -> DisplayTransform:
+        """Return how the next picture or clip of the request is shown.
+
+        ``linear_hw3`` is its linear radiance (H, W, 3); ``arrived`` its light, of a clip at several moments.
+        """
+        gains = white_balance_gains(arrived) if self._is_balanced else None
+        return DisplayTransform(self._exposure_ev(tonemap.auto_exposure_ev(linear_hw3, gains)), gains)
+
+    def parameters(self, transform: DisplayTransform) -> dict[str, Any]:
+        """Return what was chosen and what became of it, for records."""
+        balance = WhiteBalance.WHITE_BALANCE_AUTO if self._is_balanced else WhiteBalance.WHITE_BALANCE_FIXED
+        found: dict[str, Any] = {
+            "exposure_ev": transform.exposure_ev,
+            "tone_map": tonemap.NAME,
+            "white_balance": WhiteBalance.Name(balance).removeprefix("WHITE_BALANCE_"),
+        }
+        if not self._display.HasField("exposure_ev"):
+            found["exposure"] = Exposure.Name(self._exposure).removeprefix("EXPOSURE_")
+        if transform.gains is not None:
+            found["white_balance_gains"] = list(transform.gains)
+        return found
+
+    def _exposure_ev(self, metered_ev: float) -> float:
+        if self._display.HasField("exposure_ev"):
+            return float(self._display.exposure_ev)
+        if self._exposure != GROUP:
+            return metered_ev
+        if self._group_ev is None:
+            self._group_ev = metered_ev
+        return float(np.clip(self._group_ev, metered_ev - GROUP_LIMIT_EV, metered_ev + GROUP_LIMIT_EV))
+
+
+def white_balance_gains(arrived: Sequence[ArrivedLight]) -> Gains | None:
+    """Return the factors, of luminance 1, that make the mean colour of the arrived light white; none in the dark."""
+    sources = [source for light in arrived for source in light.sources if source.HasField("color")]
+    mean = np.zeros(3)
+    for source in sources:
+        mean += source.share * np.array([source.color.red, source.color.green, source.color.blue])
+    if mean.max() <= 0:
+        return None
+    gains = 1 / np.maximum(mean, _WEAKEST_CHANNEL * mean.max())
+    red, green, blue = (gains / (gains @ LUMINANCE)).tolist()
+    return red, green, blue
