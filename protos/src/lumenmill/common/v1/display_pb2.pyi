@@ -26,10 +26,11 @@ class _ExposureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exposure.Val
     EXPOSURE_UNSPECIFIED: _Exposure.ValueType  # 0
     """GenerateImages and GenerateVideo: PICTURE. Relight: GROUP."""
     EXPOSURE_PICTURE: _Exposure.ValueType  # 1
-    """Each picture is metered by itself, so that all are equally bright; a clip once, on its first frame."""
+    """Each picture is metered by itself, so that all are equally bright; a clip once, on frames spread evenly over it."""
     EXPOSURE_GROUP: _Exposure.ValueType  # 2
     """One exposure for the whole request, so that dim and bright light can be seen: that of the request's image where its
-    ImageFacts record one, else metered on the first picture.
+    ImageFacts record one, else metered on the first picture. A picture that would be more than 3 stops darker or 2 stops
+    brighter than metered by itself is exposed at that limit, so that none is black or burnt out; its ImageFacts say so.
     """
 
 class Exposure(_Exposure, metaclass=_ExposureEnumTypeWrapper):
@@ -38,10 +39,11 @@ class Exposure(_Exposure, metaclass=_ExposureEnumTypeWrapper):
 EXPOSURE_UNSPECIFIED: Exposure.ValueType  # 0
 """GenerateImages and GenerateVideo: PICTURE. Relight: GROUP."""
 EXPOSURE_PICTURE: Exposure.ValueType  # 1
-"""Each picture is metered by itself, so that all are equally bright; a clip once, on its first frame."""
+"""Each picture is metered by itself, so that all are equally bright; a clip once, on frames spread evenly over it."""
 EXPOSURE_GROUP: Exposure.ValueType  # 2
 """One exposure for the whole request, so that dim and bright light can be seen: that of the request's image where its
-ImageFacts record one, else metered on the first picture.
+ImageFacts record one, else metered on the first picture. A picture that would be more than 3 stops darker or 2 stops
+brighter than metered by itself is exposed at that limit, so that none is black or burnt out; its ImageFacts say so.
 """
 Global___Exposure: _TypeAlias = Exposure  # noqa: Y015
 
@@ -56,7 +58,9 @@ class _WhiteBalanceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WhiteBal
     WHITE_BALANCE_FIXED: _WhiteBalance.ValueType  # 1
     """White is 6504 K: warm light looks warm."""
     WHITE_BALANCE_AUTO: _WhiteBalance.ValueType  # 2
-    """The mean colour of the light that arrived becomes white, as a camera's automatic white balance does."""
+    """The mean colour of the light that arrived becomes white, as a camera's automatic white balance does; of strongly
+    coloured light, of which one channel is 3 stops below another, not quite.
+    """
 
 class WhiteBalance(_WhiteBalance, metaclass=_WhiteBalanceEnumTypeWrapper):
     """How white is chosen."""
@@ -66,7 +70,9 @@ WHITE_BALANCE_UNSPECIFIED: WhiteBalance.ValueType  # 0
 WHITE_BALANCE_FIXED: WhiteBalance.ValueType  # 1
 """White is 6504 K: warm light looks warm."""
 WHITE_BALANCE_AUTO: WhiteBalance.ValueType  # 2
-"""The mean colour of the light that arrived becomes white, as a camera's automatic white balance does."""
+"""The mean colour of the light that arrived becomes white, as a camera's automatic white balance does; of strongly
+coloured light, of which one channel is 3 stops below another, not quite.
+"""
 Global___WhiteBalance: _TypeAlias = WhiteBalance  # noqa: Y015
 
 @_typing.final

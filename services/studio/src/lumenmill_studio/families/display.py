@@ -13,11 +13,12 @@ from lumenmill_studio.light.basis import Image
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.tonemap import DisplayTransform, Gains
 
-__all__ = ["GROUP", "GROUP_LIMIT_EV", "PICTURE", "DisplayChoice", "white_balance_gains"]
+__all__ = ["BRIGHTEST_EV", "DARKEST_EV", "GROUP", "PICTURE", "DisplayChoice", "white_balance_gains"]
 
 PICTURE, GROUP = Exposure.EXPOSURE_PICTURE, Exposure.EXPOSURE_GROUP
-GROUP_LIMIT_EV = 3.0
-"""The exposure of a group is at most this far from what a picture of it would be metered at."""
+# How much darker and brighter than metered by itself a picture of a group may be. Beyond these, as judged by eye on all
+# kinds of scene under lights of −3 to +2 stops, little is left of the shadows and of pale surfaces.
+DARKEST_EV, BRIGHTEST_EV = -3.0, 2.0
 # A channel of the light that is weaker than this part of the strongest one is balanced as if it were this strong, since
 # its noise would be raised as much.
 _WEAKEST_CHANNEL = 0.125
@@ -61,7 +62,7 @@ class DisplayChoice:
             return metered_ev
         if self._group_ev is None:
             self._group_ev = metered_ev
-        return float(np.clip(self._group_ev, metered_ev - GROUP_LIMIT_EV, metered_ev + GROUP_LIMIT_EV))
+        return float(np.clip(self._group_ev, metered_ev + DARKEST_EV, metered_ev + BRIGHTEST_EV))
 
 
 def white_balance_gains(arrived: Sequence[ArrivedLight]) -> Gains | None:
