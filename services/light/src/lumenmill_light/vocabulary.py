@@ -76,7 +76,8 @@ class Scale:
 
 TEMPERATURE_K = Scale(
     (
-        Band("deep orange", 2250.0, ("deep orange", "candle-coloured", "ember-orange")),
+        Band("ember", 1800.0, ("ember-orange", "ember-coloured")),
+        Band("deep orange", 2250.0, ("deep orange", "candle-coloured")),
         Band("amber", 3000.0, ("amber", "golden", "tungsten-warm")),
         Band("warm", 4200.0, ("warm", "honey-warm", "warm-toned")),
         Band("warm white", 5200.0, ("warm white", "creamy white", "pale warm")),
@@ -87,6 +88,7 @@ TEMPERATURE_K = Scale(
 )
 ELEVATION_DEG = Scale(
     (
+        Band("underneath", -45.0, ("from straight below",)),
         Band("below", -4.0, ("from below",)),
         Band("low", 13.0, ("low", "low down")),
         Band("level", 42.0, ("",)),
@@ -130,13 +132,13 @@ INTENSITY_EV = Scale(
 )
 SIDES = (
     ("the front", "the direction of the camera"),
-    ("the front right", "the right of the camera"),
+    ("the front right", "the front on the right"),
     ("the right", "the right side"),
     ("the back right", "behind on the right"),
     ("behind", "straight behind"),
     ("the back left", "behind on the left"),
     ("the left", "the left side"),
-    ("the front left", "the left of the camera"),
+    ("the front left", "the front on the left"),
 )
 """Wordings of the eighths of a turn, from azimuth 0 towards the right; each follows "from"."""
 
@@ -185,6 +187,8 @@ def direction_phrase(azimuth_deg: float, elevation_deg: float, variant: int = 0)
     match band.name:
         case "overhead":
             return "from " + band.word(variant)
+        case "underneath":
+            return band.word(variant)
         case "high":
             return ("from high up, " + from_side, "high " + from_side)[variant // 2 % 2]
         case "below":

@@ -32,7 +32,7 @@ _CLEARLY_ON_A_SIDE = 0.35
 _HARDNESS = {"soft": ("very soft", "soft"), "medium": ("soft", "medium"), "hard": ("medium", "hard")}
 _LIGHTING_CONTRAST = {"low": ("flat", "gentle"), "medium": ("gentle", "clear"), "high": ("clear", "deep")}
 _TEMPERATURE = {
-    "very warm": ("deep orange", "amber"),
+    "very warm": ("ember", "amber"),
     "warm": ("amber", "warm white"),
     "neutral": ("warm white", "neutral white"),
     "cool": ("cool", "cool"),

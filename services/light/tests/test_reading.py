@@ -1,0 +1,178 @@
+"""Texts on light are read back, and compared with the light that arrived."""
+
+from itertools import product
+
+import pytest
+
+from lumenmill.common.v1 import light_pb2
+from lumenmill_light import vocabulary as words
+from lumenmill_light.color import mired, temperature_rgb
+from lumenmill_light.contradictions import contradictions
+from lumenmill_light.reading import LightClaim, read_light
+
+AZIMUTHS_DEG = [45.0 * index for index in range(-3, 5)]
+ELEVATIONS_DEG = {
+    "underneath": -60.0, "below": -20.0, "low": 5.0, "level": 25.0, "high": 55.0, "overhead": 82.0,
+}  # fmt: skip
+Kind = "light_pb2.LightKind.ValueType"
+
+
+def source(
+    azimuth_deg: float | None = -90.0,
+    elevation_deg: float | None = 5.0,
+    hardness: float = 0.95,
+    kelvin: float | None = 2500.0,
+    rgb: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    share: float = 1.0,
+    kind: Kind = light_pb2.LIGHT_KIND_AREA,
+) -> light_pb2.ArrivedSource:
+    red, green, blue = temperature_rgb(kelvin).tolist() if kelvin else rgb
+    return light_pb2.ArrivedSource(
+        attributes=light_pb2.LightAttributes(
+            kinds=[kind],
+            azimuth_deg=azimuth_deg,
+            elevation_deg=elevation_deg,
+            hardness=hardness,
+            color_temperature_k=kelvin,
+        ),
+        share=share,
+        color=light_pb2.RgbColor(red=red, green=green, blue=blue),
+    )
+
+
+def arrived(*sources: light_pb2.ArrivedSource, intensity_ev: float = 1.6) -> light_pb2.ArrivedLight:
+    found = light_pb2.ArrivedLight(sources=sources)
+    for index, entry in enumerate(found.sources):
+        entry.source_index = index
+    if sources:
+        found.attributes.CopyFrom(sources[0].attributes)
+        found.attributes.intensity_ev = intensity_ev
+    return found
+
+
+HARD_AMBER_LEFT = arrived(source())
+WARM_LEFT_COOL_RIGHT = arrived(source(share=0.6), source(90.0, 25.0, 0.4, 8000.0, share=0.4))
+GREEN_ABOVE = arrived(source(20.0, 85.0, 0.3, None, words.GEL_COLORS["green"]))
+EVEN = arrived(source(None, None, 0.0, 6500.0, kind=light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS))
+LOW_SUN = arrived(source(-170.0, 4.0, 0.96, 3000.0, kind=light_pb2.LIGHT_KIND_SUN_SKY))
+
+
+@pytest.mark.parametrize(
+    ("truth", "text"),
+    [
+        (HARD_AMBER_LEFT, "Hard amber light comes low from the left."),
+        (HARD_AMBER_LEFT, "A bright, crisp, golden lamp low down on the left, with hard-edged shadows to the right."),
+        (HARD_AMBER_LEFT, "Warm light from the left. Its shadows are sharp."),
+        (HARD_AMBER_LEFT, "A single lamp lights the scene from camera left; it is warm, not cool."),
+        (HARD_AMBER_LEFT, "Light of about 2,500 K, not from the right. There is no fill light."),
+        (WARM_LEFT_COOL_RIGHT, "Two lights: a warm one on the left and a cool one on the right."),
+        (WARM_LEFT_COOL_RIGHT, "Hard amber light comes low from the left, with a softer cool light from the right."),
+        (WARM_LEFT_COOL_RIGHT, "Warm key light from the left. The fill light is cool and comes from the right side."),
+        (GREEN_ABOVE, "Soft green light from straight overhead, with barely any shadows."),
+        (EVEN, "Diffuse neutral white light falls evenly from all around."),
+        (EVEN, "Shadowless light without a clear direction, on a red car beside a blue wall on the left."),
+        (LOW_SUN, "Golden hour, backlit."),
+        (LOW_SUN, "The warm light of the last low sun from straight behind, with crisp shadows towards the camera."),
+        (arrived(source(0.0, 50.0, 0.5, 5500.0)), "Butterfly light from above, soft and neutral."),
+        (arrived(source(90.0, 20.0, 0.4, 6000.0)), "Soft window light from the right."),
+        (arrived(source(30.0, 20.0, 0.4, 3000.0)), "The picture is dark. Some highlights are clipped to white."),
+    ],
+)  # fmt: skip
+def test_true_sentences_contradict_nothing(truth: light_pb2.ArrivedLight, text: str) -> None:
+    assert contradictions(text, truth) == []
+
+
+@pytest.mark.parametrize(
+    ("truth", "text", "wrong"),
+    [
+        (HARD_AMBER_LEFT, "Hard amber light comes low from the right.", "direction"),
+        (HARD_AMBER_LEFT, "Backlit by an amber lamp.", "direction"),
+        (HARD_AMBER_LEFT, "An amber lamp casting long shadows to the left.", "direction"),
+        (HARD_AMBER_LEFT, "Hard amber light comes from high up, from the left.", "height"),
+        (HARD_AMBER_LEFT, "Hard amber light from straight overhead.", "height"),
+        (HARD_AMBER_LEFT, "Soft amber light comes low from the left.", "hardness"),
+        (HARD_AMBER_LEFT, "Amber light from the left, without hard shadows.", "hardness"),
+        (HARD_AMBER_LEFT, "Hard cool light comes low from the left.", "colour"),
+        (HARD_AMBER_LEFT, "Hard light from the left. It is white.", "colour"),
+        (HARD_AMBER_LEFT, "Hard magenta light from the left.", "colour"),
+        (HARD_AMBER_LEFT, "Hard light of 6,000 K from the left.", "colour"),
+        (HARD_AMBER_LEFT, "Very dim amber light from the left.", "intensity"),
+        (HARD_AMBER_LEFT, "Amber light falls evenly from all around.", "evenness"),
+        (HARD_AMBER_LEFT, "Low sunlight from the left.", "kind"),
+        (HARD_AMBER_LEFT, "Amber light from the left, with a cool rim light from behind.", "no such light"),
+        (HARD_AMBER_LEFT, "Two lights: an amber one from the left and a cool one from the right.", "2 light"),
+        (WARM_LEFT_COOL_RIGHT, "Cool light from the right, with a warm fill from the left.", "wrong"),
+        (WARM_LEFT_COOL_RIGHT, "A warm light from the left, with a weaker warm light from the right.", "colour"),
+        (WARM_LEFT_COOL_RIGHT, "A single warm lamp on the left.", "1 light"),
+        (WARM_LEFT_COOL_RIGHT, "A warm lamp on the left. There is no fill light.", "no fill light"),
+        (GREEN_ABOVE, "Soft warm light from straight overhead.", "colour"),
+        (GREEN_ABOVE, "Soft violet light from above.", "colour"),
+        (EVEN, "Diffuse light from the left.", "direction"),
+        (EVEN, "Hard light.", "hardness"),
+        (LOW_SUN, "Noon.", "height"),
+        (LOW_SUN, "Overcast.", "evenness"),
+        (arrived(), "Soft light from the left.", "no light arrives"),
+    ],
+)  # fmt: skip
+def test_each_lie_is_found(truth: light_pb2.ArrivedLight, text: str, wrong: str) -> None:
+    found = contradictions(text, truth)
+    assert found and any(wrong in sentence for sentence in found), found
+
+
+def test_moves_and_ends_of_clips_are_compared() -> None:
+    start, end = HARD_AMBER_LEFT, arrived(source(90.0, 25.0, 0.95, 8000.0))
+    text = "The key light swings from the left to the right, across the front. By the end the light is cool."
+    assert contradictions(text, start, end) == []
+    assert len(contradictions(text.replace("cool", "amber"), start, end)) == 1
+    assert len(contradictions(text.replace("to the right", "to straight behind"), start, end)) == 1
+    assert len(contradictions(text.replace("from the left", "from the front"), start, end)) == 1
+
+
+def only_light(text: str) -> LightClaim:
+    lights = read_light(text).lights
+    assert len(lights) == 1, (text, lights)
+    return lights[0]
+
+
+@pytest.mark.parametrize("variant", range(4))
+def test_every_direction_of_the_vocabulary_is_read(variant: int) -> None:
+    for azimuth_deg, (name, elevation_deg) in product(AZIMUTHS_DEG, ELEVATIONS_DEG.items()):
+        phrase = words.direction_phrase(azimuth_deg, elevation_deg, variant)
+        claim = only_light(f"the light comes {phrase}.")
+        if name not in {"overhead", "underneath"}:
+            assert [arc.center_deg % 360.0 for arc in claim.azimuths_deg] == [azimuth_deg % 360.0], phrase
+        if name != "level":
+            assert all(each.low <= elevation_deg <= each.high for each in claim.elevations_deg), phrase
+            assert bool(claim.elevations_deg), phrase
+
+
+@pytest.mark.parametrize(
+    "scale", [words.TEMPERATURE_K, words.HARDNESS, words.INTENSITY_EV], ids=["color", "hard", "ev"]
+)
+def test_every_word_of_the_vocabulary_is_read_as_its_band(scale: words.Scale) -> None:
+    field = {
+        words.TEMPERATURE_K: "temperatures_k", words.HARDNESS: "hardness", words.INTENSITY_EV: "intensities_ev"
+    }[scale]  # fmt: skip
+    for band in scale.bands:
+        low, high = scale.interval(band.name, band.name)
+        for word in filter(None, band.words):
+            claim = only_light(f"{word} light from the left")
+            ranges = getattr(claim, field)
+            assert len(ranges) == 1, (word, ranges)
+            assert ranges[0].low <= max(low, -32.0, ranges[0].low) and ranges[0].high >= min(
+                high, 25000.0, ranges[0].high
+            )
+            inside = [value for value in (low, high) if abs(value) != float("inf")]
+            assert all(ranges[0].low <= value <= ranges[0].high for value in inside), (word, ranges)
+            assert scale.band(ranges[0].typical) is band, (word, ranges)
+
+
+def test_every_hue_of_the_vocabulary_is_read() -> None:
+    for name in words.GEL_COLORS:
+        assert only_light(f"hard {name} light from behind").hues == (name,)
+
+
+def test_colours_and_sides_of_things_are_not_those_of_the_light() -> None:
+    claim = only_light("warm light on a red car before a hard blue wall on the left")
+    assert not claim.hues and not claim.hardness and mired(claim.temperatures_k[0].typical) < 300.0
+    assert read_light("A green bottle on the left of two lemons.").lights == ()
