@@ -15,9 +15,9 @@ def arrived_of(sources: Sequence[light_pb2.LightSource], shares: Sequence[float]
     weights = list(shares) or [entry.strength for entry in found]
     order = sorted(range(len(found)), key=lambda index: -weights[index])
     ranked = [found[index] for index in order]
-    arrived = light_pb2.ArrivedLight(attributes=total(found))
-    arrived.attributes.MergeFrom(ranked[0].to_proto())
+    arrived = light_pb2.ArrivedLight(attributes=ranked[0].to_proto())
     arrived.attributes.kinds[:] = dict.fromkeys(entry.kind for entry in ranked)
+    arrived.attributes.intensity_ev = total(found).intensity_ev
     for index, entry in zip(order, ranked, strict=True):
         arrived.sources.append(_source(index, entry, weights[index] / sum(weights)))
     return arrived

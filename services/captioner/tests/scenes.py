@@ -3,6 +3,7 @@
 import io
 import math
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from lumenmill_captioner.measure import Evidence, shading_from
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import temperature_rgb
+from lumenmill_light.hardness import hardness_of_size
 from lumenmill_light.irradiance import facing
 from lumenmill_media import linear_to_srgb
 
@@ -118,6 +120,31 @@ def requested_light(*lamps: Lamp) -> light_pb2.Light:
             for lamp in lamps
         ]
     )
+
+
+def arrived_light(*lamps: Lamp, shares: Sequence[float] = ()) -> light_pb2.ArrivedLight:
+    """What arrives of lamps, all of which the camera sees lit; directions are relative to it."""
+    found = light_pb2.ArrivedLight()
+    for index, lamp in enumerate(lamps):
+        red, green, blue = temperature_rgb(lamp.temperature_k).tolist()
+        found.sources.add(
+            source_index=index,
+            attributes=light_pb2.LightAttributes(
+                azimuth_deg=lamp.azimuth_deg,
+                elevation_deg=lamp.elevation_deg,
+                hardness=hardness_of_size(lamp.size_deg),
+                color_temperature_k=lamp.temperature_k,
+                intensity_ev=math.log2(lamp.irradiance / math.pi),
+                kinds=[light_pb2.LIGHT_KIND_DIRECTIONAL],
+            ),
+            share=shares[index] if shares else 1.0 / len(lamps),
+            unoccluded_fraction=1.0,
+            color=light_pb2.RgbColor(red=red, green=green, blue=blue),
+        )
+    if lamps:
+        found.attributes.CopyFrom(found.sources[0].attributes)
+        found.attributes.intensity_ev = math.log2(sum(lamp.irradiance for lamp in lamps) / math.pi)
+    return found
 
 
 def subject_of(

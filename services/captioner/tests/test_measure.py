@@ -10,7 +10,7 @@ from scenes import Lamp, Scene, requested_light, sphere_scene
 
 from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill_captioner.measure import Measured, measure
-from lumenmill_captioner.requested.expected import expected_light
+from lumenmill_captioner.requested.attributes import requested_attributes
 from lumenmill_captioner.requested.frames import camera_frame
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import mired
@@ -31,7 +31,7 @@ def test_direction_within_5_degrees(azimuth_deg: float) -> None:
         lamp = Lamp(azimuth_deg, elevation_deg, temperature_k=3200)
         measured = measure(sphere_scene(lamp).evidence())
         assert direction_error_deg(measured, lamp) < 5.0, (azimuth_deg, elevation_deg)
-        assert measured.proto.direction_confidence > 0.3
+        assert measured.proto.confidences["azimuth_deg"] > 0.3
 
 
 def test_direction_of_a_key_with_fill() -> None:
@@ -110,11 +110,11 @@ def test_harmonics_have_the_direction_of_the_light() -> None:
 def test_requested_light_is_relative_to_the_camera() -> None:
     camera = camera_pb2.Camera(viewpoint=camera_pb2.Viewpoint(azimuth_deg=30, elevation_deg=20))
     light = requested_light(Lamp(75, 40, 3200, size_deg=20))
-    expected = expected_light(light, camera_frame(camera), lambda artifact, field: np.ones((4, 8, 3)), "light")
-    assert expected.attributes.azimuth_deg == pytest.approx(45)
-    assert expected.attributes.elevation_deg == pytest.approx(40)
-    assert expected.attributes.hardness == pytest.approx(0.5)
-    assert abs(mired(expected.attributes.color_temperature_k) - mired(3200)) < 2
+    expected = requested_attributes(light, camera_frame(camera), lambda artifact, field: np.ones((4, 8, 3)), "light")
+    assert expected.azimuth_deg == pytest.approx(45)
+    assert expected.elevation_deg == pytest.approx(40)
+    assert expected.hardness == pytest.approx(0.5)
+    assert abs(mired(expected.color_temperature_k) - mired(3200)) < 2
 
 
 def test_directions_are_corrected_for_camera_pitch() -> None:
@@ -134,10 +134,10 @@ def test_environment_maps_are_integrated(rotation_deg: float, camera_deg: float)
         sources=[light_pb2.LightSource(environment_map=light_pb2.EnvironmentMapLight(rotation_deg=rotation_deg))]
     )
     camera = camera_pb2.Camera(viewpoint=camera_pb2.Viewpoint(azimuth_deg=camera_deg))
-    expected = expected_light(light, camera_frame(camera), lambda artifact, field: radiance, "light")
-    turn = (expected.attributes.azimuth_deg - (azimuth + rotation_deg - camera_deg) + 180) % 360 - 180
-    assert abs(turn) < 3 and expected.attributes.elevation_deg == pytest.approx(39, abs=6)
-    assert expected.attributes.color_temperature_k < 4500
+    expected = requested_attributes(light, camera_frame(camera), lambda artifact, field: radiance, "light")
+    turn = (expected.azimuth_deg - (azimuth + rotation_deg - camera_deg) + 180) % 360 - 180
+    assert abs(turn) < 3 and expected.elevation_deg == pytest.approx(39, abs=6)
+    assert expected.color_temperature_k < 4500
 
 
 def test_damaged_radiance_files_are_named() -> None:

@@ -197,9 +197,8 @@ async def test_a_moving_light_is_described(mesh: Mesh, still_life: imager_pb2.Ge
 
     subject.requested_light_path.CopyFrom(path)
     requested = await mesh.caption(subject)
-    assert "The key light swings from the left to the right, across the front." in requested.light_text
-    assert requested.error.direction_deg < 12.0 and requested.scores["direction_error_largest_deg"] < 25.0
-    assert requested.error.hardness < 0.15
+    assert requested.light_text == measured.light_text  # what was only requested is not stated
+    assert requested.error.direction_deg < 12.0 and requested.error.hardness < 0.15
 
 
 async def test_a_fixed_light_moves_relative_to_a_moving_camera(
@@ -225,7 +224,7 @@ async def test_a_fixed_light_moves_relative_to_a_moving_camera(
 
     subject.requested_light.CopyFrom(light)
     requested = await mesh.caption(subject)
-    assert "seen from the moving camera it passes from the front to the front right." in requested.light_text
+    assert requested.light_text == measured.light_text
     assert requested.error.direction_deg < 12.0
 
 

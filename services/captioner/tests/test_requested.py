@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_captioner.requested.expected import expected_light
+from lumenmill_captioner.requested.attributes import requested_attributes
 from lumenmill_captioner.requested.frames import camera_frame
 from lumenmill_light import build
 from lumenmill_light.attributes import attributes
@@ -41,7 +41,7 @@ SOURCES = {
 def test_hardness_and_direction_are_those_of_the_sources(name: str) -> None:
     light = light_pb2.Light(sources=[SOURCES[name]])
     light.attributes.CopyFrom(attributes(light))
-    expected = expected_light(light, camera_frame(None), no_map, "light").attributes
+    expected = requested_attributes(light, camera_frame(None), no_map, "light")
     assert expected.hardness == pytest.approx(light.attributes.hardness, abs=1e-3)
     if light.attributes.HasField("azimuth_deg"):
         stated, found = (unit_vector(side.azimuth_deg, side.elevation_deg) for side in (light.attributes, expected))
@@ -53,5 +53,5 @@ def test_hardness_of_an_environment_map_follows_where_half_of_its_light_is(sun_e
     radiance = np.full((64, 128, 3), 0.1, np.float32)
     radiance[20, 40] = 2.0**sun_ev
     light = light_pb2.Light(sources=[light_pb2.LightSource(environment_map=light_pb2.EnvironmentMapLight())])
-    expected = expected_light(light, camera_frame(None), lambda artifact, field: radiance, "light").attributes
+    expected = requested_attributes(light, camera_frame(None), lambda artifact, field: radiance, "light")
     assert (expected.hardness > 0.8) if hard else (expected.hardness < 0.2)

@@ -29,7 +29,7 @@ def test_a_phrase_contains_the_known_attributes() -> None:
     assert words.phrase(attributes, "green").startswith("bright hard green light")
     assert words.phrase(light_pb2.LightAttributes()) == "light"
     assert words.direction_phrase(100, 80) == "from straight overhead"
-    assert words.direction_phrase(50, 50) == "from high up, from the front right"
+    assert words.direction_phrase(50, 50) == "from high up on the front right"
 
 
 def test_gels_are_called_by_their_names() -> None:

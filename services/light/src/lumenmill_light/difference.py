@@ -1,4 +1,4 @@
-"""Differences between two lights, in the units of the exported error columns."""
+"""Differences between two descriptions of light, in the units of the exported error columns."""
 
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2
@@ -11,22 +11,23 @@ ERROR_NAMES = tuple(field.name for field in captioner_pb2.LightError.DESCRIPTOR.
 """`direction_deg`, `hardness`, `contrast_ev`, `color_temperature_mired`, `intensity_ev`."""
 
 
-def difference(measured: light_pb2.LightAttributes, expected: light_pb2.LightAttributes) -> captioner_pb2.LightError:
-    """Return the differences of all fields that both have; others stay absent.
+def difference(found: light_pb2.LightAttributes, reference: light_pb2.LightAttributes) -> captioner_pb2.LightError:
+    """Return the differences from `reference` to `found` of all fields that both have; others stay absent.
 
-    Direction, hardness and contrast differ by absolute amounts; temperature and intensity by measured − expected.
+    They follow from the fields of the two messages alone. Direction, hardness and contrast differ by absolute amounts;
+    temperature and intensity by found − reference.
     """
     error = captioner_pb2.LightError()
-    direction = direction_difference_deg(measured, expected)
+    direction = direction_difference_deg(found, reference)
     if direction is not None:
         error.direction_deg = direction
     for name in ("hardness", "contrast_ev"):
-        if measured.HasField(name) and expected.HasField(name):
-            setattr(error, name, abs(getattr(measured, name) - getattr(expected, name)))
-    if measured.HasField("color_temperature_k") and expected.HasField("color_temperature_k"):
-        error.color_temperature_mired = mired(measured.color_temperature_k) - mired(expected.color_temperature_k)
-    if measured.HasField("intensity_ev") and expected.HasField("intensity_ev"):
-        error.intensity_ev = measured.intensity_ev - expected.intensity_ev
+        if found.HasField(name) and reference.HasField(name):
+            setattr(error, name, abs(getattr(found, name) - getattr(reference, name)))
+    if found.HasField("color_temperature_k") and reference.HasField("color_temperature_k"):
+        error.color_temperature_mired = mired(found.color_temperature_k) - mired(reference.color_temperature_k)
+    if found.HasField("intensity_ev") and reference.HasField("intensity_ev"):
+        error.intensity_ev = found.intensity_ev - reference.intensity_ev
     return error
 
 

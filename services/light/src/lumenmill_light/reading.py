@@ -88,9 +88,9 @@ class LightClaims:
 _STATED = (
     "azimuths_deg", "elevations_deg", "hardness", "temperatures_k", "hues", "intensities_ev", "contrasts_ev", "is_even",
 )  # fmt: skip
-_MOVE = re.compile(rf"\bfrom ({POSITION})(?: round| over)? to ({POSITION})\b")
+_MOVE = re.compile(rf"\bfrom ({POSITION})(?:round |over )?to ({POSITION})")
 _CONNECTOR = re.compile(
-    r"(?:,\s*)?\b(?:and|plus|with|while|but|besides?|against|alongside|opposite)\b"
+    r"(?:,\s*)?\b(?:and|plus|with|while|but|besides?|against|alongside|opposite|meets?)\b"
     r"|[,:]\s*(?=(?:an?|the|another|one|two)\b)"
 )
 _PREPOSITION = re.compile(r"\b(?:of|from|through|by|under|in|on|across|coming|like|at|is|are|comes|that|which)\b")
@@ -111,7 +111,7 @@ def read_light(text: str) -> LightClaims:
     lights: list[LightClaim] = []
     end_lights: list[LightClaim] = []
     moves: list[MoveClaim] = []
-    plain = re.sub(r"\s+", " ", text.lower().replace("’", "'").replace("‑", "-"))
+    plain = re.sub(r"\s+", " ", text.lower().replace("’", "'").replace("‑", "-").replace(" (", ", ").replace(")", ""))
     count = _COUNT.search(plain)
     for sentence in re.split(r"(?<=[.!?;])\s+|:\s+", plain):
         moves += [_move(match) for match in _MOVE.finditer(sentence)]

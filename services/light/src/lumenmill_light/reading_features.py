@@ -49,7 +49,7 @@ _PREPOSITION = (
 _FROM_SIDE = re.compile(rf"\b{_PREPOSITION}(?:{_any_of(SIDES)})\b")
 # A side as an adjective: "left light", "right-hand key".
 _SIDE_ADJECTIVE = re.compile(rf"\b(?:left|right)(?:[- ]hand)? (?=(?:[\w-]+ )?(?:{_any_of(NOUNS)})\b)")
-POSITION = rf"(?:{_any_of(SIDES, ELEVATIONS)}|,? ?from ?)+(?:,? from (?:{_any_of(SIDES)}))?"
+POSITION = rf"(?:(?:{_any_of(SIDES, ELEVATIONS)}|from|on|at)\b,? ?)+"
 """An expression for a position: "the front left", "high up, from the left"."""
 _SHADOWS = re.compile(rf"shadows? (?:[\w-]+ )?(?:{_any_of(SHADOW_DIRECTIONS)})\b")
 _SHADOW = pattern(SHADOW_DIRECTIONS)
@@ -71,8 +71,10 @@ _BETWEEN = re.compile(
 )
 # Words before an adjective that says what a light is or becomes.
 _PREDICATE = re.compile(
-    r"\b(?:is|are|looks?|seems?|feels?|turns?|becomes?|being|it|them|of the light|colou?r|shadows)"
-    r"(?:,? (?:now|very|rather|probably|also|an?|much|clearly|both|and|neither|nor|not|or|to"
+    r"\b(?:is|are|looks?|seems?|feels?|turns?|becomes?|being|it|them|of the light|colou?r|shadows"
+    r"|(?:make|turn)s? (?:[\w-]+ )*?(?:light|lamp|sunlight|daylight))"
+    r"(?:,? (?:now|very|rather|probably|also|an?|much|a little|slightly|clearly|both|and|neither|nor|not|or|to"
+    r"|warmer|cooler|harder|softer|(?:brighter|dimmer)(?: by about [\w ]+? stops?)?"
     rf"|{_ADJECTIVES}))*,?\s+$"
 )
 

@@ -51,7 +51,7 @@ FRONT_OF = {"left": Arc(-45.0, 22.5), "right": Arc(45.0, 22.5)}
 _BACK_OF = {"left": Arc(-135.0, 22.5), "right": Arc(135.0, 22.5)}
 
 LOW, LEVEL, HIGH = Range(-6.0, 20.0, 5.0), Range(10.0, 45.0, 27.0), Range(38.0, 78.0, 57.0)
-OVERHEAD, BELOW, _UNDERNEATH = Range(62.0, 90.0, 88.0), Range(-90.0, -2.0, -25.0), Range(-90.0, -38.0, -75.0)
+OVERHEAD, BELOW, _UNDERNEATH = Range(62.0, 90.0, 88.0), Range(-90.0, -2.0, -20.0), Range(-90.0, -45.0, -80.0)
 _OF_ELEVATION = dict(zip(
     (band.name for band in ELEVATION_DEG.bands), (_UNDERNEATH, BELOW, LOW, LEVEL, HIGH, OVERHEAD), strict=True
 ))  # fmt: skip
@@ -117,7 +117,7 @@ _SUN_WORDS = tuple(
 ELEVATIONS: tuple[tuple[str, Range], ...] = (
     *_SUN_WORDS,
     (r"(?:from )?(?:straight|directly|right) (?:underneath|(?:from )?below)|from underneath", _UNDERNEATH),
-    (r"from (?:below|under)|underlit|up-?light\w*|under-?light\w*|from the floor", BELOW),
+    (r"(?:from )?below|from under|underlit|up-?light\w*|under-?light\w*|from the floor", BELOW),
     (
         r"(?:straight |directly |right )?overhead|(?:directly|straight|right) (?:from )?above|from the ceiling"
         r"|top-?lit|top[- ]light\w*|zenith",

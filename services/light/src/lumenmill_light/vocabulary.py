@@ -27,6 +27,7 @@ __all__ = [
     "hue_word",
     "map_words",
     "phrase",
+    "position_phrase",
     "side",
     "tint_word",
     "with_article",
@@ -88,7 +89,7 @@ TEMPERATURE_K = Scale(
 )
 ELEVATION_DEG = Scale(
     (
-        Band("underneath", -45.0, ("from straight below",)),
+        Band("underneath", -60.0, ("from straight below",)),
         Band("below", -4.0, ("from below",)),
         Band("low", 13.0, ("low", "low down")),
         Band("level", 42.0, ("",)),
@@ -177,7 +178,7 @@ def side(azimuth_deg: float) -> tuple[str, ...]:
 
 
 def direction_phrase(azimuth_deg: float, elevation_deg: float, variant: int = 0) -> str:
-    """Return the words for where light comes from: "low from the left", "from high up, from behind".
+    """Return the words for where light comes from: "low from the left", "from high up on the right".
 
     `variant` picks among wordings of equal meaning.
     """
@@ -190,13 +191,27 @@ def direction_phrase(azimuth_deg: float, elevation_deg: float, variant: int = 0)
         case "underneath":
             return band.word(variant)
         case "high":
-            return ("from high up, " + from_side, "high " + from_side)[variant // 2 % 2]
+            return ("from " + position_phrase(azimuth_deg, elevation_deg), "high " + from_side)[variant // 2 % 2]
         case "below":
-            return "from below, " + from_side
+            return "from " + position_phrase(azimuth_deg, elevation_deg)
         case "low":
             return "low " + from_side
         case _:
             return from_side
+
+
+def position_phrase(azimuth_deg: float, elevation_deg: float) -> str:
+    """Return a light's position as a noun: "the front left", "high up on the left", "straight overhead".
+
+    It follows "from" and "to", and is read back as the direction.
+    """
+    band, (name, _) = ELEVATION_DEG.band(elevation_deg), side(azimuth_deg)
+    if band.name in {"overhead", "underneath"}:
+        return band.word().removeprefix("from ")
+    height = {"below": "below", "low": "low", "high": "high up"}.get(band.name, "")
+    if not height:
+        return name
+    return f"{height} {name}" if name == "behind" else f"{height} {'at' if name == 'the front' else 'on'} {name}"
 
 
 def hue_word(rgb: Sequence[float]) -> str:

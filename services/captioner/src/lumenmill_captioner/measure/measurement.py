@@ -188,8 +188,7 @@ def _fill_direction(
     result.methods["spherical_harmonics"] = "normals-sh-least-squares"
     if key is None:
         return
-    result.direction_confidence = key.confidence
-    result.methods["direction_confidence"] = "explained-variance-anisotropy-coverage"
+    result.confidences["azimuth_deg"] = key.confidence
     if key.confidence < MIN_DIRECTION_CONFIDENCE:
         return
     result.attributes.azimuth_deg, result.attributes.elevation_deg = angles_of(key.direction)

@@ -1,22 +1,37 @@
 """Light in English: captions, and what changed between two pictures."""
 
 from lumenmill_captioner.words.caption import caption_text, content_text, light_text, scene_phrase
-from lumenmill_captioner.words.change import AttributeName, Change, Side, changes_between
-from lumenmill_captioner.words.motion import KeyMotion, MotionContext, motion_text
-from lumenmill_captioner.words.wording import Words, capitalised
+from lumenmill_captioner.words.change import (
+    INTENSITY_EV,
+    UNCHANGED,
+    Change,
+    Lighting,
+    arrived_lighting,
+    changes_between,
+    measured_lighting,
+    without_intensity,
+)
+from lumenmill_captioner.words.motion import KeyMotion, MotionContext, Tone, motion_text
+from lumenmill_captioner.words.wording import Words, capitalised, joined
 
 __all__ = [
-    "AttributeName",
+    "INTENSITY_EV",
+    "UNCHANGED",
     "Change",
     "KeyMotion",
+    "Lighting",
     "MotionContext",
-    "Side",
+    "Tone",
     "Words",
+    "arrived_lighting",
     "capitalised",
     "caption_text",
     "changes_between",
     "content_text",
+    "joined",
     "light_text",
+    "measured_lighting",
     "motion_text",
     "scene_phrase",
+    "without_intensity",
 ]

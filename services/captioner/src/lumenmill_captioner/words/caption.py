@@ -1,13 +1,11 @@
 """Captions: what the picture shows, as far as it is known, then its light."""
 
-from collections.abc import Callable
-
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2, scene_pb2
 from lumenmill_captioner.measure import Measured
-from lumenmill_captioner.requested.expected import ExpectedLight
-from lumenmill_captioner.words.wording import Words, capitalised, listed, source_noun
-from lumenmill_light.vocabulary import HARDNESS, tint_word, with_article
+from lumenmill_captioner.words.arrived import arrived_text
+from lumenmill_captioner.words.wording import Words, capitalised, joined, listed
+from lumenmill_light.vocabulary import tint_word, with_article
 
 __all__ = ["caption_text", "content_text", "light_text", "scene_phrase"]
 
@@ -23,7 +21,7 @@ _CERTAIN_DIRECTION = 0.6
 
 def caption_text(content: str, light: str) -> str:
     """Return the whole caption."""
-    return f"{content} {light}"
+    return joined(content, light)
 
 
 def content_text(scene: scene_pb2.SceneDescription | None, measured: Measured, is_clip: bool, words: Words) -> str:
@@ -59,100 +57,38 @@ def scene_phrase(scene: scene_pb2.SceneDescription) -> str:
     return " ".join(part for part in (listed(list(dict.fromkeys(things))), scene.place) if part)
 
 
-def light_text(measured: Measured, requested: ExpectedLight | None, words: Words) -> str:
-    """Return one to three sentences on the light.
+def light_text(measured: Measured, arrived: light_pb2.ArrivedLight | None, words: Words) -> str:
+    """Return up to three sentences on the light; what is not known is left out.
 
-    A requested light is described as requested, else the light as measured. What is neither is said to be unknown. The
-    brightness of the picture is always the measured one.
+    The light that arrived is stated where it is known, else the light as measured. Exposure and contrast of the picture
+    are always the measured ones. May be empty.
     """
-    if requested and (requested.attributes.kinds or requested.text):
-        sentences = [_requested_sentence(requested, words)]
+    if arrived is not None:
+        light = arrived_text(arrived, measured.shown_brightness_ev, words)
     else:
-        sentences = _measured_sentences(measured.proto, "clip" if measured.proto.samples else "picture", words)
-    tone = _tone_sentence(measured, words)
-    return " ".join([*sentences, tone] if tone else sentences)
+        light = _measured_text(measured.proto, words)
+    return joined(light, _tone_sentence(measured, words))
 
 
-def _requested_sentence(requested: ExpectedLight, words: Words) -> str:
-    attributes = requested.attributes
-    if list(attributes.kinds) == [light_pb2.LIGHT_KIND_TEXT] or not attributes.kinds:
-        return capitalised(f"the light: {requested.text.strip().rstrip('.')}.")
-    noun = source_noun(attributes.kinds, requested.map_names)
-    hardness = "" if _is_soft_map(attributes) else _hardness(attributes, words)
-    color = requested.color_name or _color(attributes, words.temperature)
-    sentence = _where_sentence(_joined(hardness, color, noun), noun, attributes, words).rstrip(".")
-    others = [_second_phrase(other, attributes, words) for other in requested.others]
-    return capitalised(f"{sentence}, with {listed(others)}." if others else f"{sentence}.")
-
-
-def _second_phrase(other: light_pb2.LightAttributes, key: light_pb2.LightAttributes, words: Words) -> str:
-    """Describe a weaker source: "a cool weaker light from the right", "a warm rim light from behind"."""
-    color = _color(other, words.temperature)
-    if not other.HasField("azimuth_deg"):
-        return _joined("even", color, "light besides")
-    from_behind = abs(other.azimuth_deg) > 118.0 and abs(key.azimuth_deg) <= 118.0
-    noun = "rim light" if from_behind else "weaker light"
-    return with_article(_joined(color, noun, words.direction(other.azimuth_deg, other.elevation_deg)))
-
-
-def _is_soft_map(attributes: light_pb2.LightAttributes) -> bool:
-    """Return whether the light comes from all of an environment, whose softness is not mentioned."""
-    is_map = attributes.kinds[0] == light_pb2.LIGHT_KIND_ENVIRONMENT_MAP
-    return is_map and HARDNESS.band(attributes.hardness).name in {"very soft", "soft"}
-
-
-def _hardness(attributes: light_pb2.LightAttributes, words: Words) -> str:
-    return words.hardness(attributes.hardness) if attributes.HasField("hardness") else ""
-
-
-def _color(attributes: light_pb2.LightAttributes, temperature: Callable[[float], str]) -> str:
-    return temperature(attributes.color_temperature_k) if attributes.HasField("color_temperature_k") else ""
-
-
-def _joined(*words: str) -> str:
-    return " ".join(word for word in words if word)
-
-
-def _where_sentence(described: str, noun: str, attributes: light_pb2.LightAttributes, words: Words) -> str:
-    if not attributes.HasField("azimuth_deg"):
-        return words.pick((f"{described} falls evenly from all around.", f"the scene lies in {described}."))
-    where = words.direction(attributes.azimuth_deg, attributes.elevation_deg)
-    if noun not in {"light", "daylight"}:
-        return words.pick((f"{described} is strongest {where}.", f"{described} fills the scene, strongest {where}."))
-    return words.pick(
-        (
-            f"{described} comes {where}.",
-            f"{described} falls in {where}.",
-            f"the scene is lit by {described} {where}.",
-        )
-    )
-
-
-def _measured_sentences(measurement: captioner_pb2.LightMeasurement, noun: str, words: Words) -> list[str]:
+def _measured_text(measurement: captioner_pb2.LightMeasurement, words: Words) -> str:
     attributes = measurement.attributes
-    from_surfaces = bool(measurement.spherical_harmonics)
     if attributes.HasField("azimuth_deg"):
-        mostly = "" if measurement.direction_confidence > _CERTAIN_DIRECTION else "mostly"
-        where = words.direction(attributes.azimuth_deg, attributes.elevation_deg)
-        described = _joined(_hardness(attributes, words), _color(attributes, words.measured_temperature), "light")
-        return [capitalised(_joined(described, "comes", mostly, where)) + "."]
-    unknown = words.pick(
-        (
-            f"The direction of the light cannot be determined from this {noun}.",
-            f"Where the light comes from cannot be determined from the {noun} alone.",
-        )
-    )
-    if from_surfaces:
-        unknown = words.pick(("The light has no clear direction.", "The light comes evenly from many sides."))
-    color = _color_sentence(measurement, from_surfaces, words)
-    return [color, unknown] if color else [unknown]
+        mostly = "" if measurement.confidences.get("azimuth_deg", 0.0) > _CERTAIN_DIRECTION else "mostly"
+        described = joined(words.hardness(attributes), _measured_color(attributes, words), "light")
+        return capitalised(joined(described, "comes", mostly, words.where(attributes))) + "."
+    return _color_sentence(measurement, words)
 
 
-def _color_sentence(measurement: captioner_pb2.LightMeasurement, from_surfaces: bool, words: Words) -> str:
-    adjective = _color(measurement.attributes, words.measured_temperature)
+def _measured_color(attributes: light_pb2.LightAttributes, words: Words) -> str:
+    known = attributes.HasField("color_temperature_k")
+    return words.measured_temperature(attributes.color_temperature_k) if known else ""
+
+
+def _color_sentence(measurement: captioner_pb2.LightMeasurement, words: Words) -> str:
+    adjective = _measured_color(measurement.attributes, words)
     if not adjective:
         return f"The light looks {tint_word(measurement.duv)}." if measurement.HasField("duv") else ""
-    if from_surfaces:
+    if measurement.spherical_harmonics:
         return f"The light is {adjective}."
     return words.pick(
         (
@@ -179,5 +115,5 @@ def _tone_sentence(measured: Measured, words: Words) -> str:
     if measured.proto.clipped_highlights_fraction >= _MIN_CLIPPED:
         parts.append("some highlights are clipped to white")
     if measured.proto.clipped_shadows_fraction >= _MIN_CRUSHED:
-        parts.append("deep shadows are lost in black")
+        parts.append("the darkest parts are lost in black")
     return capitalised(listed(parts)) + "." if parts else ""

@@ -1,200 +1,255 @@
-"""What changed in the light between two pictures, as an instruction and as a statement.
+"""What changed in the light between two pictures, as an instruction and as a statement, the largest change first.
 
 A change is described from these thresholds, at which it is visible: direction 15°; hardness 0.15; contrast 0.75 stops;
-colour 20 mired (about four just-noticeable differences of 5.5 mired); brightness 0.4 stops.
+colour 20 mired (about four just-noticeable differences of 5.5 mired), or another hue; intensity 0.4 stops; a light that
+appears or is gone. Changes are ranked by how many of the smallest visible ones they span.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_captioner.words.wording import Words, capitalised, is_overhead, listed, source_noun
-from lumenmill_light.axes import circular_difference_deg, wrap_deg
-from lumenmill_light.color import mired
+from lumenmill_captioner.words.arrived import second_phrase
+from lumenmill_captioner.words.steps import (
+    Step,
+    brightness_words,
+    color_step,
+    contrast_step,
+    direction_step,
+    hardness_step,
+)
+from lumenmill_captioner.words.wording import Words, capitalised, listed, source_noun
 from lumenmill_light.difference import direction_difference_deg
-from lumenmill_light.vocabulary import side, with_article
+from lumenmill_light.visible_lights import VisibleLight, visible_lights
 
-__all__ = ["AttributeName", "Change", "Side", "changes_between"]
-
-AttributeName = Literal[
-    "azimuth_deg", "elevation_deg", "hardness", "contrast_ev", "color_temperature_k", "intensity_ev"
+__all__ = [
+    "INTENSITY_EV",
+    "UNCHANGED",
+    "Change",
+    "Lighting",
+    "arrived_lighting",
+    "changes_between",
+    "measured_lighting",
+    "without_intensity",
 ]
 
-DIRECTION_DEG = 15.0
-HARDNESS = 0.15
-CONTRAST_EV = 0.75
-COLOR_MIRED = 20.0
 INTENSITY_EV = 0.4
+"""Change of intensity in stops from which it is described."""
+# Another kind of source is as large a change as this many of the smallest visible ones; so is all of the light.
+_KIND_WEIGHT, _LIGHT_WEIGHT = 2.5, 12.0
+# A weaker light that has turned by less is the same one; one with less than this share does not appear, it was there.
+_SAME_LIGHT_DEG, _FAINT_SHARE = 45.0, 0.04
+
+_PARTS_OF_SENTENCE = 3
 
 
 @dataclass(frozen=True)
-class Side:
-    """The light of one picture: attributes, names of environment maps, and the hue of coloured light, if known."""
+class Lighting:
+    """The light of one picture as it is compared.
 
-    attributes: light_pb2.LightAttributes
-    map_names: tuple[str, ...] = ()
-    color_name: str = ""
+    Attributes:
+        lights: those that are described, the main one first; measured light has only that one.
+        faint: those too weak to be described.
+        intensity_ev: of all light, None where it is not known.
+        contrast_ev: of lit and shaded side, None where it is not known or follows from the lights.
+        all_is_known: whether a light without a direction comes evenly, rather than from a side that is not known.
+    """
+
+    lights: tuple[VisibleLight, ...]
+    faint: tuple[VisibleLight, ...] = ()
+    intensity_ev: float | None = None
+    contrast_ev: float | None = None
+    all_is_known: bool = True
+
+    def total(self) -> light_pb2.LightAttributes:
+        """Return direction, hardness and colour of the main light, and the intensity of all."""
+        found = light_pb2.LightAttributes()
+        if self.lights:
+            found.CopyFrom(self.lights[0].attributes)
+        found.ClearField("intensity_ev")
+        found.ClearField("contrast_ev")
+        if self.intensity_ev is not None:
+            found.intensity_ev = self.intensity_ev
+        return found
 
 
 @dataclass(frozen=True)
 class Change:
-    """What changed. `attributes` names fields of LightAttributes in their order."""
+    """What changed. `attributes` names fields of LightAttributes, the largest change first; all are empty if none."""
 
-    instruction: str
-    text: str
-    attributes: tuple[str, ...]
-
-
-@dataclass
-class _Parts:
-    instruction: list[str]
-    statement: list[str]
-    attributes: list[str]
+    instruction: str = ""
+    text: str = ""
+    attributes: tuple[str, ...] = ()
 
 
-def changes_between(before: Side, after: Side, words: Words) -> Change:
-    """Return what changed; fields that either side lacks are not compared."""
-    parts = _Parts([], [], [])
-    kinds_changed = bool(before.attributes.kinds and after.attributes.kinds) and (
-        before.attributes.kinds[0] != after.attributes.kinds[0] or before.map_names != after.map_names
+UNCHANGED = Change("Leave the light as it is.", "The light has not changed.")
+"""What is said of light that is known to be the same."""
+
+
+def arrived_lighting(arrived: light_pb2.ArrivedLight) -> Lighting:
+    """Return arrived light as it is compared."""
+    lights, total = visible_lights(arrived), arrived.attributes
+    shown = {light.source_index for light in lights}
+    faint = [light for light in visible_lights(arrived, min_share=_FAINT_SHARE) if light.source_index not in shown]
+    return Lighting(tuple(lights), tuple(faint), total.intensity_ev if total.HasField("intensity_ev") else None)
+
+
+def measured_lighting(attributes: light_pb2.LightAttributes) -> Lighting:
+    """Return measured light as it is compared."""
+    return Lighting(
+        (VisibleLight(attributes, 1.0, "", 0),),
+        intensity_ev=attributes.intensity_ev if attributes.HasField("intensity_ev") else None,
+        contrast_ev=attributes.contrast_ev if attributes.HasField("contrast_ev") else None,
+        all_is_known=False,
     )
-    if kinds_changed:
-        _replaced(before, after, parts)
-    _moved(before.attributes, after.attributes, words, parts, kinds_changed)
-    _recolored(before, after, words, parts)
-    _compare(before.attributes, after.attributes, words, parts)
-    if kinds_changed:
-        parts.attributes.append("kinds")
-    if not parts.attributes:
-        return Change("Leave the light as it is.", words.pick(_UNCHANGED), ())
-    instruction = capitalised(listed(parts.instruction)) + "."
-    statement = capitalised(listed(parts.statement)) + "."
-    return Change(instruction, statement, tuple(dict.fromkeys(parts.attributes)))
 
 
-_UNCHANGED = ("The light has not changed visibly.", "No change of the light can be seen.")
+def without_intensity(lighting: Lighting) -> Lighting:
+    """Return light whose intensity is not compared."""
+    return replace(lighting, intensity_ev=None)
 
 
-# Nouns for sources that are merely "light", where they replace one of another kind.
-_PLAIN_SOURCES = {
-    light_pb2.LIGHT_KIND_AREA: "lamp",
-    light_pb2.LIGHT_KIND_DIRECTIONAL: "distant light",
-}
+def changes_between(before: Lighting, after: Lighting, words: Words) -> Change:
+    """Return what changed visibly; what either side does not know is not compared."""
+    if not before.lights or not after.lights:
+        return _switched(before, after, words)
+    key_steps = _key_steps(before, after, words)
+    other_steps = _other_steps(before, after, words)
+    is_alone = len(before.lights) == len(after.lights) == 1
+    brightness = _brightness_step(before, after, is_alone)
+    steps = sorted([*key_steps, *other_steps, *brightness], key=lambda step: -step.weight)
+    if not steps:
+        return Change()
+    noun = "the light" if is_alone else words.pick(("the key light", "the main light"))
+    names = tuple(dict.fromkeys(name for step in steps for name in step.attributes))
+    return Change(_sentences(steps, noun, _as_instruction), _sentences(steps, noun, _as_statement), names)
 
 
-def _source_phrase(side: Side) -> tuple[str, str]:
-    """Return a noun for a source with its indefinite and its definite article."""
-    noun = source_noun(side.attributes.kinds, side.map_names)
-    if noun == "light":
-        noun = _PLAIN_SOURCES.get(side.attributes.kinds[0], "other light")
-        return with_article(noun), f"the {noun}"
-    return (f"the {noun}" if " of " in noun else noun), f"the {noun}"
+def _switched(before: Lighting, after: Lighting, words: Words) -> Change:
+    """Describe light that goes on or off."""
+    if before.lights:
+        return Change("Turn the light off.", "The light has gone out.", ("intensity_ev",))
+    if not after.lights:
+        return Change()
+    on = listed([second_phrase(light, after.lights[0], words) for light in after.lights])
+    return Change(capitalised(f"add {on}."), capitalised(f"{on} has been added."), ("intensity_ev",))
 
 
-def _replaced(before: Side, after: Side, parts: _Parts) -> None:
-    _, old = _source_phrase(before)
-    new, _ = _source_phrase(after)
-    if old.removeprefix("the ") == new.removeprefix("the "):
-        new = "light of other surroundings"
-    parts.instruction.append(f"replace {old} with {new}")
-    parts.statement.append(f"{old} has given way to {new}")
+def _key_steps(before: Lighting, after: Lighting, words: Words) -> list[Step]:
+    first, second = before.lights[0], after.lights[0]
+    steps = [hardness_step(first, second, words), color_step(first, second, words), _kind_step(first, second)]
+    if (before.all_is_known and after.all_is_known) or (first.has_direction and second.has_direction):
+        steps.append(direction_step(first, second))
+    if before.contrast_ev is not None and after.contrast_ev is not None:
+        steps.append(contrast_step(before.contrast_ev, after.contrast_ev))
+    return [step for step in steps if step is not None]
 
 
-def _moved(
-    before: light_pb2.LightAttributes, after: light_pb2.LightAttributes, words: Words, parts: _Parts, replaced: bool
-) -> None:
-    angle = direction_difference_deg(before, after)
-    if angle is None or angle < DIRECTION_DEG:
-        return
-    turn = circular_difference_deg(after.azimuth_deg, before.azimuth_deg)
-    if abs(after.elevation_deg - before.elevation_deg) >= DIRECTION_DEG / 2.0:
-        parts.attributes.append("elevation_deg")
-    if turn >= DIRECTION_DEG / 2.0:
-        parts.attributes.insert(0, "azimuth_deg")
-    old, new = words.side(before.azimuth_deg), words.side(after.azimuth_deg)
-    same_side = side(before.azimuth_deg) == side(after.azimuth_deg)
-    noun = words.pick(("the light", "the main light", "the key light"))
-    if replaced:
-        parts.instruction.append(f"let it come from {new}")
-        parts.statement.append(f"it now comes from {new}")
-    elif same_side or is_overhead(max(before.elevation_deg, after.elevation_deg)):
-        _raised(before, after, noun, new, parts)
-    else:
-        parts.instruction.append(f"move {noun} from {old} to {new}")
-        parts.statement.append(f"{noun} has moved from {old} to {new}")
+_LAMPS = {light_pb2.LIGHT_KIND_AREA, light_pb2.LIGHT_KIND_DIRECTIONAL}
 
 
-def _raised(
-    before: light_pb2.LightAttributes, after: light_pb2.LightAttributes, noun: str, new: str, parts: _Parts
-) -> None:
-    if "elevation_deg" not in parts.attributes:
-        way = "right" if wrap_deg(after.azimuth_deg - before.azimuth_deg) > 0.0 else "left"
-        parts.instruction.append(f"turn {noun} a little to the {way}")
-        parts.statement.append(f"{noun} has turned a little to the {way}")
-    elif after.elevation_deg > before.elevation_deg:
-        parts.instruction.append(f"raise {noun}")
-        parts.statement.append(f"{noun} stands higher")
-    else:
-        parts.instruction.append(f"lower {noun} to {new}")
-        parts.statement.append(f"{noun} stands lower, at {new}")
-
-
-def _recolored(before: Side, after: Side, words: Words, parts: _Parts) -> None:
-    """Describe light that becomes coloured, white or of another colour; changes of temperature have degrees."""
-    if before.color_name == after.color_name:
-        return
-    white = words.temperature(after.attributes.color_temperature_k) if after.attributes.color_temperature_k else "white"
-    color = after.color_name or white
-    parts.instruction.append(f"make {'its colour' if parts.instruction else 'the colour of the light'} {color}")
-    parts.statement.append(f"{'its colour' if parts.statement else 'the colour of the light'} is now {color}")
-    parts.attributes.append("color_temperature_k")
-
-
-def _both(before: light_pb2.LightAttributes, after: light_pb2.LightAttributes, name: AttributeName) -> bool:
-    return before.HasField(name) and after.HasField(name)
-
-
-def _compare(before: light_pb2.LightAttributes, after: light_pb2.LightAttributes, words: Words, parts: _Parts) -> None:
-    steps: Sequence[tuple[AttributeName, float, float, str, str, tuple[str, str]]] = (
-        ("hardness", HARDNESS, after.hardness - before.hardness, "its shadows", "are", ("harder", "softer")),
-        (
-            "contrast_ev",
-            CONTRAST_EV,
-            after.contrast_ev - before.contrast_ev,
-            "the contrast",
-            "is",
-            ("stronger", "weaker"),
-        ),
-        ("color_temperature_k", COLOR_MIRED, _mired_change(before, after), "its colour", "is", ("warmer", "cooler")),
-        ("intensity_ev", INTENSITY_EV, after.intensity_ev - before.intensity_ev, "it", "is", ("brighter", "dimmer")),
+def _kind_step(before: VisibleLight, after: VisibleLight) -> Step | None:
+    """Return how another kind of source replaced one; lamps near and far look alike."""
+    old, new = (_kind_noun(light.attributes) for light in (before, after))
+    if not old or not new or old == new:
+        return None
+    return Step(
+        _KIND_WEIGHT, ("kinds",), f"replace the {old} with {_article(new)}", f"{_article(new)} has replaced the {old}"
     )
-    for name, threshold, change, what, verb, comparatives in steps:
-        if not _both(before, after, name) or abs(change) < threshold:
-            continue
-        comparative = comparatives[int(change < 0.0)]
-        degree = _degree(name, abs(change), threshold, comparative, words)
-        parts.attributes.append(name)
-        named = what if parts.instruction else _WITHOUT_ANTECEDENT.get(what, what)
-        parts.instruction.append(f"make {named} {degree}")
-        parts.statement.append(f"{named} {verb} {degree}")
 
 
-_WITHOUT_ANTECEDENT = {"it": "the light", "its shadows": "the shadows", "its colour": "the colour of the light"}
+def _kind_noun(attributes: light_pb2.LightAttributes) -> str:
+    if not attributes.kinds:
+        return ""
+    if attributes.kinds[0] == light_pb2.LIGHT_KIND_SUN_SKY:
+        return "daylight"
+    return "lamp" if attributes.kinds[0] in _LAMPS else source_noun(attributes)
 
 
-def _mired_change(before: light_pb2.LightAttributes, after: light_pb2.LightAttributes) -> float:
-    if not _both(before, after, "color_temperature_k"):
-        return 0.0
-    return mired(after.color_temperature_k) - mired(before.color_temperature_k)
+def _article(noun: str) -> str:
+    return "a lamp" if noun == "lamp" else f"the {noun}" if " of " in noun else noun
 
 
-def _degree(name: AttributeName, change: float, threshold: float, comparative: str, words: Words) -> str:
-    """Return a comparative with its degree: "slightly warmer", "much softer", "brighter by about two stops"."""
-    if name == "intensity_ev" and change >= 0.75:
-        stops = round(change)
-        amounts = ("about one stop", "about two stops", "about three stops", "four stops or more")
-        return f"{comparative} by {amounts[min(stops, 4) - 1]}"
-    if change < 2.0 * threshold:
-        return f"{words.pick(('a little', 'slightly'))} {comparative}"
-    return f"much {comparative}" if change > 5.0 * threshold else comparative
+def _brightness_step(before: Lighting, after: Lighting, is_alone: bool) -> list[Step]:
+    if before.intensity_ev is None or after.intensity_ev is None:
+        return []
+    change = after.intensity_ev - before.intensity_ev
+    if abs(change) < INTENSITY_EV:
+        return []
+    weight, how = abs(change) / INTENSITY_EV, brightness_words(change)
+    if is_alone:
+        return [Step(weight, ("intensity_ev",), adjective=how)]
+    return [Step(weight, ("intensity_ev",), f"make the light as a whole {how}", f"the light as a whole is {how}")]
+
+
+def _other_steps(before: Lighting, after: Lighting, words: Words) -> list[Step]:
+    """Return what became of the weaker lights: some appear, some are gone, others have changed."""
+    old, new = list(before.lights[1:]), list(after.lights[1:])
+    steps: list[Step] = []
+    for light in list(old):
+        same = next((other for other in new if _is_same(light, other)), None)
+        if same is not None:
+            steps += _other_step(light, same, before.lights[0], words)
+            old.remove(light)
+            new.remove(same)
+    gone = [light for light in old if not any(_is_same(light, other) for other in after.faint)]
+    added = [light for light in new if not any(_is_same(light, other) for other in before.faint)]
+    for light in gone:
+        phrase = _definite(second_phrase(light, before.lights[0], words))
+        steps.append(_light_step(light, f"remove {phrase}", f"{phrase} is gone"))
+    for light in added:
+        phrase = second_phrase(light, after.lights[0], words)
+        steps.append(_light_step(light, f"add {phrase}", f"{phrase} has been added"))
+    return steps
+
+
+def _light_step(light: VisibleLight, instruction: str, statement: str) -> Step:
+    return Step(_LIGHT_WEIGHT * light.share, ("contrast_ev",), instruction, statement)
+
+
+def _is_same(light: VisibleLight, other: VisibleLight) -> bool:
+    if light.has_direction != other.has_direction:
+        return False
+    return (direction_difference_deg(light.attributes, other.attributes) or 0.0) < _SAME_LIGHT_DEG
+
+
+def _other_step(light: VisibleLight, same: VisibleLight, key: VisibleLight, words: Words) -> list[Step]:
+    """Return the largest change of a weaker light, weighted by its share."""
+    found = [hardness_step(light, same, words), color_step(light, same, words)]
+    steps = sorted((step for step in found if step is not None), key=lambda step: -step.weight)
+    if not steps:
+        return []
+    phrase, how = _definite(second_phrase(light, key, words)), steps[0].adjective
+    weight = steps[0].weight * max(light.share, same.share)
+    return [Step(weight, steps[0].attributes, f"make {phrase} {how}", f"{phrase} is now {how}")]
+
+
+def _definite(phrase: str) -> str:
+    """Return "the weaker …" for a weaker light, so that it is not taken for the main one."""
+    bare = phrase.removeprefix("a ").removeprefix("an ")
+    is_marked = any(f"{name} light" in bare for name in ("rim", "fill", "weaker", "second"))
+    return f"the {bare}" if is_marked else f"the weaker {bare}"
+
+
+def _as_instruction(step: Step, adjectives: str) -> str:
+    return f"make {{light}} {adjectives}" if adjectives else step.instruction
+
+
+def _as_statement(step: Step, adjectives: str) -> str:
+    return f"{{light}} is now {adjectives}" if adjectives else step.statement
+
+
+def _sentences(steps: Sequence[Step], noun: str, phrase: Callable[[Step, str], str]) -> str:
+    """Write changes in sentences of three; all that the light becomes is said where the first of it stands."""
+    adjectives = [step.adjective for step in steps if step.adjective]
+    kept = [step for step in steps if not step.adjective or step.adjective == adjectives[0]]
+    written = []
+    for start in range(0, len(kept), _PARTS_OF_SENTENCE):
+        parts: list[str] = []
+        it_is_clear = False
+        for step in kept[start : start + _PARTS_OF_SENTENCE]:
+            part = phrase(step, listed(adjectives) if step.adjective else "")
+            parts.append(part.replace("{light}", "it" if it_is_clear else noun))
+            it_is_clear = "{light}" in part
+        written.append(capitalised(listed(parts)) + ".")
+    return " ".join(written)

@@ -5,15 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill_captioner.measure import ClipMotion, Swing
-from lumenmill_captioner.requested.expected import ExpectedLight
-from lumenmill_captioner.words.change import Side, changes_between
-from lumenmill_captioner.words.wording import Words, capitalised, is_overhead
+from lumenmill_captioner.words.change import Lighting, arrived_lighting, changes_between
+from lumenmill_captioner.words.wording import Words, is_overhead
 from lumenmill_light.axes import angles_of
 from lumenmill_light.color import Array, mired
-from lumenmill_light.vocabulary import side
+from lumenmill_light.vocabulary import position_phrase, side
 
 __all__ = [
     "FLICKER_EV",
@@ -22,6 +20,7 @@ __all__ = [
     "STAYS_DEG",
     "KeyMotion",
     "MotionContext",
+    "Tone",
     "motion_text",
 ]
 
@@ -39,8 +38,8 @@ _TREND_MIRED = 25.0
 _STRUCTURE_MOVES, _STRUCTURE_STAYS = 0.15, 0.05
 # Changes of light are less certain where things move.
 _LIGHT_CHANGES_TOO_EV, _LIGHT_STAYS_MEANWHILE_EV = 1.5, 0.3
-# Angles from which a move of the key light is mentioned: requested ones, and measured ones, which scatter.
-_REQUESTED_SWING_DEG, _MEASURED_SWING_DEG, _RISE_DEG = 15.0, 35.0, 12.0
+# Angles from which a move of the key light is mentioned: known ones, and measured ones, which scatter.
+_KNOWN_SWING_DEG, _MEASURED_SWING_DEG, _RISE_DEG = 15.0, 35.0, 12.0
 # Turns from which "across the front" or "round the back" is added.
 _LONG_WAY_DEG = 100.0
 
@@ -49,17 +48,18 @@ _LONG_WAY_DEG = 100.0
 class KeyMotion:
     """How the key light moves relative to the camera, and in the scene, in the axes of the first frame's camera.
 
-    `in_scene` is None where the camera's move is unknown. Either is None where no steady move is found.
+    `in_scene` is None where the camera's move is unknown. Either is None where no steady move is found. `is_exact` is
+    false for measured motion.
     """
 
     seen: Swing | None
     in_scene: Swing | None
-    is_requested: bool
+    is_exact: bool
 
     @property
     def min_swing_deg(self) -> float:
         """The extent from which a move is mentioned."""
-        return _REQUESTED_SWING_DEG if self.is_requested else _MEASURED_SWING_DEG
+        return _KNOWN_SWING_DEG if self.is_exact else _MEASURED_SWING_DEG
 
     @property
     def visible_swing(self) -> Swing | None:
@@ -68,47 +68,53 @@ class KeyMotion:
 
 
 @dataclass(frozen=True)
+class Tone:
+    """Brightness as shown, in stops from mid grey, and colour at one moment; None where the colour is not known."""
+
+    time_s: float
+    shown_brightness_ev: float
+    color_temperature_k: float | None
+
+
+@dataclass(frozen=True)
 class MotionContext:
-    """What was requested of a clip, and how its key light moves.
+    """What is known of a clip.
 
     Attributes:
         camera: the camera, if it is known.
-        has_requested_light: whether its light was requested, still or moving.
-        path: the requested light at the first and the last moment, where it moves.
-        interpolation: LightInterpolation of the path.
+        arrived: the arrived light in time order, all relative to the camera at the start; empty where it is not known.
         key: how the key light moves.
+        tones: of the measured moments, in time order.
     """
 
     camera: camera_pb2.Camera | None
-    has_requested_light: bool
-    path: tuple[ExpectedLight, ExpectedLight] | None
-    interpolation: int
+    arrived: tuple[light_pb2.ArrivedLight, ...]
     key: KeyMotion | None
+    tones: tuple[Tone, ...] = ()
 
 
-def motion_text(
-    samples: list[captioner_pb2.LightSample], measured: ClipMotion, context: MotionContext, words: Words
-) -> str:
+def motion_text(measured: ClipMotion, context: MotionContext, words: Words) -> str:
     """Return sentences on moves of camera and light; empty when they are neither known nor measured.
 
     Args:
-        samples: measurements over the clip.
         measured: what moves in the clip, by measurement.
-        context: what was requested, and how the key light moves.
+        context: what is known of the clip.
         words: the choice of words.
     """
     camera, key = context.camera, context.key
     sentences = [_camera_sentence(camera)] if camera and camera.HasField("path") else []
     swing = key.visible_swing if key else None
-    if context.path:
-        sentences.append(_path_sentence(*context.path, context.interpolation, swing, words))
+    if swing:
+        sentences.append(_swing_sentence("The key light", swing, words))
+    if context.arrived:
+        sentences.append(_end_sentence(context.arrived, swing, words))
     else:
-        sentences += [_swing_sentence("The key light", swing, words) if swing else "", _trend_sentence(samples)]
+        sentences.append(_trend_sentence(context.tones))
     if key and not swing:
         sentences.append(_relative_motion_sentence(key, words))
     camera_described = bool(camera and camera.path.WhichOneof("move"))
-    light_described = context.path is not None or swing is not None
-    steady = replace(measured, flicker_ev=None) if context.has_requested_light else measured
+    light_described = bool(context.arrived) or swing is not None
+    steady = replace(measured, flicker_ev=None) if context.arrived else measured
     sentences.append(
         _measured_sentence(steady, words, camera_described=camera_described, light_described=light_described)
     )
@@ -121,7 +127,7 @@ def _swing_sentence(what: str, swing: Swing, words: Words) -> str:
     is_vertical = abs(swing.rise_deg) >= _RISE_DEG
     start, end = angles_of(swing.start), angles_of(swing.end)
     if is_overhead(max(start[1], end[1])):
-        return f"{what} moves from {words.position(*start)} to {words.position(*end)}."
+        return f"{what} moves from {position_phrase(*start)} to {position_phrase(*end)}."
     first_side, last_side = side(start[0])[0], side(end[0])[0]
     if first_side != last_side:
         way = _way(swing)
@@ -194,41 +200,42 @@ def _edges_stay(measured: ClipMotion) -> bool:
     return (measured.shadow_motion_fraction or 0.0) < _STRUCTURE_STAYS
 
 
-def _path_sentence(
-    first: ExpectedLight, last: ExpectedLight, interpolation: int, swing: Swing | None, words: Words
-) -> str:
-    if swing and interpolation == light_pb2.LIGHT_INTERPOLATION_MOVE:
-        rest = changes_between(_without_direction(first), _without_direction(last), words)
-        moves = _swing_sentence("The key light", swing, words)
-        return f"{moves} By the end {rest.text[:1].lower()}{rest.text[1:]}" if rest.attributes else moves
-    change = changes_between(_side(first), _side(last), words)
-    if not change.attributes:
-        return "The light changes little over the clip."
-    how = "cross-fades" if interpolation == light_pb2.LIGHT_INTERPOLATION_BLEND else "changes"
-    return capitalised(f"over the clip the light {how}: by its end {change.text[:1].lower()}{change.text[1:]}")
+_UNCHANGED = ("The light does not change.", "The light stays as it is.")
 
 
-def _side(light: ExpectedLight) -> Side:
-    return Side(light.attributes, light.map_names, light.color_name)
+def _end_sentence(arrived: tuple[light_pb2.ArrivedLight, ...], swing: Swing | None, words: Words) -> str:
+    """Describe how the light at the end differs from that at the start, but for a move that is described already."""
+    first, *others = (arrived_lighting(light) for light in arrived)
+    if not any(changes_between(first, other, words).attributes for other in others):
+        return words.pick(_UNCHANGED)
+    start, end = (_without_direction(each) if swing else each for each in (first, others[-1]))
+    change = changes_between(start, end, words)
+    sentences = change.text.removesuffix(".").split(". ") if change.text else []
+    return " ".join(f"By the end {text[:1].lower()}{text[1:]}." for text in sentences)
 
 
-def _without_direction(light: ExpectedLight) -> Side:
+def _without_direction(lighting: Lighting) -> Lighting:
+    if not lighting.lights:
+        return lighting
     attributes = light_pb2.LightAttributes()
-    attributes.CopyFrom(light.attributes)
+    attributes.CopyFrom(lighting.lights[0].attributes)
     attributes.ClearField("azimuth_deg")
     attributes.ClearField("elevation_deg")
-    return Side(attributes, light.map_names, light.color_name)
+    key = replace(lighting.lights[0], attributes=attributes)
+    return replace(lighting, lights=(key, *lighting.lights[1:]), all_is_known=False)
 
 
-def _trend_sentence(samples: list[captioner_pb2.LightSample]) -> str:
-    if len(samples) < 4:
+def _trend_sentence(tones: tuple[Tone, ...]) -> str:
+    """Describe a steady trend of the picture, which may be one of the exposure as well as of the light."""
+    if len(tones) < 4:
         return ""
-    times = np.array([sample.time_s for sample in samples])
-    levels = np.array([sample.attributes.intensity_ev for sample in samples])
+    times = np.array([tone.time_s for tone in tones])
+    levels = np.array([tone.shown_brightness_ev for tone in tones])
     if _is_trend(times, levels, _TREND_EV):
         return f"The picture grows {'brighter' if levels[-1] > levels[0] else 'darker'} over the clip."
-    if all(sample.attributes.HasField("color_temperature_k") for sample in samples):
-        mireds = np.array([mired(sample.attributes.color_temperature_k) for sample in samples])
+    temperatures = [tone.color_temperature_k for tone in tones if tone.color_temperature_k is not None]
+    if len(temperatures) == len(tones):
+        mireds = np.array([mired(kelvin) for kelvin in temperatures])
         if _is_trend(times, mireds, _TREND_MIRED):
             return f"Its tones turn {'warmer' if mireds[-1] > mireds[0] else 'cooler'} over the clip."
     return ""

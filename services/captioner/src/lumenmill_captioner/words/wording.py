@@ -5,22 +5,22 @@ from random import Random
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light.color import WHITE_TEMPERATURE_K, mired
+from lumenmill_light.visible_lights import VisibleLight
 from lumenmill_light.vocabulary import (
     ELEVATION_DEG,
     HARDNESS,
     TEMPERATURE_K,
     direction_phrase,
-    map_words,
-    side,
-    with_article,
 )
 
-__all__ = ["Words", "capitalised", "is_overhead", "listed", "source_noun"]
+__all__ = ["Words", "capitalised", "is_overhead", "joined", "listed", "source_noun"]
 
 # Temperatures that are measured on surfaces under white light differ from white by up to this.
 _MEASURED_MIRED = 18.0
 # `direction_phrase` has at most so many wordings for one direction.
 _NUM_DIRECTION_VARIANTS = 4
+# Daylight from here on is called sunlight.
+_HARD_SUN = 0.75
 
 
 def is_overhead(elevation_deg: float) -> bool:
@@ -38,19 +38,10 @@ class Words:
         """Return one of several wordings of equal meaning."""
         return self._random.choice(options)
 
-    def side(self, azimuth_deg: float) -> str:
-        """Return the eighth of a turn that light comes from: "the front left"."""
-        return self.pick(side(azimuth_deg))
-
-    def direction(self, azimuth_deg: float, elevation_deg: float) -> str:
-        """Return side and height that light comes from: "low from the left"."""
-        return direction_phrase(azimuth_deg, elevation_deg, self._random.randrange(_NUM_DIRECTION_VARIANTS))
-
-    def position(self, azimuth_deg: float, elevation_deg: float) -> str:
-        """Return the place of a light as a noun: "the left", "straight overhead"."""
-        return (
-            self.pick(ELEVATION_DEG.band(elevation_deg).words) if is_overhead(elevation_deg) else side(azimuth_deg)[0]
-        )
+    def where(self, attributes: light_pb2.LightAttributes) -> str:
+        """Return side and height that light comes from: "low from the left"; its direction must be known."""
+        variant = self._random.randrange(_NUM_DIRECTION_VARIANTS)
+        return direction_phrase(attributes.azimuth_deg, attributes.elevation_deg, variant)
 
     def temperature(self, temperature_k: float) -> str:
         """Return an adjective for a colour temperature."""
@@ -61,27 +52,30 @@ class Words:
         is_white = abs(mired(temperature_k) - mired(WHITE_TEMPERATURE_K)) < _MEASURED_MIRED
         return self.temperature(WHITE_TEMPERATURE_K if is_white else temperature_k)
 
-    def hardness(self, hardness: float) -> str:
-        """Return an adjective for hardness."""
-        return self.pick(HARDNESS.band(hardness).words)
+    def color(self, light: VisibleLight) -> str:
+        """Return an adjective for the colour of a light, its hue or its temperature; empty where it is not known."""
+        if light.hue or not light.attributes.HasField("color_temperature_k"):
+            return light.hue
+        return self.temperature(light.attributes.color_temperature_k)
+
+    def hardness(self, attributes: light_pb2.LightAttributes) -> str:
+        """Return an adjective for hardness; empty where it is not known."""
+        return self.pick(HARDNESS.band(attributes.hardness).words) if attributes.HasField("hardness") else ""
 
 
 _NOUNS = {
-    light_pb2.LIGHT_KIND_SUN_SKY: "daylight",
     light_pb2.LIGHT_KIND_ENVIRONMENT_MAP: "light of the surroundings",
     light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS: "ambient light",
     light_pb2.LIGHT_KIND_BACKGROUND: "light of the background",
 }
 
 
-def source_noun(kinds: Sequence["light_pb2.LightKind.ValueType"], map_names: Sequence[str]) -> str:
-    """Return a noun for the dominant source by its kind: "light of an urban alley", "daylight", "light"."""
-    if not kinds:
-        return "light"
-    words = map_words(map_names[0]) if map_names else ""
-    if kinds[0] == light_pb2.LIGHT_KIND_ENVIRONMENT_MAP and words:
-        return f"light of {with_article(words)}"
-    return _NOUNS.get(kinds[0], "light")
+def source_noun(attributes: light_pb2.LightAttributes) -> str:
+    """Return a noun for a light by its kind: "sunlight", "light of the surroundings", "light"."""
+    kind = attributes.kinds[0] if attributes.kinds else light_pb2.LIGHT_KIND_UNSPECIFIED
+    if kind == light_pb2.LIGHT_KIND_SUN_SKY:
+        return "sunlight" if attributes.hardness >= _HARD_SUN and attributes.HasField("azimuth_deg") else "daylight"
+    return _NOUNS.get(kind, "light")
 
 
 def capitalised(sentence: str) -> str:
@@ -89,6 +83,14 @@ def capitalised(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
+def joined(*words: str) -> str:
+    """Return the words that are not empty, with spaces between."""
+    return " ".join(word for word in words if word)
+
+
 def listed(parts: Sequence[str]) -> str:
-    """Return "a", "a and b" or "a, b and c"."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    """Return "a", "a and b" or "a, b and c"; a comma stands before "and" where a part contains one itself."""
+    if len(parts) == 1:
+        return parts[0]
+    comma = "," if any("," in part for part in parts) else ""
+    return f"{', '.join(parts[:-1])}{comma} and {parts[-1]}"

@@ -3,51 +3,36 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2
 from lumenmill_captioner.families.photometric.subject import SubjectReader
 from lumenmill_captioner.measure import Evidence, Measured, measure, swing_of
-from lumenmill_captioner.requested.expected import ExpectedLight
 from lumenmill_captioner.requested.frames import CameraFrame
-from lumenmill_captioner.words import KeyMotion
+from lumenmill_captioner.words.motion import KeyMotion
 from lumenmill_common.jobs import JobContext
-from lumenmill_light.axes import Vector, scene_to_level, unit_vector
-from lumenmill_light.difference import difference
+from lumenmill_light.axes import Vector, scene_to_level, unit_vector, wrap_deg
+from lumenmill_light.visible_lights import visible_lights
 from lumenmill_media import Clip
 
-__all__ = ["Moment", "clip_error", "key_motion", "measure_moments", "measured_swing_deg"]
+__all__ = ["Moment", "arrived_motion", "in_first_frame", "measure_moments", "measured_motion", "measured_swing_deg"]
 
 # Motion of a direction is derived when this part of the moments has one.
 _MIN_DIRECTED = 0.6
 # The camera rests when this part of the normals stays within this cosine.
 _RESTING_PART, _RESTING_COSINE = 0.9, 0.99
-_ERRORS: tuple[Literal["direction_deg", "hardness", "color_temperature_mired"], ...] = (
-    "direction_deg",
-    "hardness",
-    "color_temperature_mired",
-)
+_FrameAt = Callable[[float], CameraFrame]
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One measured frame: its time, its camera, its light as measured and as requested."""
+    """One measured frame: its time, its camera and its light."""
 
     time_s: float
     camera: CameraFrame
     evidence: Evidence
     measured: Measured
-    requested: ExpectedLight | None
-
-    @property
-    def expected(self) -> light_pb2.LightAttributes | None:
-        """The requested light on the visible surfaces, or None."""
-        if self.requested is None:
-            return None
-        return self.requested.dominant_on(self.measured.surface.normals if self.measured.surface else None)
 
 
 def measure_moments(reader: SubjectReader, clip: Clip, job: JobContext) -> list[Moment]:
@@ -62,64 +47,95 @@ def measure_moments(reader: SubjectReader, clip: Clip, job: JobContext) -> list[
     for step, (frame, entry) in enumerate(zip(clip.frames, evidence, strict=True)):
         job.progress("measure", step, len(clip.frames))
         time = frame.index / max(clip.num_frames - 1, 1)
-        moments.append(Moment(frame.time_s, reader.frame(time), entry, measure(entry), reader.expected(time)))
+        moments.append(Moment(frame.time_s, reader.frame(time), entry, measure(entry)))
     return moments
 
 
-def clip_error(moments: Sequence[Moment]) -> tuple[captioner_pb2.LightError | None, dict[str, float]]:
-    """Return the median errors over the moments of a clip, and the largest error of direction as a score."""
-    expected = [(moment.measured.proto.attributes, moment.expected) for moment in moments]
-    errors = [difference(measured, light) for measured, light in expected if light is not None]
-    result = captioner_pb2.LightError()
-    for name in _ERRORS:
-        values = [getattr(error, name) for error in errors if error.HasField(name)]
-        if values:
-            setattr(result, name, float(np.median(values)))
-    directions = [error.direction_deg for error in errors if error.HasField("direction_deg")]
-    scores = {"direction_error_largest_deg": max(directions)} if directions else {}
-    return (result if result.ListFields() else None), scores
+def arrived_motion(arrived: Sequence[light_pb2.ArrivedMoment], frame_at: _FrameAt) -> KeyMotion | None:
+    """Return how the first of the arrived lights moves; None where too few moments have a direction.
+
+    Args:
+        arrived: moments in time order, from the first frame to the last.
+        frame_at: returns the camera's frame at a time of 0 to 1.
+    """
+    moments = [
+        (frame_at(_time_fraction(arrived, moment)), lights[0].attributes)
+        for moment in arrived
+        if (lights := visible_lights(moment.light))
+    ]
+    return _key_motion(_directed(moments, len(arrived)), exact=True, camera_is_known=True)
 
 
-def key_motion(moments: Sequence[Moment], *, camera_path_known: bool) -> KeyMotion | None:
-    """Return how the key light moves, as requested, else as measured; None where neither has directions.
+def measured_motion(moments: Sequence[Moment], *, camera_path_known: bool) -> KeyMotion | None:
+    """Return how the key light moves by measurement; None where too few moments have a direction.
 
     Args:
         moments: in time order.
         camera_path_known: whether the camera's move is known, so that directions in the scene follow.
     """
-    requested = _directions(moments, lambda moment: moment.expected)
-    found = requested or _directions(moments, lambda moment: moment.measured.proto.attributes)
-    if not found:
-        return None
-    first_deg = moments[0].camera.azimuth_deg
-    in_scene = [scene_to_level(vector, first_deg - camera.azimuth_deg) for camera, vector in found]
-    camera_is_known = camera_path_known or bool(requested) or _camera_rests(moments)
-    return KeyMotion(
-        seen=swing_of([vector for _, vector in found], exact=bool(requested)),
-        in_scene=swing_of(in_scene, exact=bool(requested)) if camera_is_known else None,
-        is_requested=bool(requested),
-    )
+    camera_is_known = camera_path_known or _camera_rests(moments)
+    return _key_motion(_measured_directions(moments), exact=False, camera_is_known=camera_is_known)
 
 
 def measured_swing_deg(moments: Sequence[Moment], *, camera_path_known: bool) -> float | None:
     """Return the angle through which the measured key moves in the scene, or None where it is unknown."""
     if not (camera_path_known or _camera_rests(moments)):
         return None
-    found = _directions(moments, lambda moment: moment.measured.proto.attributes)
+    found = _measured_directions(moments)
     swing = swing_of([scene_to_level(vector, -camera.azimuth_deg) for camera, vector in found], exact=False)
     return swing.angle_deg if swing else None
 
 
-def _directions(
-    moments: Sequence[Moment], attributes_of: Callable[[Moment], light_pb2.LightAttributes | None]
+def in_first_frame(
+    arrived: Sequence[light_pb2.ArrivedMoment], frame_at: _FrameAt
+) -> tuple[light_pb2.ArrivedLight, ...]:
+    """Return the light at each moment relative to the camera at the start, so that only moves of light differ."""
+    first_deg = frame_at(0.0).azimuth_deg
+    return tuple(
+        _turned(moment.light, frame_at(_time_fraction(arrived, moment)).azimuth_deg - first_deg) for moment in arrived
+    )
+
+
+def _turned(arrived: light_pb2.ArrivedLight, turn_deg: float) -> light_pb2.ArrivedLight:
+    light = light_pb2.ArrivedLight()
+    light.CopyFrom(arrived)
+    for attributes in (light.attributes, *(source.attributes for source in light.sources)):
+        if attributes.HasField("azimuth_deg"):
+            attributes.azimuth_deg = wrap_deg(attributes.azimuth_deg + turn_deg)
+    return light
+
+
+def _time_fraction(arrived: Sequence[light_pb2.ArrivedMoment], moment: light_pb2.ArrivedMoment) -> float:
+    return moment.time_s / arrived[-1].time_s if arrived[-1].time_s > 0.0 else 0.0
+
+
+def _key_motion(found: Sequence[tuple[CameraFrame, Vector]], *, exact: bool, camera_is_known: bool) -> KeyMotion | None:
+    if not found:
+        return None
+    first_deg = found[0][0].azimuth_deg
+    in_scene = [scene_to_level(vector, first_deg - camera.azimuth_deg) for camera, vector in found]
+    return KeyMotion(
+        seen=swing_of([vector for _, vector in found], exact=exact),
+        in_scene=swing_of(in_scene, exact=exact) if camera_is_known else None,
+        is_exact=exact,
+    )
+
+
+def _measured_directions(moments: Sequence[Moment]) -> list[tuple[CameraFrame, Vector]]:
+    pairs = [(moment.camera, moment.measured.proto.attributes) for moment in moments]
+    return _directed(pairs, len(moments))
+
+
+def _directed(
+    moments: Sequence[tuple[CameraFrame, light_pb2.LightAttributes]], num_moments: int
 ) -> list[tuple[CameraFrame, Vector]]:
     """Return camera and direction of the light of the moments that have one; none where too few have."""
-    directed = []
-    for moment in moments:
-        attributes = attributes_of(moment)
-        if attributes is not None and attributes.HasField("azimuth_deg") and attributes.HasField("elevation_deg"):
-            directed.append((moment.camera, unit_vector(attributes.azimuth_deg, attributes.elevation_deg)))
-    return directed if len(directed) >= math.ceil(_MIN_DIRECTED * len(moments)) else []
+    directed = [
+        (camera, unit_vector(attributes.azimuth_deg, attributes.elevation_deg))
+        for camera, attributes in moments
+        if attributes.HasField("azimuth_deg") and attributes.HasField("elevation_deg")
+    ]
+    return directed if len(directed) >= math.ceil(_MIN_DIRECTED * num_moments) else []
 
 
 def _camera_rests(moments: Sequence[Moment]) -> bool:

@@ -2,48 +2,49 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from importlib import metadata
 
-import numpy as np
 from google.protobuf import struct_pb2
 
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2
-from lumenmill_captioner.families.photometric.clip import clip_error, key_motion, measure_moments, measured_swing_deg
-from lumenmill_captioner.families.photometric.consistency import consistent_request
+from lumenmill_captioner.families.photometric.clip import (
+    arrived_motion,
+    in_first_frame,
+    measure_moments,
+    measured_motion,
+    measured_swing_deg,
+)
+from lumenmill_captioner.families.photometric.comparison import compared
 from lumenmill_captioner.families.photometric.subject import SubjectReader, is_clip
-from lumenmill_captioner.measure import Measured, expected_on_surfaces, measure, measure_motion
-from lumenmill_captioner.requested.expected import ExpectedLight
+from lumenmill_captioner.measure import Measured, measure, measure_motion
+from lumenmill_captioner.requested.frames import camera_frame
 from lumenmill_captioner.words import (
-    AttributeName,
     MotionContext,
-    Side,
+    Tone,
     Words,
     caption_text,
-    changes_between,
     content_text,
+    joined,
     light_text,
     motion_text,
 )
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext, Work, in_worker
+from lumenmill_light.contradictions import contradictions
 from lumenmill_light.difference import difference
 from lumenmill_media import Limits, read_clip
 
-__all__ = ["PhotometricFamily"]
+__all__ = ["PhotometricFamily", "arrived_light", "contradictions_of"]
 
 _FAMILY = "photometric"
-_REVISION = "1.5.0"
-# Fields that are compared as measured even where the light was requested: they include the exposure of the picture.
-_MEASURED_FIELDS: tuple[AttributeName, ...] = ("intensity_ev", "contrast_ev")
-_REQUESTED_FIELDS: tuple[AttributeName, ...] = ("azimuth_deg", "elevation_deg", "hardness", "color_temperature_k")
+_REVISION = "2.0.0"
 
 
 class PhotometricFamily:
-    """Measures pictures and describes what it measured."""
+    """Measures pictures, and describes the light that arrived, or what it measured."""
 
     def __init__(self, store: ArtifactStore, limits: Limits, num_clip_samples: int = 8) -> None:
         """Take the store of the subjects, the limits on media and the number of frames of a clip that are measured."""
@@ -84,26 +85,21 @@ class PhotometricFamily:
         """
         subject, words = request.subject, Words(request.seed)
         reader = SubjectReader(self._store, self._limits, subject, "subject")
+        requested = reader.requested()
         clip = is_clip(subject.media)
-        requested = reader.expected()
-        if clip:
-            measured, motion, error = self._clip(reader, subject, words, job)
-        else:
-            measured, motion = _image(reader, job), ""
-            error = _error(measured, requested)
+        measured, motion = self._clip(reader, subject, words, job) if clip else (_image(reader, job), "")
         with job.stage("describe"):
-            scene = subject.scene if subject.HasField("scene") else None
-            described = requested if clip else consistent_request(measured, requested)
-            still = light_text(_at_start(measured), described, words)
-            about_light = " ".join(part for part in (still, motion) if part)
+            arrived = arrived_light(subject)
+            about_light = joined(light_text(measured, arrived, words), motion)
+            scene = subject.built_scene if subject.HasField("built_scene") else None
             result = captioner_pb2.CaptionResult(
                 text=caption_text(content_text(scene, measured, clip, words), about_light),
                 light_text=about_light,
                 measurement=measured.proto,
                 scores=measured.scores,
             )
-        if error is not None:
-            result.error.CopyFrom(error)
+        _compare_attributes(result, requested, arrived)
+        result.contradictions.extend(contradictions_of(about_light, subject))
         result.record.CopyFrom(self._record(request.seed, job, reader))
         return result
 
@@ -120,56 +116,46 @@ class PhotometricFamily:
         for name in ("before", "after"):
             if is_clip(getattr(request, name).media):
                 raise InvalidArgumentError(f"{name}.media", "is a clip; light is compared between two images")
+        subjects = (request.before, request.after)
         readers = [
             SubjectReader(self._store, self._limits, subject, name)
-            for name, subject in (("before", request.before), ("after", request.after))
+            for name, subject in zip(("before", "after"), subjects, strict=True)
         ]
-        measured = [_image(reader, job) for reader in readers]
-        requested = [
-            consistent_request(entry, reader.expected()) for entry, reader in zip(measured, readers, strict=True)
-        ]
+        with job.stage("read"):
+            evidence = [reader.evidence() for reader in readers]
+        with job.stage("measure"):
+            measured = [measure(entry) for entry in evidence]
         with job.stage("describe"):
-            before, after = _comparable(measured, requested)
-            change = changes_between(before, after, Words(request.seed))
-        return captioner_pb2.CompareLightResult(
-            instruction=change.instruction,
-            text=change.text,
-            before=measured[0].proto,
-            after=measured[1].proto,
-            changed_attributes=change.attributes,
-            record=self._record(request.seed, job, readers[0]),
-        )
+            result = compared(subjects, evidence, measured, Words(request.seed))
+        result.record.CopyFrom(self._record(request.seed, job, readers[0]))
+        return result
 
     def _clip(
         self, reader: SubjectReader, subject: captioner_pb2.Subject, words: Words, job: JobContext
-    ) -> tuple[Measured, str, captioner_pb2.LightError | None]:
-        """Return the measurement of the middle frame with samples of all, a text on what moves, and the error."""
+    ) -> tuple[Measured, str]:
+        """Return the measurement of the first frame with samples of all, and a text on what moves."""
         with job.stage("read"):
             clip = read_clip(self._store, subject.media, "subject.media", self._num_clip_samples, job, self._limits)
         with job.stage("measure"):
             moments = measure_moments(reader, clip, job)
             moving = measure_motion(clip.track)
-        middle = moments[len(moments) // 2].measured
-        middle.proto.samples.extend(
+        first, path_known = moments[0].measured, subject.camera.HasField("path")
+        first.proto.samples.extend(
             captioner_pb2.LightSample(time_s=moment.time_s, attributes=moment.measured.proto.attributes)
             for moment in moments
         )
-        middle.proto.attributes.intensity_ev = float(
-            np.mean([moment.measured.proto.attributes.intensity_ev for moment in moments])
-        )
-        error, scores = clip_error(moments)
-        path_known = subject.camera.HasField("path")
         swing_deg = measured_swing_deg(moments, camera_path_known=path_known)
-        middle.scores.update(moving.scores() | scores | ({} if swing_deg is None else {"light_swing_deg": swing_deg}))
-        first, last = moments[0].requested, moments[-1].requested
+        first.scores.update(moving.scores() | ({} if swing_deg is None else {"light_swing_deg": swing_deg}))
+        arrived = subject.arrived_moments
         context = MotionContext(
             camera=subject.camera if subject.HasField("camera") else None,
-            has_requested_light=first is not None,
-            path=(first, last) if first and last and subject.HasField("requested_light_path") else None,
-            interpolation=subject.requested_light_path.interpolation,
-            key=key_motion(moments, camera_path_known=path_known),
+            arrived=in_first_frame(arrived, reader.frame),
+            key=arrived_motion(arrived, reader.frame)
+            if arrived
+            else measured_motion(moments, camera_path_known=path_known),
+            tones=tuple(_tone(moment.time_s, moment.measured) for moment in moments),
         )
-        return middle, motion_text(list(middle.proto.samples), moving, context, words), error
+        return first, motion_text(moving, context, words)
 
     def _record(self, seed: int, job: JobContext, reader: SubjectReader) -> generation_pb2.GenerationRecord:
         parameters: Mapping[str, float | bool] = {
@@ -191,6 +177,37 @@ class PhotometricFamily:
         )
 
 
+def contradictions_of(text: str, subject: captioner_pb2.Subject) -> list[str]:
+    """Return what in a text on light contradicts the light that arrived; nothing where that is not known."""
+    arrived = arrived_light(subject)
+    if arrived is None:
+        return []
+    camera = subject.camera if subject.HasField("camera") else None
+    moments = in_first_frame(subject.arrived_moments, partial(camera_frame, camera))
+    return contradictions(text, arrived, moments[-1] if moments else None)
+
+
+def arrived_light(subject: captioner_pb2.Subject) -> light_pb2.ArrivedLight | None:
+    """Return the light that arrived, in a clip at its start; None where it is not known."""
+    if subject.arrived_moments:
+        return subject.arrived_moments[0].light
+    return subject.arrived_light if subject.HasField("arrived_light") else None
+
+
+def _compare_attributes(
+    result: captioner_pb2.CaptionResult,
+    requested: light_pb2.LightAttributes | None,
+    arrived: light_pb2.ArrivedLight | None,
+) -> None:
+    """Fill the attributes of the requested light and both errors, which follow from the attributes alone."""
+    measured = result.measurement.attributes
+    if requested is not None:
+        result.requested_attributes.CopyFrom(requested)
+        result.error.CopyFrom(difference(measured if arrived is None else arrived.attributes, requested))
+    if arrived is not None:
+        result.measurement_error.CopyFrom(difference(measured, arrived.attributes))
+
+
 def _image(reader: SubjectReader, job: JobContext) -> Measured:
     with job.stage("read"):
         evidence = reader.evidence()
@@ -198,51 +215,10 @@ def _image(reader: SubjectReader, job: JobContext) -> Measured:
         return measure(evidence)
 
 
-def _at_start(measured: Measured) -> Measured:
-    """Return a clip's measurement with the first direction of its light that was measured; images unchanged."""
-    directed = [sample.attributes for sample in measured.proto.samples if sample.attributes.HasField("azimuth_deg")]
-    if not directed:
-        return measured
-    proto = captioner_pb2.LightMeasurement()
-    proto.CopyFrom(measured.proto)
-    proto.attributes.azimuth_deg, proto.attributes.elevation_deg = directed[0].azimuth_deg, directed[0].elevation_deg
-    return replace(measured, proto=proto)
-
-
-def _error(measured: Measured, requested: ExpectedLight | None) -> captioner_pb2.LightError | None:
-    """Return measured against expected light, on the visible surfaces where their normals are known.
-
-    The expected direction is that of the source which gives these surfaces the most light; expected contrast and
-    brightness are those that all sources together give them.
-    """
-    if requested is None:
-        return None
-    expected = requested.dominant_on(measured.surface.normals if measured.surface else None)
-    expected_on_surfaces(expected, measured, requested.shading)
-    error = difference(measured.proto.attributes, expected)
-    return error if error.ListFields() else None
-
-
-def _comparable(measured: list[Measured], requested: list[ExpectedLight | None]) -> tuple[Side, Side]:
-    """Return the two sides with the fields that have the same origin on both."""
-    sides = []
-    methods = [entry.proto.methods for entry in measured]
-    first, second = requested
-    for entry, light in zip(measured, requested, strict=True):
-        attributes = light_pb2.LightAttributes()
-        for name in _MEASURED_FIELDS + (() if first and second else _REQUESTED_FIELDS):
-            if entry.proto.attributes.HasField(name) and methods[0].get(name) == methods[1].get(name):
-                setattr(attributes, name, getattr(entry.proto.attributes, name))
-        # An instruction refers to the pictures as shown, each with its own exposure.
-        attributes.intensity_ev = entry.shown_brightness_ev
-        if first and second and light:
-            for name in _REQUESTED_FIELDS:
-                if light.attributes.HasField(name):
-                    setattr(attributes, name, getattr(light.attributes, name))
-            attributes.kinds.extend(light.attributes.kinds)
-        both_requested = first is not None and second is not None and light is not None
-        sides.append(Side(attributes, *((light.map_names, light.color_name) if both_requested and light else ())))
-    return sides[0], sides[1]
+def _tone(time_s: float, measured: Measured) -> Tone:
+    attributes = measured.proto.attributes
+    known = attributes.HasField("color_temperature_k")
+    return Tone(time_s, measured.shown_brightness_ev, attributes.color_temperature_k if known else None)
 
 
 def _refuse(field: str, value: str, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""From a Subject to the evidence that is measured, and to the requested light as expected from its camera."""
+"""From a Subject to the evidence that is measured, and to the attributes of the requested light."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2, light_pb2
 from lumenmill_captioner.measure import Evidence, pitch_deg, shading_from, undo_shoulder
-from lumenmill_captioner.requested.expected import ExpectedLight, expected_light, file_of_source
+from lumenmill_captioner.requested.attributes import file_of_source, requested_attributes
 from lumenmill_captioner.requested.frames import CameraFrame, camera_frame
 from lumenmill_common.artifacts import ArtifactStore, media_type_of
 from lumenmill_common.errors import InvalidArgumentError
@@ -105,22 +105,20 @@ class SubjectReader:
             for frame, entry, camera in zip(frames, maps, cameras, strict=True)
         ]
 
-    def expected(self, time_fraction: float = 0.0) -> ExpectedLight | None:
-        """Return the requested light relative to the camera at a time of the clip, 0 to 1; None without a request.
+    def requested(self) -> light_pb2.LightAttributes | None:
+        """Return the attributes of the requested light from the camera, at the start of a clip; None without a request.
 
         Raises:
             InvalidArgumentError: a map or a background of the light cannot be read.
         """
         if self._subject.requested_light_path.keyframes:
             self._read_files_of_path()
-            light = light_at(self._subject.requested_light_path, time_fraction)
-            return self._expected(light, time_fraction, f"{self._path}.requested_light_path")
+            light = light_at(self._subject.requested_light_path, 0.0)
+            return requested_attributes(light, self.frame(), self._read_radiance, f"{self._path}.requested_light_path")
         if self._subject.HasField("requested_light"):
-            return self._expected(self._subject.requested_light, time_fraction, f"{self._path}.requested_light")
+            light = self._subject.requested_light
+            return requested_attributes(light, self.frame(), self._read_radiance, f"{self._path}.requested_light")
         return None
-
-    def _expected(self, light: light_pb2.Light, time_fraction: float, path: str) -> ExpectedLight:
-        return expected_light(light, self.frame(time_fraction), self._read_radiance, path)
 
     def _read_files_of_path(self) -> None:
         """Read the files of all keyframes once, so that an error names the field of the keyframe."""

@@ -10,7 +10,7 @@ from transformers import LogitsProcessor
 
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import generation_pb2, model_pb2
-from lumenmill_captioner.families.photometric import PhotometricFamily, is_clip
+from lumenmill_captioner.families.photometric import PhotometricFamily, arrived_light, contradictions_of, is_clip
 from lumenmill_captioner.families.vision_language.aesthetics import Aesthetics, some_of
 from lumenmill_captioner.families.vision_language.agreement import agreement_scores, agreements
 from lumenmill_captioner.families.vision_language.answer import Answer, ClipAnswer, ParsedAnswer, read_answer
@@ -122,10 +122,11 @@ class VisionLanguageFamily:
             result = self._photometric.measured_caption(request, job)
             with job.stage("read"):
                 pictures = self._pictures(request.subject, plan, job)
+            known_light = result.light_text if arrived_light(request.subject) is not None else ""
             self._host.prepare(self._writer.pipe, plan)
             size = f"a question on {len(pictures)} picture(s) of {pictures[0].width}×{pictures[0].height} pixels"
             (output,) = run_in_batches(
-                [request], 1, lambda _: [self._output(request, pictures, plan, job)], self._host, size
+                [request], 1, lambda _: [self._output(request, known_light, pictures, plan, job)], self._host, size
             )
             executed = self._host.executed(plan)
         agreed = agreements(output.parsed, result)
@@ -141,13 +142,19 @@ class VisionLanguageFamily:
         return read_frames(self._store, subject, plan.arguments["num_frames"], job, self._limits)
 
     def _output(
-        self, request: captioner_pb2.CaptionRequest, pictures: list[Image.Image], plan: Plan, job: JobContext
+        self,
+        request: captioner_pb2.CaptionRequest,
+        known_light: str,
+        pictures: list[Image.Image],
+        plan: Plan,
+        job: JobContext,
     ) -> _Output:
         """Ask the model, and once more where its answer does not fit the schema."""
         clip = is_clip(request.subject.media)
         answer_class = ClipAnswer if clip else Answer
         image_arguments = plan.arguments["frame_processor" if clip else "image_processor"]
-        prompt = question(request, scene_phrase(request.subject.scene), len(pictures) if clip else 0, answer_class)
+        content = scene_phrase(request.subject.built_scene)
+        prompt = question(request, content, known_light, len(pictures) if clip else 0, answer_class)
         turns = [Turn("user", prompt, pictures)]
         answers = [self._writer.write(turns, plan.arguments["max_new_tokens"], image_arguments, [job])]
         parsed = read_answer(answers[0].text, answer_class)
@@ -181,17 +188,23 @@ class VisionLanguageFamily:
 def _insert_answer(
     result: captioner_pb2.CaptionResult, parsed: ParsedAnswer, agreed: dict[str, bool], subject: captioner_pb2.Subject
 ) -> None:
-    """Put the model's text into a measured caption: its content, and its light where measurement agrees.
+    """Put the model's text into a measured caption: its content, and its light where that is true.
 
-    A requested light is described as requested, whatever the model sees.
+    Where the light that arrived is known, the text must not contradict it; else measurement must agree.
     """
-    is_requested = subject.HasField("requested_light") or bool(subject.requested_light_path.keyframes)
     described = parsed.light.get("description", "")
     measured_light = result.light_text
-    if described and not is_requested and all(agreed.values()):
+    if described and _is_true(described, agreed, subject):
         result.light_text = _sentence(described)
     content = _sentence(parsed.caption) if parsed.caption else result.text.removesuffix(measured_light).strip()
     result.text = caption_text(content, result.light_text)
+    result.contradictions[:] = contradictions_of(result.light_text, subject)
+
+
+def _is_true(described: str, agreed: dict[str, bool], subject: captioner_pb2.Subject) -> bool:
+    if arrived_light(subject) is not None:
+        return not contradictions_of(described, subject)
+    return all(agreed.values())
 
 
 def _sentence(text: str) -> str:

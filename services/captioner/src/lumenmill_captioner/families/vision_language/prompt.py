@@ -8,11 +8,13 @@ from lumenmill_captioner.families.vision_language.answer import Answer
 
 __all__ = ["PROMPT_REVISION", "question", "retry_question"]
 
-PROMPT_REVISION = "2"
+PROMPT_REVISION = "3"
 """Raised with every change of the texts and of the schema, since captions change with them."""
 
 
-def question(request: captioner_pb2.CaptionRequest, content: str, num_frames: int, answer_class: type[Answer]) -> str:
+def question(
+    request: captioner_pb2.CaptionRequest, content: str, light: str, num_frames: int, answer_class: type[Answer]
+) -> str:
     """Return the prompt of a request.
 
     The caller's instruction replaces the task; the schema of the answer is always included.
@@ -20,6 +22,7 @@ def question(request: captioner_pb2.CaptionRequest, content: str, num_frames: in
     Args:
         request: the request.
         content: what the picture is known to show, empty where it is unknown.
+        light: the light that is known to have arrived in it, likewise.
         num_frames: 0 for images.
         answer_class: the schema of the answer.
     """
@@ -28,6 +31,8 @@ def question(request: captioner_pb2.CaptionRequest, content: str, num_frames: in
     parts.append(task)
     if content:
         parts.append(_text("scene", scene=content))
+    if light:
+        parts.append(_text("light", light=light))
     parts.append(_text("schema", schema=json.dumps(answer_class.model_json_schema(), separators=(",", ":"))))
     return "\n".join(parts)
 
