@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from scenes import Lamp, sphere_scene, subject_of
+from scenes import Lamp, arrived_light, sphere_scene, subject_of
 
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import scene_pb2
@@ -67,12 +67,26 @@ async def test_the_measured_light_is_described_where_the_model_contradicts_it(
     assert result.text == f"A plaster ball on a shelf. {result.light_text}"
 
 
-async def test_requested_light_is_described_as_requested(serving: Any) -> None:
-    lamp = Lamp(-60, 30, 3400)
+async def test_a_requested_light_is_only_compared(serving: Any) -> None:
+    lamp = Lamp(60, 30, 9000)
     async with serving(MODEL, answer()) as captioner:
         result = await captioner.caption("one", subject(captioner.store, lamp))
-    assert "window" not in result.light_text and result.error.direction_deg < 6.0
-    assert result.text.startswith("A plaster ball on a shelf. ") and result.scores["light_direction_agrees"] == 1.0
+    assert result.light_text == "Hard warm sunlight slants in from a window on the left."
+    assert result.error.direction_deg > 60.0 and result.scores["light_direction_agrees"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "description", ["Hard warm sunlight slants in from a window on the right", "Soft cool light from the left"]
+)
+async def test_a_text_that_contradicts_the_arrived_light_is_replaced(serving: Any, description: str) -> None:
+    async with serving(MODEL, answer(), answer(description=description)) as captioner:
+        asked = subject(captioner.store)
+        asked.arrived_light.CopyFrom(arrived_light(Lamp(-60, 30, 3400)))
+        true = await captioner.caption("true", asked)
+        lie = await captioner.caption("lie", asked, seed=1)
+    assert true.light_text == "Hard warm sunlight slants in from a window on the left."
+    assert "window" not in lie.light_text and "left" in lie.light_text
+    assert not true.contradictions and not lie.contradictions
 
 
 async def test_an_invalid_answer_is_requested_again(serving: Any) -> None:
@@ -94,7 +108,7 @@ async def test_valid_fields_of_two_invalid_answers_are_kept(serving: Any) -> Non
 async def test_without_an_answer_the_caption_is_the_measured_one(serving: Any) -> None:
     async with serving(MODEL, "no", '{"light": 3}') as captioner:
         asked = subject(captioner.store)
-        asked.scene.CopyFrom(scene_pb2.SceneDescription(description="a plaster ball"))
+        asked.built_scene.CopyFrom(scene_pb2.SceneDescription(description="a plaster ball"))
         result = await captioner.caption("one", asked)
     assert result.text.startswith("A plaster ball. ") and result.text.endswith(result.light_text)
     assert "left" in result.light_text and result.scores["answer_kept_fraction"] == 0.0
@@ -134,8 +148,9 @@ def test_valid_fields_of_an_answer_are_kept(text: str, num_kept: int) -> None:
 
 
 def test_the_instruction_replaces_the_task() -> None:
-    plain = question(captioner_pb2.CaptionRequest(), "a bowl", 0, Answer)
-    asked = question(captioner_pb2.CaptionRequest(instruction="Tell a story."), "", 8, ClipAnswer)
+    plain = question(captioner_pb2.CaptionRequest(), "a bowl", "Soft light falls in.", 0, Answer)
+    asked = question(captioner_pb2.CaptionRequest(instruction="Tell a story."), "", "", 8, ClipAnswer)
     assert plain.startswith("Describe this picture.") and "It shows this: a bowl" in plain
+    assert "Its light is known, as seen from the camera: Soft light falls in." in plain and "is known" not in asked
     assert "The 8 pictures are frames" in asked and "Tell a story." in asked and "Describe" not in asked
     assert '"motion"' in asked and '"motion"' not in plain and '"all around"' in plain
