@@ -1,6 +1,5 @@
 """Light in English, read off its sources, so that words and structure cannot disagree."""
 
-import math
 from collections.abc import Sequence
 
 from lumenmill.common.v1 import light_pb2
@@ -10,7 +9,6 @@ from lumenmill_light.attributes import SourceAttributes, source_attributes
 from lumenmill_light.axes import circular_difference_deg, wrap_deg
 from lumenmill_light.vocabulary import (
     HARDNESS,
-    INTENSITY_EV,
     SUN_ELEVATION_DEG,
     TEMPERATURE_K,
     direction_phrase,
@@ -25,7 +23,8 @@ _VEILED_SUN_SHARE = 0.35
 _LOW_DEG, _HIGH_DEG = 13.0, 60.0
 # Light of this elevation is described by its side alone.
 _UNSAID_ELEVATION_DEG = 25.0
-_MOONLIGHT_IRRADIANCE = 0.8 * math.pi
+# Hard parallel light bluer than this is moonlight outdoors.
+_NIGHT_ABOVE_K = 7500.0
 _SHADOW_EDGES = {
     "hard": ("crisp", "hard-edged", "sharp"),
     "medium": ("clear", "slightly softened", "lightly feathered"),
@@ -47,6 +46,20 @@ _SUN_NOUNS = ("sunlight", "direct sun", "open sunlight")
 _MASS_NOUNS = frozenset({*_SUN_NOUNS, "moonlight"})
 
 
+# Last words of names of environment maps that "a" may stand before.
+_NOUNS_OF_MAPS = frozenset(
+    "alley aerodrome arch attic balcony ballroom bank barn basement bay beach bedroom bridge building bush cabin camp canal "
+    "canyon cave cellar chapel church cinema cliff coast cottage court courtyard dam dawn desert dock dusk evening factory "
+    "farm field fireplace forest garage garden gate gazebo glade glen golf greenhouse grove gym hall hallway hangar "
+    "harbor harbour hill hospital hotel house interior jungle kitchen kiosk lab lake lawn library lobby loft lounge market "
+    "meadow mill mine morning moor mountain museum night oasis office orchard overpass park parking path patio pier plain "
+    "plaza pool pond pump quarry railway rainforest ranch restaurant ridge river road rock roof rooftop room ruin "
+    "savanna school shed shelter shipyard shop shore sky snow square stadium staircase station store street stream studio "
+    "suburb sunrise sunset temple terrace theater theatre tower town track trail tunnel underpass valley veranda "
+    "village vineyard wall warehouse warehouse wharf wood woods workshop yard".split()
+)
+
+
 def light_phrase(light: light_pb2.Light, variant: int = 0, outdoor: bool = False) -> str:
     """Return a noun phrase for a light: "a small amber lamp low on the left, with crisp shadows".
 
@@ -66,9 +79,11 @@ def sources_phrase(
     phrase = _main_phrase(sources[0], key, variant, outdoor)
     if len(sources) == 1:
         return phrase
-    others = zip(sources[1:], found[1:], strict=True)
+    others = list(zip(sources[1:], found[1:], strict=True))
+    lamps = [_second_phrase(key, other, look, variant) for other, look in others if not _is_sky(other, look)]
     joint = (", plus ", ", and ")[variant % 2]
-    return phrase + joint + " and ".join(_second_phrase(key, other, look, variant) for other, look in others)
+    sky = f", {_sky_words(key, variant)}" if len(lamps) < len(others) else ""
+    return phrase + (joint + " and ".join(lamps) if lamps else "") + sky
 
 
 def color_word(found: SourceAttributes, variant: int = 0) -> str:
@@ -78,9 +93,15 @@ def color_word(found: SourceAttributes, variant: int = 0) -> str:
     return found.hue or "white"
 
 
-def _strength(found: SourceAttributes) -> str:
-    word = "" if found.intensity_ev is None else INTENSITY_EV.word(found.intensity_ev)
-    return f"{word} " if word else ""
+def _is_sky(source: light_pb2.LightSource, found: SourceAttributes) -> bool:
+    return source.HasField("sun_sky") and found.azimuth_deg is None
+
+
+def _sky_words(key: SourceAttributes, variant: int) -> str:
+    """Return the words for a sky beside a key."""
+    if key.temperature_k is not None and key.temperature_k > _NIGHT_ABOVE_K:
+        return "under a night sky"
+    return ("under an open sky", "with an open sky above")[variant % 2]
 
 
 def _hardness_name(found: SourceAttributes) -> str:
@@ -123,7 +144,7 @@ def _parallel_noun(found: SourceAttributes, variant: int, outdoor: bool) -> str:
     if outdoor and (found.elevation_deg or 0.0) >= 0.0 and hardness == "hard":
         if 2200.0 <= kelvin <= 6600.0:
             return _SUN_NOUNS[variant % 3]
-        if kelvin > 7500.0 and (found.irradiance or 0.0) < _MOONLIGHT_IRRADIANCE:
+        if kelvin > _NIGHT_ABOVE_K:
             return "moonlight"
     return _PARALLEL_NOUNS[hardness][variant % 3]
 
@@ -132,7 +153,7 @@ def _main_phrase(source: light_pb2.LightSource, found: SourceAttributes, variant
     match source.WhichOneof("kind"):
         case "area":
             noun = _area_noun(source.area, found, variant)
-            words = f"{_strength(found)}{color_word(found, variant)} {noun}"
+            words = f"{color_word(found, variant)} {noun}"
             return f"{with_article(words)} shining {_where(found, variant)}, {_shadows(found, variant)}"
         case "directional":
             return _directional_phrase(found, variant, outdoor)
@@ -149,7 +170,7 @@ def _main_phrase(source: light_pb2.LightSource, found: SourceAttributes, variant
 def _directional_phrase(found: SourceAttributes, variant: int, outdoor: bool) -> str:
     noun = _parallel_noun(found, variant, outdoor)
     color = "" if noun == "moonlight" else color_word(found, variant) + " "
-    words = _strength(found) + color + noun
+    words = color + noun
     named = words if noun in _MASS_NOUNS else with_article(words)
     return f"{named} {_where(found, variant)}, {_shadows(found, variant)}"
 
@@ -174,12 +195,15 @@ def _sun_sky_phrase(light: light_pb2.SunSkyLight, found: SourceAttributes, varia
 
 def _environment_phrase(light: light_pb2.EnvironmentMapLight, variant: int) -> str:
     words = map_words(light.map.name)
-    if words:
-        place = (f"the surrounding light of {with_article(words)}", f"the ambient light of {with_article(words)}")[
+    if words and words.split()[-1] in _NOUNS_OF_MAPS:
+        surroundings = (f"the surrounding light of {with_article(words)}", f"the ambient light of {with_article(words)}")[
             variant % 2
         ]
+    elif words:
+        # A name or a word of another language, which takes no article.
+        surroundings = f'the light of the environment map "{words}"'
     else:
-        place = f"the light of the environment map {light.map.name or light.map.sha256[:12]}"
+        surroundings = f"the light of the environment map {light.map.name or light.map.sha256[:12]}"
     turn = wrap_deg(light.rotation_deg)
     if abs(turn) >= 157.5:
         turned = ", turned half-way round"
@@ -189,8 +213,7 @@ def _environment_phrase(light: light_pb2.EnvironmentMapLight, variant: int) -> s
         turned = f", turned {abs(round(turn / 5.0)) * 5} degrees {sense} seen from above"
     else:
         turned = ""
-    level = ", brightened" if light.exposure_ev >= 0.75 else ", darkened" if light.exposure_ev <= -0.75 else ""
-    return place + turned + level
+    return surroundings + turned
 
 
 def _harmonics_phrase(found: SourceAttributes, variant: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from google.protobuf import struct_pb2
 
-from lumenmill.common.v1 import artifact_pb2, camera_pb2, generation_pb2, light_pb2, model_pb2, scene_pb2
+from lumenmill.common.v1 import artifact_pb2, camera_pb2, generation_pb2, light_pb2, model_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext, in_worker
@@ -12,14 +12,14 @@ from lumenmill_prompter.families.grammar.lexicon import lexicon
 from lumenmill_prompter.families.grammar.light_space import TEXT, WRITABLE_KINDS, LightSpace, light_space
 from lumenmill_prompter.families.grammar.lights import finish_light, write_light
 from lumenmill_prompter.families.grammar.numbers import Choice, lattice_point
-from lumenmill_prompter.families.grammar.sentences import is_outdoor, main_thing, plain_rewrite, relight_instruction
+from lumenmill_prompter.families.grammar.sentences import main_thing, plain_rewrite, relight_instruction, scene_kind_of
 from lumenmill_prompter.families.grammar.sets import SetWriter, check_light_kinds, motions
 from lumenmill_prompter.families.grammar.variants import relight_variants
 
 __all__ = ["GrammarFamily"]
 
 _FAMILY = "grammar"
-_REVISION = "1.2.0"
+_REVISION = "1.3.0"
 _STREAM_EDITS, _STREAM_MOTIONS = 101, 102
 # Every fourth edit also requests another viewpoint; relights of prompt sets never do, so that a light group shares its
 # geometry.
@@ -100,8 +100,8 @@ class GrammarFamily:
             point = lattice_point(request.seed, _STREAM_EDITS, len(request.description))
             about = main_thing(request.description, tuple(lexicon().subjects))
             prompts = [
-                _edit(variant, light, about, choice)
-                for variant, light in enumerate(relight_variants(point, None, request.num_variants, space, choice), 1)
+                _edit(number, variant.light, about, choice)
+                for number, variant in enumerate(relight_variants(point, None, request.num_variants, space, choice), 1)
             ]
         record = _record(request.seed, job, {"outdoor": space.outdoor})
         return prompter_pb2.WriteEditPromptsResult(relight_prompts=prompts, record=record)
@@ -130,7 +130,7 @@ class GrammarFamily:
                 point = lattice_point(request.seed, _STREAM_MOTIONS, len(request.description))
                 light = write_light(point, space, choice.bits())
             about = main_thing(request.description, tuple(lexicon().subjects)) or "the subject"
-            prompts = motions(light, about, request.num_variants, choice, space.outdoor)
+            prompts = motions(light, about, request.num_variants, choice, space.surroundings)
         record = _record(request.seed, job, {"outdoor": space.outdoor})
         return prompter_pb2.WriteMotionPromptsResult(motion_prompts=prompts, record=record)
 
@@ -157,11 +157,10 @@ def _space_for(
     kinds: Sequence["light_pb2.LightKind.ValueType"],
     environment_maps: Sequence[artifact_pb2.Artifact],
 ) -> LightSpace:
-    scene_kind = scene_pb2.SCENE_KIND_OUTDOOR if is_outdoor(description) else scene_pb2.SCENE_KIND_STILL_LIFE
-    space = light_space(scene_kind, kinds, environment_maps)
+    space = light_space(scene_kind_of(description), kinds, environment_maps)
     if space is None:
         raise InvalidArgumentError("light_kinds", "none of these kinds of light can be written for this request")
-    return space
+    return space.at(description)
 
 
 def _edit(variant: int, light: light_pb2.Light, about: str, choice: Choice) -> prompter_pb2.RelightPrompt:

@@ -37,12 +37,17 @@ class Subject(_Frozen):
 
 
 class Kind(_Frozen):
-    """The words of one kind of scene; an accent of None means that there is none."""
+    """The words of one kind of scene; an accent of None means that there is none.
+
+    What is `borne` stands on what is among `bearers`.
+    """
 
     first: tuple[str, ...]
     beside: tuple[str, ...]
     accents: tuple[str | None, ...]
     places: tuple[str, ...]
+    bearers: frozenset[str] = frozenset()
+    borne: frozenset[str] = frozenset()
 
 
 class Lexicon(_Frozen):
@@ -71,6 +76,8 @@ class SceneSpace:
     groups: tuple[tuple[Thing, ...], ...]
     accents: tuple[Thing | None, ...]
     places: tuple[str, ...]
+    bearers: frozenset[str] = frozenset()
+    borne: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -161,7 +168,7 @@ def _space(words: Lexicon, name: str, theme_words: frozenset[str] | None) -> Sce
         places, groups = themed or places, matching or groups
     used = {thing.subject for group in groups for thing in group}
     accents = tuple(accent for accent in accents if accent is None or accent.subject not in used)
-    return SceneSpace(_KIND_NAMES[name], tuple(groups), accents, tuple(places))
+    return SceneSpace(_KIND_NAMES[name], tuple(groups), accents, tuple(places), kind.bearers, kind.borne)
 
 
 def _place_noun(place: str) -> str:

@@ -1,10 +1,12 @@
 """Which kinds of light a request allows on a kind of scene, and how often each is drafted."""
 
 import functools
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lumenmill.common.v1 import artifact_pb2, light_pb2, scene_pb2
+from lumenmill_prompter.families.grammar.surroundings import Surroundings, surroundings_of
 
 __all__ = [
     "AMBIENT_KINDS",
@@ -38,14 +40,48 @@ _SLOTS: dict[int, dict[int, int]] = {
 }
 
 
+# Parallel light from the camera's side spreads this far; above the walls six tenths of it come from behind.
+_FRONT_DEG, _BACK_SHARE = 110.0, 0.6
+
+
 @dataclass(frozen=True)
 class LightSpace:
-    """The kinds of light that a request allows on one kind of scene, each repeated by its weight."""
+    """The kinds of light that a request allows on one kind of scene, each repeated by its weight, and where it stands."""
 
     slots: tuple["light_pb2.LightKind.ValueType", ...]
     environment_maps: tuple[artifact_pb2.Artifact, ...]
-    outdoor: bool
+    scene_kind: "scene_pb2.SceneKind.ValueType"
+    surroundings: Surroundings
     as_text: bool = False
+
+    def at(self, place: str) -> "LightSpace":
+        """Return the space of a place: light cannot come from all sides in a niche."""
+        around = surroundings_of(self.scene_kind, place)
+        return self if around is self.surroundings else replace(self, surroundings=around)
+
+    def parallel(self, value: float, elevation_deg: float) -> tuple[float, float]:
+        """Spread [0, 1) over azimuths of parallel light; return one to a tenth of a degree, and an elevation for it."""
+        around, across = self.surroundings, 2.0 * value - 1.0
+        if self.outdoor:
+            azimuth = across * 180.0
+        elif elevation_deg < around.over_walls_deg:
+            azimuth = across * _FRONT_DEG
+        else:
+            inside = 1.0 - _BACK_SHARE
+            behind = _FRONT_DEG + (abs(across) - inside) / _BACK_SHARE * (180.0 - _FRONT_DEG)
+            azimuth = across / inside * _FRONT_DEG if abs(across) < inside else math.copysign(behind, across)
+        elevation = around.raised(elevation_deg, azimuth)
+        return round(around.turned_in(azimuth, elevation), 1), round(elevation, 1)
+
+    def sun_azimuth(self, value: float) -> float:
+        """Spread [0, 1) over the azimuths of a sun, which stands too low to shine over walls."""
+        across = 2.0 * value - 1.0
+        return across * 180.0 if self.outdoor else self.surroundings.turned_in(across * _FRONT_DEG, 0.0)
+
+    @property
+    def outdoor(self) -> bool:
+        """Whether the scene lies under the open sky."""
+        return self.surroundings.outdoor
 
     @functools.cached_property
     def has_harmonics(self) -> bool:
@@ -89,4 +125,4 @@ def light_space(
     slots = tuple(kind for kind in allowed for _ in range(weights[kind]))
     if not slots and allowed:
         slots = tuple(allowed)
-    return LightSpace(slots, tuple(environment_maps), outdoor, only_text) if slots else None
+    return LightSpace(slots, tuple(environment_maps), scene_kind, surroundings_of(scene_kind), only_text) if slots else None

@@ -1,13 +1,15 @@
 """Lights of the grammar: a point of a low-discrepancy sequence becomes structured light, then words."""
 
+import math
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light.attributes import SourceAttributes, source_attributes, total
+from lumenmill_light.sources import scaled
 from lumenmill_light.vocabulary import map_words
-from lumenmill_prompter.families.grammar.light_sources import SOFT_ALONE, SOFT_BESIDE_HARMONICS, sources_at
+from lumenmill_prompter.families.grammar.light_sources import sources_at
 from lumenmill_prompter.families.grammar.light_space import (
     AREA,
     DIRECTIONAL,
@@ -18,9 +20,16 @@ from lumenmill_prompter.families.grammar.light_space import (
     LightSpace,
 )
 from lumenmill_prompter.families.grammar.numbers import Choice
+from lumenmill_prompter.families.grammar.strata import SOFT_ALONE, SOFT_BESIDE_HARMONICS
+from lumenmill_prompter.levels import camera_side_irradiance
 from lumenmill_prompter.phrases import sources_phrase
 
-__all__ = ["Draft", "draft_light", "finish_light", "finished", "write_light"]
+__all__ = ["Draft", "draft_light", "finish_light", "finished", "levelled", "write_light"]
+
+# What the lights of sets give on the camera's side, in the units of light.proto: a lamp of irradiance π, high in front.
+_LEVEL = 0.4 * math.pi
+# Stops of the key's own irradiance from π that this may cost.
+_MIN_KEY_EV, _MAX_KEY_EV = -1.1, 1.6
 
 
 class Draft(NamedTuple):
@@ -29,10 +38,12 @@ class Draft(NamedTuple):
     Attributes:
         sources: the sources of the light.
         found: attributes of each source, in the same order.
+        level: camera-side irradiance of all; None where pixels of a map decide it.
     """
 
     sources: Sequence[light_pb2.LightSource]
     found: Sequence[SourceAttributes]
+    level: float | None
 
     @property
     def key(self) -> SourceAttributes:
@@ -42,7 +53,7 @@ class Draft(NamedTuple):
 
 def write_light(point: Sequence[float], space: LightSpace, wording: int) -> light_pb2.Light:
     """Return the light at a point of the unit cube: sources, attributes derived from them, text rendered from them."""
-    return finished(draft_light(point, space, wording), space, wording)
+    return finished(levelled(draft_light(point, space, wording)), space, wording)
 
 
 def draft_light(
@@ -68,7 +79,23 @@ def draft_light(
         soft_share = SOFT_BESIDE_HARMONICS if space.has_harmonics else SOFT_ALONE
     choice = Choice(wording, kind)
     sources = sources_at(kind, point, space, choice, soft_share, may_be_sunless)
-    return Draft(sources, [source_attributes(source) for source in sources])
+    return Draft(sources, [source_attributes(source) for source in sources], _level_of(sources))
+
+
+def levelled(draft: Draft, beside: float | None = None, stops: float = 0.0) -> Draft:
+    """Return the draft so bright that the camera's side gets `stops` more than `beside` (absent: than usual)."""
+    if not draft.level:
+        return draft
+    factor = (beside or _LEVEL) * 2.0**stops / draft.level
+    usual = math.pi * 2.0**stops * (beside or _LEVEL) / _LEVEL / (draft.key.irradiance or math.pi)
+    factor = min(max(factor, usual * 2.0**_MIN_KEY_EV), usual * 2.0**_MAX_KEY_EV)
+    found = [look._replace(irradiance=look.strength * factor) for look in draft.found]
+    return Draft([scaled(source, factor) for source in draft.sources], found, draft.level * factor)
+
+
+def _level_of(sources: Sequence[light_pb2.LightSource]) -> float | None:
+    levels = [camera_side_irradiance(source) for source in sources]
+    return None if None in levels else sum(level or 0.0 for level in levels)
 
 
 def finished(draft: Draft, space: LightSpace, wording: int) -> light_pb2.Light:
@@ -82,7 +109,7 @@ def finished(draft: Draft, space: LightSpace, wording: int) -> light_pb2.Light:
 
 def finish_light(light: light_pb2.Light, variant: int, outdoor: bool) -> None:
     """Fill attributes, text and name from the sources."""
-    draft = Draft(light.sources, [source_attributes(source) for source in light.sources])
+    draft = Draft(light.sources, [source_attributes(source) for source in light.sources], None)
     light.CopyFrom(_described(draft, variant, outdoor))
 
 

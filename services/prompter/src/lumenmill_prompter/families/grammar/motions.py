@@ -8,15 +8,18 @@ from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_light import build
 from lumenmill_light.axes import wrap_deg
 from lumenmill_light.color import temperature_rgb
+from lumenmill_light.sources import scaled
 from lumenmill_light.vocabulary import TEMPERATURE_K, direction_phrase
-from lumenmill_prompter.families.grammar.light_sources import FRONT_DEG
 from lumenmill_prompter.families.grammar.light_space import AREA, DIRECTIONAL, ENVIRONMENT_MAP, SUN_SKY
 from lumenmill_prompter.families.grammar.lights import finish_light
 from lumenmill_prompter.families.grammar.numbers import Choice
 from lumenmill_prompter.families.grammar.scenes import capitalised
+from lumenmill_prompter.families.grammar.surroundings import Surroundings
 
 __all__ = ["camera_motion", "light_motion"]
 
+# A sun that must stay higher than this to reach the subject does not sink to the horizon.
+_MAX_SINKING_DEG = 10.0
 _STILL_LIGHT = ("the light does not change", "the light stays as it is", "the light holds still")
 _STILL_CAMERA = ("the camera stands still", "the camera does not move", "the frame stays fixed")
 
@@ -78,19 +81,21 @@ def _tilt(_: str, choice: Choice) -> tuple[camera_pb2.CameraPath, str]:
     return camera_pb2.CameraPath(tilt=camera_pb2.TiltMove(sweep_deg=sweep)), words.format(side=side)
 
 
-def light_motion(start: light_pb2.Light, choice: Choice, outdoor: bool) -> prompter_pb2.MotionPrompt | None:
+def light_motion(
+    start: light_pb2.Light, choice: Choice, around: Surroundings
+) -> prompter_pb2.MotionPrompt | None:
     """Return a move of the light that starts from `start`, before a still camera; None when it has no sources."""
     if not start.sources:
         return None
     moves = _MOVES.get(start.attributes.kinds[0] if start.attributes.kinds else 0, (_cross_fade,))
-    path, words = choice.pick(moves)(start, choice, outdoor)
+    path, words = choice.pick(moves)(start, choice, around)
     text = choice.pick(("{still} while {move}.", "{move}; {still}.", "{move}, and {still}."))
     return prompter_pb2.MotionPrompt(
         text=capitalised(text.format(move=words, still=choice.pick(_STILL_CAMERA))), light_path=path
     )
 
 
-_Move = Callable[[light_pb2.Light, Choice, bool], tuple[light_pb2.LightPath, str]]
+_Move = Callable[[light_pb2.Light, Choice, Surroundings], tuple[light_pb2.LightPath, str]]
 
 
 def _path(
@@ -116,13 +121,17 @@ def _emitter_of(source: light_pb2.LightSource) -> light_pb2.AreaLight | light_pb
     return source.area if source.WhichOneof("kind") == "area" else source.directional
 
 
-def _sweep(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light_pb2.LightPath, str]:
-    """Move the key across the front, or round the nearer side when it stands behind."""
+def _sweep(start: light_pb2.Light, choice: Choice, around: Surroundings) -> tuple[light_pb2.LightPath, str]:
+    """Move the key across the front, or round the nearer side when it stands behind, as far as no wall is in its way."""
     end = _copy(start)
     key = _emitter_of(end.sources[0])
     begin = wrap_deg(key.azimuth_deg)
     span = choice.uniform(70.0, 110.0)
-    key.azimuth_deg = round(begin - span if begin > 0.0 else begin + span, 1)
+    azimuth = begin - span if begin > 0.0 else begin + span
+    if end.sources[0].HasField("directional"):
+        azimuth = around.turned_in(azimuth, key.elevation_deg)
+        key.elevation_deg = round(max(key.elevation_deg, around.lowest_at(azimuth)), 1)
+    key.azimuth_deg = round(azimuth, 1)
     frm = direction_phrase(begin, 25.0).removeprefix("from ")
     to = direction_phrase(key.azimuth_deg, 25.0).removeprefix("from ")
     words = choice.pick(
@@ -132,28 +141,29 @@ def _sweep(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light
             "the key light wanders from {frm} to {to}",
         )
     ).format(frm=_place(frm), to=_place(to))
-    return _path(start, end, light_pb2.LIGHT_INTERPOLATION_MOVE, outdoor), words
+    return _path(start, end, light_pb2.LIGHT_INTERPOLATION_MOVE, around.outdoor), words
 
 
 def _place(side: str) -> str:
     return "behind the subject" if side == "behind" else side
 
 
-def _dimming(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light_pb2.LightPath, str]:
+def _dimming(start: light_pb2.Light, choice: Choice, around: Surroundings) -> tuple[light_pb2.LightPath, str]:
     end = _copy(start)
     brighten = start.attributes.intensity_ev < -0.8
     factor = 4.0 if brighten else choice.pick((0.12, 0.2, 0.3))
-    for source in end.sources:
-        _emitter_of(source).irradiance *= factor
+    sources = [scaled(source, factor) for source in end.sources]
+    del end.sources[:]
+    end.sources.extend(sources)
     words = (
         choice.pick(("the light slowly grows brighter", "the light swells gently"))
         if brighten
         else choice.pick(("the light dims steadily", "the light fades down to a glimmer", "the light slowly goes down"))
     )
-    return _path(start, end, light_pb2.LIGHT_INTERPOLATION_MOVE, outdoor), words
+    return _path(start, end, light_pb2.LIGHT_INTERPOLATION_MOVE, around.outdoor), words
 
 
-def _color_change(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light_pb2.LightPath, str]:
+def _color_change(start: light_pb2.Light, choice: Choice, around: Surroundings) -> tuple[light_pb2.LightPath, str]:
     """Cross-fade the radiance between two colours of the same light."""
     end = _copy(start)
     key = _emitter_of(end.sources[0])
@@ -164,35 +174,37 @@ def _color_change(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tupl
     words = choice.pick(
         ("the light turns {hue}", "the colour of the light drifts to {hue}", "the light fades over to {hue}")
     )
-    return _path(start, end, light_pb2.LIGHT_INTERPOLATION_BLEND, outdoor), words.format(hue=hue)
+    return _path(start, end, light_pb2.LIGHT_INTERPOLATION_BLEND, around.outdoor), words.format(hue=hue)
 
 
-def _sun_move(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light_pb2.LightPath, str]:
+def _sun_move(start: light_pb2.Light, choice: Choice, around: Surroundings) -> tuple[light_pb2.LightPath, str]:
     end = _copy(start)
     sun = end.sources[0].sun_sky
-    if not outdoor and abs(sun.sun_azimuth_deg) > FRONT_DEG:
-        return _sun_travel(start, choice, outdoor)  # sinking, it would go behind the wall
+    lowest = around.lowest_at(wrap_deg(sun.sun_azimuth_deg))
+    if lowest > _MAX_SINKING_DEG:
+        return _sun_travel(start, choice, around)  # sinking, it would go behind the wall
     if sun.sun_elevation_deg < 14.0:
         sun.sun_elevation_deg = round(sun.sun_elevation_deg + choice.uniform(18.0, 30.0), 1)
         words = choice.pick(("the sun rises and its light grows whiter", "the sun climbs and the shadows shorten"))
     else:
-        sun.sun_elevation_deg = round(choice.uniform(4.0, 8.0), 1)
+        sun.sun_elevation_deg = round(max(lowest, 4.0) + choice.uniform(0.0, 3.0), 1)
         words = choice.pick(
             (
                 "the sun sinks towards the horizon and its light turns golden",
                 "the sun goes down and the shadows grow long",
             )
         )
-    return _path(start, end, light_pb2.LIGHT_INTERPOLATION_MOVE, outdoor), words
+    return _path(start, end, light_pb2.LIGHT_INTERPOLATION_MOVE, around.outdoor), words
 
 
-def _sun_travel(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light_pb2.LightPath, str]:
+def _sun_travel(start: light_pb2.Light, choice: Choice, around: Surroundings) -> tuple[light_pb2.LightPath, str]:
     end = _copy(start)
     sun = end.sources[0].sun_sky
     turn = choice.uniform(60.0, 110.0) * choice.pick((-1.0, 1.0))
-    if not outdoor:
+    if not around.outdoor:
         turn = math.copysign(turn, -sun.sun_azimuth_deg)  # past the camera's side, not behind the wall
-    sun.sun_azimuth_deg = round(wrap_deg(sun.sun_azimuth_deg + turn), 1)
+    sun.sun_azimuth_deg = round(around.turned_in(sun.sun_azimuth_deg + turn, sun.sun_elevation_deg), 1)
+    sun.sun_elevation_deg = round(max(sun.sun_elevation_deg, around.lowest_at(sun.sun_azimuth_deg)), 1)
     to = direction_phrase(sun.sun_azimuth_deg, 25.0).removeprefix("from ")
     words = choice.pick(
         ("hours pass in seconds: the sun moves to {to}", "in time-lapse the sun travels round to {to}")
@@ -200,10 +212,10 @@ def _sun_travel(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[
     if abs(sun.sun_azimuth_deg - start.sources[0].sun_sky.sun_azimuth_deg) > 180.0:
         # MOVE interpolates the number itself, so the end is written on the near side of ±180°.
         sun.sun_azimuth_deg += 360.0 if sun.sun_azimuth_deg < 0.0 else -360.0
-    return _path(start, end, light_pb2.LIGHT_INTERPOLATION_MOVE, outdoor), words
+    return _path(start, end, light_pb2.LIGHT_INTERPOLATION_MOVE, around.outdoor), words
 
 
-def _map_turn(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light_pb2.LightPath, str]:
+def _map_turn(start: light_pb2.Light, choice: Choice, around: Surroundings) -> tuple[light_pb2.LightPath, str]:
     end = _copy(start)
     turn = float(choice.pick((90, 120, 150)))
     environment = end.sources[0].environment_map
@@ -216,19 +228,18 @@ def _map_turn(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[li
             "the surrounding light rotates {deg} degrees {sense} seen from above",
         )
     ).format(deg=round(turn), sense=sense)
-    return _path(start, end, light_pb2.LIGHT_INTERPOLATION_MOVE, outdoor), words
+    return _path(start, end, light_pb2.LIGHT_INTERPOLATION_MOVE, around.outdoor), words
 
 
-def _cross_fade(start: light_pb2.Light, choice: Choice, outdoor: bool) -> tuple[light_pb2.LightPath, str]:
+def _cross_fade(start: light_pb2.Light, choice: Choice, around: Surroundings) -> tuple[light_pb2.LightPath, str]:
     """Cross-fade from any light to a warm or cool soft light of another side."""
     azimuth = start.attributes.azimuth_deg if start.attributes.HasField("azimuth_deg") else 0.0
     opposite = wrap_deg(-azimuth if abs(azimuth) > 20.0 else azimuth + choice.pick((-90.0, 90.0)))
-    if not outdoor:
-        opposite = max(-FRONT_DEG, min(FRONT_DEG, opposite))
+    opposite = around.turned_in(opposite, 25.0)
     was_warm = start.attributes.HasField("color_temperature_k") and start.attributes.color_temperature_k < 5000.0
     color = temperature_rgb(9500.0 if was_warm else 2700.0).tolist()
     end = light_pb2.Light(sources=[build.spherical_harmonics_light(round(opposite, 1), 25.0, 0.9, 1.6, color)])
-    path = _path(start, end, light_pb2.LIGHT_INTERPOLATION_BLEND, outdoor)
+    path = _path(start, end, light_pb2.LIGHT_INTERPOLATION_BLEND, around.outdoor)
     words = choice.pick(("the light cross-fades to {end}", "the light melts over into {end}"))
     return path, words.format(end=end.text)
 

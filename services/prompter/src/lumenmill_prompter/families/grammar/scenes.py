@@ -9,6 +9,8 @@ __all__ = ["SceneWriter", "capitalised", "with_article"]
 _NUMBER_WORDS = ("", "", "two", "three", "four", "five")
 
 _JOINS_OF_TWO = ("{} and {}", "{} beside {}", "{} with {}", "{} next to {}")
+# Of a thing that bears the other: studio puts a vase on a table, not next to it.
+_JOINS_OF_BEARER = ("{0} and {1} on it", "{1} on {0}", "{0} with {1} on it", "{1} standing on {0}")
 _SINGLES = (
     "{material} {subject}",
     "{subject} made of {material}",
@@ -97,10 +99,14 @@ class SceneWriter:
         if len(things) == 1:
             return self._phrase(things[0], wording)
         phrases = [self._phrase(thing, 0) for thing in things]
-        joined = _JOINS_OF_TWO[wording].format(*phrases[:2])
+        if things[0].subject in self.space.bearers and things[1].subject in self.space.borne:
+            joined = _JOINS_OF_BEARER[wording].format(*phrases[:2])
+            return joined if len(phrases) == 2 else f"{joined} and {phrases[2]}"
         if len(phrases) == 2:
-            return joined
-        return f"{phrases[0]}, {phrases[1]} and {phrases[2]}" if wording == 0 else f"{joined}, and {phrases[2]}"
+            return _JOINS_OF_TWO[wording].format(*phrases)
+        if wording == 0:
+            return f"{phrases[0]}, {phrases[1]} and {phrases[2]}"
+        return _JOINS_OF_TWO[wording].format(phrases[0], f"{phrases[1]} and {phrases[2]}")
 
     def _phrase(self, thing: Thing, wording: int) -> str:
         return _noun_phrase(thing, wording, self._fixed.get(thing.subject, ""))

@@ -2,10 +2,11 @@
 
 import re
 
+from lumenmill.common.v1 import scene_pb2
 from lumenmill_prompter.families.grammar.numbers import Choice
 from lumenmill_prompter.families.grammar.scenes import capitalised
 
-__all__ = ["is_outdoor", "main_thing", "plain_rewrite", "relight_instruction"]
+__all__ = ["main_thing", "plain_rewrite", "relight_instruction", "scene_kind_of"]
 
 _RELIGHT_TEMPLATES = (
     "Relight the scene with {light}; keep everything else.",
@@ -22,10 +23,25 @@ _RELIGHT_THING_TEMPLATES = (
 )
 
 
-def relight_instruction(light_text: str, about: str, choice: Choice) -> str:
-    """Return an edit instruction for a light about a main thing ("the kettle"); an empty one refers to the scene."""
+# Stops from which a change of brightness is said, and from which it is said to be large.
+_VISIBLE_EV, _LARGE_EV = 0.9, 1.7
+
+
+def relight_instruction(light_text: str, about: str, choice: Choice, change_ev: float | None = None) -> str:
+    """Return an edit instruction for a light.
+
+    Args:
+        light_text: words for the light.
+        about: the main thing ("the kettle"); an empty one refers to the scene.
+        choice: picks among wordings.
+        change_ev: how much brighter the picture becomes, in stops; None where it is not known.
+    """
     templates = _RELIGHT_TEMPLATES + _RELIGHT_THING_TEMPLATES if about else _RELIGHT_TEMPLATES
-    return capitalised(choice.pick(templates).format(light=light_text, about=about))
+    instruction = capitalised(choice.pick(templates).format(light=light_text, about=about))
+    if change_ev is None or abs(change_ev) < _VISIBLE_EV:
+        return instruction
+    words = ("much " if abs(change_ev) >= _LARGE_EV else "") + ("brighter" if change_ev > 0.0 else "dimmer")
+    return f"{instruction} The light is {words} than before."
 
 
 _OPENERS = re.compile(
@@ -72,9 +88,17 @@ _INDOOR_WORDS = re.compile(
 )
 
 
-def is_outdoor(description: str) -> bool:
-    """Whether a description places the scene outdoors rather than in a room."""
-    return len(_OUTDOOR_WORDS.findall(description)) > len(_INDOOR_WORDS.findall(description))
+_ROOM_WORDS = re.compile(r"\bin (?:a|an|the) (?:[\w-]+ ){0,3}(?:room|loft|gallery|study|kitchen|hall|attic|interior)\b", re.I)
+_PORTRAIT_WORDS = re.compile(r"\b(?:backdrop|niche|plinth in a gallery|portrait)\b", re.IGNORECASE)
+
+
+def scene_kind_of(description: str) -> "scene_pb2.SceneKind.ValueType":
+    """Return the kind of scene that a description places its subject in; a still life where it does not say."""
+    if len(_OUTDOOR_WORDS.findall(description)) > len(_INDOOR_WORDS.findall(description)):
+        return scene_pb2.SCENE_KIND_OUTDOOR
+    if _PORTRAIT_WORDS.search(description):
+        return scene_pb2.SCENE_KIND_PORTRAIT
+    return scene_pb2.SCENE_KIND_ROOM if _ROOM_WORDS.search(description) else scene_pb2.SCENE_KIND_STILL_LIFE
 
 
 def main_thing(description: str, nouns: tuple[str, ...]) -> str:

@@ -7,11 +7,12 @@ from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_prompter.families.grammar.lexicon import lexicon, scene_spaces
 from lumenmill_prompter.families.grammar.light_space import TEXT, WRITABLE_KINDS, LightSpace, light_space
-from lumenmill_prompter.families.grammar.lights import Draft, draft_light, finished
+from lumenmill_prompter.families.grammar.lights import Draft, draft_light, finished, levelled
 from lumenmill_prompter.families.grammar.motions import camera_motion, light_motion
 from lumenmill_prompter.families.grammar.numbers import Choice, lattice_point, mix
 from lumenmill_prompter.families.grammar.scenes import SceneWriter, capitalised
 from lumenmill_prompter.families.grammar.sentences import relight_instruction
+from lumenmill_prompter.families.grammar.surroundings import Surroundings
 from lumenmill_prompter.families.grammar.variants import relight_variants
 
 __all__ = ["SetWriter", "check_light_kinds", "grammar_lights", "motions"]
@@ -51,6 +52,7 @@ class SetWriter:
         self._brief = brief
         fixed = {name: entry.noun_phrase for name, entry in lexicon().subjects.items() if entry.noun_phrase}
         self._rows: list[tuple[dict[int, SceneWriter], LightSpace]] = []
+        self._space_of_place: dict[str, LightSpace] = {}
         for space in scene_spaces(tuple(brief.scene_kinds), brief.theme):
             lights = light_space(space.kind, brief.light_kinds, brief.environment_maps)
             if lights is not None:
@@ -64,8 +66,10 @@ class SetWriter:
         about = f"the {scene.subjects[0]}"
         choice = Choice(index, state=self._states[_IMAGES])
         relights = [
-            prompter_pb2.RelightPrompt(text=relight_instruction(other.text, about, choice), light=other)
-            for other in relight_variants(point, draft.key, brief.num_relight_variants, space, choice)
+            prompter_pb2.RelightPrompt(
+                text=relight_instruction(other.light.text, about, choice, other.change_ev), light=other.light
+            )
+            for other in relight_variants(point, draft, brief.num_relight_variants, space, choice)
         ]
         return prompter_pb2.PromptSet(
             id=f"set-{self._seed:x}-{index}",
@@ -73,14 +77,14 @@ class SetWriter:
             scene=scene,
             light=light,
             relight_prompts=relights,
-            motion_prompts=motions(light, about, brief.num_video_variants, choice, space.outdoor),
+            motion_prompts=motions(light, about, brief.num_video_variants, choice, space.surroundings),
         )
 
     def video_prompt(self, index: int) -> prompter_pb2.VideoPrompt:
         """Return text-to-video prompt `index`."""
         scene, _, light, template, space, _ = self._scene_and_light(_VIDEOS, index)
         choice = Choice(index, state=self._states[_VIDEOS])
-        motion = motions(light, f"the {scene.subjects[0]}", 1, choice, space.outdoor)[0]
+        motion = motions(light, f"the {scene.subjects[0]}", 1, choice, space.surroundings)[0]
         return prompter_pb2.VideoPrompt(
             id=f"video-{self._seed:x}-{index}",
             text=f"{_sentence(template, scene.description, light.text)} {motion.text}",
@@ -89,20 +93,27 @@ class SetWriter:
             motion=motion,
         )
 
+    def _space_at(self, allowed: LightSpace, place: str) -> LightSpace:
+        found = self._space_of_place.get(place)
+        if found is None:
+            found = self._space_of_place[place] = allowed.at(place)
+        return found
+
     def _scene_and_light(
         self, stream: int, index: int
     ) -> tuple[scene_pb2.SceneDescription, Draft, light_pb2.Light, str, LightSpace, list[float]]:
         position, row = divmod(index, len(self._rows))
-        writers, space = self._rows[row]
+        writers, allowed = self._rows[row]
         scene, template = writers[stream].scene(position)
+        space = self._space_at(allowed, scene.place)
         point = lattice_point(self._seed, stream * 16 + row, position)
         wording = mix(index, state=self._states[stream])
-        draft = draft_light(point, space, wording)
+        draft = levelled(draft_light(point, space, wording))
         return scene, draft, finished(draft, space, wording), template, space, point
 
 
 def motions(
-    light: light_pb2.Light, about: str, num: int, choice: Choice, outdoor: bool
+    light: light_pb2.Light, about: str, num: int, choice: Choice, around: Surroundings
 ) -> list[prompter_pb2.MotionPrompt]:
     """Return `num` motions, camera and light alternately, so that two or more have one of each.
 
@@ -111,8 +122,8 @@ def motions(
     first = choice.bits() & 1 if num else 0
     written = []
     for variant in range(num):
-        moved_light = light_motion(light, choice, outdoor) if (variant + first) % 2 else None
-        written.append(moved_light or camera_motion(about, choice, outdoor))
+        moved_light = light_motion(light, choice, around) if (variant + first) % 2 else None
+        written.append(moved_light or camera_motion(about, choice, around.outdoor))
     return written
 
 

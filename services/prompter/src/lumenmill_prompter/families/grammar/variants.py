@@ -8,16 +8,18 @@ that each four has warm and cool, hard and soft, and light from different sides,
 import itertools
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light.attributes import SourceAttributes
 from lumenmill_light.axes import circular_difference_deg, direction
-from lumenmill_prompter.families.grammar.light_sources import SOFT_ALONE, SOFT_BESIDE_HARMONICS
+from lumenmill_prompter.families.grammar.light_sources import relative_level_ev
 from lumenmill_prompter.families.grammar.light_space import AMBIENT_KINDS, SPHERICAL_HARMONICS, SUN_SKY, LightSpace
-from lumenmill_prompter.families.grammar.lights import Draft, draft_light, finished
+from lumenmill_prompter.families.grammar.lights import Draft, draft_light, finished, levelled
 from lumenmill_prompter.families.grammar.numbers import Choice
+from lumenmill_prompter.families.grammar.strata import SOFT_ALONE, SOFT_BESIDE_HARMONICS
 
-__all__ = ["relight_variants"]
+__all__ = ["Variant", "relight_variants"]
 
 _BLOCK = 4
 _GOLDEN = 0.6180339887
@@ -33,70 +35,95 @@ MIN_ANGLE_DEG = 26.0
 _MIN_ANGLE_COSINE = math.cos(math.radians(MIN_ANGLE_DEG))
 
 
+class Variant(NamedTuple):
+    """One light and how much brighter it is than the set's own, in stops; None where one of them is a map."""
+
+    light: light_pb2.Light
+    change_ev: float | None
+
+
 def relight_variants(
-    point: Sequence[float], own: SourceAttributes | None, num: int, space: LightSpace, choice: Choice
-) -> list[light_pb2.Light]:
-    """Return `num` lights for a set at `point` of the unit cube; `own` is the key of the set's own light, if any."""
-    written: list[light_pb2.Light] = []
+    point: Sequence[float], own: Draft | None, num: int, space: LightSpace, choice: Choice
+) -> list[Variant]:
+    """Return `num` lights for a set at `point` of the unit cube; `own` is the set's own light, if any."""
+    written: list[Variant] = []
     while len(written) < num:
         start = len(written) // _BLOCK * _GOLDEN
         origin = [(value + start) % 1.0 for value in point]
         written += _block(origin, own, min(_BLOCK, num - len(written)), space, choice)
-    for variant, light in enumerate(written, 1):
-        light.name = f"{light.name}-{variant}"
+    for number, variant in enumerate(written, 1):
+        variant.light.name = f"{variant.light.name}-{number}"
     return written
 
 
 def _block(
-    origin: Sequence[float], own: SourceAttributes | None, num: int, space: LightSpace, choice: Choice
-) -> list[light_pb2.Light]:
+    origin: Sequence[float], own: Draft | None, num: int, space: LightSpace, choice: Choice
+) -> list[Variant]:
     """Up to four lights; other elevations and colours are tried until they differ clearly."""
     wordings = [choice.bits() for _ in range(num)]
-    ambient_place = choice.bits() % _BLOCK
+    ambient_slot = choice.bits() % _BLOCK
     best: list[Draft] = []
     best_met = -1
     for attempt in range(_MAX_ATTEMPTS):
-        drafts = _attempt(origin, attempt, ambient_place, wordings, space)
-        met = _num_met([draft.key for draft in drafts], own)
+        drafts = _attempt(origin, attempt, ambient_slot, wordings, space)
+        met = _num_met([draft.key for draft in drafts], None if own is None else own.key)
         if met > best_met:
             best, best_met = drafts, met
         if met == _NUM_CRITERIA:
             break
-    return [finished(draft, space, wording) for draft, wording in zip(best, wordings, strict=True)]
+    return [
+        _variant(draft, own, relative_level_ev((origin[6] + index / num) % 1.0), space, wording)
+        for index, (draft, wording) in enumerate(zip(best, wordings, strict=True))
+    ]
+
+
+def _variant(draft: Draft, own: Draft | None, stops: float, space: LightSpace, wording: int) -> Variant:
+    bright = levelled(draft, None if own is None else own.level, stops)
+    return Variant(finished(bright, space, wording), None if own is None else _change_ev(own, bright))
+
+
+def _change_ev(before: Draft, after: Draft) -> float | None:
+    """Stops between two lights on the camera's side, and no more than between their own irradiances."""
+    if not before.level or not after.level:
+        return None
+    seen = math.log2(after.level / before.level)
+    irradiances = [sum(look.strength for look in draft.found) for draft in (before, after)]
+    facing = math.log2(irradiances[1] / irradiances[0])
+    return min(seen, facing, key=abs) if seen * facing > 0.0 else 0.0
 
 
 def _attempt(
-    origin: Sequence[float], attempt: int, ambient_place: int, wordings: Sequence[int], space: LightSpace
+    origin: Sequence[float], attempt: int, ambient_slot: int, wordings: Sequence[int], space: LightSpace
 ) -> list[Draft]:
     num = len(wordings)
     around, direct = space.ambient_slots, space.direct_slots
     if not direct:
-        return [draft_light(_around(origin, attempt, place, num), space, wordings[place]) for place in range(num)]
-    places = [place for place in range(num) if place != ambient_place or not around]
-    ambient_kind = _at(around, origin[0]) if len(places) < num else None
+        return [draft_light(_around(origin, attempt, slot, num), space, wordings[slot]) for slot in range(num)]
+    slots = [slot for slot in range(num) if slot != ambient_slot or not around]
+    ambient_kind = _at(around, origin[0]) if len(slots) < num else None
     soft_share = SOFT_BESIDE_HARMONICS if ambient_kind == SPHERICAL_HARMONICS else SOFT_ALONE
-    kinds = [_at(direct, (origin[0] + index / len(places)) % 1.0) for index in range(len(places))]
-    points = _stratified(origin, attempt, len(places))
+    kinds = [_at(direct, (origin[0] + index / len(slots)) % 1.0) for index in range(len(slots))]
+    points = _stratified(origin, attempt, len(slots))
     _assign_hardness(kinds, points, soft_share)
-    by_place = {
-        place: draft_light(point, space, wordings[place], kind, soft_share)
-        for place, point, kind in zip(places, points, kinds, strict=True)
+    by_slot = {
+        slot: draft_light(point, space, wordings[slot], kind, soft_share)
+        for slot, point, kind in zip(slots, points, kinds, strict=True)
     }
     if ambient_kind is not None:
-        by_place[ambient_place] = draft_light(
-            _around(origin, attempt, ambient_place, num), space, wordings[ambient_place], ambient_kind
+        by_slot[ambient_slot] = draft_light(
+            _around(origin, attempt, ambient_slot, num), space, wordings[ambient_slot], ambient_kind
         )
-    return [by_place[place] for place in range(num)]
+    return [by_slot[slot] for slot in range(num)]
 
 
-def _around(origin: Sequence[float], attempt: int, place: int, num: int) -> list[float]:
-    """Return the point of light from all around: another one at each place, round the subject in equal steps.
+def _around(origin: Sequence[float], attempt: int, slot: int, num: int) -> list[float]:
+    """Return the point of light from all around: another one in each slot, round the subject in equal steps.
 
     Each attempt turns and raises it: daylight beside it has the elevation that its colour demands, so that it cannot be
     moved away instead.
     """
-    point = [(value + (place + 1) * _GOLDEN) % 1.0 for value in origin]
-    point[1] = (origin[1] + (place + 1) / (num + 1) + attempt * _AMBIENT_TURN) % 1.0
+    point = [(value + (slot + 1) * _GOLDEN) % 1.0 for value in origin]
+    point[1] = (origin[1] + (slot + 1) / (num + 1) + attempt * _AMBIENT_TURN) % 1.0
     point[2] = (point[2] + attempt * _AMBIENT_RISE) % 1.0
     return point
 
