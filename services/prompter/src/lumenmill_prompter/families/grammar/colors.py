@@ -25,7 +25,7 @@ TEMPERATURE_STRATA = (
     (9800.0, 15000.0),
 )
 # Outdoors the sun gives more warm light and none of the two reddest strata, which other light has instead.
-_OUTDOOR_STRATA = (0, 0, 1, 1, 3, 4, 5, 6)
+_OUTDOOR_STRATA = (0, 0, 0, 1, 1, 1, 4, 5, 6)
 # Part of white in the radiance of a coloured surrounding, which lights everything at once.
 _WHITE_IN_AMBIENT = 0.45
 

@@ -76,7 +76,7 @@ class LightSpace:
     def sun_azimuth(self, value: float) -> float:
         """Spread [0, 1) over the azimuths of a sun, which stands too low to shine over walls."""
         across = 2.0 * value - 1.0
-        return across * 180.0 if self.outdoor else self.surroundings.turned_in(across * _FRONT_DEG, 0.0)
+        return across * 180.0 if self.outdoor else self.surroundings.spread(across)
 
     @property
     def outdoor(self) -> bool:

@@ -66,7 +66,7 @@ class Surroundings:
         """Return the elevation of parallel light from an azimuth, low ones raised smoothly to the lowest and above."""
         lowest = self.lowest_at(azimuth_deg)
         if azimuth_deg < -self.left_deg and self.over_left_deg <= 90.0:
-            return max(elevation_deg, self.over_left_deg + 0.1 * elevation_deg)
+            return max(elevation_deg, self.over_left_deg + 0.2 * elevation_deg)
         return min(elevation_deg if elevation_deg >= 2.0 * lowest else lowest + elevation_deg / 2.0, self.highest_deg)
 
     def turned_in(self, azimuth_deg: float, elevation_deg: float) -> float:
@@ -79,6 +79,12 @@ class Surroundings:
             return azimuth
         over_left = elevation_deg >= self.over_left_deg
         return _compressed(azimuth, max(self.left_deg, _BEHIND_DEG - 10.0) if over_left else self.left_deg, self.right_deg)
+
+    def spread(self, across: float) -> float:
+        """Spread −1 … 1 evenly over the azimuths of low parallel light of an indoor set."""
+        if self.left_deg == self.right_deg:
+            return self.turned_in(across * _BEHIND_DEG, 0.0)
+        return (across + 1.0) / 2.0 * (self.left_deg + self.right_deg) - self.left_deg
 
     def lamp(self, azimuth_deg: float, elevation_deg: float, diameter_deg: float) -> tuple[float, float]:
         """Return elevation and distance of a lamp of an angular diameter, above the ground and before the walls."""
@@ -112,7 +118,7 @@ _BACKDROP = Surroundings(left_deg=98.0, right_deg=98.0, over_walls_deg=70.0, wal
 _GALLERY = Surroundings(left_deg=92.0, right_deg=92.0, over_walls_deg=74.0, wall_behind=3.0)
 _NICHE = Surroundings(left_deg=75.0, right_deg=75.0, highest_deg=70.0, wall_behind=0.0, lamp_distance=3.0)
 _ROOM = Surroundings(
-    left_deg=38.0, right_deg=88.0, over_left_deg=66.0, lowest_deg=7.0, lowest_averted_deg=7.0, wall_behind=1.3,
+    left_deg=38.0, right_deg=88.0, over_left_deg=64.0, lowest_deg=7.0, lowest_averted_deg=7.0, wall_behind=1.3,
     lamp_distance=1.5,
 )  # fmt: skip
 _PLACES = {"niche": _NICHE, "gallery": _GALLERY, "courtyard": _WALLED, "garden": _WALLED}

@@ -23,9 +23,11 @@ __all__ = ["Variant", "relight_variants"]
 
 _BLOCK = 4
 _GOLDEN = 0.6180339887
-_MAX_ATTEMPTS = 12
+_MAX_ATTEMPTS = 24
 # How far each attempt moves light from all around in azimuth and elevation, as parts of their ranges.
 _AMBIENT_TURN, _AMBIENT_RISE = 0.05, 0.45
+# Later attempts turn the other lights as well, each by another angle: walls leave them less room.
+_FIRST_TURNED, _DIRECT_TURN = 7, 0.085
 # Differences that are clearly visible: kelvin, hardness, and degrees between lights.
 WARM_BELOW_K, COOL_ABOVE_K = 4200.0, 5300.0
 _COOL_ABOVE_K = {SUN_SKY: 6900.0}  # below, its sun is still a warm white
@@ -143,7 +145,7 @@ def _stratified(origin: Sequence[float], attempt: int, num: int) -> list[list[fl
         colour = index if attempt % 2 else -index
         offsets = (
             0.0,
-            (index + 1) / (num + 1),
+            (index + 1) / (num + 1) + max(attempt - _FIRST_TURNED, 0) * (index + 1) * _DIRECT_TURN,
             index / num + nudge,
             colour / num + nudge * 1.7,
             index / num,
