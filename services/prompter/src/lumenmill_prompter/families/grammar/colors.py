@@ -1,7 +1,5 @@
 """Colours of the grammar's lights: seven strata of white, and gels."""
 
-from collections.abc import Sequence
-
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import build
 from lumenmill_light.color import temperature_rgb
@@ -59,9 +57,9 @@ def light_color(color: Color) -> light_pb2.LightColor:
     return build.rgb(color) if isinstance(color, tuple) else build.kelvin(color)
 
 
-def ambient_rgb(color: Color) -> Sequence[float]:
+def ambient_rgb(color: Color) -> list[float]:
     """Return linear Rec. 709 for light from all around, in which a gel is mixed with white."""
     if not isinstance(color, tuple):
-        return [float(channel) for channel in temperature_rgb(color)]
+        return temperature_rgb(color).tolist()
     peak = max(color)
     return [_WHITE_IN_AMBIENT + (1.0 - _WHITE_IN_AMBIENT) * channel / peak for channel in color]

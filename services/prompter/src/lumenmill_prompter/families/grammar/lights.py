@@ -38,12 +38,12 @@ class Draft(NamedTuple):
     Attributes:
         sources: the sources of the light.
         found: attributes of each source, in the same order.
-        level: camera-side irradiance of all; None where pixels of a map decide it.
+        level: camera-side irradiance of all, of a levelled draft; None where pixels of a map decide it.
     """
 
     sources: Sequence[light_pb2.LightSource]
     found: Sequence[SourceAttributes]
-    level: float | None
+    level: float | None = None
 
     @property
     def key(self) -> SourceAttributes:
@@ -79,18 +79,19 @@ def draft_light(
         soft_share = SOFT_BESIDE_HARMONICS if space.has_harmonics else SOFT_ALONE
     choice = Choice(wording, kind)
     sources = sources_at(kind, point, space, choice, soft_share, may_be_sunless)
-    return Draft(sources, [source_attributes(source) for source in sources], _level_of(sources))
+    return Draft(sources, [source_attributes(source) for source in sources])
 
 
 def levelled(draft: Draft, beside: float | None = None, stops: float = 0.0) -> Draft:
     """Return the draft so bright that the camera's side gets `stops` more than `beside` (absent: than usual)."""
-    if not draft.level:
+    level = _level_of(draft.sources)
+    if not level:
         return draft
-    factor = (beside or _LEVEL) * 2.0**stops / draft.level
+    factor = (beside or _LEVEL) * 2.0**stops / level
     usual = math.pi * 2.0**stops * (beside or _LEVEL) / _LEVEL / (draft.key.irradiance or math.pi)
     factor = min(max(factor, usual * 2.0**_MIN_KEY_EV), usual * 2.0**_MAX_KEY_EV)
     found = [look._replace(irradiance=look.strength * factor) for look in draft.found]
-    return Draft([scaled(source, factor) for source in draft.sources], found, draft.level * factor)
+    return Draft([scaled(source, factor) for source in draft.sources], found, level * factor)
 
 
 def _level_of(sources: Sequence[light_pb2.LightSource]) -> float | None:
@@ -109,7 +110,7 @@ def finished(draft: Draft, space: LightSpace, wording: int) -> light_pb2.Light:
 
 def finish_light(light: light_pb2.Light, variant: int, outdoor: bool) -> None:
     """Fill attributes, text and name from the sources."""
-    draft = Draft(light.sources, [source_attributes(source) for source in light.sources], None)
+    draft = Draft(light.sources, [source_attributes(source) for source in light.sources])
     light.CopyFrom(_described(draft, variant, outdoor))
 
 
