@@ -18,16 +18,14 @@ from lumenmill_light.color import LUMINANCE, luminance_of_one
 __all__ = ["camera_side_irradiance", "facing_share"]
 
 
-@lru_cache(maxsize=32768)
 def facing_share(azimuth_deg: float, elevation_deg: float) -> float:
     """Return the mean irradiance, on the visible half of the ball and the ground, of light of irradiance 1.
 
     The picture of a white ball under parallel light at angle α to the camera has the mean 2/3 · ((π − α) cos α + sin α)
     / π (Lambert's phase law).
     """
-    x, y, z = direction(azimuth_deg, elevation_deg)
-    alpha = math.acos(min(max(z, -1.0), 1.0))
-    ball = 2.0 / 3.0 * ((math.pi - alpha) * z + math.sin(alpha)) / math.pi
+    _, y, z = direction(azimuth_deg, elevation_deg)
+    ball = 2.0 / 3.0 * ((math.pi - math.acos(z)) * z + math.sqrt(1.0 - z * z)) / math.pi
     return 0.5 * (ball + max(y, 0.0))
 
 
@@ -52,8 +50,9 @@ def camera_side_irradiance(source: light_pb2.LightSource) -> float | None:
 
 def _of_daylight(light: light_pb2.SunSkyLight) -> float:
     turbidity, sun_scale = sun_sky.turbidity(light), sun_sky.sun_scale(light)
-    sky = _sky(round(light.sun_azimuth_deg / 10.0) * 10, round(light.sun_elevation_deg), turbidity)
-    level = sun_sky.sky_scale(light) * sky
+    even, once, twice = _sky(round(light.sun_elevation_deg), turbidity)
+    turn = math.cos(math.radians(light.sun_azimuth_deg))
+    level = sun_sky.sky_scale(light) * (even + once * turn + twice * (2.0 * turn * turn - 1.0))
     if sun_scale > 0.0:
         facing = _sun(round(light.sun_elevation_deg, 1), turbidity)
         level += sun_scale * facing * facing_share(light.sun_azimuth_deg, light.sun_elevation_deg)
@@ -65,10 +64,18 @@ def _sun(elevation_deg: float, turbidity: float) -> float:
     return luminance_of_one(sun_sky.sun_irradiance(elevation_deg, turbidity).tolist())
 
 
-@lru_cache(maxsize=16384)
-def _sky(azimuth_deg: int, elevation_deg: int, turbidity: float) -> float:
-    levels = LUMINANCE @ sun_sky.sky_harmonics(elevation_deg, turbidity, azimuth_deg)
-    return max(float(levels @ np.array(_harmonic_weights())), 0.0)
+@lru_cache(maxsize=1024)
+def _sky(elevation_deg: int, turbidity: float) -> tuple[float, float, float]:
+    """Return the parts that are the same for all azimuths of the sun and that go with cos a and cos 2a.
+
+    Order-2 harmonics of a sky that is symmetrical about the sun have no others.
+    """
+    weights = np.array(_harmonic_weights())
+    front, side, back = (
+        float(LUMINANCE @ sun_sky.sky_harmonics(elevation_deg, turbidity, azimuth) @ weights) for azimuth in (0, 90, 180)
+    )
+    even = (front + back + 2.0 * side) / 4.0
+    return even, (front - back) / 2.0, even - side
 
 
 @cache

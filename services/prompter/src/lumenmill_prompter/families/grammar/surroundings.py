@@ -38,6 +38,7 @@ class Surroundings:
         highest_deg: highest elevation of any light.
         wall_behind: nearest distance of the wall behind the centre of the subject; 0 when lamps cannot stand behind it.
         lamp_distance: largest distance of lamps.
+        min_angle_deg: angle between lights of one set that differ clearly; walls on two sides leave them less room.
     """
 
     outdoor: bool = False
@@ -51,6 +52,7 @@ class Surroundings:
     highest_deg: float = 90.0
     wall_behind: float = 1e6
     lamp_distance: float = 4.0
+    min_angle_deg: float = 26.0
 
     @property
     def lamps_behind(self) -> bool:
@@ -119,7 +121,7 @@ _GALLERY = Surroundings(left_deg=92.0, right_deg=92.0, over_walls_deg=74.0, wall
 _NICHE = Surroundings(left_deg=75.0, right_deg=75.0, highest_deg=70.0, wall_behind=0.0, lamp_distance=3.0)
 _ROOM = Surroundings(
     left_deg=38.0, right_deg=88.0, over_left_deg=64.0, lowest_deg=7.0, lowest_averted_deg=7.0, wall_behind=1.3,
-    lamp_distance=1.5,
+    lamp_distance=1.5, min_angle_deg=18.0,
 )  # fmt: skip
 _PLACES = {"niche": _NICHE, "gallery": _GALLERY, "courtyard": _WALLED, "garden": _WALLED}
 _KINDS = {

@@ -23,7 +23,7 @@ __all__ = ["Variant", "relight_variants"]
 
 _BLOCK = 4
 _GOLDEN = 0.6180339887
-_MAX_ATTEMPTS = 24
+_MAX_ATTEMPTS = 16
 # How far each attempt moves light from all around in azimuth and elevation, as parts of their ranges.
 _AMBIENT_TURN, _AMBIENT_RISE = 0.05, 0.45
 # Later attempts turn the other lights as well, each by another angle: walls leave them less room.
@@ -33,8 +33,6 @@ WARM_BELOW_K, COOL_ABOVE_K = 4200.0, 5300.0
 _COOL_ABOVE_K = {SUN_SKY: 6900.0}  # below, its sun is still a warm white
 HARD_FROM, SOFT_BELOW = 0.75, 0.4
 TWO_SIDES_DEG, OVERHEAD_DEG = 60.0, 72.0
-MIN_ANGLE_DEG = 26.0
-_MIN_ANGLE_COSINE = math.cos(math.radians(MIN_ANGLE_DEG))
 
 
 class Variant(NamedTuple):
@@ -66,9 +64,10 @@ def _block(
     ambient_slot = choice.bits() % _BLOCK
     best: list[Draft] = []
     best_met = -1
+    max_cosine = math.cos(math.radians(space.surroundings.min_angle_deg))
     for attempt in range(_MAX_ATTEMPTS):
         drafts = _attempt(origin, attempt, ambient_slot, wordings, space)
-        met = _num_met([draft.key for draft in drafts], None if own is None else own.key)
+        met = _num_met([draft.key for draft in drafts], None if own is None else own.key, max_cosine)
         if met > best_met:
             best, best_met = drafts, met
         if met == _NUM_CRITERIA:
@@ -168,7 +167,7 @@ def _assign_hardness(kinds: Sequence[int], points: Sequence[list[float]], soft_s
 _NUM_CRITERIA = 6
 
 
-def _num_met(keys: Sequence[SourceAttributes], own: SourceAttributes | None) -> int:
+def _num_met(keys: Sequence[SourceAttributes], own: SourceAttributes | None, max_cosine: float) -> int:
     """How many of the six criteria the lights of a block meet: warm, cool, hard, soft, from two sides, and apart."""
     directed = [key for key in keys if key.kind not in AMBIENT_KINDS]
     if len(directed) < 2:
@@ -181,7 +180,7 @@ def _num_met(keys: Sequence[SourceAttributes], own: SourceAttributes | None) -> 
         any(value >= HARD_FROM for value in hardness),
         any(value < SOFT_BELOW for value in hardness),
         _from_two_sides(directed),
-        _apart(keys if own is None else [*keys, own]),
+        _apart(keys if own is None else [*keys, own], max_cosine),
     )
     return sum(criteria)
 
@@ -200,8 +199,8 @@ def _from_two_sides(keys: Sequence[SourceAttributes]) -> bool:
     return any(circular_difference_deg(a, b) >= TWO_SIDES_DEG for a, b in itertools.combinations(sides, 2))
 
 
-def _apart(keys: Sequence[SourceAttributes]) -> bool:
+def _apart(keys: Sequence[SourceAttributes], max_cosine: float) -> bool:
     directions = [direction(*angles) for angles in _angles(keys)]
     return all(
-        a[0] * b[0] + a[1] * b[1] + a[2] * b[2] < _MIN_ANGLE_COSINE for a, b in itertools.combinations(directions, 2)
+        a[0] * b[0] + a[1] * b[1] + a[2] * b[2] < max_cosine for a, b in itertools.combinations(directions, 2)
     )
