@@ -15,7 +15,7 @@ from lumenmill_light import spherical_harmonics, sun_sky
 from lumenmill_light.axes import direction, unit_vector
 from lumenmill_light.color import LUMINANCE, luminance_of_one
 
-__all__ = ["camera_side_irradiance", "facing_share"]
+__all__ = ["camera_side_irradiance", "daylight_irradiance", "facing_share", "smooth_share"]
 
 
 def facing_share(azimuth_deg: float, elevation_deg: float) -> float:
@@ -29,6 +29,18 @@ def facing_share(azimuth_deg: float, elevation_deg: float) -> float:
     return 0.5 * (ball + max(y, 0.0))
 
 
+def smooth_share(azimuth_deg: float, elevation_deg: float, directionality: float) -> float:
+    """Return the same mean of `build.spherical_harmonics_light` of mean irradiance 1.
+
+    Band l of radiance is irradiance by the factors 1, 2/3 and 1/4 of π; the picture of the ball has them squared.
+    """
+    _, y, z = direction(azimuth_deg, elevation_deg)
+    linear, quadratic = 0.9 * directionality, 0.35 * directionality
+    ball = 1.0 + 4.0 / 9.0 * linear * z + 1.0 / 16.0 * quadratic * (1.5 * z * z - 0.5)
+    ground = 1.0 + 2.0 / 3.0 * linear * y + 0.25 * quadratic * (1.5 * y * y - 0.5)
+    return 0.5 * (ball + ground)
+
+
 def camera_side_irradiance(source: light_pb2.LightSource) -> float | None:
     """Return the same mean for a source; None for maps and backgrounds, whose pixels are not read here."""
     match source.WhichOneof("kind"):
@@ -38,7 +50,9 @@ def camera_side_irradiance(source: light_pb2.LightSource) -> float | None:
             lamp = source.directional
             return lamp.irradiance * facing_share(lamp.azimuth_deg, lamp.elevation_deg)
         case "sun_sky":
-            return _of_daylight(source.sun_sky)
+            light = source.sun_sky
+            scales = sun_sky.sun_scale(light), sun_sky.sky_scale(light)
+            return daylight_irradiance(light.sun_azimuth_deg, light.sun_elevation_deg, sun_sky.turbidity(light), *scales)
         case "spherical_harmonics":
             table = source.spherical_harmonics.coefficients
             weights = _harmonic_weights()
@@ -48,14 +62,15 @@ def camera_side_irradiance(source: light_pb2.LightSource) -> float | None:
             return None
 
 
-def _of_daylight(light: light_pb2.SunSkyLight) -> float:
-    turbidity, sun_scale = sun_sky.turbidity(light), sun_sky.sun_scale(light)
-    even, once, twice = _sky(round(light.sun_elevation_deg), turbidity)
-    turn = math.cos(math.radians(light.sun_azimuth_deg))
-    level = sun_sky.sky_scale(light) * (even + once * turn + twice * (2.0 * turn * turn - 1.0))
+def daylight_irradiance(
+    azimuth_deg: float, elevation_deg: float, turbidity: float, sun_scale: float, sky_scale: float
+) -> float:
+    """Return the same mean for daylight, by the parameters of SunSkyLight."""
+    even, once, twice = _sky(round(elevation_deg), turbidity)
+    turn = math.cos(math.radians(azimuth_deg))
+    level = sky_scale * (even + once * turn + twice * (2.0 * turn * turn - 1.0))
     if sun_scale > 0.0:
-        facing = _sun(round(light.sun_elevation_deg, 1), turbidity)
-        level += sun_scale * facing * facing_share(light.sun_azimuth_deg, light.sun_elevation_deg)
+        level += sun_scale * _sun(round(elevation_deg, 1), turbidity) * facing_share(azimuth_deg, elevation_deg)
     return level
 
 

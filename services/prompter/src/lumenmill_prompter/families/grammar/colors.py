@@ -7,7 +7,7 @@ from lumenmill_light.vocabulary import GEL_COLORS
 from lumenmill_prompter.families.grammar.light_space import SUN_SKY, LightSpace
 from lumenmill_prompter.families.grammar.strata import stratum_at
 
-__all__ = ["TEMPERATURE_STRATA", "Color", "ambient_rgb", "is_gel", "lamp_color", "light_color"]
+__all__ = ["TEMPERATURE_STRATA", "Color", "ambient_rgb", "lamp_color", "light_color"]
 
 Color = float | tuple[float, float, float]
 """A colour temperature in kelvin, or a gel as linear Rec. 709."""
@@ -45,11 +45,6 @@ def lamp_color(value: float, space: LightSpace) -> Color:
         index, inside = stratum_at(white, len(TEMPERATURE_STRATA))
         low, high = TEMPERATURE_STRATA[index]
     return round(low + (high - low) * inside)
-
-
-def is_gel(color: Color) -> bool:
-    """Whether a colour is a gel rather than some white."""
-    return isinstance(color, tuple)
 
 
 def light_color(color: Color) -> light_pb2.LightColor:

@@ -12,6 +12,7 @@ from lumenmill_prompter.families.grammar.colors import TEMPERATURE_STRATA
 from lumenmill_prompter.families.grammar.light_space import LightSpace
 from lumenmill_prompter.families.grammar.numbers import Choice
 from lumenmill_prompter.families.grammar.strata import hardness_at, stratum_at
+from lumenmill_prompter.levels import daylight_irradiance
 
 __all__ = ["daylight_source"]
 
@@ -56,9 +57,9 @@ _OFFSET = 1.0 / 12.0
 
 
 def daylight_source(
-    point: Sequence[float], space: LightSpace, choice: Choice, soft_share: float, may_be_sunless: bool
-) -> light_pb2.LightSource:
-    """Return daylight of the stratum of colour at a point of the unit cube."""
+    point: Sequence[float], space: LightSpace, choice: Choice, soft_share: float, may_be_sunless: bool, level: float
+) -> tuple[light_pb2.LightSource, float]:
+    """Return daylight of the stratum of colour at a point of the unit cube, and its camera-side irradiance: `level`."""
     stratum, inside = stratum_at((point[3] - _OFFSET) % 1.0, len(TEMPERATURE_STRATA))
     if not may_be_sunless:
         stratum = min(stratum, _FIRST_SUNLESS - 1)
@@ -72,9 +73,11 @@ def daylight_source(
     hardness, inside_hardness = hardness_at(point[4], soft_share)
     crisp = hardness == "hard" or (hardness == "soft" and inside_hardness < 0.5)
     diameter = 18.0 if stratum >= _FIRST_VEILED else 0.53 if crisp else 6.0
-    return build.sun_sky_light(
-        round(azimuth, 1), elevation, turbidity, weather.sun_scale, weather.sky_scale, diameter
-    )
+    azimuth = round(azimuth, 1)
+    unit = daylight_irradiance(azimuth, elevation, turbidity, weather.sun_scale, weather.sky_scale)
+    factor = level / unit
+    scales = weather.sun_scale * factor, weather.sky_scale * factor
+    return build.sun_sky_light(azimuth, elevation, turbidity, *scales, diameter), level
 
 
 @functools.cache

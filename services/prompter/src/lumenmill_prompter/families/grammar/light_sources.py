@@ -4,7 +4,6 @@ Every light is one point over kind × azimuth × elevation × colour × hardness
 reaches the subject in the sets of its scene (see surroundings).
 """
 
-import math
 from collections.abc import Sequence
 
 from lumenmill.common.v1 import light_pb2
@@ -13,23 +12,23 @@ from lumenmill_prompter.families.grammar.colors import ambient_rgb, lamp_color
 from lumenmill_prompter.families.grammar.daylight import daylight_source
 from lumenmill_prompter.families.grammar.light_space import LightSpace
 from lumenmill_prompter.families.grammar.numbers import Choice
-from lumenmill_prompter.families.grammar.rigs import rig
+from lumenmill_prompter.families.grammar.rigs import key_at
 from lumenmill_prompter.families.grammar.strata import elevation_at
+from lumenmill_prompter.levels import smooth_share
 
-__all__ = ["relative_level_ev", "sources_at"]
-
-_AMBIENT_IRRADIANCE = 0.5 * math.pi
+__all__ = ["key_source"]
 
 
-def sources_at(
+def key_source(
     kind: "light_pb2.LightKind.ValueType",
     point: Sequence[float],
     space: LightSpace,
     choice: Choice,
     soft_share: float,
     may_be_sunless: bool,
-) -> list[light_pb2.LightSource]:
-    """Return the sources of a light of a kind at a point of the unit cube.
+    level: float,
+) -> tuple[light_pb2.LightSource, float | None]:
+    """Return the strongest source of a light of a kind at a point of the unit cube, and its camera-side irradiance.
 
     Args:
         kind: kind of light, one of WRITABLE_KINDS.
@@ -38,25 +37,23 @@ def sources_at(
         choice: picks among rigs of equal meaning.
         soft_share: part of area and directional lights that are soft, 0 to 1.
         may_be_sunless: whether daylight may be the sky's alone.
+        level: intended camera-side irradiance; maps, whose pixels are not read here, are left as they are.
     """
     match kind:
         case light_pb2.LIGHT_KIND_ENVIRONMENT_MAP:
             chosen = space.environment_maps[int(point[3] * len(space.environment_maps))]
-            return [build.environment_light(chosen, round(point[1] * 360.0 - 180.0, 1), 0.0)]
+            return build.environment_light(chosen, round(point[1] * 360.0 - 180.0, 1), 0.0), None
         case light_pb2.LIGHT_KIND_SUN_SKY:
-            return [daylight_source(point, space, choice, soft_share, may_be_sunless)]
+            return daylight_source(point, space, choice, soft_share, may_be_sunless, level)
         case light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS:
-            azimuth, elevation = space.parallel(point[1], elevation_at(point[2]))
-            color = ambient_rgb(lamp_color(point[3], space))
-            return [
-                build.spherical_harmonics_light(azimuth, elevation, 0.65 + 0.35 * point[4], _AMBIENT_IRRADIANCE, color)
-            ]
+            return _harmonics(point, space, level)
         case _:
-            return rig(kind, point, space, choice, soft_share)
+            return key_at(kind, point, space, choice, soft_share, level)
 
 
-def relative_level_ev(value: float) -> float:
-    """Spread [0, 1) over stops from the picture that a set starts from: a fifth clearly dimmer, a fifth brighter."""
-    if value < 0.2:
-        return -2.2 + 5.0 * value
-    return 1.1 + 2.5 * (value - 0.8) if value >= 0.8 else -0.4 + 1.2 * (value - 0.2) / 0.9
+def _harmonics(point: Sequence[float], space: LightSpace, level: float) -> tuple[light_pb2.LightSource, float]:
+    azimuth, elevation = space.parallel(point[1], elevation_at(point[2]))
+    directionality = 0.65 + 0.35 * point[4]
+    mean = level / smooth_share(azimuth, elevation, directionality)
+    color = ambient_rgb(lamp_color(point[3], space))
+    return build.spherical_harmonics_light(azimuth, elevation, directionality, mean, color), level

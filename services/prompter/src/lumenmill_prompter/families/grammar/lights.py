@@ -1,15 +1,12 @@
 """Lights of the grammar: a point of a low-discrepancy sequence becomes structured light, then words."""
 
-import math
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import NamedTuple
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light.attributes import SourceAttributes, source_attributes, total
-from lumenmill_light.sources import scaled
 from lumenmill_light.vocabulary import map_words
-from lumenmill_prompter.families.grammar.light_sources import sources_at
+from lumenmill_prompter.families.grammar.light_sources import key_source
 from lumenmill_prompter.families.grammar.light_space import (
     AREA,
     DIRECTIONAL,
@@ -20,25 +17,39 @@ from lumenmill_prompter.families.grammar.light_space import (
     LightSpace,
 )
 from lumenmill_prompter.families.grammar.numbers import Choice
+from lumenmill_prompter.families.grammar.rigs import sources_beside
 from lumenmill_prompter.families.grammar.strata import SOFT_ALONE, SOFT_BESIDE_HARMONICS
-from lumenmill_prompter.levels import camera_side_irradiance
+from lumenmill_prompter.families.grammar.strength import LEVEL
 from lumenmill_prompter.phrases import sources_phrase
 
-__all__ = ["Draft", "draft_light", "finish_light", "finished", "levelled", "write_light"]
-
-# What the lights of sets give on the camera's side, in the units of light.proto: a lamp of irradiance π, high in front.
-_LEVEL = 0.4 * math.pi
-# Stops of the key's own irradiance from π that this may cost.
-_MIN_KEY_EV, _MAX_KEY_EV = -1.1, 1.6
+__all__ = ["Draft", "Rig", "completed", "draft_light", "finish_light", "finished", "write_light"]
 
 
 class Draft(NamedTuple):
-    """A light as messages and as the subject sees it, derived once; it is described when it is chosen.
+    """The key of a light; its fill, rim light or sky are added, and it is described, when it is chosen.
 
     Attributes:
-        sources: the sources of the light.
+        source: the strongest source.
+        key: its attributes.
+        level: its camera-side irradiance; None where pixels of a map decide it.
+        value: chooses the rig, 0 to 1.
+        choice: the choices that are left.
+    """
+
+    source: light_pb2.LightSource
+    key: SourceAttributes
+    level: float | None
+    value: float
+    choice: Choice
+
+
+class Rig(NamedTuple):
+    """A light as messages and as the subject sees it, derived once.
+
+    Attributes:
+        sources: the sources of the light, the key first.
         found: attributes of each source, in the same order.
-        level: camera-side irradiance of all, of a levelled draft; None where pixels of a map decide it.
+        level: camera-side irradiance of all; None where pixels of a map decide it.
     """
 
     sources: Sequence[light_pb2.LightSource]
@@ -47,13 +58,13 @@ class Draft(NamedTuple):
 
     @property
     def key(self) -> SourceAttributes:
-        """The attributes of the strongest source."""
-        return self.found[0] if len(self.found) == 1 else max(self.found, key=attrgetter("strength"))
+        """The attributes of the key."""
+        return self.found[0]
 
 
 def write_light(point: Sequence[float], space: LightSpace, wording: int) -> light_pb2.Light:
     """Return the light at a point of the unit cube: sources, attributes derived from them, text rendered from them."""
-    return finished(levelled(draft_light(point, space, wording)), space, wording)
+    return finished(completed(draft_light(point, space, wording), space), space, wording)
 
 
 def draft_light(
@@ -62,8 +73,9 @@ def draft_light(
     wording: int,
     kind: "light_pb2.LightKind.ValueType | None" = None,
     soft_share: float | None = None,
+    level: float = LEVEL,
 ) -> Draft:
-    """Return the light at a point of the unit cube with the attributes of its sources, without text and name.
+    """Return the key of the light at a point of the unit cube.
 
     Args:
         point: coordinates 0 to 1, in the order of light_sources.py's head.
@@ -71,6 +83,7 @@ def draft_light(
         wording: picks among rigs of equal meaning.
         kind: kind of light; absent: the one at `point[0]`, and daylight may be without a sun.
         soft_share: part of area and directional lights that are soft; absent: the share that makes hardness even.
+        level: intended camera-side irradiance.
     """
     may_be_sunless = kind is None
     if kind is None:
@@ -78,30 +91,22 @@ def draft_light(
     if soft_share is None:
         soft_share = SOFT_BESIDE_HARMONICS if space.has_harmonics else SOFT_ALONE
     choice = Choice(wording, kind)
-    sources = sources_at(kind, point, space, choice, soft_share, may_be_sunless)
-    return Draft(sources, [source_attributes(source) for source in sources])
+    source, reached = key_source(kind, point, space, choice, soft_share, may_be_sunless, level)
+    return Draft(source, source_attributes(source), reached, point[5], choice)
 
 
-def levelled(draft: Draft, beside: float | None = None, stops: float = 0.0) -> Draft:
-    """Return the draft so bright that the camera's side gets `stops` more than `beside` (absent: than usual)."""
-    level = _level_of(draft.sources)
-    if not level:
-        return draft
-    factor = (beside or _LEVEL) * 2.0**stops / level
-    usual = math.pi * 2.0**stops * (beside or _LEVEL) / _LEVEL / (draft.key.irradiance or math.pi)
-    factor = min(max(factor, usual * 2.0**_MIN_KEY_EV), usual * 2.0**_MAX_KEY_EV)
-    found = [look._replace(irradiance=look.strength * factor) for look in draft.found]
-    return Draft([scaled(source, factor) for source in draft.sources], found, level * factor)
+def completed(draft: Draft, space: LightSpace) -> Rig:
+    """Return the light of a draft with the sources beside its key."""
+    if draft.key.kind not in (AREA, DIRECTIONAL) or draft.level is None:
+        return Rig([draft.source], [draft.key], draft.level)
+    others, share = sources_beside(draft.source, draft.value, space, draft.choice)
+    found = [draft.key, *(source_attributes(other) for other in others)]
+    return Rig([draft.source, *others], found, draft.level * (1.0 + share))
 
 
-def _level_of(sources: Sequence[light_pb2.LightSource]) -> float | None:
-    levels = [camera_side_irradiance(source) for source in sources]
-    return None if None in levels else sum(level or 0.0 for level in levels)
-
-
-def finished(draft: Draft, space: LightSpace, wording: int) -> light_pb2.Light:
-    """Return the light of a draft with attributes, text and name; light in words alone has no sources."""
-    light = _described(draft, (wording >> 7) % 6, space.outdoor)
+def finished(rig: Rig, space: LightSpace, wording: int) -> light_pb2.Light:
+    """Return a light with attributes, text and name; light in words alone has no sources."""
+    light = _described(rig, (wording >> 7) % 6, space.outdoor)
     if space.as_text:
         del light.sources[:]
         light.attributes.kinds[:] = [TEXT]
@@ -110,16 +115,16 @@ def finished(draft: Draft, space: LightSpace, wording: int) -> light_pb2.Light:
 
 def finish_light(light: light_pb2.Light, variant: int, outdoor: bool) -> None:
     """Fill attributes, text and name from the sources."""
-    draft = Draft(light.sources, [source_attributes(source) for source in light.sources])
-    light.CopyFrom(_described(draft, variant, outdoor))
+    rig = Rig(light.sources, [source_attributes(source) for source in light.sources])
+    light.CopyFrom(_described(rig, variant, outdoor))
 
 
-def _described(draft: Draft, variant: int, outdoor: bool) -> light_pb2.Light:
+def _described(rig: Rig, variant: int, outdoor: bool) -> light_pb2.Light:
     return light_pb2.Light(
-        sources=draft.sources,
-        attributes=total(draft.found),
-        text=sources_phrase(draft.sources, draft.found, variant, outdoor),
-        name=_name(draft),
+        sources=rig.sources,
+        attributes=total(rig.found),
+        text=sources_phrase(rig.sources, rig.found, variant, outdoor),
+        name=_name(rig),
     )
 
 
@@ -135,11 +140,11 @@ _NAME_OF_KIND = {
 _SIDES = ("front", "front-right", "right", "back-right", "back", "back-left", "left", "front-left")
 
 
-def _name(draft: Draft) -> str:
-    key = draft.key
+def _name(rig: Rig) -> str:
+    key = rig.key
     parts = [_NAME_OF_KIND[key.kind]]
     if key.kind == ENVIRONMENT_MAP:
-        source = draft.sources[0].environment_map
+        source = rig.sources[0].environment_map
         parts += [map_words(source.map.name).replace(" ", "-") or "map", f"{round(source.rotation_deg) % 360}"]
     if key.azimuth_deg is not None:
         parts.append(_SIDES[round(key.azimuth_deg / 45.0) % 8])

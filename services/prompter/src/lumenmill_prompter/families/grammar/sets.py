@@ -7,7 +7,7 @@ from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_prompter.families.grammar.lexicon import lexicon, scene_spaces
 from lumenmill_prompter.families.grammar.light_space import TEXT, WRITABLE_KINDS, LightSpace, light_space
-from lumenmill_prompter.families.grammar.lights import Draft, draft_light, finished, levelled
+from lumenmill_prompter.families.grammar.lights import Rig, completed, draft_light, finished
 from lumenmill_prompter.families.grammar.motions import camera_motion, light_motion
 from lumenmill_prompter.families.grammar.numbers import Choice, lattice_point, mix
 from lumenmill_prompter.families.grammar.scenes import SceneWriter, capitalised
@@ -62,14 +62,14 @@ class SetWriter:
     def prompt_set(self, index: int) -> prompter_pb2.PromptSet:
         """Return image set `index`."""
         brief = self._brief
-        scene, draft, light, template, space, point = self._scene_and_light(_IMAGES, index)
+        scene, rig, light, template, space, point = self._scene_and_light(_IMAGES, index)
         about = f"the {scene.subjects[0]}"
         choice = Choice(index, state=self._states[_IMAGES])
         relights = [
             prompter_pb2.RelightPrompt(
                 text=relight_instruction(other.light.text, about, choice, other.change_ev), light=other.light
             )
-            for other in relight_variants(point, draft, brief.num_relight_variants, space, choice)
+            for other in relight_variants(point, rig, brief.num_relight_variants, space, choice)
         ]
         return prompter_pb2.PromptSet(
             id=f"set-{self._seed:x}-{index}",
@@ -101,15 +101,15 @@ class SetWriter:
 
     def _scene_and_light(
         self, stream: int, index: int
-    ) -> tuple[scene_pb2.SceneDescription, Draft, light_pb2.Light, str, LightSpace, list[float]]:
+    ) -> tuple[scene_pb2.SceneDescription, Rig, light_pb2.Light, str, LightSpace, list[float]]:
         position, row = divmod(index, len(self._rows))
         writers, allowed = self._rows[row]
         scene, template = writers[stream].scene(position)
         space = self._space_at(allowed, scene.place)
         point = lattice_point(self._seed, stream * 16 + row, position)
         wording = mix(index, state=self._states[stream])
-        draft = levelled(draft_light(point, space, wording))
-        return scene, draft, finished(draft, space, wording), template, space, point
+        rig = completed(draft_light(point, space, wording), space)
+        return scene, rig, finished(rig, space, wording), template, space, point
 
 
 def motions(

@@ -13,11 +13,11 @@ from typing import NamedTuple
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light.attributes import SourceAttributes
 from lumenmill_light.axes import circular_difference_deg, direction
-from lumenmill_prompter.families.grammar.light_sources import relative_level_ev
 from lumenmill_prompter.families.grammar.light_space import AMBIENT_KINDS, SPHERICAL_HARMONICS, SUN_SKY, LightSpace
-from lumenmill_prompter.families.grammar.lights import Draft, draft_light, finished, levelled
+from lumenmill_prompter.families.grammar.lights import Draft, Rig, completed, draft_light, finished
 from lumenmill_prompter.families.grammar.numbers import Choice
 from lumenmill_prompter.families.grammar.strata import SOFT_ALONE, SOFT_BESIDE_HARMONICS
+from lumenmill_prompter.families.grammar.strength import LEVEL, relative_level_ev
 
 __all__ = ["Variant", "relight_variants"]
 
@@ -43,7 +43,7 @@ class Variant(NamedTuple):
 
 
 def relight_variants(
-    point: Sequence[float], own: Draft | None, num: int, space: LightSpace, choice: Choice
+    point: Sequence[float], own: Rig | None, num: int, space: LightSpace, choice: Choice
 ) -> list[Variant]:
     """Return `num` lights for a set at `point` of the unit cube; `own` is the set's own light, if any."""
     written: list[Variant] = []
@@ -57,49 +57,56 @@ def relight_variants(
 
 
 def _block(
-    origin: Sequence[float], own: Draft | None, num: int, space: LightSpace, choice: Choice
+    origin: Sequence[float], own: Rig | None, num: int, space: LightSpace, choice: Choice
 ) -> list[Variant]:
     """Up to four lights; other elevations and colours are tried until they differ clearly."""
     wordings = [choice.bits() for _ in range(num)]
     ambient_slot = choice.bits() % _BLOCK
+    max_cosine = math.cos(math.radians(space.surroundings.min_angle_deg))
+    beside = (own.level if own is not None else None) or LEVEL
+    levels = [beside * 2.0 ** relative_level_ev((origin[6] + slot / num) % 1.0) for slot in range(num)]
     best: list[Draft] = []
     best_met = -1
-    max_cosine = math.cos(math.radians(space.surroundings.min_angle_deg))
     for attempt in range(_MAX_ATTEMPTS):
-        drafts = _attempt(origin, attempt, ambient_slot, wordings, space)
+        drafts = _attempt(origin, attempt, ambient_slot, wordings, levels, space)
         met = _num_met([draft.key for draft in drafts], None if own is None else own.key, max_cosine)
         if met > best_met:
             best, best_met = drafts, met
         if met == _NUM_CRITERIA:
             break
-    return [
-        _variant(draft, own, relative_level_ev((origin[6] + index / num) % 1.0), space, wording)
-        for index, (draft, wording) in enumerate(zip(best, wordings, strict=True))
-    ]
+    return [_variant(draft, own, space, wording) for draft, wording in zip(best, wordings, strict=True)]
 
 
-def _variant(draft: Draft, own: Draft | None, stops: float, space: LightSpace, wording: int) -> Variant:
-    bright = levelled(draft, None if own is None else own.level, stops)
-    return Variant(finished(bright, space, wording), None if own is None else _change_ev(own, bright))
+def _variant(draft: Draft, own: Rig | None, space: LightSpace, wording: int) -> Variant:
+    rig = completed(draft, space)
+    return Variant(finished(rig, space, wording), None if own is None else _change_ev(own, rig))
 
 
-def _change_ev(before: Draft, after: Draft) -> float | None:
+def _change_ev(before: Rig, after: Rig) -> float | None:
     """Stops between two lights on the camera's side, and no more than between their own irradiances."""
     if not before.level or not after.level:
         return None
     seen = math.log2(after.level / before.level)
-    irradiances = [sum(look.strength for look in draft.found) for draft in (before, after)]
+    irradiances = [sum(look.strength for look in rig.found) for rig in (before, after)]
     facing = math.log2(irradiances[1] / irradiances[0])
     return min(seen, facing, key=abs) if seen * facing > 0.0 else 0.0
 
 
 def _attempt(
-    origin: Sequence[float], attempt: int, ambient_slot: int, wordings: Sequence[int], space: LightSpace
+    origin: Sequence[float],
+    attempt: int,
+    ambient_slot: int,
+    wordings: Sequence[int],
+    levels: Sequence[float],
+    space: LightSpace,
 ) -> list[Draft]:
     num = len(wordings)
     around, direct = space.ambient_slots, space.direct_slots
     if not direct:
-        return [draft_light(_around(origin, attempt, slot, num), space, wordings[slot]) for slot in range(num)]
+        return [
+            draft_light(_around(origin, attempt, slot, num), space, wordings[slot], level=levels[slot])
+            for slot in range(num)
+        ]
     slots = [slot for slot in range(num) if slot != ambient_slot or not around]
     ambient_kind = _at(around, origin[0]) if len(slots) < num else None
     soft_share = SOFT_BESIDE_HARMONICS if ambient_kind == SPHERICAL_HARMONICS else SOFT_ALONE
@@ -107,13 +114,13 @@ def _attempt(
     points = _stratified(origin, attempt, len(slots))
     _assign_hardness(kinds, points, soft_share)
     by_slot = {
-        slot: draft_light(point, space, wordings[slot], kind, soft_share)
+        slot: draft_light(point, space, wordings[slot], kind, soft_share, levels[slot])
         for slot, point, kind in zip(slots, points, kinds, strict=True)
     }
     if ambient_kind is not None:
-        by_slot[ambient_slot] = draft_light(
-            _around(origin, attempt, ambient_slot, num), space, wordings[ambient_slot], ambient_kind
-        )
+        point = _around(origin, attempt, ambient_slot, num)
+        wording, level = wordings[ambient_slot], levels[ambient_slot]
+        by_slot[ambient_slot] = draft_light(point, space, wording, ambient_kind, level=level)
     return [by_slot[slot] for slot in range(num)]
 
 
