@@ -142,4 +142,5 @@ async def test_a_failed_load_does_not_drop_the_next_one(tmp_path: Path) -> None:
 async def test_rejected_samples_are_stored_with_their_reason(mesh: LocalMesh) -> None:
     mesh.family.direction_error_deg = 90.0
     await mesh.run(SMALL, {"num_sets": 1})
-    assert (run_pb2.VERDICT_REJECTED, "direction_off") in _samples_with_reasons(mesh)
+    reason = "direction_off: error.direction_deg is 90, above 40"
+    assert (run_pb2.VERDICT_REJECTED, reason) in _samples_with_reasons(mesh)

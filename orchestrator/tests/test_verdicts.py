@@ -16,7 +16,7 @@ async def test_a_gate_rejects_a_result_and_later_steps_are_skipped(mesh: LocalMe
     assert counts(run)["caption"].num_rejected == 3
     rejected = [sample for sample in await mesh.samples(run_id=run.id) if sample.verdict == run_pb2.VERDICT_REJECTED]
     assert len(rejected) == run.num_samples_rejected == 3
-    assert {sample.reason for sample in rejected} == {"direction_off"}
+    assert {sample.reason for sample in rejected} == {"direction_off: error.direction_deg is 90, above 40"}
     assert all("image" in sample.media and sample.caption for sample in rejected)
 
 
@@ -24,6 +24,8 @@ async def test_a_gate_rejects_a_result_without_the_measurement(mesh: LocalMesh) 
     mesh.family.direction_error_deg = None
     run = await mesh.run(SMALL)
     assert counts(run)["caption"].num_rejected == 3
+    reasons = {sample.reason for sample in await mesh.samples(run_id=run.id)} - {""}
+    assert reasons == {"direction_off_unknown: error.direction_deg is missing"}, "unmeasured is not wrong"
 
 
 async def test_a_gate_may_accept_a_result_without_the_measurement(mesh: LocalMesh) -> None:

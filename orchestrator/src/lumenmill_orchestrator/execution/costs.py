@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import grpc
-
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator import metrics
+from lumenmill_orchestrator.execution.outcomes import reason_label
 from lumenmill_orchestrator.execution.recording import verdict_name
 from lumenmill_orchestrator.recipe import Step
 from lumenmill_orchestrator.storage import ExecutionRow
@@ -17,7 +16,6 @@ __all__ = ["Costs"]
 
 _Instance = tuple[str, int]
 """Step and index."""
-_CODES = frozenset(code.name for code in grpc.StatusCode)
 # Labels of work that led to no sample, as when the recipe requests none.
 _NO_SAMPLE = ("none", "")
 
@@ -51,7 +49,7 @@ class Costs:
     def add_sample(self, sample: run_pb2.Sample, parents: Iterable[Sequence[str | int]]) -> None:
         """Add a sample with the executions that led to it; their own parents are found."""
         verdict = verdict_name(sample.verdict)
-        self._samples.append(((verdict, _reason_label(sample.reason)), self._ancestors(_instances(parents))))
+        self._samples.append(((verdict, reason_label(sample.reason)), self._ancestors(_instances(parents))))
 
     def report(self) -> None:
         """Add the costs to the metrics. Work that led to no sample is divided among all samples of the item."""
@@ -76,9 +74,3 @@ class Costs:
 
 def _instances(parents: Iterable[Sequence[str | int]]) -> list[_Instance]:
     return [(str(step), int(index)) for step, index in parents]
-
-
-def _reason_label(reason: str) -> str:
-    """Return a gate's reason, or the code of a failure without its message, so that there are few label values."""
-    code = reason.partition(":")[0]
-    return code if code in _CODES else reason

@@ -17,13 +17,13 @@ from lumenmill_orchestrator.execution.recording import (
     Parents,
     computed_rows,
     count_computed,
-    count_skipped,
-    skipped_rows,
+    count_uncalled,
+    uncalled_rows,
 )
 from lumenmill_orchestrator.execution.resume_state import ResumeState
 from lumenmill_orchestrator.execution.step_call import StepCall, StepInstance, build_request
 from lumenmill_orchestrator.execution.step_executor import Computation, StepExecutor, failed_computation
-from lumenmill_orchestrator.recipe import MISSING, FanOut, Pipeline, Requirement, Step
+from lumenmill_orchestrator.recipe import MISSING, FanOut, Gate, Pipeline, Requirement, Step
 from lumenmill_orchestrator.storage import GroupWriter
 
 __all__ = ["Item", "ItemExecution", "instance_requirements", "source_parents"]
@@ -130,6 +130,9 @@ class ItemExecution:
         if resumed is not None:
             return resumed
         parents = self.states.parents([*step.expansion_requires, *requires], index) or self._source_parents()
+        rejection = _rejection(step.input_gates, scope)
+        if rejection is not None:
+            return await self._reject_inputs(instance, rejection, parents)
         try:
             call = self._call(instance, scope)
         except (TypeError, ValueError) as error:  # a value that the field cannot hold
@@ -158,18 +161,28 @@ class ItemExecution:
         if made.result is None:
             _log.warning("a step failed", run=self.run.id, item=self.item_id, step=step.name, reason=made.failure)
             return Outcome(run_pb2.VERDICT_FAILED, made.failure)
-        for gate in step.gates:
-            if gate.rejects({**scope, "result": made.result}):
-                return Outcome(run_pb2.VERDICT_REJECTED, gate.reason, made.result)
+        rejection = _rejection(step.gates, {**scope, "result": made.result})
+        if rejection is not None:
+            return Outcome(run_pb2.VERDICT_REJECTED, rejection, made.result)
         return Outcome(run_pb2.VERDICT_ACCEPTED, "", made.result)
+
+    async def _reject_inputs(self, instance: StepInstance, rejection: str, parents: Parents) -> Outcome:
+        """Record that an instance was not executed because its inputs are rejected."""
+        outcome = Outcome(run_pb2.VERDICT_REJECTED, rejection)
+        self.costs.add(instance.step, instance.index, 0.0, parents)
+        await self._write_uncalled(instance, outcome, parents)
+        return outcome
 
     async def _skip(self, instance: StepInstance, obstacle: Outcome) -> Outcome:
         """Record once that an instance was not executed."""
         outcome = Outcome(run_pb2.VERDICT_SKIPPED, obstacle.reason)
         if (instance.step.name, instance.index) not in self._resumed.rows:
-            await self._writer.write(skipped_rows(instance, outcome, self._source_parents()))
-            count_skipped(instance)
+            await self._write_uncalled(instance, outcome, self._source_parents())
         return outcome
+
+    async def _write_uncalled(self, instance: StepInstance, outcome: Outcome, parents: Parents) -> None:
+        await self._writer.write(uncalled_rows(instance, outcome, parents))
+        count_uncalled(instance, outcome)
 
     def _instance(self, step: Step, index: int) -> StepInstance:
         step_name = self.run.recipe.qualified(self.pipeline, step.name)
@@ -180,6 +193,11 @@ class ItemExecution:
 
     def _source_parents(self) -> list[list[str | int]]:
         return source_parents(self.pipeline, self.index)
+
+
+def _rejection(gates: Sequence[Gate], scope: Mapping[str, Any]) -> str | None:
+    """Return the reason of the first gate that rejects; None when none does."""
+    return next((text for gate in gates if (text := gate.rejection(scope)) is not None), None)
 
 
 def instance_requirements(requires: Sequence[Requirement], fan_out: FanOut | None) -> list[Requirement]:

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.recipe import MISSING, FanOut, Requirement, Step
 
-__all__ = ["NOT_APPLICABLE", "Outcome", "StepState", "StepStates", "settled"]
+__all__ = ["NOT_APPLICABLE", "Outcome", "StepState", "StepStates", "reason_label", "settled"]
 
 _T = TypeVar("_T")
 
@@ -20,9 +20,17 @@ async def settled(future: "asyncio.Future[_T]") -> _T:
     return future.result() if future.done() else await asyncio.shield(future)
 
 
+def reason_label(reason: str) -> str:
+    """Return the reason of a gate, or the code of a failure, without the values behind it: a label of metrics."""
+    return reason.partition(":")[0]
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """How one execution ended. `verdict` is unspecified when the recipe's `when` excluded it."""
+    """How one execution ended. `verdict` is unspecified when the recipe's `when` excluded it.
+
+    `reason` is a word and, after a colon, what it was: `direction_off: error.direction_deg is 83.2, above 60`.
+    """
 
     verdict: "run_pb2.Verdict.ValueType"
     reason: str = ""

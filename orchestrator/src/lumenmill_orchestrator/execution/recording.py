@@ -8,13 +8,13 @@ from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.execution.keys import artifact_sha256s
-from lumenmill_orchestrator.execution.outcomes import Outcome
+from lumenmill_orchestrator.execution.outcomes import Outcome, reason_label
 from lumenmill_orchestrator.execution.step_call import StepInstance
 from lumenmill_orchestrator.execution.step_executor import Computation
 from lumenmill_orchestrator.storage import CountDelta, Rows
 from lumenmill_orchestrator.storage.schema import artifact_uses, computations, executions, model_revisions
 
-__all__ = ["Parents", "computed_rows", "count_computed", "count_skipped", "skipped_rows", "verdict_name"]
+__all__ = ["Parents", "computed_rows", "count_computed", "count_uncalled", "uncalled_rows", "verdict_name"]
 
 _COUNTED_AS = {
     run_pb2.VERDICT_ACCEPTED: "num_accepted",
@@ -45,8 +45,7 @@ def computed_rows(instance: StepInstance, made: Computation, outcome: Outcome, p
 def count_computed(instance: StepInstance, made: Computation, outcome: Outcome) -> None:
     """Add an execution that had a computation to the metrics, once its rows are durable."""
     call, model = instance.step.method.call, instance.step.model_name
-    reason = made.error.code.name if made.error is not None else outcome.reason
-    metrics.STEPS.labels(call, model, verdict_name(outcome.verdict), reason).inc()
+    metrics.STEPS.labels(call, model, verdict_name(outcome.verdict), reason_label(outcome.reason)).inc()
     reused = metrics.STEPS_REUSED.labels(call, model)  # exists before the first, which is then an increase
     if made.reused:
         reused.inc()
@@ -61,16 +60,19 @@ def count_computed(instance: StepInstance, made: Computation, outcome: Outcome) 
         metrics.CLIP_DURATION.labels(model, clip.record.preset).observe(made.duration_s)
 
 
-def skipped_rows(instance: StepInstance, outcome: Outcome, parents: Parents) -> Rows:
-    """Return the rows of an execution that was skipped."""
+def uncalled_rows(instance: StepInstance, outcome: Outcome, parents: Parents) -> Rows:
+    """Return the rows of an execution without a call: skipped, or rejected by what it was given."""
     rows = Rows()
     _add_execution(rows, instance, "", outcome, parents, None)
     return rows
 
 
-def count_skipped(instance: StepInstance) -> None:
-    """Add a skipped execution to the metrics, once its rows are durable."""
-    metrics.STEPS.labels(instance.step.method.call, instance.step.model_name, "skipped", "").inc()
+def count_uncalled(instance: StepInstance, outcome: Outcome) -> None:
+    """Add an execution without a call to the metrics, once its rows are durable. That of the step which prevented a
+    skipped one has the reason."""
+    reason = "" if outcome.verdict == run_pb2.VERDICT_SKIPPED else reason_label(outcome.reason)
+    verdict = verdict_name(outcome.verdict)
+    metrics.STEPS.labels(instance.step.method.call, instance.step.model_name, verdict, reason).inc()
 
 
 def _add_computation(rows: Rows, instance: StepInstance, made: Computation) -> None:

@@ -2,6 +2,7 @@
 
 from lumenmill_orchestrator.recipe.compiler import CheckedRecipe, check_recipe
 from lumenmill_orchestrator.recipe.context import KnownModel
+from lumenmill_orchestrator.recipe.gates import Gate
 from lumenmill_orchestrator.recipe.graph import graph_dot, graph_mermaid
 from lumenmill_orchestrator.recipe.model import FanOut, Pipeline, Recipe, SampleRule, Source, Step
 from lumenmill_orchestrator.recipe.plan import PlannedCall, estimated_seconds, planned_calls
@@ -12,6 +13,7 @@ __all__ = [
     "MISSING",
     "CheckedRecipe",
     "FanOut",
+    "Gate",
     "KnownModel",
     "MessageBuilder",
     "Pipeline",

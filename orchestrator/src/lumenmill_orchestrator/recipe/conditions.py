@@ -1,15 +1,17 @@
 """Conditions of `when:` and gates: three-valued, so that a missing number never passes for a good one."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
+from lumenmill_orchestrator.recipe.document import Located, Problems
+from lumenmill_orchestrator.recipe.literals import enum_number
 from lumenmill_orchestrator.recipe.references import MISSING, Reference, Scope, whole_reference
 from lumenmill_orchestrator.recipe.requests import RequestCompiler
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType
 
-__all__ = ["Condition", "Gate", "compile_condition", "compile_gates"]
+__all__ = ["Condition", "compile_condition"]
 
 _COMBINATIONS = ("all", "any", "not")
 _NUMERIC = {
@@ -17,13 +19,16 @@ _NUMERIC = {
     "below": lambda value, operand: value < operand,
     "min": lambda value, operand: value >= operand,
     "max": lambda value, operand: value <= operand,
+    "beyond": lambda value, operand: abs(value) > operand,
 }
 _OTHER = {
     "equals": lambda value, operand: value == operand,
     "not_equals": lambda value, operand: value != operand,
     "in": lambda value, operand: value in operand,
 }
-_OPERATORS = (*_NUMERIC, *_OTHER, "present")
+_FLAGS = ("present", "empty")
+_OPERATORS = (*_NUMERIC, *_OTHER, *_FLAGS)
+_LIMITS = {"min": "at least ", "max": "at most ", "beyond": "beyond ±"}
 
 
 class Condition(Protocol):
@@ -38,6 +43,9 @@ class Condition(Protocol):
 
         `known` names the roots that have values when only some of them have; all others count as missing.
         """
+
+    def finding(self, scope: Scope) -> str:
+        """Return in words the values that decide whether it is true; empty where only parameters do."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,28 @@ class _Comparison:
             return bool((not _unknown(value)) == operand)
         if _unknown(value) or _unknown(operand):
             return None
+        if self.operator == "empty":
+            return bool((not value) == operand)
         return bool((_NUMERIC.get(self.operator) or _OTHER[self.operator])(value, operand))
+
+    def finding(self, scope: Scope) -> str:
+        if self.value.root == "params":
+            return ""
+        value, name = self.value.evaluate(scope), self.value.text.removeprefix("result.")
+        if _unknown(value):
+            return f"{name} is missing"
+        if self.operator == "present":
+            return ""
+        if self.operator == "empty":
+            return _text(value) or f"{name} is empty"
+        operand = self.operand.evaluate(scope) if isinstance(self.operand, Reference) else self.operand
+        limit = "missing" if _unknown(operand) else _text(operand)
+        relation = f", {self._relation(scope)}{limit}" if self.operator in _NUMERIC else ""
+        return f"{name} is {_text(value)}{relation}"
+
+    def _relation(self, scope: Scope) -> str:
+        negation = "not " if self.holds(scope) is False else ""
+        return negation + _LIMITS.get(self.operator, f"{self.operator} ")
 
 
 @dataclass(frozen=True)
@@ -74,22 +103,10 @@ class _Combination:
             return decisive
         return None if None in found else not decisive
 
-
-@dataclass(frozen=True)
-class Gate:
-    """Rejects a result with a reason. It fails closed: a missing value or NaN rejects unless `accepts_missing`."""
-
-    reason: str
-    condition: Condition
-    reject_when: bool
-    accepts_missing: bool
-
-    def rejects(self, scope: Scope) -> bool:
-        """Return whether the result in `scope` is rejected."""
-        found = self.condition.holds(scope)
-        if found is None:
-            return not self.accepts_missing
-        return found is self.reject_when
+    def finding(self, scope: Scope) -> str:
+        own = self.holds(scope)
+        decisive = [part for part in self.parts if self.kind == "not" or part.holds(scope) is own]
+        return "; ".join(text for part in decisive if (text := part.finding(scope)))
 
 
 def compile_condition(where: Located, compiler: RequestCompiler, problems: Problems) -> Condition | None:
@@ -145,8 +162,11 @@ def _compile_comparison(
     if operator in _NUMERIC and (value.type.is_list or value.type.kind not in (TypeKind.INT, TypeKind.FLOAT)):
         problems.add(where, f"`{operator}` compares numbers, but `${{{value.text}}}` is a {value.type}")
         return None
+    if operator == "empty" and not _can_be_empty(value.type):
+        problems.add(where, f"`empty` needs a list, a map or a string, but `${{{value.text}}}` is a {value.type}")
+        return None
     path = whole_reference(where.value)
-    if path is not None and operator != "present":
+    if path is not None and operator not in _FLAGS:
         operand = compiler.reference(where, path)
         if operand is None or not _comparable(operator, value.type, operand.type):
             problems.add(where, f"`${{{path}}}` cannot be compared with a {value.type}")
@@ -154,6 +174,10 @@ def _compile_comparison(
         return _Comparison(value, operator, operand, (value, operand))
     literal = _literal(operator, value.type, where, problems)
     return None if literal is MISSING else _Comparison(value, operator, literal, (value,))
+
+
+def _can_be_empty(value: ValueType) -> bool:
+    return value.is_list or value.is_map or value.kind is TypeKind.STRING
 
 
 def _comparable(operator: str, value: ValueType, operand: ValueType) -> bool:
@@ -168,58 +192,36 @@ def _literal(operator: str, value: ValueType, where: Located, problems: Problems
     if operator == "in" and not isinstance(plain, list):
         problems.add(where, "`in` needs a list of values")
         return MISSING
-    if operator == "present" and not isinstance(plain, bool):
-        problems.add(where, "`present` is true or false")
+    if operator in _FLAGS and not isinstance(plain, bool):
+        problems.add(where, f"`{operator}` is true or false")
         return MISSING
     if operator in _NUMERIC and (isinstance(plain, bool) or not isinstance(plain, int | float)):
         problems.add(where, f"`{operator}` needs a number")
         return MISSING
-    if value.enum is not None and operator != "present":
+    if value.enum is not None and operator not in _FLAGS:
         return _enum_numbers(plain, value, where, problems)
     return plain
 
 
 def _enum_numbers(plain: Any, value: ValueType, where: Located, problems: Problems) -> Any:
-    names = value.enum.values_by_name if value.enum is not None else {}
-    given = plain if isinstance(plain, list) else [plain]
-    wrong = [name for name in given if name not in names]
-    if wrong:
-        problems.add(where, f"{value} has no `{wrong[0]}`{did_you_mean(str(wrong[0]), names)}")
+    if value.enum is None:
+        raise TypeError(f"a {value} is no enum")
+    try:
+        numbers = [enum_number(value.enum, name) for name in (plain if isinstance(plain, list) else [plain])]
+    except ValueError as error:
+        problems.add(where, f"the value {error}")
         return MISSING
-    numbers = [names[name].number for name in given]
     return numbers if isinstance(plain, list) else numbers[0]
-
-
-def compile_gates(where: Located | None, compiler: RequestCompiler, problems: Problems) -> tuple[Gate, ...]:
-    """Compile `gates:`, a list of `{reason, reject_when | accept_when, when_missing}`."""
-    if where is None:
-        return ()
-    if not where.is_sequence:
-        problems.add(where, "`gates` is a list of `{reason: …, reject_when: {…}}`")
-        return ()
-    gates = [_compile_gate(entry, compiler, problems) for entry in where.value]
-    return tuple(gate for gate in gates if gate is not None)
-
-
-def _compile_gate(where: Located, compiler: RequestCompiler, problems: Problems) -> Gate | None:
-    problems.unknown_keys(where, ("reason", "reject_when", "accept_when", "when_missing"))
-    reason, reject, accept = where.get("reason"), where.get("reject_when"), where.get("accept_when")
-    if reason is None or not isinstance(reason.value, str) or not reason.value:
-        problems.add(reason or where, "a gate needs `reason:`, a short word such as `direction_off`")
-        return None
-    body = reject or accept
-    if body is None or (reject is not None and accept is not None):
-        problems.add(where, "a gate needs one of `reject_when:` and `accept_when:`")
-        return None
-    missing = where.get("when_missing")
-    if missing is not None and missing.value not in ("accept", "reject"):
-        problems.add(missing, "`when_missing` is `accept` or `reject`")
-        return None
-    condition = compile_condition(body, compiler, problems)
-    if condition is None:
-        return None
-    return Gate(reason.value, condition, reject is not None, missing is not None and missing.value == "accept")
 
 
 def _unknown(value: Any) -> bool:
     return value is MISSING or (isinstance(value, float) and math.isnan(value))
+
+
+def _text(value: Any) -> str:
+    """Return a value for a reason: numbers short, the entries of a list one after the other."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return str(value)
+    return " ".join(_text(entry) for entry in value)

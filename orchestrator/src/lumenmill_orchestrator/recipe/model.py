@@ -6,8 +6,9 @@ from typing import Any
 
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.contracts import Method
-from lumenmill_orchestrator.recipe.conditions import Condition, Gate
+from lumenmill_orchestrator.recipe.conditions import Condition
 from lumenmill_orchestrator.recipe.document import Located
+from lumenmill_orchestrator.recipe.gates import Gate
 from lumenmill_orchestrator.recipe.references import Reference, Requirement, Scope
 from lumenmill_orchestrator.recipe.requests import MessageBuilder
 
@@ -35,7 +36,10 @@ class Step:
     where: Located
     fan_out: FanOut | None = None
     when: Condition | None = None
+    input_gates: tuple[Gate, ...] = ()
+    """They reject the step before its call."""
     gates: tuple[Gate, ...] = ()
+    """They reject the result of the call."""
     optional: bool = False
     requires: tuple[Requirement, ...] = ()
     expansion_requires: tuple[Requirement, ...] = ()
@@ -81,7 +85,8 @@ class SampleRule:
     fan_out: FanOut | None = None
     when: Condition | None = None
     intrinsics: tuple[Reference, ...] = ()
-    light_error: Reference | None = None
+    scored: tuple[tuple[str, Reference], ...] = ()
+    """Messages and maps of numbers that become scores, each with the prefix of their names."""
     group: Reference | str | None = None
     media_step: str = "source"
     requires: tuple[Requirement, ...] = ()

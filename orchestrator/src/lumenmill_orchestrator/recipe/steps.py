@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from lumenmill_orchestrator.contracts import Method, heavy_methods
-from lumenmill_orchestrator.recipe.conditions import compile_gates
 from lumenmill_orchestrator.recipe.context import PipelineContext
 from lumenmill_orchestrator.recipe.document import Located, did_you_mean
+from lumenmill_orchestrator.recipe.gates import compile_gates
 from lumenmill_orchestrator.recipe.model import FanOut, Step
 from lumenmill_orchestrator.recipe.references import whole_reference
 from lumenmill_orchestrator.recipe.requests import RequestCompiler
@@ -13,7 +13,7 @@ from lumenmill_orchestrator.recipe.types import ValueType, message_type
 
 __all__ = ["compile_call", "compile_steps"]
 
-_STEP_KEYS = ("call", "model", "with", "for_each", "at_most", "when", "gates", "optional", "timeout_s")
+_STEP_KEYS = ("call", "model", "with", "for_each", "at_most", "when", "input_gates", "gates", "optional", "timeout_s")
 _RESERVED = frozenset(
     {"params", "models", "item", "item_index", "item_id", "each", "each_index", "result", "batch", "source"}
 )
@@ -73,14 +73,15 @@ def compile_call(
     model = _model(body, method, context)
     if method is None:
         return None
-    compiler = RequestCompiler(types, context.problems)
+    compiler = RequestCompiler(types, context.problems, context.scope)
     request = compiler.message(body.get("with"), method.request, without=frozenset({"job"}))
     _check_preset(body, model, context)
     condition = context.condition(body, compiler)
     gate_compiler = RequestCompiler({**types, "result": message_type(method.result)}, context.problems)
-    gates = compile_gates(body.get("gates"), gate_compiler, context.problems)
+    input_gates = compile_gates(body, "input_gates", compiler, context.problems, context.constant)
+    gates = compile_gates(body, "gates", gate_compiler, context.problems, context.constant)
     references = [*request.references, *(condition.references if condition else ())]
-    references += [reference for gate in gates for reference in gate.condition.references]
+    references += [reference for gate in (*input_gates, *gates) for reference in gate.condition.references]
     return Step(
         name=name,
         method=method,
@@ -89,6 +90,7 @@ def compile_call(
         where=body,
         fan_out=fan_out,
         when=condition,
+        input_gates=input_gates,
         gates=gates,
         optional=_flag(body, "optional", context),
         requires=context.requirements(references, fan_out),
