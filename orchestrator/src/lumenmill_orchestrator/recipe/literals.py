@@ -5,12 +5,12 @@ import binascii
 import math
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from lumenmill_orchestrator.recipe.document import Located, did_you_mean
 from lumenmill_orchestrator.recipe.types import TypeKind, field_type
 
-__all__ = ["scalar_literal"]
+__all__ = ["enum_number", "scalar_literal"]
 
 _INTEGER_RANGES = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
@@ -47,12 +47,23 @@ def scalar_literal(target: FieldDescriptor, value: Any) -> Any:
     raise ValueError(f"is a {kind.value}, but this is {_described(value)}")
 
 
+def enum_number(enum: EnumDescriptor, value: Any) -> int:
+    """Return the number of an enum's value, by its name with or without the prefix that all names of the enum have.
+
+    Raises:
+        ValueError: there is none; the message continues the name of the field.
+    """
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    full = str(value) if str(value).startswith(prefix) else f"{prefix}{value}"
+    if isinstance(value, str) and full in enum.values_by_name:
+        return int(enum.values_by_name[full].number)
+    raise ValueError(f"is a {enum.name}, which has no {_described(value)}{did_you_mean(full, enum.values_by_name)}")
+
+
 def _enum_literal(target: FieldDescriptor, value: Any) -> int:
-    kind = field_type(target)
-    names = kind.enum.values_by_name if kind.enum is not None else {}
-    if isinstance(value, str) and value in names:
-        return int(names[value].number)
-    raise ValueError(f"is a {kind.element()}, which has no {_described(value)}{did_you_mean(str(value), names)}")
+    if target.enum_type is None:
+        raise TypeError(f"`{target.full_name}` is no enum")
+    return enum_number(target.enum_type, value)
 
 
 def _bytes_literal(value: Any) -> bytes:

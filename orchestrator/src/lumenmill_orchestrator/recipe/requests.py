@@ -61,9 +61,11 @@ def _root_of(path: str) -> str:
 class RequestCompiler:
     """Compiles `with:` mappings against message types; adds every problem at its position."""
 
-    def __init__(self, types: Mapping[str, ValueType], problems: Problems) -> None:
+    def __init__(self, types: Mapping[str, ValueType], problems: Problems, known: Scope | None = None) -> None:
+        """`known` holds the values that are known before the run: parameters and models."""
         self._types = dict(types)
         self._problems = problems
+        self._known = known or {}
 
     def reference(self, where: Located, path: str) -> Reference | None:
         """Parse one reference; adds a problem and returns None when it is wrong."""
@@ -111,11 +113,26 @@ class RequestCompiler:
         if reference is None:
             return
         expected = field_type(target)
+        if expected.is_named_by(reference.type) and reference.root in self._known:
+            self._named_value(builder, target, value, reference)
+            return
         if not expected.accepts(reference.type):
             self._problems.add(value, f"`{target.name}` is a {expected}, but `${{{path}}}` is a {reference.type}")
             return
         builder.references.append(reference)
         builder.fills.append(reference_fill(target, reference))
+
+    def _named_value(
+        self, builder: MessageBuilder, target: FieldDescriptor, value: Located, reference: Reference
+    ) -> None:
+        """Set an enum to the value that a parameter names; an empty parameter leaves it unset."""
+        name = reference.evaluate(self._known)
+        if not name:
+            return
+        try:
+            setattr(builder.constant, target.name, scalar_literal(target, name))
+        except ValueError as error:
+            self._problems.add(value, f"`{target.name}` {error}")
 
     def _scalar(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
         if isinstance(value.value, str) and _EMBEDDED.search(value.value):
@@ -210,7 +227,7 @@ class RequestCompiler:
             self._problems.add(value, f"`for_each` needs a list, but `${{{path}}}` is a {reference.type}")
             return
         inner_types = {**self._types, "each": reference.type.element(), "each_index": ValueType(TypeKind.INT)}
-        produce = RequestCompiler(inner_types, self._problems)._element(builder, target, body)
+        produce = RequestCompiler(inner_types, self._problems, self._known)._element(builder, target, body)
         if produce is None:
             return
         builder.references.append(reference)

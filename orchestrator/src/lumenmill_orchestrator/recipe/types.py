@@ -76,6 +76,11 @@ class ValueType:
             return other.kind in (TypeKind.FLOAT, TypeKind.INT)
         return self.kind is other.kind
 
+    def is_named_by(self, other: "ValueType") -> bool:
+        """Return whether this is an enum and the other type is text, which may name a value of it."""
+        is_single = not (self.is_list or self.is_map or other.is_list or other.is_map)
+        return is_single and self.kind is TypeKind.ENUM and other.kind is TypeKind.STRING
+
     def __str__(self) -> str:
         """Return the type in words, for messages."""
         descriptor = self.message or self.enum
