@@ -43,7 +43,7 @@ def test_the_demo_makes_light_groups_with_captions_measurements_and_maps(lumenmi
         assert len({sample["media"]["image"]["sha256"] for sample in members}) == len(members)
         assert len({sample["media"]["albedo"]["sha256"] for sample in members}) == 1
     for sample in rendered:
-        assert sample["caption"] and sample["light"]["sources"] and sample["measured_light"] and sample["licences"]
+        assert sample["caption"] and sample["requested_light"]["sources"] and sample["measured_light"] and sample["licences"]
         assert {"albedo", "depth", "normals", "roughness", "metallic"} <= set(sample["media"])
     clips = [sample for sample in samples if sample["kind"] == "SAMPLE_KIND_CLIP"]
     assert clips and all(clip["caption"] and clip["media"]["video"]["video"]["codec"] == "h264" for clip in clips)

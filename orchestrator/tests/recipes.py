@@ -82,7 +82,7 @@ samples:
     prompt: ${item.image_prompt}
     caption: ${caption.text}
     light_caption: ${caption.light_text}
-    light: ${image.images[0].light}
+    requested_light: ${image.images[0].light}
     measured_light: ${caption.measurement.attributes}
     scores: {sharpness: "${caption.scores.sharpness}"}
     light_error: ${caption.error}
@@ -94,7 +94,7 @@ samples:
     media: {image: "${each.image}"}
     caption: ${variant_caption[each_index].text}
     instruction: ${change[each_index].instruction}
-    light: ${each.light}
+    requested_light: ${each.light}
     record: ${each.record}
 """
 

@@ -170,9 +170,10 @@ async def test_a_run_is_exported_and_opened_by_datasets(mesh: LocalMesh, tmp_pat
     assert train.column_names == SCHEMA.names
     row = next(row for row in train.select_columns([n for n in SCHEMA.names if n != "media"]) if row["step"] == "image")
     assert row["image"].size == (1, 1)
-    assert (row["light_kind"], row["light_azimuth_deg"], row["light_irradiance"]) == ("directional", 10.0, 3.0)
-    assert (row["measured_azimuth_deg"], row["light_error_direction_deg"]) == (12.0, 5.0)
-    assert row["light_sh"] is None and row["video"] is None
+    assert (row["requested_kind"], row["requested_azimuth_deg"]) == ("directional", 10.0)
+    assert (row["requested_irradiance"], row["measured_azimuth_deg"]) == (3.0, 12.0)
+    assert row["error_direction_deg"] == pytest.approx(2.0, abs=1e-4), "the columns are 2° apart"
+    assert row["requested_sh"] is None and row["video"] is None
     assert row["licences"][0]["spdx_id"] == "CC0-1.0"
 
 

@@ -28,7 +28,7 @@ async def test_a_recipe_becomes_samples(mesh: LocalMesh) -> None:
     group = [sample for sample in samples if sample.group_id == original.group_id]
     assert len(group) == 3
     assert {sample.instruction for sample in group} == {"", "Move the light."}
-    assert len({sample.light.text for sample in group}) == 3
+    assert len({sample.requested_light.text for sample in group}) == 3
 
 
 async def test_a_list_is_a_source(mesh: LocalMesh) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from lumenmill.common.v1 import light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.exporters.columns import SCHEMA
 
@@ -25,10 +26,13 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     made = Archive(tmp_path_factory.mktemp("archive"))
     samples = []
     for scene in range(_NUM_SCENES):
-        known = {"light": light("a" * 64)} if scene % 7 == 0 else {}
+        known = {"requested_light": light("a" * 64)} if scene % 7 == 0 else {}
         samples += [image_sample(made, "run", scene, number, **known) for number in range(_NUM_LIGHTS)]
         samples.append(clip_sample(made, "run", scene, 0))
-    samples[0].scores["light_error_direction_deg"] = 4.0
+    samples[0].requested_attributes.MergeFrom(light_pb2.LightAttributes(azimuth_deg=10, elevation_deg=0))
+    samples[0].measured_light.MergeFrom(light_pb2.LightAttributes(azimuth_deg=14, elevation_deg=0))
+    samples[0].arrived_light.sources.add(share=0.9, color=light_pb2.RgbColor(red=1, green=1, blue=1))
+    samples[0].arrived_light.attributes.MergeFrom(samples[0].measured_light)
     made.add(samples)
     yield made
     made.close()
@@ -57,7 +61,8 @@ async def test_folders_are_opened_by_datasets(archive: Archive, tmp_path: Path) 
     by_id = {row["id"]: row for split in images.values() for row in split}
     row = by_id["run.0.image.0"]
     assert row["image"].size == (24, 16)
-    assert (row["caption"], row["light_error_direction_deg"]) == ("scene 0, light “0”", 4.0)
+    assert (row["caption"], round(row["error_direction_deg"], 3)) == ("scene 0, light “0”", 4.0)
+    assert json.loads(row["arrived_sources"])[0]["rgb"] == [1, 1, 1]
     assert row["environment_map_sha256"] == "a" * 64 and row["camera_azimuth_deg"] != row["camera_azimuth_deg"]
     clips = load_dataset("videofolder", data_dir=str(tmp_path / "d/clips"), cache_dir=str(tmp_path / "c"))
     assert isinstance(clips["train"].features["video"], Video)

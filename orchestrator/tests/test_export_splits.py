@@ -28,8 +28,8 @@ def _larger_runs(archive: Archive) -> dict[str, list[str]]:
         for scene in range(first, first + _NUM_SCENES):
             for number in range(3):
                 chosen = rng.sample(maps, rng.choice((0, 0, 1, 2)))
-                made.append(image_sample(archive, run_id, scene, number, light=light(*chosen)))
-            made.append(clip_sample(archive, run_id, scene, 0, light=light(rng.choice(maps))))
+                made.append(image_sample(archive, run_id, scene, number, requested_light=light(*chosen)))
+            made.append(clip_sample(archive, run_id, scene, 0, requested_light=light(rng.choice(maps))))
             if scene % 10 == 0:  # the photograph that it was made from is its scene
                 photo = archive.picture(f"photo {scene}")
                 original = image_sample(archive, run_id, scene, 7)
@@ -42,7 +42,8 @@ def _larger_runs(archive: Archive) -> dict[str, list[str]]:
                     sample.scene_key = ""  # without a scene key
         archive.add(made)
         maps_of |= {
-            sample.id: [source.environment_map.map.sha256 for source in sample.light.sources] for sample in made
+            sample.id: [source.environment_map.map.sha256 for source in sample.requested_light.sources]
+            for sample in made
         }
     return maps_of
 
@@ -80,7 +81,7 @@ async def test_no_scene_map_photograph_or_picture_is_in_two_splits(tmp_path: Pat
 
 async def test_a_sample_of_two_splits_is_excluded_and_counted(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
-    made = [image_sample(archive, "run", scene, 0, light=light("a" * 64)) for scene in range(200)]
+    made = [image_sample(archive, "run", scene, 0, requested_light=light("a" * 64)) for scene in range(200)]
     archive.add(made)
     by_map = await archive.export("run", "PARQUET")
     by_scene = await archive.export("run", "PARQUET", split_rule=run_pb2.SPLIT_RULE_SCENE)

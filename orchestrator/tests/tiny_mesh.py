@@ -206,7 +206,7 @@ class TinyFamily:
 
     def _caption(self, request: captioner_pb2.CaptionRequest) -> Message:
         result = captioner_pb2.CaptionResult(text=f"caption of {request.subject.media.sha256[:8]}", light_text="light")
-        result.measurement.attributes.azimuth_deg = 12
+        result.measurement.attributes.azimuth_deg, result.measurement.attributes.elevation_deg = 12, 0
         if self.direction_error_deg is not None:
             result.error.direction_deg = self.direction_error_deg
         result.scores["sharpness"] = 0.5

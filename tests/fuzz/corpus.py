@@ -38,7 +38,7 @@ samples:
     group: ${image.images[0].scene}
     media: {image: "${image.images[0].image}", linear: "${image.images[0].linear}"}
     caption: ${caption.text}
-    light: ${image.images[0].light}
+    requested_light: ${image.images[0].light}
 """
 
 

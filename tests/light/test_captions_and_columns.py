@@ -75,9 +75,9 @@ def test_columns_are_the_exact_attributes(source: light_pb2.LightSource) -> None
     exact = attributes(light_pb2.Light(sources=[source]), radiance_of=radiance_of)
     # The exporters read no files: attributes of an environment map are those that the light states.
     light = light_pb2.Light(sources=[source], attributes=exact)
-    row = row_of(ExportedSample(sample=run_pb2.Sample(light=light), split="train"), {})
-    assert row["light_kind"] == source.WhichOneof("kind")
+    row = row_of(ExportedSample(sample=run_pb2.Sample(requested_light=light), split="train"), {})
+    assert row["requested_kind"] == source.WhichOneof("kind")
     for name in ("azimuth_deg", "elevation_deg", "hardness", "color_temperature_k", "intensity_ev"):
-        assert row[f"light_{name}"] == (getattr(exact, name) if exact.HasField(name) else None)
+        assert row[f"requested_{name}"] == (getattr(exact, name) if exact.HasField(name) else None)
     if not source.HasField("environment_map"):
-        assert math.log2(row["light_irradiance"] / math.pi) == pytest.approx(exact.intensity_ev, abs=1e-4)
+        assert math.log2(row["requested_irradiance"] / math.pi) == pytest.approx(exact.intensity_ev, abs=1e-4)

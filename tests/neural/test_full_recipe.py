@@ -94,7 +94,7 @@ def test_the_full_recipe_runs_over_neural_models(lumenmill: Any) -> None:
     assert kinds == ["clips", "clips", "original", "variant"]
     assert all(sample["caption"] for sample in samples)
     variant = next(sample for sample in samples if ".variant." in sample["id"])
-    assert variant["light"]["text"] == "cool light from the right"  # the requested light
+    assert variant["requested_light"]["text"] == "cool light from the right"  # the requested light
     models = {sample["record"]["model"] for sample in samples}
     assert models == {"FLUX.1-dev", "instruct-pix2pix", "Wan2.1-I2V-14B-480P", "Wan2.1-T2V-1.3B"}
 

@@ -1,7 +1,7 @@
 """The environment maps of light paths, recorded in samples.
 
-A sample's `light` and that of its record are single lights, of a path the first. The maps of all keyframes are recorded
-among the parameters of the record, as `light_path_map_sha256s`.
+A sample's `requested_light` and that of its record are single lights, of a path the first. The maps of all keyframes
+are recorded among the parameters of the record, as `light_path_map_sha256s`.
 """
 
 from collections.abc import Iterable, Sequence

@@ -34,7 +34,7 @@ def add_licences(
     found = list(_of_models(run, pipeline, steps))
     made: list[Any] = [scope["item"], *(scope.get(name) for name in sorted(steps))]
     given = _given(pipeline, rule, scope, steps)
-    lights = [sample.light, sample.record.light, *paths]
+    lights = [sample.requested_light, sample.record.light, *paths]
     file_licences = SampleFileLicences(
         run.file_licences, [*lights, *made, *given], (licence.subject for licence in found)
     )

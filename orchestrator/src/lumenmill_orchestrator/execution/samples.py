@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.message import Message
+
 from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator import metrics
@@ -141,10 +143,19 @@ def _sample(run: ActiveRun, rule: SampleRule, scope: Mapping[str, Any], outcome:
             sample.media[role].CopyFrom(entry.data)
             if entry.HasField("preview"):
                 sample.media[f"{role}_preview"].CopyFrom(entry.preview)
-    error: Any = rule.light_error.evaluate(scope) if rule.light_error is not None else MISSING
-    for field, value in [] if error is MISSING else error.ListFields():
-        sample.scores[f"light_error_{field.name}"] = value
+    for prefix, reference in rule.scored:
+        for name, value in _numbers(reference.evaluate(scope)):
+            sample.scores[prefix + name] = value
     return sample
+
+
+def _numbers(value: Any) -> Iterable[tuple[str, float]]:
+    """Return the numbers of a message or map by name; none of an absent one."""
+    if value is MISSING:
+        return []
+    if isinstance(value, Message):
+        return [(field.name, number) for field, number in value.ListFields()]
+    return list(value.items())
 
 
 def _light_paths(execution: ItemExecution, requires: Iterable[Requirement], number: int) -> list[light_pb2.LightPath]:

@@ -7,20 +7,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from lumenmill.common.v1 import camera_pb2, light_pb2
+from lumenmill.common.v1 import camera_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_light.attributes import attributes, completed, ranked, source_attributes, total
-from lumenmill_light.difference import ERROR_NAMES
-from lumenmill_light.sources import kind_name
 from lumenmill_orchestrator.exporters.interfaces import ExportedSample
+from lumenmill_orchestrator.exporters.light_columns import LIGHT_FIELDS, light_columns
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "json_row_of", "row_of"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Part of the content keys of files: a new number makes exports write all files again. Raise it with the columns."""
 
 _MEDIA_FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-_ATTRIBUTES = tuple(field.name for field in light_pb2.LightAttributes.DESCRIPTOR.fields if field.name != "kinds")
 _TEXT_COLUMNS = ("id", "run_id", "item_id", "scene_key", "group_id", "split", "kind", "step")
 _WORDS = ("caption", "light_caption", "instruction", "prompt")
 
@@ -36,18 +33,8 @@ SCHEMA = pa.schema(
         ("fps", pa.float32()),
         ("exposure_ev", pa.float32()),
         ("tone_map", pa.string()),
-        ("light_text", pa.string()),
-        ("light_name", pa.string()),
-        ("light_kind", pa.string()),
-        ("light_kinds", pa.list_(pa.string())),
-        *((f"light_{name}", pa.float32()) for name in _ATTRIBUTES),
-        ("light_irradiance", pa.float32()),
-        ("light_sh", pa.list_(pa.float32())),
-        ("environment_map_sha256", pa.string()),
-        ("environment_map_rotation_deg", pa.float32()),
-        ("environment_map_exposure_ev", pa.float32()),
-        *((f"measured_{name}", pa.float32()) for name in _ATTRIBUTES),
-        *((f"light_error_{name}", pa.float64()) for name in ERROR_NAMES),
+        ("white_balance_gains", pa.list_(pa.float32())),
+        *LIGHT_FIELDS,
         ("camera_azimuth_deg", pa.float32()),
         ("camera_elevation_deg", pa.float32()),
         ("camera_distance_ratio", pa.float32()),
@@ -96,11 +83,7 @@ def row_of(exported: ExportedSample, media: Mapping[str, bytes]) -> dict[str, An
     row["kind"] = run_pb2.SampleKind.Name(sample.kind).removeprefix("SAMPLE_KIND_").lower()
     row["create_time"] = sample.create_time.ToMicroseconds()
     row |= _media_columns(sample, media)
-    if sample.HasField("light"):
-        row |= _light_columns(sample.light)
-    if sample.HasField("measured_light"):
-        row |= {f"measured_{name}": value for name, value in _attributes(sample.measured_light).items()}
-    row |= {f"light_error_{name}": _finite(sample.scores.get(f"light_error_{name}")) for name in ERROR_NAMES}
+    row |= light_columns(sample)
     row["scores"] = [{"name": name, "value": sample.scores[name]} for name in sorted(sample.scores)]
     if sample.HasField("camera"):
         row |= _camera_columns(sample.camera)
@@ -188,43 +171,8 @@ def _facts(artifact: Any) -> dict[str, Any]:
         "height_px": facts.height_px,
         "exposure_ev": exposure_ev,
         "tone_map": facts.tone_map or None,
+        "white_balance_gains": list(facts.white_balance_gains) or None,
     }
-
-
-def _light_columns(light: light_pb2.Light) -> dict[str, Any]:
-    """Return the attributes that the sources imply, completed by those that only the light's own statement knows."""
-    sources = [source_attributes(source) for source in light.sources]
-    derived = total(sources) if sources else attributes(light)
-    names = [kind_name(kind) for kind in derived.kinds]
-    columns: dict[str, Any] = {
-        "light_text": light.text or None,
-        "light_name": light.name or None,
-        "light_kind": names[0] if names else None,
-        "light_kinds": names,
-        "light_irradiance": ranked(sources)[0].irradiance if sources else None,
-    }
-    for source in reversed(light.sources):  # columns of a kind are those of its first source
-        columns |= _source_columns(source)
-    found = _attributes(completed(derived, light.attributes))
-    return columns | {f"light_{name}": value for name, value in found.items()}
-
-
-def _source_columns(source: light_pb2.LightSource) -> dict[str, Any]:
-    if source.HasField("environment_map"):
-        found = source.environment_map
-        return {
-            "environment_map_sha256": found.map.sha256,
-            "environment_map_rotation_deg": found.rotation_deg,
-            "environment_map_exposure_ev": found.exposure_ev,
-        }
-    if source.HasField("spherical_harmonics"):
-        return {"light_sh": list(source.spherical_harmonics.coefficients)}
-    return {}
-
-
-def _attributes(attributes: light_pb2.LightAttributes) -> dict[str, float | None]:
-    given = {field.name: value for field, value in attributes.ListFields()}
-    return {name: given.get(name) for name in _ATTRIBUTES}
 
 
 def _camera_columns(camera: camera_pb2.Camera) -> dict[str, Any]:
@@ -239,7 +187,3 @@ def _camera_columns(camera: camera_pb2.Camera) -> dict[str, Any]:
         amounts = [value for _, value in getattr(camera.path, move).ListFields()]
         columns |= {"camera_move": move, "camera_move_amount": amounts[0] if amounts else None}
     return columns
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -45,7 +45,7 @@ def environment_maps_of(sample: run_pb2.Sample) -> list[str]:
     """Return the digests of the maps and background images of the requested light, of the applied light, and of every
     keyframe of a light path.
     """
-    lights = [sample.light, sample.record.light]
+    lights = [sample.requested_light, sample.record.light]
     return list(
         dict.fromkeys([*(sha256 for light in lights for sha256 in _maps_of(light)), *recorded_path_maps(sample)])
     )

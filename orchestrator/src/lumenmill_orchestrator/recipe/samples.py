@@ -8,11 +8,10 @@ from lumenmill_orchestrator.recipe.document import Located, did_you_mean
 from lumenmill_orchestrator.recipe.model import FanOut, SampleRule
 from lumenmill_orchestrator.recipe.references import Reference, whole_reference
 from lumenmill_orchestrator.recipe.requests import RequestCompiler
-from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, message_type, scalar_type
+from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type, message_type, scalar_type
 
 __all__ = ["compile_samples"]
 
-_RULE_KEYS = ("for_each", "at_most", "when", "kind", "group", "intrinsics", "light_error")
 _FIELDS_SET_BY_ENGINE = frozenset(
     {
         "id",
@@ -33,6 +32,15 @@ _ARTIFACT = message_type(artifact_pb2.Artifact.DESCRIPTOR)
 _GROUP_TYPES = (_ARTIFACT, scalar_type(TypeKind.STRING))
 _MAPS = message_type(intrinsics_pb2.IntrinsicMap.DESCRIPTOR).listed()
 _LIGHT_ERROR = message_type(captioner_pb2.LightError.DESCRIPTOR)
+_CONFIDENCES = field_type(captioner_pb2.LightMeasurement.DESCRIPTOR.fields_by_name["confidences"])
+# Keys whose values become scores: the type of the value, and the prefix of the names of the scores.
+_SCORED = {
+    "light_error": (_LIGHT_ERROR, "light_error_"),
+    "measurement_error": (_LIGHT_ERROR, "measurement_error_"),
+    "instruction_error": (_LIGHT_ERROR, "instruction_error_"),
+    "confidences": (_CONFIDENCES, "confidence_"),
+}
+_RULE_KEYS = ("for_each", "at_most", "when", "kind", "group", "intrinsics", *_SCORED)
 
 
 def compile_samples(where: Located | None, context: PipelineContext) -> list[SampleRule]:
@@ -54,9 +62,14 @@ def _compile_sample(name: str, body: Located, context: PipelineContext) -> Sampl
         context.problems.add(body, "a sample needs `media`, such as `{image: ${image.images[0].image}}`")
     condition = context.condition(body, compiler)
     intrinsics = _typed_references(body, "intrinsics", compiler, _MAPS, context)
-    light_errors = _typed_references(body, "light_error", compiler, _LIGHT_ERROR, context)
+    scored = [
+        (prefix, reference)
+        for key, (expected, prefix) in _SCORED.items()
+        for reference in _typed_references(body, key, compiler, expected, context)
+    ]
     group = _group(body, compiler, context)
-    references = [*fields.references, *intrinsics, *light_errors, *(condition.references if condition else ())]
+    references = [*fields.references, *intrinsics, *(reference for _, reference in scored)]
+    references += condition.references if condition else ()
     references += [group] if isinstance(group, Reference) else []
     return SampleRule(
         name=name,
@@ -66,7 +79,7 @@ def _compile_sample(name: str, body: Located, context: PipelineContext) -> Sampl
         fan_out=fan_out,
         when=condition,
         intrinsics=tuple(intrinsics),
-        light_error=light_errors[0] if light_errors else None,
+        scored=tuple(scored),
         group=group,
         media_step=_media_step(fields.references, fan_out, context),
         requires=context.requirements(references, fan_out),
