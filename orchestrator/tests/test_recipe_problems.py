@@ -39,13 +39,19 @@ def _problems(text: str, parameters: dict[str, object] | None = None) -> list[st
         ("prompt: ${item.image_prompt}\n", "prompt: ${item('os').system('x')}\n", "is not a path"),
         ("source:\n  call", "sauce:\n  call", "did you mean `source`?"),
         ("above: \"${params.largest_error_deg}\"", "over: 3", "unknown key `over`"),
+        ("above: \"${params.largest_error_deg}\"", "empty: true", "`empty` needs a list, a map or a string"),
+        ("reason: direction_off", "reason: 'off: far'", "a gate needs `reason:`, a short word"),
+        ("reason: direction_off", "reason: off\n        when_missing: no", "`when_missing` is `accept` or `reject`"),
+        ("INTRINSIC_KIND_ALBEDO", "ALBED", "did you mean `INTRINSIC_KIND_ALBEDO`?"),
+        ("      variants:\n", "      display: {exposure: \"${params.word}\"}\n      variants:\n", "mean `EXPOSURE_GROUP`?"),
         ("description: Images", "name: again\ndescription: Images", "duplicate key"),
         ("num_sets: {type: int", "num_sets: {type: integer", "did you mean `int`?"),
     ],
 )  # fmt: skip
 def test_problems_are_named(old: str, new: str, expected: str) -> None:
     assert old in SMALL
-    found = _problems(SMALL.replace(old, new, 1))
+    text = SMALL.replace("parameters:\n", "parameters:\n  word: {type: string, default: GROOP}\n", 1)
+    found = _problems(text.replace(old, new, 1))
     assert any(expected in problem for problem in found), found
 
 

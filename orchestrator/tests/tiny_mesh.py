@@ -47,6 +47,10 @@ class TinyFamily:
         self.failure_rate, self._random = 0.0, random.SystemRandom()
         self.persist_results_over_s = 1.0
         self.direction_error_deg: float | None = 5.0
+        self.caption_result, self.compare_result = captioner_pb2.CaptionResult(), captioner_pb2.CompareLightResult()
+        self.refusals: dict[int, str] = {}
+        self.states_light, self.subjects = True, list[captioner_pb2.Subject]()
+        self.arrived: light_pb2.ArrivedLight | None = None
         self._count_file, self._lock = count_file, threading.Lock()
         self.sets_to_give: int | None = None
 
@@ -173,19 +177,25 @@ class TinyFamily:
         words = f"{request.prompt}/{request.seed}"
         scene = self.store.put_bytes(words.encode(), "application/vnd.lumenmill.scene+json")
         image = imager_pb2.GeneratedImage(
-            image=self.picture(words), scene=scene, light=request.light, record=self.record(request)
-        )
+            image=self.picture(words), scene=scene, light=self._stated(request.light), record=self.record(request),
+            built_scene=scene_pb2.SceneDescription(description="a kettle as built"),
+        )  # fmt: skip
         return imager_pb2.GenerateImagesResult(images=[image])
+
+    def _stated(self, light: light_pb2.Light) -> light_pb2.Light | None:
+        return light if self.states_light else None
 
     def _relit(self, request: relighter_pb2.RelightRequest) -> Message:
         variants = [
             relighter_pb2.RelitImage(
                 image=self.picture(f"{request.scene.sha256}/{variant.light.text}/{variant.edit_prompt}"),
-                light=variant.light,
-                record=self.record(request),
+                light=self._stated(variant.light), record=self.record(request), arrived_light=self.arrived,
             )
             for variant in request.variants
-        ]
+        ]  # fmt: skip
+        for number, refusal in self.refusals.items():
+            light = request.variants[number].light
+            variants[number].CopyFrom(relighter_pb2.RelitImage(light=light, refusal=refusal))
         return relighter_pb2.RelightResult(variants=variants)
 
     def _maps(self, name: str) -> list[intrinsics_pb2.IntrinsicMap]:
@@ -205,15 +215,19 @@ class TinyFamily:
         return video_pb2.DecomposeVideoResult(maps=self._maps(request.video.sha256))
 
     def _caption(self, request: captioner_pb2.CaptionRequest) -> Message:
+        self.subjects.append(request.subject)
         result = captioner_pb2.CaptionResult(text=f"caption of {request.subject.media.sha256[:8]}", light_text="light")
         result.measurement.attributes.azimuth_deg, result.measurement.attributes.elevation_deg = 12, 0
         if self.direction_error_deg is not None:
             result.error.direction_deg = self.direction_error_deg
         result.scores["sharpness"] = 0.5
+        result.MergeFrom(self.caption_result)
         return result
 
     def _compared(self, request: captioner_pb2.CompareLightRequest) -> Message:
-        return captioner_pb2.CompareLightResult(instruction="Move the light.", text="The light has moved.")
+        result = captioner_pb2.CompareLightResult(instruction="Move the light.", text="The light has moved.")
+        result.MergeFrom(self.compare_result)
+        return result
 
     def _video(self, request: video_pb2.GenerateVideoRequest) -> Message:
         words = f"{request.prompt}{request.motion_prompt}{request.image.sha256}{request.seed}"
