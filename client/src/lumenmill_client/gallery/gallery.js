@@ -8,48 +8,77 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-const ROWS = [
-  ["azimuth_deg", "azimuth", (v) => `${v.toFixed(0)}°`],
-  ["elevation_deg", "elevation", (v) => `${v.toFixed(0)}°`],
-  ["hardness", "hardness", (v) => v.toFixed(2)],
-  ["contrast_ev", "contrast", (v) => `${v.toFixed(1)} EV`],
+const KINDS = ["requested", "arrived", "measured"];
+const signed = (v, digits = 0) => v.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "−");
+const COLUMNS = [
+  ["azimuth_deg", "side", (v) => `${signed(v)}°`],
+  ["elevation_deg", "height", (v) => `${signed(v)}°`],
+  ["hardness", "hard", (v) => v.toFixed(2)],
   ["color_temperature_k", "colour", (v) => `${v.toFixed(0)} K`],
-  ["intensity_ev", "brightness", (v) => `${v >= 0 ? "+" : ""}${v.toFixed(1)} EV`],
+  ["contrast_ev", "ratio", (v) => `${signed(v, 1)} EV`],
+  ["intensity_ev", "level", (v) => `${v > 0 ? "+" : ""}${signed(v, 1)} EV`],
 ];
 
+// One row for each description that is known, and only the columns that one of them has.
 function lightTable(item) {
-  const rows = ROWS.filter(([key]) => key in item.requested || key in item.measured);
-  if (!rows.length) return "";
-  const cell = (light, key, show, kind) => make("td", { class: kind }, key in light ? show(light[key]) : "—");
-  return make("table", {},
-    make("tr", {}, make("th", {}, "light"), make("th", { class: "requested" }, "requested"), make("th", { class: "measured" }, "measured")),
-    ...rows.map(([key, name, show]) => make("tr", {}, make("td", {}, name), cell(item.requested, key, show, "requested"), cell(item.measured, key, show, "measured"))));
+  const rows = KINDS.filter((kind) => kind in item.lights);
+  const columns = COLUMNS.filter(([key]) => rows.some((kind) => key in item.lights[kind]));
+  if (!columns.length) return "";
+  const cell = (kind, [key, , show]) => make("td", {}, key in item.lights[kind] ? show(item.lights[kind][key]) : "–");
+  return make("div", { class: "scroll" }, make("table", { class: "light" },
+    make("tr", {}, make("th"), ...columns.map(([, name]) => make("th", { scope: "col" }, name))),
+    ...rows.map((kind) => make("tr", { class: kind }, make("th", { scope: "row" }, make("i"), kind), ...columns.map((column) => cell(kind, column))))));
+}
+
+// Linear Rec. 709 as a colour of the page, at full brightness.
+function css(rgb) {
+  if (!rgb) return "var(--dim)";
+  const most = Math.max(...rgb, 1e-9);
+  const encoded = rgb.map((v) => v / most).map((v) => (v <= 0.0031308 ? 12.92 * v : 1.055 * v ** (1 / 2.4) - 0.055));
+  return `rgb(${encoded.map((v) => Math.round(255 * v)).join(" ")})`;
+}
+
+function sources(item) {
+  if (!item.sources.length) return "";
+  const row = (source) => {
+    const share = Math.round(100 * source.share), free = Math.round(100 * source.unoccluded_fraction);
+    const from = "azimuth_deg" in source ? `${signed(source.azimuth_deg)}°, ${signed(source.elevation_deg ?? 0)}° up` : "no one side";
+    return make("li", {},
+      make("b", {}, source.kinds.join(", ") || "light"), make("span", {}, free < 100 ? `${from} · ${free} % unoccluded` : from), make("em", {}, `${share} %`),
+      make("s", { style: `width:${Math.max(share, 1)}%;background:${css(source.rgb)}` }));
+  };
+  return make("ul", { class: "sources", "aria-label": "sources that arrived, with their shares" }, ...item.sources.map(row));
 }
 
 // The light seen from above: the subject in the middle, the camera below, a light overhead in the centre.
 function dial(item) {
   const xmlns = "http://www.w3.org/2000/svg";
   const svg = (tag, attributes, ...children) => make(tag, { xmlns, ...attributes }, ...children);
-  const place = (light) => {
+  const at = (light) => {
     const radius = 74 * Math.cos((light.elevation_deg ?? 0) * Math.PI / 180);
     const angle = light.azimuth_deg * Math.PI / 180;
-    return [100 + radius * Math.sin(angle), 96 + radius * Math.cos(angle)];
+    return [100 + radius * Math.sin(angle), 88 + radius * Math.cos(angle)];
   };
+  const known = (light) => light && "azimuth_deg" in light;
   const marks = [];
-  const ray = (light, kind, colour) => {
-    if (!("azimuth_deg" in light)) return;
-    const [x, y] = place(light);
-    marks.push(svg("line", { x1: x, y1: y, x2: 100, y2: 96, stroke: colour, "stroke-width": 1.5, "stroke-dasharray": kind === "measured" ? "3 3" : "none" }));
-    marks.push(svg("circle", { cx: x, cy: y, r: kind === "measured" ? 8 : 6, fill: kind === "measured" ? "none" : colour, stroke: colour, "stroke-width": 2 }));
-  };
-  ray(item.requested, "requested", "var(--glow)");
-  ray(item.measured, "measured", "var(--cool)");
+  for (const source of item.sources.filter(known)) {
+    const [x, y] = at(source);
+    const size = 4 + 9 * Math.sqrt(source.share);
+    marks.push(svg("line", { x1: x, y1: y, x2: 100, y2: 88, stroke: css(source.rgb), "stroke-width": 1 + 2 * source.share, opacity: 0.55 }));
+    marks.push(svg("circle", { cx: x, cy: y, r: 2 * size, fill: css(source.rgb), opacity: 0.13 }));
+    marks.push(svg("circle", { cx: x, cy: y, r: size, fill: css(source.rgb) }));
+  }
+  for (const [kind, radius, dash] of [["requested", 8, "none"], ["measured", 12, "3 3"]]) {
+    if (!known(item.lights[kind])) continue;
+    const [x, y] = at(item.lights[kind]);
+    marks.push(svg("circle", { cx: x, cy: y, r: radius, fill: "none", stroke: `var(--${kind})`, "stroke-width": 2, "stroke-dasharray": dash }));
+  }
   if (!marks.length) return "";
-  return svg("svg", { viewBox: "0 0 200 206", class: "dial", role: "img", "aria-label": "direction of the light, seen from above" },
-    svg("circle", { cx: 100, cy: 96, r: 74, fill: "none", stroke: "var(--line)" }),
-    svg("circle", { cx: 100, cy: 96, r: 37, fill: "none", stroke: "var(--line)" }),
-    svg("circle", { cx: 100, cy: 96, r: 3, fill: "var(--dim)" }), ...marks,
-    svg("text", { x: 100, y: 200, "text-anchor": "middle", fill: "var(--dim)", "font-size": 12 }, "camera"));
+  return svg("svg", { viewBox: "0 0 200 196", class: "dial", role: "img", "aria-label": "directions of the light, seen from above" },
+    svg("circle", { cx: 100, cy: 88, r: 74, fill: "none", stroke: "var(--line)" }),
+    svg("circle", { cx: 100, cy: 88, r: 37, fill: "none", stroke: "var(--line)" }),
+    svg("circle", { cx: 100, cy: 88, r: 3, fill: "var(--dim)" }), ...marks,
+    svg("text", { x: 100, y: 192, "text-anchor": "middle", fill: "var(--dim)", "font-size": 12 }, "camera"));
 }
 
 function lineage(item) {
@@ -67,19 +96,28 @@ function lineage(item) {
 
 function facts(item) {
   return [
-    make("p", { class: "note" }, item.caption),
-    item.instruction ? make("p", { class: "note small" }, `From the first image: ${item.instruction}`) : "",
-    dial(item), lightTable(item),
+    item.instruction ? make("p", { class: "note" }, `From the first image: ${item.instruction}`) : "",
+    dial(item), lightTable(item), sources(item),
   ];
 }
 
-function stage(images) {
+// The headings of all images in one cell, of which one is visible: the page does not move when the light changes.
+function headings(images, fallback) {
+  const parts = images.map((item) => {
+    const split = item.content && item.content !== item.caption;
+    return make("div", {}, make("h2", {}, (split ? item.content : item.caption) || fallback), make("p", { class: "lit" }, split ? item.light : ""));
+  });
+  return [make("div", { class: "headings" }, ...parts), (index) => parts.forEach((part, at) => part.classList.toggle("on", at === index))];
+}
+
+function stage(images, fallback = "") {
+  const [heading, showHeading] = headings(images, fallback);
   const layers = images.map((item) => make("img", { src: item.src, alt: item.caption }));
   const frame = make("div", { class: "frame" }, ...layers);
   const side = make("aside");
   const foot = make("div");
   const thumbs = images.map((item, index) => {
-    const button = make("button", { type: "button", title: item.light, "aria-label": `light ${index + 1}` }, make("img", { src: item.src, alt: "" }));
+    const button = make("button", { type: "button", title: item.light || item.caption, "aria-label": `light ${index + 1}` }, make("img", { src: item.src, alt: "" }));
     button.addEventListener("click", () => show(index));
     return button;
   });
@@ -91,6 +129,7 @@ function stage(images) {
     slider.value = index;
     layers.forEach((layer, at) => layer.classList.toggle("on", at === index));
     thumbs.forEach((thumb, at) => thumb.setAttribute("aria-pressed", at === index));
+    showHeading(index);
     side.replaceChildren(...facts(images[index]));
     foot.replaceChildren(lineage(images[index]));
   }
@@ -102,7 +141,7 @@ function stage(images) {
   });
   show(0);
   const controls = images.length > 1 ? [slider, make("div", { class: "strip" }, ...thumbs)] : [];
-  return make("div", {}, make("div", { class: "stage" }, make("div", {}, frame, ...controls), side), foot);
+  return make("div", {}, heading, make("div", { class: "stage" }, make("div", {}, frame, ...controls), side), foot);
 }
 
 function clip(item) {
@@ -115,7 +154,7 @@ function clip(item) {
     playWhenSeen.observe(small);
     return make("figure", {}, small, make("figcaption", {}, map.name));
   });
-  return make("figure", {}, video, make("figcaption", {}, item.caption),
+  return make("figure", {}, video, make("figcaption", {}, item.caption), lightTable(item), sources(item),
     maps.length ? make("div", { class: "maps" }, ...maps) : "", lineage(item));
 }
 
@@ -123,15 +162,28 @@ const playWhenSeen = new IntersectionObserver((entries) => {
   for (const entry of entries) entry.isIntersecting ? entry.target.play().catch(() => {}) : entry.target.pause();
 }, { threshold: 0.4 });
 
+// A rejected sample: its picture, where one was made, and what was found wrong with it.
+function rejection(item) {
+  const picture = item.src ? make("img", { src: item.src, alt: "", loading: "lazy" }) : make("div", { class: "none" }, "not made");
+  return make("figure", {}, picture, make("figcaption", {},
+    make("p", { class: "reason" }, make("b", {}, item.reason), item.finding ? ` ${item.finding}` : ""),
+    item.caption ? make("p", {}, `Its caption: ${item.caption}`) : "", item.instruction ? make("p", {}, `Its instruction: ${item.instruction}`) : "",
+    lightTable(item)));
+}
+
+function rejections(items) {
+  if (!items.length) return [];
+  return [make("details", { class: "rejected" }, make("summary", {}, `${items.length} rejected`), make("div", { class: "clips" }, ...items.map(rejection)))];
+}
+
 function group(content) {
-  const parts = [make("h2", {}, content.prompt || content.images[0]?.caption || "")];
-  if (content.images.length) parts.push(stage(content.images));
+  const parts = [content.images.length ? stage(content.images, content.prompt) : make("h2", {}, content.prompt)];
   if (content.clips.length) parts.push(make("h3", {}, "Clips"), make("div", { class: "clips" }, ...content.clips.map(clip)));
   if (content.intrinsics.length) {
     parts.push(make("h3", {}, "Intrinsic maps"), make("div", { class: "maps" },
       ...content.intrinsics.map((map) => make("figure", {}, make("img", { src: map.src, alt: map.name }), make("figcaption", {}, map.name.replaceAll("_", " "))))));
   }
-  return make("section", {}, ...parts);
+  return make("section", {}, ...parts, ...rejections(content.rejected));
 }
 
 const minutes = data.duration_s === null ? "—" : data.duration_s >= 60 ? `${Math.floor(data.duration_s / 60)} min ${data.duration_s % 60} s` : `${data.duration_s} s`;
@@ -139,11 +191,11 @@ const stat = (value, name) => make("li", {}, make("b", {}, String(value)), make(
 const heading = make("h1");
 heading.innerHTML = "One scene, <em>many lights</em>";
 document.getElementById("top").append(heading,
-  make("p", { class: "sub" }, `Run ${data.run}. Move the pointer over an image, or use its slider, to change only the light. The amber dot is the requested light, the blue ring the light measured in the image.`),
-  make("ul", { class: "stats" }, stat(data.num_groups, "light groups"), stat(data.num_images, "images"), stat(data.num_clips, "clips"), stat(minutes, "from recipe to dataset"), stat(data.models.join(", "), "models")));
+  make("p", { class: "sub" }, `Run ${data.run}. Move the pointer over an image, or use its slider, to change only the light; the heading follows it. Requested is the light that was asked for, arrived what reached the surfaces in view, measured what was found in the pixels.`),
+  make("ul", { class: "stats" }, stat(data.num_groups, "light groups"), stat(data.num_images, "images"), stat(data.num_clips, "clips"), stat(data.num_rejected, "rejected"), stat(minutes, "from recipe to dataset"), stat(data.models.join(", "), "models")));
 const main = document.getElementById("groups");
 main.append(...data.groups.map(group));
 if (data.groups.length < data.num_groups) main.append(make("p", { class: "sub" }, `The first ${data.groups.length} of ${data.num_groups} groups.`));
-if (data.photos.length) {
-  main.append(make("section", { class: "photos" }, make("h2", {}, "Photographs, measured"), ...data.photos.map((photo) => stage([photo]))));
+if (data.photos.length || data.rejected_photos.length) {
+  main.append(make("section", { class: "photos" }, make("h3", {}, "Photographs, measured"), ...data.photos.map((photo) => stage([photo])), ...rejections(data.rejected_photos)));
 }
