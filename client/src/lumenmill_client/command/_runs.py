@@ -7,6 +7,7 @@ import typer
 
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client._client import Client
+from lumenmill_client._sample_light import light_line, lights_of
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._follow import follow, state_name
 from lumenmill_client.command._licence_option import CommercialUse, SpdxId, parse_licence
@@ -154,7 +155,8 @@ def samples(
     limit: Annotated[int, typer.Option(min=1, help="Largest number of samples.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List samples with their captions, filtered.
+    """List samples with their light and captions, filtered. Light is azimuth and elevation from the camera, hardness,
+    colour temperature and intensity, as it was requested, arrived and was measured.
 
     Example: lumenmill samples --verdict rejected --limit 20
     """
@@ -175,11 +177,12 @@ def samples(
             run_pb2.SampleKind.Name(sample.kind).removeprefix("SAMPLE_KIND_").lower(),
             run_pb2.Verdict.Name(sample.verdict).removeprefix("VERDICT_").lower(),
             sample.group_id[:12],
+            "\n".join(f"{name} {light_line(light)}" for name, light in lights_of(sample).items()),
             sample.reason or sample.caption,
         )
         for sample in found
     ]
-    print_table(["sample", "kind", "verdict", "group", "reason or caption"], rows)
+    print_table(["sample", "kind", "verdict", "group", "light", "reason or caption"], rows)
 
 
 def _enum(enum: object, prefix: str, name: str, option: str) -> int:

@@ -11,12 +11,12 @@ function make(tag, attributes = {}, ...children) {
 const KINDS = ["requested", "arrived", "measured"];
 const signed = (v, digits = 0) => v.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "−");
 const COLUMNS = [
-  ["azimuth_deg", "side", (v) => `${signed(v)}°`],
-  ["elevation_deg", "height", (v) => `${signed(v)}°`],
-  ["hardness", "hard", (v) => v.toFixed(2)],
-  ["color_temperature_k", "colour", (v) => `${v.toFixed(0)} K`],
-  ["contrast_ev", "ratio", (v) => `${signed(v, 1)} EV`],
-  ["intensity_ev", "level", (v) => `${v > 0 ? "+" : ""}${signed(v, 1)} EV`],
+  ["azimuth_deg", "side", "azimuth from the camera, to its right positive", (v) => `${signed(v)}°`],
+  ["elevation_deg", "height", "elevation over the horizon", (v) => `${signed(v)}°`],
+  ["hardness", "hard", "hardness: 0 overcast, 1 a point", (v) => v.toFixed(2)],
+  ["color_temperature_k", "colour", "colour temperature", (v) => `${v.toFixed(0)} K`],
+  ["contrast_ev", "ratio", "contrast in stops", (v) => signed(v, 1)],
+  ["intensity_ev", "level", "intensity in stops: at 0 a white surface has radiance 1", (v) => `${v > 0 ? "+" : ""}${signed(v, 1)}`],
 ];
 
 // One row for each description that is known, and only the columns that one of them has.
@@ -24,9 +24,9 @@ function lightTable(item) {
   const rows = KINDS.filter((kind) => kind in item.lights);
   const columns = COLUMNS.filter(([key]) => rows.some((kind) => key in item.lights[kind]));
   if (!columns.length) return "";
-  const cell = (kind, [key, , show]) => make("td", {}, key in item.lights[kind] ? show(item.lights[kind][key]) : "–");
+  const cell = (kind, [key, , , show]) => make("td", {}, key in item.lights[kind] ? show(item.lights[kind][key]) : "–");
   return make("div", { class: "scroll" }, make("table", { class: "light" },
-    make("tr", {}, make("th"), ...columns.map(([, name]) => make("th", { scope: "col" }, name))),
+    make("tr", {}, make("th"), ...columns.map(([, name, title]) => make("th", { scope: "col", title }, name))),
     ...rows.map((kind) => make("tr", { class: kind }, make("th", { scope: "row" }, make("i"), kind), ...columns.map((column) => cell(kind, column))))));
 }
 
@@ -44,8 +44,9 @@ function sources(item) {
     const share = Math.round(100 * source.share), free = Math.round(100 * source.unoccluded_fraction);
     const from = "azimuth_deg" in source ? `${signed(source.azimuth_deg)}°, ${signed(source.elevation_deg ?? 0)}° up` : "no one side";
     return make("li", {},
-      make("b", {}, source.kinds.join(", ") || "light"), make("span", {}, free < 100 ? `${from} · ${free} % unoccluded` : from), make("em", {}, `${share} %`),
-      make("s", { style: `width:${Math.max(share, 1)}%;background:${css(source.rgb)}` }));
+      make("b", {}, source.kinds.join(", ") || "light"), make("em", {}, `${share} %`),
+      make("s", { style: `width:${Math.max(share, 1)}%;background:${css(source.rgb)}` }),
+      make("span", {}, free < 100 ? `${from} · ${free} % unoccluded` : from));
   };
   return make("ul", { class: "sources", "aria-label": "sources that arrived, with their shares" }, ...item.sources.map(row));
 }
@@ -87,7 +88,7 @@ function lineage(item) {
     make("td", {}, step.step), make("td", {}, step.call), make("td", {}, step.model),
     make("td", {}, step.reused ? "reused" : `${step.duration_s.toFixed(2)} s`),
     make("td", {}, make("code", {}, step.read.join(" ") || "—")), make("td", {}, make("code", {}, step.wrote.join(" ") || "—")));
-  return make("details", {}, make("summary", {}, `Lineage of ${item.id}`),
+  return make("details", { class: "lineage" }, make("summary", {}, `Lineage of ${item.id}`),
     make("div", { class: "scroll" }, make("table", {},
       make("tr", {}, ...["step", "call", "model", "time", "read", "wrote"].map((name) => make("th", {}, name))),
       ...item.lineage.map(row))),
@@ -105,7 +106,8 @@ function facts(item) {
 function headings(images, fallback) {
   const parts = images.map((item) => {
     const split = item.content && item.content !== item.caption;
-    return make("div", {}, make("h2", {}, (split ? item.content : item.caption) || fallback), make("p", { class: "lit" }, split ? item.light : ""));
+    return make("div", {}, make("h2", {}, (split ? item.content : item.caption) || fallback), 
+      split ? make("p", { class: "lit" }, item.sources.length ? make("i", { style: `background:${css(item.sources[0].rgb)}` }) : "", item.light) : "");
   });
   return [make("div", { class: "headings" }, ...parts), (index) => parts.forEach((part, at) => part.classList.toggle("on", at === index))];
 }

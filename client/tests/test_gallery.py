@@ -1,0 +1,107 @@
+"""The gallery of samples that were made here: three descriptions of light, headings that follow it, rejections."""
+
+import io
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from lumenmill.common.v1 import artifact_pb2, light_pb2
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_client._sample_light import light_line, lights_of
+from lumenmill_client.gallery import write_gallery
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@dataclass
+class Samples:
+    """Answers as a client whose run has these samples, all with the same picture."""
+
+    made: list[run_pb2.Sample] = field(default_factory=list)
+
+    def samples(self, run_id: str, *, verdicts: list[int]) -> Iterator[run_pb2.Sample]:
+        return (sample for sample in self.made if sample.verdict in verdicts)
+
+    def lineage(self, sample_id: str) -> run_pb2.GetLineageResponse:
+        return run_pb2.GetLineageResponse()
+
+    def read(self, artifact: artifact_pb2.Artifact) -> bytes:
+        out = io.BytesIO()
+        Image.new("RGB", (32, 24), "teal").save(out, "PNG")
+        return out.getvalue()
+
+    def add(self, name: str, verdict: str, azimuth_deg: float, light: str, **more: Any) -> run_pb2.Sample:
+        content = "A copper kettle on an oak table."
+        sample = run_pb2.Sample(
+            id=name, group_id="g", kind=run_pb2.SAMPLE_KIND_IMAGE, verdict=f"VERDICT_{verdict}",
+            prompt="a kettle", caption=f"{content} {light}", light_caption=light,
+            requested_attributes=light_pb2.LightAttributes(azimuth_deg=azimuth_deg, elevation_deg=30, hardness=0.5),
+            measured_light=light_pb2.LightAttributes(color_temperature_k=3100), **more,
+        )  # type: ignore[arg-type]  # fmt: skip
+        sample.media["image"].CopyFrom(artifact_pb2.Artifact(media_type="image/png"))
+        self.made.append(sample)
+        return sample
+
+
+@pytest.fixture
+def samples() -> Samples:
+    made = Samples()
+    arrived = made.add("first", "ACCEPTED", -45, "Warm light from the front left.").arrived_light
+    arrived.attributes.MergeFrom(light_pb2.LightAttributes(azimuth_deg=-50, elevation_deg=28, color_temperature_k=3000))
+    kinds = (light_pb2.LIGHT_KIND_AREA, light_pb2.LIGHT_KIND_SUN_SKY)
+    for kind, share in zip(kinds, (0.8, 0.2), strict=True):
+        source = arrived.sources.add(share=share, unoccluded_fraction=0.5, color={"red": 1, "green": 1, "blue": 1})
+        source.attributes.MergeFrom(light_pb2.LightAttributes(kinds=[kind], azimuth_deg=-50, elevation_deg=28))
+    made.add("second", "ACCEPTED", 90, "Cool light from the right.", instruction="Move the light to the right.")
+    made.add("third", "REJECTED", 90, "Warm light.", reason="contradiction: It says warm, but 6500 K arrived.")
+    refused = made.add("fourth", "REJECTED", 150, "", reason="light_refused: It is behind the back wall.")
+    refused.media.clear()
+    return made
+
+
+def test_descriptions_that_are_not_known_are_left_out(samples: Samples) -> None:
+    first, second = samples.made[:2]
+    assert list(lights_of(first)) == ["requested", "arrived", "measured"]
+    assert list(lights_of(second)) == ["requested", "measured"]
+    assert light_line(lights_of(first)["arrived"]) == "-50° 28°, 3000 K"
+    assert light_line(lights_of(first)["requested"]) == "-45° 30°, hardness 0.50"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
+def test_the_page_follows_the_light_and_shows_what_was_wrong(samples: Samples, tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    write_gallery(samples, run_pb2.Run(id="run"), tmp_path / "gallery.html")  # type: ignore[arg-type]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto((tmp_path / "gallery.html").as_uri())
+        heading, table = page.locator(".headings > .on"), page.locator("aside .light").first
+        assert heading.locator("h2").inner_text() == "A copper kettle on an oak table."
+        assert heading.locator(".lit").inner_text() == "Warm light from the front left."
+        assert [row.split() for row in table.inner_text().splitlines()][1:] == [
+            ["requested", "−45°", "30°", "0.50", "–"],
+            ["arrived", "−50°", "28°", "–", "3000", "K"],
+            ["measured", "–", "–", "–", "3100", "K"],
+        ]
+        assert page.locator("aside .sources em").all_inner_texts() == ["80 %", "20 %"]
+        assert page.locator("aside .dial circle").count() == 3 + 2 * 2 + 1, "rings, two sources, the requested light"
+        page.locator("input[type=range]").fill("1")
+        assert heading.locator(".lit").inner_text() == "Cool light from the right."
+        assert page.locator(".headings > .on").count() == 1
+        assert "arrived" not in table.inner_text()
+        page.locator(".rejected summary").click()
+        assert page.locator(".reason").all_inner_texts() == [
+            "contradiction It says warm, but 6500 K arrived.", "light refused It is behind the back wall.",
+        ]  # fmt: skip
+        assert page.locator(".rejected img").count() == 1, "the refused one has no picture"
+        assert page.evaluate("document.documentElement.scrollWidth") == 390, "nothing is wider than a phone"
+        assert problems == []
+        browser.close()
