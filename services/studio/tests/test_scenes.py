@@ -9,7 +9,6 @@ import pytest
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_studio.scenes.compose import compose
-from lumenmill_studio.scenes.description import place_for, subject_for
 from lumenmill_studio.scenes.materials import MATERIALS
 from lumenmill_studio.scenes.reading import scene_from_json
 from lumenmill_studio.scenes.shapes import SHAPES, build_shape
@@ -67,23 +66,6 @@ def test_a_room_with_nothing_that_stands_on_the_floor_gets_a_piece_of_furniture(
     spec = compose(SceneDescription(), "two paintings in a brick loft", 1)
     assert spec.subjects[1:] == ("painting", "painting")
     assert spec.subjects[0] not in ("painting", "rug")
-
-
-def test_unknown_words_become_the_nearest_subject() -> None:
-    assert subject_for("pitcher", "still life") == "jug"
-    assert subject_for("lighthouse", "outdoor") == "tower"
-    assert subject_for("zeppelin", "still life") == "sphere"
-    assert place_for("on a table of oak", "still life") == "on an oak table"
-
-
-def test_the_description_states_what_was_built() -> None:
-    scene = SceneDescription(
-        kind=SceneKind.SCENE_KIND_STILL_LIFE,
-        subjects=["zeppelin", "apple"],
-        materials=["steel"],
-        place="on a walnut table",
-    )
-    assert compose(scene, "", 1).description == "a steel sphere and an apple on a walnut table"
 
 
 def test_invalid_json_is_refused_and_names_the_field() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import ArrivedMoment, LightPath
-from lumenmill.common.v1.scene_pb2 import SceneDescription
+from lumenmill.common.v1.scene_pb2 import SceneDescription, UnknownWords
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
@@ -34,6 +34,7 @@ from lumenmill_studio.render.camera import frame_poses, viewpoint_of
 from lumenmill_studio.render.engine import Engine, unit_key
 from lumenmill_studio.render.tonemap import DisplayTransform
 from lumenmill_studio.render.view import View, view_of
+from lumenmill_studio.scenes.built import built_scene, substitutions_of
 from lumenmill_studio.scenes.compose import compose
 from lumenmill_studio.scenes.stored import Scene, read_scene, store_scene
 
@@ -99,6 +100,7 @@ class Clips:
                     frames=self._put_truth(scene, preset, frames, transform),
                     scene=scene.artifact,
                     arrived_light=arrived,
+                    built_scene=self._built(scene, frames),
                 )
         record_display(result.poster, transform)
         numbers = {
@@ -113,7 +115,15 @@ class Clips:
                 preset.name, request.seed, numbers, scene.spec, [frame.lighting.light for frame in frames], camera
             )
         )
+        if not request.HasField("scene"):
+            result.record.substitutions.extend(substitutions_of(scene.spec))
         return result
+
+    def _built(self, scene: Scene, frames: Sequence[Frame]) -> SceneDescription:
+        """Return what the clip shows, as seen in some of its frames."""
+        views = list(dict.fromkeys(frames[index].view for index in (0, len(frames) // 2, -1)))
+        azimuth_deg = views[0].pose.azimuth_deg if len(views) == 1 else None
+        return built_scene(scene.spec, (self.engine.buffers(view).instance for view in views), azimuth_deg)
 
     def _scene(self, request: video_pb2.GenerateVideoRequest) -> Scene:
         if request.HasField("scene"):
@@ -126,6 +136,8 @@ class Clips:
                     request.prompt,
                     request.seed,
                     self.meshes,
+                    substitute=request.unknown_words == UnknownWords.UNKNOWN_WORDS_SUBSTITUTE,
+                    scene_field="scene_description",
                 ),
             )
         raise FailedPreconditionError(

@@ -6,7 +6,7 @@ from typing import Any
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.camera_pb2 import Camera
-from lumenmill.common.v1.scene_pb2 import SceneDescription
+from lumenmill.common.v1.scene_pb2 import SceneDescription, UnknownWords
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
@@ -25,6 +25,7 @@ from lumenmill_studio.presets import Preset, preset_named
 from lumenmill_studio.render.camera import pose_of, viewpoint_of
 from lumenmill_studio.render.engine import Engine
 from lumenmill_studio.render.view import View, view_of
+from lumenmill_studio.scenes.built import built_scene, substitutions_of
 from lumenmill_studio.scenes.compose import compose
 from lumenmill_studio.scenes.stored import Scene, read_scene, store_scene
 
@@ -82,6 +83,7 @@ class Stills:
                     request.prompt,
                     seed,
                     self.meshes,
+                    substitute=request.unknown_words == UnknownWords.UNKNOWN_WORDS_SUBSTITUTE,
                 ),
             )
             lighting = self.lights.read(request.light if request.HasField("light") else scene.spec.light(), "light")
@@ -103,6 +105,8 @@ class Stills:
         record = Recorder(self.origin, self.lights.licence, job).record(
             preset.name, seed, parameters(view) | choice.parameters(transform), scene.spec, [lighting.light], camera
         )
+        record.substitutions.extend(substitutions_of(scene.spec))
+        built = built_scene(scene.spec, [self.engine.buffers(view).instance], pose.azimuth_deg)
         return imager_pb2.GeneratedImage(
             image=display,
             linear=stored,
@@ -110,6 +114,7 @@ class Stills:
             light=lighting.light,
             record=record,
             arrived_light=arrived,
+            built_scene=built,
         )
 
     def relight(self, request: relighter_pb2.RelightRequest, job: JobContext) -> relighter_pb2.RelightResult:

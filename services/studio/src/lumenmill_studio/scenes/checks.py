@@ -32,8 +32,8 @@ def check_scene(spec: SceneSpec) -> None:
     """
     for name, text in (("kind", spec.kind), ("description", spec.description), ("place", spec.place)):
         _check_text(name, text)
-    for text in (*spec.subjects, *spec.materials):
-        _check_text("subjects and materials", text)
+    for text in (*spec.subjects, *spec.materials, *(word for pair in spec.substitutions for word in pair)):
+        _check_text("subjects, materials and substitutions", text)
     _check_whole("seed", spec.seed, _MAX_SEED)
     _check_number("subject_radius", spec.subject_radius, 1e-4, _MAX_LENGTH_M)
     camera = spec.camera

@@ -1,8 +1,7 @@
 """Compose a scene specification from a description and a seed."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +12,7 @@ from lumenmill.common.v1.light_pb2 import Light, LightSource
 from lumenmill.common.v1.scene_pb2 import SceneDescription
 from lumenmill_light.attributes import source_attributes
 from lumenmill_studio.light.description import described
+from lumenmill_studio.scenes.built import description_of, material_word
 from lumenmill_studio.scenes.composition import Composition, Rng
 from lumenmill_studio.scenes.description import SceneRequest, read_description
 from lumenmill_studio.scenes.outdoor import outdoor
@@ -33,98 +33,60 @@ _COMPOSERS: dict[str, Callable[[SceneRequest, Rng], Composition]] = {
 }
 
 
-def compose(scene: SceneDescription, prompt: str, seed: int, meshes: Mapping[str, Artifact] | None = None) -> SceneSpec:
+def compose(
+    scene: SceneDescription,
+    prompt: str,
+    seed: int,
+    meshes: Mapping[str, Artifact] | None = None,
+    *,
+    substitute: bool = False,
+    scene_field: str = "scene",
+) -> SceneSpec:
     """Return the scene of a description, or of a prompt where the description has no text.
 
     Equal arguments give equal scenes: both seeds together determine what the words leave open. ``meshes`` are those of
-    the operator by name; a subject of that name is built from its mesh.
+    the operator by name; a subject of that name is built from its mesh. Errors and ``substitute`` as
+    :func:`read_description`; ``scene_field`` is the field of the request that holds the description.
     """
     digest = hashlib.sha256(f"{scene.seed}/{seed}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
-    request = read_description(scene, prompt, rng)
-    composition = _COMPOSERS[request.kind](request, rng)
-    objects, names = _with_own_meshes(
-        composition.objects, [word.lower() for word in scene.subjects], request, meshes or {}
+    request = read_description(
+        scene, prompt, rng, own=frozenset(meshes or {}), substitute=substitute, scene_field=scene_field
     )
+    composition = _COMPOSERS[request.kind](request, rng)
+    objects = _with_own_meshes(composition.objects, request, meshes or {})
     light = _default_light(request, rng)
-    return SceneSpec(
+    spec = SceneSpec(
         kind=request.kind,
         seed=seed,
-        description=_caption(SceneRequest(request.kind, names, request.place)),
-        subjects=tuple(name for name, _ in names),
-        materials=tuple(_material_word(material) for _, material in request.items),
+        description="",
+        subjects=tuple(own or item[0] for own, item in zip(request.own, request.items, strict=True)),
+        materials=tuple(material_word(name, material) for name, material in request.items),
         place=request.place,
         camera=composition.camera,
         subject_radius=composition.subject_radius,
         objects=objects,
         default_light=json_format.MessageToDict(light),
+        substitutions=request.substitutions,
     )
+    return replace(spec, description=description_of(spec))
 
 
 def _with_own_meshes(
-    objects: tuple[ObjectSpec, ...], words: Sequence[str], request: SceneRequest, meshes: Mapping[str, Artifact]
-) -> tuple[tuple[ObjectSpec, ...], tuple[tuple[str, str], ...]]:
-    """Return the objects and their names; meshes of the operator replace subjects of their name."""
-    built, names = list(objects), list(request.items)
-    for word, (stand_in, material) in zip(words, request.items, strict=False):
-        if word not in meshes:
+    objects: tuple[ObjectSpec, ...], request: SceneRequest, meshes: Mapping[str, Artifact]
+) -> tuple[ObjectSpec, ...]:
+    """Return the objects; meshes of the operator replace the stand-ins of their name."""
+    built = list(objects)
+    for name, pair in zip(request.own, request.items, strict=True):
+        index = next((i for i, item in enumerate(built) if (item.shape, item.material) == pair), None)
+        if not name or index is None:
             continue
-        index = next((i for i, item in enumerate(built) if item.role == "subject" and item.shape == stand_in), None)
-        if index is None:
-            continue
-        item, artifact = built[index], meshes[word]
+        item, artifact = built[index], meshes[name]
         height = float(max(part.mesh.upper[1] for part in build_shape(item.shape, item.seed))) * item.scale
         built[index] = replace(
-            item, name=word, shape="asset", scale=round(height, 5), asset_uri=artifact.uri, asset_sha256=artifact.sha256
+            item, name=name, shape="asset", scale=round(height, 5), asset_uri=artifact.uri, asset_sha256=artifact.sha256
         )
-        names[names.index((stand_in, material))] = (word, material)
-    return tuple(built), tuple(names)
-
-
-def _material_word(material: str) -> str:
-    return (
-        "natural"
-        if material.endswith("skin") or material in ("bark", "shell", "pebble stone", "rock", "eggshell")
-        else material
-    )
-
-
-_PLURALS = {
-    "box": "boxes",
-    "bench": "benches",
-    "torus knot": "torus knots",
-    "branch": "branches",
-    "stack of books": "stacks of books",
-    "arch": "arches",
-    "bookshelf": "bookshelves",
-    "stacked stones": "cairns of stacked stones",
-    "cypress": "cypresses",
-}
-
-
-def _caption(request: SceneRequest) -> str:
-    counted = Counter(request.items)
-    phrases = []
-    for (name, material), number in counted.items():
-        word = _material_word(material)
-        adjective = (
-            ""
-            if word == "natural"
-            or material.endswith("cloth")
-            or name in ("rug", "painting", "branch", "tree", "cypress")
-            else f"{word} "
-        )
-        if number == 1:
-            noun = "cairn of stacked stones" if name == "stacked stones" else name
-            phrase = f"{adjective}{noun}"
-            phrases.append(f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}")
-        else:
-            phrases.append(f"{_NUMBER_WORDS.get(number, str(number))} {adjective}{_PLURALS.get(name, name + 's')}")
-    listed = phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"
-    return f"{listed} {request.place}"
-
-
-_NUMBER_WORDS = {2: "two", 3: "three", 4: "four", 5: "five"}
+    return tuple(built)
 
 
 def _default_light(request: SceneRequest, rng: Rng) -> Light:

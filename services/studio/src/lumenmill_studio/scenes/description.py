@@ -1,219 +1,233 @@
 """Read scene descriptions and free text into the words that studio builds."""
 
-import difflib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from lumenmill.common.v1.scene_pb2 import SceneDescription
-from lumenmill_studio.scenes.materials import MATERIALS, NATURAL
+from lumenmill_studio.scenes.choices import Rng, choice, chosen_material, chosen_things
+from lumenmill_studio.scenes.materials import NATURAL
+from lumenmill_studio.scenes.naming import (
+    Named,
+    is_place,
+    known_words,
+    material_named,
+    place_named,
+    subject_named,
+    substitute_for,
+)
+from lumenmill_studio.scenes.other_words import IGNORED_HEADS
+from lumenmill_studio.scenes.phrases import NounPhrase, noun_phrases, without_light
+from lumenmill_studio.scenes.synonyms import COLOR_MATERIALS, MATERIAL_SUBSTITUTES, MATERIAL_SYNONYMS, SUBSTITUTES
+from lumenmill_studio.scenes.unknown import UnknownWords, nearest
 from lumenmill_studio.scenes.vocabulary import (
-    BUILDING_MATERIALS,
-    BUILDINGS,
-    FURNITURE,
-    FURNITURE_MATERIALS,
-    GLASS_MATERIALS,
-    GLASS_SHAPES,
     KINDS,
-    NEAREST,
+    MATERIAL_WORDS,
+    MOST_IN_ROOM,
+    MOST_SUBJECTS,
     NEUTRAL,
-    NUMBERS,
     OUTDOOR,
     PLACES,
     PORTRAIT,
     ROOM,
-    SCULPTURE_MATERIALS,
-    SCULPTURES,
-    SOFT_MATERIALS,
     STILL_LIFE,
     SUBJECTS,
-    TURNED_MATERIALS,
 )
 
-__all__ = ["SceneRequest", "place_for", "read_description", "subject_for"]
+__all__ = ["SceneRequest", "read_description"]
 
-Rng = np.random.Generator
+_MATERIAL_PREPOSITIONS = frozenset({"of", "in", "from"})
 
 
 @dataclass(frozen=True)
 class SceneRequest:
-    """What a scene is to show, in the words of the vocabulary: kind, (subject, material) pairs, and place."""
+    """What a scene is to show, in the words of the vocabulary: kind, (subject, material) pairs, and place.
+
+    ``own[i]`` names the operator's mesh that replaces ``items[i]``, or is empty. ``substitutions`` are words of the
+    request that cannot be drawn, each with what is drawn instead.
+    """
 
     kind: str
     items: tuple[tuple[str, str], ...]
     place: str
+    own: tuple[str, ...]
+    substitutions: tuple[tuple[str, str], ...] = ()
 
 
-def read_description(scene: SceneDescription, prompt: str, rng: Rng) -> SceneRequest:
-    """Return what is requested: by the description, else by the prompt, else by choice of the generator.
+@dataclass(frozen=True)
+class _Thing:
+    subject: str
+    material: str = ""
+    own: str = ""
 
-    The prompt counts where the description has no text.
+
+class _Reader:
+    """Reads the texts of one request for a kind of scene; what cannot be drawn is collected."""
+
+    def __init__(self, kind: str, own: Collection[str]) -> None:
+        self.kind, self.own, self.unknown = kind, own, UnknownWords()
+
+    def things(self, phrases: Sequence[NounPhrase], field: str) -> list[_Thing]:
+        """Return the things that phrases name, each as often as it is there."""
+        things: list[_Thing] = []
+        for phrase in phrases:
+            if things and _is_material_of_last(phrase):
+                things[-1] = replace(things[-1], material=self._material(phrase.words, things[-1].subject, field))
+            elif not is_place(phrase, self.kind) and phrase.head not in IGNORED_HEADS:
+                things += self._thing(phrase, field)
+        return things
+
+    def _thing(self, phrase: NounPhrase, field: str) -> list[_Thing]:
+        named = subject_named(phrase.head, self.kind, phrase.number, self.own)
+        if named is None:
+            built = substitute_for(phrase.head, self.kind)
+            self._add_unknown_subject(field, phrase.head, built)
+            if not built:
+                return []
+            named = Named(built)
+        material = self._material(phrase.words[:-1], named.subject, field)
+        number = phrase.number or (2 if named.is_plural else 1)
+        return [_Thing(named.subject, material, named.own)] * number
+
+    def _material(self, words: Sequence[str], subject: str, field: str) -> str:
+        return material_named(words, subject, self.unknown, field)
+
+    def _add_unknown_subject(self, field: str, word: str, built: str) -> None:
+        self.unknown.add(field, word, nearest(word, [*SUBJECTS[self.kind], *self.own], built), built)
+
+    def thing_fields(self, scene: SceneDescription, field: str) -> list[_Thing]:
+        """Return the things that ``subjects`` and ``materials`` name."""
+        things = [self._subject_field(word, f"{field}.subjects[{index}]") for index, word in enumerate(scene.subjects)]
+        for index, word in enumerate(scene.materials[: len(things)]):
+            material = self._material_field(word, things[index].subject, f"{field}.materials[{index}]")
+            things[index] = replace(things[index], material=material or things[index].material)
+        return things
+
+    def _subject_field(self, word: str, field: str) -> _Thing:
+        """Return the thing that one entry of ``subjects`` names, or a neutral one."""
+        phrases = noun_phrases(word, known_words(frozenset(self.own)))
+        if len(phrases) == 1:
+            things = self._thing(phrases[0], field)
+            if things:
+                return things[0]
+            self.unknown.found[-1] = replace(self.unknown.found[-1], built=NEUTRAL[self.kind])
+        else:
+            self._add_unknown_subject(field, word, NEUTRAL[self.kind])
+        return _Thing(NEUTRAL[self.kind])
+
+    def _material_field(self, word: str, subject: str, field: str) -> str:
+        """Return the material that one entry of ``materials`` names; empty leaves the choice."""
+        word = word.strip().lower()
+        if word in ("", "natural"):
+            return NATURAL.get(subject, "")
+        phrases = noun_phrases(f"a {word}", known_words())
+        words = phrases[0].words if phrases else ()
+        named = {*MATERIAL_WORDS, *MATERIAL_SYNONYMS, *MATERIAL_SUBSTITUTES, *COLOR_MATERIALS}
+        if not any(each in named for each in words):
+            near = nearest(word, MATERIAL_WORDS)
+            self.unknown.add(field, word, near, near[0])
+            return near[0]
+        return self._material(words, subject, field)
+
+    def limited(self, things: list[_Thing], field: str) -> list[_Thing]:
+        """Return as many things as a scene of the kind has room for."""
+        most = MOST_SUBJECTS[self.kind]
+        kept = things[:most]
+        if self.kind == ROOM:
+            for name, limit in MOST_IN_ROOM.items():
+                over = [index for index, thing in enumerate(kept) if thing.subject == name][limit:]
+                kept = [thing for index, thing in enumerate(kept) if index not in over]
+        if len(kept) < len(things):
+            problem = f"names {len(things)} things; a scene of kind {self.kind!r} shows at most {most}"
+            if self.kind == ROOM:
+                problem += ", " + " and ".join(f"{limit} of {name!r}" for name, limit in MOST_IN_ROOM.items())
+            self.unknown.add_problem(field, f"{len(things)} things", problem, f"{len(kept)} things")
+        return kept
+
+
+def read_description(
+    scene: SceneDescription,
+    prompt: str,
+    rng: Rng,
+    *,
+    own: Collection[str] = (),
+    substitute: bool = False,
+    scene_field: str = "scene",
+) -> SceneRequest:
+    """Return what is requested: by the subjects, else by the description, else by the prompt, else by choice.
+
+    ``own`` are the names of the operator's meshes. With ``substitute`` the nearest thing is drawn for what cannot be.
+
+    Raises:
+        InvalidArgumentError: without ``substitute``, words cannot be drawn; names their fields and the nearest words.
     """
-    text = f"{scene.description} {prompt if not scene.description else ''}".lower()
-    kind = (
-        KINDS.get(scene.kind)
-        or _kind_of(text, [word.lower() for word in scene.subjects], scene.place.lower())
-        or _choice(rng, list(KINDS.values()))
-    )
-    named = [(subject_for(word, kind), "") for word in scene.subjects] or _items_in(text, kind)
-    items = [
-        (
-            subject,
-            _material_for(scene.materials[index] if index < len(scene.materials) else material, subject, kind, rng),
-        )
-        for index, (subject, material) in enumerate(named)
-    ]
+    text_field = f"{scene_field}.description" if scene.description else "prompt"
+    text, known = (scene.description or prompt).lower(), known_words(frozenset(own))
+    phrases = noun_phrases(without_light(text), known)
+    kind = KINDS.get(scene.kind) or _kind_of(text, phrases, scene, own) or choice(rng, list(KINDS.values()))
+    reader = _Reader(kind, own)
+    if scene.subjects:
+        things = reader.limited(reader.thing_fields(scene, scene_field), f"{scene_field}.subjects")
+    else:
+        things = reader.limited(reader.things(phrases, text_field), text_field)
+    named, field = noun_phrases(scene.place.lower(), known), f"{scene_field}.place"
+    if not named:
+        named, field = [phrase for phrase in phrases if is_place(phrase, kind)], text_field
+    place = place_named(named, kind, reader.unknown, field) if named else ""
+    if not substitute:
+        reader.unknown.refuse()
+    items = [(thing.subject, thing.material or chosen_material(thing.subject, kind, rng)) for thing in things]
+    meshes = [thing.own for thing in things]
     if not items:
-        items = _free_choice(kind, rng)
-    if kind == ROOM and all(subject in ("painting", "rug") for subject, _ in items):
+        items = chosen_things(kind, rng)
+        meshes = [""] * len(items)
+        reader.unknown.use_instead(items[0][0])
+    if kind == ROOM and all(subject in MOST_IN_ROOM for subject, _ in items):
         # Nothing of this stands in the room, and the camera frames what does.
-        items.insert(0, _free_choice(kind, rng)[0])
-    limit = {PORTRAIT: 1, STILL_LIFE: 9}.get(kind, 6)
-    place = place_for(scene.place or text, kind) or _choice(rng, PLACES[kind])
-    return SceneRequest(kind, tuple(items[:limit]), place)
-
-
-def subject_for(word: str, kind: str) -> str:
-    """Return the subject of a kind of scene that is nearest to a word; a neutral object if none is near."""
-    word = word.strip().lower()
-    for candidate in (word, _singular(word)):
-        if candidate in SUBJECTS[kind]:
-            return candidate
-        near = NEAREST.get(candidate, "")
-        if near in SUBJECTS[kind]:
-            return near
-    inside = [subject for subject, _ in _items_in(word, kind)]
-    if inside:
-        return inside[0]
-    close = difflib.get_close_matches(word, SUBJECTS[kind], 1, 0.75)
-    if close:
-        return close[0]
-    elsewhere = next(
-        (name for name in (word, _singular(word)) if any(name in names for names in SUBJECTS.values())), ""
+        items.insert(0, chosen_things(kind, rng)[0])
+        meshes.insert(0, "")
+    return SceneRequest(
+        kind, tuple(items), place or choice(rng, PLACES[kind]), tuple(meshes), reader.unknown.substitutions
     )
-    return elsewhere or NEUTRAL[kind]
 
 
-def place_for(text: str, kind: str) -> str:
-    """Return the place of a kind of scene with most of its words in the text; empty if less than half of them are."""
-    words = set(re.findall(r"[a-z]+", text.lower()))
-    skip = {"a", "an", "on", "in", "by", "before", "the", "among"}
-
-    def score(place: str) -> tuple[float, float]:
-        own = set(place.split()) - skip
-        return len(own & words) / len(own), len(own & words)
-
-    best = max(PLACES[kind], key=score)
-    return best if score(best)[0] >= 0.5 else ""
+def _is_material_of_last(phrase: NounPhrase) -> bool:
+    """Return whether a phrase names what the thing before it is made of: "a bowl made of steel"."""
+    is_material = any(phrase.head in words for words in (MATERIAL_WORDS, MATERIAL_SYNONYMS, MATERIAL_SUBSTITUTES))
+    return is_material and phrase.preposition in _MATERIAL_PREPOSITIONS
 
 
-def _kind_of(text: str, subjects: list[str], place: str) -> str:
+_HINTS = {
+    ROOM: ("room", "interior", "indoors"),
+    OUTDOOR: ("outdoor", "outdoors", "landscape", "outside"),
+    PORTRAIT: ("portrait", "backdrop", "close-up"),
+}
+
+
+def _kind_of(text: str, phrases: Sequence[NounPhrase], scene: SceneDescription, own: Collection[str]) -> str:
+    """Return the kind of scene that the words suggest; empty if they suggest none."""
+    texts = [_without_articles(each) for each in (text, scene.place.lower())]
     for kind, places in PLACES.items():
-        if any(candidate in place or candidate in text for candidate in places):
+        if any(_without_articles(place) in each for place in places for each in texts):
             return kind
-    hints = {ROOM: ("room", "interior", "loft", "study", "kitchen"), OUTDOOR: ("outdoor", "landscape", "garden",
-        "field", "outside"),
-             PORTRAIT: ("portrait", "backdrop", "close-up")}  # fmt: skip
-    for kind, words in hints.items():
+    for kind, words in _HINTS.items():
         if any(re.search(rf"\b{word}\b", text) for word in words):
             return kind
-    found = subjects or [subject for subject, _ in _items_in(text, None)]
-    if not found:
-        return ""
-    order = (STILL_LIFE, ROOM, OUTDOOR, PORTRAIT) if len(found) > 1 else (STILL_LIFE, PORTRAIT, ROOM, OUTDOOR)
-    return max(
-        order, key=lambda kind: sum(word in SUBJECTS[kind] or _singular(word) in SUBJECTS[kind] for word in found)
-    )
-
-
-_PLACE_PHRASE = re.compile(
-    "|".join(re.escape(place) for places in PLACES.values() for place in sorted(places, key=len, reverse=True))
-    + r"|\b(?:on|in|by|before|among|against) (?:an? )?(?:[a-z]+ ){0,3}?"
-    + r"(?:table|slab|ledge|counter|cloth|floor|shelf|tray|terrace|hall|window|ruins|backdrop)\b"
-)
-
-
-def _items_in(text: str, kind: str | None) -> list[tuple[str, str]]:
-    names = SUBJECTS[kind] if kind else tuple(dict.fromkeys(name for group in SUBJECTS.values() for name in group))
-    known = {**{near: target for near, target in NEAREST.items() if target in names}, **{name: name for name in names}}
-    words = sorted(known, key=len, reverse=True)
-    pattern = re.compile(
-        rf"\b(?:({'|'.join(NUMBERS)}) (?:of )?)?((?:[a-z-]+ ){{0,3}}?)({'|'.join(map(re.escape, words))})(?:es|s)?\b"
-    )
-    text = _PLACE_PHRASE.sub(" . ", text.lower())
-    found: list[tuple[str, str]] = []
-    for match in pattern.finditer(text):
-        adjectives = match.group(2).strip()
-        number = next((NUMBERS[word] for word in [match.group(1), *adjectives.split()] if word in NUMBERS), 1)
-        material = next((name for name in sorted(MATERIALS, key=len, reverse=True) if name in adjectives), "")
-        found.extend([(known[match.group(3)], material)] * number)
-    return found
-
-
-def _material_for(word: str, subject: str, kind: str, rng: Rng) -> str:
-    word = word.strip().lower()
-    if word == "natural" or (not word and subject in NATURAL):
-        return NATURAL.get(subject, "") or _chosen_material(subject, kind, rng)
-    if not word:
-        return _chosen_material(subject, kind, rng)
-    if word in MATERIALS:
-        return word if word not in GLASS_MATERIALS or subject in GLASS_SHAPES else "jade"
-    inside = [
-        name for name in sorted(MATERIALS, key=len, reverse=True) if name in word or (len(word) > 3 and word in name)
+    heads = [word.lower() for word in scene.subjects] or [
+        phrase.head for phrase in phrases if not is_place(phrase, None)
     ]
-    close = inside or difflib.get_close_matches(word, list(MATERIALS), 1, 0.6)
-    return close[0] if close else _chosen_material(subject, kind, rng)
+    named = [subject_named(head, None, 1, own) or subject_named(SUBSTITUTES.get(head, ""), None, 1) for head in heads]
+    subjects = [found.subject for found in named if found is not None]
+    where = [phrase for phrase in phrases if is_place(phrase, None)]
+    if not subjects and not where:
+        return ""
+    order = (STILL_LIFE, ROOM, OUTDOOR, PORTRAIT) if len(subjects) > 1 else (STILL_LIFE, PORTRAIT, ROOM, OUTDOOR)
+
+    def score(kind: str) -> int:
+        return sum(name in SUBJECTS[kind] for name in subjects) + sum(is_place(phrase, kind) for phrase in where)
+
+    return max(order, key=score)
 
 
-def _chosen_material(subject: str, kind: str, rng: Rng) -> str:
-    if subject == "armchair":
-        return _choice(rng, SOFT_MATERIALS)
-    if subject in FURNITURE:
-        return _choice(rng, FURNITURE_MATERIALS)
-    if subject in BUILDINGS and kind != STILL_LIFE:
-        return _choice(rng, BUILDING_MATERIALS)
-    if subject in SCULPTURES or kind == PORTRAIT:
-        return _choice(rng, SCULPTURE_MATERIALS)
-    if subject in GLASS_SHAPES and rng.random() < 0.07:
-        return _choice(rng, GLASS_MATERIALS)
-    return _choice(rng, TURNED_MATERIALS)
-
-
-def _free_choice(kind: str, rng: Rng) -> list[tuple[str, str]]:
-    def one(names: Iterable[str]) -> str:
-        return _choice(rng, tuple(names))
-
-    if kind == STILL_LIFE:
-        fruit = one(("lemon", "apple", "pear", "orange", "plum", "pomegranate"))
-        names = [
-            one(("vase", "jug", "kettle", "teapot", "bottle", "amphora", "potted plant", "candlestick")),
-            one(("bowl", "cup", "mug", "goblet", "mortar", "jar", "stack of books", "seashell")),
-            *[fruit] * int(rng.integers(1, 4)),
-        ]
-    elif kind == ROOM:
-        names = [
-            one(("armchair", "table", "chair", "staircase", "plinth")),
-            one(("potted plant", "floor lamp", "stool", "bookshelf")),
-            one(("rug", "painting")),
-        ]
-    elif kind == PORTRAIT:
-        names = [one(("bust", "head", "statue", "abstract sculpture", "torus knot", "urn"))]
-    else:
-        names = [
-            one(("arch", "statue", "fountain", "pavilion", "cottage", "tower", "colonnade", "well")),
-            one(("tree", "cypress", "rock")),
-        ]
-    return [(name, _material_for("", name, kind, rng)) for name in names]
-
-
-def _singular(word: str) -> str:
-    if word.endswith("ches") or word.endswith("sses"):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
-
-
-def _choice(rng: Rng, names: Iterable[str]) -> str:
-    options = tuple(names)
-    return options[int(rng.integers(len(options)))]
+def _without_articles(text: str) -> str:
+    return re.sub(r"\b(?:an?|the) ", "", text)

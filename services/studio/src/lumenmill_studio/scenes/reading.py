@@ -22,7 +22,15 @@ def scene_from_json(data: bytes, field_name: str = "scene") -> SceneSpec:
         camera = ReferenceCamera(**document.pop("camera"))
         objects = tuple(ObjectSpec(**{**item, "position": tuple(item["position"])}) for item in document.pop("objects"))
         subjects, materials = tuple(document.pop("subjects")), tuple(document.pop("materials"))
-        spec = SceneSpec(**document, camera=camera, objects=objects, subjects=subjects, materials=materials)
+        substitutions = tuple((requested, built) for requested, built in document.pop("substitutions", ()))
+        spec = SceneSpec(
+            **document,
+            camera=camera,
+            objects=objects,
+            subjects=subjects,
+            materials=materials,
+            substitutions=substitutions,
+        )
         check_scene(spec)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InvalidArgumentError(field_name, f"not a lumenmill scene, version {VERSION}: {error}") from error

@@ -53,7 +53,10 @@ class ReferenceCamera:
 
 @dataclass(frozen=True)
 class SceneSpec:
-    """A scene. ``description``, ``subjects`` and ``materials`` state what was built, not what was requested."""
+    """A scene. ``description``, ``subjects`` and ``materials`` state what was built, whether it is in view or not.
+
+    ``substitutions`` are words of the request that cannot be drawn, each with what was drawn instead.
+    """
 
     kind: str
     seed: int
@@ -65,6 +68,7 @@ class SceneSpec:
     subject_radius: float
     objects: tuple[ObjectSpec, ...]
     default_light: dict[str, object]
+    substitutions: tuple[tuple[str, str], ...] = ()
 
     def light(self) -> Light:
         """Return the default light of the scene."""
@@ -73,4 +77,7 @@ class SceneSpec:
     def to_json(self) -> bytes:
         """Return the specification as JSON; equal specifications give equal bytes."""
         document = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        if not self.substitutions:
+            # Scenes of version 1 without it keep their bytes, and with them their noise.
+            del document["substitutions"]
         return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""List the words that scenes are made of: kinds, subjects, places, and materials to choose from."""
+"""List the words that scenes are made of: kinds, subjects, places and materials."""
 
 from lumenmill.common.v1.scene_pb2 import SceneKind
 
@@ -61,26 +61,19 @@ PLACES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-# Words for things that studio does not build, and the nearest thing that it builds.
-NEAREST = {
-    "pot": "jar", "pitcher": "jug", "ewer": "jug", "glass": "goblet", "wine glass": "goblet", "chalice": "goblet",
-    "flask": "bottle", "dish": "plate", "tray": "plate", "saucer": "plate", "ball": "sphere", "orb": "sphere",
-    "dice": "cube", "casket": "box", "chest": "box", "fruit": "apple", "peach": "apple", "lime": "lemon",
-    "tangerine": "orange", "grape": "plum", "fig": "plum", "squash": "pumpkin", "gourd": "pumpkin", "novel": "book",
-    "books": "stack of books", "plant": "potted plant", "fern": "potted plant", "flower": "potted plant",
-    "twig": "branch", "stone": "pebble", "stones": "stacked stones", "cairn": "stacked stones", "shell": "seashell",
-    "knot": "torus knot", "cog": "gear", "wheel": "gear", "pawn": "chess pawn", "chess piece": "chess pawn",
-    "figurine": "bust", "portrait": "bust", "face": "head", "sculpture": "abstract sculpture", "figure": "statue",
-    "goddess": "statue", "monument": "obelisk", "pillar": "column", "columns": "colonnade", "temple": "pavilion",
-    "gazebo": "pavilion", "gate": "arch", "archway": "arch", "bridge": "arch", "stairs": "staircase",
-    "steps": "staircase", "sofa": "armchair", "couch": "armchair", "seat": "chair", "desk": "table",
-    "bookcase": "bookshelf", "shelf": "bookshelf", "carpet": "rug", "picture": "painting", "oak tree": "tree",
-    "pine tree": "cypress", "rocks": "rock", "house": "cottage", "hut": "cottage", "cabin": "cottage",
-    "castle": "tower", "lighthouse": "tower", "ruin": "wall", "spring": "fountain", "teacup": "cup",
-    "pedestal": "plinth", "coffee pot": "kettle", "cap": "bell", "top": "spinning top",
-}  # fmt: skip
 NEUTRAL = {STILL_LIFE: "sphere", ROOM: "plinth", PORTRAIT: "abstract sculpture", OUTDOOR: "rock"}
-NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "pair": 2, "several": 3, "few": 3}
+# The most subjects of a scene, and of some subjects, which have one or two spots in a room.
+MOST_SUBJECTS = {STILL_LIFE: 9, ROOM: 6, PORTRAIT: 1, OUTDOOR: 6}
+MOST_IN_ROOM = {"painting": 2, "rug": 1}
+
+MATERIAL_WORDS = (
+    "copper", "brass", "bronze", "gold", "silver", "steel", "brushed steel", "iron", "aged bronze", "aluminium",
+    "porcelain", "white ceramic", "glazed ceramic", "blue glazed ceramic", "green glazed ceramic",
+    "red glazed ceramic", "terracotta", "stoneware", "clay", "white marble", "green marble", "black marble",
+    "granite", "slate", "sandstone", "limestone", "travertine", "concrete", "plaster", "oak", "walnut", "pine",
+    "ebony", "cherry wood", "painted wood", "clear glass", "green glass", "amber glass", "leather", "linen", "velvet",
+    "rubber", "wax", "lacquer", "black lacquer", "red lacquer", "white plastic", "jade",
+)  # fmt: skip
 
 GLASS_MATERIALS = ("clear glass", "green glass", "amber glass")
 GLASS_SHAPES = ("vase", "bowl", "bottle", "jug", "goblet", "jar", "sphere")
