@@ -12,7 +12,7 @@ from lumenmill.common.v1 import light_pb2
 from lumenmill_light.axes import angle_between_deg
 from lumenmill_light.color import luminance
 from lumenmill_light.difference import difference, direction_difference_deg
-from lumenmill_light.reading import contradictions
+from lumenmill_light.contradictions import contradictions
 from lumenmill_media import srgb_to_linear
 from lumenmill_studio.scenes.vocabulary import SUBJECTS
 
