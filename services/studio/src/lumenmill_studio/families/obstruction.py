@@ -74,7 +74,7 @@ class Obstruction:
         if unit is None or self.visibility.reach(view, unit).unoccluded_fraction >= MIN_UNOCCLUDED_FRACTION:
             return
         blocker = self.visibility.blocker(view, unit)
-        reason = f"{blocker} is in its way" if blocker else "no visible surface faces it"
+        reason = f"the {blocker} is in its way" if blocker else "no visible surface faces it"
         raise NothingArrivesError(
             f"{field_name}.sources[{index}]",
             f"the strongest source does not reach what the camera sees: {reason}; {self._advice(view, unit)}",
