@@ -22,7 +22,12 @@ def test_a_compiled_variant_renders_what_the_scalar_one_renders(name: str, tmp_p
     if name == CUDA:
         assert find_variant("auto").name == CUDA
     store = open_store(tmp_path.as_uri())
-    for found, expected in zip(_rendered(variant, store), _rendered(find_variant("scalar"), store), strict=True):
+    (compiled, compiled_reach), (scalar, scalar_reach) = (
+        _rendered(used, store) for used in (variant, find_variant("scalar"))
+    )
+    assert compiled_reach == pytest.approx(scalar_reach, abs=0.02)
+    assert min(scalar_reach) < 0.1 and max(scalar_reach) > 0.9
+    for found, expected in zip(compiled, scalar, strict=True):
         assert np.isfinite(found).all()
         assert np.abs(_blocks(found) - _blocks(expected)).max() < 0.05 * _blocks(expected).max()
 
@@ -33,15 +38,18 @@ def _blocks(image_hwc: np.ndarray) -> np.ndarray:
     return image_hwc.reshape(height // BLOCK_PX, BLOCK_PX, width // BLOCK_PX, BLOCK_PX, channels).mean(axis=(1, 3))
 
 
-def _rendered(variant: Variant, store: ArtifactStore) -> list[np.ndarray]:
+def _rendered(variant: Variant, store: ArtifactStore) -> tuple[list[np.ndarray], list[float]]:
     with ThreadPoolExecutor(1) as thread:
         thread.submit(use_variant, variant).result()
         return thread.submit(_still_life, store).result()
 
 
-def _still_life(store: ArtifactStore) -> list[np.ndarray]:
-    """Picture, shading, normals and instances of one still life under the first of its own sources."""
-    from lumenmill_studio.light.sources import resolved
+def _still_life(store: ArtifactStore) -> tuple[list[np.ndarray], list[float]]:
+    """Picture, shading, normals and instances of one still life under the first of its own sources.
+
+    With them what arrives of that source, of light from behind, and of light from all around.
+    """
+    from lumenmill_studio.light.sources import parallel_unit, resolved
     from lumenmill_studio.render.camera import pose_of
     from lumenmill_studio.render.engine import Engine
     from lumenmill_studio.render.view import View
@@ -60,4 +68,9 @@ def _still_life(store: ArtifactStore) -> list[np.ndarray]:
     engine = Engine(lambda sha: np.zeros((2, 4, 3)), lambda item: ())
     buffers = engine.buffers(view)
     picture, shading = (engine.picture(view, unit, lambda: None, {}, shading=shading) for shading in (False, True))
-    return [picture, shading, buffers.normals, buffers.instance]
+    around, behind = engine.visibility.surroundings(view), parallel_unit(160.0, 25.0)
+    reach = [engine.visibility.reach(view, source).unoccluded_fraction for source in (unit, behind)]
+    return (
+        [picture, shading, buffers.normals, buffers.instance],
+        [*reach, float(around.arriving_hw.sum() / around.facing_hw.sum())],
+    )

@@ -1,13 +1,12 @@
 """Keep requests from asking for light that cannot arrive: lamps behind walls are moved, others are refused."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lumenmill.common.v1.light_pb2 import Light, LightSource
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_light.arrival import MIN_UNOCCLUDED_FRACTION
 from lumenmill_light.attributes import source_attributes
 from lumenmill_light.axes import wrap_deg
 from lumenmill_light.sources import with_defaults
@@ -15,11 +14,14 @@ from lumenmill_light.sun_sky import daylight
 from lumenmill_studio.families.lighting import Lighting, LightReader
 from lumenmill_studio.light.emitters import ENVIRONMENTS
 from lumenmill_studio.light.sources import UnitSource, parallel_unit, resolved_each
+from lumenmill_studio.render.camera import pose_of
 from lumenmill_studio.render.view import View
 from lumenmill_studio.render.visibility import Visibility
 
 __all__ = ["NothingArrivesError", "Obstruction"]
 
+# Of a strongest source less than this is nothing.
+_MIN_FRACTION = 0.05
 # A lamp of which less than this arrives is moved, if more than this arrives from there.
 _MIN_LAMP_FRACTION = 0.1
 # A lamp is moved no farther towards the subject than where this part arrives of the most that can.
@@ -28,6 +30,8 @@ _MIN_DISTANCE_RATIO, _NUM_DISTANCES = 1.2, 16
 # Daylight of which the sun gives this part cannot do without it.
 _SUNLIT_SHARE = 0.5
 _AZIMUTH_STEP_DEG = 15
+# The size of the reference camera's picture; only its aspect matters.
+_REFERENCE_PX = (64, 48)
 
 
 class NothingArrivesError(InvalidArgumentError):
@@ -45,13 +49,15 @@ class Obstruction:
         """Return the light with lamps in front of the walls behind which they stood, each in its direction.
 
         Size is scaled with distance, so that angular size and irradiance stay. Words and attributes of a light in which
-        a lamp was moved follow from its sources.
+        a lamp was moved follow from its sources. What counts is what the reference camera sees, so that a light is the
+        same from all viewpoints.
         """
+        reference = replace(view, pose=pose_of(view.scene.spec.camera, None), size_px=_REFERENCE_PX)
         moved = Light()
         moved.CopyFrom(lighting.light)
         for source in moved.sources:
             if source.HasField("area"):
-                self._move(view, source)
+                self._move(reference, source)
         if moved == lighting.light:
             return lighting
         moved.text = ""
@@ -71,7 +77,7 @@ class Obstruction:
         index = int(np.argmax(strengths))
         source = lighting.light.sources[index]
         unit = _straight_unit(source)
-        if unit is None or self.visibility.reach(view, unit).unoccluded_fraction >= MIN_UNOCCLUDED_FRACTION:
+        if unit is None or self.visibility.reach(view, unit).unoccluded_fraction >= _MIN_FRACTION:
             return
         blocker = self.visibility.blocker(view, unit)
         reason = f"the {blocker} is in its way" if blocker else "no visible surface faces it"
