@@ -4,7 +4,8 @@
 | ------------------- | ---- |
 | irradiance          | on a surface that faces the source's direction; of even light, π × its mean radiance |
 | azimuth, elevation  | of the source with the largest irradiance: its own; the sun's for daylight; the linear band of |
-|                     | spherical harmonics; the dominant lobe of a map. Absent for light that is nearly even |
+|                     | spherical harmonics; the dominant lobe of a map. Absent for light that is nearly even, |
+|                     | and for a map that lights from several sides |
 | hardness            | 1 / (1 + θ/20°) of that source's angular size θ; 0 for spherical harmonics and a sunless sky; |
 |                     | a sun that gives under 60 % of the daylight is softened in proportion |
 | contrast            | photographic lighting ratio, log₂(1 + key / fill), when there is a fill on the camera's side |
@@ -61,6 +62,9 @@ RadianceOf = Callable[[artifact_pb2.Artifact], Radiance]
 
 # |∫ L ω dω| / ∫ L dω: light below it comes from nowhere in particular.
 _MIN_DIRECTIONALITY = 0.03
+# A map whose lobe is farther than this from its mean direction lights from several sides: of 28 pictures in sets, the
+# lobe of 7 was, and none of these came within 15° of the direction that was fitted to their shading.
+_MAX_OFF_MEAN_DEG = 30.0
 # A source within this angle of the camera's azimuth lights the side that the camera sees.
 _FILL_WITHIN_DEG = 100.0
 
@@ -261,7 +265,7 @@ def _environment(light: light_pb2.EnvironmentMapLight, radiance: Radiance) -> So
     if lobe is None:
         return SourceAttributes(kind, irradiance=0.0)
     direction = None
-    if lobe.directionality >= _MIN_DIRECTIONALITY:
+    if lobe.directionality >= _MIN_DIRECTIONALITY and lobe.off_mean_deg <= _MAX_OFF_MEAN_DEG:
         direction = _triple(scene_to_level(lobe.direction, -light.rotation_deg))
     rgb = _triple(lobe.irradiance_rgb * 2.0**light.exposure_ev)
     return _smooth(kind, direction, rgb, hardness_of_size(lobe.size_deg), lobe.size_deg)

@@ -46,6 +46,7 @@ class Lobe:
         direction: unit vector (3,), where a lobe of 20° gathers the most luminance.
         size_deg: angular size of the uniform disc, half of whose light lies as near to its centre as half of the map's.
         directionality: |∫ L ω dω| / ∫ L dω, 0 for even light and 1 for a point.
+        off_mean_deg: angle between the direction and ∫ L ω dω, small where one side gives most of the light.
         irradiance_rgb: irradiance (3,) on a surface that faces the direction.
         averted_rgb: irradiance (3,) on a surface that faces away from it.
     """
@@ -53,6 +54,7 @@ class Lobe:
     direction: Vector
     size_deg: float
     directionality: float
+    off_mean_deg: float
     irradiance_rgb: Array
     averted_rgb: Array
 
@@ -127,8 +129,10 @@ def dominant_lobe(radiance: Radiance) -> Lobe | None:
     gathered = _lobe_weights() @ power
     centre = _refined(*_power(small), toward[int(np.argmax(gathered))])
     facing, averted = irradiance_on(small, np.stack([centre, -centre]))
-    directionality = float(np.linalg.norm(power @ toward) / power.sum())
-    return Lobe(centre, _size_deg(small, centre), directionality, facing, averted)
+    mean = power @ toward
+    length = float(np.linalg.norm(mean))
+    off_mean_deg = math.degrees(math.acos(min(max(float(mean @ centre) / max(length, 1e-12), -1.0), 1.0)))
+    return Lobe(centre, _size_deg(small, centre), length / float(power.sum()), off_mean_deg, facing, averted)
 
 
 @lru_cache(maxsize=1)
