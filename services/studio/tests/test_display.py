@@ -165,5 +165,9 @@ async def test_white_is_the_mean_colour_of_all_sources() -> None:
     assert np.ptp(balanced) < 1e-6
     assert gains @ LUMINANCE == pytest.approx(1)
     assert white_balance_gains([arrived()]) is None
-    red = np.array(white_balance_gains([arrived((1.0, (4.7, 0.0, 0.0)))]))
-    assert red.max() / red.min() == pytest.approx(8)
+    candle = np.array([2.9, 0.55, 0.0])
+    gains = np.array(white_balance_gains([arrived((1.0, tuple(candle)))]))
+    assert gains.max() / gains.min() == pytest.approx(8)
+    # It stays orange, and becomes paler.
+    red, green, blue = gains * candle
+    assert red > green > blue and red / green < 0.5 * candle[0] / candle[1]

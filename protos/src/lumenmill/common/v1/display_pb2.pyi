@@ -58,8 +58,8 @@ class _WhiteBalanceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WhiteBal
     WHITE_BALANCE_FIXED: _WhiteBalance.ValueType  # 1
     """White is 6504 K: warm light looks warm."""
     WHITE_BALANCE_AUTO: _WhiteBalance.ValueType  # 2
-    """The mean colour of the light that arrived becomes white, as a camera's automatic white balance does; of strongly
-    coloured light, of which one channel is 3 stops below another, not quite.
+    """The mean colour of the light that arrived becomes white, as a camera's automatic white balance does. Strongly
+    coloured light, of which one channel is more than 3 stops below another, becomes paler and not white.
     """
 
 class WhiteBalance(_WhiteBalance, metaclass=_WhiteBalanceEnumTypeWrapper):
@@ -70,8 +70,8 @@ WHITE_BALANCE_UNSPECIFIED: WhiteBalance.ValueType  # 0
 WHITE_BALANCE_FIXED: WhiteBalance.ValueType  # 1
 """White is 6504 K: warm light looks warm."""
 WHITE_BALANCE_AUTO: WhiteBalance.ValueType  # 2
-"""The mean colour of the light that arrived becomes white, as a camera's automatic white balance does; of strongly
-coloured light, of which one channel is 3 stops below another, not quite.
+"""The mean colour of the light that arrived becomes white, as a camera's automatic white balance does. Strongly
+coloured light, of which one channel is more than 3 stops below another, becomes paler and not white.
 """
 Global___WhiteBalance: _TypeAlias = WhiteBalance  # noqa: Y015
 

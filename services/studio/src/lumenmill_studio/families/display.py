@@ -8,7 +8,7 @@ import numpy as np
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.display_pb2 import Display, Exposure, WhiteBalance
 from lumenmill.common.v1.light_pb2 import ArrivedLight
-from lumenmill_light.color import LUMINANCE
+from lumenmill_light.color import LUMINANCE, Array
 from lumenmill_studio.light.basis import Image
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.tonemap import DisplayTransform, Gains
@@ -19,8 +19,8 @@ PICTURE, GROUP = Exposure.EXPOSURE_PICTURE, Exposure.EXPOSURE_GROUP
 # How much darker and brighter than metered by itself a picture of a group may be. Beyond these, as judged by eye on all
 # kinds of scene under lights of −3 to +2 stops, little is left of the shadows and of pale surfaces.
 DARKEST_EV, BRIGHTEST_EV = -3.0, 2.0
-# A channel of the light that is weaker than this part of the strongest one is balanced as if it were this strong, since
-# its noise would be raised as much.
+# Light is balanced as if it held so much white that its weakest channel is this part of the strongest one: to balance
+# all of a candle's colour would turn everything green and raise the noise of blue.
 _WEAKEST_CHANNEL = 0.125
 
 
@@ -73,6 +73,13 @@ def white_balance_gains(arrived: Sequence[ArrivedLight]) -> Gains | None:
         mean += source.share * np.array([source.color.red, source.color.green, source.color.blue])
     if mean.max() <= 0:
         return None
-    gains = 1 / np.maximum(mean, _WEAKEST_CHANNEL * mean.max())
+    gains = 1 / _whitened(mean / (mean @ LUMINANCE))
     red, green, blue = (gains / (gains @ LUMINANCE)).tolist()
     return red, green, blue
+
+
+def _whitened(rgb: Array) -> Array:
+    """Return a colour (3,) of luminance 1, mixed with as little white as its weakest channel needs."""
+    missing = max(_WEAKEST_CHANNEL * float(rgb.max()) - float(rgb.min()), 0.0)
+    white = missing / (missing + 1 - _WEAKEST_CHANNEL)
+    return (1 - white) * rgb + white
