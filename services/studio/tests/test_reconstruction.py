@@ -33,8 +33,14 @@ def neon_map() -> np.ndarray:
     return radiance
 
 
+def error_of(maps: list[np.ndarray], linear: np.ndarray) -> float:
+    """The largest difference of albedo × shading + residual from a picture, relative to its 99th percentile."""
+    albedo, shading, residual = maps
+    return float(np.abs(albedo * shading + residual - linear).max() / np.percentile(linear, 99))
+
+
 async def worst_error(studio: Any, maps: list[Artifact], exposures_ev: tuple[float, ...], name: str) -> float:
-    """The largest difference over all lights, relative to the 99th percentile of its picture."""
+    """The largest error over all lights."""
     prompt = "a copper kettle and a glass bottle on a slate table"
     request = imager_pb2.GenerateImagesRequest(prompt=prompt, seed=3, **SIZE)
     scene = (await studio.result(studio.imager.GenerateImages, request, f"{name}-0")).images[0].scene
@@ -50,10 +56,8 @@ async def worst_error(studio: Any, maps: list[Artifact], exposures_ev: tuple[flo
             scene=scene, image=variant.image, light=variant.light, kinds=KINDS, preset="fast"
         )
         found = await studio.result(studio.relighter.Decompose, decompose, f"{name}-2-{index}")
-        albedo, shading, residual = (studio.numbers(entry.data) for entry in found.maps)
-        linear = studio.numbers(variant.linear)
-        errors.append(np.abs(albedo * shading + residual - linear).max() / np.percentile(linear, 99))
-    return float(max(errors))
+        errors.append(error_of([studio.numbers(entry.data) for entry in found.maps], studio.numbers(variant.linear)))
+    return max(errors)
 
 
 async def test_under_neon_light_of_any_brightness(studio: Any) -> None:
@@ -64,3 +68,15 @@ async def test_under_neon_light_of_any_brightness(studio: Any) -> None:
 async def test_under_real_maps(studio: Any, environment_maps: list[Path]) -> None:
     maps = [studio.store.put_file(path, "image/vnd.radiance") for path in environment_maps]
     assert await worst_error(studio, maps, (0.0,), "real-maps") < TOLERANCE
+
+
+async def test_under_an_environment_that_replaces_the_walls(studio: Any) -> None:
+    scene = (await studio.still_life("environment-0")).scene
+    neon = studio.store.put_bytes(media.encode_exr(neon_map()), "image/x-exr")
+    relight = relighter_pb2.RelightRequest(scene=scene, variants=[{"environment": neon}], **SIZE)
+    (variant,) = (await studio.result(studio.relighter.Relight, relight, "environment-1")).variants
+    decompose = relighter_pb2.DecomposeRequest(
+        scene=scene, image=variant.image, light=variant.light, kinds=KINDS, preset="fast", has_environment=True
+    )
+    found = await studio.result(studio.relighter.Decompose, decompose, "environment-2")
+    assert error_of([studio.numbers(entry.data) for entry in found.maps], studio.numbers(variant.linear)) < TOLERANCE

@@ -304,6 +304,7 @@ class DecomposeRequest(_message.Message):
     HEIGHT_PX_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     PRESET_FIELD_NUMBER: _builtins.int
+    HAS_ENVIRONMENT_FIELD_NUMBER: _builtins.int
     width_px: _builtins.int
     """Width in pixels. 0 means that of the image."""
     height_px: _builtins.int
@@ -312,6 +313,10 @@ class DecomposeRequest(_message.Message):
     """Seed."""
     preset: _builtins.str
     """Name of a preset of the model. Empty means the first one."""
+    has_environment: _builtins.bool
+    """Whether the image was given an environment (RelightVariant.environment), which replaces walls and backdrops of the
+    scene. `light` is then the light as rendered, which has the environment among its sources.
+    """
     @_builtins.property
     def job(self) -> _generation_pb2.JobOptions:
         """Identity and priority of the job."""
@@ -349,10 +354,11 @@ class DecomposeRequest(_message.Message):
         height_px: _builtins.int = ...,
         seed: _builtins.int = ...,
         preset: _builtins.str = ...,
+        has_environment: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "image", b"image", "job", b"job", "light", b"light", "scene", b"scene"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "height_px", b"height_px", "image", b"image", "job", b"job", "kinds", b"kinds", "light", b"light", "preset", b"preset", "scene", b"scene", "seed", b"seed", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "has_environment", b"has_environment", "height_px", b"height_px", "image", b"image", "job", b"job", "kinds", b"kinds", "light", b"light", "preset", b"preset", "scene", b"scene", "seed", b"seed", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -57,7 +57,9 @@ class Decomposition:
             size_px = size_of(request.width_px, request.height_px, default_px)
             lighting = self.lights.read(request.light if request.HasField("light") else scene.spec.light(), "light")
             pose = pose_of(scene.spec.camera, camera.viewpoint if camera and camera.HasField("viewpoint") else None)
-            view = view_of(scene, pose, size_px, preset, backgrounds=lighting.backgrounds)
+            view = view_of(
+                scene, pose, size_px, preset, open_set=request.has_environment, backgrounds=lighting.backgrounds
+            )
         kinds = list(request.kinds) or list(intrinsics.ALL_KINDS)
         linear, shading = None, None
         with job.stage("render"):
