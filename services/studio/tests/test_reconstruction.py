@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
@@ -80,3 +81,33 @@ async def test_under_an_environment_that_replaces_the_walls(studio: Any) -> None
     )
     found = await studio.result(studio.relighter.Decompose, decompose, "environment-2")
     assert error_of([studio.numbers(entry.data) for entry in found.maps], studio.numbers(variant.linear)) < TOLERANCE
+
+
+async def test_of_pictures_that_are_mixed_from_shared_harmonics(studio: Any) -> None:
+    """More than four sets of harmonics in one request share units, so that rendering one alone gives other noise."""
+    scene = (await studio.still_life("shared-0")).scene
+    relight = relighter_pb2.RelightRequest(scene=scene, **SIZE)
+    for side in range(5):
+        coefficients = [2.0, 0.0, 0.0, 1.0 - 0.4 * side, 0.0, 0.0, 0.0, 0.0, 0.0]
+        relight.variants.add().light.sources.add().spherical_harmonics.coefficients.extend(coefficients * 3)
+    variant = (await studio.result(studio.relighter.Relight, relight, "shared-1")).variants[0]
+    decompose = relighter_pb2.DecomposeRequest(
+        scene=scene, image=variant.image, light=variant.light, linear=variant.linear, kinds=KINDS, preset="fast"
+    )
+    found = await studio.result(studio.relighter.Decompose, decompose, "shared-2")
+    assert error_of([studio.numbers(entry.data) for entry in found.maps], studio.numbers(variant.linear)) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("pixels", "problem"),
+    [
+        (np.ones((36, 40, 3), np.float32), r"linear: has 40×36 pixels of 3 channels; must have 48×36 of 3"),
+        (np.full((36, 48, 3), np.inf, np.float32), "linear: has values that are not finite"),
+    ],
+)
+async def test_a_linear_picture_of_another_kind_is_refused(studio: Any, pixels: np.ndarray, problem: str) -> None:
+    image = await studio.still_life("refused-0")
+    linear = studio.store.put_bytes(media.encode_exr(pixels, single=True), "image/x-exr")
+    request = relighter_pb2.DecomposeRequest(scene=image.scene, linear=linear, **SIZE)
+    with pytest.raises(grpc.aio.AioRpcError, match=problem):
+        await studio.result(studio.relighter.Decompose, request, f"refused-linear-{pixels.shape[1]}")

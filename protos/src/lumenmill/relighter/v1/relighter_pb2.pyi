@@ -305,6 +305,7 @@ class DecomposeRequest(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     PRESET_FIELD_NUMBER: _builtins.int
     HAS_ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    LINEAR_FIELD_NUMBER: _builtins.int
     width_px: _builtins.int
     """Width in pixels. 0 means that of the image."""
     height_px: _builtins.int
@@ -341,6 +342,12 @@ class DecomposeRequest(_message.Message):
     def camera(self) -> _camera_pb2.Camera:
         """Viewpoint of the image. Absent means the reference viewpoint."""
 
+    @_builtins.property
+    def linear(self) -> _artifact_pb2.Artifact:
+        """The image in linear radiance: EXR, of the size of the maps. Families that render compute the residual from it. Absent
+        means that they render it again, with noise that may differ on another device.
+        """
+
     def __init__(
         self,
         *,
@@ -355,10 +362,11 @@ class DecomposeRequest(_message.Message):
         seed: _builtins.int = ...,
         preset: _builtins.str = ...,
         has_environment: _builtins.bool = ...,
+        linear: _artifact_pb2.Artifact | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "image", b"image", "job", b"job", "light", b"light", "scene", b"scene"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "image", b"image", "job", b"job", "light", b"light", "linear", b"linear", "scene", b"scene"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "has_environment", b"has_environment", "height_px", b"height_px", "image", b"image", "job", b"job", "kinds", b"kinds", "light", b"light", "preset", b"preset", "scene", b"scene", "seed", b"seed", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "has_environment", b"has_environment", "height_px", b"height_px", "image", b"image", "job", b"job", "kinds", b"kinds", "light", b"light", "linear", b"linear", "preset", b"preset", "scene", b"scene", "seed", b"seed", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

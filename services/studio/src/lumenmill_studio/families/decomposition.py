@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
+import numpy as np
+
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext
-from lumenmill_media import MapSink
+from lumenmill_media import MapSink, read_map
 from lumenmill_studio.families import intrinsics
 from lumenmill_studio.families.clips import Frame, rendered
 from lumenmill_studio.families.frame_truth import FrameTruth, read_truths
@@ -60,12 +62,13 @@ class Decomposition:
             view = view_of(
                 scene, pose, size_px, preset, open_set=request.has_environment, backgrounds=lighting.backgrounds
             )
+            linear = self._given_linear(request, size_px) if request.HasField("linear") else None
         kinds = list(request.kinds) or list(intrinsics.ALL_KINDS)
-        linear, shading = None, None
+        shading = None
         with job.stage("render"):
             buffers = self.engine.buffers(view)
             if intrinsics.LIT_KINDS.intersection(kinds):
-                linear = render(self.engine, view, lighting, job, {})
+                linear = render(self.engine, view, lighting, job, {}) if linear is None else linear
                 shading = render(self.engine, view, lighting, job, {}, shading=True)
         with job.stage("encode"):
             exposure_ev = facts.exposure_ev
@@ -77,6 +80,17 @@ class Decomposition:
             preset.name, request.seed, parameters(view), scene.spec, [lighting.light], camera
         )
         return relighter_pb2.DecomposeResult(maps=found, record=record)
+
+    def _given_linear(self, request: relighter_pb2.DecomposeRequest, size_px: tuple[int, int]) -> Image:
+        """Return the picture of a request; errors as `read_map`, and for another size or what is no radiance."""
+        linear = read_map(self.store, request.linear, "linear")
+        width, height = size_px
+        if linear.shape != (height, width, 3):
+            given = f"{linear.shape[1]}×{linear.shape[0]} pixels of {linear.shape[2]} channels"
+            raise InvalidArgumentError("linear", f"has {given}; must have {width}×{height} of 3")
+        if not np.isfinite(linear).all():
+            raise InvalidArgumentError("linear", "has values that are not finite; send linear radiance")
+        return linear
 
     def decompose_video(
         self, request: video_pb2.DecomposeVideoRequest, job: JobContext
