@@ -176,3 +176,38 @@ def test_colours_and_sides_of_things_are_not_those_of_the_light() -> None:
     claim = only_light("warm light on a red car before a hard blue wall on the left")
     assert not claim.hues and not claim.hardness and mired(claim.temperatures_k[0].typical) < 300.0
     assert read_light("A green bottle on the left of two lemons.").lights == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "azimuth_deg", "elevation_deg", "hardness", "kelvin"),
+    [
+        ("A vase lit by late afternoon sun coming in from the right.", 90, None, 0.95, None),
+        ("Harsh midday sun, short shadows.", None, 62, 0.95, None),
+        ("Soft diffused daylight from a large window on the left, slightly cool.", -90, None, 0.49, None),
+        ("The subject is backlit by a low golden sun.", 180, 5, None, 2570),
+        ("Lit from above and slightly behind.", 180, 57, None, None),
+        ("Blue hour, soft cool ambient light.", None, None, 0.49, 8000),
+        ("The light comes from the top left.", -90, 57, None, None),
+        ("Bright sunny day, sun behind the camera.", 0, None, None, None),
+        ("Top-lit still life with hard shadows.", None, 88, 0.95, None),
+        ("The key light is to the left of the camera, high, and warm.", -45, 57, None, 3500),
+        ("Dim green light from below.", None, -20, None, None),
+        ("Window light falls from the left on a table with a blue vase on the right.", -90, None, None, None),
+        ("Light from camera right; it's soft and neutral.", 90, None, 0.49, 5950),
+        ("Moody low-key picture of a bust, hard spotlight from the back right.", 135, None, 0.95, None),
+        ("Golden hour back light.", 180, 8, None, 3200),
+    ],
+)  # fmt: skip
+def test_ordinary_wordings_are_read(
+    text: str, azimuth_deg: float | None, elevation_deg: float | None, hardness: float | None, kelvin: float | None
+) -> None:
+    claim = only_light(text)
+    stated = (
+        (azimuth_deg, [arc.center_deg for arc in claim.azimuths_deg]),
+        (elevation_deg, [each.typical for each in claim.elevations_deg]),
+        (hardness, [each.typical for each in claim.hardness]),
+        (kelvin, [each.typical for each in claim.temperatures_k]),
+    )
+    for expected, found in stated:
+        assert expected is None or expected in found, (text, found)
+    assert azimuth_deg is not None or not claim.azimuths_deg

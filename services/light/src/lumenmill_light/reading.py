@@ -91,7 +91,7 @@ _STATED = (
 _MOVE = re.compile(rf"\bfrom ({POSITION})(?:round |over )?to ({POSITION})")
 _CONNECTOR = re.compile(
     r"(?:,\s*)?\b(?:and|plus|with|while|but|besides?|against|alongside|opposite|meets?)\b"
-    r"|[,:]\s*(?=(?:an?|the|another|one|two)\b)"
+    r"|[,:]\s*(?=(?:an?|the|another|one|two|(?:[\w-]+ )?(?:key|fill|rim))\b)"
 )
 _PREPOSITION = re.compile(r"\b(?:of|from|through|by|under|in|on|across|coming|like|at|is|are|comes|that|which)\b")
 _COUNT = re.compile(
@@ -111,7 +111,7 @@ def read_light(text: str) -> LightClaims:
     lights: list[LightClaim] = []
     end_lights: list[LightClaim] = []
     moves: list[MoveClaim] = []
-    plain = re.sub(r"\s+", " ", text.lower().replace("’", "'").replace("‑", "-").replace(" (", ", ").replace(")", ""))
+    plain = _plain(text)
     count = _COUNT.search(plain)
     for sentence in re.split(r"(?<=[.!?;])\s+|:\s+", plain):
         moves += [_move(match) for match in _MOVE.finditer(sentence)]
@@ -122,6 +122,14 @@ def read_light(text: str) -> LightClaims:
             still = still[: at_end.start()]
         _read_sentence(still, lights)
     return LightClaims(tuple(lights), tuple(end_lights), tuple(moves), _COUNTS[count[1]] if count else None)
+
+
+def _plain(text: str) -> str:
+    """Return a text in small letters, with what has several spellings in one: "the top left" is high from the left."""
+    plain = text.lower().replace("’", "'").replace("‑", "-").replace("it's", "it is")
+    plain = re.sub(r"\b(?:top|upper)[- ](left|right)\b", r"high from the \1", plain)
+    plain = re.sub(r"\b(?:bottom|lower)[- ](left|right)\b", r"low from the \1", plain)
+    return re.sub(r"\s+", " ", plain.replace(" (", ", ").replace(")", ""))
 
 
 def _move(match: re.Match[str]) -> MoveClaim:

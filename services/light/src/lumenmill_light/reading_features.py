@@ -76,6 +76,7 @@ _PREDICATE = re.compile(
     r"(?:,? (?:now|very|rather|probably|also|an?|much|a little|slightly|clearly|both|and|neither|nor|not|or|to"
     r"|warmer|cooler|harder|softer|(?:brighter|dimmer)(?: by about [\w ]+? stops?)?"
     rf"|{_ADJECTIVES}))*,?\s+$"
+    r"|\b(?:is|comes|falls)\b(?:(?! an? | the (?!left|right|front|back|camera|side)|[.;]).)*,(?: and)?\s+$"
 )
 
 

@@ -48,6 +48,7 @@ _REMBRANDT = Meaning("lamp", azimuths_deg=tuple(FRONT_OF.values()), elevations_d
 _LIT = r"(?:lit|light(?:s|ing)?)"
 
 NOUNS: tuple[tuple[str, Meaning], ...] = (
+    (r"under (?:an?|the) (?:[\w-]+ )*sky", Meaning("light")),
     (r"golden[- ]hour|magic hour", _GOLDEN_HOUR),
     (r"blue hour|dusk|twilight", Meaning("sky", hardness=(VERY_SOFT,), temperatures_k=(COOL,))),
     (r"sunset|sunrise|dawn", _SUNSET),
@@ -75,7 +76,7 @@ NOUNS: tuple[tuple[str, Meaning], ...] = (
     (r"sky", Meaning("sky")),
     (r"windows?", Meaning("window")),
     (r"fill(?:[- ]light)?", Meaning("light", "fill")),
-    (r"key(?:[- ]light)?", Meaning("light", "key")),
+    (r"(?<!low-)(?<!high-)key(?:[- ]light)?", Meaning("light", "key")),
     (r"softbox(?:es)?|diffusion screens?|(?:light|glowing) panels?|umbrellas?", Meaning("lamp", hardness=(SOFT,))),
     (r"(?:bare )?bulbs?|spot-?lights?|spots?(?= from)", Meaning("lamp", hardness=(HARD,))),
     (

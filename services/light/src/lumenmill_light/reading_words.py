@@ -123,7 +123,7 @@ ELEVATIONS: tuple[tuple[str, Range], ...] = (
         r"|top-?lit|top[- ]light\w*|zenith",
         OVERHEAD,
     ),
-    (r"(?:from |(?<=from ))?above|high(?: up)?(?![- ](?:key|contrast))|steep(?:ly)?|raised", Range(30.0, 90.0, 57.0)),
+    (r"(?:from )?(?<!sky )above|high(?: up)?(?![- ](?:key|contrast))|steep(?:ly)?|raised", Range(30.0, 90.0, 57.0)),
     (r"low(?: down)?(?![- ](?:key|contrast|exposure|light\b))|grazing|raking|horizontal(?:ly)? from|horizon", LOW),
     (r"half-?way up|at (?:medium|half) height|at eye level|slanting|sloping", LEVEL),
 )  # fmt: skip

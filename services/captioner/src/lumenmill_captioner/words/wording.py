@@ -89,8 +89,8 @@ def joined(*words: str) -> str:
 
 
 def listed(parts: Sequence[str]) -> str:
-    """Return "a", "a and b" or "a, b and c"; a comma stands before "and" where a part contains one itself."""
+    """Return "a", "a and b" or "a, b and c"; a comma stands before "and" where a part is itself a list."""
     if len(parts) == 1:
         return parts[0]
-    comma = "," if any("," in part for part in parts) else ""
+    comma = "," if any("," in part or " and " in part for part in parts) else ""
     return f"{', '.join(parts[:-1])}{comma} and {parts[-1]}"

@@ -1,0 +1,128 @@
+"""Captions and instructions are true to the light that arrived, for random lights of every kind."""
+
+import itertools
+import math
+import re
+
+import pytest
+
+from lumenmill.common.v1 import light_pb2
+from lumenmill_captioner.words import Words, arrived_lighting, changes_between
+from lumenmill_captioner.words.arrived import arrived_text
+from lumenmill_light import build, vocabulary
+from lumenmill_light.attributes import attributes, source_attributes
+from lumenmill_light.contradictions import contradictions
+from lumenmill_light.difference import difference
+from lumenmill_light.instructions import instructed_light
+from lumenmill_light.visible_lights import visible_lights
+
+from .arrived_lights import arrived_of, random_arrived
+from .random_lights import LIGHTS, radiance_of
+
+NUM_LIGHTS = 500
+ARRIVED = [random_arrived(seed) for seed in range(NUM_LIGHTS)]
+WARM_LEFT = build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, math.pi, build.kelvin(2600))
+COOL_RIGHT = build.area_light(75.0, 30.0, 2.5, 2.5, 4.0, math.pi, build.kelvin(9000))
+MAGENTA_LEFT = build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, math.pi, build.rgb(vocabulary.GEL_COLORS["magenta"]))
+EVEN_FILL = build.spherical_harmonics_light(0.0, 0.0, 0.0, 1.0, (1.0, 1.0, 1.0))
+
+
+def test_no_caption_contradicts_the_light() -> None:
+    texts = [arrived_text(light, (0.0, -2.0, 1.5)[seed % 3], Words(seed)) for seed, light in enumerate(ARRIVED)]
+    wrong = {text: found for text, light in zip(texts, ARRIVED, strict=True) if (found := contradictions(text, light))}
+    assert not wrong
+    assert len({text.split(" light")[0] for text in texts}) > NUM_LIGHTS / 4
+
+
+def test_the_caption_of_another_light_contradicts() -> None:
+    lying = [contradictions(arrived_text(other, 0.0, Words(0)), light) for light, other in itertools.pairwise(ARRIVED)]
+    assert sum(map(bool, lying)) > 0.95 * len(lying)
+
+
+@pytest.mark.parametrize("source", LIGHTS)
+def test_captions_use_the_words_of_the_exact_attributes(source: light_pb2.LightSource) -> None:
+    light = light_pb2.Light(sources=[source])
+    exact, hue = attributes(light, radiance_of=radiance_of), source_attributes(source, radiance_of).hue
+    for seed in range(6):
+        text = arrived_text(arrived_of([source]), 0.0, Words(seed)).lower()
+        if exact.HasField("color_temperature_k"):
+            assert any(word in text for word in vocabulary.TEMPERATURE_K.band(exact.color_temperature_k).words)
+        else:
+            assert hue in text
+        if exact.HasField("azimuth_deg"):
+            phrases = [vocabulary.direction_phrase(exact.azimuth_deg, exact.elevation_deg, i) for i in range(4)]
+            assert any(phrase in text for phrase in phrases)
+        assert any(word in text for word in vocabulary.HARDNESS.band(exact.hardness).words)
+        assert "bright" not in text and "dim" not in text  # a picture of mid grey shows neither
+
+
+def test_two_colours_are_two_lights_and_what_dominates_comes_first() -> None:
+    for seed in range(12):
+        text = arrived_text(arrived_of([WARM_LEFT, COOL_RIGHT], [0.4, 0.6]), 0.0, Words(seed))
+        assert text.index("right") < text.index("left")
+        assert re.search("cool|bluish", text) and re.search("amber|golden|tungsten", text)
+        alone = arrived_text(arrived_of([WARM_LEFT, COOL_RIGHT], [0.95, 0.05]), 0.0, Words(seed))
+        assert "right" not in alone and "left" in alone
+
+
+def test_dim_and_bright_are_said_where_they_are_seen() -> None:
+    dim = arrived_of([build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, 0.2 * math.pi, build.kelvin(4000))])
+    assert "dim" in arrived_text(dim, -2.0, Words(0)).lower()
+    assert "dim" not in arrived_text(dim, 0.0, Words(0)).lower()
+
+
+def test_light_that_does_not_arrive_is_darkness() -> None:
+    assert re.search("No light|darkness", arrived_text(light_pb2.ArrivedLight(), -8.0, Words(1)))
+
+
+def test_instructions_lead_to_the_light_after() -> None:
+    wrong = {}
+    for seed, (before, after) in enumerate(itertools.pairwise(ARRIVED)):
+        sides = [arrived_lighting(before), arrived_lighting(after)]
+        change = changes_between(*sides, Words(seed))
+        first, second = visible_lights(before)[0], visible_lights(after)[0]
+        made = instructed_light(change.instruction, sides[0].total(), first.hue)
+        error = difference(made.attributes, sides[1].total())
+        is_right = (
+            error.direction_deg <= 30.0
+            and error.hardness <= 0.2
+            and abs(error.color_temperature_mired) <= 60.0
+            and abs(error.intensity_ev) <= 1.0
+            and made.hue == second.hue
+            and made.attributes.HasField("azimuth_deg") == second.has_direction
+        )
+        if not is_right or not change.attributes:
+            wrong[change.instruction] = error
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "instruction"),
+    [
+        ([WARM_LEFT], [COOL_RIGHT], "Make the light .*(cool|bluish).* move it from the left to the right"),
+        ([WARM_LEFT], [MAGENTA_LEFT], "Make the light magenta."),
+        ([MAGENTA_LEFT], [WARM_LEFT], "Make the light (amber|golden|tungsten-warm)."),
+        ([COOL_RIGHT], [EVEN_FILL], "come evenly from all around"),
+        ([EVEN_FILL], [COOL_RIGHT], "Let the light come from the right, "),
+        ([WARM_LEFT], [WARM_LEFT, COOL_RIGHT], "Add a .*(cool|bluish).* light .*right"),
+        ([WARM_LEFT, COOL_RIGHT], [WARM_LEFT], "Remove the .*(cool|bluish).* light .*right"),
+    ],
+)  # fmt: skip
+def test_changes_are_named(
+    before: list[light_pb2.LightSource], after: list[light_pb2.LightSource], instruction: str
+) -> None:
+    shares = (0.6, 0.4)
+    sides = [arrived_lighting(arrived_of(each, shares[: len(each)])) for each in (before, after)]
+    change = changes_between(*sides, Words(0))
+    assert re.search(instruction, change.instruction), change.instruction
+
+
+def test_brightness_and_back_light_are_named() -> None:
+    noon = build.sun_sky_light(30.0, 60.0, 3.0, 1.0, 0.3, 0.53)
+    golden = build.sun_sky_light(-170.0, 5.0, 3.0, 1.0, 0.1, 0.53)
+    change = changes_between(*(arrived_lighting(arrived_of([each])) for each in (noon, golden)), Words(0))
+    assert "from high up on the front right to low behind" in change.instruction and "warmer" in change.instruction
+    lamps = [build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, math.pi * 2.0**ev, build.kelvin(4000)) for ev in (-3.0, 3.0)]
+    change = changes_between(*(arrived_lighting(arrived_of([each])) for each in lamps), Words(0))
+    assert change.instruction == "Make the light brighter by about six stops."
+    assert change.attributes == ("intensity_ev",)
