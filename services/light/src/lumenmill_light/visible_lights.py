@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from lumenmill.common.v1 import light_pb2
-from lumenmill_light.color import luminance_of_one, mired
+from lumenmill_light.color import Array, luminance, mired, temperature_of_white, temperature_rgb
 from lumenmill_light.difference import direction_difference_deg
 from lumenmill_light.vocabulary import hue_word
 
@@ -12,17 +14,17 @@ __all__ = ["VisibleLight", "visible_lights"]
 
 # Part of the light from which a source is seen beside others, and from which one of another colour is.
 _MIN_SHARE, _MIN_COLORED_SHARE = 0.12, 0.08
-# Sources closer than this look like one.
-_SAME_DEG, _SAME_MIRED, _SAME_HARDNESS = 15.0, 20.0, 0.15
+# Sources closer than this light the same surfaces: they are seen as one light of their mixed colour.
+_SAME_DEG = 20.0
 _OTHER_MIRED = 50.0
 
 
 @dataclass(frozen=True, slots=True)
 class VisibleLight:
-    """One light as it is seen, perhaps of several sources that look alike.
+    """One light as it is seen, perhaps of several sources from one direction.
 
     Attributes:
-        attributes: those of the source with the largest share, relative to the camera.
+        attributes: those of its source with the largest share, relative to the camera, in the colour of all.
         share: part of the light of the visible surfaces, 0 to 1.
         hue: the name of a colour that no temperature describes; empty for white, and where the colour is not known.
         source_index: of that source in the light as rendered.
@@ -40,7 +42,7 @@ class VisibleLight:
 
 
 def visible_lights(arrived: light_pb2.ArrivedLight, *, min_share: float | None = None) -> list[VisibleLight]:
-    """Return the lights that are seen apart, the largest share first; none for a black picture.
+    """Return the lights that are seen apart, first that of the source with the largest share; none for a black picture.
 
     A light is seen from a share of 12 %, one of clearly another colour than the first from 8 %.
 
@@ -48,47 +50,64 @@ def visible_lights(arrived: light_pb2.ArrivedLight, *, min_share: float | None =
         arrived: what arrived.
         min_share: the share from which lights are returned, in place of these.
     """
-    lights: list[VisibleLight] = []
+    groups: list[list[light_pb2.ArrivedSource]] = []
     for source in arrived.sources:
-        light = VisibleLight(source.attributes, source.share, _hue(source), source.source_index)
-        same = next((index for index, other in enumerate(lights) if _look_alike(light, other)), None)
+        same = next((group for group in groups if _are_one(group[0].attributes, source.attributes)), None)
         if same is None:
-            lights.append(light)
+            groups.append([source])
         else:
-            first = lights[same]
-            lights[same] = VisibleLight(first.attributes, first.share + light.share, first.hue, first.source_index)
-    lights.sort(key=lambda light: -light.share)
-    return [light for light in lights if light.share >= (_least(light, lights) if min_share is None else min_share)]
+            same.append(source)
+    lights = [_light(group) for group in groups]
+    return [light for light in lights if light.share >= (_least(light, lights[0]) if min_share is None else min_share)]
 
 
-def _least(light: VisibleLight, lights: Sequence[VisibleLight]) -> float:
-    if light is lights[0]:
+def _are_one(first: light_pb2.LightAttributes, second: light_pb2.LightAttributes) -> bool:
+    """Whether two sources come from one direction, or both from nowhere in particular."""
+    angle_deg = direction_difference_deg(first, second)
+    if angle_deg is None:
+        return first.HasField("azimuth_deg") == second.HasField("azimuth_deg")
+    return angle_deg < _SAME_DEG
+
+
+def _light(sources: Sequence[light_pb2.ArrivedSource]) -> VisibleLight:
+    """Return sources that are seen as one light."""
+    first, share = sources[0], sum(source.share for source in sources)
+    attributes, rgb = first.attributes, _rgb(first)
+    if len(sources) > 1:
+        known = [(source.share, color) for source in sources if (color := _rgb(source)) is not None]
+        rgb = np.sum([part * color for part, color in known], axis=0) if known else None
+        attributes = light_pb2.LightAttributes()
+        attributes.CopyFrom(first.attributes)
+        attributes.ClearField("color_temperature_k")
+        kelvin = None if rgb is None else temperature_of_white(rgb)
+        if kelvin is not None:
+            attributes.color_temperature_k = kelvin
+    hue = "" if rgb is None or attributes.HasField("color_temperature_k") else hue_word(rgb.tolist())
+    return VisibleLight(attributes, share, "" if hue == "white" else hue, first.source_index)
+
+
+def _rgb(source: light_pb2.ArrivedSource) -> Array | None:
+    """Return the colour (3,) of what arrives directly, of luminance 1; None where it is not known."""
+    if source.HasField("color"):
+        rgb = np.array([source.color.red, source.color.green, source.color.blue], np.float64)
+        level = float(luminance(rgb))
+        return rgb / level if level > 0.0 else None
+    if source.attributes.HasField("color_temperature_k"):
+        return temperature_rgb(source.attributes.color_temperature_k)
+    return None
+
+
+def _least(light: VisibleLight, first: VisibleLight) -> float:
+    if light is first:
         return 0.0
-    return _MIN_COLORED_SHARE if _color_differs(light, lights[0], _OTHER_MIRED) else _MIN_SHARE
+    return _MIN_COLORED_SHARE if _has_other_color(light, first) else _MIN_SHARE
 
 
-def _hue(source: light_pb2.ArrivedSource) -> str:
-    if source.attributes.HasField("color_temperature_k") or not source.HasField("color"):
-        return ""
-    rgb = (source.color.red, source.color.green, source.color.blue)
-    word = hue_word(rgb) if luminance_of_one(rgb) > 0.0 else "white"
-    return "" if word == "white" else word
-
-
-def _color_differs(light: VisibleLight, other: VisibleLight, least_mired: float) -> bool:
+def _has_other_color(light: VisibleLight, other: VisibleLight) -> bool:
     if light.hue or other.hue:
         return light.hue != other.hue
     pair = (light.attributes, other.attributes)
     if not all(attributes.HasField("color_temperature_k") for attributes in pair):
         return False
     first, second = (mired(attributes.color_temperature_k) for attributes in pair)
-    return abs(first - second) >= least_mired
-
-
-def _look_alike(light: VisibleLight, other: VisibleLight) -> bool:
-    if list(light.attributes.kinds) != list(other.attributes.kinds) or light.has_direction != other.has_direction:
-        return False
-    angle = direction_difference_deg(light.attributes, other.attributes)
-    near = angle is None or angle < _SAME_DEG
-    alike = abs(light.attributes.hardness - other.attributes.hardness) < _SAME_HARDNESS
-    return near and alike and not _color_differs(light, other, _SAME_MIRED)
+    return abs(first - second) >= _OTHER_MIRED

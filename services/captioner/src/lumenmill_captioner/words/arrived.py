@@ -1,7 +1,7 @@
 """Sentences on the light that arrived: what lights the visible surfaces, the largest share first."""
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_captioner.words.wording import Words, capitalised, joined, listed, source_noun
+from lumenmill_captioner.words.wording import Words, capitalised, is_overhead, joined, listed, source_noun
 from lumenmill_light.visible_lights import VisibleLight, visible_lights
 from lumenmill_light.vocabulary import HARDNESS, INTENSITY_EV, with_article
 
@@ -60,15 +60,16 @@ def second_phrase(light: VisibleLight, key: VisibleLight, words: Words) -> str:
 
 
 def _second_noun(light: VisibleLight, key: VisibleLight) -> str:
-    noun = source_noun(light.attributes)
+    noun, attributes = source_noun(light.attributes), light.attributes
     if noun != "light":
         return noun
-    azimuth_deg = abs(light.attributes.azimuth_deg)
+    strength = "weaker light" if light.share < _WEAKER * key.share else "second light"
+    if is_overhead(attributes.elevation_deg):
+        return strength
+    azimuth_deg = abs(attributes.azimuth_deg)
     if azimuth_deg > BEHIND_DEG and not (key.has_direction and abs(key.attributes.azimuth_deg) > BEHIND_DEG):
         return "rim light"
-    if light.share < _FILL * key.share and azimuth_deg < _FILL_WITHIN_DEG:
-        return "fill light"
-    return "weaker light" if light.share < _WEAKER * key.share else "second light"
+    return "fill light" if light.share < _FILL * key.share and azimuth_deg < _FILL_WITHIN_DEG else strength
 
 
 def _key_sentence(key: VisibleLight, level: str, words: Words) -> str:

@@ -144,9 +144,10 @@ def _color_change(first_k: float, second_k: float, words: Words) -> str:
     band = TEMPERATURE_K.band(second_k)
     if band == TEMPERATURE_K.band(first_k):
         return degree + comparative
-    word = words.temperature(second_k)
-    names_it = band.name in (_WARM if change > 0.0 else _COOL)
-    return f"{degree}{comparative} ({word})" if names_it else word
+    if band.name not in (_WARM if change > 0.0 else _COOL):
+        return words.pick(band.words)
+    word = words.pick([word for word in band.words if not word.startswith(comparative[:4])])
+    return f"{degree}{comparative} ({word})"
 
 
 def contrast_step(before_ev: float, after_ev: float) -> Step | None:
