@@ -143,8 +143,18 @@ def reduced(image: Array, side_px: int) -> Array:
     height, width = (image.shape[0] // step) * step, (image.shape[1] // step) * step
     if not height or not width:
         return image[:: max(image.shape[0] // side_px, 1), :: max(image.shape[1] // side_px, 1)]
-    blocks = image[:height, :width].reshape(height // step, step, width // step, step, -1)
+    # What no block covers is left out at both sides, so that a turned picture is reduced to the same pixels.
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    blocks = image[top : top + height, left : left + width].reshape(height // step, step, width // step, step, -1)
     return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32))
+
+
+def _reduced_visible(colors: Array, alpha: Array, side_px: int) -> Array:
+    """Return colours (H, W, 3) as `reduced` does, averaged by opacity (H, W): transparent pixels lend no colour."""
+    if max(alpha.shape) <= side_px or float(alpha.min()) == 1.0:
+        return reduced(colors, side_px)
+    weights = reduced(alpha[..., None], side_px)
+    return np.asarray(reduced(colors * alpha[..., None], side_px) / np.maximum(weights, 1e-6), np.float32)
 
 
 def _bytes(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: str, limits: Limits) -> bytes:
@@ -166,7 +176,7 @@ def _scene_referred(image: Array, limits: Limits) -> Picture:
     colors = rgb_channels(image)
     np.clip(colors, 0.0, MAX_RADIANCE, out=colors)
     clipped = clipped_fractions(colors, alpha, white=1.0, black=1e-4)
-    small = reduced(colors, limits.measured_side_px)
+    small = _reduced_visible(colors, alpha, limits.measured_side_px)
     weight = reduced(alpha[..., None], limits.measured_side_px)[..., 0]
     return Picture(small, None, weight, (image.shape[1], image.shape[0]), clipped)
 
@@ -207,9 +217,10 @@ def _display_referred(data: bytes, limits: Limits) -> Picture:
         raise ValueError(f"has more than the {limits.max_pixels} pixels allowed") from error
     except (OSError, SyntaxError, EOFError, MemoryError) as error:
         raise ValueError("is damaged, or not a PNG, JPEG, WebP or EXR image") from error
-    small = reduced(srgb_to_linear(rgba[..., :3]), limits.measured_side_px)
-    shown = reduced(rgba, limits.measured_side_px)
-    return Picture(small, shown[..., :3], shown[..., 3], size_px, clipped)
+    alpha, side_px = rgba[..., 3], limits.measured_side_px
+    small = _reduced_visible(srgb_to_linear(rgba[..., :3]), alpha, side_px)
+    shown = _reduced_visible(rgba[..., :3], alpha, side_px)
+    return Picture(small, shown, reduced(alpha[..., None], side_px)[..., 0], size_px, clipped)
 
 
 def _rgba(image: Image.Image, limits: Limits) -> tuple[Array, tuple[float, float]]:
@@ -227,7 +238,8 @@ def _rgba(image: Image.Image, limits: Limits) -> tuple[Array, tuple[float, float
     clipped = _clipped_in_bands(_rgba_bands(image), _WHITE, _BLACK)
     factor = max(image.size) // (4 * limits.measured_side_px)
     if factor > 1:
-        image = (image if image.mode == "RGB" else image.convert("RGBA")).reduce(factor)
+        # Colours are multiplied by opacity before they are averaged: transparent pixels lend no colour.
+        image = (image if image.mode == "RGB" else image.convert("RGBA").convert("RGBa")).reduce(factor)
     return np.asarray(image.convert("RGBA")).astype(np.float32) / 255.0, clipped
 
 

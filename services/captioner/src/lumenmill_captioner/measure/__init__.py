@@ -1,14 +1,8 @@
 """Measurement of light: numbers from pictures, each with the name of its method."""
 
 from lumenmill_captioner.measure.camera_pitch import pitch_deg
-from lumenmill_captioner.measure.measurement import (
-    Evidence,
-    Measured,
-    expected_on_surfaces,
-    measure,
-    shading_from,
-    undo_shoulder,
-)
+from lumenmill_captioner.measure.evidence import Evidence, shading_from, undo_shoulder
+from lumenmill_captioner.measure.measurement import Measured, expected_on_surfaces, measure
 from lumenmill_captioner.measure.motion import ClipMotion, measure_motion
 from lumenmill_captioner.measure.swing import Swing, swing_of
 

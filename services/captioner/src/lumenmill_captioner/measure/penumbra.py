@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["CastShadows", "Relief", "cast_shadows", "relief_of"]
+from lumenmill_captioner.measure.relief import Relief, occluder_distances, weighted_rank
+
+__all__ = ["CastShadows", "cast_shadows"]
 
 Vector = NDArray[np.float64]
 Array = NDArray[np.float32]
@@ -29,12 +31,6 @@ _MIN_STEP, _MIN_SLOPE, _FLAT = 0.3, 0.006, 0.002
 _MAX_EDGES = 1500
 # Profiles reach this part of the longer side to each side, in this many steps at most one pixel long.
 _PROFILE_PART = 0.2
-# Rays to the light are traced between these multiples of the depth of the edge, in geometric steps. Objects are assumed
-# to be at most this thick, as a part of their depth.
-_RAY_START, _RAY_END, _RAY_STEPS, _THICKNESS = 0.006, 0.8, 96, 0.25
-_RAY_MARGIN = 0.008
-# Rays that are traced together; each takes some six kilobytes.
-_RAYS_AT_ONCE = 8192
 # Measured width in pixels of a perfectly sharp edge, due to antialiasing, denoising and the filters used here.
 _BLUR_PX = 2.5
 # The size is this rank of the sizes of all edges, weighted by their resolution: disturbances, such as an invisible part
@@ -43,27 +39,6 @@ _RANK = 0.35
 # Numbers of edges as parts of the longer side of the picture: the least for a size; the least outline of expected
 # shadows, and the most edges, for light that casts no shadows.
 _MIN_EDGES, _MIN_OUTLINE, _MAX_STRAY_EDGES = 0.075, 0.1, 0.03
-
-
-@dataclass(frozen=True)
-class Relief:
-    """Visible surfaces in camera space (x right, y up, z towards the camera).
-
-    Attributes:
-        depth: (H, W) distance along the viewing axis, 0 where there is no surface.
-        normals: (H, W, 3) unit vectors, 0 where there is no surface.
-        focal_px: focal length in pixels; the principal point is the middle.
-    """
-
-    depth: Vector
-    normals: Vector
-    focal_px: float
-
-    @property
-    def positions(self) -> Vector:
-        """Return the position of the surface in each pixel, (H, W, 3)."""
-        x, y = _centred(self.depth.shape)
-        return np.stack([x * self.depth, -y * self.depth, -self.focal_px * self.depth], axis=-1) / self.focal_px
 
 
 @dataclass(frozen=True)
@@ -83,31 +58,6 @@ class CastShadows:
     are_missing: bool
 
 
-def relief_of(depth: Array, normals: Array) -> Relief | None:
-    """Return visible surfaces, or None where depth and normals do not agree on a focal length.
-
-    The focal length follows from both: a surface's normal is perpendicular to the steps between the positions of
-    neighbouring pixels, whose size depends on it.
-
-    Args:
-        depth: (H, W) along the viewing axis, 0 for no surface.
-        normals: (H, W, 3) in camera space.
-    """
-    z, n = depth.astype(np.float64), normals.astype(np.float64)
-    x, y = _centred(z.shape)
-    z_v, z_u = np.gradient(z)
-    smooth = (z > 0.0) & (np.linalg.norm(n, axis=-1) > 0.9) & (np.hypot(z_u, z_v) < 0.03 * z)
-    along_u = (n[..., 0] * (z + x * z_u) - n[..., 1] * y * z_u, n[..., 2] * z_u)
-    along_v = (n[..., 0] * x * z_v - n[..., 1] * (z + y * z_v), n[..., 2] * z_v)
-    above = np.concatenate([along_u[0][smooth], along_v[0][smooth]])
-    below = np.concatenate([along_u[1][smooth], along_v[1][smooth]])
-    usable = np.abs(below) > (np.percentile(np.abs(below), 50.0) if len(below) else 0.0)
-    if usable.sum() < 100:
-        return None
-    focal_px = _weighted_rank(above[usable] / below[usable], np.abs(below[usable]), 0.5)
-    return Relief(z, n, focal_px) if 0.2 * max(z.shape) < focal_px < 50.0 * max(z.shape) else None
-
-
 def cast_shadows(relief: Relief, shading: Array, direction: Vector) -> CastShadows:
     """Return the size of a source by the shadows that it casts.
 
@@ -120,7 +70,7 @@ def cast_shadows(relief: Relief, shading: Array, direction: Vector) -> CastShado
     usable = np.isfinite(shading) & (relief.depth > 0.0) & (relief.normals @ direction > _MIN_COSINE)
     usable = np.asarray(ndimage.minimum_filter(usable & _smooth(relief), 2 * _SMOOTH_PX + 1))
     edges = _edges(relief, shading, usable, direction)
-    distances = _occluder_distances(relief, edges.shadow_points, direction)
+    distances = occluder_distances(relief, edges.shadow_points, direction)
     occluded = np.isfinite(distances)
     num_edges = int(occluded.sum())
     if num_edges < _MIN_EDGES * side_px:
@@ -133,15 +83,15 @@ def cast_shadows(relief: Relief, shading: Array, direction: Vector) -> CastShado
     sharp = np.sqrt(np.maximum(edges.widths[occluded] ** 2 - blur**2, 0.0))
     sizes, resolutions = (2.0 * np.degrees(np.arctan2(part / 2.0, distances[occluded])) for part in (sharp, blur))
     weights = 1.0 / (resolutions + 1.0)
-    size_deg = _weighted_rank(sizes, weights, _RANK)
-    return CastShadows(size_deg, num_edges, _weighted_rank(resolutions, weights, 0.5), are_missing=False)
+    size_deg = weighted_rank(sizes, weights, _RANK)
+    return CastShadows(size_deg, num_edges, weighted_rank(resolutions, weights, 0.5), are_missing=False)
 
 
 def _outline_px(relief: Relief, usable: Mask, direction: Vector) -> int:
     """Return the length of the outlines, in steps of two pixels, of the shadows that should fall on usable surfaces."""
     every_other = usable[::2, ::2]
     shaded = np.zeros(every_other.shape, bool)
-    shaded[every_other] = np.isfinite(_occluder_distances(relief, relief.positions[::2, ::2][every_other], direction))
+    shaded[every_other] = np.isfinite(occluder_distances(relief, relief.positions[::2, ::2][every_other], direction))
     changes = [
         (shaded[1:] != shaded[:-1]) & every_other[1:] & every_other[:-1],
         (shaded[:, 1:] != shaded[:, :-1]) & every_other[:, 1:] & every_other[:, :-1],
@@ -233,39 +183,3 @@ def _slope_across_light(positions: Vector, direction: Vector, down_v: Vector, do
     area = np.where(np.abs(area) < 1e-12, 1e-12, area)
     across = (down_u * v[..., 1] - down_v * u[..., 1]) / area, (down_v * u[..., 0] - down_u * v[..., 0]) / area
     return np.asarray(np.hypot(*across))
-
-
-def _occluder_distances(relief: Relief, points: Vector, direction: Vector) -> Vector:
-    """Return the distance from points (E, 3) to the first visible occluder towards the light; NaN without one."""
-    blocks = [points[start : start + _RAYS_AT_ONCE] for start in range(0, len(points), _RAYS_AT_ONCE)]
-    found = [_occluder_distances_of_block(relief, block, direction) for block in blocks]
-    return np.concatenate(found) if found else np.zeros(0)
-
-
-def _occluder_distances_of_block(relief: Relief, points: Vector, direction: Vector) -> Vector:
-    steps = np.geomspace(_RAY_START, _RAY_END, _RAY_STEPS) * -points[:, 2:]
-    z = -(points[:, None, 2] + steps * direction[2])
-    height, width = relief.depth.shape
-    with np.errstate(divide="ignore", invalid="ignore"):
-        u = (points[:, None, 0] + steps * direction[0]) / z * relief.focal_px + (width - 1) / 2.0
-        v = -(points[:, None, 1] + steps * direction[1]) / z * relief.focal_px + (height - 1) / 2.0
-        seen = (z > 0.0) & (u >= 0.0) & (v >= 0.0) & (u <= width - 1.0) & (v <= height - 1.0)
-    rows, columns = (np.where(seen, np.rint(part), 0.0).astype(np.int64) for part in (v, u))
-    surface = np.where(seen, relief.depth[rows, columns], 0.0)
-    behind = (surface > 0.0) & (z > surface * (1.0 + _RAY_MARGIN)) & (z < surface * (1.0 + _THICKNESS))
-    first = np.argmax(behind, axis=1)
-    found = behind.any(axis=1)
-    return np.asarray(np.where(found, steps[np.arange(len(points)), first], np.nan))
-
-
-def _weighted_rank(values: Vector, weights: Vector, rank: float) -> float:
-    """Return the value below which `rank` of the weight lies."""
-    order = np.argsort(values, kind="stable")
-    mass = np.cumsum(weights[order])
-    return float(values[order][min(int(np.searchsorted(mass, rank * mass[-1])), len(values) - 1)])
-
-
-def _centred(shape: tuple[int, ...]) -> tuple[Vector, Vector]:
-    """Return columns and rows of the pixels from the middle of the picture."""
-    rows, columns = np.indices(shape[:2], dtype=np.float64)
-    return columns - (shape[1] - 1) / 2.0, rows - (shape[0] - 1) / 2.0

@@ -17,11 +17,15 @@ __all__ = ["CameraFrame", "camera_frame"]
 
 @dataclass(frozen=True)
 class CameraFrame:
-    """Orientation of the camera of a picture. Where the elevation is unknown, `pitch_known` is false and it is 0."""
+    """Orientation of the camera of a picture. Where the elevation is unknown, `pitch_known` is false and it is 0.
+
+    `focal_length_mm` is that on a sensor 36 mm wide, None where it is unknown.
+    """
 
     azimuth_deg: float
     elevation_deg: float
     pitch_known: bool
+    focal_length_mm: float | None = None
 
     def level_from_camera(self, vectors: Vector) -> Vector:
         """Turn camera-space directions (x right, y up, z towards the camera) into the level frame of this camera."""
@@ -43,4 +47,5 @@ def camera_frame(camera: camera_pb2.Camera | None, time_fraction: float = 0.0) -
     # A camera that pans to its right sees what is behind it move further to its right.
     turn = moved * (path.orbit.sweep_deg - path.pan.sweep_deg)
     pitch = view.elevation_deg - moved * path.tilt.sweep_deg
-    return CameraFrame(view.azimuth_deg + turn, pitch, view.HasField("elevation_deg"))
+    focal_length_mm = view.focal_length_mm if view.HasField("focal_length_mm") else None
+    return CameraFrame(view.azimuth_deg + turn, pitch, view.HasField("elevation_deg"), focal_length_mm)

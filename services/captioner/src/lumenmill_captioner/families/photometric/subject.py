@@ -188,8 +188,10 @@ def _with_maps(alone: Evidence, linear: Array, maps: _Maps, camera: CameraFrame)
         if not camera.pitch_known and (pitch := pitch_deg(normals)) is not None:
             camera = replace(camera, elevation_deg=pitch)
         normals = camera.level_from_camera(normals.astype(np.float64)).astype(np.float32)
+    focal_px = None if camera.focal_length_mm is None else camera.focal_length_mm / 36.0 * alone.display.shape[1]
     return replace(
         alone,
+        focal_px=focal_px,
         normals=normals,
         shading=shading,
         depth=None if depth is None else depth[..., 0],

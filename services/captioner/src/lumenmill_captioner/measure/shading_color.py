@@ -1,0 +1,84 @@
+"""Colour of the light from shading, of surfaces whose own colour is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lumenmill_captioner.measure.confidence import temperature_confidence, temperature_features
+from lumenmill_captioner.measure.direction import Key
+from lumenmill_captioner.measure.evidence import Surface
+from lumenmill_light.axes import Vector
+from lumenmill_light.color import CorrelatedTemperature, correlated_temperature, luminance, mired
+
+__all__ = ["ShadingColor", "key_color", "shading_color"]
+
+_MIN_PIXELS = 50
+# The key lights the brighter part of the surfaces, from this rank of luminance.
+_BRIGHT_RANK = 75.0
+# A second colour of light is stated when it lights the darker part and differs by this.
+_MIN_MIX_MIRED = 60.0
+_DARK_RANK = 35.0
+_UNKNOWN_K = 5000.0
+# As `lumenmill_captioner.measure.source_search`, whose fit this repeats for each channel.
+_NOISE, _RELATIVE_NOISE = 0.06, 0.12
+
+
+@dataclass(frozen=True)
+class ShadingColor:
+    """Colour of the brighter part of shading, its calibrated confidence, and the distance to that of the darker part.
+
+    `mix_mired` is None where both have about one colour.
+    """
+
+    color: CorrelatedTemperature
+    confidence: float
+    mix_mired: float | None
+
+
+def shading_color(shading: Vector, key_rgb: Vector | None = None) -> ShadingColor | None:
+    """Return the colour of the light, or None where too few surfaces show it.
+
+    Args:
+        shading: (N, 3) irradiance / π, NaN in channels in which it is unknown.
+        key_rgb: (3,) colour of what the key alone gives, where it is known.
+    """
+    known = shading[np.isfinite(shading).all(axis=-1)]
+    if len(known) < _MIN_PIXELS:
+        return None
+    level = luminance(known)
+    bright = known[level >= np.percentile(level, _BRIGHT_RANK)].mean(axis=0)
+    dark = known[level <= np.percentile(level, _DARK_RANK)].mean(axis=0)
+    color = correlated_temperature(bright)
+    if color is None:
+        return None
+    others = [_temperature_k(rgb) for rgb in (known.mean(axis=0), np.median(known, axis=0))]
+    spread_k = max(*others, color.temperature_k) - min(*others, color.temperature_k)
+    key_k = _temperature_k(key_rgb) if key_rgb is not None else None
+    apart_k = abs(key_k - color.temperature_k) if key_k is not None else _UNKNOWN_K
+    confidence = temperature_confidence(temperature_features(spread_k, apart_k))
+    mix_mired = abs(mired(_temperature_k(dark)) - mired(color.temperature_k))
+    return ShadingColor(color, confidence, mix_mired if mix_mired >= _MIN_MIX_MIRED else None)
+
+
+def key_color(key: Key, surface: Surface) -> Vector | None:
+    """Return the colour (3,) of what the key alone gives surfaces, by least squares; None where it is not known."""
+    if key.found is None:
+        return None
+    found, samples = key.found
+    position = np.searchsorted(surface.pixels, samples.pixels)
+    rgb = surface.shading[position]
+    known = np.isfinite(rgb).all(axis=-1)
+    if int(known.sum()) < _MIN_PIXELS:
+        return None
+    lit = found.lit * found.is_lit
+    design = np.stack([np.ones(len(lit)), samples.normals_up.astype(np.float64), lit], axis=-1)
+    precision = 1.0 / (_NOISE + _RELATIVE_NOISE * samples.shading.astype(np.float64))
+    solved, *_ = np.linalg.lstsq(
+        design[known] * precision[known, None], rgb[known] * precision[known, None], rcond=None
+    )
+    return np.maximum(solved[2], 0.0) if float(solved[2].max()) > 0.0 else None
+
+
+def _temperature_k(rgb: Vector) -> float:
+    found = correlated_temperature(rgb)
+    return found.temperature_k if found is not None and found.is_white else _UNKNOWN_K * 2.0
