@@ -24,9 +24,10 @@ def facing_share(azimuth_deg: float, elevation_deg: float) -> float:
     The picture of a white ball under parallel light at angle α to the camera has the mean 2/3 · ((π − α) cos α + sin α)
     / π (Lambert's phase law).
     """
-    _, y, z = direction(azimuth_deg, elevation_deg)
+    elevation = math.radians(elevation_deg)
+    z = math.cos(elevation) * math.cos(math.radians(azimuth_deg))
     ball = 2.0 / 3.0 * ((math.pi - math.acos(z)) * z + math.sqrt(1.0 - z * z)) / math.pi
-    return 0.5 * (ball + max(y, 0.0))
+    return 0.5 * (ball + max(math.sin(elevation), 0.0))
 
 
 def smooth_share(azimuth_deg: float, elevation_deg: float, directionality: float) -> float:

@@ -57,9 +57,9 @@ _OFFSET = 1.0 / 12.0
 
 
 def daylight_source(
-    point: Sequence[float], space: LightSpace, choice: Choice, soft_share: float, may_be_sunless: bool, level: float
+    point: Sequence[float], space: LightSpace, choice: Choice, soft_share: float, may_be_sunless: bool
 ) -> tuple[light_pb2.LightSource, float]:
-    """Return daylight of the stratum of colour at a point of the unit cube, and its camera-side irradiance: `level`."""
+    """Return daylight of the stratum of colour at a point of the unit cube, and its camera-side irradiance."""
     stratum, inside = stratum_at((point[3] - _OFFSET) % 1.0, len(TEMPERATURE_STRATA))
     if not may_be_sunless:
         stratum = min(stratum, _FIRST_SUNLESS - 1)
@@ -74,9 +74,8 @@ def daylight_source(
     crisp = hardness == "hard" or (hardness == "soft" and inside_hardness < 0.5)
     diameter = 18.0 if stratum >= _FIRST_VEILED else 0.53 if crisp else 6.0
     azimuth = round(azimuth, 1)
-    unit = daylight_irradiance(azimuth, elevation, turbidity, weather.sun_scale, weather.sky_scale)
-    factor = level / unit
-    scales = weather.sun_scale * factor, weather.sky_scale * factor
+    scales = weather.sun_scale, weather.sky_scale
+    level = daylight_irradiance(azimuth, elevation, turbidity, *scales)
     return build.sun_sky_light(azimuth, elevation, turbidity, *scales, diameter), level
 
 

@@ -37,14 +37,15 @@ def key_source(
         choice: picks among rigs of equal meaning.
         soft_share: part of area and directional lights that are soft, 0 to 1.
         may_be_sunless: whether daylight may be the sky's alone.
-        level: intended camera-side irradiance; maps, whose pixels are not read here, are left as they are.
+        level: intended camera-side irradiance of lamps, parallel light and harmonics; daylight is as bright as it is
+            in nature, maps as their pixels, which are not read here.
     """
     match kind:
         case light_pb2.LIGHT_KIND_ENVIRONMENT_MAP:
             chosen = space.environment_maps[int(point[3] * len(space.environment_maps))]
             return build.environment_light(chosen, round(point[1] * 360.0 - 180.0, 1), 0.0), None
         case light_pb2.LIGHT_KIND_SUN_SKY:
-            return daylight_source(point, space, choice, soft_share, may_be_sunless, level)
+            return daylight_source(point, space, choice, soft_share, may_be_sunless)
         case light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS:
             return _harmonics(point, space, level)
         case _:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light.attributes import SourceAttributes, source_attributes, total
+from lumenmill_light.sources import scaled
 from lumenmill_light.vocabulary import map_words
 from lumenmill_prompter.families.grammar.light_sources import key_source
 from lumenmill_prompter.families.grammar.light_space import (
@@ -32,6 +33,7 @@ class Draft(NamedTuple):
         source: the strongest source.
         key: its attributes.
         level: its camera-side irradiance; None where pixels of a map decide it.
+        intended_level: the same as it shall be.
         value: chooses the rig, 0 to 1.
         choice: the choices that are left.
     """
@@ -39,6 +41,7 @@ class Draft(NamedTuple):
     source: light_pb2.LightSource
     key: SourceAttributes
     level: float | None
+    intended_level: float
     value: float
     choice: Choice
 
@@ -92,16 +95,20 @@ def draft_light(
         soft_share = SOFT_BESIDE_HARMONICS if space.has_harmonics else SOFT_ALONE
     choice = Choice(wording, kind)
     source, reached = key_source(kind, point, space, choice, soft_share, may_be_sunless, level)
-    return Draft(source, source_attributes(source), reached, point[5], choice)
+    return Draft(source, source_attributes(source), reached, level, point[5], choice)
 
 
 def completed(draft: Draft, space: LightSpace) -> Rig:
     """Return the light of a draft with the sources beside its key."""
+    if draft.key.kind == SUN_SKY and draft.level:
+        factor = draft.intended_level / draft.level
+        found = draft.key._replace(irradiance=draft.key.strength * factor)
+        return Rig([scaled(draft.source, factor)], [found], draft.intended_level)
     if draft.key.kind not in (AREA, DIRECTIONAL) or draft.level is None:
         return Rig([draft.source], [draft.key], draft.level)
     others, share = sources_beside(draft.source, draft.value, space, draft.choice)
-    found = [draft.key, *(source_attributes(other) for other in others)]
-    return Rig([draft.source, *others], found, draft.level * (1.0 + share))
+    looks = [draft.key, *(source_attributes(other) for other in others)]
+    return Rig([draft.source, *others], looks, draft.level * (1.0 + share))
 
 
 def finished(rig: Rig, space: LightSpace, wording: int) -> light_pb2.Light:

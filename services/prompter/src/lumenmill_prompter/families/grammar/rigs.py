@@ -27,7 +27,7 @@ _LOWEST_BEHIND_DEG, _LAMP_BACK_SHARE, _FRONT_DEG = 30.0, 0.6, 110.0
 _RIM_SIDE_DEG, _RIM_ELEVATION_DEG = (122.0, 148.0), (40.0, 58.0)
 # What further sources give on the camera's side, by what the key gives there. Gels have neutral light of at least a
 # quarter of the whole beside them.
-_FILL_SHARE, _RIM_SHARE, _SKY_SHARE, _BESIDE_GEL_SHARE = (0.1, 0.35), (0.25, 0.55), (0.25, 0.5), (0.36, 0.58)
+_FILL_SHARE, _RIM_SHARE, _SKY_SHARE, _BESIDE_GEL_SHARE = (0.1, 0.35), (0.25, 0.55), (0.25, 0.5), (0.4, 0.55)
 _MAX_IRRADIANCE_BESIDE_KEY = 0.9
 _Lamp = light_pb2.AreaLight | light_pb2.DirectionalLight
 
