@@ -129,6 +129,5 @@ def test_words_are_those_of_the_attributes(source: light_pb2.LightSource, varian
         where = vocabulary.direction_phrase(exact.azimuth_deg, elevation_deg, variant)
         assert where in written
         assert vocabulary.direction_phrase(exact.azimuth_deg, elevation_deg) in rendered
-    if not source.HasField("sun_sky") and not source.HasField("spherical_harmonics"):
-        level = vocabulary.INTENSITY_EV.word(exact.intensity_ev)
-        assert written.startswith((f"a {level} ", f"an {level} ")) if level else "dim" not in written.split(" ")[1]
+    # The picture of one light is exposed for it, so that nobody could see how bright it is.
+    assert not {"dim", "bright"} & set(written.split())
