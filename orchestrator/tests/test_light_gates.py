@@ -34,19 +34,19 @@ _WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"requested_attributes": {"azimuth_deg": -45}, "error": {"direction_deg": 83.21}},
-        "direction_off: error.direction_deg is 83.21, above 45",
+        "direction_off: error.direction_deg is 83.21, above 40",
     ),
     (
         {"requested_attributes": {"hardness": 0.9}, "error": {"hardness": 0.7}},
-        "hardness_off: error.hardness is 0.7, above 0.4",
+        "hardness_off: error.hardness is 0.7, above 0.3",
     ),
     (
         {"requested_attributes": {"color_temperature_k": 3000}, "error": {"color_temperature_mired": -150}},
-        "color_off: error.color_temperature_mired is -150, beyond ±80",
+        "color_off: error.color_temperature_mired is -150, beyond ±60",
     ),
     (
         {"requested_attributes": {"intensity_ev": 0}, "error": {"intensity_ev": -13.7}},
-        "intensity_off: error.intensity_ev is -13.7, beyond ±3",
+        "intensity_off: error.intensity_ev is -13.7, beyond ±2.5",
     ),
 ]
 
@@ -77,7 +77,7 @@ async def test_an_instruction_that_leads_elsewhere_is_rejected(mesh: LocalMesh) 
     mesh.family.compare_result.instruction_error.intensity_ev = -9
     images = await _images(mesh, "light-groups")
     reasons = sorted(image.reason for image in images)
-    assert reasons == ["", *["instruction_off: instruction_error.intensity_ev is -9, beyond ±3"] * 3]
+    assert reasons == ["", *["instruction_off: instruction_error.intensity_ev is -9, beyond ±1.2"] * 3]
 
 
 async def test_a_variant_that_cannot_be_lit_is_rejected_and_its_siblings_live(mesh: LocalMesh) -> None:
