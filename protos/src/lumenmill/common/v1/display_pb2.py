@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!lumenmill/common/v1/display.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\"\xc3\x01\n\x07\x44isplay\x12\x39\n\x08\x65xposure\x18\x01 \x01(\x0e\x32\x1d.lumenmill.common.v1.ExposureB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12)\n\x0b\x65xposure_ev\x18\x02 \x01(\x02\x42\x0f\xbaH\x0c\n\n\x1d\x00\x00\x00\x42-\x00\x00\x00\xc2H\x00\x88\x01\x01\x12\x42\n\rwhite_balance\x18\x03 \x01(\x0e\x32!.lumenmill.common.v1.WhiteBalanceB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x0e\n\x0c_exposure_ev*N\n\x08\x45xposure\x12\x18\n\x14\x45XPOSURE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45XPOSURE_PICTURE\x10\x01\x12\x12\n\x0e\x45XPOSURE_GROUP\x10\x02*^\n\x0cWhiteBalance\x12\x1d\n\x19WHITE_BALANCE_UNSPECIFIED\x10\x00\x12\x17\n\x13WHITE_BALANCE_FIXED\x10\x01\x12\x16\n\x12WHITE_BALANCE_AUTO\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!lumenmill/common/v1/display.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\"\xc3\x01\n\x07\x44isplay\x12\x39\n\x08\x65xposure\x18\x01 \x01(\x0e\x32\x1d.lumenmill.common.v1.ExposureB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12)\n\x0b\x65xposure_ev\x18\x02 \x01(\x02\x42\x0f\xbaH\x0c\n\n\x1d\x00\x00\x00\x42-\x00\x00\x00\xc2H\x00\x88\x01\x01\x12\x42\n\rwhite_balance\x18\x03 \x01(\x0e\x32!.lumenmill.common.v1.WhiteBalanceB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x0e\n\x0c_exposure_ev*N\n\x08\x45xposure\x12\x18\n\x14\x45XPOSURE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45XPOSURE_PICTURE\x10\x01\x12\x12\n\x0e\x45XPOSURE_GROUP\x10\x02*^\n\x0cWhiteBalance\x12\x1d\n\x19WHITE_BALANCE_UNSPECIFIED\x10\x00\x12\x17\n\x13WHITE_BALANCE_FIXED\x10\x01\x12\x16\n\x12WHITE_BALANCE_AUTO\x10\x02\x42]\n\x17\x64\x65v.lumenmill.common.v1P\x01Z*lumenmill.dev/lumenmill/common/v1;commonv1\xaa\x02\x13Lumenmill.Common.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lumenmill.common.v1.display_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\027dev.lumenmill.common.v1P\001Z*lumenmill.dev/lumenmill/common/v1;commonv1\252\002\023Lumenmill.Common.V1'
   _globals['_DISPLAY'].fields_by_name['exposure']._loaded_options = None
   _globals['_DISPLAY'].fields_by_name['exposure']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_DISPLAY'].fields_by_name['exposure_ev']._loaded_options = None

@@ -26,13 +26,14 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from lumenmill.common.v1 import artifact_pb2 as lumenmill_dot_common_dot_v1_dot_artifact__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$lumenmill/common/v1/intrinsics.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"lumenmill/common/v1/artifact.proto\"\xe4\x01\n\x0cIntrinsicMap\x12<\n\x04kind\x18\x01 \x01(\x0e\x32\".lumenmill.common.v1.IntrinsicKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.ArtifactB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x07preview\x18\x03 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\"\n\x10preview_encoding\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\r\n\x05\x65xact\x18\x05 \x01(\x08*\x96\x02\n\rIntrinsicKind\x12\x1e\n\x1aINTRINSIC_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15INTRINSIC_KIND_ALBEDO\x10\x01\x12\x1a\n\x16INTRINSIC_KIND_NORMALS\x10\x02\x12\x18\n\x14INTRINSIC_KIND_DEPTH\x10\x03\x12\x1c\n\x18INTRINSIC_KIND_ROUGHNESS\x10\x04\x12\x1b\n\x17INTRINSIC_KIND_METALLIC\x10\x05\x12\x1a\n\x16INTRINSIC_KIND_SHADING\x10\x06\x12\x1b\n\x17INTRINSIC_KIND_RESIDUAL\x10\x07\x12 \n\x1cINTRINSIC_KIND_INSTANCE_MASK\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$lumenmill/common/v1/intrinsics.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"lumenmill/common/v1/artifact.proto\"\xe4\x01\n\x0cIntrinsicMap\x12<\n\x04kind\x18\x01 \x01(\x0e\x32\".lumenmill.common.v1.IntrinsicKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.ArtifactB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x07preview\x18\x03 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\"\n\x10preview_encoding\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\r\n\x05\x65xact\x18\x05 \x01(\x08*\x96\x02\n\rIntrinsicKind\x12\x1e\n\x1aINTRINSIC_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15INTRINSIC_KIND_ALBEDO\x10\x01\x12\x1a\n\x16INTRINSIC_KIND_NORMALS\x10\x02\x12\x18\n\x14INTRINSIC_KIND_DEPTH\x10\x03\x12\x1c\n\x18INTRINSIC_KIND_ROUGHNESS\x10\x04\x12\x1b\n\x17INTRINSIC_KIND_METALLIC\x10\x05\x12\x1a\n\x16INTRINSIC_KIND_SHADING\x10\x06\x12\x1b\n\x17INTRINSIC_KIND_RESIDUAL\x10\x07\x12 \n\x1cINTRINSIC_KIND_INSTANCE_MASK\x10\x08\x42]\n\x17\x64\x65v.lumenmill.common.v1P\x01Z*lumenmill.dev/lumenmill/common/v1;commonv1\xaa\x02\x13Lumenmill.Common.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lumenmill.common.v1.intrinsics_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\027dev.lumenmill.common.v1P\001Z*lumenmill.dev/lumenmill/common/v1;commonv1\252\002\023Lumenmill.Common.V1'
   _globals['_INTRINSICMAP'].fields_by_name['kind']._loaded_options = None
   _globals['_INTRINSICMAP'].fields_by_name['kind']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_INTRINSICMAP'].fields_by_name['data']._loaded_options = None

@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlumenmill/common/v1/job.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\"D\n\rGetJobRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{1,128}$\">\n\x0eGetJobResponse\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.lumenmill.common.v1.JobState\"G\n\x10\x43\x61ncelJobRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{1,128}$\"\'\n\x11\x43\x61ncelJobResponse\x12\x12\n\nwas_active\x18\x01 \x01(\x08*j\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x16\n\x12JOB_STATE_FINISHED\x10\x03\x32\xbb\x01\n\nJobService\x12Z\n\tCancelJob\x12%.lumenmill.common.v1.CancelJobRequest\x1a&.lumenmill.common.v1.CancelJobResponse\x12Q\n\x06GetJob\x12\".lumenmill.common.v1.GetJobRequest\x1a#.lumenmill.common.v1.GetJobResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlumenmill/common/v1/job.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\"D\n\rGetJobRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{1,128}$\">\n\x0eGetJobResponse\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.lumenmill.common.v1.JobState\"G\n\x10\x43\x61ncelJobRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{1,128}$\"\'\n\x11\x43\x61ncelJobResponse\x12\x12\n\nwas_active\x18\x01 \x01(\x08*j\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x16\n\x12JOB_STATE_FINISHED\x10\x03\x32\xbb\x01\n\nJobService\x12Z\n\tCancelJob\x12%.lumenmill.common.v1.CancelJobRequest\x1a&.lumenmill.common.v1.CancelJobResponse\x12Q\n\x06GetJob\x12\".lumenmill.common.v1.GetJobRequest\x1a#.lumenmill.common.v1.GetJobResponseB]\n\x17\x64\x65v.lumenmill.common.v1P\x01Z*lumenmill.dev/lumenmill/common/v1;commonv1\xaa\x02\x13Lumenmill.Common.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lumenmill.common.v1.job_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\027dev.lumenmill.common.v1P\001Z*lumenmill.dev/lumenmill/common/v1;commonv1\252\002\023Lumenmill.Common.V1'
   _globals['_GETJOBREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_GETJOBREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\034r\0322\030^[A-Za-z0-9._:-]{1,128}$'
   _globals['_CANCELJOBREQUEST'].fields_by_name['request_id']._loaded_options = None

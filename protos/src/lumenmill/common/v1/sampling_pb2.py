@@ -26,13 +26,14 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from lumenmill.common.v1 import artifact_pb2 as lumenmill_dot_common_dot_v1_dot_artifact__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"lumenmill/common/v1/sampling.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"lumenmill/common/v1/artifact.proto\"}\n\x08Sampling\x12\"\n\tnum_steps\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01H\x00\x88\x01\x01\x12,\n\x0eguidance_scale\x18\x02 \x01(\x02\x42\x0f\xbaH\x0c\n\n\x1d\x00\x00\xc8\x42-\x00\x00\x00\x00H\x01\x88\x01\x01\x42\x0c\n\n_num_stepsB\x11\n\x0f_guidance_scale\"p\n\x07\x41\x64\x61pter\x12\x36\n\x07weights\x18\x01 \x01(\x0b\x32\x1d.lumenmill.common.v1.ArtifactB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x05scale\x18\x02 \x01(\x02\x42\x0f\xbaH\x0c\n\n\x1d\x00\x00\x00\x41-\x00\x00\x00\xc1H\x00\x88\x01\x01\x42\x08\n\x06_scaleb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"lumenmill/common/v1/sampling.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"lumenmill/common/v1/artifact.proto\"}\n\x08Sampling\x12\"\n\tnum_steps\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01H\x00\x88\x01\x01\x12,\n\x0eguidance_scale\x18\x02 \x01(\x02\x42\x0f\xbaH\x0c\n\n\x1d\x00\x00\xc8\x42-\x00\x00\x00\x00H\x01\x88\x01\x01\x42\x0c\n\n_num_stepsB\x11\n\x0f_guidance_scale\"p\n\x07\x41\x64\x61pter\x12\x36\n\x07weights\x18\x01 \x01(\x0b\x32\x1d.lumenmill.common.v1.ArtifactB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x05scale\x18\x02 \x01(\x02\x42\x0f\xbaH\x0c\n\n\x1d\x00\x00\x00\x41-\x00\x00\x00\xc1H\x00\x88\x01\x01\x42\x08\n\x06_scaleB]\n\x17\x64\x65v.lumenmill.common.v1P\x01Z*lumenmill.dev/lumenmill/common/v1;commonv1\xaa\x02\x13Lumenmill.Common.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lumenmill.common.v1.sampling_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\027dev.lumenmill.common.v1P\001Z*lumenmill.dev/lumenmill/common/v1;commonv1\252\002\023Lumenmill.Common.V1'
   _globals['_SAMPLING'].fields_by_name['num_steps']._loaded_options = None
   _globals['_SAMPLING'].fields_by_name['num_steps']._serialized_options = b'\272H\007\032\005\030\364\003(\001'
   _globals['_SAMPLING'].fields_by_name['guidance_scale']._loaded_options = None
