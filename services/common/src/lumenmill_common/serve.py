@@ -161,6 +161,8 @@ async def _add_contracts(
     names = [contract.full_name for contract in contracts]
     for contract in contracts:
         contract.add_to(server)
+    if service.other_calls is not None:
+        server.add_generic_rpc_handlers((service.other_calls,))
     reflection.enable_server_reflection([*names, reflection.SERVICE_NAME, "grpc.health.v1.Health"], server)
     await _set_health(health_servicer, names, _HealthStatus.NOT_SERVING)
     await health_servicer.set(_LIVENESS, _HealthStatus.SERVING)

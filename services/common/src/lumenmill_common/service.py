@@ -31,6 +31,8 @@ class Service:
 
     name: str
     contracts: Sequence[Contract]
+    other_calls: grpc.GenericRpcHandler | None = None
+    """Answers RPCs of contracts that are not served here; reflection and health do not list them."""
     model: Callable[[], model_pb2.Model] | None = None
     """Describes the model; called after `load`. None for services without a model."""
     load: Callable[[], None] | None = None
