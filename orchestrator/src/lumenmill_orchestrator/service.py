@@ -33,7 +33,7 @@ from lumenmill_orchestrator.fleet import (
 )
 from lumenmill_orchestrator.gauges import Gauges
 from lumenmill_orchestrator.mesh import CapacityProvider, Mesh, ModelQueues, NoCapacityProvider, Resolve, resolve
-from lumenmill_orchestrator.servicers import ArtifactServicer, RunServicer
+from lumenmill_orchestrator.servicers import ArtifactServicer, MisdirectedCalls, RunServicer
 from lumenmill_orchestrator.settings import OrchestratorSettings
 from lumenmill_orchestrator.storage import (
     ExecutionStore,
@@ -128,6 +128,7 @@ def orchestrator_service(
                 partial(artifact_service_pb2_grpc.add_ArtifactServiceServicer_to_server, artifact_servicer),
             ),
         ],
+        other_calls=MisdirectedCalls(mesh),
         load=lambda: upgrade_schema(engine),
         background=[background],
         draining=draining,

@@ -1,6 +1,7 @@
 """The orchestrator's own RPCs; proto in, proto out."""
 
 from lumenmill_orchestrator.servicers.artifacts import ArtifactServicer
+from lumenmill_orchestrator.servicers.misdirected_calls import MisdirectedCalls
 from lumenmill_orchestrator.servicers.runs import RunServicer
 
-__all__ = ["ArtifactServicer", "RunServicer"]
+__all__ = ["ArtifactServicer", "MisdirectedCalls", "RunServicer"]
