@@ -124,3 +124,22 @@ def test_descriptions_of_the_prompters_rooms_state_true_relations() -> None:
         assert (" on a " in built.description or " on an " in built.description) == stands_on
         num_on += stands_on
     assert num_on > 1
+
+
+@sessionwide
+@pytest.mark.parametrize(
+    ("prompt", "azimuth_deg"),
+    [
+        ("a plaster bust before a grey backdrop, hard warm light from the left", -90.0),
+        ("a copper jug on an oak table, soft window light from the right", 90.0),
+        ("a plaster arch on a lawn, golden hour, light from the right", 90.0),
+    ],
+)
+async def test_light_words_of_a_prompt_light_the_picture(studio: Any, prompt: str, azimuth_deg: float) -> None:
+    image = await picture(studio, f"built-light-{azimuth_deg}-{len(prompt)}", prompt=prompt)
+    assert image.light.sources
+    assert image.light.attributes.azimuth_deg == pytest.approx(azimuth_deg)
+    pixels = studio.numbers(image.linear).mean(axis=2)
+    red, _, blue = studio.numbers(image.linear).mean(axis=(0, 1))
+    assert pixels.max() > 0
+    assert ("warm" not in prompt and "golden" not in prompt) or red > 1.3 * blue

@@ -11,6 +11,7 @@ from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import Light, LightSource
 from lumenmill.common.v1.scene_pb2 import SceneDescription
 from lumenmill_light.attributes import source_attributes
+from lumenmill_light.requesting import light_of_words
 from lumenmill_studio.light.description import described
 from lumenmill_studio.scenes.built import description_of, material_word
 from lumenmill_studio.scenes.composition import Composition, Rng
@@ -46,7 +47,8 @@ def compose(
 
     Equal arguments give equal scenes: both seeds together determine what the words leave open. ``meshes`` are those of
     the operator by name; a subject of that name is built from its mesh. Errors and ``substitute`` as
-    :func:`read_description`; ``scene_field`` is the field of the request that holds the description.
+    :func:`read_description`; ``scene_field`` is the field of the request that holds the description. The default light
+    is the one that the words ask for, if they ask for one.
     """
     digest = hashlib.sha256(f"{scene.seed}/{seed}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
@@ -55,7 +57,8 @@ def compose(
     )
     composition = _COMPOSERS[request.kind](request, rng)
     objects = _with_own_meshes(composition.objects, request, meshes or {})
-    light = _default_light(request, rng)
+    chosen = _default_light(request, rng)
+    light = _light_of_words(scene, prompt, request.kind) or chosen
     spec = SceneSpec(
         kind=request.kind,
         seed=seed,
@@ -87,6 +90,17 @@ def _with_own_meshes(
             item, name=name, shape="asset", scale=round(height, 5), asset_uri=artifact.uri, asset_sha256=artifact.sha256
         )
     return tuple(built)
+
+
+def _light_of_words(scene: SceneDescription, prompt: str, kind: str) -> Light | None:
+    """Return the light that the prompt, else the description asks for; ``None`` if neither does."""
+    for text in (prompt, scene.description):
+        light = light_of_words(text, outdoor=kind == OUTDOOR)
+        if light is not None:
+            light.name = "words"
+            light.text = described(light, [source_attributes(source) for source in light.sources])
+            return light
+    return None
 
 
 def _default_light(request: SceneRequest, rng: Rng) -> Light:
