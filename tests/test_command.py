@@ -20,6 +20,21 @@ def test_status_models_and_doctor_show_the_mesh(lumenmill: Command) -> None:
     assert lumenmill("doctor").returncode == 0
 
 
+def test_the_vocabulary_of_studio_is_listed_and_searched(lumenmill: Command) -> None:
+    listed = lumenmill("studio", "vocabulary")
+    assert listed.returncode == 0
+    assert "still life" in listed.stdout and "torus knot" in listed.stdout and "pitcher → jug" in listed.stdout
+    assert "places: on an oak table" in listed.stdout
+    known = lumenmill("studio", "vocabulary", "pitcher", "oak", "table")
+    assert known.returncode == 0 and "pitcher: means jug; subject of still life" in known.stdout
+    unknown = lumenmill("studio", "vocabulary", "jug", "boot", "--json")
+    assert unknown.returncode == 1
+    jug, boot = json.loads(unknown.stdout)
+    assert jug["can_be_drawn"] and not boot["can_be_drawn"] and "book" in boot["nearest"]
+    refused = lumenmill("render", "a leather boot on an oak table", "--preset", "fast")
+    assert refused.returncode == 2 and "'boot' cannot be drawn" in refused.stderr
+
+
 def test_up_again_changes_nothing(lumenmill: Command) -> None:
     before = json.loads(lumenmill("status", "--json").stdout)
     assert lumenmill("up").returncode == 0

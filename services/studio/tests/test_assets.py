@@ -8,6 +8,7 @@ import pytest
 import trimesh
 from PIL import Image
 
+from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.artifacts import open_store
@@ -37,10 +38,13 @@ async def test_a_subject_named_like_a_mesh_of_the_operator_is_built_from_it(tmp_
     request = imager_pb2.GenerateImagesRequest(scene=scene, preset="fast", width_px=96, height_px=72)
     request.job.request_id = "own"
     async with running_service(studio_service(settings), settings) as channel:
+        described = await model_pb2_grpc.ModelServiceStub(channel).GetModel(model_pb2.GetModelRequest())
+        assert all("moon lamp" in kind.subjects for kind in described.model.vocabulary.kinds)
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
         image = (await call_heavy(stub.GenerateImages, request)).images[0]
     store = open_store(settings.store_url)
     assert b"moon lamp" in store.read_bytes(image.scene)
+    assert image.built_scene.description.startswith("a white marble moon lamp")
     pixels = np.asarray(Image.open(io.BytesIO(store.read_bytes(image.image))).convert("L"))
     assert pixels.std() > 5
     assert ".meshes" in image.record.revision, "another file under the same name is another revision's"

@@ -40,6 +40,11 @@ async def test_get_model_describes_the_capabilities(studio: Any) -> None:
     assert len(model.light_kinds) == 6
     assert len(model.intrinsic_kinds) == 8
     assert "lumenmill.video.v1.VideoService" in model.contracts
+    assert [entry.kind for entry in model.vocabulary.kinds] == [1, 2, 3, 4]
+    assert "jug" in model.vocabulary.kinds[0].subjects
+    assert "on an oak table" in model.vocabulary.kinds[0].places
+    assert "copper" in model.vocabulary.materials
+    assert model.vocabulary.synonyms["pitcher"] == "jug"
 
 
 async def test_a_prompt_becomes_a_picture_a_scene_and_a_light(studio: Any) -> None:

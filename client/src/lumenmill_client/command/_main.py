@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lumenmill_client.command import _demo, _export, _fleet, _media, _mesh, _recipe, _runs, _store
+from lumenmill_client.command import _demo, _export, _fleet, _media, _mesh, _recipe, _runs, _store, _studio
 from lumenmill_client.command._context import EXIT_CODES, CommandContext, exit_code_of
 from lumenmill_client.command._output import notes, print_error, print_text
 from lumenmill_common.errors import LumenmillError
@@ -54,6 +54,7 @@ for group in (_demo, _mesh, _fleet, _runs, _export, _media):
     group.register(app)
 app.add_typer(_store.app, name="store", help="List, download and verify artifacts, and collect garbage.")
 app.add_typer(_recipe.app, name="recipe", help="Check, plan and draw a recipe without running it.")
+app.add_typer(_studio.app, name="studio", help="List and look up the words that studio can draw.")
 
 
 def main() -> None:

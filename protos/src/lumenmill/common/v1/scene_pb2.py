@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flumenmill/common/v1/scene.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\"\xd7\x01\n\x10SceneDescription\x12\x36\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.lumenmill.common.v1.SceneKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12!\n\x08subjects\x18\x03 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10 \"\x05r\x03\x18\x80\x01\x12\"\n\tmaterials\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10 \"\x05r\x03\x18\x80\x01\x12\x17\n\x05place\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x0c\n\x04seed\x18\x06 \x01(\x04\"4\n\x10WordSubstitution\x12\x11\n\trequested\x18\x01 \x01(\t\x12\r\n\x05\x62uilt\x18\x02 \x01(\t\"]\n\x0fSceneVocabulary\x12\x37\n\x05kinds\x18\x01 \x03(\x0b\x32(.lumenmill.common.v1.SceneKindVocabulary\x12\x11\n\tmaterials\x18\x02 \x03(\t\"e\n\x13SceneKindVocabulary\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.lumenmill.common.v1.SceneKind\x12\x10\n\x08subjects\x18\x02 \x03(\t\x12\x0e\n\x06places\x18\x03 \x03(\t*\x88\x01\n\tSceneKind\x12\x1a\n\x16SCENE_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15SCENE_KIND_STILL_LIFE\x10\x01\x12\x13\n\x0fSCENE_KIND_ROOM\x10\x02\x12\x17\n\x13SCENE_KIND_PORTRAIT\x10\x03\x12\x16\n\x12SCENE_KIND_OUTDOOR\x10\x04*e\n\x0cUnknownWords\x12\x1d\n\x19UNKNOWN_WORDS_UNSPECIFIED\x10\x00\x12\x18\n\x14UNKNOWN_WORDS_REFUSE\x10\x01\x12\x1c\n\x18UNKNOWN_WORDS_SUBSTITUTE\x10\x02\x42]\n\x17\x64\x65v.lumenmill.common.v1P\x01Z*lumenmill.dev/lumenmill/common/v1;commonv1\xaa\x02\x13Lumenmill.Common.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flumenmill/common/v1/scene.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\"\xd7\x01\n\x10SceneDescription\x12\x36\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.lumenmill.common.v1.SceneKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12!\n\x08subjects\x18\x03 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10 \"\x05r\x03\x18\x80\x01\x12\"\n\tmaterials\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10 \"\x05r\x03\x18\x80\x01\x12\x17\n\x05place\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x0c\n\x04seed\x18\x06 \x01(\x04\"4\n\x10WordSubstitution\x12\x11\n\trequested\x18\x01 \x01(\t\x12\r\n\x05\x62uilt\x18\x02 \x01(\t\"\xd4\x01\n\x0fSceneVocabulary\x12\x37\n\x05kinds\x18\x01 \x03(\x0b\x32(.lumenmill.common.v1.SceneKindVocabulary\x12\x11\n\tmaterials\x18\x02 \x03(\t\x12\x44\n\x08synonyms\x18\x03 \x03(\x0b\x32\x32.lumenmill.common.v1.SceneVocabulary.SynonymsEntry\x1a/\n\rSynonymsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"e\n\x13SceneKindVocabulary\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.lumenmill.common.v1.SceneKind\x12\x10\n\x08subjects\x18\x02 \x03(\t\x12\x0e\n\x06places\x18\x03 \x03(\t*\x88\x01\n\tSceneKind\x12\x1a\n\x16SCENE_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15SCENE_KIND_STILL_LIFE\x10\x01\x12\x13\n\x0fSCENE_KIND_ROOM\x10\x02\x12\x17\n\x13SCENE_KIND_PORTRAIT\x10\x03\x12\x16\n\x12SCENE_KIND_OUTDOOR\x10\x04*e\n\x0cUnknownWords\x12\x1d\n\x19UNKNOWN_WORDS_UNSPECIFIED\x10\x00\x12\x18\n\x14UNKNOWN_WORDS_REFUSE\x10\x01\x12\x1c\n\x18UNKNOWN_WORDS_SUBSTITUTE\x10\x02\x42]\n\x17\x64\x65v.lumenmill.common.v1P\x01Z*lumenmill.dev/lumenmill/common/v1;commonv1\xaa\x02\x13Lumenmill.Common.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,16 +43,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCENEDESCRIPTION'].fields_by_name['materials']._serialized_options = b'\272H\014\222\001\t\020 \"\005r\003\030\200\001'
   _globals['_SCENEDESCRIPTION'].fields_by_name['place']._loaded_options = None
   _globals['_SCENEDESCRIPTION'].fields_by_name['place']._serialized_options = b'\272H\005r\003\030\364\003'
-  _globals['_SCENEKIND']._serialized_start=556
-  _globals['_SCENEKIND']._serialized_end=692
-  _globals['_UNKNOWNWORDS']._serialized_start=694
-  _globals['_UNKNOWNWORDS']._serialized_end=795
+  _globals['_SCENEVOCABULARY_SYNONYMSENTRY']._loaded_options = None
+  _globals['_SCENEVOCABULARY_SYNONYMSENTRY']._serialized_options = b'8\001'
+  _globals['_SCENEKIND']._serialized_start=676
+  _globals['_SCENEKIND']._serialized_end=812
+  _globals['_UNKNOWNWORDS']._serialized_start=814
+  _globals['_UNKNOWNWORDS']._serialized_end=915
   _globals['_SCENEDESCRIPTION']._serialized_start=86
   _globals['_SCENEDESCRIPTION']._serialized_end=301
   _globals['_WORDSUBSTITUTION']._serialized_start=303
   _globals['_WORDSUBSTITUTION']._serialized_end=355
-  _globals['_SCENEVOCABULARY']._serialized_start=357
-  _globals['_SCENEVOCABULARY']._serialized_end=450
-  _globals['_SCENEKINDVOCABULARY']._serialized_start=452
-  _globals['_SCENEKINDVOCABULARY']._serialized_end=553
+  _globals['_SCENEVOCABULARY']._serialized_start=358
+  _globals['_SCENEVOCABULARY']._serialized_end=570
+  _globals['_SCENEVOCABULARY_SYNONYMSENTRY']._serialized_start=523
+  _globals['_SCENEVOCABULARY_SYNONYMSENTRY']._serialized_end=570
+  _globals['_SCENEKINDVOCABULARY']._serialized_start=572
+  _globals['_SCENEKINDVOCABULARY']._serialized_end=673
 # @@protoc_insertion_point(module_scope)

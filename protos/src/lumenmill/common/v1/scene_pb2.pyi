@@ -161,8 +161,29 @@ class SceneVocabulary(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class SynonymsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     KINDS_FIELD_NUMBER: _builtins.int
     MATERIALS_FIELD_NUMBER: _builtins.int
+    SYNONYMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___SceneKindVocabulary]:
         """The words for each kind of scene."""
@@ -171,15 +192,20 @@ class SceneVocabulary(_message.Message):
     def materials(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Materials, of any subject."""
 
+    @_builtins.property
+    def synonyms(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Other words for subjects and materials, and the word that each means: "pitcher" is a jug. They are drawn as well."""
+
     def __init__(
         self,
         *,
         kinds: _abc.Iterable[Global___SceneKindVocabulary] | None = ...,
         materials: _abc.Iterable[_builtins.str] | None = ...,
+        synonyms: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "materials", b"materials"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "materials", b"materials", "synonyms", b"synonyms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,6 +24,7 @@ from lumenmill_studio.families.stills import Stills
 from lumenmill_studio.presets import PRESETS
 from lumenmill_studio.render.engine import Engine
 from lumenmill_studio.render.variant import Variant, find_variant, use_variant
+from lumenmill_studio.scenes.published import scene_vocabulary
 from lumenmill_studio.settings import StudioSettings
 from lumenmill_studio.terms import licence_of
 
@@ -61,6 +62,7 @@ class MitsubaScenes:
         self._variant: Variant | None = None
         self._origin: Origin | None = None
         self._environment_maps: list[Artifact] = []
+        self._mesh_names: tuple[str, ...] = ()
 
     def load(self) -> None:
         """Choose a variant by trying it in a child process, and put the operator's assets into the store.
@@ -72,7 +74,7 @@ class MitsubaScenes:
         use_variant(self._variant)
         assets = Assets(self._store, self._settings.environment_maps_dir, self._settings.assets_dir)
         assets.load()
-        self._environment_maps = assets.environment_maps
+        self._environment_maps, self._mesh_names = assets.environment_maps, tuple(assets.meshes)
         self._origin = Origin(self._variant.device, revision_with(assets.meshes))
         engine, lights = Engine(assets.pixels, assets.parts), LightReader(self._store, assets)
         self._renderer.stills = Stills(self._store, engine, lights, self._origin, assets.meshes)
@@ -138,6 +140,7 @@ class MitsubaScenes:
             needs_scene=True,
             device=self._origin.device,
             environment_maps=self._environment_maps,
+            vocabulary=scene_vocabulary(self._mesh_names),
             limits=model_pb2.ModelLimits(
                 max_width_px=MAX_SIZE_PX,
                 max_height_px=MAX_SIZE_PX,
