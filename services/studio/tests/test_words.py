@@ -84,6 +84,7 @@ def test_glass_that_a_shape_cannot_be_is_refused() -> None:
         ("Lit by the light of a metro noord: a copper bowl in an attic", [("bowl", "copper")], "in an attic"),
         ("a beautiful brass teapot, highly detailed, 8k, masterpiece, on a pine table", [("teapot", "brass")], ""),
         ("a copper cup on a pine table. The camera orbits it slowly while the light fades.", [("cup", "copper")], ""),
+        ("a cup, two lights: a red lamp on the left and a blue one on the right", [("cup", "")], ""),
         ("a chair in a white plaster room with tall windows", [("chair", "")], "in a white plaster room"),
     ],
 )

@@ -114,6 +114,9 @@ def outdoor(request: SceneRequest, rng: Rng) -> Composition:
                 {"height": 1.05 * size, "z": -2.9 * size, "x": -3.4 * size},
             )
         )
+    if "ruins" in request.place:
+        remains = {"inner": 2.4 * size, "outer": 4.2 * size, "count": 9, "size": 1.1 * size}
+        pieces.append(set_piece("ruins", "ruins", "limestone", seeds[6], remains))
     if "beach" in request.place:
         sea = {"width": 300 * size, "depth": 110 * size, "thickness": 0.05}
         pieces.append(set_piece("sea", "slab", "water", seeds[5], sea, (0, 0.04 * size, -59 * size)))

@@ -26,10 +26,13 @@ _PUNCTUATION = frozenset(",()")
 _ENDING = BOUNDARIES | PREPOSITIONS | ARTICLES | NUMBERS.keys()
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[,()]")
 _MOST_MERGED_WORDS = 4
+# Of a title on light, "the light:", after which light is described.
+_MOST_TITLE_WORDS = 2
 _LIT = r"(?:softly |warmly |dramatically |evenly |strongly )?(?:lit|illuminated|backlit|side-lit|bathed)"
 _DOES = r"(?:is|turn|slowly|gently|[a-z]+s|from|through|in|on|with|at)"
 _LIGHT_OPENER = re.compile(
     rf"^\s*(?:(?:and|it is|the scene is|all|plus)\s+)*(?:{_LIT}\b|(?:the )?(?:lighting|illumination)\b|"
+    rf"(?:two|three|four|several) (?:lights|lamps)\b|"
     rf"(?:the )?(?:[a-z-]+ )?light(?:\s*:|\s*$| {_DOES}\b)|photographed (?:under|in)\b)"
 )
 # Sentences on moves of the camera and of the light.
@@ -128,8 +131,9 @@ def without_light(text: str) -> str:
     for sentence in re.findall(r"[^.;:!?\n]+[.;:!?\n]*", text.lower()):
         if not light_follows and not _MOVE.match(sentence):
             kept.append(_sentence_without_light(sentence))
-        bare = sentence.strip(" .;!?\n")
-        light_follows = bare.endswith(":") and len(bare.split()) <= 2 and bool(_LIGHT_OPENER.match(bare))
+        last = sentence.rsplit(",", maxsplit=1)[-1].rstrip()
+        is_title = last.endswith(":") and len(last.split()) <= _MOST_TITLE_WORDS
+        light_follows = is_title and bool(_LIGHT_OPENER.match(last))
     return " . ".join(part for part in kept if part.strip())
 
 

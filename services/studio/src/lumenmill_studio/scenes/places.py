@@ -17,12 +17,20 @@ _FLOORS = {
     "in a tiled kitchen": "on a checkered floor",
     "in a stone hall": "on a stone floor",
 }
+# What must be seen of a land to call it so, and what it is called otherwise.
+_NEEDED_OUTDOORS = {
+    "in a courtyard": "wall",
+    "in a walled garden": "wall",
+    "on a beach": "sea",
+    "in a desert": "hills",
+    "among ruins": "ruins",
+}
 _GROUNDS = {
     "in a courtyard": "on stone paving",
     "in a walled garden": "on a lawn",
     "on a beach": "on sand",
     "in a desert": "on sand",
-    "among ruins": "among scattered stones",
+    "among ruins": "on bare ground",
 }
 
 
@@ -66,7 +74,5 @@ def _surroundings_of_portrait(place: str, pieces: frozenset[str]) -> str:
 def _land(place: str, pieces: frozenset[str]) -> str:
     if not {"ground", "grass"} & pieces:
         return ""
-    needed = {"in a courtyard": "wall", "in a walled garden": "wall", "on a beach": "sea", "in a desert": "hills"}
-    if place == "among ruins" or needed.get(place, "ground") not in pieces | {"ground"}:
-        return _GROUNDS[place]
-    return place
+    needed = _NEEDED_OUTDOORS.get(place)
+    return place if needed is None or needed in pieces else _GROUNDS[place]

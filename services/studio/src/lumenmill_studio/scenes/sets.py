@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from lumenmill_studio.scenes.ruins import ruins
 from lumenmill_studio.scenes.shapes.mesh import Mesh, Part, grid_mesh, merged, moved, rotated
 from lumenmill_studio.scenes.shapes.noise import fractal_noise
 from lumenmill_studio.scenes.shapes.plants import grass
@@ -275,4 +276,5 @@ SETS: dict[str, Callable[[Params, Rng], list[Part]]] = {
     "set:blades": blades,
     "set:stones": scattered_stones,
     "set:garden wall": garden_wall,
+    "set:ruins": ruins,
 }
