@@ -21,7 +21,7 @@ _TRIANGLE = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
 
 # The tiny recipe, with a map for each item in the place of a prompt.
 _OF_MAPS = RECIPE.replace('"list[string]", default: [a copper kettle]', '"list[artifact]"').replace(
-    'prompt: "${item}"', 'prompt: x, light: {sources: [{environment_map: {map: "${item}"}}]}'
+    'prompt: "${item}"', 'prompt: a jug, light: {sources: [{environment_map: {map: "${item}"}}]}'
 )
 
 # URIs.

@@ -84,6 +84,9 @@ def test_glass_that_a_shape_cannot_be_is_refused() -> None:
         ("Lit by the light of a metro noord: a copper bowl in an attic", [("bowl", "copper")], "in an attic"),
         ("a beautiful brass teapot, highly detailed, 8k, masterpiece, on a pine table", [("teapot", "brass")], ""),
         ("a copper cup on a pine table. The camera orbits it slowly while the light fades.", [("cup", "copper")], ""),
+        ("a stack of old books lying open on a table", [("stack of books", "")], "on an oak table"),
+        ("a statue in the middle of a snowy field", [("statue", "")], "on a snowy field"),
+        ("a stone tower rising from a green meadow", [("tower", "limestone")], "in a meadow"),
         ("a cup, two lights: a red lamp on the left and a blue one on the right", [("cup", "")], ""),
         ("a chair in a white plaster room with tall windows", [("chair", "")], "in a white plaster room"),
     ],
@@ -101,6 +104,12 @@ def test_prompts_are_read_for_what_they_name(prompt: str, items: list[tuple[str,
 )
 def test_a_prompt_without_things_leaves_the_choice(prompt: str) -> None:
     assert read(prompt).items
+
+
+def test_things_of_one_phrase_are_of_one_material() -> None:
+    for seed in range(8):
+        request = read_description(SceneDescription(), "three bowls and a jug", np.random.default_rng(seed))
+        assert len(set(request.items[:3])) == 1
 
 
 def test_substitutes_are_drawn_and_recorded_only_on_request() -> None:

@@ -176,7 +176,7 @@ def read_description(
     place = place_named(named, kind, reader.unknown, field) if named else ""
     if not substitute:
         reader.unknown.refuse()
-    items = [(thing.subject, thing.material or chosen_material(thing.subject, kind, rng)) for thing in things]
+    items = _in_materials(things, kind, rng)
     meshes = [thing.own for thing in things]
     if not items:
         items = chosen_things(kind, rng)
@@ -189,6 +189,15 @@ def read_description(
     return SceneRequest(
         kind, tuple(items), place or choice(rng, PLACES[kind]), tuple(meshes), reader.unknown.substitutions
     )
+
+
+def _in_materials(things: Sequence[_Thing], kind: str, rng: Rng) -> list[tuple[str, str]]:
+    """Return the things in their materials; things of one phrase, which are one object, are of one material."""
+    chosen: dict[int, str] = {}
+    for thing in things:
+        if id(thing) not in chosen:
+            chosen[id(thing)] = thing.material or chosen_material(thing.subject, kind, rng)
+    return [(thing.subject, chosen[id(thing)]) for thing in things]
 
 
 def _is_material_of_last(phrase: NounPhrase) -> bool:

@@ -16,6 +16,7 @@ from lumenmill_studio.scenes.synonyms import (
     MATERIAL_SUBSTITUTES,
     MATERIAL_SYNONYMS,
     NATURAL_COLORS,
+    PLACE_COLORS,
     PLACE_SYNONYMS,
     SUBSTITUTES,
     SYNONYMS,
@@ -148,7 +149,8 @@ def is_place(phrase: NounPhrase, kind: str | None) -> bool:
     """Return whether a phrase names a place of a kind of scene, or of any, rather than a thing in it."""
     heads = place_heads(kind) | set(ALSO_PRESENT.get(kind or "", ()))
     if kind is None:
-        return phrase.preposition in LOCATIVES and _stands_for(phrase.head, heads)
+        is_thing = subject_named(phrase.head, None, 1) is not None
+        return _stands_for(phrase.head, heads) and (phrase.preposition in LOCATIVES or not is_thing)
     return _stands_for(phrase.head, heads) and phrase.head not in SUBJECTS[kind]
 
 
@@ -169,9 +171,11 @@ def place_named(phrases: Sequence[NounPhrase], kind: str, unknown: UnknownWords,
 
 
 def _needed(phrase: NounPhrase) -> list[str]:
-    """Return the head of a phrase, and its materials and colours, in single words."""
+    """Return the head of a phrase, and its materials and colours that do not go without saying, in single words."""
     named = {*MATERIAL_WORDS, *MATERIAL_SYNONYMS, *MATERIAL_SUBSTITUTES, *COLOR_MATERIALS}
-    return [*(part for word in phrase.words[:-1] if word in named for part in word.split()), phrase.head]
+    natural = PLACE_COLORS.get(phrase.head, ())
+    adjectives = [word for word in phrase.words[:-1] if word in named and word not in natural]
+    return [*(part for word in adjectives for part in word.split()), phrase.head]
 
 
 def _stands_for(word: str, names: Collection[str]) -> bool:

@@ -25,6 +25,7 @@ __all__ = ["NounPhrase", "noun_phrases", "without_light"]
 _PUNCTUATION = frozenset(",()")
 _ENDING = BOUNDARIES | PREPOSITIONS | ARTICLES | NUMBERS.keys()
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[,()]")
+_STACK_OF_BOOKS = re.compile(r"\b(stacks?|piles?) of (?:[a-z-]+ ){1,2}books\b")
 _MOST_MERGED_WORDS = 4
 # Of a title on light, "the light:", after which light is described.
 _MOST_TITLE_WORDS = 2
@@ -73,13 +74,15 @@ def noun_phrases(text: str, known: Collection[str]) -> list[NounPhrase]:
 
     Phrases whose head names light, a direction, the camera or style are left out.
     """
-    return [phrase for part in re.split(r"[.;:!?\n]+", text.lower()) for phrase in _phrases_of(part, known)]
+    plain = _STACK_OF_BOOKS.sub(r"\1 of books", text.lower())
+    return [phrase for part in re.split(r"[.;:!?\n]+", plain) for phrase in _phrases_of(part, known)]
 
 
 def _phrases_of(part: str, known: Collection[str]) -> Iterator[NounPhrase]:
     preposition, article, number, words = "", "", 0, list[str]()
 
     def ended() -> Iterator[NounPhrase]:
+        del words[_end_of_noun(words, known) :]
         while words and words[-1] not in known and _ends_no_phrase(words[-1], bool(article or number)):
             words.pop()
         if words and not _ignored(words[-1], known, is_indefinite=article in ("a", "an") or number > 0):
@@ -98,6 +101,13 @@ def _phrases_of(part: str, known: Collection[str]) -> Iterator[NounPhrase]:
         preposition = item if item in PREPOSITIONS else preposition
         article = item if item in ARTICLES else article
         number = NUMBERS.get(item, number)
+
+
+def _end_of_noun(words: list[str], known: Collection[str]) -> int:
+    """Return how many words there are before a participle that follows a known noun: "a book lying open"."""
+    last_known = max((index for index, word in enumerate(words) if word in known), default=len(words))
+    follows = words[last_known + 1] if last_known + 1 < len(words) else ""
+    return last_known + 1 if follows.endswith(("ing", "ed")) else len(words)
 
 
 def _ends_no_phrase(word: str, has_article: bool) -> bool:

@@ -13,6 +13,7 @@ __all__ = [
     "MATERIAL_SUBSTITUTES",
     "MATERIAL_SYNONYMS",
     "NATURAL_COLORS",
+    "PLACE_COLORS",
     "PLACE_SYNONYMS",
     "SUBSTITUTES",
     "SYNONYMS",
@@ -104,6 +105,9 @@ PLACE_SYNONYMS: dict[str, tuple[str, ...]] = {
     "interior": ("room",), "countertop": ("counter",), "tablecloth": ("cloth",), "ledges": ("ledge",),
     "park": ("lawn",), "plastered": ("plaster",),
 }  # fmt: skip
+
+# Colours that places have by nature.
+PLACE_COLORS = {"meadow": ("green",), "lawn": ("green",), "garden": ("green",), "field": ("green",)}
 
 # What every set of a kind has besides its name.
 ALSO_PRESENT = {
