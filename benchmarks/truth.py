@@ -10,10 +10,14 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from figures import Figure, report
+from google.protobuf.json_format import MessageToDict
 from truth_pictures import Pictures, make_pictures
 from truth_table import figures_of, problems_of_change, problems_of_picture
+
+from lumenmill.common.v1 import light_pb2
 
 _PAGE = Path(__file__).parent.parent / "docs" / "truth.md"
 _HDRI = Path(__file__).parent.parent.parent / "shared" / "data" / "hdri"
@@ -82,10 +86,22 @@ def _keep(made: Pictures, folder: Path) -> None:
                 "file": f"{number:03d}.png",
                 "name": picture.name,
                 "origin": picture.origin,
+                "scene_kind": picture.scene_kind,
+                "light_kind": picture.light_kind,
                 "caption": picture.caption.text,
+                "arrived": _fields(picture.arrived.attributes),
+                "requested": _fields(picture.caption.requested_attributes),
+                "measured": _fields(picture.caption.measurement.attributes),
+                "measured_confidences": dict(picture.caption.measurement.confidences),
+                "measured_methods": dict(picture.caption.measurement.methods),
+                "measured_alone": _fields(picture.alone.measurement.attributes),
             }
             lines.write(json.dumps({**line, "problems": problems_of_picture(picture)}) + "\n")
     sys.stderr.write(f"pictures in {folder}\n")
+
+
+def _fields(attributes: light_pb2.LightAttributes) -> dict[str, Any]:
+    return dict(MessageToDict(attributes, preserving_proto_field_name=True))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from figures import Figure
 from truth_pictures import Change, Picture, Pictures
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_light.axes import angle_between_deg
+from lumenmill_light.axes import angle_between_deg, circular_difference_deg
 from lumenmill_light.color import luminance
-from lumenmill_light.difference import difference, direction_difference_deg
 from lumenmill_light.contradictions import contradictions
+from lumenmill_light.difference import difference, direction_difference_deg
+from lumenmill_light.reading import LightClaim, read_light
 from lumenmill_media import srgb_to_linear
 from lumenmill_studio.scenes.vocabulary import SUBJECTS
 
@@ -104,14 +105,36 @@ def _visible(real: object) -> list[str]:
     return [name for name, most in limits.items() if real.HasField(name) and abs(getattr(real, name)) > most]  # type: ignore[attr-defined]
 
 
+def _captioned_directions(known: Sequence[Picture]) -> list[Figure]:
+    """Sides and heights that captions name for the first light, against what arrived."""
+    claims = [(read_light(picture.caption.light_text).lights[:1], picture) for picture in known]
+    named = [(lights[0], picture) for lights, picture in claims if lights and lights[0].azimuths_deg]
+    errors = [_outside_deg(claim, picture) for claim, picture in named]
+    part = _within(errors, _RIGHT_DIRECTION_DEG)
+    return [
+        Figure("direction as captioned within 15° of what arrived, of what is claimed", part, "%", at_least=95),
+        Figure("direction captioned", _percent(len(named), len(known)), "%", at_least=80),
+    ]
+
+
+def _outside_deg(claim: LightClaim, picture: Picture) -> float:
+    """Return how far the azimuth of what arrived is outside of the arcs of the claim, less from overhead."""
+    arrived = picture.arrived.attributes
+    outside = min(
+        circular_difference_deg(arrived.azimuth_deg, arc.center_deg) - arc.half_width_deg for arc in claim.azimuths_deg
+    )
+    return max(outside, 0.0) * math.cos(math.radians(arrived.elevation_deg))
+
+
 def _directions(rendered: Sequence[Picture]) -> list[Figure]:
-    """Measured against arrived direction, by kind of light; requested against arrived; two baselines."""
+    """Captioned and measured against arrived direction, by kind of light; requested against arrived; two baselines."""
     known = [picture for picture in rendered if picture.arrived.attributes.HasField("azimuth_deg")]
     claimed = [picture for picture in known if picture.caption.measurement.attributes.HasField("azimuth_deg")]
     errors = [_angle(picture.caption.measurement.attributes, picture) for picture in claimed]
     figures = [
+        *_captioned_directions(known),
         Figure(
-            "direction within 15° of what arrived, of what is claimed",
+            "direction as measured within 15° of what arrived, of what is claimed",
             _within(errors, _RIGHT_DIRECTION_DEG),
             "%",
             at_least=95,
