@@ -28,7 +28,7 @@ from lumenmill_studio.scenes.stored import store_scene
 
 SIZE_PX = (64, 48)
 KINDS = (SceneKind.SCENE_KIND_STILL_LIFE, SceneKind.SCENE_KIND_ROOM, SceneKind.SCENE_KIND_PORTRAIT)
-LIGHTS_PER_KIND = 3
+LIGHTS_PER_KIND = 2
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,8 @@ import math
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from lumenmill.common.v1.light_pb2 import ArrivedLight, LightSource
 from lumenmill_common.jobs import JobContext
 from lumenmill_light.arrival import Arrival, arrived_light, arrived_source
@@ -50,13 +52,12 @@ class Arrivals:
         """
         mask = self.engine.surface_mask(view)
 
+        def level(part: Weighted) -> float:
+            unit = self.engine.picture(view, part.unit, job.check_cancelled, in_hand)
+            return float(LUMINANCE @ (unit[mask].mean(axis=0, dtype=np.float64) * part.weight))
+
         def share(parts: Sequence[Weighted]) -> float:
-            levels = (
-                LUMINANCE
-                @ (self.engine.picture(view, part.unit, job.check_cancelled, in_hand)[mask].mean(axis=0) * part.weight)
-                for part in parts
-            )
-            return max(float(sum(levels)), 0.0)
+            return max(sum(level(part) for part in parts), 0.0)
 
         each = resolved_each(lighting.light, shared_harmonics=lighting.shared_harmonics)
         shares = [share(parts) for parts in each] if mask.any() else [0.0] * len(each)
