@@ -13,7 +13,7 @@ from lumenmill_light.environment_map import Radiance, directions, solid_angles
 
 __all__ = ["SURROUNDINGS_HEIGHT", "Reach", "Surroundings", "sky_radiance", "surrounding_radiance"]
 
-SURROUNDINGS_HEIGHT = 16
+SURROUNDINGS_HEIGHT = 12
 """Pixels of the maps of Surroundings from zenith to nadir, as studio fills them."""
 # Directions that this part of the visible surfaces faces count half.
 _HALF_FACED = 0.005
