@@ -3,23 +3,30 @@
 import itertools
 import math
 import re
+from functools import partial
+from random import Random
 
 import pytest
 
-from lumenmill.common.v1 import light_pb2
-from lumenmill_captioner.words import Words, arrived_lighting, changes_between
+from lumenmill.common.v1 import camera_pb2, light_pb2
+from lumenmill_captioner.families.photometric.clip import arrived_motion, in_first_frame
+from lumenmill_captioner.measure import ClipMotion
+from lumenmill_captioner.requested.frames import camera_frame
+from lumenmill_captioner.words import MotionContext, Words, arrived_lighting, changes_between, motion_text
 from lumenmill_captioner.words.arrived import arrived_text
 from lumenmill_light import build, vocabulary
 from lumenmill_light.attributes import attributes, source_attributes
+from lumenmill_light.axes import wrap_deg
 from lumenmill_light.contradictions import contradictions
 from lumenmill_light.difference import difference
 from lumenmill_light.instructions import instructed_light
+from lumenmill_light.path import light_at
 from lumenmill_light.visible_lights import visible_lights
 
 from .arrived_lights import arrived_of, random_arrived
-from .random_lights import LIGHTS, radiance_of
+from .random_lights import LIGHTS, WRITERS, radiance_of
 
-NUM_LIGHTS = 500
+NUM_LIGHTS, NUM_CLIPS = 500, 150
 ARRIVED = [random_arrived(seed) for seed in range(NUM_LIGHTS)]
 WARM_LEFT = build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, math.pi, build.kelvin(2600))
 COOL_RIGHT = build.area_light(75.0, 30.0, 2.5, 2.5, 4.0, math.pi, build.kelvin(9000))
@@ -32,6 +39,42 @@ def test_no_caption_contradicts_the_light() -> None:
     wrong = {text: found for text, light in zip(texts, ARRIVED, strict=True) if (found := contradictions(text, light))}
     assert not wrong
     assert len({text.split(" light")[0] for text in texts}) > NUM_LIGHTS / 4
+
+
+def test_no_caption_of_a_clip_contradicts_its_light_at_the_start_and_at_the_end() -> None:
+    still = ClipMotion(None, None, None, None)
+    texts = set()
+    for seed in range(NUM_CLIPS):
+        camera, moments = random_clip(seed)
+        frame_at = partial(camera_frame, camera)
+        lights, words = in_first_frame(moments, frame_at), Words(seed)
+        context = MotionContext(camera, lights, arrived_motion(moments, frame_at))
+        text = f"{arrived_text(moments[0].light, 0.0, words)} {motion_text(still, context, words)}"
+        assert not contradictions(text, moments[0].light, lights[-1]), text
+        texts |= {word for word in ("swings", "By the end", "moving camera", "does not change") if word in text}
+    assert len(texts) == 4
+
+
+def random_clip(seed: int) -> tuple[camera_pb2.Camera, list[light_pb2.ArrivedMoment]]:
+    """A camera that may orbit, and what arrives at five moments of a light that may move or change."""
+    random = Random(seed)  # noqa: S311 - no secrets
+    writers = [random.choice(WRITERS) for _ in range(random.choice((1, 1, 2)))]
+    first = light_pb2.Light(sources=[writer(random) for writer in writers])
+    last = first if random.random() < 0.3 else light_pb2.Light(sources=[writer(random) for writer in writers])
+    path = light_pb2.LightPath(interpolation=random.choice((1, 2)))
+    for time, light in enumerate((first, last)):
+        path.keyframes.add(time_fraction=time, light=light)
+    camera = camera_pb2.Camera()
+    camera.path.orbit.sweep_deg = random.choice((0.0, random.uniform(-70.0, 70.0)))
+    moments = []
+    for time in (0.0, 0.25, 0.5, 0.75, 1.0):
+        arrived = arrived_of(list(light_at(path, time).sources))
+        turn_deg = camera_frame(camera, time).azimuth_deg
+        for seen in (arrived.attributes, *(source.attributes for source in arrived.sources)):
+            if seen.HasField("azimuth_deg"):
+                seen.azimuth_deg = wrap_deg(seen.azimuth_deg - turn_deg)
+        moments.append(light_pb2.ArrivedMoment(time_s=2.0 * time, light=arrived))
+    return camera, moments
 
 
 def test_the_caption_of_another_light_contradicts() -> None:

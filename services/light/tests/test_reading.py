@@ -1,6 +1,8 @@
 """Texts on light are read back, and compared with the light that arrived."""
 
+from collections.abc import Callable
 from itertools import product
+from random import Random
 
 import pytest
 
@@ -104,6 +106,7 @@ def test_true_sentences_contradict_nothing(truth: light_pb2.ArrivedLight, text: 
         (WARM_LEFT_COOL_RIGHT, "Cool light from the right, with a warm fill from the left.", "wrong"),
         (WARM_LEFT_COOL_RIGHT, "A warm light from the left, with a weaker warm light from the right.", "colour"),
         (WARM_LEFT_COOL_RIGHT, "A single warm lamp on the left.", "1 light"),
+        (WARM_LEFT_COOL_RIGHT, "The key light is cool and comes from the right.", "wrong"),
         (WARM_LEFT_COOL_RIGHT, "A warm lamp on the left. There is no fill light.", "no fill light"),
         (GREEN_ABOVE, "Soft warm light from straight overhead.", "colour"),
         (GREEN_ABOVE, "Soft violet light from above.", "colour"),
@@ -117,6 +120,31 @@ def test_true_sentences_contradict_nothing(truth: light_pb2.ArrivedLight, text: 
 def test_each_lie_is_found(truth: light_pb2.ArrivedLight, text: str, wrong: str) -> None:
     found = contradictions(text, truth)
     assert found and any(wrong in sentence for sentence in found), found
+
+
+LIES: dict[str, Callable[[light_pb2.LightAttributes], None]] = {
+    "direction": lambda said: setattr(said, "azimuth_deg", said.azimuth_deg - 180.0),
+    "height": lambda said: setattr(said, "elevation_deg", 60.0 if said.elevation_deg < 30.0 else 4.0),
+    "hardness": lambda said: setattr(said, "hardness", 0.95 if said.hardness < 0.6 else 0.3),
+    "colour": lambda said: setattr(said, "color_temperature_k", 9000 if said.color_temperature_k < 5000 else 2500),
+    "intensity": lambda said: setattr(said, "intensity_ev", 3.0 if said.intensity_ev < 0.0 else -3.0),
+}
+
+
+@pytest.mark.parametrize("wrong", LIES)
+def test_each_attribute_that_is_wrong_is_found_for_random_lights(wrong: str) -> None:
+    random = Random(wrong)  # noqa: S311 - no secrets
+    for number in range(200):
+        truth = source(
+            random.uniform(-180, 180), random.uniform(-15, 65), random.uniform(0, 1), random.uniform(1900, 16000)
+        )
+        picture = arrived(truth, intensity_ev=random.choice((-3.0, -1.6, 1.6, 3.0)))
+        said = light_pb2.LightAttributes()
+        said.CopyFrom(picture.attributes)
+        assert contradictions(words.phrase(said, variant=number), picture) == [], words.phrase(said, variant=number)
+        LIES[wrong](said)
+        text = words.phrase(said, variant=number)
+        assert any(f"The {wrong} is wrong" in found for found in contradictions(text, picture)), (text, picture)
 
 
 def test_moves_and_ends_of_clips_are_compared() -> None:

@@ -14,7 +14,7 @@ from lumenmill_light.color import mired
 from lumenmill_light.reading import LightClaim, MoveClaim, Range, read_light
 from lumenmill_light.reading_words import Arc
 from lumenmill_light.visible_lights import VisibleLight, visible_lights
-from lumenmill_light.vocabulary import TEMPERATURE_K, direction_phrase
+from lumenmill_light.vocabulary import ELEVATION_DEG, TEMPERATURE_K, direction_phrase
 
 __all__ = ["contradictions"]
 
@@ -23,6 +23,8 @@ _SIDE_DEG, _ELEVATION_DEG, _HARDNESS, _COLOR_MIRED, _INTENSITY_EV, _CONTRAST_EV 
 _MIN_SHARE = 0.04
 # A light with this part of the first one's share may be described first as well.
 _ALMOST_FIRST = 0.75
+# Roles of lights that are not the main one.
+_WEAKER = {"fill", "rim", "other"}
 # A denied light is one that would have been described.
 _MIN_DENIED_SHARE = 0.12
 # Temperatures in kelvin that may also be called by a hue.
@@ -71,16 +73,15 @@ def _of_lights(claims: Sequence[LightClaim], arrived: light_pb2.ArrivedLight) ->
     lights = visible_lights(arrived, min_share=_MIN_SHARE)
     free = list(lights)
     found: list[str] = []
-    for index, claim in enumerate(claim for claim in claims if not claim.is_denied):
-        is_key = index == 0 and claim.role not in {"fill", "rim"}
+    for index, claim in enumerate(claim for claim in claims if claim.states_something and not claim.is_denied):
+        is_key = claim.role == "key" or (index == 0 and claim.role not in _WEAKER)
         problems = {light.source_index: _mismatches(claim, light, arrived, is_key=is_key) for light in lights}
         # A light may be described again, in another sentence.
-        again = [light for light in lights if light not in free] if not claim.role and index > 0 else []
-        best = min(
-            [*(_first_lights(free) if is_key else free), *again],
-            key=lambda light: len(problems[light.source_index]),
-            default=None,
-        )
+        may_be_again = index > 0 and claim.role not in {"fill", "rim"}
+        again = [light for light in lights if light not in free] if may_be_again else []
+        new = _first_lights(free) if is_key else free
+        candidates = [*again, *new] if is_key else [*new, *again]
+        best = min(candidates, key=lambda light: len(problems[light.source_index]), default=None)
         if best is None:
             found.append(f"The text claims “{claim.words}”; no {'such ' if lights else ''}light arrives.")
             continue
@@ -94,8 +95,14 @@ def _first_lights(lights: Sequence[VisibleLight]) -> list[VisibleLight]:
 
 
 def _of_denied(claim: LightClaim, lights: Sequence[VisibleLight], arrived: light_pb2.ArrivedLight) -> list[str]:
-    others = lights[1:] if claim.role in {"fill", "rim"} else lights
-    seen = [light for light in others if light.share >= _MIN_DENIED_SHARE and not _mismatches(claim, light, arrived)]
+    others = lights[1:] if claim.role in _WEAKER else lights
+    seen = [
+        light
+        for light in others
+        if light.share >= _MIN_DENIED_SHARE
+        and _is_within(claim.azimuths_deg, light)
+        and not _mismatches(claim, light, arrived)
+    ]
     return [f"The text says “{claim.words}”; there is {_described(seen[0])}."] if seen else []
 
 
@@ -119,6 +126,16 @@ def _mismatches(
         for name, is_wrong in checks
         if is_wrong
     ]
+
+
+def _is_within(arcs: Sequence[Arc], light: VisibleLight) -> bool:
+    """Whether a light surely comes from one of the arcs, if there are any."""
+    seen = light.attributes
+    return not arcs or any(
+        circular_difference_deg(seen.azimuth_deg, arc.center_deg) <= arc.half_width_deg
+        for arc in arcs
+        if light.has_direction and ELEVATION_DEG.band(seen.elevation_deg).name != "overhead"
+    )
 
 
 def _side_is_wrong(arcs: Sequence[Arc], light: VisibleLight) -> bool:

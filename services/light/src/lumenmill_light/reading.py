@@ -32,7 +32,7 @@ class LightClaim:
     Attributes:
         words: the part of the text.
         source: sun, sky, moon, window, lamp, candle, surroundings or background; "light" where no more is stated.
-        role: key, fill or rim.
+        role: key, fill, rim, or other for a light that is called weaker, second or added.
         azimuths_deg: arcs relative to the camera.
         temperatures_k, hues: of "blue" and "orange" both, of which one is meant; hues are those of `hue_word`.
         is_even: whether it is said to come from nowhere in particular.
@@ -91,15 +91,19 @@ _STATED = (
 _MOVE = re.compile(rf"\bfrom ({POSITION})(?:round |over )?to ({POSITION})")
 _CONNECTOR = re.compile(
     r"(?:,\s*)?\b(?:and|plus|with|while|but|besides?|against|alongside|opposite|meets?)\b"
-    r"|[,:]\s*(?=(?:an?|the|another|one|two|(?:[\w-]+ )?(?:key|fill|rim))\b)"
+    r"|[,:]\s*(?=(?:an?|the|another|one|two|(?:[\w-]+ )?(?:key|fill|rim))\b|[^,]*\b(?:has been added|is gone)\b)"
 )
 _PREPOSITION = re.compile(r"\b(?:of|from|through|by|under|in|on|across|coming|like|at|is|are|comes|that|which)\b")
 _COUNT = re.compile(
-    r"\b(single|only|sole|one|two|three|four)\b"
+    r"\b(single|only|sole|one|two|three|four)\b(?! (?:stops?|and)\b)"
     r"(?= (?:[\w-]+ ){0,3}(?:lights?|lamps?|sources?|softbox(?:es)?|spotlights?)\b)"
 )
 _COUNTS = {"single": 1, "only": 1, "sole": 1, "one": 1, "two": 2, "three": 3, "four": 4}
 _AT_END = re.compile(r"^(?:by|at|towards) (?:the|its) end\b|\bby (?:the|its) end\b")
+# What is said of a moving camera's view is no claim about where light comes from.
+_AS_SEEN = re.compile(r"^seen from the")
+_OTHER = re.compile(r"\b(?:weaker|second|another|has been added|besides?)\b")
+_GONE = re.compile(r"\b(?:is|are|has|have) gone\b")
 _CONTINUES = re.compile(r"^(?:it|its|the shadows|shadows|the(?: main| key)? light|this light|the colou?r)\b")
 _NO_LIGHT = re.compile(
     r"(?:there (?:is|are) |, ?|and )?(?:no|without)\b(?! (?:hard|soft|deep|clear|visible|a? ?sun|single|dominant)\b)"
@@ -114,8 +118,10 @@ def read_light(text: str) -> LightClaims:
     plain = _plain(text)
     count = _COUNT.search(plain)
     for sentence in re.split(r"(?<=[.!?;])\s+|:\s+", plain):
+        if _AS_SEEN.search(sentence):
+            continue
         moves += [_move(match) for match in _MOVE.finditer(sentence)]
-        still = _MOVE.sub(" ", sentence)
+        still = _MOVE.sub(" , ", sentence)
         at_end = _AT_END.search(still)
         if at_end:
             _read_sentence(still[at_end.end() :].lstrip(" ,"), end_lights)
@@ -165,10 +171,12 @@ def _chunks(sentence: str) -> Iterator[tuple[str, Meaning]]:
 
 def _cut(sentence: str, start: int, end: int) -> int | None:
     """Return where a new light begins between two nouns; None where both name one light."""
-    gap = sentence[start:end]
-    for connector in reversed(list(_CONNECTOR.finditer(gap))):
-        if not _PREPOSITION.search(gap[connector.end() :]):
-            return start + connector.start()
+    if sentence[end:].startswith("under "):
+        return None  # "under a clear sky" says where the light before is
+    connectors = [match for match in _CONNECTOR.finditer(sentence) if start <= match.start() and match.end() <= end]
+    for connector in reversed(connectors):
+        if not _PREPOSITION.search(sentence[connector.end() : end]):
+            return connector.start()
     return None
 
 
@@ -190,7 +198,7 @@ def _claim(words: str, meaning: Meaning) -> LightClaim:
     return LightClaim(
         words=words.strip(" ,.;"),
         source=meaning.source,
-        role=meaning.role,
+        role=meaning.role or ("other" if _OTHER.search(words) else ""),
         azimuths_deg=arcs or (() if is_even else meaning.azimuths_deg),
         elevations_deg=heights or meaning.elevations_deg,
         hardness=hardness_of(words) or meaning.hardness,
@@ -199,7 +207,7 @@ def _claim(words: str, meaning: Meaning) -> LightClaim:
         intensities_ev=brightness_of(words),
         contrasts_ev=contrasts_of(words),
         is_even=is_even or (meaning.is_even and not arcs),
-        is_denied=bool(_NO_LIGHT.match(words.strip())) and not is_even,
+        is_denied=bool(_GONE.search(words) or (_NO_LIGHT.match(words.strip()) and not is_even)),
     )
 
 

@@ -76,7 +76,7 @@ NOUNS: tuple[tuple[str, Meaning], ...] = (
     (r"sky", Meaning("sky")),
     (r"windows?", Meaning("window")),
     (r"fill(?:[- ]light)?", Meaning("light", "fill")),
-    (r"(?<!low-)(?<!high-)key(?:[- ]light)?", Meaning("light", "key")),
+    (r"(?<!low-)(?<!high-)key(?:[- ]light)?|main light", Meaning("light", "key")),
     (r"softbox(?:es)?|diffusion screens?|(?:light|glowing) panels?|umbrellas?", Meaning("lamp", hardness=(SOFT,))),
     (r"(?:bare )?bulbs?|spot-?lights?|spots?(?= from)", Meaning("lamp", hardness=(HARD,))),
     (

@@ -123,7 +123,8 @@ ELEVATIONS: tuple[tuple[str, Range], ...] = (
         r"|top-?lit|top[- ]light\w*|zenith",
         OVERHEAD,
     ),
-    (r"(?:from )?(?<!sky )above|high(?: up)?(?![- ](?:key|contrast))|steep(?:ly)?|raised", Range(30.0, 90.0, 57.0)),
+    (r"(?:from )?(?<!sky )above", Range(30.0, 90.0, 57.0)),
+    (r"high(?: up)?(?![- ](?:key|contrast))|steep(?:ly)?|raised", HIGH),
     (r"low(?: down)?(?![- ](?:key|contrast|exposure|light\b))|grazing|raking|horizontal(?:ly)? from|horizon", LOW),
     (r"half-?way up|at (?:medium|half) height|at eye level|slanting|sloping", LEVEL),
 )  # fmt: skip

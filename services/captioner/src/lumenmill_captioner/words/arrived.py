@@ -5,13 +5,14 @@ from lumenmill_captioner.words.wording import Words, capitalised, is_overhead, j
 from lumenmill_light.visible_lights import VisibleLight, visible_lights
 from lumenmill_light.vocabulary import HARDNESS, INTENSITY_EV, with_article
 
-__all__ = ["arrived_text", "second_phrase"]
+__all__ = ["arrived_text", "located_noun", "second_phrase"]
 
 # Light from further round than this comes from behind.
 BEHIND_DEG = 118.0
 # Of the first light's share: up to where another is called weaker, and fill where it comes from the camera's side.
 _WEAKER, _FILL = 0.7, 0.45
 _FILL_WITHIN_DEG = 100.0
+_COUNTED = ("rim light", "fill light", "weaker light", "second light")
 # A picture shows that light is dim or bright from these stops from mid grey.
 _SHOWN_DIM_EV, _SHOWN_BRIGHT_EV = -1.0, 0.7
 _NO_LIGHT = ("No light reaches what the picture shows.", "The scene lies in darkness: no light reaches it.")
@@ -51,17 +52,20 @@ def second_phrase(light: VisibleLight, key: VisibleLight, words: Words) -> str:
     """Return a weaker light as a noun phrase: "a cool weaker light from the right", "a warm rim light from behind"."""
     differs = HARDNESS.band(light.attributes.hardness) != HARDNESS.band(key.attributes.hardness)
     adjectives = joined(words.hardness(light.attributes) if differs else "", words.color(light))
-    if not light.has_direction:
-        noun = source_noun(light.attributes)
-        return joined(adjectives, "reflected light" if _is_reflected(light) else noun, "from all around")
-    noun = _second_noun(light, key)
-    phrase = joined(adjectives, noun, words.where(light.attributes))
-    return phrase if noun in {"sunlight", "daylight", "ambient light"} or " of " in noun else with_article(phrase)
+    phrase = joined(adjectives, located_noun(light, key, words))
+    return with_article(phrase) if _second_noun(light, key).endswith(_COUNTED) else phrase
+
+
+def located_noun(light: VisibleLight, key: VisibleLight, words: Words) -> str:
+    """Return a weaker light without its looks: "weaker light from the right", "daylight from all around"."""
+    if light.has_direction:
+        return joined(_second_noun(light, key), words.where(light.attributes))
+    return joined("reflected light" if _is_reflected(light) else source_noun(light.attributes), "from all around")
 
 
 def _second_noun(light: VisibleLight, key: VisibleLight) -> str:
     noun, attributes = source_noun(light.attributes), light.attributes
-    if noun != "light":
+    if noun != "light" or not light.has_direction:
         return noun
     strength = "weaker light" if light.share < _WEAKER * key.share else "second light"
     if is_overhead(attributes.elevation_deg):

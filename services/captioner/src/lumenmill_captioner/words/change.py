@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_captioner.words.arrived import second_phrase
+from lumenmill_captioner.words.arrived import located_noun, second_phrase
 from lumenmill_captioner.words.steps import (
     Step,
     brightness_words,
@@ -189,7 +189,7 @@ def _other_steps(before: Lighting, after: Lighting, words: Words) -> list[Step]:
     for light in list(old):
         same = next((other for other in new if _is_same(light, other)), None)
         if same is not None:
-            steps += _other_step(light, same, before.lights[0], words)
+            steps += _other_step(light, same, (before.lights[0], after.lights[0]), words)
             old.remove(light)
             new.remove(same)
     gone = [light for light in old if not any(_is_same(light, other) for other in after.faint)]
@@ -213,15 +213,18 @@ def _is_same(light: VisibleLight, other: VisibleLight) -> bool:
     return (direction_difference_deg(light.attributes, other.attributes) or 0.0) < _SAME_LIGHT_DEG
 
 
-def _other_step(light: VisibleLight, same: VisibleLight, key: VisibleLight, words: Words) -> list[Step]:
+def _other_step(
+    light: VisibleLight, same: VisibleLight, keys: tuple[VisibleLight, VisibleLight], words: Words
+) -> list[Step]:
     """Return the largest change of a weaker light, weighted by its share."""
     found = [hardness_step(light, same, words), color_step(light, same, words)]
     steps = sorted((step for step in found if step is not None), key=lambda step: -step.weight)
     if not steps:
         return []
-    phrase, how = _definite(second_phrase(light, key, words)), steps[0].adjective
+    old, how = _definite(second_phrase(light, keys[0], words)), steps[0].adjective
+    new = _definite(located_noun(same, keys[1], words))
     weight = steps[0].weight * max(light.share, same.share)
-    return [Step(weight, steps[0].attributes, f"make {phrase} {how}", f"{phrase} is now {how}")]
+    return [Step(weight, steps[0].attributes, f"make {old} {how}", f"{new} is now {how}")]
 
 
 def _definite(phrase: str) -> str:

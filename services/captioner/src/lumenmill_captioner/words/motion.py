@@ -106,12 +106,14 @@ def motion_text(measured: ClipMotion, context: MotionContext, words: Words) -> s
     swing = key.visible_swing if key else None
     if swing:
         sentences.append(_swing_sentence("The key light", swing, words))
-    if context.arrived:
-        sentences.append(_end_sentence(context.arrived, swing, words))
-    else:
+    seen = _relative_motion_sentence(key, words) if key and not swing else ""
+    if not context.arrived:
         sentences.append(_trend_sentence(context.tones))
-    if key and not swing:
-        sentences.append(_relative_motion_sentence(key, words))
+    elif _changes(context.arrived, words):
+        sentences.append(_end_sentence(context.arrived, swing, words))
+    elif not seen:
+        sentences.append(words.pick(_UNCHANGED))
+    sentences.append(seen)
     camera_described = bool(camera and camera.path.WhichOneof("move"))
     light_described = bool(context.arrived) or swing is not None
     steady = replace(measured, flicker_ev=None) if context.arrived else measured
@@ -203,15 +205,23 @@ def _edges_stay(measured: ClipMotion) -> bool:
 _UNCHANGED = ("The light does not change.", "The light stays as it is.")
 
 
+def _changes(arrived: tuple[light_pb2.ArrivedLight, ...], words: Words) -> bool:
+    """Return whether the light differs from that at the start at any moment."""
+    first, *others = map(arrived_lighting, arrived)
+    return any(changes_between(first, other, words).attributes for other in others)
+
+
 def _end_sentence(arrived: tuple[light_pb2.ArrivedLight, ...], swing: Swing | None, words: Words) -> str:
     """Describe how the light at the end differs from that at the start, but for a move that is described already."""
-    first, *others = (arrived_lighting(light) for light in arrived)
-    if not any(changes_between(first, other, words).attributes for other in others):
-        return words.pick(_UNCHANGED)
-    start, end = (_without_direction(each) if swing else each for each in (first, others[-1]))
+    start, end = (
+        _without_direction(side) if swing else side for side in map(arrived_lighting, (arrived[0], arrived[-1]))
+    )
     change = changes_between(start, end, words)
     sentences = change.text.removesuffix(".").split(". ") if change.text else []
-    return " ".join(f"By the end {text[:1].lower()}{text[1:]}." for text in sentences)
+    return " ".join(
+        f"By the end {text[:1].lower()}{text[1:]}.".replace(" is now ", " is ").replace(" now comes ", " comes ")
+        for text in sentences
+    )
 
 
 def _without_direction(lighting: Lighting) -> Lighting:

@@ -52,7 +52,7 @@ def measure_moments(reader: SubjectReader, clip: Clip, job: JobContext) -> list[
 
 
 def arrived_motion(arrived: Sequence[light_pb2.ArrivedMoment], frame_at: _FrameAt) -> KeyMotion | None:
-    """Return how the first of the arrived lights moves; None where too few moments have a direction.
+    """Return how the first of the arrived lights moves; None where it comes evenly at the start, the end or mostly.
 
     Args:
         arrived: moments in time order, from the first frame to the last.
@@ -63,6 +63,8 @@ def arrived_motion(arrived: Sequence[light_pb2.ArrivedMoment], frame_at: _FrameA
         for moment in arrived
         if (lights := visible_lights(moment.light))
     ]
+    if not moments or not all(attributes.HasField("azimuth_deg") for _, attributes in (moments[0], moments[-1])):
+        return None
     return _key_motion(_directed(moments, len(arrived)), exact=True, camera_is_known=True)
 
 
