@@ -17,6 +17,7 @@ from lumenmill.common.v1 import light_pb2
 __all__ = [
     "LUMINANCE",
     "MAX_TEMPERATURE_K",
+    "MAX_WHITE_DUV",
     "MIN_TEMPERATURE_K",
     "RGB_FROM_XYZ",
     "WHITE_TEMPERATURE_K",
@@ -46,7 +47,7 @@ MIN_TEMPERATURE_K, MAX_TEMPERATURE_K = 1000.0, 25000.0
 
 # Light further than this from the black-body locus, or redder than any lamp, is coloured rather than warm or cool (ANSI
 # C78.377 ends at 0.006 for lamps that are sold as white; scenes are given more room).
-_MAX_WHITE_DUV, _MIN_WHITE_K = 0.02, 1500.0
+MAX_WHITE_DUV, _MIN_WHITE_K = 0.02, 1500.0
 _FIRST_DAYLIGHT_K = 4000.0
 
 
@@ -62,7 +63,7 @@ class CorrelatedTemperature(NamedTuple):
     @property
     def is_white(self) -> bool:
         """Whether a temperature describes the colour at all."""
-        return abs(self.duv) <= _MAX_WHITE_DUV and self.temperature_k >= _MIN_WHITE_K
+        return abs(self.duv) <= MAX_WHITE_DUV and self.temperature_k >= _MIN_WHITE_K
 
 
 def luminance(rgb: ArrayLike) -> NDArray[np.floating]:

@@ -1,10 +1,10 @@
 """Captions: what the picture shows, as far as it is known, then its light."""
 
-from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2, scene_pb2
 from lumenmill_captioner.measure import Measured
 from lumenmill_captioner.words.arrived import arrived_text
 from lumenmill_captioner.words.wording import Words, capitalised, joined, listed
+from lumenmill_light.color import MAX_WHITE_DUV
 from lumenmill_light.vocabulary import tint_word, with_article
 
 __all__ = ["caption_text", "content_text", "light_text", "scene_phrase"]
@@ -17,6 +17,8 @@ _MIN_BRIGHT_EV, _MAX_DARK_EV = 1.0, -1.5
 _LOW_CONTRAST_EV, _STRONG_CONTRAST_EV = 2.0, 6.5
 # Below this confidence a direction is said to be that of most of the light.
 _CERTAIN_DIRECTION = 0.6
+# Scores of mixed light, and of light whose temperature is less certain than that it is warm, white or cool.
+_MIX, _CAST = "color_temperature_mix_mired", "color_cast_mired"
 
 
 def caption_text(content: str, light: str) -> str:
@@ -66,17 +68,21 @@ def light_text(measured: Measured, arrived: light_pb2.ArrivedLight | None, words
     if arrived is not None:
         light = arrived_text(arrived, measured.shown_brightness_ev, words)
     else:
-        light = _measured_text(measured.proto, words)
+        light = _measured_text(measured, words)
     return joined(light, _tone_sentence(measured, words))
 
 
-def _measured_text(measurement: captioner_pb2.LightMeasurement, words: Words) -> str:
+def _measured_text(measured: Measured, words: Words) -> str:
+    measurement = measured.proto
     attributes = measurement.attributes
-    if attributes.HasField("azimuth_deg"):
-        mostly = "" if measurement.confidences.get("azimuth_deg", 0.0) > _CERTAIN_DIRECTION else "mostly"
-        described = joined(words.hardness(attributes), _measured_color(attributes, words), "light")
-        return capitalised(joined(described, "comes", mostly, words.where(attributes))) + "."
-    return _color_sentence(measurement, words)
+    if not attributes.HasField("azimuth_deg"):
+        return _color_sentence(measured, words)
+    mostly = "" if measurement.confidences.get("azimuth_deg", 0.0) > _CERTAIN_DIRECTION else "mostly"
+    is_mixed = _MIX in measured.scores
+    color = "" if is_mixed else _measured_color(attributes, words)
+    described = joined(words.hardness(attributes), color, "light")
+    sentence = capitalised(joined(described, "comes", mostly, words.where(attributes))) + "."
+    return joined(sentence, _color_sentence(measured, words) if is_mixed else "")
 
 
 def _measured_color(attributes: light_pb2.LightAttributes, words: Words) -> str:
@@ -84,18 +90,20 @@ def _measured_color(attributes: light_pb2.LightAttributes, words: Words) -> str:
     return words.measured_temperature(attributes.color_temperature_k) if known else ""
 
 
-def _color_sentence(measurement: captioner_pb2.LightMeasurement, words: Words) -> str:
+def _color_sentence(measured: Measured, words: Words) -> str:
+    """Describe the colour of light as far as it is measured: mixed, by its temperature, or warm, white or cool."""
+    measurement, scores = measured.proto, measured.scores
+    if _MIX in scores:
+        return words.pick(("Warm and cool light are mixed.", "The light is a mixture of warm and cool."))
     adjective = _measured_color(measurement.attributes, words)
-    if not adjective:
-        return f"The light looks {tint_word(measurement.duv)}." if measurement.HasField("duv") else ""
-    if measurement.spherical_harmonics:
+    if adjective and measurement.spherical_harmonics:
         return f"The light is {adjective}."
-    return words.pick(
-        (
-            f"Judged by its brighter parts, the light is probably {adjective}.",
-            f"Its brighter parts suggest {adjective} light.",
-        )
-    )
+    if adjective:
+        return words.pick((f"The light is probably {adjective}.", f"Its brighter parts suggest {adjective} light."))
+    if _CAST in scores:
+        return f"The light is {'white' if scores[_CAST] == 0.0 else 'warm' if scores[_CAST] > 0.0 else 'cool'}."
+    is_tinted = measurement.HasField("duv") and abs(measurement.duv) > MAX_WHITE_DUV
+    return f"The light looks {tint_word(measurement.duv)}." if is_tinted else ""
 
 
 def _tone_sentence(measured: Measured, words: Words) -> str:
