@@ -15,13 +15,14 @@ from lumenmill_light.reading_words import Arc, Range
 
 __all__ = ["InstructedLight", "instructed_light"]
 
-_LEVEL_DEG = 27.0
+_LEVEL_DEG, _TILTED_DEG = 27.0, 77.0
 _VERBS = (
-    "move|make|let|turn|raise|lower|add|remove|replace|give|change|set|dim|brighten|keep|leave|swing|bring|put|shift"
+    "move|make|let|turn|tilt|raise|lower|add|remove|replace|give|change|set|dim|brighten|keep|leave|swing|bring|put"
 )
 _CLAUSE = re.compile(rf"(?:^|[,;.]|\b(?:and|then)\b)+\s*(?:and |then )*(?=(?:{_VERBS})\b)")
 _OTHER_LIGHT = re.compile(r"\b(?:weaker|fill|rim|second|other)\b|^(?:add|remove|keep|leave)\b")
 _TO = re.compile(rf"\b(?:to|come|comes) (?:from )?({POSITION})")
+_TILT = re.compile(rf"\btilt\b.*?\btowards ({POSITION})")
 _EVENLY = re.compile(r"\bcome evenly from all around\b")
 _DEGREES = re.compile(r"\b(?:by )?(?:about )?(\d+) degrees\b")
 _TURN = re.compile(r"\bturn\b.*?\b(?:to(?:wards)? the (left|right|front|back))\b")
@@ -76,6 +77,9 @@ def _direct(light: light_pb2.LightAttributes, clause: str) -> None:
     if _EVENLY.search(clause):
         light.ClearField("azimuth_deg")
         light.ClearField("elevation_deg")
+    elif tilt := _TILT.search(clause):
+        _put(light, position_of(tilt[1])[0], ())
+        light.elevation_deg = _TILTED_DEG
     elif turn and light.HasField("azimuth_deg"):
         light.azimuth_deg = _turned(light.azimuth_deg, turn[1], step_deg)
     elif re.match(r"(?:raise|lower)\b", clause) and not to and light.HasField("elevation_deg"):

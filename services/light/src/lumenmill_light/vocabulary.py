@@ -84,7 +84,7 @@ TEMPERATURE_K = Scale(
         Band("warm white", 5200.0, ("warm white", "creamy white", "pale warm")),
         Band("neutral white", 6900.0, ("neutral white", "white", "daylight-white")),
         Band("cool", 9500.0, ("cool", "cool white", "bluish")),
-        Band("cold blue", _INF, ("cold blue", "steel-blue", "icy blue")),
+        Band("cold blue", _INF, ("cold blue", "icy", "icy blue")),
     )
 )
 ELEVATION_DEG = Scale(

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from lumenmill_captioner.words.wording import Words
+from lumenmill_captioner.words.wording import Words, is_overhead
 from lumenmill_light.axes import circular_difference_deg, unit_vector
 from lumenmill_light.color import mired
 from lumenmill_light.difference import direction_difference_deg
 from lumenmill_light.visible_lights import VisibleLight
-from lumenmill_light.vocabulary import HARDNESS, TEMPERATURE_K, position_phrase
+from lumenmill_light.vocabulary import HARDNESS, TEMPERATURE_K, position_phrase, side
 
 __all__ = ["Step", "brightness_words", "color_step", "contrast_step", "direction_step", "hardness_step"]
 
@@ -57,6 +57,10 @@ def direction_step(before: VisibleLight, after: VisibleLight) -> Step | None:
     if angle < DIRECTION_DEG:
         return None
     names, old = _moved_angles(before, after), _position(before)
+    if old == new and is_overhead(before.attributes.elevation_deg):
+        side_of = side(after.attributes.azimuth_deg)[0].replace("behind", "the back")
+        tilt = (f"tilt {{light}} towards {side_of}", f"{{light}} leans towards {side_of}")
+        return Step(angle / DIRECTION_DEG, ("azimuth_deg",), *tilt)
     if old == new:
         return _small_move(before, after, angle / DIRECTION_DEG, names)
     move = f"from {old} to {new}"
