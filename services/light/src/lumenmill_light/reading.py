@@ -131,8 +131,12 @@ def read_light(text: str) -> LightClaims:
 
 
 def _plain(text: str) -> str:
-    """Return a text in small letters, with what has several spellings in one: "the top left" is high from the left."""
+    """Return a text in small letters, with what has several spellings in one: "the top left" is high from the left.
+
+    A sky that things stand under is left out: it says where they are.
+    """
     plain = text.lower().replace("’", "'").replace("‑", "-").replace("it's", "it is")
+    plain = re.sub(r",? (?:under|beneath) (?:an?|the) (?:(?:clear|open|blue|hazy|night|starry|wide) )*sky\b", "", plain)
     plain = re.sub(r"\b(?:top|upper)[- ](left|right)\b", r"high from the \1", plain)
     plain = re.sub(r"\b(?:bottom|lower)[- ](left|right)\b", r"low from the \1", plain)
     return re.sub(r"\s+", " ", plain.replace(" (", ", ").replace(")", ""))
@@ -171,8 +175,6 @@ def _chunks(sentence: str) -> Iterator[tuple[str, Meaning]]:
 
 def _cut(sentence: str, start: int, end: int) -> int | None:
     """Return where a new light begins between two nouns; None where both name one light."""
-    if sentence[end:].startswith("under "):
-        return None  # "under a clear sky" says where the light before is
     connectors = [match for match in _CONNECTOR.finditer(sentence) if start <= match.start() and match.end() <= end]
     for connector in reversed(connectors):
         if not _PREPOSITION.search(sentence[connector.end() : end]):

@@ -48,7 +48,6 @@ _REMBRANDT = Meaning("lamp", azimuths_deg=tuple(FRONT_OF.values()), elevations_d
 _LIT = r"(?:lit|light(?:s|ing)?)"
 
 NOUNS: tuple[tuple[str, Meaning], ...] = (
-    (r"under (?:an?|the) (?:[\w-]+ )*sky", Meaning("light")),
     (r"golden[- ]hour|magic hour", _GOLDEN_HOUR),
     (r"blue hour|dusk|twilight", Meaning("sky", hardness=(VERY_SOFT,), temperatures_k=(COOL,))),
     (r"sunset|sunrise|dawn", _SUNSET),
