@@ -1,7 +1,7 @@
 """Calibrated confidence: of claims of confidence c a part c is right.
 
 Right is a direction within 15° and a temperature within 300 K of the light that arrived. The constants were fitted by
-`benchmarks/fit_confidence.py` on renders of all kinds of scene and light; its output and the curve of confidence against
+`benchmarks/fit_confidence.py` on renders of all kinds of scene and light; the curve of confidence against
 being right are in docs/truth.md.
 """
 
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 # Claims of less confidence are left out.
-MIN_DIRECTION_CONFIDENCE, MIN_TEMPERATURE_CONFIDENCE = 0.6, 0.6
+MIN_DIRECTION_CONFIDENCE, MIN_TEMPERATURE_CONFIDENCE = 0.5, 0.6
 
 # Logistic regression: an intercept, then a weight for each feature.
 _DIRECTION = (-1.582, 1.289, -0.038, -1.304, 1.773, 0.557, 0.224, -0.912)

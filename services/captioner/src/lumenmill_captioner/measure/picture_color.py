@@ -6,6 +6,7 @@ that all edges together are grey (van de Weijer, Gevers and Gijsenij 2007), that
 thresholds are those at which photographs with a known light were all described rightly (docs/truth.md).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from lumenmill_captioner.measure.dominant_colors import oklab
 from lumenmill_captioner.measure.tone import Weights
 from lumenmill_light.color import WHITE_TEMPERATURE_K, CorrelatedTemperature, correlated_temperature, luminance, mired
 
-__all__ = ["PictureColor", "picture_color"]
+__all__ = ["PictureColor", "cast_word", "picture_color"]
 
 Array = NDArray[np.float32]
 Vector = NDArray[np.float64]
@@ -108,6 +109,19 @@ def picture_color(linear: Array, weights: Weights) -> PictureColor:
         likely = np.mean([found.pale_mired, found.mean, found.middle_pale])
         return PictureColor(cast_mired=float(likely - _WHITE_MIRED))
     return PictureColor()
+
+
+def cast_word(scores: Mapping[str, float]) -> str:
+    """Return the colour of the light that the scores of a picture alone state.
+
+    It is "neutral", "warm", "cool" or "mixed warm and cool"; empty where nothing is stated.
+    """
+    if "color_temperature_mix_mired" in scores:
+        return "mixed warm and cool"
+    if "color_cast_mired" not in scores:
+        return ""
+    cast = scores["color_cast_mired"]
+    return "neutral" if cast == 0.0 else "warm" if cast > 0.0 else "cool"
 
 
 def _is_white(found: _Estimates) -> bool:

@@ -17,8 +17,10 @@ _MIN_PIXELS = 50
 _BRIGHT_RANK = 75.0
 # A second colour of light is stated when it lights the darker part and differs by this.
 _MIN_MIX_MIRED = 60.0
-_DARK_RANK = 35.0
+_DARK_RANK = 10.0
 _UNKNOWN_K = 5000.0
+# Surfaces darker than this part of the brightest ones show noise.
+_MIN_LEVEL = 0.03
 # As `lumenmill_captioner.measure.source_search`, whose fit this repeats for each channel.
 _NOISE, _RELATIVE_NOISE = 0.06, 0.12
 
@@ -43,6 +45,8 @@ def shading_color(shading: Vector, key_rgb: Vector | None = None) -> ShadingColo
         key_rgb: (3,) colour of what the key alone gives, where it is known.
     """
     known = shading[np.isfinite(shading).all(axis=-1)]
+    level = luminance(known)
+    known = known[level > _MIN_LEVEL * (np.percentile(level, 95.0) if len(level) else 0.0)]
     if len(known) < _MIN_PIXELS:
         return None
     level = luminance(known)

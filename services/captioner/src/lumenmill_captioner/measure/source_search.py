@@ -26,6 +26,9 @@ _NORMAL_STEPS = 5
 _NUM_DIRECTIONS, _LOWEST_Y = 330, -0.5
 # Distances of lamps as multiples of that of the subject from the camera, and half angles of distant discs in degrees.
 _LAMP_DISTANCES, _DISC_HALF_ANGLES_DEG = (0.6, 1.2), (20.0, 45.0, 80.0)
+# The front of the subject by rank of depth in the middle third; what is within this factor of it belongs to the subject,
+# whose middle is as far behind as this part of the radius of the same area.
+_FRONT_RANK, _FRONT_DEPTH, _BEHIND_FRONT = 25.0, 1.15, 0.9
 _NUM_LAMPS = len(_LAMP_DISTANCES)
 _POINT_KIND = _NUM_LAMPS
 # Standard deviation of shading, of mean 1, that no source explains: this much, and this much of its value.
@@ -149,11 +152,13 @@ def search(relief: Relief, camera_axes: Vector, samples: Samples) -> Found:
 
 
 def _subject(relief: Relief) -> Vector:
-    """Return the position (3,) of the subject: in the middle of the picture, at the nearer of what is seen there."""
+    """Return the position (3,) of the subject: in the middle of the picture, as far behind its front as it is wide."""
     height, width = relief.depth.shape
     middle = relief.depth[height // 3 : 2 * height // 3 + 1, width // 3 : 2 * width // 3 + 1]
     seen = middle[middle > 0.0] if (middle > 0.0).any() else relief.depth[relief.depth > 0.0]
-    return np.array([0.0, 0.0, -float(np.percentile(seen, 25.0))])
+    front = float(np.percentile(seen, _FRONT_RANK))
+    area = float((seen < _FRONT_DEPTH * front).sum()) * (front / relief.focal_px) ** 2
+    return np.array([0.0, 0.0, -front - _BEHIND_FRONT * math.sqrt(area / math.pi)])
 
 
 def _columns(relief: Relief, samples: Samples, directions: Vector, subject: Vector) -> Array:
