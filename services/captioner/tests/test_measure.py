@@ -18,11 +18,9 @@ from lumenmill_media import decode_radiance
 
 
 def direction_error_deg(measured: Measured, lamp: Lamp) -> float:
-    attributes = measured.proto.attributes
-    assert attributes.HasField("azimuth_deg")
-    found = unit_vector(attributes.azimuth_deg, attributes.elevation_deg)
+    assert measured.key is not None
     true = unit_vector(lamp.azimuth_deg, lamp.elevation_deg)
-    return math.degrees(math.acos(float(np.clip(found @ true, -1.0, 1.0))))
+    return math.degrees(math.acos(float(np.clip(measured.key.direction @ true, -1.0, 1.0))))
 
 
 @pytest.mark.parametrize("azimuth_deg", [-150, -90, -40, 0, 60, 120])
@@ -32,6 +30,9 @@ def test_direction_within_5_degrees(azimuth_deg: float) -> None:
         measured = measure(sphere_scene(lamp).evidence())
         assert direction_error_deg(measured, lamp) < 5.0, (azimuth_deg, elevation_deg)
         assert measured.proto.confidences["azimuth_deg"] > 0.3
+        # Light from the camera's own side leaves little shading; its direction is not certain enough to be stated.
+        assert measured.proto.attributes.HasField("azimuth_deg") == (measured.proto.confidences["azimuth_deg"] >= 0.5)
+        assert measured.proto.attributes.HasField("azimuth_deg") or azimuth_deg == 0
 
 
 def test_direction_of_a_key_with_fill() -> None:

@@ -27,7 +27,7 @@ __all__ = [
 MIN_DIRECTION_CONFIDENCE, MIN_TEMPERATURE_CONFIDENCE = 0.5, 0.6
 
 # Logistic regression: an intercept, then a weight for each feature.
-_DIRECTION = (-1.582, 1.289, -0.038, -1.304, 1.773, 0.557, 0.224, -0.912)
+_DIRECTION = (-1.753, 1.553, -0.382, -1.698, 2.183, 0.614, 0.21, -0.674)
 _TEMPERATURE = (0.749, -0.691, -0.285)
 # Part of directions that are right where only normals are known, by the confidence of the fit itself.
 _KEY_CONFIDENCES, _KEY_RIGHT = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95), (0.0, 0.1, 0.38, 0.4, 0.56, 0.78, 0.95)
