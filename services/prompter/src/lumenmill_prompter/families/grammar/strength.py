@@ -21,4 +21,4 @@ def relative_level_ev(value: float) -> float:
     """Spread [0, 1) over stops from the picture that a set starts from: a fifth clearly dimmer, a fifth brighter."""
     if value < 0.2:
         return -2.2 + 5.0 * value
-    return 1.1 + 2.5 * (value - 0.8) if value >= 0.8 else -0.4 + 1.2 * (value - 0.2) / 0.9
+    return 0.8 + 2.5 * (value - 0.8) if value >= 0.8 else -0.4 + 1.2 * (value - 0.2) / 0.9
