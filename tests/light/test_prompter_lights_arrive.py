@@ -1,11 +1,11 @@
 """The keys that the grammar asks for reach the subjects of the sets that studio composes, past walls and hills."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pytest
 
 from lumenmill.common.v1 import light_pb2, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2
@@ -24,8 +24,8 @@ Array = np.ndarray
 _NUM_SCENES, _NUM_RELIGHTS = 40, 8
 # Part of the light, on surfaces that face it, that must arrive: more is lost only behind something.
 _MIN_ARRIVING = 0.2
-# Grass is small and many.
-_LEFT_OUT = {"set:blades"}
+# Grass is small and many; sculpted figures take seconds to build.
+_LEFT_OUT, _SLOW = {"set:blades"}, {"statue", "head", "bust"}
 
 
 class _Set:
@@ -44,8 +44,8 @@ class _Set:
         pose = pose_of(spec.camera, None)
         axes, half = pose.axes(), 18.0 / spec.camera.focal_length_mm
         points, normals = [], []
-        for y in np.linspace(0.7, -0.7, 9):
-            for x in np.linspace(-0.9, 0.9, 13):
+        for y in np.linspace(0.7, -0.7, 7):
+            for x in np.linspace(-0.9, 0.9, 9):
                 toward = half * (x * axes[0] + y * axes[1]) - axes[2]
                 toward /= np.linalg.norm(toward)
                 hit = self._scene.ray_intersect(self._mi.Ray3f(pose.position.tolist(), toward.tolist()))
@@ -111,8 +111,9 @@ def _arriving_keys() -> list[tuple[float, str]]:
     use_variant(find_variant("scalar"))
     writer = SetWriter(prompter_pb2.Brief(num_relight_variants=_NUM_RELIGHTS), seed=41)
     found = []
-    for index in range(_NUM_SCENES):
-        prompt_set = writer.prompt_set(index)
+    drafted = (writer.prompt_set(index) for index in itertools.count())
+    quick = (prompt_set for prompt_set in drafted if not _SLOW.intersection(prompt_set.scene.subjects))
+    for prompt_set in itertools.islice(quick, _NUM_SCENES):
         built = _Set(compose(prompt_set.scene, "", 1))
         where = f"{scene_pb2.SceneKind.Name(prompt_set.scene.kind)} {prompt_set.scene.place}: "
         for light in (prompt_set.light, *(relight.light for relight in prompt_set.relight_prompts)):

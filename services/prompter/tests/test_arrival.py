@@ -17,7 +17,9 @@ from lumenmill_light.irradiance import irradiance_of_source
 from lumenmill_light.spherical_harmonics import sphere_directions
 from lumenmill_light.sun_sky import daylight
 from lumenmill_prompter.families.grammar import SetWriter
+from lumenmill_prompter.families.openai_compatible.structure import Allowed, AnswerError, light_from
 from lumenmill_prompter.levels import camera_side_irradiance, smooth_share
+from lumenmill_prompter.phrases import light_phrase
 
 MAPS = [artifact_pb2.Artifact(name="urban_alley_01_1k.hdr")]
 OUTDOOR = scene_pb2.SCENE_KIND_OUTDOOR
@@ -157,3 +159,47 @@ def test_the_temperature_is_that_of_the_key_alone() -> None:
     for sources in ([key, fill], [fill, key]):
         found = attributes(light_pb2.Light(sources=sources))
         assert not found.HasField("color_temperature_k") and found.azimuth_deg == pytest.approx(-40.0)
+
+
+ALLOWED = Allowed(frozenset({"area", "directional", "sun_sky"}), {})
+
+
+def _answer(*sources: dict[str, object]) -> dict[str, object]:
+    empty = dict.fromkeys(("size_deg", "color_temperature_k", "color_rgb", "map", "rotation_deg", "turbidity"))
+    return {"text": "a lamp", "sources": [{**empty, "type": "directional", **source} for source in sources]}
+
+
+def test_a_written_light_under_the_ground_or_with_a_stronger_fill_is_refused() -> None:
+    with pytest.raises(AnswerError, match="elevation_deg -40 stands under the ground"):
+        light_from(_answer({"azimuth_deg": 20, "elevation_deg": -40, "strength": 1}), ALLOWED, "light")
+    behind = {"azimuth_deg": 175, "elevation_deg": 20, "strength": 1}
+    with pytest.raises(AnswerError, match=r"source 2 is 1.* times as strong as the first"):
+        light_from(_answer(behind, {"azimuth_deg": 20, "elevation_deg": 20, "strength": 0.5}), ALLOWED, "light")
+
+
+def test_a_written_lamp_outdoors_gets_a_sky() -> None:
+    lamp = _answer({"azimuth_deg": 20, "elevation_deg": 40, "strength": 1})
+    light = light_from(lamp, ALLOWED, "light", outdoor=True)
+    assert [source.WhichOneof("kind") for source in light.sources] == ["directional", "sun_sky"]
+    assert light.attributes.azimuth_deg == pytest.approx(20.0)
+    assert len(light_from(lamp, ALLOWED, "light").sources) == 1
+    day = _answer({"type": "sun_sky", "azimuth_deg": 20, "elevation_deg": 40, "strength": 1})
+    assert len(light_from(day, ALLOWED, "light", outdoor=True).sources) == 1
+
+
+def test_a_room_says_what_stands_on_what_and_names_of_maps_take_no_article() -> None:
+    writer = SetWriter(prompter_pb2.Brief(scene_kinds=[scene_pb2.SCENE_KIND_ROOM]), seed=1)
+    num_borne = 0
+    for scene in (writer.prompt_set(index).scene for index in range(300)):
+        if scene.subjects[0] in {"table", "plinth", "stool"} and scene.subjects[1] in {"vase", "bowl", "urn", "bust"}:
+            num_borne += 1
+            assert re.search(r"\bon (?:it|an?)\b", scene.description), scene.description
+            assert not re.search("next to|beside", scene.description), scene.description
+        assert not re.search(r"\bwith .*, and ", scene.description), scene.description
+    assert num_borne > 20
+    for name, words in {
+        "metro_noord_1k.hdr": 'map "metro noord"',
+        "urban_alley_01_1k.hdr": "of an urban alley",
+    }.items():
+        source = build.environment_light(artifact_pb2.Artifact(name=name), 0.0, 0.0)
+        assert words in light_phrase(light_pb2.Light(sources=[source]))

@@ -53,12 +53,16 @@ def camera_side_irradiance(source: light_pb2.LightSource) -> float | None:
         case "sun_sky":
             light = source.sun_sky
             scales = sun_sky.sun_scale(light), sun_sky.sky_scale(light)
-            return daylight_irradiance(light.sun_azimuth_deg, light.sun_elevation_deg, sun_sky.turbidity(light), *scales)
+            return daylight_irradiance(
+                light.sun_azimuth_deg, light.sun_elevation_deg, sun_sky.turbidity(light), *scales
+            )
         case "spherical_harmonics":
             table = source.spherical_harmonics.coefficients
             weights = _harmonic_weights()
             channels = (table[:9], table[9:18], table[18:])
-            return max(luminance_of_one([sum(w * c for w, c in zip(weights, row, strict=True)) for row in channels]), 0.0)
+            return max(
+                luminance_of_one([sum(w * c for w, c in zip(weights, row, strict=True)) for row in channels]), 0.0
+            )
         case _:
             return None
 
@@ -88,7 +92,8 @@ def _sky(elevation_deg: int, turbidity: float) -> tuple[float, float, float]:
     """
     weights = np.array(_harmonic_weights())
     front, side, back = (
-        float(LUMINANCE @ sun_sky.sky_harmonics(elevation_deg, turbidity, azimuth) @ weights) for azimuth in (0, 90, 180)
+        float(LUMINANCE @ sun_sky.sky_harmonics(elevation_deg, turbidity, azimuth) @ weights)
+        for azimuth in (0, 90, 180)
     )
     even = (front + back + 2.0 * side) / 4.0
     return even, (front - back) / 2.0, even - side
@@ -96,7 +101,9 @@ def _sky(elevation_deg: int, turbidity: float) -> tuple[float, float, float]:
 
 @cache
 def _harmonic_weights() -> Sequence[float]:
-    """What unit coefficients of radiance give: the ball's picture blurs them by the cosine once more than the ground."""
-    up, toward_camera = (spherical_harmonics.basis(vector) for vector in (unit_vector(0.0, 90.0), unit_vector(0.0, 0.0)))
+    """Return what unit coefficients of radiance give; the picture of the ball blurs them by the cosine once more."""
+    up, toward_camera = (
+        spherical_harmonics.basis(vector) for vector in (unit_vector(0.0, 90.0), unit_vector(0.0, 0.0))
+    )
     blur = np.array([math.pi, *[2.0 * math.pi / 3.0] * 3, *[math.pi / 4.0] * 5])
     return tuple((0.5 * (blur * blur / math.pi * toward_camera + blur * up)).tolist())

@@ -1,5 +1,6 @@
 """Light in English, read off its sources, so that words and structure cannot disagree."""
 
+import re
 from collections.abc import Sequence
 
 from lumenmill.common.v1 import light_pb2
@@ -47,16 +48,21 @@ _MASS_NOUNS = frozenset({*_SUN_NOUNS, "moonlight"})
 
 
 # Last words of names of environment maps that "a" may stand before.
-_NOUNS_OF_MAPS = frozenset(
-    "alley aerodrome arch attic balcony ballroom bank barn basement bay beach bedroom bridge building bush cabin camp canal "
-    "canyon cave cellar chapel church cinema cliff coast cottage court courtyard dam dawn desert dock dusk evening factory "
-    "farm field fireplace forest garage garden gate gazebo glade glen golf greenhouse grove gym hall hallway hangar "
-    "harbor harbour hill hospital hotel house interior jungle kitchen kiosk lab lake lawn library lobby loft lounge market "
-    "meadow mill mine morning moor mountain museum night oasis office orchard overpass park parking path patio pier plain "
-    "plaza pool pond pump quarry railway rainforest ranch restaurant ridge river road rock roof rooftop room ruin "
-    "savanna school shed shelter shipyard shop shore sky snow square stadium staircase station store street stream studio "
-    "suburb sunrise sunset temple terrace theater theatre tower town track trail tunnel underpass valley veranda "
-    "village vineyard wall warehouse warehouse wharf wood woods workshop yard".split()
+_NOUN_OF_MAP = re.compile(
+    r"\b(?:"
+    r"aerodrome|alley|arch|attic|balcony|ballroom|bank|barn|basement|bay|beach|bedroom|bridge|"
+    r"building|bush|cabin|camp|canal|canyon|cave|cellar|chapel|church|cinema|cliff|coast|cottage|"
+    r"court|courtyard|dam|dawn|desert|dock|dusk|evening|factory|farm|field|fireplace|forest|"
+    r"garage|garden|gate|gazebo|glade|glen|golf|greenhouse|grove|gym|hall|hallway|hangar|harbor|"
+    r"harbour|hill|hospital|hotel|house|interior|jungle|kiosk|kitchen|lab|lake|lawn|library|"
+    r"lobby|loft|lounge|market|meadow|mill|mine|moor|morning|mountain|museum|night|oasis|office|"
+    r"orchard|overpass|park|parking|path|patio|pier|plain|plaza|pond|pool|pump|quarry|railway|"
+    r"rainforest|ranch|restaurant|ridge|river|road|rock|roof|rooftop|room|ruin|savanna|school|"
+    r"shed|shelter|shipyard|shop|shore|sky|snow|square|stadium|staircase|station|store|stream|"
+    r"street|studio|suburb|sunrise|sunset|temple|terrace|theater|theatre|tower|town|track|trail|"
+    r"tunnel|underpass|valley|veranda|village|vineyard|wall|warehouse|wharf|wood|woods|workshop|"
+    r"yard"
+    r")$"
 )
 
 
@@ -195,10 +201,11 @@ def _sun_sky_phrase(light: light_pb2.SunSkyLight, found: SourceAttributes, varia
 
 def _environment_phrase(light: light_pb2.EnvironmentMapLight, variant: int) -> str:
     words = map_words(light.map.name)
-    if words and words.split()[-1] in _NOUNS_OF_MAPS:
-        surroundings = (f"the surrounding light of {with_article(words)}", f"the ambient light of {with_article(words)}")[
-            variant % 2
-        ]
+    if words and _NOUN_OF_MAP.search(words):
+        surroundings = (
+            f"the surrounding light of {with_article(words)}",
+            f"the ambient light of {with_article(words)}",
+        )[variant % 2]
     elif words:
         # A name or a word of another language, which takes no article.
         surroundings = f'the light of the environment map "{words}"'

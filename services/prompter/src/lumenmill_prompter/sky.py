@@ -1,10 +1,11 @@
 """The sky beside the lamps and the parallel light of an outdoor set, which would else stand under a black one."""
 
 import math
+from collections.abc import Iterable
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import build
-from lumenmill_light.sun_sky import daylight
+from lumenmill_light.sun_sky import sky_scale
 from lumenmill_prompter.levels import camera_side_irradiance, daylight_irradiance
 
 __all__ = ["has_sky", "sky_beside"]
@@ -14,14 +15,13 @@ _WARM_BELOW_K = 4200.0
 _LOW_SUN_DEG, _HIGH_SUN_DEG, _ELEVATION_STEP_DEG = (5.0, 12.0), (18.0, 60.0), 4
 
 
-def has_sky(sources: "light_pb2.Light | list[light_pb2.LightSource]") -> bool:
+def has_sky(sources: Iterable[light_pb2.LightSource]) -> bool:
     """Whether one of the sources surrounds the scene, so that a sky is seen above it."""
-    listed = sources.sources if isinstance(sources, light_pb2.Light) else sources
     return any(
-        daylight(source.sun_sky).rgb[1] > 0.0 and source.sun_sky.sky_scale > 0.0
+        sky_scale(source.sun_sky) > 0.0
         if source.HasField("sun_sky")
         else source.WhichOneof("kind") in {"environment_map", "spherical_harmonics"}
-        for source in listed
+        for source in sources
     )
 
 

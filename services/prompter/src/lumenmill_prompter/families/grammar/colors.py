@@ -55,6 +55,7 @@ def light_color(color: Color) -> light_pb2.LightColor:
 def ambient_rgb(color: Color) -> list[float]:
     """Return linear Rec. 709 for light from all around, in which a gel is mixed with white."""
     if not isinstance(color, tuple):
-        return temperature_rgb(color).tolist()
+        red, green, blue = temperature_rgb(color).tolist()
+        return [red, green, blue]
     peak = max(color)
     return [_WHITE_IN_AMBIENT + (1.0 - _WHITE_IN_AMBIENT) * channel / peak for channel in color]

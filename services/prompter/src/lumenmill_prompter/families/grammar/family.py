@@ -8,11 +8,12 @@ from lumenmill.common.v1 import artifact_pb2, camera_pb2, generation_pb2, light_
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext, in_worker
+from lumenmill_prompter.descriptions import scene_kind_of
 from lumenmill_prompter.families.grammar.lexicon import lexicon
 from lumenmill_prompter.families.grammar.light_space import TEXT, WRITABLE_KINDS, LightSpace, light_space
 from lumenmill_prompter.families.grammar.lights import finish_light, write_light
 from lumenmill_prompter.families.grammar.numbers import Choice, lattice_point
-from lumenmill_prompter.families.grammar.sentences import main_thing, plain_rewrite, relight_instruction, scene_kind_of
+from lumenmill_prompter.families.grammar.sentences import main_thing, plain_rewrite, relight_instruction
 from lumenmill_prompter.families.grammar.sets import SetWriter, check_light_kinds, motions
 from lumenmill_prompter.families.grammar.variants import relight_variants
 

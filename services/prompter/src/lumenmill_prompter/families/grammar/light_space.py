@@ -46,7 +46,7 @@ _FRONT_DEG, _BACK_SHARE = 110.0, 0.6
 
 @dataclass(frozen=True)
 class LightSpace:
-    """The kinds of light that a request allows on one kind of scene, each repeated by its weight, and where it stands."""
+    """The kinds of light that a request allows on one kind of scene, each repeated by its weight; their directions."""
 
     slots: tuple["light_pb2.LightKind.ValueType", ...]
     environment_maps: tuple[artifact_pb2.Artifact, ...]
@@ -112,7 +112,6 @@ def light_space(
         environment_maps: the maps that environment-map lights may name.
     """
     weights = _SLOTS.get(scene_kind, _SLOTS[scene_pb2.SCENE_KIND_STILL_LIFE])
-    outdoor = scene_kind == scene_pb2.SCENE_KIND_OUTDOOR
     # Among other kinds, environment-map light is left out when there are no maps.
     requested = set(kinds) if environment_maps else set(kinds) - {ENVIRONMENT_MAP}
     only_text = requested == {TEXT}
@@ -125,4 +124,8 @@ def light_space(
     slots = tuple(kind for kind in allowed for _ in range(weights[kind]))
     if not slots and allowed:
         slots = tuple(allowed)
-    return LightSpace(slots, tuple(environment_maps), scene_kind, surroundings_of(scene_kind), only_text) if slots else None
+    return (
+        LightSpace(slots, tuple(environment_maps), scene_kind, surroundings_of(scene_kind), only_text)
+        if slots
+        else None
+    )

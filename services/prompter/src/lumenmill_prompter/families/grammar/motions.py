@@ -81,9 +81,7 @@ def _tilt(_: str, choice: Choice) -> tuple[camera_pb2.CameraPath, str]:
     return camera_pb2.CameraPath(tilt=camera_pb2.TiltMove(sweep_deg=sweep)), words.format(side=side)
 
 
-def light_motion(
-    start: light_pb2.Light, choice: Choice, around: Surroundings
-) -> prompter_pb2.MotionPrompt | None:
+def light_motion(start: light_pb2.Light, choice: Choice, around: Surroundings) -> prompter_pb2.MotionPrompt | None:
     """Return a move of the light that starts from `start`, before a still camera; None when it has no sources."""
     if not start.sources:
         return None
@@ -122,7 +120,7 @@ def _emitter_of(source: light_pb2.LightSource) -> light_pb2.AreaLight | light_pb
 
 
 def _sweep(start: light_pb2.Light, choice: Choice, around: Surroundings) -> tuple[light_pb2.LightPath, str]:
-    """Move the key across the front, or round the nearer side when it stands behind, as far as no wall is in its way."""
+    """Move the key across the front, or round the nearer side when it stands behind, as far as walls allow."""
     end = _copy(start)
     key = _emitter_of(end.sources[0])
     begin = wrap_deg(key.azimuth_deg)

@@ -80,7 +80,9 @@ class Surroundings:
         if elevation_deg >= self.over_walls_deg or self.outdoor:
             return azimuth
         over_left = elevation_deg >= self.over_left_deg
-        return _compressed(azimuth, max(self.left_deg, _BEHIND_DEG - 10.0) if over_left else self.left_deg, self.right_deg)
+        return _compressed(
+            azimuth, max(self.left_deg, _BEHIND_DEG - 10.0) if over_left else self.left_deg, self.right_deg
+        )
 
     def spread(self, across: float) -> float:
         """Spread −1 … 1 evenly over the azimuths of low parallel light of an indoor set."""

@@ -56,9 +56,7 @@ def relight_variants(
     return written
 
 
-def _block(
-    origin: Sequence[float], own: Rig | None, num: int, space: LightSpace, choice: Choice
-) -> list[Variant]:
+def _block(origin: Sequence[float], own: Rig | None, num: int, space: LightSpace, choice: Choice) -> list[Variant]:
     """Up to four lights; other elevations and colours are tried until they differ clearly."""
     wordings = [choice.bits() for _ in range(num)]
     ambient_slot = choice.bits() % _BLOCK
@@ -83,7 +81,7 @@ def _variant(draft: Draft, own: Rig | None, space: LightSpace, wording: int) -> 
 
 
 def _change_ev(before: Rig, after: Rig) -> float | None:
-    """Stops between two lights on the camera's side, and no more than between their own irradiances."""
+    """Return the stops between two lights on the camera's side, no more than between their own irradiances."""
     if not before.level or not after.level:
         return None
     seen = math.log2(after.level / before.level)
@@ -208,6 +206,4 @@ def _from_two_sides(keys: Sequence[SourceAttributes]) -> bool:
 
 def _apart(keys: Sequence[SourceAttributes], max_cosine: float) -> bool:
     directions = [direction(*angles) for angles in _angles(keys)]
-    return all(
-        a[0] * b[0] + a[1] * b[1] + a[2] * b[2] < max_cosine for a, b in itertools.combinations(directions, 2)
-    )
+    return all(a[0] * b[0] + a[1] * b[1] + a[2] * b[2] < max_cosine for a, b in itertools.combinations(directions, 2))

@@ -60,13 +60,15 @@ class BriefWriter:
         ]
 
     def _set(self, item: Mapping[str, Any]) -> prompter_pb2.PromptSet:
+        scene, light = self._scene_and_light(item)
+        outdoor = scene.kind == scene_pb2.SCENE_KIND_OUTDOOR
         relights = [
-            relight_from(entry, self._allowed, f"relight-{n}") for n, entry in enumerate(item["relights"], start=1)
+            relight_from(entry, self._allowed, f"relight-{n}", outdoor=outdoor)
+            for n, entry in enumerate(item["relights"], start=1)
         ]
         _check_count("relights", len(relights), self._brief.num_relight_variants)
         _check_count("motions", len(item["motions"]), self._brief.num_video_variants)
-        scene, light = self._scene_and_light(item)
-        motions = [motion_from(entry, light, self._allowed) for entry in item["motions"]]
+        motions = [motion_from(entry, light, self._allowed, outdoor=outdoor) for entry in item["motions"]]
         return prompter_pb2.PromptSet(
             image_prompt=_image_prompt(scene, light),
             scene=scene,
@@ -77,7 +79,8 @@ class BriefWriter:
 
     def _video(self, item: Mapping[str, Any]) -> prompter_pb2.VideoPrompt:
         scene, light = self._scene_and_light(item)
-        motion = motion_from(item["motion"], light, self._allowed)
+        outdoor = scene.kind == scene_pb2.SCENE_KIND_OUTDOOR
+        motion = motion_from(item["motion"], light, self._allowed, outdoor=outdoor)
         text = f"{_image_prompt(scene, light)} {motion.text}"
         return prompter_pb2.VideoPrompt(text=text, scene=scene, light=light, motion=motion)
 
@@ -85,7 +88,8 @@ class BriefWriter:
         scene = scene_from(item["scene"], seed=0)
         if self._brief.scene_kinds and scene.kind not in self._brief.scene_kinds:
             raise AnswerError(f"scene kind {item['scene']['kind']!r} was not requested")
-        return scene, light_from(item["light"], self._allowed, "original")
+        outdoor = scene.kind == scene_pb2.SCENE_KIND_OUTDOOR
+        return scene, light_from(item["light"], self._allowed, "original", outdoor=outdoor)
 
 
 def light_rules(allowed: Allowed) -> str:
@@ -110,9 +114,12 @@ def task_of(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def relight_from(item: Mapping[str, Any], allowed: Allowed, name: str) -> prompter_pb2.RelightPrompt:
+def relight_from(
+    item: Mapping[str, Any], allowed: Allowed, name: str, *, outdoor: bool = False
+) -> prompter_pb2.RelightPrompt:
     """Return one relight instruction; raises AnswerError as `light_from`."""
-    return prompter_pb2.RelightPrompt(text=item["instruction"].strip(), light=light_from(item["light"], allowed, name))
+    light = light_from(item["light"], allowed, name, outdoor=outdoor)
+    return prompter_pb2.RelightPrompt(text=item["instruction"].strip(), light=light)
 
 
 def _check_count(name: str, num: int, num_requested: int) -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 from google.protobuf import struct_pb2
 
-from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2
+from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext, in_worker
+from lumenmill_prompter.descriptions import scene_kind_of
 from lumenmill_prompter.families.openai_compatible import schema
 from lumenmill_prompter.families.openai_compatible.ask import Asker
 from lumenmill_prompter.families.openai_compatible.brief import (
@@ -112,6 +113,7 @@ class OpenAIFamily:
         asker, fresh = self._asker(job), DuplicateFilter()
         system = request.background_text or default_text("background")
         text = request.task_text or default_text("relight")
+        outdoor = scene_kind_of(request.description) == scene_pb2.SCENE_KIND_OUTDOOR
 
         def ask(num: int, batch: int, known: Sequence[prompter_pb2.RelightPrompt]) -> list[prompter_pb2.RelightPrompt]:
             notes = [light_rules(allowed), already_written([item.light.text for item in known])]
@@ -120,7 +122,7 @@ class OpenAIFamily:
                 system,
                 task,
                 schema.RELIGHT,
-                lambda item: relight_from(item, allowed, "relight"),
+                lambda item: relight_from(item, allowed, "relight", outdoor=outdoor),
                 num,
                 request.seed + batch,
             )
@@ -149,6 +151,7 @@ class OpenAIFamily:
         system = request.background_text or default_text("background")
         text = request.task_text or default_text("motion")
         start = request.light if request.HasField("light") else None
+        outdoor = scene_kind_of(request.description) == scene_pb2.SCENE_KIND_OUTDOOR
         light_words = start.text or (light_phrase(start) if start.sources else "") if start else ""
 
         def ask(num: int, batch: int, known: Sequence[prompter_pb2.MotionPrompt]) -> list[prompter_pb2.MotionPrompt]:
@@ -156,7 +159,12 @@ class OpenAIFamily:
             notes = [light_note, light_rules(allowed), already_written([item.text for item in known])]
             task = task_of(filled(text, num_variants=num), f"The picture: {request.description}", *notes)
             return asker.items(
-                system, task, schema.MOTION, lambda item: motion_from(item, start, allowed), num, request.seed + batch
+                system,
+                task,
+                schema.MOTION,
+                lambda item: motion_from(item, start, allowed, outdoor=outdoor),
+                num,
+                request.seed + batch,
             )
 
         with job.stage("ask"):

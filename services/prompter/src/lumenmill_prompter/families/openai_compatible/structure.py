@@ -12,10 +12,16 @@ from lumenmill_light import build
 from lumenmill_light.attributes import attributes
 from lumenmill_light.axes import circular_difference_deg
 from lumenmill_light.color import temperature_rgb
+from lumenmill_prompter.levels import camera_side_irradiance
+from lumenmill_prompter.sky import has_sky, sky_beside
 
 __all__ = ["KIND_OF_TYPE", "Allowed", "AnswerError", "light_from", "motion_from", "scene_from"]
 
 Json = Mapping[str, Any]
+# Lamps stand on the ground at least, which lies a little below the middle of the subject.
+_LOWEST_DEG = -5.0
+# Of the sky beside a lamp, by what the lamp gives on the camera's side.
+_SKY_SHARE = 0.35
 
 
 class AnswerError(Exception):
@@ -51,20 +57,29 @@ def scene_from(item: Json, seed: int) -> scene_pb2.SceneDescription:
     )
 
 
-def light_from(item: Json, allowed: Allowed, name: str) -> light_pb2.Light:
-    """Return the light of an answer, its attributes derived.
+def light_from(item: Json, allowed: Allowed, name: str, *, outdoor: bool = False) -> light_pb2.Light:
+    """Return the light of an answer, its attributes derived; lamps outdoors get a sky beside them.
 
     Raises:
-        AnswerError: a source is not allowed or out of bounds, or the text contradicts the numbers.
+        AnswerError: a source is not allowed, out of bounds or under the ground, the first is not the strongest, or the
+            text contradicts the numbers.
     """
     light = light_pb2.Light(text=item["text"].strip().rstrip("."), name=name)
     light.sources.extend(_source(source, allowed) for source in item["sources"])
+    _check_strongest(light)
+    if outdoor and not has_sky(light.sources):
+        key = light.sources[0]
+        lamp = key.area if key.HasField("area") else key.directional
+        temperature_k = lamp.color.temperature_k if lamp.color.HasField("temperature_k") else None
+        light.sources.append(sky_beside(key, temperature_k, _SKY_SHARE))
     light.attributes.CopyFrom(attributes(light))
     _check_agreement(light)
     return light
 
 
-def motion_from(item: Json, start: light_pb2.Light | None, allowed: Allowed) -> prompter_pb2.MotionPrompt:
+def motion_from(
+    item: Json, start: light_pb2.Light | None, allowed: Allowed, *, outdoor: bool = False
+) -> prompter_pb2.MotionPrompt:
     """Return a motion; a light that moves starts from `start` (None: the structure of the move is left out).
 
     Raises:
@@ -74,7 +89,7 @@ def motion_from(item: Json, start: light_pb2.Light | None, allowed: Allowed) -> 
     if item["camera"] is not None and item["camera"]["move"] != "static":
         motion.camera.path.CopyFrom(_camera_path(item["camera"]))
     if item["light_end"] is not None:
-        end = light_from(item["light_end"], allowed, "end")
+        end = light_from(item["light_end"], allowed, "end", outdoor=outdoor)
         if start is not None and start.sources:
             motion.light_path.CopyFrom(_light_path(start, end))
     elif not motion.HasField("camera"):
@@ -125,6 +140,8 @@ def _source(item: Json, allowed: Allowed) -> light_pb2.LightSource:
         raise AnswerError(f"source type {kind!r} is not allowed; use {sorted(allowed.source_types)}")
     azimuth = _value(item, "azimuth_deg", 0.0, -360.0, 360.0)
     elevation = _value(item, "elevation_deg", 30.0, -90.0, 90.0)
+    if kind != "environment_map" and elevation < _LOWEST_DEG:
+        raise AnswerError(f"{kind} at elevation_deg {elevation:g} stands under the ground; use {_LOWEST_DEG:g} to 90")
     strength = _value(item, "strength", 1.0, 0.0, 100.0)
     match kind:
         case "environment_map":
@@ -171,6 +188,17 @@ def _color(item: Json) -> light_pb2.LightColor:
 
 def _linear(item: Json) -> Sequence[float]:
     return _rgb(item) or temperature_rgb(_value(item, "color_temperature_k", 6504.0, 1000.0, 25000.0)).tolist()
+
+
+def _check_strongest(light: light_pb2.Light) -> None:
+    """Compare what the sources give on the camera's side: text and captions speak of the first as the key."""
+    key, *others = [camera_side_irradiance(source) for source in light.sources]
+    for index, other in enumerate(others, 1):
+        if key is not None and other is not None and other > key:
+            raise AnswerError(
+                f"light {light.text!r}: source {index + 1} is {other / max(key, 1e-6):.1f} times as strong as the first"
+                " where the camera sees it; list the strongest first and make the others weaker"
+            )
 
 
 _SIDE_WORDS = (("left", -90.0), ("right", 90.0))
