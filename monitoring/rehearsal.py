@@ -152,7 +152,7 @@ def run_rehearsal(
 def _work(mesh: _Mesh, size: _Size, *, has_neural: bool) -> None:
     small = ("num_relight_variants=1", "preset=fast")
     demo = ("recipes/demo.yaml", *small, f"num_img_sets={size.num_groups}", "num_clip_sets=1", "num_video_variants=1")
-    strict = ("recipes/light-groups.yaml", *small, f"num_img_sets={size.num_groups}", "largest_direction_error_deg=2")
+    strict = ("recipes/light-groups.yaml", *small, f"num_img_sets={size.num_groups}", "largest_intensity_error_ev=0.05")
     mesh.submit(*demo)
     # Counters are scraped at least once before they increase.
     for number in range(size.num_rounds if has_neural else 0):

@@ -9,7 +9,7 @@ from typing import Any, Self
 import grpc
 
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
-from lumenmill.common.v1 import artifact_pb2, camera_pb2, generation_pb2, light_pb2, scene_pb2
+from lumenmill.common.v1 import artifact_pb2, camera_pb2, display_pb2, generation_pb2, light_pb2, scene_pb2
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
@@ -128,10 +128,12 @@ class AsyncClient:
         preset: str = "",
         model: str = "",
         seed: int = 0,
+        unknown_words: scene_pb2.UnknownWords.ValueType = scene_pb2.UNKNOWN_WORDS_UNSPECIFIED,
+        display: display_pb2.Display | None = None,
         request_id: str = "",
         on_progress: OnProgress | None = None,
     ) -> imager_pb2.GenerateImagesResult:
-        """Generate images of a prompt or scene."""
+        """Generate images of a prompt or scene; `unknown_words` and `display` are for models that render."""
         channel = await self._channel_of("lumenmill.imager.v1.ImagerService", model)
         request = imager_pb2.GenerateImagesRequest(
             job=_job(request_id),
@@ -144,6 +146,8 @@ class AsyncClient:
             num_images=num_images,
             preset=preset,
             seed=seed,
+            unknown_words=unknown_words,
+            display=display,
         )
         stub = imager_pb2_grpc.ImagerServiceStub(channel)
         result: imager_pb2.GenerateImagesResult = await call_heavy(
@@ -160,10 +164,14 @@ class AsyncClient:
         preset: str = "",
         model: str = "",
         seed: int = 0,
+        display: display_pb2.Display | None = None,
         request_id: str = "",
         on_progress: OnProgress | None = None,
     ) -> relighter_pb2.RelightResult:
-        """Generate variants of an image under other lights, environments or viewpoints."""
+        """Generate variants of an image under other lights, environments or viewpoints.
+
+        A variant whose light cannot arrive has a `refusal` and no image. `display` is for models that render.
+        """
         channel = await self._channel_of("lumenmill.relighter.v1.RelighterService", model)
         request = relighter_pb2.RelightRequest(
             job=_job(request_id),
@@ -172,6 +180,7 @@ class AsyncClient:
             variants=variants,
             preset=preset,
             seed=seed,
+            display=display,
         )
         stub = relighter_pb2_grpc.RelighterServiceStub(channel)
         result: relighter_pb2.RelightResult = await call_heavy(

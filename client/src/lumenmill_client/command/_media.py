@@ -7,6 +7,7 @@ import typer
 from rich.status import Status
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.scene_pb2 import UNKNOWN_WORDS_REFUSE, UNKNOWN_WORDS_SUBSTITUTE
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill_client._client import Client
@@ -15,6 +16,7 @@ from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._light_option import LIGHT_HELP, parse_light
 from lumenmill_client.command._output import notes, print_json, print_message, print_text, to_dict
 from lumenmill_common.artifacts import extension_of
+from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["register"]
 
@@ -65,6 +67,9 @@ def render(
         int, typer.Option("--height", min=0, max=16384, help="Height in pixels. Default: that of the preset.")
     ] = 0,
     num_images: Annotated[int, typer.Option("--num", "-n", min=1, max=64, help="Number of images.")] = 1,
+    substitute: Annotated[
+        bool, typer.Option("--substitute", help="For words that cannot be drawn, draw the nearest thing.")
+    ] = False,
     preset: Preset = "",
     model: ModelName = "",
     seed: Seed = 0,
@@ -82,6 +87,7 @@ def render(
             width_px=width_px,
             height_px=height_px,
             num_images=num_images,
+            unknown_words=UNKNOWN_WORDS_SUBSTITUTE if substitute else UNKNOWN_WORDS_REFUSE,
             preset=preset,
             model=model,
             seed=seed,
@@ -127,6 +133,9 @@ def relight(
             request_id=request_id,
             on_progress=_progress_printer(line),
         )
+        refusals = [entry.refusal for entry in result.variants if entry.refusal]
+        if refusals:
+            raise InvalidArgumentError("--light", refusals[0])
         files = [_save(client, entry.image, out / f"image-{index}") for index, entry in enumerate(result.variants)]
     _print_files(files, to_dict(result), as_json)
 
