@@ -44,8 +44,11 @@ def test_the_demo_makes_light_groups_with_captions_measurements_and_maps(lumenmi
         assert len({sample["media"]["albedo"]["sha256"] for sample in members}) == 1
     for sample in rendered:
         assert sample["caption"] and sample["licences"]
-        assert sample["requested_light"]["sources"] and sample["measured_light"]
+        assert sample["requested_light"]["sources"] and sample["arrived_light"]["sources"] and sample["measured_light"]
+        assert 0.5 < sum(source["share"] for source in sample["arrived_light"]["sources"]) < 1.01
         assert {"albedo", "depth", "normals", "roughness", "metallic"} <= set(sample["media"])
+    table = lumenmill("samples", demo["run"]).stdout
+    assert all(description in table for description in ("requested", "arrived", "measured"))
     clips = [sample for sample in samples if sample["kind"] == "SAMPLE_KIND_CLIP"]
     assert clips and all(clip["caption"] and clip["media"]["video"]["video"]["codec"] == "h264" for clip in clips)
 

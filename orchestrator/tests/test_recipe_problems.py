@@ -43,7 +43,7 @@ def _problems(text: str, parameters: dict[str, object] | None = None) -> list[st
         ("reason: direction_off", "reason: 'off: far'", "a gate needs `reason:`, a short word"),
         ("reason: direction_off", "reason: off\n        when_missing: no", "`when_missing` is `accept` or `reject`"),
         ("INTRINSIC_KIND_ALBEDO", "ALBED", "did you mean `INTRINSIC_KIND_ALBEDO`?"),
-        ("      variants:\n", "      display: {exposure: \"${params.word}\"}\n      variants:\n", "mean `EXPOSURE_GROUP`?"),
+        ("      variants:\n", "      display: {exposure: \"${params.word}\"}\n      variants:\n", "`EXPOSURE_GROUP`?"),
         ("description: Images", "name: again\ndescription: Images", "duplicate key"),
         ("num_sets: {type: int", "num_sets: {type: integer", "did you mean `int`?"),
     ],
