@@ -97,7 +97,7 @@ function lineage(item) {
 
 function facts(item) {
   return [
-    item.instruction ? make("p", { class: "note" }, `From the first image: ${item.instruction}`) : "",
+    item.instruction ? make("p", { class: "note" }, `From the original: ${item.instruction}`) : "",
     dial(item), lightTable(item), sources(item),
   ];
 }
