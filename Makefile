@@ -28,7 +28,7 @@ HDRI ?= $(wildcard ../shared/data/hdri)
 # A photograph to caption in the demo: `make demo PHOTO=photo.jpg`. Default: NASA's portrait of Eileen Collins.
 PHOTO ?= $(wildcard $(VENV)/lib/python3*/site-packages/skimage/data/astronaut.png)
 
-.PHONY: help demo test neural test-neural test-faults test-cluster images soak benchmarks monitoring test-monitoring \
+.PHONY: help demo test neural test-neural test-faults test-languages test-cluster images soak benchmarks monitoring test-monitoring \
         lint lint-style lint-types lint-contracts docs release-check protos setup down clean
 
 help: ## Show this help
@@ -70,6 +70,9 @@ test-neural: $(VENV)/.neural ## Run the tests of the neural services, on tiny ch
 
 test-faults: $(VENV)/.dev ## Run the tests of faults, fuzzing and security (about 10 minutes)
 	@$(BIN)/python -m pytest tests/faults tests/fuzz tests/security
+
+test-languages: $(VENV)/.dev ## Build the clients in Go and TypeScript and run them against a mesh
+	@$(BIN)/python -m pytest tests/languages
 
 test-cluster: $(VENV)/.dev ## Run the tests of the chart on a real Kubernetes cluster (about 20 minutes)
 	@tests/cluster/run.sh $(TESTS)
