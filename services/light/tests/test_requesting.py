@@ -56,8 +56,21 @@ def test_a_sky_without_sun_is_a_sky_without_sun() -> None:
 
 
 def test_outdoor_light_has_a_sky() -> None:
-    for text in ("warm light from the left", "cold blue sunlight from the right", "hard light from below"):
+    for text in (
+        "warm light from the left",
+        "cold blue sunlight from the right",
+        "hard light from below",
+        "candlelight",
+    ):
         assert {kind for kind, _ in looks(text, outdoor=True)} & {"sun_sky", "spherical_harmonics"}
+
+
+def test_a_sun_behind_a_wall_becomes_a_lamp_before_it() -> None:
+    light = light_of_words("golden hour back light", outdoor=False, wall_behind=True)
+    assert light is not None and light.sources[0].WhichOneof("kind") == "area"
+    assert source_attributes(light.sources[0]).temperature_k == pytest.approx(3200, abs=600)
+    front = light_of_words("golden hour light from the left", outdoor=False, wall_behind=True)
+    assert front is not None and front.sources[0].WhichOneof("kind") == "sun_sky"
 
 
 def test_two_lights_stay_two_and_the_first_is_the_strongest() -> None:

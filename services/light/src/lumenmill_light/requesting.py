@@ -33,9 +33,10 @@ _HARDNESS = {"sun": 0.95, "moon": 0.95, "window": 0.4, "candle": 0.85}
 _USUAL_HARDNESS, _FILL_HARDNESS = 0.65, 0.3
 _USUAL_K = {"moon": 8000.0, "candle": 2000.0}
 _WHITE_K = 5950.0
+_BEHIND_DEG = 100.0
 # Stops below the first light.
 _BELOW_KEY_EV = {"fill": 2.0, "rim": 0.3}
-_SECOND_EV = 0.6
+_SECOND_EV = 1.0
 _DISTANCE_RATIO, _MAX_LAMP_DEG, _MAX_SUN_DEG = 4.0, 60.0, 20.0
 _TURBIDITY = 3.0
 # Of the sun behind a sky that is to be seen without it.
@@ -43,6 +44,8 @@ _SKY_ELEVATION_DEG = 40.0
 _SUN_ELEVATIONS_DEG = (*range(2, 30), *range(30, 90, 5))
 # Of the sky beside a sun that is drawn as parallel light, in fractions of its irradiance.
 _SKY_SHARE = 0.15
+# Of the sky over lamps, which would be black else.
+_NIGHT_SKY_SHARE, _NIGHT_SKY_K = 0.05, 9000.0
 _MIN_CONTRAST_EV, _MAX_CONTRAST_EV = 1.0, 5.0
 
 
@@ -62,12 +65,13 @@ class _Look:
         return build.kelvin(self.temperature_k) if self.rgb is None else build.rgb(self.rgb)
 
 
-def light_of_words(text: str, *, outdoor: bool) -> light_pb2.Light | None:
+def light_of_words(text: str, *, outdoor: bool, wall_behind: bool = False) -> light_pb2.Light | None:
     """Return the light that a text asks for; None where it states nothing of light that can be built from words.
 
     Args:
         text: a prompt; what it states besides light is passed over.
         outdoor: whether there is a sky: light of no stated source is then daylight, where its colour allows.
+        wall_behind: whether a wall without windows stands behind the subject: a sun there becomes a lamp before it.
     """
     claims = [claim for claim in read_light(text).lights if _asks_for_light(claim)]
     light = light_pb2.Light()
@@ -75,9 +79,13 @@ def light_of_words(text: str, *, outdoor: bool) -> light_pb2.Light | None:
     for index, claim in enumerate(claims[: _MAX_SOURCES // 2]):
         look = _look(claim, index, key)
         key = key or look
-        light.sources.extend(_sources(claim, look, outdoor=outdoor and index == 0))
+        hidden = wall_behind and abs(look.azimuth_deg) > _BEHIND_DEG
+        light.sources.extend(_sources(claim, look, outdoor=outdoor and index == 0, sun_is_hidden=hidden))
     if key is not None and claims[0].contrasts_ev and not claims[0].is_even:
         light.sources.append(_fill_for(claims[0].contrasts_ev[0], key))
+    if key is not None and outdoor and all(source.WhichOneof("kind") == "area" for source in light.sources):
+        sky = temperature_rgb(_NIGHT_SKY_K).tolist()
+        light.sources.append(build.spherical_harmonics_light(0.0, 90.0, 0.0, _NIGHT_SKY_SHARE * key.irradiance, sky))
     return light if light.sources else None
 
 
@@ -130,16 +138,16 @@ def _gel(claim: LightClaim) -> tuple[float, float, float] | None:
     return GEL_COLORS.get(claim.hues[0])
 
 
-def _sources(claim: LightClaim, look: _Look, *, outdoor: bool) -> list[light_pb2.LightSource]:
+def _sources(claim: LightClaim, look: _Look, *, outdoor: bool, sun_is_hidden: bool) -> list[light_pb2.LightSource]:
     if claim.source == "sky" and _SUNLESS.search(claim.words):
         return [build.sun_sky_light(look.azimuth_deg, _SKY_ELEVATION_DEG, _TURBIDITY, 0.0, 1.0, 0.0)]
     if claim.is_even or (claim.source == "sky" and not claim.azimuths_deg):
         linear = temperature_rgb(look.temperature_k).tolist() if look.rgb is None else look.rgb
         return [build.spherical_harmonics_light(0.0, 90.0, 0.0, look.irradiance, linear)]
-    is_sun = claim.source == "sun" or (outdoor and claim.source == "light" and look.rgb is None)
+    is_sun = (claim.source == "sun" and not sun_is_hidden) or (outdoor and claim.source == "light" and look.rgb is None)
     if is_sun and look.elevation_deg >= 0.0:
         return _daylight(claim, look)
-    if claim.source == "moon" or (outdoor and claim.source in ("sun", "light")):
+    if (claim.source == "moon" and not sun_is_hidden) or (outdoor and claim.source in ("sun", "light")):
         return _parallel(look)
     size_deg = min(size_of_hardness(look.hardness), _MAX_LAMP_DEG)
     width = 2.0 * _DISTANCE_RATIO * math.tan(math.radians(size_deg / 2.0))

@@ -95,7 +95,7 @@ def _with_own_meshes(
 def _light_of_words(scene: SceneDescription, prompt: str, kind: str) -> Light | None:
     """Return the light that the prompt, else the description asks for; ``None`` if neither does."""
     for text in (prompt, scene.description):
-        light = light_of_words(text, outdoor=kind == OUTDOOR)
+        light = light_of_words(text, outdoor=kind == OUTDOOR, wall_behind=kind in (STILL_LIFE, PORTRAIT))
         if light is not None:
             light.name = "words"
             light.text = described(light, [source_attributes(source) for source in light.sources])
