@@ -196,16 +196,20 @@ async def _group(
     built = (await call_heavy(mesh.imager.GenerateImages, original)).images[0]
     relight = relighter_pb2.RelightRequest(scene=built.scene, image=built.image, preset=_PRESET)
     relight.job.request_id = f"{group}-relight"
-    for light in (first, *others):
+    lights = [first, *others]
+    for light in lights:
         relight.variants.add(light=light)
     relit = (await call_heavy(mesh.relighter.Relight, relight)).variants
-    maps, seen = await _maps(mesh, group, built)
-    subjects = [
-        _subject(variant, maps, light, built.built_scene)
-        for variant, light in zip(relit, (first, *others), strict=True)
+    shared = await _maps(mesh, f"{group}-maps", built, light_pb2.Light())
+    own = [light if any(source.HasField("background") for source in light.sources) else None for light in lights]
+    # A background replaces the walls, so that its picture has maps of its own.
+    maps = [
+        await _maps(mesh, f"{group}-maps-{number}", built, light) if light else shared
+        for number, light in enumerate(own)
     ]
+    subjects = [_subject(variant, known[0], light) for variant, known, light in zip(relit, maps, lights, strict=True)]
     before = None
-    for number, (variant, light, subject) in enumerate(zip(relit, (first, *others), subjects, strict=True)):
+    for number, (variant, light, subject) in enumerate(zip(relit, lights, subjects, strict=True)):
         name = f"{group}-{number}"
         labels = origin, f"{names[number]}", scene_pb2.SceneKind.Name(scene.kind).removeprefix("SCENE_KIND_").lower()
         kinds = " + ".join(dict.fromkeys(kind_name(kind_of(source)) for source in light.sources))
@@ -215,7 +219,7 @@ async def _group(
         caption = await _caption(mesh, name, subject)
         alone = await _caption(mesh, f"{name}-alone", captioner_pb2.Subject(media=variant.image))
         shown = np.asarray(Image.open(io.BytesIO(mesh.store.read_bytes(variant.image))).convert("RGB"))
-        made.pictures.append(Picture(*labels, kinds, "", variant.arrived_light, caption, alone, seen, shown))
+        made.pictures.append(Picture(*labels, kinds, "", variant.arrived_light, caption, alone, maps[number][1], shown))
         if before is None:
             before = subject
         else:
@@ -229,7 +233,6 @@ def _subject(
     variant: relighter_pb2.RelitImage,
     maps: Sequence[intrinsics_pb2.IntrinsicMap],
     requested: light_pb2.Light,
-    built: scene_pb2.SceneDescription,
 ) -> captioner_pb2.Subject:
     camera = variant.record.camera if variant.record.HasField("camera") else camera_pb2.Camera()
     return captioner_pb2.Subject(
@@ -239,7 +242,7 @@ def _subject(
         requested_light=requested,
         arrived_light=variant.arrived_light,
         camera=camera,
-        built_scene=built,
+        built_scene=variant.built_scene,
     )
 
 
@@ -251,11 +254,13 @@ async def _caption(mesh: _Mesh, name: str, subject: captioner_pb2.Subject) -> ca
 
 
 async def _maps(
-    mesh: _Mesh, group: str, built: imager_pb2.GeneratedImage
+    mesh: _Mesh, name: str, built: imager_pb2.GeneratedImage, light: light_pb2.Light
 ) -> tuple[list[intrinsics_pb2.IntrinsicMap], tuple[str, ...]]:
     """Return the maps that captions are measured with, and the names of the things that can be seen."""
     request = relighter_pb2.DecomposeRequest(image=built.image, scene=built.scene, preset=_PRESET, kinds=_MAPS)
-    request.job.request_id = f"{group}-maps"
+    if light.sources:
+        request.light.CopyFrom(light)
+    request.job.request_id = name
     maps = list((await call_heavy(mesh.relighter.Decompose, request)).maps)
     mask = decode_exr(mesh.store.read_bytes(maps[-1].data), _SIZE_PX[0] * _SIZE_PX[1])[..., 0]
     spec = json.loads(mesh.store.read_bytes(built.scene))

@@ -29,7 +29,7 @@ class _ExposureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exposure.Val
     """Each picture is metered by itself, so that all are equally bright; a clip once, on frames spread evenly over it."""
     EXPOSURE_GROUP: _Exposure.ValueType  # 2
     """One exposure for the whole request, so that dim and bright light can be seen: that of the request's image where its
-    ImageFacts record one, else metered on the first picture. A picture that would be more than 3 stops darker or 2 stops
+    ImageFacts record one, else metered on the first picture. A picture that would be more than 2 stops darker or 1 stop
     brighter than metered by itself is exposed at that limit, so that none is black or burnt out; its ImageFacts say so.
     """
 
@@ -42,7 +42,7 @@ EXPOSURE_PICTURE: Exposure.ValueType  # 1
 """Each picture is metered by itself, so that all are equally bright; a clip once, on frames spread evenly over it."""
 EXPOSURE_GROUP: Exposure.ValueType  # 2
 """One exposure for the whole request, so that dim and bright light can be seen: that of the request's image where its
-ImageFacts record one, else metered on the first picture. A picture that would be more than 3 stops darker or 2 stops
+ImageFacts record one, else metered on the first picture. A picture that would be more than 2 stops darker or 1 stop
 brighter than metered by itself is exposed at that limit, so that none is black or burnt out; its ImageFacts say so.
 """
 Global___Exposure: _TypeAlias = Exposure  # noqa: Y015

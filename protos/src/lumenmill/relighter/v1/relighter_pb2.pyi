@@ -14,6 +14,7 @@ from lumenmill.common.v1 import generation_pb2 as _generation_pb2
 from lumenmill.common.v1 import intrinsics_pb2 as _intrinsics_pb2
 from lumenmill.common.v1 import light_pb2 as _light_pb2
 from lumenmill.common.v1 import sampling_pb2 as _sampling_pb2
+from lumenmill.common.v1 import scene_pb2 as _scene_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -244,6 +245,7 @@ class RelitImage(_message.Message):
     RECORD_FIELD_NUMBER: _builtins.int
     ARRIVED_LIGHT_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
+    BUILT_SCENE_FIELD_NUMBER: _builtins.int
     refusal: _builtins.str
     """Why the variant was not rendered: nothing of its strongest source could reach what the camera sees. Empty otherwise;
     when set, `light` is the light as requested and no other field is set.
@@ -270,6 +272,12 @@ class RelitImage(_message.Message):
     def arrived_light(self) -> _light_pb2.ArrivedLight:
         """What arrived of the light. Absent for families that do not know it."""
 
+    @_builtins.property
+    def built_scene(self) -> _scene_pb2.SceneDescription:
+        """What can be seen of the scene, in words, without its light: an environment replaces walls, another viewpoint shows other
+        things. Absent for families that do not know it.
+        """
+
     def __init__(
         self,
         *,
@@ -279,10 +287,11 @@ class RelitImage(_message.Message):
         record: _generation_pb2.GenerationRecord | None = ...,
         arrived_light: _light_pb2.ArrivedLight | None = ...,
         refusal: _builtins.str = ...,
+        built_scene: _scene_pb2.SceneDescription | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_light", b"arrived_light", "image", b"image", "light", b"light", "linear", b"linear", "record", b"record"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_light", b"arrived_light", "built_scene", b"built_scene", "image", b"image", "light", b"light", "linear", b"linear", "record", b"record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_light", b"arrived_light", "image", b"image", "light", b"light", "linear", b"linear", "record", b"record", "refusal", b"refusal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_light", b"arrived_light", "built_scene", b"built_scene", "image", b"image", "light", b"light", "linear", b"linear", "record", b"record", "refusal", b"refusal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -18,7 +18,7 @@ __all__ = ["BRIGHTEST_EV", "DARKEST_EV", "GROUP", "PICTURE", "DisplayChoice", "w
 PICTURE, GROUP = Exposure.EXPOSURE_PICTURE, Exposure.EXPOSURE_GROUP
 # How much darker and brighter than metered by itself a picture of a group may be. Beyond these, as judged by eye on all
 # kinds of scene under lights of −3 to +2 stops, little is left of the shadows and of pale surfaces.
-DARKEST_EV, BRIGHTEST_EV = -3.0, 2.0
+DARKEST_EV, BRIGHTEST_EV = -2.0, 1.0
 # Light is balanced as if it held so much white that its weakest channel is this part of the strongest one: to balance
 # all of a candle's colour would turn everything green and raise the noise of blue.
 _WEAKEST_CHANNEL = 0.125

@@ -106,7 +106,6 @@ class Stills:
             preset.name, seed, parameters(view) | choice.parameters(transform), scene.spec, [lighting.light], camera
         )
         record.substitutions.extend(substitutions_of(scene.spec))
-        built = built_scene(scene.spec, [self.engine.buffers(view).instance], pose.azimuth_deg)
         return imager_pb2.GeneratedImage(
             image=display,
             linear=stored,
@@ -114,8 +113,11 @@ class Stills:
             light=lighting.light,
             record=record,
             arrived_light=arrived,
-            built_scene=built,
+            built_scene=self._built(scene, view),
         )
+
+    def _built(self, scene: Scene, view: View) -> SceneDescription:
+        return built_scene(scene.spec, [self.engine.buffers(view).instance], view.pose.azimuth_deg)
 
     def relight(self, request: relighter_pb2.RelightRequest, job: JobContext) -> relighter_pb2.RelightResult:
         """Return the variants of Relight and the light basis that they are mixed from; errors as `LightReader.read`."""
@@ -156,7 +158,12 @@ class Stills:
             )
             variants.append(
                 relighter_pb2.RelitImage(
-                    image=display, linear=stored, light=lighting.light, record=record, arrived_light=arrived
+                    image=display,
+                    linear=stored,
+                    light=lighting.light,
+                    record=record,
+                    arrived_light=arrived,
+                    built_scene=self._built(scene, view),
                 )
             )
         with job.stage("encode"):
