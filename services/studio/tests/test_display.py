@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import av
+import grpc
 import numpy as np
 import pytest
 from PIL import Image
@@ -97,6 +98,17 @@ async def test_each_picture_may_be_metered_or_given_an_exposure(studio: Any) -> 
         previews.append(pixels(studio, found.maps[0].preview).mean())
     # Previews of shading have the exposure of their picture.
     assert previews[0] < previews[1] < 20
+
+
+async def test_an_exposure_beyond_floats_is_refused(studio: Any) -> None:
+    image = await studio.still_life("display-17")
+    image.image.image.exposure_ev = 1e30
+    problem = r"image\.image\.exposure_ev: is 1e\+30; must be between -64 and 64"
+    with pytest.raises(grpc.aio.AioRpcError, match=problem):
+        await relit(studio, image.scene, [lamp(1.0)], "display-18", image=image.image)
+    decompose = relighter_pb2.DecomposeRequest(scene=image.scene, image=image.image, preset="fast")
+    with pytest.raises(grpc.aio.AioRpcError, match=problem):
+        await studio.result(studio.relighter.Decompose, decompose, "display-19")
 
 
 async def test_pictures_of_new_scenes_are_metered_unless_they_are_a_group(studio: Any) -> None:

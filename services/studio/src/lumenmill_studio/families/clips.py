@@ -78,6 +78,7 @@ class Clips:
             scene = self._scene(request)
             frames = self._frames(request, scene, preset, size_px, num_frames)
             given = given_basis(self.store, request, scene)
+            choice = DisplayChoice(request.display, PICTURE, request.image)
         with tempfile.TemporaryDirectory(prefix="lumenmill-clip-") as folder:
             shape = (num_frames, size_px[1], size_px[0], 3)
             linear = np.memmap(Path(folder) / "frames.f16", np.float16, "w+", shape=shape)
@@ -86,7 +87,6 @@ class Clips:
                     linear[index] = picture
                 arrived = self._arrived(frames, fps)
             with job.stage("encode"):
-                choice = DisplayChoice(request.display, PICTURE, request.image)
                 transform = choice.transform(_metered(linear), [moment.light for moment in arrived])
 
                 def shown(index: int) -> NDArray[np.uint8]:

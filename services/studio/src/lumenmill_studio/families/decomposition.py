@@ -13,12 +13,12 @@ from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext
-from lumenmill_media import MapSink, read_map
+from lumenmill_media import MapSink, as_half, read_map
 from lumenmill_studio.families import intrinsics
 from lumenmill_studio.families.clips import Frame, rendered
 from lumenmill_studio.families.frame_truth import FrameTruth, read_truths
 from lumenmill_studio.families.lighting import LightReader
-from lumenmill_studio.families.limits import fps_of, size_of
+from lumenmill_studio.families.limits import fps_of, recorded_exposure_ev, size_of
 from lumenmill_studio.families.results import Origin, Recorder
 from lumenmill_studio.families.stills import parameters, refuse_path, render
 from lumenmill_studio.light.basis import Image
@@ -50,7 +50,7 @@ class Decomposition:
             preset = preset_named(request.preset)
             camera = request.camera if request.HasField("camera") else None
             refuse_path(camera, "camera")
-            facts = request.image.image
+            facts, exposure_ev = request.image.image, recorded_exposure_ev(request.image)
             default_px = (
                 (facts.width_px, facts.height_px)
                 if facts.width_px and facts.height_px
@@ -68,12 +68,12 @@ class Decomposition:
         with job.stage("render"):
             buffers = self.engine.buffers(view)
             if intrinsics.LIT_KINDS.intersection(kinds):
-                linear = render(self.engine, view, lighting, job, {}) if linear is None else linear
+                if linear is None:
+                    linear = as_half(render(self.engine, view, lighting, job, {}))
                 shading = render(self.engine, view, lighting, job, {}, shading=True)
         with job.stage("encode"):
-            exposure_ev = facts.exposure_ev
-            if linear is not None and not facts.HasField("exposure_ev"):
-                exposure_ev = tonemap.auto_exposure_ev(linear)
+            if exposure_ev is None:
+                exposure_ev = tonemap.auto_exposure_ev(linear) if linear is not None else 0.0
             maps = intrinsics.maps_of(kinds, buffers, linear, shading)
             found = [intrinsics.put_map(self.store, kind, maps[kind], exposure_ev) for kind in kinds]
         record = Recorder(self.origin, self.lights.licence, job).record(
@@ -142,7 +142,7 @@ class Decomposition:
             job.progress("render", index, len(frames))
             buffers = self.engine.buffers(frame.view)
             if not inputs or any(new is not old for new, old in zip((buffers, linear, shading), inputs, strict=True)):
-                maps = intrinsics.maps_of(list(sinks), buffers, linear, shading)
+                maps = intrinsics.maps_of(list(sinks), buffers, None if linear is None else as_half(linear), shading)
             inputs = buffers, linear, shading
             for kind, data in maps.items():
                 sinks[kind].add(data)

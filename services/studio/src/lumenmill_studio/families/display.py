@@ -9,6 +9,7 @@ from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.display_pb2 import Display, Exposure, WhiteBalance
 from lumenmill.common.v1.light_pb2 import ArrivedLight
 from lumenmill_light.color import LUMINANCE, Array
+from lumenmill_studio.families.limits import recorded_exposure_ev
 from lumenmill_studio.light.basis import Image
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.tonemap import DisplayTransform, Gains
@@ -25,13 +26,16 @@ _WEAKEST_CHANNEL = 0.125
 
 
 class DisplayChoice:
-    """What a request chose, and the exposure that its pictures share. ``default`` is the exposure of the RPC."""
+    """What a request chose, and the exposure that its pictures share.
+
+    ``default`` is the exposure of the RPC, ``image`` that of the request; errors as `recorded_exposure_ev`.
+    """
 
     def __init__(self, display: Display, default: "Exposure.ValueType", image: Artifact) -> None:
         self._display = display
         self._exposure = display.exposure or default
         self._is_balanced = display.white_balance == WhiteBalance.WHITE_BALANCE_AUTO
-        self._group_ev = image.image.exposure_ev if image.image.HasField("exposure_ev") else None
+        self._group_ev = recorded_exposure_ev(image)
 
     def transform(self, linear_hw3: Image, arrived: Sequence[ArrivedLight]) -> DisplayTransform:
         """Return how the next picture or clip of the request is shown.

@@ -10,7 +10,7 @@ from lumenmill.common.v1.light_pb2 import Light
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.interceptors import check_bounds
-from lumenmill_studio.families.limits import MAX_NUM_FRAMES
+from lumenmill_studio.families.limits import MAX_EXPOSURE_EV, MAX_NUM_FRAMES
 from lumenmill_studio.json_text import parsed
 from lumenmill_studio.render.camera import Pose
 
@@ -62,7 +62,7 @@ class FrameTruth(_Checked):
     height_px: int
     camera: _Camera
     light: dict[str, Any]
-    exposure_ev: float = Field(ge=-64, le=64)
+    exposure_ev: float = Field(ge=-MAX_EXPOSURE_EV, le=MAX_EXPOSURE_EV)
     render: _Render
 
     @property

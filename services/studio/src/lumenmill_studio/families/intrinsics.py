@@ -63,7 +63,8 @@ def maps_of(
 ) -> dict[int, Image]:
     """Return the maps (H, W, C) of some kinds; those that depend on light need the picture and its shading.
 
-    Colours are rounded as they are stored, so that what is read back of albedo × shading + residual is the picture.
+    The picture is given as it is stored. Albedo and shading are rounded as they will be, so that what is read back of
+    albedo × shading + residual is the picture.
     """
     albedo = media.as_half(buffers.albedo)
     plain: dict[int, Image] = {
@@ -80,7 +81,7 @@ def maps_of(
             maps[kind] = plain[kind]
         elif linear_hw3 is not None and shading_hw3 is not None:
             shading = media.as_half(shading_hw3)
-            maps[kind] = shading if kind == SHADING else media.as_half(linear_hw3) - albedo * shading
+            maps[kind] = shading if kind == SHADING else linear_hw3 - albedo * shading
     return maps
 
 

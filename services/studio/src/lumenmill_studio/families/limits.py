@@ -1,8 +1,18 @@
 """Check the sizes and rates of requests against the bounds of the studio family, which GetModel declares."""
 
+from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill_common.errors import InvalidArgumentError
 
-__all__ = ["MAX_BATCH", "MAX_NUM_FRAMES", "MAX_SIZE_PX", "SIZE_MULTIPLE_PX", "fps_of", "size_of"]
+__all__ = [
+    "MAX_BATCH",
+    "MAX_EXPOSURE_EV",
+    "MAX_NUM_FRAMES",
+    "MAX_SIZE_PX",
+    "SIZE_MULTIPLE_PX",
+    "fps_of",
+    "recorded_exposure_ev",
+    "size_of",
+]
 
 MAX_SIZE_PX = 2048
 SIZE_MULTIPLE_PX = 2
@@ -10,6 +20,8 @@ MAX_BATCH = 64
 MAX_NUM_FRAMES = 480
 # The lowest rate is slower than a slide show, the highest is the bound of the contract.
 MIN_FPS, MAX_FPS = 0.1, 240.0
+# Beyond it single floats overflow.
+MAX_EXPOSURE_EV = 64.0
 
 
 def fps_of(fps: float, default_fps: float, field_name: str) -> float:
@@ -21,6 +33,21 @@ def fps_of(fps: float, default_fps: float, field_name: str) -> float:
     if fps and not MIN_FPS <= fps <= MAX_FPS:
         raise InvalidArgumentError(field_name, f"is {fps:g}; must be between {MIN_FPS:g} and {MAX_FPS:g}")
     return fps or default_fps
+
+
+def recorded_exposure_ev(image: Artifact) -> float | None:
+    """Return the exposure in stops that the facts of a request's image record, if they do.
+
+    Raises:
+        InvalidArgumentError: beyond what can be computed; names ``image.image.exposure_ev``.
+    """
+    if not image.image.HasField("exposure_ev"):
+        return None
+    exposure_ev = image.image.exposure_ev
+    if abs(exposure_ev) > MAX_EXPOSURE_EV:
+        problem = f"is {exposure_ev:g}; must be between {-MAX_EXPOSURE_EV:g} and {MAX_EXPOSURE_EV:g}"
+        raise InvalidArgumentError("image.image.exposure_ev", problem)
+    return float(exposure_ev)
 
 
 def size_of(width_px: int, height_px: int, default_px: tuple[int, int], field_name: str = "") -> tuple[int, int]:

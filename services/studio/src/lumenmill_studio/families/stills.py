@@ -131,9 +131,9 @@ class Stills:
                 else (preset.width_px, preset.height_px)
             )
             size_px = size_of(request.width_px, request.height_px, default_px)
+            choice = DisplayChoice(request.display, GROUP, request.image)
             given = given_basis(self.store, request, scene)
             plans = self._plans(request, scene, preset, size_px, given)
-        choice = DisplayChoice(request.display, GROUP, request.image)
         in_hand = dict(given)
         variants = []
         for index, (view, lighting, refusal) in enumerate(plans):
