@@ -36,6 +36,7 @@ def refusal(prompt: str = "", **scene: object) -> InvalidArgumentError:
     [
         ("a leather boot on a concrete plinth", "boot"),
         ("a red sports car", "car"),
+        ("a gold rim on an oak table", "rim"),
         ("a portrait of a woman by a window", "woman"),
         ("a copper kettle and two foxes on a slate table", "foxes"),
         ("a camera on an oak table", "camera"),
@@ -84,6 +85,7 @@ def test_glass_that_a_shape_cannot_be_is_refused() -> None:
         ("Lit by the light of a metro noord: a copper bowl in an attic", [("bowl", "copper")], "in an attic"),
         ("a beautiful brass teapot, highly detailed, 8k, masterpiece, on a pine table", [("teapot", "brass")], ""),
         ("a copper cup on a pine table. The camera orbits it slowly while the light fades.", [("cup", "copper")], ""),
+        ("a cup, candlelight from the left, a warm rim and a cool fill", [("cup", "")], ""),
         ("a stack of old books lying open on a table", [("stack of books", "")], "on an oak table"),
         ("a statue in the middle of a snowy field", [("statue", "")], "on a snowy field"),
         ("a stone tower rising from a green meadow", [("tower", "limestone")], "in a meadow"),

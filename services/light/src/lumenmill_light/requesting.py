@@ -45,7 +45,7 @@ _SUN_ELEVATIONS_DEG = (*range(2, 30), *range(30, 90, 5))
 # Of the sky beside a sun that is drawn as parallel light, in fractions of its irradiance.
 _SKY_SHARE = 0.15
 # Of the sky over lamps, which would be black else.
-_NIGHT_SKY_SHARE, _NIGHT_SKY_K = 0.05, 9000.0
+_NIGHT_SKY_SHARE, _NIGHT_SKY_K = 0.02, 9000.0
 _MIN_CONTRAST_EV, _MAX_CONTRAST_EV = 1.0, 5.0
 
 
@@ -146,16 +146,16 @@ def _sources(claim: LightClaim, look: _Look, *, outdoor: bool, sun_is_hidden: bo
         return [build.spherical_harmonics_light(0.0, 90.0, 0.0, look.irradiance, linear)]
     is_sun = (claim.source == "sun" and not sun_is_hidden) or (outdoor and claim.source == "light" and look.rgb is None)
     if is_sun and look.elevation_deg >= 0.0:
-        return _daylight(claim, look)
+        return _daylight(claim, look, outdoor=outdoor)
     if (claim.source == "moon" and not sun_is_hidden) or (outdoor and claim.source in ("sun", "light")):
-        return _parallel(look)
+        return _parallel(look, outdoor=outdoor)
     size_deg = min(size_of_hardness(look.hardness), _MAX_LAMP_DEG)
     width = 2.0 * _DISTANCE_RATIO * math.tan(math.radians(size_deg / 2.0))
     at = wrap_deg(look.azimuth_deg), look.elevation_deg
     return [build.area_light(*at, round(width, 3), round(width, 3), _DISTANCE_RATIO, look.irradiance, look.color)]
 
 
-def _daylight(claim: LightClaim, look: _Look) -> list[light_pb2.LightSource]:
+def _daylight(claim: LightClaim, look: _Look, *, outdoor: bool) -> list[light_pb2.LightSource]:
     """Return a sun whose elevation gives the stated colour, or parallel light and sky where none does."""
     diameter_deg = min(size_of_hardness(look.hardness), _MAX_SUN_DEG)
 
@@ -172,14 +172,16 @@ def _daylight(claim: LightClaim, look: _Look) -> list[light_pb2.LightSource]:
 
     best = min((deg for deg in _SUN_ELEVATIONS_DEG if heights[0].low <= deg <= heights[0].high), key=misfit)
     found = source_attributes(sun(best)).temperature_k
-    return [sun(best)] if found is not None and asked.low <= found <= asked.high else _parallel(look)
+    return [sun(best)] if found is not None and asked.low <= found <= asked.high else _parallel(look, outdoor=outdoor)
 
 
-def _parallel(look: _Look) -> list[light_pb2.LightSource]:
-    """Return parallel light and a dim even sky of its colour."""
+def _parallel(look: _Look, *, outdoor: bool) -> list[light_pb2.LightSource]:
+    """Return parallel light, outdoors with a dim even sky of its colour."""
     size_deg = min(size_of_hardness(look.hardness), _MAX_LAMP_DEG)
     linear = temperature_rgb(look.temperature_k).tolist() if look.rgb is None else look.rgb
     beam = build.directional_light(look.azimuth_deg, look.elevation_deg, size_deg, look.irradiance, look.color)
+    if not outdoor:
+        return [beam]
     return [beam, build.spherical_harmonics_light(0.0, 90.0, 0.0, _SKY_SHARE * look.irradiance, linear)]
 
 

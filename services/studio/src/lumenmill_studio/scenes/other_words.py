@@ -1,5 +1,7 @@
 """List the words of prompts that name nothing to draw: grammar, light, camera, style, and general adjectives."""
 
+from collections.abc import Sequence
+
 __all__ = [
     "AMBIGUOUS_HEADS",
     "ARTICLES",
@@ -11,6 +13,7 @@ __all__ = [
     "PREPOSITIONS",
     "is_adjective",
     "is_light",
+    "is_of_light",
 ]
 
 ARTICLES = frozenset({
@@ -48,7 +51,7 @@ _LIGHT = frozenset({
     "light", "lights", "lighting", "shadow", "shadows", "sun", "glow", "glare", "backlight", "sunlight", "sunshine",
     "sunset", "sunrise", "dusk", "dawn", "twilight", "morning", "evening", "afternoon", "noon", "midday", "night",
     "nighttime", "day", "daytime", "daylight", "moonlight", "candlelight", "firelight", "skylight", "sky",
-    "overcast", "haze", "hour", "softbox", "spotlight", "floodlight", "highlight", "highlights",
+    "overcast", "haze", "hour", "softbox", "fill", "spotlight", "floodlight", "highlight", "highlights",
     "reflection", "reflections", "illumination", "brightness", "darkness", "shade", "contrast", "warmth", "ray",
     "rays", "beam", "beams", "silhouette", "kelvin", "weather", "sidelight", "backlighting", "tungsten",
     "fluorescent", "neon", "chiaroscuro", "gel", "gels", "strobe", "reflector", "bounce", "diffuser",
@@ -62,7 +65,7 @@ _CAMERA = frozenset({
 })  # fmt: skip
 # Things too, with an indefinite article: "a camera".
 AMBIGUOUS_HEADS = frozenset({
-    "camera", "lens", "film", "frame", "key", "fill", "rim", "moon", "flash", "tripod", "eye",
+    "camera", "lens", "film", "frame", "key", "rim", "moon", "flash", "tripod", "eye",
 })  # fmt: skip
 _DIRECTIONS = frozenset({
     "left", "right", "front", "back", "rear", "side", "sides", "top", "bottom", "above", "below", "behind", "outside",
@@ -89,8 +92,16 @@ _ADJECTIVES = frozenset({
     "cloudy", "foggy", "misty", "dusty", "hazy", "rainy", "sleek", "subtle", "vivid", "vibrant", "serene", "even",
     "golden", "pretty", "lovely", "pristine", "abstract", "intimate", "classic", "ultra", "highly", "more", "less",
 })  # fmt: skip
+_LIGHT_ADJECTIVES = frozenset(
+    {"warm", "cool", "cold", "soft", "hard", "bright", "dim", "faint", "bluish", "strong", "gentle"}
+)
 _ADJECTIVE_ENDINGS = ("ful", "less", "ous", "ive", "ic", "able", "ible", "ish", "ly", "ed", "ing", "ary", "esque")
 _LIGHT_ENDINGS = ("light", "lights", "lit", "lighting")
+
+
+def is_of_light(words: Sequence[str]) -> bool:
+    """Return whether adjectives describe light rather than a thing: "a warm rim"."""
+    return any(word in _LIGHT_ADJECTIVES for word in words)
 
 
 def is_adjective(word: str) -> bool:

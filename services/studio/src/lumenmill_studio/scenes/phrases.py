@@ -18,6 +18,7 @@ from lumenmill_studio.scenes.other_words import (
     PREPOSITIONS,
     is_adjective,
     is_light,
+    is_of_light,
 )
 
 __all__ = ["NounPhrase", "noun_phrases", "without_light"]
@@ -85,7 +86,8 @@ def _phrases_of(part: str, known: Collection[str]) -> Iterator[NounPhrase]:
         del words[_end_of_noun(words, known) :]
         while words and words[-1] not in known and _ends_no_phrase(words[-1], bool(article or number)):
             words.pop()
-        if words and not _ignored(words[-1], known, is_indefinite=article in ("a", "an") or number > 0):
+        is_thing = (article in ("a", "an") or number > 0) and not is_of_light(words[:-1])
+        if words and not _ignored(words[-1], known, is_thing=is_thing):
             yield NounPhrase(preposition, number, tuple(words))
 
     for item in [*_merged(_WORD.findall(part), known), ","]:
@@ -117,10 +119,10 @@ def _ends_no_phrase(word: str, has_article: bool) -> bool:
     return word.endswith(("ing", "ed", "ly")) or (not has_article and is_adjective(word)) or word[0].isdigit()
 
 
-def _ignored(head: str, known: Collection[str], *, is_indefinite: bool) -> bool:
+def _ignored(head: str, known: Collection[str], *, is_thing: bool) -> bool:
     if head in known:
         return False
-    return head in IGNORED_HEADS or is_light(head) or (head in AMBIGUOUS_HEADS and not is_indefinite)
+    return head in IGNORED_HEADS or is_light(head) or (head in AMBIGUOUS_HEADS and not is_thing)
 
 
 def _merged(words: list[str], known: Collection[str]) -> Iterator[str]:
