@@ -42,7 +42,6 @@ _TEMPERATURE = {
 _PICTURE_CONTRAST_EV = {"low": (0.0, 3.5), "medium": (2.5, 7.0), "high": (5.5, 32.0)}
 # How far a measured colour may lie beyond a band: on known surfaces, and where it is an estimate.
 _MEASURED_MIRED, _ESTIMATED_MIRED = 15.0, 60.0
-_MIN_COLOR_CONFIDENCE = 0.8
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ def _is_in_bands(scale: Scale, value: float, bands_of: Mapping[str, tuple[str, s
 
 def _color(parsed: ParsedAnswer, measured: _Measured) -> bool | None:
     measurement, color = measured.measurement, parsed.light.get("color", "unknown")
-    is_certain = measured.scores.get("color_temperature_confidence", 0.0) >= _MIN_COLOR_CONFIDENCE
+    is_certain = measurement.methods.get("duv", "").startswith("shading")
     if not measurement.HasField("duv") or color == "unknown":
         return None
     if not measurement.attributes.HasField("color_temperature_k"):
