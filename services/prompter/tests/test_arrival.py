@@ -22,7 +22,7 @@ from lumenmill_prompter.levels import camera_side_irradiance, smooth_share
 from lumenmill_prompter.phrases import light_phrase
 
 MAPS = [artifact_pb2.Artifact(name="urban_alley_01_1k.hdr")]
-OUTDOOR = scene_pb2.SCENE_KIND_OUTDOOR
+OUTDOOR, ROOM = scene_pb2.SCENE_KIND_OUTDOOR, scene_pb2.SCENE_KIND_ROOM
 _TOWARD_CAMERA, _UP = unit_vector(0.0, 0.0), unit_vector(0.0, 90.0)
 
 
@@ -85,20 +85,21 @@ def test_variants_stay_within_what_one_exposure_shows(sets: list[prompter_pb2.Pr
                 assert "than before" not in relight.text
                 continue
             change_ev = math.log2(sum(filter(None, levels)) / sum(filter(None, own)))
-            changes.append(change_ev)
+            # Lamps near a room's subject are stronger there than in the rest of the picture.
+            changes += [] if prompt_set.scene.kind == ROOM else [change_ev]
             if "brighter than before" in relight.text:
                 assert change_ev > 0.8, relight.text
             elif "dimmer than before" in relight.text:
                 assert change_ev < -0.8, relight.text
         assert "than before" not in prompt_set.image_prompt
-    assert -2.6 < min(changes) < -1.5 and 1.2 < max(changes) < 2.1
+    assert -2.6 < min(changes) < -1.5 and 1.0 < max(changes) < 2.1
 
 
 def test_no_light_is_too_dim_or_under_the_ground(sets: list[prompter_pb2.PromptSet]) -> None:
     for light in _lights(sets):
         assert not re.search(r"\b(?:dim|bright|very)\b (?!soft|large)", light.text), light.text
         if light.attributes.HasField("intensity_ev"):
-            assert -4.0 < light.attributes.intensity_ev < 3.8, light
+            assert -4.0 < light.attributes.intensity_ev < 4.6, light
         for source in light.sources:
             if source.HasField("area"):
                 lamp = source.area

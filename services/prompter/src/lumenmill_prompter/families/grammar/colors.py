@@ -1,5 +1,7 @@
 """Colours of the grammar's lights: seven strata of white, and gels."""
 
+from collections.abc import Sequence
+
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import build
 from lumenmill_light.color import temperature_rgb
@@ -22,14 +24,22 @@ TEMPERATURE_STRATA = (
     (7000.0, 9300.0),
     (9800.0, 15000.0),
 )
+_STRATA = tuple(range(len(TEMPERATURE_STRATA)))
 # Outdoors the sun gives more warm light and none of the two reddest strata, which other light has instead.
-_OUTDOOR_STRATA = (0, 0, 0, 1, 1, 1, 4, 5, 6)
+_OUTDOOR_STRATA = (0, 0, 0, 0, 1, 1, 1, 1, 4, 5, 6)
+# A surrounding of one of the reddest strata would be an orange sky.
+_OUTDOOR_AMBIENT_STRATA = (3, 4, 5, 6)
 # Part of white in the radiance of a coloured surrounding, which lights everything at once.
 _WHITE_IN_AMBIENT = 0.45
 
 
 def lamp_color(value: float, space: LightSpace) -> Color:
-    """Spread [0, 1) over colours.
+    """Spread [0, 1) over colours of lamps and parallel light."""
+    return _color(value, space, _OUTDOOR_STRATA if space.outdoor and SUN_SKY in space.slots else _STRATA)
+
+
+def _color(value: float, space: LightSpace, strata: Sequence[int]) -> Color:
+    """Spread [0, 1) over gels and strata of white.
 
     Gels are an eighth of all colours; since daylight has none, other lights have more of them beside daylight.
     """
@@ -38,12 +48,8 @@ def lamp_color(value: float, space: LightSpace) -> Color:
         gels = tuple(GEL_COLORS.values())
         return gels[int(value / gel_share * len(gels))]
     white = (value - gel_share) / (1.0 - gel_share)
-    if space.outdoor and SUN_SKY in space.slots:
-        index, inside = stratum_at(white, len(_OUTDOOR_STRATA))
-        low, high = TEMPERATURE_STRATA[_OUTDOOR_STRATA[index]]
-    else:
-        index, inside = stratum_at(white, len(TEMPERATURE_STRATA))
-        low, high = TEMPERATURE_STRATA[index]
+    index, inside = stratum_at(white, len(strata))
+    low, high = TEMPERATURE_STRATA[strata[index]]
     return round(low + (high - low) * inside)
 
 
@@ -52,8 +58,9 @@ def light_color(color: Color) -> light_pb2.LightColor:
     return build.rgb(color) if isinstance(color, tuple) else build.kelvin(color)
 
 
-def ambient_rgb(color: Color) -> list[float]:
-    """Return linear Rec. 709 for light from all around, in which a gel is mixed with white."""
+def ambient_rgb(value: float, space: LightSpace) -> list[float]:
+    """Spread [0, 1) over colours of light from all around, as linear Rec. 709; gels are mixed with white."""
+    color = _color(value, space, _OUTDOOR_AMBIENT_STRATA if space.outdoor else _STRATA)
     if not isinstance(color, tuple):
         red, green, blue = temperature_rgb(color).tolist()
         return [red, green, blue]

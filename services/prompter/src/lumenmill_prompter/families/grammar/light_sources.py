@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import build
-from lumenmill_prompter.families.grammar.colors import ambient_rgb, lamp_color
+from lumenmill_prompter.families.grammar.colors import ambient_rgb
 from lumenmill_prompter.families.grammar.daylight import daylight_source
 from lumenmill_prompter.families.grammar.light_space import LightSpace
 from lumenmill_prompter.families.grammar.numbers import Choice
@@ -56,5 +56,5 @@ def _harmonics(point: Sequence[float], space: LightSpace, level: float) -> tuple
     azimuth, elevation = space.parallel(point[1], elevation_at(point[2]))
     directionality = 0.65 + 0.35 * point[4]
     mean = level / smooth_share(azimuth, elevation, directionality)
-    color = ambient_rgb(lamp_color(point[3], space))
+    color = ambient_rgb(point[3], space)
     return build.spherical_harmonics_light(azimuth, elevation, directionality, mean, color), level

@@ -56,6 +56,7 @@ def key_at(
         return _directional(azimuth, elevation, diameter, irradiance, color), level
     azimuth = _lamp_azimuth(point[1], elevation, space)
     irradiance, level = key_irradiance(level, facing_share(azimuth, elevation))
+    irradiance *= space.surroundings.lamp_gain
     return _lamp(azimuth, elevation, diameter, irradiance, color, space, aspect), level
 
 
@@ -64,11 +65,12 @@ def sources_beside(
 ) -> tuple[list[light_pb2.LightSource], float]:
     """Return the other sources of a rig and what they give on the camera's side, by what the key gives there.
 
-    Outdoors it is the sky, else nothing, a fill or a rim light, as `value` in [0, 1) says; gels are never alone.
+    Outdoors, and beside parallel light in rooms with windows, it is the sky, else nothing, a fill or a rim light, as
+    `value` in [0, 1) says; gels are never alone.
     """
     lamp = _lamp_of(key)
     is_gel = lamp.color.HasField("rgb")
-    if space.outdoor:
+    if space.surroundings.shows_sky and (space.outdoor or key.HasField("directional")):
         share = choice.uniform(*(_BESIDE_GEL_SHARE if is_gel else _SKY_SHARE))
         temperature_k = None if is_gel else lamp.color.temperature_k
         return [sky_beside(key, temperature_k, share, choice.pick((2.5, 3.0, 4.0)))], share

@@ -38,6 +38,8 @@ class Surroundings:
         highest_deg: highest elevation of any light.
         wall_behind: nearest distance of the wall behind the centre of the subject; 0 when lamps cannot stand behind it.
         lamp_distance: largest distance of lamps.
+        lamp_gain: factor of the irradiance of lamps, where they stand so near that most of the picture gets less of it.
+        shows_sky: whether the sky is in the picture, through windows at least.
         min_angle_deg: angle between lights of one set that differ clearly; walls on two sides leave them less room.
     """
 
@@ -52,6 +54,8 @@ class Surroundings:
     highest_deg: float = 90.0
     wall_behind: float = 1e6
     lamp_distance: float = 4.0
+    lamp_gain: float = 1.0
+    shows_sky: bool = False
     min_angle_deg: float = 26.0
 
     @property
@@ -112,10 +116,20 @@ def _compressed(azimuth: float, left: float, right: float) -> float:
 
 
 _OUTDOOR = Surroundings(
-    outdoor=True, lowest_deg=7.0, lowest_averted_deg=13.0, averted_from_deg=(112.0, 112.0), lamp_distance=4.0
+    outdoor=True,
+    shows_sky=True,
+    lowest_deg=7.0,
+    lowest_averted_deg=13.0,
+    averted_from_deg=(112.0, 112.0),
+    lamp_distance=4.0,
 )
 _WALLED = Surroundings(
-    outdoor=True, lowest_deg=9.0, lowest_averted_deg=24.0, averted_from_deg=(40.0, 112.0), lamp_distance=2.5
+    outdoor=True,
+    shows_sky=True,
+    lowest_deg=9.0,
+    lowest_averted_deg=24.0,
+    averted_from_deg=(40.0, 112.0),
+    lamp_distance=2.5,
 )
 _STILL_LIFE = Surroundings(left_deg=88.0, right_deg=88.0, over_walls_deg=81.0, wall_behind=1.4)
 _BACKDROP = Surroundings(left_deg=98.0, right_deg=98.0, over_walls_deg=70.0, wall_behind=3.0)
@@ -123,7 +137,7 @@ _GALLERY = Surroundings(left_deg=92.0, right_deg=92.0, over_walls_deg=74.0, wall
 _NICHE = Surroundings(left_deg=75.0, right_deg=75.0, highest_deg=70.0, wall_behind=0.0, lamp_distance=3.0)
 _ROOM = Surroundings(
     left_deg=38.0, right_deg=88.0, over_left_deg=64.0, lowest_deg=7.0, lowest_averted_deg=7.0, wall_behind=1.3,
-    lamp_distance=1.5, min_angle_deg=18.0,
+    lamp_distance=1.5, lamp_gain=2.5, shows_sky=True, min_angle_deg=18.0,
 )  # fmt: skip
 _PLACES = {"niche": _NICHE, "gallery": _GALLERY, "courtyard": _WALLED, "garden": _WALLED}
 _KINDS = {
