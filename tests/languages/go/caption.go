@@ -14,7 +14,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-const maxAttempts = 10
+const (
+	maxAttempts   = 10
+	maxRetryDelay = 30 * time.Second
+)
 
 // caption returns the caption of a picture. When the connection is lost, it sends the same request again: the request id
 // attaches the call to the running job, or returns its result.
@@ -23,7 +26,7 @@ func caption(
 ) (*captionerv1.CaptionResult, error) {
 	for attempt := 1; ; attempt++ {
 		result, err := captionOnce(ctx, captioner, request)
-		delay, temporary := retryDelay(err)
+		delay, temporary := retryDelay(err, attempt)
 		if err == nil || !temporary || attempt == maxAttempts {
 			return result, err
 		}
@@ -46,7 +49,7 @@ func captionOnce(
 	var result *captionerv1.CaptionResult
 	for {
 		response, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && result != nil {
 			return result, nil
 		}
 		if err != nil {
@@ -64,12 +67,12 @@ func captionOnce(
 }
 
 // retryDelay returns how long to wait before the same request is sent again, and whether that makes sense.
-func retryDelay(err error) (time.Duration, bool) {
+func retryDelay(err error, attempt int) (time.Duration, bool) {
 	failure := status.Convert(err)
 	for _, detail := range failure.Details() {
 		if info, ok := detail.(*errdetails.RetryInfo); ok {
 			return info.RetryDelay.AsDuration(), true
 		}
 	}
-	return 500 * time.Millisecond, failure.Code() == codes.Unavailable
+	return min(time.Second<<(attempt-1), maxRetryDelay), failure.Code() == codes.Unavailable
 }

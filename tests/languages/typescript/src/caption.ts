@@ -10,7 +10,7 @@ import {
 } from "./gen/lumenmill/captioner/v1/captioner_pb.js";
 
 const maxAttempts = 10;
-const retryDelayMs = 500;
+const maxRetryDelayMs = 30_000;
 const temporary = [Code.Unavailable, Code.ResourceExhausted];
 /** How Connect reports a connection that broke; unlike the errors of a service, it has no details. */
 const lostConnection = [Code.Unavailable, Code.Aborted, Code.Canceled, Code.Internal];
@@ -32,7 +32,7 @@ export async function caption(captioner: Transport, request: CaptionRequest): Pr
         throw error;
       }
       console.error(`attaching again: ${error.message}`);
-      await sleep(retryDelayMs);
+      await sleep(Math.min(1000 * 2 ** (attempt - 1), maxRetryDelayMs));
     }
   }
 }
