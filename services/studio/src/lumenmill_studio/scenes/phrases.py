@@ -64,11 +64,6 @@ class NounPhrase:
         """Return the last word."""
         return self.words[-1]
 
-    @property
-    def text(self) -> str:
-        """Return the words as text."""
-        return " ".join(self.words)
-
 
 def noun_phrases(text: str, known: Collection[str]) -> list[NounPhrase]:
     """Return the noun phrases of a text; ``known`` are words of the vocabulary, some of more than one word.
