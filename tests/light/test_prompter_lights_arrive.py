@@ -42,11 +42,11 @@ class _Set:
 
     def _seen(self, spec: SceneSpec) -> tuple[Array, Array]:
         pose = pose_of(spec.camera, None)
-        axes, half = pose.axes(), 18.0 / spec.camera.focal_length_mm
+        right, up, _ = pose.axes() * 1.4 * self.radius
         points, normals = [], []
-        for y in np.linspace(0.7, -0.7, 7):
+        for y in np.linspace(0.9, -0.9, 7):
             for x in np.linspace(-0.9, 0.9, 9):
-                toward = half * (x * axes[0] + y * axes[1]) - axes[2]
+                toward = x * right + y * up - pose.position
                 toward /= np.linalg.norm(toward)
                 hit = self._scene.ray_intersect(self._mi.Ray3f(pose.position.tolist(), toward.tolist()))
                 if not hit.is_valid() or np.linalg.norm(hit.p) > 2.0 * self.radius:
