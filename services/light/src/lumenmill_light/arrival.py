@@ -3,7 +3,8 @@
 | what arrives of         | rule |
 | ----------------------- | ---- |
 | lamp, parallel light    | its own direction, hardness and colour; its irradiance times the unoccluded fraction |
-| sun and sky             | the sun as a parallel light, the sky as light from all around, after the rules of daylight |
+| sun and sky             | the sun as parallel light, the sky as light from all around, after the rules of daylight; |
+|                         | where no sun arrives there is no direction |
 | map, harmonics, sky     | the rules of `attributes`, applied to the radiance that is not occluded |
 | background              | as a lamp |
 
@@ -29,8 +30,6 @@ __all__ = ["MIN_UNOCCLUDED_FRACTION", "Arrival", "arrived_light", "arrived_sourc
 MIN_UNOCCLUDED_FRACTION = 0.01
 """A source of which less than this arrives directly is known by its reflections alone."""
 _MIN_SHARE = 0.01
-# A sky without sun has a direction where it is seen through an opening: less of it than this, and not from above.
-_MAX_OPENING, _MAX_OPENING_ELEVATION_DEG = 0.5, 60.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def arrived_source(
             reached.spherical_harmonics.coefficients.extend(table.ravel())
             return _direct(source_attributes(reached), found)
         case "sun_sky" if surroundings is not None:
-            return _direct(_daylight(source.sun_sky, reach or Reach(0.0, 0.0), surroundings), found)
+            return _daylight(source.sun_sky, reach or Reach(0.0, 0.0), surroundings)
         case _:
             fraction = reach.unoccluded_fraction if reach is not None else 0.0
             irradiance = None if found.irradiance is None else found.irradiance * fraction
@@ -123,28 +122,22 @@ def _daylight(light: light_pb2.SunSkyLight, sun: Reach, surroundings: Surroundin
     sun_level, sky_level = luminance_of_one(disc.tolist()), luminance_of_one(dome.tolist())
     share = sun_level / (sun_level + sky_level) if sun_level > 0.0 else 0.0
     if share < sun_sky.MIN_SUN_SHARE:
-        return _sky_attributes(light, sky, reached, surroundings)
+        return _sky_attributes(light, sky, reached)
     rgb = disc + dome
     triple = (float(rgb[0]), float(rgb[1]), float(rgb[2]))
     found = Daylight(triple, temperature_of_white(triple), share, sun_sky.sun_diameter_deg(light))
     return daylight_attributes(light, found)
 
 
-def _sky_attributes(
-    light: light_pb2.SunSkyLight, sky: Radiance, reached: Radiance, surroundings: Surroundings
-) -> SourceAttributes:
-    """Return daylight of which no sun arrives: the sky, or the part of it that is seen through an opening."""
+def _sky_attributes(light: light_pb2.SunSkyLight, sky: Radiance, reached: Radiance) -> SourceAttributes:
+    """Return daylight of which no sun arrives; it has no direction, so that a direction always is that of a sun."""
     sunless = light_pb2.SunSkyLight()
     sunless.CopyFrom(light)
     sunless.sun_scale = 0.0
     alone = source_attributes(light_pb2.LightSource(sun_sky=sunless))
     before, after = _of_map(sky), _of_map(reached)
     left = (after.irradiance or 0.0) / (before.irradiance or 1.0)
-    found = after._replace(kind=alone.kind, irradiance=(alone.irradiance or 0.0) * left)
-    from_above = found.elevation_deg is None or found.elevation_deg > _MAX_OPENING_ELEVATION_DEG
-    if from_above or surroundings.reach(sky).unoccluded_fraction > _MAX_OPENING:
-        return found._replace(azimuth_deg=None, elevation_deg=None, hardness=0.0, size_deg=None)
-    return found
+    return alone._replace(irradiance=(alone.irradiance or 0.0) * left, temperature_k=after.temperature_k, rgb=after.rgb)
 
 
 def _of_map(radiance: Radiance) -> SourceAttributes:
