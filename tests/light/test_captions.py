@@ -55,6 +55,17 @@ def test_no_caption_of_a_clip_contradicts_its_light_at_the_start_and_at_the_end(
     assert len(texts) == 4
 
 
+def test_a_cross_fade_is_no_move() -> None:
+    shares = ((1.0, 0.0), (0.7, 0.3), (0.5, 0.5), (0.3, 0.7), (0.0, 1.0))
+    fading = [arrived_of([WARM_LEFT, COOL_RIGHT], each) for each in shares]
+    moments = [light_pb2.ArrivedMoment(time_s=index, light=light) for index, light in enumerate(fading)]
+    frame_at = partial(camera_frame, None)
+    context = MotionContext(None, in_first_frame(moments, frame_at), arrived_motion(moments, frame_at))
+    text = motion_text(ClipMotion(None, None, None, None), context, Words(0))
+    assert text.startswith("The light cross-fades: by the end ") and "from the right" in text
+    assert "swings" not in text and "moved" not in text
+
+
 def random_clip(seed: int) -> tuple[camera_pb2.Camera, list[light_pb2.ArrivedMoment]]:
     """A camera that may orbit, and what arrives at five moments of a light that may move or change."""
     random = Random(seed)  # noqa: S311 - no secrets

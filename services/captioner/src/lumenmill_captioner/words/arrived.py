@@ -22,20 +22,23 @@ _REFLECTED = (
 )
 
 
-def arrived_text(arrived: light_pb2.ArrivedLight, shown_brightness_ev: float, words: Words) -> str:
+def arrived_text(
+    arrived: light_pb2.ArrivedLight, shown_brightness_ev: float, words: Words, *, one_sentence: bool = False
+) -> str:
     """Return one or two sentences on the light that arrived, and on nothing else.
 
     Args:
         arrived: what arrived.
         shown_brightness_ev: stops of the picture as shown from mid grey; dim and bright are said where they are seen.
         words: the choice of words.
+        one_sentence: whether it is to be one sentence.
     """
     lights = visible_lights(arrived)
     if not lights:
         return words.pick(_NO_LIGHT)
     key, others = lights[0], lights[1:]
     level = _level(arrived.attributes, shown_brightness_ev)
-    shape = words.pick(("with", "joins", "meets"))
+    shape = words.pick(("with", "meets") if one_sentence else ("with", "meets", "joins"))
     if len(others) == 1 and shape == "meets" and _are_equal(key, others[0]):
         first, second = (_noun_phrase(key, level, words), _noun_phrase(others[0], "", words))
         return capitalised(f"{first} {words.where(key.attributes)} meets {second} {words.where(others[0].attributes)}.")
@@ -43,7 +46,7 @@ def arrived_text(arrived: light_pb2.ArrivedLight, shown_brightness_ev: float, wo
     seconds = [second_phrase(light, key, words) for light in others]
     if not seconds:
         return sentence
-    if shape == "with":
+    if shape == "with" or one_sentence:
         return f"{sentence.rstrip('.')}, with {listed(seconds)}."
     return f"{sentence} {capitalised(listed(seconds))} {'joins' if len(seconds) == 1 else 'join'} it."
 

@@ -52,19 +52,20 @@ def measure_moments(reader: SubjectReader, clip: Clip, job: JobContext) -> list[
 
 
 def arrived_motion(arrived: Sequence[light_pb2.ArrivedMoment], frame_at: _FrameAt) -> KeyMotion | None:
-    """Return how the first of the arrived lights moves; None where it comes evenly at the start, the end or mostly.
+    """Return how the main light moves; None where it is not one source, or comes evenly at the start or the end.
 
     Args:
         arrived: moments in time order, from the first frame to the last.
         frame_at: returns the camera's frame at a time of 0 to 1.
     """
-    moments = [
-        (frame_at(_time_fraction(arrived, moment)), lights[0].attributes)
+    found = [
+        (frame_at(_time_fraction(arrived, moment)), lights[0])
         for moment in arrived
         if (lights := visible_lights(moment.light))
     ]
-    if not moments or not all(attributes.HasField("azimuth_deg") for _, attributes in (moments[0], moments[-1])):
+    if len({light.source_index for _, light in found}) != 1 or not all(found[end][1].has_direction for end in (0, -1)):
         return None
+    moments = [(camera, light.attributes) for camera, light in found]
     return _key_motion(_directed(moments, len(arrived)), exact=True, camera_is_known=True)
 
 
