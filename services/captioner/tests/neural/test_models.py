@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from scenes import exr_bytes
+from scenes import Lamp, arrived_light, exr_bytes
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer, LogitsProcessor
 
 from lumenmill.captioner.v1 import captioner_pb2
@@ -257,9 +257,12 @@ async def test_a_damaged_checkpoint_is_not_served(
     assert refused.value.field == "LUMENMILL_CHECKPOINT"
 
 
-async def test_light_is_compared_by_measurement(serving: Any) -> None:
+async def test_light_is_compared_by_the_photometric_family(serving: Any) -> None:
     async with serving("Qwen2.5-VL-7B") as captioner:
         subjects = [image_subject(captioner.store, seed) for seed in (0, 1)]
+        for subject, azimuth_deg in zip(subjects, (-60.0, 60.0), strict=True):
+            subject.arrived_light.CopyFrom(arrived_light(Lamp(azimuth_deg, 30.0)))
         request = captioner_pb2.CompareLightRequest(job={"request_id": "change"}, before=subjects[0], after=subjects[1])
         change = await call_heavy(captioner.stub.CompareLight, request)
-        assert change.text and change.record.family == "photometric"
+        assert change.text == "The light has moved from the front left to the front right."
+        assert change.record.family == "photometric"
