@@ -25,11 +25,13 @@ class Key:
         confidence: calibrated confidence of the direction, 0 to 1.
         method: name of the method.
         found: the source as it was found with its shadows, and the samples of surfaces; None without depth.
+        by_normals: the source that normals alone show.
     """
 
     fit: KeyFit
     confidence: float
     method: str
+    by_normals: KeyFit
     found: tuple[Found, Samples] | None = None
 
     @property
@@ -47,7 +49,7 @@ def measured_key(evidence: Evidence, surface: Surface, relief: Relief | None) ->
         samples = sampled(relief, evidence.camera_axes, surface.normals, surface.luminance, surface.pixels)
         if len(samples.shading) >= _MIN_SAMPLES:
             return _searched(evidence, relief, samples, fit)
-    return Key(fit, key_confidence(fit), "lambert-key-soft-l1") if fit else None
+    return Key(fit, key_confidence(fit), "lambert-key-soft-l1", fit) if fit else None
 
 
 def relief_in(evidence: Evidence) -> Relief | None:
@@ -65,5 +67,5 @@ def _searched(evidence: Evidence, relief: Relief, samples: Samples, fit: KeyFit 
     direction = np.asarray(found.direction @ evidence.camera_axes)
     confidence = found_confidence(direction_features(found, fit, direction))
     strength, even = found.strength * samples.level, found.even * samples.level
-    fit = replace(fit, direction=direction, strength=strength, even=even)
-    return Key(fit, confidence, "shadowed-lambert-search", (found, samples))
+    searched = replace(fit, direction=direction, strength=strength, even=even)
+    return Key(searched, confidence, "shadowed-lambert-search", fit, (found, samples))

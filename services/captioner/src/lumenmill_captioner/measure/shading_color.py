@@ -10,7 +10,7 @@ from lumenmill_captioner.measure.evidence import Surface
 from lumenmill_light.axes import Vector
 from lumenmill_light.color import CorrelatedTemperature, correlated_temperature, luminance, mired
 
-__all__ = ["ShadingColor", "key_color", "shading_color"]
+__all__ = ["ShadingColor", "ShadingEstimates", "key_color", "shading_color", "shading_estimates"]
 
 _MIN_PIXELS = 50
 # The key lights the brighter part of the surfaces, from this rank of luminance.
@@ -26,10 +26,27 @@ _NOISE, _RELATIVE_NOISE = 0.06, 0.12
 
 
 @dataclass(frozen=True)
-class ShadingColor:
-    """Colour of the brighter part of shading, its calibrated confidence, and the distance to that of the darker part.
+class ShadingEstimates:
+    """Colour of the brighter part of shading, and how far other estimates are from it.
 
-    `mix_mired` is None where both have about one colour.
+    Attributes:
+        color: of the brighter part.
+        spread_k: difference of the temperatures of the mean, the median and the brighter part.
+        key_apart_k: difference of the temperature of what the key alone gives; large where that is not known.
+        mix_mired: distance of the darker part.
+    """
+
+    color: CorrelatedTemperature
+    spread_k: float
+    key_apart_k: float
+    mix_mired: float
+
+
+@dataclass(frozen=True)
+class ShadingColor:
+    """Colour of the light, its calibrated confidence, and the distance between two colours of light where there are two.
+
+    `mix_mired` is None where the darker part of the surfaces has about the same colour.
     """
 
     color: CorrelatedTemperature
@@ -38,7 +55,16 @@ class ShadingColor:
 
 
 def shading_color(shading: Vector, key_rgb: Vector | None = None) -> ShadingColor | None:
-    """Return the colour of the light, or None where too few surfaces show it.
+    """Return the colour of the light, or None where too few surfaces show it; arguments as `shading_estimates`."""
+    found = shading_estimates(shading, key_rgb)
+    if found is None:
+        return None
+    confidence = temperature_confidence(temperature_features(found.spread_k, found.key_apart_k))
+    return ShadingColor(found.color, confidence, found.mix_mired if found.mix_mired >= _MIN_MIX_MIRED else None)
+
+
+def shading_estimates(shading: Vector, key_rgb: Vector | None = None) -> ShadingEstimates | None:
+    """Return estimates of the colour of the light, or None where too few surfaces show it.
 
     Args:
         shading: (N, 3) irradiance / π, NaN in channels in which it is unknown.
@@ -56,12 +82,13 @@ def shading_color(shading: Vector, key_rgb: Vector | None = None) -> ShadingColo
     if color is None:
         return None
     others = [_temperature_k(rgb) for rgb in (known.mean(axis=0), np.median(known, axis=0))]
-    spread_k = max(*others, color.temperature_k) - min(*others, color.temperature_k)
     key_k = _temperature_k(key_rgb) if key_rgb is not None else None
-    apart_k = abs(key_k - color.temperature_k) if key_k is not None else _UNKNOWN_K
-    confidence = temperature_confidence(temperature_features(spread_k, apart_k))
-    mix_mired = abs(mired(_temperature_k(dark)) - mired(color.temperature_k))
-    return ShadingColor(color, confidence, mix_mired if mix_mired >= _MIN_MIX_MIRED else None)
+    return ShadingEstimates(
+        color=color,
+        spread_k=max(*others, color.temperature_k) - min(*others, color.temperature_k),
+        key_apart_k=_UNKNOWN_K if key_k is None else abs(key_k - color.temperature_k),
+        mix_mired=abs(mired(_temperature_k(dark)) - mired(color.temperature_k)),
+    )
 
 
 def key_color(key: Key, surface: Surface) -> Vector | None:
