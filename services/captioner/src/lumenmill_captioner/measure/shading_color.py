@@ -44,7 +44,7 @@ class ShadingEstimates:
 
 @dataclass(frozen=True)
 class ShadingColor:
-    """Colour of the light, its calibrated confidence, and the distance between two colours of light where there are two.
+    """Colour of the light, its calibrated confidence, and the distance between two colours of light.
 
     `mix_mired` is None where the darker part of the surfaces has about the same colour.
     """

@@ -26,8 +26,8 @@ _NORMAL_STEPS = 5
 _NUM_DIRECTIONS, _LOWEST_Y = 330, -0.5
 # Distances of lamps as multiples of that of the subject from the camera, and half angles of distant discs in degrees.
 _LAMP_DISTANCES, _DISC_HALF_ANGLES_DEG = (0.6, 1.2), (20.0, 45.0, 80.0)
-# The front of the subject by rank of depth in the middle third; what is within this factor of it belongs to the subject,
-# whose middle is as far behind as this part of the radius of the same area.
+# The front of the subject by rank of depth in the middle third. What is within this factor of it belongs to the
+# subject, whose middle is as far behind as this part of the radius of the same area.
 _FRONT_RANK, _FRONT_DEPTH, _BEHIND_FRONT = 25.0, 1.15, 0.9
 _NUM_LAMPS = len(_LAMP_DISTANCES)
 _POINT_KIND = _NUM_LAMPS
