@@ -195,7 +195,9 @@ class GenerationRecord(_message.Message):
 
     @_builtins.property
     def light(self) -> _light_pb2.Light:
-        """The requested light, where it was applied. Absent when the request had none, or the model ignored it."""
+        """The light that was applied: by families that render, the light as rendered, the scene's own where the request had none;
+        by others, the requested light. Absent when the model applied none.
+        """
 
     @_builtins.property
     def camera(self) -> _camera_pb2.Camera:
