@@ -39,6 +39,11 @@ class Key:
         """Unit vector (3,) towards the key in the level frame."""
         return self.fit.direction
 
+    @property
+    def is_broad(self) -> bool:
+        """Whether shading, with its shadows, is best explained by a source of more than a quarter of the sky."""
+        return self.found is not None and self.found[0].is_broad
+
 
 def measured_key(evidence: Evidence, surface: Surface, relief: Relief | None) -> Key | None:
     """Return the key light of lit surfaces, or None where their shading does not vary."""

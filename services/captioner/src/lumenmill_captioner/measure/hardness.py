@@ -1,21 +1,21 @@
 """Hardness of light, from the angular size that cast shadows or the terminator show."""
 
-from lumenmill_captioner.measure.key_fit import KeyFit
+from lumenmill_captioner.measure.direction import Key
 from lumenmill_captioner.measure.penumbra import CastShadows
 from lumenmill_light.hardness import hardness_of_size
 
 __all__ = ["measured_hardness"]
 
 
-def measured_hardness(key: KeyFit, shadows: CastShadows | None) -> tuple[float, str] | None:
+def measured_hardness(key: Key, shadows: CastShadows | None) -> tuple[float, str] | None:
     """Return hardness and the name of the method, or None where neither determines it.
 
     Args:
-        key: the source fitted to shading by orientation.
+        key: the source; without shadows in view its hardness is 0 only where a very broad one explains shading best.
         shadows: what was measured on its cast shadows, or None without depth.
     """
     if shadows and shadows.size_deg is not None:
         return hardness_of_size(shadows.size_deg), "penumbra-width"
-    if shadows and shadows.are_missing:
+    if shadows and shadows.are_missing and key.is_broad:
         return 0.0, "cast-shadows-missing"
-    return (hardness_of_size(2.0 * key.half_angle_deg), "terminator-fit") if key.size_is_certain else None
+    return (hardness_of_size(2.0 * key.fit.half_angle_deg), "terminator-fit") if key.fit.size_is_certain else None

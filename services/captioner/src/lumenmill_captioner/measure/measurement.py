@@ -143,7 +143,7 @@ def _shadows(evidence: Evidence, relief: Relief | None, key: Key) -> CastShadows
 def _fill_direction(result: captioner_pb2.LightMeasurement, key: Key, shadows: CastShadows | None) -> None:
     result.attributes.azimuth_deg, result.attributes.elevation_deg = angles_of(key.direction)
     result.methods["azimuth_deg"] = result.methods["elevation_deg"] = key.method
-    hardness = measured_hardness(key.fit, shadows)
+    hardness = measured_hardness(key, shadows)
     if hardness is not None:
         result.attributes.hardness, result.methods["hardness"] = hardness
 
