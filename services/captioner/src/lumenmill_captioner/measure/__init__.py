@@ -2,7 +2,7 @@
 
 from lumenmill_captioner.measure.camera_pitch import pitch_deg
 from lumenmill_captioner.measure.evidence import Evidence, shading_from, undo_shoulder
-from lumenmill_captioner.measure.measurement import Measured, expected_on_surfaces, measure
+from lumenmill_captioner.measure.measurement import Measured, measure
 from lumenmill_captioner.measure.motion import ClipMotion, measure_motion
 from lumenmill_captioner.measure.picture_color import cast_word
 from lumenmill_captioner.measure.swing import Swing, swing_of
@@ -13,7 +13,6 @@ __all__ = [
     "Measured",
     "Swing",
     "cast_word",
-    "expected_on_surfaces",
     "measure",
     "measure_motion",
     "pitch_deg",

@@ -12,14 +12,12 @@
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lumenmill.captioner.v1 import captioner_pb2
-from lumenmill.common.v1 import light_pb2
 from lumenmill_captioner.measure.confidence import MIN_DIRECTION_CONFIDENCE, MIN_TEMPERATURE_CONFIDENCE
 from lumenmill_captioner.measure.direction import Key, measured_key, relief_in
 from lumenmill_captioner.measure.dominant_colors import Monochrome, dominant_colors, monochrome
@@ -37,11 +35,11 @@ from lumenmill_captioner.measure.tone import (
     percentile_contrast_ev,
     sharpness,
 )
-from lumenmill_light.axes import Vector, angles_of
+from lumenmill_light.axes import angles_of
 from lumenmill_light.color import luminance
 from lumenmill_media import srgb_to_linear
 
-__all__ = ["Measured", "expected_on_surfaces", "measure"]
+__all__ = ["Measured", "measure"]
 
 Array = NDArray[np.float32]
 
@@ -201,25 +199,3 @@ def _fill_picture_color(result: captioner_pb2.LightMeasurement, shown: Array, we
         result.methods["color_temperature_k"] = result.methods["duv"] = "agreeing-estimates+robertson-1968"
     scores = {"color_cast_mired": found.cast_mired, "color_temperature_mix_mired": found.mix_mired}
     return {name: value for name, value in scores.items() if value is not None}
-
-
-def expected_on_surfaces(
-    expected: light_pb2.LightAttributes, measured: Measured, shading_of: Callable[[Vector], Vector | None]
-) -> None:
-    """Set the contrast that a requested light would give the surfaces of a measured picture.
-
-    Shadows and interreflection are ignored. Does nothing without scene-linear surfaces or with unknown shading.
-
-    Args:
-        expected: attributes of the requested light; `contrast_ev` is set.
-        measured: the measurement whose surfaces are lit.
-        shading_of: returns the light's shading (N, 3) on normals (N, 3) of the level frame, or None.
-    """
-    surface = measured.surface
-    if surface is None or not measured.is_scene_linear:
-        return
-    shading = shading_of(surface.normals)
-    if shading is not None and measured.key and measured.proto.methods["contrast_ev"] == "lit-shaded-mean":
-        contrast = lit_and_shaded_ev(surface.normals, luminance(shading), measured.key.direction)
-        if contrast is not None and contrast <= _MAX_EXPECTED_CONTRAST_EV:
-            expected.contrast_ev = max(contrast, 0.0)
