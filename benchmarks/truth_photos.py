@@ -167,7 +167,7 @@ def wilson_percent(right: int, total: int) -> tuple[float, float]:
     part, square = right / total, _Z_95**2 / total
     middle = (part + square / 2.0) / (1.0 + square)
     half = _Z_95 / (1.0 + square) * math.sqrt(part * (1.0 - part) / total + square / (4.0 * total))
-    return 100.0 * (middle - half), 100.0 * (middle + half)
+    return 100.0 * max(middle - half, 0.0), 100.0 * min(middle + half, 1.0)
 
 
 def _path(source: str, file: str, folder: Path | None) -> Path | None:
