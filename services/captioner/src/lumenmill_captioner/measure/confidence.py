@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 # Claims of less confidence are left out.
-MIN_DIRECTION_CONFIDENCE, MIN_TEMPERATURE_CONFIDENCE = 0.5, 0.6
+MIN_DIRECTION_CONFIDENCE, MIN_TEMPERATURE_CONFIDENCE = 0.55, 0.65
 
 # Logistic regression: an intercept, then a weight for each feature.
 _DIRECTION = (-1.753, 1.553, -0.382, -1.698, 2.183, 0.614, 0.21, -0.674)
