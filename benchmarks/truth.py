@@ -14,8 +14,9 @@ from typing import Any
 
 from figures import Figure, report
 from google.protobuf.json_format import MessageToDict
+from truth_photos import Claim, confidence_curve, photo_claims, photo_page, photo_table
 from truth_pictures import Pictures, make_pictures
-from truth_table import figures_of, problems_of_change, problems_of_picture
+from truth_table import confidences_of, figures_of, problems_of_change, problems_of_picture
 
 from lumenmill.common.v1 import light_pb2
 
@@ -25,7 +26,7 @@ _NUM_PICTURES, _NUM_QUICK = 300, 24
 _SEED = 14
 
 
-def _page(figures: list[Figure], made: Pictures, seed: int) -> str:
+def _page(figures: list[Figure], made: Pictures, claims: list[Claim], seed: int) -> str:
     lines = [
         "# Truth of labels",
         "",
@@ -47,7 +48,12 @@ def _page(figures: list[Figure], made: Pictures, seed: int) -> str:
         for problem in problems_of_picture(picture)
     ]
     wrong += [("instruction", problem) for change in made.changes for problem in problems_of_change(change)]
-    lines += ["", "## What contradicts", "", *(f"- {name}: {problem}" for name, problem in wrong[:50])]
+    if wrong:
+        lines += ["", "## What contradicts", "", *(f"- {name}: {problem}" for name, problem in wrong[:50])]
+    for title, field in (("direction", "azimuth_deg"), ("colour temperature", "color_temperature_k")):
+        curve = confidence_curve(confidences_of(made, field))
+        lines += ["", f"## Confidence of a measured {title} against being right", "", *curve]
+    lines += ["", *photo_page(claims)]
     return "\n".join(lines) + "\n"
 
 
@@ -64,11 +70,12 @@ def main() -> None:
     num_pictures = _NUM_QUICK if options.quick else options.num_pictures
     with tempfile.TemporaryDirectory(prefix="lumenmill-truth-") as folder:
         made = asyncio.run(make_pictures(num_pictures, options.seed, options.hdri, Path(folder)))
-    figures = figures_of(made)
+    claims = photo_claims()
+    figures = figures_of(made) + photo_table(claims)
     if options.keep is not None:
         _keep(made, options.keep)
     if not options.quick:
-        _PAGE.write_text(_page(figures, made, options.seed))
+        _PAGE.write_text(_page(figures, made, claims, options.seed))
     report(figures, options.json)
 
 

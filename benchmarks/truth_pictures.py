@@ -66,6 +66,7 @@ class Picture:
         refusal: why it was not rendered; then nothing else is set.
         caption: with maps, arrived and requested light; `alone`: of the display picture only.
         seen: names of the things that cover part of the picture.
+        place: the surroundings, as the caption names them after the things.
         shown: the display picture (H, W, 3).
     """
 
@@ -78,6 +79,7 @@ class Picture:
     caption: captioner_pb2.CaptionResult = field(default_factory=captioner_pb2.CaptionResult)
     alone: captioner_pb2.CaptionResult = field(default_factory=captioner_pb2.CaptionResult)
     seen: tuple[str, ...] = ()
+    place: str = ""
     shown: Any = None
 
 
@@ -218,8 +220,11 @@ async def _group(
             continue
         caption = await _caption(mesh, name, subject)
         alone = await _caption(mesh, f"{name}-alone", captioner_pb2.Subject(media=variant.image))
+        place = variant.built_scene.place.lower()
         shown = np.asarray(Image.open(io.BytesIO(mesh.store.read_bytes(variant.image))).convert("RGB"))
-        made.pictures.append(Picture(*labels, kinds, "", variant.arrived_light, caption, alone, maps[number][1], shown))
+        made.pictures.append(
+            Picture(*labels, kinds, "", variant.arrived_light, caption, alone, maps[number][1], place, shown)
+        )
         if before is None:
             before = subject
         else:

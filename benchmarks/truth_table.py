@@ -17,7 +17,7 @@ from lumenmill_light.reading import LightClaim, read_light
 from lumenmill_media import srgb_to_linear
 from lumenmill_studio.scenes.vocabulary import SUBJECTS
 
-__all__ = ["content_contradictions", "figures_of", "problems_of_change", "problems_of_picture"]
+__all__ = ["confidences_of", "content_contradictions", "figures_of", "problems_of_change", "problems_of_picture"]
 
 _NOUNS = frozenset(name for names in SUBJECTS.values() for name in names)
 # What remains after an instruction is followed; more is a wrong instruction.
@@ -63,18 +63,28 @@ def problems_of_picture(picture: Picture) -> list[str]:
     return [*contradictions(picture.caption.text, picture.arrived), *content_contradictions(picture)]
 
 
+def confidences_of(made: Pictures, name: str) -> list[tuple[float, bool]]:
+    """Return confidence and rightness of all measured directions (`azimuth_deg`) or temperatures that are claimed."""
+    found = []
+    for picture in made.pictures:
+        measured, arrived = picture.caption.measurement, picture.arrived.attributes
+        if measured.attributes.HasField(name) and arrived.HasField(name):  # type: ignore[arg-type]
+            right = (
+                _angle(measured.attributes, picture) <= _RIGHT_DIRECTION_DEG
+                if name == "azimuth_deg"
+                else abs(measured.attributes.color_temperature_k - arrived.color_temperature_k) <= _RIGHT_TEMPERATURE_K
+            )
+            found.append((measured.confidences[name], right))
+    return found
+
+
 def content_contradictions(picture: Picture) -> list[str]:
     """Return the things that a caption names and that cannot be seen."""
-    content = picture.caption.text.removesuffix(picture.caption.light_text).lower()
+    content = picture.caption.text.removesuffix(picture.caption.light_text).lower().replace(picture.place, "")
     named = {noun for noun in _NOUNS if re.search(rf"\b{re.escape(noun)}(?:s|es)?\b", content)}
-    # "stack of books" contains "book", "potted plant" no other noun: longer names win.
+    # "stack of books" contains "book": longer names win.
     named = {noun for noun in named if not any(noun != other and noun in other for other in named)}
-    seen = " ".join(picture.seen)
-    return [
-        f"names {noun!r}, of which nothing is seen"
-        for noun in sorted(named)
-        if noun not in seen and noun not in content.split(" on ")[-1]
-    ]
+    return [f"names {noun!r}, of which nothing is seen" for noun in sorted(named - set(picture.seen))]
 
 
 def problems_of_change(change: Change) -> list[str]:

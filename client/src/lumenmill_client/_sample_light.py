@@ -12,11 +12,21 @@ def lights_of(sample: run_pb2.Sample) -> dict[str, LightAttributes]:
     if sample.HasField("requested_attributes"):
         found["requested"] = sample.requested_attributes
     elif sample.requested_light.HasField("attributes"):
-        found["requested"] = sample.requested_light.attributes
+        found["requested"] = _from_camera(sample)
     if sample.HasField("arrived_light"):
         found["arrived"] = sample.arrived_light.attributes
     if sample.HasField("measured_light"):
         found["measured"] = sample.measured_light
+    return found
+
+
+def _from_camera(sample: run_pb2.Sample) -> LightAttributes:
+    """Return what the requested light states of itself, in the axes of the scene, relative to the camera."""
+    found = LightAttributes()
+    found.CopyFrom(sample.requested_light.attributes)
+    camera = sample.camera if sample.HasField("camera") else sample.record.camera
+    if found.HasField("azimuth_deg"):
+        found.azimuth_deg = 180.0 - (180.0 - found.azimuth_deg + camera.viewpoint.azimuth_deg) % 360.0
     return found
 
 

@@ -18,8 +18,8 @@ from lumenmill_light.sources import kind_name
 __all__ = ["LIGHT_FIELDS", "light_columns"]
 
 _ATTRIBUTES = tuple(field.name for field in light_pb2.LightAttributes.DESCRIPTOR.fields if field.name != "kinds")
-# A direction has one confidence, that of its azimuth.
-_CONFIDENCES = tuple(name for name in _ATTRIBUTES if name != "elevation_deg")
+# Those that measurements have; a direction has one, that of its azimuth.
+_CONFIDENCES = ("azimuth_deg", "color_temperature_k")
 _SOURCE = pa.struct(
     [
         ("kind", pa.string()),

@@ -367,9 +367,9 @@ class LightMeasurement(_message.Message):
 
     @_builtins.property
     def confidences(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """Calibrated confidence of each measured attribute, keyed by field name, the direction by `azimuth_deg`: the part of
-        claims of this confidence that are right, 0 to 1 (docs/truth.md). Right is: direction within 15 degrees, temperature
-        within 300 K, hardness within 0.15, contrast within 0.75 stops.
+        """Calibrated confidence of the direction (`azimuth_deg`) and of the colour temperature (`color_temperature_k`): the part
+        of values of this confidence that are right, 0 to 1 (docs/truth.md); a value that is left out since its confidence is
+        too low has one too. Right is a direction within 15 degrees, a temperature within 300 K.
         """
 
     def __init__(

@@ -43,8 +43,6 @@ __all__ = ["Measured", "measure"]
 
 Array = NDArray[np.float32]
 
-# No contrast is expected where a requested light leaves the shaded side darker than this: interreflection dominates it.
-_MAX_EXPECTED_CONTRAST_EV = 4.0
 _MIN_INTENSITY = 2.0**-31
 
 

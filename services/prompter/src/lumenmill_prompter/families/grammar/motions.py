@@ -126,7 +126,7 @@ def _sweep(start: light_pb2.Light, choice: Choice, around: Surroundings) -> tupl
     begin = wrap_deg(key.azimuth_deg)
     span = choice.uniform(70.0, 110.0)
     azimuth = begin - span if begin > 0.0 else begin + span
-    if end.sources[0].HasField("directional"):
+    if end.sources[0].HasField("directional") or not around.lamps_behind:
         azimuth = around.turned_in(azimuth, key.elevation_deg)
         key.elevation_deg = round(max(key.elevation_deg, around.lowest_at(azimuth)), 1)
     key.azimuth_deg = round(azimuth, 1)
