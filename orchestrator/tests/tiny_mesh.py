@@ -190,6 +190,7 @@ class TinyFamily:
             relighter_pb2.RelitImage(
                 image=self.picture(f"{request.scene.sha256}/{variant.light.text}/{variant.edit_prompt}"),
                 light=self._stated(variant.light), record=self.record(request), arrived_light=self.arrived,
+                built_scene=scene_pb2.SceneDescription(description="a kettle as built"),
             )
             for variant in request.variants
         ]  # fmt: skip

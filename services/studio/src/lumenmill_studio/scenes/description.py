@@ -216,8 +216,9 @@ _HINTS = {
 def _kind_of(text: str, phrases: Sequence[NounPhrase], scene: SceneDescription, own: Collection[str]) -> str:
     """Return the kind of scene that the words suggest; empty if they suggest none."""
     texts = [_without_articles(each) for each in (text, scene.place.lower())]
-    for kind, places in PLACES.items():
-        if any(_without_articles(place) in each for place in places for each in texts):
+    # A table stands in a room as well as in a still life, so that the larger surroundings decide.
+    for kind in (ROOM, OUTDOOR, PORTRAIT, STILL_LIFE):
+        if any(_without_articles(place) in each for place in PLACES[kind] for each in texts):
             return kind
     for kind, words in _HINTS.items():
         if any(re.search(rf"\b{word}\b", text) for word in words):
