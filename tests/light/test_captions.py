@@ -173,7 +173,7 @@ def test_changes_are_named(
 
 def test_brightness_and_back_light_are_named() -> None:
     noon = build.sun_sky_light(30.0, 60.0, 3.0, 1.0, 0.3, 0.53)
-    golden = build.sun_sky_light(-170.0, 5.0, 3.0, 1.0, 0.1, 0.53)
+    golden = build.sun_sky_light(-177.0, 5.0, 3.0, 1.0, 0.1, 0.53)
     change = changes_between(*(arrived_lighting(arrived_of([each])) for each in (noon, golden)), Words(0))
     assert "from high up on the front right to low behind" in change.instruction and "warmer" in change.instruction
     lamps = [build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, math.pi * 2.0**ev, build.kelvin(4000)) for ev in (-3.0, 3.0)]

@@ -12,9 +12,9 @@ from lumenmill_light.color import mired, temperature_rgb
 from lumenmill_light.contradictions import contradictions
 from lumenmill_light.reading import LightClaim, read_light
 
-AZIMUTHS_DEG = [45.0 * index for index in range(-3, 5)]
+AZIMUTHS_DEG = [*(45.0 * index for index in range(-3, 5)), -14.0, 14.0, -166.0, 166.0]
 ELEVATIONS_DEG = {
-    "underneath": -60.0, "below": -20.0, "low": 5.0, "level": 25.0, "high": 55.0, "overhead": 82.0,
+    "underneath": -60.0, "below": -20.0, "low": 5.0, "level": 25.0, "high": 55.0, "very high": 76.0, "overhead": 82.0,
 }  # fmt: skip
 Kind = "light_pb2.LightKind.ValueType"
 
@@ -76,6 +76,8 @@ LOW_SUN = arrived(source(-170.0, 4.0, 0.96, 3000.0, kind=light_pb2.LIGHT_KIND_SU
         (LOW_SUN, "Golden hour, backlit."),
         (LOW_SUN, "The warm light of the last low sun from straight behind, with crisp shadows towards the camera."),
         (arrived(source(0.0, 50.0, 0.5, 5500.0)), "Butterfly light from above, soft and neutral."),
+        (arrived(source(15.0, 10.0)), "Hard amber light comes low from the front, slightly to the right."),
+        (arrived(source(-70.0, 76.0)), "Bright, hard, amber light from very high up on the left."),
         (arrived(source(90.0, 20.0, 0.4, 6000.0)), "Soft window light from the right."),
         (arrived(source(30.0, 20.0, 0.4, 3000.0)), "The picture is dark. Some highlights are clipped to white."),
     ],
@@ -89,6 +91,9 @@ def test_true_sentences_contradict_nothing(truth: light_pb2.ArrivedLight, text: 
     [
         (HARD_AMBER_LEFT, "Hard amber light comes low from the right.", "direction"),
         (HARD_AMBER_LEFT, "Backlit by an amber lamp.", "direction"),
+        (arrived(source(25.0, 10.0)), "Hard amber light comes low from the front.", "direction"),
+        (arrived(source(15.0, 10.0)), "Hard amber light from the front, slightly to the left.", "direction"),
+        (arrived(source(-70.0, 60.0)), "Hard amber light from straight overhead.", "height"),
         (HARD_AMBER_LEFT, "An amber lamp casting long shadows to the left.", "direction"),
         (HARD_AMBER_LEFT, "Hard amber light comes from high up, from the left.", "height"),
         (HARD_AMBER_LEFT, "Hard amber light from straight overhead.", "height"),

@@ -25,11 +25,52 @@ def test_a_phrase_contains_the_known_attributes() -> None:
     attributes = light_pb2.LightAttributes(
         azimuth_deg=-90, elevation_deg=5, hardness=0.95, contrast_ev=5, color_temperature_k=2500, intensity_ev=1.5
     )
-    assert words.phrase(attributes) == "bright hard amber light low from the left, with deep shadows"
-    assert words.phrase(attributes, "green").startswith("bright hard green light")
+    assert words.phrase(attributes) == "bright, hard, amber light low from the left, with deep shadows"
+    assert words.phrase(attributes, "green").startswith("bright, hard, green light")
     assert words.phrase(light_pb2.LightAttributes()) == "light"
     assert words.direction_phrase(100, 80) == "from straight overhead"
+    assert words.direction_phrase(100, 79) == "from very high up on the right"
     assert words.direction_phrase(50, 50) == "from high up on the front right"
+
+
+@pytest.mark.parametrize(
+    ("azimuth_deg", "elevation_deg", "phrase"),
+    [
+        (5.0, 25.0, "from the front"),
+        (-10.0, 25.0, "from the front"),
+        (11.0, 10.9, "low from the front, slightly to the right"),
+        (-15.1, 4.5, "low from the front, slightly to the left"),
+        (7.0, 12.0, "low from the front, slightly to the right"),
+        (22.0, 30.0, "from the front, slightly to the right"),
+        (-17.7, 44.8, "from high up slightly left of the front"),
+        (23.0, 30.0, "from the front right"),
+        (175.0, 25.0, "from behind"),
+        (165.0, 25.0, "from behind, slightly to the right"),
+        (-160.0, 50.0, "from high up slightly left of the back"),
+        (180.0, 50.0, "from high up behind"),
+        (-66.0, 74.7, "from very high up on the front left"),
+    ],
+)  # fmt: skip
+def test_only_what_comes_straight_from_the_front_is_called_so(
+    azimuth_deg: float, elevation_deg: float, phrase: str
+) -> None:
+    assert words.direction_phrase(azimuth_deg, elevation_deg) == phrase
+
+
+@pytest.mark.parametrize(
+    ("kelvin", "name"),
+    [
+        (3700, "warm"),
+        (4100, "warm white"),
+        (6800, "neutral white"),
+        (7500, "cool white"),
+        (9400, "cool white"),
+        (10000, "bluish"),
+        (13500, "cold blue"),
+    ],
+)
+def test_colour_words_are_as_strong_as_the_colour(kelvin: float, name: str) -> None:
+    assert words.TEMPERATURE_K.word(kelvin) == name
 
 
 def test_gels_are_called_by_their_names() -> None:

@@ -1,7 +1,7 @@
 """What a text claims about light against the light that arrived.
 
 A claim is compared with the light that it fits best: the first one with the light of the largest share. Words are
-coarser than numbers, so that a direction contradicts from 15° outside the arc of its word, an elevation from 8°,
+coarser than numbers, so that a direction contradicts from 12° outside the arc of its word, an elevation from 8°,
 hardness from 0.06, a temperature from 25 mired, intensity from half a stop.
 """
 
@@ -18,7 +18,7 @@ from lumenmill_light.vocabulary import ELEVATION_DEG, TEMPERATURE_K, direction_p
 
 __all__ = ["contradictions"]
 
-_SIDE_DEG, _ELEVATION_DEG, _HARDNESS, _COLOR_MIRED, _INTENSITY_EV, _CONTRAST_EV = 15.0, 8.0, 0.06, 25.0, 0.5, 1.5
+_SIDE_DEG, _ELEVATION_DEG, _HARDNESS, _COLOR_MIRED, _INTENSITY_EV, _CONTRAST_EV = 12.0, 8.0, 0.06, 25.0, 0.5, 1.5
 # Sources that a text describes may have less light than those that it has to describe.
 _MIN_SHARE = 0.04
 # A light with this part of the first one's share may be described first as well.
@@ -26,7 +26,7 @@ _ALMOST_FIRST = 0.75
 # Roles of lights that are not the main one.
 _WEAKER = {"fill", "rim", "other"}
 # A denied light is one that would have been described.
-_MIN_DENIED_SHARE = 0.12
+_MIN_DENIED_SHARE = 0.15
 # Temperatures in kelvin that may also be called by a hue.
 _WHITES_OF_HUE = {
     "red": (1000.0, 1700.0), "orange": (1000.0, 2900.0), "yellow": (2000.0, 3600.0), "deep blue": (7500.0, 25000.0),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from lumenmill_light.vocabulary import (
     ELEVATION_DEG,
+    FRONT_DEG,
     GEL_COLORS,
     HARDNESS,
     INTENSITY_EV,
@@ -46,25 +47,32 @@ class Arc(NamedTuple):
     half_width_deg: float
 
 
-LEFT, RIGHT, FRONT, BEHIND = Arc(-90.0, 40.0), Arc(90.0, 40.0), Arc(0.0, 30.0), Arc(180.0, 40.0)
+LEFT, RIGHT, FRONT, BEHIND = Arc(-90.0, 40.0), Arc(90.0, 40.0), Arc(0.0, FRONT_DEG), Arc(180.0, FRONT_DEG)
 FRONT_OF = {"left": Arc(-45.0, 22.5), "right": Arc(45.0, 22.5)}
 _BACK_OF = {"left": Arc(-135.0, 22.5), "right": Arc(135.0, 22.5)}
+# "slightly to the right" of the front and of the back.
+_BESIDE_FRONT = {"left": Arc(-14.0, 8.5), "right": Arc(14.0, 8.5)}
+_BESIDE_BACK = {"left": Arc(-166.0, 8.5), "right": Arc(166.0, 8.5)}
 
 LOW, LEVEL, HIGH = Range(-6.0, 20.0, 5.0), Range(10.0, 45.0, 27.0), Range(38.0, 78.0, 57.0)
-OVERHEAD, BELOW, _UNDERNEATH = Range(62.0, 90.0, 88.0), Range(-90.0, -2.0, -20.0), Range(-90.0, -45.0, -80.0)
+_VERY_HIGH = Range(66.0, 84.0, 76.0)
+OVERHEAD, BELOW, _UNDERNEATH = Range(72.0, 90.0, 88.0), Range(-90.0, -2.0, -20.0), Range(-90.0, -45.0, -80.0)
 _OF_ELEVATION = dict(zip(
-    (band.name for band in ELEVATION_DEG.bands), (_UNDERNEATH, BELOW, LOW, LEVEL, HIGH, OVERHEAD), strict=True
+    (band.name for band in ELEVATION_DEG.bands),
+    (_UNDERNEATH, BELOW, LOW, LEVEL, HIGH, _VERY_HIGH, OVERHEAD),
+    strict=True,
 ))  # fmt: skip
 _SUN_ELEVATIONS = (Range(-2.0, 10.0, 4.0), Range(3.0, 24.0, 13.0), Range(16.0, 52.0, 33.0), Range(42.0, 90.0, 58.0))
 VERY_SOFT, SOFT = Range(0.0, 0.45, 0.19), Range(0.0, 0.63, 0.49)
 MEDIUM, HARD = Range(0.5, 0.9, 0.73), Range(0.75, 1.0, 0.95)
 _OF_HARDNESS = dict(zip((band.name for band in HARDNESS.bands), (VERY_SOFT, SOFT, MEDIUM, HARD), strict=True))
 _EMBER, DEEP_ORANGE, _AMBER = Range(1000, 2000, 1640), Range(1000, 2700, 2000), Range(1700, 3300, 2570)
-_WARM, _WARM_WHITE, _NEUTRAL = Range(1500, 4800, 3500), Range(3500, 5600, 4650), Range(4800, 7300, 5950)
-COOL, _COLD = Range(6300, 25000, 8000), Range(7800, 25000, 13000)
+_WARM, _WARM_WHITE, _NEUTRAL = Range(1500, 4400, 3500), Range(3200, 5600, 4650), Range(4800, 7700, 5950)
+COOL, _COOL_WHITE = Range(6800, 25000, 8000), Range(6800, 12000, 8000)
+_BLUISH, _COLD = Range(8000, 25000, 11000), Range(9500, 25000, 16000)
 _OF_TEMPERATURE = dict(zip(
     (band.name for band in TEMPERATURE_K.bands),
-    (_EMBER, DEEP_ORANGE, _AMBER, _WARM, _WARM_WHITE, _NEUTRAL, COOL, _COLD),
+    (_EMBER, DEEP_ORANGE, _AMBER, _WARM, _WARM_WHITE, _NEUTRAL, _COOL_WHITE, _BLUISH, _COLD),
     strict=True,
 ))  # fmt: skip
 _OF_INTENSITY = (
@@ -80,8 +88,14 @@ def _words(*words: str) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True) if word)
 
 
+def _beside(middle: str, side: str) -> tuple[str, str]:
+    return rf"{middle},? (?:slightly|a little) to (?:the|its) {side}", rf"slightly (?:to the )?{side} of {middle}"
+
+
 SIDES: tuple[tuple[str, tuple[Arc, ...]], ...] = (
     (r"behind (?:the )?(?:camera|photographer|viewer)", (FRONT,)),
+    *((words, (arc,)) for side, arc in _BESIDE_FRONT.items() for words in _beside(r"(?:the )?front", side)),
+    *((words, (arc,)) for side, arc in _BESIDE_BACK.items() for words in _beside(r"(?:the )?(?:behind|back)", side)),
     *((rf"(?:the )?front[- ,]*(?:(?:on|to) )?(?:the )?{side}", (arc,)) for side, arc in FRONT_OF.items()),
     *((rf"(?:the )?{side}[- ]front", (arc,)) for side, arc in FRONT_OF.items()),
     *((rf"(?:the )?{side}(?: side)? of the camera", (Arc(arc.center_deg, 45.0),)) for side, arc in FRONT_OF.items()),
@@ -124,6 +138,7 @@ ELEVATIONS: tuple[tuple[str, Range], ...] = (
         OVERHEAD,
     ),
     (r"(?:from )?(?<!sky )above", Range(30.0, 90.0, 57.0)),
+    (r"(?:very|extremely) high(?: up)?(?![- ](?:key|contrast))", _VERY_HIGH),
     (r"high(?: up)?(?![- ](?:key|contrast))|steep(?:ly)?|raised", HIGH),
     (r"low(?: down)?(?![- ](?:key|contrast|exposure|light\b))|grazing|raking|horizontal(?:ly)? from|horizon", LOW),
     (r"half-?way up|at (?:medium|half) height|at eye level|slanting|sloping", LEVEL),
@@ -155,14 +170,15 @@ CONTRASTS: tuple[tuple[str, Range], ...] = (
 _TEMPERATURES = tuple((_words(*band.words), (_OF_TEMPERATURE[band.name], "")) for band in reversed(TEMPERATURE_K.bands))
 COLORS: tuple[tuple[str, tuple[Range | None, str]], ...] = (
     *_TEMPERATURES,
+    (r"icy", (_BLUISH, "")),
     (r"ember-?like|fiery", (_EMBER, "")),
     (r"tungsten|incandescent|yellowish|candle-?lit|cozy|cosy|fire-?lit", (_AMBER, "")),
     (r"warmly|orange-tinted|sunset-coloured", (_WARM, "")),
-    (r"neutral(?:ly)?|colou?rless|daylight-balanced", (_NEUTRAL, "")),
+    (r"neutral(?:ly)?|colou?rless|daylight-(?:balanced|white)", (_NEUTRAL, "")),
     (r"steel-?blue", (_COLD, "")),
-    (r"cold|chilly|coolly|steely|wintry", (COOL, "")),
+    (r"cool|cold|chilly|coolly|steely|wintry", (COOL, "")),
     *((_words(name), (None, name)) for name in GEL_COLORS),
-    (r"blue", (_COLD, "deep blue")),
+    (r"blue", (_BLUISH, "deep blue")),
     (r"orange", (DEEP_ORANGE, "orange")),
     (r"cyan|turquoise|aqua", (None, "teal")),
     (r"purple|lilac", (None, "violet")),

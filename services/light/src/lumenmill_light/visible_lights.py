@@ -12,11 +12,15 @@ from lumenmill_light.vocabulary import hue_word
 
 __all__ = ["VisibleLight", "visible_lights"]
 
-# Part of the light from which a source is seen beside others, and from which one of another colour is.
-_MIN_SHARE, _MIN_COLORED_SHARE = 0.12, 0.08
+# Part of the light from which a source is seen beside others, from behind, and in another colour.
+_MIN_SHARE, _MIN_RIM_SHARE, _MIN_COLORED_SHARE = 0.15, 0.12, 0.1
+# Light from further round than this shows as an edge.
+_RIM_DEG = 118.0
 # Sources closer than this light the same surfaces: they are seen as one light of their mixed colour.
 _SAME_DEG = 20.0
-_OTHER_MIRED = 50.0
+# So are sources of one eighth of a turn within this angle, unless their colours differ.
+_SAME_SIDE_DEG = 45.0
+_OTHER_MIRED = 80.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,9 @@ class VisibleLight:
 
 
 def visible_lights(arrived: light_pb2.ArrivedLight, *, min_share: float | None = None) -> list[VisibleLight]:
-    """Return the lights that are seen apart, first that of the source with the largest share; none for a black picture.
+    """Return the lights that are seen apart, that with the largest share first; none for a black picture.
 
-    A light is seen from a share of 12 %, one of clearly another colour than the first from 8 %.
+    A light is seen from a share of 15 %, from behind from 12 %, in clearly another colour than the first from 10 %.
 
     Args:
         arrived: what arrived.
@@ -52,21 +56,27 @@ def visible_lights(arrived: light_pb2.ArrivedLight, *, min_share: float | None =
     """
     groups: list[list[light_pb2.ArrivedSource]] = []
     for source in arrived.sources:
-        same = next((group for group in groups if _are_one(group[0].attributes, source.attributes)), None)
+        same = next((group for group in groups if _are_one(group[0], source)), None)
         if same is None:
             groups.append([source])
         else:
             same.append(source)
-    lights = [_light(group) for group in groups]
+    lights = sorted((_light(group) for group in groups), key=lambda light: -light.share)
     return [light for light in lights if light.share >= (_least(light, lights[0]) if min_share is None else min_share)]
 
 
-def _are_one(first: light_pb2.LightAttributes, second: light_pb2.LightAttributes) -> bool:
-    """Whether two sources come from one direction, or both from nowhere in particular."""
+def _are_one(one: light_pb2.ArrivedSource, other: light_pb2.ArrivedSource) -> bool:
+    """Whether two sources come from one direction, from one side in one colour, or both from nowhere in particular."""
+    first, second = one.attributes, other.attributes
     angle_deg = direction_difference_deg(first, second)
     if angle_deg is None:
         return first.HasField("azimuth_deg") == second.HasField("azimuth_deg")
-    return angle_deg < _SAME_DEG
+    are_beside = angle_deg < _SAME_SIDE_DEG and _eighth(first) == _eighth(second)
+    return angle_deg < _SAME_DEG or (are_beside and not _has_other_color(_light([one]), _light([other])))
+
+
+def _eighth(attributes: light_pb2.LightAttributes) -> int:
+    return round(attributes.azimuth_deg / 45.0) % 8
 
 
 def _light(sources: Sequence[light_pb2.ArrivedSource]) -> VisibleLight:
@@ -100,7 +110,10 @@ def _rgb(source: light_pb2.ArrivedSource) -> Array | None:
 def _least(light: VisibleLight, first: VisibleLight) -> float:
     if light is first:
         return 0.0
-    return _MIN_COLORED_SHARE if _has_other_color(light, first) else _MIN_SHARE
+    if _has_other_color(light, first):
+        return _MIN_COLORED_SHARE
+    is_rim = light.has_direction and abs(light.attributes.azimuth_deg) > _RIM_DEG
+    return _MIN_RIM_SHARE if is_rim else _MIN_SHARE
 
 
 def _has_other_color(light: VisibleLight, other: VisibleLight) -> bool:

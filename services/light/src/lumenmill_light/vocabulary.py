@@ -15,14 +15,15 @@ from lumenmill_light.axes import wrap_deg
 __all__ = [
     "CONTRAST_EV",
     "ELEVATION_DEG",
+    "FRONT_DEG",
     "GEL_COLORS",
     "HARDNESS",
     "INTENSITY_EV",
-    "SIDES",
     "SUN_ELEVATION_DEG",
     "TEMPERATURE_K",
     "Band",
     "Scale",
+    "adjectives",
     "direction_phrase",
     "hue_word",
     "map_words",
@@ -80,11 +81,12 @@ TEMPERATURE_K = Scale(
         Band("ember", 1800.0, ("ember-orange", "ember-coloured")),
         Band("deep orange", 2250.0, ("deep orange", "candle-coloured")),
         Band("amber", 3000.0, ("amber", "golden", "tungsten-warm")),
-        Band("warm", 4200.0, ("warm", "honey-warm", "warm-toned")),
-        Band("warm white", 5200.0, ("warm white", "creamy white", "pale warm")),
-        Band("neutral white", 6900.0, ("neutral white", "white", "daylight-white")),
-        Band("cool", 9500.0, ("cool", "cool white", "bluish")),
-        Band("cold blue", _INF, ("cold blue", "icy", "icy blue")),
+        Band("warm", 3800.0, ("warm", "honey-warm", "warm-toned")),
+        Band("warm white", 5250.0, ("warm white", "creamy white", "pale warm")),
+        Band("neutral white", 7300.0, ("neutral white", "white")),
+        Band("cool white", 9500.0, ("cool white", "slightly cool")),
+        Band("bluish", 13000.0, ("bluish", "cool blue")),
+        Band("cold blue", _INF, ("cold blue", "icy blue")),
     )
 )
 ELEVATION_DEG = Scale(
@@ -94,6 +96,7 @@ ELEVATION_DEG = Scale(
         Band("low", 13.0, ("low", "low down")),
         Band("level", 42.0, ("",)),
         Band("high", 72.0, ("high up", "high")),
+        Band("very high", 80.0, ("very high up",)),
         Band("overhead", _INF, ("straight overhead", "directly above")),
     )
 )
@@ -131,17 +134,21 @@ INTENSITY_EV = Scale(
         Band("very bright", _INF, ("very bright",)),
     )
 )
-SIDES = (
-    ("the front", "the direction of the camera"),
-    ("the front right", "the front on the right"),
+# Eighths of a turn but the front and the back, from azimuth 0 towards the right; each follows "from".
+_SIDES = (
+    (),
+    ("the front right",),
     ("the right", "the right side"),
     ("the back right", "behind on the right"),
-    ("behind", "straight behind"),
+    (),
     ("the back left", "behind on the left"),
     ("the left", "the left side"),
-    ("the front left", "the front on the left"),
+    ("the front left",),
 )
-"""Wordings of the eighths of a turn, from azimuth 0 towards the right; each follows "from"."""
+FRONT_DEG, _LOW_FRONT_DEG = 10.0, 6.0
+"""Up to where light comes from the front, and from behind: beyond, shadows run to a side."""
+# Low light draws long shadows, which show its side sooner.
+_LOW_BELOW_DEG = 20.0
 
 # Gels of stage and film lighting, as linear Rec. 709.
 GEL_COLORS: dict[str, tuple[float, float, float]] = {
@@ -172,9 +179,21 @@ _HUES_DEG = Scale(
 _MIN_SATURATION = 0.12
 
 
-def side(azimuth_deg: float) -> tuple[str, ...]:
-    """Return the wordings of the eighth of a turn that light comes from: "the front left"."""
-    return SIDES[round(wrap_deg(azimuth_deg) / 45.0) % 8]
+def side(azimuth_deg: float, elevation_deg: float) -> tuple[str, ...]:
+    """Return the wordings of the side that light comes from: "the front left", "the front, slightly to the left".
+
+    Straight from the front, or from behind, is only what does so within 10°, within 6° at elevations below 20°.
+    """
+    index = round(wrap_deg(azimuth_deg) / 45.0) % 8
+    if _SIDES[index]:
+        return _SIDES[index]
+    off_deg = wrap_deg(azimuth_deg if index == 0 else 180.0 - azimuth_deg)
+    if abs(off_deg) <= (_LOW_FRONT_DEG if abs(elevation_deg) < _LOW_BELOW_DEG else FRONT_DEG):
+        return ("the front", "the direction of the camera") if index == 0 else ("behind", "straight behind")
+    hand = "right" if off_deg > 0.0 else "left"
+    if index == 0:
+        return f"the front, slightly to the {hand}", f"slightly {hand} of the front"
+    return f"behind, slightly to the {hand}", f"slightly {hand} of the back"
 
 
 def direction_phrase(azimuth_deg: float, elevation_deg: float, variant: int = 0) -> str:
@@ -182,7 +201,7 @@ def direction_phrase(azimuth_deg: float, elevation_deg: float, variant: int = 0)
 
     `variant` picks among wordings of equal meaning.
     """
-    sides = side(azimuth_deg)
+    sides = side(azimuth_deg, elevation_deg)
     from_side = "from " + sides[variant % len(sides)]
     band = ELEVATION_DEG.band(elevation_deg)
     match band.name:
@@ -191,8 +210,9 @@ def direction_phrase(azimuth_deg: float, elevation_deg: float, variant: int = 0)
         case "underneath":
             return band.word(variant)
         case "high":
-            return ("from " + position_phrase(azimuth_deg, elevation_deg), "high " + from_side)[variant // 2 % 2]
-        case "below":
+            position = position_phrase(azimuth_deg, elevation_deg)
+            return "from " + (position, position.replace("high up", "high"))[variant // 2 % 2]
+        case "very high" | "below":
             return "from " + position_phrase(azimuth_deg, elevation_deg)
         case "low":
             return "low " + from_side
@@ -203,15 +223,16 @@ def direction_phrase(azimuth_deg: float, elevation_deg: float, variant: int = 0)
 def position_phrase(azimuth_deg: float, elevation_deg: float) -> str:
     """Return a light's position as a noun: "the front left", "high up on the left", "straight overhead".
 
-    It follows "from" and "to", and is read back as the direction.
+    It follows "from" and "to", and is read back as the direction. It contains no comma.
     """
-    band, (name, _) = ELEVATION_DEG.band(elevation_deg), side(azimuth_deg)
+    band, sides = ELEVATION_DEG.band(elevation_deg), side(azimuth_deg, elevation_deg)
     if band.name in {"overhead", "underneath"}:
         return band.word().removeprefix("from ")
-    height = {"below": "below", "low": "low", "high": "high up"}.get(band.name, "")
-    if not height:
-        return name
-    return f"{height} {name}" if name == "behind" else f"{height} {'at' if name == 'the front' else 'on'} {name}"
+    name = sides[1] if sides[-1].startswith("slightly ") else sides[0]
+    height = {"below": "below", "low": "low", "high": "high up", "very high": "very high up"}.get(band.name, "")
+    if not height or name == "behind" or name.startswith("slightly "):
+        return f"{height} {name}".lstrip()
+    return f"{height} {'at' if name == 'the front' else 'on'} {name}"
 
 
 def hue_word(rgb: Sequence[float]) -> str:
@@ -227,8 +248,14 @@ def tint_word(duv: float) -> str:
     return "greenish" if duv > 0.0 else "pinkish"
 
 
+def adjectives(*words: str) -> str:
+    """Return the words that are not empty as they stand before a noun: two with a space, more with commas."""
+    given = [word for word in words if word]
+    return (" " if len(given) < 3 else ", ").join(given)
+
+
 def phrase(attributes: light_pb2.LightAttributes, hue: str = "", variant: int = 0) -> str:
-    """Return a noun phrase for a light: "bright hard amber light low from the left, with deep shadows".
+    """Return a noun phrase for a light: "bright, hard, amber light low from the left, with deep shadows".
 
     `hue` names a colour that no temperature describes and replaces it. Absent fields are not mentioned.
     """
@@ -242,7 +269,7 @@ def phrase(attributes: light_pb2.LightAttributes, hue: str = "", variant: int = 
         where = direction_phrase(attributes.azimuth_deg, attributes.elevation_deg, variant)
     elif attributes.HasField("elevation_deg"):
         where = ELEVATION_DEG.word(attributes.elevation_deg)
-    words = " ".join(word for word in (level, hardness, color, "light", where) if word)
+    words = " ".join(word for word in (adjectives(level, hardness, color), "light", where) if word)
     return f"{words}, with {CONTRAST_EV.word(attributes.contrast_ev)}" if attributes.HasField("contrast_ev") else words
 
 

@@ -132,7 +132,7 @@ def _swing_sentence(what: str, swing: Swing, words: Words) -> str:
     start, end = angles_of(swing.start), angles_of(swing.end)
     if is_overhead(max(start[1], end[1])):
         return f"{what} moves from {position_phrase(*start)} to {position_phrase(*end)}."
-    first_side, last_side = side(start[0])[0], side(end[0])[0]
+    first_side, last_side = _side(*start), _side(*end)
     if first_side != last_side:
         way = _way(swing)
         also = f"{',' if way else ''} and {rise}" if is_vertical else ""
@@ -140,6 +140,12 @@ def _swing_sentence(what: str, swing: Swing, words: Words) -> str:
     if is_vertical:
         return f"{what} {rise} and keeps coming from {last_side}."
     return f"{what} turns a little to the {'right' if swing.turn_deg > 0.0 else 'left'}."
+
+
+def _side(azimuth_deg: float, elevation_deg: float) -> str:
+    """Return a side without a comma, which may stand before "to"."""
+    sides = side(azimuth_deg, elevation_deg)
+    return sides[1] if sides[-1].startswith("slightly ") else sides[0]
 
 
 def _way(swing: Swing) -> str:
@@ -155,7 +161,7 @@ def _relative_motion_sentence(key: KeyMotion, words: Words) -> str:
         return ""
     if key.in_scene is None:
         return _swing_sentence("Seen from the camera, the key light", key.seen, words)
-    first_side, last_side = (side(angles_of(vector)[0])[0] for vector in (key.seen.start, key.seen.end))
+    first_side, last_side = (_side(*angles_of(vector)) for vector in (key.seen.start, key.seen.end))
     if key.in_scene.extent_deg >= STAYS_DEG or first_side == last_side:
         return ""
     return f"The light stays where it is; seen from the moving camera it passes from {first_side} to {last_side}."

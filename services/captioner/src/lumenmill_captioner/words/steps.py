@@ -7,7 +7,7 @@ from lumenmill_light.axes import circular_difference_deg, unit_vector
 from lumenmill_light.color import mired
 from lumenmill_light.difference import direction_difference_deg
 from lumenmill_light.visible_lights import VisibleLight
-from lumenmill_light.vocabulary import HARDNESS, TEMPERATURE_K, position_phrase, side
+from lumenmill_light.vocabulary import HARDNESS, TEMPERATURE_K, position_phrase
 
 __all__ = ["Step", "brightness_words", "color_step", "contrast_step", "direction_step", "hardness_step"]
 
@@ -21,7 +21,7 @@ _HUE_WEIGHT, _SIDE_WEIGHT = 8.0, 5.0
 _CLEAR_MIRED, _LARGE_MIRED = 45.0, 120.0
 # Bands that warmer and cooler light may have without "warmer (cool)".
 _WARM = {"ember", "deep orange", "amber", "warm", "warm white", "neutral white"}
-_COOL = {"neutral white", "cool", "cold blue"}
+_COOL = {"neutral white", "cool white", "bluish", "cold blue"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def direction_step(before: VisibleLight, after: VisibleLight) -> Step | None:
         return None
     names, old = _moved_angles(before, after), _position(before)
     if old == new and is_overhead(before.attributes.elevation_deg):
-        side_of = side(after.attributes.azimuth_deg)[0].replace("behind", "the back")
+        side_of = position_phrase(after.attributes.azimuth_deg, 25.0).replace("behind", "the back")
         tilt = (f"tilt {{light}} towards {side_of}", f"{{light}} leans towards {side_of}")
         return Step(angle / DIRECTION_DEG, ("azimuth_deg",), *tilt)
     if old == new:
@@ -150,7 +150,8 @@ def _color_change(first_k: float, second_k: float, words: Words) -> str:
         return degree + comparative
     if band.name not in (_WARM if change > 0.0 else _COOL):
         return words.pick(band.words)
-    word = words.pick([word for word in band.words if not word.startswith(comparative[:4])])
+    plain = [word for word in band.words if not word.startswith((comparative[:4], "slightly"))]
+    word = words.pick(plain or band.words[:1])
     return f"{degree}{comparative} ({word})"
 
 

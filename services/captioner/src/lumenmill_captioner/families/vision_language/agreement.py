@@ -25,7 +25,7 @@ _SIDES = ("front", "front right", "right", "back right", "back", "back left", "l
 _AZIMUTHS_DEG = {name: 45.0 * index for index, name in enumerate(_SIDES)}
 # A side is an eighth of a turn; the neighbouring ones are accepted too.
 _SAME_SIDE_DEG = 67.5
-_HEIGHTS = {"above": {"high", "overhead"}, "below": {"below"}}
+_HEIGHTS = {"above": {"high", "very high", "overhead"}, "below": {"below"}}
 # Sine of the angle, about 20°, from which light clearly comes from one side.
 _CLEARLY_ON_A_SIDE = 0.35
 # First and last band that a word of the answer covers.
@@ -35,8 +35,8 @@ _TEMPERATURE = {
     "very warm": ("ember", "amber"),
     "warm": ("amber", "warm white"),
     "neutral": ("warm white", "neutral white"),
-    "cool": ("cool", "cool"),
-    "very cool": ("cold blue", "cold blue"),
+    "cool": ("cool white", "cool white"),
+    "very cool": ("bluish", "cold blue"),
 }
 # Stops between bright and dark tones of a picture, which depend on its content too.
 _PICTURE_CONTRAST_EV = {"low": (0.0, 3.5), "medium": (2.5, 7.0), "high": (5.5, 32.0)}
@@ -122,12 +122,10 @@ def _hardness(parsed: ParsedAnswer, measured: _Measured) -> bool | None:
 
 def _contrast(parsed: ParsedAnswer, measured: _Measured) -> bool | None:
     attributes, word = measured.measurement.attributes, parsed.light.get("contrast", "")
-    if not attributes.HasField("contrast_ev"):
-        return None
-    if not measured.measurement.methods["contrast_ev"].startswith("luminance"):
+    if attributes.HasField("contrast_ev"):
         return _is_in_bands(CONTRAST_EV, attributes.contrast_ev, _LIGHTING_CONTRAST, word)
-    low_high = _PICTURE_CONTRAST_EV.get(word)
-    return None if low_high is None else low_high[0] <= attributes.contrast_ev <= low_high[1]
+    low_high, tones_ev = _PICTURE_CONTRAST_EV.get(word), measured.scores.get("luminance_contrast_ev")
+    return None if low_high is None or tones_ev is None else low_high[0] <= tones_ev <= low_high[1]
 
 
 def _is_in_bands(scale: Scale, value: float, bands_of: Mapping[str, tuple[str, str]], word: str) -> bool | None:
