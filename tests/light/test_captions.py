@@ -14,6 +14,7 @@ from lumenmill_captioner.measure import ClipMotion
 from lumenmill_captioner.requested.frames import camera_frame
 from lumenmill_captioner.words import MotionContext, Words, arrived_lighting, changes_between, motion_text
 from lumenmill_captioner.words.arrived import arrived_text
+from lumenmill_captioner.words.shown import Shown, is_from_all_around
 from lumenmill_light import build, vocabulary
 from lumenmill_light.attributes import attributes, source_attributes
 from lumenmill_light.axes import wrap_deg
@@ -34,8 +35,19 @@ MAGENTA_LEFT = build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, math.pi, build.rgb(v
 EVEN_FILL = build.spherical_harmonics_light(0.0, 0.0, 0.0, 1.0, (1.0, 1.0, 1.0))
 
 
+def shown_of(light: light_pb2.ArrivedLight, brightness_ev: float = 0.0) -> Shown:
+    """A picture that shows where the light comes from."""
+    seen = light.attributes
+    if not seen.HasField("azimuth_deg"):
+        return Shown(brightness_ev, shading_contrast_ev=0.5)
+    return Shown(brightness_ev, seen.azimuth_deg, seen.elevation_deg)
+
+
 def test_no_caption_contradicts_the_light() -> None:
-    texts = [arrived_text(light, (0.0, -2.0, 1.5)[seed % 3], Words(seed)) for seed, light in enumerate(ARRIVED)]
+    texts = [
+        arrived_text(light, shown_of(light, (0.0, -2.0, 1.5)[seed % 3]), Words(seed))
+        for seed, light in enumerate(ARRIVED)
+    ]
     wrong = {text: found for text, light in zip(texts, ARRIVED, strict=True) if (found := contradictions(text, light))}
     assert not wrong
     assert len({text.split(" light")[0] for text in texts}) > NUM_LIGHTS / 4
@@ -49,7 +61,9 @@ def test_no_caption_of_a_clip_contradicts_its_light_at_the_start_and_at_the_end(
         frame_at = partial(camera_frame, camera)
         lights, words = in_first_frame(moments, frame_at), Words(seed)
         context = MotionContext(camera, lights, arrived_motion(moments, frame_at))
-        text = f"{arrived_text(moments[0].light, 0.0, words)} {motion_text(still, context, words)}"
+        text = (
+            f"{arrived_text(moments[0].light, shown_of(moments[0].light), words)} {motion_text(still, context, words)}"
+        )
         assert not contradictions(text, moments[0].light, lights[-1]), text
         texts |= {word for word in ("swings", "By the end", "moving camera", "does not change") if word in text}
     assert len(texts) == 4
@@ -89,7 +103,10 @@ def random_clip(seed: int) -> tuple[camera_pb2.Camera, list[light_pb2.ArrivedMom
 
 
 def test_the_caption_of_another_light_contradicts() -> None:
-    lying = [contradictions(arrived_text(other, 0.0, Words(0)), light) for light, other in itertools.pairwise(ARRIVED)]
+    lying = [
+        contradictions(arrived_text(other, shown_of(other), Words(0)), light)
+        for light, other in itertools.pairwise(ARRIVED)
+    ]
     assert sum(map(bool, lying)) > 0.95 * len(lying)
 
 
@@ -98,7 +115,7 @@ def test_captions_use_the_words_of_the_exact_attributes(source: light_pb2.LightS
     light = light_pb2.Light(sources=[source])
     exact, hue = attributes(light, radiance_of=radiance_of), source_attributes(source, radiance_of).hue
     for seed in range(6):
-        text = arrived_text(arrived_of([source]), 0.0, Words(seed)).lower()
+        text = arrived_text(arrived_of([source]), shown_of(arrived_of([source])), Words(seed)).lower()
         if exact.HasField("color_temperature_k"):
             assert any(word in text for word in vocabulary.TEMPERATURE_K.band(exact.color_temperature_k).words)
         else:
@@ -106,27 +123,31 @@ def test_captions_use_the_words_of_the_exact_attributes(source: light_pb2.LightS
         if exact.HasField("azimuth_deg"):
             phrases = [vocabulary.direction_phrase(exact.azimuth_deg, exact.elevation_deg, i) for i in range(4)]
             assert any(phrase in text for phrase in phrases)
-        assert any(word in text for word in vocabulary.HARDNESS.band(exact.hardness).words)
+        hardness_words = vocabulary.HARDNESS.band(exact.hardness).words
+        if is_from_all_around(exact):
+            assert not re.search("hard|crisp|diffuse|very soft", text)
+        elif exact.elevation_deg < 80.0:
+            assert any(word in text for word in hardness_words)
         assert "bright" not in text and "dim" not in text  # a picture of mid grey shows neither
 
 
 def test_two_colours_are_two_lights_and_what_dominates_comes_first() -> None:
     for seed in range(12):
-        text = arrived_text(arrived_of([WARM_LEFT, COOL_RIGHT], [0.4, 0.6]), 0.0, Words(seed))
+        text = arrived_text(arrived_of([WARM_LEFT, COOL_RIGHT], [0.4, 0.6]), Shown(0.0), Words(seed))
         assert text.index("right") < text.index("left")
         assert re.search("cool|bluish", text) and re.search("amber|golden|tungsten", text)
-        alone = arrived_text(arrived_of([WARM_LEFT, COOL_RIGHT], [0.95, 0.05]), 0.0, Words(seed))
+        alone = arrived_text(arrived_of([WARM_LEFT, COOL_RIGHT], [0.95, 0.05]), Shown(0.0), Words(seed))
         assert "right" not in alone and "left" in alone
 
 
 def test_dim_and_bright_are_said_where_they_are_seen() -> None:
     dim = arrived_of([build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, 0.2 * math.pi, build.kelvin(4000))])
-    assert "dim" in arrived_text(dim, -2.0, Words(0)).lower()
-    assert "dim" not in arrived_text(dim, 0.0, Words(0)).lower()
+    assert "dim" in arrived_text(dim, Shown(-2.0), Words(0)).lower()
+    assert "dim" not in arrived_text(dim, Shown(0.0), Words(0)).lower()
 
 
 def test_light_that_does_not_arrive_is_darkness() -> None:
-    assert re.search("No light|darkness", arrived_text(light_pb2.ArrivedLight(), -8.0, Words(1)))
+    assert re.search("No light|darkness", arrived_text(light_pb2.ArrivedLight(), Shown(-8.0), Words(1)))
 
 
 def test_instructions_lead_to_the_light_after() -> None:

@@ -86,6 +86,8 @@ def _of_lights(claims: Sequence[LightClaim], arrived: light_pb2.ArrivedLight) ->
             found.append(f"The text claims “{claim.words}”; no {'such ' if lights else ''}light arrives.")
             continue
         found += problems[best.source_index]
+        if _comparison_is_wrong(claim, best, lights[0]):
+            found.append(f"The colour is wrong in “{claim.words}”; there is {_described(best)}.")
         free = [light for light in free if light is not best]
     return found + [text for claim in claims if claim.is_denied for text in _of_denied(claim, lights, arrived)]
 
@@ -186,6 +188,15 @@ def _color_is_wrong(claim: LightClaim, light: VisibleLight) -> bool:
         mired(each.high) - _COLOR_MIRED <= mired(kelvin) <= mired(each.low) + _COLOR_MIRED
         for each in claim.temperatures_k
     )
+
+
+def _comparison_is_wrong(claim: LightClaim, light: VisibleLight, first: VisibleLight) -> bool:
+    """Whether a light is said to be warmer or cooler than the first and is the other."""
+    seen, other = light.attributes, first.attributes
+    are_known = seen.HasField("color_temperature_k") and other.HasField("color_temperature_k")
+    if not claim.than_first or not are_known:
+        return False
+    return (seen.color_temperature_k < other.color_temperature_k) != (claim.than_first == "warmer")
 
 
 def _hue_fits(claim: LightClaim, hue: str) -> bool:

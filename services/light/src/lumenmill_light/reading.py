@@ -37,6 +37,7 @@ class LightClaim:
         temperatures_k, hues: of "blue" and "orange" both, of which one is meant; hues are those of `hue_word`.
         is_even: whether it is said to come from nowhere in particular.
         is_denied: whether the text says that there is no such light.
+        than_first: "warmer" or "cooler" for a light that is called so beside the first; else empty.
     """
 
     words: str
@@ -51,6 +52,7 @@ class LightClaim:
     contrasts_ev: tuple[Range, ...] = ()
     is_even: bool = False
     is_denied: bool = False
+    than_first: str = ""
 
     @property
     def states_something(self) -> bool:
@@ -103,6 +105,7 @@ _AT_END = re.compile(r"^(?:by|at|towards) (?:the|its) end\b|\bby (?:the|its) end
 # What is said of a moving camera's view is no claim about where light comes from.
 _AS_SEEN = re.compile(r"^seen from the")
 _OTHER = re.compile(r"\b(?:weaker|second|another|has been added|besides?)\b")
+_THAN_FIRST = re.compile(r"\b(warmer|cooler)(?= (?:(?:rim|fill|second|weaker|ambient) )?(?:light|daylight|sunlight)\b)")
 _GONE = re.compile(r"\b(?:is|are|has|have) gone\b")
 _CONTINUES = re.compile(r"^(?:it|its|the shadows|shadows|the(?: main| key)? light|this light|the colou?r)\b")
 _NO_LIGHT = re.compile(
@@ -209,6 +212,7 @@ def _claim(words: str, meaning: Meaning) -> LightClaim:
         intensities_ev=brightness_of(words),
         contrasts_ev=contrasts_of(words),
         is_even=is_even or (meaning.is_even and not arcs),
+        than_first=compared[1] if (compared := _THAN_FIRST.search(words)) else "",
         is_denied=bool(_GONE.search(words) or (_NO_LIGHT.match(words.strip()) and not is_even)),
     )
 

@@ -44,7 +44,8 @@ NOUN = pattern(NOUNS)
 _SIDE, _ELEVATION, _EVEN = pattern(SIDES), pattern(ELEVATIONS), re.compile(rf"\b(?:{EVEN})\b")
 _COLOR, _HARDNESS, _CONTRAST, _BRIGHT = map(pattern, (COLORS, HARDNESSES, CONTRASTS, BRIGHTNESS))
 _PREPOSITION = (
-    r"(?:(?:from|on|at|in|off|by|to|of|towards?)(?: its| my| your| our)? |(?=(?:straight |directly )?behind|camera|slightly (?:left|right) of))"
+    r"(?:(?:from|on|at|in|off|by|to|of|towards?)(?: its| my| your| our)? "
+    r"|(?=(?:straight |directly )?behind|camera|slightly (?:left|right) of))"
 )
 _FROM_SIDE = re.compile(rf"\b{_PREPOSITION}(?:{_any_of(SIDES)})\b")
 # A side as an adjective: "left light", "right-hand key".

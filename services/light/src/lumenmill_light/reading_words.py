@@ -178,7 +178,7 @@ COLORS: tuple[tuple[str, tuple[Range | None, str]], ...] = (
     (r"steel-?blue", (_COLD, "")),
     (r"cool|cold|chilly|coolly|steely|wintry", (COOL, "")),
     *((_words(name), (None, name)) for name in GEL_COLORS),
-    (r"blue", (_BLUISH, "deep blue")),
+    (r"blue", (Range(8000, 25000, 13000), "deep blue")),
     (r"orange", (DEEP_ORANGE, "orange")),
     (r"cyan|turquoise|aqua", (None, "teal")),
     (r"purple|lilac", (None, "violet")),

@@ -10,12 +10,12 @@ from lumenmill_light.color import Array, luminance, mired, temperature_of_white,
 from lumenmill_light.difference import direction_difference_deg
 from lumenmill_light.vocabulary import hue_word
 
-__all__ = ["VisibleLight", "visible_lights"]
+__all__ = ["RIM_DEG", "VisibleLight", "visible_lights"]
 
 # Part of the light from which a source is seen beside others, from behind, and in another colour.
 _MIN_SHARE, _MIN_RIM_SHARE, _MIN_COLORED_SHARE = 0.15, 0.12, 0.1
-# Light from further round than this shows as an edge.
-_RIM_DEG = 118.0
+RIM_DEG = 118.0
+"""Light from further round than this comes from behind, where it shows as an edge."""
 # Sources closer than this light the same surfaces: they are seen as one light of their mixed colour.
 _SAME_DEG = 20.0
 # So are sources of one eighth of a turn within this angle, unless their colours differ.
@@ -112,7 +112,7 @@ def _least(light: VisibleLight, first: VisibleLight) -> float:
         return 0.0
     if _has_other_color(light, first):
         return _MIN_COLORED_SHARE
-    is_rim = light.has_direction and abs(light.attributes.azimuth_deg) > _RIM_DEG
+    is_rim = light.has_direction and abs(light.attributes.azimuth_deg) > RIM_DEG
     return _MIN_RIM_SHARE if is_rim else _MIN_SHARE
 
 

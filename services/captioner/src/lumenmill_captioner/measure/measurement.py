@@ -5,7 +5,7 @@
 | azimuth, elevation     | `shadowed-lambert-search` with depth, else `lambert-key-soft-l1` | absent |
 | hardness, with depth   | `penumbra-width`, else `cast-shadows-missing`    | absent        |
 | hardness, without      | `terminator-fit`, when curved surfaces show it   | absent        |
-| contrast               | `lit-shaded-mean`, else `shading-percentiles-5-95` | `luminance-percentiles-5-95` |
+| contrast               | `lit-shaded-mean`, else `shading-percentiles-5-95` | absent      |
 | colour temperature     | `shading-bright+robertson-1968`                  | `agreeing-estimates+robertson-1968` |
 | intensity              | `fitted-irradiance`, where the picture is linear | absent        |
 | spherical harmonics    | `normals-sh-least-squares`                       | absent        |
@@ -53,7 +53,9 @@ class Measured:
     Attributes:
         surface: the lit surfaces, None for a picture alone.
         key: the key light, None where shading shows none.
-        shown_brightness_ev: log-average luminance of the picture as shown, in stops from mid grey.
+        shown_brightness_ev: log-average luminance as shown, in stops from mid grey, of what has a surface where normals
+            or depth are known, so that a night sky is no dark picture.
+        shading_contrast_ev: stops between the 95th and the 5th percentile of shading, None for a picture alone.
         monochrome: set for pictures in grey or in one tone, which show nothing of the colour of their light.
     """
 
@@ -62,6 +64,7 @@ class Measured:
     surface: Surface | None
     key: Key | None
     shown_brightness_ev: float
+    shading_contrast_ev: float | None
     is_scene_linear: bool
     monochrome: Monochrome | None
 
@@ -87,7 +90,9 @@ def measure(evidence: Evidence) -> Measured:
     if shadows and shadows.size_deg is not None and shadows.resolution_deg is not None:
         scores["source_size_deg"] = shadows.size_deg
         scores["source_size_resolution_deg"] = shadows.resolution_deg
-    _fill_contrast(result, luminance(evidence.linear), weights, surface, key)
+    shading_ev = percentile_contrast_ev(surface.luminance) if surface else None
+    if surface and shading_ev is not None:
+        _fill_contrast(result, surface, key, shading_ev)
     if evidence.is_scene_linear and surface:
         _fill_intensity(result, surface, key)
     if evidence.shading is None:
@@ -96,7 +101,20 @@ def measure(evidence: Evidence) -> Measured:
         scores |= _fill_shading_color(result, evidence, surface, key)
     if tones is not None:
         scores["monochrome_tint_chroma"] = float(np.linalg.norm(tones.tint_lab[1:])) if tones.is_toned else 0.0
-    return Measured(result, scores, surface, key, scores["shown_brightness_ev"], evidence.is_scene_linear, tones)
+    surfaces_ev = brightness_ev(luminance(shown), _surface_weights(evidence, weights))
+    return Measured(result, scores, surface, key, surfaces_ev, shading_ev, evidence.is_scene_linear, tones)
+
+
+def _surface_weights(evidence: Evidence, weights: Array) -> Array:
+    """Return the weights (H, W) of pixels that show a surface, all of them where that is not known."""
+    if evidence.normals is not None:
+        has_surface = np.linalg.norm(evidence.normals, axis=-1) > 0.0
+    elif evidence.depth is not None:
+        has_surface = evidence.depth > 0.0
+    else:
+        return weights
+    surfaces = weights * has_surface
+    return surfaces if surfaces.any() else weights
 
 
 def _fill_tones(
@@ -145,17 +163,13 @@ def _fill_direction(result: captioner_pb2.LightMeasurement, key: Key, shadows: C
 
 
 def _fill_contrast(
-    result: captioner_pb2.LightMeasurement, values: Array, weights: Array, surface: Surface | None, key: Key | None
+    result: captioner_pb2.LightMeasurement, surface: Surface, key: Key | None, shading_ev: float
 ) -> None:
-    method = "luminance-percentiles-5-95"
-    contrast: float | None = None
-    if surface:
-        if key and result.attributes.HasField("azimuth_deg"):
-            contrast, method = lit_and_shaded_ev(surface.normals, surface.luminance, key.direction), "lit-shaded-mean"
-        if contrast is None:
-            contrast, method = percentile_contrast_ev(surface.luminance), "shading-percentiles-5-95"
+    contrast, method = None, "lit-shaded-mean"
+    if key and result.attributes.HasField("azimuth_deg"):
+        contrast = lit_and_shaded_ev(surface.normals, surface.luminance, key.direction)
     if contrast is None:
-        contrast = percentile_contrast_ev(values, weights)
+        contrast, method = shading_ev, "shading-percentiles-5-95"
     result.attributes.contrast_ev = min(max(contrast, 0.0), 32.0)
     result.methods["contrast_ev"] = method
 

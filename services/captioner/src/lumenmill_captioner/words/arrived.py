@@ -1,18 +1,25 @@
 """Sentences on the light that arrived: what lights the visible surfaces, the largest share first."""
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_captioner.words.wording import Words, capitalised, is_overhead, joined, listed, source_noun
+from lumenmill_captioner.words.seconds import second_phrase
+from lumenmill_captioner.words.shown import (
+    Shown,
+    is_from_all_around,
+    seen_hardness,
+    seen_temperature_k,
+    shows_evenness,
+    shows_side,
+)
+from lumenmill_captioner.words.wording import Words, capitalised, joined, listed, source_noun
 from lumenmill_light.visible_lights import VisibleLight, visible_lights
-from lumenmill_light.vocabulary import HARDNESS, INTENSITY_EV, with_article
+from lumenmill_light.vocabulary import HARDNESS, INTENSITY_EV, adjectives, side
 
-__all__ = ["arrived_text", "located_noun", "second_phrase"]
+__all__ = ["arrived_text"]
 
-# Light from further round than this comes from behind.
-BEHIND_DEG = 118.0
-# Of the first light's share: up to where another is called weaker, and fill where it comes from the camera's side.
-_WEAKER, _FILL = 0.7, 0.45
-_FILL_WITHIN_DEG = 100.0
-_COUNTED = ("rim light", "fill light", "weaker light", "second light")
+# From this part of the first light's share, another that meets it is no weaker one.
+_EQUAL = 0.7
+# Two colours are equals up to this ratio of shares: luminance underrates saturated light.
+_TWO_COLORS = 1.3
 # A picture shows that light is dim or bright from these stops from mid grey.
 _SHOWN_DIM_EV, _SHOWN_BRIGHT_EV = -1.0, 0.7
 _NO_LIGHT = ("No light reaches what the picture shows.", "The scene lies in darkness: no light reaches it.")
@@ -22,14 +29,12 @@ _REFLECTED = (
 )
 
 
-def arrived_text(
-    arrived: light_pb2.ArrivedLight, shown_brightness_ev: float, words: Words, *, one_sentence: bool = False
-) -> str:
+def arrived_text(arrived: light_pb2.ArrivedLight, shown: Shown, words: Words, *, one_sentence: bool = False) -> str:
     """Return one or two sentences on the light that arrived, and on nothing else.
 
     Args:
         arrived: what arrived.
-        shown_brightness_ev: stops of the picture as shown from mid grey; dim and bright are said where they are seen.
+        shown: what the picture shows of it; the rest is left out.
         words: the choice of words.
         one_sentence: whether it is to be one sentence.
     """
@@ -37,12 +42,17 @@ def arrived_text(
     if not lights:
         return words.pick(_NO_LIGHT)
     key, others = lights[0], lights[1:]
-    level = _level(arrived.attributes, shown_brightness_ev)
+    level = _level(arrived.attributes, shown.brightness_ev)
     shape = words.pick(("with", "meets") if one_sentence else ("with", "meets", "joins"))
+    if len(others) == 1 and _are_two_colors(key, others[0]):
+        first, second = (_located(light, "", shown, words) for light in lights)
+        meeting = f"{first} meets {second}."
+        return capitalised(meeting) if one_sentence else f"Light of two colours: {first} and {second}."
     if len(others) == 1 and shape == "meets" and _are_equal(key, others[0]):
-        first, second = (_noun_phrase(key, level, words), _noun_phrase(others[0], "", words))
-        return capitalised(f"{first} {words.where(key.attributes)} meets {second} {words.where(others[0].attributes)}.")
-    sentence = capitalised(_key_sentence(key, level, words))
+        first, second = _located(key, level, shown, words), _located(others[0], "", shown, words)
+        return capitalised(f"{first} meets {second}.")
+    is_even = shows_evenness(key, arrived, shown)
+    sentence = capitalised(_key_sentence(key, level, shown if not others else _without_color(shown), words, is_even))
     seconds = [second_phrase(light, key, words) for light in others]
     if not seconds:
         return sentence
@@ -51,58 +61,64 @@ def arrived_text(
     return f"{sentence} {capitalised(listed(seconds))} {'joins' if len(seconds) == 1 else 'join'} it."
 
 
-def second_phrase(light: VisibleLight, key: VisibleLight, words: Words) -> str:
-    """Return a weaker light as a noun phrase: "a cool weaker light from the right", "a warm rim light from behind"."""
-    differs = HARDNESS.band(light.attributes.hardness) != HARDNESS.band(key.attributes.hardness)
-    adjectives = joined(words.hardness(light.attributes) if differs else "", words.color(light))
-    phrase = joined(adjectives, located_noun(light, key, words))
-    return with_article(phrase) if _second_noun(light, key).endswith(_COUNTED) else phrase
+def _without_color(shown: Shown) -> Shown:
+    """Return what is shown without the colour, which under several lights is a mixture."""
+    return Shown(shown.brightness_ev, shown.azimuth_deg, shown.elevation_deg, shown.hardness)
 
 
-def located_noun(light: VisibleLight, key: VisibleLight, words: Words) -> str:
-    """Return a weaker light without its looks: "weaker light from the right", "daylight from all around"."""
-    if light.has_direction:
-        return joined(_second_noun(light, key), words.where(light.attributes))
-    return joined("reflected light" if _is_reflected(light) else source_noun(light.attributes), "from all around")
-
-
-def _second_noun(light: VisibleLight, key: VisibleLight) -> str:
-    noun, attributes = source_noun(light.attributes), light.attributes
-    if noun != "light" or not light.has_direction:
-        return noun
-    strength = "weaker light" if light.share < _WEAKER * key.share else "second light"
-    if is_overhead(attributes.elevation_deg):
-        return strength
-    azimuth_deg = abs(attributes.azimuth_deg)
-    if azimuth_deg > BEHIND_DEG and not (key.has_direction and abs(key.attributes.azimuth_deg) > BEHIND_DEG):
-        return "rim light"
-    return "fill light" if light.share < _FILL * key.share and azimuth_deg < _FILL_WITHIN_DEG else strength
-
-
-def _key_sentence(key: VisibleLight, level: str, words: Words) -> str:
+def _key_sentence(key: VisibleLight, level: str, shown: Shown, words: Words, is_even: bool) -> str:
     if _is_reflected(key):
         return words.pick(_REFLECTED)
-    described = _noun_phrase(key, level, words)
-    if not key.has_direction:
+    attributes = key.attributes
+    if _glows_behind(key):
+        color = adjectives(level, words.color(key))
+        return f"the background glows behind the subject in {joined(color, 'light')}."
+    described = _noun_phrase(key, level, shown, words, is_even=is_even)
+    if is_even:
         return words.pick((f"{described} falls evenly from all around.", f"{described} comes evenly from all around."))
-    where = words.where(key.attributes)
-    if source_noun(key.attributes) not in {"light", "sunlight", "daylight"}:
-        return words.pick((f"{described} is strongest {where}.", f"{described} fills the scene, strongest {where}."))
-    return words.pick(
-        (
-            f"{described} comes {where}.",
-            f"{described} falls in {where}.",
-            f"the scene is lit by {described} {where}.",
-        )
-    )
+    if not shows_side(key, shown):
+        return f"{described} fills the scene."
+    where = words.where(attributes)
+    if is_from_all_around(attributes):
+        return words.pick((f"{described}, strongest {where}.", f"{described} fills the scene, strongest {where}."))
+    return words.pick((f"{described} comes {where}.", f"the scene is lit by {described} {where}."))
 
 
-def _noun_phrase(light: VisibleLight, level: str, words: Words) -> str:
-    return joined(level, words.hardness(light.attributes), words.color(light), source_noun(light.attributes))
+def _glows_behind(light: VisibleLight) -> bool:
+    attributes = light.attributes
+    is_background = light_pb2.LIGHT_KIND_BACKGROUND in attributes.kinds[:1] and light.has_direction
+    return is_background and side(attributes.azimuth_deg, attributes.elevation_deg)[0] == "behind"
+
+
+def _located(light: VisibleLight, level: str, shown: Shown, words: Words) -> str:
+    where = words.where(light.attributes) if shows_side(light, shown) else ""
+    return joined(_noun_phrase(light, level, _without_color(shown), words), where)
+
+
+def _noun_phrase(light: VisibleLight, level: str, shown: Shown, words: Words, *, is_even: bool = False) -> str:
+    """Return brightness, hardness, colour and kind: "dim, soft, amber light"."""
+    color = words.color(light)
+    if not light.hue and light.attributes.HasField("color_temperature_k"):
+        color = words.temperature(seen_temperature_k(light.attributes.color_temperature_k, shown))
+    return joined(adjectives(level, _hardness(light, shown, words, is_even), color), source_noun(light.attributes))
+
+
+def _hardness(light: VisibleLight, shown: Shown, words: Words, is_even: bool) -> str:
+    """Return an adjective for hardness; light from all around is soft or nothing is said."""
+    hardness = seen_hardness(light, shown, is_even=is_even)
+    if hardness is None:
+        return ""
+    if not light.has_direction or is_from_all_around(light.attributes):
+        return "soft" if HARDNESS.band(hardness).name in {"very soft", "soft"} else ""
+    return words.hardness(light.attributes)
 
 
 def _are_equal(key: VisibleLight, light: VisibleLight) -> bool:
-    return key.has_direction and light.has_direction and light.share >= _WEAKER * key.share
+    return key.has_direction and light.has_direction and light.share >= _EQUAL * key.share
+
+
+def _are_two_colors(key: VisibleLight, light: VisibleLight) -> bool:
+    return bool(light.hue) and light.hue != key.hue and key.share < _TWO_COLORS * light.share
 
 
 def _is_reflected(light: VisibleLight) -> bool:

@@ -3,18 +3,17 @@
 from lumenmill.common.v1 import light_pb2, scene_pb2
 from lumenmill_captioner.measure import Measured
 from lumenmill_captioner.words.arrived import arrived_text
+from lumenmill_captioner.words.shown import shown_by
 from lumenmill_captioner.words.wording import Words, capitalised, joined, listed
 from lumenmill_light.color import MAX_WHITE_DUV
-from lumenmill_light.vocabulary import tint_word, with_article
+from lumenmill_light.vocabulary import adjectives, tint_word, with_article
 
 __all__ = ["caption_text", "content_text", "light_text", "scene_phrase"]
 
-# Parts of the area from which clipping is mentioned.
-_MIN_CLIPPED, _MIN_CRUSHED = 0.02, 0.1
-# Of the picture as shown, in stops from mid grey; INTENSITY_EV of the vocabulary is about light, another quantity.
+# Part of the area from which clipping is mentioned.
+_MIN_CLIPPED = 0.02
+# Of surfaces as shown, in stops from mid grey; INTENSITY_EV of the vocabulary is about light, another quantity.
 _MIN_BRIGHT_EV, _MAX_DARK_EV = 1.0, -1.5
-# Stops between the 95th and the 5th percentile of a picture's luminance.
-_LOW_CONTRAST_EV, _STRONG_CONTRAST_EV = 2.0, 6.5
 # Below this confidence a direction is said to be that of most of the light.
 _CERTAIN_DIRECTION = 0.6
 # Scores of mixed light, and of light whose temperature is less certain than that it is warm, white or cool.
@@ -62,14 +61,12 @@ def scene_phrase(scene: scene_pb2.SceneDescription) -> str:
 def light_text(measured: Measured, arrived: light_pb2.ArrivedLight | None, words: Words) -> str:
     """Return up to three sentences on the light; what is not known is left out.
 
-    The light that arrived is stated where it is known, else the light as measured. Exposure and contrast of the picture
-    are always the measured ones. May be empty.
+    The light that arrived is stated where it is known, else the light as measured. Brightness and clipping are always
+    the measured ones. May be empty.
     """
-    if arrived is not None:
-        light = arrived_text(arrived, measured.shown_brightness_ev, words)
-    else:
-        light = _measured_text(measured, words)
-    return joined(light, _tone_sentence(measured, words))
+    if arrived is None:
+        return joined(_measured_text(measured, words), _tone_sentence(measured))
+    return joined(arrived_text(arrived, shown_by(measured), words), _tone_sentence(measured))
 
 
 def _measured_text(measured: Measured, words: Words) -> str:
@@ -80,8 +77,9 @@ def _measured_text(measured: Measured, words: Words) -> str:
     mostly = "" if measurement.confidences.get("azimuth_deg", 0.0) > _CERTAIN_DIRECTION else "mostly"
     is_mixed = _MIX in measured.scores
     color = "" if is_mixed else _measured_color(attributes, words)
-    described = joined(words.hardness(attributes), color, "light")
-    sentence = capitalised(joined(described, "comes", mostly, words.where(attributes))) + "."
+    described = joined(adjectives(words.hardness(attributes), color), "light")
+    where = joined(mostly, words.where(attributes))
+    sentence = capitalised(words.pick((f"{described} comes {where}.", f"the scene is lit by {described} {where}.")))
     return joined(sentence, _color_sentence(measured, words) if is_mixed else "")
 
 
@@ -106,22 +104,15 @@ def _color_sentence(measured: Measured, words: Words) -> str:
     return f"The light looks {tint_word(measurement.duv)}." if is_tinted else ""
 
 
-def _tone_sentence(measured: Measured, words: Words) -> str:
-    """Describe brightness, clipping and contrast of the picture as shown, where they are notable."""
+def _tone_sentence(measured: Measured) -> str:
+    """Describe brightness and clipping of the picture as shown, where they are notable."""
     parts = []
     noun = "clip" if measured.proto.samples else "picture"
     ev = measured.shown_brightness_ev
     if ev >= _MIN_BRIGHT_EV:
-        parts.append(words.pick((f"the {noun} is bright", "the exposure is bright")))
+        parts.append(f"the {noun} is bright")
     elif ev <= _MAX_DARK_EV:
-        parts.append(words.pick((f"the {noun} is dark overall", "the exposure is low")))
-    contrast = measured.scores["luminance_contrast_ev"]
-    if contrast >= _STRONG_CONTRAST_EV:
-        parts.append(words.pick(("contrast is strong", "tones reach from deep black to bright")))
-    elif contrast <= _LOW_CONTRAST_EV:
-        parts.append(words.pick(("contrast is low", "tones lie close together")))
+        parts.append(f"the {noun} is dark")
     if measured.proto.clipped_highlights_fraction >= _MIN_CLIPPED:
         parts.append("some highlights are clipped to white")
-    if measured.proto.clipped_shadows_fraction >= _MIN_CRUSHED:
-        parts.append("the darkest parts are lost in black")
     return capitalised(listed(parts)) + "." if parts else ""

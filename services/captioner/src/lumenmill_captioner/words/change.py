@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_captioner.words.arrived import located_noun, second_phrase
+from lumenmill_captioner.words.seconds import located_noun, second_phrase
+from lumenmill_captioner.words.shown import is_from_all_around
 from lumenmill_captioner.words.steps import (
     Step,
     brightness_words,
@@ -167,7 +168,7 @@ def _kind_noun(attributes: light_pb2.LightAttributes) -> str:
 
 
 def _article(noun: str) -> str:
-    return "a lamp" if noun == "lamp" else f"the {noun}" if " of " in noun else noun
+    return "a lamp" if noun == "lamp" else noun
 
 
 def _brightness_step(before: Lighting, after: Lighting, is_alone: bool) -> list[Step]:
@@ -208,6 +209,8 @@ def _light_step(light: VisibleLight, instruction: str, statement: str) -> Step:
 
 
 def _is_same(light: VisibleLight, other: VisibleLight) -> bool:
+    if is_from_all_around(light.attributes) and is_from_all_around(other.attributes):
+        return True  # neither has a side that is described
     if light.has_direction != other.has_direction:
         return False
     return (direction_difference_deg(light.attributes, other.attributes) or 0.0) < _SAME_LIGHT_DEG
@@ -230,7 +233,7 @@ def _other_step(
 def _definite(phrase: str) -> str:
     """Return "the weaker …" for a weaker light, so that it is not taken for the main one."""
     bare = phrase.removeprefix("a ").removeprefix("an ")
-    is_marked = any(f"{name} light" in bare for name in ("rim", "fill", "weaker", "second"))
+    is_marked = bare.startswith(("weaker", "second")) or "rim light" in bare or "fill light" in bare
     return f"the {bare}" if is_marked else f"the weaker {bare}"
 
 

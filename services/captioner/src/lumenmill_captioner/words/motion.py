@@ -9,6 +9,7 @@ from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill_captioner.measure import ClipMotion, Swing
 from lumenmill_captioner.words.arrived import arrived_text
 from lumenmill_captioner.words.change import Lighting, arrived_lighting, changes_between
+from lumenmill_captioner.words.shown import Shown
 from lumenmill_captioner.words.wording import Words, is_overhead
 from lumenmill_light.axes import angles_of
 from lumenmill_light.color import Array, mired
@@ -223,7 +224,7 @@ def _end_sentence(arrived: tuple[light_pb2.ArrivedLight, ...], swing: Swing | No
     """Describe how the light at the end differs from that at the start, but for a move that is described already."""
     if len({visible_lights(light)[0].source_index for light in arrived if light.sources}) > 1:
         # Another source has become the strongest: no light has moved.
-        end_text = arrived_text(arrived[-1], 0.0, words, one_sentence=True)
+        end_text = arrived_text(arrived[-1], Shown(), words, one_sentence=True)
         return f"The light cross-fades: by the end {end_text[:1].lower()}{end_text[1:]}"
     start, end = (
         _without_direction(side) if swing else side for side in map(arrived_lighting, (arrived[0], arrived[-1]))

@@ -64,9 +64,9 @@ class Words:
 
 
 _NOUNS = {
-    light_pb2.LIGHT_KIND_ENVIRONMENT_MAP: "light of the surroundings",
+    light_pb2.LIGHT_KIND_ENVIRONMENT_MAP: "ambient light",
     light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS: "ambient light",
-    light_pb2.LIGHT_KIND_BACKGROUND: "light of the background",
+    light_pb2.LIGHT_KIND_BACKGROUND: "light from the background",
 }
 
 
