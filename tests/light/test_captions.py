@@ -140,6 +140,79 @@ def test_two_colours_are_two_lights_and_what_dominates_comes_first() -> None:
         assert "right" not in alone and "left" in alone
 
 
+ROOM = build.spherical_harmonics_light(-70.0, 10.0, 0.9, 1.0, (1.0, 1.0, 1.0))
+AMBER = build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, math.pi, build.kelvin(2400))
+
+
+def texts_of(light: light_pb2.ArrivedLight, shown: Shown) -> list[str]:
+    return [arrived_text(light, shown, Words(seed)) for seed in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("azimuth_deg", "elevation_deg", "names_side"), [(-60.0, 20.0, True), (40.0, 10.0, False), (None, None, False)]
+)
+def test_light_from_all_around_has_a_side_only_where_the_shading_shows_it(
+    azimuth_deg: float | None, elevation_deg: float | None, names_side: bool
+) -> None:
+    for text in texts_of(arrived_of([ROOM]), Shown(0.0, azimuth_deg, elevation_deg)):
+        assert ("left" in text) is names_side and "right" not in text and "evenly" not in text
+        assert text.startswith("Soft ") and "very soft" not in text and "surroundings" not in text
+
+
+def test_evenly_is_said_of_flat_unoccluded_light_only() -> None:
+    even = arrived_of([EVEN_FILL])
+    assert all("evenly" in text for text in texts_of(even, Shown(shading_contrast_ev=0.8)))
+    assert not any("evenly" in text for text in texts_of(even, Shown(shading_contrast_ev=2.1)))
+    even.sources[0].unoccluded_fraction = 0.4
+    assert not any("evenly" in text for text in texts_of(even, Shown(shading_contrast_ev=0.8)))
+
+
+def test_white_beside_amber_is_cooler_and_gels_keep_their_names() -> None:
+    white = build.area_light(60.0, 25.0, 0.5, 0.5, 4.0, math.pi, build.kelvin(5000))
+    for text in texts_of(arrived_of([AMBER, white], (0.75, 0.25)), Shown()):
+        assert re.search("much cooler fill light", text) and "white" not in text
+    magenta = build.area_light(60.0, 25.0, 0.5, 0.5, 4.0, math.pi, build.rgb(vocabulary.GEL_COLORS["magenta"]))
+    for text in texts_of(arrived_of([AMBER, magenta], (0.75, 0.25)), Shown()):
+        assert "magenta" in text and "cooler" not in text
+
+
+def test_a_saturated_light_of_nearly_the_same_share_is_an_equal() -> None:
+    white = build.area_light(60.0, 25.0, 0.5, 0.5, 4.0, math.pi, build.kelvin(6000))
+    for text in texts_of(arrived_of([white, MAGENTA_LEFT], (0.54, 0.46)), Shown()):
+        assert text.startswith("Light of two colours: ") and "magenta" in text and "second" not in text
+    assert not any("two colours" in text for text in texts_of(arrived_of([white, MAGENTA_LEFT], (0.7, 0.3)), Shown()))
+
+
+def test_a_second_light_is_described_from_a_share_that_shows() -> None:
+    for kelvin, share, is_said in ((2600, 0.13, False), (2600, 0.17, True), (9000, 0.12, True), (9000, 0.08, False)):
+        other = build.area_light(75.0, 30.0, 0.5, 0.5, 4.0, math.pi, build.kelvin(kelvin))
+        for text in texts_of(arrived_of([WARM_LEFT, other], (1.0 - share, share)), Shown()):
+            assert ("right" in text) is is_said, (kelvin, share, text)
+    beside = build.area_light(-60.0, 30.0, 0.5, 0.5, 4.0, math.pi, build.kelvin(2800))
+    near = build.area_light(-28.0, 30.0, 0.5, 0.5, 4.0, math.pi, build.kelvin(2600))
+    assert len(visible_lights(arrived_of([near, beside], (0.6, 0.4)))) == 1
+
+
+def test_hardness_is_not_said_where_it_is_not_seen() -> None:
+    above = build.directional_light(10.0, 85.0, 0.5, math.pi, build.kelvin(5000))
+    assert not any(re.search("hard|crisp", text.lower()) for text in texts_of(arrived_of([above]), Shown()))
+    hard = build.directional_light(-80.0, 30.0, 0.5, math.pi, build.kelvin(5000))
+    assert all(re.search("hard|crisp", text.lower()) for text in texts_of(arrived_of([hard]), Shown(hardness=0.8)))
+    assert not any(re.search("hard|crisp", text.lower()) for text in texts_of(arrived_of([hard]), Shown(hardness=0.5)))
+
+
+def test_the_milder_word_is_used_where_surfaces_show_a_milder_colour() -> None:
+    mild, same = (texts_of(arrived_of([AMBER]), Shown(color_temperature_k=kelvin)) for kelvin in (3500.0, 2500.0))
+    assert all("warm" in text and not re.search("amber|golden|tungsten", text) for text in mild)
+    assert all(re.search("amber|golden|tungsten-warm", text.lower()) for text in same)
+    assert not any(contradictions(text, arrived_of([AMBER])) for text in mild)
+
+
+def test_no_more_than_two_adjectives_stand_without_commas() -> None:
+    dim = arrived_of([build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, 0.2 * math.pi, build.kelvin(4000))])
+    assert all(re.search(r"dim, [\w ]+, [\w ]+ light", text.lower()) for text in texts_of(dim, Shown(-2.0)))
+
+
 def test_dim_and_bright_are_said_where_they_are_seen() -> None:
     dim = arrived_of([build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, 0.2 * math.pi, build.kelvin(4000))])
     assert "dim" in arrived_text(dim, Shown(-2.0), Words(0)).lower()

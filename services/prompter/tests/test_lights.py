@@ -27,7 +27,11 @@ def test_side_words_agree_with_azimuth(written: list[light_pb2.Light]) -> None:
             continue
         azimuth = light.attributes.azimuth_deg
         where = re.sub(r"(shadows.*? to the (left|right)|towards the camera)", "", main)
-        if re.search(r"\b(front |back |behind on the |the )left\b", where):
+        beside = re.search(r"slightly (?:to the )?(left|right)", where)
+        if beside:
+            assert 0 < (azimuth if beside[1] == "right" else -azimuth) < 180, light.text
+            assert not 23 < abs(azimuth) < 157, light.text
+        elif re.search(r"\b(front |back |behind on the |the )left\b", where):
             assert -160 < azimuth < -20, light.text
         elif re.search(r"\b(front |back |behind on the |the )right\b", where):
             assert 20 < azimuth < 160, light.text

@@ -78,6 +78,6 @@ def _color(light: VisibleLight, key: VisibleLight, words: Words) -> str:
         return words.color(light)
     change = mired(seen.color_temperature_k) - mired(first.color_temperature_k)
     if abs(change) < _OTHER_MIRED:
-        return words.color(light)
+        return ""  # the colour of the first, which is named
     degree = "slightly " if abs(change) < _CLEAR_MIRED else "much " if abs(change) >= _MUCH_MIRED else ""
     return degree + ("warmer" if change > 0.0 else "cooler")
