@@ -5,6 +5,7 @@ Environment maps are counted by kind and rotation only, since their pixels are n
 """
 
 import argparse
+import bisect
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,12 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_light.axes import wrap_deg
-from lumenmill_light.vocabulary import TEMPERATURE_K
 from lumenmill_prompter.families.grammar import grammar_lights
 
 __all__ = ["color_bin", "count_lights", "direction_bin", "hardness_bin", "kind_bin", "main"]
 
 _SIDES = ("front", "front right", "right", "back right", "back", "back left", "left", "front left")
+# Strata of white that the grammar draws from evenly, and the kelvin between them; words have bands of their own.
+_STRATA = ("ember", "deep orange", "amber", "warm", "warm white", "neutral white", "cool", "cold blue")
+_STRATA_K = (1800.0, 2250.0, 3000.0, 4200.0, 5200.0, 6900.0, 9500.0)
 
 
 def direction_bin(attributes: light_pb2.LightAttributes) -> str | None:
@@ -30,7 +33,7 @@ def direction_bin(attributes: light_pb2.LightAttributes) -> str | None:
 def color_bin(attributes: light_pb2.LightAttributes) -> str | None:
     """Return the name of the colour stratum; "gel" for colours without a temperature; None for environment maps."""
     if attributes.HasField("color_temperature_k"):
-        return TEMPERATURE_K.band(attributes.color_temperature_k).name
+        return _STRATA[bisect.bisect_right(_STRATA_K, attributes.color_temperature_k)]
     return None if attributes.kinds[0] == light_pb2.LIGHT_KIND_ENVIRONMENT_MAP else "gel"
 
 

@@ -35,7 +35,7 @@ _TEMPERATURE = {
     "very warm": ("ember", "amber"),
     "warm": ("amber", "warm white"),
     "neutral": ("warm white", "neutral white"),
-    "cool": ("cool white", "cool white"),
+    "cool": ("cool white", "bluish"),
     "very cool": ("bluish", "cold blue"),
 }
 # Stops between bright and dark tones of a picture, which depend on its content too.
