@@ -603,6 +603,7 @@ class CompareLightResult(_message.Message):
     CHANGED_ATTRIBUTES_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
     INSTRUCTION_ERROR_FIELD_NUMBER: _builtins.int
+    INSTRUCTION_PROBLEMS_FIELD_NUMBER: _builtins.int
     instruction: _builtins.str
     """The change as an instruction that turns the first image into the second, the largest change first: "Move the key
     light from left to right …". Brightness is that of the light, not of the exposure. Empty when it is not known what
@@ -632,6 +633,12 @@ class CompareLightResult(_message.Message):
         after. Absent when either light is not known well enough to say.
         """
 
+    @_builtins.property
+    def instruction_problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the instruction, read back and applied to the light before, leaves different from the light after, each in one
+        sentence; empty when nothing is.
+        """
+
     def __init__(
         self,
         *,
@@ -642,10 +649,11 @@ class CompareLightResult(_message.Message):
         changed_attributes: _abc.Iterable[_builtins.str] | None = ...,
         record: _generation_pb2.GenerationRecord | None = ...,
         instruction_error: Global___LightError | None = ...,
+        instruction_problems: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "instruction_error", b"instruction_error", "record", b"record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "changed_attributes", b"changed_attributes", "instruction", b"instruction", "instruction_error", b"instruction_error", "record", b"record", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "changed_attributes", b"changed_attributes", "instruction", b"instruction", "instruction_error", b"instruction_error", "instruction_problems", b"instruction_problems", "record", b"record", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
