@@ -12,7 +12,7 @@ from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill_captioner.families.photometric.clip import arrived_motion, in_first_frame
 from lumenmill_captioner.measure import ClipMotion
 from lumenmill_captioner.requested.frames import camera_frame
-from lumenmill_captioner.words import MotionContext, Words, arrived_lighting, changes_between, motion_text
+from lumenmill_captioner.words import Lighting, MotionContext, Words, arrived_lighting, changes_between, motion_text
 from lumenmill_captioner.words.arrived import arrived_text
 from lumenmill_captioner.words.shown import Shown, is_from_all_around
 from lumenmill_light import build, vocabulary
@@ -20,6 +20,7 @@ from lumenmill_light.attributes import attributes, source_attributes
 from lumenmill_light.axes import wrap_deg
 from lumenmill_light.contradictions import contradictions
 from lumenmill_light.difference import difference
+from lumenmill_light.instruction_problems import instruction_problems
 from lumenmill_light.instructions import instructed_light
 from lumenmill_light.path import light_at
 from lumenmill_light.visible_lights import visible_lights
@@ -32,6 +33,8 @@ ARRIVED = [random_arrived(seed) for seed in range(NUM_LIGHTS)]
 WARM_LEFT = build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, math.pi, build.kelvin(2600))
 COOL_RIGHT = build.area_light(75.0, 30.0, 2.5, 2.5, 4.0, math.pi, build.kelvin(9000))
 MAGENTA_LEFT = build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, math.pi, build.rgb(vocabulary.GEL_COLORS["magenta"]))
+RED_LEFT = build.area_light(-80.0, 20.0, 0.5, 0.5, 4.0, math.pi, build.rgb(vocabulary.GEL_COLORS["red"]))
+RED_RIGHT = build.area_light(75.0, 30.0, 2.5, 2.5, 4.0, math.pi, build.rgb(vocabulary.GEL_COLORS["red"]))
 EVEN_FILL = build.spherical_harmonics_light(0.0, 0.0, 0.0, 1.0, (1.0, 1.0, 1.0))
 
 
@@ -239,9 +242,105 @@ def test_instructions_lead_to_the_light_after() -> None:
             and made.hue == second.hue
             and made.attributes.HasField("azimuth_deg") == second.has_direction
         )
-        if not is_right or not change.attributes:
-            wrong[change.instruction] = error
+        problems = problems_of(change.instruction, *sides)
+        if not is_right or not change.attributes or problems:
+            wrong[change.instruction] = error, problems
     assert not wrong
+
+
+def problems_of(instruction: str, before: Lighting, after: Lighting) -> list[str]:
+    totals, faint = (before.total(), after.total()), (before.faint, after.faint)
+    return instruction_problems(instruction, totals, before.lights, after.lights, faint)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "instruction", "problem"),
+    [
+        ([WARM_LEFT], [RED_LEFT], "Leave the light as it is.", "2600 K, but the light is of the hue red"),
+        ([WARM_LEFT], [RED_LEFT], "Make the light green.", "the hue green, but the light is of the hue red"),
+        ([COOL_RIGHT], [RED_RIGHT], "Make the light amber.", "K, but the light is of the hue red"),
+        ([RED_RIGHT], [COOL_RIGHT], "Leave the light as it is.", "the hue red, but the light is of"),
+        ([WARM_LEFT], [EVEN_FILL], "Leave the light as it is.", "from one side, but .* from all around"),
+        ([EVEN_FILL], [WARM_LEFT], "Leave the light as it is.", "from all around, but .* from one side"),
+        ([WARM_LEFT], [COOL_RIGHT], "Leave the light as it is.", "of direction"),
+        ([WARM_LEFT], [WARM_LEFT, COOL_RIGHT], "Leave the light as it is.", "not lead to the weaker light at azi"),
+        ([WARM_LEFT], [WARM_LEFT, COOL_RIGHT], "Add a cool rim light from behind.", "which is not there"),
+        ([WARM_LEFT, COOL_RIGHT], [WARM_LEFT], "Leave the light as it is.", "leaves or adds a weaker light at azi"),
+        ([WARM_LEFT], [], "Leave the light as it is.", "gone out"),
+    ],
+)  # fmt: skip
+def test_instructions_that_lie_are_found(
+    before: list[light_pb2.LightSource], after: list[light_pb2.LightSource], instruction: str, problem: str
+) -> None:
+    shares = (0.6, 0.4)
+    sides = [
+        arrived_lighting(arrived_of(each, shares[: len(each)]) if each else light_pb2.ArrivedLight())
+        for each in (before, after)
+    ]
+    assert re.search(problem, " ".join(problems_of(instruction, *sides)))
+    assert not problems_of(changes_between(*sides, Words(0)).instruction, *sides)
+
+
+def test_changes_of_a_weaker_light_are_named() -> None:
+    def fill(azimuth_deg: float, elevation_deg: float = 20.0) -> light_pb2.LightSource:
+        return build.area_light(azimuth_deg, elevation_deg, 2.0, 2.0, 4.0, math.pi, build.kelvin(2600))
+
+    key = WARM_LEFT
+    first = arrived_of([key, fill(45.0)], [0.8, 0.2])
+    stops = "brighter by about one and a half stops relative to the key light"
+    afters = [
+        (arrived_of([key, fill(85.0)], [0.55, 0.45]), f"{stops} and move it from the front right to the right"),
+        (arrived_of([key, fill(45.0)], [0.55, 0.45]), stops),
+        (arrived_of([key, fill(62.0)], [0.8, 0.2]), "by about 15 degrees|to the right"),
+        (arrived_of([key, fill(45.0, 45.0)], [0.8, 0.2]), "from the front right to high up on the front right"),
+        (arrived_of([key, fill(45.0)], [0.95, 0.05]), "dimmer by about two .*stops relative to the key light"),
+    ]  # fmt: skip
+    for after, expected in afters:
+        sides = [arrived_lighting(light) for light in (first, after)]
+        change = changes_between(*sides, Words(0))
+        assert re.search(expected, change.instruction), change.instruction
+        assert not problems_of(change.instruction, *sides)
+        leave = problems_of("Leave the light as it is.", *sides)
+        assert leave or "degrees" in change.instruction or "high up" in change.instruction, (
+            "moves by 25° are within words"
+        )
+    near = arrived_of([key, fill(52.0)], [0.75, 0.25])
+    assert not changes_between(arrived_lighting(first), arrived_lighting(near), Words(0)).attributes
+
+
+@pytest.mark.parametrize(
+    ("instruction", "intensity_ev"),
+    [
+        ("Dim the light by two stops.", -3.0),
+        ("Brighten the light by about half a stop.", -0.5),
+        ("Dim the light a little.", -1.4),
+        ("Dim the light.", -2.0),
+        ("Make the light much brighter.", 1.0),
+        ("Add a dimmer fill light from the right.", -1.0),
+        ("Make the weaker light from the right brighter by about two stops relative to the key light.", -1.0),
+        ("Make the light as a whole dimmer by about one stop.", -2.0),
+    ],
+)
+def test_brightness_of_an_instruction_is_read(instruction: str, intensity_ev: float) -> None:
+    before = light_pb2.LightAttributes(azimuth_deg=-60, elevation_deg=20, hardness=0.5, intensity_ev=-1)
+    assert instructed_light(instruction, before).attributes.intensity_ev == pytest.approx(intensity_ev)
+
+
+def test_weaker_lights_are_added_removed_and_moved() -> None:
+    key = light_pb2.LightAttributes(azimuth_deg=-60, elevation_deg=20)
+    right, even = light_pb2.LightAttributes(azimuth_deg=80, elevation_deg=20), light_pb2.LightAttributes()
+
+    def azimuths(instruction: str) -> list[float | None]:
+        made = instructed_light(instruction, key, others=(right, even))
+        assert made.attributes == key
+        return [light.azimuth_deg if light.HasField("azimuth_deg") else None for light in made.others]
+
+    assert azimuths("Remove the weaker light from all around and add a rim light from behind.") == [80, 180]
+    assert azimuths("Remove the fill light from the right.") == [None]
+    assert azimuths("Move the weaker light from the right to the front.") == [0, None]
+    assert azimuths("Turn the weaker light from the right by about 15 degrees to the back and raise it by about 20"
+                    " degrees.") == [95, None]  # fmt: skip
+    assert azimuths("Keep the fill light.") == [80, None]
 
 
 @pytest.mark.parametrize(

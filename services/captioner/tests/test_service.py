@@ -342,6 +342,32 @@ async def test_brightness_is_that_of_the_light_and_not_of_the_exposure(stub: Stu
     request.job.request_id = "metered-by-itself"  # the pictures do not show that the light is brighter
     result = await call_heavy(stub.CompareLight, request)
     assert not result.changed_attributes and not result.instruction_error.HasField("intensity_ev")
+    assert result.instruction == result.text == "", "the light is not as it was"
+
+
+async def test_the_light_is_not_left_as_it_is_where_a_weaker_one_changed(stub: Stub, store: ArtifactStore) -> None:
+    key, fill, moved = Lamp(-60, 30), Lamp(45, 20), Lamp(85, 20)
+    sides = [arrived_light(key, fill, shares=(0.8, 0.2)), arrived_light(key, moved, shares=(0.55, 0.45))]
+    request = captioner_pb2.CompareLightRequest(job=generation_pb2.JobOptions(request_id="fill"))
+    for subject, arrived in zip((request.before, request.after), sides, strict=True):
+        subject.media.CopyFrom(put_png(store, np.full((32, 32, 3), 0.5)))
+        subject.arrived_light.CopyFrom(arrived)
+    result = await call_heavy(stub.CompareLight, request)
+    assert {"azimuth_deg", "contrast_ev"} == set(result.changed_attributes)
+    assert "fill light" in result.instruction and "brighter by about one and a half stops" in result.instruction
+    assert "from the front right to the right" in result.instruction and not result.instruction_problems
+
+
+async def test_light_of_unknown_colour_is_not_left_as_it_is(stub: Stub, store: ArtifactStore) -> None:
+    request = captioner_pb2.CompareLightRequest(job=generation_pb2.JobOptions(request_id="unknown"))
+    for subject in (request.before, request.after):
+        subject.media.CopyFrom(put_png(store, np.full((32, 32, 3), 0.5)))
+        subject.arrived_light.CopyFrom(arrived_light(Lamp(-60, 30)))
+    source = request.after.arrived_light.sources[0]
+    source.ClearField("color")
+    source.attributes.ClearField("color_temperature_k")
+    result = await call_heavy(stub.CompareLight, request)
+    assert result.instruction == "", "a colour that is not known may have changed"
 
 
 async def test_what_changed_is_not_guessed_when_it_is_not_known(stub: Stub, store: ArtifactStore) -> None:

@@ -1,15 +1,18 @@
 """Applies an instruction about light to the light that it starts from: what the words ask for, in numbers.
 
 The words of an instruction are targets ("from the left to the right", "hard", "amber") or steps ("a little warmer",
-"brighter by about two stops"). What they say of weaker lights does not change the main light.
+"brighter by about two stops"). What they say of weaker lights does not change the main light; it adds, removes or moves
+those lights.
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light.axes import unit_vector, wrap_deg
 from lumenmill_light.color import MAX_TEMPERATURE_K, MIN_TEMPERATURE_K, mired
+from lumenmill_light.difference import direction_difference_deg
 from lumenmill_light.reading_features import POSITION, colors_of, direction_of, hardness_of, position_of
 from lumenmill_light.reading_words import Arc, Range
 
@@ -31,22 +34,39 @@ _STEP = re.compile(
 )
 _STEP_SIZES = {"": 1.0, "a little": 0.4, "slightly": 0.4, "a bit": 0.4, "somewhat": 0.7, "much": 2.0, "far": 2.0}
 _COLOR_STEP_MIRED, _HARDNESS_STEP, _TURN_STEP_DEG = 75.0, 0.45, 20.0
+_IT = re.compile(r"\bit\b")
 _BRIGHTER = re.compile(
-    r"\b(a little |slightly |a bit |somewhat |much |far )?(brighter|dimmer|darker)"
-    r"(?: by (?:about )?([\w. -]*?) ?stops?\b)?|^(dim|brighten)\b"
+    r"\b(?:(a little|slightly|a bit|somewhat|much|far) )?(brighter|dimmer|darker)\b|^(dim|brighten)\b"
 )
+# What follows the description of a light that is moved or becomes brighter.
+_CHANGE = re.compile(r" (?:to|by|towards) ")
+_BY_STOPS = re.compile(r"\bby (?:about )?([\w. -]*?) ?stops?\b")
+_SLIGHTLY = re.compile(r"\b(a little|slightly|a bit|somewhat|much)\b")
 _NUMBER_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBERS = {word: index + 1.0 for index, word in enumerate(_NUMBER_WORDS)} | {"half a": 0.5, "a": 1.0}
 
 
 class InstructedLight(NamedTuple):
-    """The light that an instruction asks for; `hue` names a colour that no temperature describes, or is empty."""
+    """The light that an instruction asks for.
+
+    Attributes:
+        attributes: the main light, and the intensity of all.
+        hue: the name of a colour that no temperature describes, or empty.
+        others: direction of the weaker lights, and their intensity relative to the main one; what is said of their
+            looks is not read. Those that are not mentioned are the objects that were given.
+    """
 
     attributes: light_pb2.LightAttributes
     hue: str
+    others: tuple[light_pb2.LightAttributes, ...] = ()
 
 
-def instructed_light(instruction: str, before: light_pb2.LightAttributes, hue: str = "") -> InstructedLight:
+def instructed_light(
+    instruction: str,
+    before: light_pb2.LightAttributes,
+    hue: str = "",
+    others: Sequence[light_pb2.LightAttributes] = (),
+) -> InstructedLight:
     """Return the light that an instruction makes of the light before.
 
     Contrast, which follows from weaker lights, and kinds are left out.
@@ -55,19 +75,65 @@ def instructed_light(instruction: str, before: light_pb2.LightAttributes, hue: s
         instruction: the instruction in English.
         before: the main light, and the intensity of all, relative to the camera.
         hue: the name of the light's colour where no temperature describes it.
+        others: the weaker lights; their intensity is relative to the main one.
     """
     after = light_pb2.LightAttributes()
     after.CopyFrom(before)
     after.ClearField("contrast_ev")
     after.ClearField("kinds")
     plain = re.sub(r"\s+", " ", instruction.lower().strip().replace(" (", " to ").replace(")", ""))
-    for clause in _CLAUSE.split(plain):
-        _brighten(after, clause)
-        if clause and not _OTHER_LIGHT.search(clause):
+    remaining, last = list(others), after
+    for clause in filter(None, _CLAUSE.split(plain)):
+        if _OTHER_LIGHT.search(clause):
+            last = _change_others(remaining, clause)
+        elif last is not after and _IT.search(clause):
+            _direct(last, clause)
+        else:
+            last = after
+            _brighten(after, clause)
             _direct(after, clause)
             _harden(after, clause)
             hue = _color(after, clause, hue)
-    return InstructedLight(after, hue)
+    return InstructedLight(after, hue, tuple(remaining))
+
+
+def _change_others(others: list[light_pb2.LightAttributes], clause: str) -> light_pb2.LightAttributes:
+    """Add, remove or change a weaker light; return the one that a clause is about."""
+    verb = clause.split(" ", 1)[0]
+    subject = _described(clause if verb == "add" else _CHANGE.split(clause)[0])
+    if verb == "add":
+        others.append(subject)
+        return subject
+    if not others or verb in {"keep", "leave"} or "contrast" in clause:
+        return subject
+    index = min(range(len(others)), key=lambda index: _distance_deg(others[index], subject))
+    changed = light_pb2.LightAttributes()
+    changed.CopyFrom(others.pop(index))
+    if verb == "remove":
+        return changed
+    others.insert(index, changed)
+    if verb == "make":
+        _brighten(changed, clause)
+    else:
+        _direct(changed, clause)
+    return changed
+
+
+def _described(words: str) -> light_pb2.LightAttributes:
+    """Return the direction that a description of a light has, none for an even one."""
+    light = light_pb2.LightAttributes()
+    arcs, heights, is_even = direction_of(words)
+    if not is_even:
+        _put(light, arcs, heights)
+    return light
+
+
+def _distance_deg(light: light_pb2.LightAttributes, described: light_pb2.LightAttributes) -> float:
+    """Return the angle between two lights; 180 where only one has a direction."""
+    angle_deg = direction_difference_deg(light, described)
+    if angle_deg is not None:
+        return angle_deg
+    return 0.0 if light.HasField("azimuth_deg") == described.HasField("azimuth_deg") else 180.0
 
 
 def _direct(light: light_pb2.LightAttributes, clause: str) -> None:
@@ -143,8 +209,12 @@ def _brighten(light: light_pb2.LightAttributes, clause: str) -> None:
     found = _BRIGHTER.search(clause)
     if found is None or not light.HasField("intensity_ev"):
         return
-    sign = 1.0 if (found[2] or found[4]) in {"brighter", "brighten"} else -1.0
-    stops = _stops(found[3]) if found[3] else _size(found[1])
+    sign = 1.0 if (found[2] or found[3]) in {"brighter", "brighten"} else -1.0
+    if by_stops := _BY_STOPS.search(clause):
+        stops = _stops(by_stops[1])
+    else:
+        degree = _SLIGHTLY.search(clause) if found[3] else None
+        stops = _size(degree[1] if degree else found[1])
     light.intensity_ev = min(max(light.intensity_ev + sign * stops, -32.0), 32.0)
 
 

@@ -1,17 +1,20 @@
 """What changed in the light between two pictures, as an instruction and as a statement, the largest change first.
 
-A change is described from these thresholds, at which it is visible: direction 15°; hardness 0.15; contrast 0.75 stops;
+A change is described from these thresholds, at which it is visible: direction 15°; hardness 0.15; contrast 0.75 stops,
+also of a weaker light against the main one;
 colour 20 mired (about four just-noticeable differences of 5.5 mired), or another hue; intensity 0.4 stops; a light that
 appears or is gone. Changes are ranked by how many of the smallest visible ones they span.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_captioner.words.seconds import located_noun, second_phrase
+from lumenmill_captioner.words.seconds import located_noun, second_noun, second_phrase
 from lumenmill_captioner.words.shown import is_from_all_around
 from lumenmill_captioner.words.steps import (
+    CONTRAST_EV,
     Step,
     brightness_words,
     color_step,
@@ -28,6 +31,7 @@ __all__ = [
     "UNCHANGED",
     "Change",
     "Lighting",
+    "are_comparable",
     "arrived_lighting",
     "changes_between",
     "measured_lighting",
@@ -185,16 +189,10 @@ def _brightness_step(before: Lighting, after: Lighting, is_alone: bool) -> list[
 
 def _other_steps(before: Lighting, after: Lighting, words: Words) -> list[Step]:
     """Return what became of the weaker lights: some appear, some are gone, others have changed."""
-    old, new = list(before.lights[1:]), list(after.lights[1:])
-    steps: list[Step] = []
-    for light in list(old):
-        same = next((other for other in new if _is_same(light, other)), None)
-        if same is not None:
-            steps += _other_step(light, same, (before.lights[0], after.lights[0]), words)
-            old.remove(light)
-            new.remove(same)
-    gone = [light for light in old if not any(_is_same(light, other) for other in after.faint)]
-    added = [light for light in new if not any(_is_same(light, other) for other in before.faint)]
+    keys = (before.lights[0], after.lights[0])
+    pairs, gone, added = _paired(before, after)
+    found = [_step_of_other(light, same, keys, words) for light, same in pairs]
+    steps = [step for step in found if step is not None]
     for light in gone:
         phrase = _definite(second_phrase(light, before.lights[0], words))
         steps.append(_light_step(light, f"remove {phrase}", f"{phrase} is gone"))
@@ -216,18 +214,91 @@ def _is_same(light: VisibleLight, other: VisibleLight) -> bool:
     return (direction_difference_deg(light.attributes, other.attributes) or 0.0) < _SAME_LIGHT_DEG
 
 
-def _other_step(
+def _paired(
+    before: Lighting, after: Lighting
+) -> tuple[list[tuple[VisibleLight, VisibleLight]], list[VisibleLight], list[VisibleLight]]:
+    """Return the weaker lights of both sides that are the same, those that are gone and those that appear."""
+    pairs, gone = [], []
+    old, new = before.lights[1:], list(after.lights[1:])
+    for light in old:
+        same = _nearest(light, new) or _nearest(light, after.faint)
+        if same is None:
+            gone.append(light)
+            continue
+        pairs.append((light, same))
+        if same in new:
+            new.remove(same)
+    added = []
+    for light in new:
+        same = _nearest(light, before.faint)
+        if same is None:
+            added.append(light)
+        else:
+            pairs.append((same, light))
+    return pairs, gone, added
+
+
+def _nearest(light: VisibleLight, others: Sequence[VisibleLight]) -> VisibleLight | None:
+    """Return the closest of the lights that may be the same one."""
+    same = [other for other in others if _is_same(light, other)]
+    return min(
+        same, key=lambda other: direction_difference_deg(light.attributes, other.attributes) or 0.0, default=None
+    )
+
+
+def _step_of_other(
     light: VisibleLight, same: VisibleLight, keys: tuple[VisibleLight, VisibleLight], words: Words
-) -> list[Step]:
-    """Return the largest change of a weaker light, weighted by its share."""
-    found = [hardness_step(light, same, words), color_step(light, same, words)]
-    steps = sorted((step for step in found if step is not None), key=lambda step: -step.weight)
-    if not steps:
-        return []
-    old, how = _definite(second_phrase(light, keys[0], words)), steps[0].adjective
+) -> Step | None:
+    """Return how a weaker light changed, weighted by its share: its looks, strength against the key, and direction."""
+    looks = [hardness_step(light, same, words), color_step(light, same, words), _ratio_step(light, same, keys)]
+    changed = sorted((step for step in looks if step is not None), key=lambda step: -step.weight)
+    move = direction_step(light, same)
+    if not changed and move is None:
+        return None
+    steps = [*changed, *([move] if move else [])]
+    weight = max(step.weight for step in steps) * max(light.share, same.share)
+    names = tuple(dict.fromkeys(name for step in steps for name in step.attributes))
+    old = _definite(second_phrase(light, keys[0], words))
+    if not changed and move is not None:
+        return Step(weight, names, *_move_of_other(move, light, keys[0], old))
+    how = listed([step.adjective for step in changed])
     new = _definite(located_noun(same, keys[1], words))
-    weight = steps[0].weight * max(light.share, same.share)
-    return [Step(weight, steps[0].attributes, f"make {old} {how}", f"{new} is now {how}")]
+    then = f" and {move.instruction.replace('{light}', 'it')}" if move else ""
+    return Step(weight, names, f"make {old} {how}{then}", f"{new} is now {how}")
+
+
+def _ratio_step(light: VisibleLight, same: VisibleLight, keys: tuple[VisibleLight, VisibleLight]) -> Step | None:
+    """Return how the strength of a weaker light changed against the main one; None where that is not visible."""
+    change_ev = _ratio_ev(same, keys[1]) - _ratio_ev(light, keys[0])
+    if abs(change_ev) < CONTRAST_EV:
+        return None
+    how = f"{brightness_words(change_ev)} relative to the key light"
+    return Step(abs(change_ev) / CONTRAST_EV, ("contrast_ev",), adjective=how)
+
+
+def _move_of_other(move: Step, light: VisibleLight, key: VisibleLight, old: str) -> tuple[str, str]:
+    """Return instruction and statement; "from … to …" already has the side that it comes from."""
+    if not move.instruction.startswith("move"):
+        return move.instruction.replace("{light}", old), move.statement.replace("{light}", old)
+    name = _definite(second_noun(light, key))
+    # A text states moves of the main light only.
+    statement = f"{name} now comes from {move.statement.rpartition(' to ')[2]}"
+    return move.instruction.replace("{light}", name), statement
+
+
+def _ratio_ev(light: VisibleLight, key: VisibleLight) -> float:
+    return math.log2(light.share / key.share) if light.share > 0.0 and key.share > 0.0 else 0.0
+
+
+def are_comparable(before: Lighting, after: Lighting) -> bool:
+    """Whether hardness and colour of all described lights are known on both sides or on neither."""
+    pairs = [*zip(before.lights[:1], after.lights[:1], strict=False), *_paired(before, after)[0]]
+    return all(_known(first) == _known(second) for first, second in pairs)
+
+
+def _known(light: VisibleLight) -> tuple[bool, bool]:
+    attributes = light.attributes
+    return attributes.HasField("hardness"), bool(light.hue) or attributes.HasField("color_temperature_k")
 
 
 def _definite(phrase: str) -> str:

@@ -7,7 +7,7 @@ from lumenmill_light.color import mired
 from lumenmill_light.visible_lights import RIM_DEG, VisibleLight
 from lumenmill_light.vocabulary import HARDNESS, TEMPERATURE_K, adjectives, with_article
 
-__all__ = ["located_noun", "second_phrase"]
+__all__ = ["located_noun", "second_noun", "second_phrase"]
 
 # Of the first light's share: up to where another is called weaker, and fill where it comes from the camera's side.
 _WEAKER, _FILL = 0.7, 0.45
@@ -28,6 +28,11 @@ def second_phrase(light: VisibleLight, key: VisibleLight, words: Words) -> str:
 def located_noun(light: VisibleLight, key: VisibleLight, words: Words) -> str:
     """Return a light beside the first without its looks: "weaker light from the right", "daylight"."""
     return joined(*_second_noun(light, key), _where(light, words))
+
+
+def second_noun(light: VisibleLight, key: VisibleLight) -> str:
+    """Return a noun for a light beside the first by its strength and side: "weaker light", "rim light", "daylight"."""
+    return joined(*_second_noun(light, key))
 
 
 def _where(light: VisibleLight, words: Words) -> str:

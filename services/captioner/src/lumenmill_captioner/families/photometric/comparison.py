@@ -14,12 +14,14 @@ from lumenmill_captioner.words import (
     Change,
     Lighting,
     Words,
+    are_comparable,
     arrived_lighting,
     changes_between,
     measured_lighting,
     without_intensity,
 )
 from lumenmill_light.difference import difference
+from lumenmill_light.instruction_problems import instruction_problems
 from lumenmill_light.instructions import instructed_light
 
 __all__ = ["compared"]
@@ -46,10 +48,12 @@ def compared(
     """
     arrived = all(subject.HasField("arrived_light") for subject in subjects)
     sides = [arrived_lighting(subject.arrived_light) for subject in subjects] if arrived else _comparable(measured)
-    if arrived and not _is_brightness_seen(subjects, sides):
+    is_hidden = arrived and not _is_brightness_seen(subjects, sides)
+    if is_hidden:
         sides = [without_intensity(side) for side in sides]
     change = changes_between(sides[0], sides[1], words)
-    if not change.attributes and (arrived or _are_same(*evidence)):
+    is_known = are_comparable(*sides) and not is_hidden if arrived else _are_same(*evidence)
+    if not change.attributes and is_known:
         change = UNCHANGED
     result = captioner_pb2.CompareLightResult(
         instruction=change.instruction,
@@ -70,6 +74,17 @@ def _fill_error(result: captioner_pb2.CompareLightResult, sides: Sequence[Lighti
     error = difference(instructed.attributes, after)
     if error.ListFields():
         result.instruction_error.CopyFrom(error)
+    first, second = sides
+    result.instruction_problems.extend(
+        instruction_problems(
+            change.instruction,
+            (before, after),
+            first.lights,
+            second.lights,
+            (first.faint, second.faint),
+            all_is_known=first.all_is_known and second.all_is_known,
+        )
+    )
 
 
 def _comparable(measured: Sequence[Measured]) -> list[Lighting]:
