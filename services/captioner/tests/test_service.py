@@ -302,6 +302,19 @@ async def test_light_that_arrives_in_a_clip_is_described(stub: Stub, store: Arti
     assert not result.contradictions
 
 
+@pytest.mark.parametrize(("times_s", "index"), [((0.0, 0.0), 1), ((0.0, 0.5, 0.25), 2), ((1.0, 0.0), 1)])
+async def test_moments_out_of_order_are_refused(
+    stub: Stub, store: ArtifactStore, times_s: tuple[float, ...], index: int
+) -> None:
+    clip = store.put_bytes(clip_bytes([np.full((32, 32, 3), 0.5)] * 4), "video/mp4")
+    subject = captioner_pb2.Subject(media=clip)
+    for time_s in times_s:
+        subject.arrived_moments.add(time_s=time_s, light=arrived_light(Lamp(-70.0, 30)))
+    with pytest.raises(errors.InvalidArgumentError, match="must rise") as refused:
+        await call_heavy(stub.Caption, request_for(subject))
+    assert refused.value.field == f"subject.arrived_moments[{index}].time_s"
+
+
 async def test_real_clips_are_read(stub: Stub, store: ArtifactStore, data_dir: Path) -> None:
     clips = sorted((data_dir / "video").glob("*.mp4"))[:2]
     for index, path in enumerate(clips):

@@ -85,6 +85,7 @@ class PhotometricFamily:
         """
         subject, words = request.subject, Words(request.seed)
         reader = SubjectReader(self._store, self._limits, subject, "subject")
+        reader.check_moments()
         requested = reader.requested()
         clip = is_clip(subject.media)
         measured, motion = self._clip(reader, subject, words, job) if clip else (_image(reader, job), "")

@@ -1,5 +1,6 @@
 """From a Subject to the evidence that is measured, and to the attributes of the requested light."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -68,6 +69,20 @@ class SubjectReader:
     def frame(self, time_fraction: float = 0.0) -> CameraFrame:
         """Return the frame of the camera at a time of the clip, 0 to 1."""
         return camera_frame(self._subject.camera if self._subject.HasField("camera") else None, time_fraction)
+
+    def check_moments(self) -> None:
+        """Check that the moments of arrived light are in order, from the first frame to the last.
+
+        Raises:
+            InvalidArgumentError: a time does not rise.
+        """
+        last_s = -math.inf
+        for index, moment in enumerate(self._subject.arrived_moments):
+            field = f"{self._path}.arrived_moments[{index}].time_s"
+            if moment.time_s <= last_s:
+                reason = f"is {moment.time_s:g} after {last_s:g}; times must rise from the first frame to the last"
+                raise InvalidArgumentError(field, reason)
+            last_s = moment.time_s
 
     def evidence(self) -> Evidence:
         """Return the evidence of an image: shown, linear, and normals and shading from its maps.
