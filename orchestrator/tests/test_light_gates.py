@@ -80,6 +80,33 @@ async def test_an_instruction_that_leads_elsewhere_is_rejected(mesh: LocalMesh) 
     assert reasons == ["", *["instruction_off: instruction_error.intensity_ev is -9, beyond ±1.2"] * 3]
 
 
+@pytest.mark.parametrize("recipe", ["demo", "light-groups"])
+async def test_an_instruction_that_leaves_a_difference_is_rejected_with_it(mesh: LocalMesh, recipe: str) -> None:
+    problem = "The instruction leads to light of 5000 K, but the light is of the hue red."
+    mesh.family.compare_result.instruction_problems.append(problem)
+    reasons = sorted(image.reason for image in await _images(mesh, recipe))
+    assert reasons == ["", *[f"instruction_off: {problem}"] * 3]
+
+
+@pytest.mark.parametrize("recipe", ["demo", "light-groups"])
+async def test_light_from_a_side_that_arrives_evenly_is_rejected(mesh: LocalMesh, recipe: str) -> None:
+    mesh.family.direction_error_deg = None
+    result = {"requested_attributes": {"azimuth_deg": -45}, "measurement_error": {}}
+    ParseDict(result, mesh.family.caption_result)
+    images = await _images(mesh, recipe)
+    assert {image.verdict for image in images} == {_REJECTED}
+    assert {image.reason.partition(":")[0] for image in images} == {"direction_lost"}
+
+
+async def test_a_clip_that_no_light_reaches_is_rejected(mesh: LocalMesh) -> None:
+    for seed, arrived in enumerate((light_pb2.ArrivedLight(), None)):
+        mesh.family.arrived = arrived
+        run = await mesh.run((_RECIPES / "demo.yaml").read_text(), _TINY | {"num_clip_sets": 1, "seed": seed})
+        clips = [each for each in await mesh.samples(run_id=run.id) if each.kind == run_pb2.SAMPLE_KIND_CLIP]
+        dark = "no_light_arrived: arrived_light[0].light.sources is empty"
+        assert clips and {clip.reason for clip in clips} == {dark if arrived is not None else ""}
+
+
 async def test_a_variant_that_cannot_be_lit_is_rejected_and_its_siblings_live(mesh: LocalMesh) -> None:
     mesh.family.refusals = {1: "The strongest source is behind the back wall."}
     images = {image.id.partition(".")[2]: image for image in await _images(mesh, "light-groups")}

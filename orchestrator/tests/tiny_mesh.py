@@ -233,7 +233,10 @@ class TinyFamily:
     def _video(self, request: video_pb2.GenerateVideoRequest) -> Message:
         words = f"{request.prompt}{request.motion_prompt}{request.image.sha256}{request.seed}"
         clip = self.store.put_bytes(words.encode(), "video/mp4", video=artifact_pb2.VideoFacts(num_frames=2, fps=8))
-        return video_pb2.GenerateVideoResult(video=clip, poster=self.picture(words), record=self.record(request))
+        moments = [] if self.arrived is None else [light_pb2.ArrivedMoment(light=self.arrived)]
+        return video_pb2.GenerateVideoResult(
+            video=clip, poster=self.picture(words), record=self.record(request), arrived_light=moments
+        )
 
 
 def light_from(azimuth_deg: float) -> light_pb2.Light:
