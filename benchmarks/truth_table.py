@@ -99,11 +99,12 @@ def problems_of_change(change: Change) -> list[str]:
         "color_temperature_mired": _LEFT_COLOR_MIRED,
         "intensity_ev": _LEFT_INTENSITY_EV,
     }
-    return [
+    beyond = [
         f"leaves {abs(getattr(left, name)):.3g} of {name}"
         for name, most in limits.items()
         if left.HasField(name) and abs(getattr(left, name)) > most
     ]
+    return [*beyond, *change.result.instruction_problems]
 
 
 def _visible(real: object) -> list[str]:
