@@ -1,17 +1,8 @@
 """Light in English: captions, and what changed between two pictures."""
 
 from lumenmill_captioner.words.caption import caption_text, content_text, light_text, scene_phrase
-from lumenmill_captioner.words.change import (
-    INTENSITY_EV,
-    UNCHANGED,
-    Change,
-    Lighting,
-    are_comparable,
-    arrived_lighting,
-    changes_between,
-    measured_lighting,
-    without_intensity,
-)
+from lumenmill_captioner.words.change import INTENSITY_EV, UNCHANGED, Change, are_comparable, changes_between
+from lumenmill_captioner.words.lighting import Lighting, arrived_lighting, measured_lighting, without_intensity
 from lumenmill_captioner.words.motion import KeyMotion, MotionContext, Tone, motion_text
 from lumenmill_captioner.words.wording import Words, capitalised, joined
 

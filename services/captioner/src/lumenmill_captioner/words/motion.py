@@ -8,7 +8,8 @@ import numpy as np
 from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill_captioner.measure import ClipMotion, Swing
 from lumenmill_captioner.words.arrived import arrived_text
-from lumenmill_captioner.words.change import Lighting, arrived_lighting, changes_between
+from lumenmill_captioner.words.change import changes_between
+from lumenmill_captioner.words.lighting import Lighting, arrived_lighting
 from lumenmill_captioner.words.shown import Shown
 from lumenmill_captioner.words.wording import Words, is_overhead
 from lumenmill_light.axes import angles_of
