@@ -23,6 +23,7 @@ from lumenmill_light.color import LUMINANCE, temperature_rgb
 from lumenmill_studio.assets import Assets
 from lumenmill_studio.families.arrivals import Arrivals
 from lumenmill_studio.families.lighting import LightReader
+from lumenmill_studio.families.obstruction import Obstruction
 from lumenmill_studio.families.stills import render
 from lumenmill_studio.presets import preset_named
 from lumenmill_studio.render.camera import pose_of
@@ -154,6 +155,19 @@ def lamp_behind() -> Light:
     light = Light(text="warm light from behind", sources=[WARM_LEFT])
     light.sources[0].area.azimuth_deg = 165.0
     return light
+
+
+def test_the_search_for_where_a_lamp_can_stand_ends_with_its_job(renderer: Callable[..., Any]) -> None:
+    class Cancelled(Job):
+        def check_cancelled(self) -> None:
+            raise InterruptedError
+
+    def search(made: Renderer) -> None:
+        view = made.view(compose(SceneDescription(kind=SceneKind.SCENE_KIND_STILL_LIFE), "", 10))
+        Obstruction(made.engine.visibility, made.lights).cleared_light(view, lamp_behind(), Cancelled())  # type: ignore[arg-type]
+
+    with pytest.raises(InterruptedError):
+        renderer(search)
 
 
 @pytest.mark.asyncio(loop_scope="session")

@@ -1,12 +1,14 @@
 """Keep requests from asking for light that cannot arrive: lamps behind walls are moved, others are refused."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lumenmill.common.v1.light_pb2 import Light, LightSource
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.jobs import JobContext
 from lumenmill_light.attributes import source_attributes
 from lumenmill_light.axes import wrap_deg
 from lumenmill_light.sources import with_defaults
@@ -45,55 +47,76 @@ class Obstruction:
     visibility: Visibility
     lights: LightReader
 
-    def cleared(self, view: View, lighting: Lighting) -> Lighting:
-        """Return the light with lamps in front of the walls behind which they stood, each in its direction.
-
-        Size is scaled with distance, so that angular size and irradiance stay. Words and attributes of a light in which
-        a lamp was moved follow from its sources. What counts is what the reference camera sees, so that a light is the
-        same from all viewpoints.
-        """
-        reference = replace(view, pose=pose_of(view.scene.spec.camera, None), size_px=_REFERENCE_PX)
-        moved = Light()
-        moved.CopyFrom(lighting.light)
-        for source in moved.sources:
-            if source.HasField("area"):
-                self._move(reference, source)
+    def cleared(self, view: View, lighting: Lighting, job: JobContext) -> Lighting:
+        """Return a light as :meth:`cleared_light`, ready to render."""
+        moved = self.cleared_light(view, lighting.light, job)
         if moved == lighting.light:
             return lighting
-        moved.text = ""
-        moved.ClearField("attributes")
         return self.lights.resolve(
             moved, "light", shared_harmonics=lighting.shared_harmonics, open_set=lighting.open_set
         )
 
-    def check(self, view: View, lighting: Lighting, field_name: str) -> None:
-        """Check that the strongest source arrives.
+    def cleared_light(self, view: View, light: Light, job: JobContext) -> Light:
+        """Return the light with lamps in front of the walls behind which they stood, each in its direction.
+
+        Size is scaled with distance, so that angular size and irradiance stay. A light in which a lamp was moved has no
+        words and attributes, which follow from its sources. What counts is what the reference camera sees, so that a
+        light is the same from all viewpoints.
+        """
+        reference = replace(view, pose=pose_of(view.scene.spec.camera, None), size_px=_REFERENCE_PX)
+        moved = Light()
+        moved.CopyFrom(light)
+        for source in moved.sources:
+            if source.HasField("area"):
+                self._move(reference, source, job)
+        if moved != light:
+            moved.text = ""
+            moved.ClearField("attributes")
+        return moved
+
+    def check(self, views: Sequence[View], light: Light, field_name: str, *, is_of_words: bool = False) -> None:
+        """Check that the strongest source arrives in a picture, or in one of some frames of a clip.
+
+        Args:
+            views: of the picture or the frames.
+            light: the light, its assets in the store.
+            field_name: the field of the light, or of the words that ask for it.
+            is_of_words: whether it is a field of words, in which there is no source to be named.
 
         Raises:
             NothingArrivesError: it does not; names the source, what is in its way, and azimuths from which it would.
         """
-        radiance_of = self.lights.radiance_of(lighting.light)
-        strengths = [source_attributes(source, radiance_of).strength for source in lighting.light.sources]
+        radiance_of = self.lights.radiance_of(light)
+        strengths = [source_attributes(source, radiance_of).strength for source in light.sources]
         index = int(np.argmax(strengths))
-        source = lighting.light.sources[index]
-        unit = _straight_unit(source)
-        if unit is None or self.visibility.reach(view, unit).unoccluded_fraction >= _MIN_FRACTION:
+        unit = _straight_unit(light.sources[index])
+        if unit is None or any(
+            self.visibility.reach(view, unit).unoccluded_fraction >= _MIN_FRACTION for view in views
+        ):
             return
+        view = views[0]
         blocker = self.visibility.blocker(view, unit)
-        reason = f"the {blocker} is in its way" if blocker else "no visible surface faces it"
+        is_plural = blocker.endswith("s") and not blocker.endswith("ss")
+        reason = (
+            f"the {blocker} {'are' if is_plural else 'is'} in its way" if blocker else "no visible surface faces it"
+        )
         raise NothingArrivesError(
-            f"{field_name}.sources[{index}]",
+            field_name if is_of_words else f"{field_name}.sources[{index}]",
             f"the strongest source does not reach what the camera sees: {reason}; {self._advice(view, unit)}",
         )
 
-    def _move(self, view: View, source: LightSource) -> None:
+    def _move(self, view: View, source: LightSource, job: JobContext) -> None:
         """Move a lamp, in place, if a wall is in its way and there is room before it."""
+        job.check_cancelled()
         lamp = with_defaults(source).area
         if self._fraction(view, source) >= _MIN_LAMP_FRACTION or lamp.distance_ratio <= _MIN_DISTANCE_RATIO:
             return
         distances = np.geomspace(lamp.distance_ratio, _MIN_DISTANCE_RATIO, _NUM_DISTANCES)[1:]
         nearer = [_at_distance(source, float(distance)) for distance in distances]
-        fractions = [self._fraction(view, candidate) for candidate in nearer]
+        fractions = []
+        for candidate in nearer:
+            job.check_cancelled()
+            fractions.append(self._fraction(view, candidate))
         if max(fractions) < _MIN_LAMP_FRACTION:
             return
         enough = next(i for i, fraction in enumerate(fractions) if fraction >= _NEARLY_ALL * max(fractions))

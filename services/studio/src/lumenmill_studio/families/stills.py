@@ -26,7 +26,7 @@ from lumenmill_studio.render.camera import pose_of, viewpoint_of
 from lumenmill_studio.render.engine import Engine
 from lumenmill_studio.render.view import View, view_of
 from lumenmill_studio.scenes.built import built_scene, substitutions_of
-from lumenmill_studio.scenes.compose import compose
+from lumenmill_studio.scenes.compose import compose, field_of_light
 from lumenmill_studio.scenes.stored import Scene, read_scene, store_scene
 
 __all__ = ["Stills", "given_basis", "parameters", "refuse_path", "render"]
@@ -91,9 +91,11 @@ class Stills:
                 scene.spec.camera, request.camera.viewpoint if request.camera.HasField("viewpoint") else None
             )
             view = view_of(scene, pose, size_px, preset, open_set=lighting.open_set, backgrounds=lighting.backgrounds)
-            lighting = self._obstruction.cleared(view, lighting)
+            lighting = self._obstruction.cleared(view, lighting, job)
             if request.HasField("light"):
-                self._obstruction.check(view, lighting, "light")
+                self._obstruction.check([view], lighting.light, "light")
+            elif words_field := field_of_light(scene.spec, request.prompt, "scene"):
+                self._obstruction.check([view], lighting.light, words_field, is_of_words=True)
         in_hand: dict[Key, Image] = {}
         with job.stage("render"):
             linear = render(self.engine, view, lighting, job, in_hand)
@@ -133,7 +135,7 @@ class Stills:
             size_px = size_of(request.width_px, request.height_px, default_px)
             choice = DisplayChoice(request.display, GROUP, request.image)
             given = given_basis(self.store, request, scene)
-            plans = self._plans(request, scene, preset, size_px, given)
+            plans = self._plans(request, scene, preset, size_px, given, job)
         in_hand = dict(given)
         variants = []
         for index, (view, lighting, refusal) in enumerate(plans):
@@ -177,6 +179,7 @@ class Stills:
         preset: Preset,
         size_px: tuple[int, int],
         given: Mapping[Key, Image],
+        job: JobContext,
     ) -> list[tuple[View, Lighting, str]]:
         """Return view and light of each variant, and why it is refused, empty if it is not."""
         shared = num_distinct_harmonics(variant.light for variant in request.variants) > MAX_SEPARATE_HARMONICS or any(
@@ -184,6 +187,7 @@ class Stills:
         )
         plans = []
         for index, variant in enumerate(request.variants):
+            job.progress("build", index, len(request.variants))
             field = f"variants[{index}]"
             camera = variant.camera if variant.HasField("camera") else None
             refuse_path(camera, f"{field}.camera")
@@ -203,15 +207,17 @@ class Stills:
             )
             pose = pose_of(scene.spec.camera, camera.viewpoint if camera and camera.HasField("viewpoint") else None)
             view = view_of(scene, pose, size_px, preset, open_set=lighting.open_set, backgrounds=lighting.backgrounds)
-            plans.append((view, *self._cleared(view, lighting, f"{field}.light", is_own=is_own)))
+            plans.append((view, *self._cleared(view, lighting, f"{field}.light", job, is_own=is_own)))
         return plans
 
-    def _cleared(self, view: View, lighting: Lighting, field: str, *, is_own: bool) -> tuple[Lighting, str]:
+    def _cleared(
+        self, view: View, lighting: Lighting, field: str, job: JobContext, *, is_own: bool
+    ) -> tuple[Lighting, str]:
         """Return a light as it will be rendered, and why not; the scene's own light is never refused."""
-        cleared = self._obstruction.cleared(view, lighting)
+        cleared = self._obstruction.cleared(view, lighting, job)
         try:
             if not is_own:
-                self._obstruction.check(view, cleared, field)
+                self._obstruction.check([view], cleared.light, field)
         except NothingArrivesError as error:
             return lighting, error.message
         return cleared, ""

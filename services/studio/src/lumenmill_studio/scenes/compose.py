@@ -24,8 +24,10 @@ from lumenmill_studio.scenes.spec import ObjectSpec, SceneSpec
 from lumenmill_studio.scenes.still_life import still_life
 from lumenmill_studio.scenes.vocabulary import OUTDOOR, PORTRAIT, ROOM, STILL_LIFE
 
-__all__ = ["compose"]
+__all__ = ["compose", "field_of_light"]
 
+# The name of a default light that words asked for.
+_WORDS = "words"
 _COMPOSERS: dict[str, Callable[[SceneRequest, Rng], Composition]] = {
     STILL_LIFE: still_life,
     ROOM: room,
@@ -92,15 +94,29 @@ def _with_own_meshes(
     return tuple(built)
 
 
+def field_of_light(spec: SceneSpec, prompt: str, scene_field: str) -> str:
+    """Return the field of a request whose words ask for the default light of its scene; empty if none do.
+
+    Arguments are those of :func:`compose`, and the scene that it returned.
+    """
+    if spec.light().name != _WORDS:
+        return ""
+    return "prompt" if _light_asked_for(prompt, spec.kind) is not None else f"{scene_field}.description"
+
+
 def _light_of_words(scene: SceneDescription, prompt: str, kind: str) -> Light | None:
     """Return the light that the prompt, else the description asks for; ``None`` if neither does."""
     for text in (prompt, scene.description):
-        light = light_of_words(text, outdoor=kind == OUTDOOR, wall_behind=kind in (STILL_LIFE, PORTRAIT))
+        light = _light_asked_for(text, kind)
         if light is not None:
-            light.name = "words"
+            light.name = _WORDS
             light.text = described(light, [source_attributes(source) for source in light.sources])
             return light
     return None
+
+
+def _light_asked_for(text: str, kind: str) -> Light | None:
+    return light_of_words(text, outdoor=kind == OUTDOOR, wall_behind=kind in (STILL_LIFE, PORTRAIT))
 
 
 def _default_light(request: SceneRequest, rng: Rng) -> Light:
