@@ -19,6 +19,7 @@ from lumenmill_studio.families.clips import Frame, rendered
 from lumenmill_studio.families.frame_truth import FrameTruth, read_truths
 from lumenmill_studio.families.lighting import LightReader
 from lumenmill_studio.families.limits import fps_of, recorded_exposure_ev, size_of
+from lumenmill_studio.families.obstruction import Obstruction
 from lumenmill_studio.families.results import Origin, Recorder
 from lumenmill_studio.families.stills import parameters, refuse_path, render
 from lumenmill_studio.light.basis import Image
@@ -62,6 +63,8 @@ class Decomposition:
             view = view_of(
                 scene, pose, size_px, preset, open_set=request.has_environment, backgrounds=lighting.backgrounds
             )
+            # A lamp is where it stood when the picture was rendered; one that was moved then is not moved again.
+            lighting = Obstruction(self.engine.visibility, self.lights).cleared(view, lighting, job)
             linear = self._given_linear(request, size_px) if request.HasField("linear") else None
         kinds = list(request.kinds) or list(intrinsics.ALL_KINDS)
         shading = None
