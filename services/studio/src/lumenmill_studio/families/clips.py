@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from numpy.typing import NDArray
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
-from lumenmill.common.v1.light_pb2 import ArrivedMoment, LightPath
+from lumenmill.common.v1.light_pb2 import ArrivedMoment
 from lumenmill.common.v1.scene_pb2 import SceneDescription, UnknownWords
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
@@ -20,14 +20,14 @@ from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentErro
 from lumenmill_common.jobs import JobContext
 from lumenmill_media import put_clip
 from lumenmill_studio.families.arrivals import Arrivals
+from lumenmill_studio.families.clip_lights import Backgrounds, ClipLights, backgrounds_of, moments_of
 from lumenmill_studio.families.display import PICTURE, DisplayChoice
 from lumenmill_studio.families.lighting import Lighting, LightReader
 from lumenmill_studio.families.limits import MAX_NUM_FRAMES, fps_of, size_of
+from lumenmill_studio.families.obstruction import Obstruction
 from lumenmill_studio.families.results import Origin, Recorder, put_display, record_display
 from lumenmill_studio.families.stills import given_basis, parameters
 from lumenmill_studio.light.basis import Image, Key
-from lumenmill_studio.light.motion import frame_lights
-from lumenmill_studio.light.sources import is_dark, resolved
 from lumenmill_studio.presets import Preset, preset_named
 from lumenmill_studio.render import tonemap
 from lumenmill_studio.render.camera import frame_poses, viewpoint_of
@@ -39,9 +39,6 @@ from lumenmill_studio.scenes.compose import compose
 from lumenmill_studio.scenes.stored import Scene, read_scene, store_scene
 
 __all__ = ["Clips", "Frame", "rendered"]
-
-# Frames at which exposure is metered, and whose arrived light is returned.
-_NUM_MOMENTS = 5
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ class Clips:
             raise InvalidArgumentError("num_frames", f"is {num_frames}; at most {MAX_NUM_FRAMES}")
         with job.stage("build"):
             scene = self._scene(request)
-            frames = self._frames(request, scene, preset, size_px, num_frames)
+            frames = self._frames(request, scene, preset, size_px, num_frames, job)
             given = given_basis(self.store, request, scene)
             choice = DisplayChoice(request.display, PICTURE, request.image)
         with tempfile.TemporaryDirectory(prefix="lumenmill-clip-") as folder:
@@ -151,43 +148,25 @@ class Clips:
         preset: Preset,
         size_px: tuple[int, int],
         num_frames: int,
+        job: JobContext,
     ) -> list[Frame]:
-        if request.HasField("light") and request.HasField("light_path"):
-            raise InvalidArgumentError("light_path", "set `light` or `light_path`, not both")
         poses = frame_poses(scene.spec.camera, request.camera if request.HasField("camera") else None, num_frames)
         moves = any(pose != poses[0] for pose in poses)
-        lightings = self._lightings(request, scene, preset, num_frames)
-        backgrounds = tuple(sorted({entry for lighting in lightings for entry in lighting.backgrounds}))
-        return [
-            Frame(view_of(scene, pose, size_px, preset, moving=moves, backgrounds=backgrounds), lighting)
-            for pose, lighting in zip(poses, lightings, strict=True)
-        ]
 
-    def _lightings(
-        self, request: video_pb2.GenerateVideoRequest, scene: Scene, preset: Preset, num_frames: int
-    ) -> list[Lighting]:
-        if not request.HasField("light_path"):
-            return [
-                self.lights.read(request.light if request.HasField("light") else scene.spec.light(), "light")
-            ] * num_frames
-        path = LightPath()
-        path.CopyFrom(request.light_path)
-        lights = []
-        for index, keyframe in enumerate(path.keyframes):
-            field = f"light_path.keyframes[{index}].light"
-            keyframe.light.CopyFrom(self.lights.with_stored_assets(keyframe.light, field))
-            lights.append((keyframe.light, resolved(keyframe.light, field)))
-        if all(is_dark(light, parts) for light, parts in lights):
-            raise InvalidArgumentError("light_path.keyframes", "give no light at all, so that the clip were black")
-        frames = frame_lights(path, num_frames, preset.video.light_stop_frames)
-        return [self.lights.resolve(light, "light_path") for light in frames]
+        def views_with(backgrounds: Backgrounds) -> list[View]:
+            return [view_of(scene, pose, size_px, preset, moving=moves, backgrounds=backgrounds) for pose in poses]
+
+        finder = ClipLights(self.lights, Obstruction(self.engine.visibility, self.lights))
+        lightings = finder.of_frames(request, scene, views_with, preset.video.light_stop_frames, job)
+        views = views_with(backgrounds_of(lightings))
+        return [Frame(view, lighting) for view, lighting in zip(views, lightings, strict=True)]
 
     def _arrived(self, frames: Sequence[Frame], fps: float) -> list[ArrivedMoment]:
         """Return what arrived at some moments, each relative to the camera at that time."""
         arrivals = Arrivals(self.engine, self.lights)
         return [
             ArrivedMoment(time_s=index / fps, light=arrivals.in_frame(frames[index].view, frames[index].lighting))
-            for index in _moments(len(frames))
+            for index in moments_of(len(frames))
         ]
 
     def _put_truth(self, scene: Scene, preset: Preset, frames: list[Frame], transform: DisplayTransform) -> Artifact:
@@ -231,12 +210,7 @@ def rendered(
 
 def _metered(linear: NDArray[np.float16]) -> Image:
     """Return the pixels (H, W, 3) on which the one exposure of a clip is metered: those of some of its frames."""
-    return np.concatenate([linear[index][::2, ::2].astype(np.float32) for index in _moments(len(linear))])
-
-
-def _moments(num_frames: int) -> list[int]:
-    """Return some frames, evenly over a clip, the first and the last among them."""
-    return sorted({round(index) for index in np.linspace(0, num_frames - 1, _NUM_MOMENTS).tolist()})
+    return np.concatenate([linear[index][::2, ::2].astype(np.float32) for index in moments_of(len(linear))])
 
 
 def _truth(
