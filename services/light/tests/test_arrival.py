@@ -67,6 +67,18 @@ def test_even_light_stays_even_where_the_camera_sees_one_side() -> None:
     assert found.azimuth_deg is None and found.hardness == 0.0
 
 
+def test_of_harmonics_no_more_arrives_than_there_is() -> None:
+    source = light_pb2.LightSource()
+    source.spherical_harmonics.coefficients.extend([0.3, 0, 0, 1, 0, 0, 0, 0, 0] * 3)
+    radiance = surrounding_radiance(source, lambda _: np.zeros((1, 2, 3)))
+    assert radiance.min() < 0.0, "harmonics have lobes below zero"
+    for azimuth_deg in range(-180, 180, 45):
+        reach = behind_wall(azimuth_deg).reach(radiance)
+        assert 0.0 <= reach.arriving <= reach.facing
+        assert 0.0 <= reach.unoccluded_fraction <= 1.0
+    assert Reach(1.0 + 1e-9, 1.0).unoccluded_fraction == 1.0
+
+
 def test_the_side_of_a_map_that_a_wall_hides_does_not_arrive() -> None:
     source = build.environment_light(MAP, 0.0, 0.0)
     assert arrived(source).azimuth_deg == pytest.approx(-50, abs=3)

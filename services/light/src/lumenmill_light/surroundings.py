@@ -33,7 +33,7 @@ class Reach(NamedTuple):
     @property
     def unoccluded_fraction(self) -> float:
         """The fraction that arrives, 0 to 1; 0 where no visible surface faces the source."""
-        return self.arriving / self.facing if self.facing > 0.0 else 0.0
+        return min(max(self.arriving / self.facing, 0.0), 1.0) if self.facing > 0.0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,14 @@ class Surroundings:
     facing_hw: Array
 
     def reach(self, radiance: Radiance) -> Reach:
-        """Return the mean irradiance, as luminance, that a map of radiance (H, W, 3) gives the visible surfaces."""
-        small = _resized_to(radiance, self.facing_hw.shape) * solid_angles(*self.facing_hw.shape)[..., None]
+        """Return the mean irradiance, as luminance, that a map of radiance (H, W, 3) gives the visible surfaces.
+
+        Radiance below zero, which harmonics have, counts as none: with it, more could arrive than is there.
+        """
+        small = (
+            _resized_to(np.maximum(radiance, 0.0), self.facing_hw.shape)
+            * solid_angles(*self.facing_hw.shape)[..., None]
+        )
         levels = small @ LUMINANCE
         return Reach(float((levels * self.arriving_hw).sum()), float((levels * self.facing_hw).sum()))
 
