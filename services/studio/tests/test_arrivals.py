@@ -1,5 +1,7 @@
 """Pictures and clips return the light that arrived in them, and lights that cannot arrive are moved or refused."""
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,11 +27,14 @@ from lumenmill_studio.families.arrivals import Arrivals
 from lumenmill_studio.families.lighting import LightReader
 from lumenmill_studio.families.obstruction import Obstruction
 from lumenmill_studio.families.stills import render
+from lumenmill_studio.light.sources import parallel_unit
 from lumenmill_studio.presets import preset_named
 from lumenmill_studio.render.camera import pose_of
 from lumenmill_studio.render.engine import Engine
+from lumenmill_studio.render.lit_scenes import LitScenes
 from lumenmill_studio.render.variant import find_variant, use_variant
 from lumenmill_studio.render.view import View, view_of
+from lumenmill_studio.render.visibility import Visibility
 from lumenmill_studio.scenes.compose import compose
 from lumenmill_studio.scenes.spec import SceneSpec
 from lumenmill_studio.scenes.stored import store_scene
@@ -168,6 +173,34 @@ def test_the_search_for_where_a_lamp_can_stand_ends_with_its_job(renderer: Calla
 
     with pytest.raises(InterruptedError):
         renderer(search)
+
+
+def test_a_background_picture_that_is_in_the_way_is_named(renderer: Callable[..., Any]) -> None:
+    spec = compose(SceneDescription(subjects=["jug", "lemon"], place="on an oak table"), "", 3)
+
+    def blockers(made: Renderer) -> list[str]:
+        view = made.view(spec)
+        framed = replace(view, open_set=True, backgrounds=(("5c" * 32, 0.75),))
+        visibility, unit = made.engine.visibility, parallel_unit(180, 20)
+        return [visibility.blocker(seen, unit) for seen in (replace(view, open_set=True), framed)]
+
+    without, behind = renderer(blockers)
+    assert without != "background picture" and behind == "background picture"
+
+
+def test_of_scenes_no_longer_in_use_visibility_keeps_no_objects(renderer: Callable[..., Any]) -> None:
+    def is_kept(made: Renderer) -> bool:
+        view = made.view(compose(SceneDescription(subjects=["lemon"]), "", 7))
+        scene = weakref.ref(view.scene.spec)
+        visibility = Visibility(LitScenes(lambda _: None, lambda _: ()))
+        visibility.reach(view, parallel_unit(40, 20))
+        # Built scenes are kept by a cache of their own.
+        visibility._scenes = made.engine.visibility._scenes
+        del view
+        gc.collect()
+        return scene() is not None
+
+    assert not renderer(is_kept)
 
 
 @pytest.mark.asyncio(loop_scope="session")

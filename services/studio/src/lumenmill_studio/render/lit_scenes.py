@@ -84,7 +84,12 @@ class LitScenes:
 
     def numbered_surfaces(self, view: View) -> tuple[Any, list[Surface]]:
         """Return the scene of the geometry buffers and its surfaces; errors as :meth:`picture_scene`."""
-        return self._numbered(view.scene, view.open_set), self._stage(view.scene).surfaces(view.open_set)
+        return self._numbered(view.scene, view.open_set, ()), self._stage(view.scene).surfaces(view.open_set)
+
+    def numbered_occluders(self, view: View) -> tuple[Any, list[Surface]]:
+        """Return what :meth:`occluders` has, numbered as :meth:`numbered_surfaces`; background pictures are black."""
+        numbered = self._numbered(view.scene, view.open_set, view.backgrounds)
+        return numbered, self._stage(view.scene).surfaces(view.open_set)
 
     def _stage(self, scene: Scene) -> Stage:
         if scene in self._stages:
@@ -120,7 +125,7 @@ class LitScenes:
         shining = {unit.asset_sha256: weight for unit, weight in lit if unit.kind == "background"}
         shapes += [self._panel(stage.spec, sha256, aspect, shining.get(sha256)) for sha256, aspect in backgrounds]
         if purpose is not _Purpose.PICTURE:
-            shapes += [_panel_back(stage.spec, aspect) for _, aspect in backgrounds]
+            shapes += _panel_backs(stage.spec, backgrounds)
         if purpose is _Purpose.BOUNCES:
             backs = [back_of(unit, stage.spec.subject_radius) for unit, _ in lit]
             shapes += [back for back in backs if back is not None]
@@ -132,11 +137,12 @@ class LitScenes:
 
     def _new_grouped(self, scene: Scene, open_set: bool, backgrounds: Backgrounds) -> Any:
         stage = self._stage(scene)
-        panels = [_panel_back(stage.spec, aspect) for _, aspect in backgrounds]
+        panels = _panel_backs(stage.spec, backgrounds)
         return grouped_scene([*(surface.shape for surface in stage.surfaces(open_set)), *panels])
 
-    def _new_numbered(self, scene: Scene, open_set: bool) -> Any:
-        return numbered_scene(self._stage(scene).surfaces(open_set))
+    def _new_numbered(self, scene: Scene, open_set: bool, backgrounds: Backgrounds) -> Any:
+        stage = self._stage(scene)
+        return numbered_scene(stage.surfaces(open_set), _panel_backs(stage.spec, backgrounds))
 
 
 def trace_groups(parts: Sequence[Weighted]) -> list[list[Weighted]] | None:
@@ -167,6 +173,6 @@ def _panel_place(spec: SceneSpec) -> tuple[float, float]:
     return 2 * (spec.camera.distance + distance) * 18 / spec.camera.focal_length_mm * 1.15, distance
 
 
-def _panel_back(spec: SceneSpec, aspect: float) -> Any:
+def _panel_backs(spec: SceneSpec, backgrounds: Backgrounds) -> list[Any]:
     width, distance = _panel_place(spec)
-    return panel(None, aspect, width, back_distance(distance))
+    return [panel(None, aspect, width, back_distance(distance)) for _, aspect in backgrounds]

@@ -138,9 +138,13 @@ def guides(grouped: Any, pose: Pose, size_px: tuple[int, int], guide_spp: int, s
     )
 
 
-def numbered_scene(surfaces: Sequence[Surface]) -> Any:
-    """Return a grouped scene in which the albedo of each surface is its number, for :func:`buffers`."""
-    return grouped_scene([surface.coated((number + 1) / len(surfaces)) for number, surface in enumerate(surfaces)])
+def numbered_scene(surfaces: Sequence[Surface], others: Sequence[Any] = ()) -> Any:
+    """Return a grouped scene in which the albedo of each surface is its number, for :func:`buffers`, and other shapes.
+
+    The number is over that of all surfaces, and begins at 1.
+    """
+    coated = [surface.coated((number + 1) / len(surfaces)) for number, surface in enumerate(surfaces)]
+    return grouped_scene([*coated, *others])
 
 
 def buffers(numbered: Any, surfaces: Sequence[Surface], pose: Pose, size_px: tuple[int, int], albedo: Image) -> Buffers:

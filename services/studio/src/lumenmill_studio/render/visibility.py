@@ -6,7 +6,6 @@ Legend: N points, S samples of an emitter, M rays.
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import mitsuba as mi
@@ -27,7 +26,9 @@ __all__ = ["Visibility"]
 
 _NUM_POINTS = 128
 _GRID_WIDTH_PX = 64
-_MAX_CACHED = 4096
+# A value takes up to 10 kB.
+_MAX_CACHED = 512
+_BACKGROUND = "background picture"
 # A ray ends before the emitter that it goes to, by this part of its length.
 _GAP = 1e-3
 
@@ -50,10 +51,10 @@ class Visibility:
             samples = emitter_samples(unit, view.scene.spec.subject_radius, extent)
             return _reach(self._scenes.occluders(view), self._points(view), samples)
 
-        return self._cached((_occlusion(view), unit), found)
+        return self._cached((*_occlusion(view), unit), found)
 
     def blocker(self, view: View, unit: UnitSource) -> str:
-        """Return the name of the object that keeps most of a lamp or of parallel light away; empty if none does."""
+        """Return the name of what keeps most of a lamp or of parallel light away; empty if nothing does."""
         points = self._points(view)
         if not len(points.points_n3):
             return ""
@@ -61,10 +62,11 @@ class Visibility:
         toward_ns3, lengths_ns = samples.seen_from(points.points_n3)
         facing_n = (toward_ns3[:, 0] * points.normals_n3).sum(axis=1) > 0
         origins, towards = _origins(points, np.flatnonzero(facing_n), toward_ns3[facing_n, 0]), toward_ns3[facing_n, 0]
-        numbered, surfaces = self._scenes.numbered_surfaces(view)
-        hits = [_number_hit(numbered, *ray) for ray in zip(origins, towards, lengths_ns[facing_n, 0], strict=True)]
+        numbered, surfaces = self._scenes.numbered_occluders(view)
+        hits = [_albedo_hit(numbered, *ray) for ray in zip(origins, towards, lengths_ns[facing_n, 0], strict=True)]
         names = {item.instance: item.name for item in view.scene.spec.objects}
-        found = Counter(names[surfaces[round(hit * len(surfaces)) - 1].instance] for hit in hits if hit > 0)
+        of_numbers = [_BACKGROUND, *(names[surface.instance] for surface in surfaces)]
+        found = Counter(of_numbers[round(hit * len(surfaces))] for hit in hits if hit is not None)
         return found.most_common(1)[0][0] if found else ""
 
     def surroundings(self, view: View) -> Surroundings:
@@ -73,13 +75,13 @@ class Visibility:
         def found() -> Surroundings:
             return _surroundings(self._scenes.occluders(view), self._points(view))
 
-        return self._cached((_occlusion(view), "surroundings"), found)
+        return self._cached((*_occlusion(view), "surroundings"), found)
 
     def _points(self, view: View) -> FirstHits:
         def found() -> FirstHits:
             return _visible_points(self._scenes.guide_scene(view), view.pose, view.size_px)
 
-        return self._cached((view.geometry, "points"), found)
+        return self._cached((*_seen(view), "points"), found)
 
     def _cached(self, key: Hashable, found: Callable[[], ValueT]) -> ValueT:
         if key in self._known:
@@ -92,8 +94,13 @@ class Visibility:
         return value
 
 
-def _occlusion(view: View) -> View:
-    return replace(view.geometry, guide_spp=0, backgrounds=view.backgrounds)
+def _seen(view: View) -> tuple[Hashable, ...]:
+    """Return what determines the visible points; the view itself would keep its scene in memory."""
+    return view.scene.sha256, view.pose, view.size_px, view.open_set
+
+
+def _occlusion(view: View) -> tuple[Hashable, ...]:
+    return *_seen(view), view.backgrounds
 
 
 def _visible_points(grouped: Any, pose: Pose, size_px: tuple[int, int]) -> FirstHits:
@@ -155,13 +162,13 @@ def _origins(points: FirstHits, at_m: NDArray[np.intp], toward_m3: Floats) -> Fl
     return np.asarray(starts + epsilon * side * mesh_normals)
 
 
-def _number_hit(numbered: Any, origin: Floats, toward: Floats, length: float) -> float:
-    """Return the albedo of the first surface on a ray, which is its number over that of all; 0 without one."""
+def _albedo_hit(numbered: Any, origin: Floats, toward: Floats, length: float) -> float | None:
+    """Return the albedo of the first surface on a ray, which is its number over that of all; None without one."""
     ray: Any = mi.Ray3f(mi.Point3f(origin.tolist()), mi.Vector3f(toward.tolist()))
     ray.maxt = min(length * (1 - _GAP), float(np.finfo(np.float32).max))
     found: Any = numbered.ray_intersect(ray)
     if not np.array(found.is_valid()).all():
-        return 0.0
+        return None
     return float(np.array(found.bsdf().eval_diffuse_reflectance(found)).ravel()[0])
 
 
