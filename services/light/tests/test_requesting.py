@@ -82,6 +82,31 @@ def test_two_lights_stay_two_and_the_first_is_the_strongest() -> None:
     assert (red[1].hue, blue[1].temperature_k) == ("red", 13000.0)
 
 
+@pytest.mark.parametrize(
+    ("text", "azimuths_deg"),
+    [
+        ("a bust lit by two lamps", [-45.0, 45.0]),
+        ("two softboxes from the left and right", [-90.0, 90.0]),
+        ("softboxes on both sides", [-90.0, 90.0]),
+        ("hard light from the left and from the right", [-90.0, 90.0]),
+        ("three spotlights", [-60.0, 0.0, 60.0]),
+        ("two spotlights from the left", [-114.0, -66.0]),
+        ("two softboxes and a candlelight from the right", [-45.0, 45.0, 90.0]),
+        ("two lights: a red lamp on the left and a blue one on the right", [-90.0, 90.0]),
+        ("side light", [-90.0]),
+        ("a single softbox from the left", [-90.0]),
+    ],
+)
+def test_there_are_as_many_lamps_as_the_words_count(text: str, azimuths_deg: list[float]) -> None:
+    found = [look.azimuth_deg for _, look in looks(text)]
+    assert found == pytest.approx(azimuths_deg)
+
+
+def test_outdoors_two_lamps_are_no_suns() -> None:
+    kinds = [kind for kind, _ in looks("two lights from the left and right", outdoor=True)]
+    assert kinds == ["area", "area", "spherical_harmonics"]
+
+
 def test_stated_contrast_is_given_by_even_light() -> None:
     key, even = looks("low-key lighting from the left")
     assert even[0] == "spherical_harmonics" and key[1].strength > 8 * even[1].strength

@@ -6,7 +6,7 @@ What the words state becomes the value that is most often meant; what they leave
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import build
@@ -14,7 +14,7 @@ from lumenmill_light.attributes import source_attributes
 from lumenmill_light.axes import wrap_deg
 from lumenmill_light.color import temperature_rgb
 from lumenmill_light.hardness import size_of_hardness
-from lumenmill_light.reading import LightClaim, Range, read_light
+from lumenmill_light.reading import Arc, LightClaim, Range, read_light
 from lumenmill_light.vocabulary import GEL_COLORS
 
 __all__ = ["light_of_words"]
@@ -26,6 +26,13 @@ _PICTURES = frozenset({"surroundings", "background"})
 _THINGS = frozenset({"candle", "lamp", "window"})
 _LIGHTS = re.compile(r"light|\blit\b|glow|flame|flash|beam|bulb|softbox|spot|strobe|illuminat")
 _SUNLESS = re.compile(r"sunless|(?:without|no) (?:a |any )?sun")
+_BOTH_SIDES = re.compile(r"\b(?:from|on|at) (?:both|either|each) sides?\b", re.IGNORECASE)
+_LEFT_AND_RIGHT = re.compile(r"\b(left|right) and (?:the )?((?:front |back )?(?:left|right))\b", re.IGNORECASE)
+_AND_FROM = re.compile(r"\band (?:from|on|at) (?:the |its )?(?:front|back|rear|left|right|behind|above)")
+# Light of which there is one, whatever is counted beside it.
+_SINGLE = frozenset({"sun", "moon", "sky"})
+# Of lamps without a direction, half of the angle between the outer ones is this for each lamp and one more.
+_SPREAD_DEG, _SPREAD_OF_ARC = 15.0, 0.6
 _SIDE_DEG, _RIM_DEG, _WINDOW_DEG = 45.0, 150.0, 90.0
 _ELEVATION_DEG = {"rim": 35.0, "fill": 15.0, "window": 20.0, "sun": 35.0, "moon": 45.0}
 _USUAL_ELEVATION_DEG = 27.0
@@ -73,20 +80,51 @@ def light_of_words(text: str, *, outdoor: bool, wall_behind: bool = False) -> li
         outdoor: whether there is a sky: light of no stated source is then daylight, where its colour allows.
         wall_behind: whether a wall without windows stands behind the subject: a sun there becomes a lamp before it.
     """
-    claims = [claim for claim in read_light(text).lights if _asks_for_light(claim)]
+    claims = [claim for claim in read_light(_with_both_sides(text)).lights if _asks_for_light(claim)]
     light = light_pb2.Light()
     key: _Look | None = None
     for index, claim in enumerate(claims[: _MAX_SOURCES // 2]):
-        look = _look(claim, index, key)
-        key = key or look
-        hidden = wall_behind and abs(look.azimuth_deg) > _BEHIND_DEG
-        light.sources.extend(_sources(claim, look, outdoor=outdoor and index == 0, sun_is_hidden=hidden))
+        looks = _several(claim, _look(claim, index, key))
+        key = key or looks[0]
+        is_daylight = outdoor and index == 0 and len(looks) == 1
+        for look in looks:
+            hidden = wall_behind and abs(look.azimuth_deg) > _BEHIND_DEG
+            sources = _sources(claim, look, outdoor=is_daylight, sun_is_hidden=hidden)
+            # A fill or a sky may follow.
+            if len(light.sources) + len(sources) < _MAX_SOURCES:
+                light.sources.extend(sources)
     if key is not None and claims[0].contrasts_ev and not claims[0].is_even:
         light.sources.append(_fill_for(claims[0].contrasts_ev[0], key))
     if key is not None and outdoor and all(source.WhichOneof("kind") == "area" for source in light.sources):
         sky = temperature_rgb(_NIGHT_SKY_K).tolist()
         light.sources.append(build.spherical_harmonics_light(0.0, 90.0, 0.0, _NIGHT_SKY_SHARE * key.irradiance, sky))
     return light if light.sources else None
+
+
+def _with_both_sides(text: str) -> str:
+    """Return a text in which "from the left and right" and "from both sides" name each side apart."""
+    apart = _BOTH_SIDES.sub("from the left and from the right", text)
+    return _LEFT_AND_RIGHT.sub(lambda match: f"{match[1]} and from the {match[2]}", apart)
+
+
+def _several(claim: LightClaim, look: _Look) -> list[_Look]:
+    """Return one look for each of the lamps that a claim counts, and for each direction that it joins by "and".
+
+    Lamps in one direction are spread within it, those without a direction to both sides of the front.
+    """
+    if claim.is_even or claim.source in _SINGLE:
+        return [look]
+    joined = len(claim.azimuths_deg) if _AND_FROM.search(claim.words) else 1
+    number = max(read_light(claim.words).num_lights or 1, joined)
+    if number == 1:
+        return [look]
+    arcs = claim.azimuths_deg or (Arc(0.0, _SPREAD_DEG * (number + 1)),)
+    azimuths = []
+    for index, arc in enumerate(arcs):
+        num = len(range(index, number, len(arcs)))
+        half_deg = arc.half_width_deg * (_SPREAD_OF_ARC if claim.azimuths_deg else 1.0)
+        azimuths += [arc.center_deg + half_deg * (2 * i / (num - 1) - 1 if num > 1 else 0.0) for i in range(num)]
+    return [replace(look, azimuth_deg=wrap_deg(azimuth_deg)) for azimuth_deg in azimuths]
 
 
 def _asks_for_light(claim: LightClaim) -> bool:
