@@ -132,6 +132,13 @@ def test_sources_stand_by_their_share_relative_to_the_camera() -> None:
     assert light.attributes.intensity_ev == pytest.approx(math.log2(5.0 / math.pi))
 
 
+def test_sources_beyond_those_of_a_light_are_left_out_of_the_list() -> None:
+    lamp = source_attributes(SOURCES["lamp"])
+    found = arrived_light([Arrival(index, lamp, 1.0, 1.0) for index in range(20)])
+    assert sorted(source.source_index for source in found.sources) == list(range(16))
+    assert found.sources[0].share == pytest.approx(0.05)
+
+
 def test_nothing_arrives_in_the_dark() -> None:
     light = arrived_light([Arrival(0, arrived(SOURCES["lamp"]), 1.0, 0.0)])
     assert light.HasField("attributes") and not light.attributes.ListFields() and not light.sources

@@ -30,6 +30,7 @@ __all__ = ["MIN_UNOCCLUDED_FRACTION", "Arrival", "arrived_light", "arrived_sourc
 MIN_UNOCCLUDED_FRACTION = 0.01
 """A source of which less than this arrives directly is known by its reflections alone."""
 _MIN_SHARE = 0.01
+_MAX_SOURCES = 16
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,21 @@ class Arrival:
 
 
 def arrived_light(arrivals: Sequence[Arrival], camera_azimuth_deg: float = 0.0) -> light_pb2.ArrivedLight:
-    """Return the light that arrives, relative to a camera; sources with a share under 1 % are left out."""
+    """Return the light that arrives, relative to a camera; sources with a share under 1 % are left out.
+
+    So are those whose index is 16 or more, but for the attributes of the whole.
+    """
     total = sum(arrival.share for arrival in arrivals)
     if total <= 0.0:
         return light_pb2.ArrivedLight(attributes=light_pb2.LightAttributes())
     seen = sorted((found for found in arrivals if found.share >= _MIN_SHARE * total), key=lambda found: -found.share)
     return light_pb2.ArrivedLight(
         attributes=total_of([found.attributes for found in seen], camera_azimuth_deg),
-        sources=[_to_proto(found, found.share / total, camera_azimuth_deg) for found in seen],
+        # A blend of two lights can have more sources than a light of the contract, whose indices end here: the others
+        # count in the attributes and in the shares, which then do not add up to 1.
+        sources=[
+            _to_proto(found, found.share / total, camera_azimuth_deg) for found in seen if found.index < _MAX_SOURCES
+        ],
     )
 
 
