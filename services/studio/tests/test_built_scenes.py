@@ -1,5 +1,6 @@
 """What a picture is said to show is in it: things in view with their number, true relations, and the place seen."""
 
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -90,6 +91,34 @@ async def test_a_clip_states_what_is_seen_while_the_camera_moves(studio: Any) ->
     result = await studio.result(studio.video.GenerateVideo, request, "built-clip")
     assert result.built_scene.description == "a copper kettle on a slate table"
     assert not result.record.substitutions
+
+
+def test_things_in_the_background_are_counted_where_each_is_clearly_seen() -> None:
+    spec = compose(SceneDescription(kind=SceneKind.SCENE_KIND_OUTDOOR, subjects=["urn"], place="on a lawn"), "", 1)
+    urn = next(item for item in spec.objects if item.role == "subject")
+    trees = tuple(
+        replace(urn, name="cypress", shape="cypress", material="leaf", role="backdrop", instance=number)
+        for number in (201, 202)
+    )
+    spec = replace(spec, objects=(*spec.objects, *trees))
+
+    def shown(num_px: int) -> SceneDescription:
+        """What is described where the second tree covers some pixels of 5000."""
+        picture = np.full((50, 100, 1), urn.instance, np.float32)
+        picture.ravel()[:400], picture.ravel()[400 : 400 + num_px] = 201, 202
+        return built_scene(spec, [picture], 0.0)
+
+    assert "with cypresses in the background" in shown(30).description
+    assert "with a cypress in the background" in shown(15).description
+    assert list(shown(15).subjects).count("cypress") == 1
+
+
+def test_a_description_is_cut_to_the_length_of_the_contract() -> None:
+    spec = compose(SceneDescription(subjects=["lemon"]), "", 1)
+    lemon = next(item for item in spec.objects if item.role == "subject")
+    many = tuple(replace(lemon, name=f"{number}" * 40, instance=number) for number in range(100, 200))
+    spec = replace(spec, objects=many)
+    assert len(built_scene(spec, [np.arange(100, 200, dtype=np.float32)[:, None, None]], 0.0).description) == 2000
 
 
 def test_relations_hold_in_the_geometry_as_the_camera_sees_it() -> None:

@@ -22,7 +22,10 @@ Instances = NDArray[np.float32]
 _MIN_VISIBLE_FRACTION = 0.001
 _NATURAL = "natural"
 _NUMBER_WORDS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
-_MAX_SUBJECTS = 32
+# As in SceneDescription.
+_MAX_SUBJECTS, _MAX_DESCRIPTION = 32, 2000
+# Things in the background cover one another: this part of the picture each, or they cannot be counted.
+_MIN_COUNTED_FRACTION = 0.004
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,12 @@ def built_scene(spec: SceneSpec, instances: Iterable[Instances], azimuth_deg: fl
         azimuth_deg: azimuth of the camera; ``None`` for a camera that moves, so that no relation depends on it.
     """
     visible = _visible_instances(instances)
-    items = [item for item in spec.objects if item.instance in visible]
+    items = _countable([item for item in spec.objects if item.instance in visible], visible)
     groups = _groups(spec, items)
     place = place_shown(spec.kind, spec.place, frozenset(item.name for item in items if item.shape.startswith("set:")))
     scene = SceneDescription(
         kind=next(number for number, name in KINDS.items() if name == spec.kind),
-        description=_described(groups, place, azimuth_deg),
+        description=_described(groups, place, azimuth_deg)[:_MAX_DESCRIPTION],
         place=place,
         seed=spec.seed,
     )
@@ -74,7 +77,7 @@ def built_scene(spec: SceneSpec, instances: Iterable[Instances], azimuth_deg: fl
 def description_of(spec: SceneSpec) -> str:
     """Return the description of all that was built, whether it is in view or not."""
     pieces = frozenset(item.name for item in spec.objects if item.shape.startswith("set:"))
-    return _described(_groups(spec, spec.objects), place_shown(spec.kind, spec.place, pieces), 0.0)
+    return _described(_groups(spec, spec.objects), place_shown(spec.kind, spec.place, pieces), 0.0)[:_MAX_DESCRIPTION]
 
 
 def substitutions_of(spec: SceneSpec) -> list[WordSubstitution]:
@@ -82,17 +85,31 @@ def substitutions_of(spec: SceneSpec) -> list[WordSubstitution]:
     return [WordSubstitution(requested=requested, built=built) for requested, built in spec.substitutions]
 
 
-def _visible_instances(instances: Iterable[Instances]) -> set[int]:
-    """Return the numbers of the objects that are large enough to be seen in one of the pictures (H, W, 1)."""
-    visible: set[int] = set()
+def _visible_instances(instances: Iterable[Instances]) -> dict[int, float]:
+    """Return the numbers of the objects that can be seen in one of the pictures (H, W, 1), with their largest part."""
+    visible: dict[int, float] = {}
     for picture in instances:
         numbers, counts = np.unique(np.round(picture).astype(int), return_counts=True)
-        visible |= {
-            int(number)
-            for number, count in zip(numbers, counts, strict=True)
-            if number and count >= _MIN_VISIBLE_FRACTION * picture.size
-        }
+        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            if number and count >= _MIN_VISIBLE_FRACTION * picture.size:
+                visible[number] = max(visible.get(number, 0.0), count / picture.size)
     return visible
+
+
+def _countable(items: Sequence[ObjectSpec], fractions: Mapping[int, float]) -> list[ObjectSpec]:
+    """Return the objects without those in the background that are too small to be counted beside others of their kind.
+
+    ``fractions`` are the parts of the picture that they cover, by instance.
+    """
+    behind = sorted((item for item in items if item.role == "backdrop"), key=lambda item: fractions[item.instance])
+    largest = {(item.name, item.material): item.instance for item in behind}
+    return [
+        item
+        for item in items
+        if item.role != "backdrop"
+        or fractions[item.instance] >= _MIN_COUNTED_FRACTION
+        or item.instance == largest[item.name, item.material]
+    ]
 
 
 def material_word(name: str, material: str) -> str:
