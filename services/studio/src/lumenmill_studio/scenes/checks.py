@@ -10,6 +10,7 @@ from lumenmill_studio.scenes.materials import MATERIALS
 from lumenmill_studio.scenes.sets import SETS
 from lumenmill_studio.scenes.shapes import SHAPES
 from lumenmill_studio.scenes.spec import ObjectSpec, SceneSpec
+from lumenmill_studio.scenes.vocabulary import KINDS
 
 __all__ = ["check_scene"]
 
@@ -22,6 +23,8 @@ _MAX_INSTANCE = 65_535
 _MAX_WINDOW_WALL_M = 100.0
 _COUNTS = {"count": 1000, "num_windows": 32, "back_windows": 32, "side_windows": 32}
 _MAX_BLADES = 60_000
+# Characters, as in SceneDescription.
+_MAX_NAME, _MAX_PLACE, _MAX_DESCRIPTION = 128, 500, 2000
 
 
 def check_scene(spec: SceneSpec) -> None:
@@ -30,10 +33,15 @@ def check_scene(spec: SceneSpec) -> None:
     Raises:
         ValueError: a value has another type, is unknown, or out of bounds; the text names it and what is allowed.
     """
-    for name, text in (("kind", spec.kind), ("description", spec.description), ("place", spec.place)):
-        _check_text(name, text)
-    for text in (*spec.subjects, *spec.materials, *(word for pair in spec.substitutions for word in pair)):
-        _check_text("subjects, materials and substitutions", text)
+    if spec.kind not in KINDS.values():
+        raise ValueError(f"kind is {str(spec.kind)[:80]!r}; must be one of {', '.join(KINDS.values())}")
+    _check_text("description", spec.description, _MAX_DESCRIPTION)
+    _check_text("place", spec.place, _MAX_PLACE)
+    for name, texts in (("subjects", spec.subjects), ("materials", spec.materials)):
+        for text in texts:
+            _check_text(name, text, _MAX_NAME)
+    for text in (word for pair in spec.substitutions for word in pair):
+        _check_text("substitutions", text, _MAX_DESCRIPTION)
     _check_whole("seed", spec.seed, _MAX_SEED)
     _check_number("subject_radius", spec.subject_radius, 1e-4, _MAX_LENGTH_M)
     camera = spec.camera
@@ -49,7 +57,10 @@ def check_scene(spec: SceneSpec) -> None:
 
 
 def _check_object(name: str, item: ObjectSpec) -> None:
-    for key in ("name", "shape", "material", "role", "asset_uri", "asset_sha256"):
+    _check_text(f"{name}.name", item.name, _MAX_NAME)
+    if not item.name:
+        raise ValueError(f"{name}.name is empty; must have 1 to {_MAX_NAME} characters")
+    for key in ("shape", "material", "role", "asset_uri", "asset_sha256"):
         _check_text(f"{name}.{key}", getattr(item, key))
     if item.shape != "asset" and item.shape not in SHAPES and item.shape not in SETS:
         raise ValueError(f"{name}.shape is unknown: {item.shape[:80]!r}")
@@ -86,9 +97,11 @@ def _check_light(spec: SceneSpec) -> None:
         raise ValueError(f"default_light.{error}") from error
 
 
-def _check_text(name: str, value: object) -> None:
+def _check_text(name: str, value: object, longest: int | None = None) -> None:
     if not isinstance(value, str):
         raise ValueError(f"{name} is no text")
+    if longest is not None and len(value) > longest:
+        raise ValueError(f"{name} has {len(value)} characters; must have at most {longest}")
 
 
 def _check_whole(name: str, value: object, highest: int) -> None:
