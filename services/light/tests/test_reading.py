@@ -1,5 +1,6 @@
 """Texts on light are read back, and compared with the light that arrived."""
 
+import time
 from collections.abc import Callable
 from itertools import product
 from random import Random
@@ -246,3 +247,19 @@ def test_ordinary_wordings_are_read(
     for expected, found in stated:
         assert expected is None or expected in found, (text, found)
     assert azimuth_deg is not None or not claim.azimuths_deg
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "light is, " * 100 + "warm x " * 120,
+        "light is, " * 1000 + "warm x " * 1000,
+        "hard warm light from the left, " * 700,
+        "make the " + "x " * 5000,
+        "is very, " * 2000 + "warm",
+    ],
+)
+def test_long_and_repetitive_texts_are_read_quickly(text: str) -> None:
+    begin_s = time.process_time()
+    read_light(text)
+    assert time.process_time() - begin_s < 1.0

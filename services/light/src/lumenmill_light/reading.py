@@ -25,6 +25,10 @@ from lumenmill_light.reading_words import Arc, Range
 __all__ = ["Arc", "LightClaim", "LightClaims", "MoveClaim", "Range", "read_light"]
 
 
+# As long as Light.text may be.
+_MAX_CHARACTERS = 2000
+
+
 @dataclass(frozen=True, slots=True)
 class LightClaim:
     """One light that a text describes. A field holds what may be meant, any of it; empty means that nothing is stated.
@@ -114,11 +118,11 @@ _NO_LIGHT = re.compile(
 
 
 def read_light(text: str) -> LightClaims:
-    """Return what a text states about light; no lights where it states nothing."""
+    """Return what the first 2,000 characters of a text state about light; no lights where they state nothing."""
     lights: list[LightClaim] = []
     end_lights: list[LightClaim] = []
     moves: list[MoveClaim] = []
-    plain = _plain(text)
+    plain = _plain(text[:_MAX_CHARACTERS])
     count = _COUNT.search(plain)
     for sentence in re.split(r"(?<=[.!?;])\s+|:\s+", plain):
         if _AS_SEEN.search(sentence):

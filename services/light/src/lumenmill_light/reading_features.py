@@ -60,6 +60,8 @@ _NEGATION = re.compile(
     r"\b(?:not|no|without|never|neither|nor|isn't|rather than|instead of|hardly)"
     r"(?: an?| the| any| at all)?\s+(?:[\w-]+\s+)?$"
 )
+# Characters around a word that decide what it describes; more would make reading slow where texts repeat themselves.
+_CONTEXT = 160
 _ADJECTIVES = _any_of(COLORS, HARDNESSES, BRIGHTNESS)
 # Words between an adjective and the noun that it describes.
 _BETWEEN = re.compile(
@@ -161,12 +163,13 @@ def _is_of_thing(words: str, match: re.Match[str]) -> bool:
 def _is_of_light(words: str, match: re.Match[str]) -> bool:
     """Whether an adjective describes a light or its shadows rather than another thing."""
     return "shadow" in match[0] or bool(
-        _BETWEEN.match(words[match.end() :]) or _PREDICATE.search(words[: match.start()])
+        _BETWEEN.match(words[match.end() : match.end() + _CONTEXT])
+        or _PREDICATE.search(words[max(match.start() - _CONTEXT, 0) : match.start()])
     )
 
 
 def _is_denied(words: str, match: re.Match[str]) -> bool:
-    return bool(_NEGATION.search(words[: match.start()]))
+    return bool(_NEGATION.search(words[max(match.start() - _CONTEXT, 0) : match.start()]))
 
 
 def _ranges(
