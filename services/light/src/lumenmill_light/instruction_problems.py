@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_light.difference import difference, direction_difference_deg
-from lumenmill_light.instructions import InstructedLight, instructed_light
+from lumenmill_light.difference import difference
+from lumenmill_light.instructions import InstructedLight, instructed_light, light_distance_deg
 from lumenmill_light.visible_lights import VisibleLight
 
 __all__ = ["instruction_problems"]
@@ -102,8 +102,9 @@ def _even_problems(made: light_pb2.LightAttributes, after: VisibleLight) -> list
 
 
 def _relative(light: VisibleLight, key: VisibleLight) -> light_pb2.LightAttributes:
-    """Return the direction of a weaker light, and its intensity relative to the main one."""
+    """Return kind and direction of a weaker light, and its intensity relative to the main one."""
     found = light_pb2.LightAttributes()
+    found.kinds.extend(light.attributes.kinds[:1])
     if light.has_direction:
         found.azimuth_deg, found.elevation_deg = light.attributes.azimuth_deg, light.attributes.elevation_deg
     if light.share > 0.0 and key.share > 0.0:
@@ -149,7 +150,7 @@ def _pairs(
             (angle_deg, first, second)
             for first, light in enumerate(lights)
             for second, other in enumerate(others)
-            if (angle_deg := _angle_deg(light, other)) <= _SAME_LIGHT_DEG
+            if (angle_deg := light_distance_deg(light, other)) <= _SAME_LIGHT_DEG
         ),
         key=lambda entry: entry[0],
     )
@@ -158,13 +159,6 @@ def _pairs(
         if first not in pairs and second not in pairs.values():
             pairs[first] = second
     return [(lights[first], others[second]) for first, second in pairs.items()]
-
-
-def _angle_deg(light: light_pb2.LightAttributes, other: light_pb2.LightAttributes) -> float:
-    """Return the angle between two lights; 180 where only one has a direction."""
-    if light.HasField("azimuth_deg") != other.HasField("azimuth_deg"):
-        return 180.0
-    return direction_difference_deg(light, other) or 0.0
 
 
 def _where(light: light_pb2.LightAttributes) -> str:

@@ -16,7 +16,7 @@ from lumenmill_light.difference import direction_difference_deg
 from lumenmill_light.reading_features import POSITION, colors_of, direction_of, hardness_of, position_of
 from lumenmill_light.reading_words import Arc, Range
 
-__all__ = ["InstructedLight", "instructed_light"]
+__all__ = ["InstructedLight", "instructed_light", "light_distance_deg"]
 
 _LEVEL_DEG, _TILTED_DEG = 27.0, 77.0
 _VERBS = (
@@ -34,6 +34,13 @@ _STEP = re.compile(
 )
 _STEP_SIZES = {"": 1.0, "a little": 0.4, "slightly": 0.4, "a bit": 0.4, "somewhat": 0.7, "much": 2.0, "far": 2.0}
 _COLOR_STEP_MIRED, _HARDNESS_STEP, _TURN_STEP_DEG = 75.0, 0.45, 20.0
+# Weaker light of these kinds comes from all around, perhaps mostly from one side.
+_SURROUNDING = {
+    light_pb2.LIGHT_KIND_SUN_SKY,
+    light_pb2.LIGHT_KIND_ENVIRONMENT_MAP,
+    light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS,
+    light_pb2.LIGHT_KIND_BACKGROUND,
+}
 _IT = re.compile(r"\bit\b")
 _BRIGHTER = re.compile(
     r"\b(?:(a little|slightly|a bit|somewhat|much|far) )?(brighter|dimmer|darker)\b|^(dim|brighten)\b"
@@ -106,7 +113,7 @@ def _change_others(others: list[light_pb2.LightAttributes], clause: str) -> ligh
         return subject
     if not others or verb in {"keep", "leave"} or "contrast" in clause:
         return subject
-    index = min(range(len(others)), key=lambda index: _distance_deg(others[index], subject))
+    index = min(range(len(others)), key=lambda index: light_distance_deg(others[index], subject))
     changed = light_pb2.LightAttributes()
     changed.CopyFrom(others.pop(index))
     if verb == "remove":
@@ -128,12 +135,19 @@ def _described(words: str) -> light_pb2.LightAttributes:
     return light
 
 
-def _distance_deg(light: light_pb2.LightAttributes, described: light_pb2.LightAttributes) -> float:
-    """Return the angle between two lights; 180 where only one has a direction."""
-    angle_deg = direction_difference_deg(light, described)
-    if angle_deg is not None:
-        return angle_deg
-    return 0.0 if light.HasField("azimuth_deg") == described.HasField("azimuth_deg") else 180.0
+def light_distance_deg(light: light_pb2.LightAttributes, other: light_pb2.LightAttributes) -> float:
+    """Return the angle between two weaker lights in degrees; 180 where only one has a direction.
+
+    Light of surroundings may be described with the side where it is strongest or as from all around: it is no further
+    than 45° from others without a direction and of surroundings.
+    """
+    angle_deg = direction_difference_deg(light, other)
+    even = [not side.HasField("azimuth_deg") for side in (light, other)]
+    around = [not _SURROUNDING.isdisjoint(side.kinds) for side in (light, other)]
+    if angle_deg is None:
+        angle_deg = 0.0 if all(even) else 180.0
+    may_be_one = all(is_even or is_around for is_even, is_around in zip(even, around, strict=True))
+    return min(angle_deg, 45.0) if may_be_one else angle_deg
 
 
 def _direct(light: light_pb2.LightAttributes, clause: str) -> None:

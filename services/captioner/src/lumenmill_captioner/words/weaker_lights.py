@@ -91,7 +91,8 @@ def _step_of_other(
     """Return how a weaker light changed, weighted by its share: its looks, strength against the key, and direction."""
     looks = [hardness_step(light, same, words), color_step(light, same, words), _ratio_step(light, same, keys)]
     changed = sorted((step for step in looks if step is not None), key=lambda step: -step.weight)
-    move = direction_step(light, same)
+    has_side = not (is_from_all_around(light.attributes) and is_from_all_around(same.attributes))
+    move = direction_step(light, same) if has_side else None
     if not changed and move is None:
         return None
     steps = [*changed, *([move] if move else [])]
