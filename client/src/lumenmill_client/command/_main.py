@@ -64,6 +64,9 @@ def main() -> None:
     except LumenmillError as error:
         print_error(error, as_json="--json" in sys.argv)
         sys.exit(exit_code_of(error))
+    except UnicodeEncodeError:
+        notes.print("error: the arguments are not valid UTF-8", style="red", markup=False)
+        sys.exit(2)
     except OSError as error:
         notes.print(f"error: {error.filename or 'system'}: {error.strerror or error}", style="red", markup=False)
         sys.exit(5)

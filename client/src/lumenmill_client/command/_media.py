@@ -99,6 +99,9 @@ def render(
             files.append(_save(client, image.image, out / f"image-{index}"))
             if image.HasField("scene"):
                 files.append(_save(client, image.scene, out / f"image-{index}"))
+    exchanged = {(each.requested, each.built) for image in result.images for each in image.record.substitutions}
+    for requested, built in sorted(exchanged):
+        notes.print(f"drew {built or 'nothing'} for {requested}", markup=False)
     _print_files(files, to_dict(result), as_json)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lumenmill.common.v1.scene_pb2 import SceneKind, SceneVocabulary
+from lumenmill.common.v1.scene_pb2 import SceneVocabulary
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._output import print_json, print_text, to_dict
 from lumenmill_client.command._vocabulary import FoundWord, find_word, kind_name
@@ -52,7 +52,7 @@ def vocabulary(
 def _listed(known: SceneVocabulary) -> str:
     parts = []
     for entry in known.kinds:
-        parts.append(f"{kind_name(entry.kind)} (SceneKind.{SceneKind.Name(entry.kind)})")
+        parts.append(kind_name(entry.kind))
         parts += [_wrapped("subjects", entry.subjects), _wrapped("places", entry.places), ""]
     parts += ["every kind", _wrapped("materials", [*known.materials, "natural"])]
     parts.append(_wrapped("synonyms", [f"{word} → {meant}" for word, meant in sorted(known.synonyms.items())]))
