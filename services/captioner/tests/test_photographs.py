@@ -153,3 +153,13 @@ def test_plain_and_tiny_pictures_claim_nothing(
 def test_a_picture_of_which_nothing_shows_is_measured(measured_of: MeasuredOf) -> None:
     measured = measured_of(np.zeros((20, 30, 4), np.uint8))
     assert all(np.isfinite(list(measured.scores.values())))
+
+
+@pytest.mark.parametrize("size_px", [(1, 1), (1, 60), (60, 1), (3, 3), (2, 200)])
+def test_tiny_pictures_are_measured(size_px: tuple[int, int], store: ArtifactStore) -> None:
+    pixels = np.random.default_rng(1).integers(0, 255, (*size_px[::-1], 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    artifact = artifact_pb2.Artifact(inline_data=buffer.getvalue(), media_type="image/png")
+    measured = measure(evidence_of_picture(read_picture(store, artifact, "media")))
+    assert not measured.proto.attributes.HasField("azimuth_deg")

@@ -37,8 +37,8 @@ def lighting(store: ArtifactStore, *sources: dict[str, Any], **light: Any) -> Li
     [
         (-90, 10, "low from the left"),
         (45, 35, "from the front right"),
-        (180, 60, "from high up, from behind"),
-        (-130, -40, "from below, from the back left"),
+        (180, 60, "from high up behind"),
+        (-130, -40, "from below on the back left"),
         (20, 85, "from straight overhead"),
     ],
 )
@@ -75,7 +75,7 @@ def test_even_light_has_no_direction_and_opposite_harmonics_have_opposite_ones(s
 
 
 def test_a_turned_map_lights_from_elsewhere(store: ArtifactStore) -> None:
-    path = _DATA / "hdri" / "studio_small_08_1k.hdr"
+    path = _DATA / "hdri" / "kloppenheim_05_1k.hdr"
     if not path.is_file():
         pytest.skip(f"{path} is not on this machine; set LUMENMILL_TEST_DATA")
     stored = store.put_file(path, "image/vnd.radiance")

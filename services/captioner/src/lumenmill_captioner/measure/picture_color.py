@@ -25,7 +25,7 @@ Vector = NDArray[np.float64]
 _WHITE_MIRED = mired(WHITE_TEMPERATURE_K)
 # Pixels are used between these values; brighter ones are clipped, darker ones have no colour but noise.
 _BRIGHTEST, _DARKEST = 0.95, 0.005
-_MIN_PIXELS = 50
+_MIN_PIXELS, _MIN_SIDE_PX = 50, 2
 # The brightest pixels by rank of luminance, and of these the least coloured by rank of chroma.
 _BRIGHT_RANK, _PALE_RANK = 85.0, 30.0
 _MIDDLE_RANKS = (25.0, 75.0)
@@ -138,7 +138,7 @@ def _estimates(linear: Array, weights: Weights) -> _Estimates | None:
     values = linear.astype(np.float64)
     level = luminance(values)
     usable = (weights > 0.5) & (values.max(axis=-1) < _BRIGHTEST) & (level > _DARKEST)
-    if int(usable.sum()) < _MIN_PIXELS:
+    if int(usable.sum()) < _MIN_PIXELS or min(usable.shape) < _MIN_SIDE_PX:
         return None
     rgb, levels = values[usable], np.asarray(level[usable], np.float64)
     is_bright = levels >= np.percentile(levels, _BRIGHT_RANK)
