@@ -52,8 +52,8 @@ _MAPS = tuple(
     getattr(intrinsics_pb2.IntrinsicKind, f"INTRINSIC_KIND_{name}")
     for name in ("ALBEDO", "NORMALS", "DEPTH", "METALLIC", "INSTANCE_MASK")
 )
-# Instances that cover less of the picture are not counted as seen.
-_MIN_VISIBLE_FRACTION = 0.002
+# Smaller things cannot be recognised: as in the descriptions that studio returns.
+_MIN_VISIBLE_FRACTION = 0.001
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,6 @@ def test_sources_that_arrived_and_confidences_have_columns() -> None:
     assert (arrived["kind"], arrived["source_index"], arrived["share"]) == ("area", 1, 0.75)
     assert (arrived["azimuth_deg"], arrived["unoccluded_fraction"], arrived["hardness"]) == (40, 0.5, None)
     assert arrived["rgb"] == pytest.approx([1.5, 0.9, 0.5], abs=1e-6)
-    assert row["confidence_azimuth_deg"] == 0.75 and row["confidence_hardness"] is None
+    assert row["confidence_azimuth_deg"] == 0.75 and row["confidence_color_temperature_k"] is None
     assert row["white_balance_gains"] == [0.5, 1.25, 2.0]
     assert row["requested_kind"] is None and row["error_direction_deg"] is None

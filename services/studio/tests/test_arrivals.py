@@ -211,7 +211,9 @@ async def test_a_lamp_behind_the_wall_is_moved_before_it(studio: Any) -> None:
     before, after = request.light.sources[0].area, image.light.sources[0].area
     assert 1.2 <= after.distance_ratio < before.distance_ratio and after.azimuth_deg == before.azimuth_deg
     assert after.width_ratio / after.distance_ratio == pytest.approx(before.width_ratio / before.distance_ratio)
-    assert image.light.text == "soft amber light from behind" and image.record.light == image.light
+    assert (
+        image.light.text == "soft amber light from behind, slightly to the right" and image.record.light == image.light
+    )
     [source] = image.arrived_light.sources
     assert source.unoccluded_fraction > 0.5 and source.attributes.azimuth_deg == pytest.approx(165.0)
 

@@ -11,11 +11,12 @@ def measured_hardness(key: Key, shadows: CastShadows | None) -> tuple[float, str
     """Return hardness and the name of the method, or None where neither determines it.
 
     Args:
-        key: the source; without shadows in view its hardness is 0 only where a very broad one explains shading best.
+        key: the source; without shadows in view its hardness is 0 where a very broad one explains shading best, and
+            otherwise unknown.
         shadows: what was measured on its cast shadows, or None without depth.
     """
     if shadows and shadows.size_deg is not None:
         return hardness_of_size(shadows.size_deg), "penumbra-width"
-    if shadows and shadows.are_missing and key.is_broad:
-        return 0.0, "cast-shadows-missing"
+    if shadows and shadows.are_missing:
+        return (0.0, "cast-shadows-missing") if key.is_broad else None
     return (hardness_of_size(2.0 * key.fit.half_angle_deg), "terminator-fit") if key.fit.size_is_certain else None
