@@ -1,7 +1,10 @@
 """Whether what is said of pictures is true: captions, instructions and measurements against the light that arrived.
 
 Half of the pictures are lit by hand-made lights of every kind on scenes of every kind, half are the prompter's. All go
-through the services' RPCs at 256 × 192 pixels; the arrived light is traced by studio with the same geometry.
+through the services' RPCs at 256 × 192 pixels; the arrived light is traced by studio with the same geometry. Texts are
+read back with the vocabulary that they are written with, so that the first rows show that texts agree with numbers, not
+that a person agrees with the texts. Directions as captioned are of pictures whose arrived light is known, directions as
+measured are found in the pixels alone.
 """
 
 import argparse
