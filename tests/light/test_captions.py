@@ -187,7 +187,7 @@ def test_a_saturated_light_of_nearly_the_same_share_is_an_equal() -> None:
 
 
 def test_a_second_light_is_described_from_a_share_that_shows() -> None:
-    for kelvin, share, is_said in ((2600, 0.13, False), (2600, 0.17, True), (9000, 0.12, True), (9000, 0.08, False)):
+    for kelvin, share, is_said in ((2600, 0.18, False), (2600, 0.22, True), (9000, 0.17, True), (9000, 0.13, False)):
         other = build.area_light(75.0, 30.0, 0.5, 0.5, 4.0, math.pi, build.kelvin(kelvin))
         for text in texts_of(arrived_of([WARM_LEFT, other], (1.0 - share, share)), Shown()):
             assert ("right" in text) is is_said, (kelvin, share, text)

@@ -4,6 +4,7 @@ import pytest
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import vocabulary as words
+from lumenmill_light.english import with_article
 
 
 def test_5250_k_is_neutral_white() -> None:
@@ -83,4 +84,4 @@ def test_map_names_become_words_or_stay_empty() -> None:
     assert words.map_words("urban_alley_01_1k.hdr") == "urban alley"
     assert words.map_words("studio_small_08_1k.hdr") == "small studio"
     assert words.map_words("0x3f_77.exr") == ""
-    assert words.with_article("old room") == "an old room"
+    assert with_article("old room") == "an old room"

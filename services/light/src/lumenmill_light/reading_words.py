@@ -8,10 +8,8 @@ import re
 from typing import NamedTuple
 
 from lumenmill_light.vocabulary import (
-    ELEVATION_DEG,
     FRONT_DEG,
     GEL_COLORS,
-    HARDNESS,
     INTENSITY_EV,
     SUN_ELEVATION_DEG,
     TEMPERATURE_K,
@@ -57,15 +55,9 @@ _BESIDE_BACK = {"left": Arc(-166.0, 8.5), "right": Arc(166.0, 8.5)}
 LOW, LEVEL, HIGH = Range(-6.0, 20.0, 5.0), Range(10.0, 45.0, 27.0), Range(38.0, 78.0, 57.0)
 _VERY_HIGH = Range(66.0, 84.0, 76.0)
 OVERHEAD, BELOW, _UNDERNEATH = Range(72.0, 90.0, 88.0), Range(-90.0, -2.0, -20.0), Range(-90.0, -45.0, -80.0)
-_OF_ELEVATION = dict(zip(
-    (band.name for band in ELEVATION_DEG.bands),
-    (_UNDERNEATH, BELOW, LOW, LEVEL, HIGH, _VERY_HIGH, OVERHEAD),
-    strict=True,
-))  # fmt: skip
 _SUN_ELEVATIONS = (Range(-2.0, 10.0, 4.0), Range(3.0, 24.0, 13.0), Range(16.0, 52.0, 33.0), Range(42.0, 90.0, 58.0))
 VERY_SOFT, SOFT = Range(0.0, 0.45, 0.19), Range(0.0, 0.63, 0.49)
 MEDIUM, HARD = Range(0.5, 0.9, 0.73), Range(0.75, 1.0, 0.95)
-_OF_HARDNESS = dict(zip((band.name for band in HARDNESS.bands), (VERY_SOFT, SOFT, MEDIUM, HARD), strict=True))
 _EMBER, DEEP_ORANGE, _AMBER = Range(1000, 2000, 1640), Range(1000, 2700, 2000), Range(1700, 3300, 2570)
 _WARM, _WARM_WHITE, _NEUTRAL = Range(1500, 4400, 3500), Range(3200, 5600, 4650), Range(4800, 7700, 5950)
 COOL, _COOL_WHITE = Range(6800, 25000, 8000), Range(6800, 12000, 8000)

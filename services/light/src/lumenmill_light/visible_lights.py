@@ -13,7 +13,7 @@ from lumenmill_light.vocabulary import hue_word
 __all__ = ["RIM_DEG", "VisibleLight", "visible_lights"]
 
 # Part of the light from which a source is seen beside others, from behind, and in another colour.
-_MIN_SHARE, _MIN_RIM_SHARE, _MIN_COLORED_SHARE = 0.15, 0.12, 0.1
+_MIN_SHARE, _MIN_RIM_SHARE, _MIN_COLORED_SHARE = 0.2, 0.15, 0.15
 RIM_DEG = 118.0
 """Light from further round than this comes from behind, where it shows as an edge."""
 # Sources closer than this light the same surfaces: they are seen as one light of their mixed colour.
@@ -48,7 +48,7 @@ class VisibleLight:
 def visible_lights(arrived: light_pb2.ArrivedLight, *, min_share: float | None = None) -> list[VisibleLight]:
     """Return the lights that are seen apart, that with the largest share first; none for a black picture.
 
-    A light is seen from a share of 15 %, from behind from 12 %, in clearly another colour than the first from 10 %.
+    A light is seen from a share of 20 %, from behind or in clearly another colour than the first from 15 %.
 
     Args:
         arrived: what arrived.

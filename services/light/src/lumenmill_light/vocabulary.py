@@ -31,7 +31,6 @@ __all__ = [
     "position_phrase",
     "side",
     "tint_word",
-    "with_article",
 ]
 
 
@@ -283,8 +282,3 @@ def map_words(name: str) -> str:
     if len(readable) > 1 and readable[-1] in {"small", "large", "big", "old", "dark", "bright"}:
         readable = [readable[-1], *readable[:-1]]
     return " ".join(readable)
-
-
-def with_article(words: str) -> str:
-    """Return a noun phrase with "a" or "an"."""
-    return ("an " if words[:1].lower() in set("aeiou") else "a ") + words

@@ -1,6 +1,7 @@
 """Measurement of light: numbers from pictures, each with the name of its method."""
 
 from lumenmill_captioner.measure.camera_pitch import pitch_deg
+from lumenmill_captioner.measure.dominant_colors import oklab
 from lumenmill_captioner.measure.evidence import Evidence, shading_from, undo_shoulder
 from lumenmill_captioner.measure.measurement import Measured, measure
 from lumenmill_captioner.measure.motion import ClipMotion, measure_motion
@@ -15,6 +16,7 @@ __all__ = [
     "cast_word",
     "measure",
     "measure_motion",
+    "oklab",
     "pitch_deg",
     "shading_from",
     "swing_of",

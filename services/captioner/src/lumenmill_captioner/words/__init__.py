@@ -4,7 +4,7 @@ from lumenmill_captioner.words.caption import caption_text, content_text, light_
 from lumenmill_captioner.words.change import INTENSITY_EV, UNCHANGED, Change, are_comparable, changes_between
 from lumenmill_captioner.words.lighting import Lighting, arrived_lighting, measured_lighting, without_intensity
 from lumenmill_captioner.words.motion import KeyMotion, MotionContext, Tone, motion_text
-from lumenmill_captioner.words.wording import Words, capitalised, joined
+from lumenmill_captioner.words.wording import Words, joined
 
 __all__ = [
     "INTENSITY_EV",
@@ -17,7 +17,6 @@ __all__ = [
     "Words",
     "are_comparable",
     "arrived_lighting",
-    "capitalised",
     "caption_text",
     "changes_between",
     "content_text",

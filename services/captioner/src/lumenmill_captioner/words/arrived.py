@@ -1,5 +1,7 @@
 """Sentences on the light that arrived: what lights the visible surfaces, the largest share first."""
 
+from dataclasses import replace
+
 from lumenmill.common.v1 import light_pb2
 from lumenmill_captioner.words.seconds import second_phrase
 from lumenmill_captioner.words.shown import (
@@ -7,10 +9,12 @@ from lumenmill_captioner.words.shown import (
     is_from_all_around,
     seen_hardness,
     seen_temperature_k,
+    shows_color,
     shows_evenness,
     shows_side,
 )
-from lumenmill_captioner.words.wording import Words, capitalised, joined, listed, source_noun
+from lumenmill_captioner.words.wording import Words, has_hard_sun, joined, source_noun
+from lumenmill_light.english import capitalised, listed
 from lumenmill_light.visible_lights import VisibleLight, visible_lights
 from lumenmill_light.vocabulary import HARDNESS, INTENSITY_EV, adjectives, side
 
@@ -42,7 +46,7 @@ def arrived_text(arrived: light_pb2.ArrivedLight, shown: Shown, words: Words, *,
     if not lights:
         return words.pick(_NO_LIGHT)
     key, others = lights[0], lights[1:]
-    level = _level(arrived.attributes, shown.brightness_ev)
+    level = _level(arrived.attributes, shown)
     shape = words.pick(("with", "meets") if one_sentence else ("with", "meets", "joins"))
     if len(others) == 1 and _are_two_colors(key, others[0]):
         first, second = (_located(light, "", shown, words) for light in lights)
@@ -62,8 +66,8 @@ def arrived_text(arrived: light_pb2.ArrivedLight, shown: Shown, words: Words, *,
 
 
 def _without_color(shown: Shown) -> Shown:
-    """Return what is shown without the colour, which under several lights is a mixture."""
-    return Shown(shown.brightness_ev, shown.azimuth_deg, shown.elevation_deg, shown.hardness)
+    """Return what is shown without the measured temperature, which under several lights is that of a mixture."""
+    return replace(shown, color_temperature_k=None)
 
 
 def _key_sentence(key: VisibleLight, level: str, shown: Shown, words: Words, is_even: bool) -> str:
@@ -99,15 +103,19 @@ def _noun_phrase(light: VisibleLight, level: str, shown: Shown, words: Words, *,
     """Return brightness, hardness, colour and kind: "dim, soft, amber light"."""
     color = words.color(light)
     if not light.hue and light.attributes.HasField("color_temperature_k"):
-        color = words.temperature(seen_temperature_k(light.attributes.color_temperature_k, shown))
+        temperature_k = light.attributes.color_temperature_k
+        color = words.temperature(seen_temperature_k(temperature_k, shown))
+        color = color if shows_color(temperature_k, shown) else ""
     return joined(adjectives(level, _hardness(light, shown, words, is_even), color), source_noun(light.attributes))
 
 
 def _hardness(light: VisibleLight, shown: Shown, words: Words, is_even: bool) -> str:
-    """Return an adjective for hardness; light from all around is soft or nothing is said."""
+    """Return an adjective for hardness; light from all around is soft, or hard where there is a sun in it."""
     hardness = seen_hardness(light, shown, is_even=is_even)
     if hardness is None:
         return ""
+    if has_hard_sun(light.attributes):
+        return words.hardness(light.attributes)
     if not light.has_direction or is_from_all_around(light.attributes):
         return "soft" if HARDNESS.band(hardness).name in {"very soft", "soft"} else ""
     return words.hardness(light.attributes)
@@ -127,10 +135,10 @@ def _is_reflected(light: VisibleLight) -> bool:
     return not light.has_direction and not light.hue and not attributes.HasField("color_temperature_k")
 
 
-def _level(attributes: light_pb2.LightAttributes, shown_brightness_ev: float) -> str:
+def _level(attributes: light_pb2.LightAttributes, shown: Shown) -> str:
     """Return a word for the intensity of light where the picture, as it is exposed, shows it; else nothing."""
     if not attributes.HasField("intensity_ev"):
         return ""
     word = INTENSITY_EV.word(attributes.intensity_ev)
-    is_seen = shown_brightness_ev <= _SHOWN_DIM_EV if "dim" in word else shown_brightness_ev >= _SHOWN_BRIGHT_EV
-    return word if is_seen else ""
+    looks_dim = shown.brightness_ev <= _SHOWN_DIM_EV and not shown.is_clipped
+    return word if (looks_dim if "dim" in word else shown.brightness_ev >= _SHOWN_BRIGHT_EV) else ""

@@ -3,15 +3,14 @@
 from lumenmill.common.v1 import light_pb2, scene_pb2
 from lumenmill_captioner.measure import Measured
 from lumenmill_captioner.words.arrived import arrived_text
-from lumenmill_captioner.words.shown import shown_by
-from lumenmill_captioner.words.wording import Words, capitalised, joined, listed
+from lumenmill_captioner.words.shown import MIN_CLIPPED, shown_by
+from lumenmill_captioner.words.wording import Words, joined
 from lumenmill_light.color import MAX_WHITE_DUV
-from lumenmill_light.vocabulary import adjectives, tint_word, with_article
+from lumenmill_light.english import capitalised, listed, with_article
+from lumenmill_light.vocabulary import adjectives, tint_word
 
 __all__ = ["caption_text", "content_text", "light_text", "scene_phrase"]
 
-# Part of the area from which clipping is mentioned.
-_MIN_CLIPPED = 0.02
 # Of surfaces as shown, in stops from mid grey; INTENSITY_EV of the vocabulary is about light, another quantity.
 _MIN_BRIGHT_EV, _MAX_DARK_EV = 1.0, -1.5
 # Below this confidence a direction is said to be that of most of the light.
@@ -113,6 +112,6 @@ def _tone_sentence(measured: Measured) -> str:
         parts.append(f"the {noun} is bright")
     elif ev <= _MAX_DARK_EV:
         parts.append(f"the {noun} is dark")
-    if measured.proto.clipped_highlights_fraction >= _MIN_CLIPPED:
+    if measured.proto.clipped_highlights_fraction >= MIN_CLIPPED:
         parts.append("some highlights are clipped to white")
     return capitalised(listed(parts)) + "." if parts else ""

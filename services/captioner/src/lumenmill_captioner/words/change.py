@@ -21,7 +21,8 @@ from lumenmill_captioner.words.steps import (
     hardness_step,
 )
 from lumenmill_captioner.words.weaker_lights import paired, weaker_light_steps
-from lumenmill_captioner.words.wording import Words, capitalised, listed, source_noun
+from lumenmill_captioner.words.wording import Words, source_noun
+from lumenmill_light.english import capitalised, listed
 from lumenmill_light.visible_lights import VisibleLight
 
 __all__ = ["INTENSITY_EV", "UNCHANGED", "Change", "are_comparable", "changes_between"]

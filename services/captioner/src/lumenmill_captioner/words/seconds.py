@@ -4,8 +4,9 @@ from lumenmill.common.v1 import light_pb2
 from lumenmill_captioner.words.shown import Shown, is_from_all_around, seen_hardness
 from lumenmill_captioner.words.wording import Words, is_overhead, joined, source_noun
 from lumenmill_light.color import mired
+from lumenmill_light.english import with_article
 from lumenmill_light.visible_lights import RIM_DEG, VisibleLight
-from lumenmill_light.vocabulary import HARDNESS, TEMPERATURE_K, adjectives, with_article
+from lumenmill_light.vocabulary import HARDNESS, TEMPERATURE_K, adjectives
 
 __all__ = ["located_noun", "second_noun", "second_phrase"]
 

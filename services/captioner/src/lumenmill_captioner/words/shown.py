@@ -2,23 +2,30 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from lumenmill.common.v1 import light_pb2
-from lumenmill_captioner.measure import Measured
+from lumenmill_captioner.measure import Measured, oklab
 from lumenmill_light.axes import angle_between_deg
 from lumenmill_light.color import WHITE_TEMPERATURE_K, mired
 from lumenmill_light.visible_lights import VisibleLight
 from lumenmill_light.vocabulary import HARDNESS, TEMPERATURE_K, Band, Scale
+from lumenmill_media import srgb_to_linear
 
 __all__ = [
+    "MIN_CLIPPED",
     "Shown",
     "is_from_all_around",
     "seen_hardness",
     "seen_temperature_k",
     "shown_by",
+    "shows_color",
     "shows_evenness",
     "shows_side",
 ]
 
+MIN_CLIPPED = 0.02
+"""Part of the area from which clipping is mentioned."""
 # Light from all around has a side where the shading is brightest within this angle of it.
 _SAME_SIDE_DEG = 45.0
 # Light is even where shading differs by less than this, and this part of it is not occluded.
@@ -26,6 +33,8 @@ _EVEN_EV, _EVEN_UNOCCLUDED = 1.5, 0.6
 # Surfaces show a milder colour than that of the light from this difference on.
 _MILDER_MIRED = 60.0
 _WHITES = {"warm white", "neutral white", "cool white"}
+# A picture whose mean colour is this yellow in OKLab does not look blue, whatever the light; and the other way round.
+_YELLOWISH_B = 0.02
 _SURROUNDING = {light_pb2.LIGHT_KIND_ENVIRONMENT_MAP, light_pb2.LIGHT_KIND_SPHERICAL_HARMONICS}
 
 
@@ -38,6 +47,8 @@ class Shown:
         azimuth_deg, elevation_deg: where the light comes from.
         hardness: by the penumbra of cast shadows.
         color_temperature_k: in kelvin, of the light on the surfaces.
+        yellow_b: mean b of the picture in OKLab, above 0 yellow, below 0 blue.
+        is_clipped: whether highlights are clipped to white.
         shading_contrast_ev: stops between the 95th and the 5th percentile of shading.
     """
 
@@ -46,6 +57,8 @@ class Shown:
     elevation_deg: float | None = None
     hardness: float | None = None
     color_temperature_k: float | None = None
+    yellow_b: float | None = None
+    is_clipped: bool = False
     shading_contrast_ev: float | None = None
 
 
@@ -60,8 +73,19 @@ def shown_by(measured: Measured) -> Shown:
         elevation_deg=attributes.elevation_deg if has_direction else None,
         hardness=attributes.hardness if methods.get("hardness") == "penumbra-width" else None,
         color_temperature_k=attributes.color_temperature_k if is_of_shading else None,
+        yellow_b=_yellow_b(measured),
+        is_clipped=measured.proto.clipped_highlights_fraction >= MIN_CLIPPED,
         shading_contrast_ev=measured.shading_contrast_ev,
     )
+
+
+def _yellow_b(measured: Measured) -> float | None:
+    """Return the mean b in OKLab of the dominant colours by their parts of the picture; None without any."""
+    colors = measured.proto.dominant_colors
+    if not colors:
+        return None
+    shown = np.array([[int(color.hex[at : at + 2], 16) for at in (1, 3, 5)] for color in colors], np.float32) / 255.0
+    return float(np.average(oklab(srgb_to_linear(shown))[:, 2], weights=[color.fraction for color in colors]))
 
 
 def is_from_all_around(attributes: light_pb2.LightAttributes) -> bool:
@@ -103,6 +127,14 @@ def seen_hardness(light: VisibleLight, shown: Shown, *, is_even: bool = False) -
     if shown.hardness is not None and abs(_bands_between(HARDNESS, shown.hardness, attributes.hardness)) >= 2:
         return None
     return attributes.hardness
+
+
+def shows_color(temperature_k: float, shown: Shown) -> bool:
+    """Whether the picture does not look the opposite of a clearly warm or cool light: yellow under blue light."""
+    band = TEMPERATURE_K.band(temperature_k).name
+    if shown.yellow_b is None or band in _WHITES or band == "warm":
+        return True
+    return shown.yellow_b < _YELLOWISH_B if temperature_k > WHITE_TEMPERATURE_K else shown.yellow_b > -_YELLOWISH_B
 
 
 def seen_temperature_k(temperature_k: float, shown: Shown) -> float:

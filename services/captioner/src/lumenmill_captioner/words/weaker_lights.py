@@ -14,8 +14,9 @@ from lumenmill_captioner.words.steps import (
     direction_step,
     hardness_step,
 )
-from lumenmill_captioner.words.wording import Words, listed
+from lumenmill_captioner.words.wording import Words
 from lumenmill_light.difference import direction_difference_deg
+from lumenmill_light.english import listed
 from lumenmill_light.visible_lights import VisibleLight
 
 __all__ = ["paired", "weaker_light_steps"]

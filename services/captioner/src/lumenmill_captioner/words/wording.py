@@ -13,7 +13,7 @@ from lumenmill_light.vocabulary import (
     direction_phrase,
 )
 
-__all__ = ["Words", "capitalised", "is_overhead", "joined", "listed", "source_noun"]
+__all__ = ["Words", "has_hard_sun", "is_overhead", "joined", "source_noun"]
 
 # Temperatures that are measured on surfaces under white light differ from white by up to this.
 _MEASURED_MIRED = 18.0
@@ -70,27 +70,21 @@ _NOUNS = {
 }
 
 
+def has_hard_sun(attributes: light_pb2.LightAttributes) -> bool:
+    """Whether light is that of a sun which casts hard shadows: of daylight, or in an environment map."""
+    kind = attributes.kinds[0] if attributes.kinds else light_pb2.LIGHT_KIND_UNSPECIFIED
+    may_have_sun = kind in {light_pb2.LIGHT_KIND_SUN_SKY, light_pb2.LIGHT_KIND_ENVIRONMENT_MAP}
+    return may_have_sun and attributes.hardness >= _HARD_SUN and attributes.HasField("azimuth_deg")
+
+
 def source_noun(attributes: light_pb2.LightAttributes) -> str:
-    """Return a noun for a light by its kind: "sunlight", "light of the surroundings", "light"."""
+    """Return a noun for a light by its kind: "sunlight", "ambient light", "light" of a lamp or of a sun in a map."""
     kind = attributes.kinds[0] if attributes.kinds else light_pb2.LIGHT_KIND_UNSPECIFIED
     if kind == light_pb2.LIGHT_KIND_SUN_SKY:
-        return "sunlight" if attributes.hardness >= _HARD_SUN and attributes.HasField("azimuth_deg") else "daylight"
-    return _NOUNS.get(kind, "light")
-
-
-def capitalised(sentence: str) -> str:
-    """Return the sentence with a capital first letter."""
-    return sentence[:1].upper() + sentence[1:]
+        return "sunlight" if has_hard_sun(attributes) else "daylight"
+    return "light" if has_hard_sun(attributes) else _NOUNS.get(kind, "light")
 
 
 def joined(*words: str) -> str:
     """Return the words that are not empty, with spaces between."""
     return " ".join(word for word in words if word)
-
-
-def listed(parts: Sequence[str]) -> str:
-    """Return "a", "a and b" or "a, b and c"; a comma stands before "and" where a part is itself a list."""
-    if len(parts) == 1:
-        return parts[0]
-    comma = "," if any("," in part or " and " in part for part in parts) else ""
-    return f"{', '.join(parts[:-1])}{comma} and {parts[-1]}"

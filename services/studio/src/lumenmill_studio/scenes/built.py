@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumenmill.common.v1.scene_pb2 import SceneDescription, WordSubstitution
+from lumenmill_light.english import listed, with_article
 from lumenmill_studio.scenes.layout import Item
 from lumenmill_studio.scenes.materials import NATURAL
 from lumenmill_studio.scenes.places import place_shown
@@ -46,7 +47,7 @@ class _Group:
         if number > 1:
             return f"{_NUMBER_WORDS.get(number, str(number))} {adjective}{plural(self.name)}"
         noun = "cairn of stacked stones" if self.name == "stacked stones" else self.name
-        return _with_article(f"{adjective}{noun}")
+        return with_article(f"{adjective}{noun}")
 
 
 def built_scene(spec: SceneSpec, instances: Iterable[Instances], azimuth_deg: float | None) -> SceneDescription:
@@ -160,10 +161,10 @@ def _described(groups: Sequence[_Group], place: str, azimuth_deg: float | None) 
     if len(free) == 2 and not supported and azimuth_deg is not None:
         boxes = [[_box_of(item) for item in group.items] for group in free]
         joint = relation(boxes[0], boxes[1], azimuth_deg)
-    things = f"{phrases[0]} {joint} {phrases[1]}" if joint else _listed(phrases)
+    things = f"{phrases[0]} {joint} {phrases[1]}" if joint else listed(phrases)
     text = " ".join(part for part in (things, place) if part)
     behind = [_background_phrase(group, {group.name for group in front}) for group in groups if group.is_backdrop]
-    return f"{text}, with {_listed(behind)} in the background" if behind and things else text or _listed(behind)
+    return f"{text}, with {listed(behind)} in the background" if behind and things else text or listed(behind)
 
 
 def _with_supported(group: _Group, supported: Sequence[_Group]) -> str:
@@ -172,7 +173,7 @@ def _with_supported(group: _Group, supported: Sequence[_Group]) -> str:
     above = [other.phrase for other in supported if other.support is not None and other.support.instance in numbers]
     if not above:
         return group.phrase
-    return f"{_listed(above)} on {group.phrase if len(group.items) == 1 else f'one of {group.phrase}'}"
+    return f"{listed(above)} on {group.phrase if len(group.items) == 1 else f'one of {group.phrase}'}"
 
 
 def _background_phrase(group: _Group, names: set[str]) -> str:
@@ -180,12 +181,4 @@ def _background_phrase(group: _Group, names: set[str]) -> str:
     more = "more " if group.name in names else ""
     if len(group.items) > 1:
         return f"{more}{plural(group.name)}"
-    return f"another {group.name}" if more else _with_article(group.name)
-
-
-def _listed(phrases: Sequence[str]) -> str:
-    return " and ".join([", ".join(phrases[:-1]), phrases[-1]] if len(phrases) > 1 else phrases)
-
-
-def _with_article(words: str) -> str:
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+    return f"another {group.name}" if more else with_article(group.name)

@@ -17,9 +17,10 @@ from lumenmill_captioner.families.vision_language.answer import Answer, ClipAnsw
 from lumenmill_captioner.families.vision_language.pictures import read_frames, read_still
 from lumenmill_captioner.families.vision_language.prompt import PROMPT_REVISION, question, retry_question
 from lumenmill_captioner.families.vision_language.writer import Writer, Written
-from lumenmill_captioner.words import capitalised, caption_text, scene_phrase
+from lumenmill_captioner.words import caption_text, scene_phrase
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.jobs import BatchWork, JobContext, Work
+from lumenmill_light.english import capitalised
 from lumenmill_media import Limits
 from lumenmill_neural.host import ModelHost
 from lumenmill_neural.memory import run_in_batches

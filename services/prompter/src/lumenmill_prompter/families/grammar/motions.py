@@ -8,12 +8,12 @@ from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_light import build
 from lumenmill_light.axes import wrap_deg
 from lumenmill_light.color import temperature_rgb
+from lumenmill_light.english import capitalised
 from lumenmill_light.sources import scaled
 from lumenmill_light.vocabulary import TEMPERATURE_K, direction_phrase
 from lumenmill_prompter.families.grammar.light_space import AREA, DIRECTIONAL, ENVIRONMENT_MAP, SUN_SKY
 from lumenmill_prompter.families.grammar.lights import finish_light
 from lumenmill_prompter.families.grammar.numbers import Choice
-from lumenmill_prompter.families.grammar.scenes import capitalised
 from lumenmill_prompter.families.grammar.surroundings import Surroundings
 
 __all__ = ["camera_motion", "light_motion"]

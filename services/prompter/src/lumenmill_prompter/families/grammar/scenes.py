@@ -1,10 +1,11 @@
 """Scenes and their sentences by index, without repetition."""
 
 from lumenmill.common.v1 import scene_pb2
+from lumenmill_light.english import with_article
 from lumenmill_prompter.families.grammar.lexicon import NATURAL, SceneSpace, Thing, plural
 from lumenmill_prompter.families.grammar.numbers import Permutation, mix
 
-__all__ = ["SceneWriter", "capitalised", "with_article"]
+__all__ = ["SceneWriter"]
 
 _NUMBER_WORDS = ("", "", "two", "three", "four", "five")
 
@@ -35,16 +36,6 @@ IMAGE_TEMPLATES = (
     "A studied picture of {s}; it is lit by {light}.",
     "{S}, photographed under {light}.",
 )
-
-
-def with_article(phrase: str) -> str:
-    """Return a noun phrase with "a" or "an", by its first letter."""
-    return ("an " if phrase[0] in "aeiou" else "a ") + phrase
-
-
-def capitalised(sentence: str) -> str:
-    """Return the sentence with a capital first letter, the rest untouched."""
-    return sentence[:1].upper() + sentence[1:]
 
 
 def _noun_phrase(thing: Thing, wording: int, fixed: str) -> str:

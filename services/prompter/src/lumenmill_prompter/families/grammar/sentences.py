@@ -2,8 +2,8 @@
 
 import re
 
+from lumenmill_light.english import capitalised
 from lumenmill_prompter.families.grammar.numbers import Choice
-from lumenmill_prompter.families.grammar.scenes import capitalised
 
 __all__ = ["main_thing", "plain_rewrite", "relight_instruction"]
 

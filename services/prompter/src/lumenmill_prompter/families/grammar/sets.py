@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from lumenmill.common.v1 import light_pb2, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_light.english import capitalised
 from lumenmill_prompter.families.grammar.lexicon import lexicon, scene_spaces
 from lumenmill_prompter.families.grammar.light_space import TEXT, WRITABLE_KINDS, LightSpace, light_space
 from lumenmill_prompter.families.grammar.lights import Rig, completed, draft_light, finished
 from lumenmill_prompter.families.grammar.motions import camera_motion, light_motion
 from lumenmill_prompter.families.grammar.numbers import Choice, lattice_point, mix
-from lumenmill_prompter.families.grammar.scenes import SceneWriter, capitalised
+from lumenmill_prompter.families.grammar.scenes import SceneWriter
 from lumenmill_prompter.families.grammar.sentences import relight_instruction
 from lumenmill_prompter.families.grammar.surroundings import Surroundings
 from lumenmill_prompter.families.grammar.variants import relight_variants

@@ -1,0 +1,57 @@
+"""Captions claim of arrived light what the picture shows of it."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from lumenmill.common.v1 import light_pb2
+from lumenmill_captioner.words import Words
+from lumenmill_captioner.words.arrived import arrived_text
+from lumenmill_captioner.words.shown import Shown
+
+_BLUE = re.compile(r"\b(blue|bluish)\b")
+_NEUTRAL = Shown(yellow_b=0.0)
+
+
+def light_of(share: float = 1.0, **fields: object) -> light_pb2.ArrivedSource:
+    given = {"azimuth_deg": -60.0, "elevation_deg": 30.0, "hardness": 0.5, "color_temperature_k": 12000.0} | fields
+    kinds = given.pop("kinds", [light_pb2.LIGHT_KIND_AREA])
+    return light_pb2.ArrivedSource(
+        attributes=light_pb2.LightAttributes(kinds=kinds, **given), share=share, unoccluded_fraction=1.0
+    )
+
+
+def text_of(shown: Shown, *sources: light_pb2.ArrivedSource) -> str:
+    for index, source in enumerate(sources):
+        source.source_index = index
+    arrived = light_pb2.ArrivedLight(attributes=sources[0].attributes, sources=sources)
+    return arrived_text(arrived, shown, Words(3))
+
+
+def test_blue_light_is_not_claimed_of_a_picture_that_looks_yellow() -> None:
+    assert _BLUE.search(text_of(_NEUTRAL, light_of()))
+    assert not _BLUE.search(text_of(Shown(yellow_b=0.05), light_of()))
+    amber = light_of(color_temperature_k=2500.0)
+    assert re.search(r"amber|golden|tungsten", text_of(_NEUTRAL, amber))
+    assert not re.search(r"amber|golden|tungsten", text_of(Shown(yellow_b=-0.05), amber))
+
+
+def test_a_sun_in_a_map_is_no_ambient_light() -> None:
+    shown = replace(_NEUTRAL, azimuth_deg=-55.0, elevation_deg=30.0)
+    maps = [light_pb2.LIGHT_KIND_ENVIRONMENT_MAP]
+    sunny = text_of(shown, light_of(kinds=maps, hardness=0.97))
+    assert re.search(r"\b(hard|crisp)\b", sunny, re.IGNORECASE) and "ambient" not in sunny and "left" in sunny
+    assert "ambient" in text_of(shown, light_of(kinds=maps, hardness=0.3))
+
+
+@pytest.mark.parametrize(("is_clipped", "says_dim"), [(False, True), (True, False)])
+def test_light_is_not_dim_where_highlights_are_clipped(is_clipped: bool, says_dim: bool) -> None:
+    dark = replace(_NEUTRAL, brightness_ev=-2.0, is_clipped=is_clipped)
+    assert ("dim" in text_of(dark, light_of(intensity_ev=-2.0)).lower()) == says_dim
+
+
+@pytest.mark.parametrize(("share", "is_named"), [(0.18, False), (0.24, True)])
+def test_a_fill_of_the_same_colour_is_named_where_it_can_be_seen(share: float, is_named: bool) -> None:
+    fill = light_of(share, azimuth_deg=50.0, hardness=0.2, color_temperature_k=11500.0)
+    assert ("right" in text_of(_NEUTRAL, light_of(1.0 - share), fill)) == is_named
