@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from random import Random
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_light.attributes import SourceAttributes, source_attributes, total
+from lumenmill_light.attributes import total
+from lumenmill_light.source_attributes import SourceAttributes, source_attributes
 
 from .random_lights import WRITERS, radiance_of
 

@@ -9,10 +9,11 @@ import pytest
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import vocabulary
-from lumenmill_light.attributes import attributes, source_attributes
+from lumenmill_light.attributes import attributes
 from lumenmill_light.axes import angle_between_deg, angles_of, unit_vector
 from lumenmill_light.color import LUMINANCE, temperature_of_white
 from lumenmill_light.irradiance import irradiance_of_source
+from lumenmill_light.source_attributes import source_attributes
 from lumenmill_light.sun_sky import MIN_SUN_SHARE, daylight
 from lumenmill_prompter.phrases import light_phrase
 from lumenmill_studio.light.description import described

@@ -16,13 +16,14 @@ from lumenmill_captioner.words import Lighting, MotionContext, Words, arrived_li
 from lumenmill_captioner.words.arrived import arrived_text
 from lumenmill_captioner.words.shown import Shown, is_from_all_around
 from lumenmill_light import build, vocabulary
-from lumenmill_light.attributes import attributes, source_attributes
+from lumenmill_light.attributes import attributes
 from lumenmill_light.axes import wrap_deg
 from lumenmill_light.contradictions import contradictions
 from lumenmill_light.difference import difference
 from lumenmill_light.instruction_problems import instruction_problems
 from lumenmill_light.instructions import instructed_light
 from lumenmill_light.path import light_at
+from lumenmill_light.source_attributes import source_attributes
 from lumenmill_light.visible_lights import visible_lights
 
 from .arrived_lights import arrived_of, random_arrived

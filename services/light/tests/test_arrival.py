@@ -8,9 +8,9 @@ import pytest
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill_light import build, environment_map
 from lumenmill_light.arrival import Arrival, arrived_light, arrived_source
-from lumenmill_light.attributes import SourceAttributes, source_attributes
 from lumenmill_light.axes import angle_between_deg, unit_vector
 from lumenmill_light.color import temperature_rgb
+from lumenmill_light.source_attributes import SourceAttributes, source_attributes
 from lumenmill_light.surroundings import SURROUNDINGS_HEIGHT, Reach, Surroundings, surrounding_radiance
 
 MAP = artifact_pb2.Artifact(sha256="0" * 64, name="room_1k.hdr")

@@ -7,7 +7,7 @@ import pytest
 
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill_light import build, environment_map, sun_sky
-from lumenmill_light.attributes import attributes, completed, source_attributes, total
+from lumenmill_light.attributes import attributes, completed, total
 from lumenmill_light.axes import angle_between_deg, unit_vector
 from lumenmill_light.color import LUMINANCE, temperature_rgb
 from lumenmill_light.difference import ERROR_NAMES, difference
@@ -15,6 +15,7 @@ from lumenmill_light.environment import environment_of
 from lumenmill_light.hardness import hardness_of_size
 from lumenmill_light.irradiance import irradiance_of_source
 from lumenmill_light.path import light_at
+from lumenmill_light.source_attributes import source_attributes
 from lumenmill_light.sources import kind_name, kind_of
 from lumenmill_light.spherical_harmonics import sphere_directions
 

@@ -3,9 +3,9 @@
 import pytest
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_light.attributes import SourceAttributes, source_attributes
 from lumenmill_light.reading import read_light
 from lumenmill_light.requesting import light_of_words
+from lumenmill_light.source_attributes import SourceAttributes, source_attributes
 
 
 def looks(text: str, *, outdoor: bool = False) -> list[tuple[str, SourceAttributes]]:

@@ -19,9 +19,9 @@ from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import open_store
 from lumenmill_light import build
-from lumenmill_light.attributes import source_attributes
 from lumenmill_light.axes import angle_between_deg
 from lumenmill_light.color import LUMINANCE, temperature_rgb
+from lumenmill_light.source_attributes import source_attributes
 from lumenmill_studio.assets import Assets
 from lumenmill_studio.families.arrivals import Arrivals
 from lumenmill_studio.families.lighting import LightReader

@@ -9,9 +9,10 @@ import pytest
 
 from lumenmill.common.v1.light_pb2 import Light
 from lumenmill_light import spherical_harmonics as sh
-from lumenmill_light.attributes import attributes, source_attributes
+from lumenmill_light.attributes import attributes
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import temperature_rgb
+from lumenmill_light.source_attributes import source_attributes
 from lumenmill_studio.light.description import described
 from lumenmill_studio.light.sources import resolved
 from lumenmill_studio.render.variant import find_variant, use_variant

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_light.attributes import attributes, completed, ranked, source_attributes
+from lumenmill_light.attributes import attributes, completed, ranked
 from lumenmill_light.difference import ERROR_NAMES, difference
+from lumenmill_light.source_attributes import source_attributes
 from lumenmill_light.sources import kind_name
 
 __all__ = ["LIGHT_FIELDS", "light_columns"]

@@ -18,10 +18,11 @@ import numpy as np
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import environment_map, spherical_harmonics, sun_sky
-from lumenmill_light.attributes import RadianceOf, SourceAttributes, daylight_attributes, source_attributes, total_of
+from lumenmill_light.attributes import total_of
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import luminance_of_one, temperature_of_white
 from lumenmill_light.environment_map import Radiance
+from lumenmill_light.source_attributes import RadianceOf, SourceAttributes, daylight_attributes, source_attributes
 from lumenmill_light.sun_sky import Daylight
 from lumenmill_light.surroundings import Reach, Surroundings, sky_radiance, surrounding_radiance
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import environment_map, spherical_harmonics, sun_sky
 from lumenmill_light.area import BACKGROUND_HALF_ANGLE_DEG, area_disc_radius_deg
-from lumenmill_light.attributes import RadianceOf
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import Array, emitter_rgb
 from lumenmill_light.environment_map import Radiance, directions, solid_angles, turned
+from lumenmill_light.source_attributes import RadianceOf
 
 __all__ = ["HEIGHT", "WIDTH", "environment_of"]
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import build
-from lumenmill_light.attributes import source_attributes
 from lumenmill_light.axes import wrap_deg
 from lumenmill_light.color import temperature_rgb
 from lumenmill_light.hardness import size_of_hardness
 from lumenmill_light.reading import Arc, LightClaim, Range, read_light
+from lumenmill_light.source_attributes import source_attributes
 from lumenmill_light.vocabulary import GEL_COLORS
 
 __all__ = ["light_of_words"]

@@ -7,9 +7,9 @@ import numpy as np
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import environment_map, spherical_harmonics, sun_sky
-from lumenmill_light.attributes import RadianceOf
 from lumenmill_light.color import LUMINANCE, Array
 from lumenmill_light.environment_map import Radiance, directions, solid_angles
+from lumenmill_light.source_attributes import RadianceOf
 
 __all__ = ["SURROUNDINGS_HEIGHT", "Reach", "Surroundings", "sky_radiance", "surrounding_radiance"]
 

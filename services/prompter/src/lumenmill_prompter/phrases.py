@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import sun_sky
 from lumenmill_light.area import area_extent
-from lumenmill_light.attributes import SourceAttributes, source_attributes
 from lumenmill_light.axes import circular_difference_deg, wrap_deg
 from lumenmill_light.english import with_article
+from lumenmill_light.source_attributes import SourceAttributes, source_attributes
 from lumenmill_light.vocabulary import HARDNESS, SUN_ELEVATION_DEG, TEMPERATURE_K, direction_phrase, map_words
 
 __all__ = ["color_word", "light_phrase", "sources_phrase"]

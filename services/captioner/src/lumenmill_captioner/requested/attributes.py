@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill_captioner.requested.frames import CameraFrame
-from lumenmill_light.attributes import SourceAttributes, attributes, completed, ranked, source_attributes, total
+from lumenmill_light.attributes import attributes, completed, ranked, total
 from lumenmill_light.environment_map import Radiance
+from lumenmill_light.source_attributes import SourceAttributes, source_attributes
 
 __all__ = ["RadianceReader", "file_of_source", "requested_attributes"]
 

@@ -9,9 +9,10 @@ from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import Light, LightAttributes
 from lumenmill_common.artifacts import ArtifactStore, digest_of
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_light.attributes import RadianceOf, SourceAttributes, ranked, source_attributes, total
+from lumenmill_light.attributes import ranked, total
 from lumenmill_light.color import LUMINANCE
 from lumenmill_light.environment import environment_of
+from lumenmill_light.source_attributes import RadianceOf, SourceAttributes, source_attributes
 from lumenmill_light.vocabulary import phrase
 from lumenmill_media import decode_light, is_panorama
 

@@ -9,8 +9,8 @@ import numpy as np
 from lumenmill.common.v1.light_pb2 import ArrivedLight, LightSource
 from lumenmill_common.jobs import JobContext
 from lumenmill_light.arrival import Arrival, arrived_light, arrived_source
-from lumenmill_light.attributes import RadianceOf, SourceAttributes, background_attributes, source_attributes
 from lumenmill_light.color import LUMINANCE
+from lumenmill_light.source_attributes import RadianceOf, SourceAttributes, background_attributes, source_attributes
 from lumenmill_light.sun_sky import sun_irradiance, sun_scale, turbidity
 from lumenmill_light.surroundings import Reach, surrounding_radiance
 from lumenmill_studio.families.lighting import Lighting, LightReader

@@ -7,7 +7,8 @@ from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.common.v1.light_pb2 import BackgroundLight, EnvironmentMapLight, Light, LightSource
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_light.attributes import RadianceOf, source_attributes, total
+from lumenmill_light.attributes import total
+from lumenmill_light.source_attributes import RadianceOf, source_attributes
 from lumenmill_studio.assets import Array, Assets
 from lumenmill_studio.light.description import described
 from lumenmill_studio.light.sources import Weighted, is_dark, resolved

@@ -9,8 +9,8 @@ import numpy as np
 from lumenmill.common.v1.light_pb2 import Light, LightSource
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
-from lumenmill_light.attributes import source_attributes
 from lumenmill_light.axes import wrap_deg
+from lumenmill_light.source_attributes import source_attributes
 from lumenmill_light.sources import with_defaults
 from lumenmill_light.sun_sky import daylight
 from lumenmill_studio.families.lighting import Lighting, LightReader

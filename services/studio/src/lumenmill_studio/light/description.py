@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lumenmill.common.v1.light_pb2 import Light, LightSource
-from lumenmill_light.attributes import SourceAttributes
+from lumenmill_light.source_attributes import SourceAttributes
 from lumenmill_light.vocabulary import SUN_ELEVATION_DEG, TEMPERATURE_K, direction_phrase, map_words, phrase
 
 __all__ = ["described"]

@@ -10,8 +10,8 @@ from google.protobuf import json_format
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import Light, LightSource
 from lumenmill.common.v1.scene_pb2 import SceneDescription
-from lumenmill_light.attributes import source_attributes
 from lumenmill_light.requesting import light_of_words
+from lumenmill_light.source_attributes import source_attributes
 from lumenmill_studio.light.description import described
 from lumenmill_studio.scenes.built import description_of, material_word
 from lumenmill_studio.scenes.composition import Composition, Rng

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_light import build
-from lumenmill_light.attributes import source_attributes
+from lumenmill_light.source_attributes import source_attributes
 from lumenmill_prompter.families.grammar.colors import TEMPERATURE_STRATA
 from lumenmill_prompter.families.grammar.light_space import LightSpace
 from lumenmill_prompter.families.grammar.numbers import Choice

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_light.attributes import SourceAttributes, source_attributes, total
+from lumenmill_light.attributes import total
+from lumenmill_light.source_attributes import SourceAttributes, source_attributes
 from lumenmill_light.sources import scaled
 from lumenmill_light.vocabulary import map_words
 from lumenmill_prompter.families.grammar.light_sources import key_source

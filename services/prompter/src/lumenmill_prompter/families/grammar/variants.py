@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lumenmill.common.v1 import light_pb2
-from lumenmill_light.attributes import SourceAttributes
 from lumenmill_light.axes import circular_difference_deg, direction
+from lumenmill_light.source_attributes import SourceAttributes
 from lumenmill_prompter.families.grammar.light_space import AMBIENT_KINDS, SPHERICAL_HARMONICS, SUN_SKY, LightSpace
 from lumenmill_prompter.families.grammar.lights import Draft, Rig, completed, draft_light, finished
 from lumenmill_prompter.families.grammar.numbers import Choice
