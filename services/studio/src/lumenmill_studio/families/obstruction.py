@@ -22,11 +22,11 @@ from lumenmill_studio.render.visibility import Visibility
 
 __all__ = ["NothingArrivesError", "Obstruction"]
 
-# Of a strongest source less than this is nothing.
+# A strongest source of which less than this arrives is refused.
 _MIN_FRACTION = 0.05
 # A lamp of which less than this arrives is moved, if more than this arrives from there.
 _MIN_LAMP_FRACTION = 0.1
-# A lamp is moved no farther towards the subject than where this part arrives of the most that can.
+# A lamp is moved to the farthest place from which this part arrives of the most that can.
 _NEARLY_ALL = 0.8
 _MIN_DISTANCE_RATIO, _NUM_DISTANCES = 1.2, 16
 # Daylight of which the sun gives this part cannot do without it.
