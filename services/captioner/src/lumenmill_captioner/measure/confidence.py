@@ -1,8 +1,8 @@
 """Calibrated confidence: of claims of confidence c a part c is right.
 
-Right is a direction within 15° and a temperature within 300 K of the light that arrived. The constants were fitted by
-`benchmarks/fit_confidence.py` on renders of all kinds of scene and light; the curve of confidence against
-being right are in docs/truth.md.
+Right is a direction within 15° and a temperature within 300 K of the light that arrived. The constants are of the fit
+that `benchmarks/fit_confidence.py` makes on renders of all kinds of scene and light; docs/truth.md has the curve of
+confidence against being right.
 """
 
 import math

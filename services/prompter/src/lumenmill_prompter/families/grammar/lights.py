@@ -33,8 +33,8 @@ class Draft(NamedTuple):
     Attributes:
         source: the strongest source.
         key: its attributes.
-        level: its camera-side irradiance; None where pixels of a map decide it.
-        intended_level: the same as it shall be.
+        level: its irradiance on surfaces that face the camera; None where pixels of a map decide it.
+        intended_level: the irradiance that it is scaled to, for exposure within a group.
         value: chooses the rig, 0 to 1.
         choice: the choices that are left.
     """
