@@ -93,7 +93,7 @@ async def test_the_words_are_those_of_transformers(serving: Any, checkpoint_of: 
         # Random weights write no JSON: after two questions the caption is the measured one.
         assert len(_answers(made)) == 2 and made.scores["answer_kept_fraction"] == 0.0
         assert made.text.endswith(made.light_text) and "light_agreement" not in made.scores
-        assert made.measurement.methods["contrast_ev"] and "sharpness" in made.scores
+        assert made.measurement.methods["dominant_colors"] and "sharpness" in made.scores
         record = made.record
         assert (record.model, record.preset, record.family) == (name, "fast", "vision_language")
         assert record.parameters["max_new_tokens"] == _NUM_TOKENS and record.parameters["measured_side_px"] == 512
