@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from lumenmill.common.v1 import artifact_pb2 as _artifact_pb2
 from lumenmill.common.v1 import intrinsics_pb2 as _intrinsics_pb2
 from lumenmill.common.v1 import light_pb2 as _light_pb2
@@ -22,6 +23,36 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TextInput:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TextInputEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TextInput.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TEXT_INPUT_UNSPECIFIED: _TextInput.ValueType  # 0
+    """The model makes no pictures."""
+    TEXT_INPUT_NONE: _TextInput.ValueType  # 1
+    """It takes no text."""
+    TEXT_INPUT_DESCRIPTION: _TextInput.ValueType  # 2
+    """What the picture or clip shows: "a brass teapot on an oak table, lit by warm light from the left"."""
+    TEXT_INPUT_INSTRUCTION: _TextInput.ValueType  # 3
+    """What to change: "relight the scene with warm light from the left; keep everything else"."""
+
+class TextInput(_TextInput, metaclass=_TextInputEnumTypeWrapper):
+    """Kind of text that a model was trained on. An instruction given to a model of descriptions is painted as if the picture
+    showed it, so that requests have a field for each kind.
+    """
+
+TEXT_INPUT_UNSPECIFIED: TextInput.ValueType  # 0
+"""The model makes no pictures."""
+TEXT_INPUT_NONE: TextInput.ValueType  # 1
+"""It takes no text."""
+TEXT_INPUT_DESCRIPTION: TextInput.ValueType  # 2
+"""What the picture or clip shows: "a brass teapot on an oak table, lit by warm light from the left"."""
+TEXT_INPUT_INSTRUCTION: TextInput.ValueType  # 3
+"""What to change: "relight the scene with warm light from the left; keep everything else"."""
+Global___TextInput: _TypeAlias = TextInput  # noqa: Y015
 
 @_typing.final
 class GetModelRequest(_message.Message):
@@ -86,6 +117,7 @@ class Model(_message.Message):
     DEVICE_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_MAPS_FIELD_NUMBER: _builtins.int
     VOCABULARY_FIELD_NUMBER: _builtins.int
+    TEXT_INPUT_FIELD_NUMBER: _builtins.int
     family: _builtins.str
     """Model family, for example `studio`, `grammar`, `photometric`, `flux`."""
     name: _builtins.str
@@ -102,6 +134,8 @@ class Model(_message.Message):
     """Whether relighting needs the scene artifact in addition to the image."""
     device: _builtins.str
     """Device it runs on, for example `cpu:2 (llvm 19)` or `NVIDIA H200`."""
+    text_input: Global___TextInput.ValueType
+    """Kind of text that it takes from requests. Unspecified for models that make no pictures."""
     @_builtins.property
     def licences(self) -> _containers.RepeatedCompositeFieldContainer[_artifact_pb2.Licence]:
         """Licences of the model's outputs."""
@@ -153,10 +187,11 @@ class Model(_message.Message):
         device: _builtins.str = ...,
         environment_maps: _abc.Iterable[_artifact_pb2.Artifact] | None = ...,
         vocabulary: _scene_pb2.SceneVocabulary | None = ...,
+        text_input: Global___TextInput.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "vocabulary", b"vocabulary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contracts", b"contracts", "device", b"device", "environment_maps", b"environment_maps", "family", b"family", "intrinsic_kinds", b"intrinsic_kinds", "licences", b"licences", "light_kinds", b"light_kinds", "limits", b"limits", "name", b"name", "needs_scene", b"needs_scene", "presets", b"presets", "revision", b"revision", "supports_camera_path", b"supports_camera_path", "supports_light_path", b"supports_light_path", "supports_viewpoint", b"supports_viewpoint", "vocabulary", b"vocabulary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contracts", b"contracts", "device", b"device", "environment_maps", b"environment_maps", "family", b"family", "intrinsic_kinds", b"intrinsic_kinds", "licences", b"licences", "light_kinds", b"light_kinds", "limits", b"limits", "name", b"name", "needs_scene", b"needs_scene", "presets", b"presets", "revision", b"revision", "supports_camera_path", b"supports_camera_path", "supports_light_path", b"supports_light_path", "supports_viewpoint", b"supports_viewpoint", "text_input", b"text_input", "vocabulary", b"vocabulary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -276,8 +276,11 @@ class RelightPrompt(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     LIGHT_FIELD_NUMBER: _builtins.int
     CAMERA_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Edit instruction for text-guided editors: "Relight the scene with …; keep everything else." """
+    description: _builtins.str
+    """What the variant shows, for models that take descriptions: the content without its old light, and the new light."""
     @_builtins.property
     def light(self) -> _light_pb2.Light:
         """The same light, structured."""
@@ -292,10 +295,11 @@ class RelightPrompt(_message.Message):
         text: _builtins.str = ...,
         light: _light_pb2.Light | None = ...,
         camera: _camera_pb2.Camera | None = ...,
+        description: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "light", b"light"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "light", b"light", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "description", b"description", "light", b"light", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -47,6 +47,7 @@ class RelightRequest(_message.Message):
     SAMPLING_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
     DISPLAY_FIELD_NUMBER: _builtins.int
+    MATTE_FIELD_NUMBER: _builtins.int
     width_px: _builtins.int
     """Width in pixels. 0 means that of the image."""
     height_px: _builtins.int
@@ -95,6 +96,12 @@ class RelightRequest(_message.Message):
     def display(self) -> _display_pb2.Display:
         """Exposure and white balance. Families that do not render reject it."""
 
+    @_builtins.property
+    def matte(self) -> _artifact_pb2.Artifact:
+        """Matte of the subject, an image of the size of `image`: white pixels belong to the subject, black ones to what is behind
+        it. Absent means that families which relight a subject that is cut out estimate it. Other families reject it.
+        """
+
     def __init__(
         self,
         *,
@@ -111,10 +118,11 @@ class RelightRequest(_message.Message):
         sampling: _sampling_pb2.Sampling | None = ...,
         depth: _artifact_pb2.Artifact | None = ...,
         display: _display_pb2.Display | None = ...,
+        matte: _artifact_pb2.Artifact | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "display", b"display", "image", b"image", "job", b"job", "light_basis", b"light_basis", "sampling", b"sampling", "scene", b"scene"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "display", b"display", "image", b"image", "job", b"job", "light_basis", b"light_basis", "matte", b"matte", "sampling", b"sampling", "scene", b"scene"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "depth", b"depth", "display", b"display", "height_px", b"height_px", "image", b"image", "job", b"job", "light_basis", b"light_basis", "preset", b"preset", "sampling", b"sampling", "scene", b"scene", "seed", b"seed", "variants", b"variants", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "depth", b"depth", "display", b"display", "height_px", b"height_px", "image", b"image", "job", b"job", "light_basis", b"light_basis", "matte", b"matte", "preset", b"preset", "sampling", b"sampling", "scene", b"scene", "seed", b"seed", "variants", b"variants", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -130,8 +138,13 @@ class RelightVariant(_message.Message):
     CAMERA_FIELD_NUMBER: _builtins.int
     EDIT_PROMPT_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     edit_prompt: _builtins.str
-    """Edit instruction in words, for text-guided families."""
+    """What to change, in words. Models whose Model.text_input is TEXT_INPUT_INSTRUCTION follow it; others ignore it."""
+    description: _builtins.str
+    """What the variant shows, in words: content and new light. Models whose Model.text_input is TEXT_INPUT_DESCRIPTION follow
+    it; others ignore it.
+    """
     @_builtins.property
     def light(self) -> _light_pb2.Light:
         """The new light. Absent means the light of the image."""
@@ -156,10 +169,11 @@ class RelightVariant(_message.Message):
         camera: _camera_pb2.Camera | None = ...,
         edit_prompt: _builtins.str = ...,
         environment: _artifact_pb2.Artifact | None = ...,
+        description: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "environment", b"environment", "light", b"light"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "edit_prompt", b"edit_prompt", "environment", b"environment", "light", b"light"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "description", b"description", "edit_prompt", b"edit_prompt", "environment", b"environment", "light", b"light"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -59,6 +59,7 @@ class GenerateVideoRequest(_message.Message):
     REFERENCE_IMAGES_FIELD_NUMBER: _builtins.int
     UNKNOWN_WORDS_FIELD_NUMBER: _builtins.int
     DISPLAY_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
     prompt: _builtins.str
     """Content of the clip in words."""
     negative_prompt: _builtins.str
@@ -79,6 +80,11 @@ class GenerateVideoRequest(_message.Message):
     """Name of a preset of the model. Empty means the first one."""
     unknown_words: _scene_pb2.UnknownWords.ValueType
     """What to do with words of `scene_description` or `prompt` that cannot be drawn."""
+    duration_s: _builtins.float
+    """Length of the clip in seconds, in place of `num_frames`: as many frames as last so long at the rate of the request or
+    preset, rounded to what the model can make. A model whose frames last less continues from its last frame. 0 means
+    `num_frames`.
+    """
     @_builtins.property
     def job(self) -> _generation_pb2.JobOptions:
         """Identity and priority of the job."""
@@ -176,10 +182,11 @@ class GenerateVideoRequest(_message.Message):
         reference_images: _abc.Iterable[_artifact_pb2.Artifact] | None = ...,
         unknown_words: _scene_pb2.UnknownWords.ValueType = ...,
         display: _display_pb2.Display | None = ...,
+        duration_s: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["camera", b"camera", "control_clip", b"control_clip", "control_mask", b"control_mask", "display", b"display", "image", b"image", "job", b"job", "last_image", b"last_image", "light", b"light", "light_basis", b"light_basis", "light_path", b"light_path", "sampling", b"sampling", "scene", b"scene", "scene_description", b"scene_description"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "camera", b"camera", "control_clip", b"control_clip", "control_mask", b"control_mask", "display", b"display", "fps", b"fps", "height_px", b"height_px", "image", b"image", "job", b"job", "last_image", b"last_image", "light", b"light", "light_basis", b"light_basis", "light_path", b"light_path", "motion_prompt", b"motion_prompt", "negative_prompt", b"negative_prompt", "num_frames", b"num_frames", "preset", b"preset", "prompt", b"prompt", "reference_images", b"reference_images", "sampling", b"sampling", "scene", b"scene", "scene_description", b"scene_description", "seed", b"seed", "unknown_words", b"unknown_words", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "camera", b"camera", "control_clip", b"control_clip", "control_mask", b"control_mask", "display", b"display", "duration_s", b"duration_s", "fps", b"fps", "height_px", b"height_px", "image", b"image", "job", b"job", "last_image", b"last_image", "light", b"light", "light_basis", b"light_basis", "light_path", b"light_path", "motion_prompt", b"motion_prompt", "negative_prompt", b"negative_prompt", "num_frames", b"num_frames", "preset", b"preset", "prompt", b"prompt", "reference_images", b"reference_images", "sampling", b"sampling", "scene", b"scene", "scene_description", b"scene_description", "seed", b"seed", "unknown_words", b"unknown_words", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
