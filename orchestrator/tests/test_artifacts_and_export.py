@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from PIL import ExifTags, Image
 
 from lumenmill.orchestrator.v1 import artifact_service_pb2 as service_pb2
 from lumenmill.orchestrator.v1 import run_pb2
@@ -82,12 +84,29 @@ async def test_invalid_uploads_are_rejected(mesh: LocalMesh, data: bytes, media_
     assert rejected.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_images_must_match_their_media_type(mesh: LocalMesh) -> None:
+@pytest.mark.parametrize("stated", ["image/jpeg", "video/mp4", "application/octet-stream"])
+async def test_the_bytes_of_an_image_decide_its_media_type(mesh: LocalMesh, stated: str) -> None:
     png = mesh.store.read_bytes(mesh.family.picture("x"))
+    artifact = await _upload(mesh, png, stated)
+    assert (artifact.media_type, artifact.uri[-4:]) == ("image/png", ".png") and artifact.image.width_px > 0
+
+
+async def test_a_lying_photograph_is_described_upright(mesh: LocalMesh) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 20)).save(buffer, "JPEG", exif=exif)
+    facts = (await _upload(mesh, buffer.getvalue(), "image/jpeg")).image
+    assert (facts.width_px, facts.height_px) == (20, 40)
+
+
+async def test_a_format_that_is_not_read_is_refused_by_its_name(mesh: LocalMesh) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(buffer, "TIFF")
     with pytest.raises(grpc.aio.AioRpcError) as rejected:
-        await _upload(mesh, png, "image/jpeg")
+        await _upload(mesh, buffer.getvalue(), "image/png")
     assert rejected.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "the bytes are image/png" in (rejected.value.details() or "")
+    assert "header.media_type: photo.png is a TIFF image, which is not read; convert it to PNG" in str(rejected.value)
 
 
 async def test_unknown_artifacts_are_not_found(mesh: LocalMesh) -> None:

@@ -14,10 +14,10 @@ import grpc
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2, artifact_service_pb2_grpc
-from lumenmill_common.artifacts import ArtifactStore, extension_of
+from lumenmill_common.artifacts import HEAD_BYTES, ArtifactStore, extension_of, media_type_of_content
 from lumenmill_common.errors import InvalidArgumentError, NotFoundError, OutOfRangeError
 from lumenmill_orchestrator.collector import DEFAULT_MIN_AGE_S, GarbageCollector
-from lumenmill_orchestrator.media_facts import check_media_type, image_facts
+from lumenmill_orchestrator.media_facts import image_facts
 from lumenmill_orchestrator.servicers.upload_quota import UploadQuota
 
 __all__ = ["ArtifactServicer"]
@@ -71,9 +71,11 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
     def _stored(self, path: Path, sha256: str, header: artifact_service_pb2.UploadHeader) -> artifact_pb2.Artifact:
         if path.stat().st_size == 0:
             raise InvalidArgumentError("chunk", "the file is empty; there is nothing to store")
-        check_media_type(path, header.media_type, "header.media_type")
-        facts = image_facts(path, header.media_type)
-        artifact = self._store.put_file(path, header.media_type, sha256=sha256, name=header.name, image=facts)
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+        media_type = media_type_of_content(head, header.media_type, "header.media_type", header.name)
+        facts = image_facts(path, media_type)
+        artifact = self._store.put_file(path, media_type, sha256=sha256, name=header.name, image=facts)
         if header.HasField("licence"):
             # The licence travels with this artifact: equal bytes may have been uploaded under another licence.
             artifact.licence.CopyFrom(header.licence)

@@ -1,7 +1,8 @@
 """Read and write pictures, clips and maps as arrays. Broken input is refused with an error that names its field."""
 
 from lumenmill_media.clips import Clip, Frame, Track, read_clip
-from lumenmill_media.exr import HALF_MAX, as_half, decode_exr, encode_exr
+from lumenmill_media.color_spaces import linear_to_srgb, srgb_to_linear
+from lumenmill_media.exr import HALF_MAX, as_half, decode_exr, decode_exr_colors, encode_exr
 from lumenmill_media.h264 import BITRATES_BPS, CODEC, Encoding, write_clip
 from lumenmill_media.light import decode_light, is_panorama
 from lumenmill_media.map_sequences import read_map_sequence
@@ -10,12 +11,10 @@ from lumenmill_media.pictures import (
     LIMITS,
     Limits,
     Picture,
-    linear_to_srgb,
     read_map,
     read_picture,
     read_radiance_map,
     reduced,
-    srgb_to_linear,
 )
 from lumenmill_media.probe import iter_frames, probe_clip
 from lumenmill_media.radiance import decode_radiance
@@ -36,6 +35,7 @@ __all__ = [
     "Track",
     "as_half",
     "decode_exr",
+    "decode_exr_colors",
     "decode_light",
     "decode_radiance",
     "decode_rgb",

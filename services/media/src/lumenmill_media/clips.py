@@ -11,7 +11,8 @@ from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 from lumenmill_media.clip_files import open_clip
-from lumenmill_media.pictures import LIMITS, Limits, Picture, clipped_fractions, reduced, srgb_to_linear
+from lumenmill_media.color_spaces import srgb_to_linear
+from lumenmill_media.pictures import LIMITS, Limits, Picture, clipped_fractions, reduced
 
 __all__ = ["GRID_CELLS", "THUMBNAIL_SIDE_PX", "Clip", "Frame", "Track", "read_clip"]
 

@@ -1,14 +1,20 @@
-"""Decode and encode OpenEXR images in memory: half or single floats, compressed without loss."""
+"""Decode and encode OpenEXR images in memory: half or single floats, compressed without loss.
+
+An image is what its display window shows: pixels of the data window beyond it are cut off, and what the data window
+leaves out is 0. Of a file with several parts, the first with colours is the image, else the first.
+"""
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import OpenEXR
 from numpy.typing import NDArray
 
-__all__ = ["EXR_MAGIC", "HALF_MAX", "MAX_FLOAT_PIXELS", "as_half", "decode_exr", "encode_exr"]
+from lumenmill_media.color_spaces import Chromaticities, rec709_matrix
+
+__all__ = ["EXR_MAGIC", "HALF_MAX", "MAX_FLOAT_PIXELS", "as_half", "decode_exr", "decode_exr_colors", "encode_exr"]
 
 Array = NDArray[np.float32]
 
@@ -18,6 +24,7 @@ HALF_MAX = 65504.0
 # Default limit on the pixels of a float picture that is decoded: a little more than 8192 × 4096, which take 430 MB.
 MAX_FLOAT_PIXELS = 36_000_000
 _RGBA_CHANNELS = 4
+_LUMINANCE_CHROMA = frozenset({"RY", "BY"})
 
 
 def encode_exr(image_hwc: Array, *, single: bool = False) -> bytes:
@@ -38,38 +45,134 @@ def as_half(image: Array) -> Array:
     return np.clip(image, -HALF_MAX, HALF_MAX).astype(np.float16).astype(np.float32)
 
 
+class _Window(NamedTuple):
+    """A box of pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+class _Header(NamedTuple):
+    """What the header of a part says."""
+
+    channels: frozenset[str]
+    storage: Any
+    data_window: _Window
+    display_window: _Window
+    chromaticities: Chromaticities | None
+
+
 def decode_exr(data: bytes, max_pixels: int = MAX_FLOAT_PIXELS) -> Array:
-    """Return an EXR image as (H, W, C) float32: C is 4 with alpha, 3 for colours or vectors, 1 for luminance or data.
+    """Return an EXR image of numbers as (H, W, C) float32: C is 4 with alpha, 3 for colours or vectors, 1 for data.
 
     Raises:
-        ValueError: the bytes are no EXR image, the image has more pixels than `max_pixels`, or its parts and channels
-            together have more values than that many RGBA pixels; the text says which.
+        ValueError: the bytes are no EXR image, the image has more pixels than `max_pixels`, its parts and channels
+            together have more values than that many RGBA pixels, or channels that are not understood; the text says
+            which.
     """
+    return _decoded(data, max_pixels)[0]
+
+
+def decode_exr_colors(data: bytes, max_pixels: int = MAX_FLOAT_PIXELS) -> Array:
+    """Return an EXR image of light as `decode_exr` does, with colours in linear Rec. 709 whatever its primaries.
+
+    Without the attribute `chromaticities` the primaries are those of Rec. 709 (OpenEXR, "Standard Attributes").
+    """
+    pixels, header = _decoded(data, max_pixels)
+    if header.chromaticities is None or pixels.shape[-1] < 3:
+        return pixels
+    matrix = rec709_matrix(header.chromaticities, keep_white=False)
+    if not np.allclose(matrix, np.eye(3), atol=1e-3):
+        pixels[..., :3] = pixels[..., :3] @ matrix.T.astype(np.float32)
+    return pixels
+
+
+def _decoded(data: bytes, max_pixels: int) -> tuple[Array, _Header]:
+    """Return pixels (H, W, C) of the display window of the part that is the image, and its header."""
     try:
         with OpenEXR.File(io.BytesIO(data), header_only=True) as file:
-            _check_size([part.header for part in file.parts], max_pixels)
+            headers = [_header(part.header) for part in file.parts]
+        _check_size(headers, max_pixels)
+        index = _part_of_image(headers)
         with OpenEXR.File(io.BytesIO(data), separate_channels=True) as file:
-            return _stacked({name: entry.pixels for name, entry in file.channels().items()})
-    except (RuntimeError, TypeError, KeyError, MemoryError) as error:
+            pixels = _stacked({name: entry.pixels for name, entry in file.channels(index).items()})
+    except (RuntimeError, TypeError, KeyError, MemoryError, UnicodeDecodeError) as error:
         raise ValueError("is not a readable EXR image") from error
+    return _within_display_window(pixels, headers[index]), headers[index]
+
+
+def _header(attributes: Mapping[str, Any]) -> _Header:
+    stated = attributes.get("chromaticities")
+    chromaticities = None
+    if stated is not None:
+        rx, ry, gx, gy, bx, by, wx, wy = (round(float(value), 6) for value in stated)
+        chromaticities = Chromaticities((rx, ry), (gx, gy), (bx, by), (wx, wy))
+    return _Header(
+        frozenset(channel.name for channel in attributes["channels"]),
+        attributes.get("type"),
+        _window(attributes["dataWindow"]),
+        _window(attributes["displayWindow"]),
+        chromaticities,
+    )
+
+
+def _window(attribute: Any) -> _Window:
+    low, high = attribute
+    width, height = (max(int(high[axis]) - int(low[axis]) + 1, 0) for axis in (0, 1))
+    return _Window(int(low[0]), int(low[1]), width, height)
+
+
+def _part_of_image(headers: Sequence[_Header]) -> int:
+    """Return the index of the first part with colours, else of the first.
+
+    Raises:
+        ValueError: the part cannot be read as an image of pixels in rows.
+    """
+    with_colors = (index for index, header in enumerate(headers) if {"R", "G", "B"} <= header.channels)
+    index = next(with_colors, 0)
+    if headers[index].storage in (OpenEXR.deepscanline, OpenEXR.deeptile):
+        raise ValueError("is a deep EXR image, with several samples in a pixel; write it flat")
+    if _LUMINANCE_CHROMA & headers[index].channels:
+        raise ValueError("is an EXR image of luminance and chroma (Y, RY, BY), with colours at half size; write RGB")
+    return index
 
 
 def _stacked(channels: Mapping[str, NDArray[Any]]) -> Array:
     for names in (("R", "G", "B", "A"), ("R", "G", "B"), ("X", "Y", "Z"), ("x", "y", "z"), ("Y",), ("Z",)):
         if all(name in channels for name in names):
+            if len({channels[name].shape for name in names}) > 1:
+                raise ValueError(f"has channels {', '.join(names)} of several sizes; write them at full size")
             return np.stack([channels[name] for name in names], axis=-1, dtype=np.float32, casting="unsafe")
     if len(channels) == 1:
         return np.array(next(iter(channels.values()))[..., None], np.float32)
     raise ValueError(f"has channels {sorted(channels)}; RGB, XYZ or one channel are understood")
 
 
-def _check_size(headers: Sequence[Mapping[str, Any]], max_pixels: int) -> None:
+def _within_display_window(pixels: Array, header: _Header) -> Array:
+    data, display = header.data_window, header.display_window
+    if data == display:
+        return pixels
+    shown = np.zeros((display.height, display.width, pixels.shape[-1]), np.float32)
+    rows, pixel_rows = _overlap(data.top - display.top, pixels.shape[0], display.height)
+    columns, pixel_columns = _overlap(data.left - display.left, pixels.shape[1], display.width)
+    shown[rows, columns] = pixels[pixel_rows, pixel_columns]
+    return shown
+
+
+def _overlap(start: int, length: int, size: int) -> tuple[slice, slice]:
+    """Return where pixels from `start` on fall within 0 to `size`, in the image and in the pixels."""
+    low, high = min(max(start, 0), size), max(min(start + length, size), 0)
+    return slice(low, max(high, low)), slice(low - start, max(high, low) - start)
+
+
+def _check_size(headers: Sequence[_Header], max_pixels: int) -> None:
     num_values = 0
     for header in headers:
-        low, high = header["dataWindow"]
-        width, height = (max(int(high[axis]) - int(low[axis]) + 1, 0) for axis in (0, 1))
-        if width * height > max_pixels:
-            raise ValueError(f"has {width}×{height} pixels, more than the {max_pixels} allowed")
-        num_values += width * height * len(header["channels"])
+        for window in (header.data_window, header.display_window):
+            if window.width * window.height > max_pixels:
+                raise ValueError(f"has {window.width}×{window.height} pixels, more than the {max_pixels} allowed")
+        num_values += header.data_window.width * header.data_window.height * len(header.channels)
     if num_values > _RGBA_CHANNELS * max_pixels:
         raise ValueError(f"has {num_values} values in all channels, more than {max_pixels} RGBA pixels")

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lumenmill_media.exr import EXR_MAGIC, HALF_MAX, decode_exr
-from lumenmill_media.pictures import LIMITS, MAX_RADIANCE, reduced, rgb_channels, srgb_to_linear
+from lumenmill_media.color_spaces import srgb_to_linear
+from lumenmill_media.exr import EXR_MAGIC, HALF_MAX, decode_exr_colors
+from lumenmill_media.pictures import LIMITS, MAX_RADIANCE, reduced, rgb_channels
 from lumenmill_media.radiance import decode_radiance
 from lumenmill_media.rgb import decode_rgb
 
@@ -27,7 +28,7 @@ def decode_light(data: bytes) -> Array:
     if data.startswith(_RADIANCE_MAGIC):
         image = decode_radiance(data, LIMITS.max_float_pixels)
     elif data.startswith(EXR_MAGIC):
-        image = rgb_channels(decode_exr(data, LIMITS.max_float_pixels))
+        image = rgb_channels(decode_exr_colors(data, LIMITS.max_float_pixels))
     else:
         shown = np.asarray(decode_rgb(data, LIMITS.max_float_pixels))
         image = srgb_to_linear((shown / 255).astype(np.float32))

@@ -1,19 +1,19 @@
 """Read pictures, intrinsic maps and environment maps from artifacts, at full size or reduced for measurements."""
 
-import io
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_media.exr import EXR_MAGIC, HALF_MAX, decode_exr
+from lumenmill_media.color_spaces import srgb_to_linear
+from lumenmill_media.display_images import open_display_image
+from lumenmill_media.exr import EXR_MAGIC, HALF_MAX, decode_exr, decode_exr_colors
 from lumenmill_media.radiance import decode_radiance
 
 __all__ = [
@@ -22,13 +22,11 @@ __all__ = [
     "Limits",
     "Picture",
     "clipped_fractions",
-    "linear_to_srgb",
     "read_map",
     "read_picture",
     "read_radiance_map",
     "reduced",
     "rgb_channels",
-    "srgb_to_linear",
 ]
 
 Array = NDArray[np.float32]
@@ -38,7 +36,6 @@ MAX_RADIANCE = 1e12
 # 8-bit values from which a pixel counts as white, and up to which it counts as black.
 _WHITE, _BLACK = 254, 1
 _BAND_ROWS = 256
-_DISPLAY_FORMATS = ("PNG", "JPEG", "WEBP")
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Picture:
 
 
 def read_picture(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: str, limits: Limits = LIMITS) -> Picture:
-    """Return an image (PNG, JPEG, WebP or EXR; 8 or 16 bits; grey, colour, alpha; EXIF orientation obeyed).
+    """Return an image (PNG, JPEG, WebP or EXR; 8 or 16 bits; grey, colour, alpha) upright, its colours converted.
 
     Raises:
         InvalidArgumentError: naming `field`; it is empty, damaged, too large or of another format.
@@ -88,7 +85,7 @@ def read_picture(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: s
     data = _bytes(store, artifact, field, limits)
     try:
         if data.startswith(EXR_MAGIC):
-            return _scene_referred(decode_exr(data, limits.max_float_pixels), limits)
+            return _scene_referred(decode_exr_colors(data, limits.max_float_pixels), limits)
         return _display_referred(data, limits)
     except ValueError as error:
         raise InvalidArgumentError(field, str(error)) from error
@@ -112,7 +109,7 @@ def read_radiance_map(
     data = _bytes(store, artifact, field, limits)
     try:
         if data.startswith(EXR_MAGIC):
-            radiance = rgb_channels(decode_exr(data, limits.max_float_pixels))
+            radiance = rgb_channels(decode_exr_colors(data, limits.max_float_pixels))
         else:
             radiance = decode_radiance(data, limits.max_float_pixels)
     except ValueError as error:
@@ -122,17 +119,6 @@ def read_radiance_map(
     if not radiance.any():
         raise InvalidArgumentError(field, "holds no light: every pixel is black, negative or not a number")
     return radiance
-
-
-def srgb_to_linear(display: Array) -> Array:
-    """Return linear values of sRGB values 0 to 1 (IEC 61966-2-1)."""
-    return np.where(display <= 0.04045, display / 12.92, ((display + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-def linear_to_srgb(linear: Array) -> Array:
-    """Return sRGB values, clipped to 0 to 1, of linear values (IEC 61966-2-1)."""
-    clipped = np.clip(linear, 0.0, 1.0)
-    return np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
 def reduced(image: Array, side_px: int) -> Array:
@@ -201,26 +187,12 @@ def _clipped_in_bands(
 
 
 def _display_referred(data: bytes, limits: Limits) -> Picture:
-    try:
-        with warnings.catch_warnings():
-            # The number of pixels is checked here, before anything is decoded.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=_DISPLAY_FORMATS) as image:
-                if image.width * image.height > limits.max_pixels:
-                    raise ValueError(
-                        f"has {image.width}×{image.height} pixels, more than the {limits.max_pixels} allowed"
-                    )
-                ImageOps.exif_transpose(image, in_place=True)
-                size_px = image.size
-                rgba, clipped = _rgba(image, limits)
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"has more than the {limits.max_pixels} pixels allowed") from error
-    except (OSError, SyntaxError, EOFError, MemoryError) as error:
-        raise ValueError("is damaged, or not a PNG, JPEG, WebP or EXR image") from error
+    image = open_display_image(data, limits.max_pixels)
+    rgba, clipped = _rgba(image, limits)
     alpha, side_px = rgba[..., 3], limits.measured_side_px
     small = _reduced_visible(srgb_to_linear(rgba[..., :3]), alpha, side_px)
     shown = _reduced_visible(rgba[..., :3], alpha, side_px)
-    return Picture(small, shown, reduced(alpha[..., None], side_px)[..., 0], size_px, clipped)
+    return Picture(small, shown, reduced(alpha[..., None], side_px)[..., 0], image.size, clipped)
 
 
 def _rgba(image: Image.Image, limits: Limits) -> tuple[Array, tuple[float, float]]:
@@ -229,8 +201,8 @@ def _rgba(image: Image.Image, limits: Limits) -> tuple[Array, tuple[float, float
     Pillow decodes 16-bit colour as 8 bits, but 16-bit grey at full precision. Very large pictures are reduced before
     they are converted to floats.
     """
-    if image.mode.startswith(("I", "F")):
-        grey = np.asarray(image, np.float32) / (65535.0 if image.mode.startswith("I") else 255.0)
+    if image.mode.startswith("I"):
+        grey = np.asarray(image, np.float32) / 65535.0
         colors = np.repeat(reduced(np.clip(grey, 0.0, 1.0)[..., None], 4 * limits.measured_side_px), 3, axis=-1)
         opaque = np.ones_like(colors[..., :1])
         clipped = clipped_fractions(grey[..., None], np.ones(grey.shape, np.float32), _WHITE / 255.0, _BLACK / 255.0)

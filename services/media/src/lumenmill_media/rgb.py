@@ -2,30 +2,29 @@
 
 import io
 import tempfile
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, ColorSpace, ImageFacts, VideoFacts
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_media.display_images import open_display_image
 from lumenmill_media.h264 import CODEC, Encoding, write_clip
 from lumenmill_media.pictures import LIMITS, Limits
 
 __all__ = ["decode_rgb", "encode_png", "put_clip", "put_png", "read_rgb"]
 
-_FORMATS = ("PNG", "JPEG", "WEBP")
 _PNG_COMPRESSION = 5
 
 
 def read_rgb(
     store: ArtifactStore, artifact: Artifact, field: str, limits: Limits = LIMITS, *, over: str = "white"
 ) -> Image.Image:
-    """Return an image (PNG, JPEG or WebP) as RGB: EXIF orientation applied, transparency over the colour `over`.
+    """Return an image (PNG, JPEG or WebP) as RGB: upright, in sRGB, transparency over `over`, a colour.
 
     Raises:
         InvalidArgumentError: naming `field`; it is empty, damaged, too large or of another format.
@@ -43,21 +42,10 @@ def decode_rgb(data: bytes, max_pixels: int, *, over: str = "white") -> Image.Im
     Raises:
         ValueError: it is damaged, too large or of another format; the text says which.
     """
-    try:
-        with warnings.catch_warnings():
-            # The number of pixels is checked below, before anything is decoded.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                if image.width * image.height <= max_pixels:
-                    return _opaque(ImageOps.exif_transpose(image), over)
-    except Image.DecompressionBombError:
-        pass
-    except (OSError, SyntaxError, EOFError, MemoryError, ValueError) as error:
-        raise ValueError("is damaged, or not a PNG, JPEG or WebP image") from error
-    raise ValueError(f"has more than the {max_pixels} pixels allowed")
-
-
-def _opaque(image: Image.Image, over: str) -> Image.Image:
+    image = open_display_image(data, max_pixels)
+    if image.mode.startswith("I"):
+        # 257 = 65535 / 255.
+        return Image.fromarray(np.rint(np.asarray(image, np.float32) / 257.0).astype(np.uint8)).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")
     rgba = image.convert("RGBA")

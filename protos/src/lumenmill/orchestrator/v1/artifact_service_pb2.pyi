@@ -60,7 +60,7 @@ class UploadHeader(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     LICENCE_FIELD_NUMBER: _builtins.int
     media_type: _builtins.str
-    """IANA media type of the file."""
+    """IANA media type of the file. Images, clips and meshes are known by their bytes, whatever is stated here."""
     name: _builtins.str
     """File name, for display. Empty means none."""
     sha256: _builtins.str

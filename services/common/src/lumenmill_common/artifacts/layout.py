@@ -52,10 +52,13 @@ MEDIA_TYPES: dict[str, str] = {
     "text/csv": ".csv",
     "text/html": ".html",
     "text/plain": ".txt",
+    "video/mp2t": ".ts",
     "video/mp4": ".mp4",
+    "video/mpeg": ".mpg",
     "video/quicktime": ".mov",
     "video/webm": ".webm",
     "video/x-matroska": ".mkv",
+    "video/x-msvideo": ".avi",
 }
 # Weights of models. No run refers to them: they stay until the operator removes them.
 WEIGHTS = frozenset(

@@ -10,6 +10,7 @@ from typing import BinaryIO, TypedDict, Unpack
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, ImageFacts, MeshFacts, VideoFacts
 from lumenmill_common.artifacts.backend import Source, StoreBackend, StoredObject
+from lumenmill_common.artifacts.file_kinds import HEAD_BYTES, media_type_of_content
 from lumenmill_common.artifacts.layout import (
     OBJECTS,
     OWNERS,
@@ -83,11 +84,13 @@ class ArtifactStore(StoreBackend):
         Raises:
             InvalidArgumentError: the bytes contradict the digest, or the media type is unknown; names the field.
         """
-        extension_of(artifact.media_type, f"{field}.media_type")
+        head, named = artifact.inline_data[:HEAD_BYTES], f"{field}.media_type"
+        media_type = media_type_of_content(head, artifact.media_type, named, artifact.name)
+        extension_of(media_type, named)
         data, sha256 = artifact.inline_data, hashlib.sha256(artifact.inline_data).hexdigest()
         if artifact.sha256 and artifact.sha256 != sha256:
             raise InvalidArgumentError(f"{field}.sha256", "does not match inline_data")
-        stored = self.put_bytes(data, artifact.media_type, sha256=sha256, name=artifact.name)
+        stored = self.put_bytes(data, media_type, sha256=sha256, name=artifact.name)
         if artifact.HasField("licence"):
             stored.licence.CopyFrom(artifact.licence)
         return stored

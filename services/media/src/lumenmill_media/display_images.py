@@ -1,0 +1,222 @@
+"""Open display-referred stills (PNG, JPEG, WebP) upright and in sRGB, whatever colour space their files are in.
+
+The colour space follows from, in this order: cICP, the ICC profile, sRGB, gAMA and cHRM (PNG, third edition, section
+4.3), else it is sRGB. ICC profiles are applied by Little CMS, relative to white; HDR pictures are rolled off at diffuse
+white, as clips are.
+"""
+
+import io
+import struct
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps
+
+from lumenmill_common.artifacts import kind_of_bytes
+from lumenmill_media.color_spaces import (
+    PRIMARIES,
+    REC709,
+    TRANSFERS,
+    Chromaticities,
+    linear_to_srgb,
+    rec709_matrix,
+    roll_off,
+)
+
+__all__ = ["open_display_image"]
+
+Array = NDArray[np.float32]
+ToLinear = Callable[[Array], Array]
+
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_READ = "send a PNG, JPEG or WebP image"
+_BAND_ROWS = 256
+_PNG_SIGNATURE_BYTES = 8
+# Files whose gAMA is that of sRGB (1 / 2.2) within the rounding of writers are sRGB, as browsers take them.
+_SRGB_GAMMA, _GAMMA_TOLERANCE = 0.45455, 0.005
+
+
+def open_display_image(data: bytes, max_pixels: int) -> Image.Image:
+    """Return a still: upright, sRGB values, in a mode of 8 bits, or 16-bit grey (`I;16`) where the file has that.
+
+    Raises:
+        ValueError: it is damaged, too large, an animation, of another format, or in a colour space that cannot be
+            converted; the text says which.
+    """
+    _check_kind(data)
+    try:
+        with warnings.catch_warnings():
+            # The number of pixels is checked here, before anything is decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                _check_header(image, max_pixels)
+                image.load()
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"has more than the {max_pixels} pixels allowed") from error
+    except (OSError, SyntaxError, EOFError, MemoryError, struct.error, OverflowError) as error:
+        raise ValueError("is damaged: the image cannot be decoded") from error
+    return _in_srgb(_upright(image), image, data)
+
+
+def _check_kind(data: bytes) -> None:
+    if not data:
+        raise ValueError(f"is empty; {_READ}")
+    kind = kind_of_bytes(data)
+    if kind is None:
+        raise ValueError(f"is no image that is known here; {_READ}")
+    if kind.media_type not in ("image/png", "image/jpeg", "image/webp"):
+        raise ValueError(f"is {kind.name}; {_READ}")
+
+
+def _check_header(image: Image.Image, max_pixels: int) -> None:
+    if image.width * image.height > max_pixels:
+        raise ValueError(f"has {image.width}×{image.height} pixels, more than the {max_pixels} allowed")
+    # A JPEG with several frames is a photograph with its preview or depth.
+    num_frames = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
+    if num_frames > 1:
+        raise ValueError(f"is an animation of {num_frames} frames; send a still, or a clip")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # EXIF that cannot be read says nothing about orientation
+        return image
+
+
+def _in_srgb(image: Image.Image, file: Image.Image, data: bytes) -> Image.Image:
+    """Return the image with sRGB values; `file` is the image as opened, which has the facts of the file."""
+    cicp = _cicp_of(data) if file.format == "PNG" else None
+    if cicp is not None:
+        return _from_cicp(image, *cicp)
+    if profile := file.info.get("icc_profile"):
+        return _from_profile(image, profile)
+    if image.mode == "CMYK":
+        raise ValueError("is a CMYK picture without an ICC profile, so that its colours are not defined; send RGB")
+    if file.format == "PNG" and "srgb" not in file.info:
+        return _from_gamma(image, file.info.get("gamma"), file.info.get("chromaticity"))
+    return image
+
+
+def _cicp_of(data: bytes) -> tuple[int, int, int, int] | None:
+    """Return primaries, transfer function, matrix and full-range flag of PNG's cICP chunk, which Pillow skips."""
+    offset = _PNG_SIGNATURE_BYTES
+    while offset + 12 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, offset)
+        if name == b"IDAT":
+            return None
+        if name == b"cICP" and length == 4 and offset + 12 <= len(data):
+            primaries, transfer, matrix, full = data[offset + 8 : offset + 12]
+            return primaries, transfer, matrix, full
+        offset += 12 + length
+    return None
+
+
+def _from_cicp(image: Image.Image, primaries: int, transfer: int, matrix: int, full_range: int) -> Image.Image:
+    if primaries not in PRIMARIES or transfer not in TRANSFERS or matrix != 0 or full_range != 1:
+        stated = f"cICP {primaries}, {transfer}, {matrix}, {full_range}"
+        raise ValueError(f"is in a colour space that is not converted ({stated}); send sRGB")
+    return _converted(image, TRANSFERS[transfer], PRIMARIES[primaries])
+
+
+def _from_gamma(image: Image.Image, gamma: float | None, chromaticity: tuple[float, ...] | None) -> Image.Image:
+    """Return an image of a PNG file by its gAMA and cHRM; each alone says nothing of what the other leaves open."""
+    primaries = REC709
+    if chromaticity is not None and len(chromaticity) == 8:
+        white, red, green, blue = (chromaticity[index : index + 2] for index in (0, 2, 4, 6))
+        given = np.array([red, green, blue, white])
+        if np.abs(given - np.array(REC709)).max() > 1e-3:
+            primaries = Chromaticities(*(tuple(map(float, xy)) for xy in (red, green, blue, white)))  # type: ignore[arg-type]
+    if gamma is None or abs(gamma - _SRGB_GAMMA) <= _GAMMA_TOLERANCE:
+        return image if primaries == REC709 else _converted(image, TRANSFERS[13], primaries)
+    if not 0.01 <= gamma <= 10.0:
+        raise ValueError(f"states a gamma (gAMA) of {gamma:.5g}, which cannot be")
+    exponent = 1.0 / gamma
+    return _converted(image, lambda signal: np.asarray(signal**exponent, np.float32), primaries)
+
+
+def _converted(image: Image.Image, to_linear: ToLinear, primaries: Chromaticities) -> Image.Image:
+    """Return an image in sRGB, converted some rows at a time to keep the memory of floats small."""
+    if image.mode.startswith("I"):
+        values = to_linear(np.repeat(np.asarray(image, np.float32)[..., None] / 65535.0, 3, axis=-1))[..., 0]
+        return Image.fromarray(np.rint(linear_to_srgb(values) * 65535.0).astype(np.uint16))
+    source = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    matrix = rec709_matrix(primaries, keep_white=True).T.astype(np.float32)
+    result = Image.new(source.mode, source.size)
+    for box, pixels in _bands(source):
+        linear = to_linear(pixels[..., :3].astype(np.float32) / 255.0) @ matrix
+        shown = np.rint(linear_to_srgb(roll_off(linear)) * 255.0).astype(np.uint8)
+        result.paste(Image.fromarray(np.concatenate([shown, pixels[..., 3:]], axis=-1)), box)
+    return result
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[tuple[int, int, int, int], NDArray[np.uint8]]]:
+    for row in range(0, image.height, _BAND_ROWS):
+        box = (0, row, image.width, min(row + _BAND_ROWS, image.height))
+        yield box, np.asarray(image.crop(box))
+
+
+def _from_profile(image: Image.Image, profile: bytes) -> Image.Image:
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        space = source.profile.xcolor_space.strip()
+    except (ImageCms.PyCMSError, OSError, ValueError) as error:
+        raise ValueError("has an ICC profile that cannot be read; send sRGB") from error
+    try:
+        if space == "GRAY":
+            return _from_grey_profile(image, source)
+        if space == "CMYK" and image.mode == "CMYK":
+            return _transformed(image, source, "CMYK")
+        if space == "RGB" and image.mode != "CMYK":
+            return _from_rgb_profile(image, source)
+    except ImageCms.PyCMSError as error:
+        raise ValueError("has an ICC profile that cannot be applied; send sRGB") from error
+    raise ValueError(f"is a picture in {image.mode} with an ICC profile for {space}; send sRGB")
+
+
+def _transformed(image: Image.Image, source: ImageCms.ImageCmsProfile, mode: str) -> Image.Image:
+    # Curves of grey would be sampled at 33 places, which is coarse where sRGB is steep.
+    flags = ImageCms.Flags.NOOPTIMIZE if mode == "L" else ImageCms.Flags.NONE
+    transform = ImageCms.buildTransform(
+        source, ImageCms.createProfile("sRGB"), mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC, flags
+    )
+    converted = ImageCms.applyTransform(image, transform)
+    assert converted is not None  # noqa: S101 - only an in-place transform returns None
+    return converted
+
+
+def _from_rgb_profile(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+    if image.mode.startswith("I"):
+        # 16-bit grey beside a profile of colours: grey is the axis of equal channels.
+        return _along_ramp(image, _transformed(Image.merge("RGB", [_ramp()] * 3), source, "RGB"))
+    if not image.has_transparency_data:
+        return _transformed(image.convert("RGB"), source, "RGB")
+    rgba = image.convert("RGBA")
+    converted = _transformed(rgba.convert("RGB"), source, "RGB")
+    converted.putalpha(rgba.getchannel("A"))
+    return converted
+
+
+def _from_grey_profile(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+    shown = _transformed(_ramp(), source, "L")
+    if image.mode.startswith("I"):
+        return _along_ramp(image, shown)
+    if image.mode not in ("L", "LA"):
+        raise ValueError(f"is a picture in {image.mode} with an ICC profile for grey; send sRGB")
+    values = np.asarray(shown)[0, :, 1].tolist()
+    grey = image.getchannel("L").point(values)
+    return Image.merge("LA", [grey, image.getchannel("A")]) if image.mode == "LA" else grey
+
+
+def _ramp() -> Image.Image:
+    """Return the 256 levels of grey as a picture of one row."""
+    return Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+
+
+def _along_ramp(image: Image.Image, shown: Image.Image) -> Image.Image:
+    """Return 16-bit grey whose levels are those that `shown` gives for the 256 levels of a ramp, and between them."""
+    levels = np.asarray(shown)[0, :, 1].astype(np.float32) * 257.0
+    values = np.interp(np.asarray(image, np.float32), np.arange(256) * 257.0, levels)
+    return Image.fromarray(np.rint(values).astype(np.uint16))

@@ -1,0 +1,161 @@
+"""Radiance files mean what their headers say, in every coding and orientation."""
+
+import time
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lumenmill_media import decode_radiance
+
+Array = NDArray[np.float32]
+_MAX_PIXELS = 1_000_000
+_HEIGHT, _WIDTH = 16, 32
+_XYZ_FROM_709 = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+@pytest.fixture
+def light() -> Array:
+    """A map without symmetry, with flat parts for runs: (16, 32, 3)."""
+    image = np.full((_HEIGHT, _WIDTH, 3), [0.8, 0.6, 0.4], np.float32)
+    image[3:6, 20:26] = [40.0, 30.0, 20.0]
+    image[10, :] = np.linspace(0.1, 3.0, _WIDTH)[:, None]
+    return image
+
+
+def _quads(image: Array) -> NDArray[np.uint8]:
+    mantissa, exponent = np.frexp(image.max(-1))
+    scaled = image * (mantissa * 256 / image.max(-1))[..., None]
+    return np.concatenate([scaled.astype(np.uint8), (exponent + 128)[..., None].astype(np.uint8)], axis=-1)
+
+
+def _flat(quads: NDArray[np.uint8]) -> bytes:
+    return quads.tobytes()
+
+
+def _old_runs(quads: NDArray[np.uint8]) -> bytes:
+    """Code all pixels as one series, runs over the ends of scanlines included; lengths above 255 take a second quad."""
+    series, data, at = quads.reshape(-1, 4), bytearray(), 0
+    while at < len(series):
+        same = at + 1
+        while same < len(series) and (series[same] == series[at]).all():
+            same += 1
+        data += series[at].tobytes()
+        repeats, at = same - at - 1, same
+        while repeats:
+            data += bytes([1, 1, 1, repeats & 255])
+            repeats >>= 8
+    return bytes(data)
+
+
+def _by_channel(quads: NDArray[np.uint8]) -> bytes:
+    data = bytearray()
+    for row in quads:
+        data += bytes([2, 2, len(row) >> 8, len(row) & 255])
+        for channel in row.T:
+            for start in range(0, len(channel), 128):
+                piece = channel[start : start + 128]
+                is_flat = (piece == piece[0]).all() and len(piece) < 128
+                data += bytes([128 + len(piece), piece[0]]) if is_flat else bytes([len(piece)]) + piece.tobytes()
+    return bytes(data)
+
+
+def _mixed(quads: NDArray[np.uint8]) -> bytes:
+    codings = (_by_channel, _flat, _old_runs)
+    return b"".join(codings[index % 3](row[None]) for index, row in enumerate(quads))
+
+
+def _file(body: bytes, size: str = f"-Y {_HEIGHT} +X {_WIDTH}", *lines: str, magic: str = "#?RADIANCE") -> bytes:
+    head = "\n".join([magic, *(lines or ("FORMAT=32-bit_rle_rgbe",))])
+    return f"{head}\n\n{size}\n".encode() + body
+
+
+@pytest.mark.parametrize("coding", [_flat, _old_runs, _by_channel, _mixed])
+def test_every_coding_of_scanlines_is_read(light: Array, coding: object) -> None:
+    data = _file(coding(_quads(light)))  # type: ignore[operator]
+    assert np.allclose(decode_radiance(data, _MAX_PIXELS), light, rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("size", "turn"),
+    [
+        ("+Y 16 +X 32", lambda image: image[::-1]),
+        ("-Y 16 -X 32", lambda image: image[:, ::-1]),
+        ("+Y 16 -X 32", lambda image: image[::-1, ::-1]),
+        ("+X 32 -Y 16", lambda image: image.transpose(1, 0, 2)),
+        ("-X 32 +Y 16", lambda image: image[::-1, ::-1].transpose(1, 0, 2)),
+    ],
+)
+def test_every_orientation_is_read_upright(light: Array, size: str, turn: object) -> None:
+    stored = np.ascontiguousarray(turn(_quads(light)))  # type: ignore[operator]
+    for coding in (_flat, _by_channel):
+        assert np.allclose(decode_radiance(_file(coding(stored), size), _MAX_PIXELS), light, rtol=0.02)
+
+
+def test_exposures_and_colour_corrections_are_undone(light: Array) -> None:
+    lines = ("EXPOSURE=4.0", "EXPOSURE= 0.5", "COLORCORR=1.0 2.0 0.5", "FORMAT=32-bit_rle_rgbe")
+    written = light * 2.0 * np.array([1.0, 2.0, 0.5], np.float32)
+    data = _file(_by_channel(_quads(written)), f"-Y {_HEIGHT} +X {_WIDTH}", *lines)
+    assert np.allclose(decode_radiance(data, _MAX_PIXELS), light, rtol=0.03)
+
+
+def test_other_primaries_and_xyz_are_the_same_light(light: Array) -> None:
+    size = f"-Y {_HEIGHT} +X {_WIDTH}"
+    xyz = (light @ _XYZ_FROM_709.T).astype(np.float32)
+    assert np.allclose(
+        decode_radiance(_file(_flat(_quads(xyz)), size, "FORMAT=32-bit_rle_xyze"), _MAX_PIXELS), light, rtol=0.06
+    )
+    wide = (light @ np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]]).T).astype(
+        np.float32
+    )
+    primaries = "PRIMARIES=0.708 0.292 0.170 0.797 0.131 0.046 0.3127 0.3290"
+    data = _file(_flat(_quads(wide)), size, primaries, "FORMAT=32-bit_rle_rgbe")
+    assert np.allclose(decode_radiance(data, _MAX_PIXELS), light, rtol=0.06)
+
+
+def test_white_stays_white_under_the_default_primaries_of_radiance(light: Array) -> None:
+    primaries = "PRIMARIES=0.640 0.330 0.290 0.600 0.150 0.060 0.333 0.333"
+    grey = np.full((_HEIGHT, _WIDTH, 3), 0.5, np.float32)
+    data = _file(_flat(_quads(grey)), f"-Y {_HEIGHT} +X {_WIDTH}", primaries, "FORMAT=32-bit_rle_rgbe")
+    assert np.allclose(decode_radiance(data, _MAX_PIXELS), 0.5, atol=0.01)
+
+
+def test_primaries_of_zeros_are_not_stated(light: Array) -> None:
+    lines = ("PRIMARIES=0 0 0 0 0 0 0 0", "FORMAT=32-bit_rle_rgbe")
+    data = _file(_flat(_quads(light)), f"-Y {_HEIGHT} +X {_WIDTH}", *lines)
+    assert np.allclose(decode_radiance(data, _MAX_PIXELS), light, rtol=0.02)
+
+
+def test_other_first_lines_and_line_ends_are_read(light: Array) -> None:
+    body = _flat(_quads(light))
+    for data in (_file(body, magic="#?RGBE"), _file(body, magic="#?AUTOPANO11"), _file(b"")[:-1] + b"\n" + body):
+        assert np.allclose(decode_radiance(data, _MAX_PIXELS), light, rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (_file(b""), "truncated or damaged"),
+        (_file(bytes([1, 1, 1, 9])), "truncated or damaged"),
+        (_file(bytes(4 * _WIDTH)), "truncated or damaged"),
+        (_file(bytes([2, 2, 0, _WIDTH, 0])), "truncated or damaged"),
+        (_file(b"", "-Y 99999 +X 99999"), "99999×99999 pixels"),
+        (_file(b"", "-Y 16 +Y 16"), "not a readable Radiance image"),
+        (_file(b"", "-Y 16 +X 32", "FORMAT=32-bit_rle_xyzq"), "of format '32-bit_rle_xyzq'"),
+        (_file(b"", "-Y 16 +X 32", "EXPOSURE=0"), "EXPOSURE=0"),
+        (_file(b"", "-Y 16 +X 32", "EXPOSURE=nan"), "EXPOSURE=nan"),
+        (_file(b"", "-Y 16 +X 32", "COLORCORR=1 2"), "COLORCORR=1 2"),
+        (_file(b"", "-Y 16 +X 32", "PRIMARIES=1 2 3"), "PRIMARIES=1 2 3"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(data: bytes, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        decode_radiance(data, _MAX_PIXELS)
+
+
+def test_a_file_of_short_runs_takes_no_longer_than_others() -> None:
+    height, width = 512, 1024
+    pairs = np.tile(np.array([[9, 8, 7, 128], [1, 1, 1, 1]], np.uint8), (height * width // 2, 1))
+    started = time.monotonic()
+    image = decode_radiance(_file(pairs.tobytes(), f"-Y {height} +X {width}"), _MAX_PIXELS)
+    assert time.monotonic() - started < 2 and np.ptp(image) < 0.02
