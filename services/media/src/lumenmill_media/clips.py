@@ -1,5 +1,6 @@
-"""Sample frames of a clip at even distances, and reduce all frames for measurements of motion and flicker."""
+"""Sample frames of a clip at even times, and reduce all frames for measurements of motion and flicker."""
 
+from array import array
 from dataclasses import dataclass
 
 import av
@@ -12,6 +13,7 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 from lumenmill_media.clip_files import open_clip
 from lumenmill_media.color_spaces import srgb_to_linear
+from lumenmill_media.frames import upright_pixels, upright_size
 from lumenmill_media.pictures import LIMITS, Limits, Picture, clipped_fractions, reduced
 
 __all__ = ["GRID_CELLS", "THUMBNAIL_SIDE_PX", "Clip", "Frame", "Track", "read_clip"]
@@ -40,7 +42,7 @@ class Track:
     """Reduced frames of a clip, in which changes between frames are measured.
 
     cells: (N, 16, 16) mean linear luminance of each cell of a 16 × 16 grid, in N consecutive frames.
-    thumbnails: (T, h, w, 3) linear Rec. 709, at even distances over the clip; the longer side is `THUMBNAIL_SIDE_PX`.
+    thumbnails: (T, h, w, 3) linear Rec. 709, at even times over the clip; the longer side is `THUMBNAIL_SIDE_PX`.
     thumbnail_frames: (T,) the frame number of each thumbnail.
     frame_rate: frames per second.
     """
@@ -68,7 +70,7 @@ def read_clip(
     job: JobContext,
     limits: Limits = LIMITS,
 ) -> Clip:
-    """Return `num_samples` frames (all frames of a shorter clip) at even distances from the first to the last.
+    """Return `num_samples` frames (all frames of a shorter clip) at even times from the first to the last.
 
     Raises:
         InvalidArgumentError: naming `field`; the artifact is not a clip that FFmpeg can decode, has no frames, frames
@@ -77,38 +79,50 @@ def read_clip(
     """
     with store.local_file(artifact, field=field) as path:
         with open_clip(path, field, limits) as (container, stream):
-            num_frames = _count(container, stream, field, job)
+            times = _times(container, stream, field, job)
         with open_clip(path, field, limits) as (container, stream):
-            frames, track = _decoded(container, stream, field, num_frames, num_samples, limits, job)
-    return Clip(tuple(frames), num_frames, track)
+            frames, track = _decoded(container, stream, field, times, num_samples, limits, job)
+    return Clip(tuple(frames), len(times), track)
 
 
-def _count(container: "av.container.InputContainer", stream: "av.VideoStream", field: str, job: JobContext) -> int:
+def _times(
+    container: "av.container.InputContainer", stream: "av.VideoStream", field: str, job: JobContext
+) -> NDArray[np.int64]:
+    """Return when each frame is shown, in the time base of the stream, in the order of showing."""
     # The number of frames that a container states may be wrong, so packets are counted; they are not decoded.
-    num_frames = 0
+    stamps = array("q")
+    is_stamped = True
     for packet in container.demux(stream):
         job.check_cancelled()
-        num_frames += packet.size > 0
-    if num_frames == 0:
+        if packet.size > 0:
+            is_stamped = is_stamped and packet.pts is not None
+            stamps.append(packet.pts if packet.pts is not None else len(stamps))
+    if not stamps:
         raise InvalidArgumentError(field, "has no frames")
-    return num_frames
+    return np.sort(np.asarray(stamps, np.int64)) if is_stamped else np.arange(len(stamps))
 
 
-def _evenly(num_frames: int, num_samples: int) -> set[int]:
-    return set(np.linspace(0, num_frames - 1, min(num_samples, num_frames)).round().astype(int).tolist())
+def _evenly(times: NDArray[np.int64], num_samples: int) -> set[int]:
+    """Return the numbers of the frames nearest to so many even times: frames may be shown for different times."""
+    num_samples = min(num_samples, len(times))
+    wanted = np.linspace(times[0], times[-1], num_samples)
+    later = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1)) if len(times) > 1 else np.zeros(1, int)
+    earlier = np.maximum(later - 1, 0)
+    nearer = np.where(wanted - times[earlier] <= times[later] - wanted, earlier, later)
+    return set(nearer.tolist())
 
 
 def _decoded(
     container: "av.container.InputContainer",
     stream: "av.VideoStream",
     field: str,
-    num_frames: int,
+    times: NDArray[np.int64],
     num_samples: int,
     limits: Limits,
     job: JobContext,
 ) -> tuple[list[Frame], Track]:
     stream.thread_type = "AUTO"
-    sampled, small = _evenly(num_frames, num_samples), _evenly(num_frames, _NUM_THUMBNAILS)
+    sampled, small = _evenly(times, num_samples), _evenly(times, _NUM_THUMBNAILS)
     frames: list[Frame] = []
     cells: list[Array] = []
     thumbnails: dict[int, Array] = {}
@@ -124,7 +138,7 @@ def _decoded(
             cells.append(_shrunk(frame, GRID_CELLS, GRID_CELLS) @ _LUMINANCE)
         if index in small:
             scale = THUMBNAIL_SIDE_PX / max(frame.width, frame.height)
-            width, height = (max(round(side * scale), GRID_CELLS) for side in (frame.width, frame.height))
+            width, height = (max(round(side * scale), GRID_CELLS) for side in upright_size(frame))
             thumbnails[index] = _shrunk(frame, width, height)
         if index in sampled:
             frames.append(_frame(frame, index, limits))
@@ -140,15 +154,14 @@ def _decoded(
 
 def _shrunk(frame: "av.VideoFrame", width: int, height: int) -> Array:
     """Return the frame reduced to linear (height, width, 3) by area averaging of its display values."""
-    small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-    return srgb_to_linear(small.to_ndarray().astype(np.float32) / 255.0)
+    return srgb_to_linear(upright_pixels(frame, (width, height)).astype(np.float32) / 255.0)
 
 
 def _frame(frame: "av.VideoFrame", index: int, limits: Limits) -> Frame:
-    pixels = frame.to_ndarray(format="rgb24")
+    pixels = upright_pixels(frame)
     clipped = clipped_fractions(pixels, np.ones(pixels.shape[:2], np.float32), white=254, black=1)
     display = pixels.astype(np.float32) / 255.0
     linear = reduced(srgb_to_linear(display), limits.measured_side_px)
     shown = reduced(display, limits.measured_side_px)
-    picture = Picture(linear, shown, np.ones(shown.shape[:2], np.float32), (frame.width, frame.height), clipped)
+    picture = Picture(linear, shown, np.ones(shown.shape[:2], np.float32), upright_size(frame), clipped)
     return Frame(index, float(frame.time or 0.0), picture)

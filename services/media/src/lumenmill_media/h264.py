@@ -7,11 +7,14 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 __all__ = ["BITRATES_BPS", "CODEC", "Encoding", "write_clip"]
 
 CODEC = "h264"
+# Number of BT.709 among primaries, transfer functions and matrices in ITU-T H.273.
+_BT709 = 1
 # Mean bitrate by the shorter side in pixels, for callers that ask for a fixed rate.
 BITRATES_BPS = {1080: 10_000_000, 720: 8_000_000, 0: 5_000_000}
 
@@ -40,17 +43,29 @@ def write_clip(
     fps: float,
     encoding: Encoding = Encoding(),
 ) -> int:
-    """Encode frames (H, W, 3), yuv420p, and return their number. Width and height must be even."""
+    """Encode sRGB frames (H, W, 3), yuv420p in BT.709, and return their number. Width and height must be even."""
     num_frames = 0
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=encoding.options())
         stream.width, stream.height = size_px
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
+        _tag(stream.codec_context)
         if encoding.bitrate_bps:
             stream.bit_rate = encoding.bitrate_bps
         for pixels in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")))
+            container.mux(stream.encode(_in_bt709(pixels)))
             num_frames += 1
         container.mux(stream.encode())
     return num_frames
+
+
+def _tag(context: "av.video.codeccontext.VideoCodecContext") -> None:
+    """State the colour space: players take untagged clips for BT.601 or BT.709 by their size."""
+    context.color_primaries = context.color_trc = context.colorspace = _BT709
+    context.color_range = ColorRange.MPEG
+
+
+def _in_bt709(pixels: NDArray[np.uint8]) -> "av.VideoFrame":
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+    return frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)

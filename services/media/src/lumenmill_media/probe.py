@@ -8,6 +8,7 @@ from lumenmill.common.v1.artifact_pb2 import Artifact, VideoFacts
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.clip_files import open_clip, refuse_pictures
+from lumenmill_media.frames import upright_pixels, upright_size
 from lumenmill_media.pictures import LIMITS, Limits
 
 __all__ = ["iter_frames", "probe_clip"]
@@ -16,7 +17,7 @@ __all__ = ["iter_frames", "probe_clip"]
 def probe_clip(
     store: ArtifactStore, artifact: Artifact, field: str, max_num_frames: int, limits: Limits = LIMITS
 ) -> VideoFacts:
-    """Return size, number of frames, frames per second and codec, without decoding any frame.
+    """Return size (upright), number of frames, frames per second and codec; only the first frame is decoded.
 
     Raises:
         InvalidArgumentError: naming `field`; it is a picture, no clip, or has too many or too large frames.
@@ -30,25 +31,30 @@ def probe_clip(
                 raise InvalidArgumentError(field, f"has more than {max_num_frames} frames")
         if num_frames == 0:
             raise InvalidArgumentError(field, "has no frames")
-        return VideoFacts(
-            width_px=stream.width,
-            height_px=stream.height,
+        facts = VideoFacts(
             num_frames=num_frames,
             fps=float(stream.average_rate or stream.guessed_rate or 0),
             codec=stream.codec_context.name,
         )
+    with store.local_file(artifact, field=field) as path, open_clip(path, field, limits) as (container, stream):
+        first = next(container.decode(stream), None)
+        if first is None:
+            raise InvalidArgumentError(field, "has no frame that can be decoded")
+        facts.width_px, facts.height_px = upright_size(first)
+    return facts
 
 
 def iter_frames(store: ArtifactStore, artifact: Artifact, field: str, limits: Limits = LIMITS) -> Iterator[Image.Image]:
-    """Yield the frames of a clip as RGB, all of the size of the first.
+    """Yield the frames of a clip as sRGB, upright, all of the size of the first.
 
     Raises:
         InvalidArgumentError: naming `field`; as `probe_clip`, or a frame is damaged or of another size.
     """
     with store.local_file(artifact, field=field) as path, open_clip(path, field, limits) as (container, stream):
         refuse_pictures(container, field)
-        size_px = stream.width, stream.height
+        size_px: tuple[int, int] | None = None
         for frame in container.decode(stream):
+            size_px = size_px or (frame.width, frame.height)
             if (frame.width, frame.height) != size_px:
                 raise InvalidArgumentError(field, "changes its size between frames; send a clip of one size")
-            yield Image.fromarray(frame.to_ndarray(format="rgb24"))
+            yield Image.fromarray(upright_pixels(frame))

@@ -1,0 +1,78 @@
+"""Frames of clips as they are to be seen: upright, in sRGB.
+
+Colours follow from the tags of the frame (ITU-T H.273). PQ, HLG and BT.2020 are converted as pictures are: diffuse
+white (203 cd/m², BT.2408) becomes white, and what is brighter is rolled off. Without a matrix tag, frames of high
+definition are taken for BT.709 and others for BT.601, as players take them.
+"""
+
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import Colorspace
+from numpy.typing import NDArray
+
+from lumenmill_media.color_spaces import PRIMARIES, TRANSFERS, linear_to_srgb, rec709_matrix, roll_off
+
+__all__ = ["num_quarter_turns", "upright_pixels", "upright_size"]
+
+_UNSPECIFIED = 2
+_PQ, _HLG, _LINEAR = 16, 18, 8
+# Transfer functions whose signals are not shown as sRGB, and primaries that differ visibly from those of Rec. 709.
+_OTHER_TRANSFERS = frozenset({_PQ, _HLG, _LINEAR})
+_WIDE_PRIMARIES = frozenset({9, 11, 12})
+_BT2020, _SRGB = 9, 13
+_HD_WIDTH_PX, _HD_HEIGHT_PX = 1280, 720
+
+
+def num_quarter_turns(frame: "av.VideoFrame") -> int:
+    """Return by how many quarter turns, anticlockwise, a frame is to be turned for display: 0 to 3.
+
+    Raises:
+        ValueError: the clip is turned by another angle.
+    """
+    turns = frame.rotation / 90.0
+    if abs(turns - round(turns)) > 0.01:
+        raise ValueError(f"is turned by {frame.rotation}°; send a clip that is turned by quarter turns")
+    return round(turns) % 4
+
+
+def upright_size(frame: "av.VideoFrame") -> tuple[int, int]:
+    """Return width and height of a frame as it is to be seen; errors as `num_quarter_turns`."""
+    return (frame.height, frame.width) if num_quarter_turns(frame) % 2 else (frame.width, frame.height)
+
+
+def upright_pixels(frame: "av.VideoFrame", size_px: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Return sRGB pixels (H, W, 3) of a frame, upright; reduced to `size_px` (width, height) by averaging areas.
+
+    Raises:
+        ValueError: the clip is turned by an odd angle, or its colour space is not converted; the text says which.
+    """
+    turns = num_quarter_turns(frame)
+    options: dict[str, Any] = {}
+    if size_px is not None:
+        width, height = size_px[::-1] if turns % 2 else size_px
+        options = {"width": width, "height": height, "interpolation": "AREA"}
+    if frame.colorspace == _UNSPECIFIED and _is_high_definition(frame):
+        options["src_colorspace"] = Colorspace.ITU709
+    pixels = _srgb_pixels(frame, options)
+    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+
+
+def _is_high_definition(frame: "av.VideoFrame") -> bool:
+    return max(frame.width, frame.height) >= _HD_WIDTH_PX or min(frame.width, frame.height) >= _HD_HEIGHT_PX
+
+
+def _srgb_pixels(frame: "av.VideoFrame", options: dict[str, Any]) -> NDArray[np.uint8]:
+    primaries, transfer = int(frame.color_primaries), int(frame.color_trc)
+    if transfer not in _OTHER_TRANSFERS and primaries not in _WIDE_PRIMARIES:
+        return np.asarray(frame.reformat(format="rgb24", **options).to_ndarray(), np.uint8)
+    if primaries == _UNSPECIFIED:
+        # Clips that state PQ or HLG alone are of BT.2100, whose primaries are those of BT.2020.
+        primaries = _BT2020
+    if primaries not in PRIMARIES:
+        raise ValueError(f"is in primaries that are not converted (H.273 number {primaries}); send BT.709 or BT.2020")
+    signal = frame.reformat(format="rgb48le", **options).to_ndarray().astype(np.float32) / 65535.0
+    to_linear = TRANSFERS[transfer if transfer in TRANSFERS else _SRGB]
+    linear = to_linear(signal) @ rec709_matrix(PRIMARIES[primaries], keep_white=True).T.astype(np.float32)
+    return np.asarray(np.rint(linear_to_srgb(roll_off(linear)) * 255.0), np.uint8)

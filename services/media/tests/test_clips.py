@@ -1,0 +1,210 @@
+"""Clips mean what their files say: streams, rotation, colour spaces, times, and files that are cut off."""
+
+import io
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from av.video.reformatter import ColorRange, Colorspace
+from numpy.typing import NDArray
+
+from lumenmill_common.artifacts import ArtifactStore, open_store
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_media import Clip, iter_frames, probe_clip, put_clip, read_clip, srgb_to_linear
+
+Pixels = NDArray[np.uint8]
+_WIDTH, _HEIGHT, _NUM_FRAMES = 96, 64, 12
+_2020_FROM_709 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
+
+
+class _Job:
+    """A job that nobody cancels."""
+
+    def check_cancelled(self) -> None:
+        pass
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return open_store(f"file://{tmp_path}/store")
+
+
+@pytest.fixture
+def shown() -> Pixels:
+    """A warm picture that is bright at its left and dark at its right."""
+    ramp = np.linspace(0.8, 0.1, _WIDTH)[None, :, None] * np.array([1.0, 0.7, 0.4])
+    return np.rint(np.broadcast_to(ramp, (_HEIGHT, _WIDTH, 3)) * 255).astype(np.uint8)
+
+
+def _clip(store: ArtifactStore, data: bytes, num_samples: int = 4) -> Clip:
+    return read_clip(store, store.put_bytes(data, "video/mp4"), "media", num_samples, _Job())  # type: ignore[arg-type]
+
+
+def _frame(pixels: Pixels, format_: str = "yuv420p", **options: Any) -> av.VideoFrame:
+    source = "rgb48le" if pixels.dtype == np.uint16 else "rgb24"
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=source).reformat(format=format_, **options)
+
+
+def _encoded(
+    frames: list[av.VideoFrame],
+    tags: tuple[int, int, int] | None = None,
+    *,
+    turn_deg: int = 0,
+    times_ms: list[int] | None = None,
+    cover: Pixels | None = None,
+    container_format: str = "mp4",
+    **options: Any,
+) -> bytes:
+    """Encode a clip of 24 frames per second; `tags` are primaries, transfer function and matrix."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container_format, **options) as container:
+        picture = container.add_stream("mjpeg", rate=24) if cover is not None else None
+        if picture is not None and cover is not None:
+            picture.width, picture.height, picture.pix_fmt = cover.shape[1], cover.shape[0], "yuvj420p"
+        stream = container.add_stream("libx264", rate=24, options={"crf": "6"})
+        stream.width, stream.height, stream.pix_fmt = frames[0].width, frames[0].height, frames[0].format.name
+        if tags is not None:
+            context = stream.codec_context
+            context.color_primaries, context.color_trc, context.colorspace = tags
+            context.color_range = ColorRange.MPEG
+        if turn_deg:
+            stream.set_display_rotation(turn_deg)
+        if times_ms is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        if picture is not None and cover is not None:
+            container.mux(picture.encode(_frame(cover, "yuvj420p")))
+            container.mux(picture.encode())
+        for index, frame in enumerate(frames):
+            if times_ms is not None:
+                frame.pts, frame.time_base = times_ms[index], Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def test_the_stream_that_players_show_is_read(store: ArtifactStore, shown: Pixels) -> None:
+    blue = np.broadcast_to(np.array([0, 0, 255], np.uint8), (_HEIGHT, _WIDTH, 3))
+    frames = [_frame(shown) for _ in range(_NUM_FRAMES)]
+    data = _encoded(frames, cover=blue, container_format="matroska")
+    clip = _clip(store, data)
+    assert clip.num_frames == _NUM_FRAMES
+    red, _, blue_mean = clip.frames[0].picture.linear.mean((0, 1))
+    assert red > 2 * blue_mean
+    assert probe_clip(store, store.put_bytes(data, "video/mp4"), "media", 100).codec == "h264"
+
+
+@pytest.mark.parametrize(("turn_deg", "num_turns"), [(90, 1), (180, 2), (270, 3)])
+def test_a_turned_clip_is_read_upright(store: ArtifactStore, shown: Pixels, turn_deg: int, num_turns: int) -> None:
+    data = _encoded([_frame(np.rot90(shown, -num_turns)) for _ in range(_NUM_FRAMES)], turn_deg=turn_deg)
+    artifact = store.put_bytes(data, "video/mp4")
+    clip = _clip(store, data)
+    picture = clip.frames[0].picture
+    assert picture.size_px == (_WIDTH, _HEIGHT) and picture.linear.shape[:2] == (_HEIGHT, _WIDTH)
+    assert picture.linear[:, :20].mean() > 4 * picture.linear[:, -20:].mean()
+    # The reduced frames, in which motion and flicker are measured, are upright too.
+    assert clip.track.cells[0, :, 0].mean() > 4 * clip.track.cells[0, :, -1].mean()
+    facts = probe_clip(store, artifact, "media", 100)
+    assert (facts.width_px, facts.height_px) == (_WIDTH, _HEIGHT)
+    assert {frame.size for frame in iter_frames(store, artifact, "media")} == {(_WIDTH, _HEIGHT)}
+
+
+def _pq(linear: NDArray[np.floating]) -> NDArray[np.floating]:
+    power = (linear * 203 / 10000) ** (2610 / 16384)
+    c1, c2, c3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
+    return ((c1 + c2 * power) / (1 + c3 * power)) ** (2523 / 4096 * 128)
+
+
+def _hlg(linear: NDArray[np.floating]) -> NDArray[np.floating]:
+    nits = linear * 203 / 1000
+    luminance = nits @ np.array([0.2627, 0.6780, 0.0593])
+    scene = nits * (luminance ** (1 / 1.2 - 1))[..., None]
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    return np.where(scene <= 1 / 12, np.sqrt(3 * scene), a * np.log(np.maximum(12 * scene - b, 1e-9)) + c)
+
+
+def _sdr(linear: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize(
+    ("encode", "transfer"), [(_pq, 16), (_hlg, 18), (_sdr, 14)], ids=["PQ", "HLG", "BT.2020 of standard range"]
+)
+def test_clips_in_bt2020_show_the_same_picture(store: ArtifactStore, shown: Pixels, encode: Any, transfer: int) -> None:
+    linear = srgb_to_linear(shown.astype(np.float32) / 255)
+    signal = np.rint(np.clip(encode(linear.astype(np.float64) @ _2020_FROM_709.T), 0, 1) * 65535).astype(np.uint16)
+    frames = [
+        _frame(signal, "yuv420p10le", dst_colorspace=Colorspace.BT2020, dst_color_range=ColorRange.MPEG)
+        for _ in range(_NUM_FRAMES)
+    ]
+    picture = _clip(store, _encoded(frames, (9, transfer, 9))).frames[0].picture
+    assert np.allclose(picture.linear.mean((0, 1)), linear.mean((0, 1)), rtol=0.04)
+    assert np.allclose(picture.linear[:, 5], linear[:, 5], rtol=0.08)
+
+
+def test_clips_are_written_in_bt709_and_say_so(store: ArtifactStore) -> None:
+    color = np.array([230, 40, 30], np.uint8)
+    for size in ((1280, 720), (320, 180)):
+        pixels = np.broadcast_to(color, (size[1], size[0], 3))
+        artifact = put_clip(store, [pixels] * 3, size, 24.0)
+        with store.local_file(artifact, field="clip") as path, av.open(str(path)) as container:
+            context = container.streams.video[0].codec_context
+            assert (context.color_primaries, context.color_trc, context.colorspace) == (1, 1, 1)
+            assert context.color_range == ColorRange.MPEG
+            frame = next(container.decode(video=0))
+            as_hd = frame.reformat(format="rgb24", src_colorspace=Colorspace.ITU709).to_ndarray()
+        assert np.abs(as_hd[0, 0].astype(int) - color).max() <= 3
+        read = np.asarray(next(iter_frames(store, artifact, "clip")))
+        assert np.abs(read[0, 0].astype(int) - color).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("size", "matrix"), [((1280, 720), Colorspace.ITU709), ((320, 240), Colorspace.ITU601)], ids=["HD", "SD"]
+)
+def test_untagged_clips_are_taken_as_players_take_them(
+    store: ArtifactStore, size: tuple[int, int], matrix: Colorspace
+) -> None:
+    color = np.array([200, 60, 40], np.uint8)
+    pixels = np.broadcast_to(color, (size[1], size[0], 3))
+    frames = [_frame(pixels, dst_colorspace=matrix, dst_color_range=ColorRange.MPEG) for _ in range(2)]
+    artifact = store.put_bytes(_encoded(frames), "video/mp4")
+    read = np.asarray(next(iter_frames(store, artifact, "clip")))
+    assert np.abs(read[9, 9].astype(int) - color).max() <= 4
+
+
+def test_samples_are_even_in_time_where_frames_are_not(store: ArtifactStore, shown: Pixels) -> None:
+    # Ten frames in the first tenth of a second, then one frame each second.
+    times_ms = [10 * index for index in range(10)] + [1000 * second for second in range(1, 5)]
+    clip = _clip(store, _encoded([_frame(shown) for _ in times_ms], times_ms=times_ms), 5)
+    assert [round(frame.time_s) for frame in clip.frames] == [0, 1, 2, 3, 4]
+    assert clip.num_frames == len(times_ms)
+
+
+def test_a_clip_without_its_index_is_cut_off(store: ArtifactStore, shown: Pixels) -> None:
+    data = _encoded([_frame(shown) for _ in range(_NUM_FRAMES)])
+    for length in (len(data) // 2, data.index(b"moov") + 100):
+        with pytest.raises(InvalidArgumentError, match="media: is cut off: its index"):
+            _clip(store, data[:length])
+
+
+def test_other_files_are_refused_by_their_names(store: ArtifactStore) -> None:
+    with pytest.raises(InvalidArgumentError, match="media: is a ZIP archive; send a clip"):
+        _clip(store, b"PK\x03\x04" + bytes(100))
+    with pytest.raises(InvalidArgumentError, match="media: is damaged"):
+        _clip(store, b"words" * 100)
+
+
+def test_titles_in_other_encodings_do_not_matter(store: ArtifactStore, shown: Pixels) -> None:
+    data = _encoded([_frame(shown) for _ in range(3)], container_format="matroska", metadata_encoding="latin-1")
+    titled = io.BytesIO()
+    with av.open(titled, "w", format="matroska", metadata_encoding="latin-1") as container:
+        container.metadata["title"] = "caf\xe9"
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = _WIDTH, _HEIGHT, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(_frame(shown)))
+        container.mux(stream.encode())
+    assert b"caf\xe9" in titled.getvalue()
+    assert _clip(store, titled.getvalue()).num_frames == _clip(store, data).num_frames == 3
