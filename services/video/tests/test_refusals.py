@@ -71,7 +71,7 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (_FLF2V, {"image": "picture"}, "last_image: this model goes from a first frame to a last one"),
     (_VACE, {"control_clip": "picture"}, "control_clip: is a picture; send a clip"),
     (_VACE, {"control_clip": "empty"}, "control_clip: is damaged, or not a clip"),
-    (_VACE, {"control_clip": "torn"}, "control_clip: has no video stream"),
+    (_VACE, {"control_clip": "torn"}, "control_clip: is cut off: its index"),
     (_VACE, {"control_clip": "cut"}, "control_clip: "),
     (_VACE, {"control_clip": "long"}, "control_clip: has more than 1000 frames"),
     (_VACE, {"control_clip": "short"}, "control_clip: has 3 frames; 5 are requested"),
