@@ -51,6 +51,11 @@ async def test_prompt_sets(stub: prompter_pb2_grpc.PrompterServiceStub) -> None:
     result = await call_heavy(stub.GeneratePromptSets, request)
     assert len(result.prompt_sets) == 6 and len(result.video_prompts) == 2
     assert all(len(entry.relight_prompts) == 3 and len(entry.motion_prompts) == 2 for entry in result.prompt_sets)
+    for entry in result.prompt_sets:
+        for relight in entry.relight_prompts:
+            # Many descriptions begin with their scene and have it in capitals.
+            assert entry.scene.description[1:] in relight.description and relight.light.text in relight.description
+            assert relight.description == entry.image_prompt.replace(entry.light.text, relight.light.text)
     assert len({entry.id for entry in [*result.prompt_sets, *result.video_prompts]}) == 8
     assert not result.HasField("usage") and result.record.family == "grammar" and result.record.seed == 1
 
@@ -83,13 +88,19 @@ async def test_a_caller_that_leaves_stops_the_work(stub: prompter_pb2_grpc.Promp
 
 async def test_edit_prompts_differ_and_one_moves_the_camera(stub: prompter_pb2_grpc.PrompterServiceStub) -> None:
     request = prompter_pb2.WriteEditPromptsRequest(
-        job=job("edit"), description="A copper kettle on an oak table in a kitchen.", num_variants=4, seed=3
+        job=job("edit"),
+        description="A copper kettle on an oak table in a kitchen. Soft light comes from the left.",
+        num_variants=4,
+        seed=3,
     )
     result = await call_heavy(stub.WriteEditPrompts, request)
     prompts = result.relight_prompts
     assert len({prompt.light.text for prompt in prompts}) == 4
     assert [prompt.HasField("camera") for prompt in prompts] == [False, False, False, True]
     assert any("kettle" in prompt.text for prompt in prompts)
+    assert [prompt.description for prompt in prompts] == [
+        f"A copper kettle on an oak table in a kitchen, lit by {prompt.light.text}." for prompt in prompts
+    ]
 
 
 async def test_motion_prompts_start_from_the_given_light(stub: prompter_pb2_grpc.PrompterServiceStub) -> None:

@@ -105,6 +105,9 @@ async def test_sets_come_in_batches_with_tokens_and_cost(
     )
     assert first.light.attributes.azimuth_deg == -60 and first.light.attributes.color_temperature_k == 3000
     assert first.relight_prompts[0].light.sources[0].area.azimuth_deg == 80
+    assert first.relight_prompts[0].description == (
+        "A kettle on a kettle stand beside a kettle case, lit by cool light from the right."
+    )
     assert first.motion_prompts[0].camera.path.orbit.sweep_deg == 30
     assert first.motion_prompts[1].light_path.interpolation == light_pb2.LIGHT_INTERPOLATION_MOVE
     assert first.motion_prompts[1].light_path.keyframes[0].light == first.light
@@ -285,8 +288,9 @@ async def test_videos_edits_motions_and_rewrites(
     endpoint.script = lambda *_: items(whole["relights"][0])
     edits = await call_heavy(
         stub.WriteEditPrompts,
-        prompter_pb2.WriteEditPromptsRequest(job=options, description="A guitar.", num_variants=1),
+        prompter_pb2.WriteEditPromptsRequest(job=options, description="A guitar. Warm light.", num_variants=1),
     )
+    assert edits.relight_prompts[0].description == "A guitar, lit by cool light from the right."
     assert edits.relight_prompts[0].light.attributes.color_temperature_k == 9000 and edits.usage.num_requests == 1
 
     endpoint.script = lambda *_: items(whole["motions"][1])

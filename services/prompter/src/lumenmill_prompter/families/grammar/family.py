@@ -8,6 +8,7 @@ from lumenmill.common.v1 import artifact_pb2, camera_pb2, generation_pb2, light_
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext, in_worker
+from lumenmill_prompter.content import relit_description
 from lumenmill_prompter.descriptions import scene_kind_of
 from lumenmill_prompter.families.grammar.lexicon import lexicon
 from lumenmill_prompter.families.grammar.light_space import TEXT, WRITABLE_KINDS, LightSpace, light_space
@@ -20,7 +21,7 @@ from lumenmill_prompter.families.grammar.variants import relight_variants
 __all__ = ["GrammarFamily"]
 
 _FAMILY = "grammar"
-_REVISION = "1.3.0"
+_REVISION = "1.4.0"
 _STREAM_EDITS, _STREAM_MOTIONS = 101, 102
 # Every fourth edit also requests another viewpoint; relights of prompt sets never do, so that a light group shares its
 # geometry.
@@ -101,7 +102,7 @@ class GrammarFamily:
             point = lattice_point(request.seed, _STREAM_EDITS, len(request.description))
             about = main_thing(request.description, tuple(lexicon().subjects))
             prompts = [
-                _edit(number, variant.light, about, choice)
+                _edit(number, variant.light, request.description, about, choice)
                 for number, variant in enumerate(relight_variants(point, None, request.num_variants, space, choice), 1)
             ]
         record = _record(request.seed, job, {"outdoor": space.outdoor})
@@ -164,8 +165,14 @@ def _space_for(
     return space.at(description)
 
 
-def _edit(variant: int, light: light_pb2.Light, about: str, choice: Choice) -> prompter_pb2.RelightPrompt:
-    prompt = prompter_pb2.RelightPrompt(text=relight_instruction(light.text, about, choice), light=light)
+def _edit(
+    variant: int, light: light_pb2.Light, description: str, about: str, choice: Choice
+) -> prompter_pb2.RelightPrompt:
+    prompt = prompter_pb2.RelightPrompt(
+        text=relight_instruction(light.text, about, choice),
+        light=light,
+        description=relit_description(description, light.text),
+    )
     if variant % _VIEWPOINT_EVERY == 0:
         azimuth = float(choice.pick((-35, -25, 25, 35)))
         prompt.camera.viewpoint.CopyFrom(camera_pb2.Viewpoint(azimuth_deg=azimuth))

@@ -68,7 +68,9 @@ class SetWriter:
         choice = Choice(index, state=self._states[_IMAGES])
         relights = [
             prompter_pb2.RelightPrompt(
-                text=relight_instruction(other.light.text, about, choice, other.change_ev), light=other.light
+                text=relight_instruction(other.light.text, about, choice, other.change_ev),
+                light=other.light,
+                description=_sentence(template, scene.description, other.light.text),
             )
             for other in relight_variants(point, rig, brief.num_relight_variants, space, choice)
         ]

@@ -1,10 +1,12 @@
 """The tasks that are sent for a brief, and the protos built from the answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from lumenmill.common.v1 import light_pb2, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2
+from lumenmill_light.english import capitalised
 from lumenmill_prompter.families.openai_compatible import schema
 from lumenmill_prompter.families.openai_compatible.ask import Asker
 from lumenmill_prompter.families.openai_compatible.structure import (
@@ -63,14 +65,16 @@ class BriefWriter:
         scene, light = self._scene_and_light(item)
         outdoor = scene.kind == scene_pb2.SCENE_KIND_OUTDOOR
         relights = [
-            relight_from(entry, self._allowed, f"relight-{n}", outdoor=outdoor)
+            relight_from(
+                entry, self._allowed, f"relight-{n}", partial(_image_prompt, scene.description), outdoor=outdoor
+            )
             for n, entry in enumerate(item["relights"], start=1)
         ]
         _check_count("relights", len(relights), self._brief.num_relight_variants)
         _check_count("motions", len(item["motions"]), self._brief.num_video_variants)
         motions = [motion_from(entry, light, self._allowed, outdoor=outdoor) for entry in item["motions"]]
         return prompter_pb2.PromptSet(
-            image_prompt=_image_prompt(scene, light),
+            image_prompt=_image_prompt(scene.description, light.text),
             scene=scene,
             light=light,
             relight_prompts=relights[: self._brief.num_relight_variants],
@@ -81,7 +85,7 @@ class BriefWriter:
         scene, light = self._scene_and_light(item)
         outdoor = scene.kind == scene_pb2.SCENE_KIND_OUTDOOR
         motion = motion_from(item["motion"], light, self._allowed, outdoor=outdoor)
-        text = f"{_image_prompt(scene, light)} {motion.text}"
+        text = f"{_image_prompt(scene.description, light.text)} {motion.text}"
         return prompter_pb2.VideoPrompt(text=text, scene=scene, light=light, motion=motion)
 
     def _scene_and_light(self, item: Mapping[str, Any]) -> tuple[scene_pb2.SceneDescription, light_pb2.Light]:
@@ -115,11 +119,15 @@ def task_of(*parts: str) -> str:
 
 
 def relight_from(
-    item: Mapping[str, Any], allowed: Allowed, name: str, *, outdoor: bool = False
+    item: Mapping[str, Any], allowed: Allowed, name: str, describe: Callable[[str], str], *, outdoor: bool = False
 ) -> prompter_pb2.RelightPrompt:
-    """Return one relight instruction; raises AnswerError as `light_from`."""
+    """Return one relight instruction; `describe` returns what the picture shows under a light, given its text.
+
+    Raises:
+        AnswerError: as `light_from`.
+    """
     light = light_from(item["light"], allowed, name, outdoor=outdoor)
-    return prompter_pb2.RelightPrompt(text=item["instruction"].strip(), light=light)
+    return prompter_pb2.RelightPrompt(text=item["instruction"].strip(), light=light, description=describe(light.text))
 
 
 def _check_count(name: str, num: int, num_requested: int) -> None:
@@ -127,5 +135,5 @@ def _check_count(name: str, num: int, num_requested: int) -> None:
         raise AnswerError(f"{num} {name}, but {num_requested} are required")
 
 
-def _image_prompt(scene: scene_pb2.SceneDescription, light: light_pb2.Light) -> str:
-    return f"{scene.description[:1].upper()}{scene.description[1:]}, lit by {light.text}."
+def _image_prompt(scene: str, light_text: str) -> str:
+    return f"{capitalised(scene)}, lit by {light_text}."

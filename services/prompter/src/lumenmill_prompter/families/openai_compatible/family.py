@@ -1,6 +1,7 @@
 """The `openai` family as the service loads it: any endpoint that speaks the OpenAI chat protocol."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from google.protobuf import struct_pb2
@@ -9,6 +10,7 @@ from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_p
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext, in_worker
+from lumenmill_prompter.content import relit_description
 from lumenmill_prompter.descriptions import scene_kind_of
 from lumenmill_prompter.families.openai_compatible import schema
 from lumenmill_prompter.families.openai_compatible.ask import Asker
@@ -29,6 +31,8 @@ from lumenmill_prompter.settings import PrompterSettings
 __all__ = ["OpenAIFamily"]
 
 _FAMILY = "openai"
+# Of what is made from the answers of a model; 2 has descriptions.
+_ANSWERS = 2
 _DEFAULT_BATCH_SIZE = 10
 _REWRITE_BATCH_SIZE = 20
 
@@ -113,6 +117,7 @@ class OpenAIFamily:
         asker, fresh = self._asker(job), DuplicateFilter()
         system = request.background_text or default_text("background")
         text = request.task_text or default_text("relight")
+        describe = partial(relit_description, request.description)
         outdoor = scene_kind_of(request.description) == scene_pb2.SCENE_KIND_OUTDOOR
 
         def ask(num: int, batch: int, known: Sequence[prompter_pb2.RelightPrompt]) -> list[prompter_pb2.RelightPrompt]:
@@ -122,7 +127,7 @@ class OpenAIFamily:
                 system,
                 task,
                 schema.RELIGHT,
-                lambda item: relight_from(item, allowed, "relight", outdoor=outdoor),
+                lambda item: relight_from(item, allowed, "relight", describe, outdoor=outdoor),
                 num,
                 request.seed + batch,
             )
@@ -212,8 +217,8 @@ class OpenAIFamily:
         )
 
     def _revision(self) -> str:
-        """Return what the operator pinned, with the one setting that changes what is written."""
-        return f"{self._settings.openai_revision}+temperature{self._settings.openai_temperature:g}"
+        """Return what the operator pinned, with what else changes what is written."""
+        return f"{self._settings.openai_revision}+temperature{self._settings.openai_temperature:g}+answers{_ANSWERS}"
 
     def _record(
         self, seed: int, job: JobContext, parameters: Mapping[str, float | str]

@@ -1,0 +1,129 @@
+"""What a description of a picture says apart from its light, and the description of the same picture relit.
+
+Captions are read sentence by sentence, then clause by clause: those of this project state the light in sentences of
+their own after the content, others put it between the things: "a kettle on a table, lit by a lamp on the left".
+"""
+
+import itertools
+import re
+
+from lumenmill_light.english import capitalised, with_article
+
+__all__ = ["content_of", "relit_description"]
+
+# Words for things that light is part of the name of; they say nothing about the light of the picture.
+_THINGS = re.compile(
+    r"\b(?:(?:traffic|string|fairy|christmas|street|pilot|warning|neon) lights?|spotlit|light[- ]"
+    r"(?:blue|green|gr[ea]y|brown|beige|pink|purple|yellow|red|orange|wood(?:en)?|oak|pine|colou?red|skinned|haired|hair"
+    r"|bulbs?|switch(?:es)?|fixtures?|poles?|posts?|rail|meters?|stands?|box(?:es)?|panels?|weight))\b",
+    re.IGNORECASE,
+)
+_LIT = r"\b(?:(?:back|side|rim|front|top|under|sun|moon|candle|lamp|fire|day|well|low|half|un)[- ]?)?lit\b"
+_LIGHT_NOUN = (
+    r"(?:light(?:s|ing)?|(?:sun|day|moon|candle|lamp|fire|star|back|rim|side|window|flood)[- ]?light(?:s|ing)?|sunshine"
+    r"|illumination|shadows?|glow(?:s|ing)?)\b"
+)
+_TIME = r"(?:sunset|sunrise|dusk|dawn|twilight|noon|midday|night|golden hour|blue hour|nightfall)\b(?! sky)"
+_ABOUT_LIGHT = re.compile(
+    rf"\b(?:{_LIGHT_NOUN}|{_LIT}|illuminat\w+|underexposed|overexposed|exposure\b|highlights?\b"
+    r"|(?:high|low|medium|strong|weak|little) contrast|contrast (?:is|between)"
+    r"|(?:warm|cool|cold|golden|neutral|bluish) (?:tones?|hues?|cast|colou?r temperature)\b)"
+    r"|^(?:and |with |plus )*(?:an? |the )?(?:[\w-]+ )*(?:fill|rim|key)\b"
+    r"|^the (?:picture|image|photo(?:graph)?|scene|clip) is (?:very |rather |quite )?(?:bright|dark|dim)\b",
+    re.IGNORECASE,
+)
+# Of pictures whose content is not known captions name the colours, which are those under the old light.
+_COLORS_ALONE = re.compile(
+    r"^an? (?:picture|image|photo(?:graph)?|clip)"
+    r" (?:mostly in|dominated by|whose main colou?rs are|of many colou?rs)\b",
+    re.IGNORECASE,
+)
+# What is left of "the scene is lit by …".
+_NO_THING = re.compile(r"^(?:it|this|everything|the (?:whole )?(?:scene|picture|image|subject|view))$", re.IGNORECASE)
+# From here on a clause is about light, and so is the rest of its sentence but for places.
+_LIT_BY = re.compile(
+    r",? (?:and |while |all )?(?:(?:is|are|being) )?(?:\w+ly )?"
+    rf"(?:{_LIT}|illuminated|bathed|flooded|drenched)(?: up)? (?:by|in|with|from|under|against)\b.*$"
+    r"|,? photographed under\b.*$",
+    re.IGNORECASE,
+)
+_WORD = r"(?!(?:in|on|under|by|with|at|of|from|and|beside|before|over|through)\b)[\w-]+,? "
+_LIT_FIRST = re.compile(r"^(?:in|under|by|with|lit|illuminated|bathed)\b", re.IGNORECASE)
+_LIGHT_FIRST = re.compile(rf"^(?:{_WORD}){{0,6}}?{_LIGHT_NOUN}", re.IGNORECASE)
+_IN_LIGHT = re.compile(
+    rf"(?:,? |^)(?:in|under|by|with|against) (?:{_WORD}){{0,4}}?{_LIGHT_NOUN}"
+    r"(?:(?:(?<=shadow)|(?<=shadows)) (?:on|across|to|towards)\b[^,;]*| (?:from|of|through|falling|coming)\b[^,;]*)?"
+    rf"|(?:,? |^)(?:at|in|during|before|after|around) (?:{_WORD}){{0,2}}?{_TIME}",
+    re.IGNORECASE,
+)
+_LIT_THING = re.compile(
+    rf"\b(?P<article>an? )?(?:\w+ly[- ])?(?:{_LIT}|sunny|shadowy|sun-drenched|sun-dappled) (?P<thing>[\w-]+)",
+    re.IGNORECASE,
+)
+_PLACE = re.compile(
+    r"^(?:on|in|at|beside|next to|before|near|behind|against|among|inside) (?:an?|the|its|some)\b", re.I
+)
+
+
+def content_of(description: str) -> str:
+    """Return a description without what it says about light: "A copper kettle on an oak table", in sentences.
+
+    Empty where it says nothing else, and where it names only colours, which depend on the light.
+    """
+    sentences = re.split(r"(?<=[.!?;])\s+", re.sub(r"\s+", " ", description).strip())
+    contents = [_without_light(sentence.rstrip(" .!?;")) for sentence in sentences]
+    return " ".join(f"{capitalised(content)}." for content in contents if content)
+
+
+def relit_description(description: str, light_text: str) -> str:
+    """Return what a described picture shows under another light, for models that take descriptions.
+
+    Args:
+        description: of the picture, with or without its light.
+        light_text: a noun phrase for the other light: "soft light from the left".
+    """
+    content = content_of(description)
+    if not content:
+        return f"{capitalised(light_text)}."
+    if content.count(". "):
+        return f"{content} The scene is lit by {light_text}."
+    return f"{content.rstrip('.')}, lit by {light_text}."
+
+
+def _without_light(sentence: str) -> str:
+    """Return a sentence, without its full stop, without its light; empty where it is about light alone."""
+    if _COLORS_ALONE.search(sentence):
+        return ""
+    names = [match[0] for match in _THINGS.finditer(sentence)]
+    numbers = itertools.count()
+    content = _content_of_clauses(_THINGS.sub(lambda _: f"\0{next(numbers)}\0", sentence))
+    return re.sub(r"\0(\d+)\0", lambda match: names[int(match[1])], content)
+
+
+def _content_of_clauses(sentence: str) -> str:
+    head, colon, tail = sentence.partition(": ")
+    if colon and _LIT_FIRST.search(head):
+        return _content_of_clauses(tail)
+    if _LIGHT_FIRST.search(sentence):
+        return ""
+    lit = _LIT_BY.search(sentence)
+    rest = _clauses(lit[0])[1:] if lit else []
+    said = _IN_LIGHT.sub("", sentence[: lit.start()] if lit else sentence)
+    clauses = _clauses(_LIT_THING.sub(_thing_alone, said))
+    if not clauses or _ABOUT_LIGHT.search(clauses[0]) or _NO_THING.search(clauses[0]):
+        return ""
+    kept = [clauses[0], *(clause for clause in clauses[1:] if not _ABOUT_LIGHT.search(clause))]
+    kept += [clause for clause in rest if _PLACE.search(clause) and not _ABOUT_LIGHT.search(clause)]
+    return ", ".join(kept)
+
+
+def _clauses(sentence: str) -> list[str]:
+    return [clause for part in re.split("[,;]", sentence) if (clause := part.strip())]
+
+
+def _thing_alone(match: re.Match[str]) -> str:
+    """Return a lit thing without how it is lit: "an alley" for "a dimly lit alley"."""
+    if not match["article"]:
+        return match["thing"]
+    named = with_article(match["thing"])
+    return capitalised(named) if match["article"][0].isupper() else named
