@@ -95,5 +95,5 @@ async def test_only_maps_of_existing_checkpoints_are_offered(serving: Any, tmp_p
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert refused.value.details().startswith(f"kinds: {IntrinsicKind.Name(DEPTH)} is none of")
         with pytest.raises(grpc.aio.AioRpcError) as unimplemented:
-            await relighter.relit("c", variants=[{"edit_prompt": "a lemon"}])
+            await relighter.relit("c", variants=[{"description": "a lemon"}])
         assert unimplemented.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -14,6 +14,7 @@ from PIL import Image
 
 from lumenmill.common.v1.artifact_pb2 import Licence
 from lumenmill.common.v1.light_pb2 import Light, LightKind
+from lumenmill.common.v1.model_pb2 import TextInput
 from lumenmill_media import encode_exr
 
 from .conftest import STEPS, photo
@@ -22,11 +23,14 @@ from .direct import DIRECT
 MODELS = sorted(DIRECT)
 FROM_LEFT = Light(attributes={"azimuth_deg": -90, "elevation_deg": 0, "hardness": 0.9})
 WORDS = "hard light low from the left"
+# Each model follows the text of its kind and ignores the other.
+LEMON = {"description": "a lemon", "edit_prompt": "make it a lemon"}
+DESCRIBED = ("FLUX.1-Depth-dev", "FLUX.1-Depth-dev-lora", "IC-Light-fbc", "IC-Light-fc")
 PROMPTS = {
     **dict.fromkeys(("FLUX.1-Depth-dev", "FLUX.1-Depth-dev-lora"), f"a lemon on slate, {WORDS}"),
     **dict.fromkeys(("IC-Light-fc", "IC-Light-fbc"), f"a lemon on slate, {WORDS}, best quality"),
 }
-INSTRUCTION = f"a lemon on slate. The light: {WORDS}."
+INSTRUCTION = f"put the lemon on slate. The light: {WORDS}."
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -34,9 +38,8 @@ async def test_pictures_equal_those_of_diffusers(
     model: str, serving: Any, checkpoints: Callable[[str], Path], depth_lora: Path
 ) -> None:
     async with serving(model) as relighter:
-        (made,) = await relighter.relit(
-            "one", seed=5, variants=[{"edit_prompt": "a lemon on slate", "light": FROM_LEFT}]
-        )
+        texts = {"description": "a lemon on slate", "edit_prompt": "put the lemon on slate"}
+        (made,) = await relighter.relit("one", seed=5, variants=[texts | {"light": FROM_LEFT}])
         prompt = PROMPTS.get(model, INSTRUCTION)
         given = {
             "prompt": prompt,
@@ -55,16 +58,18 @@ async def test_pictures_equal_those_of_diffusers(
         described = await relighter.model()
         assert list(record.licences) == list(described.licences) and described.revision == record.revision
         assert LightKind.LIGHT_KIND_TEXT in described.light_kinds and not described.intrinsic_kinds
+        kind = TextInput.TEXT_INPUT_DESCRIPTION if model in DESCRIBED else TextInput.TEXT_INPUT_INSTRUCTION
+        assert described.text_input == kind
 
 
 @pytest.mark.parametrize("model", MODELS)
 async def test_a_variant_does_not_depend_on_its_batch(model: str, serving: Any) -> None:
     async with serving(model) as relighter:
-        lemon = {"edit_prompt": "a lemon", "light": {"text": "warm sun from the left"}}
+        lemon = LEMON | {"light": {"text": "warm sun from the left"}}
         (alone,) = await relighter.relit("alone", variants=[lemon], seed=7)
         other, together = await asyncio.gather(
-            relighter.relit("a", variants=[{"edit_prompt": "a bowl"}], image=relighter.put(photo(3)), seed=8),
-            relighter.relit("b", variants=[{"edit_prompt": "night"}, lemon], seed=7),
+            relighter.relit("a", variants=[LEMON], image=relighter.put(photo(3)), seed=8),
+            relighter.relit("b", variants=[{"description": "night", "edit_prompt": "make it night"}, lemon], seed=7),
         )
         assert together[1].image.sha256 == alone.image.sha256
         assert len({variant.image.sha256 for variant in (*other, *together)}) == 3
@@ -72,11 +77,11 @@ async def test_a_variant_does_not_depend_on_its_batch(model: str, serving: Any) 
 
 
 REFUSED = [
-    ({"variants": [{"edit_prompt": "x"}, {"camera": {"viewpoint": {"azimuth_deg": 20}}}]}, "variants[1].camera"),
+    ({"variants": [LEMON, {"camera": {"viewpoint": {"azimuth_deg": 20}}}]}, "variants[1].camera"),
     ({"width_px": 1001, "height_px": 512}, "width_px"),
     ({"height_px": 9992}, "height_px"),
     ({"preset": "best"}, "preset"),
-    ({"variants": [{"light": {"name": "key"}, "edit_prompt": "a lemon"}]}, "variants[0].light"),
+    ({"variants": [LEMON | {"light": {"name": "key"}}]}, "variants[0].light"),
     ({"display": {"white_balance": "WHITE_BALANCE_AUTO"}}, "display"),
 ]
 
@@ -89,11 +94,16 @@ async def test_unsupported_requests_are_refused_with_the_field(model: str, servi
         if "Depth" not in model:
             cases.append(({"depth": relighter.put(photo())}, "depth"))
         if model != "IC-Light-fbc":
-            environment = {"edit_prompt": "a lemon", "environment": relighter.put(photo())}
-            cases.append(({"variants": [environment]}, "variants[0].environment"))
+            cases.append(({"variants": [LEMON | {"environment": relighter.put(photo())}]}, "variants[0].environment"))
+        if model in DESCRIBED:
+            cases.append(({"variants": [LEMON, {"edit_prompt": "dim it"}]}, "variants[1].description"))
+            turned = LEMON | {"camera": {"viewpoint": {"azimuth_deg": 20}}}
+            cases.append(({"variants": [turned]}, "variants[0].camera"))
+        else:
+            cases.append(({"variants": [LEMON, {"description": "a dim room"}]}, "variants[1].edit_prompt"))
         for index, (fields, field) in enumerate(cases):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await relighter.relit(f"bad-{index}", **({"variants": [{"edit_prompt": "a lemon"}]} | fields))
+                await relighter.relit(f"bad-{index}", **({"variants": [LEMON]} | fields))
             assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT, field
             assert refused.value.details().startswith(f"{field}:"), refused.value.details()
         with pytest.raises(grpc.aio.AioRpcError) as unimplemented:
@@ -104,7 +114,7 @@ async def test_unsupported_requests_are_refused_with_the_field(model: str, servi
 @pytest.mark.parametrize("model", ["FLUX.1-Kontext-dev", "IC-Light-fc", "instruct-pix2pix"])
 async def test_a_cancelled_job_stops_at_the_next_step(model: str, serving: Any) -> None:
     async with serving(model, grace_period_s=0.0) as relighter:
-        long = relighter.request("long", variants=[{"edit_prompt": "a lemon"}], sampling={"num_steps": 500})
+        long = relighter.request("long", variants=[LEMON], sampling={"num_steps": 500})
         call = relighter.stub.Relight(long)
         async for event in call:
             if event.progress.stage == "denoise" and event.progress.step > 1:
@@ -112,12 +122,12 @@ async def test_a_cancelled_job_stops_at_the_next_step(model: str, serving: Any) 
         call.cancel()
         # The worker is idle again long before 500 steps have passed.
         async with asyncio.timeout(4):
-            await relighter.relit("next", variants=[{"edit_prompt": "a lemon"}])
+            await relighter.relit("next", variants=[LEMON])
 
 
 async def test_results_have_the_size_of_the_picture_even_if_the_model_works_at_another(serving: Any) -> None:
     async with serving("instruct-pix2pix") as relighter:
-        variants = [{"edit_prompt": "a lemon"}]
+        variants = [LEMON]
         (odd,) = await relighter.relit("odd", image=relighter.put(photo(size=(67, 51))), variants=variants)
         assert relighter.pixels(odd.image).shape == (51, 67, 3)
         assert (odd.record.parameters["width"], odd.record.parameters["height"]) == (64, 48)
@@ -146,25 +156,25 @@ async def test_licences_of_the_request_are_in_the_record(serving: Any) -> None:
     async with serving("instruct-pix2pix") as relighter:
         image = relighter.put(photo())
         image.licence.CopyFrom(Licence(subject="lemon.jpg", spdx_id="CC-BY-4.0"))
-        (made,) = await relighter.relit("one", image=image, variants=[{"edit_prompt": "a lemon"}])
+        (made,) = await relighter.relit("one", image=image, variants=[LEMON])
         assert image.licence in made.record.licences
 
 
 async def test_depth_of_the_request_replaces_the_estimate(serving: Any) -> None:
     async with serving("FLUX.1-Depth-dev") as relighter:
-        variants = [{"edit_prompt": "a lemon"}]
+        variants = [LEMON]
         (estimated,) = await relighter.relit("a", variants=variants)
         (given,) = await relighter.relit("b", variants=variants, depth=relighter.put(photo(9)))
         assert estimated.image.sha256 != given.image.sha256
         assert "depth" in {stage.stage for stage in estimated.record.stage_times}
         assert "depth" not in {stage.stage for stage in given.record.stage_times}
-        with pytest.raises(grpc.aio.AioRpcError, match=r"variants\[0\]\.edit_prompt: this model sees no colours"):
+        with pytest.raises(grpc.aio.AioRpcError, match=r"variants\[0\]\.description: this model .*sees no colours"):
             await relighter.relit("c", variants=[{"light": FROM_LEFT}])
 
 
 async def test_an_environment_is_the_background_that_lights_the_subject(serving: Any) -> None:
     async with serving("IC-Light-fbc") as relighter:
-        words = {"edit_prompt": "a lemon"}
+        words = {"description": "a lemon"}
         red, blue = (relighter.put(photo().convert("L").convert("RGB").point(lut)) for lut in (_only(0), _only(2)))
         made = await relighter.relit("a", variants=[words, words | {"environment": red}, words | {"environment": blue}])
         assert len({variant.image.sha256 for variant in made}) == 3

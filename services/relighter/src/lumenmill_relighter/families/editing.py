@@ -11,7 +11,7 @@ from PIL import Image
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.common.v1.light_pb2 import Light, LightKind
-from lumenmill.common.v1.model_pb2 import Model
+from lumenmill.common.v1.model_pb2 import Model, TextInput
 from lumenmill.relighter.v1.relighter_pb2 import RelightRequest, RelightResult, RelightVariant
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import BatchWork, DeferredWork, JobContext
@@ -21,6 +21,7 @@ from lumenmill_neural.plan import Plan
 from lumenmill_neural.requests import checked_sampling, refuse
 from lumenmill_neural.stages import Steps, timed_stages
 from lumenmill_relighter.families.family import RelighterFamily
+from lumenmill_relighter.families.prompts import TEXT_FIELDS
 from lumenmill_relighter.families.sizes import Size, sizes_of
 from lumenmill_relighter.light import Lighting, lighting_of
 
@@ -52,7 +53,7 @@ class _Task:
 class EditingFamily(RelighterFamily):
     """A diffusers pipeline that makes variants of a picture.
 
-    A subclass adds its pipeline class, its words for a light, and its call arguments.
+    A subclass adds its pipeline class, the kind of its text, its words for a light, and its call arguments.
     """
 
     pipeline_class: Any
@@ -79,7 +80,7 @@ class EditingFamily(RelighterFamily):
 
     def describe(self) -> Model:
         """See the base class."""
-        return self.host.describe(light_kinds=self.light_kinds())
+        return self.host.describe(light_kinds=self.light_kinds(), text_input=self.text_input)
 
     def relight(self, request: RelightRequest) -> BatchWork:
         """See the base class."""
@@ -164,14 +165,10 @@ class EditingFamily(RelighterFamily):
         self, request: RelightRequest, index: int, picture: Image.Image, shared: dict[str, Image.Image]
     ) -> VariantInputs:
         variant, name = request.variants[index], f"variants[{index}]"
-        if variant.camera.HasField("path"):
-            raise InvalidArgumentError(f"{name}.camera.path", "a picture has no camera move; leave it out")
-        if variant.HasField("camera") and not variant.edit_prompt.strip():
-            raise InvalidArgumentError(
-                f"{name}.camera", "this model takes only words; describe the viewpoint in `edit_prompt`"
-            )
+        self._check_camera(variant, f"{name}.camera")
         if variant.HasField("environment") and not self.takes_environment:
-            raise InvalidArgumentError(f"{name}.environment", "this model takes none; describe it in `edit_prompt`")
+            problem = f"this model takes none; describe it in `{TEXT_FIELDS[self.text_input]}`"
+            raise InvalidArgumentError(f"{name}.environment", problem)
         lighting = None
         if variant.HasField("light"):
             lighting = lighting_of(
@@ -185,6 +182,17 @@ class EditingFamily(RelighterFamily):
         return VariantInputs(
             prompt, request.seed, picture, shared | self.variant_pictures(variant, lighting, picture.size, name)
         )
+
+    def _check_camera(self, variant: RelightVariant, field: str) -> None:
+        """Accept a viewpoint only beside an instruction that has it in words; other models keep that of the picture."""
+        if variant.camera.HasField("path"):
+            raise InvalidArgumentError(f"{field}.path", "a picture has no camera move; leave it out")
+        if not variant.HasField("camera"):
+            return
+        if self.text_input != TextInput.TEXT_INPUT_INSTRUCTION:
+            raise InvalidArgumentError(field, "this model keeps the viewpoint of the picture; leave it out")
+        if not variant.edit_prompt.strip():
+            raise InvalidArgumentError(field, "this model takes only words; describe the viewpoint in `edit_prompt`")
 
     # Execution of a batch.
 

@@ -1,5 +1,6 @@
 """What every family of the relighter is: it relights pictures, or decomposes them."""
 
+from lumenmill.common.v1.model_pb2 import TextInput
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill_common.errors import UnimplementedError
 from lumenmill_common.families import Family
@@ -12,6 +13,9 @@ __all__ = ["RelighterFamily"]
 
 class RelighterFamily(Family):
     """A model behind the relighter contract."""
+
+    text_input: TextInput.ValueType = TextInput.TEXT_INPUT_UNSPECIFIED
+    """Kind of text that the model was trained on; unspecified for models that make no pictures."""
 
     def __init__(self, host: ModelHost) -> None:
         self.host = host

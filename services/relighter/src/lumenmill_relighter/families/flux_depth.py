@@ -8,6 +8,7 @@ from typing import Any
 from diffusers import FluxControlPipeline
 from PIL import Image
 
+from lumenmill.common.v1.model_pb2 import TextInput
 from lumenmill.relighter.v1.relighter_pb2 import RelightRequest, RelightVariant
 from lumenmill_common.jobs import JobContext
 from lumenmill_media import read_rgb
@@ -25,6 +26,7 @@ class FluxDepth(EditingFamily):
     """FLUX.1-Depth-dev, or its LoRA on FLUX.1-dev. Without depth in the request, Depth Anything estimates it."""
 
     pipeline_class = FluxControlPipeline
+    text_input = TextInput.TEXT_INPUT_DESCRIPTION
     takes_depth = True
 
     def load(self) -> None:

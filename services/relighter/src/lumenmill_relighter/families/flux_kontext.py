@@ -5,6 +5,7 @@ from typing import Any
 
 from diffusers import FluxKontextPipeline
 
+from lumenmill.common.v1.model_pb2 import TextInput
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_neural.plan import Plan
 from lumenmill_relighter.families.editing import EditingFamily, VariantInputs
@@ -18,10 +19,11 @@ class FluxKontext(EditingFamily):
     """FLUX.1-Kontext-dev."""
 
     pipeline_class = FluxKontextPipeline
+    text_input = TextInput.TEXT_INPUT_INSTRUCTION
 
     def prompt(self, variant: RelightVariant, lighting: Lighting | None, field: str) -> str:
         """See the base class."""
-        return instruction(variant, lighting)
+        return instruction(variant, lighting, field)
 
     def arguments(self, plan: Plan, inputs: Sequence[VariantInputs]) -> dict[str, Any]:
         """See the base class; the pipeline must not resize the picture to a size of its training."""

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 from lumenmill.common.v1.light_pb2 import LightAttributes, LightKind
+from lumenmill.common.v1.model_pb2 import TextInput
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_media import linear_to_srgb
@@ -31,6 +32,7 @@ _INITIAL_LEVELS, _BACKGROUND_LEVELS, _NO_BACKGROUND = (0, 255), (32, 224), (64, 
 class _IcLight(EditingFamily):
     """What both models share. `conditions` names the pictures that the denoiser gets in addition to the noise."""
 
+    text_input = TextInput.TEXT_INPUT_DESCRIPTION
     takes_words_alone = False
     background_color = "#7f7f7f"
     conditions: tuple[str, ...]
@@ -58,13 +60,14 @@ class _IcLight(EditingFamily):
         return [kind for kind in LightKind.values() if kind != LightKind.LIGHT_KIND_UNSPECIFIED]
 
     def prompt(self, variant: RelightVariant, lighting: Lighting | None, field: str) -> str:
-        """See the base class; the light alone is enough, since the model sees the picture."""
-        words = description(variant, lighting, field, light_is_enough=True) if self._has_words(variant) else ""
+        """See the base class; a light or an environment alone is enough, since the model sees the picture."""
+        words = description(variant, lighting, field, light_is_enough=True) if self._needs_words(variant) else ""
         added = str(self.host.entry.options["added_prompt"])
         return f"{words}, {added}" if words else added
 
-    def _has_words(self, variant: RelightVariant) -> bool:
-        return variant.HasField("light") or bool(variant.edit_prompt.strip())
+    def _needs_words(self, variant: RelightVariant) -> bool:
+        has_words = variant.HasField("light") or bool(variant.description.strip())
+        return has_words or not variant.HasField("environment")
 
     def arguments(self, plan: Plan, inputs: Sequence[VariantInputs]) -> dict[str, Any]:
         """See the base class: the latents of the conditions, and the negative prompt."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionInstructPix2PixPipeline
 
+from lumenmill.common.v1.model_pb2 import TextInput
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_neural.plan import Plan
 from lumenmill_relighter.families.editing import EditingFamily, VariantInputs
@@ -18,6 +19,7 @@ class InstructPix2Pix(EditingFamily):
     """timbrooks/instruct-pix2pix, without its safety checker."""
 
     pipeline_class = StableDiffusionInstructPix2PixPipeline
+    text_input = TextInput.TEXT_INPUT_INSTRUCTION
 
     def set_up(self, pipe: Any) -> None:
         """Set the scheduler of the model card."""
@@ -27,7 +29,7 @@ class InstructPix2Pix(EditingFamily):
 
     def prompt(self, variant: RelightVariant, lighting: Lighting | None, field: str) -> str:
         """See the base class."""
-        return instruction(variant, lighting)
+        return instruction(variant, lighting, field)
 
     def arguments(self, plan: Plan, inputs: Sequence[VariantInputs]) -> dict[str, Any]:
         """See the base class; the size is that of the pictures."""

@@ -8,6 +8,7 @@ from PIL import Image
 from transformers import BatchFeature
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from lumenmill.common.v1.model_pb2 import TextInput
 from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
 from lumenmill_neural.plan import Plan
 from lumenmill_relighter.families.editing import EditingFamily, VariantInputs
@@ -43,6 +44,7 @@ class QwenImageEdit(EditingFamily):
     """Qwen-Image-Edit. Its text encoder sees the picture resized to one megapixel."""
 
     pipeline_class = QwenImageEditPipeline
+    text_input = TextInput.TEXT_INPUT_INSTRUCTION
     guidance_argument = "true_cfg_scale"
 
     def parts(self) -> dict[str, Any]:
@@ -57,7 +59,7 @@ class QwenImageEdit(EditingFamily):
 
     def prompt(self, variant: RelightVariant, lighting: Lighting | None, field: str) -> str:
         """See the base class."""
-        return instruction(variant, lighting)
+        return instruction(variant, lighting, field)
 
     def arguments(self, plan: Plan, inputs: Sequence[VariantInputs]) -> dict[str, Any]:
         """See the base class."""
