@@ -10,7 +10,7 @@ from PIL import Image
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import LightKind
-from lumenmill.common.v1.model_pb2 import Model
+from lumenmill.common.v1.model_pb2 import Model, TextInput
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill_common.artifacts import digest_of
 from lumenmill_common.errors import InvalidArgumentError
@@ -41,6 +41,8 @@ class ImagerFamily(ABC):
     """A diffusers pipeline behind the imager contract. A subclass adds its pipeline class and its call arguments."""
 
     pipeline_class: Any
+    text_input: TextInput.ValueType = TextInput.TEXT_INPUT_DESCRIPTION
+    """Kind of text that the model was trained on."""
     has_negative_prompt = True
     """Whether the pipeline takes a negative prompt."""
 
@@ -63,7 +65,7 @@ class ImagerFamily(ABC):
 
     def describe(self) -> Model:
         """Return the model for GetModel."""
-        return self.host.describe(light_kinds=[LightKind.LIGHT_KIND_TEXT])
+        return self.host.describe(light_kinds=[LightKind.LIGHT_KIND_TEXT], text_input=self.text_input)
 
     def generate_images(self, request: _Request) -> BatchWork:
         """Return the images of a request as work.
