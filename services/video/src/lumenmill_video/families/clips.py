@@ -14,7 +14,7 @@ from PIL import Image
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import LightKind
-from lumenmill.common.v1.model_pb2 import Model
+from lumenmill.common.v1.model_pb2 import Model, TextInput
 from lumenmill.video.v1.video_pb2 import GenerateVideoRequest, GenerateVideoResult
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import BatchWork, DeferredWork, JobContext
@@ -74,8 +74,7 @@ class ClipFamily(VideoFamily):
     """Fields of which at least one must be set, the usual one first."""
     needs_text: str
     """What to do if none is set."""
-    takes_words = True
-    """Whether it takes a prompt and other words."""
+    text_input = TextInput.TEXT_INPUT_DESCRIPTION
     frame_step = 1
     """Clips have one frame more than a multiple of this number."""
     min_num_frames = 1
@@ -94,7 +93,8 @@ class ClipFamily(VideoFamily):
 
     def describe(self) -> Model:
         """See the base class."""
-        model = self.host.describe(light_kinds=[LightKind.LIGHT_KIND_TEXT] if self.takes_words else [])
+        light_kinds = [LightKind.LIGHT_KIND_TEXT] if self.takes_words else []
+        model = self.host.describe(light_kinds=light_kinds, text_input=self.text_input)
         model.limits.max_batch_size = 1  # a request is one clip
         for shown in model.presets:
             shown.parameters.update(self.with_derived(self.plan_of(shown.name)).arguments)
@@ -111,6 +111,11 @@ class ClipFamily(VideoFamily):
             run_batch=self._run,
             estimate_s=self._estimate_s(plan),
         )
+
+    @property
+    def takes_words(self) -> bool:
+        """Whether it takes a prompt and other words."""
+        return self.text_input != TextInput.TEXT_INPUT_NONE
 
     # For subclasses.
 

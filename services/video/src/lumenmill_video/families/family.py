@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.generation_pb2 import GenerationRecord
+from lumenmill.common.v1.model_pb2 import TextInput
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.errors import UnimplementedError
 from lumenmill_common.families import Family
@@ -20,6 +21,9 @@ IMAGES_PER_CLIP = 5
 
 class VideoFamily(Family):
     """A model behind the video contract."""
+
+    text_input: TextInput.ValueType = TextInput.TEXT_INPUT_UNSPECIFIED
+    """Kind of text that the model was trained on; unspecified for models that make no clips."""
 
     def __init__(self, host: ModelHost, settings: VideoSettings) -> None:
         self.host, self.settings = host, settings

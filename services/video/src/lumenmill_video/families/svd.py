@@ -6,6 +6,7 @@ from typing import Any
 from diffusers import StableVideoDiffusionPipeline
 from PIL import Image
 
+from lumenmill.common.v1.model_pb2 import TextInput
 from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_neural.plan import Plan
 from lumenmill_video.families.clips import Clip, ClipFamily, Media
@@ -24,7 +25,7 @@ class StableVideoDiffusion(ClipFamily):
     takes = frozenset({"image"})
     needs = ("image",)
     needs_text = "this model starts from a picture; send the first frame"
-    takes_words = False
+    text_input = TextInput.TEXT_INPUT_NONE
     min_num_frames = 2
     own_arguments = frozenset()
 
