@@ -36,6 +36,7 @@ async def test_get_model_describes_the_capabilities(studio: Any) -> None:
     model = (await model_pb2_grpc.ModelServiceStub(studio.channel).GetModel(model_pb2.GetModelRequest())).model
     assert model.family == "studio"
     assert model.needs_scene
+    assert model.text_input == model_pb2.TEXT_INPUT_DESCRIPTION
     assert next(preset.name for preset in model.presets) == "balanced"
     assert len(model.light_kinds) == 6
     assert len(model.intrinsic_kinds) == 8
@@ -191,6 +192,11 @@ async def test_a_clip_of_a_moving_light_decomposes_into_maps(studio: Any) -> Non
             lambda request: setattr(request.variants[0], "edit_prompt", "make it dusk"),
             grpc.StatusCode.INVALID_ARGUMENT,
             "variants[0].edit_prompt",
+        ),
+        (
+            lambda request: setattr(request.variants[0], "description", "a jug at dusk"),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "variants[0].description",
         ),
         (
             lambda request: setattr(request.variants[0].light, "text", "dusk"),

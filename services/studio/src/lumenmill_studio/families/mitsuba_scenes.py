@@ -138,6 +138,7 @@ class MitsubaScenes:
             supports_camera_path=True,
             supports_light_path=True,
             needs_scene=True,
+            text_input=model_pb2.TextInput.TEXT_INPUT_DESCRIPTION,
             device=self._origin.device,
             environment_maps=self._environment_maps,
             vocabulary=scene_vocabulary(self._mesh_names),

@@ -192,8 +192,9 @@ class Stills:
             camera = variant.camera if variant.HasField("camera") else None
             refuse_path(camera, f"{field}.camera")
             if not (variant.HasField("light") or camera or variant.HasField("environment")):
+                words = "edit_prompt" if variant.edit_prompt else "description"
                 raise InvalidArgumentError(
-                    f"{field}.edit_prompt", "studio does not edit by words: set `light`, `camera` or `environment`"
+                    f"{field}.{words}", "studio does not edit by words: set `light`, `camera` or `environment`"
                 )
             environment = variant.environment if variant.HasField("environment") else None
             is_own = not (variant.HasField("light") or environment)
