@@ -9,7 +9,7 @@ import pytest
 import torch
 from google.protobuf.json_format import MessageToDict
 
-from lumenmill.common.v1.model_pb2 import Model
+from lumenmill.common.v1.model_pb2 import Model, TextInput
 from lumenmill.imager.v1.imager_pb2 import GenerateImagesRequest
 from lumenmill_common.artifacts import open_store
 from lumenmill_imager.families import family_of as imager_family_of
@@ -81,6 +81,21 @@ def test_requests_get_the_arguments_that_get_model_shows(
         assert parameters["profile"] == "lossless"
     costs = [_cost(planned[preset]) for preset in _PRESETS]
     assert costs == sorted(costs) and (costs[0] < costs[2] or _is_bounded(entry, tier))
+
+
+def test_every_model_states_the_kind_of_its_text(tmp_path: Path) -> None:
+    stated: dict[str, dict[str, str]] = {}
+    for service, package in SERVICES.items():
+        for name, entry in _catalogue(package).items():
+            model, _ = _shown_and_planned(service, package, name, tmp_path, entry.tiers[0].min_memory_gib)
+            kind = TextInput.Name(model.text_input).removeprefix("TEXT_INPUT_")
+            stated.setdefault(service, {})[name] = kind
+    instructed = {name for name, kind in stated["relighter"].items() if kind == "INSTRUCTION"}
+    assert instructed == {"FLUX.1-Kontext-dev", "Qwen-Image-Edit", "instruct-pix2pix"}
+    others = stated["relighter"].items() | stated["imager"].items() | stated["video"].items()
+    assert {name for name, kind in others if kind == "NONE"} == {"SVD-XT"}
+    assert {name for name, kind in others if kind == "UNSPECIFIED"} == {"Marigold"}
+    assert set(stated["captioner"].values()) == {"UNSPECIFIED"}
 
 
 def _cost(arguments: dict[str, Any]) -> float:

@@ -1,12 +1,14 @@
-"""docs/models.md: every model of every neural service, from their catalogues.
+"""docs/models.md: every model of every neural service, from their catalogues and families.
 
 `python -m lumenmill_neural.catalogue_page [FILE]` writes the page.
 """
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
-from lumenmill_neural.catalogue import Arguments, ModelEntry, Placement, PresetEntry, Tier, read_catalogue
+from lumenmill.common.v1.model_pb2 import TextInput
+from lumenmill_neural.catalogue import Arguments, Catalogue, ModelEntry, Placement, PresetEntry, Tier, read_catalogue
 
 __all__ = ["SERVICES", "page"]
 
@@ -16,21 +18,29 @@ SERVICES = {
     "video": "lumenmill_video",
     "captioner": "lumenmill_captioner",
 }
-_WITHOUT_OUTPUT_SIZE = "captioner"
+_WITHOUT_PICTURES = "captioner"
 _FILE = Path("docs/models.md")
 _MAX_VALUE_CHARACTERS = 60
 _HEAD = """# Models
 
 The models of the neural services. `LUMENMILL_MODEL` names an entry; its first preset is the default.
-`python -m lumenmill_neural.catalogue_page` generates this page from the `presets.yaml` of each service; a test fails
-when it is out of date.
+`python -m lumenmill_neural.catalogue_page` generates this page from the `presets.yaml` and the families of each service;
+a test fails when it is out of date.
 
 Weights come from the hub at the commit given here, from a folder, or from the artifact store (`LUMENMILL_CHECKPOINT`).
 Where no commit is given, `LUMENMILL_CHECKPOINT_REVISION` must name one. Models with a fast profile list what it
 changes; the others have only the lossless one. The licence covers the weights and their outputs, and is recorded with
-every result. *Commercial* says whether it allows commercial use, under its conditions.
+every result. *Commercial* says whether it allows commercial use, under its conditions. *Text* is the kind that a model
+was trained on, `Model.text_input` of GetModel: a *description* of what the picture or clip shows, an *instruction* that
+says what to change, or none.
 
 """
+_TEXTS = {
+    TextInput.TEXT_INPUT_UNSPECIFIED: "–",
+    TextInput.TEXT_INPUT_NONE: "none",
+    TextInput.TEXT_INPUT_DESCRIPTION: "description",
+    TextInput.TEXT_INPUT_INSTRUCTION: "instruction",
+}
 
 
 def page() -> str:
@@ -41,13 +51,23 @@ def page() -> str:
 
 def _service(name: str, package: str) -> str:
     catalogue = read_catalogue(package)
+    texts = _texts(name, package, catalogue)
     rows = [
-        f"| [{model}](#{_anchor(name, model)}) | {entry.task} | {entry.licence.spdx_id} | {_yes(entry)} |"
+        f"| [{model}](#{_anchor(name, model)}) | {entry.task} | {texts[model]} | {entry.licence.spdx_id} "
+        f"| {_yes(entry)} |"
         for model, entry in catalogue.items()
     ]
-    table = ["| model | task | licence | commercial |", "|---|---|---|---|", *rows]
+    table = ["| model | task | text | licence | commercial |", "|---|---|---|---|---|", *rows]
     models = [_model(name, model, entry) for model, entry in catalogue.items()]
     return "\n".join([f"## {name}", "", *table, "", *models])
+
+
+def _texts(service: str, package: str, catalogue: Catalogue) -> dict[str, str]:
+    """Return the kind of text of each model, which its family states."""
+    if service == _WITHOUT_PICTURES:
+        return dict.fromkeys(catalogue, _TEXTS[TextInput.TEXT_INPUT_UNSPECIFIED])
+    families = import_module(f"{package}.families").FAMILIES
+    return {model: _TEXTS[families[entry.family].text_input] for model, entry in catalogue.items()}
 
 
 def _anchor(service: str, model: str) -> str:
@@ -66,7 +86,7 @@ def _model(service: str, name: str, entry: ModelEntry) -> str:
         *((f"part `{part}`", _weights(value.checkpoint, value.revision)) for part, value in entry.parts.items()),
         *((f"adapter `{own}`", _weights(value.checkpoint, value.revision)) for own, value in entry.adapters.items()),
         ("licence", f"[{entry.licence.spdx_id}]({entry.licence.url})"),
-        ("bounds", _bounds(entry) if service != _WITHOUT_OUTPUT_SIZE else ""),
+        ("bounds", _bounds(entry) if service != _WITHOUT_PICTURES else ""),
         (
             "several GPUs",
             "can share one clip by context parallelism: `LUMENMILL_GPUS`" if entry.supports_context_parallelism else "",
