@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from lumenmill_orchestrator.recipe.document import Located, Problems
 from lumenmill_orchestrator.recipe.literals import enum_number
+from lumenmill_orchestrator.recipe.reference_compiler import ReferenceCompiler
 from lumenmill_orchestrator.recipe.references import MISSING, Reference, Scope, whole_reference
-from lumenmill_orchestrator.recipe.requests import RequestCompiler
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType
 
 __all__ = ["Condition", "compile_condition"]
@@ -109,7 +109,7 @@ class _Combination:
         return "; ".join(text for part in decisive if (text := part.finding(scope)))
 
 
-def compile_condition(where: Located, compiler: RequestCompiler, problems: Problems) -> Condition | None:
+def compile_condition(where: Located, compiler: ReferenceCompiler, problems: Problems) -> Condition | None:
     """Compile `{value: ${…}, below: 40}`, or `all:`, `any:`, `not:` of such."""
     if not where.is_mapping:
         problems.add(where, "a condition is a mapping such as `{value: ${caption.error.direction_deg}, max: 40}`")
@@ -122,7 +122,9 @@ def compile_condition(where: Located, compiler: RequestCompiler, problems: Probl
     return _compile_comparisons(where, compiler, problems)
 
 
-def _compile_combination(where: Located, kind: str, compiler: RequestCompiler, problems: Problems) -> Condition | None:
+def _compile_combination(
+    where: Located, kind: str, compiler: ReferenceCompiler, problems: Problems
+) -> Condition | None:
     body = where.value[kind]
     if kind != "not" and not body.is_sequence:
         problems.add(body, f"`{kind}` needs a list of conditions")
@@ -135,7 +137,7 @@ def _compile_combination(where: Located, kind: str, compiler: RequestCompiler, p
     return _Combination(kind, found, tuple(reference for part in found for reference in part.references))
 
 
-def _compile_comparisons(where: Located, compiler: RequestCompiler, problems: Problems) -> Condition | None:
+def _compile_comparisons(where: Located, compiler: ReferenceCompiler, problems: Problems) -> Condition | None:
     given = where.get("value")
     path = whole_reference(given.value) if given is not None else None
     if given is None or path is None:
@@ -157,7 +159,7 @@ def _compile_comparisons(where: Located, compiler: RequestCompiler, problems: Pr
 
 
 def _compile_comparison(
-    value: Reference, operator: str, where: Located, compiler: RequestCompiler, problems: Problems
+    value: Reference, operator: str, where: Located, compiler: ReferenceCompiler, problems: Problems
 ) -> Condition | None:
     if operator in _NUMERIC and (value.type.is_list or value.type.kind not in (TypeKind.INT, TypeKind.FLOAT)):
         problems.add(where, f"`{operator}` compares numbers, but `${{{value.text}}}` is a {value.type}")

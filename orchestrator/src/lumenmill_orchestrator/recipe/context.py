@@ -8,8 +8,8 @@ from lumenmill.common.v1 import model_pb2
 from lumenmill_orchestrator.recipe.conditions import Condition, compile_condition
 from lumenmill_orchestrator.recipe.document import Located, Problems
 from lumenmill_orchestrator.recipe.model import FanOut
+from lumenmill_orchestrator.recipe.reference_compiler import ReferenceCompiler
 from lumenmill_orchestrator.recipe.references import Reference, Requirement, Scope, whole_reference
-from lumenmill_orchestrator.recipe.requests import RequestCompiler
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, scalar_type
 
 __all__ = ["INT", "KnownModel", "PipelineContext", "ScopedFanOut"]
@@ -53,7 +53,7 @@ class PipelineContext:
         path = whole_reference(given.value)
         if path is None:
             return given.plain()
-        reference = RequestCompiler({"params": self.types["params"]}, self.problems).reference(given, path)
+        reference = ReferenceCompiler({"params": self.types["params"]}, self.problems).reference(given, path)
         return reference.evaluate(self.scope) if reference is not None else None
 
     def constant_int(self, where: Located, key: str, minimum: int) -> int | None:
@@ -75,7 +75,7 @@ class PipelineContext:
                 given or where, f"`{key}` must be a reference to a list, such as `${{result.prompt_sets}}`"
             )
             return None
-        reference = RequestCompiler(types, self.problems).reference(given, path)
+        reference = ReferenceCompiler(types, self.problems).reference(given, path)
         if reference is not None and not reference.type.is_list:
             self.problems.add(given, f"`{key}` must be a list, but `${{{path}}}` is a {reference.type}")
             return None
@@ -95,7 +95,7 @@ class PipelineContext:
         types = {**self.types, "each": elements.type.element(), "each_index": INT}
         return ScopedFanOut(FanOut(elements, at_most, aligned), types)
 
-    def condition(self, body: Located, compiler: RequestCompiler) -> Condition | None:
+    def condition(self, body: Located, compiler: ReferenceCompiler) -> Condition | None:
         """Compile `when:`."""
         when = body.get("when")
         return compile_condition(when, compiler, self.problems) if when is not None else None

@@ -9,10 +9,22 @@ from google.protobuf.message import Message
 from lumenmill_orchestrator.recipe.references import MISSING, Reference, Scope
 from lumenmill_orchestrator.recipe.types import is_map_field
 
-__all__ = ["Fill", "Produce", "append_fill", "comprehension_fill", "map_fill", "reference_fill", "text_fill"]
+__all__ = [
+    "Fill",
+    "Produce",
+    "append_fill",
+    "comprehension_fill",
+    "conditional_fill",
+    "conditional_produce",
+    "map_fill",
+    "reference_fill",
+    "text_fill",
+]
 
 Fill = Callable[[Message, Scope], None]
 Produce = Callable[[Scope], Any]
+Holds = Callable[[Scope], bool | None]
+"""Returns whether a condition is true; None when that is not known."""
 
 
 def reference_fill(target: FieldDescriptor, reference: Reference) -> Fill:
@@ -97,6 +109,21 @@ def _comprehended(elements: Any, produce: Produce, scope: Scope) -> Iterator[Any
         made = produce({**scope, "each": element, "each_index": index})
         if made is not MISSING:
             yield made
+
+
+def conditional_fill(holds: Holds, then: Fill, otherwise: Fill) -> Fill:
+    """Fill by one of two functions; a condition that is not known does not hold."""
+    return lambda message, scope: (then if holds(scope) else otherwise)(message, scope)
+
+
+def conditional_produce(holds: Holds, then: Produce | None, otherwise: Produce | None) -> Produce:
+    """Produce one of two elements; no element where there is none."""
+
+    def produce(scope: Scope) -> Any:
+        chosen = then if holds(scope) else otherwise
+        return MISSING if chosen is None else chosen(scope)
+
+    return produce
 
 
 def text_fill(target: FieldDescriptor, parts: list[str | Reference]) -> Fill:

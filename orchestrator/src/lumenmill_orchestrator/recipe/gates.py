@@ -6,8 +6,8 @@ from typing import Any
 
 from lumenmill_orchestrator.recipe.conditions import Condition, compile_condition
 from lumenmill_orchestrator.recipe.document import Located, Problems
+from lumenmill_orchestrator.recipe.reference_compiler import ReferenceCompiler
 from lumenmill_orchestrator.recipe.references import Scope
-from lumenmill_orchestrator.recipe.requests import RequestCompiler
 
 __all__ = ["Gate", "compile_gates"]
 
@@ -47,7 +47,7 @@ class Gate:
 
 
 def compile_gates(
-    body: Located, key: str, compiler: RequestCompiler, problems: Problems, constant: _Constant
+    body: Located, key: str, compiler: ReferenceCompiler, problems: Problems, constant: _Constant
 ) -> tuple[Gate, ...]:
     """Compile a list of `{reason, reject_when | accept_when, when_missing}` under one key of a step."""
     where = body.get(key)
@@ -60,7 +60,7 @@ def compile_gates(
     return tuple(gate for gate in gates if gate is not None)
 
 
-def _compile_gate(where: Located, compiler: RequestCompiler, problems: Problems, constant: _Constant) -> Gate | None:
+def _compile_gate(where: Located, compiler: ReferenceCompiler, problems: Problems, constant: _Constant) -> Gate | None:
     problems.unknown_keys(where, _KEYS)
     reason, reject, accept = where.get("reason"), where.get("reject_when"), where.get("accept_when")
     if reason is None or not isinstance(reason.value, str) or not reason.value or ":" in reason.value:

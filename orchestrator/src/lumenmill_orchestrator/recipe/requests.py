@@ -9,30 +9,29 @@ from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
 from lumenmill_orchestrator.contracts import message_class
+from lumenmill_orchestrator.recipe.conditions import Condition, compile_condition
 from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
 from lumenmill_orchestrator.recipe.fills import (
     Fill,
     Produce,
     append_fill,
     comprehension_fill,
+    conditional_fill,
+    conditional_produce,
     map_fill,
     reference_fill,
     text_fill,
 )
 from lumenmill_orchestrator.recipe.literals import scalar_literal
-from lumenmill_orchestrator.recipe.references import (
-    Reference,
-    ReferenceProblem,
-    Scope,
-    parse_reference,
-    whole_reference,
-)
+from lumenmill_orchestrator.recipe.reference_compiler import ReferenceCompiler
+from lumenmill_orchestrator.recipe.references import Reference, Scope, whole_reference
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type, is_map_field, message_of
 
 __all__ = ["MessageBuilder", "RequestCompiler"]
 
 _EMBEDDED = re.compile(r"\$\{([^{}]*)\}")
 _WELL_KNOWN = "google.protobuf."
+_BRANCHES = ("value", "otherwise")
 
 
 @dataclass
@@ -47,34 +46,23 @@ class MessageBuilder:
     def build(self, scope: Scope) -> Message:
         """Return a new message. References to absent values leave their fields unset."""
         message = type(self.constant)()
-        message.CopyFrom(self.constant)
-        for fill in self.fills:
-            fill(message, scope)
+        self.fill(message, scope)
         return message
 
+    def fill(self, message: Message, scope: Scope) -> None:
+        """Set the same fields of a message."""
+        message.MergeFrom(self.constant)
+        for fill in self.fills:
+            fill(message, scope)
 
-def _root_of(path: str) -> str:
-    """Return the first name of a path."""
-    return re.split(r"[.\[]", path.strip(), maxsplit=1)[0]
 
-
-class RequestCompiler:
+class RequestCompiler(ReferenceCompiler):
     """Compiles `with:` mappings against message types; adds every problem at its position."""
 
     def __init__(self, types: Mapping[str, ValueType], problems: Problems, known: Scope | None = None) -> None:
         """`known` holds the values that are known before the run: parameters and models."""
-        self._types = dict(types)
-        self._problems = problems
+        super().__init__(types, problems)
         self._known = known or {}
-
-    def reference(self, where: Located, path: str) -> Reference | None:
-        """Parse one reference; adds a problem and returns None when it is wrong."""
-        try:
-            return parse_reference(path, self._types)
-        except ReferenceProblem as problem:
-            if _root_of(path) not in self._problems.unresolved:
-                self._problems.add(where, str(problem))
-            return None
 
     def message(
         self, where: Located | None, descriptor: Descriptor, without: frozenset[str] = frozenset()
@@ -97,7 +85,9 @@ class RequestCompiler:
 
     def _field(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
         path = whole_reference(value.value)
-        if path is not None:
+        if value.get("when") is not None:
+            self._conditional(builder, target, value)
+        elif path is not None:
             self._from_reference(builder, target, value, path)
         elif is_map_field(target):
             self._map(builder, target, value)
@@ -107,6 +97,28 @@ class RequestCompiler:
             self._nested(builder, target, value)
         else:
             self._scalar(builder, target, value)
+
+    def _conditional(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
+        """Compile `{when: …, value: …, otherwise: …}` for a field."""
+        condition = self._condition(builder, value)
+        branches = []
+        for key in _BRANCHES:
+            branch = MessageBuilder(type(builder.constant)())
+            if (body := value.get(key)) is not None:
+                self._field(branch, target, body)
+            builder.references.extend(branch.references)
+            branches.append(branch.fill)
+        if condition is not None:
+            builder.fills.append(conditional_fill(condition.holds, *branches))
+
+    def _condition(self, builder: MessageBuilder, value: Located) -> Condition | None:
+        """Compile the condition of a conditional value."""
+        self._problems.unknown_keys(value, ("when", *_BRANCHES))
+        if value.get("value") is None:
+            self._problems.add(value, "`when` needs a `value:`, which is used where the condition holds")
+        condition = compile_condition(value.value["when"], self, self._problems)
+        builder.references.extend(condition.references if condition is not None else ())
+        return condition
 
     def _from_reference(self, builder: MessageBuilder, target: FieldDescriptor, value: Located, path: str) -> None:
         reference = self.reference(value, path)
@@ -235,6 +247,15 @@ class RequestCompiler:
 
     def _element(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> Produce | None:
         """Return a function that produces one element of a list or map from a scope."""
+        if value.get("when") is None:
+            return self._plain_element(builder, target, value)
+        condition = self._condition(builder, value)
+        bodies = [value.get(key) for key in _BRANCHES]
+        branches = [None if body is None else self._element(builder, target, body) for body in bodies]
+        return conditional_produce(condition.holds, *branches) if condition is not None else None
+
+    def _plain_element(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> Produce | None:
+        """Return a function that produces one element that is no conditional value."""
         expected = field_type(target).element()
         path = whole_reference(value.value)
         if path is not None:
