@@ -7,7 +7,7 @@ import argparse
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,8 @@ class TinyFamily:
         self.arrived: light_pb2.ArrivedLight | None = None
         self._count_file, self._lock = count_file, threading.Lock()
         self.sets_to_give: int | None = None
+        self.text_input, self.moves_cameras = model_pb2.TEXT_INPUT_UNSPECIFIED, False
+        self.requests: deque[tuple[str, Any]] = deque(maxlen=256)
 
     def load(self) -> None:
         """Nothing is loaded."""
@@ -61,10 +63,12 @@ class TinyFamily:
         licence = artifact_pb2.Licence(subject="tiny", spdx_id="CC0-1.0", allows_commercial_use=True)
         presets = [model_pb2.Preset(name=name) for name in ("fast", "balanced", "quality")]
         return model_pb2.Model(
-            family="tiny", name="tiny", revision=self.revision, licences=[licence], device="cpu", presets=presets
-        )
+            family="tiny", name="tiny", revision=self.revision, licences=[licence], device="cpu", presets=presets,
+            text_input=self.text_input, supports_camera_path=self.moves_cameras, supports_light_path=self.moves_cameras,
+        )  # fmt: skip
 
     def work(self, call: str, request: Any, make: Callable[[Any], Message]) -> Work:
+        self.requests.append((call, request))
         return Work(lambda job: self._run(call, request, make, job))
 
     def _run(self, call: str, request: Any, make: Callable[[Any], Message], job: JobContext) -> Message:
@@ -141,8 +145,7 @@ class TinyFamily:
         result = prompter_pb2.GeneratePromptSetsResult(record=self.record(request))
         for index in range(first, first + min(count, brief.num_img_sets)):
             relights = [
-                prompter_pb2.RelightPrompt(text=f"relight {number}", light=light_from(40.0 * number - 80))
-                for number in range(brief.num_relight_variants)
+                relight_prompt(f"relight {number}", 40.0 * number - 80) for number in range(brief.num_relight_variants)
             ]
             motions = [prompter_pb2.MotionPrompt(text=f"move {number}") for number in range(brief.num_video_variants)]
             result.prompt_sets.add(
@@ -161,14 +164,11 @@ class TinyFamily:
         return result
 
     def _motions(self, request: prompter_pb2.WriteMotionPromptsRequest) -> Message:
-        motions = [prompter_pb2.MotionPrompt(text=f"move {number}") for number in range(request.num_variants)]
+        motions = [motion_prompt(number) for number in range(request.num_variants)]
         return prompter_pb2.WriteMotionPromptsResult(motion_prompts=motions)
 
     def _edits(self, request: prompter_pb2.WriteEditPromptsRequest) -> Message:
-        prompts = [
-            prompter_pb2.RelightPrompt(text=f"edit {number}", light=light_from(30.0 * number))
-            for number in range(request.num_variants)
-        ]
+        prompts = [relight_prompt(f"edit {number}", 30.0 * number) for number in range(request.num_variants)]
         return prompter_pb2.WriteEditPromptsResult(relight_prompts=prompts)
 
     def _images(self, request: imager_pb2.GenerateImagesRequest) -> Message:
@@ -237,6 +237,19 @@ class TinyFamily:
         return video_pb2.GenerateVideoResult(
             video=clip, poster=self.picture(words), record=self.record(request), arrived_light=moments
         )
+
+
+def relight_prompt(text: str, azimuth_deg: float) -> prompter_pb2.RelightPrompt:
+    light = light_from(azimuth_deg)
+    return prompter_pb2.RelightPrompt(text=text, light=light, description=f"a kettle, lit by {light.text}")
+
+
+def motion_prompt(number: int) -> prompter_pb2.MotionPrompt:
+    keyframes = [light_pb2.LightKeyframe(time_fraction=at, light=light_from(90 * at)) for at in (0.0, 1.0)]
+    path = light_pb2.LightPath(keyframes=keyframes, interpolation=light_pb2.LIGHT_INTERPOLATION_MOVE)
+    motion = prompter_pb2.MotionPrompt(text=f"move {number}", light_path=path)
+    motion.camera.path.orbit.sweep_deg = 20
+    return motion
 
 
 def light_from(azimuth_deg: float) -> light_pb2.Light:
