@@ -25,25 +25,13 @@ from lumenmill_orchestrator.recipe import (
     PlannedCall,
     Recipe,
     check_recipe,
-    estimated_seconds,
-    graph_dot,
-    graph_mermaid,
+    plain_parameters,
     planned_calls,
+    recipe_plan,
 )
 from lumenmill_orchestrator.storage import ExecutionStore, RunRow, RunStore
 
-__all__ = ["Submission", "plain_parameters"]
-
-
-def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters in their JSON form."""
-    return {name: _plain(value) for name, value in parameters.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(element) for element in value]
-    return MessageToDict(value, preserving_proto_field_name=True) if isinstance(value, Message) else value
+__all__ = ["Submission"]
 
 
 class Submission:
@@ -55,9 +43,7 @@ class Submission:
     async def plan(self, request: run_pb2.PlanRecipeRequest) -> run_pb2.PlanRecipeResponse:
         """Return what a recipe would do, or what is wrong with it."""
         checked = await self._checked(request.recipe, request.recipe_name, request.parameters)
-        if checked.recipe is None:
-            return run_pb2.PlanRecipeResponse(problems=checked.problems)
-        return await asyncio.to_thread(self._planned, checked.recipe)
+        return await asyncio.to_thread(recipe_plan, checked, self._seconds_of, self._mesh.num_workers())
 
     async def submit(self, request: run_pb2.SubmitRunRequest) -> tuple[RunRow, Recipe | None]:
         """Store a run, and return it with its compiled recipe.
@@ -81,20 +67,9 @@ class Submission:
         known = {name: KnownModel(name, entry.description) for name, entry in self._mesh.models().items()}
         return await asyncio.to_thread(check_recipe, text, file, _given(parameters), known)
 
-    def _planned(self, recipe: Recipe) -> run_pb2.PlanRecipeResponse:
-        planned = planned_calls(recipe)
-        seconds = {call.name: self._executions.median_duration_s(call.call, call.model) for call in planned}
-        response = run_pb2.PlanRecipeResponse(
-            steps=[_planned_step(call, seconds[call.name]) for call in planned],
-            num_items=recipe.num_items,
-            graph_dot=graph_dot(recipe),
-            graph_mermaid=graph_mermaid(recipe),
-        )
-        response.parameters.update(plain_parameters(recipe.parameters))
-        whole_s = estimated_seconds(planned, lambda call: seconds[call.name], self._mesh.num_workers())
-        if whole_s is not None:
-            response.estimated_time.FromMilliseconds(int(whole_s * 1000))
-        return response
+    def _seconds_of(self, call: PlannedCall) -> float | None:
+        """Return the median duration of a call in seconds; None before the first one."""
+        return self._executions.median_duration_s(call.call, call.model)
 
     def _store_run(self, request: run_pb2.SubmitRunRequest, recipe: Recipe) -> tuple[RunRow, Recipe | None]:
         parameters = {name: self._stored(name, value) for name, value in recipe.parameters.items()}
@@ -164,17 +139,6 @@ def _parameter_sha256s(parameters: Mapping[str, Any]) -> list[str]:
     values = [part for value in parameters.values() for part in (value if isinstance(value, list) else [value])]
     return list(
         dict.fromkeys(sha256 for value in values if isinstance(value, Message) for sha256 in artifact_sha256s(value))
-    )
-
-
-def _planned_step(call: PlannedCall, seconds: float | None) -> run_pb2.PlannedStep:
-    return run_pb2.PlannedStep(
-        name=call.name,
-        call=call.call,
-        model=call.model,
-        num_executions=call.num_executions,
-        seconds_per_execution=seconds,
-        depends_on=call.depends_on,
     )
 
 

@@ -3,9 +3,9 @@
 from lumenmill_orchestrator.recipe.compiler import CheckedRecipe, check_recipe
 from lumenmill_orchestrator.recipe.context import KnownModel
 from lumenmill_orchestrator.recipe.gates import Gate
-from lumenmill_orchestrator.recipe.graph import graph_dot, graph_mermaid
 from lumenmill_orchestrator.recipe.model import FanOut, Pipeline, Recipe, SampleRule, Source, Step
-from lumenmill_orchestrator.recipe.plan import PlannedCall, estimated_seconds, planned_calls
+from lumenmill_orchestrator.recipe.parameters import plain_parameters
+from lumenmill_orchestrator.recipe.plan import PlannedCall, planned_calls, recipe_plan
 from lumenmill_orchestrator.recipe.references import MISSING, Reference, Requirement, Scope
 from lumenmill_orchestrator.recipe.requests import MessageBuilder
 
@@ -26,8 +26,7 @@ __all__ = [
     "Source",
     "Step",
     "check_recipe",
-    "estimated_seconds",
-    "graph_dot",
-    "graph_mermaid",
+    "plain_parameters",
     "planned_calls",
+    "recipe_plan",
 ]

@@ -31,9 +31,12 @@ class CheckedRecipe:
 
 
 def check_recipe(
-    text: str, file: str, given_parameters: Mapping[str, Any], known_models: Mapping[str, KnownModel]
+    text: str, file: str, given_parameters: Mapping[str, Any], known_models: Mapping[str, KnownModel] | None
 ) -> CheckedRecipe:
-    """Check a recipe with the given parameter values against the contracts and the models of the mesh."""
+    """Check a recipe with the given parameter values against the contracts and the models of the mesh.
+
+    Without a mesh `known_models` is None: models, their contracts and presets are then not checked.
+    """
     problems = Problems(file or "recipe.yaml")
     document = read_document(text, problems)
     recipe = _compile(document, given_parameters, known_models, problems) if document is not None else None
@@ -41,8 +44,11 @@ def check_recipe(
 
 
 def _compile(
-    document: Located, given: Mapping[str, Any], known_models: Mapping[str, KnownModel], problems: Problems
+    document: Located, given: Mapping[str, Any], known_models: Mapping[str, KnownModel] | None, problems: Problems
 ) -> Recipe | None:
+    if document.value is None:
+        problems.add(document, "the file is empty; a recipe needs `lumenmill: 1`, `name`, `source` and `samples`")
+        return None
     if not document.is_mapping:
         problems.add(document, "a recipe is a mapping with `lumenmill: 1`, `name`, `source`, `steps` and `samples`")
         return None
@@ -53,10 +59,11 @@ def _compile(
         return None
     # Placeholders replace wrong values, so that problems of the graph are reported together with those of the values.
     values = resolve_parameters(declared, given, problems)
-    models = {name: known.model or model_pb2.Model() for name, known in known_models.items()}
+    models = {name: known.model or model_pb2.Model() for name, known in (known_models or {}).items()}
+    model_type = message_type(model_pb2.Model.DESCRIPTOR)
     types: dict[str, ValueType] = {
         "params": record_type({name: parameter.type for name, parameter in declared.items()}),
-        "models": record_type({name: message_type(model_pb2.Model.DESCRIPTOR) for name in known_models}),
+        "models": model_type.mapped() if known_models is None else record_type(dict.fromkeys(known_models, model_type)),
     }
     scope = {"params": values, "models": models}
     pipelines = [

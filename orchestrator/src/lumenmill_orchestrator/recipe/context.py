@@ -40,7 +40,8 @@ class PipelineContext:
     types: dict[str, ValueType]
     scope: Scope
     """Values that are known before the run: parameters and models."""
-    models: Mapping[str, KnownModel]
+    models: Mapping[str, KnownModel] | None
+    """The models of the mesh; None without a mesh."""
     problems: Problems
     step_names: set[str] = field(default_factory=set)
     fan_out_steps: set[str] = field(default_factory=set)

@@ -61,7 +61,10 @@ class Problems:
     file: str
     found: list[run_pb2.RecipeProblem] = field(default_factory=list)
     unresolved: set[str] = field(default_factory=set)
-    """Names without a type because of a problem already reported; references to them are not reported again."""
+    """Names without a type, and parameters without a valid value, because of a problem already reported; problems of
+    references to them are not reported again."""
+    num_added: int = 0
+    """Problems that were added, with those that were reported before or follow from one."""
 
     def add(self, where: Located, message: str) -> None:
         """Add a problem at the position of a value."""
@@ -70,8 +73,13 @@ class Problems:
     def add_at(self, line: int, column: int, path: str, message: str) -> None:
         """Add a problem at a position."""
         problem = run_pb2.RecipeProblem(file=self.file, line=line, column=column, path=path, message=message)
+        self.num_added += 1
         if problem not in self.found:
             self.found.append(problem)
+
+    def add_consequence(self) -> None:
+        """Add a problem that follows from one that was reported already."""
+        self.num_added += 1
 
     def unknown_keys(self, mapping: Located, allowed: Iterable[str]) -> None:
         """Add a problem for every key of a mapping that is not allowed."""

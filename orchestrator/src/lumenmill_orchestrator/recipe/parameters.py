@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.message import Message
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, message_type, scalar_type
 
-__all__ = ["Parameter", "compile_parameters", "resolve_parameters"]
+__all__ = ["Parameter", "compile_parameters", "plain_parameters", "resolve_parameters"]
 
 _ARTIFACT = message_type(artifact_pb2.Artifact.DESCRIPTOR)
 _TYPES = {
@@ -196,4 +197,16 @@ def resolve_parameters(
     for name, parameter in declared.items():
         if name not in values and name not in given:
             problems.add(parameter.where, f"parameter `{name}` has no default; give it a value")
+    problems.unresolved |= {f"params.{name}" for name in declared if name not in values}
     return {name: values[name] if name in values else parameter.placeholder() for name, parameter in declared.items()}
+
+
+def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters in their JSON form."""
+    return {name: _plain(value) for name, value in parameters.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(element) for element in value]
+    return MessageToDict(value, preserving_proto_field_name=True) if isinstance(value, Message) else value

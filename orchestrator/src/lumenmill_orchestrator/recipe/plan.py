@@ -4,9 +4,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from lumenmill_orchestrator.recipe.model import Pipeline, Recipe, Step
+from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_orchestrator.recipe.compiler import CheckedRecipe
+from lumenmill_orchestrator.recipe.graph import graph_dot, graph_mermaid
+from lumenmill_orchestrator.recipe.model import FanOut, Pipeline, Recipe, Step
+from lumenmill_orchestrator.recipe.parameters import plain_parameters
+from lumenmill_orchestrator.recipe.references import MISSING, Reference
 
-__all__ = ["PlannedCall", "estimated_seconds", "planned_calls"]
+__all__ = ["PlannedCall", "planned_calls", "recipe_plan"]
 
 _KNOWN_BEFORE = frozenset({"params", "item_index", "item_id", "models"})
 _ASSUMED_ELEMENTS = 1
@@ -26,7 +31,8 @@ class PlannedCall:
 def planned_calls(recipe: Recipe) -> list[PlannedCall]:
     """Return the steps in order of execution with their number of executions in the whole run.
 
-    A fan-out counts `at_most` elements, or those of the step that it is aligned with; otherwise one.
+    A fan-out counts the elements of its list where they are known before the run, and those of the step that it is
+    aligned with; `at_most` limits them. Of a list of unknown length it counts `at_most`, otherwise one element.
     """
     found: list[PlannedCall] = []
     for pipeline in recipe.pipelines:
@@ -34,7 +40,7 @@ def planned_calls(recipe: Recipe) -> list[PlannedCall]:
             call = pipeline.source.call
             name = recipe.qualified(pipeline, call.name)
             found.append(PlannedCall(name, call.method.call, call.model_name, len(pipeline.source.batches()), ()))
-        widths = _widths(pipeline)
+        widths = _widths(recipe, pipeline)
         items = _items_of_steps(recipe, pipeline)
         for step in pipeline.steps:
             before = step.depends_on() or (["source"] if pipeline.source.call is not None else [])
@@ -50,35 +56,85 @@ def planned_calls(recipe: Recipe) -> list[PlannedCall]:
     return found
 
 
-def estimated_seconds(
-    planned: list[PlannedCall], seconds_of: Callable[[PlannedCall], float | None], workers: Mapping[str, int]
+def recipe_plan(
+    checked: CheckedRecipe, seconds_of: Callable[[PlannedCall], float | None], num_workers: Mapping[str, int]
+) -> run_pb2.PlanRecipeResponse:
+    """Return what a recipe would do, or what is wrong with it.
+
+    Args:
+        checked: the recipe.
+        seconds_of: the measured duration of one execution; None where there is none yet.
+        num_workers: calls that a model executes at once, by its name; models without an entry execute one.
+    """
+    recipe = checked.recipe
+    if recipe is None:
+        return run_pb2.PlanRecipeResponse(problems=checked.problems)
+    measured = [(call, seconds_of(call)) for call in planned_calls(recipe)]
+    response = run_pb2.PlanRecipeResponse(
+        steps=[_planned_step(call, seconds) for call, seconds in measured],
+        num_items=recipe.num_items,
+        graph_dot=graph_dot(recipe),
+        graph_mermaid=graph_mermaid(recipe),
+    )
+    response.parameters.update(plain_parameters(recipe.parameters))
+    whole_s = _estimated_seconds(measured, num_workers)
+    if whole_s is not None:
+        response.estimated_time.FromMilliseconds(int(whole_s * 1000))
+    return response
+
+
+def _planned_step(call: PlannedCall, seconds: float | None) -> run_pb2.PlannedStep:
+    return run_pb2.PlannedStep(
+        name=call.name,
+        call=call.call,
+        model=call.model,
+        num_executions=call.num_executions,
+        seconds_per_execution=seconds,
+        depends_on=call.depends_on,
+    )
+
+
+def _estimated_seconds(
+    measured: list[tuple[PlannedCall, float | None]], num_workers: Mapping[str, int]
 ) -> float | None:
     """Return the seconds of work of the busiest model; None when some step has not been measured yet."""
     load_s: dict[str, float] = defaultdict(float)
-    for call in planned:
-        seconds = seconds_of(call)
+    for call, seconds in measured:
         if seconds is None and call.num_executions:
             return None
         load_s[call.model] += (seconds or 0.0) * call.num_executions
-    return max((load / max(workers.get(model, 1), 1) for model, load in load_s.items()), default=0.0)
+    return max((load / max(num_workers.get(model, 1), 1) for model, load in load_s.items()), default=0.0)
 
 
-def _widths(pipeline: Pipeline) -> dict[str, int]:
+def _widths(recipe: Recipe, pipeline: Pipeline) -> dict[str, int]:
     """Return an upper bound of the instances of every step in one item."""
     widths: dict[str, int] = {}
     for step in pipeline.steps:
-        widths[step.name] = _width(step, widths)
+        fan_out = step.fan_out
+        widths[step.name] = 1 if fan_out is None else _width(fan_out, widths, recipe, pipeline)
     return widths
 
 
-def _width(step: Step, widths: Mapping[str, int]) -> int:
-    fan_out = step.fan_out
-    if fan_out is None:
-        return 1
+def _width(fan_out: FanOut, widths: Mapping[str, int], recipe: Recipe, pipeline: Pipeline) -> int:
     if fan_out.aligned_step is not None:
-        followed = widths[fan_out.aligned_step]
-        return followed if fan_out.at_most is None else min(followed, fan_out.at_most)
-    return _ASSUMED_ELEMENTS if fan_out.at_most is None else fan_out.at_most
+        known: int | None = widths[fan_out.aligned_step]
+    else:
+        known = _num_elements(fan_out.elements, recipe, pipeline)
+    if known is None:
+        return _ASSUMED_ELEMENTS if fan_out.at_most is None else fan_out.at_most
+    return known if fan_out.at_most is None else min(known, fan_out.at_most)
+
+
+def _num_elements(elements: Reference, recipe: Recipe, pipeline: Pipeline) -> int | None:
+    """Return the length of a list where it is known before the run: that of a parameter, or of the list of a result
+    that has one element for each in the list of the same name in the request, such as `variants` of Relight."""
+    if all(root == "params" for root in elements.roots()):
+        value = elements.evaluate(recipe.base_scope())
+        return 0 if value is MISSING else len(value)
+    step = next((step for step in pipeline.steps if step.name == elements.root), None)
+    if step is None or step.fan_out is not None or len(elements.segments) != 1:
+        return None
+    return step.request.num_elements.get(elements.segments[0].name)
 
 
 def _items_of_steps(recipe: Recipe, pipeline: Pipeline) -> dict[str, int]:
@@ -97,6 +153,10 @@ def _own_items(recipe: Recipe, pipeline: Pipeline, step: Step) -> list[bool] | N
     """Return for each item whether `when` may be true, as far as known before the run; None without `when`."""
     if step.when is None:
         return None
-    scope = dict(recipe.base_scope())
-    items = ({"item_index": index, "item_id": pipeline.item_id(index)} for index in range(pipeline.source.num_items))
-    return [step.when.holds({**scope, **item}, _KNOWN_BEFORE) is not False for item in items]
+    scope, known = dict(recipe.base_scope()), _KNOWN_BEFORE
+    items = [{"item_index": index, "item_id": pipeline.item_id(index)} for index in range(pipeline.source.num_items)]
+    if pipeline.source.call is None:  # the items are given
+        known |= {"item"}
+        given = pipeline.source.items.evaluate(scope)
+        items = [{**item, "item": element} for item, element in zip(items, given, strict=True)]
+    return [step.when.holds({**scope, **item}, known) is not False for item in items]

@@ -23,7 +23,9 @@ class ReferenceCompiler:
         try:
             return parse_reference(path, self._types)
         except ReferenceProblem as problem:
-            if _root_of(path) not in self._problems.unresolved:
+            if _root_of(path) in self._problems.unresolved:
+                self._problems.add_consequence()
+            else:
                 self._problems.add(where, str(problem))
             return None
 

@@ -142,6 +142,8 @@ def _typed(current: ValueType, segment: _Segment, spread: bool, path: str) -> tu
         return _typed_member(current, segment.name, path), spread
     if current.kind is TypeKind.RECORD and segment.index_path and current.members:
         return next(iter(current.members.values())), spread
+    if current.is_map and segment.index_path:
+        return current.element(), spread
     if not current.is_list:
         raise ReferenceProblem(f"`${{{path}}}`: a {current} has no elements; drop the `[…]`")
     return current.element(), spread or segment.every

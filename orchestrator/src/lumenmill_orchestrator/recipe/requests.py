@@ -1,7 +1,7 @@
 """Compiles `with:`, a message in proto JSON form with references, into a builder of messages."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -9,6 +9,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
 from lumenmill_orchestrator.contracts import message_class
+from lumenmill_orchestrator.recipe.bounds import BoundProblem, bound_problems
 from lumenmill_orchestrator.recipe.conditions import Condition, compile_condition
 from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
 from lumenmill_orchestrator.recipe.fills import (
@@ -42,6 +43,8 @@ class MessageBuilder:
     fills: list[Fill] = field(default_factory=list)
     references: list[Reference] = field(default_factory=list)
     given: frozenset[str] = frozenset()
+    num_elements: dict[str, int] = field(default_factory=dict)
+    """Lengths of the lists that are known before the run, by the name of the field."""
 
     def build(self, scope: Scope) -> Message:
         """Return a new message. References to absent values leave their fields unset."""
@@ -56,18 +59,38 @@ class MessageBuilder:
             fill(message, scope)
 
 
+def _place_of(problem: BoundProblem, where: Located) -> Located:
+    """Return the value of a mapping that a problem is about, else the mapping."""
+    place = where.get(problem.field) or where
+    is_element = problem.index is not None and place.is_sequence and problem.index < len(place.value)
+    return place.value[problem.index] if is_element else place
+
+
 class RequestCompiler(ReferenceCompiler):
     """Compiles `with:` mappings against message types; adds every problem at its position."""
 
-    def __init__(self, types: Mapping[str, ValueType], problems: Problems, known: Scope | None = None) -> None:
-        """`known` holds the values that are known before the run: parameters and models."""
+    def __init__(
+        self,
+        types: Mapping[str, ValueType],
+        problems: Problems,
+        known: Scope | None = None,
+        *,
+        checks_parameters: bool = True,
+    ) -> None:
+        """`known` holds the values that are known before the run: parameters and models.
+
+        Without `checks_parameters` those of parameters are not checked against the bounds of the contract: the step is
+        not executed.
+        """
         super().__init__(types, problems)
         self._known = known or {}
+        self._checks_parameters = checks_parameters
 
     def message(
         self, where: Located | None, descriptor: Descriptor, without: frozenset[str] = frozenset()
     ) -> MessageBuilder:
-        """Compile a mapping into a builder for a message type. Fields named in `without` are problems."""
+        """Compile a mapping into a builder for a message type. Fields named in `without` are problems, and nothing is
+        required of them. What is known before the run is checked against the bounds of the contract."""
         builder = MessageBuilder(message_class(descriptor)())
         if where is None:
             return builder
@@ -75,13 +98,52 @@ class RequestCompiler(ReferenceCompiler):
             self._problems.add(where, f"must be a mapping of the fields of {descriptor.name}")
             return builder
         allowed = [name for name in descriptor.fields_by_name if name not in without]
+        known, open_fields = message_class(descriptor)(), set[str]()
         for name, value in where.items():
             if name not in allowed:
                 self._problems.add(value, f"{descriptor.name} has no field `{name}`{did_you_mean(name, allowed)}")
-                continue
-            self._field(builder, descriptor.fields_by_name[name], value)
+            elif not self._known_field(builder, descriptor.fields_by_name[name], value, known):
+                open_fields.add(name)
         builder.given = frozenset(name for name, _ in where.items())
+        if builder.given.issubset(allowed):
+            known.MergeFrom(builder.constant)
+            self._check_bounds(where, known, open_fields, without)
         return builder
+
+    def _known_field(self, builder: MessageBuilder, target: FieldDescriptor, value: Located, known: Message) -> bool:
+        """Compile one field, and set it in `known` if all of it is known before the run; return whether it is."""
+        num_fills, num_references = len(builder.fills), len(builder.references)
+        num_problems = self._problems.num_added
+        self._field(builder, target, value)
+        is_known = all(self._is_known(reference) for reference in builder.references[num_references:])
+        if not is_known or self._problems.num_added > num_problems:
+            return False
+        try:
+            for fill in builder.fills[num_fills:]:
+                fill(known, self._known)
+        except (TypeError, ValueError) as error:  # a parameter that the field cannot hold
+            self._problems.add(value, f"`{target.name}` cannot be set: {error}")
+            return False
+        if target.is_repeated and not is_map_field(target):
+            builder.num_elements[target.name] = len(getattr(known, target.name))
+        return True
+
+    def _is_known(self, reference: Reference) -> bool:
+        """Return whether a reference has its value before the run: it is to a valid parameter."""
+        names = [segment.name for segment in reference.segments[:1]]
+        is_parameter = "params" in self._known and all(root == "params" for root in reference.roots())
+        is_valid = not any(f"params.{name}" in self._problems.unresolved for name in names)
+        return self._checks_parameters and is_parameter and is_valid
+
+    def _check_bounds(self, where: Located, known: Message, open_fields: Set[str], without: frozenset[str]) -> None:
+        for oneof in known.DESCRIPTOR.oneofs:
+            members = {member.name for member in oneof.fields} - open_fields
+            fixed = [name for name, _ in where.items() if name in members]
+            if len(fixed) > 1:
+                self._problems.add(where.value[fixed[1]], f"`{fixed[1]}` and `{fixed[0]}` exclude each other")
+        for problem in bound_problems(known, open_fields):
+            if problem.field not in without:
+                self._problems.add(_place_of(problem, where), problem.text)
 
     def _field(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
         path = whole_reference(value.value)
@@ -214,9 +276,11 @@ class RequestCompiler(ReferenceCompiler):
                 f"`{target.name}` is a {field_type(target)}; write a list, a reference, or `for_each:` with `value:`",
             )
             return
+        builder.num_elements[target.name] = len(value.value)
         for entry in value.value:
             path = whole_reference(entry.value)
             if path is not None and (reference := self.reference(entry, path)) is not None and reference.type.is_list:
+                builder.num_elements.pop(target.name, None)
                 self._from_reference(builder, target, entry, path)
                 continue
             produce = self._element(builder, target, entry)
@@ -239,9 +303,12 @@ class RequestCompiler(ReferenceCompiler):
             self._problems.add(value, f"`for_each` needs a list, but `${{{path}}}` is a {reference.type}")
             return
         inner_types = {**self._types, "each": reference.type.element(), "each_index": ValueType(TypeKind.INT)}
-        produce = RequestCompiler(inner_types, self._problems, self._known)._element(builder, target, body)
+        compiler = RequestCompiler(inner_types, self._problems, self._known, checks_parameters=self._checks_parameters)
+        produce = compiler._element(builder, target, body)
         if produce is None:
             return
+        if self._is_known(reference):
+            builder.num_elements[target.name] = len(reference.evaluate(self._known))
         builder.references.append(reference)
         builder.fills.append(comprehension_fill(target, reference, produce))
 

@@ -73,10 +73,12 @@ def compile_call(
     model = _model(body, method, context)
     if method is None:
         return None
-    compiler = RequestCompiler(types, context.problems, context.scope)
-    request = compiler.message(body.get("with"), method.request, without=frozenset({"job"}))
+    condition = context.condition(body, RequestCompiler(types, context.problems))
+    is_executed = condition is None or condition.holds(context.scope, frozenset({"params"})) is not False
+    compiler = RequestCompiler(types, context.problems, context.scope, checks_parameters=is_executed)
+    given = body.get("with") or Located({}, body.line, body.column, body.path)
+    request = compiler.message(given, method.request, without=frozenset({"job"}))
     _check_preset(body, model, context)
-    condition = context.condition(body, compiler)
     gate_compiler = RequestCompiler({**types, "result": message_type(method.result)}, context.problems)
     input_gates = compile_gates(body, "input_gates", compiler, context.problems, context.constant)
     gates = compile_gates(body, "gates", gate_compiler, context.problems, context.constant)
@@ -112,8 +114,11 @@ def _method(body: Located, context: PipelineContext) -> Method | None:
 def _model(body: Located, method: Method | None, context: PipelineContext) -> str:
     given, value = body.get("model"), context.constant(body, "model")
     if given is None or not isinstance(value, str):
-        context.problems.add(given or body, f"needs a `model`{did_you_mean('', context.models)}")
+        known_names = "" if context.models is None else did_you_mean("", context.models)
+        context.problems.add(given or body, f"needs a `model`{known_names}")
         return ""
+    if context.models is None:
+        return value
     known = context.models.get(value)
     if known is None:
         context.problems.add(given, f"no model `{value}` is registered{did_you_mean(value, context.models)}")
@@ -125,7 +130,7 @@ def _model(body: Located, method: Method | None, context: PipelineContext) -> st
 
 def _check_preset(body: Located, model: str, context: PipelineContext) -> None:
     """Check that a preset that is known before the run is one of the model's."""
-    given, known = body.get("with"), context.models.get(model)
+    given, known = body.get("with"), (context.models or {}).get(model)
     where = given.get("preset") if given is not None and given.is_mapping else None
     if where is None or known is None or known.model is None:
         return

@@ -64,6 +64,10 @@ class ValueType:
         """Return the type of a list of these."""
         return replace(self, is_list=True)
 
+    def mapped(self) -> "ValueType":
+        """Return the type of a map from names to these."""
+        return replace(self, is_map=True)
+
     def accepts(self, other: "ValueType") -> bool:
         """Return whether a value of the other type may be used where this type is expected."""
         if (self.is_list, self.is_map) != (other.is_list, other.is_map):

@@ -1,0 +1,57 @@
+"""The bounds of the contracts, checked on the parts of a message that are known before the run."""
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+import protovalidate
+from google.protobuf.message import Message
+
+__all__ = ["BoundProblem", "bound_problems"]
+
+
+@dataclass(frozen=True)
+class BoundProblem:
+    """A bound that a message breaks."""
+
+    text: str
+    field: str = ""
+    """Name of the field; empty when the problem is one of the whole message."""
+    index: int | None = None
+    """Of the element in the field, where the problem is one of an element."""
+
+
+def bound_problems(message: Message, open_fields: Set[str]) -> Iterator[BoundProblem]:
+    """Yield the problems of a message itself; those of the messages in it are found where they are compiled.
+
+    Args:
+        message: what is known of it.
+        open_fields: names of fields with parts that are known only in the run; nothing that depends on one is reported.
+    """
+    for violation in protovalidate.collect_violations(message):
+        elements = violation.proto.field.elements if violation.proto.field is not None else ()
+        text = violation.proto.message
+        if not elements:  # a rule on several fields
+            if not open_fields:
+                yield BoundProblem(text)
+        elif len(elements) == 1:
+            name, subscript = elements[0].field_name, elements[0].subscript
+            index = int(subscript.value) if subscript is not None and subscript.field == "index" else None
+            yield from _own_problem(message, name, index, text, violation.proto.rule_id, open_fields)
+
+
+def _own_problem(
+    message: Message, name: str, index: int | None, text: str, rule: str, open_fields: Set[str]
+) -> Iterator[BoundProblem]:
+    oneof = message.DESCRIPTOR.oneofs_by_name.get(name)
+    field = message.DESCRIPTOR.fields_by_name.get(name)
+    if field is None and oneof is not None:
+        members = [member.name for member in oneof.fields]
+        if not open_fields.intersection(members):
+            yield BoundProblem(f"needs one of {', '.join(f'`{member}`' for member in members)}")
+        return
+    if field is None or name in open_fields:
+        return
+    # Other rules on a field with a message are rules of that message.
+    if field.message_type is None or rule == "required" or rule.startswith(("repeated.", "map.")):
+        place = name if index is None else f"{name}[{index}]"
+        yield BoundProblem(f"`{place}` {text.removeprefix('value ').removeprefix('repeated value ')}", name, index)
