@@ -72,6 +72,14 @@ def test_two_members_of_a_oneof_exclude_each_other() -> None:
     ]
 
 
+def test_a_rule_on_several_fields_is_checked_when_all_of_them_are_known() -> None:
+    clip = ONE_IMAGE.replace("imager.GenerateImages", "video.GenerateVideo")
+    clip = clip.replace("${image.images[0].image}", "${image.video}")
+    both = clip.replace("with: {prompt:", "with: {num_frames: 5, duration_s: 2, prompt:")
+    assert not _problems(clip)
+    assert _problems(both) == ["steps.image.with: set `num_frames` or `duration_s`, not both"]
+
+
 def test_parameters_are_checked_where_they_are_used() -> None:
     text = ONE_IMAGE.replace("parameters:\n", "parameters:\n  number: {type: int, default: 4}\n")
     text = text.replace("with: {prompt:", 'with: {num_images: "${params.number}", prompt:')

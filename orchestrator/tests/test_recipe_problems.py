@@ -171,3 +171,25 @@ async def test_a_plan_has_counts_durations_and_graphs(mesh: LocalMesh) -> None:
     assert all(step.HasField("seconds_per_execution") for step in after.steps)
     wrong = await mesh.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe="name: x", recipe_name="mine.yaml"))
     assert wrong.problems[0].file == "mine.yaml"
+
+
+@pytest.mark.parametrize(
+    ("prompts", "expected"),
+    [
+        (["a kettle", 3], "parameter `prompts` at [1] must be a prompt set in JSON form"),
+        ([{"image_promt": "a kettle"}], "parameter `prompts` at [0] is not a prompt set in JSON form"),
+    ],
+)
+def test_wrong_prompt_sets_are_named(prompts: list[object], expected: str) -> None:
+    text = ONE_IMAGE.replace("parameters:\n", 'parameters:\n  prompts: {type: "list[prompt_set]"}\n')
+    assert any(expected in problem for problem in _problems(text, {"prompts": prompts}))
+
+
+async def test_files_in_prompt_sets_must_be_in_the_store(mesh: LocalMesh) -> None:
+    text = ONE_IMAGE.replace("parameters:\n", 'parameters:\n  prompts: {type: "list[prompt_set]"}\n')
+    stored = mesh.family.picture("a map")
+    missing = {"uri": stored.uri.replace(stored.sha256, "0" * 64), "sha256": "0" * 64}
+    light = {"sources": [{"environment_map": {"map": missing}}]}
+    with pytest.raises(grpc.aio.AioRpcError) as rejected:
+        await mesh.submit(text, {"prompts": ["a kettle", {"image_prompt": "a bowl", "light": light}]})
+    assert "parameters.prompts[1]: no artifact 000" in (rejected.value.details() or "")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
 
 from lumenmill.common.v1 import model_pb2
 from lumenmill.orchestrator.v1 import run_pb2
@@ -25,14 +26,26 @@ _TINY: dict[str, dict[str, Any]] = {
         ),
         "tiny",
     ),
+    "prompt-file": {
+        **dict.fromkeys(("image_model", "relighter_model", "video_model", "captioner_model"), "tiny"),
+        "prompts": [
+            "a kettle",
+            {
+                "image_prompt": "a bowl",
+                "relight_prompts": [{"text": "from the left"}, {"text": "from the right"}],
+                "motion_prompts": [{"text": "the camera turns"}],
+            },
+        ],
+        "videos": True,
+    },
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["demo", "light-groups", "full"])
+@pytest.mark.parametrize("name", ["demo", "light-groups", "full", "prompt-file"])
 async def test_it_runs_to_accepted_samples(mesh: LocalMesh, name: str) -> None:
     photo = mesh.family.picture("a photograph")
     parameters = dict(_TINY[name])
-    if name != "light-groups":
+    if name in ("demo", "full"):
         parameters["photos"] = [MessageToDict(photo, preserving_proto_field_name=True)]
     run = await mesh.run((_RECIPES / f"{name}.yaml").read_text(), parameters)
     assert run.state == run_pb2.RUN_STATE_COMPLETED
@@ -129,3 +142,18 @@ async def test_clips_of_a_prompt_file_are_samples(mesh: LocalMesh) -> None:
         clips = [sample for sample in samples if sample.kind == run_pb2.SAMPLE_KIND_CLIP]
         assert sorted(sample.prompt for sample in clips) == (["a jug", "a kettle"] if videos else [])
         assert all(set(sample.media) == {"video", "poster"} and sample.caption for sample in clips)
+
+
+async def test_prompt_sets_are_relit_and_moved_and_plain_prompts_are_not(mesh: LocalMesh) -> None:
+    text, parameters = (_RECIPES / "prompt-file.yaml").read_text(), _TINY["prompt-file"]
+    struct = Struct()
+    struct.update(parameters)
+    planned = await mesh.runs.PlanRecipe(run_pb2.PlanRecipeRequest(recipe=text, parameters=struct))
+    assert {step.name: step.num_executions for step in planned.steps} == {
+        "image": 2, "caption": 2, "relit": 1, "variant_caption": 2, "clip": 1, "clip_caption": 1, "motion_clip": 2,
+        "motion_clip_caption": 2,
+    }  # fmt: skip
+    samples = await mesh.samples(run_id=(await mesh.run(text, parameters)).id)
+    assert sorted(sample.prompt for sample in samples) == [
+        "a bowl", "a kettle", "a kettle", "from the left", "from the right", "the camera turns",
+    ]  # fmt: skip

@@ -6,7 +6,6 @@ import json
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -15,7 +14,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from lumenmill.common.v1 import artifact_pb2, generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.artifacts import ArtifactStore, StoredObject, artifacts_in
 from lumenmill_common.errors import AlreadyExistsError, InvalidArgumentError
 from lumenmill_orchestrator.execution.keys import artifact_sha256s
 from lumenmill_orchestrator.mesh import Mesh
@@ -72,7 +71,9 @@ class Submission:
         return self._executions.median_duration_s(call.call, call.model)
 
     def _store_run(self, request: run_pb2.SubmitRunRequest, recipe: Recipe) -> tuple[RunRow, Recipe | None]:
-        parameters = {name: self._stored(name, value) for name, value in recipe.parameters.items()}
+        parameters = recipe.parameters
+        for name, value in parameters.items():
+            self._store_artifacts(name, value)
         plain = plain_parameters(parameters)
         priority = request.priority or generation_pb2.JOB_PRIORITY_NORMAL
         digest = hashlib.sha256(json.dumps([request.recipe, plain, priority], sort_keys=True).encode()).hexdigest()
@@ -100,24 +101,32 @@ class Submission:
             raise AlreadyExistsError(
                 f"run `{run_id}` exists with another recipe, parameters or priority; choose a new id"
             )
-        return row, replace(recipe, parameters=parameters) if is_new else None
+        return row, recipe if is_new else None
 
-    def _stored(self, name: str, value: Any) -> Any:
-        """Return a parameter whose artifacts are in the store: inline ones are put there, others must be there."""
-        if isinstance(value, list):
-            return [self._stored(f"{name}[{index}]", element) for index, element in enumerate(value)]
-        if not isinstance(value, artifact_pb2.Artifact):
-            return value
-        field = f"parameters.{name}"
-        if value.HasField("inline_data"):
-            return self._store.put_inline(value, field=field)
-        self._store.key_from(value, field)
-        sha256 = artifact_sha256s(value)[0]
-        stored = self._store.stat(sha256)
+    def _store_artifacts(self, name: str, value: Any) -> None:
+        """Complete the artifacts of a parameter in place: inline ones are put into the store, others must be there.
+
+        Raises:
+            InvalidArgumentError: one is not in the store.
+        """
+        found: dict[str, StoredObject] = {}
+        elements = value if isinstance(value, list) else [value]
+        for index, element in enumerate(elements):
+            field = f"parameters.{name}[{index}]" if isinstance(value, list) else f"parameters.{name}"
+            for artifact in artifacts_in(element):
+                self._store_artifact(artifact, field, found)
+
+    def _store_artifact(self, artifact: artifact_pb2.Artifact, field: str, found: dict[str, StoredObject]) -> None:
+        if artifact.HasField("inline_data"):
+            artifact.CopyFrom(self._store.put_inline(artifact, field=field))
+            return
+        self._store.key_from(artifact, field)
+        sha256 = artifact_sha256s(artifact)[0]
+        stored = found.get(sha256) or self._store.stat(sha256)
         if stored is None:
             raise InvalidArgumentError(field, f"no artifact {sha256} in the store; upload it first")
-        value.sha256, value.media_type, value.size_bytes = sha256, stored.media_type, stored.size_bytes
-        return value
+        found[sha256] = stored
+        artifact.sha256, artifact.media_type, artifact.size_bytes = sha256, stored.media_type, stored.size_bytes
 
 
 def _given(parameters: Struct) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """The bounds of the contracts, checked on the parts of a message that are known before the run."""
 
+import re
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 import protovalidate
+from buf.validate import validate_pb2
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 __all__ = ["BoundProblem", "bound_problems"]
@@ -30,13 +33,19 @@ def bound_problems(message: Message, open_fields: Set[str]) -> Iterator[BoundPro
     for violation in protovalidate.collect_violations(message):
         elements = violation.proto.field.elements if violation.proto.field is not None else ()
         text = violation.proto.message
-        if not elements:  # a rule on several fields
-            if not open_fields:
+        if not elements:
+            if open_fields.isdisjoint(_fields_of_rule(message.DESCRIPTOR, violation.proto.rule_id)):
                 yield BoundProblem(text)
         elif len(elements) == 1:
             name, subscript = elements[0].field_name, elements[0].subscript
             index = int(subscript.value) if subscript is not None and subscript.field == "index" else None
             yield from _own_problem(message, name, index, text, violation.proto.rule_id, open_fields)
+
+
+def _fields_of_rule(descriptor: Descriptor, rule_id: str) -> set[str]:
+    """Return the names of the fields that a rule of a whole message refers to."""
+    rules = descriptor.GetOptions().Extensions[validate_pb2.message].cel
+    return {name for rule in rules if rule.id == rule_id for name in re.findall(r"this\.(\w+)", rule.expression)}
 
 
 def _own_problem(
@@ -46,7 +55,7 @@ def _own_problem(
     field = message.DESCRIPTOR.fields_by_name.get(name)
     if field is None and oneof is not None:
         members = [member.name for member in oneof.fields]
-        if not open_fields.intersection(members):
+        if open_fields.isdisjoint(members):
             yield BoundProblem(f"needs one of {', '.join(f'`{member}`' for member in members)}")
         return
     if field is None or name in open_fields:

@@ -9,18 +9,20 @@ from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import Message
 
 from lumenmill.common.v1 import artifact_pb2
+from lumenmill.prompter.v1 import prompter_pb2
+from lumenmill_orchestrator.contracts import message_class
 from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, message_type, scalar_type
 
 __all__ = ["Parameter", "compile_parameters", "plain_parameters", "resolve_parameters"]
 
-_ARTIFACT = message_type(artifact_pb2.Artifact.DESCRIPTOR)
 _TYPES = {
     "int": scalar_type(TypeKind.INT),
     "float": scalar_type(TypeKind.FLOAT),
     "string": scalar_type(TypeKind.STRING),
     "bool": scalar_type(TypeKind.BOOL),
-    "artifact": _ARTIFACT,
+    "artifact": message_type(artifact_pb2.Artifact.DESCRIPTOR),
+    "prompt_set": message_type(prompter_pb2.PromptSet.DESCRIPTOR),
 }
 _TYPES |= {f"list[{name}]": kind.listed() for name, kind in _TYPES.items()}
 _LARGEST_LIST = 100_000
@@ -53,7 +55,7 @@ class Parameter:
             raise ValueError(f"must be a {self.type_name}")
         if len(value) > _LARGEST_LIST:
             raise ValueError(f"has {len(value)} elements; at most {_LARGEST_LIST} are allowed")
-        return [self._parse_one(element) for element in value]
+        return [self._parse_element(index, element) for index, element in enumerate(value)]
 
     def placeholder(self) -> Any:
         """Return any valid value, for the checks that follow when the given one is wrong."""
@@ -63,10 +65,16 @@ class Parameter:
             return self.choices[0]
         if self.minimum is not None and self.minimum > 0:
             return math.ceil(self.minimum) if self.type.kind is TypeKind.INT else self.minimum
-        return _PLACEHOLDERS[self.type.kind]()
+        return _PLACEHOLDERS[self.type.kind]() if self.type.message is None else message_class(self.type.message)()
+
+    def _parse_element(self, index: int, value: Any) -> Any:
+        try:
+            return self._parse_one(value)
+        except ValueError as error:
+            raise ValueError(f"at [{index}] {error}") from None
 
     def _parse_one(self, value: Any) -> Any:
-        parsed = _PARSERS[self.type.kind](value)
+        parsed = _PARSERS[self.type.element()](value)
         if isinstance(parsed, int | float) and not isinstance(parsed, bool):
             if self.minimum is not None and parsed < self.minimum:
                 raise ValueError(f"must be at least {self.minimum:g}")
@@ -110,12 +118,24 @@ def _parse_artifact(value: Any) -> artifact_pb2.Artifact:
         raise ValueError(f"is not an artifact in JSON form: {error}") from None
 
 
-_PARSERS = {
-    TypeKind.INT: _parse_int,
-    TypeKind.FLOAT: _parse_float,
-    TypeKind.STRING: _parse_string,
-    TypeKind.BOOL: _parse_bool,
-    TypeKind.MESSAGE: _parse_artifact,
+def _parse_prompt_set(value: Any) -> prompter_pb2.PromptSet:
+    if isinstance(value, str):
+        return prompter_pb2.PromptSet(image_prompt=value)
+    if not isinstance(value, dict):
+        raise ValueError("must be a prompt set in JSON form, {image_prompt: …, light: …}, or its image prompt as text")
+    try:
+        return ParseDict(value, prompter_pb2.PromptSet())
+    except ParseError as error:
+        raise ValueError(f"is not a prompt set in JSON form: {error}") from None
+
+
+_PARSERS: dict[ValueType, Callable[[Any], Any]] = {
+    _TYPES["int"]: _parse_int,
+    _TYPES["float"]: _parse_float,
+    _TYPES["string"]: _parse_string,
+    _TYPES["bool"]: _parse_bool,
+    _TYPES["artifact"]: _parse_artifact,
+    _TYPES["prompt_set"]: _parse_prompt_set,
 }
 
 _PLACEHOLDERS: dict[TypeKind, Callable[[], Any]] = {
@@ -123,7 +143,6 @@ _PLACEHOLDERS: dict[TypeKind, Callable[[], Any]] = {
     TypeKind.FLOAT: float,
     TypeKind.STRING: str,
     TypeKind.BOOL: bool,
-    TypeKind.MESSAGE: artifact_pb2.Artifact,
 }
 
 

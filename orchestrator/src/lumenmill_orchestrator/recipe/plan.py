@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.recipe.compiler import CheckedRecipe
@@ -126,15 +127,31 @@ def _width(fan_out: FanOut, widths: Mapping[str, int], recipe: Recipe, pipeline:
 
 
 def _num_elements(elements: Reference, recipe: Recipe, pipeline: Pipeline) -> int | None:
-    """Return the length of a list where it is known before the run: that of a parameter, or of the list of a result
-    that has one element for each in the list of the same name in the request, such as `variants` of Relight."""
-    if all(root == "params" for root in elements.roots()):
-        value = elements.evaluate(recipe.base_scope())
-        return 0 if value is MISSING else len(value)
+    """Return the length of a list where it is known before the run, for given items the largest.
+
+    The list of a result is as long as that of the same name in the request, such as `variants` of Relight.
+    """
+    if all(root in ("params", "item") for root in elements.roots()):
+        return _num_given(elements, recipe, pipeline)
     step = next((step for step in pipeline.steps if step.name == elements.root), None)
     if step is None or step.fan_out is not None or len(elements.segments) != 1:
         return None
-    return step.request.num_elements.get(elements.segments[0].name)
+    found = step.request.num_elements.get(elements.segments[0].name)
+    return _num_elements(found, recipe, pipeline) if isinstance(found, Reference) else found
+
+
+def _num_given(elements: Reference, recipe: Recipe, pipeline: Pipeline) -> int | None:
+    scope = dict(recipe.base_scope())
+    if "item" not in elements.roots():
+        return _length(elements.evaluate(scope))
+    if pipeline.source.call is not None:
+        return None
+    items = pipeline.source.items.evaluate(scope)
+    return max((_length(elements.evaluate({**scope, "item": item})) for item in items), default=0)
+
+
+def _length(value: Any) -> int:
+    return 0 if value is MISSING else len(value)
 
 
 def _items_of_steps(recipe: Recipe, pipeline: Pipeline) -> dict[str, int]:

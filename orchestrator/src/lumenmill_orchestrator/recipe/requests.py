@@ -43,8 +43,9 @@ class MessageBuilder:
     fills: list[Fill] = field(default_factory=list)
     references: list[Reference] = field(default_factory=list)
     given: frozenset[str] = frozenset()
-    num_elements: dict[str, int] = field(default_factory=dict)
-    """Lengths of the lists that are known before the run, by the name of the field."""
+    num_elements: dict[str, int | Reference] = field(default_factory=dict)
+    """Lengths of the lists that are known before the run, by the name of the field; or the list from whose elements a
+    list is made."""
 
     def build(self, scope: Scope) -> Message:
         """Return a new message. References to absent values leave their fields unset."""
@@ -307,8 +308,7 @@ class RequestCompiler(ReferenceCompiler):
         produce = compiler._element(builder, target, body)
         if produce is None:
             return
-        if self._is_known(reference):
-            builder.num_elements[target.name] = len(reference.evaluate(self._known))
+        builder.num_elements[target.name] = reference
         builder.references.append(reference)
         builder.fills.append(comprehension_fill(target, reference, produce))
 
