@@ -22,29 +22,34 @@ _PROJECTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("package", ["protos", "services/common", "client"])
 def test_everything_imported_is_declared(package: str) -> None:
     project = _PROJECTS[package]["project"]
-    declared = {
-        module
-        for requirement in (project["name"], *project["dependencies"], *_testing(project))
-        for module in _modules_of(re.split(r"[^\w.-]", requirement)[0])
-    }
+    declared = _modules_of_all(project["name"], *project["dependencies"], *_extra(project, "testing"))
+    # What an extra brings is imported where it is used, so that everything else works without it.
+    in_functions = declared | _modules_of_all(*_extra(project, "mesh"))
 
     undeclared = {
         f"{file.relative_to(_ROOT)}: {module}"
         for file in (_ROOT / package / "src").rglob("*.py")
-        for module in _imported(ast.parse(file.read_text()))
-        if not declared & {module, module.partition(".")[0]}
+        for module, is_in_function in _imported(ast.parse(file.read_text()))
+        if not (in_functions if is_in_function else declared) & {module, module.partition(".")[0]}
     }
 
     assert not undeclared, f"declare in {package}/pyproject.toml what these import: {sorted(undeclared)}"
 
 
-def _testing(project: dict[str, Any]) -> list[str]:
-    """Return what only the fixtures of a distribution for tests of others need."""
-    return list(project.get("optional-dependencies", {}).get("testing", ()))
+def _extra(project: dict[str, Any], name: str) -> list[str]:
+    return list(project.get("optional-dependencies", {}).get(name, ()))
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
-    """Yield the first two names of every imported module outside the standard library."""
+def _modules_of_all(*requirements: str) -> set[str]:
+    names = [re.split(r"[^\w.-]", requirement)[0] for requirement in requirements]
+    return {module for name in names for module in _modules_of(name)}
+
+
+def _imported(tree: ast.Module) -> Iterator[tuple[str, bool]]:
+    """Yield the first two names of every imported module outside the standard library, and whether it is imported in a
+    function."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    in_functions = {id(node) for function in functions for node in ast.walk(function)}
     for node in ast.walk(tree):
         modules: list[str] = []
         if isinstance(node, ast.Import):
@@ -54,7 +59,7 @@ def _imported(tree: ast.Module) -> Iterator[str]:
         for module in modules:
             parts = module.split(".")
             if parts[0] not in sys.stdlib_module_names:
-                yield ".".join(parts[:2])
+                yield ".".join(parts[:2]), id(node) in in_functions
 
 
 def _modules_of(distribution: str) -> set[str]:

@@ -12,6 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
 from lumenmill_client._events import OnProgress, ProgressEvent
+from lumenmill_client._text_files import read_text
 from lumenmill_common.calls import call_unary
 from lumenmill_common.errors import InvalidArgumentError, LumenmillError, UnavailableError
 from lumenmill_common.retries import RetryPolicy, RetryState
@@ -185,13 +186,10 @@ class Runs:
 
 
 def _text_of(recipe: str | Path) -> str:
-    path = Path(recipe)
-    if not path.is_file():
-        raise InvalidArgumentError("recipe", f"there is no file {str(recipe)!r}")
-    try:
-        return path.read_text()
-    except UnicodeDecodeError:
-        raise InvalidArgumentError("recipe", f"{str(recipe)!r} is not a text file") from None
+    text = read_text(Path(recipe), "recipe")
+    if not text.strip():
+        raise InvalidArgumentError("recipe", f"the file {str(recipe)!r} is empty")
+    return text
 
 
 def _struct(parameters: Mapping[str, Any] | None) -> Struct:

@@ -57,6 +57,12 @@ class CommandContext:
         """Return the state folder of the local mesh."""
         return Home.at(self.home_path)
 
+    @property
+    def has_mesh(self) -> bool:
+        """Whether an address is given, or a mesh is running on this machine."""
+        settings = read_security(ClientSettings, home=self.home_path)
+        return bool(self.address or settings.address) or self.home.is_supervised()
+
     @contextmanager
     def client(self) -> Iterator[Client]:
         """Yield a client of the mesh; an UnavailableError gets advice on what to check."""

@@ -1,6 +1,7 @@
 """`demo` and `gallery`: a whole run on this machine, and its HTML gallery."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,10 +52,10 @@ def demo(
     started_s = time.monotonic()
     start_mesh_with_notes(context.obj, MeshOptions(environment_maps_dir=environment_maps))
     with context.obj.client() as client:
-        stated = parse_licence(licence, commercial_use)
-        parameters = parse_parameters(client, settings or [], stated)
+        upload = partial(client.upload, licence=parse_licence(licence, commercial_use))
+        parameters = parse_parameters(recipe, settings or [], upload)
         if photo:
-            parameters["photos"] = [to_dict(client.upload(photo, licence=stated))]
+            parameters["photos"] = [to_dict(upload(photo))]
         submitted = client.submit(recipe, parameters)
         notes.print(f"run {submitted.id}")
         run = follow(client, submitted.id)

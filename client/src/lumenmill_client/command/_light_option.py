@@ -1,5 +1,6 @@
 """Light on the command line: `KIND:FIELD=VALUE,…`, with the names of light.proto."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from google.protobuf import json_format
 from lumenmill.common.v1.light_pb2 import Light, LightSource
 from lumenmill_client._client import Client
 from lumenmill_client.command._output import to_dict
+from lumenmill_client.command._paths import num_parts_of_path
 from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["LIGHT_HELP", "parse_light"]
@@ -42,7 +44,7 @@ def _parse_source(client: Client, text: str) -> LightSource:
     if kind not in _KINDS:
         raise InvalidArgumentError("--light", f"{kind!r} is not one of: {', '.join(_KINDS)}")
     content: dict[str, Any] = dict(_DEFAULTS.get(kind, {}))
-    for field in filter(None, fields.split(",")):
+    for field in _fields(kind, fields):
         name, separator, value = field.partition("=")
         if not separator:
             raise InvalidArgumentError("--light", f"{field!r} is not FIELD=VALUE")
@@ -53,6 +55,19 @@ def _parse_source(client: Client, text: str) -> LightSource:
         known = ", ".join(getattr(LightSource(), kind).DESCRIPTOR.fields_by_name)
         colored = ", temperature_k" if kind in _COLORED else ""
         raise InvalidArgumentError("--light", f"{fields!r} does not fit; fields of {kind}: {known}{colored}") from None
+
+
+def _fields(kind: str, text: str) -> Iterator[str]:
+    """Yield the `FIELD=VALUE` of a source; the name of a file may contain commas."""
+    parts = text.split(",")
+    while parts:
+        name, separator, value = parts[0].partition("=")
+        is_file = bool(separator) and _FILE_FIELDS.get(kind) == name
+        length = num_parts_of_path([value, *parts[1:]], ",") if is_file else 1
+        field = ",".join(parts[:length])
+        del parts[:length]
+        if field:
+            yield field
 
 
 def _field(client: Client, kind: str, name: str, value: str) -> dict[str, Any]:

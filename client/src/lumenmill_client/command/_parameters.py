@@ -1,50 +1,117 @@
-"""Parses `--set name=value` into parameters of a recipe."""
+"""Parses `--set name=value` into parameters of a recipe, each by the type that the recipe declares for it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lumenmill.common.v1.artifact_pb2 import Licence
-from lumenmill_client._client import Client
+import yaml
+
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill_client._text_files import read_lines, read_text
 from lumenmill_client.command._output import to_dict
+from lumenmill_client.command._paths import num_parts_of_path
+from lumenmill_client.command._prompt_files import read_prompt_sets
 from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["parse_parameters"]
 
+_OPTION = "--set"
+# Parameters travel as numbers of JSON; beyond this whole numbers lose digits.
+_LARGEST_INT = 2**53
 
-def parse_parameters(client: Client, settings: Sequence[str], licence: Licence | None = None) -> dict[str, Any]:
-    """Return the values of `--set`: artifacts for `@file,@file`, lines for `lines:file`, else JSON, else text.
+_ArtifactOf = Callable[[Path], Artifact]
 
-    `licence` is that of the uploaded files.
+
+def parse_parameters(recipe: Path, settings: Sequence[str], artifact_of: _ArtifactOf) -> dict[str, Any]:
+    """Return the values of `--set` in JSON form.
+
+    Values of string parameters are taken as they are. Values of other types are JSON, or `@FILE,@FILE`: files for
+    artifacts, files or folders of prompts for prompt sets (see `read_prompt_sets`), and for a list of strings the lines
+    of a file, for which `lines:FILE` may be written too. What is neither is passed as text, for the orchestrator to
+    report with what the recipe declares.
+
+    Args:
+        recipe: the recipe; when it cannot be read, values are JSON or text.
+        settings: `NAME=VALUE`.
+        artifact_of: returns the artifact of a file.
 
     Raises:
-        InvalidArgumentError: a setting has no `=`, or a file does not exist or is not text.
+        InvalidArgumentError: a setting has no `=`, a file does not exist or cannot be read, or a number is too large.
     """
+    types = _declared_types(recipe)
     parameters: dict[str, Any] = {}
     for setting in settings:
         name, separator, text = setting.partition("=")
         if not separator or not name:
-            raise InvalidArgumentError("--set", f"{setting!r} is not NAME=VALUE")
-        parameters[name] = _value(client, text, licence)
+            raise InvalidArgumentError(_OPTION, f"{setting!r} is not NAME=VALUE")
+        parameters[name] = _value(name, text, types.get(name, ""), artifact_of)
     return parameters
 
 
-def _value(client: Client, text: str, licence: Licence | None) -> Any:
-    if text.startswith("@"):
-        return [to_dict(client.upload(Path(name), licence=licence)) for name in text.removeprefix("@").split(",@")]
-    if text.startswith("lines:"):
-        return _lines_of(Path(text.removeprefix("lines:")))
+def _declared_types(recipe: Path) -> Mapping[str, str]:
+    """Return the types of the parameters of a recipe; none of a file that is no recipe, which the check reports."""
     try:
-        return json.loads(text)
+        document = yaml.safe_load(read_text(recipe, "recipe"))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    declared = document.get("parameters") if isinstance(document, dict) else None
+    entries = declared.items() if isinstance(declared, dict) else ()
+    return {str(name): str(entry["type"]) for name, entry in entries if isinstance(entry, dict) and "type" in entry}
+
+
+def _value(name: str, text: str, type_name: str, artifact_of: _ArtifactOf) -> Any:
+    if type_name == "string":
+        return text
+    read = _FILE_READERS.get(type_name.removeprefix("list[").removesuffix("]"))
+    is_list = type_name.startswith("list[")
+    if read is not None and text.startswith(("@", "lines:")):
+        found = [value for path in _paths(text) for value in read(path, artifact_of)]
+        if is_list:
+            return found
+        if len(found) != 1:
+            raise InvalidArgumentError(_OPTION, f"{name} is one {type_name}, and {text!r} has {len(found)}")
+        return found[0]
+    return _json_or_text(name, text)
+
+
+def _artifacts_of(path: Path, artifact_of: _ArtifactOf) -> list[dict[str, Any]]:
+    return [to_dict(artifact_of(path))]
+
+
+def _prompt_sets_of(path: Path, _: _ArtifactOf) -> list[dict[str, Any]]:
+    return [to_dict(prompt_set) for prompt_set in read_prompt_sets(path, _OPTION)]
+
+
+def _lines_of(path: Path, _: _ArtifactOf) -> list[str]:
+    return read_lines(path, _OPTION)
+
+
+_FILE_READERS: Mapping[str, Callable[[Path, _ArtifactOf], list[Any]]] = {
+    "artifact": _artifacts_of,
+    "prompt_set": _prompt_sets_of,
+    "string": _lines_of,
+}
+
+
+def _paths(text: str) -> list[Path]:
+    """Return the paths of `@FILE,@FILE` or `lines:FILE`."""
+    if text.startswith("lines:"):
+        return [Path(text.removeprefix("lines:"))]
+    parts, paths = text.removeprefix("@").split(",@"), []
+    while parts:
+        length = num_parts_of_path(parts, ",@")
+        paths.append(Path(",@".join(parts[:length])))
+        del parts[:length]
+    return paths
+
+
+def _json_or_text(name: str, text: str) -> Any:
+    try:
+        value = json.loads(text)
     except (ValueError, RecursionError):  # text, or JSON with too large numbers or too deep lists
         return text
-
-
-def _lines_of(file: Path) -> list[str]:
-    if not file.is_file():
-        raise InvalidArgumentError("--set", f"the file {str(file)!r} does not exist")
-    try:
-        return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except UnicodeDecodeError:
-        raise InvalidArgumentError("--set", f"{str(file)!r} is not a file of UTF-8 text") from None
+    numbers = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, int)]
+    if any(abs(number) > _LARGEST_INT for number in numbers):
+        raise InvalidArgumentError(_OPTION, f"{name}: whole numbers lie between −2^53 and 2^53")
+    return value

@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
+from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client.command._context import AsJson, CommandContext
-from lumenmill_client.command._output import print_message, print_table, print_text
+from lumenmill_client.command._local_plan import plan_without_mesh
+from lumenmill_client.command._output import notes, print_message, print_table, print_text
 from lumenmill_client.command._parameters import parse_parameters
 from lumenmill_client.command._runs import RecipeFile, Set
+from lumenmill_common.artifacts import media_type_of
 from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["app"]
@@ -19,7 +22,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def check(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_json: AsJson = False) -> None:
-    """Check a recipe against the contracts and the models of the mesh. Exits with 2 when it has problems.
+    """Check a recipe against the contracts and, when a mesh is running, its models. Exits with 2 when it has problems.
 
     Example: lumenmill recipe check recipes/demo.yaml
     """
@@ -89,14 +92,25 @@ def _by_model(response: run_pb2.PlanRecipeResponse) -> list[tuple[str, int, str]
 
 
 def _plan(command: CommandContext, recipe: Path, settings: list[str] | None) -> run_pb2.PlanRecipeResponse:
+    parameters = parse_parameters(recipe, settings or [], _described)
+    if not command.has_mesh:
+        notes.print("no mesh is running: models and presets are not checked")
+        return plan_without_mesh(recipe, parameters)
     with command.client() as client:
-        return client.plan(recipe, parse_parameters(client, settings or []))
+        return client.plan(recipe, parameters)
+
+
+def _described(file: Path) -> Artifact:
+    """Return the artifact that a file would become; a plan uploads nothing."""
+    if not file.is_file():
+        raise InvalidArgumentError("--set", f"there is no file {str(file)!r}")
+    return Artifact(name=file.name, media_type=media_type_of(file.name), size_bytes=file.stat().st_size)
 
 
 def _raise_problems(response: run_pb2.PlanRecipeResponse) -> None:
     if response.problems:
         (where, problem), *others = [
-            (_position(entry), f"{entry.path}: {entry.message}") for entry in response.problems
+            (_position(entry), ": ".join(filter(None, [entry.path, entry.message]))) for entry in response.problems
         ]
         raise InvalidArgumentError(where, problem, *others)
 

@@ -1,5 +1,6 @@
 """`run`, `watch`, `runs`, `cancel`, `pause`, `resume`, `samples`, `lineage`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +20,9 @@ __all__ = ["RecipeFile", "RunId", "Set", "has_ended", "register", "succeeded"]
 
 RecipeFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Recipe file.")]
 _SET_HELP = (
-    "A parameter of the recipe; may be given several times. NAME=@FILE,@FILE uploads files for artifact parameters, "
-    "NAME=lines:FILE reads a list of strings from a file, other values are JSON or text."
+    "A parameter of the recipe, of the type that the recipe declares; may be given several times. Strings are taken as "
+    "they are, other values are JSON. NAME=@FILE,@FILE uploads files for artifacts, reads prompts from .txt and .json "
+    "files or folders of them, and lists of strings from the lines of files."
 )
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", metavar="NAME=VALUE", help=_SET_HELP)]
 RunId = Annotated[str, typer.Argument(help="Id of the run; `lumenmill runs` lists them.")]
@@ -48,7 +50,8 @@ def run(
     Example: lumenmill run recipes/demo.yaml --set num_img_sets=2
     """
     with context.obj.client() as client:
-        parameters = parse_parameters(client, settings or [], parse_licence(licence, commercial_use))
+        upload = partial(client.upload, licence=parse_licence(licence, commercial_use))
+        parameters = parse_parameters(recipe, settings or [], upload)
         submitted = client.submit(recipe, parameters, run_id=run_id)
         notes.print(f"run {submitted.id}")
         finished = submitted if detach else _followed(client, submitted.id)

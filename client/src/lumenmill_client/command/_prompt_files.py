@@ -1,0 +1,72 @@
+"""Prompts from files: one in each line of a `.txt` file, or the prompt sets of a `.json` file."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+
+from lumenmill.prompter.v1.prompter_pb2 import GeneratePromptSetsResult, PromptSet
+from lumenmill_client._text_files import read_lines, read_text
+from lumenmill_client.command._output import notes
+from lumenmill_common.errors import InvalidArgumentError
+
+__all__ = ["read_prompt_sets"]
+
+_EXTENSIONS = (".json", ".txt")
+
+
+def read_prompt_sets(path: Path, field: str) -> list[PromptSet]:
+    """Return the prompt sets of a file, or of all `.txt` and `.json` files of a folder in the order of their names.
+
+    A line of a text file becomes a set with this `image_prompt` alone. A `.json` file has what
+    `lumenmill prompts --json` writes, or a list of prompt sets and texts, or one prompt set.
+
+    Raises:
+        InvalidArgumentError: there are no prompts, or a file is not valid; names `field`, the file and the entry.
+    """
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in _EXTENSIONS and file.is_file())
+    found = [prompt_set for file in files for prompt_set in _read(file, field)]
+    if not found:
+        raise InvalidArgumentError(field, f"{str(path)!r} has no prompts, neither in .txt nor in .json files")
+    return found
+
+
+def _read(file: Path, field: str) -> list[PromptSet]:
+    if file.suffix.lower() != ".json":
+        return [PromptSet(image_prompt=line) for line in read_lines(file, field)]
+    try:
+        content = json.loads(read_text(file, field))
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgumentError(field, f"{str(file)!r} is not valid JSON: {error}") from None
+    return list(_parsed(content, file, field))
+
+
+def _parsed(content: Any, file: Path, field: str) -> Iterator[PromptSet]:
+    is_result = isinstance(content, dict) and ("prompt_sets" in content or "video_prompts" in content)
+    entries = content if isinstance(content, list) else [content]
+    if is_result:
+        result = _message(content, GeneratePromptSetsResult(), str(file), field)
+        entries = list(result.prompt_sets)
+        if result.video_prompts:
+            notes.print(f"{file}: its {len(result.video_prompts)} video prompts are not used", markup=False)
+    for index, entry in enumerate(entries):
+        place = f"{file}, entry {index + 1}"
+        prompt_set = entry if isinstance(entry, PromptSet) else _prompt_set(entry, place, field)
+        if not (prompt_set.image_prompt.strip() or prompt_set.HasField("scene")):
+            raise InvalidArgumentError(field, f"{place}: a prompt set needs `image_prompt` or `scene`")
+        yield prompt_set
+
+
+def _prompt_set(entry: Any, place: str, field: str) -> PromptSet:
+    return PromptSet(image_prompt=entry) if isinstance(entry, str) else _message(entry, PromptSet(), place, field)
+
+
+def _message(content: Any, message: Any, place: str, field: str) -> Any:
+    try:
+        return json_format.ParseDict(content, message)
+    except (json_format.ParseError, AttributeError, TypeError) as error:  # the latter for what is no mapping
+        raise InvalidArgumentError(field, f"{place}: {error}") from None

@@ -1,0 +1,103 @@
+"""`lumenmill recipe` without a mesh."""
+
+import builtins
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from lumenmill_client.command import main
+
+_RECIPES = Path(__file__).parents[2] / "recipes"
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Return a function that runs the command and returns its exit code, standard output and standard error."""
+    monkeypatch.delenv("LUMENMILL_ADDRESS", raising=False)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lumenmill", "--home", str(tmp_path / "home"), *words])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as exited:
+            main()
+        written = capfd.readouterr()
+        return int(exited.value.code or 0), written.out, written.err
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["demo", "full", "light-groups", "prompt-file"])
+def test_shipped_recipes_are_valid_without_a_mesh(command: Command, tmp_path: Path, name: str) -> None:
+    (tmp_path / "p.txt").write_text("a kettle\n")
+    settings = ["--set", f"prompts=@{tmp_path}/p.txt"] if name == "prompt-file" else []
+    code, out, err = command("recipe", "check", str(_RECIPES / f"{name}.yaml"), *settings)
+    assert (code, ": valid, " in out) == (0, True), err
+    assert "no mesh is running: models and presets are not checked" in err
+
+
+def test_what_is_wrong_is_named_with_file_and_line(command: Command, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text((_RECIPES / "full.yaml").read_text().replace("light: ${item.light}", "lihgt: ${item.light}", 1))
+    code, _, err = command("recipe", "check", str(recipe), "--set", "num_img_sets=-1")
+    assert code == 2
+    assert "num_img_sets` must be at least 0" in err.replace("\n", " ") and "did you mean `light`?" in err
+    assert f"{recipe}:" in err
+
+
+def test_plan_and_graph_need_no_mesh_and_upload_nothing(command: Command, tmp_path: Path) -> None:
+    photo = tmp_path / "left, right.png"
+    photo.write_bytes(b"not read")
+    plan = ("recipe", "plan", str(_RECIPES / "full.yaml"), "--json", "--set")
+    code, out, err = command(*plan, f"photos=@{photo}")
+    steps = {step["name"]: step["num_executions"] for step in json.loads(out)["steps"]}
+    assert (code, steps["photos.caption"], steps["generated.variant_caption"]) == (0, "1", "30"), err
+    assert command("recipe", "graph", str(_RECIPES / "full.yaml"))[1].startswith("digraph")
+    code, _, err = command(*plan, "photos=@nowhere.png")
+    assert code == 2 and "there is no file 'nowhere.png'" in err
+
+
+@pytest.mark.parametrize("content", ["", "\ufeff", "# nothing\n"])
+def test_an_empty_recipe_is_named(command: Command, tmp_path: Path, content: str) -> None:
+    (tmp_path / "mine.yaml").write_text(content)
+    code, _, err = command("recipe", "check", str(tmp_path / "mine.yaml"))
+    assert code == 2 and "mine.yaml" in err and "the file is empty" in err
+    assert ": :" not in err
+
+
+def test_a_recipe_with_a_byte_order_mark_is_read(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_bytes(b"\xef\xbb\xbf" + (_RECIPES / "demo.yaml").read_bytes())
+    assert command("recipe", "check", str(tmp_path / "mine.yaml"))[0] == 0
+
+
+def test_a_given_mesh_that_does_not_answer_is_an_error(command: Command) -> None:
+    code, _, err = command("--address", "127.0.0.1:9", "recipe", "check", str(_RECIPES / "demo.yaml"))
+    assert code == 3 and "127.0.0.1:9" in err
+
+
+def test_without_the_recipe_compiler_the_missing_part_is_named(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported = builtins.__import__
+
+    def refuse(
+        name: str,
+        globals_: Mapping[str, object] | None = None,
+        locals_: Mapping[str, object] | None = None,
+        names: Sequence[str] = (),
+        level: int = 0,
+    ) -> ModuleType:
+        if name.startswith("lumenmill_orchestrator"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        module: Any = imported(name, globals_, locals_, names, level)
+        return module  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    code, _, err = command("recipe", "check", str(_RECIPES / "demo.yaml"))
+    assert code == 2 and "lumenmill_orchestrator" in err and "lumenmill-client[mesh]" in err
