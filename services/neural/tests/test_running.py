@@ -10,6 +10,7 @@ import torch
 
 from lumenmill_common.errors import CancelledError, FailedPreconditionError, InvalidArgumentError, UnavailableError
 from lumenmill_neural import embeddings
+from lumenmill_neural.device import Device
 from lumenmill_neural.throughput import Throughput
 
 from .conftest import Host
@@ -106,7 +107,7 @@ def test_a_prompt_is_encoded_once(host: Host, monkeypatch: pytest.MonkeyPatch) -
 def test_an_unknown_preset_model_or_attention_backend_is_refused(
     host_of: Callable[..., Host], host: Host, flux_folder: Path
 ) -> None:
-    with pytest.raises(InvalidArgumentError, match="preset: is none of balanced, first_block, taylor_seer"):
+    with pytest.raises(InvalidArgumentError, match="preset: 'best' is none of balanced, first_block, taylor_seer"):
         host.plan("best")
     with pytest.raises(FailedPreconditionError, match="LUMENMILL_ATTENTION_BACKEND: cannot be used"):
         host_of(str(flux_folder), attention_backend="nonsense").load()
@@ -149,3 +150,12 @@ def test_throughput_is_measured_and_follows_changes() -> None:
     for _ in range(20):
         throughput.add("balanced", 10, 40.0)
     assert throughput.estimate_s("balanced", 5) == pytest.approx(20.0, rel=0.01)
+
+
+def test_the_batch_size_of_the_settings_lowers_that_of_the_tier(host_of: Callable[..., Host]) -> None:
+    for batch_size, images in ((0, 4), (1, 1), (3, 3), (64, 4)):
+        host = host_of(batch_size=batch_size)
+        host._device = Device(torch.device("cuda", 0), "a GPU", memory_gib=80.0)
+        assert host.max_batch_size == host.max_queued_batch_size == images
+        host._device = Device(torch.device("cpu"), "a CPU", memory_gib=80.0)
+        assert (host.max_batch_size, host.max_queued_batch_size) == (1, images)

@@ -67,7 +67,7 @@ async def test_unsupported_clips_are_refused_with_the_field(serving: Any) -> Non
                 ({"video": video.store.put_bytes(b"", "video/mp4")}, "video: is damaged"),
                 ({"video": wide}, "video: has 2050×16 pixels; sides of 2 to 2048"),
                 ({"video": clip, "kinds": [_DEPTH, 8]}, "kinds[1]: is none of albedo"),
-                ({"video": clip, "preset": "best"}, "preset: is none of balanced"),
+                ({"video": clip, "preset": "best"}, "preset: 'best' is none of balanced"),
             ]
         ):
             with pytest.raises(grpc.aio.AioRpcError) as refused:

@@ -54,7 +54,7 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (_T2V, {"height_px": 1296}, "height_px: is 1296; at most 1280"),
     (_T2V, {"num_frames": 80}, "num_frames: is 80; must be 1 more than a multiple of 4: 77 or 81"),
     (_T2V, {"num_frames": 85}, "num_frames: is 85; at most 81"),
-    (_T2V, {"preset": "four_step"}, "preset: is none of balanced, fast, quality"),
+    (_T2V, {"preset": "four_step"}, "preset: 'four_step' is none of balanced, fast, quality"),
     (_T2V, {"display": {"exposure": "EXPOSURE_GROUP"}}, "display: this model renders nothing"),
     (_T2V, {"image": "picture"}, "image: this model starts from no picture"),
     (_T2V, {"control_clip": "clip"}, "control_clip: this model takes no control clip"),

@@ -193,7 +193,7 @@ class ModelEntry(_Entry):
         """
         chosen = name or next(iter(self.presets))
         if chosen not in self.presets:
-            raise InvalidArgumentError("preset", f"is none of {', '.join(self.presets)}")
+            raise InvalidArgumentError("preset", f"{chosen!r} is none of {', '.join(self.presets)}")
         return chosen, self.presets[chosen]
 
 

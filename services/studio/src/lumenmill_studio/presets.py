@@ -51,5 +51,5 @@ def preset_named(name: str) -> Preset:
     """
     found = next((preset for preset in PRESETS if preset.name == name), None) if name else PRESETS[0]
     if found is None:
-        raise InvalidArgumentError("preset", f"is none of {', '.join(preset.name for preset in PRESETS)}")
+        raise InvalidArgumentError("preset", f"{name!r} is none of {', '.join(preset.name for preset in PRESETS)}")
     return found

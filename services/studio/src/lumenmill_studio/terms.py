@@ -49,7 +49,7 @@ class FolderTerms:
         if not path.is_file():
             return cls(folder, ())
         try:
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
             values, tree = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise FailedPreconditionError(f"{path}: {' '.join(str(error).split())}", setting) from error

@@ -73,7 +73,7 @@ class PhotometricFamily:
             InvalidArgumentError: an instruction or preset is given.
         """
         _refuse("instruction", request.instruction, "this family measures and follows no instructions; leave it empty")
-        _refuse("preset", request.preset, "this family has no presets; leave it empty")
+        _refuse("preset", request.preset, f"{request.preset!r} is no preset: this family has none; leave it empty")
         return Work(partial(self.measured_caption, request))
 
     def measured_caption(self, request: captioner_pb2.CaptionRequest, job: JobContext) -> captioner_pb2.CaptionResult:
