@@ -31,7 +31,7 @@ class Measured:
 
 async def served_pictures(host: BuiltHost, arguments: dict[str, Any], num_repetitions: int) -> Measured:
     """Make pictures in the service, alternating with the same direct calls of the pipeline; then queue several."""
-    jobs = jobs_from(host.settings, host.settings.model, max_batch_size=host.tier.max_batch_size)
+    jobs = jobs_from(host.settings, host.settings.model, max_batch_size=host.max_queued_batch_size)
     service = family_service(family_of(host), jobs, imager_pb2.DESCRIPTOR)
     async with running_service(service, host.settings) as channel:
         stub = imager_pb2_grpc.ImagerServiceStub(channel)

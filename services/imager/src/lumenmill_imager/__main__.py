@@ -18,7 +18,7 @@ __all__ = ["imager_service"]
 def imager_service(settings: NeuralSettings) -> Service:
     """Return everything that the process serves."""
     host = ModelHost(settings, open_store_from(settings), MODELS.catalogue(settings))
-    jobs = jobs_from(settings, settings.model, max_batch_size=host.tier.max_batch_size)
+    jobs = jobs_from(settings, settings.model, max_batch_size=host.max_queued_batch_size)
     return family_service(family_of(host), jobs, imager_pb2.DESCRIPTOR)
 
 

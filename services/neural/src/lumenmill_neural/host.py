@@ -103,9 +103,14 @@ class ModelHost:
 
     @property
     def max_batch_size(self) -> int:
-        """Items of one call of a pipeline. One on the CPU, where batches are no faster and round differently: results
+        """Images of one call of a pipeline. One on the CPU, where batches are no faster and round differently: results
         do not depend on what else is in the batch."""
-        return 1 if self.device.is_cpu else self.tier.max_batch_size
+        return 1 if self.device.is_cpu else self.max_queued_batch_size
+
+    @property
+    def max_queued_batch_size(self) -> int:
+        """Jobs that the worker takes from the queue at once: as many as the memory tier and the settings allow."""
+        return min(self.settings.batch_size or self.tier.max_batch_size, self.tier.max_batch_size)
 
     def checkpoint(self) -> Checkpoint:
         """Return the model's own checkpoint; fetch it at the first call. Errors as `find_checkpoint`."""

@@ -37,6 +37,13 @@ class NeuralSettings(ServiceSettings):
     gpus: int = Field(
         default=1, ge=1, le=64, description="GPUs that share each clip, for models that support context parallelism."
     )
+    batch_size: int = Field(
+        default=0,
+        ge=0,
+        le=320,
+        description="Images computed at once at most; a clip counts as five, so that ⌈batch_size / 5⌉ clips are. 0: as "
+        "many as the memory tier allows.",
+    )
     memory_limit_gib: float | None = Field(
         default=None, gt=0, description="Most memory of the device that may be used; it also selects the tier."
     )
