@@ -160,7 +160,7 @@ def prompts(
 ) -> None:
     """Write prompt sets: an image, its lights and its motions, in words and structured.
 
-    Example: lumenmill prompts "kitchens" --num 5 --json
+    Example: lumenmill prompts "kitchens" --num 5 --json > kitchens.json
     """
     brief = prompter_pb2.Brief(
         theme=theme,

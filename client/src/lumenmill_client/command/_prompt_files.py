@@ -15,6 +15,7 @@ from lumenmill_common.errors import InvalidArgumentError
 __all__ = ["read_prompt_sets"]
 
 _EXTENSIONS = (".json", ".txt")
+_RESULT_KEYS = frozenset({"prompt_sets", "promptSets", "video_prompts", "videoPrompts"})
 
 
 def read_prompt_sets(path: Path, field: str) -> list[PromptSet]:
@@ -46,7 +47,7 @@ def _read(file: Path, field: str) -> list[PromptSet]:
 
 
 def _parsed(content: Any, file: Path, field: str) -> Iterator[PromptSet]:
-    is_result = isinstance(content, dict) and ("prompt_sets" in content or "video_prompts" in content)
+    is_result = isinstance(content, dict) and not _RESULT_KEYS.isdisjoint(content)
     entries = content if isinstance(content, list) else [content]
     if is_result:
         result = _message(content, GeneratePromptSetsResult(), str(file), field)
@@ -55,18 +56,17 @@ def _parsed(content: Any, file: Path, field: str) -> Iterator[PromptSet]:
             notes.print(f"{file}: its {len(result.video_prompts)} video prompts are not used", markup=False)
     for index, entry in enumerate(entries):
         place = f"{file}, entry {index + 1}"
-        prompt_set = entry if isinstance(entry, PromptSet) else _prompt_set(entry, place, field)
+        fields = {"image_prompt": entry} if isinstance(entry, str) else entry
+        prompt_set = entry if isinstance(entry, PromptSet) else _message(fields, PromptSet(), place, field)
         if not (prompt_set.image_prompt.strip() or prompt_set.HasField("scene")):
             raise InvalidArgumentError(field, f"{place}: a prompt set needs `image_prompt` or `scene`")
         yield prompt_set
 
 
-def _prompt_set(entry: Any, place: str, field: str) -> PromptSet:
-    return PromptSet(image_prompt=entry) if isinstance(entry, str) else _message(entry, PromptSet(), place, field)
-
-
 def _message(content: Any, message: Any, place: str, field: str) -> Any:
+    if not isinstance(content, dict):
+        raise InvalidArgumentError(field, f"{place}: must be a prompt set, {{image_prompt: …}}, or a text")
     try:
         return json_format.ParseDict(content, message)
-    except (json_format.ParseError, AttributeError, TypeError) as error:  # the latter for what is no mapping
+    except (json_format.ParseError, ValueError) as error:  # the latter for half of a surrogate pair
         raise InvalidArgumentError(field, f"{place}: {error}") from None
