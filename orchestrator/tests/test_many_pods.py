@@ -15,6 +15,7 @@ from lumenmill_common.serve import serving
 from lumenmill_common.settings import SecuritySettings, ServiceSettings
 from lumenmill_common.testing.certificates import make_authority, make_certificate
 from lumenmill_orchestrator.mesh import Call, CallPriority, Mesh, ModelQueues, Slot, resolve
+from lumenmill_orchestrator.mesh.addresses import parse_addresses
 from lumenmill_orchestrator.storage import ModelStore, engine_url, make_engine, upgrade_schema
 
 from .pods import Pods, Proxy, open_orchestrator, open_pods, open_queues, until, until_run
@@ -301,6 +302,24 @@ async def test_certificates_are_verified_against_the_name(tmp_path: Path) -> Non
         await mesh.stop()
     engine.dispose()
     assert ready == {"named": True, "other": False, "number": False}
+
+
+async def test_given_addresses_are_endpoints_of_one_model(tmp_path: Path) -> None:
+    settings = ServiceSettings(listen_address="127.0.0.1:0", drain_s=0.0)
+    family = TinyFamily(open_store(f"file://{tmp_path}/store"))
+    engine = make_engine(engine_url(f"sqlite:///{tmp_path}/mesh.sqlite"))
+    upgrade_schema(engine)
+    async with serving(settings, tiny_service(family)) as one, serving(settings, tiny_service(family)) as other:
+        addresses = [f"127.0.0.1:{one}", f"127.0.0.1:{other}"]
+        mesh = Mesh(f"{{tiny: 'ipv4:{','.join(addresses)}'}}", SecuritySettings(), ModelStore(engine))
+        await mesh.start()
+        await until(lambda: len(mesh.model("tiny").serving) == 2, timeout_s=4.0)
+        found = [endpoint.address for endpoint in mesh.model("tiny").serving]
+        await mesh.stop()
+    engine.dispose()
+    assert sorted(found) == sorted(addresses)
+    with pytest.raises(ValueError, match="must be ipv4:ADDRESS:PORT,ADDRESS:PORT"):
+        parse_addresses("{tiny: 'ipv4:127.0.0.1:1,studio'}")
 
 
 async def test_names_are_resolved_by_the_system() -> None:

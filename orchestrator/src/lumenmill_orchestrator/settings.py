@@ -24,7 +24,8 @@ class OrchestratorSettings(ServiceSettings):
     models: str = Field(
         default="",
         description="The models of the mesh: a JSON or YAML file of names and addresses, read again when it changes, "
-        "or the mapping itself, `{studio: 127.0.0.1:5001}`. `dns:///name:port` stands for every address of a name.",
+        "or the mapping itself, `{studio: 127.0.0.1:5001}`. `dns:///name:port` stands for every address of a name, "
+        "`ipv4:address:port,address:port` for several processes.",
     )
     executor_id: str = Field(
         default="orchestrator-0",

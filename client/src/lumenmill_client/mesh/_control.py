@@ -54,6 +54,8 @@ class ServiceStatus:
     num_restarts: int
     health: str
     """`SERVING`, `NOT_SERVING` while it loads or drains, or `DOWN`."""
+    model: str = ""
+    """The model in recipes that it serves, as other processes may too; the state of an older supervisor has none."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def _all_registered(state: MeshStatus) -> bool:
         ready = asyncio.run(_ready_models(str(address)))
     except UnavailableError:
         return False
-    return {service.name for service in state.services} <= ready | {ORCHESTRATOR}
+    return {service.model or service.name for service in state.services} <= ready | {ORCHESTRATOR}
 
 
 async def _ready_models(address: str) -> set[str]:

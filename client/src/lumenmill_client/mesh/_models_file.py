@@ -1,18 +1,18 @@
 """Models that a user adds to the mesh of one machine: a YAML file.
 
     flux: {service: imager, model: FLUX.1-dev, checkpoint: /weights/flux}
-    wan: {service: video, model: Wan2.1-I2V-14B-480P, device: "cuda:1"}
+    wan: {service: video, model: Wan2.1-I2V-14B-480P, devices: ["cuda:1", "cuda:2"]}
 
-Each key is the name of a model in recipes. `service` is the package that serves it; every other entry is a setting of
-that service: `checkpoint` is LUMENMILL_CHECKPOINT.
+Each key is the name of a model in recipes. `service` is the package that serves it, `devices` the devices that each get
+a process of it; every other entry is a setting of that service: `checkpoint` is LUMENMILL_CHECKPOINT.
 """
 
 from importlib import util
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.validation import violations_of
@@ -21,15 +21,31 @@ __all__ = ["AddedModel", "read_models_file"]
 
 _RESERVED = ("grammar", "openai", "studio", "photometric", "orchestrator")
 _Setting = str | int | float | bool
+_Device = Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
 
 
 class AddedModel(BaseModel):
-    """One model: the service, and its settings."""
+    """One model: the service, its devices, and its settings."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, _Setting]
 
     service: Literal["imager", "relighter", "video", "captioner", "prompter"]
+    devices: tuple[_Device, ...] = ()
+    """Each gets a process; empty: one process, on the device that its settings name."""
+
+    @model_validator(mode="after")
+    def _check_devices(self) -> Self:
+        settings = self.__pydantic_extra__
+        if self.devices and "device" in settings:
+            raise ValueError("give `device` or `devices`, not both")
+        if self.devices and settings.get("gpus", 1) != 1:
+            raise ValueError(
+                "`gpus` of one process share each clip; `devices` are processes of one GPU: give one of both"
+            )
+        if len(set(self.devices)) != len(self.devices):
+            raise ValueError("`devices` names one twice; each gets one process")
+        return self
 
     def environment(self) -> dict[str, str]:
         """Return the settings as environment variables."""

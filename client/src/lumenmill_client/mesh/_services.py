@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from lumenmill_client.mesh._home import Home
-from lumenmill_client.mesh._models_file import read_models_file
+from lumenmill_client.mesh._models_file import AddedModel, read_models_file
 
 __all__ = ["ORCHESTRATOR", "MeshOptions", "ServiceSpec", "environment_of", "services_of"]
 
@@ -38,11 +38,18 @@ class MeshOptions(BaseModel):
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """One process of the mesh. Its name is that of the model in recipes, except for the orchestrator."""
+    """One process of the mesh."""
 
     name: str
     module: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
+    """The model in recipes, which several processes may serve; empty: it has the name of the process."""
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model in recipes; that of the orchestrator is its own."""
+        return self.model or self.name
 
 
 def services_of(options: MeshOptions, home: Home) -> list[ServiceSpec]:
@@ -60,15 +67,24 @@ def services_of(options: MeshOptions, home: Home) -> list[ServiceSpec]:
     if os.environ.get("LUMENMILL_OPENAI_BASE_URL"):
         services.append(ServiceSpec("openai", "lumenmill_prompter", {"LUMENMILL_FAMILY": "openai"}))
     if options.models_file:
-        services += [
-            ServiceSpec(name, f"lumenmill_{model.service}", model.environment())
-            for name, model in read_models_file(options.models_file).items()
-        ]
+        added = read_models_file(options.models_file)
+        services += [spec for name, model in added.items() for spec in _specs_of(name, model)]
     orchestrator = {
         "LUMENMILL_DATABASE_URL": f"sqlite:///{home.database}",
         "LUMENMILL_MODELS": str(home.models_file),
     }
     return [*services, ServiceSpec(ORCHESTRATOR, "lumenmill_orchestrator", orchestrator)]
+
+
+def _specs_of(name: str, model: AddedModel) -> list[ServiceSpec]:
+    """Return the processes of a model: one, or one for each of its devices."""
+    module, environment = f"lumenmill_{model.service}", model.environment()
+    if not model.devices:
+        return [ServiceSpec(name, module, environment)]
+    return [
+        ServiceSpec(f"{name}@{device}", module, {**environment, "LUMENMILL_DEVICE": device}, model=name)
+        for device in model.devices
+    ]
 
 
 def environment_of(spec: ServiceSpec, home: Home, port: int) -> dict[str, str]:

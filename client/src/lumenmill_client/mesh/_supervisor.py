@@ -90,12 +90,7 @@ class _Supervisor:
         while not self._stop.is_set():
             state = self._state()
             if state != written:
-                models = {
-                    service["name"]: service["address"]
-                    for service in state["services"]
-                    if service["address"] and service["name"] != ORCHESTRATOR
-                }
-                write_json(self._home.models_file, models)
+                write_json(self._home.models_file, _addresses_of_models(state["services"]))
                 write_json(self._home.mesh_file, state)
                 written = state
             with contextlib.suppress(TimeoutError):
@@ -111,6 +106,7 @@ class _Supervisor:
             child.port = int(addresses["grpc"].rpartition(":")[2])  # a restarted child keeps its port
         return {
             "name": child.spec.name,
+            "model": child.spec.model_name,
             "pid": child.process.pid if child.process else None,
             # A restarting child keeps its address, so that callers wait for it.
             "address": addresses.get("grpc")
@@ -118,6 +114,18 @@ class _Supervisor:
             "metrics": addresses.get("metrics"),
             "num_restarts": child.num_restarts,
         }
+
+
+def _addresses_of_models(services: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the gRPC target of each model: the address of its process, or those of all of them."""
+    found: dict[str, list[str]] = {}
+    for service in services:
+        if service["address"] and service["name"] != ORCHESTRATOR:
+            found.setdefault(service["model"], []).append(service["address"])
+    return {
+        model: addresses[0] if len(addresses) == 1 else f"ipv4:{','.join(addresses)}"
+        for model, addresses in found.items()
+    }
 
 
 def _read_addresses(home: Home, service: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Addresses of models: their syntax, and the lookup of names."""
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from ruamel.yaml.error import YAMLError
 
 __all__ = ["Resolve", "Target", "parse_addresses", "resolve"]
 
-_DNS = "dns:///"
+_DNS, _IPV4 = "dns:///", "ipv4:"
+_HOST_AND_PORT = re.compile(r"^[\d.]+:\d+$")
 _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME), socket.EAI_ADDRFAMILY})
 
 Resolve = Callable[[str, int], Awaitable[list[str] | None]]
@@ -19,20 +21,28 @@ Resolve = Callable[[str, int], Awaitable[list[str] | None]]
 
 @dataclass(frozen=True)
 class Target:
-    """Where a model is called: one process at `host:port`, or as many as there are behind the name of `dns:///host:port`."""
+    """Where a model is called: one process at `host:port`, several at `ipv4:address:port,address:port`, or as many as
+    there are behind the name of `dns:///host:port`."""
 
     address: str
     host: str = ""
-    """The name to look up; empty for one process."""
+    """The name to look up; empty for given processes."""
     port: int = 0
+
+    @property
+    def given(self) -> list[str]:
+        """The addresses of the given processes; none for a name."""
+        return [] if self.host else [each for each in self.address.removeprefix(_IPV4).split(",") if each]
 
     @staticmethod
     def of(address: str) -> "Target":
         """Return the target of an address.
 
         Raises:
-            ValueError: a name without a port.
+            ValueError: a name without a port, or one of several addresses is none.
         """
+        if address.startswith(_IPV4) and not all(_HOST_AND_PORT.match(each) for each in Target(address).given):
+            raise ValueError(f"`{address}` must be ipv4:ADDRESS:PORT,ADDRESS:PORT")
         if not address.startswith(_DNS):
             return Target(address)
         host, _, port = address.removeprefix(_DNS).rpartition(":")

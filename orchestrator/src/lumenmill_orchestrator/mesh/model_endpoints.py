@@ -38,7 +38,7 @@ class MeshContext:
     async def resolve(self, target: Target) -> list[str] | None:
         """Return the present addresses of a target; None when they cannot be looked up now."""
         if not target.host:
-            return [target.address] if target.address else []
+            return target.given
         async with self._resolving:
             return await self._resolve(target.host, target.port)
 

@@ -114,7 +114,7 @@ class Mesh:
             stat = self._file.stat()
             if (stat.st_mtime_ns, stat.st_ino) == self._file_state:
                 return None
-            addresses = parse_addresses(self._file.read_text())
+            addresses = parse_addresses(self._file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except ValueError as error:
