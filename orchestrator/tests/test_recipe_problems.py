@@ -188,7 +188,8 @@ def test_wrong_prompt_sets_are_named(prompts: list[object], expected: str) -> No
 async def test_files_in_prompt_sets_must_be_in_the_store(mesh: LocalMesh) -> None:
     text = ONE_IMAGE.replace("parameters:\n", 'parameters:\n  prompts: {type: "list[prompt_set]"}\n')
     stored = mesh.family.picture("a map")
-    missing = {"uri": stored.uri.replace(stored.sha256, "0" * 64), "sha256": "0" * 64}
+    digest = stored.sha256
+    missing = {"uri": stored.uri.replace(f"{digest[:2]}/{digest}", f"00/{'0' * 64}")}
     light = {"sources": [{"environment_map": {"map": missing}}]}
     with pytest.raises(grpc.aio.AioRpcError) as rejected:
         await mesh.submit(text, {"prompts": ["a kettle", {"image_prompt": "a bowl", "light": light}]})

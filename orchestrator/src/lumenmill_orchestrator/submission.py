@@ -14,7 +14,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from lumenmill.common.v1 import artifact_pb2, generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_common.artifacts import ArtifactStore, StoredObject, artifacts_in
+from lumenmill_common.artifacts import ArtifactStore, artifacts_in
 from lumenmill_common.errors import AlreadyExistsError, InvalidArgumentError
 from lumenmill_orchestrator.execution.keys import artifact_sha256s
 from lumenmill_orchestrator.mesh import Mesh
@@ -109,14 +109,16 @@ class Submission:
         Raises:
             InvalidArgumentError: one is not in the store.
         """
-        found: dict[str, StoredObject] = {}
+        found: dict[str, artifact_pb2.Artifact] = {}
         elements = value if isinstance(value, list) else [value]
         for index, element in enumerate(elements):
             field = f"parameters.{name}[{index}]" if isinstance(value, list) else f"parameters.{name}"
             for artifact in artifacts_in(element):
                 self._store_artifact(artifact, field, found)
 
-    def _store_artifact(self, artifact: artifact_pb2.Artifact, field: str, found: dict[str, StoredObject]) -> None:
+    def _store_artifact(
+        self, artifact: artifact_pb2.Artifact, field: str, found: dict[str, artifact_pb2.Artifact]
+    ) -> None:
         if artifact.HasField("inline_data"):
             artifact.CopyFrom(self._store.put_inline(artifact, field=field))
             return
