@@ -60,6 +60,26 @@ def test_up_reports_a_process_that_exits_and_leaves_the_others_running(tmp_path:
     assert run_command(home, "down").returncode == 0
 
 
+def test_a_model_with_several_devices_is_served_by_a_process_for_each(tmp_path: Path) -> None:
+    models, home = tmp_path / "models.yaml", tmp_path / "home"
+    models.write_text("mine: {service: prompter, family: grammar, devices: [cuda:0, cuda:1]}\n")
+    started = run_command(home, "up", "--models", str(models), "--json")
+    try:
+        assert started.returncode == 0, started.stderr
+        names = {service["name"] for service in json.loads(started.stdout)["services"]}
+        assert {"mine@cuda:0", "mine@cuda:1"} < names and "mine" not in names
+
+        def workers() -> dict[str, int]:
+            known = json.loads(run_command(home, "models", "--json").stdout)
+            return {model["name"]: model["num_workers"] for model in known}
+
+        asyncio.run(eventually(lambda: workers()["mine"] == 2 * workers()["grammar"], timeout_s=30))
+        written = run_command(home, "prompts", "--model", "mine", "--num", "1", "--json")
+        assert written.returncode == 0 and len(json.loads(written.stdout)["prompt_sets"]) == 1, written.stderr
+    finally:
+        assert run_command(home, "down").returncode == 0
+
+
 def test_a_photograph_is_captioned(lumenmill: Command, photo: Path) -> None:
     result = lumenmill("caption", str(photo), "--json")
     assert result.returncode == 0, result.stderr
@@ -164,3 +184,22 @@ def test_a_prompt_file_becomes_captioned_images(lumenmill: Command, tmp_path: Pa
     samples = json.loads(lumenmill("samples", json.loads(result.stdout)["id"], "--json").stdout)
     assert sorted(sample["prompt"] for sample in samples) == ["a brass bowl on a slate table", "a marble bust"]
     assert all(sample["caption"] for sample in samples)
+
+
+def test_a_folder_of_prompts_and_written_prompt_sets_becomes_relit_images(lumenmill: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    (folder / "plain.txt").write_text("\ufeffa marble bust\r\n")
+    written = lumenmill("prompts", "--num", "1", "--relights", "2", "--motions", "0", "--json")
+    (folder / "sets.json").write_text(written.stdout)
+    settings = ["--set", f"prompts=@{folder}", "--set", "preset=fast"]
+    result = lumenmill("run", "recipes/prompt-file.yaml", *settings, "--json")
+    assert result.returncode == 0, result.stderr
+    (prompt_set,) = json.loads(written.stdout)["prompt_sets"]
+    samples = json.loads(lumenmill("samples", json.loads(result.stdout)["id"], "--json").stdout)
+    expected = ["a marble bust", prompt_set["image_prompt"], *(each["text"] for each in prompt_set["relight_prompts"])]
+    assert sorted(sample["prompt"] for sample in samples) == sorted(expected)
+    by_prompt = {sample["prompt"]: sample for sample in samples}
+    assert (
+        by_prompt[prompt_set["image_prompt"]]["requested_light"] and "requested_light" not in by_prompt["a marble bust"]
+    )
