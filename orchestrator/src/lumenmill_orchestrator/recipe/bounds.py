@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import protovalidate
 from buf.validate import validate_pb2
-from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 __all__ = ["BoundProblem", "bound_problems"]
@@ -34,7 +33,7 @@ def bound_problems(message: Message, open_fields: Set[str]) -> Iterator[BoundPro
         elements = violation.proto.field.elements if violation.proto.field is not None else ()
         text = violation.proto.message
         if not elements:
-            if open_fields.isdisjoint(_fields_of_rule(message.DESCRIPTOR, violation.proto.rule_id)):
+            if open_fields.isdisjoint(_fields_of_rule(message, violation.proto.rule_id)):
                 yield BoundProblem(text)
         elif len(elements) == 1:
             name, subscript = elements[0].field_name, elements[0].subscript
@@ -42,9 +41,9 @@ def bound_problems(message: Message, open_fields: Set[str]) -> Iterator[BoundPro
             yield from _own_problem(message, name, index, text, violation.proto.rule_id, open_fields)
 
 
-def _fields_of_rule(descriptor: Descriptor, rule_id: str) -> set[str]:
+def _fields_of_rule(message: Message, rule_id: str) -> set[str]:
     """Return the names of the fields that a rule of a whole message refers to."""
-    rules = descriptor.GetOptions().Extensions[validate_pb2.message].cel
+    rules = message.DESCRIPTOR.GetOptions().Extensions[validate_pb2.message].cel
     return {name for rule in rules if rule.id == rule_id for name in re.findall(r"this\.(\w+)", rule.expression)}
 
 
