@@ -21,6 +21,9 @@ _RELIT = """\
     with: {subject: {media: "${each.image}"}}
 samples:
 """
+_EACH_IMAGE = """\
+    for_each: ${image.images}
+    with: {subject: {media: "${each.image}"}}"""
 _TWO_LIGHTS = "[{light: {sources: [LIGHT]}}, {edit_prompt: '${item}'}]"
 
 
@@ -125,6 +128,18 @@ def test_a_plan_counts_lists_that_are_known(variants: str, parameters: dict[str,
     assert checked.recipe is not None, checked.problems
     planned = {call.name: call.num_executions for call in planned_calls(checked.recipe)}
     assert planned["each_caption"] == executions
+
+
+@pytest.mark.parametrize(("number", "executions"), [("3", 3), ('"${params.number}"', 2), ("0", 1)])
+def test_a_plan_counts_the_images_that_a_request_asks_for(number: str, executions: int) -> None:
+    text = ONE_IMAGE.replace("parameters:\n", "parameters:\n  number: {type: int, default: 2}\n")
+    text = text.replace("with: {prompt:", f"with: {{num_images: {number}, prompt:").replace(
+        "${caption.", "${caption[0]."
+    )
+    text = text.replace('    with: {subject: {media: "${image.images[0].image}"}}', _EACH_IMAGE)
+    checked = check_recipe(text, "r.yaml", {}, _KNOWN)
+    assert checked.recipe is not None, checked.problems
+    assert planned_calls(checked.recipe)[1].num_executions == executions
 
 
 def test_a_plan_counts_the_elements_of_a_parameter() -> None:

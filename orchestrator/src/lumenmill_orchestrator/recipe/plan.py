@@ -16,6 +16,13 @@ __all__ = ["PlannedCall", "planned_calls", "recipe_plan"]
 
 _KNOWN_BEFORE = frozenset({"params", "item_index", "item_id", "models"})
 _ASSUMED_ELEMENTS = 1
+# Fields of requests that say how long a list of the result is, where the names of both differ.
+_LENGTH_FIELDS = {
+    "images": "num_images",
+    "maps": "kinds",
+    "motion_prompts": "num_variants",
+    "relight_prompts": "num_variants",
+}
 
 
 @dataclass(frozen=True)
@@ -129,14 +136,17 @@ def _width(fan_out: FanOut, widths: Mapping[str, int], recipe: Recipe, pipeline:
 def _num_elements(elements: Reference, recipe: Recipe, pipeline: Pipeline) -> int | None:
     """Return the length of a list where it is known before the run, for given items the largest.
 
-    The list of a result is as long as that of the same name in the request, such as `variants` of Relight.
+    The list of a result is as long as that of the same name in the request, such as `variants` of Relight, or as the
+    request says by one of `_LENGTH_FIELDS`.
     """
     if all(root in ("params", "item") for root in elements.roots()):
         return _num_given(elements, recipe, pipeline)
     step = next((step for step in pipeline.steps if step.name == elements.root), None)
     if step is None or step.fan_out is not None or len(elements.segments) != 1:
         return None
-    found = step.request.num_elements.get(elements.segments[0].name)
+    name = elements.segments[0].name
+    # 0 and an empty list mean the default of the model.
+    found = step.request.num_elements.get(_LENGTH_FIELDS.get(name, name)) or None
     return _num_elements(found, recipe, pipeline) if isinstance(found, Reference) else found
 
 

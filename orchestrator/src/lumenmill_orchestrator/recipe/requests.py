@@ -45,7 +45,7 @@ class MessageBuilder:
     given: frozenset[str] = frozenset()
     num_elements: dict[str, int | Reference] = field(default_factory=dict)
     """Lengths of the lists that are known before the run, by the name of the field; or the list from whose elements a
-    list is made."""
+    list is made. Also the values of fields such as `num_images`."""
 
     def build(self, scope: Scope) -> Message:
         """Return a new message. References to absent values leave their fields unset."""
@@ -108,6 +108,8 @@ class RequestCompiler(ReferenceCompiler):
         builder.given = frozenset(name for name, _ in where.items())
         if builder.given.issubset(allowed):
             known.MergeFrom(builder.constant)
+            counts = [name for name in builder.given - open_fields if name.startswith("num_")]
+            builder.num_elements |= {name: getattr(known, name) for name in counts}
             self._check_bounds(where, known, open_fields, without)
         return builder
 
