@@ -18,7 +18,7 @@ from lumenmill_media.pictures import (
 )
 from lumenmill_media.probe import iter_frames, probe_clip
 from lumenmill_media.radiance import decode_radiance
-from lumenmill_media.rgb import decode_rgb, encode_png, put_clip, put_png, read_rgb
+from lumenmill_media.rgb import decode_rgb, encode_png, put_clip, put_png, read_rgb, read_rgba
 
 __all__ = [
     "BITRATES_BPS",
@@ -53,6 +53,7 @@ __all__ = [
     "read_picture",
     "read_radiance_map",
     "read_rgb",
+    "read_rgba",
     "reduced",
     "srgb_to_linear",
     "write_clip",

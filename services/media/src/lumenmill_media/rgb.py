@@ -16,7 +16,7 @@ from lumenmill_media.display_images import open_display_image
 from lumenmill_media.h264 import CODEC, Encoding, write_clip
 from lumenmill_media.pictures import LIMITS, Limits
 
-__all__ = ["decode_rgb", "encode_png", "put_clip", "put_png", "read_rgb"]
+__all__ = ["decode_rgb", "encode_png", "put_clip", "put_png", "read_rgb", "read_rgba"]
 
 _PNG_COMPRESSION = 5
 
@@ -29,11 +29,12 @@ def read_rgb(
     Raises:
         InvalidArgumentError: naming `field`; it is empty, damaged, too large or of another format.
     """
-    data = store.read_bytes(artifact, field=field, max_bytes=limits.max_bytes)
-    try:
-        return decode_rgb(data, limits.max_pixels, over=over)
-    except ValueError as error:
-        raise InvalidArgumentError(field, str(error)) from error
+    return _opaque(_read(store, artifact, field, limits), over)
+
+
+def read_rgba(store: ArtifactStore, artifact: Artifact, field: str, limits: Limits = LIMITS) -> Image.Image:
+    """Return an image (PNG, JPEG or WebP) as RGBA, EXIF orientation applied; errors as `read_rgb`."""
+    return _read(store, artifact, field, limits).convert("RGBA")
 
 
 def decode_rgb(data: bytes, max_pixels: int, *, over: str = "white") -> Image.Image:
@@ -42,10 +43,26 @@ def decode_rgb(data: bytes, max_pixels: int, *, over: str = "white") -> Image.Im
     Raises:
         ValueError: it is damaged, too large or of another format; the text says which.
     """
+    return _opaque(_decoded(data, max_pixels), over)
+
+
+def _read(store: ArtifactStore, artifact: Artifact, field: str, limits: Limits) -> Image.Image:
+    data = store.read_bytes(artifact, field=field, max_bytes=limits.max_bytes)
+    try:
+        return _decoded(data, limits.max_pixels)
+    except ValueError as error:
+        raise InvalidArgumentError(field, str(error)) from error
+
+
+def _decoded(data: bytes, max_pixels: int) -> Image.Image:
     image = open_display_image(data, max_pixels)
-    if image.mode.startswith("I"):
-        # 257 = 65535 / 255.
-        return Image.fromarray(np.rint(np.asarray(image, np.float32) / 257.0).astype(np.uint8)).convert("RGB")
+    if not image.mode.startswith("I"):
+        return image
+    # 257 = 65535 / 255.
+    return Image.fromarray(np.rint(np.asarray(image, np.float32) / 257.0).astype(np.uint8))
+
+
+def _opaque(image: Image.Image, over: str) -> Image.Image:
     if not image.has_transparency_data:
         return image.convert("RGB")
     rgba = image.convert("RGBA")
