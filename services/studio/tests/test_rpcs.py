@@ -273,3 +273,10 @@ async def test_fields_for_diffusion_models_are_refused(studio: Any, field: str, 
         await studio.result(studio.imager.GenerateImages, request, f"refused-{field}")
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert field in refused.value.details()
+
+
+async def test_a_matte_is_refused(studio: Any) -> None:
+    request = relighter_pb2.RelightRequest(matte={"uri": "file:///a"}, variants=[{"light": {"text": "noon"}}])
+    with pytest.raises(grpc.aio.AioRpcError, match="matte: studio renders the whole scene") as refused:
+        await studio.result(studio.relighter.Relight, request, "refused-matte")
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -97,7 +97,7 @@ class MitsubaScenes:
 
     def relight(self, request: relighter_pb2.RelightRequest) -> Work:
         """Return the variants of a scene as work; errors as `generate_images`."""
-        refuse(request, *_NO_WEIGHTS)
+        refuse(request, *_NO_WEIGHTS, ("matte", "studio renders the whole scene; leave it out"))
         return Work(lambda job: self._renderer.stills.relight(request, job))
 
     def decompose(self, request: relighter_pb2.DecomposeRequest) -> Work:
