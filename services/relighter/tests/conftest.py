@@ -33,6 +33,12 @@ def photo(seed: int = 0, size: tuple[int, int] = (64, 48)) -> Image.Image:
     return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
 
 
+def disc(size: tuple[int, int] = (64, 48)) -> Image.Image:
+    """Return the matte of a disc in the middle."""
+    x, y = np.meshgrid(np.arange(size[0]) - size[0] / 2, np.arange(size[1]) - size[1] / 2)
+    return Image.fromarray(np.where(np.hypot(x, y) < min(size) / 3, 255, 0).astype(np.uint8))
+
+
 @dataclass
 class Relighter:
     """A running relighter and the store it shares with its callers."""

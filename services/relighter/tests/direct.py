@@ -31,7 +31,7 @@ from .tiny import FLUX_PARTS
 Given = dict[str, Any]
 
 
-def _depth(folder: Path, picture: Image.Image) -> Image.Image:
+def depth_of(folder: Path, picture: Image.Image) -> Image.Image:
     processor = DPTImageProcessorPil.from_pretrained(folder / "depth_estimator")
     model = DepthAnythingForDepthEstimation.from_pretrained(folder / "depth_estimator")
     with torch.no_grad():
@@ -56,7 +56,7 @@ def flux_depth_lora(folder: Path, picture: Image.Image, given: Given) -> Image.I
 
 def _flux_depth(pipe: Any, folder: Path, picture: Image.Image, given: Given) -> Image.Image:
     size = {"width": picture.width, "height": picture.height}
-    return pipe(control_image=_depth(folder, picture), guidance_scale=10.0, **size, **given).images[0]
+    return pipe(control_image=depth_of(folder, picture), guidance_scale=10.0, **size, **given).images[0]
 
 
 def kontext(folder: Path, picture: Image.Image, given: Given) -> Image.Image:
@@ -98,40 +98,78 @@ def _ic_light(pipeline_class: Any, folder: Path, num_seen: int) -> Any:
 
     wide.forward = seeing
     pipe.unet = wide.eval()
-    pipe.scheduler = DPMSolverMultistepScheduler.from_config(
-        pipe.scheduler.config, algorithm_type="sde-dpmsolver++", use_karras_sigmas=True, steps_offset=1
+    pipe.scheduler = DPMSolverMultistepScheduler(
+        num_train_timesteps=1000,
+        beta_start=0.00085,
+        beta_end=0.012,
+        algorithm_type="sde-dpmsolver++",
+        use_karras_sigmas=True,
+        steps_offset=1,
     )
     return pipe
 
 
-def _latents(pipe: Any, picture: Image.Image) -> torch.Tensor:
-    pixels = torch.from_numpy(np.asarray(picture, np.float32) / 255).permute(2, 0, 1)[None] * 2 - 1
+def _cut_out(picture: Image.Image, matte: Image.Image) -> np.ndarray:
+    alpha = np.asarray(matte, np.float32)[..., None] / 255
+    return (127 + (np.asarray(picture, np.float32) - 127) * alpha).astype(np.uint8)
+
+
+def _latents(pipe: Any, pixels: np.ndarray) -> torch.Tensor:
+    scaled = torch.from_numpy(pixels[None].astype(np.float32)) / 127.0 - 1.0
     with torch.no_grad():
-        return pipe.vae.encode(pixels).latent_dist.mode() * pipe.vae.config.scaling_factor
+        return pipe.vae.encode(scaled.movedim(-1, 1)).latent_dist.mode() * pipe.vae.config.scaling_factor
 
 
-_WORDS = {"negative_prompt": "lowres, bad anatomy, bad hands, cropped, worst quality"}
+def _ramp(high: int, low: int, size: tuple[int, int]) -> np.ndarray:
+    ramp = np.round(np.linspace(high, low, size[0])).astype(np.uint8)
+    return np.broadcast_to(ramp[None, :, None], (size[1], size[0], 3)).copy()
+
+
+def _chunk_embeddings(pipe: Any, text: str) -> torch.Tensor:
+    tokens = pipe.tokenizer(text, add_special_tokens=False)["input_ids"]
+    chunks = [tokens[first : first + 75] for first in range(0, len(tokens), 75)]
+    ids = [[pipe.tokenizer.bos_token_id, *each, *[pipe.tokenizer.eos_token_id] * (76 - len(each))] for each in chunks]
+    with torch.no_grad():
+        return pipe.text_encoder(torch.tensor(ids)).last_hidden_state
+
+
+def _words(pipe: Any, prompt: str) -> dict[str, torch.Tensor]:
+    """Embeddings of the prompt and of the negative prompt, the shorter one repeated."""
+    both = [_chunk_embeddings(pipe, text) for text in (prompt, _NEGATIVE)]
+    length = max(map(len, both))
+    prompt_embeds, negative = (torch.cat([each] * -(-length // len(each)))[:length].flatten(0, 1) for each in both)
+    return {"prompt_embeds": prompt_embeds[None], "negative_prompt_embeds": negative[None]}
+
+
+_NEGATIVE = "lowres, bad anatomy, bad hands, cropped, worst quality"
 
 
 def ic_light_fc(folder: Path, picture: Image.Image, given: Given) -> Image.Image:
     """Relight from the left: denoising starts from a picture that is white there."""
     pipe = _ic_light(StableDiffusionImg2ImgPipeline, folder, 1)
-    ramp = np.round(np.linspace(255, 0, picture.width)).astype(np.uint8)
-    initial = Image.fromarray(np.broadcast_to(ramp[None, :, None], (picture.height, picture.width, 3)).copy())
     steps = round(given.pop("num_inference_steps") / 0.9)
-    seen = {"concat_conds": _latents(pipe, picture)}
-    arguments = {"image": initial, "strength": 0.9, "num_inference_steps": steps, "guidance_scale": 2.0}
-    return pipe(cross_attention_kwargs=seen, **arguments, **_WORDS, **given).images[0]
+    arguments = _words(pipe, given.pop("prompt")) | {
+        "image": _latents(pipe, _ramp(255, 0, picture.size)),
+        "cross_attention_kwargs": {"concat_conds": _latents(pipe, _cut_out(picture, given.pop("matte")))},
+    }
+    return pipe(strength=0.9, num_inference_steps=steps, guidance_scale=2.0, **arguments, **given).images[0]
+
+
+def ic_light_fc_even(folder: Path, picture: Image.Image, given: Given) -> Image.Image:
+    """Relight without a side: denoising starts from noise."""
+    pipe = _ic_light(StableDiffusionPipeline, folder, 1)
+    seen = {"concat_conds": _latents(pipe, _cut_out(picture, given.pop("matte")))}
+    arguments = _words(pipe, given.pop("prompt")) | {"width": picture.width, "height": picture.height}
+    return pipe(cross_attention_kwargs=seen, guidance_scale=2.0, **arguments, **given).images[0]
 
 
 def ic_light_fbc(folder: Path, picture: Image.Image, given: Given) -> Image.Image:
     """Relight from the left: the background is bright there."""
     pipe = _ic_light(StableDiffusionPipeline, folder, 2)
-    ramp = np.round(np.linspace(224, 32, picture.width)).astype(np.uint8)
-    background = Image.fromarray(np.broadcast_to(ramp[None, :, None], (picture.height, picture.width, 3)).copy())
-    seen = {"concat_conds": torch.cat([_latents(pipe, picture), _latents(pipe, background)], dim=1)}
-    size = {"width": picture.width, "height": picture.height}
-    return pipe(cross_attention_kwargs=seen, guidance_scale=7.0, **size, **_WORDS, **given).images[0]
+    foreground, background = _cut_out(picture, given.pop("matte")), _ramp(224, 32, picture.size)
+    seen = {"concat_conds": torch.cat([_latents(pipe, each) for each in (foreground, background)], dim=1)}
+    arguments = _words(pipe, given.pop("prompt")) | {"width": picture.width, "height": picture.height}
+    return pipe(cross_attention_kwargs=seen, guidance_scale=7.0, **arguments, **given).images[0]
 
 
 DIRECT: dict[str, Callable[[Path, Image.Image, Given], Image.Image]] = {

@@ -1,7 +1,6 @@
 """Relighting with every model, over real gRPC."""
 
 import asyncio
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,11 @@ from lumenmill.common.v1.light_pb2 import Light, LightKind
 from lumenmill.common.v1.model_pb2 import TextInput
 from lumenmill_media import encode_exr
 
-from .conftest import STEPS, photo
+from .conftest import STEPS, disc, photo
 from .direct import DIRECT
 
 MODELS = sorted(DIRECT)
+IC_LIGHT = ["IC-Light-fbc", "IC-Light-fc"]
 FROM_LEFT = Light(attributes={"azimuth_deg": -90, "elevation_deg": 0, "hardness": 0.9})
 WORDS = "hard light low from the left"
 # Each model follows the text of its kind and ignores the other.
@@ -39,13 +39,19 @@ async def test_pictures_equal_those_of_diffusers(
 ) -> None:
     async with serving(model) as relighter:
         texts = {"description": "a lemon on slate", "edit_prompt": "put the lemon on slate"}
-        (made,) = await relighter.relit("one", seed=5, variants=[texts | {"light": FROM_LEFT}])
+        (made,) = await relighter.relit(
+            "one",
+            seed=5,
+            variants=[texts | {"light": FROM_LEFT}],
+            **({"matte": relighter.put(disc())} if model in IC_LIGHT else {}),
+        )
         prompt = PROMPTS.get(model, INSTRUCTION)
         given = {
             "prompt": prompt,
             "num_inference_steps": STEPS,
             "generator": torch.Generator("cpu").manual_seed(5),
             **({"lora": str(depth_lora)} if model.endswith("-lora") else {}),
+            **({"matte": disc()} if model in IC_LIGHT else {}),
         }
         plain = DIRECT[model](checkpoints(model), photo(), given)
         difference = np.abs(relighter.pixels(made.image).astype(int) - np.asarray(plain))
@@ -93,6 +99,8 @@ async def test_unsupported_requests_are_refused_with_the_field(model: str, servi
         cases = [*REFUSED, ({"image": broken}, "image"), ({"image": None}, "image")]
         if "Depth" not in model:
             cases.append(({"depth": relighter.put(photo())}, "depth"))
+        if model not in IC_LIGHT:
+            cases.append(({"matte": relighter.put(disc())}, "matte"))
         if model != "IC-Light-fbc":
             cases.append(({"variants": [LEMON | {"environment": relighter.put(photo())}]}, "variants[0].environment"))
         if model in DESCRIBED:
@@ -135,21 +143,6 @@ async def test_results_have_the_size_of_the_picture_even_if_the_model_works_at_a
         assert relighter.pixels(asked.image).shape == (48, 32, 3)
         (wide,) = await relighter.relit("wide", image=relighter.put(photo(size=(2048, 32))), variants=variants)
         assert relighter.pixels(wide.image).shape == (16, 1024, 3)
-
-
-async def test_transparent_parts_are_no_foreground(serving: Any) -> None:
-    async with serving("IC-Light-fc") as relighter:
-        cut_out = photo().convert("RGBA")
-        cut_out.putalpha(Image.new("L", cut_out.size, 255).point(lambda _: 0))
-        buffer = io.BytesIO()
-        cut_out.save(buffer, "PNG")
-        hidden = relighter.store.put_bytes(buffer.getvalue(), "image/png")
-        grey = relighter.put(Image.new("RGB", cut_out.size, "#7f7f7f"))
-        made = [
-            await relighter.relit(name, image=image, variants=[{"light": FROM_LEFT}])
-            for name, image in (("hidden", hidden), ("grey", grey))
-        ]
-        assert made[0][0].image.sha256 == made[1][0].image.sha256
 
 
 async def test_licences_of_the_request_are_in_the_record(serving: Any) -> None:

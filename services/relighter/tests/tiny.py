@@ -19,7 +19,7 @@ from diffusers import (
     StableDiffusionInstructPix2PixPipeline,
     StableDiffusionPipeline,
 )
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import (
     DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
@@ -70,6 +70,13 @@ def save_depth_estimator(folder: Path) -> None:
     seeded(lambda: DepthAnythingForDepthEstimation(config)).save_pretrained(folder)
     size = {"height": 28, "width": 28}
     DPTImageProcessorPil(size=size, keep_aspect_ratio=True, ensure_multiple_of=14).save_pretrained(folder)
+
+
+def save_flat_depth_estimator(folder: Path) -> None:
+    """Depth Anything to which everything is equally far."""
+    save_depth_estimator(folder)
+    weights = {name: torch.zeros_like(tensor) for name, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
 
 def _flux_parts(**transformer: Any) -> dict[str, Any]:
@@ -134,6 +141,7 @@ def _save_ic_light(folder: Path, name: str, in_channels: int) -> None:
         feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(folder)
+    save_depth_estimator(folder / "depth_estimator")
     (folder / "offset").mkdir()
     torch.manual_seed(5)
     wide = sd_unet(in_channels=in_channels).state_dict()

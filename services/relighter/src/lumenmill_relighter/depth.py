@@ -18,8 +18,9 @@ _PART = "depth_estimator"
 class DepthEstimator:
     """The part `depth_estimator` of a model. It stays on the device, since it is small compared to the model."""
 
-    def __init__(self, host: ModelHost) -> None:
-        self._host = host
+    def __init__(self, host: ModelHost, field: str) -> None:
+        """`field` is that of requests which makes the estimate unnecessary."""
+        self._host, self._field = host, field
 
     def load(self) -> None:
         """Load its checkpoint.
@@ -30,7 +31,7 @@ class DepthEstimator:
         checkpoint = self._host.part(_PART)
         if checkpoint is None:
             raise FailedPreconditionError(
-                "name a Depth Anything V2: requests without `depth` need it", "LUMENMILL_PART_CHECKPOINTS"
+                f"name a Depth Anything V2: requests without `{self._field}` need it", "LUMENMILL_PART_CHECKPOINTS"
             )
         try:
             self._processor = DPTImageProcessorPil.from_pretrained(checkpoint.folder, local_files_only=True)

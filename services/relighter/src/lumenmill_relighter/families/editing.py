@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from lumenmill.common.v1.model_pb2 import Model, TextInput
 from lumenmill.relighter.v1.relighter_pb2 import RelightRequest, RelightResult, RelightVariant
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import BatchWork, DeferredWork, JobContext
+from lumenmill_common.work import Outcome
 from lumenmill_media import put_png, read_rgb
 from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.plan import Plan
@@ -40,6 +41,8 @@ class VariantInputs:
     """The picture of the request, in the size that the model works at."""
     pictures: dict[str, Image.Image] = dataclass_field(default_factory=dict)
     """Further pictures, by the names of the family."""
+    parameters: dict[str, str] = dataclass_field(default_factory=dict)
+    """Parameters for the record, in addition to those of the plan."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,7 @@ class EditingFamily(RelighterFamily):
     """Whether the model takes light as words only."""
     takes_environment = False
     takes_depth = False
-    background_color = "white"
-    """Colour that replaces transparent parts of the picture."""
+    takes_matte = False
     guidance_argument = "guidance_scale"
 
     # As lumenmill_common.families.Family.
@@ -110,6 +112,14 @@ class EditingFamily(RelighterFamily):
             InvalidArgumentError: the variant lacks what the model needs; names the field.
         """
 
+    def picture_of(self, request: RelightRequest) -> tuple[Image.Image, dict[str, str]]:
+        """Return the picture of a request at its full size, and parameters for the record; errors as `prompt`."""
+        return read_rgb(self.host.store, request.image, "image", self.limits), {}
+
+    def resized(self, picture: Image.Image, work_px: Size, *, is_requested: bool) -> Image.Image:
+        """Return a picture in the size that the model works at; that of the request, or one near its own."""
+        return picture.resize(work_px, Image.Resampling.LANCZOS)
+
     def shared_pictures(self, request: RelightRequest, work_px: Size) -> dict[str, Image.Image]:
         """Return further pictures that all variants of a request are made from; errors as `prompt`."""
         return {}
@@ -121,7 +131,11 @@ class EditingFamily(RelighterFamily):
         return {}
 
     def prepared(self, inputs: list[VariantInputs], job: JobContext | None = None) -> list[VariantInputs]:
-        """Return the inputs of one picture, with further pictures that the worker computes first."""
+        """Return the inputs of one picture, with further pictures that the worker computes first.
+
+        `job` is None in the first call, while the model is loaded. Raises InvalidArgumentError, which fails this job
+        and no other of its batch.
+        """
         return inputs
 
     @abstractmethod
@@ -132,9 +146,13 @@ class EditingFamily(RelighterFamily):
         """Return the number of steps that the pipeline makes."""
         return int(plan.arguments["num_inference_steps"])
 
+    def pipeline_for(self, inputs: Sequence[VariantInputs]) -> Any:
+        """Return the pipeline that makes the pictures of inputs."""
+        return self.pipe
+
     def pictures(self, plan: Plan, inputs: Sequence[VariantInputs], steps: Steps) -> list[Image.Image]:
         """Call the pipeline once and return a picture for each of the inputs, each from its own seed."""
-        made = self.pipe(
+        made = self.pipeline_for(inputs)(
             prompt=[each.prompt for each in inputs],
             generator=[self.host.device.generator(each.seed) for each in inputs],
             callback_on_step_end=steps,
@@ -151,14 +169,20 @@ class EditingFamily(RelighterFamily):
         refuse(request, ("display", "this model renders nothing that could be exposed; leave it out"))
         if not self.takes_depth:
             refuse(request, ("depth", "this model is not conditioned on depth; leave it out"))
+        if not self.takes_matte:
+            refuse(request, ("matte", "this model relights whole pictures; leave it out"))
         sampling = checked_sampling(request.sampling if request.HasField("sampling") else None)
         sampling[self.guidance_argument] = sampling.pop("guidance_scale")
         plan = self.host.plan(request.preset).with_arguments(**sampling)
-        picture = read_rgb(self.host.store, request.image, "image", self.limits, over=self.background_color)
+        picture, parameters = self.picture_of(request)
         work_px, result_px = sizes_of(self.host.entry, request.width_px, request.height_px, picture.size)
-        picture = picture.resize(work_px, Image.Resampling.LANCZOS) if picture.size != work_px else picture
+        if picture.size != work_px:
+            picture = self.resized(picture, work_px, is_requested=bool(request.width_px or request.height_px))
         shared = self.shared_pictures(request, work_px)
-        inputs = [self._inputs_of(request, index, picture, shared) for index in range(len(request.variants))]
+        inputs = [
+            replace(self._inputs_of(request, index, picture, shared), parameters=parameters)
+            for index in range(len(request.variants))
+        ]
         return _Task(request, plan.with_arguments(width=work_px[0], height=work_px[1]), result_px, inputs)
 
     def _inputs_of(
@@ -196,7 +220,7 @@ class EditingFamily(RelighterFamily):
 
     # Execution of a batch.
 
-    def _run(self, tasks: Sequence[_Task], jobs: Sequence[JobContext]) -> list[DeferredWork]:
+    def _run(self, tasks: Sequence[_Task], jobs: Sequence[JobContext]) -> list[Outcome]:
         plan, adapters = tasks[0].plan, tasks[0].request.adapters
         steps_each = self.num_steps(plan)
         num_variants = sum(len(task.inputs) for task in tasks)
@@ -204,8 +228,10 @@ class EditingFamily(RelighterFamily):
         self.host.prepare(self.pipe, plan, adapters)
         size = f"one picture of {plan.arguments['width']}×{plan.arguments['height']} pixels"
         with self.host.device_work(plan.preset_name, _units(plan, num_variants)):
-            inputs = [self.prepared(task.inputs, job) for task, job in zip(tasks, jobs, strict=True)]
-            flat = [each for of_task in inputs for each in of_task]
+            prepared = [self._prepared(task, job) for task, job in zip(tasks, jobs, strict=True)]
+            flat = [each for of_task in prepared if isinstance(of_task, list) for each in of_task]
+            if not flat and isinstance(prepared[0], InvalidArgumentError):
+                raise prepared[0]
             with timed_stages(self.pipe, jobs, self.host.device):
                 made = run_in_batches(
                     flat, self.host.max_batch_size, lambda batch: self.pictures(plan, batch, steps), self.host, size
@@ -214,8 +240,16 @@ class EditingFamily(RelighterFamily):
         pictures = iter(made)
         return [
             DeferredWork(partial(self._finish, task, executed, job, [(each, next(pictures)) for each in of_task]))
-            for task, job, of_task in zip(tasks, jobs, inputs, strict=True)
+            if isinstance(of_task, list)
+            else of_task
+            for task, job, of_task in zip(tasks, jobs, prepared, strict=True)
         ]
+
+    def _prepared(self, task: _Task, job: JobContext) -> list[VariantInputs] | InvalidArgumentError:
+        try:
+            return self.prepared(task.inputs, job)
+        except InvalidArgumentError as error:
+            return error
 
     def _finish(
         self, task: _Task, plan: Plan, job: JobContext, made: list[tuple[VariantInputs, Image.Image]]
@@ -225,7 +259,8 @@ class EditingFamily(RelighterFamily):
             images = [put_png(self.host.store, _of_size(picture, task.result_px)) for _, picture in made]
         result = RelightResult()
         for (each, _), image, variant in zip(made, images, task.request.variants, strict=True):
-            record = self.host.record(plan, job, each.seed, {"prompt": each.prompt}, task.request.adapters)
+            parameters = {"prompt": each.prompt, **each.parameters}
+            record = self.host.record(plan, job, each.seed, parameters, task.request.adapters)
             record.licences.extend(_terms(task.request, variant))
             if variant.HasField("light"):
                 record.light.CopyFrom(variant.light)
@@ -245,7 +280,7 @@ def _units(plan: Plan, num_variants: int) -> float:
 
 def _terms(request: RelightRequest, variant: RelightVariant) -> list[Licence]:
     """Return the licences that the request states for its artifacts."""
-    artifacts = [request.image, request.depth, variant.environment, *_assets_of(variant.light)]
+    artifacts = [request.image, request.depth, request.matte, variant.environment, *_assets_of(variant.light)]
     found: list[Licence] = []
     for artifact in artifacts:
         if artifact.HasField("licence") and artifact.licence not in found:

@@ -31,7 +31,7 @@ class FluxDepth(EditingFamily):
 
     def load(self) -> None:
         """See the base class."""
-        self._estimator = DepthEstimator(self.host)
+        self._estimator = DepthEstimator(self.host, "depth")
         self._estimator.load()
         super().load()
 

@@ -2,6 +2,8 @@
 al., ICLR 2025). Its weights are an offset to those of the base model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,16 +12,21 @@ from diffusers import DPMSolverMultistepScheduler, StableDiffusionImg2ImgPipelin
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
-from lumenmill.common.v1.light_pb2 import LightAttributes, LightKind
+from lumenmill.common.v1.light_pb2 import LightKind
 from lumenmill.common.v1.model_pb2 import TextInput
-from lumenmill.relighter.v1.relighter_pb2 import RelightVariant
-from lumenmill_common.errors import FailedPreconditionError
-from lumenmill_media import linear_to_srgb
+from lumenmill.relighter.v1.relighter_pb2 import RelightRequest, RelightVariant
+from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from lumenmill_common.jobs import JobContext
+from lumenmill_media import linear_to_srgb, read_rgba
 from lumenmill_neural.plan import Plan
+from lumenmill_neural.stages import Steps
+from lumenmill_relighter.depth import DepthEstimator
 from lumenmill_relighter.families.editing import EditingFamily, VariantInputs
+from lumenmill_relighter.families.prompt_chunks import encode_in_chunks, num_chunks
 from lumenmill_relighter.families.prompts import description
 from lumenmill_relighter.families.sizes import Size
-from lumenmill_relighter.light import Lighting, background_picture, gradient_picture, read_light, seen_behind
+from lumenmill_relighter.light import Lighting, background_picture, gradient_picture, has_side, read_light, seen_behind
+from lumenmill_relighter.matting import GREY, cut_out, estimated_matte, read_matte
 
 __all__ = ["IcLightBackground", "IcLightForeground"]
 
@@ -27,18 +34,26 @@ _PART = "offset"
 _LATENT_CHANNELS = 4
 # Of the gradients in gradio_demo.py and gradio_demo_bg.py of IC-Light.
 _INITIAL_LEVELS, _BACKGROUND_LEVELS, _NO_BACKGROUND = (0, 255), (32, 224), (64, 64, 64)
+_MATTE, _INITIAL = "matte", "initial"
 
 
 class _IcLight(EditingFamily):
     """What both models share. `conditions` names the pictures that the denoiser gets in addition to the noise."""
 
+    pipeline_class = StableDiffusionPipeline
     text_input = TextInput.TEXT_INPUT_DESCRIPTION
     takes_words_alone = False
-    background_color = "#7f7f7f"
+    takes_matte = True
     conditions: tuple[str, ...]
 
+    def load(self) -> None:
+        """See the base class."""
+        self._depth_estimator = DepthEstimator(self.host, _MATTE)
+        self._depth_estimator.load()
+        super().load()
+
     def set_up(self, pipe: Any) -> None:
-        """Widen the denoiser and add the offset; the scheduler is that of gradio_demo.py."""
+        """Widen the denoiser and add the offset; scheduler and encoding of prompts are those of gradio_demo.py."""
         checkpoint, name = self.host.part(_PART), str(self.host.entry.options["weights"])
         if checkpoint is None or not (weights := checkpoint.folder / name).is_file():
             raise FailedPreconditionError(f"{_PART}: {name} is missing", "LUMENMILL_PART_CHECKPOINTS")
@@ -51,9 +66,58 @@ class _IcLight(EditingFamily):
         pipe.unet.register_forward_pre_hook(_add_condition, with_kwargs=True)
         pipe.register_modules(safety_checker=None)
         pipe.register_to_config(requires_safety_checker=False)
-        pipe.scheduler = DPMSolverMultistepScheduler.from_config(
-            pipe.scheduler.config, algorithm_type="sde-dpmsolver++", use_karras_sigmas=True, steps_offset=1
+        # The demos leave out `beta_schedule`, so that it is not the one that Stable Diffusion was trained with.
+        pipe.scheduler = DPMSolverMultistepScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="linear",
+            algorithm_type="sde-dpmsolver++",
+            use_karras_sigmas=True,
+            steps_offset=1,
         )
+        pipe.encode_prompt = partial(encode_in_chunks, pipe)
+
+    def picture_of(self, request: RelightRequest) -> tuple[Image.Image, dict[str, str]]:
+        """Return the subject before grey, as far as the request cuts it out: by a matte, or by transparency."""
+        rgba = read_rgba(self.host.store, request.image, "image", self.limits)
+        opacity = rgba.getchannel("A")
+        is_cut_out = opacity.getextrema() != (255, 255)
+        picture = cut_out(rgba.convert("RGB"), opacity) if is_cut_out else rgba.convert("RGB")
+        if not request.HasField("matte"):
+            return picture, {_MATTE: "transparency"} if is_cut_out else {}
+        matte = read_matte(self.host.store, request.matte, _MATTE, self.limits, picture.size)
+        return cut_out(picture, matte), {_MATTE: "request"}
+
+    def resized(self, picture: Image.Image, work_px: Size, *, is_requested: bool) -> Image.Image:
+        """See the base class; crop to the shape that is requested, like the background."""
+        if is_requested:
+            return ImageOps.fit(picture, work_px, Image.Resampling.LANCZOS)
+        return super().resized(picture, work_px, is_requested=is_requested)
+
+    def prepared(self, inputs: list[VariantInputs], job: JobContext | None = None) -> list[VariantInputs]:
+        """Cut the subject out of a picture from which the request did not."""
+        if job is None or _MATTE in inputs[0].parameters:
+            return inputs
+        picture = inputs[0].picture
+        with job.stage(_MATTE):
+            matte = estimated_matte(picture, self._depth_estimator.depth_of(picture))
+        if matte is None:
+            raise InvalidArgumentError(
+                _MATTE, "is missing, and nothing stands out from the rest of `image`; give one, white for the subject"
+            )
+        subject = cut_out(picture, matte)
+        return [replace(each, picture=subject, parameters={_MATTE: "grabcut"}) for each in inputs]
+
+    def pictures(self, plan: Plan, inputs: Sequence[VariantInputs], steps: Steps) -> list[Image.Image]:
+        """See the base class. Inputs are computed together if they start alike and have as many chunks of words."""
+        groups: dict[tuple[bool, int], list[int]] = {}
+        for index, each in enumerate(inputs):
+            key = _INITIAL in each.pictures, num_chunks(self.pipe.tokenizer, each.prompt)
+            groups.setdefault(key, []).append(index)
+        made: dict[int, Image.Image] = {}
+        for indices in groups.values():
+            made.update(zip(indices, super().pictures(plan, [inputs[index] for index in indices], steps), strict=True))
+        return [made[index] for index in range(len(inputs))]
 
     def light_kinds(self) -> list[LightKind.ValueType]:
         """Return all kinds: their side and colour reach the model as pictures, the rest as words."""
@@ -82,41 +146,60 @@ class _IcLight(EditingFamily):
         return inputs.picture if name == "foreground" else inputs.pictures[name]
 
     def _latents(self, pictures: list[Image.Image]) -> torch.Tensor:
-        """Return the latents (B, 4, h, w) of pictures, without noise."""
+        """Return the latents (B, 4, h, w) of pictures, without noise.
+
+        Pixels are scaled as in gradio_demo.py, so that the grey behind the subject is zero.
+        """
         vae = self.pipe.vae
-        pixels = self.pipe.image_processor.preprocess(pictures).to(self.host.device.torch_device, vae.dtype)
+        pixels_bhwc = torch.from_numpy(np.stack([np.asarray(picture, np.float32) for picture in pictures]))
+        pixels = (pixels_bhwc.movedim(-1, 1) / GREY - 1).to(self.host.device.torch_device, vae.dtype)
         with torch.inference_mode():
             latents = vae.encode(pixels).latent_dist.mode()
         return torch.as_tensor(latents * vae.config.scaling_factor)
 
 
 class IcLightForeground(_IcLight):
-    """The model `fc`: denoising starts from a picture that is bright on the side of the light."""
+    """The model `fc`: denoising starts from a picture that is bright on the side of the light, if it has one."""
 
-    pipeline_class = StableDiffusionImg2ImgPipeline
     conditions = ("foreground",)
+
+    def load(self) -> None:
+        """See the base class; add the pipeline that starts from a picture, of the same parts."""
+        super().load()
+        self._from_picture = StableDiffusionImg2ImgPipeline(**self.pipe.components, requires_safety_checker=False)
+        self._from_picture.set_progress_bar_config(disable=True)
+        self._from_picture.encode_prompt = self.pipe.encode_prompt
 
     def variant_pictures(
         self, variant: RelightVariant, lighting: Lighting | None, work_px: Size, field: str
     ) -> dict[str, Image.Image]:
-        """Return the picture that denoising starts from."""
-        attributes = lighting.attributes if lighting is not None else LightAttributes()
-        return {"initial": gradient_picture(attributes, *work_px, _INITIAL_LEVELS)}
+        """Return the picture that denoising starts from; none for a light without a side."""
+        if lighting is None or not has_side(lighting.attributes):
+            return {}
+        return {_INITIAL: gradient_picture(lighting.attributes, *work_px, _INITIAL_LEVELS)}
+
+    def pipeline_for(self, inputs: Sequence[VariantInputs]) -> Any:
+        """See the base class."""
+        return self._from_picture if _INITIAL in inputs[0].pictures else self.pipe
 
     def arguments(self, plan: Plan, inputs: Sequence[VariantInputs]) -> dict[str, Any]:
-        """See the base class; the size is that of the pictures, and the number of steps includes the skipped ones."""
-        own = {name: value for name, value in plan.arguments.items() if name not in {"width", "height"}}
-        base = super().arguments(plan.with_arguments(), inputs)
-        conditions = {name: base[name] for name in ("cross_attention_kwargs", "negative_prompt")}
-        steps = round(plan.arguments["num_inference_steps"] / plan.arguments["strength"])
-        initial = [each.pictures.get("initial", each.picture) for each in inputs]
-        return own | conditions | {"image": initial, "num_inference_steps": steps}
+        """See the base class. From a picture, the size is that of the picture, and the number of steps includes the
+        skipped ones."""
+        arguments = super().arguments(plan, inputs)
+        strength = arguments.pop("strength")
+        if _INITIAL not in inputs[0].pictures:
+            return arguments
+        own = {name: value for name, value in arguments.items() if name not in {"width", "height"}}
+        return own | {
+            "image": self._latents([each.pictures[_INITIAL] for each in inputs]),
+            "strength": strength,
+            "num_inference_steps": round(arguments["num_inference_steps"] / strength),
+        }
 
 
 class IcLightBackground(_IcLight):
     """The model `fbc`: harmonises the foreground with the light of a background."""
 
-    pipeline_class = StableDiffusionPipeline
     takes_environment = True
     conditions = ("foreground", "background")
 
@@ -143,7 +226,8 @@ class IcLightBackground(_IcLight):
             view = background_picture(seen_behind(lighting.environment, 64, max(64 * work_px[1] // work_px[0], 1)))
             return view.resize(work_px, Image.Resampling.BICUBIC)
         if lighting is not None and lighting.attributes.ListFields():
-            return gradient_picture(lighting.attributes, *work_px, _BACKGROUND_LEVELS, lighting.rgb)
+            levels = _BACKGROUND_LEVELS if has_side(lighting.attributes) else (_NO_BACKGROUND[0], _NO_BACKGROUND[0])
+            return gradient_picture(lighting.attributes, *work_px, levels, lighting.rgb)
         return Image.new("RGB", work_px, _NO_BACKGROUND)
 
     def _condition(self, inputs: VariantInputs, name: str) -> Image.Image:

@@ -7,7 +7,7 @@ from PIL import Image
 from lumenmill.common.v1.light_pb2 import LightAttributes
 from lumenmill_media import linear_to_srgb
 
-__all__ = ["background_picture", "gradient_picture", "seen_behind"]
+__all__ = ["background_picture", "gradient_picture", "has_side", "seen_behind"]
 
 Array = NDArray[np.float32]
 
@@ -36,19 +36,25 @@ def gradient_picture(
     It is even for light from the front, from behind and without a direction. `levels` are the darkest and the
     brightest 8-bit value; `tint` (3,) is a linear colour of luminance 1.
     """
-    azimuth, elevation = np.radians(attributes.azimuth_deg), np.radians(attributes.elevation_deg)
-    right, up = np.cos(elevation) * np.sin(azimuth), np.sin(elevation)
-    sideways = float(np.hypot(right, up))
-    known = attributes.HasField("azimuth_deg") or attributes.HasField("elevation_deg")
+    right, up = _sideways(attributes)
     x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(1, -1, height))
-    if known and sideways > _MIN_SIDEWAYS:
-        along = (x * right + y * up) / (abs(right) + abs(up))
-    else:
-        along = np.zeros((height, width))
+    along = (x * right + y * up) / (abs(right) + abs(up)) if has_side(attributes) else np.zeros((height, width))
     low, high = levels
     grey = (low + (high - low) * (along + 1) / 2)[..., None] / 255
     colour = np.ones(3) if tint is None else linear_to_srgb(tint / np.float32(max(float(tint.max()), 1e-6)))
     return Image.fromarray(np.round(grey * colour * 255).astype(np.uint8).repeat(3 // colour.size, axis=-1))
+
+
+def has_side(attributes: LightAttributes) -> bool:
+    """Return whether light comes from a side of the picture, not from the front, from behind or from everywhere."""
+    known = attributes.HasField("azimuth_deg") or attributes.HasField("elevation_deg")
+    return known and float(np.hypot(*_sideways(attributes))) > _MIN_SIDEWAYS
+
+
+def _sideways(attributes: LightAttributes) -> tuple[float, float]:
+    """Return how much the direction that light comes from points to the right, and up, in the plane of the picture."""
+    azimuth, elevation = np.radians(attributes.azimuth_deg), np.radians(attributes.elevation_deg)
+    return float(np.cos(elevation) * np.sin(azimuth)), float(np.sin(elevation))
 
 
 def seen_behind(radiance: Array, width: int, height: int, fov_deg: float = _FOV_DEG) -> Array:
