@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoImageProcessor, CLIPVisionModelWithProjection, SiglipVisionModel
 
 from lumenmill_captioner.families import load_family_settings
@@ -45,6 +45,17 @@ def heads(tmp_path: Path) -> dict[str, Any]:
         "v2": _published(tmp_path / "v2.pth", 16, _HIDDEN, "layers.", (0, 2, 4, 6, 7)),
         "v2_5": _published(tmp_path / "v2_5.pth", 24, _HIDDEN, "scoring_head.", (0, 2, 4, 6, 8)),
     }
+
+
+def _with_vision_model(folder: Path, heads: dict[str, Any], path: Path) -> None:
+    """Saves a head as simple-aesthetics-predictor does: all of CLIP's vision model, and the head as `layers`."""
+    vision = load_file(folder / "model.safetensors")
+    layers = {
+        f"layers.{place}.{name}": getattr(layer, name).data
+        for layer, place in zip(heads["v2"], (0, 2, 4, 6, 7), strict=True)
+        for name in ("weight", "bias")
+    }
+    save_file({name: tensor for name, tensor in vision.items() if not name.startswith("text")} | layers, path)
 
 
 def _settings(tmp_path: Path, checkpoint_of: Any, **paths: str) -> dict[str, Any]:
@@ -83,6 +94,28 @@ async def test_scores_are_those_of_head_and_backbone(
     assert all(f"aesthetic_{name}@" in model.revision for name in heads) and "clip@" in model.revision
     subjects = [licence.subject for licence in still.record.licences]
     assert {f"{MODEL} clip", f"{MODEL} siglip", "aesthetic_v2"} <= set(subjects)
+
+
+async def test_a_checkpoint_of_head_and_vision_model_has_the_scores_of_its_head(
+    serving: Any, checkpoint_of: Any, tmp_path: Path, heads: dict[str, Any]
+) -> None:
+    _with_vision_model(checkpoint_of("clip"), heads, tmp_path / "model.safetensors")
+    given = _settings(tmp_path, checkpoint_of, v2="model.safetensors")
+    async with serving(MODEL, num_tokens=4, **given) as captioner:
+        still = await captioner.caption("still", image_subject(captioner.store))
+    assert still.scores["aesthetic_v2"] == pytest.approx(_scores(checkpoint_of, heads, [picture()])["aesthetic_v2"])
+
+
+async def test_a_head_of_another_vision_model_is_not_served(
+    serving: Any, checkpoint_of: Any, tmp_path: Path, heads: dict[str, Any]
+) -> None:
+    path = tmp_path / "model.safetensors"
+    _with_vision_model(checkpoint_of("clip"), heads, path)
+    weights = load_file(path)
+    save_file(weights | {"visual_projection.weight": weights["visual_projection.weight"] + 0.1}, path)
+    with pytest.raises(errors.FailedPreconditionError, match="another vision model than the part clip"):
+        async with serving(MODEL, num_tokens=1, **_settings(tmp_path, checkpoint_of, v2=path.name)) as captioner:
+            await captioner.model()
 
 
 def _darkened(index: int) -> Any:

@@ -5,6 +5,9 @@
 | v1 | d → 1 | L2-normalised image embedding of CLIP (LAION aesthetic-predictor) |
 | v2 | d → 1024 → 128 → 64 → 16 → 1, no activations | the same (Schuhmann, improved-aesthetic-predictor) |
 | v2_5 | as v2 | L2-normalised pooled output of SigLIP (aesthetic-predictor-v2-5) |
+
+Some files, such as those of simple-aesthetics-predictor, hold the vision model too. Its projection must be that of the
+backbone, from which the embeddings are taken.
 """
 
 import hashlib
@@ -32,6 +35,11 @@ __all__ = ["Aesthetics", "some_of"]
 
 _HIDDEN = (1024, 128, 64, 16)
 _DIGEST_DIGITS = 12
+# Of CLIPVisionModelWithProjection, in files that hold both.
+_VISION_PREFIXES = ("vision_model.", "visual_projection.")
+_PROJECTION = "visual_projection.weight"
+# More than rounding to 16 bits changes the projection, whose values are about 0.01 to 0.1.
+_PROJECTION_TOLERANCE = 1e-3
 _SETTING = "LUMENMILL_AESTHETIC_HEADS"
 
 
@@ -69,9 +77,10 @@ class Aesthetics:
             kind = _KINDS[name]
             if kind.part not in self._backbones:
                 self._backbones[kind.part] = _Backbone(self._host, kind.part)
-            width = self._backbones[kind.part].width
-            self._heads[name] = _head(_weights_in(path), (width, *kind.hidden, 1), path).to(device)
-            digests.append(f"aesthetic_{name}@{hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGEST_DIGITS]}")
+            backbone = self._backbones[kind.part]
+            weights = backbone.without_vision_model(_weights_in(path), path)
+            self._heads[name] = _head(weights, (backbone.width, *kind.hidden, 1), path).to(device)
+            digests.append(f"aesthetic_{name}@{_digest(path)}")
         self.revision = "+".join(digests)
 
     def scores(self, pictures: Sequence[Image.Image]) -> dict[str, float]:
@@ -98,7 +107,7 @@ class _Backbone:
         checkpoint = host.part(part)
         if checkpoint is None:
             raise FailedPreconditionError(f"{part} is disabled, but {_SETTING} needs it", "LUMENMILL_PART_CHECKPOINTS")
-        self._device = host.device
+        self._device, self._part = host.device, part
         model_class = CLIPVisionModelWithProjection if part == "clip" else SiglipVisionModel
         self._output = "image_embeds" if part == "clip" else "pooler_output"
         given = {"local_files_only": True, "trust_remote_code": False}
@@ -115,6 +124,20 @@ class _Backbone:
         self._model = model.eval().to(self._device.torch_device)
         config = model.config
         self.width = int(config.projection_dim if part == "clip" else config.hidden_size)
+
+    def without_vision_model(self, weights: Mapping[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
+        """Return the weights of a head's file without those of a vision model.
+
+        Raises:
+            FailedPreconditionError: its vision model is another than this one.
+        """
+        projection, own = weights.get(_PROJECTION), getattr(self._model, "visual_projection", None)
+        if projection is not None and not (own is not None and _are_close(projection, own.weight)):
+            raise FailedPreconditionError(
+                f"{path} holds another vision model than the part {self._part}, on whose embeddings it would be used",
+                _SETTING,
+            )
+        return {name: tensor for name, tensor in weights.items() if not name.startswith(_VISION_PREFIXES)}
 
     def embed(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
         """Return embeddings (N, width) of length 1."""
@@ -133,6 +156,15 @@ def _weights_in(path: Path) -> dict[str, torch.Tensor]:
     except (OSError, EOFError, SafetensorError, pickle.UnpicklingError, RuntimeError, ValueError, TypeError) as error:
         problem = f"{path} holds no weights: {' '.join(str(error).split())[:300]}"
         raise FailedPreconditionError(problem, _SETTING) from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGEST_DIGITS]
+
+
+def _are_close(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one.shape == other.shape and torch.allclose(one.float(), other.float().cpu(), atol=_PROJECTION_TOLERANCE)
 
 
 def _head(weights: Mapping[str, torch.Tensor], widths: tuple[int, ...], path: Path) -> torch.nn.Module:
