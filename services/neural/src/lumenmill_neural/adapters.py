@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentErro
 from lumenmill_neural.catalogue import ModelEntry, PresetEntry
 from lumenmill_neural.checkpoint import check_weights
 from lumenmill_neural.device import is_out_of_memory
+from lumenmill_neural.lora_formats import DOWN_PROJECTION, converted, unreadable_format
+from lumenmill_neural.offload import denoisers_of
 from lumenmill_neural.weights import Weights
 
 __all__ = ["Adapters"]
@@ -25,10 +27,6 @@ _MAX_BYTES = 4 << 30
 # The library recognises adapters by this suffix, and reads other files as pickles.
 _FILE = "adapter.safetensors"
 _MISFITS = (ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError, OSError)
-# Names of the tensors of low-rank pairs. The library writes all others (norms, biases, full differences) into the model
-# itself, where they would affect later requests.
-_LOW_RANK = re.compile(r"(\.lora[._](A|B|down|up)(\.[\w-]+)?\.weight|\.alpha)$")
-_DOWN_PROJECTION = re.compile(r"\.lora[._](A|down)(\.[\w-]+)?\.weight$")
 # Its name in diffusers, and in Wan's own code.
 _LAST_LAYER = re.compile(r"(^|\.)(proj_out|head\.head)\.")
 _RETRY_DELAY_S = 600.0
@@ -67,14 +65,18 @@ class Adapters:
         """Activate the adapters of a preset and of a request, and no others.
 
         Raises:
-            InvalidArgumentError: an adapter of the request cannot be read or does not fit; names its field.
+            InvalidArgumentError: an adapter of the request cannot be read, or does not fit the model or its placement;
+                names its field.
         """
         active = {name: adapter.scale for name, adapter in self._entry.adapters.items() if adapter.always}
         if preset.distilled_lora:
             active[preset.distilled_lora] = self._entry.adapters[preset.distilled_lora].scale
         for index, adapter in enumerate(requested):
             name = self._loaded_name(adapter, f"adapters[{index}].weights", keep=active)
-            active[name] = adapter.scale if adapter.HasField("scale") else 1.0
+            scale = adapter.scale if adapter.HasField("scale") else 1.0
+            if scale:  # DoRA would normalise the weights even at 0
+                active[name] = scale
+        _refuse_dora_by_layers(self._pipe, active)
         if active:
             self._pipe.enable_lora()
             self._pipe.set_adapters(list(active), adapter_weights=list(active.values()))
@@ -124,15 +126,18 @@ def _refuse_permanent_changes(pipe: Any, path: Path, field: str) -> None:
     """Refuse files that would change the model beyond the activity of their adapter.
 
     Raises:
-        InvalidArgumentError: the file holds more than low-rank pairs, or a pair that widens the model's input.
+        InvalidArgumentError: the file is in another format, holds more than an adapter (the library writes norms into
+            the model itself), or has a pair that widens the model's input.
     """
+    unreadable = unreadable_format(path)
+    if unreadable:
+        raise InvalidArgumentError(field, unreadable)
     embedder = getattr(getattr(pipe, "transformer", None), "x_embedder", None)
+    if embedder is None:
+        return
     with safe_open(path, "pt") as tensors:
         for key in tensors.keys():  # noqa: SIM118 - not a mapping
-            if not _LOW_RANK.search(key):
-                raise InvalidArgumentError(field, f"holds more than low-rank pairs: {key[:120]}")
-            is_input = "x_embedder" in key or "img_in" in key
-            if embedder is not None and is_input and _DOWN_PROJECTION.search(key):
+            if ("x_embedder" in key or "img_in" in key) and DOWN_PROJECTION.search(key):
                 width = tensors.get_slice(key).get_shape()[1]
                 if width > embedder.in_features:
                     raise InvalidArgumentError(
@@ -155,6 +160,21 @@ def _refuse_last_layer(path: Path, field: str) -> None:
                 )
 
 
+def _refuse_dora_by_layers(pipe: Any, names: Iterable[str]) -> None:
+    """Refuse DoRA while the layers of a denoiser are on the device one at a time: it reads their weights before that.
+
+    Raises:
+        InvalidArgumentError: one of the adapters is in the format DoRA.
+    """
+    for denoiser in denoisers_of(pipe):
+        configs = getattr(denoiser, "peft_config", {})
+        is_by_layers = any(parameter.is_meta for parameter in denoiser.parameters())
+        if is_by_layers and any(configs[name].use_dora for name in names if name in configs):
+            raise InvalidArgumentError(
+                "adapters", "has one in the format DoRA, for which this device has too little memory; give one without"
+            )
+
+
 def _load_lora(pipe: Any, path: Path, name: str) -> None:
     """Load a safetensors file as an adapter of a pipeline, completely or not at all.
 
@@ -162,8 +182,12 @@ def _load_lora(pipe: Any, path: Path, name: str) -> None:
         ValueError: nothing in it is for this pipeline; the library raises the others of `_MISFITS`.
     """
     try:
-        # Not a pickle, which runs code when it is read.
-        pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name, use_safetensors=True)
+        tensors = converted(pipe, path)
+        if tensors is not None:
+            pipe.load_lora_weights(tensors, adapter_name=name)
+        else:
+            # Not a pickle, which runs code when it is read.
+            pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name, use_safetensors=True)
     except _MISFITS:
         if _holds(pipe, name):
             pipe.delete_adapters(name)
