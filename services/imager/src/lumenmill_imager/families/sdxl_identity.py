@@ -1,9 +1,12 @@
 """Stable Diffusion XL conditioned on an identity by an IP-Adapter (Ye et al., 2023) and on structure by a ControlNet
 (Zhang et al., 2023)."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import torch
 from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline
 from PIL import Image
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
@@ -11,9 +14,11 @@ from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.imager.v1 import imager_pb2
 from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_imager.families.family import ImageInputs
 from lumenmill_imager.families.sdxl import StableDiffusionXL
 from lumenmill_media import Limits, read_rgb
 from lumenmill_neural.plan import Plan
+from lumenmill_neural.stages import Steps
 
 __all__ = ["StableDiffusionXLIdentity"]
 
@@ -95,6 +100,14 @@ class StableDiffusionXLIdentity(StableDiffusionXL):
             "ip_adapter_image": self._picture(request, _IDENTITY, size_px),
         }
 
+    def pictures(
+        self, plan: Plan, inputs: Sequence[ImageInputs], steps: Steps, arguments: dict[str, Any] | None = None
+    ) -> list[Image.Image]:
+        """See the base class; the guidance is rescaled, which this pipeline of diffusers has no argument for."""
+        call = dict(arguments) if arguments is not None else self.arguments(plan, _Request(prompt="light"))
+        with _rescaled_guidance(self.pipe.unet, call["guidance_scale"], call.pop("guidance_rescale", 0.0)):
+            return super().pictures(plan, inputs, steps, call)
+
     def _picture(self, request: _Request, name: _Condition, size_px: tuple[int, int]) -> Image.Image:
         settings = self.host.settings
         if not request.HasField(name):
@@ -107,3 +120,31 @@ class StableDiffusionXLIdentity(StableDiffusionXL):
         if part is None:
             raise FailedPreconditionError(f"{self.host.name} needs the part {name}", "LUMENMILL_PART_CHECKPOINTS")
         return part.folder
+
+
+@contextmanager
+def _rescaled_guidance(unet: torch.nn.Module, guidance_scale: float, rescale: float) -> Iterator[None]:
+    """Rescale the guidance of all calls of a U-Net in the block: section 3.4 of Lin et al., 2023 (arXiv:2305.08891).
+
+    The pipeline adds to the unconditional half of each output, B × C × H × W, `guidance_scale` times the difference to
+    the conditional half. To multiply that sum by a number, both halves are multiplied by it.
+    """
+
+    def after(module: torch.nn.Module, inputs: tuple[Any, ...], output: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+        unconditional, conditional = output[0].chunk(2)
+        guided = unconditional + guidance_scale * (conditional - unconditional)
+        ratio = _deviations(conditional) / _deviations(guided)
+        return (output[0] * (rescale * ratio + 1 - rescale).repeat(2, 1, 1, 1),)
+
+    if guidance_scale <= 1 or not rescale:  # without guidance the output has one half
+        yield
+        return
+    handle = unet.register_forward_hook(after)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _deviations(pictures: torch.Tensor) -> torch.Tensor:
+    return pictures.std(dim=(1, 2, 3), keepdim=True)
