@@ -13,10 +13,13 @@ import torch
 from diffusers import (
     ControlNetModel,
     DPMSolverMultistepScheduler,
+    Flux2KleinPipeline,
     FluxPipeline,
     KolorsPipeline,
+    QwenImagePipeline,
     StableDiffusionXLControlNetPipeline,
     StableDiffusionXLPipeline,
+    ZImagePipeline,
 )
 from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import rescale_noise_cfg
 from PIL import Image
@@ -39,7 +42,11 @@ PIPELINES: dict[str, Any] = {
     "SDXL": StableDiffusionXLPipeline,
     "SDXL-identity": StableDiffusionXLControlNetPipeline,
     "Kolors": KolorsPipeline,
+    "FLUX.2-klein-4B": Flux2KleinPipeline,
+    "Qwen-Image-2512": QwenImagePipeline,
+    "Z-Image-Turbo": ZImagePipeline,
 }
+WITHOUT_GUIDANCE = {"FLUX.1-schnell", "FLUX.2-klein-4B", "Z-Image-Turbo"}
 # The settings of the model cards.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "FLUX.1-dev": {"guidance_scale": 3.5},
@@ -51,6 +58,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "negative_prompt": NEGATIVE,
     },
     "Kolors": {"guidance_scale": 5.0, "negative_prompt": NEGATIVE},
+    "FLUX.2-klein-4B": {"guidance_scale": 1.0},
+    "Qwen-Image-2512": {"true_cfg_scale": 4.0, "negative_prompt": NEGATIVE},
+    "Z-Image-Turbo": {"guidance_scale": 0.0},
 }
 
 
@@ -161,7 +171,8 @@ async def test_the_record_states_how_a_picture_was_made(serving: Any, model: str
         assert record.revision == described.revision and record.revision.startswith("sha256:")
         assert record.light.name == "key"
         assert record.parameters["num_inference_steps"] == 2
-        assert record.parameters["guidance_scale"] == ARGUMENTS[model]["guidance_scale"]
+        guidance_scale = ARGUMENTS[model].get("true_cfg_scale", ARGUMENTS[model].get("guidance_scale"))
+        assert record.parameters["guidance_scale"] == guidance_scale
         assert record.parameters["placement"] == "resident"
         image_encode = ["image_encode"] if conditions else []
         stages = ["text_encode", *image_encode, "denoise", "decode", "encode"]
@@ -192,7 +203,7 @@ async def test_unsupported_requests_are_refused_with_the_field_and_the_remedy(se
         if model != "SDXL-identity":
             wrong["identity_image"] = {"identity_image": put_png(imager.store, picture_of(1))}
             wrong["control_image"] = {"control_image": put_png(imager.store, picture_of(1))}
-        if model == "FLUX.1-schnell":
+        if model in WITHOUT_GUIDANCE:
             wrong["sampling.guidance_scale"] = {"sampling": {"num_steps": 2, "guidance_scale": 3.5}}
         for field, fields in wrong.items():
             code, details = await refusal(imager, **fields)
@@ -200,7 +211,7 @@ async def test_unsupported_requests_are_refused_with_the_field_and_the_remedy(se
         assert f"{64 * multiple} or {65 * multiple}" in (await refusal(imager, width_px=64 * multiple + 1))[1]
 
 
-@pytest.mark.parametrize("model", ["FLUX.1-dev", "SDXL", "Kolors"])
+@pytest.mark.parametrize("model", [model for model in MODELS if model not in {"FLUX.1-schnell", "SDXL-identity"}])
 async def test_an_adapter_of_the_store_changes_the_picture_and_its_licence_is_recorded(
     serving: Any, checkpoints: Callable[[str], Path], tmp_path: Path, model: str
 ) -> None:

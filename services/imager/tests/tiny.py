@@ -16,6 +16,8 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from lumenmill_neural.testing import sd_vae, sdxl_scheduler, seeded, tiny_flux, tiny_sdxl, xl_unet
 
+from .tiny_qwen import save_flux2_klein, save_qwen_image, save_z_image
+
 _EMBEDDING, _NUM_TOKENS = 24, 4
 _CORPUS = "a lemon on slate\na brass bowl in a dark room\nsoft light from the left\nhard light from above\n" * 20
 
@@ -131,4 +133,7 @@ SAVERS: dict[str, Callable[[Path], None]] = {
     "SDXL": save_sdxl,
     "SDXL-identity": save_sdxl_identity,
     "Kolors": save_kolors,
+    "FLUX.2-klein-4B": save_flux2_klein,
+    "Qwen-Image-2512": save_qwen_image,
+    "Z-Image-Turbo": save_z_image,
 }
