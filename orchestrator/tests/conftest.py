@@ -70,20 +70,21 @@ def counts(run: run_pb2.Run) -> dict[str, run_pb2.StepCounts]:
 async def open_mesh(folder: Path, **more: Any) -> AsyncIterator[LocalMesh]:
     """Serve a tiny model and an orchestrator with its database in `folder`, and its store too unless `stored` is given.
 
-    `other_models` are addresses by name of models that are registered too.
+    The model is registered as `model_name`, by default `tiny`; `other_models` are addresses of further ones by name.
     """
     stored = more.pop("stored", None) or StoreSettings(store_url=f"file://{folder}/store")
     store = open_store_from(stored)
     family = more.pop("family", None) or TinyFamily(store)
     service_options = {name: more.pop(name) for name in ("num_workers", "max_queue_length") if name in more}
     other_models = "".join(f", {name}: '{address}'" for name, address in more.pop("other_models", {}).items())
+    name = more.pop("model_name", "tiny")
     tiny_settings = ServiceSettings(listen_address="127.0.0.1:0", drain_s=0.0)
     async with serving(tiny_settings, tiny_service(family, **service_options)) as tiny_port:
         settings = OrchestratorSettings(
             listen_address="127.0.0.1:0",
             drain_s=0.0,
             database_url=more.pop("database_url", f"sqlite:///{folder}/orchestrator.sqlite"),
-            models=f"{{tiny: '127.0.0.1:{tiny_port}'{other_models}}}",
+            models=f"{{{name}: '127.0.0.1:{tiny_port}'{other_models}}}",
             **stored.model_dump(),
             **more,
         )
