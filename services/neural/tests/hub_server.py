@@ -46,10 +46,12 @@ class _Handler(BaseHTTPRequestHandler):
         if path.count("/") < 4:  # a request that the library makes on its own
             self._refuse(404, "EntryNotFound")
             return
-        owner, name, _, commit, *file = path.removeprefix("api/models/").split("/")
+        owner, name, kind, commit, *file = path.removeprefix("api/models/").split("/")
         repository = f"{owner}/{name}"
         if repository not in self.hub.repositories:
             self._refuse(401 if not self.headers.get("Authorization") else 404, "RepoNotFound")
+        elif is_listing and kind == "revision" and commit == "main":
+            self._send(json.dumps({"id": repository, "sha": COMMIT}).encode())
         elif commit != COMMIT:
             self._refuse(404, "RevisionNotFound")
         elif is_listing:

@@ -92,6 +92,34 @@ def test_a_service_starts_offline_from_what_was_fetched(
     assert host.picture(num_inference_steps=1).shape == (64, 64, 3)
 
 
+def test_the_newest_commit_is_loaded_where_none_is_pinned(
+    fetch: Callable[..., Any], hub: Hub, tiny_entry: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "models.yaml").write_text(yaml.safe_dump({"tiny": tiny_entry | {"checkpoint": "lumenmill/tiny"}}))
+    first = fetch("lumenmill_imager")
+    assert first.returncode == 0, first.stderr
+    logged = first.stdout + first.stderr
+    assert "no commit is pinned" in logged and f'"revision": "{COMMIT}"' in logged
+    assert [path for path in hub.requested if path.endswith("revision/main")] == [
+        "api/models/lumenmill/tiny/revision/main"
+    ]
+    assert list((tmp_path / "cache").glob(f"models--lumenmill--tiny/snapshots/{COMMIT}/model_index.json"))
+    offline = fetch("lumenmill_imager", LUMENMILL_OFFLINE="true")
+    assert offline.returncode == 1 and "LUMENMILL_CHECKPOINT_REVISION: no commit of lumenmill/tiny" in offline.stderr
+    pinned = fetch("lumenmill_imager", LUMENMILL_OFFLINE="true", LUMENMILL_CHECKPOINT_REVISION=COMMIT)
+    assert pinned.returncode == 0, pinned.stderr
+
+
+def test_a_part_with_pickles_only_is_logged(fetch: Callable[..., Any], hub: Hub) -> None:
+    folder = hub.repositories["lumenmill/tiny"]
+    for weights in (folder / "text_encoder").glob("*.safetensors"):
+        weights.rename(weights.with_suffix(".bin"))
+    (folder / "vae" / "diffusion_pytorch_model.bin").write_bytes(b"a pickle beside safetensors")
+    done = fetch("lumenmill_imager")
+    assert '"parts": ["text_encoder"]' in done.stdout + done.stderr
+    assert not any(path.endswith(".bin") for path in hub.requested)
+
+
 def test_a_missing_file_is_fetched_again(fetch: Callable[..., Any], hub: Hub, tmp_path: Path) -> None:
     assert fetch("lumenmill_imager").returncode == 0
     (weights,) = (tmp_path / "cache").glob("models--*/snapshots/*/vae/*.safetensors")

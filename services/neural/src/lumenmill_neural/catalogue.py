@@ -148,7 +148,8 @@ class ModelEntry(_Entry):
     """Hub id. LUMENMILL_CHECKPOINT replaces it by another id, a folder or an artifact of the store. Empty: the model
     consists of its parts only."""
     revision: str = ""
-    """Commit of the hub repository. Empty: LUMENMILL_CHECKPOINT_REVISION must name one."""
+    """Commit of the hub repository. Empty: LUMENMILL_CHECKPOINT_REVISION, else the newest commit at the start of the
+    service, which stands in the model's revision."""
     variant: str = ""
     """Which weights to load from a hub repository that holds several: `fp16`. Parts without it load their plain
     weights."""

@@ -28,7 +28,8 @@ The models of the neural services. `LUMENMILL_MODEL` names an entry; its first p
 a test fails when it is out of date.
 
 Weights come from the hub at the commit given here, from a folder, or from the artifact store (`LUMENMILL_CHECKPOINT`).
-Where no commit is given, `LUMENMILL_CHECKPOINT_REVISION` must name one. Models with a fast profile list what it
+Where no commit is given, the service loads the newest one at its start, logs a warning, and has it in the revision of
+the model and of every record; `LUMENMILL_CHECKPOINT_REVISION` pins one. Models with a fast profile list what it
 changes; the others have only the lossless one. The licence covers the weights and their outputs, and is recorded with
 every result. *Commercial* says whether it allows commercial use, under its conditions. *Text* is the kind that a model
 was trained on, `Model.text_input` of GetModel: a *description* of what the picture or clip shows, an *instruction* that
@@ -118,7 +119,7 @@ def _model(service: str, name: str, entry: ModelEntry) -> str:
 
 
 def _weights(checkpoint: str, revision: str) -> str:
-    commit = f"`{revision}`" if revision else "a commit that you name"
+    commit = f"`{revision}`" if revision else "the newest commit"
     return f"[{checkpoint}](https://huggingface.co/{checkpoint}) at {commit}"
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints from a model hub, at a pinned commit.
+"""Checkpoints from a model hub, at one commit.
 
 `huggingface_hub.snapshot_download` lists, downloads, resumes and caches. This module adds which files of a repository a
 pipeline reads, that pickles are never fetched, a check of the free disk space, and errors that say what to do.
@@ -10,13 +10,14 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import replace
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import httpx2
-from huggingface_hub import constants, get_cached_repo_tree, get_token, snapshot_download
+from huggingface_hub import constants, get_cached_repo_tree, get_token, model_info, snapshot_download
 from huggingface_hub.errors import (
     CachedRepoTreeNotFoundError,
     GatedRepoError,
@@ -39,7 +40,8 @@ _INDEX = "model_index.json"
 _FIRST_FILES = (_INDEX, ".gitattributes")
 _READ = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "tokenizer/*", "*/tokenizer/*")
 # Pickles run code when they are read.
-_REFUSED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack", "*.onnx", "*.py")
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_REFUSED = (*_PICKLES, "*.msgpack", "*.onnx", "*.py")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # model.fp16.safetensors, model.fp16-00001-of-00002.safetensors, model-00001-of-00002.fp16.safetensors,
 # model.safetensors.index.fp16.json
@@ -49,27 +51,52 @@ _WEIGHTS_NAME = re.compile(
 _PROGRESS_INTERVAL_S = 10.0
 _GIB = 1 << 30
 _ACCESS_STATUSES = (401, 403, 404)
+_REVISION_SETTING = "LUMENMILL_CHECKPOINT_REVISION"
+_MAIN_BRANCH = "main"
+_ANSWER_TIMEOUT_S = 30.0
 
 
 def from_hub(source: CheckpointSource) -> Checkpoint:
     """Return a checkpoint of the hub; download those of its files that are needed and not in the cache.
 
     Raises:
-        FailedPreconditionError: no commit is named, the hub refuses access, the disk is too small, or `offline` is set
-            and a file is not in the cache.
+        FailedPreconditionError: no commit is named where one is needed, the hub refuses access, the disk is too small,
+            or `offline` is set and a file is not in the cache.
         UnavailableError: the hub cannot be reached.
     """
+    is_offline = source.offline or constants.HF_HUB_OFFLINE
+    if source.takes_newest and not source.revision:
+        source = replace(source, revision=_newest_commit(source, is_offline))
     if not _COMMIT.fullmatch(source.revision):
         raise FailedPreconditionError(
             f"name the commit of {source.location}, 40 hexadecimal digits; branches and tags move",
-            "LUMENMILL_CHECKPOINT_REVISION",
+            _REVISION_SETTING,
         )
     folder, sizes_bytes = _cached_folder(source), _cached_listing(source)
-    if source.offline or constants.HF_HUB_OFFLINE:
+    if is_offline:
         return Checkpoint(_checked_offline(source, folder, sizes_bytes), source.revision)
     if folder is None or sizes_bytes is None or _missing(source, folder, sizes_bytes):
         folder = _download(source)
     return Checkpoint(folder, source.revision)
+
+
+def _newest_commit(source: CheckpointSource, is_offline: bool) -> str:
+    """Ask the hub for the newest commit of a repository, so that all of its files are loaded from that one."""
+    if is_offline:
+        raise FailedPreconditionError(
+            f"no commit of {source.location} is pinned, and the hub may not be asked for the newest; name one that is "
+            "in the cache",
+            _REVISION_SETTING,
+        )
+    with _errors_explained(source):
+        commit = str(model_info(source.location, revision=_MAIN_BRANCH, timeout=_ANSWER_TIMEOUT_S).sha)
+    _log.warning(
+        "no commit is pinned; the newest is loaded, and another start may load another",
+        checkpoint=source.location,
+        revision=commit,
+        setting=_REVISION_SETTING,
+    )
+    return commit
 
 
 def _cached_folder(source: CheckpointSource) -> Path | None:
@@ -109,6 +136,7 @@ def _download(source: CheckpointSource) -> Path:
             raise UnavailableError(
                 f"the hub does not answer, and the files of {source.location} are not listed in the cache"
             )
+        _log_pickled_parts(source, folder, sizes_bytes)
         missing = _missing(source, folder, sizes_bytes)
         if not missing:
             return folder
@@ -214,6 +242,20 @@ def _parts(index: Path) -> set[str]:
     """Return the parts that the index of a pipeline names; a part that is left out has the value null."""
     named = json.loads(index.read_text(encoding="utf-8")).items()
     return {name for name, value in named if isinstance(value, list) and len(value) == 2 and value[0] is not None}
+
+
+def _log_pickled_parts(source: CheckpointSource, folder: Path, repository: Iterable[str]) -> None:
+    """Log the parts of which the repository has only pickles: a pipeline that needs one of them will not load."""
+    index = folder / _INDEX
+    if source.files or not index.is_file():
+        return
+    names = list(repository)
+    read, pickled = (
+        {name.partition("/")[0] for name in names if _matches(name, kind)} for kind in (("*.safetensors",), _PICKLES)
+    )
+    parts = sorted(_parts(index) & (pickled - read))
+    if parts:
+        _log.warning("parts with pickles only are not read", checkpoint=source.location, parts=parts)
 
 
 def files_of_pipeline(names: Iterable[str], parts: Set[str], variant: str) -> list[str]:

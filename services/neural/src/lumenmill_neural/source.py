@@ -24,6 +24,8 @@ class CheckpointSource:
     """Patterns of the files to load from a hub repository; empty: all that a pipeline could read."""
     variant: str = ""
     """Which weights to load from a hub repository that holds several, `fp16` for example."""
+    takes_newest: bool = False
+    """Whether an empty revision stands for the newest commit of the hub repository."""
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ class Weights:
                     offline=settings.offline,
                     cache_dir=settings.cache_dir,
                     variant=entry.variant,
+                    takes_newest=not settings.checkpoint,
                 ),
                 self._store,
             )
