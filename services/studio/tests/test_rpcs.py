@@ -135,6 +135,16 @@ async def test_an_orbit_clip_decodes_and_matches_its_ground_truth(studio: Any) -
     assert np.degrees(np.arctan2(eye[0], eye[2])) == pytest.approx(40, abs=0.01)
 
 
+async def test_a_clip_lasts_as_long_as_requested(studio: Any) -> None:
+    scene = (await studio.still_life("duration-0")).scene
+    request = video_pb2.GenerateVideoRequest(scene=scene, duration_s=0.5, fps=8, **SIZE)
+    result = await studio.result(studio.video.GenerateVideo, request, "duration-1")
+    assert (result.video.video.num_frames, result.record.parameters["num_frames"]) == (4, 4)
+    too_long = video_pb2.GenerateVideoRequest(scene=scene, duration_s=100, fps=8, **SIZE)
+    with pytest.raises(grpc.aio.AioRpcError, match="duration_s: is 100; at most 60: 480 frames at 8 per second"):
+        await studio.result(studio.video.GenerateVideo, too_long, "duration-2")
+
+
 @pytest.mark.parametrize(
     ("move", "eye_ratio", "right_deg", "up_deg"),
     [

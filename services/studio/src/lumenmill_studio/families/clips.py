@@ -16,14 +16,14 @@ from lumenmill.common.v1.light_pb2 import ArrivedMoment
 from lumenmill.common.v1.scene_pb2 import SceneDescription, UnknownWords
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
+from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.jobs import JobContext
 from lumenmill_media import put_clip
 from lumenmill_studio.families.arrivals import Arrivals
 from lumenmill_studio.families.clip_lights import Backgrounds, ClipLights, backgrounds_of, moments_of
 from lumenmill_studio.families.display import PICTURE, DisplayChoice
 from lumenmill_studio.families.lighting import Lighting, LightReader
-from lumenmill_studio.families.limits import MAX_NUM_FRAMES, fps_of, size_of
+from lumenmill_studio.families.limits import fps_of, num_frames_of, size_of
 from lumenmill_studio.families.obstruction import Obstruction
 from lumenmill_studio.families.results import Origin, Recorder, put_display, record_display
 from lumenmill_studio.families.stills import given_basis, parameters
@@ -68,9 +68,8 @@ class Clips:
         preset = preset_named(request.preset)
         video = preset.video
         size_px = size_of(request.width_px, request.height_px, (video.width_px, video.height_px))
-        num_frames, fps = request.num_frames or video.num_frames, fps_of(request.fps, video.fps, "fps")
-        if num_frames > MAX_NUM_FRAMES:
-            raise InvalidArgumentError("num_frames", f"is {num_frames}; at most {MAX_NUM_FRAMES}")
+        fps = fps_of(request.fps, video.fps, "fps")
+        num_frames = num_frames_of(request.num_frames, request.duration_s, fps) or video.num_frames
         with job.stage("build"):
             scene = self._scene(request)
             frames = self._frames(request, scene, preset, size_px, num_frames, job)

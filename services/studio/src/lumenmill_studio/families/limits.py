@@ -10,6 +10,7 @@ __all__ = [
     "MAX_SIZE_PX",
     "SIZE_MULTIPLE_PX",
     "fps_of",
+    "num_frames_of",
     "recorded_exposure_ev",
     "size_of",
 ]
@@ -33,6 +34,23 @@ def fps_of(fps: float, default_fps: float, field_name: str) -> float:
     if fps and not MIN_FPS <= fps <= MAX_FPS:
         raise InvalidArgumentError(field_name, f"is {fps:g}; must be between {MIN_FPS:g} and {MAX_FPS:g}")
     return fps or default_fps
+
+
+def num_frames_of(num_frames: int, duration_s: float, fps: float) -> int:
+    """Return the number of frames that a request asks for, by number or duration; 0 for neither.
+
+    Raises:
+        InvalidArgumentError: more than the bound; names ``num_frames`` or ``duration_s``.
+    """
+    if num_frames > MAX_NUM_FRAMES:
+        raise InvalidArgumentError("num_frames", f"is {num_frames}; at most {MAX_NUM_FRAMES}")
+    if not duration_s:
+        return num_frames
+    requested = max(round(duration_s * fps), 1)
+    if requested > MAX_NUM_FRAMES:
+        longest = f"{MAX_NUM_FRAMES / fps:.3g}: {MAX_NUM_FRAMES} frames at {fps:g} per second"
+        raise InvalidArgumentError("duration_s", f"is {duration_s:g}; at most {longest}")
+    return requested
 
 
 def recorded_exposure_ev(image: Artifact) -> float | None:
