@@ -114,15 +114,17 @@ def _is_bounded(entry: ModelEntry, tier: Tier) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("memory_gib", "frames_at_once", "num_steps"),
-    [(80.0, (12, 14), (50, 70)), (31.5, (12, 14), (50, 70)), (23.6, (8, 10), (50, 60)), (15.7, (8, 10), (50, 60)),
-     (11.7, (4, 6), (50, 50)), (7.8, (4, 6), (50, 50))],
+    ("memory_gib", "most_at_once", "num_steps"),
+    [(80.0, 14, (50, 70)), (31.5, 14, (50, 70)), (23.6, 10, (50, 60)), (15.7, 10, (50, 60)), (11.7, 6, (50, 50)),
+     (7.8, 6, (50, 50))],
 )  # fmt: skip
+@pytest.mark.parametrize("name", ["SVD-XT", "SVD"])
 def test_svd_uses_the_production_settings_for_each_memory_size(
-    memory_gib: float, frames_at_once: tuple[int, int], num_steps: tuple[int, int], tmp_path: Path
+    name: str, memory_gib: float, most_at_once: int, num_steps: tuple[int, int], tmp_path: Path
 ) -> None:
-    _, planned = _shown_and_planned("video", "lumenmill_video", "SVD-XT", tmp_path, memory_gib)
+    _, planned = _shown_and_planned("video", "lumenmill_video", name, tmp_path, memory_gib)
+    frames_at_once = {"fast": 6, "balanced": 10, "quality": 12}
     for preset in _PRESETS:
         arguments = planned[preset]
-        assert frames_at_once[0] <= arguments["decode_chunk_size"] <= frames_at_once[1]
+        assert arguments["decode_chunk_size"] == min(frames_at_once[preset], most_at_once)
         assert num_steps[0] <= arguments["num_inference_steps"] <= num_steps[1]

@@ -16,13 +16,15 @@ from diffusers import (
     UniPCMultistepScheduler,
     WanImageToVideoPipeline,
     WanPipeline,
+    WanTransformer3DModel,
     WanVACEPipeline,
 )
 from PIL import Image
 
 from lumenmill_media import Encoding, iter_frames, put_clip, put_png
-from lumenmill_neural.catalogue import read_catalogue
+from lumenmill_neural.catalogue import Catalogue, read_catalogue
 from lumenmill_neural.host import ModelHost
+from lumenmill_video.cost import WanCost
 from lumenmill_video.families import family_of
 from lumenmill_video.families.modelscope import ModelScope
 from lumenmill_video.settings import VideoSettings
@@ -66,6 +68,7 @@ _CASES = [
         WanPipeline,
         lambda video: {**_LIT, **_SIZE, "num_frames": 5},
         lambda video: {"prompt": _WORDS, "num_frames": 5, "guidance_scale": 5.0, **_PLAIN},
+        flow_shift=5.0,
     ),
     _Case(
         "Wan2.1-I2V-14B-480P",
@@ -125,6 +128,7 @@ _CASES = [
             "guidance_scale": 5.0,
             **_PLAIN,
         },
+        flow_shift=16.0,
         stages=("read", "text_encode", "image_encode", "denoise", "decode", "encode"),
     ),
     _Case(
@@ -260,8 +264,49 @@ async def test_presets_of_svd_differ_in_encoding_and_memory(serving: Any) -> Non
         made = await video.clip("rate", prompt="a lemon", preset="quality", num_frames=5, **_SIZE)
         assert made.record.parameters["video_encoding"] == "h264 5000k slow"
         shown = {preset.name: preset.parameters for preset in (await video.model()).presets}
-        assert (shown["balanced"]["flow_shift"], shown["quality"]["flow_shift"]) == (3, 5)
+        assert (shown["balanced"]["height"], shown["quality"]["height"]) == (480, 720)
         assert "four_step" not in shown
+
+
+_SHARED, _SHAKING, _CUTS = "色调艳丽，过曝", "镜头晃动，色调艳丽", "镜头切换，镜头晃动，色调艳丽"
+
+
+@pytest.mark.parametrize(
+    ("model", "guidance_scale", "flow_shift", "num_steps", "negative_prompt"),
+    [
+        ("Wan2.1-T2V-14B", 5, 5, 50, _SHARED),
+        ("Wan2.1-T2V-1.3B", 6, 8, 50, _SHARED),
+        ("Wan2.1-I2V-14B-480P", 5, 3, 40, _SHAKING),
+        ("Wan2.1-I2V-14B-720P", 5, 5, 40, _SHAKING),
+        ("Wan2.1-FLF2V-14B-720P", 5.5, 16, 50, _CUTS),
+        ("Wan2.1-VACE-14B", 5, 16, 50, _SHARED),
+        ("Wan2.1-VACE-1.3B", 5, 16, 50, _SHARED),
+    ],
+)
+def test_wan_has_the_defaults_of_its_own_code(
+    model: str, guidance_scale: float, flow_shift: float, num_steps: int, negative_prompt: str
+) -> None:
+    family = _family(read_catalogue("lumenmill_video"), model)
+    found = family.with_derived(family.plan_of("")).arguments
+    assert (found["guidance_scale"], found["flow_shift"], found["num_inference_steps"]) == (
+        guidance_scale,
+        flow_shift,
+        num_steps,
+    )
+    assert found["negative_prompt"].startswith(negative_prompt)
+
+
+def test_a_last_frame_adds_to_the_cost_of_a_step(checkpoints: Callable[[str], Path]) -> None:
+    costs = [
+        WanCost.of(WanTransformer3DModel.from_pretrained(checkpoints(model), subfolder="transformer").config)
+        for model in ("Wan2.1-T2V-14B", "Wan2.1-I2V-14B-480P", "Wan2.1-FLF2V-14B-720P")
+    ]
+    assert [cost.num_image_tokens for cost in costs] == [0, 257, 514]
+
+
+def _family(catalogue: Catalogue, model: str) -> Any:
+    settings = VideoSettings(model=model, device="cpu")
+    return family_of(ModelHost(settings, None, catalogue), settings)  # type: ignore[arg-type]
 
 
 def test_svd_uses_the_minimum_of_preset_and_memory_tier() -> None:
@@ -270,16 +315,15 @@ def test_svd_uses_the_minimum_of_preset_and_memory_tier() -> None:
     for memory_gib in (40, 24, 12):
         tier = entry.tiers[entry.tier_for(memory_gib)]
         one = entry.model_copy(update={"tiers": (tier,)})
-        settings = VideoSettings(model="SVD-XT", device="cpu")
-        family: Any = family_of(ModelHost(settings, None, {"SVD-XT": one}), settings)  # type: ignore[arg-type]
+        family = _family({"SVD-XT": one}, "SVD-XT")
         plans = {name: family.plan_of(name).arguments for name in entry.presets}
         found[memory_gib] = [
             (plans[name]["decode_chunk_size"], plans[name]["num_inference_steps"])
             for name in ("quality", "static", "dynamic", "smooth", "fast")
         ]
     assert found == {
-        40: [(14, 70), (10, 60), (14, 60), (12, 60), (12, 50)],
-        24: [(10, 60), (10, 60), (10, 60), (10, 60), (10, 50)],
+        40: [(12, 70), (10, 60), (14, 60), (12, 60), (6, 50)],
+        24: [(10, 60), (10, 60), (10, 60), (10, 60), (6, 50)],
         12: [(6, 50), (6, 50), (6, 50), (6, 50), (6, 50)],
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 __all__ = ["WanCost", "num_tokens"]
 
 _TEXT_TOKENS = 512
+# Of one picture, by the image encoder: ViT-H/14 of 224 × 224 pixels.
 _IMAGE_TOKENS = 257
 
 
@@ -23,18 +24,19 @@ class WanCost:
     ffn_dim: int
     num_layers: int
     num_image_tokens: int = 0
-    """Of the picture in image-to-video; 0 for the others."""
+    """Of the pictures that cross-attention sees: one in image-to-video, two with a last frame; 0 for the others."""
     num_control_layers: int = 0
     """Blocks of the control branch of VACE."""
 
     @classmethod
     def of(cls, config: Any) -> "WanCost":
-        """Return the cost of a diffusers transformer by its configuration."""
+        """Return the cost of a diffusers transformer by its configuration. A model for two pictures has position
+        embeddings for the tokens of both."""
         return cls(
             dim=config.num_attention_heads * config.attention_head_dim,
             ffn_dim=config.ffn_dim,
             num_layers=config.num_layers,
-            num_image_tokens=_IMAGE_TOKENS if config.image_dim else 0,
+            num_image_tokens=(config.pos_embed_seq_len or _IMAGE_TOKENS) if config.image_dim else 0,
             num_control_layers=len(config.get("vace_layers") or ()),
         )
 
