@@ -54,6 +54,9 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (_T2V, {"height_px": 1296}, "height_px: is 1296; at most 1280"),
     (_T2V, {"num_frames": 80}, "num_frames: is 80; must be 1 more than a multiple of 4: 77 or 81"),
     (_T2V, {"num_frames": 85}, "num_frames: is 85; at most 81"),
+    (_T2V, {"num_frames": 0, "duration_s": 6}, "duration_s: is 6; at most 5.06: this model makes 81 frames"),
+    (_T2V, {"num_frames": 0, "duration_s": 6, "fps": 30}, "duration_s: is 6; at most 2.7: this model makes 81 frames"),
+    (_T2V, {"duration_s": 6}, "set `num_frames` or `duration_s`, not both"),
     (_T2V, {"preset": "four_step"}, "preset: 'four_step' is none of balanced, fast, quality"),
     (_T2V, {"display": {"exposure": "EXPOSURE_GROUP"}}, "display: this model renders nothing"),
     (_T2V, {"image": "picture"}, "image: this model starts from no picture"),
@@ -69,12 +72,18 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (_I2V, {"image": "picture", "last_image": "picture"}, "last_image: this model takes no last frame"),
     (_I2V, {"image": "picture", "num_frames": 1}, "num_frames: is 1; at least 5"),
     (_FLF2V, {"image": "picture"}, "last_image: this model goes from a first frame to a last one"),
+    (
+        _FLF2V,
+        {"image": "picture", "last_image": "picture", "num_frames": 0, "duration_s": 9},
+        "duration_s: is 9; at most 5.06",
+    ),
     (_VACE, {"control_clip": "picture"}, "control_clip: is a picture; send a clip"),
     (_VACE, {"control_clip": "empty"}, "control_clip: is damaged, or not a clip"),
     (_VACE, {"control_clip": "torn"}, "control_clip: is cut off: its index"),
     (_VACE, {"control_clip": "cut"}, "control_clip: "),
     (_VACE, {"control_clip": "long"}, "control_clip: has more than 1000 frames"),
     (_VACE, {"control_clip": "short"}, "control_clip: has 3 frames; 5 are requested"),
+    (_VACE, {"control_clip": "clip", "num_frames": 0, "duration_s": 1}, "control_clip: has 5 frames; 17 are requested"),
     (_VACE, {"control_mask": "picture"}, "control_mask: is the mask of a control clip"),
     (_VACE, {"control_clip": "clip", "control_mask": "square"}, "control_mask: has 32×32 pixels; must have those of"),
     (_VACE, {"control_clip": "clip", "control_mask": "short"}, "control_mask: has 3 frames; 5 are needed"),
@@ -92,6 +101,7 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "adapters: this model takes none",
     ),
     (_MODELSCOPE, {"num_frames": 33}, "num_frames: is 33; at most 32"),
+    (_MODELSCOPE, {"num_frames": 0, "duration_s": 5}, "duration_s: is 5; at most 4: this model makes 32 frames"),
 ]
 
 
@@ -205,5 +215,5 @@ def test_a_distilled_lora_is_refused_for_models_of_the_presets_file(tmp_path: Pa
 def test_every_model_states_its_licence_and_defaults() -> None:
     for name, entry in read_catalogue("lumenmill_video").items():
         assert entry.source and entry.licence.url and list(entry.presets)[:3] == ["balanced", "fast", "quality"], name
-        bound = {"SVD-XT", "ModelScope-T2V"}
+        bound = {"SVD-XT", "SVD", "ModelScope-T2V"}
         assert entry.licence.of(name).allows_commercial_use == (name not in bound), name

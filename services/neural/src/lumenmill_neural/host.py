@@ -327,5 +327,5 @@ class ModelHost:
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments with all values as JSON has them; others as text."""
-    plain = (str, int, float, bool, type(None))
+    plain = (str, int, float, bool, list, type(None))
     return {name: value if isinstance(value, plain) else str(value) for name, value in arguments.items()}

@@ -4,9 +4,9 @@ import statistics
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,23 +22,26 @@ from lumenmill_common.requests import refuse
 from lumenmill_media import put_clip, put_png, read_rgb
 from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.plan import Plan
-from lumenmill_neural.requests import checked_num_frames, checked_sampling
+from lumenmill_neural.requests import checked_num_frames, checked_sampling, seeds_from
 from lumenmill_neural.stages import DECODE, Steps, timed_stages
 from lumenmill_video.families.encoding import encoding_of, encoding_text
 from lumenmill_video.families.family import VideoFamily, add_licences
 from lumenmill_video.families.refusals import MEDIA_REFUSALS, WORD_REFUSALS, is_set
+from lumenmill_video.families.segments import frame_file, num_frames_of, segments_of
 from lumenmill_video.families.shape import size_of
 from lumenmill_video.families.words import check_words, prompt_of
 
 __all__ = ["Clip", "ClipFamily", "Media", "OnStep", "PendingFrames", "SourceShape"]
 
 Frames = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
 PendingFrames = Frames | Callable[[], Frames]
 """Frames of a clip, or a function that decodes them while the worker computes the next clip."""
 Media = dict[str, Any]
 """Pictures of a clip, resized to it, by the argument names of the pipeline."""
 OnStep = Callable[[object, int, object, dict[str, Any]], dict[str, Any]]
 
+ResultT = TypeVar("ResultT")
 _WARM_UP_STEPS = 2
 
 
@@ -57,6 +60,22 @@ class Clip:
     request: GenerateVideoRequest
     plan: Plan
     prompt: str
+    segments: tuple[int, ...] = ()
+    """Frames of each segment of a clip that is continued from its own last frames; empty if it is made in one call."""
+    segment: int = 0
+    """Which of them this is, for one segment of a clip."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the clip or segment: each segment has the next one, since equal noise would repeat the motion."""
+        return seeds_from(self.request.seed, self.segment + 1)[self.segment]
+
+    def each_segment(self) -> list["Clip"]:
+        """Return the segments of a clip of several, as clips of their own length."""
+        return [
+            replace(self, plan=self.plan.with_arguments(num_frames=num_frames), segment=index)
+            for index, num_frames in enumerate(self.segments)
+        ]
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -78,6 +97,8 @@ class ClipFamily(VideoFamily):
     frame_step = 1
     """Clips have one frame more than a multiple of this number."""
     min_num_frames = 1
+    can_continue = False
+    """Whether the last frame of a clip can be the first one of the next."""
     own_arguments: frozenset[str] = frozenset({"fps"})
     """Arguments of presets that are not passed to the pipeline."""
 
@@ -104,10 +125,13 @@ class ClipFamily(VideoFamily):
         """See the base class."""
         self.check_fields(request)
         plan = self.plan(request, self.source_shape(request))
+        segments = segments_of(plan.arguments["num_frames"], self.host.entry.max_num_frames, self.frame_step)
+        is_continued = len(segments) > 1
         adapters = tuple(adapter.SerializeToString(deterministic=True) for adapter in request.adapters)
         return BatchWork(
-            key=(plan.key, adapters, self.condition_key(request)),
-            payload=Clip(request, plan, prompt_of(request)),
+            # A clip of several segments is made alone: the frames that they start with differ.
+            key=(plan.key, adapters, object() if is_continued else self.condition_key(request)),
+            payload=Clip(request, plan, prompt_of(request), segments if is_continued else ()),
             run_batch=self._run,
             estimate_s=self._estimate_s(plan),
         )
@@ -135,6 +159,10 @@ class ClipFamily(VideoFamily):
         """Read the media of a clip; errors as `source_shape`."""
         return {}
 
+    def continued(self, media: Media, last_frame: Image.Image) -> Media:
+        """Return the media of the segment that starts with the last frame of the one before."""
+        return media | {"image": last_frame}
+
     def condition_key(self, request: GenerateVideoRequest) -> Hashable:
         """Return a key that is equal for requests whose media can be used in one call."""
         return None
@@ -161,13 +189,19 @@ class ClipFamily(VideoFamily):
 
     def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[PendingFrames]:
         """Call the pipeline once and return the frames (F, H, W, 3), 0 to 1, of each clip, each from its own seed."""
+        return [*self.decoded_frames(plan, clips, media, on_step)]
+
+    def decoded_frames(
+        self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep
+    ) -> list[Frames]:
+        """Return what `frames` returns, decoded in the same call."""
         return list(self.call(plan, clips, media, on_step, output_type="np"))
 
     def call(
         self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep, *, output_type: str
     ) -> Any:
         """Return what the pipeline returns for clips."""
-        made = self.pipe(
+        made = self.pipeline(media)(
             **self.conditions(clips, media),
             generator=self.generators(clips),
             callback_on_step_end=on_step,
@@ -176,9 +210,13 @@ class ClipFamily(VideoFamily):
         )
         return made.frames
 
+    def pipeline(self, media: Sequence[Media]) -> Any:
+        """Return the pipeline for media; a model may have several, of the same parts."""
+        return self.pipe
+
     def generators(self, clips: Sequence[Clip]) -> Any:
         """Return random generators, one for each clip with its seed."""
-        return [self.host.device.generator(clip.request.seed) for clip in clips]
+        return [self.host.device.generator(clip.seed) for clip in clips]
 
     def pipeline_arguments(self, plan: Plan) -> dict[str, Any]:
         """Return the arguments of the plan that the pipeline takes."""
@@ -211,19 +249,40 @@ class ClipFamily(VideoFamily):
         plan, entry = self.plan_of(request.preset), self.host.entry
         preset_px = plan.arguments["width"], plan.arguments["height"]
         width, height = size_of(entry, (request.width_px, request.height_px), preset_px, shape.size_px)
-        requested = request.num_frames or shape.num_frames
-        num_frames = checked_num_frames(entry, requested, plan.arguments["num_frames"], self.frame_step)
-        if num_frames < self.min_num_frames:
-            raise InvalidArgumentError("num_frames", f"is {num_frames}; at least {self.min_num_frames}")
         plan = plan.with_arguments(
             width=width,
             height=height,
-            num_frames=num_frames,
+            num_frames=self._num_frames(request, shape.num_frames or plan.arguments["num_frames"]),
             fps=request.fps or None,
             negative_prompt=request.negative_prompt or None,
             **self.sampling(request),
         )
         return self.with_derived(plan)
+
+    def requested_num_frames(self, request: GenerateVideoRequest) -> int:
+        """Return the number of frames that a request asks for, by number or duration; 0 if the preset decides."""
+        if not request.duration_s:
+            return request.num_frames
+        return num_frames_of(request.duration_s, self._fps(request), self.frame_step, self.min_num_frames)
+
+    def _fps(self, request: GenerateVideoRequest) -> float:
+        return request.fps or float(self.plan_of(request.preset).arguments["fps"])
+
+    def _num_frames(self, request: GenerateVideoRequest, default: int) -> int:
+        entry, requested = self.host.entry, self.requested_num_frames(request)
+        if request.duration_s:
+            if requested > entry.max_num_frames and not self.can_continue:
+                longest_s = entry.max_num_frames / self._fps(request)
+                raise InvalidArgumentError(
+                    "duration_s",
+                    f"is {request.duration_s:g}; at most {longest_s:.3g}: this model makes {entry.max_num_frames} "
+                    "frames, and cannot continue a clip from its last one",
+                )
+            return requested
+        num_frames = checked_num_frames(entry, requested, default, self.frame_step)
+        if num_frames < self.min_num_frames:
+            raise InvalidArgumentError("num_frames", f"is {num_frames}; at least {self.min_num_frames}")
+        return num_frames
 
     def sampling(self, request: GenerateVideoRequest) -> dict[str, Any]:
         """Return the arguments that the sampling of the request sets."""
@@ -243,25 +302,52 @@ class ClipFamily(VideoFamily):
         plan = clips[0].plan
         media = [self._media(clip, job) for clip, job in zip(clips, jobs, strict=True)]
         self.host.prepare(self.pipe, plan, clips[0].request.adapters)
-        num_runs = -(-len(clips) // self.max_batch_size)
-        steps = Steps(jobs, plan.arguments["num_inference_steps"] * num_runs, self.host.device)
+        num_batches = -(-len(clips) // self.max_batch_size)
+        num_calls = len(clips[0].segments) or num_batches
+        steps = Steps(jobs, plan.arguments["num_inference_steps"] * num_calls, self.host.device)
         with (
             self.host.device_work(_throughput_key(plan), _num_units(plan) * len(clips)),
             timed_stages(self.pipe, jobs, self.host.device),
         ):
-            made = run_in_batches(
-                list(zip(clips, media, strict=True)),
-                self.max_batch_size,
-                lambda batch: self.frames(self.for_offload(plan), *_unzipped(batch), steps),
-                self.host,
-                _size_text(plan),
-            )
+            made: Sequence[PendingFrames | Pixels]
+            if clips[0].segments:
+                made = [self._segments(clips[0], media[0], steps)]
+            else:
+                made = self._made(self.frames, clips, media, steps)
             executed = self.host.executed(self.for_offload(plan))
-        speed = self._speed(plan, steps, -(-len(clips) // num_runs))
+        speed = self._speed(next(iter(clips[0].each_segment()), clips[0]).plan, steps, -(-len(clips) // num_batches))
         return [
             DeferredWork(partial(self._finish, clip, executed, job, frames, speed))
             for clip, job, frames in zip(clips, jobs, made, strict=True)
         ]
+
+    def _made(
+        self,
+        make: Callable[[Plan, Sequence[Clip], Sequence[Media], OnStep], Sequence[ResultT]],
+        clips: Sequence[Clip],
+        media: Sequence[Media],
+        steps: OnStep,
+    ) -> list[ResultT]:
+        """Return what `make` makes of clips of one plan, in as many calls of the pipeline as fit into memory."""
+        plan = clips[0].plan
+        return run_in_batches(
+            list(zip(clips, media, strict=True)),
+            self.max_batch_size,
+            lambda batch: make(self.for_offload(plan), *_unzipped(batch), steps),
+            self.host,
+            _size_text(plan),
+        )
+
+    def _segments(self, clip: Clip, media: Media, steps: OnStep) -> Pixels:
+        """Return the frames of a clip of several segments, each made from the last frame of the one before."""
+        pixels, start = frame_file(clip.plan.arguments["num_frames"], clip.size_px), 0
+        for segment in clip.each_segment():
+            (frames,) = self._made(self.decoded_frames, [segment], [media], steps)
+            is_later = int(start > 0)  # its first frame is there already
+            pixels[start + is_later : start + len(frames)] = _pixels_of(frames[is_later:])
+            start += len(frames) - 1
+            media = self.continued(media, Image.fromarray(pixels[start]))
+        return pixels
 
     def _media(self, clip: Clip, job: JobContext) -> Media:
         request = clip.request
@@ -281,17 +367,19 @@ class ClipFamily(VideoFamily):
         return {"step_duration_s": step_s, **known}
 
     def _finish(
-        self, clip: Clip, plan: Plan, job: JobContext, made: PendingFrames, speed: dict[str, float]
+        self, clip: Clip, plan: Plan, job: JobContext, made: PendingFrames | Pixels, speed: dict[str, float]
     ) -> GenerateVideoResult:
         """Decode, encode and store the clip, while the device computes the next one."""
         store, request = self.host.store, clip.request
         frames = self._decoded(made, plan, job) if callable(made) else made
         encoding = encoding_of(plan.preset_name, self.settings.video_encoding, clip.size_px)
         with job.stage("encode"):
-            pixels = (frames * 255).round().astype(np.uint8)
+            pixels = _pixels_of(frames)
             video = put_clip(store, pixels, clip.size_px, plan.arguments["fps"], encoding)
             poster = put_png(store, Image.fromarray(pixels[0]))
         facts = {"video_encoding": encoding_text(encoding), **speed}
+        if clip.segments:
+            facts |= {"num_segments": len(clip.segments), "segment_num_frames": list(clip.segments)}
         if self.takes_words:
             facts["prompt"] = clip.prompt
         record = self.host.record(plan, job, request.seed, facts, request.adapters)
@@ -313,6 +401,11 @@ class ClipFamily(VideoFamily):
         estimate_s = self.host.throughput.estimate_s(_throughput_key(plan), _num_units(plan))
         decode_s = self.host.throughput.estimate_s(DECODE, _num_pixels(plan))
         return None if estimate_s is None else estimate_s + (decode_s or 0.0)
+
+
+def _pixels_of(frames: Frames | Pixels) -> Pixels:
+    """Return frames in 8 bits."""
+    return frames.astype(np.uint8, copy=False) if frames.dtype == np.uint8 else (frames * 255).round().astype(np.uint8)
 
 
 def _unzipped(batch: Sequence[tuple[Clip, Media]]) -> tuple[list[Clip], list[Media]]:

@@ -6,7 +6,7 @@ from typing import Any
 from diffusers import TextToVideoSDPipeline
 
 from lumenmill_neural.plan import Plan
-from lumenmill_video.families.clips import Clip, ClipFamily, Media, OnStep, PendingFrames
+from lumenmill_video.families.clips import Clip, ClipFamily, Media, OnStep
 
 __all__ = ["ModelScope"]
 
@@ -25,13 +25,15 @@ class ModelScope(ClipFamily):
             "negative_prompt": [clip.plan.arguments["negative_prompt"] for clip in clips],
         }
 
-    def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[PendingFrames]:
+    def call(
+        self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep, *, output_type: str
+    ) -> Any:
         """See the base class; this pipeline has an older kind of callback."""
         made = self.pipe(
             **self.conditions(clips, media),
             generator=self.generators(clips),
             callback=lambda step, timestep, latents: on_step(self.pipe, step, timestep, {}),
-            output_type="np",
+            output_type=output_type,
             **self.pipeline_arguments(plan),
         )
-        return list(made.frames)
+        return made.frames

@@ -1,4 +1,4 @@
-"""Stable Video Diffusion XT (Blattmann et al., 2023): a clip from a first frame, without words."""
+"""Stable Video Diffusion (Blattmann et al., 2023): a clip from a first frame, without words."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -19,13 +19,14 @@ _BOUNDED_BY_MEMORY = ("decode_chunk_size", "num_inference_steps")
 
 
 class StableVideoDiffusion(ClipFamily):
-    """SVD-XT, with presets for kinds of scenes and limits by memory."""
+    """SVD-XT of 25 frames and SVD of 14, with presets for kinds of scenes and limits by memory."""
 
     pipeline_class = StableVideoDiffusionPipeline
     takes = frozenset({"image"})
     needs = ("image",)
     needs_text = "this model starts from a picture; send the first frame"
     text_input = TextInput.TEXT_INPUT_NONE
+    can_continue = True
     min_num_frames = 2
     own_arguments = frozenset()
 

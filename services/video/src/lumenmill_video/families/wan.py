@@ -15,7 +15,7 @@ from lumenmill_video.families.clips import Clip, ClipFamily, Frames, Media, OnSt
 
 __all__ = ["WanFamily"]
 
-# Model cards of Wan2.1: 3 for 480P, 5 for 720P. The threshold lies between the two in pixels.
+# generate.py of Wan2.1 for image-to-video: 3 for 480P, else 5. The threshold lies between the two in pixels.
 _FLOW_SHIFT_480P, _FLOW_SHIFT_720P, _MAX_PIXELS_480P = 3.0, 5.0, 640_000
 
 
@@ -66,12 +66,18 @@ class WanFamily(ClipFamily):
 
     def frames(self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep) -> list[PendingFrames]:
         """See the base class."""
-        self.pipe.scheduler = _scheduler(plan)
         if not self.host.overlaps_decoding:
             return super().frames(plan, clips, media, on_step)
         latents = self.call(plan, clips, media, on_step, output_type="latent")
         latents = latents[:, :, self.num_leading(media) :]
         return [self.host.overlapped.after_queued(partial(self._decode, one)) for one in latents.split(1)]
+
+    def call(
+        self, plan: Plan, clips: Sequence[Clip], media: Sequence[Media], on_step: OnStep, *, output_type: str
+    ) -> Any:
+        """See the base class; with the noise levels of the plan."""
+        self.pipeline(media).scheduler = _scheduler(plan)
+        return super().call(plan, clips, media, on_step, output_type=output_type)
 
     def num_leading(self, media: Sequence[Media]) -> int:
         """Return the number of latent frames of references, which precede those of the clip."""

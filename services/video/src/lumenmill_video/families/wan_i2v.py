@@ -31,6 +31,11 @@ class WanImageToVideo(WanFamily):
         return super().parts() | {"image_encoder": self.float32_part(CLIPVisionModel, "image_encoder")}
 
     @property
+    def can_continue(self) -> bool:  # type: ignore[override] # depends on the model here
+        """See the base class; a model with a last frame ends there."""
+        return not self._has_last_image
+
+    @property
     def _has_last_image(self) -> bool:
         return bool(self.host.entry.options.get("last_image"))
 

@@ -53,13 +53,12 @@ class WanVace(WanFamily):
         if not request.HasField("control_clip"):
             return SourceShape()
         facts = probe_clip(self.host.store, request.control_clip, "control_clip", _MAX_CONTROL_FRAMES, self.limits)
-        if request.num_frames > facts.num_frames:
-            raise InvalidArgumentError(
-                "control_clip", f"has {facts.num_frames} frames; {request.num_frames} are requested"
-            )
+        requested = self.requested_num_frames(request)
+        if requested > facts.num_frames:
+            raise InvalidArgumentError("control_clip", f"has {facts.num_frames} frames; {requested} are requested")
         size_px = facts.width_px, facts.height_px
         if request.HasField("control_mask"):
-            self._check_mask(request.control_mask, size_px, request.num_frames or facts.num_frames)
+            self._check_mask(request.control_mask, size_px, requested or facts.num_frames)
         most = min(facts.num_frames, self.host.entry.max_num_frames)
         return SourceShape(size_px, (most - 1) // self.frame_step * self.frame_step + 1)
 
@@ -118,7 +117,7 @@ class WanVace(WanFamily):
 
     def generators(self, clips: Sequence[Clip]) -> Any:
         """See the base class; the pipeline takes no list."""
-        return self.host.device.generator(clips[0].request.seed)
+        return self.host.device.generator(clips[0].seed)
 
 
 def _is_clip(mask: Artifact) -> bool:

@@ -1,0 +1,177 @@
+"""Clips of a duration: continued from their last frame where it is longer than what the model makes at once."""
+
+import asyncio
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from diffusers import StableVideoDiffusionPipeline, UniPCMultistepScheduler, WanImageToVideoPipeline
+from PIL import Image
+
+from lumenmill.video.v1 import video_pb2
+from lumenmill_media import Encoding, iter_frames, put_clip
+from lumenmill_neural.catalogue import read_catalogue
+from lumenmill_video.families.segments import frame_file, num_frames_of, segments_of
+from lumenmill_video.families.svd import StableVideoDiffusion
+
+_SVD, _I2V = "SVD-XT", "Wan2.1-I2V-14B-480P"
+_SEED = 5
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Callable[[str, int], Path]:
+    """`short(model, num_frames)` returns a file of entries in which the model makes no more frames at once."""
+
+    def write(model: str, num_frames: int) -> Path:
+        entry = read_catalogue("lumenmill_video")[model].model_dump(mode="json")
+        entry["max_num_frames"] = entry["arguments"]["num_frames"] = num_frames
+        path = tmp_path / "models.yaml"
+        path.write_text(yaml.safe_dump({model: entry}))
+        return path
+
+    return write
+
+
+def _segments(call: Callable[..., Any], picture: Image.Image, segments: tuple[int, ...]) -> np.ndarray:
+    """Return the frames of calls of diffusers, each of which starts with the last frame of the one before."""
+    frames: list[np.ndarray] = []
+    for index, num_frames in enumerate(segments):
+        generator = torch.Generator("cpu").manual_seed(_SEED + index)
+        made = call(image=picture, num_frames=num_frames, generator=generator, num_inference_steps=2, output_type="np")
+        pixels = (np.asarray(made.frames[0]) * 255).round().astype(np.uint8)
+        frames += list(pixels[1:] if index else pixels)
+        picture = Image.fromarray(pixels[-1])
+    return np.asarray(frames)
+
+
+async def test_svd_continues_from_its_last_frame(serving: Any, short: Callable[[str, int], Path]) -> None:
+    async with serving(_SVD, presets_file=short(_SVD, 3)) as video:
+        events = await video.events(
+            "long", image=video.put_picture((64, 64)), duration_s=0.4, width_px=64, height_px=64, seed=_SEED
+        )
+        pipe = StableVideoDiffusionPipeline.from_pretrained(
+            video.settings.checkpoint, dtype=torch.float32, variant="fp16"
+        )
+        frames = _segments(
+            lambda **given: pipe(
+                width=64,
+                height=64,
+                fps=15,
+                motion_bucket_id=2,
+                noise_aug_strength=0.0004,
+                decode_chunk_size=10,
+                **given,
+            ),
+            video.picture((64, 64)),
+            (3, 3, 2),
+        )
+        made = events[-1].result
+        assert len(frames) == 6 and np.array_equal(video.pixels(made.poster), frames[0])
+        assert made.video.sha256 == put_clip(video.store, frames, (64, 64), 15, Encoding(20, "medium")).sha256
+        said = made.record.parameters
+        assert (said["num_frames"], said["num_segments"], list(said["segment_num_frames"])) == (6, 3, [3, 3, 2])
+        steps = [event.progress for event in events if event.progress.stage == "denoise" and event.progress.step]
+        assert {progress.total for progress in steps} <= {6}
+
+
+async def test_wan_continues_from_its_last_frame(serving: Any, short: Callable[[str, int], Path]) -> None:
+    async with serving(_I2V, presets_file=short(_I2V, 5)) as video:
+        asked = {"image": video.put_picture((64, 32)), "prompt": "dusk falls", "width_px": 64, "seed": _SEED}
+        made, other = await asyncio.gather(
+            video.clip("long", duration_s=0.55, **asked), video.clip("short", num_frames=5, **asked)
+        )
+        pipe = WanImageToVideoPipeline.from_pretrained(video.settings.checkpoint, dtype=torch.float32)
+        pipe.scheduler = UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+        )
+        frames = _segments(
+            lambda **given: pipe(
+                prompt="dusk falls",
+                negative_prompt=read_catalogue("lumenmill_video")[_I2V].arguments["negative_prompt"],
+                width=64,
+                height=32,
+                **given,
+            ),
+            video.picture((64, 32)),
+            (5, 5),
+        )
+        same = put_clip(video.store, frames, (64, 32), 16, Encoding(20, "medium"))
+        assert made.video.sha256 == same.sha256 and made.video.video.num_frames == 9
+        first = list(iter_frames(video.store, other.video, "video"))
+        assert len(first) == 5 and "num_segments" not in other.record.parameters
+        stages = [stage.stage for stage in made.record.stage_times]
+        assert stages == ["read", "text_encode", "image_encode", "denoise", "decode", "encode"]
+
+
+async def test_a_duration_that_the_model_makes_at_once_is_one_segment(serving: Any) -> None:
+    async with serving("Wan2.1-T2V-14B") as video:
+        made = await video.clip("one", prompt="a lemon", duration_s=0.5, width_px=64, height_px=32)
+        assert made.video.video.num_frames == 9 and "num_segments" not in made.record.parameters
+
+
+async def test_a_continued_clip_is_cancelled_at_the_next_step(serving: Any, short: Callable[[str, int], Path]) -> None:
+    async with serving(_SVD, presets_file=short(_SVD, 3), grace_period_s=0.0) as video:
+        fields = {"image": video.put_picture((64, 64)), "width_px": 64, "height_px": 64}
+        request = video_pb2.GenerateVideoRequest(
+            job={"request_id": "long"}, sampling={"num_steps": 12}, duration_s=20, **fields
+        )
+        call = video.stub.GenerateVideo(request)
+        async for event in call:
+            if event.progress.stage == "denoise" and event.progress.step > 12:  # in the second segment
+                assert event.progress.total == 12 * 150
+                break
+        call.cancel()
+        # The worker is idle again long before 150 segments have passed.
+        async with asyncio.timeout(10):
+            await video.clip("next", num_frames=3, **fields)
+
+
+async def test_frames_of_finished_segments_are_released(
+    serving: Any, short: Callable[[str, int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded, made = StableVideoDiffusion.decoded_frames, weakref.WeakSet[Any]()
+    alive: list[int] = []
+
+    class Frames(np.ndarray):
+        """Frames that can be counted."""
+
+        __hash__ = object.__hash__  # type: ignore[assignment]
+
+    def counted(self: Any, *args: Any) -> Any:
+        alive.append(len(made))
+        frames = [each.view(Frames) for each in decoded(self, *args)]
+        made.update(frames)
+        return frames
+
+    async with serving(_SVD, presets_file=short(_SVD, 3)) as video:
+        monkeypatch.setattr(StableVideoDiffusion, "decoded_frames", counted)
+        await video.clip("long", image=video.put_picture((64, 64)), duration_s=1, width_px=64, height_px=64)
+        assert len(alive) == 7 and max(alive) <= 1
+
+
+def test_segments_are_as_even_as_possible() -> None:
+    for num_frames, most, step, expected in [
+        (75, 25, 1, (20, 20, 19, 19)),  # five seconds of SVD-XT
+        (70, 14, 1, (13, 13, 13, 12, 12, 12)),
+        (161, 81, 4, (81, 81)),
+        (165, 81, 4, (57, 57, 53)),
+        (25, 25, 1, (25,)),
+        (1, 81, 4, (1,)),
+    ]:
+        found = segments_of(num_frames, most, step)
+        assert found == expected and 1 + sum(frames - 1 for frames in found) == num_frames
+
+
+def test_a_duration_is_rounded_to_frames_that_the_model_can_make() -> None:
+    assert [num_frames_of(5, 16, 4, 1), num_frames_of(5, 15, 1, 2), num_frames_of(0.01, 16, 4, 5)] == [81, 75, 5]
+
+
+def test_frames_of_a_long_clip_are_in_a_file(tmp_path: Path) -> None:
+    frames = frame_file(3, (4, 2))
+    frames[1] = 7
+    assert isinstance(frames, np.memmap) and frames.shape == (3, 2, 4, 3) and frames.sum() == 7 * 24
