@@ -4,12 +4,10 @@ import statistics
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
@@ -22,8 +20,9 @@ from lumenmill_common.requests import refuse
 from lumenmill_media import put_clip, put_png, read_rgb
 from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.plan import Plan
-from lumenmill_neural.requests import checked_num_frames, checked_sampling, seeds_from
+from lumenmill_neural.requests import checked_num_frames, checked_sampling
 from lumenmill_neural.stages import DECODE, Steps, timed_stages
+from lumenmill_video.families.clip import Clip, Frames, Media, OnStep, PendingFrames, Pixels, SourceShape
 from lumenmill_video.families.encoding import encoding_of, encoding_text
 from lumenmill_video.families.family import VideoFamily, add_licences
 from lumenmill_video.families.refusals import MEDIA_REFUSALS, WORD_REFUSALS, is_set
@@ -31,56 +30,10 @@ from lumenmill_video.families.segments import frame_file, num_frames_of, segment
 from lumenmill_video.families.shape import size_of
 from lumenmill_video.families.words import check_words, prompt_of
 
-__all__ = ["Clip", "ClipFamily", "Media", "OnStep", "PendingFrames", "SourceShape"]
-
-Frames = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
-PendingFrames = Frames | Callable[[], Frames]
-"""Frames of a clip, or a function that decodes them while the worker computes the next clip."""
-Media = dict[str, Any]
-"""Pictures of a clip, resized to it, by the argument names of the pipeline."""
-OnStep = Callable[[object, int, object, dict[str, Any]], dict[str, Any]]
+__all__ = ["ClipFamily"]
 
 ResultT = TypeVar("ResultT")
 _WARM_UP_STEPS = 2
-
-
-@dataclass(frozen=True)
-class SourceShape:
-    """Size and length of the media that a clip is made from; None and 0 if they do not determine the clip's."""
-
-    size_px: tuple[int, int] | None = None
-    num_frames: int = 0
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One clip to make; its request has been checked."""
-
-    request: GenerateVideoRequest
-    plan: Plan
-    prompt: str
-    segments: tuple[int, ...] = ()
-    """Frames of each segment of a clip that is continued from its own last frames; empty if it is made in one call."""
-    segment: int = 0
-    """Which of them this is, for one segment of a clip."""
-
-    @property
-    def seed(self) -> int:
-        """Seed of the clip or segment: each segment has the next one, since equal noise would repeat the motion."""
-        return seeds_from(self.request.seed, self.segment + 1)[self.segment]
-
-    def each_segment(self) -> list["Clip"]:
-        """Return the segments of a clip of several, as clips of their own length."""
-        return [
-            replace(self, plan=self.plan.with_arguments(num_frames=num_frames), segment=index)
-            for index, num_frames in enumerate(self.segments)
-        ]
-
-    @property
-    def size_px(self) -> tuple[int, int]:
-        """Width and height."""
-        return self.plan.arguments["width"], self.plan.arguments["height"]
 
 
 class ClipFamily(VideoFamily):

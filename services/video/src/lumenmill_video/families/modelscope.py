@@ -6,7 +6,8 @@ from typing import Any
 from diffusers import TextToVideoSDPipeline
 
 from lumenmill_neural.plan import Plan
-from lumenmill_video.families.clips import Clip, ClipFamily, Media, OnStep
+from lumenmill_video.families.clip import Clip, Media, OnStep
+from lumenmill_video.families.clips import ClipFamily
 
 __all__ = ["ModelScope"]
 

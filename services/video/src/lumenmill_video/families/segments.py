@@ -30,8 +30,8 @@ def segments_of(num_frames: int, max_num_frames: int, frame_step: int) -> tuple[
     The numbers are as even as possible, each at most `max_num_frames` and one more than a multiple of `frame_step`, as
     `num_frames` is. Segments of f₁, f₂, … frames make 1 + Σ(fᵢ − 1) frames.
     """
-    num_steps, most = ((number - 1) // frame_step for number in (num_frames, max_num_frames))
-    num_segments = max(-(-num_steps // most), 1)
+    num_steps, most = (max(number - 1, 0) // frame_step for number in (num_frames, max_num_frames))
+    num_segments = max(-(-num_steps // max(most, 1)), 1)
     each, remaining = divmod(num_steps, num_segments)
     return tuple(1 + frame_step * (each + (index < remaining)) for index in range(num_segments))
 

@@ -9,7 +9,8 @@ from PIL import Image
 from lumenmill.common.v1.model_pb2 import TextInput
 from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_neural.plan import Plan
-from lumenmill_video.families.clips import Clip, ClipFamily, Media
+from lumenmill_video.families.clip import Clip, Media
+from lumenmill_video.families.clips import ClipFamily
 from lumenmill_video.families.shape import fitted
 
 __all__ = ["StableVideoDiffusion"]

@@ -11,7 +11,8 @@ from diffusers import AutoencoderKLWan, UniPCMultistepScheduler
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_neural.plan import Plan
 from lumenmill_video.cost import WanCost, num_tokens
-from lumenmill_video.families.clips import Clip, ClipFamily, Frames, Media, OnStep, PendingFrames
+from lumenmill_video.families.clip import Clip, Frames, Media, OnStep, PendingFrames
+from lumenmill_video.families.clips import ClipFamily
 
 __all__ = ["WanFamily"]
 

@@ -10,7 +10,7 @@ from transformers import CLIPVisionModel
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_video.families.clips import Clip, Media, SourceShape
+from lumenmill_video.families.clip import Clip, Media, SourceShape
 from lumenmill_video.families.shape import fitted
 from lumenmill_video.families.wan import WanFamily
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from diffusers import WanPipeline
 
-from lumenmill_video.families.clips import Clip, Media
+from lumenmill_video.families.clip import Clip, Media
 from lumenmill_video.families.wan import WanFamily
 
 __all__ = ["WanTextToVideo"]

@@ -12,7 +12,7 @@ from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_common.artifacts import media_type_of
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_media import iter_frames, probe_clip
-from lumenmill_video.families.clips import Clip, Media, SourceShape
+from lumenmill_video.families.clip import Clip, Media, SourceShape
 from lumenmill_video.families.shape import check_same_size, fitted, fitted_mask
 from lumenmill_video.families.wan import WanFamily
 
