@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import (
+    LTXConditionPipeline,
     StableVideoDiffusionPipeline,
     TextToVideoSDPipeline,
     UniPCMultistepScheduler,
@@ -61,6 +62,13 @@ def _decoded(video: Any, clip: Any) -> list[Image.Image]:
     return list(iter_frames(video.store, clip, "clip"))
 
 
+_LTX = {
+    "negative_prompt": "worst quality, inconsistent motion, blurry, jittery, distorted",
+    "guidance_scale": 3.0,
+    "frame_rate": 24,
+    "decode_timestep": 0.05,
+    "decode_noise_scale": 0.025,
+}
 _LIT = {"prompt": "A lemon on slate.", "light": {"text": "Warm light from the left"}}
 _CASES = [
     _Case(
@@ -132,6 +140,79 @@ _CASES = [
         stages=("read", "text_encode", "image_encode", "denoise", "decode", "encode"),
     ),
     _Case(
+        "Wan2.2-T2V-A14B",
+        WanPipeline,
+        lambda video: {**_LIT, **_SIZE, "num_frames": 5},
+        lambda video: {
+            "prompt": _WORDS,
+            "num_frames": 5,
+            "guidance_scale": 4.0,
+            "guidance_scale_2": 3.0,
+            **_PLAIN,
+        },
+        flow_shift=12.0,
+    ),
+    _Case(
+        "Wan2.2-I2V-A14B",
+        WanImageToVideoPipeline,
+        lambda video: {"image": video.put_picture((64, 32)), "prompt": "dusk falls", "num_frames": 5, **_SIZE},
+        lambda video: {
+            "image": video.picture((64, 32)),
+            "prompt": "dusk falls",
+            "num_frames": 5,
+            "guidance_scale": 3.5,
+            **_PLAIN,
+        },
+        flow_shift=5.0,
+        stages=("read", "text_encode", "image_encode", "denoise", "decode", "encode"),
+    ),
+    _Case(
+        "Wan2.2-TI2V-5B",
+        WanPipeline,
+        lambda video: {**_LIT, **_SIZE, "num_frames": 5},
+        lambda video: {"prompt": _WORDS, "num_frames": 5, "guidance_scale": 5.0, **_PLAIN},
+        fps=24.0,
+        flow_shift=5.0,
+    ),
+    _Case(
+        "Wan2.2-TI2V-5B",
+        WanImageToVideoPipeline,
+        lambda video: {"image": video.put_picture((64, 32)), "prompt": "dusk falls", "num_frames": 5, **_SIZE},
+        lambda video: {
+            "image": video.picture((64, 32)),
+            "prompt": "dusk falls",
+            "num_frames": 5,
+            "guidance_scale": 5.0,
+            **_PLAIN,
+        },
+        fps=24.0,
+        flow_shift=5.0,
+        stages=("read", "text_encode", "image_encode", "denoise", "decode", "encode"),
+    ),
+    _Case(
+        "LTX-Video-0.9.5",
+        LTXConditionPipeline,
+        lambda video: {**_LIT, **_SIZE, "num_frames": 9},
+        lambda video: {"prompt": _WORDS, "num_frames": 9, **_PLAIN, **_LTX},
+        fps=24.0,
+        flow_shift=None,
+    ),
+    _Case(
+        "LTX-Video-0.9.5",
+        LTXConditionPipeline,
+        lambda video: {"image": video.put_picture((64, 32)), "prompt": "dusk falls", "num_frames": 9, **_SIZE},
+        lambda video: {
+            "image": video.picture((64, 32)),
+            "prompt": "dusk falls",
+            "num_frames": 9,
+            **_PLAIN,
+            **_LTX,
+        },
+        fps=24.0,
+        flow_shift=None,
+        stages=("read", "text_encode", "image_encode", "denoise", "decode", "encode"),
+    ),
+    _Case(
         "SVD-XT",
         StableVideoDiffusionPipeline,
         lambda video: {
@@ -184,7 +265,7 @@ def _plain_frames(folder: str, case: _Case, arguments: dict[str, Any]) -> np.nda
     return (np.asarray(made.frames[0]) * 255).round().astype(np.uint8)
 
 
-@pytest.mark.parametrize("case", _CASES, ids=lambda case: case.model)
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: f"{case.model} {case.pipeline_class.__name__}")
 async def test_clips_equal_those_of_diffusers(serving: Any, case: _Case) -> None:
     async with serving(case.model) as video:
         made = await video.clip("one", seed=5, **case.fields(video))
@@ -281,6 +362,9 @@ _SHARED, _SHAKING, _CUTS = "色调艳丽，过曝", "镜头晃动，色调艳丽
         ("Wan2.1-FLF2V-14B-720P", 5.5, 16, 50, _CUTS),
         ("Wan2.1-VACE-14B", 5, 16, 50, _SHARED),
         ("Wan2.1-VACE-1.3B", 5, 16, 50, _SHARED),
+        ("Wan2.2-T2V-A14B", 4, 12, 40, _SHARED),
+        ("Wan2.2-I2V-A14B", 3.5, 5, 40, _SHARED),
+        ("Wan2.2-TI2V-5B", 5, 5, 50, _SHARED),
     ],
 )
 def test_wan_has_the_defaults_of_its_own_code(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from diffusers import StableVideoDiffusionPipeline, UniPCMultistepScheduler, WanImageToVideoPipeline
+from diffusers import StableVideoDiffusionPipeline, UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipeline
 from PIL import Image
 
 from lumenmill.video.v1 import video_pb2
@@ -19,7 +19,7 @@ from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_video.families.segments import frame_file, num_frames_of, segments_of
 from lumenmill_video.families.svd import StableVideoDiffusion
 
-_SVD, _I2V = "SVD-XT", "Wan2.1-I2V-14B-480P"
+_SVD, _I2V, _TI2V = "SVD-XT", "Wan2.1-I2V-14B-480P", "Wan2.2-TI2V-5B"
 _SEED = 5
 
 
@@ -37,7 +37,7 @@ def short(tmp_path: Path) -> Callable[[str, int], Path]:
     return write
 
 
-def _segments(call: Callable[..., Any], picture: Image.Image, segments: tuple[int, ...]) -> np.ndarray:
+def _segments(call: Callable[..., Any], picture: Image.Image | None, segments: tuple[int, ...]) -> np.ndarray:
     """Return the frames of calls of diffusers, each of which starts with the last frame of the one before."""
     frames: list[np.ndarray] = []
     for index, num_frames in enumerate(segments):
@@ -108,6 +108,27 @@ async def test_wan_continues_from_its_last_frame(serving: Any, short: Callable[[
         assert stages == ["read", "text_encode", "image_encode", "denoise", "decode", "encode"]
 
 
+async def test_a_clip_from_words_continues_from_its_last_frame(serving: Any, short: Callable[[str, int], Path]) -> None:
+    async with serving(_TI2V, presets_file=short(_TI2V, 5)) as video:
+        made = await video.clip("long", prompt="dusk falls", duration_s=0.37, width_px=64, height_px=32, seed=_SEED)
+        pipes = [
+            pipe.from_pretrained(video.settings.checkpoint, dtype=torch.float32)
+            for pipe in (WanPipeline, WanImageToVideoPipeline)
+        ]
+        for pipe in pipes:
+            pipe.scheduler = UniPCMultistepScheduler(
+                prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0
+            )
+
+        def call(image: Image.Image | None, **given: Any) -> Any:
+            pipe, media = (pipes[0], {}) if image is None else (pipes[1], {"image": image})
+            negative = read_catalogue("lumenmill_video")[_TI2V].arguments["negative_prompt"]
+            return pipe(prompt="dusk falls", negative_prompt=negative, width=64, height=32, **media, **given)
+
+        same = put_clip(video.store, _segments(call, None, (5, 5)), (64, 32), 24, Encoding(20, "medium"))
+        assert made.video.sha256 == same.sha256 and made.record.parameters["num_segments"] == 2
+
+
 async def test_a_duration_that_the_model_makes_at_once_is_one_segment(serving: Any) -> None:
     async with serving("Wan2.1-T2V-14B") as video:
         made = await video.clip("one", prompt="a lemon", duration_s=0.5, width_px=64, height_px=32)
@@ -162,6 +183,7 @@ def test_segments_are_as_even_as_possible() -> None:
         (165, 81, 4, (57, 57, 53)),
         (25, 25, 1, (25,)),
         (1, 81, 4, (1,)),
+        (1, 1, 4, (1,)),
     ]:
         found = segments_of(num_frames, most, step)
         assert found == expected and 1 + sum(frames - 1 for frames in found) == num_frames

@@ -6,10 +6,14 @@ from typing import Any
 
 import torch
 from diffusers import (
+    AutoencoderKLLTXVideo,
     AutoencoderKLTemporalDecoder,
     AutoencoderKLWan,
     DDIMScheduler,
     EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    LTXConditionPipeline,
+    LTXVideoTransformer3DModel,
     StableVideoDiffusionPipeline,
     TextToVideoSDPipeline,
     UNet3DConditionModel,
@@ -38,6 +42,7 @@ from lumenmill_neural.testing import (
     save_marigold,
     sd_vae,
     seeded,
+    t5_encoder,
     t5_tokenizer,
 )
 
@@ -57,13 +62,13 @@ _WAN: dict[str, Any] = {
 }
 
 
-def _wan_parts() -> dict[str, Any]:
+def _wan_parts(vae: dict[str, Any] | None = None) -> dict[str, Any]:
     text = UMT5Config(vocab_size=128, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4)
-    vae = {"base_dim": 3, "z_dim": 16, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 1}
+    shape = {"base_dim": 3, "z_dim": 16, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 1} | (vae or {})
     return {
         "tokenizer": t5_tokenizer(),
         "text_encoder": seeded(lambda: UMT5EncoderModel(text)),
-        "vae": seeded(lambda: AutoencoderKLWan(**vae, temperal_downsample=[False, True, True])),
+        "vae": seeded(lambda: AutoencoderKLWan(**shape, temperal_downsample=[False, True, True])),
         "scheduler": UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0),
     }
 
@@ -101,6 +106,78 @@ def save_wan_i2v(folder: Path, **more: Any) -> None:
 def save_wan_flf2v(folder: Path) -> None:
     """Wan 2.1 first-and-last-frame-to-video."""
     save_wan_i2v(folder, pos_embed_seq_len=2 * 257)
+
+
+def save_wan22_t2v(folder: Path) -> None:
+    """Wan 2.2 text-to-video, with a transformer for each range of noise."""
+    first, second = (seeded(lambda: WanTransformer3DModel(**_WAN), seed) for seed in (0, 1))
+    WanPipeline(transformer=first, transformer_2=second, boundary_ratio=0.875, **_wan_parts()).save_pretrained(folder)
+
+
+def save_wan22_i2v(folder: Path) -> None:
+    """Wan 2.2 image-to-video, with a transformer for each range of noise and no image encoder."""
+    first, second = (seeded(lambda: WanTransformer3DModel(**_WAN | {"in_channels": 36}), seed) for seed in (0, 1))
+    WanImageToVideoPipeline(
+        transformer=first, transformer_2=second, boundary_ratio=0.9, **_wan_parts()
+    ).save_pretrained(folder)
+
+
+def save_wan_ti2v(folder: Path) -> None:
+    """Wan 2.2 text-and-image-to-video, published as a pipeline from words, with its VAE of 16 × 16 pixels."""
+    transformer = seeded(lambda: WanTransformer3DModel(**_WAN | {"in_channels": 48, "out_channels": 48}))
+    vae = {
+        "base_dim": 4,
+        "z_dim": 48,
+        "latents_mean": [0.0] * 48,
+        "latents_std": [1.0] * 48,
+        "is_residual": True,
+        "in_channels": 12,
+        "out_channels": 12,
+        "patch_size": 2,
+        "scale_factor_spatial": 16,
+    }
+    WanPipeline(transformer=transformer, expand_timesteps=True, **_wan_parts(vae)).save_pretrained(folder)
+
+
+def save_ltx(folder: Path) -> None:
+    """LTX-Video, whose decoder removes a last noise."""
+    transformer = seeded(
+        lambda: LTXVideoTransformer3DModel(
+            in_channels=8,
+            out_channels=8,
+            num_attention_heads=4,
+            attention_head_dim=8,
+            cross_attention_dim=32,
+            num_layers=1,
+            caption_channels=32,
+        )
+    )
+    vae = seeded(
+        lambda: AutoencoderKLLTXVideo(
+            latent_channels=8,
+            block_out_channels=(8, 8, 8, 8),
+            decoder_block_out_channels=(8, 8, 8, 8),
+            layers_per_block=(1, 1, 1, 1, 1),
+            decoder_layers_per_block=(1, 1, 1, 1, 1),
+            spatio_temporal_scaling=(True, True, True, False),
+            decoder_spatio_temporal_scaling=(True, True, True, False),
+            decoder_inject_noise=(False, False, False, False, False),
+            upsample_residual=(False, False, False, False),
+            upsample_factor=(1, 1, 1, 1),
+            timestep_conditioning=True,
+            patch_size=4,
+            patch_size_t=1,
+            encoder_causal=True,
+            decoder_causal=False,
+        )
+    )
+    LTXConditionPipeline(
+        transformer=transformer,
+        vae=vae,
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        text_encoder=t5_encoder(),
+        tokenizer=t5_tokenizer(),
+    ).save_pretrained(folder)
 
 
 def save_wan_vace(folder: Path) -> None:
@@ -191,7 +268,12 @@ SAVERS: dict[str, Callable[[Path], None]] = {
     "Wan2.1-I2V-14B-480P": save_wan_i2v,
     "Wan2.1-FLF2V-14B-720P": save_wan_flf2v,
     "Wan2.1-VACE-1.3B": save_wan_vace,
+    "Wan2.2-T2V-A14B": save_wan22_t2v,
+    "Wan2.2-I2V-A14B": save_wan22_i2v,
+    "Wan2.2-TI2V-5B": save_wan_ti2v,
+    "LTX-Video-0.9.5": save_ltx,
     "SVD-XT": save_svd,
+    "SVD": save_svd,
     "ModelScope-T2V": save_modelscope,
     "Marigold": save_marigold,
 }

@@ -11,9 +11,9 @@ _TEXT_TOKENS = 512
 _IMAGE_TOKENS = 257
 
 
-def num_tokens(num_frames: int, width_px: int, height_px: int) -> int:
-    """Return the tokens of a clip: one for each 16 × 16 pixels of each fourth frame, the first included."""
-    return ((num_frames - 1) // 4 + 1) * (height_px // 16) * (width_px // 16)
+def num_tokens(num_frames: int, width_px: int, height_px: int, token_px: int = 16) -> int:
+    """Return the tokens of a clip: one for each square of a side of `token_px` in each fourth frame, from the first."""
+    return ((num_frames - 1) // 4 + 1) * (height_px // token_px) * (width_px // token_px)
 
 
 @dataclass(frozen=True)

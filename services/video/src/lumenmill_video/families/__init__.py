@@ -3,11 +3,14 @@
 from lumenmill_neural.families import family_type
 from lumenmill_neural.host import ModelHost
 from lumenmill_video.families.family import VideoFamily
+from lumenmill_video.families.ltx import LtxVideo
 from lumenmill_video.families.marigold import MarigoldClips
 from lumenmill_video.families.modelscope import ModelScope
 from lumenmill_video.families.svd import StableVideoDiffusion
+from lumenmill_video.families.wan22_i2v import Wan22ImageToVideo
 from lumenmill_video.families.wan_i2v import WanImageToVideo
 from lumenmill_video.families.wan_t2v import WanTextToVideo
+from lumenmill_video.families.wan_ti2v import WanTextAndImageToVideo
 from lumenmill_video.families.wan_vace import WanVace
 from lumenmill_video.four_step import with_four_steps
 from lumenmill_video.settings import VideoSettings
@@ -17,7 +20,10 @@ __all__ = ["FAMILIES", "VideoFamily", "family_of", "with_four_steps"]
 FAMILIES: dict[str, type[VideoFamily]] = {
     "wan_t2v": WanTextToVideo,
     "wan_i2v": WanImageToVideo,
+    "wan22_i2v": Wan22ImageToVideo,
+    "wan_ti2v": WanTextAndImageToVideo,
     "wan_vace": WanVace,
+    "ltx": LtxVideo,
     "svd": StableVideoDiffusion,
     "modelscope": ModelScope,
     "marigold": MarigoldClips,

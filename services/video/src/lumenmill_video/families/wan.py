@@ -1,4 +1,4 @@
-"""What the Wan 2.1 models share: the VAE in float32, UniPC with a shift by size, their cost."""
+"""What the Wan 2.1 and 2.2 models share: the VAE in float32, UniPC with a shift by size, their cost."""
 
 import copy
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _FLOW_SHIFT_480P, _FLOW_SHIFT_720P, _MAX_PIXELS_480P = 3.0, 5.0, 640_000
 
 
 class WanFamily(ClipFamily):
-    """A Wan 2.1 pipeline."""
+    """A Wan pipeline."""
 
     frame_step = 4
     own_arguments = frozenset({"fps", "flow_shift", "solver_order"})
@@ -61,7 +61,8 @@ class WanFamily(ClipFamily):
 
     def forward_flops(self, plan: Plan) -> float:
         """Return the operations of both calls of a step with guidance, or of the only one."""
-        tokens = num_tokens(plan.arguments["num_frames"], plan.arguments["width"], plan.arguments["height"])
+        token_px = self.pipe.vae_scale_factor_spatial * self.pipe.transformer.config.patch_size[-1]
+        tokens = num_tokens(plan.arguments["num_frames"], plan.arguments["width"], plan.arguments["height"], token_px)
         calls = 2 if plan.arguments["guidance_scale"] > 1.0 else 1
         return calls * WanCost.of(self.pipe.transformer.config).forward_flops(tokens)
 
