@@ -91,6 +91,11 @@ def test_glass_that_a_shape_cannot_be_is_refused() -> None:
         ("a stone tower rising from a green meadow", [("tower", "limestone")], "in a meadow"),
         ("a cup, two lights: a red lamp on the left and a blue one on the right", [("cup", "")], ""),
         ("a chair in a white plaster room with tall windows", [("chair", "")], "in a white plaster room"),
+        ("a vase, two lamps", [("vase", ""), ("lamp", ""), ("lamp", "")], ""),
+        ("a vase, two lamps on an oak table", [("vase", ""), ("lamp", ""), ("lamp", "")], "on an oak table"),
+        ("a vase, two lamps from the left", [("vase", "")], ""),
+        ("a vase, two lamps on the left", [("vase", "")], ""),
+        ("a vase, two lamps: a red and a blue one", [("vase", "")], ""),
     ],
 )
 def test_prompts_are_read_for_what_they_name(prompt: str, items: list[tuple[str, str]], place: str) -> None:
@@ -120,9 +125,40 @@ def test_substitutes_are_drawn_and_recorded_only_on_request() -> None:
     assert request.substitutions == (("castle", "tower"), ("fox", ""), ("cliff", ""))
     nothing = read("a red sports car", substitute=True)
     assert nothing.substitutions == (("car", nothing.items[0][0]),)
+    assert len(nothing.items) == 1
     fields = read(kind=STILL_LIFE, subjects=["zeppelin", "apple"], materials=["pewter"], substitute=True)
     assert fields.substitutions == (("zeppelin", "sphere"), ("pewter", "brushed steel"))
     assert fields.items == (("sphere", "brushed steel"), ("apple", "apple skin"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "word", "scene"),
+    [
+        ("a red sports car", "car", {}),
+        ("two zeppelins on an oak table", "zeppelins", {}),
+        ("a castle on a lawn", "castle", {}),
+        ("a yellow vase on an oak table", "yellow", {}),
+        ("a bronze bust on a concrete table", "concrete", {}),
+        ("", "zeppelin", {"kind": STILL_LIFE, "subjects": ["zeppelin"]}),
+        ("", "submarine", {"kind": PORTRAIT, "place": "in a submarine"}),
+    ],
+)
+def test_what_is_drawn_instead_is_the_first_of_the_nearest_words(
+    prompt: str, word: str, scene: dict[str, object]
+) -> None:
+    problem = next(problem for _, problem in refusal(prompt, **scene).violations if repr(word) in problem)
+    request = read(prompt, substitute=True, **scene)
+    built = dict(request.substitutions)[word]
+    assert f"{word!r} cannot be drawn; nearest: {built}" in problem
+    assert built in (request.place, *(name for item in request.items for name in item))
+
+
+def test_a_thing_that_is_drawn_instead_keeps_its_colour_and_its_number() -> None:
+    assert [material for _, material in read("a red sports car", substitute=True).items] == ["red glazed ceramic"]
+    assert len(read("two copper zeppelins", substitute=True).items) == 2
+    assert {material for _, material in read("two copper zeppelins", substitute=True).items} == {"copper"}
+    field = read(kind=STILL_LIFE, subjects=["a blue zeppelin"], substitute=True)
+    assert field.items == (("sphere", "blue glazed ceramic"),)
 
 
 def test_more_things_than_a_scene_shows_are_refused() -> None:

@@ -66,6 +66,7 @@ class _Reader:
 
     def __init__(self, kind: str, own: Collection[str]) -> None:
         self.kind, self.own, self.unknown = kind, own, UnknownWords()
+        self._not_drawn: list[NounPhrase] = []
 
     def things(self, phrases: Sequence[NounPhrase], field: str) -> list[_Thing]:
         """Return the things that phrases name, each as often as it is there."""
@@ -77,17 +78,36 @@ class _Reader:
                 things += self._thing(phrase, field)
         return things
 
-    def _thing(self, phrase: NounPhrase, field: str) -> list[_Thing]:
+    def _thing(self, phrase: NounPhrase, field: str, otherwise: str = "") -> list[_Thing]:
+        """Return the things that a phrase names; ``otherwise`` is drawn where nothing is near, empty for nothing."""
         named = subject_named(phrase.head, self.kind, phrase.number, self.own)
         if named is None:
-            built = substitute_for(phrase.head, self.kind)
+            built = substitute_for(phrase.head, self.kind) or otherwise
             self._add_unknown_subject(field, phrase.head, built)
             if not built:
+                self._not_drawn.append(phrase)
                 return []
             named = Named(built)
+        return self._named_thing(named, phrase, field)
+
+    def _named_thing(self, named: Named, phrase: NounPhrase, field: str) -> list[_Thing]:
+        """Return a thing in the material of a phrase, as often as the phrase says."""
         material = self._material(phrase.words[:-1], named.subject, field)
         number = phrase.number or (2 if named.is_plural else 1)
         return [_Thing(named.subject, material, named.own)] * number
+
+    def nearest_things(self, field: str) -> list[_Thing]:
+        """Return what is drawn where nothing that is named can be: the nearest to the first word, if there is any.
+
+        It is the first one that the refusal of the request would name.
+        """
+        if not self._not_drawn:
+            return []
+        phrase = self._not_drawn[0]
+        built = nearest(phrase.head, [*SUBJECTS[self.kind], *self.own])[0]
+        self.unknown.use_instead(built)
+        named = subject_named(built, self.kind, 1, self.own) or Named(built)
+        return self._named_thing(named, phrase, field)
 
     def _material(self, words: Sequence[str], subject: str, field: str) -> str:
         return material_named(words, subject, self.unknown, field)
@@ -107,12 +127,8 @@ class _Reader:
         """Return the thing that one entry of ``subjects`` names, or a neutral one."""
         phrases = noun_phrases(word, known_words(frozenset(self.own)))
         if len(phrases) == 1:
-            things = self._thing(phrases[0], field)
-            if things:
-                return things[0]
-            self.unknown.found[-1] = replace(self.unknown.found[-1], built=NEUTRAL[self.kind])
-        else:
-            self._add_unknown_subject(field, word, NEUTRAL[self.kind])
+            return self._thing(phrases[0], field, NEUTRAL[self.kind])[0]
+        self._add_unknown_subject(field, word, NEUTRAL[self.kind])
         return _Thing(NEUTRAL[self.kind])
 
     def _material_field(self, word: str, subject: str, field: str) -> str:
@@ -176,12 +192,12 @@ def read_description(
     place = place_named(named, kind, reader.unknown, field) if named else ""
     if not substitute:
         reader.unknown.refuse()
+    things = things or reader.limited(reader.nearest_things(text_field), text_field)
     items = _in_materials(things, kind, rng)
     meshes = [thing.own for thing in things]
     if not items:
         items = chosen_things(kind, rng)
         meshes = [""] * len(items)
-        reader.unknown.use_instead(items[0][0])
     if kind == ROOM and all(subject in MOST_IN_ROOM for subject, _ in items):
         # Nothing of this stands in the room, and the camera frames what does.
         items.insert(0, chosen_things(kind, rng)[0])

@@ -134,7 +134,9 @@ def _colored(color: str, material: str, subject: str, unknown: UnknownWords, fie
     if not is_known:
         having = [name for name, colors in MATERIAL_COLORS.items() if color in colors]
         having += [name for name in MATERIAL_WORDS if color in name.split()]
-        unknown.add(field_name, color, having or nearest(color, MATERIAL_WORDS), material)
+        near = having or nearest(color, MATERIAL_WORDS)
+        material = material or near[0]
+        unknown.add(field_name, color, near, material)
     return material
 
 
@@ -155,18 +157,20 @@ def is_place(phrase: NounPhrase, kind: str | None) -> bool:
 
 
 def place_named(phrases: Sequence[NounPhrase], kind: str, unknown: UnknownWords, field_name: str) -> str:
-    """Return the place of a kind of scene that phrases name; empty if they name none.
+    """Return the place of a kind of scene that phrases name; empty if they name only what every such place has.
 
-    Heads, materials and colours that the place lacks are added to ``unknown``.
+    The nearest place stands for one that cannot be drawn. Heads, materials and colours that the place lacks are added
+    to ``unknown``.
     """
     all_words = [part for phrase in phrases for word in phrase.words for part in word.split()]
     best = max(PLACES[kind], key=lambda place: sum(_stands_for(word, place.split()) for word in all_words))
     heads = [phrase.head for phrase in phrases]
     if not any(_stands_for(head, best.split()) for head in heads):
-        best = ""
+        foreign = [head for head in heads if not _stands_for(head, ALSO_PRESENT.get(kind, ()))]
+        best = _nearest_places(foreign[0], kind)[0] if foreign else ""
     for word in (part for phrase in phrases for part in _needed(phrase)):
         if not _stands_for(word, (*best.split(), *ALSO_PRESENT.get(kind, ()))):
-            unknown.add(field_name, word, _nearest_places(word, kind), best)
+            unknown.add(field_name, word, _nearest_places(word, kind, best), best)
     return best
 
 
@@ -182,6 +186,8 @@ def _stands_for(word: str, names: Collection[str]) -> bool:
     return any(form in names for form in (word, word.removesuffix("s"), *PLACE_SYNONYMS.get(word, ())))
 
 
-def _nearest_places(word: str, kind: str) -> list[str]:
+def _nearest_places(word: str, kind: str, first: str = "") -> list[str]:
+    """Return the places whose heads look most like a word; ``first`` leads if it is given."""
     by_head = {place.split()[-1]: place for place in PLACES[kind]}
-    return [by_head[head] for head in nearest(word, list(by_head))]
+    near = [by_head[head] for head in nearest(word, list(by_head))]
+    return list(dict.fromkeys([*([first] if first else []), *near]))

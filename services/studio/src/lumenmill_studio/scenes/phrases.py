@@ -32,9 +32,14 @@ _MOST_MERGED_WORDS = 4
 _MOST_TITLE_WORDS = 2
 _LIT = r"(?:softly |warmly |dramatically |evenly |strongly )?(?:lit|illuminated|backlit|side-lit|bathed)"
 _DOES = r"(?:is|turn|slowly|gently|[a-z]+s|from|through|in|on|with|at)"
+# After lamps that are no things in the picture: "two lamps from the left"; "two lamps" alone are two things.
+_SHINES = (
+    r"\s*:|\s+(?:from|above|behind|overhead|light|shin|glow|illuminat"
+    r"|(?:on|at|to) (?:the |its )?(?:left|right|side|both|either|each)\b)"
+)
 _LIGHT_OPENER = re.compile(
     rf"^\s*(?:(?:and|it is|the scene is|all|plus)\s+)*(?:{_LIT}\b|(?:the )?(?:lighting|illumination)\b|"
-    rf"(?:two|three|four|several) (?:lights|lamps)\b|"
+    rf"(?:two|three|four|several) (?:lights\b|lamps\b(?={_SHINES}))|"
     rf"(?:the )?(?:[a-z-]+ )?light(?:\s*:|\s*$| {_DOES}\b)|photographed (?:under|in)\b)"
 )
 # Sentences on moves of the camera and of the light.
