@@ -99,8 +99,8 @@ def test_a_map_is_analysed_where_its_radiance_is_given() -> None:
     assert 0.2 < found.hardness < 0.7
     assert found.color_temperature_k < 4000
     background = light_pb2.LightSource(background=light_pb2.BackgroundLight(image=MAP))
-    behind = attributes(light_pb2.Light(sources=[background]), radiance_of=radiance_of)
-    assert behind.azimuth_deg == 180.0 and behind.HasField("intensity_ev")
+    behind = attributes(light_pb2.Light(sources=[background]), radiance_of=lambda _: np.ones((32, 48, 3), np.float32))
+    assert (behind.azimuth_deg, behind.elevation_deg) == (180.0, 0.0) and behind.HasField("intensity_ev")
 
 
 def test_attributes_are_relative_to_the_camera() -> None:

@@ -81,3 +81,23 @@ def test_a_background_is_drawn_behind_the_subject_as_it_is() -> None:
     assert seen(170, 8).argmax() == 1
     assert seen(-170, -8).argmax() == 2
     assert seen(170, -8).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("bright", "azimuth_deg", "elevation_deg"),
+    [
+        (np.s_[:, :16], -142.0, 0.0),
+        (np.s_[:, 48:], 142.0, 0.0),
+        (np.s_[:16], 180.0, 14.0),
+        (np.s_[16:], 180.0, -14.0),
+    ],
+)
+def test_a_background_lights_from_where_it_is_bright(
+    bright: slice | tuple[slice, slice], azimuth_deg: float, elevation_deg: float
+) -> None:
+    """The outer quarter of a panel of 96° is 29° to 48° beside what is straight behind."""
+    pixels = np.full((32, 64, 3), 0.001, np.float32)
+    pixels[bright] = 1.0
+    found = attributes(light_pb2.Light(sources=[{"background": {}}]), radiance_of=lambda _artifact: pixels)
+    assert found.azimuth_deg == pytest.approx(azimuth_deg, abs=2.0)
+    assert found.elevation_deg == pytest.approx(elevation_deg, abs=2.0)

@@ -4,8 +4,8 @@
 | ------------------- | ---- |
 | irradiance          | on a surface that faces the source's direction; of even light, π × its mean radiance |
 | azimuth, elevation  | of the source with the largest irradiance: its own; the sun's for daylight; the linear band of |
-|                     | spherical harmonics; the dominant lobe of a map. Absent for light that is nearly even, |
-|                     | and for a map that lights from several sides |
+|                     | spherical harmonics; the dominant lobe of a map; where a background is bright. Absent for |
+|                     | light that is nearly even, and for a map that lights from several sides |
 | hardness            | 1 / (1 + θ/20°) of that source's angular size θ; 0 for spherical harmonics and a sunless sky; |
 |                     | a sun that gives under 60 % of the daylight is softened in proportion |
 | contrast            | photographic lighting ratio, log₂(1 + key / fill), when there is a fill on the camera's side |

@@ -16,6 +16,7 @@ from lumenmill_light.color import (
     WHITE_TEMPERATURE_K,
     Array,
     emitter_rgb,
+    luminance,
     luminance_of_one,
     temperature_of_white,
     temperature_rgb,
@@ -196,13 +197,32 @@ def _environment(light: light_pb2.EnvironmentMapLight, radiance: Radiance) -> So
 def background_attributes(
     light: light_pb2.BackgroundLight, radiance: Radiance, half_angle_deg: float = BACKGROUND_HALF_ANGLE_DEG
 ) -> SourceAttributes:
-    """Return what an upright picture (H, W, 3) behind the subject looks like from it, across twice `half_angle_deg`."""
+    """Return what an upright picture (H, W, 3) behind the subject looks like from it, across twice `half_angle_deg`.
+
+    Its light comes from where the picture is bright: at the back left from one that is bright on the left.
+    """
     half_width = math.tan(math.radians(half_angle_deg))
     half_height = half_width * radiance.shape[0] / radiance.shape[1]
     mean = radiance.reshape(-1, 3).mean(axis=0, dtype=np.float64) * 2.0**light.exposure_ev
     rgb = _triple(mean * rectangle_irradiance(half_width, half_height))
     size_deg = math.degrees(2.0 * math.atan(math.sqrt(half_width * half_height)))
-    return _smooth(light_pb2.LIGHT_KIND_BACKGROUND, (0.0, 0.0, -1.0), rgb, hardness_of_size(size_deg), size_deg)
+    toward = _middle_of_panel(radiance, half_width, half_height)
+    return _smooth(light_pb2.LIGHT_KIND_BACKGROUND, toward, rgb, hardness_of_size(size_deg), size_deg)
+
+
+def _middle_of_panel(radiance: Radiance, half_width: float, half_height: float) -> _Triple:
+    """Return the mean direction in which a panel at distance 1 behind the subject lights it; behind for a black one."""
+    height, width = radiance.shape[:2]
+    x = half_width * ((2.0 * np.arange(width) + 1.0) / width - 1.0)
+    y = half_height * (1.0 - (2.0 * np.arange(height) + 1.0) / height)[:, None]
+    # Solid angles fall with the third power of the distance, and directions are unit vectors.
+    weight = luminance(radiance).astype(np.float64) / (1.0 + x * x + y * y) ** 2
+    right, up, back = float((weight * x).sum()), float((weight * y).sum()), float(weight.sum())
+    length = math.sqrt(right * right + up * up + back * back)
+    if length == 0.0:
+        return 0.0, 0.0, -1.0
+    # Rounded, so that an even picture is at azimuth 180° rather than just short of −180°.
+    return round(right / length, 9) + 0.0, round(up / length, 9) + 0.0, -back / length
 
 
 def _smooth(
