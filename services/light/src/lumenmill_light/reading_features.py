@@ -13,6 +13,8 @@ from lumenmill_light.reading_words import (
     ELEVATIONS,
     EVEN,
     HARDNESSES,
+    LEFT,
+    RIGHT,
     SHADOW_DIRECTIONS,
     SIDES,
     Arc,
@@ -50,9 +52,20 @@ _PREPOSITION = (
 _FROM_SIDE = re.compile(rf"\b{_PREPOSITION}(?:{_any_of(SIDES)})\b")
 # A side as an adjective: "left light", "right-hand key".
 _SIDE_ADJECTIVE = re.compile(rf"\b(?:left|right)(?:[- ]hand)? (?=(?:[\w-]+ )?(?:{_any_of(NOUNS)})\b)")
+# A side of things that light or shadow falls on: "lights the left side of the face", "the right side is in shadow".
+_LIGHTS = (
+    r"(?:lights?|lighting|illuminat(?:es?|ing)|brightens?|falls? on|strikes?|hits?|catch(?:es)?|grazes?)(?: up)?"
+    r" (?:the|its|his|her|their) (left|right)(?:[- ]hand)? side"
+)
+_SIDE_OF = r"(?<!on the )(?<!at the )(left|right)(?:[- ]hand)? side(?: of (?:the|its|his|her|their) [\w-]+)?"
+_LIT_SIDE = re.compile(rf"\b(?:{_LIGHTS}|{_SIDE_OF} (?:is|are) (?:[a-z]+ly )?(?:lit|illuminated|bright(?:er|est)?))\b")
+_SHADED = r"(?:(?:falls |lost |lies )?in(?:to)? (?:[a-z]+ )?(?:shadow|shade|darkness)|dark(?:er)?)"
+_SHADED_SIDE = re.compile(rf"\b{_SIDE_OF} (?:(?:is|are) )?{_SHADED}\b")
+_LEFT_OR_RIGHT = {"left": LEFT, "right": RIGHT}
+_OPPOSITE = {"left": RIGHT, "right": LEFT}
 POSITION = rf"(?:(?:{_any_of(SIDES, ELEVATIONS)}|from|on|at)\b,? ?)+"
 """An expression for a position: "the front left", "high up, from the left"."""
-_SHADOWS = re.compile(rf"shadows? (?:[\w-]+ )?(?:{_any_of(SHADOW_DIRECTIONS)})\b")
+_SHADOWS = re.compile(rf"shadows? (?:of (?:the|an?|its) [\w-]+ )?(?:[\w-]+ )?(?:{_any_of(SHADOW_DIRECTIONS)})\b")
 _SHADOW = pattern(SHADOW_DIRECTIONS)
 _MOSTLY = re.compile(r"\b(?:strongest|brightest|mostly)\b")
 _KELVIN = re.compile(r"\b(\d{1,2}[ ,]?\d{3}) ?k(?:elvin)?\b")
@@ -150,6 +163,8 @@ def _arcs(words: str) -> tuple[Arc, ...]:
         if _is_denied(words, match):
             meant = tuple(Arc(wrap_deg(arc.center_deg + 180.0), 180.0 - arc.half_width_deg) for arc in meant)
         arcs += meant
+    arcs += [_LEFT_OR_RIGHT[match[1] or match[2]] for match in _LIT_SIDE.finditer(words)]
+    arcs += [_OPPOSITE[match[1]] for match in _SHADED_SIDE.finditer(words)]
     return tuple(dict.fromkeys(arcs))
 
 
