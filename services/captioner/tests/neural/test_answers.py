@@ -52,6 +52,8 @@ async def test_a_description_that_agrees_with_measurement_is_used(serving: Any) 
     [
         ({"direction": "right", "description": "Light from the right"}, "direction"),
         ({"description": "Light falls in from the right"}, "direction"),
+        ({"description": "Warm light illuminates the right side of the ball"}, "direction"),
+        ({"description": "A lamp throws the shadow of the ball to the left"}, "direction"),
         ({"direction": "all around"}, "direction"),
         ({"color": "very cool"}, "color"),
         ({"contrast": "low"}, "contrast"),
@@ -65,6 +67,13 @@ async def test_the_measured_light_is_described_where_the_model_contradicts_it(
     assert result.scores[f"light_{attribute}_agrees"] == 0.0 and result.scores["light_agreement"] < 1.0
     assert re.search(r"\bleft\b", result.light_text) and "window" not in result.light_text
     assert result.text == f"A plaster ball on a shelf. {result.light_text}"
+
+
+async def test_a_side_that_light_does_not_come_from_is_no_contradiction(serving: Any) -> None:
+    text = "Warm light throws the shadow to the right, beside the box on the right"
+    async with serving(MODEL, answer(description=text)) as captioner:
+        result = await captioner.caption("one", subject(captioner.store))
+    assert result.light_text == f"{text}." and result.scores["light_direction_agrees"] == 1.0
 
 
 async def test_a_requested_light_is_only_compared(serving: Any) -> None:

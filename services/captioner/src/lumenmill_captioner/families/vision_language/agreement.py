@@ -5,7 +5,6 @@ words are coarser, so that each covers several bands, and neighbouring words ove
 """
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from lumenmill_captioner.families.vision_language.answer import ParsedAnswer
 from lumenmill_captioner.words.motion import FLICKER_EV, LIGHT_CHANGES_EV, LIGHT_STAYS_EV, STAYS_DEG
 from lumenmill_light.axes import circular_difference_deg, unit_vector
 from lumenmill_light.color import mired
+from lumenmill_light.reading import read_light
 from lumenmill_light.vocabulary import CONTRAST_EV, ELEVATION_DEG, HARDNESS, TEMPERATURE_K, Scale
 
 __all__ = ["agreement_scores", "agreements"]
@@ -105,12 +105,13 @@ def _is_from(direction: str, attributes: light_pb2.LightAttributes) -> bool:
 
 
 def _names_the_other_side(description: str, attributes: light_pb2.LightAttributes) -> bool:
-    """Return whether a text names one side, and the light comes from the other."""
-    sides = set(re.findall(r"\b(left|right)\b", description.lower()))
+    """Return whether a text says that light comes from one side, and the light comes from the other."""
+    lights = read_light(description).lights
+    arcs = [arc for light in lights if not light.is_denied for arc in light.azimuths_deg]
+    named = [float(unit_vector(arc.center_deg, 0.0)[0]) for arc in arcs]
+    sides = {math.copysign(1.0, rightwards) for rightwards in named if abs(rightwards) > _CLEARLY_ON_A_SIDE}
     rightwards = float(unit_vector(attributes.azimuth_deg, attributes.elevation_deg)[0])
-    return (sides == {"left"} and rightwards > _CLEARLY_ON_A_SIDE) or (
-        sides == {"right"} and rightwards < -_CLEARLY_ON_A_SIDE
-    )
+    return abs(rightwards) > _CLEARLY_ON_A_SIDE and sides == {-math.copysign(1.0, rightwards)}
 
 
 def _hardness(parsed: ParsedAnswer, measured: _Measured) -> bool | None:
