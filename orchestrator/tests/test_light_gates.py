@@ -98,6 +98,15 @@ async def test_light_from_a_side_that_arrives_evenly_is_rejected(mesh: LocalMesh
     assert {image.reason.partition(":")[0] for image in images} == {"direction_lost"}
 
 
+@pytest.mark.parametrize("recipe", ["demo", "light-groups"])
+async def test_light_of_a_temperature_that_arrives_in_another_hue_is_rejected(mesh: LocalMesh, recipe: str) -> None:
+    result = {"requested_attributes": {"color_temperature_k": 5000}, "measurement_error": {}}
+    ParseDict(result, mesh.family.caption_result)
+    images = await _images(mesh, recipe, when_unmeasured="reject")
+    assert {image.verdict for image in images} == {_REJECTED}
+    assert {image.reason.partition(":")[0] for image in images} == {"color_lost"}
+
+
 async def test_a_clip_that_no_light_reaches_is_rejected(mesh: LocalMesh) -> None:
     for seed, arrived in enumerate((light_pb2.ArrivedLight(), None)):
         mesh.family.arrived = arrived
