@@ -59,6 +59,8 @@ def samples() -> Samples:
         source.attributes.MergeFrom(light_pb2.LightAttributes(kinds=[kind], azimuth_deg=-50, elevation_deg=28))
     made.add("second", "ACCEPTED", 90, "Cool light from the right.", instruction="Move the light to the right.")
     made.add("third", "REJECTED", 90, "Warm light.", reason="contradiction: It says warm, but 6500 K arrived.")
+    clip = made.add("clip", "ACCEPTED", 90, "Cool light moves from the right to the left.")
+    clip.kind, clip.media["video"].media_type = run_pb2.SAMPLE_KIND_CLIP, "video/mp4"
     refused = made.add("fourth", "REJECTED", 150, "", reason="light_refused: It is behind the back wall.")
     refused.media.clear()
     return made
@@ -97,6 +99,7 @@ def test_the_page_follows_the_light_and_shows_what_was_wrong(samples: Samples, t
         assert heading.locator(".lit").inner_text() == "Cool light from the right."
         assert page.locator(".headings > .on").count() == 1
         assert "arrived" not in table.inner_text()
+        assert page.locator(".clips .moment").all_inner_texts() == ["The light at the start of the clip:"]
         page.locator(".rejected summary").click()
         assert page.locator(".reason").all_inner_texts() == [
             "contradiction It says warm, but 6500 K arrived.", "light refused It is behind the back wall.",
