@@ -68,6 +68,7 @@ class Picture:
         seen: names of the things that cover part of the picture.
         place: the surroundings, as the caption names them after the things.
         shown: the display picture (H, W, 3).
+        instruction: from the first picture of the scene to this one; empty for the first.
     """
 
     origin: str
@@ -81,6 +82,7 @@ class Picture:
     seen: tuple[str, ...] = ()
     place: str = ""
     shown: Any = None
+    instruction: str = ""
 
 
 @dataclass(frozen=True)
@@ -222,16 +224,15 @@ async def _group(
         alone = await _caption(mesh, f"{name}-alone", captioner_pb2.Subject(media=variant.image))
         place = variant.built_scene.place.lower()
         shown = np.asarray(Image.open(io.BytesIO(mesh.store.read_bytes(variant.image))).convert("RGB"))
-        made.pictures.append(
-            Picture(*labels, kinds, "", variant.arrived_light, caption, alone, maps[number][1], place, shown)
-        )
-        if before is None:
-            before = subject
-        else:
+        result = captioner_pb2.CompareLightResult()
+        if before is not None:
             request = captioner_pb2.CompareLightRequest(before=before, after=subject, seed=number)
             request.job.request_id = f"{name}-change"
             result = await call_heavy(mesh.captioner.CompareLight, request)
             made.changes.append(Change(origin, before.arrived_light, subject.arrived_light, result))
+        before = subject if before is None else before
+        known, seen = variant.arrived_light, maps[number][1]
+        made.pictures.append(Picture(*labels, kinds, "", known, caption, alone, seen, place, shown, result.instruction))
 
 
 def _subject(
