@@ -42,11 +42,13 @@ class _RunStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunState.Val
     RUN_STATE_PAUSED: _RunState.ValueType  # 3
     """No new steps start until the run is resumed."""
     RUN_STATE_COMPLETED: _RunState.ValueType  # 4
-    """Ended: every item has ended, with any verdicts."""
+    """Ended: every item has ended, with any verdicts, and not all that came of it are failures."""
     RUN_STATE_CANCELLED: _RunState.ValueType  # 5
     """Ended by CancelRun."""
     RUN_STATE_FAILED: _RunState.ValueType  # 6
-    """Ended because its source could not be expanded. Failed samples never fail a run."""
+    """Ended because its source could not be expanded, or because only failures came of its calls and items.
+    Failed samples never fail a run that has others.
+    """
 
 class RunState(_RunState, metaclass=_RunStateEnumTypeWrapper):
     """States of a run."""
@@ -60,11 +62,13 @@ RUN_STATE_RUNNING: RunState.ValueType  # 2
 RUN_STATE_PAUSED: RunState.ValueType  # 3
 """No new steps start until the run is resumed."""
 RUN_STATE_COMPLETED: RunState.ValueType  # 4
-"""Ended: every item has ended, with any verdicts."""
+"""Ended: every item has ended, with any verdicts, and not all that came of it are failures."""
 RUN_STATE_CANCELLED: RunState.ValueType  # 5
 """Ended by CancelRun."""
 RUN_STATE_FAILED: RunState.ValueType  # 6
-"""Ended because its source could not be expanded. Failed samples never fail a run."""
+"""Ended because its source could not be expanded, or because only failures came of its calls and items.
+Failed samples never fail a run that has others.
+"""
 Global___RunState: _TypeAlias = RunState  # noqa: Y015
 
 class _Verdict:
@@ -598,7 +602,9 @@ class StepCounts(_message.Message):
     model: _builtins.str
     """Name of the model."""
     num_total: _builtins.int
-    """Executions known to be needed."""
+    """Executions that were planned, or that are needed where more are. It does not shrink; a run may end with fewer, as
+    where a fan-out has fewer elements than its upper bound.
+    """
     num_running: _builtins.int
     """Executions that are running."""
     num_accepted: _builtins.int
