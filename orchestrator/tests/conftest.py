@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ class LocalMesh:
     family: TinyFamily
     channel: grpc.aio.Channel
     settings: OrchestratorSettings
+    address: str
 
     @property
     def runs(self) -> Any:
@@ -66,12 +68,18 @@ def counts(run: run_pb2.Run) -> dict[str, run_pb2.StepCounts]:
     return {step.name: step for step in run.steps}
 
 
+def renew_threads() -> None:
+    """Give the loop threads, which DBOS takes from it when an orchestrator ends; the next one of a test needs them."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+
+
 @contextlib.asynccontextmanager
 async def open_mesh(folder: Path, **more: Any) -> AsyncIterator[LocalMesh]:
     """Serve a tiny model and an orchestrator with its database in `folder`, and its store too unless `stored` is given.
 
     The model is registered as `model_name`, by default `tiny`; `other_models` are addresses of further ones by name.
     """
+    renew_threads()
     stored = more.pop("stored", None) or StoreSettings(store_url=f"file://{folder}/store")
     store = open_store_from(stored)
     family = more.pop("family", None) or TinyFamily(store)
@@ -92,7 +100,7 @@ async def open_mesh(folder: Path, **more: Any) -> AsyncIterator[LocalMesh]:
             serving(settings, orchestrator_service(settings)) as port,
             connect(f"127.0.0.1:{port}", settings) as channel,
         ):
-            yield LocalMesh(folder, store, family, channel, settings)
+            yield LocalMesh(folder, store, family, channel, settings, f"127.0.0.1:{port}")
 
 
 @pytest.fixture

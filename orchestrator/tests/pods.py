@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from lumenmill_orchestrator.service import orchestrator_service
 from lumenmill_orchestrator.settings import OrchestratorSettings
 from lumenmill_orchestrator.storage import ModelStore, engine_url, make_engine, upgrade_schema
 
-from .conftest import LocalMesh
+from .conftest import LocalMesh, renew_threads
 from .tiny_mesh import TinyFamily, tiny_service
 
 _TINY = Path(__file__).parent / "tiny_mesh.py"
@@ -139,13 +138,12 @@ async def open_orchestrator(pods: Pods, capacity: Any = None, **more: Any) -> As
         models=MODELS,
         **more,
     )
-    # DBOS leaves the loop without threads when it is destroyed; the next orchestrator of a test needs them again.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+    renew_threads()
     async with (
         serving(settings, orchestrator_service(settings, resolve=pods.resolve, capacity=capacity)) as port,
         connect(f"127.0.0.1:{port}", settings) as channel,
     ):
-        yield LocalMesh(pods.folder, pods.store, TinyFamily(pods.store), channel, settings)
+        yield LocalMesh(pods.folder, pods.store, TinyFamily(pods.store), channel, settings, f"127.0.0.1:{port}")
 
 
 @contextlib.asynccontextmanager

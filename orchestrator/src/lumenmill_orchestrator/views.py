@@ -70,7 +70,7 @@ def _step_counts(
     num_running = active.num_running[name] if active is not None else 0
     counts = run_pb2.StepCounts(
         name=name,
-        num_total=totals.num_ended if row.ended else max(num_planned, totals.num_ended + num_running),
+        num_total=max(num_planned, totals.num_ended + num_running),
         num_running=num_running,
         num_accepted=totals.num_accepted,
         num_rejected=totals.num_rejected,

@@ -17,7 +17,8 @@ from lumenmill_orchestrator.execution.active_runs import ActiveRuns, RunFailedEr
 from lumenmill_orchestrator.execution.durable_engine import DurableEngine, is_new_workflow, workflow
 from lumenmill_orchestrator.execution.item import Item, ItemExecution
 from lumenmill_orchestrator.execution.resume_state import read_resume_state
-from lumenmill_orchestrator.execution.samples import count_samples, sample_rows, samples_of
+from lumenmill_orchestrator.execution.run_ends import has_only_failures
+from lumenmill_orchestrator.execution.samples import SAMPLES_COUNTED_AS, count_samples, sample_rows, samples_of
 from lumenmill_orchestrator.execution.sources import SourceExpander
 from lumenmill_orchestrator.execution.step_executor import StepExecutor
 from lumenmill_orchestrator.recipe import Pipeline, Recipe
@@ -28,6 +29,7 @@ from lumenmill_orchestrator.storage import (
     GroupWriter,
     Rows,
     RunStore,
+    StepTotals,
     is_database_unavailable,
     query,
 )
@@ -95,7 +97,7 @@ class Workflows:
             run = await self._active.load(run_id)
             await query(self._runs.change_state, run_id, _RUNNING, only_from=_QUEUED)
             await self._execute_batches(run)
-            await query(self._runs.change_state, run_id, run_pb2.RUN_STATE_COMPLETED, only_from=UNFINISHED_STATES)
+            await query(self._end, run)
         except Exception as error:
             if is_database_unavailable(error):
                 raise
@@ -122,6 +124,18 @@ class Workflows:
                     if run.stopped.is_set():
                         return
                     group.create_task(execute(pipeline.name, first, count))
+
+    def _end(self, run: ActiveRun) -> None:
+        """Store how a run ended whose batches have all ended; one that was stopped has its state already."""
+        recipe, totals = run.recipe, self._runs.totals(run.id)
+        names = [recipe.qualified(pipeline, step.name) for pipeline in recipe.pipelines for step in pipeline.steps]
+        steps = [totals.get(name, StepTotals()) for name in names]
+        items, samples = (totals.get(name, StepTotals()) for name in (ITEMS_COUNTED_AS, SAMPLES_COUNTED_AS))
+        state, error = run_pb2.RUN_STATE_COMPLETED, ""
+        if has_only_failures(steps, items, samples):
+            first = self._runs.item_error(run.id) or self._executions.first_failure(run.id)
+            state, error = run_pb2.RUN_STATE_FAILED, f"nothing was made; the first failure: {first}"
+        self._runs.change_state(run.id, state, only_from=UNFINISHED_STATES, error=error)
 
     async def _fail(self, run_id: str, error: str) -> None:
         await query(self._runs.change_state, run_id, run_pb2.RUN_STATE_FAILED, only_from=UNFINISHED_STATES, error=error)

@@ -85,10 +85,13 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
     ) -> AsyncIterator[run_pb2.WatchRunResponse]:
         """Stream one run until it has ended."""
         last: run_pb2.Run | None = None
+        totals: dict[str, int] = {}
         while True:
             read_time_s = time.monotonic()
             row = await asyncio.to_thread(self._runs.get, request.run_id)
             run = await self._view(row)
+            for step in run.steps:  # where more are needed than planned, one that ends is uncounted until it is stored
+                step.num_total = totals[step.name] = max(step.num_total, totals.get(step.name, 0))
             if run != last:
                 last = run
                 yield run_pb2.WatchRunResponse(run=run)

@@ -77,6 +77,17 @@ class ExecutionStore:
             row = connection.execute(query).mappings().one_or_none()
         return None if row is None else ExecutionRow(**row)
 
+    def first_failure(self, run_id: str) -> str:
+        """Return the reason of the execution of a run that failed first; empty when none has failed."""
+        query = (
+            sa.select(executions.c.reason)
+            .where(executions.c.run_id == run_id, executions.c.verdict == run_pb2.VERDICT_FAILED)
+            .order_by(executions.c.start_time)
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            return str(connection.execute(query).scalar() or "")
+
     def computations(self, content_keys: Iterable[str]) -> dict[str, ComputationRow]:
         """Return computations by content key."""
         query = sa.select(computations).where(computations.c.content_key.in_(list(content_keys)))
