@@ -54,7 +54,7 @@ def test_a_word_that_cannot_be_drawn_is_refused_with_the_nearest_words(prompt: s
     violations = refusal(prompt).violations
     assert {field for field, _ in violations} == {"prompt"}
     assert any(f"{word!r} cannot be drawn; nearest: " in problem for _, problem in violations)
-    assert violations[-1][1].endswith("or set unknown_words: UNKNOWN_WORDS_SUBSTITUTE (--substitute)")
+    assert violations[-1][1].endswith("or set unknown_words to SUBSTITUTE (--substitute)")
 
 
 def test_each_field_with_an_unknown_word_is_named() -> None:

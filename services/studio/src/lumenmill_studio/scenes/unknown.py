@@ -52,7 +52,7 @@ class UnknownWords:
         if self.found:
             violations = [(unknown.field, unknown.problem) for unknown in self.found]
             name, problem = violations[-1]
-            violations[-1] = name, f"{problem}; or set unknown_words: UNKNOWN_WORDS_SUBSTITUTE (--substitute)"
+            violations[-1] = name, f"{problem}; or set unknown_words to SUBSTITUTE (--substitute)"
             raise InvalidArgumentError(*violations[0], *violations[1:])
 
     @property
