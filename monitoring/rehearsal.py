@@ -29,7 +29,7 @@ __all__ = ["Rehearsal", "run_rehearsal"]
 ROOT = Path(__file__).parents[1]
 _SCRAPE_S = 2
 _COMMAND_S, _RUNS_S = 120.0, 900.0
-_ACTIVE = ("RUN_STATE_QUEUED", "RUN_STATE_RUNNING", "RUN_STATE_PAUSED")
+_ACTIVE = ("queued", "running", "paused")
 # Long enough for the orchestrator to find the process unresponsive and for work to wait. Repeated kills make the
 # supervisor back off.
 _STOPPED_S = 15.0

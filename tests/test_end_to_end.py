@@ -34,7 +34,7 @@ def samples_of(lumenmill: Command, run: str) -> list[dict]:
 @pytest.mark.timeout(400)
 def test_the_demo_makes_light_groups_with_captions_measurements_and_maps(lumenmill: Command, demo: dict) -> None:
     samples = samples_of(lumenmill, demo["run"])
-    rendered = [sample for sample in samples if sample.get("group_id") and sample["kind"] == "SAMPLE_KIND_IMAGE"]
+    rendered = [sample for sample in samples if sample.get("group_id") and sample["kind"] == "image"]
     groups = {sample["group_id"] for sample in rendered}
     assert len(groups) == 2
     for group in groups:
@@ -49,7 +49,7 @@ def test_the_demo_makes_light_groups_with_captions_measurements_and_maps(lumenmi
         assert {"albedo", "depth", "normals", "roughness", "metallic"} <= set(sample["media"])
     table = lumenmill("samples", demo["run"]).stdout
     assert all(description in table for description in ("requested", "arrived", "measured"))
-    clips = [sample for sample in samples if sample["kind"] == "SAMPLE_KIND_CLIP"]
+    clips = [sample for sample in samples if sample["kind"] == "clip"]
     assert clips and all(clip["caption"] and clip["media"]["video"]["video"]["codec"] == "h264" for clip in clips)
 
 

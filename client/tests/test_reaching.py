@@ -113,7 +113,7 @@ def test_a_model_that_does_not_answer_is_not_confused_with_the_address() -> None
 
 async def test_the_local_mesh_is_not_confused_with_the_given_address(tmp_path: Path) -> None:
     code, output = await _run_command("status", address="127.0.0.1:9", home=tmp_path)
-    assert code == 1 and "this is not the mesh at 127.0.0.1:9" in output
+    assert code == 3 and "this is not the mesh at 127.0.0.1:9" in output
 
 
 async def test_a_missing_and_a_wrong_token_are_distinguished(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ REGISTRY = os.environ.get("LUMENMILL_TEST_REGISTRY", "")
 
 RELEASE = "lumenmill"
 _FIND_POD_S = 30.0
-ENDED = ("COMPLETED", "FAILED", "CANCELLED")
+ENDED = ("completed", "failed", "cancelled")
 
 
 def helm_values(tag: str = TAG) -> list[str]:
@@ -71,7 +71,7 @@ class Mesh:
     def state(self, run_id: str) -> str:
         """Return its state; empty while the orchestrator does not answer."""
         output = self.lumenmill("runs", "--json", check=False)
-        return str(_one(json.loads(output), run_id)["state"]).removeprefix("RUN_STATE_") if output.strip() else ""
+        return str(_one(json.loads(output), run_id)["state"]) if output.strip() else ""
 
     def wait(self, run_id: str, timeout_s: float = 600) -> Any:
         """Wait until a run has ended, and return it."""

@@ -94,7 +94,7 @@ def test_scheduled_garbage_collection_keeps_samples(mesh: Mesh, namespace: Names
 def test_the_fleet_shows_every_pod(mesh: Mesh, namespace: Namespace) -> None:
     fleet = mesh.json("fleet")
     assert fleet["from_kubernetes"]
-    ready = {pod.get("model") for pod in fleet["pods"] if pod["state"] == "FLEET_POD_STATE_READY"}
+    ready = {pod.get("model") for pod in fleet["pods"] if pod["state"] == "ready"}
     assert {"grammar", "studio", "photometric"} <= ready
     output = mesh.lumenmill("fleet")
     assert "studio" in output

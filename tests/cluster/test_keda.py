@@ -46,7 +46,7 @@ def test_a_model_is_scaled_from_zero_to_several_pods_and_back(
     ready_s = time.monotonic() - started_s
     until("more work requests another pod", lambda: len(_pods(namespace)) == 2, 120, every_s=0.2)
     ended = mesh.wait("scaled", timeout_s=420)
-    assert ended["state"] == "RUN_STATE_COMPLETED"
+    assert ended["state"] == "completed"
     assert sum(int(step.get("num_failed", 0)) for step in ended["steps"]) == 0
     idle_s = time.monotonic()
     until("the last pod is removed", lambda: not _pods(namespace), 240)

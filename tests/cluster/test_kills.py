@@ -39,7 +39,7 @@ def _kill(namespace: Namespace, component: str) -> None:
 
 
 def _complete(mesh: Mesh, ended: Any, num_samples: int) -> None:
-    assert ended["state"] == "RUN_STATE_COMPLETED", ended
+    assert ended["state"] == "completed", ended
     assert sum(int(step.get("num_failed", 0)) for step in ended["steps"]) == 0, ended["steps"]
     samples = mesh.samples(ended["id"])
     assert len(samples) == num_samples
@@ -72,7 +72,7 @@ def _serving(namespace: Namespace, but: str) -> bool:
 def test_a_run_waits_for_a_drained_node_and_reports_why(mesh: Mesh, namespace: Namespace) -> None:
     nodes = {pod["spec"]["nodeName"] for pod in namespace.pods("app.kubernetes.io/component=model")}
     mesh.submit(RECIPE, "drained", num_img_sets=3, num_relight_variants=1, preset="fast", seed=31)
-    until("the run has begun", lambda: mesh.state("drained") == "RUNNING", 60)
+    until("the run has begun", lambda: mesh.state("drained") == "running", 60)
     ours = f"--pod-selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=model"
     for node in nodes:
         run("kubectl", "drain", node, ours, "--delete-emptydir-data", "--timeout=180s", timeout_s=200)

@@ -53,7 +53,7 @@ def test_an_unschedulable_model_is_reported_and_served_once_a_node_has_gpus(
     assert "Insufficient nvidia.com/gpu" in " ".join(mesh.lumenmill("fleet").split())
     node = _offer(2)
     ended = mesh.wait("on-a-gpu", timeout_s=240)
-    assert ended["state"] == "RUN_STATE_COMPLETED" and not ended.get("waits")
+    assert ended["state"] == "completed" and not ended.get("waits")
     (pod,) = namespace.pods(f"lumenmill.dev/model={MODEL['name']}")
     assert pod["spec"]["nodeName"] == node
     fleet = mesh.json("fleet", "--model", MODEL["name"])

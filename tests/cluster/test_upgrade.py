@@ -21,7 +21,7 @@ def test_a_run_continues_through_a_change_of_version_without_failed_samples(
         namespace.helm("rollback", RELEASE)
     ended = mesh.wait(run_id, timeout_s=420)
     all_ready(namespace)
-    assert ended["state"] == "RUN_STATE_COMPLETED"
+    assert ended["state"] == "completed"
     assert sum(int(step.get("num_failed", 0)) for step in ended["steps"]) == 0, ended["steps"]
     assert int(ended["num_samples_accepted"]) + int(ended.get("num_samples_rejected", 0)) == 15
     images = {

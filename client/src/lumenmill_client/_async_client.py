@@ -1,7 +1,7 @@
 """The asynchronous client of a mesh."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -9,7 +9,15 @@ from typing import Any, Self
 import grpc
 
 from lumenmill.captioner.v1 import captioner_pb2, captioner_pb2_grpc
-from lumenmill.common.v1 import artifact_pb2, camera_pb2, display_pb2, generation_pb2, light_pb2, scene_pb2
+from lumenmill.common.v1 import (
+    artifact_pb2,
+    camera_pb2,
+    display_pb2,
+    generation_pb2,
+    light_pb2,
+    model_pb2,
+    scene_pb2,
+)
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
@@ -24,7 +32,7 @@ from lumenmill_client.mesh import local_address
 from lumenmill_common.calls import call_heavy, call_unary, connect
 from lumenmill_common.errors import NotFoundError
 
-__all__ = ["AsyncClient"]
+__all__ = ["AsyncClient", "new_request_id"]
 
 
 class AsyncClient:
@@ -78,14 +86,18 @@ class AsyncClient:
         stub = run_pb2_grpc.RunServiceStub(self._channel)
         return await call_unary(stub.GetFleet, request or fleet_pb2.GetFleetRequest())
 
-    async def _channel_of(self, contract: str, model: str) -> grpc.aio.Channel:
-        """Return the channel of the named model, or of the first ready one that serves the contract."""
-        models = await self.models()
-        candidates = [
-            known for known in models if contract in known.model.contracts and (not model or known.name == model)
-        ]
+    async def _channel_of(
+        self, contract: str, model: str, suits: Callable[[model_pb2.Model], bool] = lambda _: True
+    ) -> grpc.aio.Channel:
+        """Return the channel of the named model; without a name, of the first ready one that serves the contract and
+        suits the call, or else of the first ready one."""
+        serving = [known for known in await self.models() if contract in known.model.contracts]
+        if model:
+            candidates = [known for known in serving if known.name == model]
+        else:
+            candidates = [known for known in serving if suits(known.model)] or serving
         if not candidates:
-            names = ", ".join(sorted(known.name for known in models if contract in known.model.contracts)) or "none"
+            names = ", ".join(sorted(known.name for known in serving)) or "none"
             requested = f"model named {model!r}" if model else "model"
             raise NotFoundError(f"the mesh has no {requested} for {contract}; it has: {names}")
         address = next((known.address for known in candidates if known.ready), candidates[0].address)
@@ -193,18 +205,27 @@ class AsyncClient:
         image: str | Path | artifact_pb2.Artifact | None,
         *,
         scene: artifact_pb2.Artifact | None = None,
+        light: light_pb2.Light | None = None,
+        width_px: int = 0,
+        height_px: int = 0,
         preset: str = "",
         model: str = "",
+        seed: int = 0,
         request_id: str = "",
         on_progress: OnProgress | None = None,
     ) -> relighter_pb2.DecomposeResult:
-        """Decompose an image into all intrinsic maps that the model supports."""
-        channel = await self._channel_of("lumenmill.relighter.v1.RelighterService", model)
+        """Decompose an image, or a scene as its camera sees it, into all intrinsic maps that the model supports."""
+        contract = "lumenmill.relighter.v1.RelighterService"
+        channel = await self._channel_of(contract, model, lambda known: bool(known.intrinsic_kinds))
         request = relighter_pb2.DecomposeRequest(
             job=_job(request_id),
             image=await self._artifact(image) if image is not None else None,
             scene=scene,
+            light=light,
+            width_px=width_px,
+            height_px=height_px,
             preset=preset,
+            seed=seed,
         )
         stub = relighter_pb2_grpc.RelighterServiceStub(channel)
         result: relighter_pb2.DecomposeResult = await call_heavy(
@@ -217,13 +238,14 @@ class AsyncClient:
         request: video_pb2.GenerateVideoRequest,
         *,
         model: str = "",
+        request_id: str = "",
         on_progress: OnProgress | None = None,
     ) -> video_pb2.GenerateVideoResult:
-        """Generate a clip. A request without a request id gets a new one."""
-        channel = await self._channel_of("lumenmill.video.v1.VideoService", model)
+        """Generate a clip. `request_id` is that of the request unless it is given here."""
+        channel = await self._channel_of("lumenmill.video.v1.VideoService", model, _takes_text)
         filled = video_pb2.GenerateVideoRequest()
         filled.CopyFrom(request)
-        filled.job.MergeFrom(_job(request.job.request_id))
+        filled.job.MergeFrom(_job(request_id or request.job.request_id))
         stub = video_pb2_grpc.VideoServiceStub(channel)
         result: video_pb2.GenerateVideoResult = await call_heavy(
             stub.GenerateVideo, filled, on_event=event_listener(on_progress)
@@ -270,8 +292,17 @@ class AsyncClient:
         return media if isinstance(media, artifact_pb2.Artifact) else await self.store.upload(media)
 
 
+def _takes_text(model: model_pb2.Model) -> bool:
+    return model.text_input in (model_pb2.TEXT_INPUT_DESCRIPTION, model_pb2.TEXT_INPUT_INSTRUCTION)
+
+
 def _job(request_id: str) -> generation_pb2.JobOptions:
     """Return the options of a job whose caller waits."""
     return generation_pb2.JobOptions(
-        request_id=request_id or f"client-{uuid.uuid4().hex}", priority=generation_pb2.JOB_PRIORITY_HIGH
+        request_id=request_id or new_request_id(), priority=generation_pb2.JOB_PRIORITY_HIGH
     )
+
+
+def new_request_id() -> str:
+    """Return an id for a call that has none."""
+    return f"client-{uuid.uuid4().hex}"

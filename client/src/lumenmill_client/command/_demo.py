@@ -11,10 +11,11 @@ from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client._client import Client
 from lumenmill_client._dataset_folder import MANIFEST
 from lumenmill_client.command._context import AsJson
-from lumenmill_client.command._follow import follow, state_name
+from lumenmill_client.command._enum_names import enum_name
+from lumenmill_client.command._follow import follow
 from lumenmill_client.command._licence_option import CommercialUse, SpdxId, parse_licence
 from lumenmill_client.command._mesh import EnvironmentMaps, start_mesh_with_notes
-from lumenmill_client.command._output import notes, print_json, print_text, to_dict
+from lumenmill_client.command._output import notes, print_json, print_note, print_text, to_dict
 from lumenmill_client.command._parameters import parse_parameters
 from lumenmill_client.command._runs import Set, succeeded
 from lumenmill_client.gallery import write_gallery
@@ -57,7 +58,7 @@ def demo(
         if photo:
             parameters["photos"] = [to_dict(upload(photo))]
         submitted = client.submit(recipe, parameters)
-        notes.print(f"run {submitted.id}")
+        print_note(f"run {submitted.id}")
         run = follow(client, submitted.id)
         dataset = _exported(client, run, out.with_suffix("")) if succeeded(run) else None
         write_gallery(client, run, out)
@@ -79,7 +80,7 @@ def gallery(
 
     Example: lumenmill gallery demo-20260101-120000 --out gallery.html
     """
-    with context.obj.client() as client, notes.status("writing the gallery"):
+    with context.obj.client() as client, notes.working("writing the gallery"):
         write_gallery(client, client.run(run_id), out)
     print_text(str(out))
 
@@ -95,7 +96,7 @@ def _exported(client: Client, run: run_pb2.Run, folder: Path) -> Path:
 def _summary(run: run_pb2.Run, out: Path, dataset: Path | None, duration_s: float) -> dict[str, Any]:
     return {
         "run": run.id,
-        "state": state_name(run.state),
+        "state": enum_name(run_pb2.RunState, run.state),
         "num_samples_accepted": run.num_samples_accepted,
         "num_samples_rejected": run.num_samples_rejected,
         "num_reused": sum(step.num_reused for step in run.steps),

@@ -14,7 +14,7 @@ from lumenmill_client._dataset_folder import SavedDataset
 from lumenmill_client._events import OnProgress, ProgressEvent
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._dataset_contents import opening_lines, samples_by_split
-from lumenmill_client.command._output import notes, print_json, print_text, to_dict
+from lumenmill_client.command._output import document_of, notes, print_json, print_note, print_text
 from lumenmill_client.command._runs import RunId, has_ended
 
 __all__ = ["register"]
@@ -87,14 +87,14 @@ def export(
         )
         unfinished = [name for name in (run_id, *(more_run_ids or [])) if not has_ended(client.run(name))]
     for name in unfinished:
-        notes.print(f"{name} has not ended; the dataset has its samples so far. Export again to update it")
+        print_note(f"{name} has not ended; the dataset has its samples so far. Export again to update it")
     counts, lines = samples_by_split(saved), opening_lines(saved, export_format)
     if as_json:
         print_json(_document(saved, counts, lines))
     else:
         print_text("\n".join(_summary(saved, counts, lines, split_by)))
     if not saved.result.num_samples:
-        notes.print("the dataset has no samples")
+        print_note("the dataset has no samples")
         raise typer.Exit(1)
 
 
@@ -133,7 +133,7 @@ def _summary(saved: SavedDataset, counts: Mapping[str, int], lines: list[str], s
 
 def _document(saved: SavedDataset, counts: Mapping[str, int], lines: list[str]) -> dict[str, Any]:
     return {
-        **to_dict(saved.result),
+        **document_of(saved.result),
         "folder": str(saved.folder.absolute()),
         "num_samples_by_split": dict(counts),
         "num_files_written": saved.num_written,

@@ -16,6 +16,7 @@ from rich.text import Text
 from lumenmill.orchestrator.v1 import fleet_pb2
 from lumenmill_client._client import Client
 from lumenmill_client.command._context import AsJson
+from lumenmill_client.command._enum_names import enum_name
 from lumenmill_client.command._fleet_advice import advice_on
 from lumenmill_client.command._output import print_message, results
 
@@ -126,8 +127,9 @@ def _node_types_table(fleet: fleet_pb2.GetFleetResponse) -> Table:
 def _pods_table(fleet: fleet_pb2.GetFleetResponse) -> Table:
     table = _table("pod", "node", "state", "does")
     for pod in fleet.pods:
+        state = enum_name(fleet_pb2.FleetPodState, pod.state)
         restarts = f", {pod.num_restarts} restarts" if pod.num_restarts else ""
-        table.add_row(pod.name, pod.node, f"{_state(pod.state)}{restarts}", pod.problem or _does(pod))
+        table.add_row(pod.name, pod.node, f"{state}{restarts}", pod.problem or _does(pod))
     return table
 
 
@@ -141,10 +143,6 @@ def _gpus(model: fleet_pb2.FleetModel) -> str:
     """Return the GPUs of one pod, without the name of the maker."""
     gpu_type = model.gpu_type.removeprefix("NVIDIA-")
     return f"{model.num_gpus_per_pod} {gpu_type}".strip() if model.num_gpus_per_pod else ""
-
-
-def _state(state: "fleet_pb2.FleetPodState.ValueType") -> str:
-    return fleet_pb2.FleetPodState.Name(state).removeprefix("FLEET_POD_STATE_").lower()
 
 
 def _work(model: fleet_pb2.FleetModel) -> str:

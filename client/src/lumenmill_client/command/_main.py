@@ -7,9 +7,19 @@ from typing import Annotated
 
 import typer
 
-from lumenmill_client.command import _demo, _export, _fleet, _media, _mesh, _recipe, _runs, _store, _studio
+from lumenmill_client.command import (
+    _demo,
+    _export,
+    _fleet,
+    _media,
+    _mesh,
+    _recipe,
+    _runs,
+    _store,
+    _studio,
+)
 from lumenmill_client.command._context import EXIT_CODES, CommandContext, exit_code_of
-from lumenmill_client.command._output import notes, print_error, print_text
+from lumenmill_client.command._output import print_error, print_note, print_text
 from lumenmill_common.errors import LumenmillError
 
 __all__ = ["main"]
@@ -65,11 +75,8 @@ def main() -> None:
         print_error(error, as_json="--json" in sys.argv)
         sys.exit(exit_code_of(error))
     except UnicodeEncodeError:
-        notes.print("error: the arguments are not valid UTF-8", style="red", markup=False)
+        print_note("error: the arguments are not valid UTF-8", "red")
         sys.exit(2)
     except OSError as error:
-        notes.print(f"error: {error.filename or 'system'}: {error.strerror or error}", style="red", markup=False)
+        print_note(f"error: {error.filename or 'system'}: {error.strerror or error}", "red")
         sys.exit(5)
-    except KeyboardInterrupt:
-        notes.print("interrupted")
-        sys.exit(130)

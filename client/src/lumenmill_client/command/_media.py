@@ -4,27 +4,27 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.status import Status
 
-from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.scene_pb2 import UNKNOWN_WORDS_REFUSE, UNKNOWN_WORDS_SUBSTITUTE
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill.relighter.v1 import relighter_pb2
-from lumenmill_client._client import Client
-from lumenmill_client._events import OnProgress, ProgressEvent
 from lumenmill_client.command._context import AsJson
-from lumenmill_client.command._light_option import LIGHT_HELP, parse_light
-from lumenmill_client.command._output import notes, print_json, print_message, print_text, to_dict
-from lumenmill_common.artifacts import extension_of
+from lumenmill_client.command._light_option import parse_light
+from lumenmill_client.command._model_call import model_call, print_files, print_substitutions
+from lumenmill_client.command._model_options import (
+    HeightPx,
+    Lights,
+    ModelName,
+    Preset,
+    RequestId,
+    Seed,
+    Substitute,
+    WidthPx,
+)
+from lumenmill_client.command._output import document_of, print_message, print_text
 from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["register"]
-
-Lights = Annotated[list[str] | None, typer.Option("--light", "-l", help=LIGHT_HELP)]
-Preset = Annotated[str, typer.Option(help="Preset of the model; `lumenmill models` shows them.")]
-ModelName = Annotated[str, typer.Option("--model", help="Name of the model. Default: the first suitable one.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Seed.")]
-RequestId = Annotated[str, typer.Option(help="Id of the call; an earlier id attaches to its running or finished job.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,10 +45,8 @@ def caption(
 
     Example: lumenmill caption photo.jpg --json
     """
-    with context.obj.client() as client, notes.status("captioning") as line:
-        result = client.caption(
-            file, model=model, seed=seed, request_id=request_id, on_progress=_progress_printer(line)
-        )
+    with model_call(context.obj, "captioning", request_id) as call:
+        result = call.client.caption(file, model=model, seed=seed, **call.options)
     if as_json:
         print_message(result)
     else:
@@ -60,16 +58,10 @@ def render(
     prompt: Annotated[str, typer.Argument(help="Content of the images.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the images and their scenes.")] = Path("render"),
     light: Lights = None,
-    width_px: Annotated[
-        int, typer.Option("--width", min=0, max=16384, help="Width in pixels. Default: that of the preset.")
-    ] = 0,
-    height_px: Annotated[
-        int, typer.Option("--height", min=0, max=16384, help="Height in pixels. Default: that of the preset.")
-    ] = 0,
+    width_px: WidthPx = 0,
+    height_px: HeightPx = 0,
     num_images: Annotated[int, typer.Option("--num", "-n", min=1, max=64, help="Number of images.")] = 1,
-    substitute: Annotated[
-        bool, typer.Option("--substitute", help="For words that cannot be drawn, draw the nearest thing.")
-    ] = False,
+    substitute: Substitute = False,
     preset: Preset = "",
     model: ModelName = "",
     seed: Seed = 0,
@@ -80,10 +72,10 @@ def render(
 
     Example: lumenmill render "a copper kettle on an oak table" --light area:azimuth_deg=-60,irradiance=4 --seed 7
     """
-    with context.obj.client() as client, notes.status("rendering") as line:
-        result = client.render(
+    with model_call(context.obj, "rendering", request_id) as call:
+        result = call.client.render(
             prompt,
-            light=parse_light(client, light or []),
+            light=parse_light(call.client, light or []),
             width_px=width_px,
             height_px=height_px,
             num_images=num_images,
@@ -91,18 +83,15 @@ def render(
             preset=preset,
             model=model,
             seed=seed,
-            request_id=request_id,
-            on_progress=_progress_printer(line),
+            **call.options,
         )
         files = []
         for index, image in enumerate(result.images):
-            files.append(_save(client, image.image, out / f"image-{index}"))
+            files.append(call.save(image.image, out / f"image-{index}"))
             if image.HasField("scene"):
-                files.append(_save(client, image.scene, out / f"image-{index}"))
-    exchanged = {(each.requested, each.built) for image in result.images for each in image.record.substitutions}
-    for requested, built in sorted(exchanged):
-        notes.print(f"drew {built or 'nothing'} for {requested}", markup=False)
-    _print_files(files, to_dict(result), as_json)
+                files.append(call.save(image.scene, out / f"image-{index}"))
+    print_substitutions(image.record for image in result.images)
+    print_files(files, document_of(result), as_json)
 
 
 def relight(
@@ -124,23 +113,22 @@ def relight(
 
     Example: lumenmill relight --scene render/image-0.scene.json --light sun_sky:sun_azimuth_deg=90,sun_elevation_deg=8
     """
-    with context.obj.client() as client, notes.status("relighting") as line:
-        variant = relighter_pb2.RelightVariant(light=parse_light(client, light or []), edit_prompt=edit)
-        result = client.relight(
+    with model_call(context.obj, "relighting", request_id) as call:
+        variant = relighter_pb2.RelightVariant(light=parse_light(call.client, light or []), edit_prompt=edit)
+        result = call.client.relight(
             image,
             [variant],
-            scene=client.upload(scene) if scene else None,
+            scene=call.client.upload(scene) if scene else None,
             preset=preset,
             model=model,
             seed=seed,
-            request_id=request_id,
-            on_progress=_progress_printer(line),
+            **call.options,
         )
         refusals = [entry.refusal for entry in result.variants if entry.refusal]
         if refusals:
             raise InvalidArgumentError("--light", refusals[0])
-        files = [_save(client, entry.image, out / f"image-{index}") for index, entry in enumerate(result.variants)]
-    _print_files(files, to_dict(result), as_json)
+        files = [call.save(entry.image, out / f"image-{index}") for index, entry in enumerate(result.variants)]
+    print_files(files, document_of(result), as_json)
 
 
 def prompts(
@@ -168,10 +156,8 @@ def prompts(
         num_relight_variants=num_relight_variants,
         num_video_variants=num_video_variants,
     )
-    with context.obj.client() as client, notes.status("writing") as line:
-        result = client.prompts(
-            brief, model=model, seed=seed, request_id=request_id, on_progress=_progress_printer(line)
-        )
+    with model_call(context.obj, "writing", request_id) as call:
+        result = call.client.prompts(brief, model=model, seed=seed, **call.options)
     if as_json:
         print_message(result)
         return
@@ -181,29 +167,3 @@ def prompts(
             print_text(f"  light:  {relighting.text}")
         for motion in prompt_set.motion_prompts:
             print_text(f"  motion: {motion.text}")
-
-
-def _progress_printer(line: Status) -> OnProgress:
-    printed = ""
-
-    def show(event: ProgressEvent) -> None:
-        nonlocal printed
-        steps = f" {event.step}/{event.total}" if event.total else ""
-        line.update(f"{event.stage}{steps}")
-        if not notes.is_terminal and event.stage != printed:
-            printed = event.stage
-            notes.print(f"{event.stage} …")
-
-    return show
-
-
-def _save(client: Client, artifact: Artifact, stem: Path) -> Path:
-    return client.download(artifact, stem.with_name(stem.name + extension_of(artifact.media_type)))
-
-
-def _print_files(files: list[Path], result: dict[str, object], as_json: bool) -> None:
-    if as_json:
-        print_json({"files": [str(file) for file in files], "result": result})
-    else:
-        for file in files:
-            print_text(str(file))

@@ -8,8 +8,17 @@ import typer
 from lumenmill_client.command._context import AsJson, CommandContext
 from lumenmill_client.command._doctor import examine
 from lumenmill_client.command._models import models_table
-from lumenmill_client.command._output import notes, print_json, print_table, print_text, results, to_dict
-from lumenmill_client.mesh import MeshOptions, MeshStatus, start_mesh, status, stop_mesh
+from lumenmill_client.command._output import (
+    document_of,
+    notes,
+    print_json,
+    print_note,
+    print_table,
+    print_text,
+    results,
+)
+from lumenmill_client.mesh import MeshOptions, MeshStatus, no_mesh_error, start_mesh, status, stop_mesh
+from lumenmill_common.errors import UnavailableError
 
 __all__ = ["register", "start_mesh_with_notes"]
 
@@ -55,14 +64,21 @@ def up(
 
 def start_mesh_with_notes(command: CommandContext, options: MeshOptions) -> MeshStatus:
     """Start the mesh and report on standard error which processes are ready."""
-    with notes.status("starting the mesh") as line:
+    with notes.working("starting the mesh") as show_text:
 
         def show(state: MeshStatus) -> None:
             waiting = ", ".join(service.name for service in state.services if service.health != "SERVING")
-            line.update(f"starting the mesh: waiting for {waiting}" if waiting else "starting the mesh")
+            show_text(f"starting the mesh: waiting for {waiting}" if waiting else "starting the mesh")
 
-        state = start_mesh(command.home, options, show)
-    notes.print(f"mesh ready: {len(state.services)} services in {command.home_path}")
+        try:
+            state = start_mesh(command.home, options, show)
+        except KeyboardInterrupt:
+            if command.home.is_supervised():
+                print_note(
+                    "interrupted; the mesh continues to start: see `lumenmill status`, or stop it with `lumenmill down`"
+                )
+            raise
+    print_note(f"mesh ready: {len(state.services)} services in {command.home_path}")
     return state
 
 
@@ -72,8 +88,8 @@ def down(context: typer.Context, as_json: AsJson = False) -> None:
     Example: lumenmill down
     """
     if not notes.is_terminal and context.obj.home.is_supervised():
-        notes.print("stopping the mesh: running jobs get up to 30 s to finish")
-    with notes.status("stopping the mesh: running jobs get up to 30 s to finish"):
+        print_note("stopping the mesh: running jobs get up to 30 s to finish")
+    with notes.working("stopping the mesh: running jobs get up to 30 s to finish"):
         was_running = stop_mesh(context.obj.home)
     if as_json:
         print_json({"was_running": was_running})
@@ -82,25 +98,30 @@ def down(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 def show_status(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show the processes of the mesh on this machine. Exits with 1 unless all are ready.
+    """Show the processes of the mesh on this machine. Exits with 1 unless all are ready, with 3 when none is running.
 
     Example: lumenmill status --json
     """
     state = status(context.obj.home)
-    _print_status(state, as_json)
-    if not state.running and context.obj.address:
-        notes.print(
-            f"this is not the mesh at {context.obj.address}: `lumenmill models` queries that one", soft_wrap=True
-        )
+    if state.running or as_json:
+        _print_status(state, as_json)
+    if not state.running:
+        raise _no_mesh(context.obj)
     if not state.ready:
         raise typer.Exit(1)
+
+
+def _no_mesh(command: CommandContext) -> UnavailableError:
+    error = no_mesh_error(command.home_path)
+    if not command.address:
+        return error
+    other = f"this is not the mesh at {command.address}: `lumenmill models` queries that one"
+    return UnavailableError(f"{error.message}; {other}")
 
 
 def _print_status(state: MeshStatus, as_json: bool) -> None:
     if as_json:
         print_json(state.as_dict())
-    elif not state.running:
-        print_text("no mesh is running; start one with `lumenmill up`")
     else:
         rows = [
             (
@@ -124,7 +145,7 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
     with context.obj.client() as client:
         known = client.models()
     if as_json:
-        print_json([to_dict(model) for model in known])
+        print_json([document_of(model) for model in known])
         return
     results.print(models_table(known))
 

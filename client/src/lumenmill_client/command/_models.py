@@ -18,16 +18,16 @@ def models_table(models: Sequence[run_pb2.RegisteredModel]) -> Group:
     for entry in models:
         model = entry.model
         known.add_row(
-            Text(entry.name),
+            entry.name,
             "ready" if entry.ready else "unavailable",
-            Text(_device(model)),
+            _device(model),
             ", ".join(contract.split(".")[1] for contract in model.contracts),
-            Text(", ".join(preset.name for preset in model.presets) or "—"),
+            ", ".join(preset.name for preset in model.presets) or "—",
         )
     revisions = _table("model", "revision")
     for entry in models:
         if entry.model.revision:
-            revisions.add_row(Text(entry.name), Text(entry.model.revision))
+            revisions.add_row(entry.name, entry.model.revision)
     return Group(known, Text(), revisions) if revisions.row_count else Group(known)
 
 

@@ -7,37 +7,61 @@ from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from rich.console import Console
 from rich.table import Table
 
+from lumenmill_client.command._enum_names import rename_enums
+from lumenmill_client.command._text_console import TextConsole, escaped, plain
 from lumenmill_common import errors
 
-__all__ = ["notes", "print_error", "print_json", "print_message", "print_table", "print_text", "results", "to_dict"]
+__all__ = [
+    "document_of",
+    "notes",
+    "print_error",
+    "print_json",
+    "print_message",
+    "print_note",
+    "print_table",
+    "print_text",
+    "results",
+    "to_dict",
+]
 
-notes = Console(stderr=True, highlight=False)
+notes = TextConsole(stderr=True)
 # Without a terminal lines are not wrapped, so that scripts can read ids from tables.
-results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
+results = TextConsole(soft_wrap=True, width=None if sys.stdout.isatty() else 400)
 
 
 def to_dict(message: Message) -> dict[str, Any]:
-    """Return the JSON form of a message, with the field names of the proto."""
+    """Return the JSON form of a message, with the field names of the proto, as requests take it."""
     content: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
     return content
 
 
+def document_of(message: Message) -> dict[str, Any]:
+    """Return the JSON form of a message as commands print it: its enums have the names that options take."""
+    document = to_dict(message)
+    rename_enums(document, message.DESCRIPTOR)
+    return document
+
+
 def print_json(content: object) -> None:
     """Print one JSON document."""
-    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(escaped(json.dumps(content, indent=2, ensure_ascii=False)) + "\n")
 
 
 def print_message(message: Message) -> None:
     """Print a message as JSON."""
-    print_json(to_dict(message))
+    print_json(document_of(message))
 
 
 def print_text(text: str) -> None:
-    """Print text as it is."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    """Print text; control characters are shown as escapes."""
+    sys.stdout.write(plain(text).rstrip("\n") + "\n")
+
+
+def print_note(text: str, style: str = "") -> None:
+    """Print a remark on standard error."""
+    notes.print(text, style=style, soft_wrap=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -56,8 +80,8 @@ def print_error(error: errors.LumenmillError, *, as_json: bool) -> None:
     if as_json:
         fields = [{"field": field, "problem": problem} for field, problem in violations]
         document = {"error": {"code": error.code.name, "message": error.message, "violations": fields}}
-        sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
+        sys.stderr.write(escaped(json.dumps(document, ensure_ascii=False)) + "\n")
         return
     lines = [f"{field}: {problem}" if field else problem for field, problem in violations] or [error.message]
     for line in lines:
-        notes.print("error:", line, style="red", markup=False, soft_wrap=True)
+        print_note(f"error: {line}", "red")

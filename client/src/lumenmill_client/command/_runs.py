@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_client._client import Client
 from lumenmill_client._sample_light import light_line, lights_of
 from lumenmill_client.command._context import AsJson
-from lumenmill_client.command._follow import follow, state_name
+from lumenmill_client.command._enum_names import enum_choices, enum_name, enum_value
+from lumenmill_client.command._follow import follow
 from lumenmill_client.command._licence_option import CommercialUse, SpdxId, parse_licence
-from lumenmill_client.command._output import notes, print_json, print_message, print_table, print_text, to_dict
+from lumenmill_client.command._light_groups import find_group
+from lumenmill_client.command._output import document_of, print_json, print_message, print_note, print_table, print_text
 from lumenmill_client.command._parameters import parse_parameters
-from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["RecipeFile", "RunId", "Set", "has_ended", "register", "succeeded"]
 
@@ -53,8 +53,8 @@ def run(
         upload = partial(client.upload, licence=parse_licence(licence, commercial_use))
         parameters = parse_parameters(recipe, settings or [], upload)
         submitted = client.submit(recipe, parameters, run_id=run_id)
-        notes.print(f"run {submitted.id}")
-        finished = submitted if detach else _followed(client, submitted.id)
+        print_note(f"run {submitted.id}")
+        finished = submitted if detach else follow(client, submitted.id)
     _print_run(finished, as_json)
     if not detach and not succeeded(finished):
         raise typer.Exit(1)
@@ -66,18 +66,10 @@ def watch(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> Non
     Example: lumenmill watch demo-20260101-120000
     """
     with context.obj.client() as client:
-        finished = _followed(client, run_id)
+        finished = follow(client, run_id)
     _print_run(finished, as_json)
     if not succeeded(finished):
         raise typer.Exit(1)
-
-
-def _followed(client: Client, run_id: str) -> run_pb2.Run:
-    try:
-        return follow(client, run_id)
-    except KeyboardInterrupt:
-        notes.print(f"detached; the run continues. Follow it again with: lumenmill watch {run_id}")
-        raise typer.Exit(130) from None
 
 
 def succeeded(run: run_pb2.Run) -> bool:
@@ -98,26 +90,31 @@ def list_runs(context: typer.Context, as_json: AsJson = False) -> None:
     with context.obj.client() as client:
         found = list(client.runs())
     if as_json:
-        print_json([to_dict(entry) for entry in found])
+        print_json([document_of(entry) for entry in found])
         return
     rows = [
         (
             entry.id,
             entry.recipe_name,
-            state_name(entry.state),
+            enum_name(run_pb2.RunState, entry.state),
             _items(entry),
             entry.num_samples_accepted,
             entry.num_samples_rejected,
+            _num_failed_calls(entry),
             entry.create_time.ToJsonString(),
         )
         for entry in found
     ]
-    print_table(["run", "recipe", "state", "items", "accepted", "rejected", "submitted"], rows)
+    print_table(["run", "recipe", "state", "items", "accepted", "rejected", "failed calls", "submitted"], rows)
 
 
 def _items(entry: run_pb2.Run) -> str:
     failed = f" ({entry.num_items_failed} failed)" if entry.num_items_failed else ""
     return f"{entry.num_items_done}/{entry.num_items}{failed}"
+
+
+def _num_failed_calls(entry: run_pb2.Run) -> int:
+    return sum(step.num_failed for step in entry.steps)
 
 
 def cancel(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
@@ -151,10 +148,13 @@ def samples(
     context: typer.Context,
     run_id: Annotated[str, typer.Argument(help="Only samples of this run. Default: all runs.")] = "",
     verdict: Annotated[
-        list[str] | None, typer.Option(help="Only `accepted`, `rejected`, `failed` or `skipped`; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="|".join(enum_choices(run_pb2.Verdict)), help="Only this verdict; may be repeated."),
     ] = None,
-    kind: Annotated[list[str] | None, typer.Option(help="Only `image` or `clip`.")] = None,
-    group: Annotated[str, typer.Option(help="Only samples of this light group.")] = "",
+    kind: Annotated[
+        list[str] | None, typer.Option(metavar="|".join(enum_choices(run_pb2.SampleKind)), help="Only this kind.")
+    ] = None,
+    group: Annotated[str, typer.Option(help="Only samples of this light group: its id, or how its id begins.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="Largest number of samples.")] = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -163,38 +163,30 @@ def samples(
 
     Example: lumenmill samples --verdict rejected --limit 20
     """
-    verdicts = [_enum(run_pb2.Verdict, "VERDICT", name, "verdict") for name in verdict or []]
-    kinds = [_enum(run_pb2.SampleKind, "SAMPLE_KIND", name, "kind") for name in kind or []]
+    verdicts = [enum_value(run_pb2.Verdict, name, "--verdict") for name in verdict or []]
+    kinds = [enum_value(run_pb2.SampleKind, name, "--kind") for name in kind or []]
     with context.obj.client() as client:
         found = []
-        for sample in client.samples(run_id, verdicts=verdicts, kinds=kinds, group_id=group):
+        group_id = find_group(client, run_id, group) if group else ""
+        for sample in client.samples(run_id, verdicts=verdicts, kinds=kinds, group_id=group_id):
             found.append(sample)
             if len(found) == limit:
                 break
     if as_json:
-        print_json([to_dict(sample) for sample in found])
+        print_json([document_of(sample) for sample in found])
         return
     rows = [
         (
             sample.id,
-            run_pb2.SampleKind.Name(sample.kind).removeprefix("SAMPLE_KIND_").lower(),
-            run_pb2.Verdict.Name(sample.verdict).removeprefix("VERDICT_").lower(),
-            sample.group_id[:12],
+            enum_name(run_pb2.SampleKind, sample.kind),
+            enum_name(run_pb2.Verdict, sample.verdict),
+            sample.group_id,
             "\n".join(f"{name} {light_line(light)}" for name, light in lights_of(sample).items()),
             sample.reason or sample.caption,
         )
         for sample in found
     ]
     print_table(["sample", "kind", "verdict", "group", "light", "reason or caption"], rows)
-
-
-def _enum(enum: object, prefix: str, name: str, option: str) -> int:
-    known: dict[str, int] = dict(enum.items())  # type: ignore[attr-defined]  # every generated enum has it
-    full = f"{prefix}_{name.upper()}"
-    if full not in known:
-        names = ", ".join(other.removeprefix(f"{prefix}_").lower() for other in known if "UNSPECIFIED" not in other)
-        raise InvalidArgumentError(f"--{option}", f"{name!r} is not one of: {names}")
-    return known[full]
 
 
 def lineage(
@@ -231,10 +223,10 @@ def _print_run(entry: run_pb2.Run, as_json: bool) -> None:
         print_message(entry)
         return
     print_text(
-        f"{entry.id}: {state_name(entry.state)}, {entry.num_samples_accepted} samples accepted, "
+        f"{entry.id}: {enum_name(run_pb2.RunState, entry.state)}, {entry.num_samples_accepted} samples accepted, "
         f"{entry.num_samples_rejected} rejected" + (f" ({entry.error})" if entry.error else "")
     )
-    num_failed = sum(step.num_failed for step in entry.steps)
+    num_failed = _num_failed_calls(entry)
     if entry.num_items_failed:
         print_text(f"{entry.num_items_failed} items failed; the first: {entry.item_error}")
     if num_failed:

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from lumenmill_client.command._context import AsJson
-from lumenmill_client.command._output import notes, print_json, print_table, print_text, to_dict
+from lumenmill_client.command._output import document_of, notes, print_json, print_table, print_text
+from lumenmill_client.command._stored import find_artifact
 from lumenmill_common.artifacts import extension_of
-from lumenmill_common.errors import InvalidArgumentError, NotFoundError
 
 __all__ = ["app"]
 
@@ -32,7 +32,7 @@ def ls(
             if len(found) == limit:
                 break
     if as_json:
-        print_json([to_dict(artifact) for artifact in found])
+        print_json([document_of(artifact) for artifact in found])
     else:
         rows = [(artifact.sha256, artifact.media_type, artifact.size_bytes) for artifact in found]
         print_table(["sha256", "media type", "bytes"], rows)
@@ -41,7 +41,7 @@ def ls(
 @app.command()
 def get(
     context: typer.Context,
-    sha256: Annotated[str, typer.Argument(help="Digest of the artifact, or its first digits.")],
+    sha256: Annotated[str, typer.Argument(help="Digest of the artifact, its first digits, or its URI.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write. Default: <digest><extension>.")
     ] = None,
@@ -51,12 +51,7 @@ def get(
     Example: lumenmill store get 3f8a11 --out kettle.png
     """
     with context.obj.client() as client:
-        matching = {found.sha256: found for found in client.artifacts() if found.sha256.startswith(sha256)}
-        if not matching:
-            raise NotFoundError(f"no artifact {sha256} in the store")
-        if len(matching) > 1:
-            raise InvalidArgumentError("SHA256", f"{len(matching)} artifacts begin with {sha256}; give more digits")
-        (artifact,) = matching.values()
+        artifact = find_artifact(client, sha256, "sha256")
         path = out or Path(artifact.sha256 + extension_of(artifact.media_type))
         print_text(str(client.download(artifact, path)))
 
@@ -68,16 +63,16 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
     Example: lumenmill store verify
     """
     damaged, missing, num_checked = [], [], 0
-    with context.obj.client() as client, notes.status("verifying") as line:
+    with context.obj.client() as client, notes.working("verifying") as show_text:
         for event in client.verify_store():
             num_checked = event.num_checked
-            line.update(f"verifying: {event.num_checked} artifacts, {event.num_bytes_checked / 2**20:.0f} MiB")
+            show_text(f"verifying: {event.num_checked} artifacts, {event.num_bytes_checked / 2**20:.0f} MiB")
             if event.HasField("damaged"):
                 damaged.append(event.damaged)
             if event.HasField("missing"):
                 missing.append(event.missing.sha256)
     if as_json:
-        found = {"damaged": [to_dict(artifact) for artifact in damaged], "missing": missing}
+        found = {"damaged": [document_of(artifact) for artifact in damaged], "missing": missing}
         print_json({"num_checked": num_checked, **found})
     else:
         for artifact in damaged:
@@ -115,7 +110,7 @@ def gc(
     Example: lumenmill store gc --dry-run
     """
     num_removed, num_bytes_freed = 0, 0
-    with context.obj.client() as client, notes.status("collecting garbage"):
+    with context.obj.client() as client, notes.working("collecting garbage"):
         for event in client.collect_garbage(
             dry_run=dry_run, min_age_s=min_age_s, retired_database_ids=retired_database or ()
         ):

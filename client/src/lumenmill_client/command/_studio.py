@@ -8,7 +8,7 @@ import typer
 
 from lumenmill.common.v1.scene_pb2 import SceneVocabulary
 from lumenmill_client.command._context import AsJson
-from lumenmill_client.command._output import print_json, print_text, to_dict
+from lumenmill_client.command._output import document_of, print_json, print_text
 from lumenmill_client.command._vocabulary import FoundWord, find_word, kind_name
 from lumenmill_common.errors import NotFoundError
 
@@ -42,7 +42,7 @@ def vocabulary(
     known = found[0].vocabulary
     answers = [find_word(known, word) for word in words or ()]
     if as_json:
-        print_json([answer.as_dict() for answer in answers] if words else to_dict(known))
+        print_json([answer.as_dict() for answer in answers] if words else document_of(known))
     else:
         print_text("\n".join(_answer(answer) for answer in answers) if words else _listed(known))
     if not all(answer.can_be_drawn for answer in answers):

@@ -28,6 +28,7 @@ __all__ = [
     "MeshStatus",
     "ServiceStatus",
     "local_address",
+    "no_mesh_error",
     "start_mesh",
     "status",
     "stop_mesh",
@@ -86,7 +87,12 @@ def local_address(home_path: Path) -> str:
     for service in services:
         if service["name"] == ORCHESTRATOR and service["address"]:
             return str(service["address"])
-    raise UnavailableError(
+    raise no_mesh_error(home_path)
+
+
+def no_mesh_error(home_path: Path) -> UnavailableError:
+    """Return the error of commands that find no running mesh in a home."""
+    return UnavailableError(
         f"no mesh is running in {home_path}; start one with `lumenmill up`, or set LUMENMILL_ADDRESS"
     )
 
