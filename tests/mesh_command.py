@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LUMENMILL_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -13,13 +14,19 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def run_command(
-    home: Path, *arguments: str, cwd: Path = ROOT, timeout_s: float = 300
+    home: Path, *arguments: str, cwd: Path = ROOT, timeout_s: float = 300, **options: Any
 ) -> subprocess.CompletedProcess[str]:
+    """`options` are those of a process."""
     return subprocess.run(
-        [sys.executable, "-m", "lumenmill_client.command", "--home", str(home), *arguments],
-        cwd=cwd,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
+        _words(home, arguments), cwd=cwd, check=False, capture_output=True, text=True, timeout=timeout_s, **options
     )
+
+
+def start_command(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        _words(home, arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def _words(home: Path, arguments: tuple[str, ...]) -> list[str]:
+    return [sys.executable, "-m", "lumenmill_client.command", "--home", str(home), *arguments]

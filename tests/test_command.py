@@ -4,9 +4,11 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 
-from mesh_command import Command, run_command
+from mesh_command import Command, run_command, start_command
+from PIL import Image
 
 from lumenmill_common.testing import eventually
 
@@ -80,6 +82,17 @@ def test_a_model_with_several_devices_is_served_by_a_process_for_each(tmp_path: 
         assert run_command(home, "down").returncode == 0
 
 
+def test_ctrl_c_while_the_mesh_starts_says_that_it_continues(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    starting = start_command(home, "up")
+    asyncio.run(eventually((home / "run" / "mesh.json").exists, timeout_s=30))
+    starting.send_signal(signal.SIGINT)
+    _, stderr = starting.communicate(timeout=30)
+    assert (starting.returncode, stderr.count("\n")) == (130, 1), stderr
+    assert "the mesh continues to start" in stderr and "`lumenmill down`" in stderr
+    assert run_command(home, "down").returncode == 0
+
+
 def test_a_photograph_is_captioned(lumenmill: Command, photo: Path) -> None:
     result = lumenmill("caption", str(photo), "--json")
     assert result.returncode == 0, result.stderr
@@ -109,6 +122,37 @@ def test_relight_uses_the_files_that_render_wrote(lumenmill: Command, tmp_path: 
     )
     assert relit.returncode == 0, relit.stderr
     assert Path(json.loads(relit.stdout)["files"][0]).stat().st_size > 10_000
+
+
+def test_a_clip_is_made_from_text(lumenmill: Command, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "bowl.mp4"
+    size = ("--width", "64", "--height", "48", "--fps", "6")
+    made = lumenmill("clip", "a brass bowl on a slate table", "--preset", "fast", *size, "--out", str(out), "--json")
+    assert made.returncode == 0, made.stderr
+    document = json.loads(made.stdout)
+    assert document["files"] == [str(out), str(out.with_suffix(".scene.json"))]
+    facts = document["result"]["video"]["video"]
+    assert (facts["width_px"], facts["height_px"], facts["fps"]) == (64, 48, 6)
+    assert out.read_bytes()[4:8] == b"ftyp" and "render …" in made.stderr
+    refused = lumenmill("clip", "--out", str(out), stdin=subprocess.DEVNULL)
+    assert refused.returncode == 2 and "text: is required" in refused.stderr
+
+
+def test_maps_of_a_picture_have_its_size(lumenmill: Command, tmp_path: Path) -> None:
+    size = ("--width", "64", "--height", "48")
+    made = lumenmill("render", "a marble bust", "--preset", "fast", *size, "--out", str(tmp_path / "made"), "--json")
+    picture = json.loads(made.stdout)["result"]["images"][0]
+    scene = str(tmp_path / "made" / "image-0.scene.json")
+    for source in (str(tmp_path / "made" / "image-0.png"), picture["image"]["uri"]):
+        maps = tmp_path / source[-8:]
+        written = lumenmill("decompose", source, "--scene", scene, "--preset", "fast", "--out", str(maps))
+        assert written.returncode == 0, written.stderr
+        names = {path.name for path in maps.iterdir()}
+        assert {"albedo.exr", "albedo.png", "normals.exr", "depth.exr", "instance_mask.png"} <= names
+        with Image.open(maps / "albedo.png") as albedo:
+            assert albedo.size == (64, 48)
+    alone = lumenmill("decompose", str(tmp_path / "made" / "image-0.png"), "--out", str(tmp_path / "none"))
+    assert alone.returncode == 2 and "scene" in alone.stderr and not (tmp_path / "none").exists()
 
 
 def test_prompts_are_written(lumenmill: Command) -> None:
@@ -144,6 +188,9 @@ def test_errors_have_their_exit_codes(lumenmill: Command, tmp_path: Path) -> Non
     nowhere = run_command(tmp_path / "nowhere", "runs", "--json")
     assert nowhere.returncode == 3
     assert json.loads(nowhere.stderr)["error"]["code"] == "UNAVAILABLE"
+    without_mesh = run_command(tmp_path / "nowhere", "status", "--json")
+    assert without_mesh.returncode == 3 and not json.loads(without_mesh.stdout)["running"]
+    assert without_mesh.stderr == nowhere.stderr, "status exits as the others"
     closed = run_command(tmp_path / "nowhere", "--address", "127.0.0.1:9", "runs")
     assert closed.returncode == 3 and "nothing answers at 127.0.0.1:9" in closed.stderr
 

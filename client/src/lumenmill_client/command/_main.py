@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from lumenmill_client.command import (
+    _clip,
+    _decompose,
     _demo,
     _export,
     _fleet,
@@ -60,7 +62,7 @@ def _options(
     context.obj = CommandContext(home_path=home, address=address)
 
 
-for group in (_demo, _mesh, _fleet, _runs, _export, _media):
+for group in (_demo, _mesh, _fleet, _runs, _export, _media, _clip, _decompose):
     group.register(app)
 app.add_typer(_store.app, name="store", help="List, download and verify artifacts, and collect garbage.")
 app.add_typer(_recipe.app, name="recipe", help="Check, plan and draw a recipe without running it.")
