@@ -133,7 +133,8 @@ async def test_models_get_the_kind_of_text_that_they_were_trained_on(
 
 
 async def test_clips_of_a_prompt_file_are_samples(mesh: LocalMesh) -> None:
-    models = dict.fromkeys(("image_model", "video_model", "captioner_model"), "tiny")
+    roles = ("image_model", "relighter_model", "video_model", "captioner_model")
+    models = dict.fromkeys(roles, "tiny")
     recipe = (_RECIPES / "prompt-file.yaml").read_text()
     for videos, num_clips in ((False, 0), (True, 2)):
         run = await mesh.run(recipe, {**models, "prompts": ["a kettle", "a jug"], "videos": videos})
