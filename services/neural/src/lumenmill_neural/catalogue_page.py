@@ -24,8 +24,8 @@ _MAX_VALUE_CHARACTERS = 60
 _HEAD = """# Models
 
 The models of the neural services. `LUMENMILL_MODEL` names an entry; its first preset is the default.
-`python -m lumenmill_neural.catalogue_page` generates this page from the `presets.yaml` and the families of each service;
-a test fails when it is out of date.
+`python -m lumenmill_neural.catalogue_page` generates this page from the `presets.yaml` and the families of each
+service; a test fails when it is out of date.
 
 Weights come from the hub at the commit given here, from a folder, or from the artifact store (`LUMENMILL_CHECKPOINT`).
 Where no commit is given, the service loads the newest one at its start, logs a warning, and has it in the revision of

@@ -164,7 +164,9 @@ def _digest(path: Path) -> str:
 
 
 def _are_close(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return one.shape == other.shape and torch.allclose(one.float(), other.float().cpu(), atol=_PROJECTION_TOLERANCE)
+    if one.shape != other.shape:
+        return False
+    return bool(torch.allclose(one.float(), other.float().cpu(), atol=_PROJECTION_TOLERANCE))
 
 
 def _head(weights: Mapping[str, torch.Tensor], widths: tuple[int, ...], path: Path) -> torch.nn.Module:
