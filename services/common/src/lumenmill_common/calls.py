@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from lumenmill_common.client_interceptors import client_interceptors
 from lumenmill_common.errors import DeadlineExceededError, LumenmillError, ResourceExhaustedError, UnavailableError
+from lumenmill_common.loopback import is_loopback
 from lumenmill_common.reloading_channel import ReloadingChannel
 from lumenmill_common.retries import RetryPolicy, RetryState, retrying
 from lumenmill_common.serve import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
@@ -81,7 +82,7 @@ def connect(
     are used for the calls that are made from then on. The token is sent when one is set. `one_process` is for callers
     who choose between the processes of a service themselves: calls then reach the process whatever its health says, and
     a failed one is reported at once rather than made again. `tls_name` is the name that its certificate has, where
-    `address` is a number.
+    `address` is a number. This machine is reached directly, whatever proxy the environment names.
 
     Raises:
         OSError: a file of certificates cannot be read.
@@ -89,6 +90,8 @@ def connect(
     options: list[tuple[str, Any]] = list(_OPTIONS)
     if one_process:
         options += [("grpc.inhibit_health_checking", 1), ("grpc.enable_retries", 0)]
+    if is_loopback(address):
+        options.append(("grpc.enable_http_proxy", 0))
     interceptors = client_interceptors(security)
     if security.tls_ca_file is None:
         return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
