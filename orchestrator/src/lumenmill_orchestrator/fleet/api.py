@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
+from urllib.request import getproxies
 
 import urllib3
 from kubernetes import config
@@ -25,6 +26,7 @@ from lumenmill_common.errors import (
     PermissionDeniedError,
     UnavailableError,
 )
+from lumenmill_common.loopback import is_loopback
 
 __all__ = ["ApiObject", "KubernetesApi", "ListExpiredError"]
 
@@ -64,6 +66,8 @@ class KubernetesApi:
             raise FailedPreconditionError(
                 f"LUMENMILL_KUBERNETES_NAMESPACE is set, but there is neither a service account nor KUBECONFIG: {error}"
             ) from error
+        if is_loopback(configuration.host) and configuration.proxy in getproxies().values():
+            configuration.proxy = None  # of the environment, not the `proxy-url` of a kubeconfig
         configuration.retries = 1
         self._client = ApiClient(configuration)
         self._threads = ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="kubernetes")
