@@ -22,6 +22,8 @@ class Reply:
     refusal: str | None = None
     finish_reason: str = "stop"
     delay_s: float = 0.0
+    body: Any = None
+    """Sent in the place of the body that follows from the other fields: bytes as they are, others as JSON."""
 
 
 def items(*entries: Any) -> Reply:
@@ -47,9 +49,9 @@ class ChatEndpoint:
                     endpoint.authorizations.append(self.headers["Authorization"])
                 reply = endpoint.script(request, number)
                 time.sleep(reply.delay_s)
-                body = json.dumps(_body(reply)).encode()
+                body = reply.body if isinstance(reply.body, bytes) else json.dumps(_body(reply)).encode()
                 try:
-                    self.send_response(reply.status)
+                    self.send_response_only(reply.status)  # without a date, which tests choose
                     for name, value in {"Content-Type": "application/json", **reply.headers}.items():
                         self.send_header(name, value)
                     self.send_header("Content-Length", str(len(body)))
@@ -70,20 +72,23 @@ class ChatEndpoint:
         self._server.server_close()
 
 
-def _body(reply: Reply) -> dict[str, Any]:
-    if reply.status != 200:
-        return {"error": {"message": reply.error, "type": "test", "code": None}}
+def completion(message: Any, **changes: Any) -> dict[str, Any]:
+    """The body of a completion whose only choice has this message."""
     return {
         "id": "answer",
         "object": "chat.completion",
         "created": 0,
         "model": "tiny",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": reply.content, "refusal": reply.refusal},
-                "finish_reason": reply.finish_reason,
-            }
-        ],
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150},
-    }
+    } | changes
+
+
+def _body(reply: Reply) -> Any:
+    if reply.body is not None:
+        return reply.body
+    if reply.status != 200:
+        return {"error": {"message": reply.error, "type": "test", "code": None}}
+    body = completion({"role": "assistant", "content": reply.content, "refusal": reply.refusal})
+    body["choices"][0]["finish_reason"] = reply.finish_reason
+    return body

@@ -1,11 +1,15 @@
 """Fixtures of the prompter's tests."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
+from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
+from lumenmill_common.testing import running_family
+from lumenmill_prompter.families import family_from
 from lumenmill_prompter.settings import PrompterSettings
 
 # Test modules are imported one by one, so that their folder is not on the path by itself.
@@ -38,3 +42,15 @@ def openai_settings(endpoint: ChatEndpoint, tmp_path: Path) -> PrompterSettings:
         listen_address="127.0.0.1:0",
         drain_s=0.0,
     )
+
+
+@pytest.fixture
+async def channel(openai_settings: PrompterSettings) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to the LLM family before `endpoint`."""
+    async with running_family(family_from(openai_settings), prompter_pb2.DESCRIPTOR) as opened:
+        yield opened
+
+
+@pytest.fixture
+def stub(channel: grpc.aio.Channel) -> prompter_pb2_grpc.PrompterServiceStub:
+    return prompter_pb2_grpc.PrompterServiceStub(channel)

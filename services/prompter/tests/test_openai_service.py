@@ -3,13 +3,13 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import protovalidate
 import pytest
 from chat_endpoint import API_KEY, ChatEndpoint, Reply, items
+from endpoint_calls import failure_of
 
 from lumenmill.common.v1 import artifact_pb2, generation_pb2, light_pb2, model_pb2, model_pb2_grpc, scene_pb2
 from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
@@ -21,17 +21,6 @@ from lumenmill_prompter.families import family_from
 from lumenmill_prompter.settings import PrompterSettings
 
 NOUNS = ("kettle", "lantern", "guitar", "microscope", "teapot", "helmet", "globe", "radio", "camera", "violin")
-
-
-@pytest.fixture
-async def channel(openai_settings: PrompterSettings) -> AsyncIterator[grpc.aio.Channel]:
-    async with running_family(family_from(openai_settings), prompter_pb2.DESCRIPTOR) as opened:
-        yield opened
-
-
-@pytest.fixture
-def stub(channel: grpc.aio.Channel) -> prompter_pb2_grpc.PrompterServiceStub:
-    return prompter_pb2_grpc.PrompterServiceStub(channel)
 
 
 def source(**changes: Any) -> dict[str, Any]:
@@ -198,14 +187,6 @@ async def test_a_model_that_only_repeats_itself_is_given_up(
     endpoint.script = lambda *_: items(prompt_set("violin"))
     with pytest.raises(errors.FailedPreconditionError, match="1 of 2"):
         await call_heavy(stub.GeneratePromptSets, request_for(2, prompts_batch_size=1), retry=RetryPolicy({}))
-
-
-async def failure_of(call: Any) -> grpc.aio.AioRpcError:
-    """The status of a single attempt, which callers of `call_heavy` would make again."""
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        async for _ in call:
-            pass
-    return failed.value
 
 
 @pytest.mark.parametrize(

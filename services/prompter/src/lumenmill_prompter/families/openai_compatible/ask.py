@@ -10,9 +10,12 @@ import jsonschema
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.jobs import JobContext
 from lumenmill_common.telemetry import get_logger
-from lumenmill_prompter.families.openai_compatible.endpoint import Answer, Endpoint, Message, Usage
+from lumenmill_prompter.families.openai_compatible.completion import Answer
+from lumenmill_prompter.families.openai_compatible.endpoint import Endpoint, Message
+from lumenmill_prompter.families.openai_compatible.json_object import find_object
 from lumenmill_prompter.families.openai_compatible.schema import Schema, answer_schema
 from lumenmill_prompter.families.openai_compatible.structure import AnswerError
+from lumenmill_prompter.families.openai_compatible.usage import Usage
 
 __all__ = ["Asker"]
 
@@ -60,9 +63,12 @@ class Asker:
             ]
         else:
             if not best and answer.refusal:
-                raise FailedPreconditionError(f"the model refuses: {answer.refusal[:300]}")
+                raise FailedPreconditionError(f"the model at {self._endpoint.name} refuses: {answer.refusal[:300]}")
         if not best:
-            raise FailedPreconditionError(f"the model's answers stay unusable: {'; '.join(problems)[:500]}")
+            hint = " (see LUMENMILL_OPENAI_MAX_COMPLETION_TOKENS)" if answer.truncated else ""
+            raise FailedPreconditionError(
+                f"the answers of the model at {self._endpoint.name} stay unusable: {'; '.join(problems)[:500]}{hint}"
+            )
         return best[:num]
 
     def collect(
@@ -109,13 +115,13 @@ def _parse(answer: Answer, item_schema: Schema, build: Callable[[Any], T]) -> tu
     """Return the usable items and what is wrong with the others."""
     if answer.refusal:
         return [], ["you refused; the request is harmless"]
+    short = [answer.shortfall] if answer.shortfall else []
     cut = ["the answer was cut off; write fewer items"] if answer.truncated else []
-    try:
-        document = json.loads(_unfenced(answer.text))
-    except json.JSONDecodeError as error:
-        return [], cut or [f"not valid JSON: {error.msg} at character {error.pos}"]
-    if not isinstance(document, dict) or not isinstance(document.get("items"), list):
-        return [], ['the answer must be an object with a list "items"']
+    document = find_object(answer.text, "items")
+    if document is None:
+        return [], short + cut or [_why_not_json(answer.text)]
+    if not isinstance(document.get("items"), list):
+        return [], short + cut or ['the answer must be an object with a list "items"']
     validator = jsonschema.Draft202012Validator(item_schema)
     items, problems = list[T](), cut
     for index, entry in enumerate(document["items"]):
@@ -132,12 +138,14 @@ def _parse(answer: Answer, item_schema: Schema, build: Callable[[Any], T]) -> tu
     return items, problems
 
 
-def _unfenced(text: str) -> str:
-    """Return the text without the Markdown fence that some models put around JSON."""
-    stripped = text.strip()
-    if stripped.startswith("```"):
-        stripped = stripped.split("\n", 1)[-1].rsplit("```", 1)[0]
-    return stripped
+def _why_not_json(text: str) -> str:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"not valid JSON: {error.msg} at character {error.pos}"
+    except (ValueError, RecursionError):
+        return "not valid JSON: too deep or a number too long"
+    return "the answer must be one JSON object"
 
 
 def _complaint(problems: Sequence[str], num: int) -> Message:

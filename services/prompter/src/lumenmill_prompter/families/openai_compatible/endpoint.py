@@ -1,97 +1,60 @@
-"""One OpenAI-compatible endpoint: requests with retries, structured output, token counts."""
+"""One OpenAI-compatible endpoint: requests with retries, in the form that its model accepts."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 
-from lumenmill.prompter.v1 import prompter_pb2
-from lumenmill_common.errors import (
-    FailedPreconditionError,
-    LumenmillError,
-    ResourceExhaustedError,
-    UnavailableError,
-)
+from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_common.loopback import is_loopback
 from lumenmill_common.telemetry import get_logger
+from lumenmill_prompter.families.openai_compatible.completion import Answer, read_completion
+from lumenmill_prompter.families.openai_compatible.failure import EndpointError, FailureKind, retry_after_s
+from lumenmill_prompter.families.openai_compatible.parameters import AcceptedParameters
 from lumenmill_prompter.families.openai_compatible.schema import Schema
+from lumenmill_prompter.families.openai_compatible.statement import Statement, statement_of
+from lumenmill_prompter.families.openai_compatible.usage import Usage
 from lumenmill_prompter.settings import PrompterSettings
 
-__all__ = ["Answer", "Endpoint", "Message", "Usage"]
+__all__ = ["Endpoint", "Message"]
 
 _log = get_logger(__name__)
 
 Message = dict[str, str]
 
 
-@dataclass
-class Usage:
-    """Tokens of one job, added up from several threads."""
-
-    num_prompt_tokens: int = 0
-    num_completion_tokens: int = 0
-    num_requests: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def add(self, num_prompt_tokens: int, num_completion_tokens: int) -> None:
-        """Add the tokens of one answer."""
-        with self._lock:
-            self.num_prompt_tokens += num_prompt_tokens
-            self.num_completion_tokens += num_completion_tokens
-
-    def count_request(self) -> None:
-        """Add one request, answered or not."""
-        with self._lock:
-            self.num_requests += 1
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer: its text, and whether it was cut off at the token limit."""
-
-    text: str
-    truncated: bool
-    refusal: str
-
-
 class Endpoint:
     """Sends chat requests; shared by threads."""
 
-    def __init__(self, settings: PrompterSettings) -> None:
-        """Prepare a client; nothing is sent yet.
+    def __init__(self, settings: PrompterSettings, clock_s: Callable[[], float] = time.monotonic) -> None:
+        """Prepare a client; nothing is sent yet. `clock_s` tells when refused parameters are tried again.
 
         Raises:
             FailedPreconditionError: the API key file cannot be read.
         """
         self._settings = settings
+        self._key = _api_key(settings)
         self._client = openai.OpenAI(
             base_url=settings.openai_base_url,
-            api_key=_api_key(settings),
+            api_key=self._key or "none",
             timeout=settings.openai_timeout_s,
             max_retries=0,
+            http_client=openai.DefaultHttpxClient(mounts=_direct(settings.openai_base_url)),
         )
-        self._accepts_schema = True
+        self._accepted = AcceptedParameters(settings.openai_model, settings.openai_temperature, clock_s)
+
+    @property
+    def name(self) -> str:
+        """The endpoint as errors name it: its URL without a password."""
+        parts = urlsplit(self._settings.openai_base_url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-    def usage_proto(self, usage: Usage) -> prompter_pb2.TokenUsage:
-        """Return the usage with its cost, when both prices are set."""
-        reported = prompter_pb2.TokenUsage(
-            num_prompt_tokens=usage.num_prompt_tokens,
-            num_completion_tokens=usage.num_completion_tokens,
-            num_requests=usage.num_requests,
-        )
-        sent_price = self._settings.openai_usd_per_million_prompt_tokens
-        received_price = self._settings.openai_usd_per_million_completion_tokens
-        if sent_price is not None and received_price is not None:
-            sent, received = usage.num_prompt_tokens * sent_price, usage.num_completion_tokens * received_price
-            reported.cost_usd = (sent + received) / 1e6
-        return reported
 
     def chat(
         self,
@@ -101,7 +64,7 @@ class Endpoint:
         usage: Usage,
         check_cancelled: Callable[[], None],
     ) -> Answer:
-        """Return one answer; network faults and rate limits are retried.
+        """Return one answer; network faults and rate limits are retried, and refused parameters are left out.
 
         Raises:
             ResourceExhaustedError: the endpoint keeps limiting the rate.
@@ -109,107 +72,100 @@ class Endpoint:
             FailedPreconditionError: the endpoint rejects key, model or request permanently.
             CancelledError: the job was cancelled meanwhile.
         """
-        for attempt in range(1, self._settings.openai_max_attempts + 1):
+        num_failures = 0
+        while True:
             check_cancelled()
+            sent = self._accepted.sent()
             try:
-                return self._once(messages, schema, seed, usage)
-            except openai.BadRequestError as error:
-                if not self._accepts_schema or not _is_about_response_format(error):
-                    raise FailedPreconditionError(f"the endpoint refuses the request: {_reason(error)}") from error
-                self._accepts_schema = False
-                _log.info("endpoint does not accept a JSON schema; the schema is put into the prompt")
-            except (openai.APIConnectionError, openai.APIStatusError) as error:
-                delay_s = self._delay_s(error, attempt)
-                if attempt == self._settings.openai_max_attempts:
-                    raise _given_up(error, delay_s) from error
-                _log.info(
-                    "endpoint request failed; retrying",
-                    attempt=attempt,
-                    delay_s=round(delay_s, 2),
-                    kind=type(error).__name__,
-                )
+                return self._once(messages, schema, seed, sent, usage)
+            except EndpointError as failure:
+                if failure.is_about_the_answer:
+                    usage.add(None, None)
+                    return Answer(failure.said.rejected_answer or "", shortfall=failure.said.words)
+                if self._accepted.learn(sent, failure):
+                    continue
+                num_failures += 1
+                if not failure.is_transient or num_failures == self._settings.openai_max_attempts:
+                    raise failure.error(self.name) from failure
+                delay_s = self._delay_s(failure, num_failures)
+                fields = {"attempt": num_failures, "delay_s": round(delay_s, 2), "kind": failure.kind.name.lower()}
+                _log.info("endpoint request failed; retrying", status=failure.status, **fields)
                 _sleep(delay_s, check_cancelled)
-        raise UnavailableError("the endpoint accepts neither a JSON schema nor plain JSON within the allowed attempts")
 
-    def _once(self, messages: Sequence[Message], schema: Schema, seed: int, usage: Usage) -> Answer:
+    def _once(
+        self, messages: Sequence[Message], schema: Schema, seed: int, sent: frozenset[str], usage: Usage
+    ) -> Answer:
+        """Make one request with the optional parameters `sent`.
+
+        Raises:
+            EndpointError: it got no answer.
+        """
         usage.count_request()
         started_s = time.monotonic()
-        sent, response_format = _with_format(messages, schema, self._accepts_schema)
-        completion = self._client.chat.completions.create(
-            model=self._settings.openai_model,
-            messages=sent,  # type: ignore[arg-type]  # plain dicts have the shape of the typed union
-            response_format=response_format,
-            temperature=self._settings.openai_temperature,
-            seed=seed & 0x7FFFFFFF,
-            max_completion_tokens=self._settings.openai_max_completion_tokens,
-        )
-        if completion.usage is not None:
-            usage.add(completion.usage.prompt_tokens, completion.usage.completion_tokens)
-        _log.info("endpoint answered", duration_s=round(time.monotonic() - started_s, 3), messages=len(sent))
-        if not completion.choices:
-            return Answer("", truncated=False, refusal="")
-        choice = completion.choices[0]
-        return Answer(choice.message.content or "", choice.finish_reason == "length", choice.message.refusal or "")
+        completion = read_completion(self._body(self._request(messages, schema, seed, sent)), self._key)
+        usage.add(completion.num_prompt_tokens, completion.num_completion_tokens)
+        _log.info("endpoint answered", duration_s=round(time.monotonic() - started_s, 3), messages=len(messages))
+        return completion.answer
 
-    def _delay_s(self, error: openai.APIError, attempt: int) -> float:
+    def _request(self, messages: Sequence[Message], schema: Schema, seed: int, sent: frozenset[str]) -> dict[str, Any]:
+        settings = self._settings
+        optional = {
+            "seed": seed & 0x7FFFFFFF,
+            "temperature": settings.openai_temperature,
+            "max_tokens": settings.openai_max_completion_tokens,
+            "max_completion_tokens": settings.openai_max_completion_tokens,
+        }
+        return {
+            "model": settings.openai_model,
+            **_with_format(messages, schema, sent),
+            **{name: value for name, value in optional.items() if name in sent},
+        }
+
+    def _body(self, request: dict[str, Any]) -> bytes:
+        try:
+            return self._client.chat.completions.with_raw_response.create(**request).http_response.content
+        except openai.APITimeoutError as error:
+            raise EndpointError(FailureKind.TIMEOUT, Statement("")) from error
+        except openai.APIStatusError as error:
+            answer = error.response
+            said = statement_of(answer.text, self._key)
+            wait_s = retry_after_s(answer.headers)
+            raise EndpointError(FailureKind.STATUS, said, error.status_code, wait_s) from error
+        except openai.APIConnectionError as error:
+            said = Statement(" ".join(str(error.__cause__ or "").split())[:300])
+            raise EndpointError(FailureKind.UNREACHABLE, said) from error
+
+    def _delay_s(self, failure: EndpointError, num_failures: int) -> float:
         """Seconds to wait: as the endpoint requests, else doubling from half a second."""
-        if isinstance(error, openai.APIStatusError):
-            if error.status_code < 500 and error.status_code not in {408, 409, 429}:
-                raise FailedPreconditionError(_permanent(error)) from error
-            retry_after = error.response.headers.get("retry-after", "")
-            if retry_after.replace(".", "", 1).isdigit():
-                return min(float(retry_after), self._settings.openai_max_backoff_s)
-        return float(min(0.5 * 2.0 ** (attempt - 1), self._settings.openai_max_backoff_s))
+        requested_s = failure.retry_after_s or 0.5 * 2.0 ** (num_failures - 1)
+        return float(min(requested_s, self._settings.openai_max_backoff_s))
 
 
 def _api_key(settings: PrompterSettings) -> str:
     if settings.openai_api_key_file is None:
-        return "none"
+        return ""
     try:
         return settings.openai_api_key_file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise FailedPreconditionError(f"cannot read LUMENMILL_OPENAI_API_KEY_FILE: {error.strerror}") from error
 
 
-def _with_format(messages: Sequence[Message], schema: Schema, accepts_schema: bool) -> tuple[list[Message], Any]:
-    if accepts_schema:
-        return list(messages), {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "schema": schema, "strict": True},
-        }
+def _direct(url: str) -> dict[str, None]:
+    """Return the hosts that are reached without a proxy, whatever the environment says."""
+    host = urlsplit(url).hostname or ""
+    return {f"all://[{host}]" if ":" in host else f"all://{host}": None} if is_loopback(url) else {}
+
+
+def _with_format(messages: Sequence[Message], schema: Schema, sent: frozenset[str]) -> dict[str, Any]:
+    """Return messages and response format; where the format has no schema, the messages have it."""
+    if "json_schema" in sent:
+        answer = {"name": "answer", "schema": schema, "strict": True}
+        return {"messages": list(messages), "response_format": {"type": "json_schema", "json_schema": answer}}
     first, *rest = messages
     order = "Answer with one JSON object that conforms to this JSON schema, and nothing else:"
     content = f"{first['content']}\n\n{order}\n{json.dumps(schema)}"
-    return [{**first, "content": content}, *rest], {"type": "json_object"}
-
-
-def _is_about_response_format(error: openai.BadRequestError) -> bool:
-    text = str(error).lower()
-    return any(word in text for word in ("response_format", "json_schema", "schema", "structured"))
-
-
-def _reason(error: openai.APIError) -> str:
-    return str(error.message)[:300]
-
-
-def _permanent(error: openai.APIStatusError) -> str:
-    if error.status_code in {401, 403}:
-        return "the endpoint refuses the API key; check LUMENMILL_OPENAI_API_KEY_FILE"
-    if error.status_code == 404:
-        return (
-            "the endpoint does not know the model or path; check LUMENMILL_OPENAI_MODEL and LUMENMILL_OPENAI_BASE_URL"
-        )
-    return f"the endpoint refuses the request with status {error.status_code}: {_reason(error)}"
-
-
-def _given_up(error: openai.APIError, delay_s: float) -> LumenmillError:
-    if isinstance(error, openai.RateLimitError):
-        return ResourceExhaustedError("the endpoint keeps limiting the rate", retry_delay_s=max(delay_s, 1.0))
-    if isinstance(error, openai.APITimeoutError):
-        return UnavailableError("the endpoint does not answer in time")
-    if isinstance(error, openai.APIStatusError):
-        return UnavailableError(f"the endpoint keeps failing with status {error.status_code}")
-    return UnavailableError("the endpoint cannot be reached")
+    formats = [{"type": name} for name in ("json_object", "text") if name in sent]
+    return {"messages": [{**first, "content": content}, *rest]} | ({"response_format": formats[0]} if formats else {})
 
 
 def _sleep(delay_s: float, check_cancelled: Callable[[], None]) -> None:

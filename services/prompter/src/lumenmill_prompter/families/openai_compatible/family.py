@@ -100,7 +100,7 @@ class OpenAIFamily:
             prompt_sets=sets,
             video_prompts=videos,
             record=self._record(request.seed, job, {"prompts_batch_size": float(batch_size), "theme": brief.theme}),
-            usage=self._opened().usage_proto(asker.usage),
+            usage=asker.usage.proto(self._settings),
         )
 
     @in_worker
@@ -138,7 +138,7 @@ class OpenAIFamily:
             )
         for number, prompt in enumerate(prompts, start=1):
             prompt.light.name = f"relight-{number}"
-        usage = self._opened().usage_proto(asker.usage)
+        usage = asker.usage.proto(self._settings)
         record = self._record(request.seed, job, {})
         return prompter_pb2.WriteEditPromptsResult(relight_prompts=prompts, record=record, usage=usage)
 
@@ -176,7 +176,7 @@ class OpenAIFamily:
             prompts = asker.collect(
                 request.num_variants, request.num_variants, ask, lambda item: fresh.admit(item.text)
             )
-        usage = self._opened().usage_proto(asker.usage)
+        usage = asker.usage.proto(self._settings)
         record = self._record(request.seed, job, {})
         return prompter_pb2.WriteMotionPromptsResult(motion_prompts=prompts, record=record, usage=usage)
 
@@ -197,7 +197,7 @@ class OpenAIFamily:
                 batch = list(request.prompts[len(rewritten) : len(rewritten) + _REWRITE_BATCH_SIZE])
                 rewritten += _rewrite_batch(asker, instruction, batch, request.seed)
                 job.progress("ask", len(rewritten), len(request.prompts))
-        usage = self._opened().usage_proto(asker.usage)
+        usage = asker.usage.proto(self._settings)
         record = self._record(request.seed, job, {})
         return prompter_pb2.RewritePromptsResult(prompts=rewritten, record=record, usage=usage)
 
