@@ -148,6 +148,7 @@ async def test_an_answer_without_content_is_an_error_that_names_the_endpoint(
         (Reply(body=[{"error": {"code": 503, "message": "The model is overloaded."}}], status=503), "overloaded"),
         (Reply(body=b"<html><body><h1>502 Bad Gateway</h1></body></html>", status=502), "502: 502 Bad Gateway"),
         (Reply(body={"detail": "starting"}, status=500), "500: starting"),
+        (Reply(body={"detail": "The response of the engine is not valid"}, status=502), "engine is not valid"),
     ],
 )
 async def test_a_fault_that_may_pass_is_unavailable_after_all_attempts(

@@ -46,6 +46,7 @@ _SETTINGS = (
     (re.compile(r"max[_ ](?:completion[_ ])?tokens"), "LUMENMILL_OPENAI_MAX_COMPLETION_TOKENS"),
     (re.compile(r"temperature"), "LUMENMILL_OPENAI_TEMPERATURE"),
 )
+_ANSWER_STATUSES = {200, 400, 422, 500}
 _KEY_STATUSES = {401, 403}
 _FILTER_STATUSES = {200, 400, 403, 422, 451}
 _PASSING_STATUSES = {408, 409, 425, 429}
@@ -83,7 +84,7 @@ class EndpointError(Exception):
     @property
     def is_about_the_answer(self) -> bool:
         """Whether the endpoint rejects what the model wrote, rather than the request."""
-        if self.kind is not FailureKind.STATUS:
+        if self.kind is not FailureKind.STATUS or self.status not in _ANSWER_STATUSES:
             return False
         return self.said.rejected_answer is not None or _GENERATED.search(self.said.searchable) is not None
 
