@@ -13,7 +13,7 @@ __all__ = ["content_of", "relit_description"]
 
 # Words for things that light is part of the name of; they say nothing about the light of the picture.
 _THINGS = re.compile(
-    r"\b(?:(?:traffic|string|fairy|christmas|street|pilot|warning|neon) lights?|spotlit|light[- ]"
+    r"\b(?:(?:traffic|string|fairy|christmas|street|car|stage|pilot|warning|neon) lights?|spotlit|light[- ]"
     r"(?:blue|green|gr[ea]y|brown|beige|pink|purple|yellow|red|orange|wood(?:en)?|oak|pine|colou?red|skinned|haired|hair"
     r"|bulbs?|switch(?:es)?|fixtures?|poles?|posts?|rail|meters?|stands?|box(?:es)?|panels?|weight))\b",
     re.IGNORECASE,
@@ -25,7 +25,7 @@ _LIGHT_NOUN = (
 )
 _TIME = r"(?:sunset|sunrise|dusk|dawn|twilight|noon|midday|night|golden hour|blue hour|nightfall)\b(?! sky)"
 _ABOUT_LIGHT = re.compile(
-    rf"\b(?:{_LIGHT_NOUN}|{_LIT}|illuminat\w+|underexposed|overexposed|exposure\b|highlights?\b"
+    rf"\b(?:{_LIGHT_NOUN}|{_LIT}|illuminat\w+|underexposed|overexposed|highlights?\b"
     r"|(?:high|low|medium|strong|weak|little) contrast|contrast (?:is|between)"
     r"|(?:warm|cool|cold|golden|neutral|bluish) (?:tones?|hues?|cast|colou?r temperature)\b)"
     r"|^(?:and |with |plus )*(?:an? |the )?(?:[\w-]+ )*(?:fill|rim|key)\b"
@@ -51,7 +51,7 @@ _WORD = r"(?!(?:in|on|under|by|with|at|of|from|and|beside|before|over|through)\b
 _LIT_FIRST = re.compile(r"^(?:in|under|by|with|lit|illuminated|bathed)\b", re.IGNORECASE)
 _LIGHT_FIRST = re.compile(rf"^(?:{_WORD}){{0,6}}?{_LIGHT_NOUN}", re.IGNORECASE)
 _IN_LIGHT = re.compile(
-    rf"(?:,? |^)(?:in|under|by|with|against) (?:{_WORD}){{0,4}}?{_LIGHT_NOUN}"
+    rf"(?:,? |^)(?:letting in|in|under|by|with|against) (?:{_WORD}){{0,4}}?{_LIGHT_NOUN}"
     r"(?:(?:(?<=shadow)|(?<=shadows)) (?:on|across|to|towards)\b[^,;]*| (?:from|of|through|falling|coming)\b[^,;]*)?"
     rf"|(?:,? |^)(?:at|in|during|before|after|around) (?:{_WORD}){{0,2}}?{_TIME}",
     re.IGNORECASE,
@@ -60,6 +60,8 @@ _LIT_THING = re.compile(
     rf"\b(?P<article>an? )?(?:\w+ly[- ])?(?:{_LIT}|sunny|shadowy|sun-drenched|sun-dappled) (?P<thing>[\w-]+)",
     re.IGNORECASE,
 )
+# After a sentence on light these words mean the light.
+_CONTINUES = re.compile(r"^(?:it|its|they|their|this|these)\b", re.IGNORECASE)
 _PLACE = re.compile(
     r"^(?:on|in|at|beside|next to|before|near|behind|against|among|inside) (?:an?|the|its|some)\b", re.I
 )
@@ -71,7 +73,12 @@ def content_of(description: str) -> str:
     Empty where it says nothing else, and where it names only colours, which depend on the light.
     """
     sentences = re.split(r"(?<=[.!?;])\s+", re.sub(r"\s+", " ", description).strip())
-    contents = [_without_light(sentence.rstrip(" .!?;")) for sentence in sentences]
+    contents: list[str] = []
+    follows_light = False
+    for sentence in sentences:
+        content = "" if follows_light and _CONTINUES.search(sentence) else _without_light(sentence.rstrip(" .!?;"))
+        follows_light = not content
+        contents.append(content)
     return " ".join(f"{capitalised(content)}." for content in contents if content)
 
 
