@@ -122,6 +122,8 @@ def test_relight_uses_the_files_that_render_wrote(lumenmill: Command, tmp_path: 
     )
     assert relit.returncode == 0, relit.stderr
     assert Path(json.loads(relit.stdout)["files"][0]).stat().st_size > 10_000
+    described = lumenmill("relight", "--scene", str(scene), "--describe", "a bowl at dusk")
+    assert described.returncode == 2 and "variants[0].description" in described.stderr  # studio needs a light
 
 
 def test_a_clip_is_made_from_text(lumenmill: Command, tmp_path: Path) -> None:

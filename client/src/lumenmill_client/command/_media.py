@@ -101,7 +101,8 @@ def relight(
     ] = None,
     image: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Image to relight.")] = None,
     light: Lights = None,
-    edit: Annotated[str, typer.Option(help="Instruction, for text-guided models.")] = "",
+    edit: Annotated[str, typer.Option(help="What to change, for models of instructions.")] = "",
+    describe: Annotated[str, typer.Option(help="What is to be seen, for models of descriptions.")] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the image.")] = Path("relit"),
     preset: Preset = "",
     model: ModelName = "",
@@ -114,7 +115,8 @@ def relight(
     Example: lumenmill relight --scene render/image-0.scene.json --light sun_sky:sun_azimuth_deg=90,sun_elevation_deg=8
     """
     with model_call(context.obj, "relighting", request_id) as call:
-        variant = relighter_pb2.RelightVariant(light=parse_light(call.client, light or []), edit_prompt=edit)
+        lit = parse_light(call.client, light or [])
+        variant = relighter_pb2.RelightVariant(light=lit, edit_prompt=edit, description=describe)
         result = call.client.relight(
             image,
             [variant],
