@@ -19,7 +19,7 @@ from lumenmill_video.settings import VideoSettings
 
 _SMALL = {"width_px": 64, "height_px": 32, "num_frames": 5}
 _T2V, _I2V, _FLF2V, _VACE = "Wan2.1-T2V-14B", "Wan2.1-I2V-14B-480P", "Wan2.1-FLF2V-14B-720P", "Wan2.1-VACE-1.3B"
-_SVD, _MODELSCOPE = "SVD-XT", "ModelScope-T2V"
+_A14B, _SVD, _MODELSCOPE = "Wan2.2-T2V-A14B", "SVD-XT", "ModelScope-T2V"
 
 
 class _Media:
@@ -77,6 +77,7 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"image": "picture", "last_image": "picture", "num_frames": 0, "duration_s": 9},
         "duration_s: is 9; at most 5.06",
     ),
+    (_A14B, {"adapters": [{"weights": "picture"}]}, "adapters: this model has two transformers"),
     (_VACE, {"control_clip": "picture"}, "control_clip: is a picture; send a clip"),
     (_VACE, {"control_clip": "empty"}, "control_clip: is damaged, or not a clip"),
     (_VACE, {"control_clip": "torn"}, "control_clip: is cut off: its index"),
@@ -120,7 +121,7 @@ def _request(video: Any, fields: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-@pytest.mark.parametrize("model", [_T2V, _I2V, _FLF2V, _VACE, _SVD, _MODELSCOPE])
+@pytest.mark.parametrize("model", [_T2V, _I2V, _FLF2V, _VACE, _A14B, _SVD, _MODELSCOPE])
 async def test_unsupported_requests_are_refused_with_the_field(serving: Any, model: str) -> None:
     async with serving(model) as video:
         for index, (_, fields, words) in enumerate(case for case in _REFUSED if case[0] == model):

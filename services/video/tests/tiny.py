@@ -29,6 +29,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from transformers import (
     CLIPImageProcessor,
+    CLIPProcessor,
     CLIPVisionConfig,
     CLIPVisionModel,
     CLIPVisionModelWithProjection,
@@ -92,26 +93,32 @@ def save_wan_t2v(folder: Path) -> None:
     WanPipeline(transformer=transformer, **_wan_parts()).save_pretrained(folder)
 
 
-def save_wan_i2v(folder: Path, **more: Any) -> None:
+def save_wan_i2v(folder: Path) -> None:
     """Wan 2.1 image-to-video."""
-    config = _WAN | {"in_channels": 36, "image_dim": 32, "added_kv_proj_dim": 24} | more
-    WanImageToVideoPipeline(
-        transformer=seeded(lambda: WanTransformer3DModel(**config)),
-        image_encoder=_vision(CLIPVisionModel),
-        image_processor=CLIPImageProcessor(),
-        **_wan_parts(),
-    ).save_pretrained(folder)
+    _save_wan_i2v(folder, image_encoder=_vision(CLIPVisionModel), image_processor=CLIPImageProcessor())
 
 
 def save_wan_flf2v(folder: Path) -> None:
-    """Wan 2.1 first-and-last-frame-to-video."""
-    save_wan_i2v(folder, pos_embed_seq_len=2 * 257)
+    """Wan 2.1 first-and-last-frame-to-video, whose index names other classes of the image encoder and processor."""
+    _save_wan_i2v(
+        folder,
+        {"pos_embed_seq_len": 2 * 257},
+        image_encoder=_vision(CLIPVisionModelWithProjection),
+        image_processor=CLIPProcessor(CLIPImageProcessor(), clip_tokenizer()),
+    )
+
+
+def _save_wan_i2v(folder: Path, more: dict[str, Any] | None = None, **parts: Any) -> None:
+    config = _WAN | {"in_channels": 36, "image_dim": 32, "added_kv_proj_dim": 24} | (more or {})
+    transformer = seeded(lambda: WanTransformer3DModel(**config))
+    WanImageToVideoPipeline(transformer=transformer, **parts, **_wan_parts()).save_pretrained(folder)
 
 
 def save_wan22_t2v(folder: Path) -> None:
     """Wan 2.2 text-to-video, with a transformer for each range of noise."""
     first, second = (seeded(lambda: WanTransformer3DModel(**_WAN), seed) for seed in (0, 1))
-    WanPipeline(transformer=first, transformer_2=second, boundary_ratio=0.875, **_wan_parts()).save_pretrained(folder)
+    # The published boundary is 0.875; here the second of two steps is beyond it.
+    WanPipeline(transformer=first, transformer_2=second, boundary_ratio=0.95, **_wan_parts()).save_pretrained(folder)
 
 
 def save_wan22_i2v(folder: Path) -> None:

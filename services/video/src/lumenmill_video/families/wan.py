@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler
 
-from lumenmill_common.errors import FailedPreconditionError
+from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
+from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_neural.plan import Plan
 from lumenmill_video.cost import WanCost, num_tokens
 from lumenmill_video.families.clip import Clip, Frames, Media, OnStep, PendingFrames
@@ -31,6 +32,14 @@ class WanFamily(ClipFamily):
         super().load()
         # The same weights with a feature cache of its own: that of the pipeline may be encoding at the same time.
         self._decoder = copy.copy(self.pipe.vae)
+
+    def check_fields(self, request: GenerateVideoRequest) -> None:
+        """See the base class."""
+        super().check_fields(request)
+        if request.adapters and getattr(self.pipe, "transformer_2", None) is not None:
+            raise InvalidArgumentError(
+                "adapters", "this model has two transformers, and an adapter changes one of them; leave it empty"
+            )
 
     def parts(self) -> dict[str, Any]:
         """Return the VAE in float32, as the model cards load it."""
