@@ -7,6 +7,8 @@ import signal
 
 import pytest
 
+from lumenmill.common.v1 import scene_pb2
+
 from .commands import finished, run_command, start_command
 from .conftest import LocalMesh
 
@@ -18,6 +20,13 @@ async def test_a_clip_is_written_where_it_is_asked_for(mesh: LocalMesh) -> None:
     named = await run_command(mesh, "clip", "a kettle boils", "--out", "kettle.mp4", "--model", "tiny", "--json")
     assert named.document["files"] == ["kettle.mp4"]
     assert named.document["result"]["record"]["model"] == "tiny"
+    size = ("--width", "64", "--height", "48", "--duration", "2.5", "--fps", "6")
+    light = ("--light", "area:azimuth_deg=-60,irradiance=4")
+    await run_command(mesh, "clip", "a kettle", *size, *light, "--preset", "fast", "--seed", "3", "--substitute")
+    request = dict(mesh.family.requests)["video"]
+    assert (request.width_px, request.height_px, request.duration_s, request.fps) == (64, 48, 2.5, 6)
+    assert (request.preset, request.seed, request.unknown_words) == ("fast", 3, scene_pb2.UNKNOWN_WORDS_SUBSTITUTE)
+    assert request.light.sources[0].area.azimuth_deg == -60
     for arguments, problem in (
         (["--out", "kettle.webm"], "ends in .mp4"),
         (["--model", "wan"], "no model named 'wan'"),
@@ -71,10 +80,17 @@ async def test_maps_of_files_and_of_the_store_are_written(mesh: LocalMesh) -> No
         again = await run_command(mesh, "decompose", source, "--out", "maps", "--model", "tiny", "--json")
         assert len(again.document["files"]) == len(again.document["result"]["maps"]) * 2 == 4
         assert albedo.read_bytes() == f"{picture.sha256}/1".encode()
-    await run_command(mesh, "decompose", scene.uri)
+    size = ("--width", "64", "--height", "48")
+    light = ("--light", "area:azimuth_deg=-60")
+    await run_command(mesh, "decompose", scene.uri, *size, *light, "--preset", "fast", "--seed", "3")
+    request = dict(mesh.family.requests)["decompose"]
+    assert (request.width_px, request.height_px, request.preset, request.seed) == (64, 48, "fast", 3)
+    assert request.light.sources[0].area.azimuth_deg == -60 and not request.HasField("image")
     assert albedo.read_bytes() == f"{scene.sha256}/1".encode()
     await run_command(mesh, "decompose", picture.uri, "--scene", scene.sha256)
     assert albedo.read_bytes() == f"{picture.sha256}{scene.sha256}/1".encode()
+    facts = dict(mesh.family.requests)["decompose"].image.image
+    assert (facts.width_px, facts.height_px) == (1, 1), "the maps are to be as large as the picture"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["register"]
 
-_TEXT_IS_MISSING = 'is required where nobody can be asked for it: lumenmill clip "a copper kettle on an oak table"'
+_TEXT_IS_MISSING = 'is required, for example: lumenmill clip "a copper kettle on an oak table"'
 
 
 def register(app: typer.Typer) -> None:

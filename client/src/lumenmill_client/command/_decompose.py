@@ -103,6 +103,6 @@ def _with_size(client: Client, image: Artifact) -> Artifact:
         try:
             with Image.open(io.BytesIO(client.read(image))) as opened:
                 image.image.width_px, image.image.height_px = opened.size
-        except UnidentifiedImageError:  # EXR, for example: the model uses the size of its preset
+        except (UnidentifiedImageError, Image.DecompressionBombError):  # such as EXR: the size is that of the preset
             return image
     return image
