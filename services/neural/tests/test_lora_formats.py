@@ -410,7 +410,7 @@ def test_a_distilled_adapter_of_wan_has_the_effect_of_changed_weights(store: Art
         (
             "lora_unet_double_blocks_7_img_attn_proj.diff_b",
             (WIDTH,),
-            "no layer lora_unet_double_blocks_7_img_attn_proj",
+            "this model has no layer transformer.transformer_blocks.7",
         ),
     ],
 )
