@@ -122,7 +122,7 @@ def diffusers_pixels(pipe: Any, model: str, seed: int) -> np.ndarray:
     if model == "SDXL-identity":
         arguments |= {"ip_adapter_image": picture_of(1), "image": picture_of(2)}
     generator = torch.Generator("cpu").manual_seed(seed)
-    made = pipe(PROMPT, width=64, height=64, num_inference_steps=2, generator=generator, **arguments)
+    made = pipe(prompt=PROMPT, width=64, height=64, num_inference_steps=2, generator=generator, **arguments)
     return np.asarray(made.images[0])
 
 

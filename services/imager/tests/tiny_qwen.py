@@ -37,8 +37,8 @@ _TEMPLATE = (
 _TEXT: dict[str, Any] = {
     "hidden_size": _WIDTH,
     "intermediate_size": 2 * _WIDTH,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
     "head_dim": 8,
     "max_position_embeddings": 4096,
 }
