@@ -75,6 +75,29 @@ def test_own_lights_are_distributed_evenly() -> None:
         assert _spread(front) < 0.15, (name, counts[name])
 
 
+def test_no_map_of_a_room_or_city_stands_behind_open_land_or_in_windows() -> None:
+    shown: dict[str, set[str]] = {}
+    for kind in (scene_pb2.SCENE_KIND_OUTDOOR, scene_pb2.SCENE_KIND_ROOM, scene_pb2.SCENE_KIND_PORTRAIT):
+        kinds = [light_pb2.LIGHT_KIND_ENVIRONMENT_MAP]
+        writer = SetWriter(prompter_pb2.Brief(environment_maps=MAPS, scene_kinds=[kind], light_kinds=kinds), seed=3)
+        for index in range(200):
+            written = writer.prompt_set(index)
+            light = written.light.sources[0].environment_map
+            shown.setdefault(written.scene.place, set()).add(light.map.name.partition("_")[0])
+    assert shown["in a meadow"] == shown["on a beach"] == {"rainforest"}
+    assert shown["in a paved square"] == shown["in a blue room"] == {"rainforest", "urban"}
+    assert shown["before a grey backdrop"] == {"rainforest", "urban", "studio"}
+
+
+def test_a_map_that_is_the_only_one_is_used_everywhere() -> None:
+    brief = prompter_pb2.Brief(
+        environment_maps=MAPS[:1],
+        scene_kinds=[scene_pb2.SCENE_KIND_OUTDOOR],
+        light_kinds=[light_pb2.LIGHT_KIND_ENVIRONMENT_MAP],
+    )
+    assert all(light.sources[0].HasField("environment_map") for light in grammar_lights(brief, seed=1, num_sets=20))
+
+
 def test_outdoors_light_comes_evenly_from_all_sides() -> None:
     brief = prompter_pb2.Brief(environment_maps=MAPS, scene_kinds=[scene_pb2.SCENE_KIND_OUTDOOR])
     counts = count_lights(grammar_lights(brief, seed=1, num_sets=5_000))

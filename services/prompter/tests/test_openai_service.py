@@ -129,6 +129,46 @@ async def test_malformed_answers_are_sent_back_and_mended(
     assert "other side" in endpoint.requests[2]["messages"][-1]["content"]
 
 
+@pytest.mark.parametrize(
+    ("text", "changes", "problem"),
+    [
+        ("light through a window on the right", {"azimuth_deg": -75}, "another side"),
+        ("a lamp straight behind the subject", {"azimuth_deg": 40}, "another side"),
+        ("amber light from the left", {"azimuth_deg": -75, "color_temperature_k": 6000}, "words contradict"),
+        ("chilly light from the left", {"azimuth_deg": -75, "color_temperature_k": 3000}, "words contradict"),
+    ],
+)
+async def test_words_that_contradict_the_numbers_of_a_light_are_sent_back(
+    stub: prompter_pb2_grpc.PrompterServiceStub,
+    endpoint: ChatEndpoint,
+    text: str,
+    changes: Any,
+    problem: str,
+) -> None:
+    answers = [items(prompt_set("globe", light=light(text, **changes))), items(prompt_set("globe"))]
+    endpoint.script = lambda _, number: answers[number]
+    result = await call_heavy(stub.GeneratePromptSets, request_for(1))
+    assert result.usage.num_requests == 2
+    assert problem in endpoint.requests[1]["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("a warm lamp on the left, its shadow falling from the left to the right", {}),
+        ("a hard bulb, not from the right, with shadows to the right", {}),
+        ("a warm softbox almost overhead on the left", {"azimuth_deg": 120, "elevation_deg": 88}),
+        ("tungsten light that meets the blue of dusk", {}),
+    ],
+)
+async def test_words_that_agree_with_the_numbers_of_a_light_are_kept(
+    stub: prompter_pb2_grpc.PrompterServiceStub, endpoint: ChatEndpoint, text: str, changes: Any
+) -> None:
+    endpoint.script = lambda _, number: items(prompt_set("globe", light=light(text, **changes)))
+    result = await call_heavy(stub.GeneratePromptSets, request_for(1))
+    assert result.usage.num_requests == 1 and result.prompt_sets[0].light.text == text
+
+
 async def test_answers_that_stay_wrong_end_in_an_error(
     stub: prompter_pb2_grpc.PrompterServiceStub, endpoint: ChatEndpoint
 ) -> None:

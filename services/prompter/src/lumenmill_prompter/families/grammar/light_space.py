@@ -2,10 +2,12 @@
 
 import functools
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lumenmill.common.v1 import artifact_pb2, light_pb2, scene_pb2
+from lumenmill_light.vocabulary import map_words
 from lumenmill_prompter.families.grammar.surroundings import Surroundings, surroundings_of
 
 __all__ = [
@@ -39,6 +41,18 @@ _SLOTS: dict[int, dict[int, int]] = {
     scene_pb2.SCENE_KIND_OUTDOOR: {AREA: 0, DIRECTIONAL: 4, SUN_SKY: 8, ENVIRONMENT_MAP: 4, SPHERICAL_HARMONICS: 4},
 }
 
+# Words in the names of maps that show a room or a city, which would stand behind a scene in the open.
+_ROOM_MAP = re.compile(
+    r"\b(?:attic|autoshop|ballroom|basement|bathroom|bedroom|cellar|chapel|church|cinema|factory|garage|gym|hall|hallway"
+    r"|hangar|hospital|hotel|interior|kitchen|lab|library|lobby|lounge|museum|office|photostudio|restaurant|room|school"
+    r"|shop|staircase|store|studio|theater|theatre|vestibule|warehouse|workshop)\b"
+)
+_CITY_MAP = re.compile(
+    r"\b(?:alley|building|city|dock|downtown|market|overpass|parking|plaza|railway|rooftop|shipyard|square|stadium"
+    r"|station|street|suburb|town|tunnel|underpass|urban)\b"
+)
+# Places outdoors that lie in a city as well as in the open.
+_CITY_PLACE = re.compile(r"\b(?:city|courtyard|harbou?r|plaza|roof|rooftop|square|streets?|terrace|town|village)\b")
 
 # Parallel light from the camera's side spreads this far; above the walls six tenths of it come from behind.
 _FRONT_DEG, _BACK_SHARE = 110.0, 0.6
@@ -55,9 +69,22 @@ class LightSpace:
     as_text: bool = False
 
     def at(self, place: str) -> "LightSpace":
-        """Return the space of a place: light cannot come from all sides in a niche."""
+        """Return the space of a place: light cannot come from all sides in a niche, no alley stands behind a meadow."""
         around = surroundings_of(self.scene_kind, place)
-        return self if around is self.surroundings else replace(self, surroundings=around)
+        return replace(self, surroundings=around, environment_maps=self._maps_at(place))
+
+    def _maps_at(self, place: str) -> tuple[artifact_pb2.Artifact, ...]:
+        """Return the maps that may be seen behind a scene or through its windows; all where none suits it."""
+        if not self.surroundings.shows_sky:
+            return self.environment_maps
+        is_open = self.outdoor and not _CITY_PLACE.search(place)
+        other = (_ROOM_MAP, _CITY_MAP) if is_open else (_ROOM_MAP,)
+        suited = [
+            artifact
+            for artifact in self.environment_maps
+            if not any(words.search(map_words(artifact.name)) for words in other)
+        ]
+        return tuple(suited) or self.environment_maps
 
     def parallel(self, value: float, elevation_deg: float) -> tuple[float, float]:
         """Spread [0, 1) over azimuths of parallel light; return one to a tenth of a degree, and an elevation for it."""

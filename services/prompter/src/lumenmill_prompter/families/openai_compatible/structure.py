@@ -1,7 +1,6 @@
 """From the simplified JSON of an answer to protos, with an error for every contradiction of words and numbers."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,8 @@ from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_light import build
 from lumenmill_light.attributes import attributes
 from lumenmill_light.axes import circular_difference_deg
-from lumenmill_light.color import temperature_rgb
+from lumenmill_light.color import mired, temperature_rgb
+from lumenmill_light.reading import read_light
 from lumenmill_prompter.levels import camera_side_irradiance
 from lumenmill_prompter.sky import has_sky, sky_beside
 
@@ -22,6 +22,8 @@ Json = Mapping[str, Any]
 _LOWEST_DEG = -5.0
 # Of the sky beside a lamp, by what the lamp gives on the camera's side.
 _SKY_SHARE = 0.35
+# Beyond what words mean, from where numbers contradict them: "from the left" at 11° on the right, "warm" at 7000 K.
+_OTHER_SIDE_DEG, _OTHER_COLOR_MIRED = 60.0, 80.0
 
 
 class AnswerError(Exception):
@@ -201,27 +203,26 @@ def _check_strongest(light: light_pb2.Light) -> None:
             )
 
 
-_SIDE_WORDS = (("left", -90.0), ("right", 90.0))
-_WARM = re.compile(r"\b(?:warm|golden|amber|orange|candle|tungsten)\b", re.IGNORECASE)
-_COOL = re.compile(r"\b(?:cool|cold|icy|blue|bluish|moonlight)\b", re.IGNORECASE)
-
-
 def _check_agreement(light: light_pb2.Light) -> None:
-    """Compare the words of a light that has one source with its numbers: side, and warm or cool."""
+    """Compare the words of a light that has one source with its numbers: side and colour.
+
+    Words are approximate: one of the sides and of the colours that they name has to be near.
+    """
     if len(light.sources) > 1:
         return
-    found, words = light.attributes, light.text
-    if found.HasField("azimuth_deg"):
-        for side, centre in _SIDE_WORDS:
-            comes_from = re.search(
-                rf"\bfrom (?:the |camera |behind on the |back |front |upper |lower )*{side}\b", words
-            )
-            if comes_from and circular_difference_deg(found.azimuth_deg, centre) > 100.0:
-                raise AnswerError(
-                    f"light {words!r} says {side}, but azimuth {found.azimuth_deg:g} is on the other side"
-                )
-    if found.HasField("color_temperature_k"):
-        kelvin = found.color_temperature_k
-        warm, cool = bool(_WARM.search(words)), bool(_COOL.search(words))
-        if (warm and not cool and kelvin > 7000.0) or (cool and not warm and kelvin < 4500.0):
-            raise AnswerError(f"light {words!r} has {kelvin:.0f} K, which its words contradict")
+    found = light.attributes
+    claims = [claim for claim in read_light(light.text).lights if not claim.is_denied]
+    arcs = [arc for claim in claims for arc in claim.azimuths_deg]
+    if found.HasField("azimuth_deg") and arcs:
+        outside_deg = min(
+            circular_difference_deg(found.azimuth_deg, arc.center_deg) - arc.half_width_deg for arc in arcs
+        )
+        if outside_deg * math.cos(math.radians(found.elevation_deg)) > _OTHER_SIDE_DEG:
+            raise AnswerError(f"light {light.text!r} comes from another side than azimuth_deg {found.azimuth_deg:g}")
+    temperatures = [each for claim in claims for each in claim.temperatures_k]
+    if found.HasField("color_temperature_k") and temperatures:
+        found_mired = mired(found.color_temperature_k)
+        outside_mired = min(max(mired(each.high) - found_mired, found_mired - mired(each.low)) for each in temperatures)
+        if outside_mired > _OTHER_COLOR_MIRED:
+            kelvin = found.color_temperature_k
+            raise AnswerError(f"light {light.text!r} has color_temperature_k {kelvin:.0f}, which its words contradict")
