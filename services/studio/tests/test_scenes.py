@@ -73,3 +73,13 @@ def test_invalid_json_is_refused_and_names_the_field() -> None:
         with pytest.raises(InvalidArgumentError) as caught:
             scene_from_json(data, "scene")
         assert caught.value.field == "scene"
+
+
+@pytest.mark.parametrize("subjects", [["stool", "vase"], ["bowl"], ["stack of books"], ["bench", "urn"]])
+def test_small_things_in_a_room_are_large_enough_to_be_seen(subjects: list[str]) -> None:
+    for seed in range(4):
+        spec = compose(
+            SceneDescription(kind=SceneKind.SCENE_KIND_ROOM, subjects=subjects, place="in an attic"), "", seed
+        )
+        frame_width = 2.0 * spec.camera.distance * 18.0 / spec.camera.focal_length_mm
+        assert 2.0 * spec.subject_radius / frame_width > 0.28, (seed, spec.camera)

@@ -26,6 +26,8 @@ _ROOMS: dict[str, tuple[str, str]] = {
 }
 
 
+# Furniture of this size, in metres, is shown with the room around it.
+_WHOLE_ROOM_SIZE = 1.6
 _ON_TOP = {"vase", "stack of books", "bowl", "urn", "torus knot", "sphere", "bust"}
 
 
@@ -102,11 +104,16 @@ def _set(place: str, wall: str, floor: str, windows: dict[str, float], rng: Rng)
 
 
 def _camera(lower: Array, upper: Array, width: float, paintings: list[tuple[Item, Array]], rng: Rng) -> ReferenceCamera:
-    """Return the camera that frames the furniture and part of the room around it, within the room's bounds."""
-    frame_low = np.array([max(-width / 2 + 0.5, lower[0] - 0.8), 0, -1.6])
-    shown = max([upper[0] + 0.8, *(float(at[0] + item.bounds()[1][0]) + 0.1 for item, at in paintings)])
+    """Return the camera that frames the furniture and part of the room around it, within the room's bounds.
+
+    Less of the room is in the picture of small things, which would be tiny in it, unless paintings are to be seen.
+    """
+    size = max(float(upper[1]), float(upper[0] - lower[0]) / 1.5)
+    share = 1.0 if paintings else float(np.clip(size / _WHOLE_ROOM_SIZE, 0.3, 1.0))
+    frame_low = np.array([max(-width / 2 + 0.5, lower[0] - 0.8 * share), 0, -1.6 * share])
+    shown = max([upper[0] + 0.8 * share, *(float(at[0] + item.bounds()[1][0]) + 0.1 for item, at in paintings)])
     right = min(width / 2, shown) if paintings else min(width / 2 - 0.5, shown)
-    frame_high = np.array([right, float(np.clip(upper[1] + 0.7, 1.5, 2.35)), 0.8])
+    frame_high = np.array([right, float(np.clip(upper[1] + 0.7 * share, 1.5 * share, 2.35)), 0.8 * share])
     camera = framing(frame_low, frame_high, float(rng.uniform(26, 31)), float(rng.uniform(6, 12)), 0.86)
     center_y = float(lower[1] + upper[1]) / 2
     return replace(camera, aim_y=round(0.48 * float(frame_high[1]) - center_y, 4))
