@@ -352,7 +352,7 @@ def test_weaker_lights_are_added_removed_and_moved() -> None:
         ([WARM_LEFT], [COOL_RIGHT], "Make the light .*(cool|bluish).* move it from the left to the right"),
         ([WARM_LEFT], [MAGENTA_LEFT], "Make the light magenta."),
         ([MAGENTA_LEFT], [WARM_LEFT], "Make the light (amber|golden|tungsten-warm)."),
-        ([COOL_RIGHT], [EVEN_FILL], "come evenly from all around"),
+        ([COOL_RIGHT], [EVEN_FILL], "come from all around"),
         ([EVEN_FILL], [COOL_RIGHT], "Let the light come from the right, "),
         ([WARM_LEFT], [WARM_LEFT, COOL_RIGHT], "Add a .*(cool|bluish).* light .*right"),
         ([WARM_LEFT, COOL_RIGHT], [WARM_LEFT], "Remove the .*(cool|bluish).* light .*right"),

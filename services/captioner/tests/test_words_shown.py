@@ -9,6 +9,7 @@ from lumenmill.common.v1 import light_pb2
 from lumenmill_captioner.words import Words
 from lumenmill_captioner.words.arrived import arrived_text
 from lumenmill_captioner.words.shown import Shown
+from lumenmill_light.contradictions import contradictions
 
 _BLUE = re.compile(r"\b(blue|bluish)\b")
 _NEUTRAL = Shown(yellow_b=0.0)
@@ -55,3 +56,30 @@ def test_light_is_not_dim_where_highlights_are_clipped(is_clipped: bool, says_di
 def test_a_fill_of_the_same_colour_is_named_where_it_can_be_seen(share: float, is_named: bool) -> None:
     fill = light_of(share, azimuth_deg=50.0, hardness=0.2, color_temperature_k=11500.0)
     assert ("right" in text_of(_NEUTRAL, light_of(1.0 - share), fill)) == is_named
+
+
+def test_the_sun_of_a_map_comes_from_the_side_where_its_shadows_show_it() -> None:
+    sun = light_of(kinds=[light_pb2.LIGHT_KIND_ENVIRONMENT_MAP], hardness=0.97)
+    assert "left" in text_of(_NEUTRAL, sun), "without a side that the shading shows"
+
+
+def test_not_both_words_of_a_light_are_slightly() -> None:
+    for seed in range(20):
+        cool = light_of(hardness=0.65, color_temperature_k=8000.0)
+        arrived = light_pb2.ArrivedLight(attributes=cool.attributes, sources=[cool])
+        text = arrived_text(arrived, _NEUTRAL, Words(seed)).lower()
+        assert text.count("slightly ") < 2
+        assert re.search(r"(fairly|slightly) soft,? (cool white|slightly cool) light", text), text
+        assert ("soft, slightly" in text) == ("slightly cool" in text)
+
+
+@pytest.mark.parametrize(
+    ("azimuth_deg", "side"), [(130.0, "right"), (158.0, "right"), (-145.0, "left"), (-168.0, "left"), (180.0, "")]
+)
+def test_a_background_glows_behind_the_subject_and_is_brightest_on_one_side(azimuth_deg: float, side: str) -> None:
+    kinds = [light_pb2.LIGHT_KIND_BACKGROUND]
+    panel = light_of(kinds=kinds, azimuth_deg=azimuth_deg, elevation_deg=0.0, hardness=0.2)
+    text = text_of(_NEUTRAL, panel)
+    assert text.startswith("The background glows behind the subject in ")
+    assert text.endswith(f", brightest on the {side}." if side else " light.")
+    assert not contradictions(text, light_pb2.ArrivedLight(attributes=panel.attributes, sources=[panel]))

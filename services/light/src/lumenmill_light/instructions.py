@@ -26,7 +26,7 @@ _CLAUSE = re.compile(rf"(?:^|[,;.]|\b(?:and|then)\b)+\s*(?:and |then )*(?=(?:{_V
 _OTHER_LIGHT = re.compile(r"\b(?:weaker|fill|rim|second|other)\b|^(?:add|remove|keep|leave)\b")
 _TO = re.compile(rf"\b(?:to|come|comes) (?:from )?({POSITION})")
 _TILT = re.compile(rf"\btilt\b.*?\btowards ({POSITION})")
-_EVENLY = re.compile(r"\bcome evenly from all around\b")
+_EVENLY = re.compile(r"\bcome (?:evenly )?from all around\b")
 _DEGREES = re.compile(r"\b(?:by )?(?:about )?(\d+) degrees\b")
 _TURN = re.compile(r"\bturn\b.*?\b(?:to(?:wards)? the (left|right|front|back))\b")
 _STEP = re.compile(

@@ -86,6 +86,10 @@ def _beside(middle: str, side: str) -> tuple[str, str]:
 
 SIDES: tuple[tuple[str, tuple[Arc, ...]], ...] = (
     (r"behind (?:the )?(?:camera|photographer|viewer)", (FRONT,)),
+    *(
+        (rf"behind the subject\b[\w ,-]{{0,60}}?, brightest on the {side}", (Arc(arc.center_deg * 10.0 / 9.0, 40.0),))
+        for side, arc in _BACK_OF.items()
+    ),
     *((words, (arc,)) for side, arc in _BESIDE_FRONT.items() for words in _beside(r"(?:the )?front", side)),
     *((words, (arc,)) for side, arc in _BESIDE_BACK.items() for words in _beside(r"(?:the )?(?:behind|back)", side)),
     *((rf"(?:the )?front[- ,]*(?:(?:on|to) )?(?:the )?{side}", (arc,)) for side, arc in FRONT_OF.items()),

@@ -248,9 +248,13 @@ def tint_word(duv: float) -> str:
 
 
 def adjectives(*words: str) -> str:
-    """Return the words that are not empty as they stand before a noun: two with a space, more with commas."""
+    """Return the words that are not empty as they stand before a noun: two with a space, more with commas.
+
+    So are two of which the second has a degree: "soft, slightly cool".
+    """
     given = [word for word in words if word]
-    return (" " if len(given) < 3 else ", ").join(given)
+    has_degree = any(word.startswith(("slightly ", "much ", "fairly ", "very ")) for word in given[1:])
+    return (", " if has_degree or len(given) > 2 else " ").join(given)
 
 
 def phrase(attributes: light_pb2.LightAttributes, hue: str = "", variant: int = 0) -> str:

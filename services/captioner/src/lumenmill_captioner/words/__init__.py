@@ -2,8 +2,15 @@
 
 from lumenmill_captioner.words.caption import caption_text, content_text, light_text, scene_phrase
 from lumenmill_captioner.words.change import INTENSITY_EV, UNCHANGED, Change, are_comparable, changes_between
-from lumenmill_captioner.words.lighting import Lighting, arrived_lighting, measured_lighting, without_intensity
+from lumenmill_captioner.words.lighting import (
+    Lighting,
+    arrived_lighting,
+    as_shown,
+    measured_lighting,
+    without_intensity,
+)
 from lumenmill_captioner.words.motion import KeyMotion, MotionContext, Tone, motion_text
+from lumenmill_captioner.words.shown import shown_by
 from lumenmill_captioner.words.wording import Words, joined
 
 __all__ = [
@@ -17,6 +24,7 @@ __all__ = [
     "Words",
     "are_comparable",
     "arrived_lighting",
+    "as_shown",
     "caption_text",
     "changes_between",
     "content_text",
@@ -25,5 +33,6 @@ __all__ = [
     "measured_lighting",
     "motion_text",
     "scene_phrase",
+    "shown_by",
     "without_intensity",
 ]

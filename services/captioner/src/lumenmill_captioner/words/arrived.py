@@ -13,10 +13,10 @@ from lumenmill_captioner.words.shown import (
     shows_evenness,
     shows_side,
 )
-from lumenmill_captioner.words.wording import Words, has_hard_sun, joined, source_noun
+from lumenmill_captioner.words.wording import Words, has_hard_sun, joined, look, source_noun
 from lumenmill_light.english import capitalised, listed
 from lumenmill_light.visible_lights import VisibleLight, visible_lights
-from lumenmill_light.vocabulary import HARDNESS, INTENSITY_EV, adjectives, side
+from lumenmill_light.vocabulary import FRONT_DEG, HARDNESS, INTENSITY_EV, adjectives
 
 __all__ = ["arrived_text"]
 
@@ -74,9 +74,9 @@ def _key_sentence(key: VisibleLight, level: str, shown: Shown, words: Words, is_
     if _is_reflected(key):
         return words.pick(_REFLECTED)
     attributes = key.attributes
-    if _glows_behind(key):
+    if light_pb2.LIGHT_KIND_BACKGROUND in attributes.kinds[:1] and key.has_direction:
         color = adjectives(level, words.color(key))
-        return f"the background glows behind the subject in {joined(color, 'light')}."
+        return f"the background glows behind the subject in {joined(color, 'light')}{_bright_side(attributes)}."
     described = _noun_phrase(key, level, shown, words, is_even=is_even)
     if is_even:
         return words.pick((f"{described} falls evenly from all around.", f"{described} comes evenly from all around."))
@@ -88,10 +88,11 @@ def _key_sentence(key: VisibleLight, level: str, shown: Shown, words: Words, is_
     return words.pick((f"{described} comes {where}.", f"the scene is lit by {described} {where}."))
 
 
-def _glows_behind(light: VisibleLight) -> bool:
-    attributes = light.attributes
-    is_background = light_pb2.LIGHT_KIND_BACKGROUND in attributes.kinds[:1] and light.has_direction
-    return is_background and side(attributes.azimuth_deg, attributes.elevation_deg)[0] == "behind"
+def _bright_side(attributes: light_pb2.LightAttributes) -> str:
+    """Return on which side a background is brightest, for those that are not as bright on both."""
+    if 180.0 - abs(attributes.azimuth_deg) <= FRONT_DEG:
+        return ""
+    return f", brightest on the {'right' if attributes.azimuth_deg > 0.0 else 'left'}"
 
 
 def _located(light: VisibleLight, level: str, shown: Shown, words: Words) -> str:
@@ -106,7 +107,7 @@ def _noun_phrase(light: VisibleLight, level: str, shown: Shown, words: Words, *,
         temperature_k = light.attributes.color_temperature_k
         color = words.temperature(seen_temperature_k(temperature_k, shown))
         color = color if shows_color(temperature_k, shown) else ""
-    return joined(adjectives(level, _hardness(light, shown, words, is_even), color), source_noun(light.attributes))
+    return joined(look(level, _hardness(light, shown, words, is_even), color), source_noun(light.attributes))
 
 
 def _hardness(light: VisibleLight, shown: Shown, words: Words, is_even: bool) -> str:

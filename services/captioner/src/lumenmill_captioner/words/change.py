@@ -13,6 +13,7 @@ from lumenmill.common.v1 import light_pb2
 from lumenmill_captioner.words.lighting import Lighting
 from lumenmill_captioner.words.seconds import second_phrase
 from lumenmill_captioner.words.steps import (
+    DIRECTION_DEG,
     Step,
     brightness_words,
     color_step,
@@ -21,7 +22,8 @@ from lumenmill_captioner.words.steps import (
     hardness_step,
 )
 from lumenmill_captioner.words.weaker_lights import paired, weaker_light_steps
-from lumenmill_captioner.words.wording import Words, source_noun
+from lumenmill_captioner.words.wording import Words, has_hard_sun, source_noun
+from lumenmill_light.difference import direction_difference_deg
 from lumenmill_light.english import capitalised, listed
 from lumenmill_light.visible_lights import VisibleLight
 
@@ -64,7 +66,14 @@ def changes_between(before: Lighting, after: Lighting, words: Words) -> Change:
 
 
 def are_comparable(before: Lighting, after: Lighting) -> bool:
-    """Whether hardness and colour of all described lights are known on both sides or on neither."""
+    """Whether hardness and colour of all described lights are known on both sides or on neither.
+
+    Nor are main lights comparable that come from different sides which the pictures do not show.
+    """
+    if before.unseen_side is not None and after.unseen_side is not None:
+        turned_deg = direction_difference_deg(before.unseen_side, after.unseen_side)
+        if turned_deg is not None and turned_deg >= DIRECTION_DEG:
+            return False
     pairs = [*zip(before.lights[:1], after.lights[:1], strict=False), *paired(before, after)[0]]
     return all(_known(first) == _known(second) for first, second in pairs)
 
@@ -86,7 +95,7 @@ def _switched(before: Lighting, after: Lighting, words: Words) -> Change:
 
 def _key_steps(before: Lighting, after: Lighting, words: Words) -> list[Step]:
     first, second = before.lights[0], after.lights[0]
-    steps = [hardness_step(first, second, words), color_step(first, second, words), _kind_step(first, second)]
+    steps = [hardness_step(first, second, words), color_step(first, second, words), _kind_step(before, after)]
     if (before.all_is_known and after.all_is_known) or (first.has_direction and second.has_direction):
         steps.append(direction_step(first, second))
     if before.contrast_ev is not None and after.contrast_ev is not None:
@@ -97,10 +106,14 @@ def _key_steps(before: Lighting, after: Lighting, words: Words) -> list[Step]:
 _LAMPS = {light_pb2.LIGHT_KIND_AREA, light_pb2.LIGHT_KIND_DIRECTIONAL}
 
 
-def _kind_step(before: VisibleLight, after: VisibleLight) -> Step | None:
-    """Return how another kind of source replaced one; lamps near and far look alike."""
-    old, new = (_kind_noun(light.attributes) for light in (before, after))
-    if not old or not new or old == new:
+def _kind_step(before: Lighting, after: Lighting) -> Step | None:
+    """Return how another kind of source replaced one; lamps near and far look alike.
+
+    A kind of which there is a weaker light on the other side was not replaced.
+    """
+    old, new = (_kind_noun(side.lights[0].attributes) for side in (before, after))
+    weaker = [{_kind_noun(light.attributes) for light in side.lights[1:]} for side in (before, after)]
+    if not old or not new or old == new or new in weaker[0] or old in weaker[1]:
         return None
     return Step(
         _KIND_WEIGHT, ("kinds",), f"replace the {old} with {_article(new)}", f"{_article(new)} has replaced the {old}"
@@ -108,7 +121,13 @@ def _kind_step(before: VisibleLight, after: VisibleLight) -> Step | None:
 
 
 def _kind_noun(attributes: light_pb2.LightAttributes) -> str:
+    """Return a noun for a kind of light; empty where it is not known, or where it looks like another one.
+
+    The sun of a map may be taken for daylight as well as for a lamp.
+    """
     if not attributes.kinds:
+        return ""
+    if attributes.kinds[0] == light_pb2.LIGHT_KIND_ENVIRONMENT_MAP and has_hard_sun(attributes):
         return ""
     if attributes.kinds[0] == light_pb2.LIGHT_KIND_SUN_SKY:
         return "daylight"

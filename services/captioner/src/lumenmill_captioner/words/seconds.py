@@ -2,11 +2,11 @@
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_captioner.words.shown import Shown, is_from_all_around, seen_hardness
-from lumenmill_captioner.words.wording import Words, is_overhead, joined, source_noun
+from lumenmill_captioner.words.wording import Words, is_overhead, joined, look, source_noun
 from lumenmill_light.color import mired
 from lumenmill_light.english import with_article
 from lumenmill_light.visible_lights import RIM_DEG, VisibleLight
-from lumenmill_light.vocabulary import HARDNESS, TEMPERATURE_K, adjectives
+from lumenmill_light.vocabulary import HARDNESS, TEMPERATURE_K
 
 __all__ = ["located_noun", "second_noun", "second_phrase"]
 
@@ -21,7 +21,7 @@ _OTHER_MIRED, _CLEAR_MIRED, _MUCH_MIRED = 20.0, 45.0, 120.0
 def second_phrase(light: VisibleLight, key: VisibleLight, words: Words) -> str:
     """Return a light beside the first as a noun phrase: "a cooler fill light from the right", "a warm rim light …"."""
     strength, noun = _second_noun(light, key)
-    phrase = joined(adjectives(strength, _hardness(light, key, words), _color(light, key, words)), noun)
+    phrase = joined(look(strength, _hardness(light, key, words), _color(light, key, words)), noun)
     phrase = joined(phrase, _where(light, words))
     return with_article(phrase) if strength or noun in {"rim light", "fill light"} else phrase
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from lumenmill.common.v1 import light_pb2
 from lumenmill_captioner.measure import Measured, oklab
+from lumenmill_captioner.words.wording import has_hard_sun
 from lumenmill_light.axes import angle_between_deg
 from lumenmill_light.color import WHITE_TEMPERATURE_K, mired
 from lumenmill_light.visible_lights import VisibleLight
@@ -89,7 +90,12 @@ def _yellow_b(measured: Measured) -> float | None:
 
 
 def is_from_all_around(attributes: light_pb2.LightAttributes) -> bool:
-    """Whether a light comes from all around, perhaps mostly from one side: that of maps, or daylight without sun."""
+    """Whether a light comes from all around, perhaps mostly from one side: that of maps, or daylight without sun.
+
+    A sun that casts hard shadows has a side, also in a map.
+    """
+    if has_hard_sun(attributes):
+        return False
     kind = attributes.kinds[0] if attributes.kinds else light_pb2.LIGHT_KIND_UNSPECIFIED
     is_sky = kind == light_pb2.LIGHT_KIND_SUN_SKY and HARDNESS.band(attributes.hardness).name in {"very soft", "soft"}
     return kind in _SURROUNDING or is_sky

@@ -7,9 +7,17 @@ from lumenmill_light.axes import circular_difference_deg, unit_vector
 from lumenmill_light.color import mired
 from lumenmill_light.difference import direction_difference_deg
 from lumenmill_light.visible_lights import VisibleLight
-from lumenmill_light.vocabulary import HARDNESS, TEMPERATURE_K, position_phrase
+from lumenmill_light.vocabulary import ELEVATION_DEG, HARDNESS, TEMPERATURE_K, position_phrase, side
 
-__all__ = ["Step", "brightness_words", "color_step", "contrast_step", "direction_step", "hardness_step"]
+__all__ = [
+    "DIRECTION_DEG",
+    "Step",
+    "brightness_words",
+    "color_step",
+    "contrast_step",
+    "direction_step",
+    "hardness_step",
+]
 
 DIRECTION_DEG = 15.0
 HARDNESS_STEP = 0.15
@@ -44,11 +52,11 @@ class Step:
 
 
 def direction_step(before: VisibleLight, after: VisibleLight) -> Step | None:
-    """Return how a light has moved; None where that is not visible. A light without a direction comes evenly."""
+    """Return how a light has moved; None where that is not visible. One without a direction comes from all around."""
     both = ("azimuth_deg", "elevation_deg")
     if not after.has_direction:
-        evenly = "evenly from all around"
-        even = Step(_SIDE_WEIGHT, both, f"let {{light}} come {evenly}", f"{{light}} now comes {evenly}")
+        around = "from all around"
+        even = Step(_SIDE_WEIGHT, both, f"let {{light}} come {around}", f"{{light}} now comes {around}")
         return even if before.has_direction else None
     new = _position(after)
     if not before.has_direction:
@@ -61,7 +69,7 @@ def direction_step(before: VisibleLight, after: VisibleLight) -> Step | None:
         side_of = position_phrase(after.attributes.azimuth_deg, 25.0).replace("behind", "the back")
         tilt = (f"tilt {{light}} towards {side_of}", f"{{light}} leans towards {side_of}")
         return Step(angle / DIRECTION_DEG, ("azimuth_deg",), *tilt)
-    if old == new:
+    if old == new or _is_small(before, after, names):
         return _small_move(before, after, angle / DIRECTION_DEG, names)
     move = f"from {old} to {new}"
     return Step(angle / DIRECTION_DEG, names, f"move {{light}} {move}", f"{{light}} has moved {move}")
@@ -69,6 +77,16 @@ def direction_step(before: VisibleLight, after: VisibleLight) -> Step | None:
 
 def _position(light: VisibleLight) -> str:
     return position_phrase(light.attributes.azimuth_deg, light.attributes.elevation_deg)
+
+
+def _is_small(before: VisibleLight, after: VisibleLight, names: tuple[str, ...]) -> bool:
+    """Whether a move on one side keeps its height, or leads to one without a word.
+
+    It would be "from low on the left to the left".
+    """
+    first, second = (side(light.attributes.azimuth_deg, light.attributes.elevation_deg) for light in (before, after))
+    is_level = ELEVATION_DEG.band(after.attributes.elevation_deg).word() == ""
+    return first == second and (names == ("azimuth_deg",) or is_level)
 
 
 def _moved_angles(before: VisibleLight, after: VisibleLight) -> tuple[str, ...]:

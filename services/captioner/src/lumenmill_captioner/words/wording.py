@@ -10,10 +10,11 @@ from lumenmill_light.vocabulary import (
     ELEVATION_DEG,
     HARDNESS,
     TEMPERATURE_K,
+    adjectives,
     direction_phrase,
 )
 
-__all__ = ["Words", "has_hard_sun", "is_overhead", "joined", "source_noun"]
+__all__ = ["Words", "has_hard_sun", "is_overhead", "joined", "look", "source_noun"]
 
 # Temperatures that are measured on surfaces under white light differ from white by up to this.
 _MEASURED_MIRED = 18.0
@@ -83,6 +84,13 @@ def source_noun(attributes: light_pb2.LightAttributes) -> str:
     if kind == light_pb2.LIGHT_KIND_SUN_SKY:
         return "sunlight" if has_hard_sun(attributes) else "daylight"
     return "light" if has_hard_sun(attributes) else _NOUNS.get(kind, "light")
+
+
+def look(*words: str) -> str:
+    """Return adjectives of a light as they stand before a noun; of two that are "slightly" the first is "fairly"."""
+    if sum(word.startswith("slightly ") for word in words) < 2:
+        return adjectives(*words)
+    return adjectives(*(word.replace("slightly soft", "fairly soft") for word in words))
 
 
 def joined(*words: str) -> str:

@@ -16,8 +16,10 @@ from lumenmill_captioner.words import (
     Words,
     are_comparable,
     arrived_lighting,
+    as_shown,
     changes_between,
     measured_lighting,
+    shown_by,
     without_intensity,
 )
 from lumenmill_light.difference import difference
@@ -47,7 +49,7 @@ def compared(
         words: the choice of words.
     """
     arrived = all(subject.HasField("arrived_light") for subject in subjects)
-    sides = [arrived_lighting(subject.arrived_light) for subject in subjects] if arrived else _comparable(measured)
+    sides = [_arrived(*pair) for pair in zip(subjects, measured, strict=True)] if arrived else _comparable(measured)
     is_hidden = arrived and not _is_brightness_seen(subjects, sides)
     if is_hidden:
         sides = [without_intensity(side) for side in sides]
@@ -65,6 +67,10 @@ def compared(
     if change.instruction:
         _fill_error(result, sides, change)
     return result
+
+
+def _arrived(subject: captioner_pb2.Subject, measured: Measured) -> Lighting:
+    return as_shown(arrived_lighting(subject.arrived_light), shown_by(measured))
 
 
 def _fill_error(result: captioner_pb2.CompareLightResult, sides: Sequence[Lighting], change: Change) -> None:

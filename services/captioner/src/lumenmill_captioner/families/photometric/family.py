@@ -40,7 +40,7 @@ from lumenmill_media import Limits, read_clip
 __all__ = ["PhotometricFamily", "arrived_light", "contradictions_of"]
 
 _FAMILY = "photometric"
-_REVISION = "2.1.0"
+_REVISION = "2.2.0"
 
 
 class PhotometricFamily:
