@@ -4,7 +4,8 @@ Half of the pictures are lit by hand-made lights of every kind on scenes of ever
 through the services' RPCs at 256 × 192 pixels; the arrived light is traced by studio with the same geometry. Texts are
 read back with the vocabulary that they are written with, so that the first rows show that texts agree with numbers, not
 that a person agrees with the texts. Directions as captioned are of pictures whose arrived light is known, directions as
-measured are found in the pixels alone.
+measured are found in the pixels alone. An instruction need not say that light from all around turned where the shading
+does not show its side.
 """
 
 import argparse

@@ -8,12 +8,15 @@ import numpy as np
 from figures import Figure
 from truth_pictures import Change, Picture, Pictures
 
+from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import light_pb2
+from lumenmill_captioner.words.shown import Shown, shows_side
 from lumenmill_light.axes import angle_between_deg, circular_difference_deg
 from lumenmill_light.color import luminance
 from lumenmill_light.contradictions import contradictions
 from lumenmill_light.difference import difference, direction_difference_deg
 from lumenmill_light.reading import LightClaim, read_light
+from lumenmill_light.visible_lights import visible_lights
 from lumenmill_media import srgb_to_linear
 from lumenmill_studio.scenes.vocabulary import SUBJECTS
 
@@ -91,6 +94,8 @@ def problems_of_change(change: Change) -> list[str]:
     """Return why an instruction is wrong: what is left after it is followed, or a visible change that it omits."""
     real = difference(change.after.attributes, change.before.attributes)
     if not change.result.instruction:
+        if not (_shows_side(change.before, change.result.before) and _shows_side(change.after, change.result.after)):
+            real.ClearField("direction_deg")
         return [f"says nothing of a change of {name}" for name in _visible(real)]
     left = change.result.instruction_error
     limits = {
@@ -105,6 +110,14 @@ def problems_of_change(change: Change) -> list[str]:
         if left.HasField(name) and abs(getattr(left, name)) > most
     ]
     return [*beyond, *change.result.instruction_problems]
+
+
+def _shows_side(arrived: light_pb2.ArrivedLight, measured: captioner_pb2.LightMeasurement) -> bool:
+    """Whether a picture shows the side of its main light: light from all around has one only where it is measured."""
+    lights, found = visible_lights(arrived), measured.attributes
+    is_measured = found.HasField("azimuth_deg") and found.HasField("elevation_deg")
+    shown = Shown(azimuth_deg=found.azimuth_deg, elevation_deg=found.elevation_deg) if is_measured else Shown()
+    return bool(lights) and shows_side(lights[0], shown)
 
 
 def _visible(real: object) -> list[str]:
