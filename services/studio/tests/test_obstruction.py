@@ -89,9 +89,9 @@ async def test_lamps_of_keyframes_are_moved_in_front_of_the_wall(studio: Any) ->
 async def test_words_that_ask_for_light_that_cannot_arrive_are_refused(studio: Any) -> None:
     words = "low moonlight from behind"
     room = SceneDescription(kind=SceneKind.SCENE_KIND_ROOM, subjects=["chair"], place="in a blue room")
-    request = imager_pb2.GenerateImagesRequest(scene=room, prompt=words, seed=3, **SIZE)
+    request = imager_pb2.GenerateImagesRequest(scene=room, prompt=words, seed=1, **SIZE)
     reasons = [await refusal(studio, studio.imager.GenerateImages, request, "words-prompt")]
-    clip = video_pb2.GenerateVideoRequest(scene_description=room, seed=3, num_frames=2, **SIZE)
+    clip = video_pb2.GenerateVideoRequest(scene_description=room, seed=1, num_frames=2, **SIZE)
     clip.scene_description.description = f"a chair, {words}"
     reasons.append(await refusal(studio, studio.video.GenerateVideo, clip, "words-description"))
     assert [reason.split(": ")[0] for reason in reasons] == ["prompt", "scene_description.description"]
