@@ -74,7 +74,7 @@ def command(
         (["render", _KETTLE, *_SMALL, "--out", "text.png"], 5, "text.png"),
         (["clip"], 2, "text"),
         (["clip", _KETTLE, "--duration", "601"], 2, "--duration"),
-        (["clip", _KETTLE, "--duration", "nan"], 2, "duration_s"),
+        (["clip", _KETTLE, "--duration", "nan"], 2, "--duration"),
         (["clip", _KETTLE, "--width", "33"], 2, "width_px"),
         (["clip", _KETTLE, "--out", "clip.webm"], 2, "clip.webm"),
         (["clip", _KETTLE, "--light", "candle"], 2, "--light"),
