@@ -10,8 +10,9 @@ from typing import Any
 
 import grpc
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin
 
+from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2 as service_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.exporters.columns import SCHEMA
@@ -89,6 +90,15 @@ async def test_the_bytes_of_an_image_decide_its_media_type(mesh: LocalMesh, stat
     png = mesh.store.read_bytes(mesh.family.picture("x"))
     artifact = await _upload(mesh, png, stated)
     assert (artifact.media_type, artifact.uri[-4:]) == ("image/png", ".png") and artifact.image.width_px > 0
+
+
+async def test_linear_values_in_a_png_are_not_called_srgb(mesh: LocalMesh) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add(b"gAMA", (100_000).to_bytes(4, "big"))
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 20)).save(buffer, "PNG", pnginfo=info)
+    facts = (await _upload(mesh, buffer.getvalue(), "image/png")).image
+    assert (facts.width_px, facts.height_px, facts.color_space) == (40, 20, artifact_pb2.COLOR_SPACE_UNSPECIFIED)
 
 
 async def test_a_lying_photograph_is_described_upright(mesh: LocalMesh) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -9,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.artifact_pb2 import COLOR_SPACE_SRGB, Artifact
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_media import decode_light, decode_rgb, linear_to_srgb, read_picture, srgb_to_linear
+from lumenmill_media import decode_light, decode_rgb, linear_to_srgb, read_picture, srgb_to_linear, still_facts
 
 Pixels = NDArray[np.uint8]
 _MAX_PIXELS = 1_000_000
@@ -202,3 +203,37 @@ def test_what_is_not_read_is_refused_by_its_name(store: ArtifactStore, data: byt
     artifact = store.put_bytes(data, "image/png")
     with pytest.raises(InvalidArgumentError, match=rf"image: .*{problem}"):
         read_picture(store, artifact, "image")
+
+
+@pytest.mark.parametrize(
+    ("chunks", "is_srgb"),
+    [
+        ((), True),
+        (((b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 100_000))), True),
+        (((b"gAMA", struct.pack(">I", 45_455)),), True),
+        (((b"gAMA", struct.pack(">I", 100_000)),), False),
+        (((b"cICP", bytes([1, 13, 0, 1])),), True),
+        (((b"cICP", bytes([9, 16, 0, 1])),), False),
+        (((b"cHRM", struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)),), False),
+    ],
+)
+def test_facts_name_srgb_only_where_the_values_are_srgb(
+    scene: Pixels, chunks: tuple[tuple[bytes, bytes], ...], is_srgb: bool
+) -> None:
+    facts = still_facts(_png(scene, *chunks))
+    assert (facts.width_px, facts.height_px, facts.num_channels) == (48, 32, 3)
+    assert (facts.color_space == COLOR_SPACE_SRGB) == is_srgb
+
+
+def test_damaged_exif_is_passed_over_without_a_warning(scene: Pixels) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    Image.fromarray(scene).save(buffer, "JPEG", exif=exif)
+    data = bytearray(buffer.getvalue())
+    at = data.index(b"\x12\x01") if b"\x12\x01" in data else data.index(b"\x01\x12")
+    data[at + 4 : at + 8] = b"\x7f" * 4  # the number of values
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert decode_rgb(bytes(data), _MAX_PIXELS).size == (48, 32)
+        assert still_facts(bytes(data)).width_px == 48

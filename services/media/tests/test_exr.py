@@ -95,3 +95,12 @@ def test_impossible_primaries_are_refused(light: Array) -> None:
     data = _exr(light, chromaticities=(0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3127, 0.3290))
     with pytest.raises(ValueError, match="primaries that cannot be"):
         decode_exr_colors(data)
+
+
+def test_tiles_far_larger_than_any_image_are_refused(light: Array) -> None:
+    data = bytearray(_exr(light, type=OpenEXR.tiledimage, tiles=OpenEXR.TileDescription()))
+    height_at = data.index(b"tiledesc\0") + len(b"tiledesc\0") + 4 + 4
+    assert decode_exr(bytes(data)).shape == light.shape
+    data[height_at : height_at + 4] = (1 << 27).to_bytes(4, "little")
+    with pytest.raises(ValueError, match=r"has tiles of .* pixels, more than"):
+        decode_exr(bytes(data))

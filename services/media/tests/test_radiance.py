@@ -1,12 +1,17 @@
 """Radiance files mean what their headers say, in every coding and orientation."""
 
 import time
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lumenmill_media import decode_radiance
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill_common.artifacts import open_store
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_media import decode_radiance, encode_png, read_picture, read_radiance_map
 
 Array = NDArray[np.float32]
 _MAX_PIXELS = 1_000_000
@@ -159,3 +164,25 @@ def test_a_file_of_short_runs_takes_no_longer_than_others() -> None:
     started = time.monotonic()
     image = decode_radiance(_file(pairs.tobytes(), f"-Y {height} +X {width}"), _MAX_PIXELS)
     assert time.monotonic() - started < 2 and np.ptp(image) < 0.02
+
+
+@pytest.mark.parametrize("exposures", [("1e-30", "1e-30"), ("1e-200", "1e-200"), ("1e200", "1e200")])
+def test_exposures_beyond_the_range_of_floats_are_refused(light: Array, exposures: tuple[str, ...]) -> None:
+    lines = [f"EXPOSURE={exposure}" for exposure in exposures]
+    with warnings.catch_warnings(), pytest.raises(ValueError, match="too small or too large"):
+        warnings.simplefilter("error")
+        decode_radiance(_file(_flat(_quads(light)), f"-Y {_HEIGHT} +X {_WIDTH}", *lines), _MAX_PIXELS)
+
+
+def test_a_radiance_picture_is_measured_as_light(light: Array, tmp_path: Path) -> None:
+    store = open_store((tmp_path / "store").as_uri())
+    artifact = Artifact(inline_data=_file(_by_channel(_quads(light))))
+    picture = read_picture(store, artifact, "media")
+    assert picture.display is None and np.allclose(picture.linear, light, rtol=0.02)
+
+
+def test_a_picture_for_an_environment_map_is_refused_by_its_format(tmp_path: Path) -> None:
+    store = open_store((tmp_path / "store").as_uri())
+    png = Artifact(inline_data=encode_png(np.zeros((8, 16, 3), np.uint8)))
+    with pytest.raises(InvalidArgumentError, match=r"light\.map: is a PNG image; .* Radiance"):
+        read_radiance_map(store, png, "light.map")

@@ -2,6 +2,7 @@
 
 from lumenmill_media.clips import Clip, Frame, Track, read_clip
 from lumenmill_media.color_spaces import linear_to_srgb, srgb_to_linear
+from lumenmill_media.display_images import still_facts
 from lumenmill_media.exr import HALF_MAX, as_half, decode_exr, decode_exr_colors, encode_exr
 from lumenmill_media.h264 import BITRATES_BPS, CODEC, Encoding, write_clip
 from lumenmill_media.light import decode_light, is_panorama
@@ -56,5 +57,6 @@ __all__ = [
     "read_rgba",
     "reduced",
     "srgb_to_linear",
+    "still_facts",
     "write_clip",
 ]

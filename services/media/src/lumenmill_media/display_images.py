@@ -9,11 +9,13 @@ import io
 import struct
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
+from lumenmill.common.v1.artifact_pb2 import COLOR_SPACE_SRGB, COLOR_SPACE_UNSPECIFIED, ImageFacts
 from lumenmill_common.artifacts import kind_of_bytes
 from lumenmill_media.color_spaces import (
     PRIMARIES,
@@ -25,13 +27,18 @@ from lumenmill_media.color_spaces import (
     roll_off,
 )
 
-__all__ = ["open_display_image"]
+__all__ = ["open_display_image", "still_facts"]
 
 Array = NDArray[np.float32]
 ToLinear = Callable[[Array], Array]
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _READ = "send a PNG, JPEG or WebP image"
+# Pillow refuses larger ones itself.
+_MAX_PIXELS_OF_HEADERS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+# Values of the EXIF orientation of pictures that are stored lying.
+_LYING = frozenset({5, 6, 7, 8})
+_SRGB_CICP = (1, 13, 0, 1)
 _BAND_ROWS = 256
 _PNG_SIGNATURE_BYTES = 8
 # Files whose gAMA is that of sRGB (1 / 2.2) within the rounding of writers are sRGB, as browsers take them.
@@ -45,19 +52,44 @@ def open_display_image(data: bytes, max_pixels: int) -> Image.Image:
         ValueError: it is damaged, too large, an animation, of another format, or in a colour space that cannot be
             converted; the text says which.
     """
+    with _opened(data, max_pixels) as image:
+        _check_header(image, max_pixels)
+        image.load()
+        upright = _upright(image)
+    return _in_srgb(upright, image, data)
+
+
+def still_facts(data: bytes) -> ImageFacts:
+    """Return upright size, channels and, if it is sRGB, the colour space of a still, of which only the header is read.
+
+    Raises:
+        ValueError: the header is damaged, or of another format; the text says which.
+    """
+    with _opened(data, _MAX_PIXELS_OF_HEADERS) as image:
+        width_px, height_px = image.size[::-1] if _lies(image) else image.size
+        return ImageFacts(
+            width_px=width_px,
+            height_px=height_px,
+            num_channels=len(image.getbands()),
+            color_space=COLOR_SPACE_SRGB if _is_srgb(image, data) else COLOR_SPACE_UNSPECIFIED,
+        )
+
+
+@contextmanager
+def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
+    """Open a still, of which the block decodes what it needs; errors as `open_display_image`."""
     _check_kind(data)
     try:
         with warnings.catch_warnings():
-            # The number of pixels is checked here, before anything is decoded.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # The number of pixels is checked here, before anything is decoded; the other warnings are of damaged EXIF
+            # and previews, without which the picture is whole.
+            warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                _check_header(image, max_pixels)
-                image.load()
+                yield image
     except Image.DecompressionBombError as error:
         raise ValueError(f"has more than the {max_pixels} pixels allowed") from error
     except (OSError, SyntaxError, EOFError, MemoryError, struct.error, OverflowError) as error:
         raise ValueError("is damaged: the image cannot be decoded") from error
-    return _in_srgb(_upright(image), image, data)
 
 
 def _check_kind(data: bytes) -> None:
@@ -86,6 +118,13 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
+def _lies(image: Image.Image) -> bool:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation) in _LYING
+    except Exception:  # as in `_upright`
+        return False
+
+
 def _in_srgb(image: Image.Image, file: Image.Image, data: bytes) -> Image.Image:
     """Return the image with sRGB values; `file` is the image as opened, which has the facts of the file."""
     cicp = _cicp_of(data) if file.format == "PNG" else None
@@ -96,8 +135,19 @@ def _in_srgb(image: Image.Image, file: Image.Image, data: bytes) -> Image.Image:
     if image.mode == "CMYK":
         raise ValueError("is a CMYK picture without an ICC profile, so that its colours are not defined; send RGB")
     if file.format == "PNG" and "srgb" not in file.info:
-        return _from_gamma(image, file.info.get("gamma"), file.info.get("chromaticity"))
+        return _from_gamma(image, file.info.get("gamma"), _primaries_of(file))
     return image
+
+
+def _is_srgb(file: Image.Image, data: bytes) -> bool:
+    """Return whether the values of a file are those of sRGB, by its header alone."""
+    if file.mode == "CMYK" or file.info.get("icc_profile"):
+        return False
+    if file.format != "PNG":
+        return True
+    if (cicp := _cicp_of(data)) is not None:
+        return cicp == _SRGB_CICP
+    return "srgb" in file.info or (_is_srgb_gamma(file.info.get("gamma")) and _primaries_of(file) == REC709)
 
 
 def _cicp_of(data: bytes) -> tuple[int, int, int, int] | None:
@@ -121,15 +171,24 @@ def _from_cicp(image: Image.Image, primaries: int, transfer: int, matrix: int, f
     return _converted(image, TRANSFERS[transfer], PRIMARIES[primaries])
 
 
-def _from_gamma(image: Image.Image, gamma: float | None, chromaticity: tuple[float, ...] | None) -> Image.Image:
+def _is_srgb_gamma(gamma: float | None) -> bool:
+    return gamma is None or abs(gamma - _SRGB_GAMMA) <= _GAMMA_TOLERANCE
+
+
+def _primaries_of(file: Image.Image) -> Chromaticities:
+    """Return the primaries of a PNG file by its cHRM chunk; those of Rec. 709 without one."""
+    chromaticity = file.info.get("chromaticity")
+    if chromaticity is None or len(chromaticity) != 8:
+        return REC709
+    white, red, green, blue = (chromaticity[index : index + 2] for index in (0, 2, 4, 6))
+    if np.abs(np.array([red, green, blue, white]) - np.array(REC709)).max() <= 1e-3:
+        return REC709
+    return Chromaticities(*(tuple(map(float, xy)) for xy in (red, green, blue, white)))  # type: ignore[arg-type]
+
+
+def _from_gamma(image: Image.Image, gamma: float | None, primaries: Chromaticities) -> Image.Image:
     """Return an image of a PNG file by its gAMA and cHRM; each alone says nothing of what the other leaves open."""
-    primaries = REC709
-    if chromaticity is not None and len(chromaticity) == 8:
-        white, red, green, blue = (chromaticity[index : index + 2] for index in (0, 2, 4, 6))
-        given = np.array([red, green, blue, white])
-        if np.abs(given - np.array(REC709)).max() > 1e-3:
-            primaries = Chromaticities(*(tuple(map(float, xy)) for xy in (red, green, blue, white)))  # type: ignore[arg-type]
-    if gamma is None or abs(gamma - _SRGB_GAMMA) <= _GAMMA_TOLERANCE:
+    if gamma is None or _is_srgb_gamma(gamma):
         return image if primaries == REC709 else _converted(image, TRANSFERS[13], primaries)
     if not 0.01 <= gamma <= 10.0:
         raise ValueError(f"states a gamma (gAMA) of {gamma:.5g}, which cannot be")

@@ -61,6 +61,7 @@ class _Header(NamedTuple):
     storage: Any
     data_window: _Window
     display_window: _Window
+    num_tile_pixels: int
     chromaticities: Chromaticities | None
 
 
@@ -109,11 +110,13 @@ def _header(attributes: Mapping[str, Any]) -> _Header:
     if stated is not None:
         rx, ry, gx, gy, bx, by, wx, wy = (round(float(value), 6) for value in stated)
         chromaticities = Chromaticities((rx, ry), (gx, gy), (bx, by), (wx, wy))
+    tiles = attributes.get("tiles")
     return _Header(
         frozenset(channel.name for channel in attributes["channels"]),
         attributes.get("type"),
         _window(attributes["dataWindow"]),
         _window(attributes["displayWindow"]),
+        0 if tiles is None else tiles.xSize * tiles.ySize,
         chromaticities,
     )
 
@@ -173,6 +176,9 @@ def _check_size(headers: Sequence[_Header], max_pixels: int) -> None:
         for window in (header.data_window, header.display_window):
             if window.width * window.height > max_pixels:
                 raise ValueError(f"has {window.width}×{window.height} pixels, more than the {max_pixels} allowed")
+        # The reader takes the memory and time of a whole tile, however small the image is.
+        if header.num_tile_pixels > MAX_FLOAT_PIXELS:
+            raise ValueError(f"has tiles of {header.num_tile_pixels} pixels, more than the {MAX_FLOAT_PIXELS} allowed")
         num_values += header.data_window.width * header.data_window.height * len(header.channels)
     if num_values > _RGBA_CHANNELS * max_pixels:
         raise ValueError(f"has {num_values} values in all channels, more than {max_pixels} RGBA pixels")

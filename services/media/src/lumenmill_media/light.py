@@ -6,14 +6,13 @@ from numpy.typing import NDArray
 from lumenmill_media.color_spaces import srgb_to_linear
 from lumenmill_media.exr import EXR_MAGIC, HALF_MAX, decode_exr_colors
 from lumenmill_media.pictures import LIMITS, MAX_RADIANCE, reduced, rgb_channels
-from lumenmill_media.radiance import decode_radiance
+from lumenmill_media.radiance import RADIANCE_MAGIC, decode_radiance
 from lumenmill_media.rgb import decode_rgb
 
 __all__ = ["decode_light", "is_panorama"]
 
 Array = NDArray[np.float32]
 
-_RADIANCE_MAGIC = b"#?"
 _MAX_SIDE_PX = 4096
 
 
@@ -25,7 +24,7 @@ def decode_light(data: bytes) -> Array:
     Raises:
         ValueError: the bytes are none of these, or too large; the text says which.
     """
-    if data.startswith(_RADIANCE_MAGIC):
+    if data.startswith(RADIANCE_MAGIC):
         image = decode_radiance(data, LIMITS.max_float_pixels)
     elif data.startswith(EXR_MAGIC):
         image = rgb_channels(decode_exr_colors(data, LIMITS.max_float_pixels))
@@ -41,4 +40,4 @@ def decode_light(data: bytes) -> Array:
 def is_panorama(image_hw3: Array, data: bytes) -> bool:
     """Return whether a picture is an equirectangular map: any Radiance file, or an EXR twice as wide as high."""
     height, width = image_hw3.shape[:2]
-    return data.startswith(_RADIANCE_MAGIC) or (width == 2 * height and data.startswith(EXR_MAGIC))
+    return data.startswith(RADIANCE_MAGIC) or (width == 2 * height and data.startswith(EXR_MAGIC))

@@ -1,7 +1,9 @@
 """Read the intrinsic maps of a clip: ZIP files of EXR images that are named by frame number."""
 
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
@@ -40,7 +42,7 @@ def read_map_sequence(
             with zipfile.ZipFile(path) as archive:
                 return _maps(archive, field, frame_numbers, limits)
         # RuntimeError: encrypted entries and, as a subclass of it, a compression that `zipfile` does not know.
-        except (zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError, EOFError, OSError) as error:
             raise InvalidArgumentError(field, "is damaged, or not a ZIP file of EXR images") from error
 
 

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lumenmill.common.v1 import artifact_pb2
-from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.artifacts import ArtifactStore, kind_of_bytes
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.color_spaces import srgb_to_linear
 from lumenmill_media.display_images import open_display_image
 from lumenmill_media.exr import EXR_MAGIC, HALF_MAX, decode_exr, decode_exr_colors
-from lumenmill_media.radiance import decode_radiance
+from lumenmill_media.radiance import RADIANCE_MAGIC, decode_radiance
 
 __all__ = [
     "LIMITS",
@@ -77,7 +77,7 @@ class Picture:
 
 
 def read_picture(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: str, limits: Limits = LIMITS) -> Picture:
-    """Return an image (PNG, JPEG, WebP or EXR; 8 or 16 bits; grey, colour, alpha) upright, its colours converted.
+    """Return an image (PNG, JPEG, WebP, EXR or Radiance; grey, colour, alpha) upright, its colours converted.
 
     Raises:
         InvalidArgumentError: naming `field`; it is empty, damaged, too large or of another format.
@@ -86,6 +86,8 @@ def read_picture(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: s
     try:
         if data.startswith(EXR_MAGIC):
             return _scene_referred(decode_exr_colors(data, limits.max_float_pixels), limits)
+        if data.startswith(RADIANCE_MAGIC):
+            return _scene_referred(decode_radiance(data, limits.max_float_pixels), limits)
         return _display_referred(data, limits)
     except ValueError as error:
         raise InvalidArgumentError(field, str(error)) from error
@@ -110,6 +112,8 @@ def read_radiance_map(
     try:
         if data.startswith(EXR_MAGIC):
             radiance = rgb_channels(decode_exr_colors(data, limits.max_float_pixels))
+        elif (kind := kind_of_bytes(data)) is not None and not data.startswith(RADIANCE_MAGIC):
+            raise InvalidArgumentError(field, f"is {kind.name}; environment maps are Radiance (.hdr) or EXR images")
         else:
             radiance = decode_radiance(data, limits.max_float_pixels)
     except ValueError as error:

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from lumenmill_media.color_spaces import REC709_FROM_XYZ, Chromaticities, rec709_matrix
 
-__all__ = ["decode_radiance"]
+__all__ = ["RADIANCE_MAGIC", "decode_radiance"]
 
 Array = NDArray[np.float32]
 Quads = NDArray[np.uint8]
+
+RADIANCE_MAGIC = b"#?"
 
 _MAX_HEADER_BYTES = 65536
 _RESOLUTION = re.compile(rb"\r?\n\r?\n([-+])([XY]) (\d{1,6}) ([-+])([XY]) (\d{1,6})\r?\n")
@@ -53,15 +55,16 @@ def decode_radiance(data: bytes, max_pixels: int) -> Array:
     scale = np.ldexp(np.float32(1.0), np.arange(256, dtype=np.int32) - 136).astype(np.float32)
     scale[0] = 0.0
     image = quads[..., :3].astype(np.float32)
-    image *= scale[quads[..., 3]][..., None]
-    image *= header.gains
-    return image if header.matrix is None else np.asarray(image @ header.matrix.T.astype(np.float32))
+    with np.errstate(over="ignore", invalid="ignore"):  # the brightest pixels may become infinite, as in EXR files
+        image *= scale[quads[..., 3]][..., None]
+        image *= header.gains
+        return image if header.matrix is None else np.asarray(image @ header.matrix.T.astype(np.float32))
 
 
 def _header(data: bytes, max_pixels: int) -> _Header:
     head = data[:_MAX_HEADER_BYTES]
     match = _RESOLUTION.search(head)
-    if not head.startswith(b"#?") or match is None or match[2] == match[5]:
+    if not head.startswith(RADIANCE_MAGIC) or match is None or match[2] == match[5]:
         raise ValueError("is not a readable Radiance image")
     slow, fast = int(match[3]), int(match[6])
     if not 0 < slow * fast <= max_pixels:
@@ -100,15 +103,17 @@ def _matrix(lines: list[bytes]) -> NDArray[np.float64] | None:
 
 def _gains(lines: list[bytes]) -> Array:
     """Return the factors, (3,), that undo the exposures and colour corrections of the header, which multiply."""
-    gains = np.ones(3, np.float64)
-    for line in lines:
-        if line.startswith(b"EXPOSURE="):
-            gains /= _numbers(line, 1)[0]
-        elif line.startswith(b"COLORCORR="):
-            gains /= _numbers(line, 3)
+    product = np.ones(3, np.float64)
+    with np.errstate(over="ignore", under="ignore"):  # what leaves the range of floats is refused
+        for line in lines:
+            if line.startswith(b"EXPOSURE="):
+                product /= _numbers(line, 1)[0]
+            elif line.startswith(b"COLORCORR="):
+                product /= _numbers(line, 3)
+        gains = product.astype(np.float32)
     if not np.all(np.isfinite(gains) & (gains > 0)):
-        raise ValueError("states an exposure or colour correction that is not above 0")
-    return gains.astype(np.float32)
+        raise ValueError("states exposures or colour corrections that are too small or too large")
+    return gains
 
 
 def _numbers(line: bytes, count: int) -> list[float]:
