@@ -34,7 +34,20 @@ def test_a_file_is_known_by_its_first_bytes(media_type: str) -> None:
     assert kind is not None and kind.media_type == media_type
 
 
-@pytest.mark.parametrize("head", [b"", b"G", b"BMW drives past", b"plywood", b"o box\nv 0 0 0\n", b"\0\0\0\x20moo"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"G",
+        b"The free kettle on a table",
+        b"It's wide open",
+        b"#?what is lit",
+        b"BMW drives past",
+        b"plywood",
+        b"o box\nv 0 0 0\n",
+        b"\0\0\0\x20moo",
+    ],
+)
 def test_bytes_that_do_not_tell_leave_the_declared_type(head: bytes) -> None:
     assert kind_of_bytes(head) is None
     assert media_type_of_content(head, "model/obj", "mesh") == "model/obj"
@@ -45,6 +58,10 @@ def test_bytes_win_over_a_wrong_type_but_not_over_a_more_special_one() -> None:
     assert media_type_of_content(_FILES["video/mp4"], "image/png", "image") == "video/mp4"
     basis = "application/vnd.lumenmill.light-basis+zip"
     assert media_type_of_content(b"PK\x03\x04", basis, "light_basis") == basis
+
+
+def test_a_declared_text_stays_a_text() -> None:
+    assert media_type_of_content(b"GIF89a is a format", "text/plain", "prompts") == "text/plain"
 
 
 @pytest.mark.parametrize(

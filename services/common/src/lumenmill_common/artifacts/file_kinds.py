@@ -26,11 +26,16 @@ _MAGIC: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
         (rb"\xff\xd8\xff", "image/jpeg", "a JPEG image"),
         (rb"RIFF....WEBP", "image/webp", "a WebP image"),
         (rb"\x76\x2f\x31\x01", "image/x-exr", "an EXR image"),
-        (rb"#\?", "image/vnd.radiance", "a Radiance image"),
+        (
+            rb"#\?(?:RADIANCE|RGBE|AUTOPANO)|#\?[^\n]*\n(?:.*\n)?FORMAT=32-bit_rle_",
+            "image/vnd.radiance",
+            "a Radiance image",
+        ),
         (rb"....ftyp(?:avif|avis)", "image/avif", "an AVIF image"),
         (rb"....ftyp(?:heic|heix|hevc|hevx|mif1|msf1)", "image/heic", "a HEIC image"),
         (rb"....ftypqt  ", "video/quicktime", "a QuickTime clip"),
-        (rb"....(?:moov|mdat|wide|free|skip)", "video/quicktime", "a QuickTime clip"),
+        # Old QuickTime files start with any box, whose length before its name is no text.
+        (rb"(?:\x00...|[^\x20-\x7e]...)(?:moov|mdat|wide|free|skip)", "video/quicktime", "a QuickTime clip"),
         (rb"....ftyp", "video/mp4", "an MP4 clip"),
         (rb"\x1aE\xdf\xa3.{0,256}?webm", "video/webm", "a WebM clip"),
         (rb"\x1aE\xdf\xa3", "video/x-matroska", "a Matroska clip"),
@@ -71,7 +76,7 @@ def media_type_of_content(head: bytes, declared: str, field: str, name: str = ""
             and its format.
     """
     kind = kind_of_bytes(head)
-    if kind is None or not kind.media_type.startswith(("image/", "video/", "model/")):
+    if kind is None or not kind.media_type.startswith(("image/", "video/", "model/")) or declared.startswith("text/"):
         return declared
     if kind.media_type not in MEDIA_TYPES:
         wanted = "PNG, JPEG, WebP, EXR or Radiance" if kind.media_type.startswith("image/") else "MP4, WebM or Matroska"
