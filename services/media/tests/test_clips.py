@@ -182,6 +182,30 @@ def test_samples_are_even_in_time_where_frames_are_not(store: ArtifactStore, sho
     assert clip.num_frames == len(times_ms)
 
 
+def test_times_start_with_the_clip(store: ArtifactStore, shown: Pixels) -> None:
+    data = _encoded([_frame(shown) for _ in range(24)], container_format="mpegts")
+    times = [frame.time_s for frame in _clip(store, data, 3).frames]
+    assert times[0] == 0 and times[-1] == pytest.approx(23 / 24, abs=0.01)
+
+
+def test_white_of_standard_range_stays_white(store: ArtifactStore) -> None:
+    white = np.full((_HEIGHT, _WIDTH, 3), 255, np.uint8)
+    for tags in ((9, 14, 9), (12, 1, 1), (1, 8, 1)):
+        matrix = Colorspace.BT2020 if tags[2] == 9 else Colorspace.ITU709
+        frames = [_frame(white, dst_colorspace=matrix, dst_color_range=ColorRange.MPEG) for _ in range(2)]
+        picture = _clip(store, _encoded(frames, tags), 1).frames[0].picture
+        assert picture.linear.min() > 0.98 and picture.clipped_fractions[0] == 1.0
+    deep = [_frame(white, "yuv420p10le", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)] * 2
+    assert _clip(store, _encoded(deep, (1, 1, 1)), 1).frames[0].picture.clipped_fractions[0] == 1.0
+
+
+def test_linear_clips_without_primaries_are_of_bt709(store: ArtifactStore) -> None:
+    color = np.broadcast_to(np.array([200, 30, 30], np.uint8), (_HEIGHT, _WIDTH, 3))
+    frames = [_frame(color, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG) for _ in range(2)]
+    read = [_clip(store, _encoded(frames, (primaries, 8, 1)), 1).frames[0].picture.linear for primaries in (1, 2)]
+    assert np.allclose(read[0], read[1]) and np.allclose(read[0].mean((0, 1)), np.array([200, 30, 30]) / 255, atol=0.02)
+
+
 def test_a_clip_without_its_index_is_cut_off(store: ArtifactStore, shown: Pixels) -> None:
     data = _encoded([_frame(shown) for _ in range(_NUM_FRAMES)])
     for length in (len(data) // 2, data.index(b"moov") + 100):

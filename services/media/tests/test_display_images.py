@@ -31,9 +31,11 @@ def store(tmp_path: object) -> ArtifactStore:
 
 @pytest.fixture
 def scene() -> Pixels:
-    """A warm gradient of four tiles, none of them at the limits of any colour space: (32, 48, 3) sRGB."""
+    """A warm gradient beside white and black: (32, 48, 3) sRGB."""
     ramp = np.linspace(0.15, 0.8, 48)[None, :, None] * np.array([1.0, 0.75, 0.5])
-    return np.rint(np.broadcast_to(ramp, (32, 48, 3)) * 255).astype(np.uint8)
+    pixels = np.rint(np.broadcast_to(ramp, (32, 48, 3)) * 255).astype(np.uint8)
+    pixels[:4, :8], pixels[:4, 8:16] = 255, 0
+    return pixels
 
 
 def _png(pixels: NDArray[np.generic], *chunks: tuple[bytes, bytes], **options: object) -> bytes:
@@ -120,8 +122,12 @@ def _files(scene: Pixels) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", _files(np.full((1, 1, 3), 99, np.uint8)))
 def test_the_same_picture_in_every_colour_space_is_read_alike(store: ArtifactStore, scene: Pixels, name: str) -> None:
     data = _files(scene)[name]
+    shown = np.asarray(decode_rgb(data, _MAX_PIXELS), int)
     # 8-bit linear and PQ values are coarse, and the sRGB curve differs from a gamma of 2.2 in the shadows.
-    assert np.abs(np.asarray(decode_rgb(data, _MAX_PIXELS), int) - scene).max() <= 5
+    assert np.abs(shown[4:] - scene[4:]).max() <= 5
+    # White stays white but for HDR, in which it is rolled off; black stays black.
+    assert shown[:4, :8].min() >= (243 if "PQ" in name else 253) and shown[:4, 8:16].max() <= 1
+    scene, data = scene[4:], _files(scene[4:])[name]
     read = read_picture(store, Artifact(inline_data=data, media_type="image/png"), "image")
     assert np.allclose(read.linear.mean((0, 1)), _linear(scene).mean((0, 1)), rtol=0.02)
     assert np.allclose(decode_light(data).mean((0, 1)), _linear(scene).mean((0, 1)), rtol=0.02)
@@ -143,6 +149,13 @@ def test_grey_of_16_bits_keeps_its_values(store: ArtifactStore) -> None:
     with_curve = _png(grey, icc_profile=_icc(1.0, _709, b"GRAY"))
     expected = linear_to_srgb((grey / 65535).astype(np.float32)) * 255
     assert np.abs(np.asarray(decode_rgb(with_curve, _MAX_PIXELS))[..., 1] - expected).max() <= 1.5
+
+
+def test_grey_hdr_of_16_bits_is_rolled_off() -> None:
+    signal = np.array([[0.2, 0.4, 0.6, 0.7, 0.8, 1.0]])
+    grey = np.rint(signal * 65535).astype(np.uint16)
+    shown = np.asarray(decode_rgb(_png(grey, (b"cICP", bytes([9, 16, 0, 1]))), _MAX_PIXELS))[0, :, 0].astype(int)
+    assert (np.diff(shown) >= 0).all() and shown[2] < 254 and shown[-1] == 255
 
 
 def test_grey_with_a_profile_keeps_its_opacity() -> None:
@@ -192,7 +205,7 @@ def _saved(format_: str, mode: str = "RGB", **options: object) -> bytes:
         (_saved("JPEG", "CMYK"), "is a CMYK picture without an ICC profile"),
         (_saved("PNG", icc_profile=b"no profile at all"), "has an ICC profile that cannot be read"),
         (_png(np.zeros((2, 2, 3), np.uint8), (b"cICP", bytes([200, 13, 0, 1]))), "cICP 200, 13, 0, 1"),
-        (_png(np.zeros((2, 2, 3), np.uint8), (b"gAMA", struct.pack(">I", 1))), "states a gamma"),
+        (_png(np.zeros((2, 2, 3), np.uint8), (b"gAMA", struct.pack(">I", 1))), "states an invalid gamma"),
         (_png(np.zeros((64, 64, 3), np.uint8))[:60], "is damaged"),
         (b"words", "is no image that is known here"),
     ],

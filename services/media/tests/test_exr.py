@@ -1,6 +1,7 @@
 """EXR files mean what their headers say: primaries, windows, parts."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import OpenEXR
 import pytest
 from numpy.typing import NDArray
 
-from lumenmill_media import decode_exr, decode_exr_colors, decode_light
+from lumenmill_common.artifacts import open_store
+from lumenmill_media import Limits, decode_exr, decode_exr_colors, decode_light, read_picture
 
 Array = NDArray[np.float32]
 _AP0 = (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767)
@@ -93,7 +95,7 @@ def test_luminance_and_chroma_are_refused_by_their_name() -> None:
 
 def test_impossible_primaries_are_refused(light: Array) -> None:
     data = _exr(light, chromaticities=(0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3127, 0.3290))
-    with pytest.raises(ValueError, match="primaries that cannot be"):
+    with pytest.raises(ValueError, match="invalid primaries"):
         decode_exr_colors(data)
 
 
@@ -104,3 +106,30 @@ def test_tiles_far_larger_than_any_image_are_refused(light: Array) -> None:
     data[height_at : height_at + 4] = (1 << 27).to_bytes(4, "little")
     with pytest.raises(ValueError, match=r"has tiles of .* pixels, more than"):
         decode_exr(bytes(data))
+
+
+def _four(pixels: Array, names: str) -> bytes:
+    channels = {name: np.ascontiguousarray(pixels[..., index]) for index, name in enumerate(names)}
+    buffer = io.BytesIO()
+    with OpenEXR.File({"type": OpenEXR.scanlineimage}, channels) as file:
+        file.write(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("side_px", [16, 2048])
+def test_colours_that_are_multiplied_by_opacity_are_measured_whole(tmp_path: Path, side_px: int) -> None:
+    alpha = np.full((32, 32, 1), 0.25, np.float32)
+    alpha[:8] = 1.0
+    light = np.concatenate([np.array([0.8, 0.6, 0.4], np.float32) * alpha, alpha], axis=-1)
+    store = open_store(f"file://{tmp_path}/store")
+    artifact = store.put_bytes(_four(light, "RGBA"), "image/x-exr")
+    picture = read_picture(store, artifact, "image", Limits(measured_side_px=side_px))
+    assert np.allclose(picture.linear, [0.8, 0.6, 0.4], atol=1e-3)
+
+
+def test_numbers_are_no_light(light: Array) -> None:
+    for names in ("XYZ", "Z"):
+        data = _four(light, names)
+        assert np.allclose(decode_exr(data), light[..., : len(names)])
+        with pytest.raises(ValueError, match="numbers and not light"):
+            decode_exr_colors(data)

@@ -186,3 +186,11 @@ def test_a_picture_for_an_environment_map_is_refused_by_its_format(tmp_path: Pat
     png = Artifact(inline_data=encode_png(np.zeros((8, 16, 3), np.uint8)))
     with pytest.raises(InvalidArgumentError, match=r"light\.map: is a PNG image; .* Radiance"):
         read_radiance_map(store, png, "light.map")
+
+
+def test_narrow_and_high_pictures_take_no_longer_than_others() -> None:
+    started = time.monotonic()
+    image = decode_radiance(_file(bytes([9, 8, 7, 128]) * 999_999, "-Y 999999 +X 1"), _MAX_PIXELS)
+    assert image.shape == (999_999, 1, 3) and time.monotonic() - started < 2
+    with pytest.raises(ValueError, match="100000 scanlines"):
+        decode_radiance(_file(b"", "-Y 100000 +X 8"), _MAX_PIXELS)

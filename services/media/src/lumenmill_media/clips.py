@@ -2,6 +2,7 @@
 
 from array import array
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -141,7 +142,7 @@ def _decoded(
             width, height = (max(round(side * scale), GRID_CELLS) for side in upright_size(frame))
             thumbnails[index] = _shrunk(frame, width, height)
         if index in sampled:
-            frames.append(_frame(frame, index, limits))
+            frames.append(_frame(frame, index, int(times[0]) * (stream.time_base or Fraction(0)), limits))
     first_size = next(iter(thumbnails.values())).shape if thumbnails else (GRID_CELLS, GRID_CELLS, 3)
     track = Track(
         np.asarray(cells, np.float32).reshape(-1, GRID_CELLS, GRID_CELLS),
@@ -157,11 +158,12 @@ def _shrunk(frame: "av.VideoFrame", width: int, height: int) -> Array:
     return srgb_to_linear(upright_pixels(frame, (width, height)).astype(np.float32) / 255.0)
 
 
-def _frame(frame: "av.VideoFrame", index: int, limits: Limits) -> Frame:
+def _frame(frame: "av.VideoFrame", index: int, start_s: Fraction, limits: Limits) -> Frame:
     pixels = upright_pixels(frame)
     clipped = clipped_fractions(pixels, np.ones(pixels.shape[:2], np.float32), white=254, black=1)
     display = pixels.astype(np.float32) / 255.0
     linear = reduced(srgb_to_linear(display), limits.measured_side_px)
     shown = reduced(display, limits.measured_side_px)
     picture = Picture(linear, shown, np.ones(shown.shape[:2], np.float32), upright_size(frame), clipped)
-    return Frame(index, float(frame.time or 0.0), picture)
+    # Containers may start at any time; transport streams mostly start at 1.4 s.
+    return Frame(index, max(float(frame.time or 0.0) - float(start_s), 0.0), picture)

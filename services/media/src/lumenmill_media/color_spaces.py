@@ -4,13 +4,14 @@ Primaries and transfer functions have the numbers of ITU-T H.273, by which clips
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "HDR_TRANSFERS",
     "PRIMARIES",
     "REC709",
     "REC709_FROM_XYZ",
@@ -50,14 +51,14 @@ def _to_xyz(chromaticities: Chromaticities) -> NDArray[np.float64]:
     """Return the matrix from RGB to XYZ in which (1, 1, 1) is white of luminance 1 (SMPTE RP 177)."""
     columns = np.stack([_xyz(xy) for xy in chromaticities[:3]], axis=-1)
     if abs(np.linalg.det(columns)) < 1e-6:
-        raise ValueError("has primaries that cannot be: they lie on a line")
+        raise ValueError("has invalid primaries: they lie on a line")
     return np.asarray(columns * np.linalg.solve(columns, _xyz(chromaticities.white)))
 
 
 def _xyz(xy: Xy) -> NDArray[np.float64]:
     x, y = xy
     if not (np.isfinite(x) and np.isfinite(y) and abs(y) > 1e-9):
-        raise ValueError(f"has primaries that cannot be: x {x:.4g}, y {y:.4g}")
+        raise ValueError(f"has invalid primaries: x {x:.4g}, y {y:.4g}")
     return np.array([x / y, 1.0, (1.0 - x - y) / y])
 
 
@@ -100,7 +101,7 @@ def roll_off(linear: Array) -> Array:
     return np.asarray(colors * (shown / np.maximum(peak, 1e-9)), np.float32)
 
 
-@cache
+@lru_cache(maxsize=64)
 def rec709_matrix(chromaticities: Chromaticities, *, keep_white: bool) -> NDArray[np.float64]:
     """Return the (3, 3) matrix from linear colours of these primaries to linear Rec. 709.
 
@@ -112,12 +113,18 @@ def rec709_matrix(chromaticities: Chromaticities, *, keep_white: bool) -> NDArra
     """
     to_xyz = _to_xyz(chromaticities)
     if not keep_white:
-        return np.asarray(REC709_FROM_XYZ @ to_xyz)
+        return _constant(REC709_FROM_XYZ @ to_xyz)
     source, target = _BRADFORD @ _xyz(chromaticities.white), _BRADFORD @ _xyz(_D65)
     if not np.all(source > 1e-6):
-        raise ValueError(f"has primaries that cannot be: white at {chromaticities.white}")
+        raise ValueError(f"has invalid primaries: white at {chromaticities.white}")
     adapted = np.linalg.inv(_BRADFORD) @ np.diag(target / source) @ _BRADFORD
-    return np.asarray(REC709_FROM_XYZ @ adapted @ to_xyz)
+    return _constant(REC709_FROM_XYZ @ adapted @ to_xyz)
+
+
+def _constant(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a matrix that callers, who share it, cannot change."""
+    matrix.setflags(write=False)
+    return matrix
 
 
 def _gamma(exponent: float) -> Callable[[Array], Array]:
@@ -148,6 +155,9 @@ def _hlg(signal: Array) -> Array:
 def _linear(signal: Array) -> Array:
     return np.asarray(signal, np.float32)
 
+
+HDR_TRANSFERS = frozenset({16, 18})
+"""PQ and HLG: transfer functions of signals brighter than diffuse white."""
 
 TRANSFERS: dict[int, Callable[[Array], Array]] = {
     1: srgb_to_linear,

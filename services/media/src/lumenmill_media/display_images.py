@@ -18,6 +18,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps
 from lumenmill.common.v1.artifact_pb2 import COLOR_SPACE_SRGB, COLOR_SPACE_UNSPECIFIED, ImageFacts
 from lumenmill_common.artifacts import kind_of_bytes
 from lumenmill_media.color_spaces import (
+    HDR_TRANSFERS,
     PRIMARIES,
     REC709,
     TRANSFERS,
@@ -37,7 +38,7 @@ _READ = "send a PNG, JPEG or WebP image"
 # Pillow refuses larger ones itself.
 _MAX_PIXELS_OF_HEADERS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 # Values of the EXIF orientation of pictures that are stored lying.
-_LYING = frozenset({5, 6, 7, 8})
+_SIDEWAYS = frozenset({5, 6, 7, 8})
 _SRGB_CICP = (1, 13, 0, 1)
 _BAND_ROWS = 256
 _PNG_SIGNATURE_BYTES = 8
@@ -66,7 +67,7 @@ def still_facts(data: bytes) -> ImageFacts:
         ValueError: the header is damaged, or of another format; the text says which.
     """
     with _opened(data, _MAX_PIXELS_OF_HEADERS) as image:
-        width_px, height_px = image.size[::-1] if _lies(image) else image.size
+        width_px, height_px = image.size[::-1] if _is_sideways(image) else image.size
         return ImageFacts(
             width_px=width_px,
             height_px=height_px,
@@ -118,9 +119,9 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _lies(image: Image.Image) -> bool:
+def _is_sideways(image: Image.Image) -> bool:
     try:
-        return image.getexif().get(ExifTags.Base.Orientation) in _LYING
+        return image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
     except Exception:  # as in `_upright`
         return False
 
@@ -168,7 +169,7 @@ def _from_cicp(image: Image.Image, primaries: int, transfer: int, matrix: int, f
     if primaries not in PRIMARIES or transfer not in TRANSFERS or matrix != 0 or full_range != 1:
         stated = f"cICP {primaries}, {transfer}, {matrix}, {full_range}"
         raise ValueError(f"is in a colour space that is not converted ({stated}); send sRGB")
-    return _converted(image, TRANSFERS[transfer], PRIMARIES[primaries])
+    return _converted(image, TRANSFERS[transfer], PRIMARIES[primaries], is_hdr=transfer in HDR_TRANSFERS)
 
 
 def _is_srgb_gamma(gamma: float | None) -> bool:
@@ -191,23 +192,33 @@ def _from_gamma(image: Image.Image, gamma: float | None, primaries: Chromaticiti
     if gamma is None or _is_srgb_gamma(gamma):
         return image if primaries == REC709 else _converted(image, TRANSFERS[13], primaries)
     if not 0.01 <= gamma <= 10.0:
-        raise ValueError(f"states a gamma (gAMA) of {gamma:.5g}, which cannot be")
+        raise ValueError(f"states an invalid gamma (gAMA): {gamma:.5g}")
     exponent = 1.0 / gamma
     return _converted(image, lambda signal: np.asarray(signal**exponent, np.float32), primaries)
 
 
-def _converted(image: Image.Image, to_linear: ToLinear, primaries: Chromaticities) -> Image.Image:
+def _converted(
+    image: Image.Image, to_linear: ToLinear, primaries: Chromaticities, *, is_hdr: bool = False
+) -> Image.Image:
     """Return an image in sRGB, converted some rows at a time to keep the memory of floats small."""
-    if image.mode.startswith("I"):
-        values = to_linear(np.repeat(np.asarray(image, np.float32)[..., None] / 65535.0, 3, axis=-1))[..., 0]
-        return Image.fromarray(np.rint(linear_to_srgb(values) * 65535.0).astype(np.uint16))
-    source = image.convert("RGBA" if image.has_transparency_data else "RGB")
     matrix = rec709_matrix(primaries, keep_white=True).T.astype(np.float32)
+
+    def shown(signal: Array) -> Array:
+        linear = to_linear(signal) @ matrix
+        return linear_to_srgb(roll_off(linear) if is_hdr else linear)
+
+    if image.mode.startswith("I"):
+        # Equal channels stay equal, whatever the primaries.
+        grey = np.empty((image.height, image.width), np.uint16)
+        for (_, top, _, bottom), pixels in _bands(image):
+            signal = np.repeat(pixels[..., None].astype(np.float32) / 65535.0, 3, axis=-1)
+            grey[top:bottom] = np.rint(shown(signal)[..., 1] * 65535.0)
+        return Image.fromarray(grey)
+    source = image.convert("RGBA" if image.has_transparency_data else "RGB")
     result = Image.new(source.mode, source.size)
     for box, pixels in _bands(source):
-        linear = to_linear(pixels[..., :3].astype(np.float32) / 255.0) @ matrix
-        shown = np.rint(linear_to_srgb(roll_off(linear)) * 255.0).astype(np.uint8)
-        result.paste(Image.fromarray(np.concatenate([shown, pixels[..., 3:]], axis=-1)), box)
+        colors = np.rint(shown(pixels[..., :3].astype(np.float32) / 255.0) * 255.0).astype(np.uint8)
+        result.paste(Image.fromarray(np.concatenate([colors, pixels[..., 3:]], axis=-1)), box)
     return result
 
 

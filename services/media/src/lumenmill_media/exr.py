@@ -79,9 +79,13 @@ def decode_exr(data: bytes, max_pixels: int = MAX_FLOAT_PIXELS) -> Array:
 def decode_exr_colors(data: bytes, max_pixels: int = MAX_FLOAT_PIXELS) -> Array:
     """Return an EXR image of light as `decode_exr` does, with colours in linear Rec. 709 whatever its primaries.
 
+    Its channels are RGB, RGBA or one of luminance; errors as `decode_exr`.
+
     Without the attribute `chromaticities` the primaries are those of Rec. 709 (OpenEXR, "Standard Attributes").
     """
     pixels, header = _decoded(data, max_pixels)
+    if not {"R", "G", "B"} <= header.channels and (pixels.shape[-1] > 1 or "Z" in header.channels):
+        raise ValueError(f"has channels {sorted(header.channels)}, which are numbers and not light; write RGB")
     if header.chromaticities is None or pixels.shape[-1] < 3:
         return pixels
     matrix = rec709_matrix(header.chromaticities, keep_white=False)

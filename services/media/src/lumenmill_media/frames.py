@@ -12,17 +12,25 @@ import numpy as np
 from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 
-from lumenmill_media.color_spaces import PRIMARIES, TRANSFERS, linear_to_srgb, rec709_matrix, roll_off
+from lumenmill_media.color_spaces import (
+    HDR_TRANSFERS,
+    PRIMARIES,
+    TRANSFERS,
+    linear_to_srgb,
+    rec709_matrix,
+    roll_off,
+)
 
 __all__ = ["num_quarter_turns", "upright_pixels", "upright_size"]
 
 _UNSPECIFIED = 2
-_PQ, _HLG, _LINEAR = 16, 18, 8
+_LINEAR = 8
 # Transfer functions whose signals are not shown as sRGB, and primaries that differ visibly from those of Rec. 709.
-_OTHER_TRANSFERS = frozenset({_PQ, _HLG, _LINEAR})
+_OTHER_TRANSFERS = HDR_TRANSFERS | {_LINEAR}
 _WIDE_PRIMARIES = frozenset({9, 11, 12})
-_BT2020, _SRGB = 9, 13
+_BT709, _BT2020, _SRGB = 1, 9, 13
 _HD_WIDTH_PX, _HD_HEIGHT_PX = 1280, 720
+_BITS = 8
 
 
 def num_quarter_turns(frame: "av.VideoFrame") -> int:
@@ -53,7 +61,9 @@ def upright_pixels(frame: "av.VideoFrame", size_px: tuple[int, int] | None = Non
     if size_px is not None:
         width, height = size_px[::-1] if turns % 2 else size_px
         options = {"width": width, "height": height, "interpolation": "AREA"}
-    if frame.colorspace == _UNSPECIFIED and _is_high_definition(frame):
+    if frame.colorspace == _UNSPECIFIED and int(frame.color_trc) in HDR_TRANSFERS:
+        options["src_colorspace"] = Colorspace.BT2020
+    elif frame.colorspace == _UNSPECIFIED and _is_high_definition(frame):
         options["src_colorspace"] = Colorspace.ITU709
     pixels = _srgb_pixels(frame, options)
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
@@ -66,13 +76,27 @@ def _is_high_definition(frame: "av.VideoFrame") -> bool:
 def _srgb_pixels(frame: "av.VideoFrame", options: dict[str, Any]) -> NDArray[np.uint8]:
     primaries, transfer = int(frame.color_primaries), int(frame.color_trc)
     if transfer not in _OTHER_TRANSFERS and primaries not in _WIDE_PRIMARIES:
-        return np.asarray(frame.reformat(format="rgb24", **options).to_ndarray(), np.uint8)
+        return _eight_bits(_signal(frame, options))
     if primaries == _UNSPECIFIED:
         # Clips that state PQ or HLG alone are of BT.2100, whose primaries are those of BT.2020.
-        primaries = _BT2020
+        primaries = _BT2020 if transfer in HDR_TRANSFERS else _BT709
     if primaries not in PRIMARIES:
         raise ValueError(f"is in primaries that are not converted (H.273 number {primaries}); send BT.709 or BT.2020")
-    signal = frame.reformat(format="rgb48le", **options).to_ndarray().astype(np.float32) / 65535.0
+    signal = _signal(frame, options)
+    values = signal.astype(np.float32) / 255.0 if signal.dtype == np.uint8 else signal
     to_linear = TRANSFERS[transfer if transfer in TRANSFERS else _SRGB]
-    linear = to_linear(signal) @ rec709_matrix(PRIMARIES[primaries], keep_white=True).T.astype(np.float32)
-    return np.asarray(np.rint(linear_to_srgb(roll_off(linear)) * 255.0), np.uint8)
+    linear = to_linear(values) @ rec709_matrix(PRIMARIES[primaries], keep_white=True).T.astype(np.float32)
+    return _eight_bits(linear_to_srgb(roll_off(linear) if transfer in HDR_TRANSFERS else linear))
+
+
+def _signal(frame: "av.VideoFrame", options: dict[str, Any]) -> NDArray[Any]:
+    """Return RGB signal values (H, W, 3): of 8 bits, or float32 of 0 to 1 for frames with more bits."""
+    if max(component.bits for component in frame.format.components) <= _BITS:
+        return np.asarray(frame.reformat(format="rgb24", **options).to_ndarray(), np.uint8)
+    # FFmpeg's scaler makes white 255 × 256 of them.
+    pixels = frame.reformat(format="rgb48le", **options).to_ndarray().astype(np.float32)
+    return np.asarray(np.minimum(pixels / (255.0 * 256.0), 1.0))
+
+
+def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+    return values if values.dtype == np.uint8 else np.rint(values * 255.0).astype(np.uint8)

@@ -36,6 +36,8 @@ MAX_RADIANCE = 1e12
 # 8-bit values from which a pixel counts as white, and up to which it counts as black.
 _WHITE, _BLACK = 254, 1
 _BAND_ROWS = 256
+# Below it, a colour that was multiplied by opacity is not known.
+_MIN_OPACITY = 1e-4
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def read_radiance_map(
             radiance = decode_radiance(data, limits.max_float_pixels)
     except ValueError as error:
         raise InvalidArgumentError(field, str(error)) from error
-    np.nan_to_num(radiance, copy=False, nan=0.0, posinf=MAX_RADIANCE, neginf=0.0)
+    np.nan_to_num(radiance, copy=False, nan=0.0, posinf=HALF_MAX, neginf=0.0)
     np.clip(radiance, 0.0, MAX_RADIANCE, out=radiance)
     if not radiance.any():
         raise InvalidArgumentError(field, "holds no light: every pixel is black, negative or not a number")
@@ -164,6 +166,9 @@ def _scene_referred(image: Array, limits: Limits) -> Picture:
     np.nan_to_num(image, copy=False, nan=0.0, posinf=HALF_MAX, neginf=0.0)
     alpha = np.clip(image[..., 3], 0.0, 1.0) if image.shape[-1] == 4 else np.ones(image.shape[:2], np.float32)
     colors = rgb_channels(image)
+    if image.shape[-1] == 4:
+        # Colours of EXR are multiplied by opacity ("Technical Introduction to OpenEXR", Alpha Channel).
+        np.divide(colors, alpha[..., None], out=colors, where=alpha[..., None] > _MIN_OPACITY)
     np.clip(colors, 0.0, MAX_RADIANCE, out=colors)
     clipped = clipped_fractions(colors, alpha, white=1.0, black=1e-4)
     small = _reduced_visible(colors, alpha, limits.measured_side_px)

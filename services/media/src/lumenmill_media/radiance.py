@@ -20,6 +20,9 @@ _RESOLUTION = re.compile(rb"\r?\n\r?\n([-+])([XY]) (\d{1,6}) ([-+])([XY]) (\d{1,
 _XYZ = b"32-bit_rle_xyze"
 # Lengths of runs have at most four bytes.
 _MAX_CONSECUTIVE_RUNS = 4
+_PIXELS_AT_ONCE = 1 << 20
+# Each scanline takes a round; no camera or panorama has more of them.
+_MAX_SCANLINES = 65_536
 
 
 class _Header(NamedTuple):
@@ -67,6 +70,8 @@ def _header(data: bytes, max_pixels: int) -> _Header:
     if not head.startswith(RADIANCE_MAGIC) or match is None or match[2] == match[5]:
         raise ValueError("is not a readable Radiance image")
     slow, fast = int(match[3]), int(match[6])
+    if slow > _MAX_SCANLINES and _may_be_by_channel(fast):
+        raise ValueError(f"has {slow} scanlines, more than the {_MAX_SCANLINES} allowed")
     if not 0 < slow * fast <= max_pixels:
         raise ValueError(f"has {slow}×{fast} pixels, more than the {max_pixels} allowed")
     signs = {match[2]: match[1], match[5]: match[4]}
@@ -138,12 +143,18 @@ def _quads(body: NDArray[np.uint8], num_scanlines: int, length: int) -> Quads:
             pixel += length
         else:
             # Old runs may go on over the end of a scanline.
-            pixel, offset = _old_scanline(body, offset, quads, pixel, length - pixel % length)
+            count = length - pixel % length if _may_be_by_channel(length) else min(total - pixel, _PIXELS_AT_ONCE)
+            pixel, offset = _old_scanline(body, offset, quads, pixel, count)
     return quads.reshape(num_scanlines, length, 4)
 
 
+def _may_be_by_channel(length: int) -> bool:
+    """Return whether scanlines of this length may be coded channel by channel."""
+    return 8 <= length < 32768
+
+
 def _is_coded_by_channel(body: NDArray[np.uint8], offset: int, length: int) -> bool:
-    if not 8 <= length < 32768 or body.size < offset + 4:
+    if not _may_be_by_channel(length) or body.size < offset + 4:
         return False
     first, second, high, low = (int(value) for value in body[offset : offset + 4])
     return first == 2 and second == 2 and high < 128 and (high << 8 | low) == length
