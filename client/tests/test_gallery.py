@@ -1,5 +1,6 @@
 """The gallery of samples that were made here: three descriptions of light, headings that follow it, rejections."""
 
+import base64
 import io
 import shutil
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -14,15 +16,17 @@ from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client._sample_light import light_line, lights_of
 from lumenmill_client.gallery import write_gallery
+from lumenmill_client.gallery._content import content_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @dataclass
 class Samples:
-    """Answers as a client whose run has these samples, all with the same picture."""
+    """Answers as a client whose run has these samples, with contents by digest, else all with the same picture."""
 
     made: list[run_pb2.Sample] = field(default_factory=list)
+    contents: dict[str, bytes] = field(default_factory=dict)
 
     def samples(self, run_id: str, *, verdicts: list[int]) -> Iterator[run_pb2.Sample]:
         return (sample for sample in self.made if sample.verdict in verdicts)
@@ -31,6 +35,8 @@ class Samples:
         return run_pb2.GetLineageResponse()
 
     def read(self, artifact: artifact_pb2.Artifact) -> bytes:
+        if artifact.sha256 in self.contents:
+            return self.contents[artifact.sha256]
         out = io.BytesIO()
         Image.new("RGB", (32, 24), "teal").save(out, "PNG")
         return out.getvalue()
@@ -64,6 +70,43 @@ def samples() -> Samples:
     refused = made.add("fourth", "REJECTED", 150, "", reason="light_refused: It is behind the back wall.")
     refused.media.clear()
     return made
+
+
+def _encoded(image: Image.Image, format_: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, format_, **options)
+    return out.getvalue()
+
+
+def _lying_photograph() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return _encoded(Image.new("RGB", (32, 24)), "JPEG", exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content"),
+    [
+        ("image/jpeg", _lying_photograph()),
+        ("image/webp", _encoded(Image.new("RGB", (32, 24)), "WEBP")),
+        ("image/png", _encoded(Image.fromarray(np.full((24, 32), 40_000, np.uint16)), "PNG")),
+        ("image/png", b"\x89PNG\r\n\x1a\n damaged"),
+    ],
+)
+def test_pictures_of_users_are_embedded_as_they_are(samples: Samples, media_type: str, content: bytes) -> None:
+    samples.contents["0" * 64] = content
+    samples.made[0].media["image"].CopyFrom(
+        artifact_pb2.Artifact(media_type=media_type, sha256="0" * 64, image={"color_space": "COLOR_SPACE_SRGB"})
+    )
+    shown = content_of(samples, run_pb2.Run(), samples.made)["groups"][0]["images"][0]["src"]  # type: ignore[arg-type]
+    assert shown == f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+def test_pictures_that_were_made_are_embedded_as_jpeg_and_exr_is_not_shown(samples: Samples) -> None:
+    samples.made[0].media["image"].image.color_space = artifact_pb2.COLOR_SPACE_SRGB
+    samples.made[1].media["image"].media_type = "image/x-exr"
+    first, second = content_of(samples, run_pb2.Run(), samples.made)["groups"][0]["images"]  # type: ignore[arg-type]
+    assert first["src"].startswith("data:image/jpeg;base64,") and not second["src"]
 
 
 def test_descriptions_that_are_not_known_are_left_out(samples: Samples) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
@@ -98,11 +98,14 @@ def _artifact(client: Client, named: str, argument: str) -> Artifact:
 
 
 def _with_size(client: Client, image: Artifact) -> Artifact:
-    """Return an image with its size, which models that render maps from a scene cannot see in its URI."""
+    """Return an image with its size, which models that render maps from a scene cannot see in its URI.
+
+    An image that has a scene was rendered, so that its header has its size; those of uploads come with their size.
+    """
     if not image.HasField("image"):
         try:
-            with Image.open(io.BytesIO(client.read(image))) as opened:
+            with Image.open(io.BytesIO(client.read(image)), formats=("PNG", "JPEG", "WEBP")) as opened:
                 image.image.width_px, image.image.height_px = opened.size
-        except (UnidentifiedImageError, Image.DecompressionBombError):  # such as EXR: the size is that of the preset
+        except (OSError, Image.DecompressionBombError):  # EXR, for example: the model uses the size of its preset
             return image
     return image

@@ -7,11 +7,12 @@ from typing import Any
 
 from PIL import Image
 
-from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill.common.v1.artifact_pb2 import COLOR_SPACE_SRGB, Artifact
 from lumenmill.common.v1.light_pb2 import ArrivedSource, LightAttributes, LightKind
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client._client import Client
 from lumenmill_client._sample_light import lights_of
+from lumenmill_common.artifacts import media_type_of
 
 __all__ = ["content_of"]
 
@@ -19,6 +20,7 @@ __all__ = ["content_of"]
 _MAX_GROUPS = 60
 _MAX_REJECTED = 24
 _JPEG_QUALITY = 90
+_SHOWN = frozenset({"image/jpeg", "image/png", "image/webp"})
 _PREVIEW = "_preview"
 
 
@@ -71,17 +73,17 @@ def _group(client: Client, members: _Members) -> dict[str, Any]:
 
 
 def _image(client: Client, sample: run_pb2.Sample) -> dict[str, Any]:
-    return _common(client, sample) | {"src": _jpeg(client, sample.media["image"]), "instruction": sample.instruction}
+    return _common(client, sample) | {"src": _picture(client, sample.media["image"]), "instruction": sample.instruction}
 
 
 def _clip(client: Client, sample: run_pb2.Sample) -> dict[str, Any]:
-    poster = _jpeg(client, sample.media["poster"]) if "poster" in sample.media else ""
+    poster = _picture(client, sample.media["poster"]) if "poster" in sample.media else ""
     maps = [
-        {"name": role.removesuffix(_PREVIEW), "src": _mp4(client, artifact)}
+        {"name": role.removesuffix(_PREVIEW), "src": _clip_data(client, artifact)}
         for role, artifact in sorted(sample.media.items())
         if role.endswith(_PREVIEW) and artifact.media_type == "video/mp4"
     ]
-    return _common(client, sample) | {"src": _mp4(client, sample.media["video"]), "poster": poster, "maps": maps}
+    return _common(client, sample) | {"src": _clip_data(client, sample.media["video"]), "poster": poster, "maps": maps}
 
 
 def _intrinsics(client: Client, images: list[run_pb2.Sample]) -> list[dict[str, str]]:
@@ -91,7 +93,7 @@ def _intrinsics(client: Client, images: list[run_pb2.Sample]) -> list[dict[str, 
         for role, artifact in sample.media.items():
             if role.endswith(_PREVIEW) and artifact.media_type == "image/png":
                 maps.setdefault(role.removesuffix(_PREVIEW), artifact)
-    return [{"name": name, "src": _jpeg(client, artifact)} for name, artifact in sorted(maps.items())]
+    return [{"name": name, "src": _picture(client, artifact)} for name, artifact in sorted(maps.items())]
 
 
 def _rejected(client: Client, samples: list[run_pb2.Sample]) -> list[dict[str, Any]]:
@@ -104,7 +106,7 @@ def _rejection(client: Client, sample: run_pb2.Sample) -> dict[str, Any]:
     reason, _, finding = sample.reason.partition(": ")
     return {
         "id": sample.id,
-        "src": _jpeg(client, picture) if picture is not None else "",
+        "src": _picture(client, picture) if picture is not None else "",
         "reason": reason.replace("_", " "),
         "finding": finding,
         "caption": sample.caption,
@@ -160,13 +162,39 @@ def _entry(step: run_pb2.StepExecution) -> dict[str, Any]:
     }
 
 
-def _jpeg(client: Client, artifact: Artifact) -> str:
-    """Return an image as a JPEG data URI; PNG would be five times as large."""
-    with Image.open(io.BytesIO(client.read(artifact))) as image:
-        out = io.BytesIO()
-        image.convert("RGB").save(out, "JPEG", quality=_JPEG_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
+def _picture(client: Client, artifact: Artifact) -> str:
+    """Return a picture as a data URI; an empty text for EXR and Radiance pictures, which browsers do not show."""
+    media_type = artifact.media_type or media_type_of(artifact.uri)
+    if media_type not in _SHOWN:
+        return ""
+    data = client.read(artifact)
+    if media_type == "image/png" and artifact.image.color_space == COLOR_SPACE_SRGB:
+        jpeg = _jpeg_of_plain(data)
+        if jpeg is not None:
+            return _data_uri("image/jpeg", jpeg)
+    return _data_uri(media_type, data)
 
 
-def _mp4(client: Client, artifact: Artifact) -> str:
-    return f"data:video/mp4;base64,{base64.b64encode(client.read(artifact)).decode()}"
+def _jpeg_of_plain(png: bytes) -> bytes | None:
+    """Return the JPEG of a PNG as the mesh makes them, which would be five times as large; None for other PNGs.
+
+    Pictures of users have orientations, colour spaces, depths and opacity that browsers understand and this does not:
+    they stay as they are.
+    """
+    try:
+        with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+            if image.mode not in ("L", "RGB") or image.info:
+                return None
+            out = io.BytesIO()
+            image.convert("RGB").save(out, "JPEG", quality=_JPEG_QUALITY)
+    except (OSError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return out.getvalue()
+
+
+def _clip_data(client: Client, artifact: Artifact) -> str:
+    return _data_uri(artifact.media_type or media_type_of(artifact.uri), client.read(artifact))
+
+
+def _data_uri(media_type: str, data: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
