@@ -20,6 +20,9 @@ install = { [ $(INSTALLER) = uv ] && ! $(BIN)/python -m pip config list | grep -
 ONLY ?=
 # Tests to run on the cluster: `make test-cluster TESTS='-k keda'`. Default: all.
 TESTS ?=
+# Mutants of each file and another choice of them: `make fuzz MUTANTS=3000 SEED=7`.
+MUTANTS ?= 300
+SEED ?= 0
 # Number of items of `make soak`.
 ITEMS ?= 20000
 
@@ -28,7 +31,7 @@ HDRI ?= $(wildcard ../shared/data/hdri)
 # A photograph to caption in the demo: `make demo PHOTO=photo.jpg`. Default: NASA's portrait of Eileen Collins.
 PHOTO ?= $(wildcard $(VENV)/lib/python3*/site-packages/skimage/data/astronaut.png)
 
-.PHONY: help demo test neural test-neural test-faults test-languages test-cluster images soak benchmarks monitoring test-monitoring \
+.PHONY: help demo test neural test-neural test-faults fuzz test-languages test-cluster images soak benchmarks monitoring test-monitoring \
         lint lint-style lint-types lint-contracts docs release-check protos setup down clean
 
 help: ## Show this help
@@ -70,6 +73,9 @@ test-neural: $(VENV)/.neural ## Run the tests of the neural services, on tiny ch
 
 test-faults: $(VENV)/.dev ## Run the tests of faults, fuzzing and security (about 10 minutes)
 	@$(BIN)/python -m pytest tests/faults tests/fuzz tests/security
+
+fuzz: $(VENV)/.dev ## Mutate files of every format that is read, MUTANTS=300 of each (about 10 minutes)
+	@LUMENMILL_FUZZ_MUTANTS=$(MUTANTS) LUMENMILL_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz/test_mutated_files.py
 
 test-languages: $(VENV)/.dev ## Build the clients in Go and TypeScript and run them against a mesh
 	@$(BIN)/python -m pytest tests/languages
