@@ -1,6 +1,7 @@
 """Runs the `lumenmill` command in a process."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,9 +24,20 @@ def run_command(
 
 
 def start_command(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    _take_ctrl_c()
     return subprocess.Popen(
-        _words(home, arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        _words(home, arguments),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+
+
+def _take_ctrl_c() -> None:
+    """Let children take Ctrl-C: a process in the background of a shell ignores it, and its children would."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _words(home: Path, arguments: tuple[str, ...]) -> list[str]:
