@@ -16,7 +16,7 @@ from keda import externalscaler_pb2_grpc
 
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError, UnavailableError
 from lumenmill_common.interceptors import CallInterceptor
-from lumenmill_common.serve import server_credentials
+from lumenmill_common.serve import CONNECTION_OPTIONS, server_credentials
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.telemetry import get_logger
 from lumenmill_orchestrator.fleet.demand import DEFAULT_TARGET_BACKLOG_S, Demand
@@ -29,7 +29,6 @@ _METRIC = "lumenmill-backlog-seconds"
 _POLL_S = 1.0
 # KEDA drops an activation that it could not act on, such as the first one after a ScaledObject was created.
 _REPEAT_INTERVAL_S = 10.0
-_OPTIONS = (("grpc.so_reuseport", 0), ("grpc.max_connection_age_ms", 900_000))
 _log = get_logger(__name__)
 
 
@@ -114,7 +113,7 @@ async def serving_scaler(address: str, servicer: ScalerServicer, security: Secur
         FailedPreconditionError: TLS is on, and no authority is configured to verify KEDA's certificate.
     """
     without_token = security.model_copy(update={"token_file": None})
-    server = grpc.aio.server(interceptors=[CallInterceptor(without_token)], options=_OPTIONS)
+    server = grpc.aio.server(interceptors=[CallInterceptor(without_token)], options=CONNECTION_OPTIONS)
     externalscaler_pb2_grpc.add_ExternalScalerServicer_to_server(servicer, server)
     try:
         credentials = _credentials(security)

@@ -48,9 +48,10 @@ _OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.service_config", _SERVICE_CONFIG),
-    # A call may wait an hour for its next event: find out by pings whether the other side still lives.
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
+    # A call may wait an hour for its next event: find out by pings whether the other side still lives. A busy
+    # machine may answer late.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )

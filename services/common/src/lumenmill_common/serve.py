@@ -26,7 +26,7 @@ from lumenmill_common.service import Service
 from lumenmill_common.settings import ServiceSettings
 from lumenmill_common.telemetry import MODEL_LOAD_DURATION, configure_logging, get_logger, serve_metrics
 
-__all__ = ["MAX_MESSAGE_BYTES", "MAX_METADATA_BYTES", "serve", "server_credentials", "serving"]
+__all__ = ["CONNECTION_OPTIONS", "MAX_MESSAGE_BYTES", "MAX_METADATA_BYTES", "serve", "server_credentials", "serving"]
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
@@ -37,17 +37,20 @@ _HealthStatus = health_pb2.HealthCheckResponse
 MAX_MESSAGE_BYTES = 32 << 20
 # Errors name every wrong field in their trailers.
 MAX_METADATA_BYTES = 64 << 10
-_OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+CONNECTION_OPTIONS = (
     # Two processes must not share a port.
     ("grpc.so_reuseport", 0),
     # Connections are closed after 15 minutes, so that clients find new pods; running streams are not interrupted.
     ("grpc.max_connection_age_ms", 900_000),
-    # Clients of long jobs ping every 30 s.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
-    ("grpc.keepalive_permit_without_calls", 1),
+    # Any number of pings, however close: by default a server ends a quiet stream by `too_many_pings` after three pings
+    # within five minutes of each other, and on a busy machine pings arrive in bunches, whatever their interval.
+    ("grpc.http2.max_ping_strikes", 0),
+)
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    *CONNECTION_OPTIONS,
 )
 # Time between NOT_SERVING and the refusal of new calls, in which load balancers remove the address.
 _LAME_DUCK_S = 0.5
