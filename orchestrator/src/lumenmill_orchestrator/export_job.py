@@ -61,9 +61,9 @@ def main() -> None:
     configure_logging(settings, "export")
     request = Parse(os.environ[REQUEST_VARIABLE], run_pb2.ExportRunRequest())
     engine = make_engine(engine_url(settings.database_url))
-    exports = InProcessExports(SampleStore(engine), open_store_from(settings), ExportStore(engine))
     job_id, rows = export_id(request), ExportJobStore(engine)
     try:
+        exports = InProcessExports(SampleStore(engine), open_store_from(settings), ExportStore(engine))
         export = exports.prepare(request)
         result = _run(export, job_id, rows).SerializeToString()
         retry_database(partial(rows.record_result, job_id, result))

@@ -39,9 +39,14 @@ class StoreSettings(_Settings):
     """The artifact store and its credentials."""
 
     store_url: str = Field(default="file://./.lumenmill/store", description="`file:///folder` or `s3://bucket/prefix`.")
-    s3_endpoint: str = Field(default="", description="host:port of the S3 service; needed for s3:// stores.")
+    s3_endpoint: str = Field(
+        default="",
+        description="host:port of the S3 service, also after http:// or https://; needed for s3:// stores.",
+    )
     s3_region: str = Field(default="us-east-1", description="Region of the bucket.")
-    s3_secure: bool = Field(default=True, description="HTTPS towards the S3 service.")
+    s3_secure: bool | None = Field(
+        default=None, description="HTTPS towards the S3 service. Absent: as the endpoint begins, else HTTPS."
+    )
     s3_ca_file: Path | None = Field(
         default=None, description="PEM certificates to check the S3 service against. Absent: the public authorities."
     )

@@ -1,12 +1,13 @@
 """Opens the store of a URL."""
 
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import urllib3
 from minio import Minio
 
 from lumenmill_common.artifacts.folder_store import FolderStore
+from lumenmill_common.artifacts.s3_settings import bucket_and_prefix, check_ca_file, s3_keys, s3_region, s3_server
 from lumenmill_common.artifacts.s3_store import S3Store
 from lumenmill_common.artifacts.store import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
@@ -24,18 +25,21 @@ def open_store(store_url: str, settings: StoreSettings | None = None) -> Artifac
     """
     if store_url.startswith("file://"):
         return FolderStore(Path(unquote(store_url.removeprefix("file://"))))
-    parts = urlsplit(store_url)
-    if parts.scheme != "s3" or not parts.netloc:
-        raise InvalidArgumentError("store_url", f"{store_url!r} is neither file:///folder nor s3://bucket/prefix")
+    if not store_url.startswith("s3://"):
+        raise InvalidArgumentError(
+            "LUMENMILL_STORE_URL", f"{store_url!r} is neither file:///folder nor s3://bucket/prefix"
+        )
+    bucket, prefix = bucket_and_prefix(store_url)
     settings = settings or StoreSettings(store_url=store_url)
+    if settings.s3_ca_file is not None:
+        check_ca_file(settings.s3_ca_file)
     http = urllib3.PoolManager(
         maxsize=16,
         timeout=urllib3.Timeout(connect=5, read=60),
         retries=urllib3.Retry(total=3, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
         ca_certs=str(settings.s3_ca_file) if settings.s3_ca_file else None,
     )
-    client = _s3_client(settings, http)
-    return S3Store(client, http, parts.netloc, parts.path)
+    return S3Store(_s3_client(settings, http), http, bucket, prefix)
 
 
 def open_store_from(settings: StoreSettings) -> ArtifactStore:
@@ -44,18 +48,15 @@ def open_store_from(settings: StoreSettings) -> ArtifactStore:
 
 
 def _s3_client(settings: StoreSettings, http: urllib3.PoolManager) -> Minio:
-    if not settings.s3_endpoint:
-        raise InvalidArgumentError("LUMENMILL_S3_ENDPOINT", "is needed for an s3:// store: host:port of the server")
-    read = {
-        "access_key": settings.s3_access_key_file,
-        "secret_key": settings.s3_secret_key_file,
-    }
-    keys = {name: path.read_text().strip() if path else None for name, path in read.items()}
-    return Minio(
-        settings.s3_endpoint,
-        access_key=keys["access_key"],
-        secret_key=keys["secret_key"],
-        region=settings.s3_region,
-        secure=settings.s3_secure,
-        http_client=http,
-    )
+    server, keys, region = s3_server(settings), s3_keys(settings), s3_region(settings)
+    try:
+        return Minio(
+            server.address,
+            access_key=keys.access_key,
+            secret_key=keys.secret_key,
+            region=region,
+            secure=server.is_secure,
+            http_client=http,
+        )
+    except ValueError as error:
+        raise InvalidArgumentError("LUMENMILL_S3_ENDPOINT", f"cannot be used: {error}") from None

@@ -1,6 +1,7 @@
 """A store in an S3 bucket: MinIO or any other server of that protocol."""
 
 import hashlib
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,6 +20,7 @@ from lumenmill_common.artifacts.backend import Source, StoredObject
 from lumenmill_common.artifacts.layout import OWNERS, is_key, media_type_of
 from lumenmill_common.artifacts.store import ArtifactStore
 from lumenmill_common.errors import (
+    FailedPreconditionError,
     LumenmillError,
     NotFoundError,
     PermissionDeniedError,
@@ -30,6 +32,18 @@ __all__ = ["S3Store"]
 
 _DENIED = {"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken"}
 _FULL = {"XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage"}
+# Refusals that only another value of a setting can mend.
+_REFUSED_SETTINGS = {
+    "AuthorizationHeaderMalformed": "LUMENMILL_S3_REGION",
+    "InvalidBucketName": "LUMENMILL_STORE_URL",
+    "PermanentRedirect": "LUMENMILL_S3_REGION",
+}
+# The code that the library makes of status 400 without a body, as answers to HEAD are.
+_REFUSED_WITHOUT_REASON = "BadRequest"
+# What OpenSSL says of a server that answers in plain text.
+_NO_TLS = {"HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"}
+# X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED: a renewed certificate mends them.
+_TEMPORARY_VERIFY_CODES = {9, 10}
 _URL_EXPIRY = timedelta(minutes=1)
 
 
@@ -172,8 +186,10 @@ def _mapped(what: str) -> Iterator[None]:
         yield
     except S3Error as error:
         raise _from_s3(error, what) from error
-    except (urllib3.exceptions.HTTPError, ServerError, InvalidResponseError, OSError) as error:
-        raise UnavailableError(f"the artifact store does not answer ({type(error).__name__})") from error
+    except InvalidResponseError as error:
+        raise _from_page(error) from error
+    except (urllib3.exceptions.HTTPError, ServerError, OSError) as error:
+        raise _from_connection(error) from error
     except (ParseError, ValueError) as error:  # a proxy's page in the place of a listing, for example
         raise UnavailableError(f"the artifact store's answer makes no sense ({error})") from error
 
@@ -183,6 +199,42 @@ def _from_s3(error: S3Error, what: str) -> LumenmillError:
         return NotFoundError(f"no {what} in the artifact store ({error.code})")
     if error.code in _DENIED:
         return PermissionDeniedError(f"the artifact store refused access ({error.code})")
+    if setting := _REFUSED_SETTINGS.get(error.code or ""):
+        return FailedPreconditionError(f"the artifact store refuses it ({error.code}: {error.message})", setting)
+    if error.code == _REFUSED_WITHOUT_REASON:
+        return FailedPreconditionError(
+            "the artifact store refuses the request and does not say why: check whether it needs HTTPS "
+            "(LUMENMILL_S3_SECURE), LUMENMILL_S3_REGION, and the bucket in LUMENMILL_STORE_URL",
+            "LUMENMILL_S3_ENDPOINT",
+        )
     if error.code in _FULL:
         return ResourceExhaustedError(f"the artifact store is full ({error.code})", retry_delay_s=30.0)
     return UnavailableError(f"the artifact store failed ({error.code})")
+
+
+def _from_page(error: InvalidResponseError) -> LumenmillError:
+    """Return the error for an answer that is a page rather than S3's XML."""
+    text = str(error)
+    # "Client sent an HTTP request to an HTTPS server", and the like of other servers.
+    if "Response code: 400" in text and "HTTPS" in text:
+        return FailedPreconditionError(
+            "the artifact store needs HTTPS: set it to true, or begin the endpoint with https://", "LUMENMILL_S3_SECURE"
+        )
+    return UnavailableError(f"the artifact store does not answer ({type(error).__name__})")
+
+
+def _from_connection(error: Exception) -> LumenmillError:
+    """Return the error for a connection that failed; faults of TLS that only a setting can mend name it."""
+    reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason else error
+    fault = reason.args[0] if isinstance(reason, urllib3.exceptions.SSLError) and reason.args else reason
+    if isinstance(fault, ssl.SSLCertVerificationError):
+        problem = f"the certificate of the artifact store is not accepted ({fault.verify_message})"
+        if fault.verify_code in _TEMPORARY_VERIFY_CODES:
+            return UnavailableError(problem)
+        return FailedPreconditionError(f"{problem}: check its authority and its names", "LUMENMILL_S3_CA_FILE")
+    if isinstance(fault, ssl.SSLError) and fault.reason in _NO_TLS:
+        return FailedPreconditionError(
+            "the artifact store answers, but not by HTTPS: set it to false, or begin the endpoint with http://",
+            "LUMENMILL_S3_SECURE",
+        )
+    return UnavailableError(f"the artifact store does not answer ({type(reason).__name__})")

@@ -24,8 +24,9 @@ __all__ = ["S3Server", "s3_server", "s3_store"]
 class S3Server:
     """A server that can be stopped and restarted; its objects persist."""
 
-    def __init__(self, binary: str, folder: Path) -> None:
-        self._binary, self._folder = binary, folder
+    def __init__(self, binary: str, folder: Path, certificates: Path | None = None) -> None:
+        """`certificates` is a folder with `ca.pem`, and with `public.crt` and `private.key` of a server with HTTPS."""
+        self._binary, self._folder, self._certificates = binary, folder, certificates
         self._process: subprocess.Popen[bytes] | None = None
         self._endpoint = f"127.0.0.1:{free_port()}"
         (folder / "access").write_text(_USER)
@@ -47,7 +48,8 @@ class S3Server:
         return StoreSettings(
             store_url=f"s3://lumenmill/{prefix}",
             s3_endpoint=self._endpoint,
-            s3_secure=False,
+            s3_secure=self._certificates is not None,
+            s3_ca_file=self._certificates / "ca.pem" if self._certificates else None,
             s3_access_key_file=self._folder / "access",
             s3_secret_key_file=self._folder / "secret",
         )
@@ -55,7 +57,9 @@ class S3Server:
     def start(self) -> ArtifactStore:
         """Start the server, wait until it answers, and return a store on it."""
         environment = os.environ | {"MINIO_ROOT_USER": _USER, "MINIO_ROOT_PASSWORD": _PASSWORD}
-        command = [self._binary, "server", "--address", self._endpoint, str(self._folder / "data")]
+        certificates = self._certificates or self._folder / "none"
+        command = [self._binary, "server", "--certs-dir", str(certificates), "--address", self._endpoint]
+        command.append(str(self._folder / "data"))
         self._process = subprocess.Popen(  # noqa: S603
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -71,12 +75,15 @@ class S3Server:
 
 
 @contextlib.contextmanager
-def s3_server(folder: Path) -> Iterator[S3Server]:
-    """Yield a server that is not started yet; skip the test without a `minio` binary or LUMENMILL_TEST_MINIO."""
+def s3_server(folder: Path, certificates: Path | None = None) -> Iterator[S3Server]:
+    """Yield a server that is not started yet; skip the test without a `minio` binary or LUMENMILL_TEST_MINIO.
+
+    `certificates` as of S3Server.
+    """
     binary = os.environ.get("LUMENMILL_TEST_MINIO") or shutil.which("minio")
     if not binary:
         pytest.skip("no minio binary on PATH and LUMENMILL_TEST_MINIO is not set")
-    server = S3Server(binary, folder)
+    server = S3Server(binary, folder, certificates)
     try:
         yield server
     finally:
