@@ -12,6 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.errors import ResourceExhaustedError
+from lumenmill_common.testing.small_disk import fill_files, small_disk
 from lumenmill_orchestrator.execution import durable_engine
 from lumenmill_orchestrator.storage import ExecutionStore, RunStore, database, engine_url, make_engine
 
@@ -60,6 +62,19 @@ def test_a_replica_uses_a_fraction_of_the_connections(tmp_path: Path) -> None:
             used, offered = max(threads.map(ask, range(80)))
         assert 4 * 2 * used <= offered - 10, "four replicas, of two engines each"
         engine.dispose()
+
+
+def test_callers_are_told_that_the_disk_of_the_database_is_full(tmp_path: Path) -> None:
+    with small_disk(tmp_path, "1m") as disk:
+        engine = make_engine(engine_url(f"sqlite:///{disk}/o.sqlite"))
+        with engine.begin() as connection:
+            connection.execute(sa.text("CREATE TABLE blobs (bytes BLOB)"))
+        fill_files(disk)
+        with pytest.raises(sa.exc.OperationalError) as full, engine.begin() as connection:
+            connection.execute(sa.text("INSERT INTO blobs VALUES (zeroblob(100000))"))
+        engine.dispose()
+    told = database.error_for_callers(full.value)
+    assert isinstance(told, ResourceExhaustedError) and told.message.startswith("no space left for the database")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Synchronizes a local folder with an export; only differing files are written."""
 
 import asyncio
-import errno
 import hashlib
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -13,7 +12,8 @@ from typing import Protocol
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.orchestrator.v1.run_pb2 import ExportedFile, ExportResult
 from lumenmill_client._events import OnProgress, ProgressEvent
-from lumenmill_common.errors import InvalidArgumentError, ResourceExhaustedError
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.full_disk import full_disk_error, is_disk_full
 
 __all__ = ["MANIFEST", "DatasetFolder", "SavedDataset"]
 
@@ -172,8 +172,8 @@ def _os_errors_translated(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         path = error.filename or folder
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ResourceExhaustedError(f"no space left for {path}") from error
+        if is_disk_full(error):
+            raise full_disk_error(str(path), error.strerror or "") from error
         raise InvalidArgumentError("folder", f"{path}: {error.strerror or error}") from error
 
 

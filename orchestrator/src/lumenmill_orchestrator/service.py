@@ -45,8 +45,8 @@ from lumenmill_orchestrator.storage import (
     ResultReader,
     RunStore,
     SampleStore,
-    as_unavailable_error,
     engine_url,
+    error_for_callers,
     make_engine,
     upgrade_schema,
 )
@@ -132,7 +132,7 @@ def orchestrator_service(
         load=lambda: upgrade_schema(engine),
         background=[background],
         draining=draining,
-        translate_error=as_unavailable_error,
+        translate_error=error_for_callers,
     )
 
 

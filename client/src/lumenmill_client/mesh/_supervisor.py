@@ -54,7 +54,9 @@ class _Supervisor:
         backoff_s = _FIRST_BACKOFF_S
         while not self._stop.is_set():
             started_s = time.monotonic()
-            await self._run_once(child)
+            # A process that cannot be started, as when its log finds no space, is tried again as one that has crashed.
+            with contextlib.suppress(OSError):
+                await self._run_once(child)
             if self._stop.is_set():
                 return
             child.num_restarts += 1
@@ -90,9 +92,10 @@ class _Supervisor:
         while not self._stop.is_set():
             state = self._state()
             if state != written:
-                write_json(self._home.models_file, _addresses_of_models(state["services"]))
-                write_json(self._home.mesh_file, state)
-                written = state
+                with contextlib.suppress(OSError):  # a full disk: the next round tries again
+                    write_json(self._home.models_file, _addresses_of_models(state["services"]))
+                    write_json(self._home.mesh_file, state)
+                    written = state
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), _POLL_S)
 

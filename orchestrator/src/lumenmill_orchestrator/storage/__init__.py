@@ -1,8 +1,8 @@
 """The orchestrator's database: schema, migrations, the group-committing writer and the readers."""
 
 from lumenmill_orchestrator.storage.database import (
-    as_unavailable_error,
     engine_url,
+    error_for_callers,
     insert_into,
     is_database_unavailable,
     make_engine,
@@ -46,8 +46,8 @@ __all__ = [
     "SampleStore",
     "StepTotals",
     "StoredSample",
-    "as_unavailable_error",
     "engine_url",
+    "error_for_callers",
     "insert_into",
     "is_database_unavailable",
     "make_engine",

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import sqlite3
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,14 +16,15 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lumenmill_common.errors import UnavailableError
+from lumenmill_common.full_disk import full_disk_error
 from lumenmill_common.retries import RetryPolicy, RetryState
 from lumenmill_common.telemetry import get_logger
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.storage.instrumentation import instrument
 
 __all__ = [
-    "as_unavailable_error",
     "engine_url",
+    "error_for_callers",
     "insert_into",
     "is_database_unavailable",
     "make_engine",
@@ -38,6 +40,9 @@ _P = ParamSpec("_P")
 _RETRIES = RetryPolicy({UnavailableError: math.inf}, outage_timeout_s=60.0, initial_backoff_s=0.1, max_backoff_s=5.0)
 # The database does not answer, or all connections of the pool wait for its answers.
 _UNAVAILABLE = (sa.exc.OperationalError, sa.exc.TimeoutError)
+# A write found no space, or the index of the write-ahead log could not grow.
+_SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
+_POSTGRES_FULL = "53100"
 # Of one engine to Postgres. A replica has two engines, its own and that of DBOS, so that four replicas stay below the
 # 97 connections that a server with default settings allows, with some left for exports and administrators. The threads
 # of a process share them; statements take milliseconds, and more connections make no run faster.
@@ -101,6 +106,7 @@ def upgrade_schema(engine: sa.Engine) -> None:
 
     Raises:
         UnavailableError: when the database does not answer.
+        ResourceExhaustedError: when its disk is full.
     """
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
@@ -112,6 +118,8 @@ def upgrade_schema(engine: sa.Engine) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except sa.exc.OperationalError as error:
+        if is_database_full(error):
+            raise full_disk_error("the database", str(error.orig)) from error
         raise UnavailableError(f"the database does not answer: {error.orig}") from error
 
 
@@ -127,12 +135,28 @@ def is_database_unavailable(error: BaseException) -> bool:
     return isinstance(error, _UNAVAILABLE)
 
 
-def as_unavailable_error(error: Exception) -> Exception:
-    """Return the UnavailableError for callers when the database does not answer; any other error unchanged."""
+def error_for_callers(error: Exception) -> Exception:
+    """Return the error for callers of an operation that the database could not do; any other error unchanged.
+
+    It is RESOURCE_EXHAUSTED for a full disk, and UNAVAILABLE when the database does not answer.
+    """
     if not is_database_unavailable(error):
         return error
     _count_unavailable(error)
+    if is_database_full(error):
+        return full_disk_error("the database", str(getattr(error, "orig", error)))
     return UnavailableError("the database does not answer; runs continue when it does", retry_delay_s=1.0)
+
+
+def is_database_full(error: BaseException) -> bool:
+    """Return whether an error, or one in a group, means that the disk of the database is full."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(is_database_full(one) for one in error.exceptions)
+    original = getattr(error, "orig", None)
+    return (
+        getattr(original, "sqlite_errorcode", None) in _SQLITE_FULL
+        or getattr(original, "sqlstate", None) == _POSTGRES_FULL
+    )
 
 
 def _count_unavailable(error: BaseException) -> None:

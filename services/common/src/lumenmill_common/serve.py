@@ -114,8 +114,11 @@ def _write_addresses(file: Path, settings: ServiceSettings, port: int, metrics_p
         "metrics": f"{metrics_host}:{metrics_port}" if metrics_port else None,
     }
     incoming = file.with_suffix(".incoming")
-    incoming.write_text(json.dumps(addresses))
-    incoming.replace(file)
+    try:
+        incoming.write_text(json.dumps(addresses))
+        incoming.replace(file)
+    except OSError as error:
+        raise UnavailableError(f"LUMENMILL_ADDRESS_FILE: {file} cannot be written: {error.strerror}") from error
 
 
 @contextlib.asynccontextmanager

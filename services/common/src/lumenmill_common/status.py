@@ -20,6 +20,7 @@ from lumenmill_common.errors import (
     ResourceExhaustedError,
     UnavailableError,
 )
+from lumenmill_common.full_disk import full_disk_error, is_disk_full
 
 __all__ = ["error_from_rpc", "rich_status"]
 
@@ -35,7 +36,11 @@ def rich_status(
     """Return code, message and trailing metadata (google.rpc.Status details) for an error.
 
     Errors that are no LumenmillErrors are bugs: they are logged with a reference, and callers get only the reference.
+    A full disk is not a bug: the error of any file that found no space is RESOURCE_EXHAUSTED.
     """
+    if is_disk_full(error):
+        _log.warning("no space left", request_id=request_id, exc_info=error)
+        error = full_disk_error("temporary files of the service", str(getattr(error, "strerror", "")))
     if not isinstance(error, LumenmillError):
         reference = uuid.uuid4().hex[:12]
         _log.error("unexpected error", reference=reference, request_id=request_id, exc_info=error)

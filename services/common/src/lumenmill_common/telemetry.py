@@ -1,7 +1,9 @@
 """Logs, metrics and trace context of every service. docs/metrics.md explains the metrics."""
 
+import contextlib
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 from opentelemetry import propagate, trace
@@ -100,8 +102,26 @@ CERTIFICATE_EXPIRY = Gauge(
 get_logger = structlog.get_logger
 
 
+class _LogFile:
+    """A file whose lines are lost while they cannot be written: no call may end with the error of its log."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.flush()
+
+
 def configure_logging(settings: ServiceSettings, service: str) -> None:
-    """Write structured logs to standard error, one line each, with the request id and trace id of their call."""
+    """Write structured logs to standard error, one line each, with the request id and trace id of their call.
+
+    Lines are lost while standard error cannot be written, as to a file on a full disk.
+    """
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_format is LogFormat.JSON
@@ -117,7 +137,7 @@ def configure_logging(settings: ServiceSettings, service: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_LogFile(sys.stderr)),  # type: ignore[arg-type]  # a part of TextIO
     )
     structlog.contextvars.bind_contextvars(service=service)
 

@@ -8,13 +8,11 @@ from lumenmill_common.errors import (
     LumenmillError,
     NotFoundError,
     PermissionDeniedError,
-    ResourceExhaustedError,
     UnavailableError,
 )
+from lumenmill_common.full_disk import full_disk_error, is_disk_full
 
 __all__ = ["os_errors_mapped"]
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -27,8 +25,8 @@ def os_errors_mapped(what: str) -> Iterator[None]:
 
 
 def _mapped(error: OSError, what: str) -> LumenmillError:
-    if error.errno in _FULL:
-        return ResourceExhaustedError(f"no space left for {what} ({error.strerror})", retry_delay_s=30.0)
+    if is_disk_full(error):
+        return full_disk_error(what, error.strerror or "")
     if isinstance(error, FileNotFoundError):
         return NotFoundError(f"no artifact {what} in the store")
     if isinstance(error, PermissionError):

@@ -11,7 +11,7 @@ import pytest
 from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore
 
-__all__ = ["fill", "small_disk"]
+__all__ = ["fill", "fill_files", "small_disk"]
 
 
 @contextlib.contextmanager
@@ -37,3 +37,12 @@ def fill(store: ArtifactStore) -> int:
                 store.put_bytes(os.urandom(size_bytes + 8), "text/plain")
                 num_stored += 1
     return num_stored
+
+
+def fill_files(disk: Path) -> Path:
+    """Write a file in a folder until its disk is full; return the file."""
+    ballast = disk / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    return ballast
