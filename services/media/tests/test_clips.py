@@ -213,6 +213,14 @@ def test_a_clip_without_its_index_is_cut_off(store: ArtifactStore, shown: Pixels
             _clip(store, data[:length])
 
 
+def test_a_box_longer_than_any_file_is_cut_off(store: ArtifactStore) -> None:
+    head = b"\0\0\0\x10ftypisom\0\0\0\0"
+    for length in (1 << 40, (1 << 63) + 8, (1 << 64) - 1):
+        box = b"\0\0\0\1mdat" + length.to_bytes(8, "big")
+        with pytest.raises(InvalidArgumentError, match="media: is cut off"):
+            _clip(store, head + box + bytes(100))
+
+
 def test_other_files_are_refused_by_their_names(store: ArtifactStore) -> None:
     with pytest.raises(InvalidArgumentError, match="media: is a ZIP archive; send a clip"):
         _clip(store, b"PK\x03\x04" + bytes(100))

@@ -74,6 +74,8 @@ def _has_index(path: Path) -> bool:
             if length < _BOX_HEADER_BYTES:
                 return False
             offset += length
+            if offset >= size_bytes:
+                return False
     return False
 
 
