@@ -24,11 +24,17 @@ _LIGHT_NOUN = (
     r"|illumination|shadows?|glow(?:s|ing)?)\b"
 )
 _TIME = r"(?:sunset|sunrise|dusk|dawn|twilight|noon|midday|night|golden hour|blue hour|nightfall)\b(?! sky)"
+_WORD = r"(?!(?:in|on|under|by|with|at|of|from|and|beside|before|over|through)\b)[\w-]+,? "
+# A rim and a key are things as well: they are light where they come from somewhere or look as only light does.
+_LIGHT_OF_RIG = (
+    rf"(?:(?:{_WORD}){{0,4}}fill\b(?! (?:an?|the|its|their)\b)|(?:[\w-]+ )?(?:rim|key)(?= (?:from|at|is)\b)"
+    r"|(?:soft|hard|warm|cool|cold|faint|weak|strong|bright|gentle|subtle) (?:rim|key)$)"
+)
 _ABOUT_LIGHT = re.compile(
     rf"\b(?:{_LIGHT_NOUN}|{_LIT}|illuminat\w+|underexposed|overexposed|highlights?\b"
     r"|(?:high|low|medium|strong|weak|little) contrast|contrast (?:is|between)"
     r"|(?:warm|cool|cold|golden|neutral|bluish) (?:tones?|hues?|cast|colou?r temperature)\b)"
-    r"|^(?:and |with |plus )*(?:an? |the )?(?:[\w-]+ )*(?:fill|rim|key)\b"
+    rf"|^(?:and |with |plus )*(?:an? |the )?{_LIGHT_OF_RIG}"
     r"|^the (?:picture|image|photo(?:graph)?|scene|clip) is (?:very |rather |quite )?(?:bright|dark|dim)\b",
     re.IGNORECASE,
 )
@@ -47,7 +53,6 @@ _LIT_BY = re.compile(
     r"|,? photographed under\b.*$",
     re.IGNORECASE,
 )
-_WORD = r"(?!(?:in|on|under|by|with|at|of|from|and|beside|before|over|through)\b)[\w-]+,? "
 _LIT_FIRST = re.compile(r"^(?:in|under|by|with|lit|illuminated|bathed)\b", re.IGNORECASE)
 _LIGHT_FIRST = re.compile(rf"^(?:{_WORD}){{0,6}}?{_LIGHT_NOUN}", re.IGNORECASE)
 _IN_LIGHT = re.compile(
@@ -60,6 +65,33 @@ _LIT_THING = re.compile(
     rf"\b(?P<article>an? )?(?:\w+ly[- ])?(?:{_LIT}|sunny|shadowy|sun-drenched|sun-dappled) (?P<thing>[\w-]+)",
     re.IGNORECASE,
 )
+_ARTICLE = r"(?:an?|one|two|three|four|five|several|some|many)"
+# The first sentence is what a description is of, though it may be told by its light: "light falls on a vase".
+_LIGHTS_THING = re.compile(
+    rf"\b(?:(?:lights(?: up)?|illuminates) {_ARTICLE}"
+    rf"|(?:falls?|shines?|streams?|pours?|plays?|rests?)\b[^,]{{0,80}}? (?:on|onto|upon|over|across) {_ARTICLE})\b",
+    re.IGNORECASE,
+)
+_THING_FIRST = re.compile(
+    rf"^(?:{_ARTICLE}|the) (?!(?:{_WORD}){{0,3}}?(?:pictures?|images?|photo(?:graph)?s?|clip|scene|view|subject|sun"
+    r"|moon|sky|lamps?|softbox(?:es)?|spotlights?|sources?|background|foreground|sides?|parts?|mood|atmosphere"
+    r"|contrast|tones?|hues?|colou?rs?)\b)",
+    re.IGNORECASE,
+)
+# What a lit part of the subject leaves behind: ", her face" of "a woman, her face lit by a lamp".
+_LIT_PART = re.compile(
+    r"(?:,|,? (?:and|with))+ (?:one|his|her|its|their|the)(?: \w+ side of (?:his|her|its|their|the)| side of \w+)?"
+    r"(?: [\w-]+)?? (?:face|features|profile|head|hair|eyes|skin|shoulders?|back|body|figure|silhouette|sides?|edges?"
+    r"|surface|outlines?|background)$",
+    re.IGNORECASE,
+)
+# Clauses with a participle belong to the subject, unless it is one of what light does.
+_DOES = re.compile(
+    r"^(?:and |while )?(?!(?:add|bath|bring|cast|com|creat|defin|emphasi[sz]|enhanc|enter|fall|fill|filter|form|giv"
+    r"|graz|highlight|lead|leav|lend|light|mak|outlin|paint|pour|produc|rak|reflect|reveal|sculpt|set|shap|shin|show"
+    r"|soften|spread|stream|throw|warm|wash|wrapp)ing\b)[a-z]{2,}ing\b",
+    re.IGNORECASE,
+)
 # After a sentence on light these words mean the light.
 _CONTINUES = re.compile(r"^(?:it|its|they|their|this|these)\b", re.IGNORECASE)
 _PLACE = re.compile(
@@ -70,15 +102,16 @@ _PLACE = re.compile(
 def content_of(description: str) -> str:
     """Return a description without what it says about light: "A copper kettle on an oak table", in sentences.
 
-    Empty where it says nothing else, and where it names only colours, which depend on the light.
+    Empty where it says nothing else, and where it names only colours, which depend on the light. A first sentence from
+    which the light cannot be told apart is kept as it is.
     """
     sentences = re.split(r"(?<=[.!?;])\s+", re.sub(r"\s+", " ", description).strip())
     contents: list[str] = []
     follows_light = False
-    for sentence in sentences:
-        content = "" if follows_light and _CONTINUES.search(sentence) else _without_light(sentence.rstrip(" .!?;"))
+    for number, sentence in enumerate(each.rstrip(" .!?;") for each in sentences):
+        content = "" if follows_light and _CONTINUES.search(sentence) else _without_light(sentence)
         follows_light = not content
-        contents.append(content)
+        contents.append(sentence if number == 0 and not content and _names_thing(sentence) else content)
     return " ".join(f"{capitalised(content)}." for content in contents if content)
 
 
@@ -95,6 +128,13 @@ def relit_description(description: str, light_text: str) -> str:
     if content.count(". "):
         return f"{content} The scene is lit by {light_text}."
     return f"{content.rstrip('.')}, lit by {light_text}."
+
+
+def _names_thing(sentence: str) -> bool:
+    """Return whether a sentence of which nothing is left without its light is about a thing too."""
+    if _LIGHTS_THING.search(sentence):
+        return True
+    return _THING_FIRST.search(sentence) is not None and not _LIGHT_FIRST.search(sentence)
 
 
 def _without_light(sentence: str) -> str:
@@ -116,12 +156,18 @@ def _content_of_clauses(sentence: str) -> str:
     lit = _LIT_BY.search(sentence)
     rest = _clauses(lit[0])[1:] if lit else []
     said = _IN_LIGHT.sub("", sentence[: lit.start()] if lit else sentence)
+    if lit:
+        said = _LIT_PART.sub("", said)
     clauses = _clauses(_LIT_THING.sub(_thing_alone, said))
     if not clauses or _ABOUT_LIGHT.search(clauses[0]) or _NO_THING.search(clauses[0]):
         return ""
     kept = [clauses[0], *(clause for clause in clauses[1:] if not _ABOUT_LIGHT.search(clause))]
-    kept += [clause for clause in rest if _PLACE.search(clause) and not _ABOUT_LIGHT.search(clause)]
+    kept += [clause for clause in rest if _of_the_subject(clause) and not _ABOUT_LIGHT.search(clause)]
     return ", ".join(kept)
+
+
+def _of_the_subject(clause: str) -> bool:
+    return _PLACE.search(clause) is not None or _DOES.search(clause) is not None
 
 
 def _clauses(sentence: str) -> list[str]:
