@@ -75,6 +75,41 @@ def test_nothing_stands_out_of_an_empty_table() -> None:
     assert estimated_matte(picture_of(nothing), depth_of(nothing)) is None
 
 
+def depth_picture(inverse_depth: np.ndarray) -> Image.Image:
+    values = gaussian_filter(np.broadcast_to(inverse_depth, (HEIGHT, WIDTH)).astype(float), 4.0)
+    return Image.fromarray(np.round(values * 255).astype(np.uint8)).convert("RGB")
+
+
+BESIDE = np.abs(X - 160) > 90
+NO_SUBJECT = {
+    "doorway": np.where(BESIDE | (Y < 40), 0.9, 0.1),
+    "trees at both sides": np.where(X < 60, 0.9, np.where(X > 250, 0.7, 0.05)),
+    "wall that is seen obliquely": X / WIDTH,
+    "wall that is seen obliquely from the other side": 1 - X / WIDTH,
+    "window in such a wall": np.where((np.abs(X - 160) < 35) & (np.abs(Y - 110) < 50), 0.0, 0.2 + 0.7 * X / WIDTH),
+}
+
+
+@pytest.mark.parametrize("what", NO_SUBJECT)
+def test_surroundings_alone_are_no_subject(what: str) -> None:
+    picture = picture_of(BESIDE if what == "doorway" else np.zeros_like(DISC))
+    assert estimated_matte(picture, depth_picture(NO_SUBJECT[what])) is None
+
+
+BEFORE_OTHER_THINGS = {
+    "doorway": (DISC, np.where(np.abs(X - 160) > 110, 0.5, 0.1)),
+    "wall that is seen obliquely": (DISC, 0.7 * X / WIDTH),
+    "wall that is seen obliquely and mostly hidden": (np.abs(X - 160) < 110, 0.7 * X / WIDTH),
+    "wall, cut by the left half": (X < 165, np.full(X.shape, 0.2)),
+}
+
+
+@pytest.mark.parametrize("where", BEFORE_OTHER_THINGS)
+def test_what_stands_before_other_things_is_cut_out_without_them(where: str) -> None:
+    subject, behind = BEFORE_OTHER_THINGS[where]
+    assert overlap(estimated_matte(picture_of(subject), depth_picture(np.where(subject, 0.95, behind))), subject) > 0.9
+
+
 def test_the_same_picture_has_the_same_matte() -> None:
     first, second = (estimated_matte(picture_of(DISC), depth_of(DISC)) for _ in range(2))
     assert first is not None and second is not None and first.tobytes() == second.tobytes()

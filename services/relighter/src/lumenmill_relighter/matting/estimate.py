@@ -18,9 +18,13 @@ _CUT_SIDE_PX = 256
 _TOLERANCE, _STRIP = 1 / 12, 1 / 32
 # Part of the threshold: the foot of a thing stands out less than the rest, since it is as near as what it stands on.
 _FOOT = 0.5
-# Parts of the range of inverse depth: a side that is nearer than the other by more than this is no slanted wall, but
-# shows something in front of it; a subject stands out by at least this.
-_MAX_SLANT, _MIN_PROMINENCE = 0.25, 0.1
+# Parts of the range of inverse depth: how far a row of a slanted wall may be behind the straight line between its
+# sides, and by how much a subject stands out at least.
+_MAX_RESIDUAL, _MIN_PROMINENCE = 0.05, 0.1
+# Quantile of a row for that: what stands before the wall is not behind the line, windows are a quarter of it at most.
+_RESIDUAL_QUANTILE = 0.75
+# Part of the range of inverse depth by which half of a row is farther than both of its sides where these are a frame.
+_FRAME_DEPTH = 0.25
 # Of the range of inverse depth against that of a colour channel: edges in depth are blurred, and must not replace those
 # in colour. Chosen, as _FOOT and _TOLERANCE, by the overlap with the instances of rendered still lifes and statues.
 _DEPTH_WEIGHT = 0.3
@@ -49,20 +53,29 @@ def estimated_matte(picture: Image.Image, depth: Image.Image) -> Image.Image | N
 
 
 def _prominence(inverse_depth: Array) -> Array:
-    """Return how much nearer each pixel is than what would be there without a subject.
+    """Return how much nearer each pixel is than what would be there without a subject; 0 where it is farther.
 
     The inverse depth of a plane is linear along rows, so that it is interpolated between both sides of the picture: a
-    table is as near as what stands on it, and only the latter stands out. Where one side is much nearer, the other one
-    is what is behind.
+    table is as near as what stands on it, and only the latter stands out. Where much of a row is farther than that,
+    the nearer side shows something in front, and the other side is what is behind, unless both sides are much nearer
+    than the rest: the frame of a doorway, or trees.
     """
     width = inverse_depth.shape[1]
     strip = max(round(width * _STRIP), 1)
     left, right = (np.median(each, axis=1) for each in (inverse_depth[:, :strip], inverse_depth[:, -strip:]))
-    is_slant = np.abs(left - right) <= _MAX_SLANT
-    farther = np.minimum(left, right)
-    left, right = np.where(is_slant, left, farther), np.where(is_slant, right, farther)
     along = (np.arange(width) + 0.5) / width
-    return np.asarray(inverse_depth - left[:, None] * (1 - along) - right[:, None] * along)
+    behind_line = _between(left, right, along) - inverse_depth
+    is_plane = np.quantile(behind_line, _RESIDUAL_QUANTILE, axis=1) <= _MAX_RESIDUAL
+    farther = np.minimum(left, right)
+    is_frame = np.median(farther[:, None] - inverse_depth, axis=1) > _FRAME_DEPTH
+    is_straight = is_plane | is_frame
+    left, right = np.where(is_straight, left, farther), np.where(is_straight, right, farther)
+    return np.maximum(inverse_depth - _between(left, right, along), 0.0)
+
+
+def _between(left: Array, right: Array, along: Array) -> Array:
+    """Return values (H, W) on the straight lines between those of both sides (H,), at parts of the width (W,)."""
+    return np.asarray(left[:, None] * (1 - along) + right[:, None] * along)
 
 
 def _threshold(values: Array) -> float:
