@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import trimesh
+import structlog
 from PIL import Image
 
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
@@ -13,10 +13,20 @@ from lumenmill.common.v1.scene_pb2 import SceneDescription, SceneKind
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.artifacts import open_store
 from lumenmill_common.calls import call_heavy
-from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.testing import running_service
 from lumenmill_studio.__main__ import studio_service
 from lumenmill_studio.settings import StudioSettings
+
+from .mesh_makers import MAKERS
+
+_CONVERT = "is not read; convert it to .obj, .ply or .glb"
+_UNUSABLE = {
+    "broken.glb": b"no mesh at all",
+    "moon_lamp.glb": MAKERS["glb"](),
+    "chair.gltf": b"{}",
+    "chair.FBX": b"Kaydara",
+    "chair.stl": b"solid",
+}
 
 
 def settings_for(folder: Path) -> StudioSettings:
@@ -32,7 +42,7 @@ def settings_for(folder: Path) -> StudioSettings:
 @pytest.mark.parametrize("suffix", ["obj", "ply", "glb"])
 async def test_a_subject_named_like_a_mesh_of_the_operator_is_built_from_it(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "meshes").mkdir()
-    trimesh.creation.icosphere(subdivisions=3).export(tmp_path / "meshes" / f"moon_lamp.{suffix}")
+    (tmp_path / "meshes" / f"moon_lamp.{suffix}").write_bytes(MAKERS[suffix]())
     settings = settings_for(tmp_path)
     scene = SceneDescription(kind=SceneKind.SCENE_KIND_PORTRAIT, subjects=["moon lamp"], materials=["white marble"])
     request = imager_pb2.GenerateImagesRequest(scene=scene, preset="fast", width_px=96, height_px=72)
@@ -50,10 +60,29 @@ async def test_a_subject_named_like_a_mesh_of_the_operator_is_built_from_it(tmp_
     assert ".meshes" in image.record.revision, "another file under the same name is another revision's"
 
 
-async def test_the_service_does_not_start_with_an_unreadable_mesh_and_names_it(tmp_path: Path) -> None:
-    (tmp_path / "meshes").mkdir()
-    (tmp_path / "meshes" / "broken.glb").write_bytes(b"no mesh at all")
+async def test_meshes_that_cannot_be_used_are_skipped_with_a_reason(tmp_path: Path) -> None:
+    meshes = tmp_path / "meshes"
+    meshes.mkdir()
+    for name, data in _UNUSABLE.items():
+        (meshes / name).write_bytes(data)
+    (meshes / "folder.obj").mkdir()
+    (meshes / "moon_lamp.obj").write_bytes(MAKERS["obj"]())
+    (meshes / "moon_lamp.mtl").write_bytes(b"newmtl red")
     settings = settings_for(tmp_path)
-    with pytest.raises(FailedPreconditionError, match=r"broken\.glb"):
-        async with running_service(studio_service(settings), settings):
-            pass
+    with structlog.testing.capture_logs() as logs:
+        async with running_service(studio_service(settings), settings) as channel:
+            described = await model_pb2_grpc.ModelServiceStub(channel).GetModel(model_pb2.GetModelRequest())
+    subjects = described.model.vocabulary.kinds[0].subjects
+    assert "moon lamp" in subjects
+    assert "broken" not in subjects
+    reasons = {log["file"]: log["reason"] for log in logs if log["event"] == "mesh is skipped"}
+    assert reasons == {
+        "broken.glb": "has no triangles",
+        "chair.FBX": f".fbx {_CONVERT}",
+        "chair.gltf": f".gltf {_CONVERT}",
+        "chair.stl": f".stl {_CONVERT}",
+        "folder.obj": "is no file",
+        "moon_lamp.glb": "moon_lamp.obj has the same name",
+    }
+    counts = [(log["num_skipped"], log["num_served"]) for log in logs if log["event"] == "meshes are skipped"]
+    assert counts == [(len(reasons), 1)]

@@ -8,7 +8,6 @@ import grpc
 import numpy as np
 import pytest
 import pytest_asyncio
-import trimesh
 
 import lumenmill_media as media
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
@@ -22,6 +21,8 @@ from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.testing import running_service
 from lumenmill_studio.__main__ import studio_service
 from lumenmill_studio.settings import StudioSettings
+
+from .mesh_makers import MAKERS
 
 STATED = """
 - files: environment_maps/sky*.exr
@@ -64,7 +65,7 @@ async def own(tmp_path: Path) -> AsyncIterator[Studio]:
     put_map(tmp_path / "environment_maps" / "sky_noon.exr", 1.0)
     put_map(tmp_path / "environment_maps" / "yard.exr", 2.0)
     (tmp_path / "meshes").mkdir()
-    trimesh.creation.icosphere(subdivisions=2).export(tmp_path / "meshes" / "moon_lamp.ply")
+    (tmp_path / "meshes" / "moon_lamp.ply").write_bytes(MAKERS["ply"]())
     (tmp_path / "licences.yaml").write_text(STATED)
     settings = settings_for(tmp_path)
     async with running_service(studio_service(settings), settings) as channel:

@@ -14,7 +14,8 @@ from lumenmill_light.color import LUMINANCE
 from lumenmill_light.environment_map import reduced
 from lumenmill_media import decode_light, is_panorama
 from lumenmill_studio.byte_cache import ByteCache
-from lumenmill_studio.mesh_files import MESH_ERRORS, MESH_SUFFIXES, normalised, read_mesh
+from lumenmill_studio.mesh_files import read_mesh
+from lumenmill_studio.mesh_folder import usable_meshes
 from lumenmill_studio.scenes.shapes.mesh import Part
 from lumenmill_studio.scenes.spec import ObjectSpec
 from lumenmill_studio.terms import FolderTerms, licence_of
@@ -62,10 +63,10 @@ class Assets:
         self.meshes: dict[str, Artifact] = {}
 
     def load(self) -> None:
-        """Put the operator's files into the store.
+        """Put the operator's files into the store; meshes that cannot be used are logged and left out.
 
         Raises:
-            FailedPreconditionError: a folder is missing, or a file in it cannot be read; names the file.
+            FailedPreconditionError: a folder is missing, or a map in it cannot be read; names the file.
         """
         for folder, setting in ((self._maps_dir, _MAPS_SETTING), (self._assets_dir, _ASSETS_SETTING)):
             if folder and not folder.is_dir():
@@ -77,8 +78,8 @@ class Assets:
             terms = FolderTerms.of(self._assets_dir, _ASSETS_SETTING)
             maps = _files(self._assets_dir / "environment_maps", _MAP_SUFFIXES)
             self.environment_maps += [self._map(path, terms) for path in maps]
-            meshes = _files(self._assets_dir / "meshes", MESH_SUFFIXES)
-            self.meshes = {path.stem.lower().replace("_", " "): self._mesh(path, terms) for path in meshes}
+            meshes = usable_meshes(self._assets_dir / "meshes")
+            self.meshes = {name: self._mesh(path, facts, terms) for name, (path, facts) in meshes.items()}
 
     def licence(self, artifact: Artifact) -> Licence:
         """Return the terms of an asset: those of the operator for their files, else those that the artifact states."""
@@ -145,8 +146,8 @@ class Assets:
         artifact = Artifact(uri=item.asset_uri, sha256=item.asset_sha256)
         try:
             with self._store.local_file(artifact) as path:
-                return (Part(normalised(read_mesh(path))),)
-        except (InvalidArgumentError, *MESH_ERRORS) as error:
+                return (Part(read_mesh(path)),)
+        except (InvalidArgumentError, ValueError, OSError) as error:
             raise InvalidArgumentError("scene", f"has a mesh that cannot be read: {error}") from error
 
     def _map(self, path: Path, terms: FolderTerms) -> Artifact:
@@ -161,12 +162,7 @@ class Assets:
         artifact = self._store.put_file(path, media_type_of(path.name), name=path.name, environment_map=facts)
         return terms.put_on(artifact, path)
 
-    def _mesh(self, path: Path, terms: FolderTerms) -> Artifact:
-        try:
-            mesh = read_mesh(path)
-        except MESH_ERRORS as error:
-            raise FailedPreconditionError(f"{path.name}: {error}", _ASSETS_SETTING) from error
-        facts = MeshFacts(num_vertices=len(mesh.vertices_v3), num_faces=len(mesh.faces_f3))
+    def _mesh(self, path: Path, facts: MeshFacts, terms: FolderTerms) -> Artifact:
         artifact = self._store.put_file(path, media_type_of(path.name), name=path.name, mesh=facts)
         return terms.put_on(artifact, path)
 
