@@ -93,7 +93,7 @@ def read_ply(data: bytes) -> Triangles:
             read_f3 = rows.triangles(element)
             faces_f3 = read_f3 if element.name == "face" else faces_f3
     if table is None or faces_f3 is None:
-        raise ValueError("has no triangles; PLY files of points have none")
+        raise ValueError("has no triangles; points and triangle strips of PLY files are not read")
     return Triangles(table[0], faces_f3, table[1])
 
 
