@@ -64,7 +64,7 @@ def test_a_replica_uses_a_fraction_of_the_connections(tmp_path: Path) -> None:
         engine.dispose()
 
 
-def test_callers_are_told_that_the_disk_of_the_database_is_full(tmp_path: Path) -> None:
+def test_a_full_disk_of_the_database_is_reported_to_callers(tmp_path: Path) -> None:
     with small_disk(tmp_path, "1m") as disk:
         engine = make_engine(engine_url(f"sqlite:///{disk}/o.sqlite"))
         with engine.begin() as connection:
@@ -73,8 +73,10 @@ def test_callers_are_told_that_the_disk_of_the_database_is_full(tmp_path: Path) 
         with pytest.raises(sa.exc.OperationalError) as full, engine.begin() as connection:
             connection.execute(sa.text("INSERT INTO blobs VALUES (zeroblob(100000))"))
         engine.dispose()
-    told = database.error_for_callers(full.value)
-    assert isinstance(told, ResourceExhaustedError) and told.message.startswith("no space left for the database")
+    reported = database.error_for_callers(full.value)
+    assert isinstance(reported, ResourceExhaustedError) and reported.message.startswith(
+        "no space left for the database"
+    )
 
 
 @pytest.mark.parametrize(

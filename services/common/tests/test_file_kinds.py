@@ -48,7 +48,7 @@ def test_a_file_is_known_by_its_first_bytes(media_type: str) -> None:
         b"\0\0\0\x20moo",
     ],
 )
-def test_bytes_that_do_not_tell_leave_the_declared_type(head: bytes) -> None:
+def test_unknown_bytes_leave_the_declared_type(head: bytes) -> None:
     assert kind_of_bytes(head) is None
     assert media_type_of_content(head, "model/obj", "mesh") == "model/obj"
 

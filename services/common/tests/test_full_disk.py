@@ -1,4 +1,4 @@
-"""While a disk is full callers are told so, also when the log is on the same disk."""
+"""A full disk is reported to callers, also when the log is on the same disk."""
 
 import contextlib
 import sys

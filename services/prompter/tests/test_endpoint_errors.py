@@ -36,7 +36,7 @@ PER_MINUTE = {"error": {"code": 429, "message": "You exceeded your current quota
         (413, {"message": "Request too large"}, "Request too large"),
     ],
 )
-async def test_a_permanent_error_is_told_at_once_in_the_words_of_the_endpoint(
+async def test_a_permanent_error_is_reported_at_once_in_the_words_of_the_endpoint(
     stub: prompter_pb2_grpc.PrompterServiceStub, endpoint: ChatEndpoint, status: int, body: Any, words: str
 ) -> None:
     endpoint.script = lambda *_: Reply(status=status, body=body)

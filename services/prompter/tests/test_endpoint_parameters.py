@@ -160,7 +160,7 @@ async def test_a_rejected_answer_is_no_refusal_of_schemas(
     assert all("seed" in request for request in endpoint.requests)
 
 
-async def test_answers_that_stay_rejected_are_told_in_the_words_of_the_endpoint(
+async def test_answers_that_stay_rejected_are_reported_in_the_words_of_the_endpoint(
     stub: prompter_pb2_grpc.PrompterServiceStub, endpoint: ChatEndpoint
 ) -> None:
     endpoint.script = lambda *_: Reply(status=400, body={"error": VALIDATION})

@@ -66,7 +66,7 @@ _LIT_THING = re.compile(
     re.IGNORECASE,
 )
 _ARTICLE = r"(?:an?|one|two|three|four|five|several|some|many)"
-# The first sentence is what a description is of, though it may be told by its light: "light falls on a vase".
+# The first sentence is what a description is of, though its light may carry it: "light falls on a vase".
 _LIGHTS_THING = re.compile(
     rf"\b(?:(?:lights(?: up)?|illuminates) {_ARTICLE}"
     rf"|(?:falls?|shines?|streams?|pours?|plays?|rests?)\b[^,]{{0,80}}? (?:on|onto|upon|over|across) {_ARTICLE})\b",
@@ -103,7 +103,7 @@ def content_of(description: str) -> str:
     """Return a description without what it says about light: "A copper kettle on an oak table", in sentences.
 
     Empty where it says nothing else, and where it names only colours, which depend on the light. A first sentence from
-    which the light cannot be told apart is kept as it is.
+    which the light cannot be separated is kept as it is.
     """
     sentences = re.split(r"(?<=[.!?;])\s+", re.sub(r"\s+", " ", description).strip())
     contents: list[str] = []

@@ -64,7 +64,7 @@ _MAGIC: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
 
 
 def kind_of_bytes(head: bytes) -> FileKind | None:
-    """Return what a file is by its first `HEAD_BYTES`; None where they do not tell, as for text and raw data."""
+    """Return what a file is by its first `HEAD_BYTES`; None where they do not show it, as for text and raw data."""
     return next((kind for magic, kind in _MAGIC if magic.match(head[:HEAD_BYTES])), None)
 
 
