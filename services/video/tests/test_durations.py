@@ -1,6 +1,8 @@
 """Clips of a duration: continued from their last frame where it is longer than what the model makes at once."""
 
 import asyncio
+import errno
+import os
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from diffusers import StableVideoDiffusionPipeline, UniPCMultistepScheduler, Wan
 from PIL import Image
 
 from lumenmill.video.v1 import video_pb2
+from lumenmill_common.errors import ResourceExhaustedError
 from lumenmill_media import Encoding, iter_frames, put_clip
 from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_video.families.segments import frame_file, num_frames_of, segments_of
@@ -197,3 +200,25 @@ def test_frames_of_a_long_clip_are_in_a_file(tmp_path: Path) -> None:
     frames = frame_file(3, (4, 2))
     frames[1] = 7
     assert isinstance(frames, np.memmap) and frames.shape == (3, 2, 4, 3) and frames.sum() == 7 * 24
+
+
+def _refusing(number: int) -> Callable[..., None]:
+    def refuse(*args: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_file_system_that_cannot_reserve_space_is_used(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    monkeypatch.setattr(os, "posix_fallocate", _refusing(number))
+    frames = frame_file(3, (4, 2))
+    frames[2] = 1
+    assert frames.shape == (3, 2, 4, 3) and frames.sum() == 24
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_resource_exhausted(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    monkeypatch.setattr(os, "posix_fallocate", _refusing(number))
+    with pytest.raises(ResourceExhaustedError, match="ask for a shorter or smaller clip"):
+        frame_file(3, (4, 2))

@@ -3,6 +3,7 @@
 Each segment but the first starts with the last frame of the one before, which is not repeated in the clip.
 """
 
+import errno
 import os
 import tempfile
 
@@ -16,6 +17,7 @@ __all__ = ["frame_file", "num_frames_of", "segments_of"]
 _GIB = 1 << 30
 # Files are deleted when other clips are finished.
 _RETRY_DELAY_S = 60.0
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def num_frames_of(duration_s: float, fps: float, frame_step: int, min_num_frames: int) -> int:
@@ -41,7 +43,7 @@ def frame_file(num_frames: int, size_px: tuple[int, int]) -> NDArray[np.uint8]:
     memory.
 
     Raises:
-        ResourceExhaustedError: the disk has too little space.
+        ResourceExhaustedError: the disk has too little space, as far as its file system can reserve it.
     """
     shape = (num_frames, size_px[1], size_px[0], 3)
     num_bytes = int(np.prod(shape))
@@ -49,6 +51,9 @@ def frame_file(num_frames: int, size_px: tuple[int, int]) -> NDArray[np.uint8]:
         try:
             os.posix_fallocate(file.fileno(), 0, num_bytes)
         except OSError as error:
+            if error.errno not in _NO_SPACE:  # the file system cannot reserve space: EOPNOTSUPP, EINVAL
+                file.truncate(num_bytes)
+                return np.memmap(file, np.uint8, "r+", shape=shape)
             raise ResourceExhaustedError(
                 f"the frames of the clip need {num_bytes / _GIB:.2f} GiB in {tempfile.gettempdir()}: {error.strerror}; "
                 "ask for a shorter or smaller clip, or name a larger disk in TMPDIR",
