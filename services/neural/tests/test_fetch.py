@@ -110,6 +110,25 @@ def test_the_newest_commit_is_loaded_where_none_is_pinned(
     assert pinned.returncode == 0, pinned.stderr
 
 
+def test_the_newest_complete_snapshot_is_loaded_where_the_hub_does_not_answer(
+    fetch: Callable[..., Any], tiny_entry: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "models.yaml").write_text(yaml.safe_dump({"tiny": tiny_entry | {"checkpoint": "lumenmill/tiny"}}))
+    unreachable = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    refused = fetch("lumenmill_imager", **unreachable)
+    assert refused.returncode == 1 and "the hub does not answer" in refused.stderr
+    assert fetch("lumenmill_imager").returncode == 0
+    (snapshots,) = (tmp_path / "cache").glob("models--*/snapshots")
+    (snapshots / ("f" * 40)).mkdir()  # newer, and not complete
+    cached = fetch("lumenmill_imager", **unreachable)
+    assert cached.returncode == 0, cached.stderr
+    logged = cached.stdout + cached.stderr
+    assert "the newest in the cache is loaded" in logged and f'"revision": "{COMMIT}"' in logged
+    (weights,) = snapshots.glob(f"{COMMIT}/vae/*.safetensors")
+    weights.unlink()
+    assert fetch("lumenmill_imager", **unreachable).returncode == 1
+
+
 def test_a_part_with_pickles_only_is_logged(fetch: Callable[..., Any], hub: Hub) -> None:
     folder = hub.repositories["lumenmill/tiny"]
     for weights in (folder / "text_encoder").glob("*.safetensors"):

@@ -25,6 +25,7 @@ from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.file_download import repo_folder_name
 from tqdm import tqdm
 
 from lumenmill_common.errors import FailedPreconditionError, LumenmillError, UnavailableError
@@ -81,15 +82,31 @@ def from_hub(source: CheckpointSource) -> Checkpoint:
 
 
 def _newest_commit(source: CheckpointSource, is_offline: bool) -> str:
-    """Ask the hub for the newest commit of a repository, so that all of its files are loaded from that one."""
+    """Ask the hub for the newest commit of a repository, so that all of its files are loaded from that one.
+
+    If the hub does not answer, return the commit of the newest complete snapshot in the cache.
+    """
     if is_offline:
         raise FailedPreconditionError(
             f"no commit of {source.location} is pinned, and the hub may not be asked for the newest; name one that is "
             "in the cache",
             _REVISION_SETTING,
         )
-    with _errors_explained(source):
-        commit = str(model_info(source.location, revision=_MAIN_BRANCH, timeout=_ANSWER_TIMEOUT_S).sha)
+    try:
+        with _errors_explained(source):
+            commit = str(model_info(source.location, revision=_MAIN_BRANCH, timeout=_ANSWER_TIMEOUT_S).sha)
+    except UnavailableError as error:
+        cached = _newest_cached_commit(source)
+        if cached is None:
+            raise
+        _log.warning(
+            "no commit is pinned and the hub does not answer; the newest in the cache is loaded",
+            checkpoint=source.location,
+            revision=cached,
+            setting=_REVISION_SETTING,
+            error=str(error),
+        )
+        return cached
     _log.warning(
         "no commit is pinned; the newest is loaded, and another start may load another",
         checkpoint=source.location,
@@ -97,6 +114,18 @@ def _newest_commit(source: CheckpointSource, is_offline: bool) -> str:
         setting=_REVISION_SETTING,
     )
     return commit
+
+
+def _newest_cached_commit(source: CheckpointSource) -> str | None:
+    """Return the commit of the snapshot that was begun last, of those whose needed files are all in the cache."""
+    name = repo_folder_name(repo_id=source.location, repo_type=constants.REPO_TYPE_MODEL)
+    snapshots = Path(source.cache_dir or constants.HF_HUB_CACHE).expanduser() / name / "snapshots"
+    folders = [folder for folder in snapshots.glob("*") if _COMMIT.fullmatch(folder.name)]
+    for folder in sorted(folders, key=lambda each: each.stat().st_mtime, reverse=True):
+        sizes_bytes = _cached_listing(replace(source, revision=folder.name))
+        if sizes_bytes is not None and not _missing(replace(source, revision=folder.name), folder, sizes_bytes):
+            return folder.name
+    return None
 
 
 def _cached_folder(source: CheckpointSource) -> Path | None:
