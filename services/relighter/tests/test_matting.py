@@ -110,6 +110,14 @@ def test_what_stands_before_other_things_is_cut_out_without_them(where: str) -> 
     assert overlap(estimated_matte(picture_of(subject), depth_picture(np.where(subject, 0.95, behind))), subject) > 0.9
 
 
+def test_flat_colours_log_no_warning(recwarn: pytest.WarningsRecorder) -> None:
+    flat = Image.composite(
+        *(Image.new("RGB", (WIDTH, HEIGHT), each) for each in ("red", "gray")), Image.fromarray(DISC)
+    )
+    assert overlap(estimated_matte(flat, depth_picture(np.where(DISC, 0.9, 0.1))), DISC) > 0.93
+    assert not [str(each.message) for each in recwarn]
+
+
 def test_the_same_picture_has_the_same_matte() -> None:
     first, second = (estimated_matte(picture_of(DISC), depth_of(DISC)) for _ in range(2))
     assert first is not None and second is not None and first.tobytes() == second.tobytes()

@@ -1,5 +1,6 @@
 """Gaussian mixtures of the features of pixels, fitted as in GrabCut (Rother et al., SIGGRAPH 2004)."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,10 @@ class Mixture:
     def clustered(cls, features: Array, seed: int = 0) -> "Mixture":
         """Return a mixture of the clusters of features (N, D), the same for the same features."""
         count = min(_NUM_COMPONENTS, len(features))
-        _, labels = kmeans2(features, count, minit="++", rng=np.random.default_rng(seed))
+        with warnings.catch_warnings():
+            # Fewer colours than clusters leave some empty; `_of` leaves these out.
+            warnings.filterwarnings("ignore", "One of the clusters is empty", UserWarning)
+            _, labels = kmeans2(features, count, minit="++", rng=np.random.default_rng(seed))
         return cls._of(features, labels)
 
     def refitted(self, features: Array) -> "Mixture":
