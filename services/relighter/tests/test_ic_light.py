@@ -14,6 +14,7 @@ from PIL import Image
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, Licence
 from lumenmill.common.v1.light_pb2 import Light
+from lumenmill_neural.throughput import Throughput
 from lumenmill_relighter.matting import estimated_matte
 
 from .conftest import STEPS, Relighter, disc, photo
@@ -103,7 +104,11 @@ async def test_without_a_matte_the_subject_is_estimated(
         assert "IC-Light" in described.name and any("depth_estimator" in each.subject for each in described.licences)
 
 
-async def test_a_picture_without_a_subject_is_refused_and_no_other_of_its_batch(serving: Any, tmp_path: Path) -> None:
+async def test_a_picture_without_a_subject_is_refused_and_no_other_of_its_batch(
+    serving: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    num_units: list[float] = []
+    monkeypatch.setattr(Throughput, "add", lambda self, kind, units, duration_s: num_units.append(units))
     save_flat_depth_estimator(tmp_path / "flat")
     async with serving("IC-Light-fbc", part_checkpoints={"depth_estimator": str(tmp_path / "flat")}) as relighter:
         matte = relighter.put(disc())
@@ -117,6 +122,9 @@ async def test_a_picture_without_a_subject_is_refused_and_no_other_of_its_batch(
         assert refused.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert refused.details().startswith("matte: is missing, and nothing stands out")
         assert len(busy) == len(made) == 1
+        # Neither the estimate of mattes nor what was refused counts as work of the model.
+        measured = [units for units in num_units if units]
+        assert len(measured) == 2 and measured[0] == measured[1]
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -227,11 +227,13 @@ class EditingFamily(RelighterFamily):
         steps = Steps(jobs, steps_each * -(-num_variants // self.host.max_batch_size), self.host.device)
         self.host.prepare(self.pipe, plan, adapters)
         size = f"one picture of {plan.arguments['width']}×{plan.arguments['height']} pixels"
-        with self.host.device_work(plan.preset_name, _units(plan, num_variants)):
+        # No units: mattes take the CPU as long for few steps as for many, and would spoil the measured throughput.
+        with self.host.device_work(plan.preset_name, 0.0):
             prepared = [self._prepared(task, job) for task, job in zip(tasks, jobs, strict=True)]
-            flat = [each for of_task in prepared if isinstance(of_task, list) for each in of_task]
-            if not flat and isinstance(prepared[0], InvalidArgumentError):
-                raise prepared[0]
+        flat = [each for of_task in prepared if isinstance(of_task, list) for each in of_task]
+        if not flat:
+            return [each for each in prepared if isinstance(each, InvalidArgumentError)]
+        with self.host.device_work(plan.preset_name, _units(plan, len(flat))):
             with timed_stages(self.pipe, jobs, self.host.device):
                 made = run_in_batches(
                     flat, self.host.max_batch_size, lambda batch: self.pictures(plan, batch, steps), self.host, size
