@@ -118,7 +118,7 @@ def _newest_commit(source: CheckpointSource, is_offline: bool) -> str:
 
 def _newest_cached_commit(source: CheckpointSource) -> str | None:
     """Return the commit of the snapshot that was begun last, of those whose needed files are all in the cache."""
-    name = repo_folder_name(repo_id=source.location, repo_type=constants.REPO_TYPE_MODEL)
+    name = str(repo_folder_name(repo_id=source.location, repo_type=constants.REPO_TYPE_MODEL))
     snapshots = Path(source.cache_dir or constants.HF_HUB_CACHE).expanduser() / name / "snapshots"
     folders = [folder for folder in snapshots.glob("*") if _COMMIT.fullmatch(folder.name)]
     for folder in sorted(folders, key=lambda each: each.stat().st_mtime, reverse=True):
