@@ -59,6 +59,7 @@ _REFUSED = {
     "a line that is cut off": (POSITIONS + QUADS + b"v 1 2", "has fewer than 3 numbers, in the line 'v 1 2'"),
     "NaN": (POSITIONS.replace(b"1.0", b"nan") + QUADS, "not finite"),
     "infinity": (POSITIONS.replace(b"1.0", b"1e999") + QUADS, "not finite"),
+    "millions of faces without an area": (b"v 0 0 0\n" + b"f 1\n" * 2_000_001, "more than 2000000 triangles"),
     "no faces": (POSITIONS + b"l 1 2\n", "has no triangles"),
     "flat": (obj_of(BOX_VERTICES * [1, 0, 1]), "has no height"),
     "nothing": (b"", "is empty"),

@@ -32,7 +32,7 @@ def read_obj(data: bytes) -> Triangles:
             read[keyword](text)
         except (ValueError, OverflowError) as error:
             line = statement.group().decode("utf-8", "replace").strip()
-            raise ValueError(f"{error}, in the line {line[:80]!r}") from error
+            raise ValueError(f"{str(error)[:80]}, in the line {line[:80]!r}") from error
     return reader.triangles()
 
 

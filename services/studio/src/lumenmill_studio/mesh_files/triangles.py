@@ -39,10 +39,11 @@ class Polygons:
             ValueError: there are more than `MAX_TRIANGLES` triangles.
         """
         size = len(indices)
+        # One without an area counts too, so that reading ends.
+        self._num_triangles += max(size - 2, 1)
+        refuse_more_triangles(self._num_triangles)
         if size < 3:
             return
-        self._num_triangles += size - 2
-        refuse_more_triangles(self._num_triangles)
         self._by_size.setdefault(size, array("q")).extend(indices)
 
     def triangles(self) -> NDArray[np.int64]:
