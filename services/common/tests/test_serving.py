@@ -4,6 +4,7 @@ import asyncio
 import signal
 import threading
 import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import grpc
@@ -159,10 +160,21 @@ async def test_mutual_tls_accepts_only_callers_with_a_certificate(service: Servi
                 )
         for stranger in (SecuritySettings(tls_ca_file=tmp_path / "ca.pem"), SecuritySettings()):
             async with connect(f"127.0.0.1:{port}", stranger) as channel:
-                with pytest.raises(errors.UnavailableError):
+                with pytest.raises(errors.UnavailableError, match=r"at once, as .* LUMENMILL_TLS_CA_FILE"):
                     await call_unary(
                         model_pb2_grpc.ModelServiceStub(channel).GetModel, model_pb2.GetModelRequest(), timeout_s=10
                     )
+
+
+async def test_an_address_without_grpc_is_told_as_such() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        async with connect(f"127.0.0.1:{web.server_port}", SecuritySettings()) as channel:
+            with pytest.raises(errors.UnavailableError, match="answers, but not by gRPC"):
+                await call_unary(
+                    model_pb2_grpc.ModelServiceStub(channel).GetModel, model_pb2.GetModelRequest(), timeout_s=10
+                )
+        web.shutdown()
 
 
 async def test_the_health_address_serves_only_health_without_tls_or_token(service: Service, tmp_path) -> None:

@@ -26,6 +26,10 @@ __all__ = ["error_from_rpc", "rich_status"]
 
 # Trailers of a call have their own size limits: a recipe with a hundred problems must not become a transport error.
 _MAX_MESSAGE, _MAX_VIOLATIONS, _MAX_PROBLEM = 1500, 24, 300
+# How gRPC's details begin when no connection could be made, rather than when one was lost, and how they end when the
+# server closed it.
+_FAILED_TO_CONNECT = re.compile("connections to all backends failing|failed to connect to all addresses", re.IGNORECASE)
+_CLOSED = re.compile("socket closed|connection reset|broken pipe", re.IGNORECASE)
 _DETAILS_KEY = "grpc-status-details-bin"
 _log = structlog.get_logger(__name__)
 
@@ -120,7 +124,15 @@ def _unreachable(details: str) -> str:
         return f"the connection was lost: {details}"
     if "handshake failed" in address[2].lower():
         return f"{address[1]} answers, but not by our TLS: check LUMENMILL_TLS_CA_FILE, the certificate and its names"
+    if "failed parsing http/2" in address[2].lower():
+        return f"{address[1]} answers, but not by gRPC: check the address and its port"
     reason = address[2].rpartition(": ")[2].rstrip("}") or address[2]
+    if _FAILED_TO_CONNECT.match(details) and _CLOSED.search(reason):
+        return (
+            f"{address[1]} closes the connection at once, as a server with TLS does when it is called without TLS, or "
+            "without the certificate of a caller that it requires: check LUMENMILL_TLS_CA_FILE, and "
+            "LUMENMILL_TLS_CERT_FILE with LUMENMILL_TLS_KEY_FILE"
+        )
     return f"nothing answers at {address[1]} ({reason.lower()})"
 
 
