@@ -102,6 +102,18 @@ async def test_cost_is_left_out_where_tokens_are_unknown(
     assert reported.HasField("cost_usd") == is_known
 
 
+SORRY = json.dumps({"choices": [{"message": {"content": "\ud800 sorry"}}]}).encode()
+DEEP = b'{"choices": [{"message": {"content": ' + 500 * b"[" + 500 * b"]" + b"}}]}"
+
+
+async def test_an_answer_with_a_broken_character_is_sent_back_and_mended(
+    stub: prompter_pb2_grpc.PrompterServiceStub, endpoint: ChatEndpoint
+) -> None:
+    endpoint.script = lambda _, number: Reply(body=SORRY) if number == 0 else Reply(REWRITTEN)
+    await rewrite(stub)
+    assert endpoint.requests[1]["messages"][2] == {"role": "assistant", "content": "? sorry"}
+
+
 HTML = b"<!DOCTYPE html><html><head><title>Sign in</title><style>p {}</style></head><body><p>Please log in</p></body>"
 
 
@@ -119,6 +131,9 @@ HTML = b"<!DOCTYPE html><html><head><title>Sign in</title><style>p {}</style></h
         (Reply("", finish_reason="content_filter"), "content filter", 3),
         (Reply(REWRITTEN[:30], finish_reason="content_filter"), "content filter", 3),
         (Reply(body=completion({"content": [{"type": "refusal", "refusal": "I won't."}]})), "refuses: I won't.", 3),
+        (Reply(refusal="I \udc00 won't."), "refuses: I ? won't.", 3),
+        (Reply(body={"error": {"code": "invalid_api_key", "message": "a \ud800 key"}}), "a ? key", 1),
+        (Reply(body={"error": {"message": "no \udfff model"}}, status=404), "no ? model", 1),
         (Reply(body={"error": {"code": "invalid_api_key", "message": f"wrong key {API_KEY}"}}), "wrong key …", 1),
         (Reply(body={"error": {"code": "insufficient_quota", "message": "no tokens left"}}), "no tokens left", 1),
         (Reply(body={"error": "model not loaded", "code": 404}), "model not loaded", 1),
@@ -140,6 +155,9 @@ async def test_an_answer_without_content_is_an_error_that_names_the_endpoint(
     [
         (Reply(body=b""), "nothing or with broken JSON"),
         (Reply(body=b'{"id": "x", "choices": ['), "nothing or with broken JSON"),
+        (Reply(body=DEEP), "nothing or with broken JSON"),
+        (Reply(body={"error": "engine \ud800 died"}), "engine ? died"),
+        (Reply(body=b'{"error": ' + 900 * b"[" + 900 * b"]" + b"}", status=500), "status 500"),
         (Reply(body=b"upstream timed out"), "upstream timed out"),
         (Reply(body={"error": {"message": "Provider returned error", "code": 502}}), "502: Provider returned error"),
         (Reply(body={"error": "engine died"}), "engine died"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from lumenmill_prompter.families.openai_compatible.failure import EndpointError, FailureKind
 from lumenmill_prompter.families.openai_compatible.statement import Statement, is_html, statement_of
+from lumenmill_prompter.families.openai_compatible.surrogates import without_surrogates
 
 __all__ = ["Answer", "Completion", "read_completion"]
 
@@ -58,10 +59,21 @@ def read_completion(body: bytes, secret: str = "") -> Completion:
     """
     text = body.decode("utf-8-sig", "replace")
     try:
-        document = _joined(text) if _STREAM.match(text) else json.loads(text, strict=False)
+        return _completion(text, secret)
     except (ValueError, RecursionError) as error:
         kind = FailureKind.NO_COMPLETION if is_html(text) else FailureKind.BROKEN_BODY
         raise EndpointError(kind, statement_of(text, secret)) from error
+
+
+def _completion(text: str, secret: str) -> Completion:
+    """Return the completion of a body.
+
+    Raises:
+        EndpointError: it is no chat completion, or reports an error.
+        RecursionError: it is nested too deeply.
+        ValueError: it is no JSON.
+    """
+    document = without_surrogates(_joined(text) if _STREAM.match(text) else json.loads(text, strict=False))
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
     if not isinstance(document, dict):

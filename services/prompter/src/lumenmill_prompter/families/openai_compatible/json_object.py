@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any
 
+from lumenmill_prompter.families.openai_compatible.surrogates import without_surrogates
+
 __all__ = ["find_object"]
 
 _REASONING = re.compile(r"<(think|thinking|thought|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
@@ -27,7 +29,7 @@ def find_object(text: str, key: str) -> dict[str, Any] | None:
 
 def _decoded(text: str) -> Any:
     try:
-        return _mended(_DECODER.decode(text))
+        return without_surrogates(_DECODER.decode(text))
     except (ValueError, RecursionError):
         return None
 
@@ -38,14 +40,8 @@ def _objects(text: str) -> list[dict[str, Any]]:
     while start >= 0:
         try:
             entry, end = _DECODER.raw_decode(text, start)
-            found.append(_mended(entry))
+            found.append(without_surrogates(entry))
         except (ValueError, RecursionError):
             end = start + 1
         start = text.find("{", end)
     return found
-
-
-def _mended(document: Any) -> Any:
-    """Return the document with halves of surrogate pairs replaced, which no text may hold."""
-    text = json.dumps(document, ensure_ascii=False)
-    return document if text.isascii() else json.loads(text.encode("utf-8", "replace"))

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lumenmill_prompter.families.openai_compatible.surrogates import without_surrogates
+
 __all__ = ["Statement", "is_html", "statement_of"]
 
 _MAX_WORDS = 400
@@ -42,14 +44,14 @@ class Statement:
 
 
 def statement_of(text: str, secret: str = "") -> Statement:
-    """Return what the body of an error says; `secret` is blotted out."""
+    """Return what the body of an error says; `secret` is redacted."""
     try:
-        document = json.loads(text)
+        document = without_surrogates(json.loads(text))
+        leaves = list(_leaves(document, ""))
     except (ValueError, RecursionError):
         return Statement(_line([_without_tags(text)], secret))
     if isinstance(document, str):
         return Statement(_line([document], secret))
-    leaves = list(_leaves(document, ""))
     codes = [value for key, value in leaves if key in _CODES]
     statuses = [int(code) for code in codes if re.fullmatch(r"[45]\d\d", code)]
     rejected = [value for key, value in leaves if key == "failed_generation"]
