@@ -93,8 +93,12 @@ def test_luminance_and_chroma_are_refused_by_their_name() -> None:
         decode_exr(buffer.getvalue())
 
 
-def test_impossible_primaries_are_refused(light: Array) -> None:
-    data = _exr(light, chromaticities=(0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3127, 0.3290))
+@pytest.mark.parametrize(
+    "primaries",
+    [(0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3127, 0.3290), (*_AP0[:6], 1e38, 0.3377), (*_AP0[:6], np.nan, 0.3377)],
+)
+def test_impossible_primaries_are_refused(light: Array, primaries: tuple[float, ...]) -> None:
+    data = _exr(light, chromaticities=primaries)
     with pytest.raises(ValueError, match="invalid primaries"):
         decode_exr_colors(data)
 

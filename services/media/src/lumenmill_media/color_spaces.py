@@ -31,6 +31,8 @@ _D65 = (0.3127, 0.3290)
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 # ITU-R BT.2408-7, section 2.2: diffuse white of HDR programmes, shown as the white of a display of standard range.
 _REFERENCE_WHITE_NITS = 203.0
+# Primaries outside of the spectrum, as of cameras and ACES, lie within 2.
+_LARGEST_XY = 100.0
 # Of values above this fraction of white, the differences are compressed.
 _KNEE = 0.8
 
@@ -57,7 +59,7 @@ def _to_xyz(chromaticities: Chromaticities) -> NDArray[np.float64]:
 
 def _xyz(xy: Xy) -> NDArray[np.float64]:
     x, y = xy
-    if not (np.isfinite(x) and np.isfinite(y) and abs(y) > 1e-9):
+    if not (abs(x) <= _LARGEST_XY and 1e-9 < abs(y) <= _LARGEST_XY):
         raise ValueError(f"has invalid primaries: x {x:.4g}, y {y:.4g}")
     return np.array([x / y, 1.0, (1.0 - x - y) / y])
 

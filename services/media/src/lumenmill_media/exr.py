@@ -90,7 +90,8 @@ def decode_exr_colors(data: bytes, max_pixels: int = MAX_FLOAT_PIXELS) -> Array:
         return pixels
     matrix = rec709_matrix(header.chromaticities, keep_white=False)
     if not np.allclose(matrix, np.eye(3), atol=1e-3):
-        pixels[..., :3] = pixels[..., :3] @ matrix.T.astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # the brightest pixels may become infinite
+            pixels[..., :3] = pixels[..., :3] @ matrix.T.astype(np.float32)
     return pixels
 
 
