@@ -72,3 +72,24 @@ def test_only_stated_licences_allow_commercial_exports(lumenmill: Command, photo
     exclusion += "does not state whether commercial use is allowed, 1\n"
     assert exclusion in both.stdout
     assert lumenmill("run", str(tmp_path / "photos.yaml"), *setting, "--licence", "my own").returncode == 2
+
+
+@pytest.mark.timeout(300)  # nine commands
+def test_a_jpeg_of_any_name_is_exported_in_every_format_and_shown(
+    lumenmill: Command, photos: list[Path], tmp_path: Path
+) -> None:
+    files = [tmp_path / name for name in ("one.jpeg", "two.JFIF", "three")]
+    for file, photo in zip(files, photos, strict=True):
+        with Image.open(photo) as image:
+            image.save(file, "JPEG")
+    settings = ",".join(f"@{file}" for file in files)
+    run = _run(lumenmill, tmp_path, "--set", f"photos={settings}")
+    samples = json.loads(lumenmill("samples", run, "--json").stdout)
+    stored = [sample["media"]["image"] for sample in samples]
+    assert {artifact["media_type"] for artifact in stored} == {"image/jpeg"}
+    assert all(artifact["image"]["width_px"] == 256 for artifact in stored)
+    for format_ in ("parquet", "imagefolder", "webdataset", "videox-fun", "diffsynth"):
+        exported = lumenmill("export", run, "--format", format_, "--to", str(tmp_path / format_), "--json")
+        assert int(json.loads(exported.stdout)["num_samples"]) == len(files), exported.stderr
+    shown = lumenmill("gallery", run, "--out", str(tmp_path / "gallery.html"))
+    assert shown.returncode == 0 and "data:image/jpeg;base64," in (tmp_path / "gallery.html").read_text()
