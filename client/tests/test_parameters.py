@@ -78,6 +78,13 @@ def test_a_number_that_would_lose_digits_is_refused(recipe: Path) -> None:
             _value(recipe, f"number={text}")
 
 
+@pytest.mark.parametrize("setting", ["prompts=@", "words=lines:", "photos=@"])
+def test_a_missing_name_of_a_file_is_not_the_working_directory(recipe: Path, setting: str) -> None:
+    Path("notes.txt").write_text("milk\n")
+    with pytest.raises(InvalidArgumentError, match="the name of a file is missing"):
+        _value(recipe, setting)
+
+
 def test_one_artifact_is_one_file(recipe: Path) -> None:
     for name in ("a.png", "b.png"):
         Path(name).touch()

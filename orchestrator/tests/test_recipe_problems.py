@@ -173,6 +173,12 @@ async def test_a_plan_has_counts_durations_and_graphs(mesh: LocalMesh) -> None:
     assert wrong.problems[0].file == "mine.yaml"
 
 
+@pytest.mark.parametrize("prompt", ["${item", "a picture of ${item", "${item} and ${item"])
+def test_a_reference_without_its_end_is_no_text(prompt: str) -> None:
+    text = ONE_IMAGE.replace("${item}", prompt)
+    assert any("`${` has no closing `}`" in problem for problem in _problems(text)), text
+
+
 @pytest.mark.parametrize(
     ("prompts", "expected"),
     [

@@ -207,7 +207,7 @@ def _saved(format_: str, mode: str = "RGB", **options: object) -> bytes:
         (_png(np.zeros((2, 2, 3), np.uint8), (b"cICP", bytes([200, 13, 0, 1]))), "cICP 200, 13, 0, 1"),
         (_png(np.zeros((2, 2, 3), np.uint8), (b"gAMA", struct.pack(">I", 1))), "states an invalid gamma"),
         (_png(np.zeros((64, 64, 3), np.uint8))[:60], "is damaged"),
-        (b"words", "is no image that is known here"),
+        (b"words", "is not an image format known here"),
     ],
 )
 def test_what_is_not_read_is_refused_by_its_name(store: ArtifactStore, data: bytes, problem: str) -> None:

@@ -68,7 +68,7 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (_T2V, {"prompt": "", "image": "picture"}, "image: this model starts from no picture"),
     (_I2V, {}, "image: this model starts from a picture"),
     (_I2V, {"image": "clip"}, "image: is an MP4 clip; send a PNG, JPEG or WebP image"),
-    (_I2V, {"image": "noise"}, "image: is no image that is known here"),
+    (_I2V, {"image": "noise"}, "image: is not an image format known here"),
     (_I2V, {"image": "picture", "last_image": "picture"}, "last_image: this model takes no last frame"),
     (_I2V, {"image": "picture", "num_frames": 1}, "num_frames: is 1; at least 5"),
     (_FLF2V, {"image": "picture"}, "last_image: this model goes from a first frame to a last one"),

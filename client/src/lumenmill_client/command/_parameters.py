@@ -28,7 +28,7 @@ def parse_parameters(recipe: Path, settings: Sequence[str], artifact_of: _Artifa
 
     Values of string parameters are taken as they are. Values of other types are JSON, or `@FILE,@FILE`: files for
     artifacts, files or folders of prompts for prompt sets (see `read_prompt_sets`), and for a list of strings the lines
-    of a file, for which `lines:FILE` may be written too. What is neither is passed as text, for the orchestrator to
+    of a file. `lines:FILE` is another way to write `@FILE`. What is neither is passed as text, for the orchestrator to
     report with what the recipe declares.
 
     Args:
@@ -66,7 +66,7 @@ def _value(name: str, text: str, type_name: str, artifact_of: _ArtifactOf) -> An
     read = _FILE_READERS.get(type_name.removeprefix("list[").removesuffix("]"))
     is_list = type_name.startswith("list[")
     if read is not None and text.startswith(("@", "lines:")):
-        found = [value for path in _paths(text) for value in read(path, artifact_of)]
+        found = [value for path in _paths(name, text) for value in read(path, artifact_of)]
         if is_list:
             return found
         if len(found) != 1:
@@ -94,8 +94,11 @@ _FILE_READERS: Mapping[str, Callable[[Path, _ArtifactOf], list[Any]]] = {
 }
 
 
-def _paths(text: str) -> list[Path]:
+def _paths(name: str, text: str) -> list[Path]:
     """Return the paths of `@FILE,@FILE` or `lines:FILE`."""
+    if text in ("@", "lines:"):
+        # An empty path would be the folder of the caller.
+        raise InvalidArgumentError(_OPTION, f"{name}: the name of a file is missing after {text!r}")
     if text.startswith("lines:"):
         return [Path(text.removeprefix("lines:"))]
     parts, paths = text.removeprefix("@").split(",@"), []

@@ -215,6 +215,9 @@ class RequestCompiler(ReferenceCompiler):
         if isinstance(value.value, str) and _EMBEDDED.search(value.value):
             self._template(builder, target, value)
             return
+        if isinstance(value.value, str) and "${" in value.value:
+            self._problems.add(value, "`${` has no closing `}`")
+            return
         try:
             setattr(builder.constant, target.name, scalar_literal(target, value.value))
         except ValueError as error:
@@ -241,6 +244,9 @@ class RequestCompiler(ReferenceCompiler):
             parts.append(reference)
             position = match.end()
         parts.append(value.value[position:])
+        if "${" in value.value[position:]:
+            self._problems.add(value, "`${` has no closing `}`")
+            return
         builder.references.extend(part for part in parts if isinstance(part, Reference))
         builder.fills.append(text_fill(target, parts))
 

@@ -90,7 +90,12 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise ValueError(f"has more than the {max_pixels} pixels allowed") from error
     except (OSError, SyntaxError, EOFError, MemoryError, struct.error, OverflowError) as error:
-        raise ValueError("is damaged: the image cannot be decoded") from error
+        raise ValueError(f"is damaged: {_name(data)} that cannot be decoded; send a whole PNG, JPEG or WebP image") from error
+
+
+def _name(data: bytes) -> str:
+    kind = kind_of_bytes(data)
+    return kind.name if kind is not None else "an image"
 
 
 def _check_kind(data: bytes) -> None:
@@ -98,7 +103,7 @@ def _check_kind(data: bytes) -> None:
         raise ValueError(f"is empty; {_READ}")
     kind = kind_of_bytes(data)
     if kind is None:
-        raise ValueError(f"is no image that is known here; {_READ}")
+        raise ValueError(f"is not an image format known here; {_READ}")
     if kind.media_type not in ("image/png", "image/jpeg", "image/webp"):
         raise ValueError(f"is {kind.name}; {_READ}")
 
