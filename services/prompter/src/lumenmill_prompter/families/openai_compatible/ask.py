@@ -23,7 +23,7 @@ _log = get_logger(__name__)
 
 T = TypeVar("T")
 # Consecutive rounds without a new item after which the request fails.
-_MAX_BARREN_ROUNDS = 3
+_MAX_ROUNDS_WITHOUT_NEW = 3
 _MAX_LISTED_PROBLEMS = 12
 
 
@@ -55,7 +55,8 @@ class Asker:
                 break
             if not problems and best:
                 break
-            _log.info("answer needs mending", attempt=attempt + 1, num_usable=len(items), num_problems=len(problems))
+            counts = {"num_usable": len(items), "num_problems": len(problems)}
+            _log.info("answer is not valid; asking again", attempt=attempt + 1, **counts)
             messages = [
                 *opening,
                 {"role": "assistant", "content": answer.text or "(nothing)"},
@@ -90,7 +91,7 @@ class Asker:
             FailedPreconditionError: several rounds in a row brought nothing new.
         """
         admitted: list[T] = []
-        num_batches, num_barren = 0, 0
+        num_batches, num_rounds_without_new = 0, 0
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="openai") as pool:
             while len(admitted) < num:
                 missing = num - len(admitted)
@@ -103,8 +104,8 @@ class Asker:
                 for future in futures:
                     admitted += [item for item in future.result() if admit(item)]
                     self._job.progress("ask", min(len(admitted), num), num)
-                num_barren = num_barren + 1 if len(admitted) == before else 0
-                if num_barren == _MAX_BARREN_ROUNDS:
+                num_rounds_without_new = num_rounds_without_new + 1 if len(admitted) == before else 0
+                if num_rounds_without_new == _MAX_ROUNDS_WITHOUT_NEW:
                     raise FailedPreconditionError(
                         f"the model repeats itself: only {before} of {num} different items were written"
                     )

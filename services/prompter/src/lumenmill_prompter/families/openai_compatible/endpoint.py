@@ -30,7 +30,7 @@ class Endpoint:
     """Sends chat requests; shared by threads."""
 
     def __init__(self, settings: PrompterSettings, clock_s: Callable[[], float] = time.monotonic) -> None:
-        """Prepare a client; nothing is sent yet. `clock_s` tells when refused parameters are tried again.
+        """Prepare a client; nothing is sent yet. Refused parameters are tried again after a time measured by `clock_s`.
 
         Raises:
             FailedPreconditionError: the API key file cannot be read.
