@@ -90,7 +90,9 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             read_time_s = time.monotonic()
             row = await asyncio.to_thread(self._runs.get, request.run_id)
             run = await self._view(row)
-            for step in run.steps:  # where more are needed than planned, one that ends is uncounted until it is stored
+            # When an execution ends, the number of running ones falls before that of stored ones rises; beyond the plan
+            # the total would fall with it.
+            for step in run.steps:
                 step.num_total = totals[step.name] = max(step.num_total, totals.get(step.name, 0))
             if run != last:
                 last = run
