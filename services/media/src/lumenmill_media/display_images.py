@@ -90,7 +90,9 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise ValueError(f"has more than the {max_pixels} pixels allowed") from error
     except (OSError, SyntaxError, EOFError, MemoryError, struct.error, OverflowError) as error:
-        raise ValueError(f"is damaged: {_name(data)} that cannot be decoded; send a whole PNG, JPEG or WebP image") from error
+        raise ValueError(
+            f"is damaged: {_name(data)} that cannot be decoded; send a whole PNG, JPEG or WebP image"
+        ) from error
 
 
 def _name(data: bytes) -> str:

@@ -2,7 +2,8 @@
 
 Diffusers knows which layers of a file are which of the model, and how it splits a layer of the file into several. It
 converts the pairs twice: as they are, and with the number of each row instead of its values. The second result shows
-which rows of a bias or of magnitudes belong to which layer of the model.
+which rows of a bias or of magnitudes belong to which layer of the model. For example, a layer `qkv` of six rows is
+converted with the row numbers 1 to 6. If `to_k` comes out with the rows 3 and 4, its bias is `qkv.bias[2:4]`.
 """
 
 import re
