@@ -130,8 +130,8 @@ def _unreachable(details: str) -> str:
     if _FAILED_TO_CONNECT.match(details) and _CLOSED.search(reason):
         return (
             f"{address[1]} closes the connection at once, as a server with TLS does when it is called without TLS, or "
-            "without the certificate of a caller that it requires: check LUMENMILL_TLS_CA_FILE, and "
-            "LUMENMILL_TLS_CERT_FILE with LUMENMILL_TLS_KEY_FILE"
+            "without the certificate of a caller that it requires: check LUMENMILL_TLS_CA_FILE, "
+            "LUMENMILL_TLS_CERT_FILE and LUMENMILL_TLS_KEY_FILE"
         )
     return f"nothing answers at {address[1]} ({reason.lower()})"
 
