@@ -246,7 +246,9 @@ def test_a_folder_of_prompts_and_written_prompt_sets_becomes_relit_images(lumenm
     assert result.returncode == 0, result.stderr
     (prompt_set,) = json.loads(written.stdout)["prompt_sets"]
     samples = json.loads(lumenmill("samples", json.loads(result.stdout)["id"], "--json").stdout)
-    expected = ["a marble bust", prompt_set["image_prompt"], *(each["text"] for each in prompt_set["relight_prompts"])]
+    # Studio takes descriptions.
+    relit = [each["description"] for each in prompt_set["relight_prompts"]]
+    expected = ["a marble bust", prompt_set["image_prompt"], *relit]
     assert sorted(sample["prompt"] for sample in samples) == sorted(expected)
     by_prompt = {sample["prompt"]: sample for sample in samples}
     assert (
