@@ -134,7 +134,7 @@ async def test_a_matte_that_is_none_is_refused(model: str, serving: Any) -> None
             "is 48×64; must be 64×48": relighter.put(disc((48, 64))),
             "has colours": relighter.put(photo()),
             "is black": relighter.put(Image.new("L", (64, 48))),
-            "is damaged": relighter.store.put_bytes(b"\x89PNG not really", "image/png"),
+            "is not an image format known here": relighter.store.put_bytes(b"\x89PNG not really", "image/png"),
         }
         for index, (problem, matte) in enumerate(mattes.items()):
             with pytest.raises(grpc.aio.AioRpcError, match=f"matte: {problem}") as refused:

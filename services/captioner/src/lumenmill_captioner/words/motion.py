@@ -58,6 +58,7 @@ class KeyMotion:
 
     seen: Swing | None
     in_scene: Swing | None
+    camera_is_known: bool
     is_exact: bool
 
     @property
@@ -161,8 +162,11 @@ def _relative_motion_sentence(key: KeyMotion, words: Words) -> str:
     """Describe how the light moves as seen from a moving camera: one that stays, or one in an unknown camera move."""
     if key.seen is None or key.seen.extent_deg < key.min_swing_deg:
         return ""
-    if key.in_scene is None:
+    if not key.camera_is_known:
         return _swing_sentence("Seen from the camera, the key light", key.seen, words)
+    if key.in_scene is None:
+        # Its directions scatter in the scene, so that it is not known whether it moves.
+        return ""
     first_side, last_side = (_side(*angles_of(vector)) for vector in (key.seen.start, key.seen.end))
     if key.in_scene.extent_deg >= STAYS_DEG or first_side == last_side:
         return ""

@@ -120,6 +120,7 @@ def _key_motion(found: Sequence[tuple[CameraFrame, Vector]], *, exact: bool, cam
     return KeyMotion(
         seen=swing_of([vector for _, vector in found], exact=exact),
         in_scene=swing_of(in_scene, exact=exact) if camera_is_known else None,
+        camera_is_known=camera_is_known,
         is_exact=exact,
     )
 
