@@ -119,7 +119,7 @@ async def test_the_model_and_its_presets_are_described(serving: Any) -> None:
 @pytest.mark.parametrize(
     ("data", "media_type", "problem"),
     [
-        (b"no picture", "image/png", "damaged"),
+        (b"no picture", "image/png", "not an image format known here"),
         (b"no clip", "video/mp4", "damaged"),
         (_png((3000, 20)), "image/png", "100 times"),
     ],
