@@ -166,7 +166,7 @@ async def test_mutual_tls_accepts_only_callers_with_a_certificate(service: Servi
                     )
 
 
-async def test_an_address_without_grpc_is_told_as_such() -> None:
+async def test_an_address_without_grpc_is_named() -> None:
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as web:
         threading.Thread(target=web.serve_forever, daemon=True).start()
         async with connect(f"127.0.0.1:{web.server_port}", SecuritySettings()) as channel:
