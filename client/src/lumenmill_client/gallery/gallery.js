@@ -158,7 +158,7 @@ function clip(item) {
   });
   const light = [lightTable(item), sources(item)].filter(Boolean);
   // A sample of a clip has the light of its first frame; the caption says how it moves.
-  if (light.length) light.unshift(make("p", { class: "note small moment" }, "The light at the start of the clip:"));
+  if (light.length) light.unshift(make("p", { class: "moment" }, "The light at the start of the clip:"));
   return make("figure", {}, video, make("figcaption", {}, item.caption), ...light,
     maps.length ? make("div", { class: "maps" }, ...maps) : "", lineage(item));
 }
