@@ -111,6 +111,12 @@ def test_a_turned_clip_is_read_upright(store: ArtifactStore, shown: Pixels, turn
     assert {frame.size for frame in iter_frames(store, artifact, "media")} == {(_WIDTH, _HEIGHT)}
 
 
+def test_a_clip_that_is_turned_by_an_odd_angle_is_refused(store: ArtifactStore, shown: Pixels) -> None:
+    data = _encoded([_frame(shown) for _ in range(3)], turn_deg=30)
+    with pytest.raises(InvalidArgumentError, match="media: is turned by"):
+        _clip(store, data)
+
+
 def _pq(linear: NDArray[np.floating]) -> NDArray[np.floating]:
     power = (linear * 203 / 10000) ** (2610 / 16384)
     c1, c2, c3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32

@@ -9,6 +9,7 @@ import av
 
 from lumenmill_common.artifacts import HEAD_BYTES, kind_of_bytes
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_media.frames import FrameError
 from lumenmill_media.pictures import Limits
 
 __all__ = ["open_clip", "refuse_pictures"]
@@ -36,12 +37,11 @@ def open_clip(
     try:
         # Titles and comments in other encodings than UTF-8 are no reason to refuse a clip.
         with av.open(str(path), metadata_errors="replace") as container:
-            stream = _video_stream(container, field, limits)
-            yield container, stream
-    except (av.FFmpegError, UnicodeDecodeError) as error:
+            yield container, _video_stream(container, field, limits)
+    except FrameError as error:
+        raise InvalidArgumentError(field, str(error)) from error
+    except (av.FFmpegError, ValueError) as error:
         raise InvalidArgumentError(field, _UNREADABLE) from error
-    except ValueError as error:
-        raise InvalidArgumentError(field, str(error) or _UNREADABLE) from error
 
 
 def _check_kind(path: Path, field: str) -> None:

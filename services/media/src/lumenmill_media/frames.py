@@ -21,7 +21,7 @@ from lumenmill_media.color_spaces import (
     roll_off,
 )
 
-__all__ = ["num_quarter_turns", "upright_pixels", "upright_size"]
+__all__ = ["FrameError", "num_quarter_turns", "upright_pixels", "upright_size"]
 
 _UNSPECIFIED = 2
 _LINEAR = 8
@@ -33,15 +33,19 @@ _HD_WIDTH_PX, _HD_HEIGHT_PX = 1280, 720
 _BITS = 8
 
 
+class FrameError(ValueError):
+    """A frame that is decoded and cannot be shown as it is meant; the text says why, and what can."""
+
+
 def num_quarter_turns(frame: "av.VideoFrame") -> int:
     """Return by how many quarter turns, anticlockwise, a frame is to be turned for display: 0 to 3.
 
     Raises:
-        ValueError: the clip is turned by another angle.
+        FrameError: the clip is turned by another angle.
     """
     turns = frame.rotation / 90.0
     if abs(turns - round(turns)) > 0.01:
-        raise ValueError(f"is turned by {frame.rotation}°; send a clip that is turned by quarter turns")
+        raise FrameError(f"is turned by {frame.rotation}°; send a clip that is turned by quarter turns")
     return round(turns) % 4
 
 
@@ -54,7 +58,7 @@ def upright_pixels(frame: "av.VideoFrame", size_px: tuple[int, int] | None = Non
     """Return sRGB pixels (H, W, 3) of a frame, upright; reduced to `size_px` (width, height) by averaging areas.
 
     Raises:
-        ValueError: the clip is turned by an odd angle, or its colour space is not converted; the text says which.
+        FrameError: the clip is turned by an odd angle, or its colour space is not converted.
     """
     turns = num_quarter_turns(frame)
     options: dict[str, Any] = {}
@@ -81,7 +85,7 @@ def _srgb_pixels(frame: "av.VideoFrame", options: dict[str, Any]) -> NDArray[np.
         # Clips that state PQ or HLG alone are of BT.2100, whose primaries are those of BT.2020.
         primaries = _BT2020 if transfer in HDR_TRANSFERS else _BT709
     if primaries not in PRIMARIES:
-        raise ValueError(f"is in primaries that are not converted (H.273 number {primaries}); send BT.709 or BT.2020")
+        raise FrameError(f"is in primaries that are not converted (H.273 number {primaries}); send BT.709 or BT.2020")
     signal = _signal(frame, options)
     values = signal.astype(np.float32) / 255.0 if signal.dtype == np.uint8 else signal
     to_linear = TRANSFERS[transfer if transfer in TRANSFERS else _SRGB]
