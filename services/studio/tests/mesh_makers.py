@@ -22,6 +22,7 @@ __all__ = [
     "PLY_VERTICES",
     "POSITIONS",
     "QUADS",
+    "accessors",
     "ascii_ply",
     "ascii_ply_box",
     "binary_ply_box",
@@ -115,12 +116,19 @@ def glb_of(
             {"buffer": 0, "byteLength": len(positions)},
             {"buffer": 0, "byteOffset": len(positions), "byteLength": len(indices)},
         ],
-        "accessors": [
-            {"bufferView": 0, "componentType": 5126, "count": len(vertices), "type": "VEC3"},
-            {"bufferView": 1, "componentType": 5125, "count": faces.size, "type": "SCALAR"},
-        ],
+        "accessors": accessors(len(vertices), faces.size),
     }
     return packed_glb(whole | description, positions + indices)
+
+
+def accessors(
+    num_vertices: int = len(BOX_VERTICES), num_indices: int = BOX_FACES.size, **positions: Any
+) -> list[dict[str, Any]]:
+    """Accessors of positions and indices, of the box by default; `positions` replaces parts of that of positions."""
+    return [
+        {"bufferView": 0, "componentType": 5126, "count": num_vertices, "type": "VEC3"} | positions,
+        {"bufferView": 1, "componentType": 5125, "count": num_indices, "type": "SCALAR"},
+    ]
 
 
 def packed_glb(description: Any, binary: bytes, version: int = 2) -> bytes:

@@ -17,6 +17,7 @@ from .mesh_makers import (
     PLY_VERTICES,
     POSITIONS,
     QUADS,
+    accessors,
     ascii_ply,
     ascii_ply_box,
     binary_ply_box,
@@ -131,10 +132,7 @@ def sparse_glb() -> bytes:
             {"buffer": 0, "byteOffset": int(start), "byteLength": len(part)}
             for start, part in zip(starts, parts, strict=False)
         ],
-        "accessors": [
-            {"bufferView": 0, "componentType": 5126, "count": 8, "type": "VEC3", "sparse": _SPARSE},
-            {"bufferView": 1, "componentType": 5125, "count": 36, "type": "SCALAR"},
-        ],
+        "accessors": accessors(sparse=_SPARSE),
     }
     return packed_glb(description, b"".join(parts))
 

@@ -13,6 +13,7 @@ from .mesh_makers import (
     PLY_VERTICES,
     POSITIONS,
     QUADS,
+    accessors,
     ascii_ply,
     ascii_ply_box,
     binary_ply_box,
@@ -22,14 +23,6 @@ from .mesh_makers import (
     ply_of,
     read,
 )
-
-
-def accessors(**positions: Any) -> list[dict[str, Any]]:
-    """Accessors of the box, with other values of that of its positions."""
-    return [
-        {"bufferView": 0, "componentType": 5126, "count": 8, "type": "VEC3"} | positions,
-        {"bufferView": 1, "componentType": 5125, "count": 36, "type": "SCALAR"},
-    ]
 
 
 def without_numbers() -> dict[str, Any]:
