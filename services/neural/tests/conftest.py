@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 from diffusers import FluxPipeline
+from safetensors.torch import save_file
 
+from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_neural.catalogue import ModelEntry
 from lumenmill_neural.device import find_device
@@ -16,6 +18,8 @@ from lumenmill_neural.host import ModelHost
 from lumenmill_neural.plan import Plan
 from lumenmill_neural.settings import NeuralSettings
 from lumenmill_neural.testing import tiny_flux
+
+from .lora_files import Stored, Tensors
 
 _STEPS = 6
 ENTRY: dict[str, Any] = {
@@ -58,6 +62,18 @@ def tiny_entry() -> dict[str, Any]:
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
     return open_store(f"file://{tmp_path}/store")
+
+
+@pytest.fixture
+def stored(store: ArtifactStore, tmp_path: Path) -> Stored:
+    """`stored(tensors)` stores a LoRA file of them."""
+
+    def put(tensors: Tensors) -> Artifact:
+        path = tmp_path / "lora.safetensors"
+        save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, path)
+        return store.put_file(path, "application/vnd.safetensors")
+
+    return put
 
 
 @pytest.fixture(scope="session")
