@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from diffusers import (
-    AutoencoderKLQwenImage,
     DDIMScheduler,
     EulerAncestralDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
@@ -15,7 +14,6 @@ from diffusers import (
     FluxKontextPipeline,
     FluxTransformer2DModel,
     QwenImageEditPipeline,
-    QwenImageTransformer2DModel,
     StableDiffusionInstructPix2PixPipeline,
     StableDiffusionPipeline,
 )
@@ -24,9 +22,6 @@ from transformers import (
     DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
     Dinov2Config,
-    Qwen2_5_VLConfig,
-    Qwen2_5_VLForConditionalGeneration,
-    Qwen2Tokenizer,
 )
 from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -40,10 +35,10 @@ from lumenmill_neural.testing import (
     seeded,
     tiny_flux,
 )
+from lumenmill_neural.testing_qwen import qwen2_5_vl, qwen_image_transformer, qwen_image_vae, qwen_tokenizer
 from lumenmill_relighter.families.qwen_image_edit import ImageTextProcessor
 
 FLUX_PARTS = ("scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "transformer", "vae")
-_QWEN_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
 
 
 def save_depth_estimator(folder: Path) -> None:
@@ -158,73 +153,17 @@ def save_ic_light_fbc(folder: Path) -> None:
     _save_ic_light(folder, "iclight_sd15_fbc.safetensors", 12)
 
 
-def qwen_tokenizer() -> Qwen2Tokenizer:
-    """A tokenizer of single letters; ▁ and line ends are tokens of their own."""
-    letters = [*(chr(code) for code in range(33, 127)), "Ġ", "Ċ"]
-    tokenizer = Qwen2Tokenizer(vocab={letter: index for index, letter in enumerate(letters)}, merges=[])
-    tokenizer.add_special_tokens({"additional_special_tokens": _QWEN_TOKENS[1:]})
-    return tokenizer
-
-
 def save_qwen_image_edit(folder: Path) -> None:
     """Qwen-Image-Edit. Its autoencoder halves pictures three times, so that a megapixel has few tokens."""
     tokenizer = qwen_tokenizer()
-    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in _QWEN_TOKENS}
-    config = Qwen2_5_VLConfig(
-        text_config={
-            "hidden_size": 16,
-            "intermediate_size": 16,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 2,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [1, 1, 2]},
-            "vocab_size": len(tokenizer),
-        },
-        vision_config={
-            "depth": 2,
-            "hidden_size": 16,
-            "intermediate_size": 16,
-            "num_heads": 2,
-            "out_hidden_size": 16,
-            "fullatt_block_indexes": [1],
-        },
-        vision_start_token_id=ids["<|vision_start|>"],
-        vision_end_token_id=ids["<|vision_end|>"],
-        image_token_id=ids["<|image_pad|>"],
-        vision_token_id=ids["<|image_pad|>"],
-        video_token_id=0,
-    )
-    vae = seeded(
-        lambda: AutoencoderKLQwenImage(
-            base_dim=4,
-            z_dim=4,
-            dim_mult=[1, 1, 1, 1],
-            num_res_blocks=1,
-            temperal_downsample=[False, True, True],
-            latents_mean=[0.0] * 4,
-            latents_std=[1.0] * 4,
-        )
-    )
-    transformer = seeded(
-        lambda: QwenImageTransformer2DModel(
-            patch_size=2,
-            in_channels=16,
-            out_channels=4,
-            num_layers=1,
-            attention_head_dim=16,
-            num_attention_heads=2,
-            joint_attention_dim=16,
-            axes_dims_rope=(8, 4, 4),
-        )
-    )
     image_processor = Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=56 * 56)
     pipe = QwenImageEditPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(),
-        vae=vae,
-        text_encoder=seeded(lambda: Qwen2_5_VLForConditionalGeneration(config)),
+        vae=qwen_image_vae(base_dim=4, dim_mult=[1, 1, 1, 1]),
+        text_encoder=qwen2_5_vl(),
         tokenizer=tokenizer,
         processor=ImageTextProcessor(image_processor, tokenizer),
-        transformer=transformer,
+        transformer=qwen_image_transformer(),
     )
     pipe.save_pretrained(folder)
     image_processor.save_pretrained(folder / "processor")
