@@ -5,39 +5,21 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from diffusers import LTXConditionPipeline
-from PIL import Image
 
 from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_neural.plan import Plan
-from lumenmill_video.families.clip import Clip, Media, SourceShape
-from lumenmill_video.families.clips import ClipFamily
-from lumenmill_video.families.shape import fitted
+from lumenmill_video.families.clip import Clip, Media
+from lumenmill_video.families.first_frame import FirstFrameFamily
 
 __all__ = ["LtxVideo"]
 
 
-class LtxVideo(ClipFamily):
+class LtxVideo(FirstFrameFamily):
     """LTX-Video 0.9.5 and later ones of the same pipeline, which makes one clip per call."""
 
     pipeline_class = LTXConditionPipeline
-    takes = frozenset({"image"})
-    needs = ("prompt", "image")
-    needs_text = "this model needs words or a picture; send one of them"
     frame_step = 8
     min_num_frames = 9
-    can_continue = True
-
-    def blank_media(self, clip: Clip) -> Media:
-        """See the base class."""
-        return {"image": Image.new("RGB", clip.size_px, "gray")}
-
-    def source_shape(self, request: GenerateVideoRequest) -> SourceShape:
-        """Return the size of the first frame, if there is one."""
-        return SourceShape(self.picture(request.image, "image").size) if request.HasField("image") else SourceShape()
-
-    def media(self, clip: Clip) -> Media:
-        """See the base class."""
-        return {"image": fitted(self.picture(clip.request.image, "image"), clip.size_px)}
 
     def condition_key(self, request: GenerateVideoRequest) -> Hashable:
         """See the base class; never equal."""

@@ -4,14 +4,12 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from diffusers import StableVideoDiffusionPipeline
-from PIL import Image
 
 from lumenmill.common.v1.model_pb2 import TextInput
 from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_neural.plan import Plan
-from lumenmill_video.families.clip import Clip, Media
-from lumenmill_video.families.clips import ClipFamily
-from lumenmill_video.families.shape import fitted
+from lumenmill_video.families.clip import Clip, Media, SourceShape
+from lumenmill_video.families.first_frame import FirstFrameFamily
 
 __all__ = ["StableVideoDiffusion"]
 
@@ -19,15 +17,13 @@ __all__ = ["StableVideoDiffusion"]
 _BOUNDED_BY_MEMORY = ("decode_chunk_size", "num_inference_steps")
 
 
-class StableVideoDiffusion(ClipFamily):
+class StableVideoDiffusion(FirstFrameFamily):
     """SVD-XT of 25 frames and SVD of 14, with presets for kinds of scenes and limits by memory."""
 
     pipeline_class = StableVideoDiffusionPipeline
-    takes = frozenset({"image"})
     needs = ("image",)
     needs_text = "this model starts from a picture; send the first frame"
     text_input = TextInput.TEXT_INPUT_NONE
-    can_continue = True
     min_num_frames = 2
     own_arguments = frozenset()
 
@@ -50,18 +46,10 @@ class StableVideoDiffusion(ClipFamily):
             "max_guidance_scale": sampling["guidance_scale"],
         }
 
-    def blank_media(self, clip: Clip) -> Media:
-        """See the base class."""
-        return {"image": Image.new("RGB", clip.size_px, "gray")}
-
-    def source_shape(self, request: GenerateVideoRequest) -> Any:
+    def source_shape(self, request: GenerateVideoRequest) -> SourceShape:
         """Check only that the image can be read: the model has one size."""
-        self.picture(request.image, "image")
-        return super().source_shape(request)
-
-    def media(self, clip: Clip) -> Media:
-        """See the base class."""
-        return {"image": fitted(self.picture(clip.request.image, "image"), clip.size_px)}
+        super().source_shape(request)
+        return SourceShape()
 
     def condition_key(self, request: GenerateVideoRequest) -> Hashable:
         """See the base class; never equal, since the pipeline decodes the frames of a batch as one clip."""

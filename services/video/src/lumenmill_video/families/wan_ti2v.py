@@ -4,26 +4,21 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from diffusers import WanImageToVideoPipeline, WanPipeline
-from PIL import Image
 
 from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_neural.plan import Plan
-from lumenmill_video.families.clip import Clip, Media, OnStep, SourceShape
-from lumenmill_video.families.shape import fitted
+from lumenmill_video.families.clip import Clip, Media, OnStep
+from lumenmill_video.families.first_frame import FirstFrameFamily
 from lumenmill_video.families.wan import WanFamily
 
 __all__ = ["WanTextAndImageToVideo"]
 
 
-class WanTextAndImageToVideo(WanFamily):
+class WanTextAndImageToVideo(FirstFrameFamily, WanFamily):
     """TI2V-5B, whose VAE makes one latent pixel of 16 × 16, and one token of 32 × 32."""
 
     pipeline_class = WanImageToVideoPipeline
-    takes = frozenset({"image"})
-    needs = ("prompt", "image")
-    needs_text = "this model needs words or a picture; send one of them"
     min_num_frames = 5
-    can_continue = True
 
     def load(self) -> None:
         """See the base class."""
@@ -44,18 +39,6 @@ class WanTextAndImageToVideo(WanFamily):
         made = super().call(plan, clips, media, on_step, output_type=output_type)
         self.pipe.maybe_free_model_hooks()
         return made
-
-    def blank_media(self, clip: Clip) -> Media:
-        """See the base class."""
-        return {"image": Image.new("RGB", clip.size_px, "gray")}
-
-    def source_shape(self, request: GenerateVideoRequest) -> SourceShape:
-        """Return the size of the first frame, if there is one."""
-        return SourceShape(self.picture(request.image, "image").size) if request.HasField("image") else SourceShape()
-
-    def media(self, clip: Clip) -> Media:
-        """See the base class."""
-        return {"image": fitted(self.picture(clip.request.image, "image"), clip.size_px)}
 
     def condition_key(self, request: GenerateVideoRequest) -> Hashable:
         """See the base class; one call takes one picture or none."""
