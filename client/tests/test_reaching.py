@@ -104,6 +104,23 @@ async def test_a_given_address_without_a_server_is_named() -> None:
     assert "LUMENMILL_ADDRESS" in output and "lumenmill status" not in output
 
 
+@pytest.mark.parametrize("address", ["nonsense", "localhost", ":", ":50051", "localhost:", "http://localhost:50051"])
+async def test_an_address_that_is_not_host_and_port_is_refused(address: str) -> None:
+    code, output = await _run_command("--address", address, "runs")
+    assert code == 2 and output.startswith("error: --address: must be host:port"), output
+    code, output = await _run_command("runs", address=address)
+    assert code == 2 and output.startswith("error: LUMENMILL_ADDRESS: must be host:port"), output
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "localhost:50051", "10.0.0.7:443", "[::1]:50051", "dns:///mesh.example:443", "ipv4:10.0.0.7:1,10.0.0.8:1"],
+)
+def test_addresses_that_grpc_can_reach_are_accepted(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("LUMENMILL_ADDRESS", address)
+    assert read_security(ClientSettings).address == address
+
+
 def test_a_model_that_does_not_answer_is_not_confused_with_the_address() -> None:
     broken = UnavailableError("nothing answers at 10.0.0.7:50051 (connection refused)")
     output = with_advice(broken, "mesh.example:443", SecuritySettings(), is_local=False).message

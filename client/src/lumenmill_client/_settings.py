@@ -1,14 +1,31 @@
 """Address and credentials of the mesh."""
 
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.settings import SecuritySettings, read_settings
 
-__all__ = ["ClientSettings", "read_security"]
+__all__ = ["ClientSettings", "check_address", "read_security"]
+
+# `host:port`, or a target of gRPC: a name to resolve, numbers of several servers, a socket file.
+_HOST_PORT = r"(?:[^\s:/,\[\]]+|\[[^\s/,\[\]]+\]):\d{1,5}"
+_ADDRESS = re.compile(rf"(?:dns:(?://[^\s/]*/)?)?{_HOST_PORT}|ipv[46]:{_HOST_PORT}(?:,{_HOST_PORT})*|unix:\S+")
+
+
+def check_address(address: str) -> str:
+    """Return an address of a server, or an empty text, unchanged.
+
+    Raises:
+        ValueError: it is neither `host:port` nor a target of gRPC such as `dns:///host:port`; the message continues
+            the name of what holds it.
+    """
+    if address and not _ADDRESS.fullmatch(address):
+        raise ValueError(f"must be host:port, such as localhost:50051, and not {address!r}")
+    return address
 
 
 class ClientSettings(SecuritySettings):
@@ -19,6 +36,8 @@ class ClientSettings(SecuritySettings):
         description="host:port of the orchestrator. Empty: that of the mesh that `lumenmill up` started in `home`.",
     )
     home: Path = Field(default=Path(".lumenmill"), description="State of the mesh on this machine.")
+
+    _has_host_and_port = field_validator("address")(check_address)
 
 
 SecurityT = TypeVar("SecurityT", bound=SecuritySettings)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lumenmill_client._settings import check_address
 from lumenmill_client.command import (
     _clip,
     _decompose,
@@ -22,7 +23,7 @@ from lumenmill_client.command import (
 )
 from lumenmill_client.command._context import EXIT_CODES, CommandContext, exit_code_of
 from lumenmill_client.command._output import print_error, print_note, print_text
-from lumenmill_common.errors import LumenmillError
+from lumenmill_common.errors import InvalidArgumentError, LumenmillError
 
 __all__ = ["main"]
 
@@ -59,6 +60,12 @@ def _options(
         typer.Option(envvar="LUMENMILL_ADDRESS", help="host:port of an orchestrator. Default: the mesh of --home."),
     ] = "",
 ) -> None:
+    try:
+        check_address(address)
+    except ValueError as error:
+        source = context.get_parameter_source("address")
+        is_variable = source is not None and source.name == "ENVIRONMENT"
+        raise InvalidArgumentError("LUMENMILL_ADDRESS" if is_variable else "--address", str(error)) from None
     context.obj = CommandContext(home_path=home, address=address)
 
 
