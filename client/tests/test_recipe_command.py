@@ -11,8 +11,21 @@ from typing import Any
 import pytest
 
 from lumenmill_client.command import main
+from lumenmill_client.mesh import Home
 
 _RECIPES = Path(__file__).parents[2] / "recipes"
+
+_ONE_STEP = """\
+lumenmill: 1
+name: one-step
+parameters:
+  tags: {type: "list[string]", default: [one]}
+source: {items: "${params.tags}"}
+steps:
+  image: {call: imager.GenerateImages, model: studio, with: {prompt: "${item}"}}
+samples:
+  image: {kind: image, media: {image: "${image.images[0].image}"}}
+"""
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -79,6 +92,30 @@ def test_a_recipe_with_a_byte_order_mark_is_read(command: Command, tmp_path: Pat
 def test_a_given_mesh_that_does_not_answer_is_an_error(command: Command) -> None:
     code, _, err = command("--address", "127.0.0.1:9", "recipe", "check", str(_RECIPES / "demo.yaml"))
     assert code == 3 and "127.0.0.1:9" in err
+
+
+def test_while_a_mesh_starts_recipes_are_checked_and_other_commands_say_so(command: Command, tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "home")
+    home.make()
+    recipe = str(_RECIPES / "demo.yaml")
+    with home.supervising() as is_supervisor:
+        assert is_supervisor
+        for words in (["check", recipe], ["plan", recipe], ["graph", recipe]):
+            code, out, err = command("recipe", *words)
+            assert code == 0 and out, err
+            assert "the mesh is still starting: models and presets are not checked" in err
+        code, _, err = command("runs")
+    assert code == 3
+    assert "still starting" in err and "`lumenmill status`" in err and "no mesh is running" not in err
+
+
+def test_counts_agree_with_their_nouns(command: Command, tmp_path: Path) -> None:
+    recipe = tmp_path / "one.yaml"
+    recipe.write_text(_ONE_STEP)
+    assert command("recipe", "check", str(recipe))[1].endswith(": valid, 1 step\n")
+    assert "\n1 item; estimated time" in command("recipe", "plan", str(recipe))[1]
+    recipe.write_text(_ONE_STEP.replace("[one]", "[one, two]"))
+    assert "\n2 items; estimated time" in command("recipe", "plan", str(recipe))[1]
 
 
 def test_without_the_recipe_compiler_the_missing_part_is_named(

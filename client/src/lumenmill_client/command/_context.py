@@ -11,7 +11,7 @@ import typer
 from lumenmill_client._client import Client
 from lumenmill_client._settings import ClientSettings, read_security
 from lumenmill_client.command._unreachable import with_advice
-from lumenmill_client.mesh import Home, MeshNotReadyError
+from lumenmill_client.mesh import Home, MeshNotReadyError, find_local_address
 from lumenmill_common import errors
 
 __all__ = ["EXIT_CODES", "AsJson", "CommandContext", "exit_code_of"]
@@ -59,9 +59,9 @@ class CommandContext:
 
     @property
     def has_mesh(self) -> bool:
-        """Whether an address is given, or a mesh is running on this machine."""
+        """Whether an address is given, or the orchestrator of a mesh on this machine is listening."""
         settings = read_security(ClientSettings, home=self.home_path)
-        return bool(self.address or settings.address) or self.home.is_supervised()
+        return bool(self.address or settings.address) or find_local_address(self.home) is not None
 
     @contextmanager
     def client(self) -> Iterator[Client]:

@@ -15,7 +15,7 @@ from lumenmill_client.command._enum_names import enum_name
 from lumenmill_client.command._follow import follow
 from lumenmill_client.command._licence_option import CommercialUse, SpdxId, parse_licence
 from lumenmill_client.command._mesh import EnvironmentMaps, start_mesh_with_notes
-from lumenmill_client.command._output import notes, print_json, print_note, print_text, to_dict
+from lumenmill_client.command._output import counted, notes, print_json, print_note, print_text, to_dict
 from lumenmill_client.command._parameters import parse_parameters
 from lumenmill_client.command._runs import Set, succeeded
 from lumenmill_client.gallery import write_gallery
@@ -108,7 +108,7 @@ def _summary(run: run_pb2.Run, out: Path, dataset: Path | None, duration_s: floa
 
 def _sentence(summary: dict[str, Any]) -> str:
     lines = [
-        f"{summary['run']}: {summary['state']}, {summary['num_samples_accepted']} samples accepted, "
+        f"{summary['run']}: {summary['state']}, {counted(summary['num_samples_accepted'], 'sample')} accepted, "
         f"{summary['num_samples_rejected']} rejected, {summary['duration_s']:.0f} s",
         f"gallery: {summary['gallery']}",
     ]

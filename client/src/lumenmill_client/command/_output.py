@@ -14,6 +14,7 @@ from lumenmill_client.command._text_console import TextConsole, escaped, plain
 from lumenmill_common import errors
 
 __all__ = [
+    "counted",
     "document_of",
     "notes",
     "print_error",
@@ -29,6 +30,11 @@ __all__ = [
 notes = TextConsole(stderr=True)
 # Without a terminal lines are not wrapped, so that scripts can read ids from tables.
 results = TextConsole(soft_wrap=True, width=None if sys.stdout.isatty() else 400)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words: "1 step", "2 steps"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def to_dict(message: Message) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client.command._context import AsJson, CommandContext
 from lumenmill_client.command._local_plan import plan_without_mesh
-from lumenmill_client.command._output import notes, print_message, print_table, print_text
+from lumenmill_client.command._output import counted, notes, print_message, print_table, print_text
 from lumenmill_client.command._parameters import parse_parameters
 from lumenmill_client.command._runs import RecipeFile, Set
 from lumenmill_common.artifacts import media_type_of
@@ -31,7 +31,7 @@ def check(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_j
         print_message(response)
     else:
         _raise_problems(response)
-        print_text(f"{recipe}: valid, {len(response.steps)} steps")
+        print_text(f"{recipe}: valid, {counted(len(response.steps), 'step')}")
     if response.problems:
         raise typer.Exit(2)
 
@@ -61,7 +61,7 @@ def plan(context: typer.Context, recipe: RecipeFile, settings: Set = None, as_js
     print_text("")
     print_table(["model", "executions", "worker seconds"], _by_model(response))
     time = f"{response.estimated_time.ToSeconds()} s" if response.HasField("estimated_time") else "unknown"
-    print_text(f"{response.num_items} items; estimated time: {time}")
+    print_text(f"{counted(response.num_items, 'item')}; estimated time: {time}")
 
 
 @app.command()
@@ -94,7 +94,8 @@ def _by_model(response: run_pb2.PlanRecipeResponse) -> list[tuple[str, int, str]
 def _plan(command: CommandContext, recipe: Path, settings: list[str] | None) -> run_pb2.PlanRecipeResponse:
     parameters = parse_parameters(recipe, settings or [], _described)
     if not command.has_mesh:
-        notes.print("no mesh is running: models and presets are not checked")
+        state = "the mesh is still starting" if command.home.is_supervised() else "no mesh is running"
+        notes.print(f"{state}: models and presets are not checked")
         return plan_without_mesh(recipe, parameters)
     with command.client() as client:
         return client.plan(recipe, parameters)

@@ -13,7 +13,15 @@ from lumenmill_client.command._enum_names import enum_choices, enum_name, enum_v
 from lumenmill_client.command._follow import follow
 from lumenmill_client.command._licence_option import CommercialUse, SpdxId, parse_licence
 from lumenmill_client.command._light_groups import find_group
-from lumenmill_client.command._output import document_of, print_json, print_message, print_note, print_table, print_text
+from lumenmill_client.command._output import (
+    counted,
+    document_of,
+    print_json,
+    print_message,
+    print_note,
+    print_table,
+    print_text,
+)
 from lumenmill_client.command._parameters import parse_parameters
 
 __all__ = ["RecipeFile", "RunId", "Set", "has_ended", "register", "succeeded"]
@@ -222,14 +230,15 @@ def _print_run(entry: run_pb2.Run, as_json: bool) -> None:
     if as_json:
         print_message(entry)
         return
+    accepted = counted(entry.num_samples_accepted, "sample")
     print_text(
-        f"{entry.id}: {enum_name(run_pb2.RunState, entry.state)}, {entry.num_samples_accepted} samples accepted, "
+        f"{entry.id}: {enum_name(run_pb2.RunState, entry.state)}, {accepted} accepted, "
         f"{entry.num_samples_rejected} rejected" + (f" ({entry.error})" if entry.error else "")
     )
     num_failed = _num_failed_calls(entry)
     if entry.num_items_failed:
-        print_text(f"{entry.num_items_failed} items failed; the first: {entry.item_error}")
+        print_text(f"{counted(entry.num_items_failed, 'item')} failed; the first: {entry.item_error}")
     if num_failed:
-        print_text(f"{num_failed} calls failed; reasons: lumenmill samples {entry.id} --verdict failed")
+        print_text(f"{counted(num_failed, 'call')} failed; reasons: lumenmill samples {entry.id} --verdict failed")
     if entry.num_samples_rejected:
         print_text(f"reasons of rejections: lumenmill samples {entry.id} --verdict rejected")

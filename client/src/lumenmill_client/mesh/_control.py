@@ -27,6 +27,7 @@ __all__ = [
     "MeshNotReadyError",
     "MeshStatus",
     "ServiceStatus",
+    "find_local_address",
     "local_address",
     "no_mesh_error",
     "start_mesh",
@@ -76,18 +77,30 @@ class MeshStatus:
         return asdict(self) | {"ready": self.ready}
 
 
-def local_address(home_path: Path) -> str:
-    """Return the address of the orchestrator of the mesh in a home.
-
-    Raises:
-        UnavailableError: no mesh is running there.
-    """
-    home = Home.at(home_path)
+def find_local_address(home: Home) -> str | None:
+    """Return the address of the orchestrator of the mesh in a home; None without a mesh, and until it is listening."""
     services = home.read_mesh().get("services", []) if home.is_supervised() else []
     for service in services:
         if service["name"] == ORCHESTRATOR and service["address"]:
             return str(service["address"])
-    raise no_mesh_error(home_path)
+    return None
+
+
+def local_address(home_path: Path) -> str:
+    """Return the address of the orchestrator of the mesh in a home.
+
+    Raises:
+        UnavailableError: no mesh is running there, or its orchestrator is not listening yet.
+    """
+    home = Home.at(home_path)
+    address = find_local_address(home)
+    if address is not None:
+        return address
+    if not home.is_supervised():
+        raise no_mesh_error(home_path)
+    raise UnavailableError(
+        f"the mesh in {home_path} is still starting, or is stopping; `lumenmill status` shows its services"
+    )
 
 
 def no_mesh_error(home_path: Path) -> UnavailableError:
