@@ -54,7 +54,9 @@ def test_a_word_that_cannot_be_drawn_is_refused_with_the_nearest_words(prompt: s
     violations = refusal(prompt).violations
     assert {field for field, _ in violations} == {"prompt"}
     assert any(f"{word!r} cannot be drawn; nearest: " in problem for _, problem in violations)
-    assert violations[-1][1].endswith("or set unknown_words to SUBSTITUTE (--substitute)")
+    remedy = violations[-1][1].partition("; or ")[2]
+    assert remedy.startswith("set unknown_words to SUBSTITUTE (")
+    assert "--set unknown_words=SUBSTITUTE of `lumenmill run`" in remedy and "--substitute of `render`" in remedy
 
 
 def test_each_field_with_an_unknown_word_is_named() -> None:

@@ -9,6 +9,11 @@ from lumenmill_common.errors import InvalidArgumentError
 __all__ = ["UnknownWord", "UnknownWords", "nearest"]
 
 _NUM_NEAREST = 3
+# Recipes take the value as a parameter, and commands that make one call as an option.
+_REMEDY = (
+    "or set unknown_words to SUBSTITUTE (--set unknown_words=SUBSTITUTE of `lumenmill run`, if the recipe has this "
+    "parameter; --substitute of `render` and `clip`)"
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class UnknownWords:
         if self.found:
             violations = [(unknown.field, unknown.problem) for unknown in self.found]
             name, problem = violations[-1]
-            violations[-1] = name, f"{problem}; or set unknown_words to SUBSTITUTE (--substitute)"
+            violations[-1] = name, f"{problem}; {_REMEDY}"
             raise InvalidArgumentError(*violations[0], *violations[1:])
 
     @property
