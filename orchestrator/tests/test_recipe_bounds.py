@@ -47,7 +47,7 @@ def _relit(variants: str) -> str:
         ),
         ("adapters: [{scale: 1}]", "steps.image.with.adapters[0]: `weights` is required"),
         ("light: {sources: [{}]}", "steps.image.with.light.sources[0]: needs one of `environment_map`"),
-        ("unknown_words: 2", "`unknown_words` is a UnknownWords, which has no `2`"),
+        ("unknown_words: 2", "`unknown_words` is an UnknownWords, which has no `2`"),
     ],
 )
 def test_constants_out_of_bounds_are_reported_where_they_stand(fields: str, expected: str) -> None:

@@ -28,7 +28,7 @@ def _problems(text: str, parameters: dict[str, object] | None = None) -> list[st
         ("${item.image_prompt}", "${itme.image_prompt}", "did you mean `item`?"),
         ("light: ${item.light}\n", "light: ${item.scene}\n", "but `${item.scene}` is a SceneDescription"),
         ("image: ${image.images[0].image}\n", "image: ${image.images.image}\n", "choose an element with `[0]`"),
-        ("seed: ${params.seed}", "seed: many", "`seed` is a int, but this is `many`"),
+        ("seed: ${params.seed}", "seed: many", "`seed` is an int, but this is `many`"),
         ("INTRINSIC_KIND_ALBEDO", "INTRINSIC_KIND_ALBED", "did you mean `INTRINSIC_KIND_ALBEDO`?"),
         ("count: ${params.num_sets}", "count: -1", "must be a whole number of at least 0"),
         ("${params.num_sets}", "${params.sets}", "there is no `sets`"),

@@ -9,7 +9,7 @@ from lumenmill_orchestrator.recipe.document import Located, Problems
 from lumenmill_orchestrator.recipe.literals import enum_number
 from lumenmill_orchestrator.recipe.reference_compiler import ReferenceCompiler
 from lumenmill_orchestrator.recipe.references import MISSING, Reference, Scope, whole_reference
-from lumenmill_orchestrator.recipe.types import TypeKind, ValueType
+from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, with_article
 
 __all__ = ["Condition", "compile_condition"]
 
@@ -162,16 +162,18 @@ def _compile_comparison(
     value: Reference, operator: str, where: Located, compiler: ReferenceCompiler, problems: Problems
 ) -> Condition | None:
     if operator in _NUMERIC and (value.type.is_list or value.type.kind not in (TypeKind.INT, TypeKind.FLOAT)):
-        problems.add(where, f"`{operator}` compares numbers, but `${{{value.text}}}` is a {value.type}")
+        problems.add(where, f"`{operator}` compares numbers, but `${{{value.text}}}` is {with_article(value.type)}")
         return None
     if operator == "empty" and not _can_be_empty(value.type):
-        problems.add(where, f"`empty` needs a list, a map or a string, but `${{{value.text}}}` is a {value.type}")
+        problems.add(
+            where, f"`empty` needs a list, a map or a string, but `${{{value.text}}}` is {with_article(value.type)}"
+        )
         return None
     path = whole_reference(where.value)
     if path is not None and operator not in _FLAGS:
         operand = compiler.reference(where, path)
         if operand is None or not _comparable(operator, value.type, operand.type):
-            problems.add(where, f"`${{{path}}}` cannot be compared with a {value.type}")
+            problems.add(where, f"`${{{path}}}` cannot be compared with {with_article(value.type)}")
             return None
         return _Comparison(value, operator, operand, (value, operand))
     literal = _literal(operator, value.type, where, problems)

@@ -10,7 +10,7 @@ from lumenmill_orchestrator.recipe.document import Located, Problems
 from lumenmill_orchestrator.recipe.model import FanOut
 from lumenmill_orchestrator.recipe.reference_compiler import ReferenceCompiler
 from lumenmill_orchestrator.recipe.references import Reference, Requirement, Scope, whole_reference
-from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, scalar_type
+from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, scalar_type, with_article
 
 __all__ = ["INT", "KnownModel", "PipelineContext", "ScopedFanOut"]
 
@@ -78,7 +78,7 @@ class PipelineContext:
             return None
         reference = ReferenceCompiler(types, self.problems).reference(given, path)
         if reference is not None and not reference.type.is_list:
-            self.problems.add(given, f"`{key}` must be a list, but `${{{path}}}` is a {reference.type}")
+            self.problems.add(given, f"`{key}` must be a list, but `${{{path}}}` is {with_article(reference.type)}")
             return None
         return reference
 

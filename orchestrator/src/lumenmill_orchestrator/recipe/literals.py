@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from lumenmill_orchestrator.recipe.document import Located, did_you_mean
-from lumenmill_orchestrator.recipe.types import TypeKind, field_type
+from lumenmill_orchestrator.recipe.types import TypeKind, field_type, with_article
 
 __all__ = ["enum_number", "scalar_literal"]
 
@@ -44,7 +44,7 @@ def scalar_literal(target: FieldDescriptor, value: Any) -> Any:
         if not math.isfinite(value):
             raise ValueError("must be a finite number")
         return float(value)
-    raise ValueError(f"is a {kind.value}, but this is {_described(value)}")
+    raise ValueError(f"is {with_article(kind.value)}, but this is {_described(value)}")
 
 
 def enum_number(enum: EnumDescriptor, value: Any) -> int:
@@ -57,7 +57,9 @@ def enum_number(enum: EnumDescriptor, value: Any) -> int:
     full = str(value) if str(value).startswith(prefix) else f"{prefix}{value}"
     if isinstance(value, str) and full in enum.values_by_name:
         return int(enum.values_by_name[full].number)
-    raise ValueError(f"is a {enum.name}, which has no {_described(value)}{did_you_mean(full, enum.values_by_name)}")
+    raise ValueError(
+        f"is {with_article(enum.name)}, which has no {_described(value)}{did_you_mean(full, enum.values_by_name)}"
+    )
 
 
 def _enum_literal(target: FieldDescriptor, value: Any) -> int:

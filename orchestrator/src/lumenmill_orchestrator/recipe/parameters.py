@@ -12,7 +12,7 @@ from lumenmill.common.v1 import artifact_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_orchestrator.contracts import message_class
 from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
-from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, message_type, scalar_type
+from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, message_type, scalar_type, with_article
 
 __all__ = ["Parameter", "compile_parameters", "plain_parameters", "resolve_parameters"]
 
@@ -52,7 +52,7 @@ class Parameter:
         if not self.type.is_list:
             return self._parse_one(value)
         if not isinstance(value, list):
-            raise ValueError(f"must be a {self.type_name}")
+            raise ValueError(f"must be {with_article(self.type_name)}")
         if len(value) > _LARGEST_LIST:
             raise ValueError(f"has {len(value)} elements; at most {_LARGEST_LIST} are allowed")
         return [self._parse_element(index, element) for index, element in enumerate(value)]
@@ -166,7 +166,7 @@ def _compile_parameter(name: str, where: Located, problems: Problems) -> Paramet
         return None
     for bound in ("min", "max"):
         if (stray := where.get(bound)) is not None and _TYPES[given.value].kind not in (TypeKind.INT, TypeKind.FLOAT):
-            problems.add(stray, f"`{bound}` is for numbers only; `{name}` is a {given.value}")
+            problems.add(stray, f"`{bound}` is for numbers only; `{name}` is {with_article(given.value)}")
             return None
     default, description, choices = where.get("default"), where.get("description"), where.get("choices")
     parameter = Parameter(

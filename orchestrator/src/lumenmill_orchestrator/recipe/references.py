@@ -11,7 +11,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from lumenmill_orchestrator.recipe.document import did_you_mean
-from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type
+from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type, with_article
 
 __all__ = ["MISSING", "Reference", "ReferenceProblem", "Requirement", "Scope", "parse_reference", "whole_reference"]
 
@@ -133,7 +133,7 @@ def _segment(match: re.Match[str], types: Mapping[str, ValueType], path: str) ->
         return _Segment(index=int(index))
     parsed = parse_reference(index, types)
     if parsed.type.is_list or parsed.type.kind not in (TypeKind.INT, TypeKind.STRING):
-        raise ReferenceProblem(f"`${{{path}}}`: `[{index}]` is a {parsed.type}, not an index or key")
+        raise ReferenceProblem(f"`${{{path}}}`: `[{index}]` is {with_article(parsed.type)}, not an index or key")
     return _Segment(index_path=tuple(index.split(".")))
 
 

@@ -26,7 +26,7 @@ from lumenmill_orchestrator.recipe.fills import (
 from lumenmill_orchestrator.recipe.literals import scalar_literal
 from lumenmill_orchestrator.recipe.reference_compiler import ReferenceCompiler
 from lumenmill_orchestrator.recipe.references import Reference, Scope, whole_reference
-from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type, is_map_field, message_of
+from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type, is_map_field, message_of, with_article
 
 __all__ = ["MessageBuilder", "RequestCompiler"]
 
@@ -194,7 +194,10 @@ class RequestCompiler(ReferenceCompiler):
             self._named_value(builder, target, value, reference)
             return
         if not expected.accepts(reference.type):
-            self._problems.add(value, f"`{target.name}` is a {expected}, but `${{{path}}}` is a {reference.type}")
+            self._problems.add(
+                value,
+                f"`{target.name}` is {with_article(expected)}, but `${{{path}}}` is {with_article(reference.type)}",
+            )
             return
         builder.references.append(reference)
         builder.fills.append(reference_fill(target, reference))
@@ -226,7 +229,7 @@ class RequestCompiler(ReferenceCompiler):
     def _template(self, builder: MessageBuilder, target: FieldDescriptor, value: Located) -> None:
         if field_type(target).kind is not TypeKind.STRING:
             self._problems.add(
-                value, f"`{target.name}` is a {field_type(target)}; text around a reference makes a string"
+                value, f"`{target.name}` is {with_article(field_type(target))}; text around a reference makes a string"
             )
             return
         parts: list[str | Reference] = []
@@ -238,7 +241,7 @@ class RequestCompiler(ReferenceCompiler):
                 return
             if reference.type.is_list or reference.type.kind not in (TypeKind.STRING, TypeKind.INT, TypeKind.FLOAT):
                 self._problems.add(
-                    value, f"`${{{reference.text}}}` is a {reference.type} and cannot be inserted into text"
+                    value, f"`${{{reference.text}}}` is {with_article(reference.type)} and cannot be inserted into text"
                 )
                 return
             parts.append(reference)
@@ -256,7 +259,7 @@ class RequestCompiler(ReferenceCompiler):
             try:
                 ParseDict(value.plain(), getattr(builder.constant, name))
             except ParseError as error:
-                self._problems.add(value, f"`{name}` is a {message_of(target).name}: {error}")
+                self._problems.add(value, f"`{name}` is {with_article(message_of(target).name)}: {error}")
             return
         inner = self.message(value, message_of(target))
         if not inner.fills:
@@ -282,7 +285,8 @@ class RequestCompiler(ReferenceCompiler):
         if not value.is_sequence:
             self._problems.add(
                 value,
-                f"`{target.name}` is a {field_type(target)}; write a list, a reference, or `for_each:` with `value:`",
+                f"`{target.name}` is {with_article(field_type(target))}; "
+                "write a list, a reference, or `for_each:` with `value:`",
             )
             return
         builder.num_elements[target.name] = len(value.value)
@@ -309,7 +313,7 @@ class RequestCompiler(ReferenceCompiler):
         if reference is None or body is None:
             return
         if not reference.type.is_list:
-            self._problems.add(value, f"`for_each` needs a list, but `${{{path}}}` is a {reference.type}")
+            self._problems.add(value, f"`for_each` needs a list, but `${{{path}}}` is {with_article(reference.type)}")
             return
         inner_types = {**self._types, "each": reference.type.element(), "each_index": ValueType(TypeKind.INT)}
         compiler = RequestCompiler(inner_types, self._problems, self._known, checks_parameters=self._checks_parameters)
@@ -339,7 +343,9 @@ class RequestCompiler(ReferenceCompiler):
                 return None
             if not expected.accepts(reference.type):
                 self._problems.add(
-                    value, f"an element of `{target.name}` is a {expected}, but this is a {reference.type}"
+                    value,
+                    f"an element of `{target.name}` is {with_article(expected)}, "
+                    f"but this is {with_article(reference.type)}",
                 )
                 return None
             builder.references.append(reference)

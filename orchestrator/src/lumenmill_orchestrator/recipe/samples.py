@@ -8,7 +8,7 @@ from lumenmill_orchestrator.recipe.document import Located, did_you_mean
 from lumenmill_orchestrator.recipe.model import FanOut, SampleRule
 from lumenmill_orchestrator.recipe.references import Reference, whole_reference
 from lumenmill_orchestrator.recipe.requests import RequestCompiler
-from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type, message_type, scalar_type
+from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type, message_type, scalar_type, with_article
 
 __all__ = ["compile_samples"]
 
@@ -122,9 +122,11 @@ def _typed_references(
         path = whole_reference(entry.value)
         reference = compiler.reference(entry, path) if path is not None else None
         if path is None:
-            context.problems.add(entry, f"`{key}` must be a reference to a {expected}")
+            context.problems.add(entry, f"`{key}` must be a reference to {with_article(expected)}")
         elif reference is not None and not expected.accepts(reference.type):
-            context.problems.add(entry, f"`{key}` needs a {expected}, but `${{{path}}}` is a {reference.type}")
+            context.problems.add(
+                entry, f"`{key}` needs {with_article(expected)}, but `${{{path}}}` is {with_article(reference.type)}"
+            )
         elif reference is not None:
             found.append(reference)
     return found
@@ -139,6 +141,8 @@ def _group(body: Located, compiler: RequestCompiler, context: PipelineContext) -
         return str(given.value)
     reference = compiler.reference(given, path)
     if reference is not None and not any(expected.accepts(reference.type) for expected in _GROUP_TYPES):
-        context.problems.add(given, f"`group` needs an artifact or a string, but `${{{path}}}` is a {reference.type}")
+        context.problems.add(
+            given, f"`group` needs an artifact or a string, but `${{{path}}}` is {with_article(reference.type)}"
+        )
         return None
     return reference

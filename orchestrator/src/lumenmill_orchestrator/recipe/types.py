@@ -15,6 +15,7 @@ __all__ = [
     "message_type",
     "record_type",
     "scalar_type",
+    "with_article",
 ]
 
 
@@ -92,6 +93,11 @@ class ValueType:
         if self.is_list:
             return f"list of {name}"
         return f"map of {name}" if self.is_map else name
+
+
+def with_article(name: object) -> str:
+    """Return the name of a type with its article: "an int", "a string"."""
+    return f"an {name}" if str(name)[0] in "aeiouAEIOU" else f"a {name}"
 
 
 def scalar_type(kind: TypeKind) -> ValueType:
