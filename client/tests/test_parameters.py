@@ -167,6 +167,52 @@ def test_wrong_prompt_sets_are_named(recipe: Path, content: str, problem: str) -
         _value(recipe, "prompts=@p.json")
 
 
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        (
+            {"promt": "x"},
+            'no field named "promt"; it has: id, image_prompt, scene, light, relight_prompts, motion_prompts',
+        ),
+        ({"imagePrompt": 3}, "`image_prompt` must be valid text, and is 3"),
+        ({"image_prompt": "\ud800"}, '`image_prompt` must be valid text, and is "\\ud800"'),
+        ({"relight_prompts": "x"}, '`relight_prompts` must be a list, and is "x"'),
+        (
+            {"relight_prompts": ["x"]},
+            "`relight_prompts[0]` must have fields (text, light, camera, description), and is",
+        ),
+        ({"scene": {"kind": "LAMP"}}, "`scene.kind` must be one of SCENE_KIND_"),
+        ({"scene": {"seed": -1}}, "`scene.seed` must be a whole number in the range of its type, and is -1"),
+        ({"scene": {"subjects": [3]}}, "`scene.subjects` must be a list, each valid text, and is [3]"),
+        (
+            {"light": {"sources": [{"area": {"azimuth_deg": "x"}}]}},
+            "`light.sources[0].area.azimuth_deg` must be a number",
+        ),
+        (
+            {"light": {"sources": [{"area": {"angle": 1}}]}},
+            'no field named "angle" in `light.sources[0].area`; it has: ',
+        ),
+        ({"light": {"sources": [{"area": {}, "sun_sky": {}}]}}, "only one of sun_sky, area may be given in"),
+    ],
+)
+def test_what_is_wrong_in_a_prompt_set_is_said_in_one_line_with_the_names_of_the_documents(
+    recipe: Path, entry: object, problem: str
+) -> None:
+    Path("p.json").write_text(json.dumps([entry]))
+    with pytest.raises(InvalidArgumentError) as refused:
+        _value(recipe, "prompts=@p.json")
+    message = refused.value.message
+    assert f"p.json, entry 1: {problem}" in message and "\n" not in message
+    assert not [word for word in ("lumenmill.", "imagePrompt", "Failed to parse", "Message type") if word in message]
+
+
+@pytest.mark.parametrize("content", ['{"id": "a", "id": "b"}', '[{"scene": {"place": "a", "place": "b"}}]'])
+def test_a_key_that_is_given_twice_is_refused(recipe: Path, content: str) -> None:
+    Path("p.json").write_text(content)
+    with pytest.raises(InvalidArgumentError, match=r"'p\.json': the key '(id|place)' is given twice"):
+        _value(recipe, "prompts=@p.json")
+
+
 def test_video_prompts_that_no_parameter_takes_are_mentioned(recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:
     both = GeneratePromptSetsResult(prompt_sets=_SETS.prompt_sets, video_prompts=[VideoPrompt(text="a train")])
     Path("p.json").write_text(json.dumps(to_dict(both)))

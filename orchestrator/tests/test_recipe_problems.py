@@ -183,7 +183,11 @@ def test_a_reference_without_its_end_is_no_text(prompt: str) -> None:
     ("prompts", "expected"),
     [
         (["a kettle", 3], "parameter `prompts` at [1] must be a prompt set in JSON form"),
-        ([{"image_promt": "a kettle"}], "parameter `prompts` at [0] is not a prompt set in JSON form"),
+        (
+            [{"image_promt": "a kettle"}],
+            'parameter `prompts` at [0] is not a prompt set in JSON form: no field named "image_promt"; it has: id, '
+            "image_prompt",
+        ),
     ],
 )
 def test_wrong_prompt_sets_are_named(prompts: list[object], expected: str) -> None:

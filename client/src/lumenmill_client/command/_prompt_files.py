@@ -11,6 +11,7 @@ from lumenmill.prompter.v1.prompter_pb2 import GeneratePromptSetsResult, PromptS
 from lumenmill_client._text_files import read_lines, read_text
 from lumenmill_client.command._output import notes
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.json_misfits import json_misfit
 
 __all__ = ["read_prompt_sets"]
 
@@ -40,10 +41,25 @@ def _read(file: Path, field: str) -> list[PromptSet]:
     if file.suffix.lower() != ".json":
         return [PromptSet(image_prompt=line) for line in read_lines(file, field)]
     try:
-        content = json.loads(read_text(file, field))
+        content = json.loads(read_text(file, field), object_pairs_hook=_without_duplicates)
+    except _DuplicateKeyError as error:
+        raise InvalidArgumentError(field, f"{str(file)!r}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise InvalidArgumentError(field, f"{str(file)!r} is not valid JSON: {error}") from None
     return list(_parsed(content, file, field))
+
+
+class _DuplicateKeyError(Exception):
+    """A JSON object has a key twice; its last value would count, without a word."""
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise _DuplicateKeyError(f"the key {key!r} is given twice in one object; keep one of them")
+        content[key] = value
+    return content
 
 
 def _parsed(content: Any, file: Path, field: str) -> Iterator[PromptSet]:
@@ -68,5 +84,5 @@ def _message(content: Any, message: Any, place: str, field: str) -> Any:
         raise InvalidArgumentError(field, f"{place}: must be a prompt set, {{image_prompt: …}}, or a text")
     try:
         return json_format.ParseDict(content, message)
-    except (json_format.ParseError, ValueError) as error:  # the latter for half of a surrogate pair
-        raise InvalidArgumentError(field, f"{place}: {error}") from None
+    except (json_format.ParseError, ValueError):  # the latter for half of a surrogate pair
+        raise InvalidArgumentError(field, f"{place}: {json_misfit(content, message.DESCRIPTOR)}") from None

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.prompter.v1 import prompter_pb2
+from lumenmill_common.json_misfits import json_misfit
 from lumenmill_orchestrator.contracts import message_class
 from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, message_type, scalar_type, with_article
@@ -114,8 +115,9 @@ def _parse_artifact(value: Any) -> artifact_pb2.Artifact:
         raise ValueError("must be an artifact in JSON form: {uri: …, sha256: …, media_type: …}")
     try:
         return ParseDict(value, artifact_pb2.Artifact())
-    except ParseError as error:
-        raise ValueError(f"is not an artifact in JSON form: {error}") from None
+    except (ParseError, ValueError):  # the latter for half of a surrogate pair
+        misfit = json_misfit(value, artifact_pb2.Artifact.DESCRIPTOR)
+        raise ValueError(f"is not an artifact in JSON form: {misfit}") from None
 
 
 def _parse_prompt_set(value: Any) -> prompter_pb2.PromptSet:
@@ -125,8 +127,9 @@ def _parse_prompt_set(value: Any) -> prompter_pb2.PromptSet:
         raise ValueError("must be a prompt set in JSON form, {image_prompt: …, light: …}, or its image prompt as text")
     try:
         return ParseDict(value, prompter_pb2.PromptSet())
-    except ParseError as error:
-        raise ValueError(f"is not a prompt set in JSON form: {error}") from None
+    except (ParseError, ValueError):  # the latter for half of a surrogate pair
+        misfit = json_misfit(value, prompter_pb2.PromptSet.DESCRIPTOR)
+        raise ValueError(f"is not a prompt set in JSON form: {misfit}") from None
 
 
 _PARSERS: dict[ValueType, Callable[[Any], Any]] = {
