@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lumenmill.common.v1.scene_pb2 import UNKNOWN_WORDS_REFUSE, UNKNOWN_WORDS_SUBSTITUTE
 from lumenmill.video.v1 import video_pb2
 from lumenmill_client.command._context import AsJson
-from lumenmill_client.command._light_option import parse_light
 from lumenmill_client.command._model_call import model_call, print_files, print_substitutions
 from lumenmill_client.command._model_options import (
     HeightPx,
@@ -20,6 +18,7 @@ from lumenmill_client.command._model_options import (
     Seed,
     Substitute,
     WidthPx,
+    unknown_words,
 )
 from lumenmill_client.command._output import document_of, notes
 from lumenmill_common.errors import InvalidArgumentError
@@ -65,19 +64,19 @@ def clip(
     if out.suffix != ".mp4":
         raise InvalidArgumentError("--out", f"is {str(out)!r}; clips are MP4, so name a file that ends in .mp4")
     prompt = text if text.strip() else _ask_for_text()
-    with model_call(context.obj, "generating", request_id) as call:
+    with model_call(context.obj, "generating", request_id, model=model) as call:
         request = video_pb2.GenerateVideoRequest(
             prompt=prompt,
-            light=parse_light(call.client, light or []),
+            light=call.light(light),
             duration_s=duration_s,
             fps=fps,
             width_px=width_px,
             height_px=height_px,
-            unknown_words=UNKNOWN_WORDS_SUBSTITUTE if substitute else UNKNOWN_WORDS_REFUSE,
+            unknown_words=unknown_words(substitute),
             preset=preset,
             seed=seed,
         )
-        result = call.client.video(request, model=model, **call.options)
+        result = call.client.video(request, **call.options)
         files = [call.client.download(result.video, out)]
         if result.HasField("scene"):
             files.append(call.save(result.scene, out.with_suffix("")))

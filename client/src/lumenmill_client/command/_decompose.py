@@ -12,9 +12,16 @@ from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
 from lumenmill_client._client import Client
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._enum_names import enum_name
-from lumenmill_client.command._light_option import parse_light
 from lumenmill_client.command._model_call import model_call, print_files
-from lumenmill_client.command._model_options import Lights, ModelName, Preset, RequestId, Seed
+from lumenmill_client.command._model_options import (
+    HeightOfMapsPx,
+    Lights,
+    ModelName,
+    Preset,
+    RequestId,
+    Seed,
+    WidthOfMapsPx,
+)
 from lumenmill_client.command._output import document_of
 from lumenmill_client.command._stored import find_artifact, names_artifact
 from lumenmill_common.artifacts import media_type_of
@@ -23,7 +30,6 @@ from lumenmill_common.errors import InvalidArgumentError
 __all__ = ["register"]
 
 _SCENE = media_type_of("any.scene.json")
-_SIZE_HELP = "in pixels. Default: that of the image, else that of the preset."
 _SOURCES = "a file, or the URI or digest of an artifact in the store"
 
 
@@ -40,8 +46,8 @@ def decompose(
     ] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the maps and their previews.")] = Path("maps"),
     light: Lights = None,
-    width_px: Annotated[int, typer.Option("--width", min=0, max=16384, help=f"Width {_SIZE_HELP}")] = 0,
-    height_px: Annotated[int, typer.Option("--height", min=0, max=16384, help=f"Height {_SIZE_HELP}")] = 0,
+    width_px: WidthOfMapsPx = 0,
+    height_px: HeightOfMapsPx = 0,
     preset: Preset = "",
     model: ModelName = "",
     seed: Seed = 0,
@@ -53,17 +59,14 @@ def decompose(
     Examples: lumenmill decompose render/image-0.scene.json --preset fast;
     lumenmill decompose photo.jpg --model marigold --out maps --json
     """
-    with model_call(context.obj, "decomposing", request_id) as call:
+    with model_call(context.obj, "decomposing", request_id, preset=preset, model=model, seed=seed) as call:
         image, scene_of_image = _inputs(call.client, source, scene)
         result = call.client.decompose(
             image,
             scene=scene_of_image,
-            light=parse_light(call.client, light or []),
+            light=call.light(light),
             width_px=width_px,
             height_px=height_px,
-            preset=preset,
-            model=model,
-            seed=seed,
             **call.options,
         )
         files = []

@@ -5,11 +5,9 @@ from typing import Annotated
 
 import typer
 
-from lumenmill.common.v1.scene_pb2 import UNKNOWN_WORDS_REFUSE, UNKNOWN_WORDS_SUBSTITUTE
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill_client.command._context import AsJson
-from lumenmill_client.command._light_option import parse_light
 from lumenmill_client.command._model_call import model_call, print_files, print_substitutions
 from lumenmill_client.command._model_options import (
     HeightPx,
@@ -20,6 +18,7 @@ from lumenmill_client.command._model_options import (
     Seed,
     Substitute,
     WidthPx,
+    unknown_words,
 )
 from lumenmill_client.command._output import document_of, print_message, print_text
 from lumenmill_common.errors import InvalidArgumentError
@@ -45,8 +44,8 @@ def caption(
 
     Example: lumenmill caption photo.jpg --json
     """
-    with model_call(context.obj, "captioning", request_id) as call:
-        result = call.client.caption(file, model=model, seed=seed, **call.options)
+    with model_call(context.obj, "captioning", request_id, model=model, seed=seed) as call:
+        result = call.client.caption(file, **call.options)
     if as_json:
         print_message(result)
     else:
@@ -72,17 +71,14 @@ def render(
 
     Example: lumenmill render "a copper kettle on an oak table" --light area:azimuth_deg=-60,irradiance=4 --seed 7
     """
-    with model_call(context.obj, "rendering", request_id) as call:
+    with model_call(context.obj, "rendering", request_id, preset=preset, model=model, seed=seed) as call:
         result = call.client.render(
             prompt,
-            light=parse_light(call.client, light or []),
+            light=call.light(light),
             width_px=width_px,
             height_px=height_px,
             num_images=num_images,
-            unknown_words=UNKNOWN_WORDS_SUBSTITUTE if substitute else UNKNOWN_WORDS_REFUSE,
-            preset=preset,
-            model=model,
-            seed=seed,
+            unknown_words=unknown_words(substitute),
             **call.options,
         )
         files = []
@@ -114,16 +110,12 @@ def relight(
 
     Example: lumenmill relight --scene render/image-0.scene.json --light sun_sky:sun_azimuth_deg=90,sun_elevation_deg=8
     """
-    with model_call(context.obj, "relighting", request_id) as call:
-        lit = parse_light(call.client, light or [])
-        variant = relighter_pb2.RelightVariant(light=lit, edit_prompt=edit, description=describe)
+    with model_call(context.obj, "relighting", request_id, preset=preset, model=model, seed=seed) as call:
+        variant = relighter_pb2.RelightVariant(light=call.light(light), edit_prompt=edit, description=describe)
         result = call.client.relight(
             image,
             [variant],
             scene=call.client.upload(scene) if scene else None,
-            preset=preset,
-            model=model,
-            seed=seed,
             **call.options,
         )
         refusals = [entry.refusal for entry in result.variants if entry.refusal]
@@ -158,8 +150,8 @@ def prompts(
         num_relight_variants=num_relight_variants,
         num_video_variants=num_video_variants,
     )
-    with model_call(context.obj, "writing", request_id) as call:
-        result = call.client.prompts(brief, model=model, seed=seed, **call.options)
+    with model_call(context.obj, "writing", request_id, model=model, seed=seed) as call:
+        result = call.client.prompts(brief, **call.options)
     if as_json:
         print_message(result)
         return

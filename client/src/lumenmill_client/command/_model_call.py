@@ -8,10 +8,12 @@ from typing import Any
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.generation_pb2 import GenerationRecord
+from lumenmill.common.v1.light_pb2 import Light
 from lumenmill_client._async_client import new_request_id
 from lumenmill_client._client import Client
 from lumenmill_client._events import ProgressEvent
 from lumenmill_client.command._context import CommandContext
+from lumenmill_client.command._light_option import parse_light
 from lumenmill_client.command._output import notes, print_json, print_note, print_text
 from lumenmill_common.artifacts import extension_of
 
@@ -20,10 +22,14 @@ __all__ = ["ModelCall", "model_call", "print_files", "print_substitutions"]
 
 @dataclass(frozen=True)
 class ModelCall:
-    """What a command makes its call with: `options` are the keyword arguments that every call of `Client` takes."""
+    """What a command makes its call with: `options` are keyword arguments of the method of `Client`."""
 
     client: Client
     options: Mapping[str, Any]
+
+    def light(self, sources: list[str] | None) -> Light | None:
+        """Return the light of `--light` after uploading its files; errors as `parse_light`."""
+        return parse_light(self.client, sources or [])
 
     def save(self, artifact: Artifact, stem: Path) -> Path:
         """Download an artifact to `stem` with the extension of its media type, and return the file."""
@@ -31,8 +37,8 @@ class ModelCall:
 
 
 @contextmanager
-def model_call(command: CommandContext, doing: str, request_id: str) -> Iterator[ModelCall]:
-    """Yield what a call of a model needs, and show its progress while the block lasts.
+def model_call(command: CommandContext, doing: str, request_id: str, **options: Any) -> Iterator[ModelCall]:
+    """Yield what a call of a model with these `options` needs, and show its progress while the block lasts.
 
     After Ctrl-C the command exits with 130 and says what becomes of the job, if the model has it already.
     """
@@ -41,7 +47,7 @@ def model_call(command: CommandContext, doing: str, request_id: str) -> Iterator
     try:
         with command.client() as client, notes.working(doing) as show_text:
             progress = _Progress(show_text)
-            yield ModelCall(client, {"request_id": known_id, "on_progress": progress})
+            yield ModelCall(client, {**options, "request_id": known_id, "on_progress": progress})
     except KeyboardInterrupt:
         if progress is not None and progress.has_job:
             print_note(
