@@ -1,5 +1,7 @@
 """Settings of an S3 store as operators write them: they work, or are refused once with the name of the variable."""
 
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -130,6 +132,31 @@ def test_plain_requests_to_a_port_with_https_are_refused_with_the_variable(secur
     for call in (store.check, lambda: store.put_result("any", b"bytes"), store.list):
         with pytest.raises(errors.FailedPreconditionError, match="LUMENMILL_S3_SECURE"):
             call()
+
+
+class _ResetsUploads(BaseHTTPRequestHandler):
+    """As a server that needs HTTPS: refuses plain requests, and resets connections that it has not read to the end."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(400)
+        self.end_headers()
+
+    def do_PUT(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+
+    def log_message(self, format: str, *arguments: object) -> None: ...
+
+
+def test_an_upload_to_a_port_with_https_that_is_reset_is_refused_with_the_variable(secure_server: S3Server) -> None:
+    with HTTPServer(("127.0.0.1", 0), _ResetsUploads) as resets:
+        threading.Thread(target=resets.serve_forever, daemon=True).start()
+        changes = {"s3_endpoint": f"127.0.0.1:{resets.server_port}", "s3_secure": False}
+        store = open_store_from(secure_server.settings().model_copy(update=changes))
+        for call in (lambda: store.put_bytes(b"bytes", "text/plain"), lambda: store.put_result("any", b"bytes")):
+            with pytest.raises(errors.FailedPreconditionError, match="LUMENMILL_S3_SECURE"):
+                call()
+        resets.shutdown()
 
 
 def test_a_certificate_of_another_authority_is_refused_with_its_variable(

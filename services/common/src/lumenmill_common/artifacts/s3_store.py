@@ -75,7 +75,7 @@ class S3Store(ArtifactStore):
             return
         source.seek(0)
         name, media_type = self._prefix + key, media_type_of(key)
-        with _mapped(key):
+        with _mapped(key), self._uploading():
             self._client.put_object(self._bucket, name, source, size_bytes, content_type=media_type)
 
     def _is_equal(self, key: str, source: Source) -> bool:
@@ -126,8 +126,21 @@ class S3Store(ArtifactStore):
                     yield key
 
     def _replace(self, key: str, data: bytes) -> None:
-        with _mapped(key):
+        with _mapped(key), self._uploading():
             self._client.put_object(self._bucket, self._prefix + key, BytesIO(data), len(data))
+
+    @contextmanager
+    def _uploading(self) -> Iterator[None]:
+        """Where a connection breaks, ask the server without a body: one that needs HTTPS resets requests that have one.
+
+        Its answer to the upload, which names the fault, is then lost with the connection.
+        """
+        try:
+            yield
+        except urllib3.exceptions.HTTPError as error:
+            if isinstance(_cause(error), urllib3.exceptions.ProtocolError):
+                self._client.bucket_exists(self._bucket)
+            raise
 
     def _written(self, prefix: str) -> Iterator[tuple[str, float]]:
         with _mapped(prefix):
@@ -225,7 +238,7 @@ def _from_page(error: InvalidResponseError) -> LumenmillError:
 
 def _from_connection(error: Exception) -> LumenmillError:
     """Return the error for a connection that failed; faults of TLS that only a setting can mend name it."""
-    reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason else error
+    reason = _cause(error)
     fault = reason.args[0] if isinstance(reason, urllib3.exceptions.SSLError) and reason.args else reason
     if isinstance(fault, ssl.SSLCertVerificationError):
         problem = f"the certificate of the artifact store is not accepted ({fault.verify_message})"
@@ -238,3 +251,8 @@ def _from_connection(error: Exception) -> LumenmillError:
             "LUMENMILL_S3_SECURE",
         )
     return UnavailableError(f"the artifact store does not answer ({type(reason).__name__})")
+
+
+def _cause(error: Exception) -> Exception:
+    """Return why the last attempt failed, where the library repeated a request."""
+    return error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason else error
