@@ -20,6 +20,8 @@ install = { [ $(INSTALLER) = uv ] && ! $(BIN)/python -m pip config list | grep -
 ONLY ?=
 # Tests to run on the cluster: `make test-cluster TESTS='-k keda'`. Default: all.
 TESTS ?=
+# Two tests at a time, those of one file after one another.
+PARALLEL := --numprocesses 2 --dist loadfile
 # Mutants of each file and another choice of them: `make fuzz MUTANTS=3000 SEED=7`.
 MUTANTS ?= 300
 SEED ?= 0
@@ -66,13 +68,13 @@ demo: $(VENV)/.mesh ## Run the demo recipe on this machine and write demo.html, 
 	@$(BIN)/lumenmill demo $(if $(HDRI),--environment-maps "$(HDRI)") $(if $(PHOTO),--photo "$(PHOTO)")
 
 test: $(VENV)/.dev ## Run the tests
-	@env -u KUBECONFIG $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@env -u KUBECONFIG $(BIN)/python -m pytest $(PARALLEL)
 
 test-neural: $(VENV)/.neural ## Run the tests of the neural services, on tiny checkpoints
 	@$(BIN)/python -m pytest $(NEURAL_PACKAGES) services/captioner/tests/neural tests/neural
 
 test-faults: $(VENV)/.dev ## Run the tests of faults, fuzzing and security (about 10 minutes)
-	@$(BIN)/python -m pytest tests/faults tests/fuzz tests/security
+	@$(BIN)/python -m pytest $(PARALLEL) tests/faults tests/fuzz tests/security orchestrator/tests/faults
 
 fuzz: $(VENV)/.dev ## Mutate files of every format that is read, MUTANTS=300 of each (about 10 minutes)
 	@LUMENMILL_FUZZ_MUTANTS=$(MUTANTS) LUMENMILL_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz/test_mutated_files.py

@@ -17,9 +17,9 @@ from lumenmill_common.testing.small_disk import fill_files, small_disk
 from lumenmill_orchestrator.execution import durable_engine
 from lumenmill_orchestrator.storage import ExecutionStore, RunStore, database, engine_url, make_engine
 
-from .conftest import LocalMesh
-from .postgres import postgres_server
-from .recipes import SMALL
+from ..conftest import LocalMesh
+from ..postgres import postgres_server
+from ..recipes import SMALL
 
 
 def _unavailable_at_first(method: Callable[..., Any], num_times: int) -> Callable[..., Any]:

@@ -21,10 +21,10 @@ from lumenmill.orchestrator.v1 import run_pb2, run_pb2_grpc
 from lumenmill_common.calls import connect
 from lumenmill_common.settings import SecuritySettings
 
-from .postgres import postgres_server
-from .recipes import SMALL
+from ..postgres import postgres_server
+from ..recipes import SMALL
 
-_TINY = Path(__file__).parent / "tiny_mesh.py"
+_TINY = Path(__file__).parents[1] / "tiny_mesh.py"
 _NUM_SETS, _NUM_LIGHTS = 12, 2
 _STEPS_PER_ITEM = 4 + 2 * _NUM_LIGHTS
 
