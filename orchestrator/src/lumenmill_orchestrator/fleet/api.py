@@ -14,8 +14,6 @@ from typing import Any, ParamSpec, TypeVar
 from urllib.request import getproxies
 
 import urllib3
-from kubernetes import config
-from kubernetes.client import ApiClient, Configuration
 
 from lumenmill_common.errors import (
     AlreadyExistsError,
@@ -56,6 +54,10 @@ class KubernetesApi:
         Raises:
             FailedPreconditionError: there is neither.
         """
+        # Importing the client takes most of a second, which orchestrators outside of Kubernetes need not spend.
+        from kubernetes import config  # noqa: PLC0415
+        from kubernetes.client import ApiClient, Configuration  # noqa: PLC0415
+
         configuration = Configuration()
         try:
             try:

@@ -3,12 +3,7 @@
 from pathlib import Path
 from urllib.parse import unquote
 
-import urllib3
-from minio import Minio
-
 from lumenmill_common.artifacts.folder_store import FolderStore
-from lumenmill_common.artifacts.s3_settings import bucket_and_prefix, check_ca_file, s3_keys, s3_region, s3_server
-from lumenmill_common.artifacts.s3_store import S3Store
 from lumenmill_common.artifacts.store import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.settings import StoreSettings
@@ -29,34 +24,12 @@ def open_store(store_url: str, settings: StoreSettings | None = None) -> Artifac
         raise InvalidArgumentError(
             "LUMENMILL_STORE_URL", f"{store_url!r} is neither file:///folder nor s3://bucket/prefix"
         )
-    bucket, prefix = bucket_and_prefix(store_url)
-    settings = settings or StoreSettings(store_url=store_url)
-    if settings.s3_ca_file is not None:
-        check_ca_file(settings.s3_ca_file)
-    http = urllib3.PoolManager(
-        maxsize=16,
-        timeout=urllib3.Timeout(connect=5, read=60),
-        retries=urllib3.Retry(total=3, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
-        ca_certs=str(settings.s3_ca_file) if settings.s3_ca_file else None,
-    )
-    return S3Store(_s3_client(settings, http), http, bucket, prefix)
+    # Importing the client of S3 takes a third of a second, which a mesh on one machine need not spend.
+    from lumenmill_common.artifacts.s3_opening import open_s3_store  # noqa: PLC0415
+
+    return open_s3_store(store_url, settings or StoreSettings(store_url=store_url))
 
 
 def open_store_from(settings: StoreSettings) -> ArtifactStore:
     """Open the store that a service's settings name; errors as `open_store`."""
     return open_store(settings.store_url, settings)
-
-
-def _s3_client(settings: StoreSettings, http: urllib3.PoolManager) -> Minio:
-    server, keys, region = s3_server(settings), s3_keys(settings), s3_region(settings)
-    try:
-        return Minio(
-            server.address,
-            access_key=keys.access_key,
-            secret_key=keys.secret_key,
-            region=region,
-            secure=server.is_secure,
-            http_client=http,
-        )
-    except ValueError as error:
-        raise InvalidArgumentError("LUMENMILL_S3_ENDPOINT", f"cannot be used: {error}") from None
