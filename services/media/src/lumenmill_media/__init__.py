@@ -3,8 +3,9 @@
 from lumenmill_media.clips import Clip, Frame, Track, read_clip
 from lumenmill_media.color_spaces import linear_to_srgb, srgb_to_linear
 from lumenmill_media.display_images import still_facts
+from lumenmill_media.encoders import Encoding, apply_encoding, bitrate_for
 from lumenmill_media.exr import HALF_MAX, as_half, decode_exr, decode_exr_colors, encode_exr
-from lumenmill_media.h264 import BITRATES_BPS, CODEC, Encoding, write_clip
+from lumenmill_media.h264 import write_clip
 from lumenmill_media.light import decode_light, is_panorama
 from lumenmill_media.map_sequences import read_map_sequence
 from lumenmill_media.map_sink import MapEncoding, MapSink
@@ -22,8 +23,6 @@ from lumenmill_media.radiance import decode_radiance
 from lumenmill_media.rgb import decode_rgb, encode_png, put_clip, put_png, read_rgb, read_rgba
 
 __all__ = [
-    "BITRATES_BPS",
-    "CODEC",
     "HALF_MAX",
     "LIMITS",
     "Clip",
@@ -34,7 +33,9 @@ __all__ = [
     "MapSink",
     "Picture",
     "Track",
+    "apply_encoding",
     "as_half",
+    "bitrate_for",
     "decode_exr",
     "decode_exr_colors",
     "decode_light",

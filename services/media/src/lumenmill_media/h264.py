@@ -1,7 +1,6 @@
 """Encode H.264 clips in MP4 that players can start before they have loaded the whole file."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,30 +9,12 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
-__all__ = ["BITRATES_BPS", "CODEC", "Encoding", "write_clip"]
+from lumenmill_media.encoders import AppliedEncoding, Encoding, apply_encoding
 
-CODEC = "h264"
+__all__ = ["write_clip"]
+
 # Number of BT.709 among primaries, transfer functions and matrices in ITU-T H.273.
 _BT709 = 1
-# Mean bitrate by the shorter side in pixels, for callers that ask for a fixed rate.
-BITRATES_BPS = {1080: 10_000_000, 720: 8_000_000, 0: 5_000_000}
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """Settings of the encoder: constant quality `crf` (lower is better; 18 is visually lossless), or a mean bitrate."""
-
-    crf: int = 20
-    preset: str = "medium"
-    bitrate_bps: int | None = None
-
-    def options(self) -> dict[str, str]:
-        """Return options of libx264 with which equal frames give equal bytes.
-
-        One thread, and no macroblock tree: for small frames (160 × 96, 320 × 192) it reads uninitialised memory.
-        """
-        quality = {} if self.bitrate_bps else {"crf": str(self.crf)}
-        return {**quality, "preset": self.preset, "x264-params": "threads=1:mbtree=0"}
 
 
 def write_clip(
@@ -41,23 +22,30 @@ def write_clip(
     frames: Iterable[NDArray[np.uint8]],
     size_px: tuple[int, int],
     fps: float,
-    encoding: Encoding = Encoding(),
-) -> int:
-    """Encode sRGB frames (H, W, 3), yuv420p in BT.709, and return their number. Width and height must be even."""
-    num_frames = 0
+    encoding: Encoding = Encoding(),  # noqa: B008 - frozen
+) -> tuple[int, AppliedEncoding]:
+    """Encode sRGB frames (H, W, 3), 4:2:0 in BT.709, and return their number and what the encoder did.
+
+    Width and height must be even.
+
+    Raises:
+        FailedPreconditionError: FFmpeg has no encoder for it.
+    """
+    applied = apply_encoding(encoding, size_px)
+    num_frames, rate = 0, Fraction(fps).limit_denominator(1001)
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=encoding.options())
+        stream = container.add_stream(applied.encoder, rate=rate, options=applied.options())
         stream.width, stream.height = size_px
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = applied.pixel_format
         stream.codec_context.thread_count = 1
         _tag(stream.codec_context)
-        if encoding.bitrate_bps:
-            stream.bit_rate = encoding.bitrate_bps
+        if applied.encoding.bitrate_bps:
+            stream.bit_rate = applied.encoding.bitrate_bps
         for pixels in frames:
-            container.mux(stream.encode(_in_bt709(pixels)))
+            container.mux(stream.encode(_in_bt709(pixels, applied.pixel_format)))
             num_frames += 1
         container.mux(stream.encode())
-    return num_frames
+    return num_frames, applied
 
 
 def _tag(context: "av.video.codeccontext.VideoCodecContext") -> None:
@@ -66,6 +54,6 @@ def _tag(context: "av.video.codeccontext.VideoCodecContext") -> None:
     context.color_range = ColorRange.MPEG
 
 
-def _in_bt709(pixels: NDArray[np.uint8]) -> "av.VideoFrame":
+def _in_bt709(pixels: NDArray[np.uint8], pixel_format: str) -> "av.VideoFrame":
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-    return frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+    return frame.reformat(format=pixel_format, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)

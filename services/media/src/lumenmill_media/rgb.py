@@ -13,7 +13,8 @@ from lumenmill.common.v1.artifact_pb2 import Artifact, ColorSpace, ImageFacts, V
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.display_images import open_display_image
-from lumenmill_media.h264 import CODEC, Encoding, write_clip
+from lumenmill_media.encoders import Encoding
+from lumenmill_media.h264 import write_clip
 from lumenmill_media.pictures import LIMITS, Limits
 
 __all__ = ["decode_rgb", "encode_png", "put_clip", "put_png", "read_rgb", "read_rgba"]
@@ -95,9 +96,11 @@ def put_clip(
     fps: float,
     encoding: Encoding = Encoding(),  # noqa: B008 - frozen
 ) -> Artifact:
-    """Encode frames (H, W, 3) and store them as MP4; errors as `ArtifactStore.put_file`."""
+    """Encode frames (H, W, 3) and store them as MP4; errors as `write_clip` and `ArtifactStore.put_file`."""
     with tempfile.TemporaryDirectory(prefix="lumenmill-clip-") as folder:
         path = Path(folder) / "clip.mp4"
-        num_frames = write_clip(path, frames, size_px, fps, encoding)
-        facts = VideoFacts(width_px=size_px[0], height_px=size_px[1], num_frames=num_frames, fps=fps, codec=CODEC)
+        num_frames, applied = write_clip(path, frames, size_px, fps, encoding)
+        facts = VideoFacts(
+            width_px=size_px[0], height_px=size_px[1], num_frames=num_frames, fps=fps, codec=applied.codec
+        )
         return store.put_file(path, "video/mp4", video=facts)

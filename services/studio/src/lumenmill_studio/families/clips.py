@@ -18,7 +18,7 @@ from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.jobs import JobContext
-from lumenmill_media import put_clip
+from lumenmill_media import Encoding, apply_encoding, put_clip
 from lumenmill_studio.families.arrivals import Arrivals
 from lumenmill_studio.families.clip_lights import Backgrounds, ClipLights, backgrounds_of, moments_of
 from lumenmill_studio.families.display import PICTURE, DisplayChoice
@@ -39,6 +39,8 @@ from lumenmill_studio.scenes.compose import compose
 from lumenmill_studio.scenes.stored import Scene, read_scene, store_scene
 
 __all__ = ["Clips", "Frame", "rendered"]
+
+_ENCODING = Encoding()
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Clips:
                 poster = shown(0)
                 later = (shown(index) for index in range(1, num_frames))
                 result = video_pb2.GenerateVideoResult(
-                    video=put_clip(self.store, chain([poster], later), size_px, fps),
+                    video=put_clip(self.store, chain([poster], later), size_px, fps, _ENCODING),
                     poster=put_display(self.store, poster),
                     frames=self._put_truth(scene, preset, frames, transform),
                     scene=scene.artifact,
@@ -99,10 +101,13 @@ class Clips:
                     built_scene=self._built(scene, frames),
                 )
         record_display(result.poster, transform)
+        applied = apply_encoding(_ENCODING, size_px)
         numbers = {
             **parameters(frames[0].view),
             "num_frames": num_frames,
             "fps": fps,
+            "video_encoder": applied.encoder,
+            "video_encoding": str(applied),
             **choice.parameters(transform),
         }
         camera = request.camera if request.HasField("camera") else None
@@ -124,7 +129,7 @@ class Clips:
     def _scene(self, request: video_pb2.GenerateVideoRequest) -> Scene:
         if request.HasField("scene"):
             return read_scene(self.store, request.scene)
-        if request.HasField("scene_description") or request.prompt:
+        if request.HasField("scene_description") or request.prompt.strip():
             return store_scene(
                 self.store,
                 compose(
