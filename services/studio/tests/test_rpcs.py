@@ -61,6 +61,15 @@ async def test_a_prompt_becomes_a_picture_a_scene_and_a_light(studio: Any) -> No
     assert image.record.licences[0].spdx_id == "CC0-1.0"
 
 
+@pytest.mark.parametrize("prompt", ["", "   "])
+async def test_a_blank_prompt_is_refused(studio: Any, prompt: str) -> None:
+    request = imager_pb2.GenerateImagesRequest(prompt=prompt, **SIZE)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await studio.result(studio.imager.GenerateImages, request, f"blank-{len(prompt)}")
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert (refused.value.details() or "").startswith("prompt: set `prompt` to some words")
+
+
 async def test_the_same_seed_gives_the_same_bytes(studio: Any) -> None:
     first = await studio.still_life("same-1")
     second = await studio.still_life("same-2")
@@ -143,6 +152,11 @@ async def test_a_clip_lasts_as_long_as_requested(studio: Any) -> None:
     too_long = video_pb2.GenerateVideoRequest(scene=scene, duration_s=100, fps=8, **SIZE)
     with pytest.raises(grpc.aio.AioRpcError, match="duration_s: is 100; at most 60: 480 frames at 8 per second"):
         await studio.result(studio.video.GenerateVideo, too_long, "duration-2")
+    too_short = video_pb2.GenerateVideoRequest(scene=scene, duration_s=0.001, fps=8, **SIZE)
+    with pytest.raises(
+        grpc.aio.AioRpcError, match=r"duration_s: is 0\.001; at least 0\.125: one frame at 8 per second"
+    ):
+        await studio.result(studio.video.GenerateVideo, too_short, "duration-3")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.status import rich_status
 from lumenmill_common.telemetry import RPC_DURATION, extract_trace_context, get_logger
 
-__all__ = ["CallInterceptor", "check_bounds"]
+__all__ = ["CallInterceptor", "check_bounds", "field_path"]
 
 _log = get_logger(__name__)
 # Health probes carry no token, and get nothing but SERVING or NOT_SERVING.
@@ -116,7 +116,7 @@ def check_bounds(request: Message) -> None:
             character NUL, which databases, file names and YAML do not allow.
     """
     violations = [
-        (_path(violation.proto.field) or _first_named(request, violation.proto.message), violation.proto.message)
+        (field_path(violation.proto.field) or _first_named(request, violation.proto.message), violation.proto.message)
         for violation in protovalidate.collect_violations(request)
     ]
     violations += [(field, "must not hold the character NUL") for field in _fields_with_nul(request, "")]
@@ -125,7 +125,8 @@ def check_bounds(request: Message) -> None:
         raise InvalidArgumentError(field, problem, *others)
 
 
-def _path(field: Any) -> str:
+def field_path(field: Any) -> str:
+    """Return a path of protovalidate as text, such as `variants[0].light`; empty for the whole message (None)."""
     text = ""
     for element in field.elements if field is not None else ():
         text += f".{element.field_name}"

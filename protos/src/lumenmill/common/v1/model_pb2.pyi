@@ -118,6 +118,7 @@ class Model(_message.Message):
     ENVIRONMENT_MAPS_FIELD_NUMBER: _builtins.int
     VOCABULARY_FIELD_NUMBER: _builtins.int
     TEXT_INPUT_FIELD_NUMBER: _builtins.int
+    CONTINUES_CLIPS_FIELD_NUMBER: _builtins.int
     family: _builtins.str
     """Model family, for example `studio`, `grammar`, `photometric`, `flux`."""
     name: _builtins.str
@@ -136,6 +137,10 @@ class Model(_message.Message):
     """Device it runs on, for example `cpu:2 (llvm 19)` or `NVIDIA H200`."""
     text_input: Global___TextInput.ValueType
     """Kind of text that it takes from requests. Unspecified for models that make no pictures."""
+    continues_clips: _builtins.bool
+    """Whether it continues a clip from its last frame, so that `duration_s` of a request may exceed what
+    ModelLimits.max_num_frames last.
+    """
     @_builtins.property
     def licences(self) -> _containers.RepeatedCompositeFieldContainer[_artifact_pb2.Licence]:
         """Licences of the model's outputs."""
@@ -188,10 +193,11 @@ class Model(_message.Message):
         environment_maps: _abc.Iterable[_artifact_pb2.Artifact] | None = ...,
         vocabulary: _scene_pb2.SceneVocabulary | None = ...,
         text_input: Global___TextInput.ValueType = ...,
+        continues_clips: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "vocabulary", b"vocabulary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contracts", b"contracts", "device", b"device", "environment_maps", b"environment_maps", "family", b"family", "intrinsic_kinds", b"intrinsic_kinds", "licences", b"licences", "light_kinds", b"light_kinds", "limits", b"limits", "name", b"name", "needs_scene", b"needs_scene", "presets", b"presets", "revision", b"revision", "supports_camera_path", b"supports_camera_path", "supports_light_path", b"supports_light_path", "supports_viewpoint", b"supports_viewpoint", "text_input", b"text_input", "vocabulary", b"vocabulary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continues_clips", b"continues_clips", "contracts", b"contracts", "device", b"device", "environment_maps", b"environment_maps", "family", b"family", "intrinsic_kinds", b"intrinsic_kinds", "licences", b"licences", "light_kinds", b"light_kinds", "limits", b"limits", "name", b"name", "needs_scene", b"needs_scene", "presets", b"presets", "revision", b"revision", "supports_camera_path", b"supports_camera_path", "supports_light_path", b"supports_light_path", "supports_viewpoint", b"supports_viewpoint", "text_input", b"text_input", "vocabulary", b"vocabulary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GenerateImagesRequest(_message.Message):
-    """Request of GenerateImages. At least one of `prompt` and `scene` is set."""
+    """Request of GenerateImages. At least one of `prompt` and `scene` is set; a prompt of white space alone counts as absent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -165,7 +165,7 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSamples(self, request, context):
-        """Lists samples in the order in which they were made.
+        """Lists samples run by run, item by item, and those of an item in the order of the recipe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,7 +53,7 @@ class RunServiceStub:
     ResumeRun: _grpc.UnaryUnaryMultiCallable[_run_pb2.ResumeRunRequest, _run_pb2.ResumeRunResponse]
     """Resumes a paused run."""
     ListSamples: _grpc.UnaryUnaryMultiCallable[_run_pb2.ListSamplesRequest, _run_pb2.ListSamplesResponse]
-    """Lists samples in the order in which they were made."""
+    """Lists samples run by run, item by item, and those of an item in the order of the recipe."""
     GetLineage: _grpc.UnaryUnaryMultiCallable[_run_pb2.GetLineageRequest, _run_pb2.GetLineageResponse]
     """Returns the lineage of one sample: every execution with its request, model, revision, inputs and outputs."""
     ExportRun: _grpc.UnaryStreamMultiCallable[_run_pb2.ExportRunRequest, _run_pb2.ExportRunResponse]
@@ -87,7 +87,7 @@ class RunServiceAsyncStub(RunServiceStub):
     ResumeRun: _aio.UnaryUnaryMultiCallable[_run_pb2.ResumeRunRequest, _run_pb2.ResumeRunResponse]  # type: ignore[assignment]
     """Resumes a paused run."""
     ListSamples: _aio.UnaryUnaryMultiCallable[_run_pb2.ListSamplesRequest, _run_pb2.ListSamplesResponse]  # type: ignore[assignment]
-    """Lists samples in the order in which they were made."""
+    """Lists samples run by run, item by item, and those of an item in the order of the recipe."""
     GetLineage: _aio.UnaryUnaryMultiCallable[_run_pb2.GetLineageRequest, _run_pb2.GetLineageResponse]  # type: ignore[assignment]
     """Returns the lineage of one sample: every execution with its request, model, revision, inputs and outputs."""
     ExportRun: _aio.UnaryStreamMultiCallable[_run_pb2.ExportRunRequest, _run_pb2.ExportRunResponse]  # type: ignore[assignment]
@@ -172,7 +172,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.ListSamplesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.ListSamplesResponse, _abc.Awaitable[_run_pb2.ListSamplesResponse]]:
-        """Lists samples in the order in which they were made."""
+        """Lists samples run by run, item by item, and those of an item in the order of the recipe."""
 
     @_abc_1.abstractmethod
     def GetLineage(

@@ -219,7 +219,7 @@ Global___GeneratePromptSetsResult: _TypeAlias = GeneratePromptSetsResult  # noqa
 
 @_typing.final
 class PromptSet(_message.Message):
-    """One image, its lights and its motions."""
+    """One image, its lights and its motions. The texts have the bounds of the requests that they are for."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

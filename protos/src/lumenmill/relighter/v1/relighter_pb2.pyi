@@ -130,7 +130,7 @@ Global___RelightRequest: _TypeAlias = RelightRequest  # noqa: Y015
 
 @_typing.final
 class RelightVariant(_message.Message):
-    """One variant. At least one field is set."""
+    """One variant. At least one field is set; words of white space alone count as absent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

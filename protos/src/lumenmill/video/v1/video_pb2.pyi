@@ -29,7 +29,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 @_typing.final
 class GenerateVideoRequest(_message.Message):
     """Request of GenerateVideo. Text-to-video sets `prompt`; image-to-video sets `image` and `motion_prompt`; controlled
-    generation sets `control_clip`; families that render set `scene` or `scene_description`.
+    generation sets `control_clip`; families that render set `scene` or `scene_description`. A prompt of white space alone
+    counts as absent.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -69,7 +70,7 @@ class GenerateVideoRequest(_message.Message):
     num_frames: _builtins.int
     """Number of frames. 0 means that of the preset."""
     fps: _builtins.float
-    """Frames per second. 0 means that of the preset."""
+    """Frames per second, at least 0.1. 0 means that of the preset."""
     width_px: _builtins.int
     """Width in pixels. 0 means that of the preset."""
     height_px: _builtins.int
@@ -82,8 +83,8 @@ class GenerateVideoRequest(_message.Message):
     """What to do with words of `scene_description` or `prompt` that cannot be drawn."""
     duration_s: _builtins.float
     """Length of the clip in seconds, in place of `num_frames`: as many frames as last so long at the rate of the request or
-    preset, rounded to what the model can make. A model whose frames last less continues from its last frame. 0 means
-    `num_frames`.
+    preset, rounded to what the model can make. A model with Model.continues_clips whose frames last less continues from
+    its last frame; others reject a longer duration. At least the shortest clip of the model. 0 means `num_frames`.
     """
     @_builtins.property
     def job(self) -> _generation_pb2.JobOptions:

@@ -10,6 +10,7 @@ from lumenmill.common.v1.light_pb2 import Light
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.interceptors import check_bounds
+from lumenmill_common.json_misfits import json_misfit
 from lumenmill_studio.families.limits import MAX_EXPOSURE_EV, MAX_NUM_FRAMES
 from lumenmill_studio.json_text import parsed
 from lumenmill_studio.render.camera import Pose
@@ -78,8 +79,12 @@ class FrameTruth(_Checked):
         """
         try:
             light = json_format.ParseDict(self.light, Light())
+        except (json_format.ParseError, OverflowError, ValueError) as error:
+            misfit = json_misfit(self.light, Light.DESCRIPTOR)
+            raise InvalidArgumentError("frames", f"has an invalid light: {misfit}") from error
+        try:
             check_bounds(light)
-        except (json_format.ParseError, InvalidArgumentError, OverflowError, ValueError) as error:
+        except InvalidArgumentError as error:
             raise InvalidArgumentError("frames", f"has an invalid light: {error}") from error
         return light
 

@@ -21,6 +21,8 @@ MAX_BATCH = 64
 MAX_NUM_FRAMES = 480
 # The lowest rate is slower than a slide show, the highest is the bound of the contract.
 MIN_FPS, MAX_FPS = 0.1, 240.0
+# Refusals round the shortest duration to four digits.
+_ROUNDING = 1e-3
 # Beyond it single floats overflow.
 MAX_EXPOSURE_EV = 64.0
 
@@ -40,13 +42,17 @@ def num_frames_of(num_frames: int, duration_s: float, fps: float) -> int:
     """Return the number of frames that a request asks for, by number or duration; 0 for neither.
 
     Raises:
-        InvalidArgumentError: more than the bound; names ``num_frames`` or ``duration_s``.
+        InvalidArgumentError: more than the bound, or shorter than a frame; names ``num_frames`` or ``duration_s``.
     """
     if num_frames > MAX_NUM_FRAMES:
         raise InvalidArgumentError("num_frames", f"is {num_frames}; at most {MAX_NUM_FRAMES}")
     if not duration_s:
         return num_frames
-    requested = max(round(duration_s * fps), 1)
+    if duration_s * fps < 1.0 - _ROUNDING:
+        raise InvalidArgumentError(
+            "duration_s", f"is {duration_s:g}; at least {1 / fps:.4g}: one frame at {fps:g} per second"
+        )
+    requested = round(duration_s * fps)
     if requested > MAX_NUM_FRAMES:
         longest = f"{MAX_NUM_FRAMES / fps:.3g}: {MAX_NUM_FRAMES} frames at {fps:g} per second"
         raise InvalidArgumentError("duration_s", f"is {duration_s:g}; at most {longest}")

@@ -4,8 +4,10 @@ import math
 
 from google.protobuf import json_format
 
+from lumenmill.common.v1.light_pb2 import Light
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.interceptors import check_bounds
+from lumenmill_common.json_misfits import json_misfit
 from lumenmill_studio.scenes.materials import MATERIALS
 from lumenmill_studio.scenes.sets import SETS
 from lumenmill_studio.scenes.shapes import SHAPES
@@ -91,8 +93,8 @@ def _param_range(shape: str, key: str) -> tuple[float, float]:
 def _check_light(spec: SceneSpec) -> None:
     try:
         check_bounds(spec.light())
-    except (json_format.ParseError, OverflowError) as error:
-        raise ValueError(f"default_light is no light: {error}") from error
+    except (json_format.ParseError, OverflowError, ValueError) as error:
+        raise ValueError(f"default_light is no light: {json_misfit(spec.default_light, Light.DESCRIPTOR)}") from error
     except InvalidArgumentError as error:
         raise ValueError(f"default_light.{error}") from error
 
