@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from diffusers import WanTransformer3DModel
 
+from lumenmill_media import encoders, iter_frames
 from lumenmill_neural.catalogue import Catalogue, read_catalogue
 from lumenmill_neural.host import ModelHost
 from lumenmill_video.cost import WanCost
@@ -81,10 +82,20 @@ async def test_clips_have_the_aspect_ratio_of_the_picture(serving: Any) -> None:
 async def test_presets_of_svd_differ_in_encoding_and_memory(serving: Any) -> None:
     async with serving("Wan2.1-T2V-14B", video_encoding="bitrate") as video:
         made = await video.clip("rate", prompt="a lemon", preset="quality", num_frames=5, **_SIZE)
-        assert made.record.parameters["video_encoding"] == "h264 5000k slow"
+        said = made.record.parameters
+        assert (said["video_encoder"], said["video_encoding"]) == ("libx264", "h264 5000k slow")
         shown = {preset.name: preset.parameters for preset in (await video.model()).presets}
         assert (shown["balanced"]["height"], shown["quality"]["height"]) == (480, 720)
         assert "four_step" not in shown
+
+
+async def test_without_libx264_clips_have_a_bitrate(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "_ENCODERS", ("mpeg4",))
+    async with serving("Wan2.1-T2V-14B") as video:
+        made = await video.clip("rate", prompt="a lemon", preset="quality", num_frames=5, **_SIZE)
+        said = made.record.parameters
+        assert (said["video_encoder"], said["video_encoding"]) == ("mpeg4", "mpeg4 5000k")
+        assert made.video.video.codec == "mpeg4" and len(list(iter_frames(video.store, made.video, "video"))) == 5
 
 
 _SHARED, _SHAKING, _CUTS = "色调艳丽，过曝", "镜头晃动，色调艳丽", "镜头切换，镜头晃动，色调艳丽"

@@ -8,11 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 import torch
 import yaml
-from diffusers import StableVideoDiffusionPipeline, UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipeline
+from diffusers import (
+    StableVideoDiffusionPipeline,
+    UniPCMultistepScheduler,
+    WanImageToVideoPipeline,
+    WanPipeline,
+    WanVACEPipeline,
+)
 from PIL import Image
 
 from lumenmill.video.v1 import video_pb2
@@ -22,7 +29,8 @@ from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_video.families.segments import frame_file, num_frames_of, segments_of
 from lumenmill_video.families.svd import StableVideoDiffusion
 
-_SVD, _I2V, _TI2V = "SVD-XT", "Wan2.1-I2V-14B-480P", "Wan2.2-TI2V-5B"
+_SVD, _I2V, _TI2V, _VACE = "SVD-XT", "Wan2.1-I2V-14B-480P", "Wan2.2-TI2V-5B", "Wan2.1-VACE-1.3B"
+_VACE_PARTS: tuple[tuple[str, Any], ...] = (("RGB", (128, 128, 128)), ("L", 255), ("L", 0))
 _SEED = 5
 
 
@@ -132,6 +140,77 @@ async def test_a_clip_from_words_continues_from_its_last_frame(serving: Any, sho
         assert made.video.sha256 == same.sha256 and made.record.parameters["num_segments"] == 2
 
 
+async def test_vace_continues_from_its_last_frame(serving: Any, short: Callable[[str, int], Path]) -> None:
+    """From words alone, and with a control clip of which each segment has its part."""
+    control = [Image.new("RGB", (64, 32), (20 * index, 60, 90)) for index in range(9)]
+    grey, generated, preserved = [Image.new(mode, (64, 32), tone) for mode, tone in _VACE_PARTS]
+    async with serving(_VACE, presets_file=short(_VACE, 5)) as video:
+        asked = {"prompt": "dusk falls", "duration_s": 0.55, "width_px": 64, "height_px": 32, "seed": _SEED}
+        stored = video.put_clip(control)
+        reference = video.put_picture((48, 48), 7)
+        made, controlled = await asyncio.gather(
+            video.clip("words", **asked),
+            video.clip("control", control_clip=stored, reference_images=[reference], **asked),
+        )
+        pipe = WanVACEPipeline.from_pretrained(video.settings.checkpoint, dtype=torch.float32)
+        pipe.scheduler = UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=16.0
+        )
+        decoded = list(iter_frames(video.store, stored, "video"))
+
+        def call(frames: list[Image.Image], references: list[Image.Image] | None, image: Any, **given: Any) -> Any:
+            if image is not None:
+                frames = [image, *frames[1:]]
+            mask = [generated if image is None else preserved, *[generated] * 4]
+            negative = read_catalogue("lumenmill_video")[_VACE].arguments["negative_prompt"]
+            return pipe(
+                prompt="dusk falls", negative_prompt=negative, width=64, height=32, guidance_scale=5.0,
+                video=frames, mask=mask, reference_images=references, **given,
+            )  # fmt: skip
+
+        words = _segments(lambda image, **given: call([grey] * 5, None, image, **given), None, (5, 5))
+        parts = iter([decoded[:5], decoded[4:]])
+        pictures = [video.picture((48, 48), 7)]
+        shown = _segments(lambda image, **given: call(next(parts), pictures, image, **given), None, (5, 5))
+        for result, frames in ((made, words), (controlled, shown)):
+            assert result.video.sha256 == put_clip(video.store, frames, (64, 32), 16, Encoding(20, "medium")).sha256
+            assert list(result.record.parameters["segment_num_frames"]) == [5, 5]
+
+
+async def test_models_say_whether_they_continue_clips(serving: Any) -> None:
+    for model, continues in ((_SVD, True), (_VACE, True), ("Wan2.1-T2V-14B", False)):
+        async with serving(model) as video:
+            assert (await video.model()).continues_clips is continues
+
+
+async def test_refused_durations_name_the_models_that_continue(serving: Any) -> None:
+    async with serving("ModelScope-T2V") as video:
+        code, said = await video.refusal("long", prompt="a lemon", duration_s=4.1)
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert said.startswith(
+            "duration_s: is 4.1; at most 4: this model makes 32 frames, and cannot continue a clip; "
+        )
+        can = said.rpartition("; ")[2].removesuffix(" can").split(", ")
+        assert {_SVD, _I2V, _TI2V, _VACE, "LTX-Video-0.9.5"} <= set(can)
+        assert {"ModelScope-T2V", "Wan2.1-T2V-14B", "Wan2.1-FLF2V-14B-720P", "Marigold"}.isdisjoint(can)
+
+
+@pytest.mark.parametrize(
+    ("model", "duration_s", "shortest"),
+    [
+        ("Wan2.1-T2V-14B", 0.001, "is 0.001; at least 0.0625: one frame at 16 per second"),
+        (_I2V, 0.3, "is 0.3; at least 0.3125: the 5 frames of the shortest clip at 16 per second"),
+    ],
+)
+async def test_a_duration_shorter_than_the_shortest_clip_is_refused(
+    serving: Any, model: str, duration_s: float, shortest: str
+) -> None:
+    async with serving(model) as video:
+        image = {"image": video.put_picture((64, 32))} if model == _I2V else {}
+        code, said = await video.refusal("short", prompt="a lemon", duration_s=duration_s, **image)
+        assert code is grpc.StatusCode.INVALID_ARGUMENT and said == f"duration_s: {shortest}"
+
+
 async def test_a_duration_that_the_model_makes_at_once_is_one_segment(serving: Any) -> None:
     async with serving("Wan2.1-T2V-14B") as video:
         made = await video.clip("one", prompt="a lemon", duration_s=0.5, width_px=64, height_px=32)
@@ -193,7 +272,8 @@ def test_segments_are_as_even_as_possible() -> None:
 
 
 def test_a_duration_is_rounded_to_frames_that_the_model_can_make() -> None:
-    assert [num_frames_of(5, 16, 4, 1), num_frames_of(5, 15, 1, 2), num_frames_of(0.01, 16, 4, 5)] == [81, 75, 5]
+    assert [num_frames_of(5, 16, 4, 1), num_frames_of(5, 15, 1, 2), num_frames_of(0.3125, 16, 4, 5)] == [81, 75, 5]
+    assert [num_frames_of(0.04167, 24, 8, 1), num_frames_of(0.2083, 24, 4, 5)] == [1, 5], "as refusals round them"
 
 
 def test_frames_of_a_long_clip_are_in_a_file(tmp_path: Path) -> None:

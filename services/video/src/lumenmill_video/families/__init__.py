@@ -1,5 +1,6 @@
 """Families of the video service, by their name in presets.yaml."""
 
+from lumenmill_neural.catalogue import read_catalogue
 from lumenmill_neural.families import family_type
 from lumenmill_neural.host import ModelHost
 from lumenmill_video.families.family import VideoFamily
@@ -36,4 +37,10 @@ def family_of(host: ModelHost, settings: VideoSettings) -> VideoFamily:
     Raises:
         FailedPreconditionError: the service has no family of the name in the entry.
     """
-    return family_type(host, FAMILIES)(host, settings)
+    return family_type(host, FAMILIES)(host, settings, _continuing())
+
+
+def _continuing() -> tuple[str, ...]:
+    """Return the models of the service that continue clips."""
+    known = read_catalogue("lumenmill_video")
+    return tuple(name for name, entry in known.items() if FAMILIES[entry.family].continues(entry))

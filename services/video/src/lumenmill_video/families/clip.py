@@ -55,6 +55,11 @@ class Clip:
         ]
 
     @property
+    def first_frame(self) -> int:
+        """Index in the whole clip of the first frame; that of a later segment is the last one of the segment before."""
+        return sum(num_frames - 1 for num_frames in self.segments[: self.segment])
+
+    @property
     def size_px(self) -> tuple[int, int]:
         """Width and height."""
         return self.plan.arguments["width"], self.plan.arguments["height"]

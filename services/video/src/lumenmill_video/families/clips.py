@@ -17,13 +17,13 @@ from lumenmill.video.v1.video_pb2 import GenerateVideoRequest, GenerateVideoResu
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import BatchWork, DeferredWork, JobContext
 from lumenmill_common.requests import refuse
-from lumenmill_media import put_clip, put_png, read_rgb
+from lumenmill_media import apply_encoding, put_clip, put_png, read_rgb
 from lumenmill_neural.memory import run_in_batches
 from lumenmill_neural.plan import Plan
 from lumenmill_neural.requests import checked_num_frames, checked_sampling
 from lumenmill_neural.stages import DECODE, Steps, timed_stages
 from lumenmill_video.families.clip import Clip, Frames, Media, OnStep, PendingFrames, Pixels, SourceShape
-from lumenmill_video.families.encoding import encoding_of, encoding_text
+from lumenmill_video.families.encoding import encoding_of
 from lumenmill_video.families.family import VideoFamily, add_licences
 from lumenmill_video.families.refusals import MEDIA_REFUSALS, WORD_REFUSALS, is_set
 from lumenmill_video.families.segments import frame_file, num_frames_of, segments_of
@@ -50,8 +50,6 @@ class ClipFamily(VideoFamily):
     frame_step = 1
     """Clips have one frame more than a multiple of this number."""
     min_num_frames = 1
-    can_continue = False
-    """Whether the last frame of a clip can be the first one of the next."""
     own_arguments: frozenset[str] = frozenset({"fps"})
     """Arguments of presets that are not passed to the pipeline."""
 
@@ -70,6 +68,7 @@ class ClipFamily(VideoFamily):
         light_kinds = [LightKind.LIGHT_KIND_TEXT] if self.takes_words else []
         model = self.host.describe(light_kinds=light_kinds, text_input=self.text_input)
         model.limits.max_batch_size = 1  # a request is one clip
+        model.continues_clips = self.continues(self.host.entry)
         for shown in model.presets:
             shown.parameters.update(self.with_derived(self.plan_of(shown.name)).arguments)
         return model
@@ -196,6 +195,7 @@ class ClipFamily(VideoFamily):
             raise InvalidArgumentError("adapters", "this model takes none; leave it empty")
         if not any(is_set(request, field) for field in self.needs):
             raise InvalidArgumentError(self.needs[0], self.needs_text)
+        self.requested_num_frames(request)  # refuses a duration before any media are read
 
     def plan(self, request: GenerateVideoRequest, shape: SourceShape) -> Plan:
         """Return all arguments in effect; errors as `generate_video`."""
@@ -213,10 +213,22 @@ class ClipFamily(VideoFamily):
         return self.with_derived(plan)
 
     def requested_num_frames(self, request: GenerateVideoRequest) -> int:
-        """Return the number of frames that a request asks for, by number or duration; 0 if the preset decides."""
+        """Return the number of frames that a request asks for, by number or duration; 0 if the preset decides.
+
+        Raises:
+            InvalidArgumentError: the model makes no clip of the duration; names ``duration_s``, the shortest or the
+                longest one, and the models that continue clips.
+        """
         if not request.duration_s:
             return request.num_frames
-        return num_frames_of(request.duration_s, self._fps(request), self.frame_step, self.min_num_frames)
+        fps, most = self._fps(request), self.host.entry.max_num_frames
+        num_frames = num_frames_of(request.duration_s, fps, self.frame_step, self.min_num_frames)
+        is_longer = num_frames > most or request.duration_s * fps > most + 0.5
+        if is_longer and not self.continues(self.host.entry):
+            longest = f"{most / fps:.3g}: this model makes {most} frames, and cannot continue a clip"
+            others = f"; {', '.join(self.continuing)} can" if self.continuing else ""
+            raise InvalidArgumentError("duration_s", f"is {request.duration_s:g}; at most {longest}{others}")
+        return num_frames
 
     def _fps(self, request: GenerateVideoRequest) -> float:
         return request.fps or float(self.plan_of(request.preset).arguments["fps"])
@@ -224,13 +236,6 @@ class ClipFamily(VideoFamily):
     def _num_frames(self, request: GenerateVideoRequest, default: int) -> int:
         entry, requested = self.host.entry, self.requested_num_frames(request)
         if request.duration_s:
-            if requested > entry.max_num_frames and not self.can_continue:
-                longest_s = entry.max_num_frames / self._fps(request)
-                raise InvalidArgumentError(
-                    "duration_s",
-                    f"is {request.duration_s:g}; at most {longest_s:.3g}: this model makes {entry.max_num_frames} "
-                    "frames, and cannot continue a clip from its last one",
-                )
             return requested
         num_frames = checked_num_frames(entry, requested, default, self.frame_step)
         if num_frames < self.min_num_frames:
@@ -330,7 +335,8 @@ class ClipFamily(VideoFamily):
             pixels = _pixels_of(frames)
             video = put_clip(store, pixels, clip.size_px, plan.arguments["fps"], encoding)
             poster = put_png(store, Image.fromarray(pixels[0]))
-        facts = {"video_encoding": encoding_text(encoding), **speed}
+        applied = apply_encoding(encoding, clip.size_px)
+        facts = {"video_encoder": applied.encoder, "video_encoding": str(applied), **speed}
         if clip.segments:
             facts |= {"num_segments": len(clip.segments), "segment_num_frames": list(clip.segments)}
         if self.takes_words:

@@ -1,6 +1,6 @@
 """What every family of the video service is: it makes clips, or decomposes them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.generation_pb2 import GenerationRecord
@@ -10,6 +10,7 @@ from lumenmill_common.errors import UnimplementedError
 from lumenmill_common.families import Family
 from lumenmill_common.jobs import BatchWork
 from lumenmill_media import Limits
+from lumenmill_neural.catalogue import ModelEntry
 from lumenmill_neural.host import ModelHost
 from lumenmill_video.settings import VideoSettings
 
@@ -25,8 +26,14 @@ class VideoFamily(Family):
     text_input: TextInput.ValueType = TextInput.TEXT_INPUT_UNSPECIFIED
     """Kind of text that the model was trained on; unspecified for models that make no clips."""
 
-    def __init__(self, host: ModelHost, settings: VideoSettings) -> None:
-        self.host, self.settings = host, settings
+    def __init__(self, host: ModelHost, settings: VideoSettings, continuing: Sequence[str] = ()) -> None:
+        """`continuing` are the models of the service that continue clips, which refusals of others name."""
+        self.host, self.settings, self.continuing = host, settings, continuing
+
+    @classmethod
+    def continues(cls, entry: ModelEntry) -> bool:
+        """Return whether the last frame of a clip can be the first one of the next."""
+        return False
 
     @property
     def max_batch_size(self) -> int:

@@ -3,6 +3,7 @@
 from PIL import Image
 
 from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
+from lumenmill_neural.catalogue import ModelEntry
 from lumenmill_video.families.clip import Clip, Media, SourceShape
 from lumenmill_video.families.clips import ClipFamily
 from lumenmill_video.families.shape import fitted
@@ -16,7 +17,11 @@ class FirstFrameFamily(ClipFamily):
     takes = frozenset({"image"})
     needs: tuple[str, ...] = ("prompt", "image")
     needs_text = "this model needs words or a picture; send one of them"
-    can_continue = True
+
+    @classmethod
+    def continues(cls, entry: ModelEntry) -> bool:
+        """See the base class."""
+        return True
 
     def blank_media(self, clip: Clip) -> Media:
         """See the base class."""

@@ -75,8 +75,8 @@ class _TemporalChange:
 class MarigoldClips(VideoFamily):
     """The models of Marigold whose checkpoints exist."""
 
-    def __init__(self, host: ModelHost, settings: VideoSettings) -> None:
-        super().__init__(host, settings)
+    def __init__(self, host: ModelHost, settings: VideoSettings, continuing: Sequence[str] = ()) -> None:
+        super().__init__(host, settings, continuing)
         self._marigold = Marigold(host)
 
     def load(self) -> None:

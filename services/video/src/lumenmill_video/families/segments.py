@@ -10,11 +10,13 @@ import tempfile
 import numpy as np
 from numpy.typing import NDArray
 
-from lumenmill_common.errors import ResourceExhaustedError
+from lumenmill_common.errors import InvalidArgumentError, ResourceExhaustedError
 
 __all__ = ["frame_file", "num_frames_of", "segments_of"]
 
 _GIB = 1 << 30
+# Refusals round the shortest duration to four digits.
+_ROUNDING = 1e-3
 # Files are deleted when other clips are finished.
 _RETRY_DELAY_S = 60.0
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -22,7 +24,15 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def num_frames_of(duration_s: float, fps: float, frame_step: int, min_num_frames: int) -> int:
     """Return the number of frames that last closest to a duration, of those that a model can make: at least
-    `min_num_frames`, and one more than a multiple of `frame_step`."""
+    `min_num_frames`, and one more than a multiple of `frame_step`.
+
+    Raises:
+        InvalidArgumentError: `min_num_frames` last longer; names ``duration_s`` and the shortest one.
+    """
+    if duration_s * fps < min_num_frames * (1.0 - _ROUNDING):
+        frames = "one frame" if min_num_frames == 1 else f"the {min_num_frames} frames of the shortest clip"
+        shortest = f"{min_num_frames / fps:.4g}: {frames} at {fps:g} per second"
+        raise InvalidArgumentError("duration_s", f"is {duration_s:g}; at least {shortest}")
     return max(1 + frame_step * round((duration_s * fps - 1) / frame_step), min_num_frames)
 
 

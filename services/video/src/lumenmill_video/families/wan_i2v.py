@@ -10,6 +10,7 @@ from transformers import CLIPVisionModel
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_neural.catalogue import ModelEntry
 from lumenmill_video.families.clip import Clip, Media, SourceShape
 from lumenmill_video.families.shape import fitted
 from lumenmill_video.families.wan import WanFamily
@@ -30,10 +31,10 @@ class WanImageToVideo(WanFamily):
         """See the base class; the model cards load the image encoder in float32 too."""
         return super().parts() | {"image_encoder": self.float32_part(CLIPVisionModel, "image_encoder")}
 
-    @property
-    def can_continue(self) -> bool:  # type: ignore[override] # depends on the model here
+    @classmethod
+    def continues(cls, entry: ModelEntry) -> bool:
         """See the base class; a model with a last frame ends there."""
-        return not self._has_last_image
+        return not entry.options.get("last_image")
 
     @property
     def _has_last_image(self) -> bool:

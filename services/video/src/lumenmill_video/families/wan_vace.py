@@ -1,4 +1,8 @@
-"""Wan 2.1 VACE (Jiang et al., 2025): a clip controlled by another clip, a mask and reference images."""
+"""Wan 2.1 VACE (Jiang et al., 2025): a clip controlled by another clip, a mask and reference images.
+
+A clip is continued as VACE extends one from its first frame: the control clip begins with the known frame, which the
+mask preserves. Later frames are those of the request's control clip, else grey, and are generated.
+"""
 
 from collections.abc import Callable, Hashable, Sequence
 from itertools import islice
@@ -12,6 +16,7 @@ from lumenmill.video.v1.video_pb2 import GenerateVideoRequest
 from lumenmill_common.artifacts import media_type_of
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_media import iter_frames, probe_clip
+from lumenmill_neural.catalogue import ModelEntry
 from lumenmill_video.families.clip import Clip, Media, SourceShape
 from lumenmill_video.families.shape import check_same_size, fitted, fitted_mask
 from lumenmill_video.families.wan import WanFamily
@@ -20,6 +25,9 @@ __all__ = ["WanVace"]
 
 # Recorded clips may be longer than the result; their first frames are used.
 _MAX_CONTROL_FRAMES = 1000
+# Frames without control, as in the documentation of WanVACEPipeline.
+_GREY = (128, 128, 128)
+_PRESERVED, _GENERATED = 0, 255
 _Fit = Callable[[Image.Image], Image.Image]
 
 
@@ -30,6 +38,11 @@ class WanVace(WanFamily):
     takes = frozenset({"control_clip", "control_mask", "reference_images"})
     needs = ("control_clip", "prompt")
     needs_text = "this model needs a control clip or words; send one of them"
+
+    @classmethod
+    def continues(cls, entry: ModelEntry) -> bool:
+        """See the base class."""
+        return True
 
     def load(self) -> None:
         """See the base class."""
@@ -109,7 +122,8 @@ class WanVace(WanFamily):
     def conditions(self, clips: Sequence[Clip], media: Sequence[Media]) -> dict[str, Any]:
         """See the base class."""
         (clip,) = clips
-        return media[0] | {"prompt": clip.prompt, "negative_prompt": clip.plan.arguments["negative_prompt"]}
+        controls = _controls(clip, media[0]) if clip.segments else media[0]
+        return controls | {"prompt": clip.prompt, "negative_prompt": clip.plan.arguments["negative_prompt"]}
 
     def num_leading(self, media: Sequence[Media]) -> int:
         """See the base class."""
@@ -118,6 +132,21 @@ class WanVace(WanFamily):
     def generators(self, clips: Sequence[Clip]) -> Any:
         """See the base class; the pipeline takes no list."""
         return self.host.device.generator(clips[0].seed)
+
+
+def _controls(clip: Clip, media: Media) -> Media:
+    """Return the media of one segment: its part of the control clip, and its first frame where that is known."""
+    part = slice(clip.first_frame, clip.first_frame + clip.plan.arguments["num_frames"])
+    found = {name: value[part] if name in ("video", "mask") else value for name, value in media.items()}
+    known = found.pop("image", None)
+    if known is None:
+        return found
+    num_frames = clip.plan.arguments["num_frames"]
+    video = found.get("video", [Image.new("RGB", clip.size_px, _GREY)] * num_frames)
+    mask = found.get("mask", [Image.new("L", clip.size_px, _GENERATED)] * num_frames)
+    found["video"] = [known, *video[1:]]
+    found["mask"] = [Image.new("L", clip.size_px, _PRESERVED), *mask[1:]]
+    return found
 
 
 def _is_clip(mask: Artifact) -> bool:
