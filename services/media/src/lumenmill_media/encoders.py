@@ -7,6 +7,7 @@ GPU or of the operating system) is given a mean bitrate in its place.
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import av
 
@@ -106,7 +107,7 @@ def _opened(encoder: str, size_px: tuple[int, int]) -> tuple[str, str] | None:
         codec = av.Codec(encoder, "w")
         known = {each.name for each in codec.video_formats or ()}
         pixel_format = next(name for name in _PIXEL_FORMATS if name in known)
-        context = av.VideoCodecContext.create(codec, "w")
+        context: Any = av.VideoCodecContext.create(codec, "w")
         context.width, context.height, context.pix_fmt = *size_px, pixel_format
         context.framerate, context.time_base = Fraction(24), Fraction(1, 24)
         context.bit_rate = bitrate_for(size_px)

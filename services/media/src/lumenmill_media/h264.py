@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -34,7 +35,7 @@ def write_clip(
     applied = apply_encoding(encoding, size_px)
     num_frames, rate = 0, Fraction(fps).limit_denominator(1001)
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream(applied.encoder, rate=rate, options=applied.options())
+        stream = cast(av.VideoStream, container.add_stream(applied.encoder, rate=rate, options=applied.options()))
         stream.width, stream.height = size_px
         stream.pix_fmt = applied.pixel_format
         stream.codec_context.thread_count = 1
