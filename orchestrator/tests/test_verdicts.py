@@ -44,6 +44,41 @@ async def test_a_new_threshold_reuses_all_results(mesh: LocalMesh) -> None:
     assert mesh.family.num_done.total() == done
 
 
+async def test_what_was_not_requested_of_a_failed_item_is_no_sample(mesh: LocalMesh) -> None:
+    """`when` of the step, `when` of the samples, and `at_most`, decide without the image."""
+    of_step = SMALL.replace('num_lights}", above: 0', 'num_lights}", above: 2')
+    of_samples = SMALL.replace(
+        "  variants:\n    for_each", '  variants:\n    when: {value: "${item_index}", above: 2}\n    for_each'
+    )
+    at_most = SMALL.replace(
+        "  variants:\n    for_each: ${relit.variants}", "  variants:\n    for_each: ${relit.variants}\n    at_most: 0"
+    )
+    for text, num_listed in ((SMALL, 1), (of_step, 0), (of_samples, 0), (at_most, 0)):
+        mesh.family.failures["image"] = [InvalidArgumentError("prompt", "is not nice")]
+        run = await mesh.run(text, {"num_sets": 1, "seed": len(text)})
+        original, *variants = await mesh.samples(run_id=run.id)
+        assert original.verdict == run_pb2.VERDICT_FAILED
+        assert len(variants) == num_listed, text
+
+
+async def test_samples_are_listed_by_item_and_rule_whatever_was_finished_first(mesh: LocalMesh) -> None:
+    mesh.family.failures["image"] = [UnavailableError("unavailable")]  # the first item is finished last
+    runs = [await mesh.run(SMALL, {"seed": seed}, run_id=run_id) for seed, run_id in ((1, "b"), (2, "a"))]
+    expected = [
+        f"{run.id}.main-{item:06d}.{rule}" for run in runs for item in range(3)
+        for rule in ("original.0", "variants.0", "variants.1")
+    ]  # fmt: skip
+    assert [sample.id for sample in await mesh.samples()] == expected
+    assert [sample.id for sample in await mesh.samples(run_id="b")] == expected[:9]
+    pages, token = [], ""
+    while not pages or token:
+        request = run_pb2.ListSamplesRequest(page_size=4, page_token=token, kinds=[run_pb2.SAMPLE_KIND_IMAGE])
+        page = await mesh.runs.ListSamples(request)
+        token = page.next_page_token
+        pages += [sample.id for sample in page.samples]
+    assert pages == expected
+
+
 async def test_one_bad_item_does_not_stop_the_others(mesh: LocalMesh) -> None:
     mesh.family.failures["image"] = [InvalidArgumentError("prompt", "is not nice")]
     run = await mesh.run(ONE_IMAGE, {"tags": ["a", "b", "c"]})

@@ -121,7 +121,7 @@ class Client:
         return self._wait(self._client.runs.wait(run_id))
 
     def samples(self, run_id: str = "", **filters: Any) -> Iterator[run_pb2.Sample]:
-        """Yield samples in the order in which they were made; filters as `Runs.samples`."""
+        """Yield samples; order and filters as those of `Runs.samples`."""
         return self._iterate(self._client.runs.samples(run_id, **filters))
 
     def plan(self, recipe: str | Path, parameters: Mapping[str, Any] | None = None) -> run_pb2.PlanRecipeResponse:

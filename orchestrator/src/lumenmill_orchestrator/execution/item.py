@@ -23,10 +23,10 @@ from lumenmill_orchestrator.execution.recording import (
 from lumenmill_orchestrator.execution.resume_state import ResumeState
 from lumenmill_orchestrator.execution.step_call import StepCall, StepInstance, build_request
 from lumenmill_orchestrator.execution.step_executor import Computation, StepExecutor, failed_computation
-from lumenmill_orchestrator.recipe import MISSING, FanOut, Gate, Pipeline, Requirement, Step
+from lumenmill_orchestrator.recipe import MISSING, Condition, FanOut, Gate, Pipeline, Requirement, Scope, Step
 from lumenmill_orchestrator.storage import GroupWriter
 
-__all__ = ["Item", "ItemExecution", "instance_requirements", "source_parents"]
+__all__ = ["Item", "ItemExecution", "instance_requirements", "is_excluded", "source_parents"]
 
 _log = get_logger(__name__)
 
@@ -84,6 +84,8 @@ class ItemExecution:
         state = self.states.of(step.name)
         elements = await self._elements(step)
         if isinstance(elements, Outcome):
+            if elements.applies and is_excluded(step.when, self.scope):
+                elements = NOT_APPLICABLE
             if elements.applies:
                 elements = await self._skip(self._instance(step, 0), elements)
             state.block(elements)
@@ -120,7 +122,8 @@ class ItemExecution:
         requires = instance_requirements(step.requires, step.fan_out)
         obstacle = await self.states.obstacle(requires, index)
         if obstacle is not None:
-            return await self._skip(instance, obstacle) if obstacle.applies else NOT_APPLICABLE
+            is_requested = obstacle.applies and not is_excluded(step.when, self.scope)
+            return await self._skip(instance, obstacle) if is_requested else NOT_APPLICABLE
         if step.fan_out is not None and step.fan_out.aligned_step is not None:
             element = self.states.of(step.fan_out.aligned_step).value()[index]
         scope = {**self._scope(step.requires), "each": element, "each_index": index}
@@ -198,6 +201,12 @@ class ItemExecution:
 def _rejection(gates: Sequence[Gate], scope: Mapping[str, Any]) -> str | None:
     """Return the reason of the first gate that rejects; None when none does."""
     return next((text for gate in gates if (text := gate.rejection(scope)) is not None), None)
+
+
+def is_excluded(when: Condition | None, item_scope: Scope) -> bool:
+    """Return whether a condition excludes a step or sample by the item and the parameters alone, so that it was not
+    requested, whatever becomes of the steps that it needs."""
+    return when is not None and when.holds(item_scope, frozenset(item_scope)) is False
 
 
 def instance_requirements(requires: Sequence[Requirement], fan_out: FanOut | None) -> list[Requirement]:

@@ -122,6 +122,8 @@ class StepStates:
 
         Elements that follow the instances of a step are placeholders: each is there once its instance has ended.
         """
+        if fan_out.at_most == 0:  # nothing is requested, whatever becomes of the other step
+            return None, []
         if fan_out.aligned_step is not None:
             aligned = self.of(fan_out.aligned_step)
             blocked = await settled(aligned.expanded)

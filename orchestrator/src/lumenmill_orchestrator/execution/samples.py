@@ -12,7 +12,7 @@ from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator import metrics
 from lumenmill_orchestrator.execution.active_run import ActiveRun
-from lumenmill_orchestrator.execution.item import ItemExecution, instance_requirements, source_parents
+from lumenmill_orchestrator.execution.item import ItemExecution, instance_requirements, is_excluded, source_parents
 from lumenmill_orchestrator.execution.licences import add_licences
 from lumenmill_orchestrator.execution.outcomes import Outcome, StepStates
 from lumenmill_orchestrator.execution.recording import Parents, verdict_name
@@ -50,6 +50,8 @@ async def samples_of(execution: ItemExecution) -> list[MadeSample]:
             requires = instance_requirements(rule.requires, rule.fan_out)
             all_requires = [*rule.expansion_requires, *requires]
             scope = {**item_scope, **states.values(requires), "each": element, "each_index": number}
+            if blocked is not None and is_excluded(rule.when, item_scope):
+                continue
             if blocked is not None:
                 outcome: Outcome | None = _worst([blocked, *await _ended(all_requires, number, states)])
             else:

@@ -1,6 +1,7 @@
 """Recipes: parsed, checked against the contracts and the models, planned and drawn."""
 
 from lumenmill_orchestrator.recipe.compiler import CheckedRecipe, check_recipe
+from lumenmill_orchestrator.recipe.conditions import Condition
 from lumenmill_orchestrator.recipe.context import KnownModel
 from lumenmill_orchestrator.recipe.gates import Gate
 from lumenmill_orchestrator.recipe.model import FanOut, Pipeline, Recipe, SampleRule, Source, Step
@@ -12,6 +13,7 @@ from lumenmill_orchestrator.recipe.requests import MessageBuilder
 __all__ = [
     "MISSING",
     "CheckedRecipe",
+    "Condition",
     "FanOut",
     "Gate",
     "KnownModel",

@@ -134,7 +134,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         after_seq = _from_token(request.page_token) or 0
         if request.run_id:
             await asyncio.to_thread(self._runs.get, request.run_id)
-        found = await asyncio.to_thread(self._samples.page, selected, after_seq, size + 1)
+        found = await asyncio.to_thread(self._samples.listed, selected, after_seq, size + 1)
         token = _to_token(found[size - 1].seq) if len(found) > size else ""
         return run_pb2.ListSamplesResponse(samples=[entry.sample for entry in found[:size]], next_page_token=token)
 

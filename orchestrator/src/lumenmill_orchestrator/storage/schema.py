@@ -137,6 +137,7 @@ samples = sa.Table(
     sa.Column("parents", sa.Text, nullable=False, comment="JSON list of [step, instance]: the lineage"),
     sa.Column("message", sa.LargeBinary, nullable=False, comment="the Sample message"),
     sa.Index("samples_by_run", "run_id", "seq"),
+    sa.Index("samples_by_item", "run_id", "item_id", "seq"),
 )
 
 model_revisions = sa.Table(
