@@ -41,9 +41,12 @@ def _problems(text: str, parameters: dict[str, object] | None = None) -> list[st
         ("above: \"${params.largest_error_deg}\"", "over: 3", "unknown key `over`"),
         ("above: \"${params.largest_error_deg}\"", "empty: true", "`empty` needs a list, a map or a string"),
         ("reason: direction_off", "reason: 'off: far'", "a gate needs `reason:`, a short word"),
+        ("reason: direction_off", "reason: Direction off", "a short word of small letters, digits and `_`"),
+        ("reason: direction_off", "reason: direction-off", "a short word of small letters, digits and `_`"),
         ("reason: direction_off", "reason: off\n        when_missing: no", "`when_missing` is `accept` or `reject`"),
         ("INTRINSIC_KIND_ALBEDO", "ALBED", "did you mean `INTRINSIC_KIND_ALBEDO`?"),
         ("      variants:\n", "      display: {exposure: \"${params.word}\"}\n      variants:\n", "`EXPOSURE_GROUP`?"),
+        ("record: ${image.", "record: {parameters: 3}\n    camera: ${image.", "`parameters` must be a mapping"),
         ("description: Images", "name: again\ndescription: Images", "duplicate key"),
         ("num_sets: {type: int", "num_sets: {type: integer", "did you mean `int`?"),
     ],
@@ -71,6 +74,52 @@ def test_several_problems_are_reported_together() -> None:
 def test_a_misspelt_call_is_reported_once() -> None:
     found = _problems(SMALL.replace("imager.GenerateImages", "imager.GenerateImage"))
     assert len(found) == 1 and "did you mean `imager.GenerateImages`?" in found[0], found
+
+
+_WRONG = {
+    "prompt: ${item.image_prompt}\n    caption": "promt: ${item.image_prompt}\n    caption",
+    "kind: image\n    group": "kind: picture\n    group",
+    "optional: true": "optional: perhaps",
+}
+
+
+@pytest.mark.parametrize(
+    ("call", "wrong", "advice"),
+    [
+        ("prompter.GeneratePromptSets", "prompter.GenerateSets", "did you mean `prompter.GeneratePromptSets`?"),
+        ("imager.GenerateImages", "imagr.GenerateImages", "did you mean `imager.GenerateImages`?"),
+        ("relighter.Relight", "relighter.Dim", "unknown call `relighter.Dim`"),
+        ("captioner.Caption\n", "caption\n", "unknown call `caption`"),
+    ],
+)
+def test_a_wrong_call_does_not_hide_other_problems(call: str, wrong: str, advice: str) -> None:
+    text = SMALL.replace(call, wrong, 1)
+    found = _problems(text)
+    assert len(found) == 1 and advice in found[0], found
+    for old, new in _WRONG.items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    found = _problems(text)
+    expected = [advice, "did you mean `prompt`?", "a sample needs a `kind`", "`optional` is true or false"]
+    assert all(any(each in problem for problem in found) for each in expected), found
+    assert len(found) == len(expected), "one problem each, without consequential ones"
+
+
+def test_the_rest_of_a_step_with_a_wrong_call_is_checked() -> None:
+    text = SMALL.replace(
+        "captioner.Caption\n    model: tiny\n    with", "captioner.Capt\n    model: tyni\n    timeout_s: 0\n    with"
+    )
+    found = _problems(text.replace("reason: direction_off", "reason: Off"))
+    expected = ["unknown call", "did you mean `tiny`?", "a gate needs `reason:`", "`timeout_s` is a number"]
+    assert [next(each for each in expected if each in problem) for problem in found] == expected, found
+
+
+def test_wrong_declarations_do_not_hide_problems_of_the_graph() -> None:
+    text = SMALL.replace("num_lights: {type: int", "num_lights: {type: integer")
+    text = text.replace("seed: {type: int, default: 7}", "seed: {type: int, default: seven}")
+    found = _problems(text.replace("light: ${item.light}", "lihgt: ${item.light}"), {"num_lights": 3, "seed": 1})
+    expected = ["the default of `seed`", "did you mean `int`?", "did you mean `light`?"]
+    assert [next(each for each in expected if each in problem) for problem in found] == expected, found
 
 
 def test_invalid_parameters_do_not_hide_problems_of_the_graph() -> None:
@@ -136,6 +185,39 @@ def test_an_unknown_preset_is_reported_before_the_run(preset: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ("duration_s: 6", "`duration_s` is 6; at most 5.06: `tiny` makes 81 frames, here at 16 per second, and cannot"),
+        ('duration_s: "${params.seconds}"', "`duration_s` is 9; at most 5.06"),
+        ("duration_s: 6, preset: slow", ""),
+        ("duration_s: 6, fps: 8", ""),
+        ("duration_s: 5.09", ""),
+        ('duration_s: 6, preset: "${item}"', ""),
+    ],
+)
+@pytest.mark.parametrize("continues", [False, True])
+def test_a_clip_longer_than_its_model_makes_is_reported_before_the_run(
+    fields: str, problem: str, continues: bool
+) -> None:
+    contracts = ["lumenmill.video.v1.VideoService", "lumenmill.captioner.v1.CaptionerService"]
+    model = model_pb2.Model(contracts=contracts, continues_clips=continues, limits={"max_num_frames": 81})
+    for name, fps in (("balanced", 16), ("slow", 8)):
+        model.presets.add(name=name).parameters.update({"fps": fps})
+    known = {
+        "tiny": KnownModel("tiny", model),
+        "long": KnownModel("long", model_pb2.Model(continues_clips=True)),
+        "loading": KnownModel("loading"),
+    }
+    text = ONE_IMAGE.replace("imager.GenerateImages", "video.GenerateVideo").replace("images[0].image}", "video}")
+    text = text.replace("parameters:\n", "parameters:\n  seconds: {type: float, default: 9}\n").replace(
+        'image: "', 'video: "'
+    )
+    found = check_recipe(text.replace("with: {prompt:", f"with: {{{fields}, prompt:"), "r.yaml", {}, known).problems
+    expected = [] if continues or not problem else [True]
+    assert [problem in each.message and each.message.endswith("`long` can") for each in found] == expected, found
+
+
+@pytest.mark.parametrize(
     "text", ["", "[]", "42", "a: [", "\t", "lumenmill: 1", "&a [*a]", "x: !!python/object/apply:os.system [ls]", "\x00"]
 )
 def test_any_text_gives_problems(text: str) -> None:
@@ -179,6 +261,10 @@ def test_a_reference_without_its_end_is_no_text(prompt: str) -> None:
     assert any("`${` has no closing `}`" in problem for problem in _problems(text)), text
 
 
+def _lit(source: dict[str, object]) -> dict[str, object]:
+    return {"image_prompt": "a kettle", "light": {"sources": [source]}}
+
+
 @pytest.mark.parametrize(
     ("prompts", "expected"),
     [
@@ -188,11 +274,28 @@ def test_a_reference_without_its_end_is_no_text(prompt: str) -> None:
             'parameter `prompts` at [0] is not a prompt set in JSON form: no field named "image_promt"; it has: id, '
             "image_prompt",
         ),
+        (["a kettle", " \t"], "at [1] is not a valid prompt set: set `image_prompt` to some words"),
+        (["k" * 20001], "at [0] is not a valid prompt set: `image_prompt` is 'kkk"),
+        (
+            [_lit({"area": {"irradiance": -4}})],
+            "parameter `prompts` at [0] is not a valid prompt set: `light.sources[0].area.irradiance` is -4; "
+            "must be greater than or equal to 0 and less than or equal to 100000",
+        ),
+        ([_lit({})], "at [0] is not a valid prompt set: `light.sources[0]` needs one of `environment_map`"),
     ],
 )
 def test_wrong_prompt_sets_are_named(prompts: list[object], expected: str) -> None:
     text = ONE_IMAGE.replace("parameters:\n", 'parameters:\n  prompts: {type: "list[prompt_set]"}\n')
     assert any(expected in problem for problem in _problems(text, {"prompts": prompts}))
+
+
+async def test_prompt_sets_are_within_the_bounds_of_the_contract_when_a_run_is_submitted(mesh: LocalMesh) -> None:
+    text = ONE_IMAGE.replace("parameters:\n", 'parameters:\n  prompts: {type: "list[prompt_set]"}\n')
+    with pytest.raises(grpc.aio.AioRpcError) as rejected:
+        await mesh.submit(text, {"prompts": ["a kettle", _lit({"area": {"azimuth_deg": 1000}})]})
+    assert rejected.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "parameters.prompts: " in (found := rejected.value.details() or "")
+    assert "at [1] is not a valid prompt set: `light.sources[0].area.azimuth_deg` is 1000" in found
 
 
 async def test_files_in_prompt_sets_must_be_in_the_store(mesh: LocalMesh) -> None:

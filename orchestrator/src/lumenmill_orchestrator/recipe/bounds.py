@@ -1,14 +1,20 @@
-"""The bounds of the contracts, checked on the parts of a message that are known before the run."""
+"""The bounds of the contracts, checked on whole messages and on the parts of one that are known before the run."""
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 
 import protovalidate
 from buf.validate import validate_pb2
 from google.protobuf.message import Message
 
-__all__ = ["BoundProblem", "bound_problems"]
+from lumenmill_common.interceptors import field_path
+from lumenmill_orchestrator.recipe.types import message_of
+
+__all__ = ["BoundProblem", "bound_problems", "first_bound_problem"]
+
+_LONGEST_VALUE = 40
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,42 @@ class BoundProblem:
     """Name of the field; empty when the problem is one of the whole message."""
     index: int | None = None
     """Of the element in the field, where the problem is one of an element."""
+
+
+def first_bound_problem(message: Message) -> str:
+    """Return the first bound that a whole message breaks, with the place and its value; empty if it breaks none.
+
+    ``"`light.sources[0].area.irradiance` is -4; must be greater than or equal to 0 and less than or equal to 100000"``
+    """
+    for violation in protovalidate.collect_violations(message):
+        path, text = violation.proto.field, violation.proto.message.removeprefix("value ")
+        if path is None or not path.elements:
+            return text
+        if members := _members_of_oneof(message, [element.field_name for element in path.elements]):
+            return f"`{field_path(path).rpartition('.')[0]}` {_needs_one_of(members)}"
+        value = violation.field_value
+        is_shown = isinstance(value, str | int | float) and violation.proto.rule_id != "required"
+        return f"`{field_path(path)}` {f'is {_shown(value)}; ' if is_shown else ''}{text}"
+    return ""
+
+
+def _members_of_oneof(message: Message, names: Sequence[str]) -> list[str]:
+    """Return the fields of the oneof that a path of names ends in; none if it ends in a field."""
+    holder: Any = message.DESCRIPTOR
+    for name in names[:-1]:
+        holder = message_of(holder.fields_by_name[name])
+    oneof = holder.oneofs_by_name.get(names[-1])
+    return [member.name for member in oneof.fields] if oneof is not None else []
+
+
+def _needs_one_of(members: Iterable[str]) -> str:
+    return f"needs one of {', '.join(f'`{member}`' for member in members)}"
+
+
+def _shown(value: str | float) -> str:
+    if isinstance(value, str):
+        return repr(value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…")
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def bound_problems(message: Message, open_fields: Set[str]) -> Iterator[BoundProblem]:
@@ -55,7 +97,7 @@ def _own_problem(
     if field is None and oneof is not None:
         members = [member.name for member in oneof.fields]
         if open_fields.isdisjoint(members):
-            yield BoundProblem(f"needs one of {', '.join(f'`{member}`' for member in members)}")
+            yield BoundProblem(_needs_one_of(members))
         return
     if field is None or name in open_fields:
         return

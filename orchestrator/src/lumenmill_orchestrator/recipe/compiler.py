@@ -12,7 +12,7 @@ from lumenmill_orchestrator.recipe.document import Located, Problems, read_docum
 from lumenmill_orchestrator.recipe.model import Recipe
 from lumenmill_orchestrator.recipe.parameters import compile_parameters, resolve_parameters
 from lumenmill_orchestrator.recipe.pipelines import compile_pipeline
-from lumenmill_orchestrator.recipe.types import ValueType, message_type, record_type
+from lumenmill_orchestrator.recipe.types import UNRESOLVED, ValueType, message_type, record_type
 
 __all__ = ["CheckedRecipe", "check_recipe"]
 
@@ -55,14 +55,14 @@ def _compile(
     problems.unknown_keys(document, (*_TOP_KEYS, *_PIPELINE_KEYS))
     _check_version(document, problems)
     declared = compile_parameters(document.get("parameters"), problems)
-    if problems.found:
-        return None
     # Placeholders replace wrong values, so that problems of the graph are reported together with those of the values.
     values = resolve_parameters(declared, given, problems)
     models = {name: known.model or model_pb2.Model() for name, known in (known_models or {}).items()}
     model_type = message_type(model_pb2.Model.DESCRIPTOR)
     types: dict[str, ValueType] = {
-        "params": record_type({name: parameter.type for name, parameter in declared.items()}),
+        "params": record_type(
+            {name: UNRESOLVED if parameter is None else parameter.type for name, parameter in declared.items()}
+        ),
         "models": model_type.mapped() if known_models is None else record_type(dict.fromkeys(known_models, model_type)),
     }
     scope = {"params": values, "models": models}

@@ -6,11 +6,11 @@ from typing import Any
 
 from lumenmill.common.v1 import model_pb2
 from lumenmill_orchestrator.recipe.conditions import Condition, compile_condition
-from lumenmill_orchestrator.recipe.document import Located, Problems
+from lumenmill_orchestrator.recipe.document import WRONG, Located, Problems
 from lumenmill_orchestrator.recipe.model import FanOut
 from lumenmill_orchestrator.recipe.reference_compiler import ReferenceCompiler
 from lumenmill_orchestrator.recipe.references import Reference, Requirement, Scope, whole_reference
-from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, scalar_type, with_article
+from lumenmill_orchestrator.recipe.types import UNRESOLVED, TypeKind, ValueType, scalar_type, with_article
 
 __all__ = ["INT", "KnownModel", "PipelineContext", "ScopedFanOut"]
 
@@ -47,7 +47,8 @@ class PipelineContext:
     fan_out_steps: set[str] = field(default_factory=set)
 
     def constant(self, where: Located, key: str) -> Any:
-        """Return a literal or the value of a parameter; None when it is absent or wrong."""
+        """Return a literal or the value of a parameter; None when it is absent, WRONG, with a problem, when it is
+        wrong."""
         given = where.get(key)
         if given is None:
             return None
@@ -55,13 +56,15 @@ class PipelineContext:
         if path is None:
             return given.plain()
         reference = ReferenceCompiler({"params": self.types["params"]}, self.problems).reference(given, path)
-        return reference.evaluate(self.scope) if reference is not None else None
+        return reference.evaluate(self.scope) if reference is not None else WRONG
 
     def constant_int(self, where: Located, key: str, minimum: int) -> int | None:
         """Return a whole number that is given as a literal or parameter; None, with a problem, when it is not one."""
         value = self.constant(where, key)
         if isinstance(value, int) and not isinstance(value, bool) and value >= minimum:
             return value
+        if value is WRONG:
+            return None
         self.problems.add(
             where.get(key) or where, f"`{key}` must be a whole number of at least {minimum}, or a parameter"
         )
@@ -91,7 +94,7 @@ class PipelineContext:
         elements = self.list_reference(body, "for_each", self.types)
         at_most = self.constant_int(body, "at_most", minimum=0) if body.get("at_most") is not None else None
         if elements is None:
-            return ScopedFanOut(None, self.types)
+            return ScopedFanOut(None, {**self.types, "each": UNRESOLVED, "each_index": INT})
         aligned = elements.root if elements.root in self.fan_out_steps and not elements.segments else None
         types = {**self.types, "each": elements.type.element(), "each_index": INT}
         return ScopedFanOut(FanOut(elements, at_most, aligned), types)

@@ -4,7 +4,7 @@ import difflib
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -12,8 +12,10 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from lumenmill.orchestrator.v1 import run_pb2
 
-__all__ = ["Located", "Problems", "did_you_mean", "read_document"]
+__all__ = ["WRONG", "Located", "Problems", "did_you_mean", "read_document"]
 
+WRONG: Final = object()
+"""The value of a constant that has none because of a problem already reported."""
 _MAX_VALUES = 50_000
 _MAX_DEPTH = 64
 
@@ -61,8 +63,8 @@ class Problems:
     file: str
     found: list[run_pb2.RecipeProblem] = field(default_factory=list)
     unresolved: set[str] = field(default_factory=set)
-    """Names without a type, and parameters without a valid value, because of a problem already reported; problems of
-    references to them are not reported again."""
+    """Parameters without a valid value because of a problem already reported; nothing that depends on their values is
+    reported."""
     num_added: int = 0
     """Problems that were added, with those that were reported before or follow from one."""
 

@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from lumenmill_orchestrator.recipe.literals import unfit
 from lumenmill_orchestrator.recipe.references import MISSING, Reference, Scope
 from lumenmill_orchestrator.recipe.types import is_map_field
 
@@ -28,13 +29,20 @@ Holds = Callable[[Scope], bool | None]
 
 
 def reference_fill(target: FieldDescriptor, reference: Reference) -> Fill:
-    """Fill a field with the value of a reference; an absent value leaves it unset."""
+    """Fill a field with the value of a reference; an absent value leaves it unset.
+
+    The function raises ValueError, naming the field, for a value that the field cannot hold.
+    """
     name, evaluate, put = target.name, reference.evaluate, _put_of(target)
 
     def fill(message: Message, scope: Scope) -> None:
         value = evaluate(scope)
-        if value is not MISSING:
+        if value is MISSING:
+            return
+        try:
             put(message, name, value)
+        except (TypeError, ValueError):
+            raise ValueError(unfit(target, value)) from None
 
     return fill
 
@@ -62,13 +70,17 @@ def _put_map(message: Message, name: str, value: Any) -> None:
 
 
 def append_fill(target: FieldDescriptor, produce: Produce) -> Fill:
-    """Append one element to a list field."""
+    """Append one element to a list field; errors as `reference_fill`."""
     name = target.name
 
     def fill(message: Message, scope: Scope) -> None:
         value = produce(scope)
-        if value is not MISSING:
+        if value is MISSING:
+            return
+        try:
             getattr(message, name).append(value)
+        except (TypeError, ValueError):
+            raise ValueError(unfit(target, value)) from None
 
     return fill
 

@@ -1,11 +1,12 @@
 """Gates: conditions that reject the result of a call, or reject a step before its call, with a reason."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from lumenmill_orchestrator.recipe.conditions import Condition, compile_condition
-from lumenmill_orchestrator.recipe.document import Located, Problems
+from lumenmill_orchestrator.recipe.document import WRONG, Located, Problems
 from lumenmill_orchestrator.recipe.reference_compiler import ReferenceCompiler
 from lumenmill_orchestrator.recipe.references import Scope
 
@@ -15,9 +16,11 @@ _KEYS = ("reason", "reject_when", "accept_when", "when_missing")
 # Appended to the reason when a value that the gate needs is missing: what is unknown is not wrong.
 _UNKNOWN = "_unknown"
 _MAX_REASON_LENGTH = 600
+# A label of metrics and part of names in exports.
+_REASON = re.compile(r"[a-z0-9_]{1,63}")
 
 _Constant = Callable[[Located, str], Any]
-"""Returns the literal or the value of the parameter under a key."""
+"""Returns the literal or the value of the parameter under a key, as `PipelineContext.constant`."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,16 @@ def compile_gates(
 def _compile_gate(where: Located, compiler: ReferenceCompiler, problems: Problems, constant: _Constant) -> Gate | None:
     problems.unknown_keys(where, _KEYS)
     reason, reject, accept = where.get("reason"), where.get("reject_when"), where.get("accept_when")
-    if reason is None or not isinstance(reason.value, str) or not reason.value or ":" in reason.value:
-        problems.add(reason or where, "a gate needs `reason:`, a short word such as `direction_off`")
+    if reason is None or not isinstance(reason.value, str) or not _REASON.fullmatch(reason.value):
+        text = "a gate needs `reason:`, a short word of small letters, digits and `_` such as `direction_off`"
+        problems.add(reason or where, text)
         return None
     body = reject or accept
     if body is None or (reject is not None and accept is not None):
         problems.add(where, "a gate needs one of `reject_when:` and `accept_when:`")
         return None
     missing = constant(where, "when_missing")
-    if where.get("when_missing") is not None and missing not in ("accept", "reject"):
+    if where.get("when_missing") is not None and missing not in ("accept", "reject", WRONG):
         problems.add(where.value["when_missing"], "`when_missing` is `accept` or `reject`, or a parameter")
         return None
     condition = compile_condition(body, compiler, problems)

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from lumenmill_orchestrator.recipe.document import Located, did_you_mean
 from lumenmill_orchestrator.recipe.types import TypeKind, field_type, with_article
 
-__all__ = ["enum_number", "scalar_literal"]
+__all__ = ["enum_number", "scalar_literal", "unfit"]
 
 _INTEGER_RANGES = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
@@ -18,6 +18,8 @@ _INTEGER_RANGES = {
     FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
+
+_LONGEST_VALUE = 60
 
 
 def scalar_literal(target: FieldDescriptor, value: Any) -> Any:
@@ -45,6 +47,14 @@ def scalar_literal(target: FieldDescriptor, value: Any) -> Any:
             raise ValueError("must be a finite number")
         return float(value)
     raise ValueError(f"is {with_article(kind.value)}, but this is {_described(value)}")
+
+
+def unfit(target: FieldDescriptor, value: Any) -> str:
+    """Return why a value of the right kind cannot be set: only whole numbers have a range of their own."""
+    if target.cpp_type in _INTEGER_RANGES:
+        low, high = _INTEGER_RANGES[target.cpp_type]
+        return f"`{target.name}` must lie between {low} and {high}, and is {value}"
+    return f"`{target.name}` cannot be {str(value)[:_LONGEST_VALUE]}"
 
 
 def enum_number(enum: EnumDescriptor, value: Any) -> int:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import Message
@@ -12,6 +12,7 @@ from lumenmill.common.v1 import artifact_pb2
 from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.json_misfits import json_misfit
 from lumenmill_orchestrator.contracts import message_class
+from lumenmill_orchestrator.recipe.bounds import first_bound_problem
 from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, message_type, scalar_type, with_article
 
@@ -27,6 +28,7 @@ _TYPES = {
 }
 _TYPES |= {f"list[{name}]": kind.listed() for name, kind in _TYPES.items()}
 _LARGEST_LIST = 100_000
+_MessageT = TypeVar("_MessageT", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -113,23 +115,27 @@ def _parse_bool(value: Any) -> bool:
 def _parse_artifact(value: Any) -> artifact_pb2.Artifact:
     if not isinstance(value, dict):
         raise ValueError("must be an artifact in JSON form: {uri: …, sha256: …, media_type: …}")
-    try:
-        return ParseDict(value, artifact_pb2.Artifact())
-    except (ParseError, ValueError):  # the latter for half of a surrogate pair
-        misfit = json_misfit(value, artifact_pb2.Artifact.DESCRIPTOR)
-        raise ValueError(f"is not an artifact in JSON form: {misfit}") from None
+    return _parse_message(value, artifact_pb2.Artifact(), "artifact")
 
 
 def _parse_prompt_set(value: Any) -> prompter_pb2.PromptSet:
-    if isinstance(value, str):
-        return prompter_pb2.PromptSet(image_prompt=value)
-    if not isinstance(value, dict):
+    if not isinstance(value, str | dict):
         raise ValueError("must be a prompt set in JSON form, {image_prompt: …, light: …}, or its image prompt as text")
+    fields = {"image_prompt": value} if isinstance(value, str) else value
+    return _parse_message(fields, prompter_pb2.PromptSet(), "prompt set")
+
+
+def _parse_message(fields: dict[str, Any], message: _MessageT, what: str) -> _MessageT:
+    """Set the fields of a message. Raises ValueError if they do not fit, or break a bound of the contract."""
+    descriptor: Any = message.DESCRIPTOR
     try:
-        return ParseDict(value, prompter_pb2.PromptSet())
+        ParseDict(fields, message)
     except (ParseError, ValueError):  # the latter for half of a surrogate pair
-        misfit = json_misfit(value, prompter_pb2.PromptSet.DESCRIPTOR)
-        raise ValueError(f"is not a prompt set in JSON form: {misfit}") from None
+        misfit = json_misfit(fields, descriptor)
+        raise ValueError(f"is not {with_article(what)} in JSON form: {misfit}") from None
+    if problem := first_bound_problem(message):
+        raise ValueError(f"is not a valid {what}: {problem}")
+    return message
 
 
 _PARSERS: dict[ValueType, Callable[[Any], Any]] = {
@@ -149,15 +155,14 @@ _PLACEHOLDERS: dict[TypeKind, Callable[[], Any]] = {
 }
 
 
-def compile_parameters(where: Located | None, problems: Problems) -> dict[str, Parameter]:
-    """Compile `parameters:`."""
+def compile_parameters(where: Located | None, problems: Problems) -> dict[str, Parameter | None]:
+    """Compile `parameters:`; those with problems are None."""
     if where is None:
         return {}
     if not where.is_mapping:
         problems.add(where, "`parameters` is a mapping from names to `{type: …, default: …}`")
         return {}
-    found = {name: _compile_parameter(name, entry, problems) for name, entry in where.items()}
-    return {name: parameter for name, parameter in found.items() if parameter is not None}
+    return {name: _compile_parameter(name, entry, problems) for name, entry in where.items()}
 
 
 def _compile_parameter(name: str, where: Located, problems: Problems) -> Parameter | None:
@@ -202,13 +207,16 @@ def _bound(where: Located | None, problems: Problems) -> float | None:
 
 
 def resolve_parameters(
-    declared: Mapping[str, Parameter], given: Mapping[str, Any], problems: Problems
+    declared: Mapping[str, Parameter | None], given: Mapping[str, Any], problems: Problems
 ) -> dict[str, Any]:
     """Return the values in effect: the given ones, else the defaults. Adds a problem for each that is wrong or absent
-    and replaces it by a placeholder."""
-    values = {name: parameter.default for name, parameter in declared.items() if parameter.has_default}
+    and replaces it by a placeholder. Those whose declaration is wrong have none."""
+    known = {name: parameter for name, parameter in declared.items() if parameter is not None}
+    values = {name: parameter.default for name, parameter in known.items() if parameter.has_default}
     for name, value in given.items():
-        parameter = declared.get(name)
+        parameter = known.get(name)
+        if parameter is None and name in declared:
+            continue
         if parameter is None:
             problems.add_at(0, 0, f"parameters.{name}", f"unknown parameter `{name}`{did_you_mean(name, declared)}")
             continue
@@ -216,11 +224,11 @@ def resolve_parameters(
             values[name] = parameter.parse(value)
         except ValueError as error:
             problems.add(parameter.where, f"parameter `{name}` {error}")
-    for name, parameter in declared.items():
+    for name, parameter in known.items():
         if name not in values and name not in given:
             problems.add(parameter.where, f"parameter `{name}` has no default; give it a value")
-    problems.unresolved |= {f"params.{name}" for name in declared if name not in values}
-    return {name: values[name] if name in values else parameter.placeholder() for name, parameter in declared.items()}
+    problems.unresolved |= {f"params.{name}" for name in known if name not in values}
+    return {name: values[name] if name in values else parameter.placeholder() for name, parameter in known.items()}
 
 
 def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:

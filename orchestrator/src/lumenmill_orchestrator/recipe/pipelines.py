@@ -6,7 +6,7 @@ from lumenmill_orchestrator.recipe.graph import find_cycle, ordered
 from lumenmill_orchestrator.recipe.model import Pipeline, Source, Step
 from lumenmill_orchestrator.recipe.samples import compile_samples
 from lumenmill_orchestrator.recipe.steps import compile_call, compile_steps
-from lumenmill_orchestrator.recipe.types import TypeKind, message_type, record_type, scalar_type
+from lumenmill_orchestrator.recipe.types import UNRESOLVED, TypeKind, message_type, record_type, scalar_type
 
 __all__ = ["compile_pipeline"]
 
@@ -17,15 +17,16 @@ _BATCH = record_type({"first": INT, "count": INT})
 
 
 def compile_pipeline(name: str, body: Located, context: PipelineContext) -> Pipeline | None:
-    """Compile `{source, steps, samples}`; None, with problems, when it has no usable source or a cycle."""
+    """Compile `{source, steps, samples}`; None, with problems, when it has no usable source or a cycle.
+
+    Without a usable source, steps and samples are checked all the same.
+    """
     if not body.is_mapping:
         context.problems.add(body, "a pipeline is a mapping with `source`, `steps` and `samples`")
         return None
     source = _compile_source(body, context)
-    if source is None:
-        return None
     context.types |= {
-        "item": source.items.type.element(),
+        "item": UNRESOLVED if source is None else source.items.type.element(),
         "item_index": INT,
         "item_id": scalar_type(TypeKind.STRING),
     }
@@ -34,7 +35,7 @@ def compile_pipeline(name: str, body: Located, context: PipelineContext) -> Pipe
     if not samples and body.get("samples") is None:
         context.problems.add(body, "a pipeline without `samples` makes nothing; say what becomes a sample")
     in_order = _in_order(steps, context)
-    return Pipeline(name, source, tuple(in_order), tuple(samples)) if in_order is not None else None
+    return None if source is None or in_order is None else Pipeline(name, source, tuple(in_order), tuple(samples))
 
 
 def _compile_source(body: Located, context: PipelineContext) -> Source | None:
@@ -46,13 +47,10 @@ def _compile_source(body: Located, context: PipelineContext) -> Source | None:
     if where.get("call") is None:
         return _compile_list(where, context)
     call = compile_call("source", where, {**context.types, "batch": _BATCH}, context)
-    if call is None:
-        return None
-    items = context.list_reference(where, "items", {**context.types, "result": message_type(call.method.result)})
-    if items is None:
-        return None
-    count = context.constant_int(where, "count", minimum=0)
-    return None if count is None else Source(items, call, count, _batch_size(where, context))
+    result = UNRESOLVED if call is None else message_type(call.method.result)
+    items = context.list_reference(where, "items", {**context.types, "result": result})
+    count, batch_size = context.constant_int(where, "count", minimum=0), _batch_size(where, context)
+    return None if call is None or items is None or count is None else Source(items, call, count, batch_size)
 
 
 def _compile_list(where: Located, context: PipelineContext) -> Source | None:

@@ -32,6 +32,11 @@ __all__ = ["MessageBuilder", "RequestCompiler"]
 
 _EMBEDDED = re.compile(r"\$\{([^{}]*)\}")
 _WELL_KNOWN = "google.protobuf."
+_WELL_KNOWN_FORMS = {
+    "Struct": "must be a mapping from names to values of JSON",
+    "Timestamp": "must be a time such as '2026-01-31T12:00:00Z'",
+    "Duration": "must be a number of seconds such as '1.5s'",
+}
 _BRANCHES = ("value", "otherwise")
 
 
@@ -46,6 +51,9 @@ class MessageBuilder:
     num_elements: dict[str, int | Reference] = field(default_factory=dict)
     """Lengths of the lists that are known before the run, by the name of the field; or the list from whose elements a
     list is made. Also the values of fields such as `num_images`."""
+    known: Message | None = None
+    """What is known of the message before the run, apart from `open_fields`; None where a field is wrong."""
+    open_fields: frozenset[str] = frozenset()
 
     def build(self, scope: Scope) -> Message:
         """Return a new message. References to absent values leave their fields unset."""
@@ -110,6 +118,7 @@ class RequestCompiler(ReferenceCompiler):
             known.MergeFrom(builder.constant)
             counts = [name for name in builder.given - open_fields if name.startswith("num_")]
             builder.num_elements |= {name: getattr(known, name) for name in counts}
+            builder.known, builder.open_fields = known, frozenset(open_fields)
             self._check_bounds(where, known, open_fields, without)
         return builder
 
@@ -125,7 +134,7 @@ class RequestCompiler(ReferenceCompiler):
             for fill in builder.fills[num_fills:]:
                 fill(known, self._known)
         except (TypeError, ValueError) as error:  # a parameter that the field cannot hold
-            self._problems.add(value, f"`{target.name}` cannot be set: {error}")
+            self._problems.add(value, str(error))
             return False
         if target.is_repeated and not is_map_field(target):
             builder.num_elements[target.name] = len(getattr(known, target.name))
@@ -258,8 +267,8 @@ class RequestCompiler(ReferenceCompiler):
         if message_of(target).full_name.startswith(_WELL_KNOWN):
             try:
                 ParseDict(value.plain(), getattr(builder.constant, name))
-            except ParseError as error:
-                self._problems.add(value, f"`{name}` is {with_article(message_of(target).name)}: {error}")
+            except (ParseError, ValueError):
+                self._problems.add(value, f"`{name}` {_WELL_KNOWN_FORMS[message_of(target).name]}")
             return
         inner = self.message(value, message_of(target))
         if not inner.fills:

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 from lumenmill_orchestrator.contracts import Method, heavy_methods
 from lumenmill_orchestrator.recipe.context import PipelineContext
-from lumenmill_orchestrator.recipe.document import Located, did_you_mean
+from lumenmill_orchestrator.recipe.document import WRONG, Located, did_you_mean
+from lumenmill_orchestrator.recipe.durations import duration_problem
 from lumenmill_orchestrator.recipe.gates import compile_gates
 from lumenmill_orchestrator.recipe.model import FanOut, Step
 from lumenmill_orchestrator.recipe.references import whole_reference
-from lumenmill_orchestrator.recipe.requests import RequestCompiler
-from lumenmill_orchestrator.recipe.types import ValueType, message_type
+from lumenmill_orchestrator.recipe.requests import MessageBuilder, RequestCompiler
+from lumenmill_orchestrator.recipe.types import UNRESOLVED, ValueType, message_type
 
 __all__ = ["compile_call", "compile_steps"]
 
@@ -42,13 +43,11 @@ def _declare(where: Located, context: PipelineContext) -> None:
         call = body.get("call")
         method = heavy_methods().get(str(call.value)) if call is not None else None
         context.step_names.add(name)
-        if method is None:
-            context.problems.unresolved.add(name)  # reported once, where the step is compiled
-            continue
-        result = message_type(method.result)
+        # An unknown call is reported once, where the step is compiled.
+        result = UNRESOLVED if method is None else message_type(method.result)
         if body.get("for_each") is not None:
             context.fan_out_steps.add(name)
-            result = result.listed()
+            result = result if method is None else result.listed()
         context.types[name] = result
 
 
@@ -68,20 +67,20 @@ def compile_call(
     context: PipelineContext,
     fan_out: FanOut | None = None,
 ) -> Step | None:
-    """Compile one call, of a step or of a source; None when the RPC is unknown."""
+    """Compile one call, of a step or of a source; None when the RPC is unknown, after checking all but its request."""
     method = _method(body, context)
     model = _model(body, method, context)
-    if method is None:
-        return None
     condition = context.condition(body, RequestCompiler(types, context.problems))
     is_executed = condition is None or condition.holds(context.scope, frozenset({"params"})) is not False
     compiler = RequestCompiler(types, context.problems, context.scope, checks_parameters=is_executed)
-    given = body.get("with") or Located({}, body.line, body.column, body.path)
-    request = compiler.message(given, method.request, without=frozenset({"job"}))
-    _check_preset(body, model, context)
-    gate_compiler = RequestCompiler({**types, "result": message_type(method.result)}, context.problems)
+    result = UNRESOLVED if method is None else message_type(method.result)
+    request = None if method is None else _request(body, method, model, compiler, context)
+    gate_compiler = RequestCompiler({**types, "result": result}, context.problems)
     input_gates = compile_gates(body, "input_gates", compiler, context.problems, context.constant)
     gates = compile_gates(body, "gates", gate_compiler, context.problems, context.constant)
+    optional, timeout_s = _flag(body, "optional", context), _timeout_s(body, context)
+    if method is None or request is None:
+        return None
     references = [*request.references, *(condition.references if condition else ())]
     references += [reference for gate in (*input_gates, *gates) for reference in gate.condition.references]
     return Step(
@@ -94,11 +93,23 @@ def compile_call(
         when=condition,
         input_gates=input_gates,
         gates=gates,
-        optional=_flag(body, "optional", context),
+        optional=optional,
         requires=context.requirements(references, fan_out),
         expansion_requires=context.expansion_requirements(fan_out),
-        timeout_s=_timeout_s(body, context),
+        timeout_s=timeout_s,
     )
+
+
+def _request(
+    body: Located, method: Method, model: str, compiler: RequestCompiler, context: PipelineContext
+) -> MessageBuilder:
+    """Compile `with:`, and check what it asks of the model."""
+    given = body.get("with") or Located({}, body.line, body.column, body.path)
+    request = compiler.message(given, method.request, without=frozenset({"job"}))
+    _check_preset(body, model, context)
+    if problem := duration_problem(request, model, context.models or {}):
+        context.problems.add(given.get("duration_s") or given, problem)
+    return request
 
 
 def _method(body: Located, context: PipelineContext) -> Method | None:
@@ -113,6 +124,8 @@ def _method(body: Located, context: PipelineContext) -> Method | None:
 
 def _model(body: Located, method: Method | None, context: PipelineContext) -> str:
     given, value = body.get("model"), context.constant(body, "model")
+    if value is WRONG:
+        return ""
     if given is None or not isinstance(value, str):
         known_names = "" if context.models is None else did_you_mean("", context.models)
         context.problems.add(given or body, f"needs a `model`{known_names}")
@@ -152,7 +165,7 @@ def _flag(body: Located, key: str, context: PipelineContext) -> bool:
 
 def _timeout_s(body: Located, context: PipelineContext) -> float | None:
     value = context.constant(body, "timeout_s")
-    if value is None:
+    if value is None or value is WRONG:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         context.problems.add(body.value["timeout_s"], "`timeout_s` is a number of seconds above 0")

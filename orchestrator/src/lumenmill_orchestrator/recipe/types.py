@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 __all__ = [
+    "UNRESOLVED",
     "TypeKind",
     "ValueType",
     "field_type",
@@ -93,6 +95,10 @@ class ValueType:
         if self.is_list:
             return f"list of {name}"
         return f"map of {name}" if self.is_map else name
+
+
+UNRESOLVED: Final = ValueType(TypeKind.RECORD)
+"""The type of a name that has none because of a problem already reported."""
 
 
 def with_article(name: object) -> str:
