@@ -141,7 +141,7 @@ def start_mesh(home: Home, options: MeshOptions, on_change: Callable[[MeshStatus
 
     Raises:
         MeshNotReadyError: a process exited while the mesh started, with the end of its log; or it took too long. What
-            has started is still running.
+            has started is still running. Or the mesh was stopped meanwhile.
         FailedPreconditionError: the mesh is running with other options.
     """
     home.make()
@@ -161,6 +161,8 @@ def start_mesh(home: Home, options: MeshOptions, on_change: Callable[[MeshStatus
         if exited:
             raise MeshNotReadyError("\n".join([*(_exit_of(home, name, logged) for name in exited), _STILL_RUNNING]))
         state = status(home)
+        if not state.running:
+            raise _not_running(home)
         on_change(state)
         if state.ready and _all_registered(state):
             return state
@@ -168,6 +170,13 @@ def start_mesh(home: Home, options: MeshOptions, on_change: Callable[[MeshStatus
     raise MeshNotReadyError(
         f"the mesh was not ready within {start_s:.0f} s; logs are in {home.root / 'logs'}\n{_STILL_RUNNING}"
     )
+
+
+def _not_running(home: Home) -> MeshNotReadyError:
+    """Return the error for a mesh whose supervisor ended while it started; one that was stopped removes its state."""
+    if not home.mesh_file.exists():
+        return MeshNotReadyError("the mesh was stopped while it started, as by `lumenmill down`")
+    return MeshNotReadyError(f"the supervisor of the mesh ended:\n{_tail(home.log_file('supervisor'))}")
 
 
 def _num_restarts(home: Home) -> dict[str, int]:
