@@ -206,6 +206,26 @@ def test_what_is_wrong_in_a_prompt_set_is_said_in_one_line_with_the_names_of_the
     assert not [word for word in ("lumenmill.", "imagePrompt", "Failed to parse", "Message type") if word in message]
 
 
+def test_a_parameter_that_is_set_twice_is_refused(recipe: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match="number is given twice"):
+        parse_parameters(recipe, ["number=1", "word=a", "number=2"], _artifact_of)
+
+
+@pytest.mark.parametrize(
+    ("light", "problem"),
+    [
+        ("area:azimuth_deg=left", '`area.azimuth_deg` must be a number, and is "left"'),
+        ("area:azimuth=3", "'azimuth=3' does not fit; fields of area: azimuth_deg, "),
+        ("directional:temperature_k=warm", '`directional.color.temperature_k` must be a number, and is "warm"'),
+        ("spherical_harmonics:coefficients=1 x", "`spherical_harmonics.coefficients` must be a list, each a number"),
+    ],
+)
+def test_what_is_wrong_in_a_light_is_named(light: str, problem: str) -> None:
+    with pytest.raises(InvalidArgumentError) as refused:
+        parse_light(None, [light])  # type: ignore[arg-type] # uploads nothing
+    assert problem in refused.value.message and "\n" not in refused.value.message
+
+
 @pytest.mark.parametrize("content", ['{"id": "a", "id": "b"}', '[{"scene": {"place": "a", "place": "b"}}]'])
 def test_a_key_that_is_given_twice_is_refused(recipe: Path, content: str) -> None:
     Path("p.json").write_text(content)
@@ -222,7 +242,12 @@ def test_video_prompts_that_no_parameter_takes_are_mentioned(recipe: Path, capfd
 
 def test_an_empty_folder_and_a_missing_file_are_refused(recipe: Path) -> None:
     Path("empty").mkdir()
-    with pytest.raises(InvalidArgumentError, match="'empty' has no prompts"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"'empty' has no prompts; they are expected in \.txt and \.json files"
+    ):
         _value(recipe, "prompts=@empty")
+    Path("blank.txt").write_text(" \n")
+    with pytest.raises(InvalidArgumentError, match=r"'blank\.txt' has no prompts; they are expected one per line"):
+        _value(recipe, "prompts=@blank.txt")
     with pytest.raises(InvalidArgumentError, match=r"there is no file 'nowhere\.txt'"):
         _value(recipe, "prompts=@nowhere.txt")

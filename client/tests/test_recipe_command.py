@@ -2,16 +2,16 @@
 
 import builtins
 import json
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from lumenmill_client.command import main
 from lumenmill_client.mesh import Home
+
+from .conftest import Command
 
 _RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -26,24 +26,6 @@ steps:
 samples:
   image: {kind: image, media: {image: "${image.images[0].image}"}}
 """
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Return a function that runs the command and returns its exit code, standard output and standard error."""
-    monkeypatch.delenv("LUMENMILL_ADDRESS", raising=False)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["lumenmill", "--home", str(tmp_path / "home"), *words])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as exited:
-            main()
-        written = capfd.readouterr()
-        return int(exited.value.code or 0), written.out, written.err
-
-    return run
 
 
 @pytest.mark.parametrize("name", ["demo", "full", "light-groups", "prompt-file"])
@@ -74,6 +56,15 @@ def test_plan_and_graph_need_no_mesh_and_upload_nothing(command: Command, tmp_pa
     assert command("recipe", "graph", str(_RECIPES / "full.yaml"))[1].startswith("digraph")
     code, _, err = command(*plan, "photos=@nowhere.png")
     assert code == 2 and "there is no file 'nowhere.png'" in err
+
+
+def test_prompt_sets_of_files_are_checked_against_the_contract(command: Command, tmp_path: Path) -> None:
+    lit = {"image_prompt": "a bowl", "light": {"sources": [{"area": {"irradiance": -4}}]}}
+    (tmp_path / "p.json").write_text(json.dumps(["a kettle", lit]))
+    recipe = str(_RECIPES / "prompt-file.yaml")
+    code, _, err = command("recipe", "check", recipe, "--set", f"prompts=@{tmp_path}/p.json")
+    assert code == 2
+    assert "parameter `prompts` at [1]" in err and "`light.sources[0].area.irradiance` is -4; must be greater" in err
 
 
 @pytest.mark.parametrize("content", ["", "\ufeff", "# nothing\n"])

@@ -130,7 +130,8 @@ class Runs:
         kinds: Sequence[run_pb2.SampleKind.ValueType] = (),
         group_id: str = "",
     ) -> AsyncIterator[run_pb2.Sample]:
-        """Yield filtered samples in the order in which they were made; pages are fetched as needed."""
+        """Yield filtered samples run by run, item by item, and those of an item in the order of the recipe; pages are
+        fetched as needed."""
         token = ""
         while True:
             request = run_pb2.ListSamplesRequest(
@@ -193,4 +194,11 @@ def _text_of(recipe: str | Path) -> str:
 
 
 def _struct(parameters: Mapping[str, Any] | None) -> Struct:
-    return json_format.ParseDict(dict(parameters or {}), Struct())
+    struct = Struct()
+    for name, value in (parameters or {}).items():
+        try:
+            json_format.ParseDict(value, struct.fields[name])
+        except (json_format.ParseError, TypeError, ValueError):
+            problem = f"must be a value of JSON (text, number, true, false, list, mapping), and is {value!r:.60}"
+            raise InvalidArgumentError(f"parameters.{name}", problem) from None
+    return struct

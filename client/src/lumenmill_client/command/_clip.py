@@ -44,9 +44,15 @@ def clip(
     ] = Path("output/text2video.mp4"),
     light: Lights = None,
     duration_s: Annotated[
-        float, typer.Option("--duration", min=0, max=600, help="Length in seconds. Default: that of the preset.")
+        float,
+        typer.Option(
+            "--duration", min=0, max=600, help="Length in seconds. Default: that of the preset.", show_default=False
+        ),
     ] = 0.0,
-    fps: Annotated[float, typer.Option(min=0, max=240, help="Frames per second. Default: those of the preset.")] = 0.0,
+    fps: Annotated[
+        float,
+        typer.Option(min=0, max=240, help="Frames per second. Default: those of the preset.", show_default=False),
+    ] = 0.0,
     width_px: WidthPx = 0,
     height_px: HeightPx = 0,
     substitute: Substitute = False,

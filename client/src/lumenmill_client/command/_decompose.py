@@ -44,7 +44,9 @@ def decompose(
     scene: Annotated[
         str, typer.Option(help=f"Scene of the image, for models that render: {_SOURCES}.", show_default=False)
     ] = "",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the maps and their previews.")] = Path("maps"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", file_okay=False, help="Folder of the maps and their previews.")
+    ] = Path("maps"),
     light: Lights = None,
     width_px: WidthOfMapsPx = 0,
     height_px: HeightOfMapsPx = 0,

@@ -43,7 +43,7 @@ def demo(
     settings: Set = None,
     licence: SpdxId = "",
     commercial_use: CommercialUse = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Gallery to write.")] = Path("demo.html"),
+    out: Annotated[Path, typer.Option("--out", "-o", dir_okay=False, help="Gallery to write.")] = Path("demo.html"),
     as_json: AsJson = False,
 ) -> None:
     """Start the mesh, run the demo recipe, write the gallery and the dataset. No GPU, no server, no weights.
@@ -74,7 +74,7 @@ def demo(
 def gallery(
     context: typer.Context,
     run_id: Annotated[str, typer.Argument(help="Id of the run; `lumenmill runs` lists them.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Gallery to write.")] = Path("gallery.html"),
+    out: Annotated[Path, typer.Option("--out", "-o", dir_okay=False, help="Gallery to write.")] = Path("gallery.html"),
 ) -> None:
     """Write the gallery of a run: one self-contained HTML file.
 

@@ -14,7 +14,7 @@ from lumenmill_client._dataset_folder import SavedDataset
 from lumenmill_client._events import OnProgress, ProgressEvent
 from lumenmill_client.command._context import AsJson
 from lumenmill_client.command._dataset_contents import opening_lines, samples_by_split
-from lumenmill_client.command._output import document_of, notes, print_json, print_note, print_text
+from lumenmill_client.command._output import counted, document_of, notes, print_json, print_note, print_text
 from lumenmill_client.command._runs import RunId, has_ended
 
 __all__ = ["register"]
@@ -56,7 +56,9 @@ def export(
     export_format: Annotated[_Format, typer.Option("--format", "-f", help="Format of the dataset.")] = _Format.PARQUET,
     to: Annotated[
         Path,
-        typer.Option("--to", "--out", "-o", help="Folder of the dataset; an earlier export in it is updated."),
+        typer.Option(
+            "--to", "--out", "-o", file_okay=False, help="Folder of the dataset; an earlier export in it is updated."
+        ),
     ] = Path("dataset"),
     commercial: Annotated[
         bool, typer.Option("--commercial", help="Only samples whose licences are all known to allow commercial use.")
@@ -101,7 +103,7 @@ def export(
 @contextmanager
 def _bar() -> Iterator[OnProgress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=notes, transient=True) as progress:
+    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as progress:
         tasks = {stage: progress.add_task(text, total=None, visible=False) for stage, text in _STAGES.items()}
 
         def show(event: ProgressEvent) -> None:
@@ -114,7 +116,7 @@ def _bar() -> Iterator[OnProgress]:
 def _summary(saved: SavedDataset, counts: Mapping[str, int], lines: list[str], split_by: _SplitBy) -> Iterator[str]:
     result = saved.result
     by_split = ", ".join(f"{number} {split}" for split, number in counts.items())
-    yield f"{result.num_samples} samples in {saved.folder}" + (f": {by_split}" if by_split else "")
+    yield f"{counted(result.num_samples, 'sample')} in {saved.folder}" + (f": {by_split}" if by_split else "")
     if result.num_excluded_by_split:
         yield f"{result.num_excluded_by_split} excluded: {_SHARED_WITH_OTHER_SPLIT[split_by]} in another split"
     if result.num_excluded_by_format:
@@ -127,7 +129,7 @@ def _summary(saved: SavedDataset, counts: Mapping[str, int], lines: list[str], s
         yield f"  {named}: {exclusion.reason}, {exclusion.num_samples}"
     if any(exclusion.licence.spdx_id in ("", _NOT_STATED) for exclusion in result.licence_exclusions):
         yield "  (licences of your own files: --licence at upload, licences.yaml beside environment maps)"
-    yield f"{saved.num_written} files written, {saved.num_unchanged} unchanged, {saved.num_removed} removed"
+    yield f"{counted(saved.num_written, 'file')} written, {saved.num_unchanged} unchanged, {saved.num_removed} removed"
     yield from lines
 
 

@@ -11,6 +11,7 @@ from lumenmill_client._client import Client
 from lumenmill_client.command._output import to_dict
 from lumenmill_client.command._paths import num_parts_of_path
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.json_misfits import json_misfit
 
 __all__ = ["LIGHT_HELP", "parse_light"]
 
@@ -51,10 +52,13 @@ def _parse_source(client: Client, text: str) -> LightSource:
         content |= _field(client, kind, name, value)
     try:
         return json_format.ParseDict({kind: content}, LightSource())
-    except json_format.ParseError:
-        known = ", ".join(getattr(LightSource(), kind).DESCRIPTOR.fields_by_name)
-        colored = ", temperature_k" if kind in _COLORED else ""
-        raise InvalidArgumentError("--light", f"{fields!r} does not fit; fields of {kind}: {known}{colored}") from None
+    except (json_format.ParseError, ValueError):
+        known = [*getattr(LightSource(), kind).DESCRIPTOR.fields_by_name]
+        if content.keys() <= set(known):
+            misfit = json_misfit({kind: content}, LightSource.DESCRIPTOR)
+            raise InvalidArgumentError("--light", misfit) from None
+        names = ", ".join([*known, *(["temperature_k"] if kind in _COLORED else [])])
+        raise InvalidArgumentError("--light", f"{fields!r} does not fit; fields of {kind}: {names}") from None
 
 
 def _fields(kind: str, text: str) -> Iterator[str]:

@@ -55,7 +55,9 @@ def caption(
 def render(
     context: typer.Context,
     prompt: Annotated[str, typer.Argument(help="Content of the images.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the images and their scenes.")] = Path("render"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", file_okay=False, help="Folder of the images and their scenes.")
+    ] = Path("render"),
     light: Lights = None,
     width_px: WidthPx = 0,
     height_px: HeightPx = 0,
@@ -71,6 +73,10 @@ def render(
 
     Example: lumenmill render "a copper kettle on an oak table" --light area:azimuth_deg=-60,irradiance=4 --seed 7
     """
+    if not prompt.strip():
+        raise InvalidArgumentError(
+            "prompt", 'is blank; for example: lumenmill render "a copper kettle on an oak table"'
+        )
     with model_call(context.obj, "rendering", request_id, preset=preset, model=model, seed=seed) as call:
         result = call.client.render(
             prompt,
@@ -99,7 +105,7 @@ def relight(
     light: Lights = None,
     edit: Annotated[str, typer.Option(help="What to change, for models of instructions.")] = "",
     describe: Annotated[str, typer.Option(help="What is to be seen, for models of descriptions.")] = "",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the image.")] = Path("relit"),
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder of the image.")] = Path("relit"),
     preset: Preset = "",
     model: ModelName = "",
     seed: Seed = 0,
@@ -110,6 +116,10 @@ def relight(
 
     Example: lumenmill relight --scene render/image-0.scene.json --light sun_sky:sun_azimuth_deg=90,sun_elevation_deg=8
     """
+    if not (light or edit.strip() or describe.strip()):
+        raise InvalidArgumentError("--light", "is missing; give the new light, or words in --edit or --describe")
+    if scene is None and image is None:
+        raise InvalidArgumentError("--image", "is missing; give an image, or a scene in --scene")
     with model_call(context.obj, "relighting", request_id, preset=preset, model=model, seed=seed) as call:
         variant = relighter_pb2.RelightVariant(light=call.light(light), edit_prompt=edit, description=describe)
         result = call.client.relight(

@@ -50,7 +50,7 @@ def up(
             "--models", exists=True, dir_okay=False, help="YAML file of further models; see docs/local-models.md."
         ),
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of the orchestrator; 0 chooses a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the orchestrator; 0 chooses a free one.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Start the mesh on this machine, and wait until it is ready. Does nothing when it is running.

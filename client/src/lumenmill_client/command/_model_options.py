@@ -26,7 +26,7 @@ _OF_PRESET, _OF_IMAGE = "that of the preset", "that of the image, else that of t
 
 def _size_option(side: str, default: str) -> Any:
     help_text = f"{side.capitalize()} in pixels. Default: {default}."
-    return typer.Option(f"--{side}", min=0, max=16384, help=help_text)
+    return typer.Option(f"--{side}", min=0, max=16384, help=help_text, show_default=False)
 
 
 Lights = Annotated[list[str] | None, typer.Option("--light", "-l", help=LIGHT_HELP)]

@@ -37,7 +37,8 @@ def parse_parameters(recipe: Path, settings: Sequence[str], artifact_of: _Artifa
         artifact_of: returns the artifact of a file.
 
     Raises:
-        InvalidArgumentError: a setting has no `=`, a file does not exist or cannot be read, or a number is too large.
+        InvalidArgumentError: a setting has no `=`, a name is given twice, a file does not exist or cannot be read, or a
+            number is too large.
     """
     types = _declared_types(recipe)
     parameters: dict[str, Any] = {}
@@ -45,6 +46,8 @@ def parse_parameters(recipe: Path, settings: Sequence[str], artifact_of: _Artifa
         name, separator, text = setting.partition("=")
         if not separator or not name:
             raise InvalidArgumentError(_OPTION, f"{setting!r} is not NAME=VALUE")
+        if name in parameters:
+            raise InvalidArgumentError(_OPTION, f"{name} is given twice; keep one of them")
         parameters[name] = _value(name, text, types.get(name, ""), artifact_of)
     return parameters
 

@@ -33,7 +33,8 @@ def read_prompt_sets(path: Path, field: str) -> list[PromptSet]:
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in _EXTENSIONS and file.is_file())
     found = [prompt_set for file in files for prompt_set in _read(file, field)]
     if not found:
-        raise InvalidArgumentError(field, f"{str(path)!r} has no prompts, neither in .txt nor in .json files")
+        where = "in .txt and .json files" if path.is_dir() else "one per line"
+        raise InvalidArgumentError(field, f"{str(path)!r} has no prompts; they are expected {where}")
     return found
 
 

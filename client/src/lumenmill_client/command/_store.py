@@ -43,7 +43,7 @@ def get(
     context: typer.Context,
     sha256: Annotated[str, typer.Argument(help="Digest of the artifact, its first digits, or its URI.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write. Default: <digest><extension>.")
+        Path | None, typer.Option("--out", "-o", dir_okay=False, help="File to write. Default: <digest><extension>.")
     ] = None,
 ) -> None:
     """Download one artifact; its bytes are verified.
