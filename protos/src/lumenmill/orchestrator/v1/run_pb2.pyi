@@ -249,7 +249,7 @@ class PlanRecipeResponse(_message.Message):
     GRAPH_DOT_FIELD_NUMBER: _builtins.int
     GRAPH_MERMAID_FIELD_NUMBER: _builtins.int
     num_items: _builtins.int
-    """Number of items of the run."""
+    """Number of items of the run, at most 1,000,000."""
     graph_dot: _builtins.str
     """The graph in Graphviz DOT."""
     graph_mermaid: _builtins.str
@@ -748,7 +748,7 @@ class ListRunsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of runs in the response. 0 means 50."""
+    """Largest number of runs in the response, which has fewer where their recipes and parameters are large. 0 means 50."""
     page_token: _builtins.str
     """`next_page_token` of the previous page. Empty means the first page."""
     def __init__(
@@ -1016,7 +1016,9 @@ class Sample(_message.Message):
     reason: _builtins.str
     """Reason of a rejection or failure. Empty when accepted."""
     group_id: _builtins.str
-    """Id of the light group, the samples of one scene under different lights. Empty without a group."""
+    """Id of the light group, the samples of one scene under different lights: a name that the recipe gives, one that stands
+    for a text of the item, or `g-` and the first digits of a digest. Empty without a group.
+    """
     caption: _builtins.str
     """Whole caption. Empty when none was made."""
     light_caption: _builtins.str
@@ -1122,7 +1124,7 @@ class ListSamplesRequest(_message.Message):
     group_id: _builtins.str
     """Only samples of this light group. Empty means all."""
     page_size: _builtins.int
-    """Largest number of samples in the response. 0 means 100."""
+    """Largest number of samples in the response, which has fewer where they are large. 0 means 100."""
     page_token: _builtins.str
     """`next_page_token` of the previous page. Empty means the first page."""
     @_builtins.property
@@ -1331,6 +1333,7 @@ class ExportRunRequest(_message.Message):
     MORE_RUN_IDS_FIELD_NUMBER: _builtins.int
     FOR_COMMERCIAL_USE_FIELD_NUMBER: _builtins.int
     SPLIT_RULE_FIELD_NUMBER: _builtins.int
+    FOR_SPREADSHEETS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """The run."""
     format: Global___ExportFormat.ValueType
@@ -1345,6 +1348,10 @@ class ExportRunRequest(_message.Message):
     """
     split_rule: Global___SplitRule.ValueType
     """What samples of different splits must not have in common."""
+    for_spreadsheets: _builtins.bool
+    """Whether the CSV files of the dataset are for spreadsheets, and not for training: an apostrophe is put before every
+    text that a spreadsheet would take for a formula. Only DIFFSYNTH has CSV files; other formats are refused.
+    """
     @_builtins.property
     def more_run_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Further runs whose samples are added to the dataset after those of `run_id`. Equal samples of several runs are
@@ -1360,10 +1367,11 @@ class ExportRunRequest(_message.Message):
         more_run_ids: _abc.Iterable[_builtins.str] | None = ...,
         for_commercial_use: _builtins.bool = ...,
         split_rule: Global___SplitRule.ValueType = ...,
+        for_spreadsheets: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embed_media", b"embed_media", "for_commercial_use", b"for_commercial_use", "format", b"format", "more_run_ids", b"more_run_ids", "run_id", b"run_id", "split_rule", b"split_rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embed_media", b"embed_media", "for_commercial_use", b"for_commercial_use", "for_spreadsheets", b"for_spreadsheets", "format", b"format", "more_run_ids", b"more_run_ids", "run_id", b"run_id", "split_rule", b"split_rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -108,15 +108,16 @@ class RunServiceServicer:
     """
 
     def PlanRecipe(self, request, context):
-        """Checks a recipe and returns its plan, without starting a run.
+        """Checks a recipe and returns its plan, without starting a run. The work ends with the deadline of the call, and after
+        60 s in any case. A run has at most 1,000,000 items and 10,000,000 planned executions; docs/recipes.md has all limits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitRun(self, request, context):
-        """Starts a run. An existing `run_id` with the same content returns that run; with other content it fails with
-        ALREADY_EXISTS.
+        """Starts a run, whose recipe is checked as by PlanRecipe. An existing `run_id` with the same content returns that run;
+        with other content it fails with ALREADY_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,10 +35,12 @@ class RunServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RunServiceAsyncStub: ...
     PlanRecipe: _grpc.UnaryUnaryMultiCallable[_run_pb2.PlanRecipeRequest, _run_pb2.PlanRecipeResponse]
-    """Checks a recipe and returns its plan, without starting a run."""
+    """Checks a recipe and returns its plan, without starting a run. The work ends with the deadline of the call, and after
+    60 s in any case. A run has at most 1,000,000 items and 10,000,000 planned executions; docs/recipes.md has all limits.
+    """
     SubmitRun: _grpc.UnaryUnaryMultiCallable[_run_pb2.SubmitRunRequest, _run_pb2.SubmitRunResponse]
-    """Starts a run. An existing `run_id` with the same content returns that run; with other content it fails with
-    ALREADY_EXISTS.
+    """Starts a run, whose recipe is checked as by PlanRecipe. An existing `run_id` with the same content returns that run;
+    with other content it fails with ALREADY_EXISTS.
     """
     GetRun: _grpc.UnaryUnaryMultiCallable[_run_pb2.GetRunRequest, _run_pb2.GetRunResponse]
     """Returns one run."""
@@ -69,10 +71,12 @@ class RunServiceAsyncStub(RunServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PlanRecipe: _aio.UnaryUnaryMultiCallable[_run_pb2.PlanRecipeRequest, _run_pb2.PlanRecipeResponse]  # type: ignore[assignment]
-    """Checks a recipe and returns its plan, without starting a run."""
+    """Checks a recipe and returns its plan, without starting a run. The work ends with the deadline of the call, and after
+    60 s in any case. A run has at most 1,000,000 items and 10,000,000 planned executions; docs/recipes.md has all limits.
+    """
     SubmitRun: _aio.UnaryUnaryMultiCallable[_run_pb2.SubmitRunRequest, _run_pb2.SubmitRunResponse]  # type: ignore[assignment]
-    """Starts a run. An existing `run_id` with the same content returns that run; with other content it fails with
-    ALREADY_EXISTS.
+    """Starts a run, whose recipe is checked as by PlanRecipe. An existing `run_id` with the same content returns that run;
+    with other content it fails with ALREADY_EXISTS.
     """
     GetRun: _aio.UnaryUnaryMultiCallable[_run_pb2.GetRunRequest, _run_pb2.GetRunResponse]  # type: ignore[assignment]
     """Returns one run."""
@@ -106,7 +110,9 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.PlanRecipeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.PlanRecipeResponse, _abc.Awaitable[_run_pb2.PlanRecipeResponse]]:
-        """Checks a recipe and returns its plan, without starting a run."""
+        """Checks a recipe and returns its plan, without starting a run. The work ends with the deadline of the call, and after
+        60 s in any case. A run has at most 1,000,000 items and 10,000,000 planned executions; docs/recipes.md has all limits.
+        """
 
     @_abc_1.abstractmethod
     def SubmitRun(
@@ -114,8 +120,8 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.SubmitRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.SubmitRunResponse, _abc.Awaitable[_run_pb2.SubmitRunResponse]]:
-        """Starts a run. An existing `run_id` with the same content returns that run; with other content it fails with
-        ALREADY_EXISTS.
+        """Starts a run, whose recipe is checked as by PlanRecipe. An existing `run_id` with the same content returns that run;
+        with other content it fails with ALREADY_EXISTS.
         """
 
     @_abc_1.abstractmethod
