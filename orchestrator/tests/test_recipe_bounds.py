@@ -2,7 +2,7 @@
 
 import pytest
 
-from lumenmill_orchestrator.recipe import KnownModel, check_recipe, planned_calls
+from lumenmill_orchestrator.recipe import KnownModel, check_recipe
 
 from .recipes import ONE_IMAGE, SMALL
 
@@ -130,7 +130,7 @@ def test_an_empty_recipe_is_called_empty(text: str) -> None:
 def test_a_plan_counts_lists_that_are_known(variants: str, parameters: dict[str, object], executions: int) -> None:
     checked = check_recipe(_relit(variants), "r.yaml", parameters, _KNOWN)
     assert checked.recipe is not None, checked.problems
-    planned = {call.name: call.num_executions for call in planned_calls(checked.recipe)}
+    planned = {call.name: call.num_executions for call in checked.calls}
     assert planned["each_caption"] == executions
 
 
@@ -143,7 +143,7 @@ def test_a_plan_counts_the_images_that_a_request_asks_for(number: str, execution
     text = text.replace('    with: {subject: {media: "${image.images[0].image}"}}', _EACH_IMAGE)
     checked = check_recipe(text, "r.yaml", {}, _KNOWN)
     assert checked.recipe is not None, checked.problems
-    assert planned_calls(checked.recipe)[1].num_executions == executions
+    assert checked.calls[1].num_executions == executions
 
 
 def test_a_plan_counts_the_elements_of_a_parameter() -> None:
@@ -153,4 +153,4 @@ def test_a_plan_counts_the_elements_of_a_parameter() -> None:
         limited = text.replace("    with: {instruction", f"{at_most}    with: {{instruction")
         checked = check_recipe(limited, "r.yaml", {"tags": ["one", "two"]}, _KNOWN)
         assert checked.recipe is not None, checked.problems
-        assert planned_calls(checked.recipe)[1].num_executions == executions
+        assert checked.calls[1].num_executions == executions

@@ -30,7 +30,7 @@ def _problems(text: str, parameters: dict[str, object] | None = None) -> list[st
         ("image: ${image.images[0].image}\n", "image: ${image.images.image}\n", "choose an element with `[0]`"),
         ("seed: ${params.seed}", "seed: many", "`seed` is an int, but this is `many`"),
         ("INTRINSIC_KIND_ALBEDO", "INTRINSIC_KIND_ALBED", "did you mean `INTRINSIC_KIND_ALBEDO`?"),
-        ("count: ${params.num_sets}", "count: -1", "must be a whole number of at least 0"),
+        ("count: ${params.num_sets}", "count: -1", "must be a whole number from 0 to 1,000,000"),
         ("${params.num_sets}", "${params.sets}", "there is no `sets`"),
         ("lumenmill: 1", "lumenmill: 2", "recipe syntax `2` is not supported"),
         ("kind: image\n", "kind: picture\n", "a sample needs a `kind`"),

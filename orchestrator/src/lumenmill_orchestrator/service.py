@@ -110,6 +110,7 @@ def orchestrator_service(
             for task in (registering, reporting):
                 task.cancel()
             await asyncio.gather(registering, reporting, return_exceptions=True)
+            submission.close()
             writer.stop()
             await mesh.stop()
             if cluster:

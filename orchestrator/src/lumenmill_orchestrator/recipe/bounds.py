@@ -7,14 +7,17 @@ from typing import Any
 
 import protovalidate
 from buf.validate import validate_pb2
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from lumenmill_common.interceptors import field_path
 from lumenmill_orchestrator.recipe.types import message_of
 
-__all__ = ["BoundProblem", "bound_problems", "first_bound_problem"]
+__all__ = ["BoundProblem", "bound_problems", "first_bound_problem", "max_items_of", "max_length_of"]
 
 _LONGEST_VALUE = 40
+# Of fields whose contract states none.
+_MAX_ITEMS, _MAX_LENGTH = 1024, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -105,3 +108,16 @@ def _own_problem(
     if field.message_type is None or rule == "required" or rule.startswith(("repeated.", "map.")):
         place = name if index is None else f"{name}[{index}]"
         yield BoundProblem(f"`{place}` {text.removeprefix('value ').removeprefix('repeated value ')}", name, index)
+
+
+def max_items_of(field: FieldDescriptor) -> int:
+    """Return how many elements a list of a contract may have."""
+    rules = field.GetOptions().Extensions[validate_pb2.field].repeated
+    return int(rules.max_items) if rules.HasField("max_items") else _MAX_ITEMS
+
+
+def max_length_of(field: FieldDescriptor) -> int:
+    """Return how long the text or the bytes of a field may be."""
+    all_rules = field.GetOptions().Extensions[validate_pb2.field]
+    rules = all_rules.string if field.type == FieldDescriptor.TYPE_STRING else all_rules.bytes
+    return int(rules.max_len) if rules.HasField("max_len") else _MAX_LENGTH

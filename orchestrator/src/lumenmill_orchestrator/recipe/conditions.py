@@ -1,8 +1,9 @@
 """Conditions of `when:` and gates: three-valued, so that a missing number never passes for a good one."""
 
 import math
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from lumenmill_orchestrator.recipe.document import Located, Problems
@@ -27,6 +28,8 @@ _OTHER = {
     "in": lambda value, operand: value in operand,
 }
 _FLAGS = ("present", "empty")
+_ITEM_ROOTS = frozenset({"item_index", "item_id"})
+_INDEX_IN_ID = re.compile(r"[a-z0-9_]+-(\d{6,18})")
 _OPERATORS = (*_NUMERIC, *_OTHER, *_FLAGS)
 _LIMITS = {"min": "at least ", "max": "at most ", "beyond": "beyond ±"}
 
@@ -46,6 +49,10 @@ class Condition(Protocol):
 
     def finding(self, scope: Scope) -> str:
         """Return in words the values that decide whether it is true; empty where only parameters do."""
+
+    def turning_points(self, scope: Scope) -> set[int]:
+        """Return the indices of items at which its truth may change, as far as it depends on `item_index` and
+        `item_id`: it is equal for all items between two of them. `scope` has parameters and models."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,21 @@ class _Comparison:
         relation = f", {self._relation(scope)}{limit}" if self.operator in _NUMERIC else ""
         return f"{name} is {_text(value)}{relation}"
 
+    def turning_points(self, scope: Scope) -> set[int]:
+        if not any(_ITEM_ROOTS.intersection(reference.roots()) for reference in self.references):
+            return set()
+        found: set[int] = set()
+        for side in (self.value, self.operand):
+            value = side.evaluate(scope) if isinstance(side, Reference) else side
+            for each in value if isinstance(value, list) else [value]:
+                index = _index_in(each)
+                # Equality turns at the index and after it; a limit between two indices turns at the second.
+                found.update(() if index is None else (index, index + 1))
+        for reference in self.references:
+            # Each element of a list may differ, and the first index after it has none.
+            found.update(range(_length_indexed_by_item(reference, scope) + 1))
+        return found
+
     def _relation(self, scope: Scope) -> str:
         negation = "not " if self.holds(scope) is False else ""
         return negation + _LIMITS.get(self.operator, f"{self.operator} ")
@@ -107,6 +129,9 @@ class _Combination:
         own = self.holds(scope)
         decisive = [part for part in self.parts if self.kind == "not" or part.holds(scope) is own]
         return "; ".join(text for part in decisive if (text := part.finding(scope)))
+
+    def turning_points(self, scope: Scope) -> set[int]:
+        return set().union(*(part.turning_points(scope) for part in self.parts))
 
 
 def compile_condition(where: Located, compiler: ReferenceCompiler, problems: Problems) -> Condition | None:
@@ -216,6 +241,25 @@ def _enum_numbers(plain: Any, value: ValueType, where: Located, problems: Proble
         problems.add(where, f"the value {error}")
         return MISSING
     return numbers if isinstance(plain, list) else numbers[0]
+
+
+def _index_in(value: Any) -> int | None:
+    """Return the index of an item that a number or an `item_id` names; None for other values."""
+    if isinstance(value, str):
+        match = _INDEX_IN_ID.fullmatch(value)
+        return int(match.group(1)) if match else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf:
+        return None
+    return math.floor(value)
+
+
+def _length_indexed_by_item(reference: Reference, scope: Scope) -> int:
+    """Return the length of the list that a reference reads at an index of the item; 0 where it reads none."""
+    for position, segment in enumerate(reference.segments):
+        if segment.index_path and segment.index_path[0] in _ITEM_ROOTS:
+            elements = replace(reference, segments=reference.segments[:position]).evaluate(scope)
+            return 0 if elements is MISSING else len(elements)
+    return 0
 
 
 def _unknown(value: Any) -> bool:

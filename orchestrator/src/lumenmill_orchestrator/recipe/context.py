@@ -6,7 +6,8 @@ from typing import Any
 
 from lumenmill.common.v1 import model_pb2
 from lumenmill_orchestrator.recipe.conditions import Condition, compile_condition
-from lumenmill_orchestrator.recipe.document import WRONG, Located, Problems
+from lumenmill_orchestrator.recipe.document import WRONG, Located, Problems, shown
+from lumenmill_orchestrator.recipe.limits import MAX_AT_MOST
 from lumenmill_orchestrator.recipe.model import FanOut
 from lumenmill_orchestrator.recipe.reference_compiler import ReferenceCompiler
 from lumenmill_orchestrator.recipe.references import Reference, Requirement, Scope, whole_reference
@@ -58,16 +59,17 @@ class PipelineContext:
         reference = ReferenceCompiler({"params": self.types["params"]}, self.problems).reference(given, path)
         return reference.evaluate(self.scope) if reference is not None else WRONG
 
-    def constant_int(self, where: Located, key: str, minimum: int) -> int | None:
+    def constant_int(self, where: Located, key: str, minimum: int, maximum: int | None = None) -> int | None:
         """Return a whole number that is given as a literal or parameter; None, with a problem, when it is not one."""
         value = self.constant(where, key)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= minimum:
-            return value
+        is_int = isinstance(value, int) and not isinstance(value, bool)
+        if is_int and value >= minimum and (maximum is None or value <= maximum):
+            return int(value)
         if value is WRONG:
             return None
-        self.problems.add(
-            where.get(key) or where, f"`{key}` must be a whole number of at least {minimum}, or a parameter"
-        )
+        bounds = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum:,}"
+        found = f", and not {shown(value)}" if isinstance(value, int | float) else ""
+        self.problems.add(where.get(key) or where, f"`{key}` must be a whole number {bounds}, or a parameter{found}")
         return None
 
     def list_reference(self, where: Located, key: str, types: Mapping[str, ValueType]) -> Reference | None:
@@ -92,7 +94,7 @@ class PipelineContext:
                 self.problems.add(stray, "`at_most` needs `for_each`")
             return ScopedFanOut(None, self.types)
         elements = self.list_reference(body, "for_each", self.types)
-        at_most = self.constant_int(body, "at_most", minimum=0) if body.get("at_most") is not None else None
+        at_most = self.constant_int(body, "at_most", 0, MAX_AT_MOST) if body.get("at_most") is not None else None
         if elements is None:
             return ScopedFanOut(None, {**self.types, "each": UNRESOLVED, "each_index": INT})
         aligned = elements.root if elements.root in self.fan_out_steps and not elements.segments else None

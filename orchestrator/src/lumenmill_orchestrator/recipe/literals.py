@@ -7,10 +7,10 @@ from typing import Any
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
-from lumenmill_orchestrator.recipe.document import Located, did_you_mean
+from lumenmill_orchestrator.recipe.document import Located, did_you_mean, shown
 from lumenmill_orchestrator.recipe.types import TypeKind, field_type, with_article
 
-__all__ = ["enum_number", "scalar_literal", "unfit"]
+__all__ = ["enum_number", "finite_float", "scalar_literal", "unfit"]
 
 _INTEGER_RANGES = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
@@ -43,9 +43,7 @@ def scalar_literal(target: FieldDescriptor, value: Any) -> Any:
             raise ValueError(f"must lie between {low} and {high}")
         return value
     if kind is TypeKind.FLOAT and isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise ValueError("must be a finite number")
-        return float(value)
+        return finite_float(value)
     raise ValueError(f"is {with_article(kind.value)}, but this is {_described(value)}")
 
 
@@ -53,8 +51,23 @@ def unfit(target: FieldDescriptor, value: Any) -> str:
     """Return why a value of the right kind cannot be set: only whole numbers have a range of their own."""
     if target.cpp_type in _INTEGER_RANGES:
         low, high = _INTEGER_RANGES[target.cpp_type]
-        return f"`{target.name}` must lie between {low} and {high}, and is {value}"
-    return f"`{target.name}` cannot be {str(value)[:_LONGEST_VALUE]}"
+        return f"`{target.name}` must lie between {low} and {high}, and is {shown(value)}"
+    return f"`{target.name}` cannot be {shown(value)}"
+
+
+def finite_float(value: float) -> float:
+    """Return a number as a float.
+
+    Raises:
+        ValueError: it is infinite or not a number, or larger than a float can be; the message continues its name.
+    """
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError("must be a finite number")
+    return number
 
 
 def enum_number(enum: EnumDescriptor, value: Any) -> int:

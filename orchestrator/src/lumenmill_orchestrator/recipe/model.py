@@ -1,6 +1,6 @@
 """A compiled recipe: sources, steps with their requests in order of execution, and rules for samples."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from lumenmill_orchestrator.recipe.gates import Gate
 from lumenmill_orchestrator.recipe.references import Reference, Requirement, Scope
 from lumenmill_orchestrator.recipe.requests import MessageBuilder
 
-__all__ = ["FanOut", "Pipeline", "Recipe", "SampleRule", "Source", "Step"]
+__all__ = ["CheckedRecipe", "FanOut", "Pipeline", "PlannedCall", "Recipe", "SampleRule", "Source", "Step"]
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,15 @@ class Source:
     num_items: int
     batch_size: int
 
-    def batches(self) -> list[tuple[int, int]]:
-        """Return (index of the first item, number of items) of every batch."""
-        return [
-            (first, min(self.batch_size, self.num_items - first)) for first in range(0, self.num_items, self.batch_size)
-        ]
+    @property
+    def num_batches(self) -> int:
+        """Number of calls that yield all items."""
+        return -(-self.num_items // self.batch_size)
+
+    def batches(self) -> Iterator[tuple[int, int]]:
+        """Yield (index of the first item, number of items) of every batch."""
+        for first in range(0, self.num_items, self.batch_size):
+            yield first, min(self.batch_size, self.num_items - first)
 
 
 @dataclass(frozen=True)
@@ -151,3 +155,24 @@ class Recipe:
     def base_scope(self) -> Scope:
         """Return what every reference can look up: parameters and models."""
         return {"params": self.parameters, "models": self.models}
+
+
+@dataclass(frozen=True)
+class PlannedCall:
+    """One step of a plan."""
+
+    name: str
+    call: str
+    model: str
+    num_executions: int
+    depends_on: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CheckedRecipe:
+    """The outcome of a check: a recipe with its plan, or the problems that it has."""
+
+    recipe: Recipe | None
+    calls: Sequence[PlannedCall]
+    """The steps in order of execution; empty without a recipe."""
+    problems: list[run_pb2.RecipeProblem]

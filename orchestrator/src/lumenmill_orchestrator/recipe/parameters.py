@@ -13,7 +13,9 @@ from lumenmill.prompter.v1 import prompter_pb2
 from lumenmill_common.json_misfits import json_misfit
 from lumenmill_orchestrator.contracts import message_class
 from lumenmill_orchestrator.recipe.bounds import first_bound_problem
-from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
+from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean, shown
+from lumenmill_orchestrator.recipe.limits import LONGEST_SCALAR, MAX_CHOICES, MAX_PARAMETERS
+from lumenmill_orchestrator.recipe.literals import finite_float
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, message_type, scalar_type, with_article
 
 __all__ = ["Parameter", "compile_parameters", "plain_parameters", "resolve_parameters"]
@@ -29,6 +31,10 @@ _TYPES = {
 _TYPES |= {f"list[{name}]": kind.listed() for name, kind in _TYPES.items()}
 _LARGEST_LIST = 100_000
 _MessageT = TypeVar("_MessageT", bound=Message)
+# Numbers of the contracts have at most 64 bits.
+_SMALLEST_INT, _LARGEST_INT = -(1 << 63), (1 << 64) - 1
+# Of an artifact or prompt set, which is copied into every request that refers to it; artifacts may hold 3 MiB.
+_LARGEST_MESSAGE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,8 @@ class Parameter:
                 raise ValueError(f"must be at least {self.minimum:g}")
             if self.maximum is not None and parsed > self.maximum:
                 raise ValueError(f"must be at most {self.maximum:g}")
+        if isinstance(parsed, Message) and parsed.ByteSize() > _LARGEST_MESSAGE_BYTES:
+            raise ValueError(f"has {parsed.ByteSize()} bytes; at most {_LARGEST_MESSAGE_BYTES} are allowed")
         if self.choices and parsed not in self.choices:
             raise ValueError(f"must be one of {', '.join(str(choice) for choice in self.choices)}")
         return parsed
@@ -91,18 +99,22 @@ class Parameter:
 def _parse_int(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         raise ValueError("must be a whole number")
+    if not _SMALLEST_INT <= value <= _LARGEST_INT:
+        raise ValueError("must lie between -2^63 and 2^64 - 1")
     return int(value)
 
 
 def _parse_float(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a finite number")
-    return float(value)
+    return finite_float(value)
 
 
 def _parse_string(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a string")
+    if len(value) > LONGEST_SCALAR:
+        raise ValueError(f"has {len(value)} characters; at most {LONGEST_SCALAR} are allowed")
     return value
 
 
@@ -162,6 +174,9 @@ def compile_parameters(where: Located | None, problems: Problems) -> dict[str, P
     if not where.is_mapping:
         problems.add(where, "`parameters` is a mapping from names to `{type: …, default: …}`")
         return {}
+    if len(where.value) > MAX_PARAMETERS:
+        problems.add(where, f"there are {len(where.value)} parameters; at most {MAX_PARAMETERS} are allowed")
+        return {}
     return {name: _compile_parameter(name, entry, problems) for name, entry in where.items()}
 
 
@@ -177,6 +192,9 @@ def _compile_parameter(name: str, where: Located, problems: Problems) -> Paramet
             problems.add(stray, f"`{bound}` is for numbers only; `{name}` is {with_article(given.value)}")
             return None
     default, description, choices = where.get("default"), where.get("description"), where.get("choices")
+    if choices is not None and choices.is_sequence and len(choices.value) > MAX_CHOICES:
+        problems.add(choices, f"`{name}` has {len(choices.value)} choices; at most {MAX_CHOICES} are allowed")
+        return None
     parameter = Parameter(
         name=name,
         type=_TYPES[given.value],
@@ -203,7 +221,11 @@ def _bound(where: Located | None, problems: Problems) -> float | None:
     if isinstance(where.value, bool) or not isinstance(where.value, int | float):
         problems.add(where, "a bound is a number")
         return None
-    return float(where.value)
+    try:
+        return finite_float(where.value)
+    except ValueError as error:
+        problems.add(where, f"a bound {error}")
+        return None
 
 
 def resolve_parameters(
@@ -218,9 +240,11 @@ def resolve_parameters(
         if parameter is None and name in declared:
             continue
         if parameter is None:
-            problems.add_at(0, 0, f"parameters.{name}", f"unknown parameter `{name}`{did_you_mean(name, declared)}")
+            problem = f"unknown parameter `{shown(name)}`{did_you_mean(name, declared)}"
+            problems.add_at(0, 0, f"parameters.{name}", problem)
             continue
         try:
+            problems.limit.check()
             values[name] = parameter.parse(value)
         except ValueError as error:
             problems.add(parameter.where, f"parameter `{name}` {error}")

@@ -3,6 +3,7 @@
 from lumenmill_orchestrator.recipe.context import INT, PipelineContext
 from lumenmill_orchestrator.recipe.document import Located
 from lumenmill_orchestrator.recipe.graph import find_cycle, ordered
+from lumenmill_orchestrator.recipe.limits import MAX_ITEMS
 from lumenmill_orchestrator.recipe.model import Pipeline, Source, Step
 from lumenmill_orchestrator.recipe.samples import compile_samples
 from lumenmill_orchestrator.recipe.steps import compile_call, compile_steps
@@ -49,7 +50,7 @@ def _compile_source(body: Located, context: PipelineContext) -> Source | None:
     call = compile_call("source", where, {**context.types, "batch": _BATCH}, context)
     result = UNRESOLVED if call is None else message_type(call.method.result)
     items = context.list_reference(where, "items", {**context.types, "result": result})
-    count, batch_size = context.constant_int(where, "count", minimum=0), _batch_size(where, context)
+    count, batch_size = context.constant_int(where, "count", 0, MAX_ITEMS), _batch_size(where, context)
     return None if call is None or items is None or count is None else Source(items, call, count, batch_size)
 
 

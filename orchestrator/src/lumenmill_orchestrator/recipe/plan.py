@@ -1,21 +1,24 @@
 """Plans a recipe: executions by step, and an estimate of the time that they take."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_orchestrator.recipe.compiler import CheckedRecipe
+from lumenmill_orchestrator.recipe.conditions import Condition
 from lumenmill_orchestrator.recipe.graph import graph_dot, graph_mermaid
-from lumenmill_orchestrator.recipe.model import FanOut, Pipeline, Recipe, Step
+from lumenmill_orchestrator.recipe.model import CheckedRecipe, FanOut, Pipeline, PlannedCall, Recipe
 from lumenmill_orchestrator.recipe.parameters import plain_parameters
-from lumenmill_orchestrator.recipe.references import MISSING, Reference
+from lumenmill_orchestrator.recipe.references import MISSING, Reference, Scope
+from lumenmill_orchestrator.recipe.work_limit import WorkLimit
 
-__all__ = ["PlannedCall", "planned_calls", "recipe_plan"]
+__all__ = ["planned_calls", "recipe_plan"]
 
 _KNOWN_BEFORE = frozenset({"params", "item_index", "item_id", "models"})
 _ASSUMED_ELEMENTS = 1
+_CHECK_EVERY = 1000
 # Fields of requests that say how long a list of the result is, where the names of both differ.
 _LENGTH_FIELDS = {
     "images": "num_images",
@@ -26,30 +29,30 @@ _LENGTH_FIELDS = {
 
 
 @dataclass(frozen=True)
-class PlannedCall:
-    """One step of a plan."""
+class _ItemClass:
+    """Items for which no condition differs, and what is known before the run of one of them."""
 
-    name: str
-    call: str
-    model: str
-    num_executions: int
-    depends_on: tuple[str, ...]
+    num_items: int
+    scope: Scope
 
 
-def planned_calls(recipe: Recipe) -> list[PlannedCall]:
+def planned_calls(recipe: Recipe, limit: WorkLimit) -> list[PlannedCall]:
     """Return the steps in order of execution with their number of executions in the whole run.
 
     A fan-out counts the elements of its list where they are known before the run, and those of the step that it is
     aligned with; `at_most` limits them. Of a list of unknown length it counts `at_most`, otherwise one element.
+
+    Raises:
+        CancelledError, DeadlineExceededError: of the limit.
     """
     found: list[PlannedCall] = []
     for pipeline in recipe.pipelines:
         if pipeline.source.call is not None:
             call = pipeline.source.call
             name = recipe.qualified(pipeline, call.name)
-            found.append(PlannedCall(name, call.method.call, call.model_name, len(pipeline.source.batches()), ()))
-        widths = _widths(recipe, pipeline)
-        items = _items_of_steps(recipe, pipeline)
+            found.append(PlannedCall(name, call.method.call, call.model_name, pipeline.source.num_batches, ()))
+        widths = _widths(recipe, pipeline, limit)
+        items = _items_of_steps(recipe, pipeline, limit)
         for step in pipeline.steps:
             before = step.depends_on() or (["source"] if pipeline.source.call is not None else [])
             found.append(
@@ -77,7 +80,7 @@ def recipe_plan(
     recipe = checked.recipe
     if recipe is None:
         return run_pb2.PlanRecipeResponse(problems=checked.problems)
-    measured = [(call, seconds_of(call)) for call in planned_calls(recipe)]
+    measured = [(call, seconds_of(call)) for call in checked.calls]
     response = run_pb2.PlanRecipeResponse(
         steps=[_planned_step(call, seconds) for call, seconds in measured],
         num_items=recipe.num_items,
@@ -114,10 +117,11 @@ def _estimated_seconds(
     return max((load / max(num_workers.get(model, 1), 1) for model, load in load_s.items()), default=0.0)
 
 
-def _widths(recipe: Recipe, pipeline: Pipeline) -> dict[str, int]:
+def _widths(recipe: Recipe, pipeline: Pipeline, limit: WorkLimit) -> dict[str, int]:
     """Return an upper bound of the instances of every step in one item."""
     widths: dict[str, int] = {}
     for step in pipeline.steps:
+        limit.check()
         fan_out = step.fan_out
         widths[step.name] = 1 if fan_out is None else _width(fan_out, widths, recipe, pipeline)
     return widths
@@ -164,26 +168,52 @@ def _length(value: Any) -> int:
     return 0 if value is MISSING else len(value)
 
 
-def _items_of_steps(recipe: Recipe, pipeline: Pipeline) -> dict[str, int]:
-    """Return the number of items that execute each step: all, unless its `when` or an earlier step's excludes some."""
-    applies: dict[str, list[bool]] = {}
-    everywhere = [True] * pipeline.source.num_items
+def _items_of_steps(recipe: Recipe, pipeline: Pipeline, limit: WorkLimit) -> dict[str, int]:
+    """Return the number of items that execute each step: all, unless its `when` or an earlier step's excludes some.
+
+    Items for which no condition can differ are evaluated once, so that a run of any size is planned at once.
+    """
+    classes = _item_classes(recipe, pipeline)
+    everywhere = _bits([True] * len(classes))
+    applies: dict[str, int] = {}
     for step in pipeline.steps:
-        own = _own_items(recipe, pipeline, step) or everywhere
+        limit.check()
+        own = everywhere if step.when is None else _own_items(recipe, step.when, classes, limit)
         for name in step.depends_on():
-            own = [here and before for here, before in zip(own, applies[name], strict=True)]
+            own &= applies[name]
         applies[step.name] = own
-    return {name: sum(items) for name, items in applies.items()}
+    sizes = [each.num_items for each in classes]
+    return {name: sum(compress(sizes, bits.to_bytes(len(sizes), "big"))) for name, bits in applies.items()}
 
 
-def _own_items(recipe: Recipe, pipeline: Pipeline, step: Step) -> list[bool] | None:
-    """Return for each item whether `when` may be true, as far as known before the run; None without `when`."""
-    if step.when is None:
-        return None
-    scope, known = dict(recipe.base_scope()), _KNOWN_BEFORE
-    items = [{"item_index": index, "item_id": pipeline.item_id(index)} for index in range(pipeline.source.num_items)]
-    if pipeline.source.call is None:  # the items are given
-        known |= {"item"}
-        given = pipeline.source.items.evaluate(scope)
-        items = [{**item, "item": element} for item, element in zip(items, given, strict=True)]
-    return [step.when.holds({**scope, **item}, known) is not False for item in items]
+def _item_classes(recipe: Recipe, pipeline: Pipeline) -> list[_ItemClass]:
+    """Return the items of a pipeline grouped so that every `when` holds for all items of a class or for none."""
+    scope, source = recipe.base_scope(), pipeline.source
+    conditions = [step.when for step in pipeline.steps if step.when is not None]
+    is_given = source.call is None
+    if is_given and any("item" in reference.roots() for each in conditions for reference in each.references):
+        given = source.items.evaluate(scope)
+        return [_ItemClass(1, {**_identity(pipeline, index), "item": item}) for index, item in enumerate(given)]
+    turns = {index for each in conditions for index in each.turning_points(scope) if 0 < index < source.num_items}
+    starts = [0, *sorted(turns)] if source.num_items else []
+    ends = [*starts[1:], source.num_items]
+    return [_ItemClass(end - start, _identity(pipeline, start)) for start, end in zip(starts, ends, strict=False)]
+
+
+def _identity(pipeline: Pipeline, index: int) -> dict[str, Any]:
+    return {"item_index": index, "item_id": pipeline.item_id(index)}
+
+
+def _own_items(recipe: Recipe, when: Condition, classes: Sequence[_ItemClass], limit: WorkLimit) -> int:
+    """Return for each class whether `when` may be true, as far as known before the run."""
+    base, found = recipe.base_scope(), []
+    for number, each in enumerate(classes):
+        if number % _CHECK_EVERY == 0:
+            limit.check()
+        found.append(when.holds({**base, **each.scope}, _KNOWN_BEFORE | each.scope.keys()) is not False)
+    return _bits(found)
+
+
+def _bits(flags: Sequence[bool]) -> int:
+    """Return flags as one number with a byte for each: small, and quick to combine."""
+    return int.from_bytes(bytes(flags), "big")

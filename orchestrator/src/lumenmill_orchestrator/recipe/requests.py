@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
 from lumenmill_orchestrator.contracts import message_class
-from lumenmill_orchestrator.recipe.bounds import BoundProblem, bound_problems
+from lumenmill_orchestrator.recipe.bounds import BoundProblem, bound_problems, max_items_of
 from lumenmill_orchestrator.recipe.conditions import Condition, compile_condition
 from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_mean
 from lumenmill_orchestrator.recipe.fills import (
@@ -25,7 +26,7 @@ from lumenmill_orchestrator.recipe.fills import (
 )
 from lumenmill_orchestrator.recipe.literals import scalar_literal
 from lumenmill_orchestrator.recipe.reference_compiler import ReferenceCompiler
-from lumenmill_orchestrator.recipe.references import Reference, Scope, whole_reference
+from lumenmill_orchestrator.recipe.references import MISSING, Reference, Scope, whole_reference
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type, is_map_field, message_of, with_article
 
 __all__ = ["MessageBuilder", "RequestCompiler"]
@@ -100,6 +101,7 @@ class RequestCompiler(ReferenceCompiler):
     ) -> MessageBuilder:
         """Compile a mapping into a builder for a message type. Fields named in `without` are problems, and nothing is
         required of them. What is known before the run is checked against the bounds of the contract."""
+        self._problems.limit.check()
         builder = MessageBuilder(message_class(descriptor)())
         if where is None:
             return builder
@@ -323,6 +325,13 @@ class RequestCompiler(ReferenceCompiler):
             return
         if not reference.type.is_list:
             self._problems.add(value, f"`for_each` needs a list, but `${{{path}}}` is {with_article(reference.type)}")
+            return
+        known: Any = reference.evaluate(self._known) if self._is_known(reference) else MISSING
+        num_elements, most = 0 if known is MISSING else len(known), max_items_of(target)
+        if num_elements > most:
+            self._problems.add(
+                value, f"`{target.name}` has at most {most} elements, but `${{{path}}}` has {num_elements}"
+            )
             return
         inner_types = {**self._types, "each": reference.type.element(), "each_index": ValueType(TypeKind.INT)}
         compiler = RequestCompiler(inner_types, self._problems, self._known, checks_parameters=self._checks_parameters)

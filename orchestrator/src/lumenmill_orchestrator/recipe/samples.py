@@ -3,11 +3,13 @@
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill.common.v1 import artifact_pb2, intrinsics_pb2
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_orchestrator.names import is_name, is_role
 from lumenmill_orchestrator.recipe.context import PipelineContext
-from lumenmill_orchestrator.recipe.document import Located, did_you_mean
+from lumenmill_orchestrator.recipe.document import Located, did_you_mean, shown
 from lumenmill_orchestrator.recipe.model import FanOut, SampleRule
 from lumenmill_orchestrator.recipe.references import Reference, whole_reference
 from lumenmill_orchestrator.recipe.requests import RequestCompiler
+from lumenmill_orchestrator.recipe.steps import is_part_name
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, field_type, message_type, scalar_type, with_article
 
 __all__ = ["compile_samples"]
@@ -50,10 +52,17 @@ def compile_samples(where: Located | None, context: PipelineContext) -> list[Sam
     if not where.is_mapping or not where.value:
         context.problems.add(where, "`samples` is a mapping from names to `{kind, media, …}`")
         return []
+    for name, body in where.items():
+        if not is_part_name(name):
+            context.problems.add(
+                body, f"`{shown(name)}` cannot name a sample; use letters, digits and `_`, at most 63, no digit first"
+            )
     return [_compile_sample(name, body, context) for name, body in where.items()]
 
 
 def _compile_sample(name: str, body: Located, context: PipelineContext) -> SampleRule:
+    if (media := body.get("media")) is not None:
+        _check_roles(media, context)
     scoped = context.fan_out(body)
     fan_out = scoped.fan_out
     compiler = RequestCompiler(scoped.types, context.problems)
@@ -85,6 +94,20 @@ def _compile_sample(name: str, body: Located, context: PipelineContext) -> Sampl
         requires=context.requirements(references, fan_out),
         expansion_requires=context.expansion_requirements(fan_out),
     )
+
+
+def _check_roles(media: Located, context: PipelineContext) -> None:
+    """Check the roles of media, those of conditional values too: they become names of files."""
+    if media.get("when") is not None:
+        for branch in ("value", "otherwise"):
+            if (body := media.get(branch)) is not None:
+                _check_roles(body, context)
+        return
+    for role, artifact in media.items():
+        if not is_role(role):
+            context.problems.add(
+                artifact, f"`{shown(role)}` is not a role of media; use small letters, digits and `_`, at most 63"
+            )
 
 
 def _without_rule_keys(body: Located) -> Located:
@@ -138,7 +161,14 @@ def _group(body: Located, compiler: RequestCompiler, context: PipelineContext) -
         return None
     path = whole_reference(given.value)
     if path is None:
-        return str(given.value)
+        name = str(given.value)
+        if not is_name(name):
+            context.problems.add(
+                given,
+                f"`{shown(name)}` cannot name a group; a name has at most 63 small letters, digits, `_` and `-`, and "
+                "begins with a letter or digit",
+            )
+        return name
     reference = compiler.reference(given, path)
     if reference is not None and not any(expected.accepts(reference.type) for expected in _GROUP_TYPES):
         context.problems.add(

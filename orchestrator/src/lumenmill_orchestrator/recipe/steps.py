@@ -1,23 +1,31 @@
 """Compiles the steps of a pipeline: each one's call, model, request, gates and requirements."""
 
+import re
 from collections.abc import Mapping
 
 from lumenmill_orchestrator.contracts import Method, heavy_methods
 from lumenmill_orchestrator.recipe.context import PipelineContext
-from lumenmill_orchestrator.recipe.document import WRONG, Located, did_you_mean
+from lumenmill_orchestrator.recipe.document import WRONG, Located, did_you_mean, shown
 from lumenmill_orchestrator.recipe.durations import duration_problem
 from lumenmill_orchestrator.recipe.gates import compile_gates
+from lumenmill_orchestrator.recipe.limits import MAX_TIMEOUT_S
 from lumenmill_orchestrator.recipe.model import FanOut, Step
 from lumenmill_orchestrator.recipe.references import whole_reference
 from lumenmill_orchestrator.recipe.requests import MessageBuilder, RequestCompiler
 from lumenmill_orchestrator.recipe.types import UNRESOLVED, ValueType, message_type
 
-__all__ = ["compile_call", "compile_steps"]
+__all__ = ["compile_call", "compile_steps", "is_part_name"]
 
 _STEP_KEYS = ("call", "model", "with", "for_each", "at_most", "when", "input_gates", "gates", "optional", "timeout_s")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _RESERVED = frozenset(
     {"params", "models", "item", "item_index", "item_id", "each", "each_index", "result", "batch", "source"}
 )
+
+
+def is_part_name(name: str) -> bool:
+    """Return whether a text can name a step or a rule for samples; it becomes part of the ids of samples."""
+    return _NAME.fullmatch(name) is not None
 
 
 def compile_steps(where: Located | None, context: PipelineContext) -> list[Step]:
@@ -35,9 +43,11 @@ def compile_steps(where: Located | None, context: PipelineContext) -> list[Step]
 def _declare(where: Located, context: PipelineContext) -> None:
     """Declare the name and result type of every step before any reference is read, so that order does not matter."""
     for name, body in where.items():
-        if not name.isidentifier() or name in _RESERVED:
+        if not is_part_name(name) or name in _RESERVED:
             context.problems.add(
-                body, f"`{name}` cannot name a step; use letters, digits and `_`, none of {sorted(_RESERVED)}"
+                body,
+                f"`{shown(name)}` cannot name a step; use letters, digits and `_`, at most 63, none of "
+                f"{sorted(_RESERVED)}",
             )
             continue
         call = body.get("call")
@@ -68,6 +78,7 @@ def compile_call(
     fan_out: FanOut | None = None,
 ) -> Step | None:
     """Compile one call, of a step or of a source; None when the RPC is unknown, after checking all but its request."""
+    context.problems.limit.check()
     method = _method(body, context)
     model = _model(body, method, context)
     condition = context.condition(body, RequestCompiler(types, context.problems))
@@ -167,7 +178,9 @@ def _timeout_s(body: Located, context: PipelineContext) -> float | None:
     value = context.constant(body, "timeout_s")
     if value is None or value is WRONG:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        context.problems.add(body.value["timeout_s"], "`timeout_s` is a number of seconds above 0")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_TIMEOUT_S:
+        context.problems.add(
+            body.value["timeout_s"], f"`timeout_s` is a number of seconds above 0, at most {MAX_TIMEOUT_S:.0f}"
+        )
         return None
     return float(value)

@@ -23,7 +23,7 @@ from lumenmill_orchestrator.storage import (
     SampleFilter,
     SampleStore,
 )
-from lumenmill_orchestrator.submission import Submission
+from lumenmill_orchestrator.submission import Submission, SubmittedRun
 from lumenmill_orchestrator.views import lineage_view, run_view
 
 __all__ = ["RunServicer"]
@@ -60,18 +60,19 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def PlanRecipe(self, request: run_pb2.PlanRecipeRequest, context: _Context) -> run_pb2.PlanRecipeResponse:
         """Check and plan a recipe."""
-        return await self._submission.plan(request)
+        return await self._submission.plan(request, context.time_remaining())
 
     async def SubmitRun(self, request: run_pb2.SubmitRunRequest, context: _Context) -> run_pb2.SubmitRunResponse:
         """Store and start a run."""
+        submitted = await self._submission.check(request, context.time_remaining())
         # Finished even when the caller disconnects: a run that is stored but not started would wait for a restart.
-        submitting = asyncio.create_task(self._submit(request))
+        submitting = asyncio.create_task(self._submit(submitted))
         self._submitting.add(submitting)
         submitting.add_done_callback(self._submitting.discard)
         return run_pb2.SubmitRunResponse(run=await self._view(await asyncio.shield(submitting)))
 
-    async def _submit(self, request: run_pb2.SubmitRunRequest) -> RunRow:
-        row, recipe = await self._submission.submit(request)
+    async def _submit(self, submitted: SubmittedRun) -> RunRow:
+        row, recipe = await self._submission.store(submitted)
         if not row.ended:
             await self._workflows.start(row.id, recipe)
         return row
@@ -108,9 +109,9 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         """Return a page of runs."""
         size = request.page_size or 50
         before_seq = _from_token(request.page_token)
-        rows = await asyncio.to_thread(self._runs.page, before_seq, size + 1)
-        token = _to_token(rows[size - 1].seq) if len(rows) > size else ""
-        return run_pb2.ListRunsResponse(runs=[await self._view(row) for row in rows[:size]], next_page_token=token)
+        rows, has_more = await asyncio.to_thread(self._runs.page, before_seq, size)
+        token = _to_token(rows[-1].seq) if has_more else ""
+        return run_pb2.ListRunsResponse(runs=[await self._view(row) for row in rows], next_page_token=token)
 
     async def CancelRun(self, request: run_pb2.CancelRunRequest, context: _Context) -> run_pb2.CancelRunResponse:
         """Cancel a run."""
@@ -134,9 +135,9 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         after_seq = _from_token(request.page_token) or 0
         if request.run_id:
             await asyncio.to_thread(self._runs.get, request.run_id)
-        found = await asyncio.to_thread(self._samples.listed, selected, after_seq, size + 1)
-        token = _to_token(found[size - 1].seq) if len(found) > size else ""
-        return run_pb2.ListSamplesResponse(samples=[entry.sample for entry in found[:size]], next_page_token=token)
+        found, has_more = await asyncio.to_thread(self._samples.listed, selected, after_seq, size)
+        token = _to_token(found[-1].seq) if has_more else ""
+        return run_pb2.ListSamplesResponse(samples=[entry.sample for entry in found], next_page_token=token)
 
     async def GetLineage(self, request: run_pb2.GetLineageRequest, context: _Context) -> run_pb2.GetLineageResponse:
         """Return the executions that led to a sample."""

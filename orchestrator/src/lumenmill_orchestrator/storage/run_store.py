@@ -12,6 +12,7 @@ from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import NotFoundError
 from lumenmill_orchestrator.storage.database import insert_into, storable
+from lumenmill_orchestrator.storage.pages import page_of
 from lumenmill_orchestrator.storage.schema import artifact_uses, items, runs, step_counts
 
 __all__ = ["ENDED_STATES", "UNFINISHED_STATES", "RunRow", "RunStore", "StepTotals"]
@@ -102,13 +103,19 @@ class RunStore:
             raise NotFoundError(f"no run `{run_id}`")
         return RunRow(**row)
 
-    def page(self, before_seq: int | None, limit: int) -> list[RunRow]:
-        """Return runs before a sequence number, the newest first."""
-        query = sa.select(runs).order_by(runs.c.seq.desc()).limit(limit)
+    def page(self, before_seq: int | None, size: int) -> tuple[list[RunRow], bool]:
+        """Return runs before a sequence number, the newest first, and whether there are more.
+
+        Fewer than `size` are returned where their recipes and parameters are large.
+        """
+        size_bytes = sa.func.length(runs.c.parameters) + sa.func.length(runs.c.recipe_text)
+        query = sa.select(runs.c.seq, size_bytes).order_by(runs.c.seq.desc()).limit(size + 1)
         if before_seq is not None:
             query = query.where(runs.c.seq < before_seq)
         with self._engine.connect() as connection:
-            return [RunRow(**row) for row in connection.execute(query).mappings()]
+            seqs, has_more = page_of(connection.execute(query).tuples(), size)
+            found = sa.select(runs).where(runs.c.seq.in_(seqs)).order_by(runs.c.seq.desc())
+            return [RunRow(**row) for row in connection.execute(found).mappings()], has_more
 
     def unfinished(self) -> list[RunRow]:
         """Return the runs that have not ended, the oldest first."""

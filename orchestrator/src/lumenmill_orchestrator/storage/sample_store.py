@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import NotFoundError
+from lumenmill_orchestrator.storage.pages import page_of
 from lumenmill_orchestrator.storage.schema import runs, samples
 
 __all__ = ["SampleFilter", "SampleStore", "StoredSample"]
@@ -61,26 +62,31 @@ class SampleStore:
             rows = connection.execute(query.order_by(samples.c.seq).limit(limit)).all()
         return [StoredSample(row.seq, run_pb2.Sample.FromString(row.message), row.parents) for row in rows]
 
-    def listed(self, selected: SampleFilter, after_seq: int, limit: int) -> list[StoredSample]:
-        """Return samples after the one with a sequence number, 0 for the first ones: run by run, item by item, and
-        those of an item in the order of the recipe, whatever was finished first."""
+    def listed(self, selected: SampleFilter, after_seq: int, size: int) -> tuple[list[StoredSample], bool]:
+        """Return samples after the one with a sequence number, 0 for the first ones, and whether there are more.
+
+        They are listed run by run, item by item, and those of an item in the order of the recipe, whatever was finished
+        first. Fewer than `size` are returned where they are large.
+        """
         order: list[sa.ColumnElement[Any]] = [samples.c.item_id, samples.c.seq]
         table: sa.FromClause = samples
         if not selected.run_id:
             order, table = [runs.c.seq, *order], samples.join(runs, runs.c.id == samples.c.run_id)
-        query = sa.select(samples.c.seq).select_from(table).where(*_conditions(selected)).order_by(*order).limit(limit)
+        sizes = sa.select(samples.c.seq, sa.func.length(samples.c.message)).select_from(table)
+        query = sizes.where(*_conditions(selected)).order_by(*order).limit(size + 1)
         with self._engine.connect() as connection:
             if after_seq:
                 place = sa.select(*order).select_from(table).where(samples.c.seq == after_seq)
                 last = connection.execute(place).one_or_none()
                 if last is None:
-                    return []
+                    return [], False
                 query = query.where(sa.tuple_(*order) > sa.tuple_(*last))
             # The messages are read apart: rows that are sorted would hold them.
-            seqs = connection.execute(query).scalars().all()
+            seqs, has_more = page_of(connection.execute(query).tuples(), size)
             rows = sa.select(samples.c.seq, samples.c.message, samples.c.parents).where(samples.c.seq.in_(seqs))
             found = {row.seq: row for row in connection.execute(rows)}
-        return [StoredSample(seq, run_pb2.Sample.FromString(found[seq].message), found[seq].parents) for seq in seqs]
+        listed = [StoredSample(seq, run_pb2.Sample.FromString(found[seq].message), found[seq].parents) for seq in seqs]
+        return listed, has_more
 
     def count(self, selected: SampleFilter) -> int:
         """Return the number of selected samples."""
