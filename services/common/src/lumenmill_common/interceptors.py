@@ -1,10 +1,12 @@
 """What every call passes through: token, bounds, errors, metrics, log and trace context."""
 
+import asyncio
 import hmac
 import inspect
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -28,6 +30,9 @@ _QUOTED = re.compile(r"`(\w+)`")
 _HOW_TO_SEND = "(clients of the mesh read LUMENMILL_TOKEN_FILE; others send metadata `authorization: Bearer <token>`)"
 _NO_TOKEN = f"the mesh requires a token, and none was sent {_HOW_TO_SEND}"
 _WRONG_TOKEN = f"the token that was sent is not the token of the mesh {_HOW_TO_SEND}"
+# Checked on the event loop, a message of the largest size would keep all other calls waiting for half a minute.
+_LARGE_BYTES = 32 << 10
+_CHECKS = ThreadPoolExecutor(2, thread_name_prefix="bounds")
 # Calls that the caller ends are normal: no error is logged for them.
 _QUIET = {grpc.StatusCode.CANCELLED, grpc.StatusCode.OK}
 
@@ -78,7 +83,7 @@ class _Call:
         if not hmac.compare_digest(sent.encode(), expected.encode()):
             raise UnauthenticatedError(_WRONG_TOKEN if sent else _NO_TOKEN)
 
-    def enter(self, request: Any) -> None:
+    async def enter(self, request: Any) -> None:
         """Bind the call's identity to logs and traces, check its token and the bounds of the request."""
         options = getattr(request, "job", None)
         self._request_id = getattr(options, "request_id", "") or self._metadata.get("x-request-id", "")
@@ -86,7 +91,7 @@ class _Call:
         trace_context.attach(extract_trace_context(self._metadata))
         self.authenticate()
         if isinstance(request, Message):
-            check_bounds(request)
+            await _check_bounds(request)
 
     def count(self, code: grpc.StatusCode) -> None:
         """Record duration and status of the call."""
@@ -106,6 +111,14 @@ class _Call:
         if isinstance(error, LumenmillError) and code not in _QUIET:
             _log.info("call refused", code=code.name, reason=message)
         await context.abort(code, message, metadata)
+
+
+async def _check_bounds(request: Message) -> None:
+    """As `check_bounds`; large messages are checked in a thread, since every value in them takes microseconds."""
+    if request.ByteSize() <= _LARGE_BYTES:
+        check_bounds(request)
+    else:
+        await asyncio.get_running_loop().run_in_executor(_CHECKS, check_bounds, request)
 
 
 def check_bounds(request: Message) -> None:
@@ -177,7 +190,7 @@ def _wrapped(handler: Any, call: _Call) -> "grpc.RpcMethodHandler[Any, Any]":
 def _unary(behaviour: Callable[..., Awaitable[Any]], call: _Call) -> Callable[..., Awaitable[Any]]:
     async def answer(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
         try:
-            call.enter(request)
+            await call.enter(request)
             response = await behaviour(_checked(request), context)
         except Exception as error:
             await call.fail(error, context)
@@ -191,7 +204,7 @@ def _unary(behaviour: Callable[..., Awaitable[Any]], call: _Call) -> Callable[..
 def _stream(behaviour: Callable[..., Any], call: _Call) -> Callable[..., AsyncIterator[Any]]:
     async def answer(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> AsyncIterator[Any]:
         try:
-            call.enter(request)
+            await call.enter(request)
             responses = behaviour(_checked(request), context)
             if inspect.isawaitable(responses):  # a servicer that writes to the context itself, as that of health does
                 await responses
