@@ -155,6 +155,27 @@ def test_an_unreadable_file_is_named_with_its_variable(monkeypatch: pytest.Monke
     assert rejected.value.field == f"LUMENMILL_{name}" and purpose in rejected.value.message
 
 
+@pytest.mark.parametrize("content", ["", " \n\t", "\ufeff", "\0\0", "two\nlines"])
+async def test_a_client_whose_token_file_holds_no_token_says_so(tmp_path: Path, content: str) -> None:
+    (tmp_path / "token").write_text(content)
+    code, output = await _run_command("runs", address="127.0.0.1:9", token_file=tmp_path / "token")
+    assert code == 2 and output.startswith("error: LUMENMILL_TOKEN_FILE: ") and "bearer token" in output
+    assert not content.strip() or "two" not in output
+
+
+async def test_a_client_whose_token_file_becomes_empty_says_so(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret")
+    security = SecuritySettings(token_file=tmp_path / "token")
+    async with _serving(security) as address, connect(address, security) as channel:
+        runs = Runs(channel)
+        assert [run async for run in runs.list()] == []
+        (tmp_path / "token").write_text("")
+        with pytest.raises(UnavailableError, match=r"LUMENMILL_TOKEN_FILE: .*token' is empty"):
+            await anext(runs.list())
+        with pytest.raises(UnavailableError, match=r"LUMENMILL_TOKEN_FILE: .*token' is empty"):
+            await anext(runs.watch("r1"))
+
+
 async def test_the_command_exits_with_2_on_an_unreadable_file() -> None:
     code, output = await _run_command("runs", address="127.0.0.1:9", token_file="")
     assert code == 2 and output.startswith("error: LUMENMILL_TOKEN_FILE: is set but empty")

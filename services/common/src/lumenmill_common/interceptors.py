@@ -16,7 +16,13 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from opentelemetry import context as trace_context
 
-from lumenmill_common.errors import InvalidArgumentError, LumenmillError, UnauthenticatedError, UnimplementedError
+from lumenmill_common.errors import (
+    InvalidArgumentError,
+    LumenmillError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnimplementedError,
+)
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.status import rich_status
 from lumenmill_common.telemetry import RPC_DURATION, extract_trace_context, get_logger
@@ -33,6 +39,8 @@ _WRONG_TOKEN = f"the token that was sent is not the token of the mesh {_HOW_TO_S
 # Checked on the event loop, a message of the largest size would keep all other calls waiting for half a minute.
 _LARGE_BYTES = 32 << 10
 _CHECKS = ThreadPoolExecutor(2, thread_name_prefix="bounds")
+# Without the path of the file, which is no business of callers.
+_REFUSED_TO_ALL = "the server cannot read the token of the mesh and refuses every call until it can; its log says why"
 # Calls that the caller ends are normal: no error is logged for them.
 _QUIET = {grpc.StatusCode.CANCELLED, grpc.StatusCode.OK}
 
@@ -75,9 +83,20 @@ class _Call:
         self._started_s = time.monotonic()
 
     def authenticate(self) -> None:
-        """Raise UnauthenticatedError unless the caller sent the token."""
-        token = self._security.token()
-        if token is None or self._method.startswith(_PUBLIC_SERVICE):
+        """Check that the caller sent the token, if one is required.
+
+        Raises:
+            UnauthenticatedError: it did not.
+            UnavailableError: the token is required and cannot be read.
+        """
+        if self._method.startswith(_PUBLIC_SERVICE):
+            return
+        try:
+            token = self._security.token()
+        except UnavailableError as error:
+            _log.error("every call is refused until the token can be read", reason=error.message)
+            raise UnavailableError(_REFUSED_TO_ALL) from None
+        if token is None:
             return
         sent, expected = self._metadata.get("authorization", ""), f"Bearer {token.get_secret_value()}"
         if not hmac.compare_digest(sent.encode(), expected.encode()):

@@ -7,7 +7,8 @@ from typing import Any, Self, TypeVar
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.errors import InvalidArgumentError, UnavailableError
+from lumenmill_common.secret_files import read_secret
 
 __all__ = ["LogFormat", "SecuritySettings", "ServiceSettings", "StoreSettings", "load_settings", "read_settings"]
 
@@ -84,9 +85,29 @@ class SecuritySettings(_Settings):
             raise ValueError("set LUMENMILL_TLS_CERT_FILE and LUMENMILL_TLS_KEY_FILE together")
         return self
 
+    @field_validator("token_file")
+    @classmethod
+    def _has_token(cls, value: Path | None) -> Path | None:
+        """Refuse a file without a token: a server would otherwise start that nobody may call, or everybody."""
+        if value is not None:
+            try:
+                read_secret(value)
+            except ValueError as error:
+                raise ValueError(f"{error}. Its content: {cls.model_fields['token_file'].description}") from None
+        return value
+
     def token(self) -> SecretStr | None:
-        """Return the token, read from its file at each call since it may be rotated; None if none is required."""
-        return SecretStr(self.token_file.read_text().strip()) if self.token_file else None
+        """Return the token, read from its file at each call since it may be rotated; None if none is required.
+
+        Raises:
+            UnavailableError: the file cannot be read or has no token, for example while it is replaced.
+        """
+        if self.token_file is None:
+            return None
+        try:
+            return read_secret(self.token_file)
+        except ValueError as error:
+            raise UnavailableError(f"LUMENMILL_TOKEN_FILE: {error}") from None
 
 
 class ServiceSettings(StoreSettings, SecuritySettings):

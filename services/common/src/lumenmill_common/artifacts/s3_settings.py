@@ -8,6 +8,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.secret_files import read_secret
 from lumenmill_common.settings import StoreSettings
 
 __all__ = ["S3Keys", "S3Server", "bucket_and_prefix", "check_ca_file", "s3_keys", "s3_region", "s3_server"]
@@ -131,12 +132,9 @@ def s3_keys(settings: StoreSettings) -> S3Keys:
 
 def _key(variable: str, file: Path) -> str:
     try:
-        key = file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidArgumentError(variable, f"{file} cannot be read ({_reason(error)})") from None
-    if not key:
-        raise InvalidArgumentError(variable, f"{file} is empty")
-    return key
+        return read_secret(file).get_secret_value()
+    except ValueError as error:
+        raise InvalidArgumentError(variable, str(error)) from None
 
 
 def check_ca_file(file: Path) -> None:

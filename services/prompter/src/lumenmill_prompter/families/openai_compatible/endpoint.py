@@ -10,6 +10,7 @@ import openai
 
 from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_common.loopback import is_loopback
+from lumenmill_common.secret_files import read_secret
 from lumenmill_common.telemetry import get_logger
 from lumenmill_prompter.families.openai_compatible.completion import Answer, read_completion
 from lumenmill_prompter.families.openai_compatible.failure import EndpointError, FailureKind, retry_after_s
@@ -33,7 +34,7 @@ class Endpoint:
         """Prepare a client; nothing is sent yet. Refused parameters are tried again after a time measured by `clock_s`.
 
         Raises:
-            FailedPreconditionError: the API key file cannot be read.
+            FailedPreconditionError: the API key file cannot be read, or has no key.
         """
         self._settings = settings
         self._key = _api_key(settings)
@@ -145,9 +146,9 @@ def _api_key(settings: PrompterSettings) -> str:
     if settings.openai_api_key_file is None:
         return ""
     try:
-        return settings.openai_api_key_file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise FailedPreconditionError(f"cannot read LUMENMILL_OPENAI_API_KEY_FILE: {error.strerror}") from error
+        return read_secret(settings.openai_api_key_file).get_secret_value()
+    except ValueError as error:
+        raise FailedPreconditionError(f"LUMENMILL_OPENAI_API_KEY_FILE: {error}") from None
 
 
 def _direct(url: str) -> dict[str, None]:
