@@ -12,8 +12,9 @@ from PIL import Image
 
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_common.artifacts import ArtifactStore, open_store
+from lumenmill_common.artifacts import ArtifactStore, open_store_from
 from lumenmill_common.errors import LumenmillError
+from lumenmill_common.settings import StoreSettings
 from lumenmill_orchestrator.exporters import InProcessExports
 from lumenmill_orchestrator.storage import ExportStore, SampleStore, engine_url, make_engine, upgrade_schema
 from lumenmill_orchestrator.storage.schema import samples
@@ -27,13 +28,16 @@ class Archive:
     """A database and a store with samples, and their exports."""
 
     folder: Path
+    stored: StoreSettings | None = None
+    """Of the store; without them it is in the folder, as the database is without its URL."""
+    database_url: str = ""
     store: ArtifactStore = field(init=False)
     engine: sa.Engine = field(init=False)
     num_reads: int = 0
 
     def __post_init__(self) -> None:
-        self.store = open_store(f"file://{self.folder}/store")
-        self.engine = make_engine(engine_url(f"sqlite:///{self.folder}/archive.sqlite"))
+        self.store = open_store_from(self.stored or StoreSettings(store_url=f"file://{self.folder}/store"))
+        self.engine = make_engine(engine_url(self.database_url or f"sqlite:///{self.folder}/archive.sqlite"))
         upgrade_schema(self.engine)
         self._exports = InProcessExports(SampleStore(self.engine), self.store, ExportStore(self.engine))
 

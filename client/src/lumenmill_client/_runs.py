@@ -157,6 +157,7 @@ class Runs:
         embed_media: bool = True,
         for_commercial_use: bool = False,
         split_rule: run_pb2.SplitRule.ValueType = run_pb2.SPLIT_RULE_SCENE_AND_ENVIRONMENT_MAP,
+        for_spreadsheets: bool = False,
         on_progress: OnProgress | None = None,
     ) -> run_pb2.ExportResult:
         """Write the accepted samples of one run or several as a dataset into the store.
@@ -173,6 +174,7 @@ class Runs:
             embed_media=embed_media,
             for_commercial_use=for_commercial_use,
             split_rule=split_rule,
+            for_spreadsheets=for_spreadsheets,
         )
         try:
             async for response in self._stub.ExportRun(request):

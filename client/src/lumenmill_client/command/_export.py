@@ -70,6 +70,13 @@ def export(
         bool,
         typer.Option("--embed-media/--no-embed-media", help="Embed media in Parquet files, or refer to the store."),
     ] = True,
+    for_spreadsheets: Annotated[
+        bool,
+        typer.Option(
+            "--for-spreadsheets",
+            help="Make the CSV files of diffsynth safe to open in a spreadsheet; training needs them without.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the accepted samples of runs as a dataset. Repeated exports write only what has changed.
@@ -85,6 +92,7 @@ def export(
             embed_media=embed_media,
             for_commercial_use=commercial,
             split_rule=run_pb2.SplitRule.Value(f"SPLIT_RULE_{split_by.name}"),
+            for_spreadsheets=for_spreadsheets,
             on_progress=on_progress,
         )
         unfinished = [name for name in (run_id, *(more_run_ids or [])) if not has_ended(client.run(name))]

@@ -19,8 +19,11 @@ class StoreDestination:
     must not remove them meanwhile.
     """
 
-    def __init__(self, folder: Path, store: ArtifactStore, exports: ExportStore, *, embed_media: bool) -> None:
-        self.folder, self.store, self.embed_media = folder, store, embed_media
+    def __init__(
+        self, folder: Path, store: ArtifactStore, exports: ExportStore, *, embed_media: bool, for_spreadsheets: bool
+    ) -> None:
+        self.folder, self.store = folder, store
+        self.embed_media, self.for_spreadsheets = embed_media, for_spreadsheets
         self._exports = exports
         self._files: dict[str, run_pb2.ExportedFile] = {}
 

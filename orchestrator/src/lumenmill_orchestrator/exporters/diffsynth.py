@@ -4,16 +4,16 @@ Its reader parses an empty cell as a number. Every file therefore holds only row
 each training task has a file of its own.
 """
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_orchestrator.exporters.csv_lines import csv_line
 from lumenmill_orchestrator.exporters.disk_map import DiskMap
 from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample, ExportFormat
-from lumenmill_orchestrator.exporters.media import control_of, file_name_of, folder_of, main_artifact, prompt_of
+from lumenmill_orchestrator.exporters.media import control_of, folder_of, main_artifact, prompt_of
 from lumenmill_orchestrator.exporters.metadata import MetadataFiles
+from lumenmill_orchestrator.names import file_name_of
 
 __all__ = ["DIFFSYNTH"]
 
@@ -26,11 +26,14 @@ def _export(samples: Iterator[ExportedSample], to: Destination) -> None:
             artifact = main_artifact(exported.sample)
             if artifact is not None:
                 for path, row in _rows(exported, artifact, originals, to):
-                    metadata.add(path, _line(row.values()), head=_line(row))
+                    line = csv_line(row.values(), for_spreadsheets=to.for_spreadsheets)
+                    metadata.add(path, line, head=csv_line(row))
     originals.close()
 
 
-DIFFSYNTH = ExportFormat(_export, lambda sample: main_artifact(sample) is not None and bool(prompt_of(sample).strip()))
+DIFFSYNTH = ExportFormat(
+    _export, lambda sample: main_artifact(sample) is not None and bool(prompt_of(sample).strip()), has_csv_files=True
+)
 
 
 def _rows(
@@ -67,9 +70,3 @@ def _added(to: Destination, artifact: artifact_pb2.Artifact) -> str:
     path = f"media/{file_name_of(artifact)}"
     to.add_media(path, artifact)
     return path
-
-
-def _line(cells: Iterable[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()

@@ -25,6 +25,8 @@ class Destination(Protocol):
     """Receives the files of one dataset. Paths are relative to the dataset."""
 
     embed_media: bool
+    for_spreadsheets: bool
+    """Whether CSV files are read by spreadsheets rather than by training code."""
     folder: Path
     """For temporary files; deleted after the export."""
     store: ArtifactStore
@@ -53,3 +55,5 @@ class ExportFormat:
     write: DatasetWriter
     accepts: Callable[[run_pb2.Sample], bool] = lambda _sample: True
     """Return whether the format can hold a sample."""
+    has_csv_files: bool = False
+    """Whether its datasets have files that spreadsheets open."""

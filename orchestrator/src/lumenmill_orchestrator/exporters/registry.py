@@ -49,11 +49,15 @@ class InProcessExports:
         """Return an export that is ready to be run.
 
         Raises:
-            InvalidArgumentError: the export format is unknown.
+            InvalidArgumentError: the export format is unknown, or has nothing for spreadsheets.
         """
         export_format = EXPORT_FORMATS.get(request.format)
         if export_format is None:
             raise InvalidArgumentError("format", "this server does not support the export format")
+        if request.for_spreadsheets and not export_format.has_csv_files:
+            raise InvalidArgumentError(
+                "for_spreadsheets", "is for formats with CSV files, which spreadsheets open; choose DiffSynth"
+            )
         return Export(self._samples, self._store, self._exports, export_format, request)
 
     async def export(self, request: run_pb2.ExportRunRequest) -> AsyncIterator[run_pb2.ExportRunResponse]:
@@ -104,12 +108,18 @@ class Export:
 
         Raises:
             InvalidArgumentError: the dataset has too many files to list in a message.
-            FailedPreconditionError: licences exclude every sample.
+            FailedPreconditionError: licences exclude every sample, or what a sample holds cannot name files.
             CancelledError: the caller has cancelled it.
         """
         self.num_to_read = sum(map(self._samples.count, self._filters))
         with tempfile.TemporaryDirectory(prefix="lumenmill-export-") as folder:
-            to = StoreDestination(Path(folder), self._store, self._exports, embed_media=self._request.embed_media)
+            to = StoreDestination(
+                Path(folder),
+                self._store,
+                self._exports,
+                embed_media=self._request.embed_media,
+                for_spreadsheets=self._request.for_spreadsheets,
+            )
             seen = DiskMap(Path(folder) / "seen")
             selection = Selection(self._request, self._format.accepts, seen)
             self._format.write(selection.of(self._samples_of_runs()), to)
