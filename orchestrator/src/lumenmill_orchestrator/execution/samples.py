@@ -18,6 +18,7 @@ from lumenmill_orchestrator.execution.outcomes import Outcome, StepStates
 from lumenmill_orchestrator.execution.recording import Parents, verdict_name
 from lumenmill_orchestrator.execution.scene_keys import scene_key
 from lumenmill_orchestrator.light_paths import record_path_maps
+from lumenmill_orchestrator.names import check_role, file_name_of, name_from
 from lumenmill_orchestrator.recipe import MISSING, Requirement, SampleRule
 from lumenmill_orchestrator.storage import CountDelta, Rows
 from lumenmill_orchestrator.storage.schema import samples
@@ -134,6 +135,12 @@ def _worst(ended: Sequence[Outcome]) -> Outcome:
 
 
 def _sample(run: ActiveRun, rule: SampleRule, scope: Mapping[str, Any], outcome: Outcome) -> run_pb2.Sample:
+    """Return a sample without its identity.
+
+    Raises:
+        FailedPreconditionError: the role or the digest of a medium could not name a file.
+        InvalidArgumentError: the store keeps no files of the media type of one.
+    """
     sample = run_pb2.Sample()
     sample.MergeFromString(rule.fields.build(scope).SerializeToString())
     sample.run_id, sample.step, sample.kind = run.id, rule.media_step, rule.kind
@@ -145,6 +152,9 @@ def _sample(run: ActiveRun, rule: SampleRule, scope: Mapping[str, Any], outcome:
             sample.media[role].CopyFrom(entry.data)
             if entry.HasField("preview"):
                 sample.media[f"{role}_preview"].CopyFrom(entry.preview)
+    for role, artifact in sample.media.items():
+        check_role(role)
+        file_name_of(artifact)
     for prefix, reference in rule.scored:
         for name, value in _numbers(reference.evaluate(scope)):
             sample.scores[prefix + name] = value
@@ -174,13 +184,16 @@ def _light_paths(execution: ItemExecution, requires: Iterable[Requirement], numb
 
 
 def _group_id(rule: SampleRule, scope: Mapping[str, Any]) -> str:
-    """Return the id of the group that the recipe names by an artifact's digest or a text; empty without one."""
+    """Return the id of the group that the recipe names by an artifact's digest or a text; empty without one.
+
+    Texts of items, such as prompts and names of files, become names that stand for them.
+    """
     if isinstance(rule.group, str):
         return rule.group
     value = rule.group.evaluate(scope) if rule.group is not None else MISSING
     if isinstance(value, artifact_pb2.Artifact) and value.sha256:
         return f"g-{value.sha256[:24]}"
-    return value if isinstance(value, str) else ""
+    return name_from(value) if isinstance(value, str) and value else ""
 
 
 def _add_row(rows: Rows, sample: run_pb2.Sample, parents: Parents) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Collection
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
-from lumenmill_common.artifacts import extension_of
 
-__all__ = ["IMAGES", "VIDEOS", "control_of", "file_name_of", "folder_of", "main_artifact", "prompt_of", "size_px_of"]
+__all__ = ["IMAGES", "VIDEOS", "control_of", "folder_of", "main_artifact", "prompt_of", "size_px_of"]
 
 IMAGES = frozenset({"image/jpeg", "image/png", "image/webp"})
 """Images that all readers open."""
@@ -30,11 +29,6 @@ def control_of(sample: run_pb2.Sample) -> artifact_pb2.Artifact | None:
 def folder_of(sample: run_pb2.Sample) -> str:
     """Return the folder of a sample's kind."""
     return "clips" if sample.kind == run_pb2.SAMPLE_KIND_CLIP else "images"
-
-
-def file_name_of(artifact: artifact_pb2.Artifact) -> str:
-    """Return the name of a media file within a dataset."""
-    return artifact.sha256 + extension_of(artifact.media_type)
 
 
 def prompt_of(sample: run_pb2.Sample) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from lumenmill_orchestrator.exporters.columns import json_row_of
 from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample, ExportFormat
-from lumenmill_orchestrator.exporters.media import file_name_of, folder_of, main_artifact
+from lumenmill_orchestrator.exporters.media import folder_of, main_artifact
 from lumenmill_orchestrator.exporters.metadata import MetadataFiles
+from lumenmill_orchestrator.names import file_name_of
 
 __all__ = ["MEDIA_FOLDERS"]
 

@@ -7,8 +7,9 @@ from typing import Any
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample, ExportFormat
-from lumenmill_orchestrator.exporters.media import control_of, file_name_of, main_artifact, prompt_of, size_px_of
+from lumenmill_orchestrator.exporters.media import control_of, main_artifact, prompt_of, size_px_of
 from lumenmill_orchestrator.exporters.metadata import MetadataFiles
+from lumenmill_orchestrator.names import file_name_of
 
 __all__ = ["VIDEOX_FUN"]
 

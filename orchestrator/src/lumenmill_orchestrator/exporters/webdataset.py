@@ -6,6 +6,7 @@ every sample.
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -14,15 +15,18 @@ from pathlib import Path
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import extension_of
+from lumenmill_common.errors import FailedPreconditionError
 from lumenmill_orchestrator.exporters.columns import json_row_of
 from lumenmill_orchestrator.exporters.interfaces import Destination, ExportedSample, ExportFormat
 from lumenmill_orchestrator.exporters.media import folder_of, main_artifact
 from lumenmill_orchestrator.exporters.shards import ShardSeries
+from lumenmill_orchestrator.names import check_role
 
 __all__ = ["WEBDATASET"]
 
 _MEDIA_TYPE = "application/x-tar"
 _ROW_BYTES = 8 << 10
+_MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def _export(samples: Iterator[ExportedSample], to: Destination) -> None:
@@ -49,7 +53,7 @@ def _members(sample: run_pb2.Sample) -> dict[str, artifact_pb2.Artifact]:
         artifact = sample.media[role]
         shows = artifact.media_type.startswith(("image/", "video/"))
         if shows and role not in ("image", "video", "poster") and not role.endswith("_preview"):
-            members[f"{role}{extension_of(artifact.media_type)}"] = artifact
+            members[f"{check_role(role)}{extension_of(artifact.media_type)}"] = artifact
     return members
 
 
@@ -62,11 +66,22 @@ def _write(to: Destination, path: Path, samples: Sequence[ExportedSample]) -> No
     # PAX equals USTAR byte for byte unless a name is too long for it, which then gets a header of its own.
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
         for exported in samples:
-            # Readers end the name at its first dot.
-            name = exported.sample.id.replace(".", "-")
+            name = _member_name(exported.sample)
             for extension, artifact in _members(exported.sample).items():
                 _add(tar, f"{name}.{extension}", to.store.read_bytes(artifact))
             _add(tar, f"{name}.json", json.dumps(json_row_of(exported), ensure_ascii=False).encode())
+
+
+def _member_name(sample: run_pb2.Sample) -> str:
+    """Return the name that the files of a sample share, without dots, at the first of which readers end it.
+
+    Raises:
+        FailedPreconditionError: the id of the sample could lead to another folder.
+    """
+    name = sample.id.replace(".", "-")
+    if not _MEMBER.fullmatch(name):
+        raise FailedPreconditionError(f"the sample {sample.id[:80]!r} has an id that cannot name files")
+    return name
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
