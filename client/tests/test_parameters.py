@@ -251,3 +251,35 @@ def test_an_empty_folder_and_a_missing_file_are_refused(recipe: Path) -> None:
         _value(recipe, "prompts=@blank.txt")
     with pytest.raises(InvalidArgumentError, match=r"there is no file 'nowhere\.txt'"):
         _value(recipe, "prompts=@nowhere.txt")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 2000,
+        "a: " * 2000,
+        "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
+        + "parameters: {n: {type: *a29}}\n",
+        "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 30))
+        + "parameters: {n: *a29}\n",
+        "parameters: &p {n: *p, <<: *p}\n",
+        "x" * 10 + ": &" + "a" * 1000 + " [\n",
+    ],
+    ids=["brackets", "keys", "aliases", "merges", "cycle", "open"],
+)  # fmt: skip
+def test_types_are_read_without_building_the_recipe(recipe: Path, text: str) -> None:
+    recipe.write_text(text)
+    assert _value(recipe, "n=[1]") == [1], "no type is declared; the check reports what is wrong"
+
+
+def test_types_of_anchors_and_merges_are_known(recipe: Path) -> None:
+    merged = "parameters:\n  a: &a {type: string}\n  b: *a\n  c: {<<: *a, default: x}\n  d: {<<: [{min: 1}, *a]}\n"
+    recipe.write_text(merged)
+    assert [_value(recipe, f"{name}=42") for name in "abcd"] == ["42"] * 4
+
+
+def test_a_text_file_is_not_read_beyond_what_a_message_can_hold(recipe: Path) -> None:
+    with Path("large.txt").open("wb") as file:
+        file.truncate((64 << 20) + 1)
+    with pytest.raises(InvalidArgumentError, match=r"'large.txt' has 67108865 bytes; at most 67108864 are read"):
+        _value(recipe, "words=@large.txt")

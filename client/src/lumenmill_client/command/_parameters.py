@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lumenmill.common.v1.artifact_pb2 import Artifact
-from lumenmill_client._text_files import read_lines, read_text
+from lumenmill_client._text_files import read_lines
+from lumenmill_client.command._declared_types import declared_types
 from lumenmill_client.command._output import to_dict
 from lumenmill_client.command._paths import num_parts_of_path
 from lumenmill_client.command._prompt_files import read_prompt_sets
@@ -40,7 +39,7 @@ def parse_parameters(recipe: Path, settings: Sequence[str], artifact_of: _Artifa
         InvalidArgumentError: a setting has no `=`, a name is given twice, a file does not exist or cannot be read, or a
             number is too large.
     """
-    types = _declared_types(recipe)
+    types = declared_types(recipe)
     parameters: dict[str, Any] = {}
     for setting in settings:
         name, separator, text = setting.partition("=")
@@ -50,17 +49,6 @@ def parse_parameters(recipe: Path, settings: Sequence[str], artifact_of: _Artifa
             raise InvalidArgumentError(_OPTION, f"{name} is given twice; keep one of them")
         parameters[name] = _value(name, text, types.get(name, ""), artifact_of)
     return parameters
-
-
-def _declared_types(recipe: Path) -> Mapping[str, str]:
-    """Return the types of the parameters of a recipe; none of a file that is no recipe, which the check reports."""
-    try:
-        document = yaml.safe_load(read_text(recipe, "recipe"))
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return {}
-    declared = document.get("parameters") if isinstance(document, dict) else None
-    entries = declared.items() if isinstance(declared, dict) else ()
-    return {str(name): str(entry["type"]) for name, entry in entries if isinstance(entry, dict) and "type" in entry}
 
 
 def _value(name: str, text: str, type_name: str, artifact_of: _ArtifactOf) -> Any:
