@@ -31,7 +31,7 @@ from lumenmill.common.v1 import light_pb2 as lumenmill_dot_common_dot_v1_dot_lig
 from lumenmill.common.v1 import scene_pb2 as lumenmill_dot_common_dot_v1_dot_scene__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$lumenmill/common/v1/generation.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\"lumenmill/common/v1/artifact.proto\x1a lumenmill/common/v1/camera.proto\x1a\x1flumenmill/common/v1/light.proto\x1a\x1flumenmill/common/v1/scene.proto\"\x97\x01\n\nJobOptions\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{1,128}$\x12<\n\x08priority\x18\x02 \x01(\x0e\x32 .lumenmill.common.v1.JobPriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x16\n\x0einline_results\x18\x03 \x01(\x08\"M\n\x06Queued\x12\x10\n\x08position\x18\x01 \x01(\x05\x12\x31\n\x0e\x65stimated_wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"6\n\x08Progress\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\x03\x12\r\n\x05total\x18\x03 \x01(\x03\"\xb4\x03\n\x10GenerationRecord\x12\x0e\n\x06\x66\x61mily\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x0e\n\x06preset\x18\x04 \x01(\t\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12+\n\nparameters\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x33\n\x0bstage_times\x18\x07 \x03(\x0b\x32\x1e.lumenmill.common.v1.StageTime\x12\x0e\n\x06\x64\x65vice\x18\x08 \x01(\t\x12\x19\n\x11peak_memory_bytes\x18\t \x01(\x03\x12.\n\x08licences\x18\n \x03(\x0b\x32\x1c.lumenmill.common.v1.Licence\x12)\n\x05light\x18\x0b \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12+\n\x06\x63\x61mera\x18\x0c \x01(\x0b\x32\x1b.lumenmill.common.v1.Camera\x12<\n\rsubstitutions\x18\r \x03(\x0b\x32%.lumenmill.common.v1.WordSubstitution\".\n\tStageTime\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x12\n\nduration_s\x18\x02 \x01(\x01*q\n\x0bJobPriority\x12\x1c\n\x18JOB_PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_PRIORITY_LOW\x10\x01\x12\x17\n\x13JOB_PRIORITY_NORMAL\x10\x02\x12\x15\n\x11JOB_PRIORITY_HIGH\x10\x03\x42]\n\x17\x64\x65v.lumenmill.common.v1P\x01Z*lumenmill.dev/lumenmill/common/v1;commonv1\xaa\x02\x13Lumenmill.Common.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$lumenmill/common/v1/generation.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\"lumenmill/common/v1/artifact.proto\x1a lumenmill/common/v1/camera.proto\x1a\x1flumenmill/common/v1/light.proto\x1a\x1flumenmill/common/v1/scene.proto\"\xb0\x01\n\nJobOptions\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{1,128}$\x12<\n\x08priority\x18\x02 \x01(\x0e\x32 .lumenmill.common.v1.JobPriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x16\n\x0einline_results\x18\x03 \x01(\x08\x12\x17\n\x06run_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18?\"M\n\x06Queued\x12\x10\n\x08position\x18\x01 \x01(\x05\x12\x31\n\x0e\x65stimated_wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"6\n\x08Progress\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\x03\x12\r\n\x05total\x18\x03 \x01(\x03\"\xb4\x03\n\x10GenerationRecord\x12\x0e\n\x06\x66\x61mily\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x0e\n\x06preset\x18\x04 \x01(\t\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12+\n\nparameters\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x33\n\x0bstage_times\x18\x07 \x03(\x0b\x32\x1e.lumenmill.common.v1.StageTime\x12\x0e\n\x06\x64\x65vice\x18\x08 \x01(\t\x12\x19\n\x11peak_memory_bytes\x18\t \x01(\x03\x12.\n\x08licences\x18\n \x03(\x0b\x32\x1c.lumenmill.common.v1.Licence\x12)\n\x05light\x18\x0b \x01(\x0b\x32\x1a.lumenmill.common.v1.Light\x12+\n\x06\x63\x61mera\x18\x0c \x01(\x0b\x32\x1b.lumenmill.common.v1.Camera\x12<\n\rsubstitutions\x18\r \x03(\x0b\x32%.lumenmill.common.v1.WordSubstitution\".\n\tStageTime\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x12\n\nduration_s\x18\x02 \x01(\x01*q\n\x0bJobPriority\x12\x1c\n\x18JOB_PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_PRIORITY_LOW\x10\x01\x12\x17\n\x13JOB_PRIORITY_NORMAL\x10\x02\x12\x15\n\x11JOB_PRIORITY_HIGH\x10\x03\x42]\n\x17\x64\x65v.lumenmill.common.v1P\x01Z*lumenmill.dev/lumenmill/common/v1;commonv1\xaa\x02\x13Lumenmill.Common.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,16 +43,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOBOPTIONS'].fields_by_name['request_id']._serialized_options = b'\272H\034r\0322\030^[A-Za-z0-9._:-]{1,128}$'
   _globals['_JOBOPTIONS'].fields_by_name['priority']._loaded_options = None
   _globals['_JOBOPTIONS'].fields_by_name['priority']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_JOBPRIORITY']._serialized_start=1064
-  _globals['_JOBPRIORITY']._serialized_end=1177
+  _globals['_JOBOPTIONS'].fields_by_name['run_id']._loaded_options = None
+  _globals['_JOBOPTIONS'].fields_by_name['run_id']._serialized_options = b'\272H\004r\002\030?'
+  _globals['_JOBPRIORITY']._serialized_start=1089
+  _globals['_JOBPRIORITY']._serialized_end=1202
   _globals['_JOBOPTIONS']._serialized_start=289
-  _globals['_JOBOPTIONS']._serialized_end=440
-  _globals['_QUEUED']._serialized_start=442
-  _globals['_QUEUED']._serialized_end=519
-  _globals['_PROGRESS']._serialized_start=521
-  _globals['_PROGRESS']._serialized_end=575
-  _globals['_GENERATIONRECORD']._serialized_start=578
-  _globals['_GENERATIONRECORD']._serialized_end=1014
-  _globals['_STAGETIME']._serialized_start=1016
-  _globals['_STAGETIME']._serialized_end=1062
+  _globals['_JOBOPTIONS']._serialized_end=465
+  _globals['_QUEUED']._serialized_start=467
+  _globals['_QUEUED']._serialized_end=544
+  _globals['_PROGRESS']._serialized_start=546
+  _globals['_PROGRESS']._serialized_end=600
+  _globals['_GENERATIONRECORD']._serialized_start=603
+  _globals['_GENERATIONRECORD']._serialized_end=1039
+  _globals['_STAGETIME']._serialized_start=1041
+  _globals['_STAGETIME']._serialized_end=1087
 # @@protoc_insertion_point(module_scope)

@@ -34,23 +34,25 @@ class _JobPriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobPriori
     JOB_PRIORITY_UNSPECIFIED: _JobPriority.ValueType  # 0
     """As NORMAL."""
     JOB_PRIORITY_LOW: _JobPriority.ValueType  # 1
-    """After all others: bulk work."""
+    """After the others: bulk work."""
     JOB_PRIORITY_NORMAL: _JobPriority.ValueType  # 2
     """The default."""
     JOB_PRIORITY_HIGH: _JobPriority.ValueType  # 3
-    """Before all others: interactive work."""
+    """Before the others: urgent work. Requires CALLER_ROLE_ADMIN."""
 
 class JobPriority(_JobPriority, metaclass=_JobPriorityEnumTypeWrapper):
-    """Priority of a job in the queue; first in, first out within one priority."""
+    """Priority of a job in the queue. Within a priority, callers and their runs take turns; the jobs of one run are first in,
+    first out. While jobs of lower priority wait, one job in eight is taken from them, so that none waits for ever.
+    """
 
 JOB_PRIORITY_UNSPECIFIED: JobPriority.ValueType  # 0
 """As NORMAL."""
 JOB_PRIORITY_LOW: JobPriority.ValueType  # 1
-"""After all others: bulk work."""
+"""After the others: bulk work."""
 JOB_PRIORITY_NORMAL: JobPriority.ValueType  # 2
 """The default."""
 JOB_PRIORITY_HIGH: JobPriority.ValueType  # 3
-"""Before all others: interactive work."""
+"""Before the others: urgent work. Requires CALLER_ROLE_ADMIN."""
 Global___JobPriority: _TypeAlias = JobPriority  # noqa: Y015
 
 @_typing.final
@@ -67,6 +69,7 @@ class JobOptions(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     INLINE_RESULTS_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Identity of the job, chosen by the caller and equal in retries: 1 to 128 letters, digits, `.`, `_`, `:`, `-`. The
     same id with a different request fails with INVALID_ARGUMENT.
@@ -75,16 +78,21 @@ class JobOptions(_message.Message):
     """Order in the queue. Unspecified means NORMAL."""
     inline_results: _builtins.bool
     """Return media of up to 3 MiB each inline too, for callers without access to the store."""
+    run_id: _builtins.str
+    """Id of the run that the job is for. Within a priority, callers take turns, and within a caller its runs do. Empty
+    outside of runs: such jobs of a caller share a turn.
+    """
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         priority: Global___JobPriority.ValueType = ...,
         inline_results: _builtins.bool = ...,
+        run_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inline_results", b"inline_results", "priority", b"priority", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inline_results", b"inline_results", "priority", b"priority", "request_id", b"request_id", "run_id", b"run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from lumenmill.common.v1 import access_pb2 as lumenmill_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlumenmill/common/v1/job.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\"D\n\rGetJobRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{1,128}$\">\n\x0eGetJobResponse\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.lumenmill.common.v1.JobState\"G\n\x10\x43\x61ncelJobRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{1,128}$\"\'\n\x11\x43\x61ncelJobResponse\x12\x12\n\nwas_active\x18\x01 \x01(\x08*j\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x16\n\x12JOB_STATE_FINISHED\x10\x03\x32\xbb\x01\n\nJobService\x12Z\n\tCancelJob\x12%.lumenmill.common.v1.CancelJobRequest\x1a&.lumenmill.common.v1.CancelJobResponse\x12Q\n\x06GetJob\x12\".lumenmill.common.v1.GetJobRequest\x1a#.lumenmill.common.v1.GetJobResponseB]\n\x17\x64\x65v.lumenmill.common.v1P\x01Z*lumenmill.dev/lumenmill/common/v1;commonv1\xaa\x02\x13Lumenmill.Common.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlumenmill/common/v1/job.proto\x12\x13lumenmill.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a lumenmill/common/v1/access.proto\"D\n\rGetJobRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{1,128}$\"Q\n\x0eGetJobResponse\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.lumenmill.common.v1.JobState\x12\x11\n\tsubmitter\x18\x02 \x01(\t\"G\n\x10\x43\x61ncelJobRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{1,128}$\"\'\n\x11\x43\x61ncelJobResponse\x12\x12\n\nwas_active\x18\x01 \x01(\x08*j\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x16\n\x12JOB_STATE_FINISHED\x10\x03\x32\xc7\x01\n\nJobService\x12`\n\tCancelJob\x12%.lumenmill.common.v1.CancelJobRequest\x1a&.lumenmill.common.v1.CancelJobResponse\"\x04\xf0\x9a\x19\x02\x12W\n\x06GetJob\x12\".lumenmill.common.v1.GetJobRequest\x1a#.lumenmill.common.v1.GetJobResponse\"\x04\xf0\x9a\x19\x01\x42]\n\x17\x64\x65v.lumenmill.common.v1P\x01Z*lumenmill.dev/lumenmill/common/v1;commonv1\xaa\x02\x13Lumenmill.Common.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,16 +38,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETJOBREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\034r\0322\030^[A-Za-z0-9._:-]{1,128}$'
   _globals['_CANCELJOBREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CANCELJOBREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\034r\0322\030^[A-Za-z0-9._:-]{1,128}$'
-  _globals['_JOBSTATE']._serialized_start=331
-  _globals['_JOBSTATE']._serialized_end=437
-  _globals['_GETJOBREQUEST']._serialized_start=83
-  _globals['_GETJOBREQUEST']._serialized_end=151
-  _globals['_GETJOBRESPONSE']._serialized_start=153
-  _globals['_GETJOBRESPONSE']._serialized_end=215
-  _globals['_CANCELJOBREQUEST']._serialized_start=217
-  _globals['_CANCELJOBREQUEST']._serialized_end=288
-  _globals['_CANCELJOBRESPONSE']._serialized_start=290
-  _globals['_CANCELJOBRESPONSE']._serialized_end=329
-  _globals['_JOBSERVICE']._serialized_start=440
-  _globals['_JOBSERVICE']._serialized_end=627
+  _globals['_JOBSERVICE'].methods_by_name['CancelJob']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['CancelJob']._serialized_options = b'\360\232\031\002'
+  _globals['_JOBSERVICE'].methods_by_name['GetJob']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['GetJob']._serialized_options = b'\360\232\031\001'
+  _globals['_JOBSTATE']._serialized_start=384
+  _globals['_JOBSTATE']._serialized_end=490
+  _globals['_GETJOBREQUEST']._serialized_start=117
+  _globals['_GETJOBREQUEST']._serialized_end=185
+  _globals['_GETJOBRESPONSE']._serialized_start=187
+  _globals['_GETJOBRESPONSE']._serialized_end=268
+  _globals['_CANCELJOBREQUEST']._serialized_start=270
+  _globals['_CANCELJOBREQUEST']._serialized_end=341
+  _globals['_CANCELJOBRESPONSE']._serialized_start=343
+  _globals['_CANCELJOBRESPONSE']._serialized_end=382
+  _globals['_JOBSERVICE']._serialized_start=493
+  _globals['_JOBSERVICE']._serialized_end=692
 # @@protoc_insertion_point(module_scope)

@@ -54,7 +54,8 @@ class JobServiceServicer:
     """
 
     def CancelJob(self, request, context):
-        """Cancels a queued or running job. Its callers receive CANCELLED; the work stops at its next step.
+        """Cancels a queued or running job. Its callers receive CANCELLED; the work stops at its next step. A job of another
+        caller requires CALLER_ROLE_ADMIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class JobServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> JobServiceAsyncStub: ...
     CancelJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.CancelJobRequest, _job_pb2.CancelJobResponse]
-    """Cancels a queued or running job. Its callers receive CANCELLED; the work stops at its next step."""
+    """Cancels a queued or running job. Its callers receive CANCELLED; the work stops at its next step. A job of another
+    caller requires CALLER_ROLE_ADMIN.
+    """
     GetJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.GetJobRequest, _job_pb2.GetJobResponse]
     """Returns the state of a job in this process. A caller of a service with several processes uses it to send a retry to
     the process that has the job.
@@ -50,7 +52,9 @@ class JobServiceAsyncStub(JobServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CancelJob: _aio.UnaryUnaryMultiCallable[_job_pb2.CancelJobRequest, _job_pb2.CancelJobResponse]  # type: ignore[assignment]
-    """Cancels a queued or running job. Its callers receive CANCELLED; the work stops at its next step."""
+    """Cancels a queued or running job. Its callers receive CANCELLED; the work stops at its next step. A job of another
+    caller requires CALLER_ROLE_ADMIN.
+    """
     GetJob: _aio.UnaryUnaryMultiCallable[_job_pb2.GetJobRequest, _job_pb2.GetJobResponse]  # type: ignore[assignment]
     """Returns the state of a job in this process. A caller of a service with several processes uses it to send a retry to
     the process that has the job.
@@ -67,7 +71,9 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_pb2.CancelJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.CancelJobResponse, _abc.Awaitable[_job_pb2.CancelJobResponse]]:
-        """Cancels a queued or running job. Its callers receive CANCELLED; the work stops at its next step."""
+        """Cancels a queued or running job. Its callers receive CANCELLED; the work stops at its next step. A job of another
+        caller requires CALLER_ROLE_ADMIN.
+        """
 
     @_abc_1.abstractmethod
     def GetJob(

@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from lumenmill.common.v1 import access_pb2 as lumenmill_dot_common_dot_v1_dot_access__pb2
 from lumenmill.common.v1 import artifact_pb2 as lumenmill_dot_common_dot_v1_dot_artifact__pb2
 from lumenmill.common.v1 import intrinsics_pb2 as lumenmill_dot_common_dot_v1_dot_intrinsics__pb2
 from lumenmill.common.v1 import light_pb2 as lumenmill_dot_common_dot_v1_dot_light__pb2
 from lumenmill.common.v1 import scene_pb2 as lumenmill_dot_common_dot_v1_dot_scene__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flumenmill/common/v1/model.proto\x12\x13lumenmill.common.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\"lumenmill/common/v1/artifact.proto\x1a$lumenmill/common/v1/intrinsics.proto\x1a\x1flumenmill/common/v1/light.proto\x1a\x1flumenmill/common/v1/scene.proto\"\x11\n\x0fGetModelRequest\"=\n\x10GetModelResponse\x12)\n\x05model\x18\x01 \x01(\x0b\x32\x1a.lumenmill.common.v1.Model\"\x88\x05\n\x05Model\x12\x0e\n\x06\x66\x61mily\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12.\n\x08licences\x18\x04 \x03(\x0b\x32\x1c.lumenmill.common.v1.Licence\x12\x11\n\tcontracts\x18\x05 \x03(\t\x12\x33\n\x0blight_kinds\x18\x06 \x03(\x0e\x32\x1e.lumenmill.common.v1.LightKind\x12;\n\x0fintrinsic_kinds\x18\x07 \x03(\x0e\x32\".lumenmill.common.v1.IntrinsicKind\x12\x1a\n\x12supports_viewpoint\x18\x08 \x01(\x08\x12\x1c\n\x14supports_camera_path\x18\t \x01(\x08\x12\x1b\n\x13supports_light_path\x18\n \x01(\x08\x12\x13\n\x0bneeds_scene\x18\x0b \x01(\x08\x12\x30\n\x06limits\x18\x0c \x01(\x0b\x32 .lumenmill.common.v1.ModelLimits\x12,\n\x07presets\x18\r \x03(\x0b\x32\x1b.lumenmill.common.v1.Preset\x12\x0e\n\x06\x64\x65vice\x18\x0e \x01(\t\x12\x37\n\x10\x65nvironment_maps\x18\x0f \x03(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\x38\n\nvocabulary\x18\x10 \x01(\x0b\x32$.lumenmill.common.v1.SceneVocabulary\x12\x32\n\ntext_input\x18\x11 \x01(\x0e\x32\x1e.lumenmill.common.v1.TextInput\x12\x17\n\x0f\x63ontinues_clips\x18\x12 \x01(\x08\"\xb3\x01\n\x0bModelLimits\x12\x14\n\x0cmax_width_px\x18\x01 \x01(\x05\x12\x15\n\rmax_height_px\x18\x02 \x01(\x05\x12\x18\n\x10size_multiple_px\x18\x03 \x01(\x05\x12\x16\n\x0emax_num_frames\x18\x04 \x01(\x05\x12\x16\n\x0emax_batch_size\x18\x05 \x01(\x05\x12\x18\n\x10max_queue_length\x18\x06 \x01(\x05\x12\x13\n\x0bnum_workers\x18\x07 \x01(\x05\"X\n\x06Preset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct*t\n\tTextInput\x12\x1a\n\x16TEXT_INPUT_UNSPECIFIED\x10\x00\x12\x13\n\x0fTEXT_INPUT_NONE\x10\x01\x12\x1a\n\x16TEXT_INPUT_DESCRIPTION\x10\x02\x12\x1a\n\x16TEXT_INPUT_INSTRUCTION\x10\x03\x32g\n\x0cModelService\x12W\n\x08GetModel\x12$.lumenmill.common.v1.GetModelRequest\x1a%.lumenmill.common.v1.GetModelResponseB]\n\x17\x64\x65v.lumenmill.common.v1P\x01Z*lumenmill.dev/lumenmill/common/v1;commonv1\xaa\x02\x13Lumenmill.Common.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flumenmill/common/v1/model.proto\x12\x13lumenmill.common.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a lumenmill/common/v1/access.proto\x1a\"lumenmill/common/v1/artifact.proto\x1a$lumenmill/common/v1/intrinsics.proto\x1a\x1flumenmill/common/v1/light.proto\x1a\x1flumenmill/common/v1/scene.proto\"\x11\n\x0fGetModelRequest\"=\n\x10GetModelResponse\x12)\n\x05model\x18\x01 \x01(\x0b\x32\x1a.lumenmill.common.v1.Model\"\x88\x05\n\x05Model\x12\x0e\n\x06\x66\x61mily\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12.\n\x08licences\x18\x04 \x03(\x0b\x32\x1c.lumenmill.common.v1.Licence\x12\x11\n\tcontracts\x18\x05 \x03(\t\x12\x33\n\x0blight_kinds\x18\x06 \x03(\x0e\x32\x1e.lumenmill.common.v1.LightKind\x12;\n\x0fintrinsic_kinds\x18\x07 \x03(\x0e\x32\".lumenmill.common.v1.IntrinsicKind\x12\x1a\n\x12supports_viewpoint\x18\x08 \x01(\x08\x12\x1c\n\x14supports_camera_path\x18\t \x01(\x08\x12\x1b\n\x13supports_light_path\x18\n \x01(\x08\x12\x13\n\x0bneeds_scene\x18\x0b \x01(\x08\x12\x30\n\x06limits\x18\x0c \x01(\x0b\x32 .lumenmill.common.v1.ModelLimits\x12,\n\x07presets\x18\r \x03(\x0b\x32\x1b.lumenmill.common.v1.Preset\x12\x0e\n\x06\x64\x65vice\x18\x0e \x01(\t\x12\x37\n\x10\x65nvironment_maps\x18\x0f \x03(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\x38\n\nvocabulary\x18\x10 \x01(\x0b\x32$.lumenmill.common.v1.SceneVocabulary\x12\x32\n\ntext_input\x18\x11 \x01(\x0e\x32\x1e.lumenmill.common.v1.TextInput\x12\x17\n\x0f\x63ontinues_clips\x18\x12 \x01(\x08\"\xb3\x01\n\x0bModelLimits\x12\x14\n\x0cmax_width_px\x18\x01 \x01(\x05\x12\x15\n\rmax_height_px\x18\x02 \x01(\x05\x12\x18\n\x10size_multiple_px\x18\x03 \x01(\x05\x12\x16\n\x0emax_num_frames\x18\x04 \x01(\x05\x12\x16\n\x0emax_batch_size\x18\x05 \x01(\x05\x12\x18\n\x10max_queue_length\x18\x06 \x01(\x05\x12\x13\n\x0bnum_workers\x18\x07 \x01(\x05\"X\n\x06Preset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct*t\n\tTextInput\x12\x1a\n\x16TEXT_INPUT_UNSPECIFIED\x10\x00\x12\x13\n\x0fTEXT_INPUT_NONE\x10\x01\x12\x1a\n\x16TEXT_INPUT_DESCRIPTION\x10\x02\x12\x1a\n\x16TEXT_INPUT_INSTRUCTION\x10\x03\x32m\n\x0cModelService\x12]\n\x08GetModel\x12$.lumenmill.common.v1.GetModelRequest\x1a%.lumenmill.common.v1.GetModelResponse\"\x04\xf0\x9a\x19\x01\x42]\n\x17\x64\x65v.lumenmill.common.v1P\x01Z*lumenmill.dev/lumenmill/common/v1;commonv1\xaa\x02\x13Lumenmill.Common.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,18 +38,20 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lumenmill.common.v1.model_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\027dev.lumenmill.common.v1P\001Z*lumenmill.dev/lumenmill/common/v1;commonv1\252\002\023Lumenmill.Common.V1'
-  _globals['_TEXTINPUT']._serialized_start=1231
-  _globals['_TEXTINPUT']._serialized_end=1347
-  _globals['_GETMODELREQUEST']._serialized_start=226
-  _globals['_GETMODELREQUEST']._serialized_end=243
-  _globals['_GETMODELRESPONSE']._serialized_start=245
-  _globals['_GETMODELRESPONSE']._serialized_end=306
-  _globals['_MODEL']._serialized_start=309
-  _globals['_MODEL']._serialized_end=957
-  _globals['_MODELLIMITS']._serialized_start=960
-  _globals['_MODELLIMITS']._serialized_end=1139
-  _globals['_PRESET']._serialized_start=1141
-  _globals['_PRESET']._serialized_end=1229
-  _globals['_MODELSERVICE']._serialized_start=1349
-  _globals['_MODELSERVICE']._serialized_end=1452
+  _globals['_MODELSERVICE'].methods_by_name['GetModel']._loaded_options = None
+  _globals['_MODELSERVICE'].methods_by_name['GetModel']._serialized_options = b'\360\232\031\001'
+  _globals['_TEXTINPUT']._serialized_start=1265
+  _globals['_TEXTINPUT']._serialized_end=1381
+  _globals['_GETMODELREQUEST']._serialized_start=260
+  _globals['_GETMODELREQUEST']._serialized_end=277
+  _globals['_GETMODELRESPONSE']._serialized_start=279
+  _globals['_GETMODELRESPONSE']._serialized_end=340
+  _globals['_MODEL']._serialized_start=343
+  _globals['_MODEL']._serialized_end=991
+  _globals['_MODELLIMITS']._serialized_start=994
+  _globals['_MODELLIMITS']._serialized_end=1173
+  _globals['_PRESET']._serialized_start=1175
+  _globals['_PRESET']._serialized_end=1263
+  _globals['_MODELSERVICE']._serialized_start=1383
+  _globals['_MODELSERVICE']._serialized_end=1492
 # @@protoc_insertion_point(module_scope)

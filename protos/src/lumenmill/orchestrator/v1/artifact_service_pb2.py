@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from lumenmill.common.v1 import access_pb2 as lumenmill_dot_common_dot_v1_dot_access__pb2
 from lumenmill.common.v1 import artifact_pb2 as lumenmill_dot_common_dot_v1_dot_artifact__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0lumenmill/orchestrator/v1/artifact_service.proto\x12\x19lumenmill.orchestrator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"lumenmill/common/v1/artifact.proto\"}\n\x15UploadArtifactRequest\x12\x39\n\x06header\x18\x01 \x01(\x0b\x32\'.lumenmill.orchestrator.v1.UploadHeaderH\x00\x12\x1a\n\x05\x63hunk\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80@H\x00\x42\r\n\x04part\x12\x05\xbaH\x02\x08\x01\"\x9f\x01\n\x0cUploadHeader\x12\x1e\n\nmedia_type\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xff\x01\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12(\n\x06sha256\x18\x03 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9a-f]{64}$\xd8\x01\x01\x12-\n\x07licence\x18\x04 \x01(\x0b\x32\x1c.lumenmill.common.v1.Licence\"I\n\x16UploadArtifactResponse\x12/\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\"~\n\x17\x44ownloadArtifactRequest\x12%\n\x06sha256\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1d\n\x0coffset_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1d\n\x0clength_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"Z\n\x18\x44ownloadArtifactResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x12/\n\x08\x61rtifact\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\"S\n\x14ListArtifactsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"b\n\x15ListArtifactsResponse\x12\x30\n\tartifacts\x18\x01 \x03(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x14\n\x12VerifyStoreRequest\"\xa5\x01\n\x13VerifyStoreResponse\x12\x13\n\x0bnum_checked\x18\x01 \x01(\x03\x12\x19\n\x11num_bytes_checked\x18\x02 \x01(\x03\x12.\n\x07\x64\x61maged\x18\x03 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12.\n\x07missing\x18\x04 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\"\x95\x01\n\x15\x43ollectGarbageRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\x12\x1f\n\tmin_age_s\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12<\n\x14retired_database_ids\x18\x03 \x03(\tB\x1e\xbaH\x1b\x92\x01\x18\x10\x64\x18\x01\"\x12r\x10\x32\x0e^[0-9a-f]{32}$B\x0c\n\n_min_age_s\"\\\n\x16\x43ollectGarbageResponse\x12\x14\n\x0cnum_examined\x18\x01 \x01(\x03\x12\x13\n\x0bnum_removed\x18\x02 \x01(\x03\x12\x17\n\x0fnum_bytes_freed\x18\x03 \x01(\x03\x32\xe6\x04\n\x0f\x41rtifactService\x12w\n\x0eUploadArtifact\x12\x30.lumenmill.orchestrator.v1.UploadArtifactRequest\x1a\x31.lumenmill.orchestrator.v1.UploadArtifactResponse(\x01\x12}\n\x10\x44ownloadArtifact\x12\x32.lumenmill.orchestrator.v1.DownloadArtifactRequest\x1a\x33.lumenmill.orchestrator.v1.DownloadArtifactResponse0\x01\x12r\n\rListArtifacts\x12/.lumenmill.orchestrator.v1.ListArtifactsRequest\x1a\x30.lumenmill.orchestrator.v1.ListArtifactsResponse\x12n\n\x0bVerifyStore\x12-.lumenmill.orchestrator.v1.VerifyStoreRequest\x1a..lumenmill.orchestrator.v1.VerifyStoreResponse0\x01\x12w\n\x0e\x43ollectGarbage\x12\x30.lumenmill.orchestrator.v1.CollectGarbageRequest\x1a\x31.lumenmill.orchestrator.v1.CollectGarbageResponse0\x01\x42u\n\x1d\x64\x65v.lumenmill.orchestrator.v1P\x01Z6lumenmill.dev/lumenmill/orchestrator/v1;orchestratorv1\xaa\x02\x19Lumenmill.Orchestrator.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0lumenmill/orchestrator/v1/artifact_service.proto\x12\x19lumenmill.orchestrator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a lumenmill/common/v1/access.proto\x1a\"lumenmill/common/v1/artifact.proto\"}\n\x15UploadArtifactRequest\x12\x39\n\x06header\x18\x01 \x01(\x0b\x32\'.lumenmill.orchestrator.v1.UploadHeaderH\x00\x12\x1a\n\x05\x63hunk\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80@H\x00\x42\r\n\x04part\x12\x05\xbaH\x02\x08\x01\"\x9f\x01\n\x0cUploadHeader\x12\x1e\n\nmedia_type\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xff\x01\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12(\n\x06sha256\x18\x03 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9a-f]{64}$\xd8\x01\x01\x12-\n\x07licence\x18\x04 \x01(\x0b\x32\x1c.lumenmill.common.v1.Licence\"I\n\x16UploadArtifactResponse\x12/\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\"~\n\x17\x44ownloadArtifactRequest\x12%\n\x06sha256\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1d\n\x0coffset_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1d\n\x0clength_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"Z\n\x18\x44ownloadArtifactResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x12/\n\x08\x61rtifact\x18\x02 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\"S\n\x14ListArtifactsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"b\n\x15ListArtifactsResponse\x12\x30\n\tartifacts\x18\x01 \x03(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x14\n\x12VerifyStoreRequest\"\xa5\x01\n\x13VerifyStoreResponse\x12\x13\n\x0bnum_checked\x18\x01 \x01(\x03\x12\x19\n\x11num_bytes_checked\x18\x02 \x01(\x03\x12.\n\x07\x64\x61maged\x18\x03 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\x12.\n\x07missing\x18\x04 \x01(\x0b\x32\x1d.lumenmill.common.v1.Artifact\"\x95\x01\n\x15\x43ollectGarbageRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\x12\x1f\n\tmin_age_s\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12<\n\x14retired_database_ids\x18\x03 \x03(\tB\x1e\xbaH\x1b\x92\x01\x18\x10\x64\x18\x01\"\x12r\x10\x32\x0e^[0-9a-f]{32}$B\x0c\n\n_min_age_s\"\\\n\x16\x43ollectGarbageResponse\x12\x14\n\x0cnum_examined\x18\x01 \x01(\x03\x12\x13\n\x0bnum_removed\x18\x02 \x01(\x03\x12\x17\n\x0fnum_bytes_freed\x18\x03 \x01(\x03\x32\x85\x05\n\x0f\x41rtifactService\x12}\n\x0eUploadArtifact\x12\x30.lumenmill.orchestrator.v1.UploadArtifactRequest\x1a\x31.lumenmill.orchestrator.v1.UploadArtifactResponse\"\x04\xf0\x9a\x19\x02(\x01\x12\x83\x01\n\x10\x44ownloadArtifact\x12\x32.lumenmill.orchestrator.v1.DownloadArtifactRequest\x1a\x33.lumenmill.orchestrator.v1.DownloadArtifactResponse\"\x04\xf0\x9a\x19\x01\x30\x01\x12x\n\rListArtifacts\x12/.lumenmill.orchestrator.v1.ListArtifactsRequest\x1a\x30.lumenmill.orchestrator.v1.ListArtifactsResponse\"\x04\xf0\x9a\x19\x01\x12t\n\x0bVerifyStore\x12-.lumenmill.orchestrator.v1.VerifyStoreRequest\x1a..lumenmill.orchestrator.v1.VerifyStoreResponse\"\x04\xf0\x9a\x19\x03\x30\x01\x12}\n\x0e\x43ollectGarbage\x12\x30.lumenmill.orchestrator.v1.CollectGarbageRequest\x1a\x31.lumenmill.orchestrator.v1.CollectGarbageResponse\"\x04\xf0\x9a\x19\x03\x30\x01\x42u\n\x1d\x64\x65v.lumenmill.orchestrator.v1P\x01Z6lumenmill.dev/lumenmill/orchestrator/v1;orchestratorv1\xaa\x02\x19Lumenmill.Orchestrator.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,28 +59,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLLECTGARBAGEREQUEST'].fields_by_name['min_age_s']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_COLLECTGARBAGEREQUEST'].fields_by_name['retired_database_ids']._loaded_options = None
   _globals['_COLLECTGARBAGEREQUEST'].fields_by_name['retired_database_ids']._serialized_options = b'\272H\033\222\001\030\020d\030\001\"\022r\0202\016^[0-9a-f]{32}$'
-  _globals['_UPLOADARTIFACTREQUEST']._serialized_start=144
-  _globals['_UPLOADARTIFACTREQUEST']._serialized_end=269
-  _globals['_UPLOADHEADER']._serialized_start=272
-  _globals['_UPLOADHEADER']._serialized_end=431
-  _globals['_UPLOADARTIFACTRESPONSE']._serialized_start=433
-  _globals['_UPLOADARTIFACTRESPONSE']._serialized_end=506
-  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_start=508
-  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=634
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=636
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=726
-  _globals['_LISTARTIFACTSREQUEST']._serialized_start=728
-  _globals['_LISTARTIFACTSREQUEST']._serialized_end=811
-  _globals['_LISTARTIFACTSRESPONSE']._serialized_start=813
-  _globals['_LISTARTIFACTSRESPONSE']._serialized_end=911
-  _globals['_VERIFYSTOREREQUEST']._serialized_start=913
-  _globals['_VERIFYSTOREREQUEST']._serialized_end=933
-  _globals['_VERIFYSTORERESPONSE']._serialized_start=936
-  _globals['_VERIFYSTORERESPONSE']._serialized_end=1101
-  _globals['_COLLECTGARBAGEREQUEST']._serialized_start=1104
-  _globals['_COLLECTGARBAGEREQUEST']._serialized_end=1253
-  _globals['_COLLECTGARBAGERESPONSE']._serialized_start=1255
-  _globals['_COLLECTGARBAGERESPONSE']._serialized_end=1347
-  _globals['_ARTIFACTSERVICE']._serialized_start=1350
-  _globals['_ARTIFACTSERVICE']._serialized_end=1964
+  _globals['_ARTIFACTSERVICE'].methods_by_name['UploadArtifact']._loaded_options = None
+  _globals['_ARTIFACTSERVICE'].methods_by_name['UploadArtifact']._serialized_options = b'\360\232\031\002'
+  _globals['_ARTIFACTSERVICE'].methods_by_name['DownloadArtifact']._loaded_options = None
+  _globals['_ARTIFACTSERVICE'].methods_by_name['DownloadArtifact']._serialized_options = b'\360\232\031\001'
+  _globals['_ARTIFACTSERVICE'].methods_by_name['ListArtifacts']._loaded_options = None
+  _globals['_ARTIFACTSERVICE'].methods_by_name['ListArtifacts']._serialized_options = b'\360\232\031\001'
+  _globals['_ARTIFACTSERVICE'].methods_by_name['VerifyStore']._loaded_options = None
+  _globals['_ARTIFACTSERVICE'].methods_by_name['VerifyStore']._serialized_options = b'\360\232\031\003'
+  _globals['_ARTIFACTSERVICE'].methods_by_name['CollectGarbage']._loaded_options = None
+  _globals['_ARTIFACTSERVICE'].methods_by_name['CollectGarbage']._serialized_options = b'\360\232\031\003'
+  _globals['_UPLOADARTIFACTREQUEST']._serialized_start=178
+  _globals['_UPLOADARTIFACTREQUEST']._serialized_end=303
+  _globals['_UPLOADHEADER']._serialized_start=306
+  _globals['_UPLOADHEADER']._serialized_end=465
+  _globals['_UPLOADARTIFACTRESPONSE']._serialized_start=467
+  _globals['_UPLOADARTIFACTRESPONSE']._serialized_end=540
+  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_start=542
+  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=668
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=670
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=760
+  _globals['_LISTARTIFACTSREQUEST']._serialized_start=762
+  _globals['_LISTARTIFACTSREQUEST']._serialized_end=845
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_start=847
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_end=945
+  _globals['_VERIFYSTOREREQUEST']._serialized_start=947
+  _globals['_VERIFYSTOREREQUEST']._serialized_end=967
+  _globals['_VERIFYSTORERESPONSE']._serialized_start=970
+  _globals['_VERIFYSTORERESPONSE']._serialized_end=1135
+  _globals['_COLLECTGARBAGEREQUEST']._serialized_start=1138
+  _globals['_COLLECTGARBAGEREQUEST']._serialized_end=1287
+  _globals['_COLLECTGARBAGERESPONSE']._serialized_start=1289
+  _globals['_COLLECTGARBAGERESPONSE']._serialized_end=1381
+  _globals['_ARTIFACTSERVICE']._serialized_start=1384
+  _globals['_ARTIFACTSERVICE']._serialized_end=2029
 # @@protoc_insertion_point(module_scope)

@@ -67,7 +67,8 @@ class ArtifactServiceServicer:
     """
 
     def UploadArtifact(self, request_iterator, context):
-        """Stores one file. The first message has the header, the others the bytes.
+        """Stores one file. The first message has the header, the others the bytes. Weights of models require
+        CALLER_ROLE_ADMIN, since every run may then use them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -393,7 +393,7 @@ class SubmitRunRequest(_message.Message):
     recipe_name: _builtins.str
     """Name of the file, for error messages. Empty means `recipe.yaml`."""
     priority: _generation_pb2.JobPriority.ValueType
-    """Priority of the run's jobs. Unspecified means NORMAL."""
+    """Priority of the run's jobs. Unspecified means NORMAL; HIGH requires CALLER_ROLE_ADMIN."""
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
         """Values of the recipe's parameters, in place of their defaults. Artifacts are given in JSON form."""
@@ -463,6 +463,7 @@ class Run(_message.Message):
     WAITS_FIELD_NUMBER: _builtins.int
     NUM_ITEMS_FAILED_FIELD_NUMBER: _builtins.int
     ITEM_ERROR_FIELD_NUMBER: _builtins.int
+    SUBMITTER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the run."""
     recipe_name: _builtins.str
@@ -485,6 +486,8 @@ class Run(_message.Message):
     """Items that failed outside of their steps, as when a result could not be stored. They have ended and have no samples."""
     item_error: _builtins.str
     """Reason of the item that failed first, for display. Empty when none has failed."""
+    submitter: _builtins.str
+    """Name of the caller that submitted it. Empty when the mesh had no tokens then."""
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
         """The parameters in effect."""
@@ -534,10 +537,11 @@ class Run(_message.Message):
         waits: _abc.Iterable[Global___ModelWait] | None = ...,
         num_items_failed: _builtins.int = ...,
         item_error: _builtins.str = ...,
+        submitter: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "estimated_remaining", b"estimated_remaining", "parameters", b"parameters", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "estimated_remaining", b"estimated_remaining", "id", b"id", "item_error", b"item_error", "num_items", b"num_items", "num_items_done", b"num_items_done", "num_items_failed", b"num_items_failed", "num_samples_accepted", b"num_samples_accepted", "num_samples_rejected", b"num_samples_rejected", "parameters", b"parameters", "priority", b"priority", "recipe_name", b"recipe_name", "start_time", b"start_time", "state", b"state", "steps", b"steps", "waits", b"waits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "estimated_remaining", b"estimated_remaining", "id", b"id", "item_error", b"item_error", "num_items", b"num_items", "num_items_done", b"num_items_done", "num_items_failed", b"num_items_failed", "num_samples_accepted", b"num_samples_accepted", "num_samples_rejected", b"num_samples_rejected", "parameters", b"parameters", "priority", b"priority", "recipe_name", b"recipe_name", "start_time", b"start_time", "state", b"state", "steps", b"steps", "submitter", b"submitter", "waits", b"waits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

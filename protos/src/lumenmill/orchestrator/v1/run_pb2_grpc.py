@@ -145,21 +145,21 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelRun(self, request, context):
-        """Ends a run and cancels its running jobs. Its samples remain.
+        """Ends a run and cancels its running jobs. Its samples remain. A run of another caller requires CALLER_ROLE_ADMIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseRun(self, request, context):
-        """Pauses a run: running steps finish, no new ones start.
+        """Pauses a run: running steps finish, no new ones start. A run of another caller requires CALLER_ROLE_ADMIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeRun(self, request, context):
-        """Resumes a paused run.
+        """Resumes a paused run. A run of another caller requires CALLER_ROLE_ADMIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

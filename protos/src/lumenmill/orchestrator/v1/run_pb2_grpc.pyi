@@ -49,11 +49,11 @@ class RunServiceStub:
     ListRuns: _grpc.UnaryUnaryMultiCallable[_run_pb2.ListRunsRequest, _run_pb2.ListRunsResponse]
     """Lists runs, the newest first."""
     CancelRun: _grpc.UnaryUnaryMultiCallable[_run_pb2.CancelRunRequest, _run_pb2.CancelRunResponse]
-    """Ends a run and cancels its running jobs. Its samples remain."""
+    """Ends a run and cancels its running jobs. Its samples remain. A run of another caller requires CALLER_ROLE_ADMIN."""
     PauseRun: _grpc.UnaryUnaryMultiCallable[_run_pb2.PauseRunRequest, _run_pb2.PauseRunResponse]
-    """Pauses a run: running steps finish, no new ones start."""
+    """Pauses a run: running steps finish, no new ones start. A run of another caller requires CALLER_ROLE_ADMIN."""
     ResumeRun: _grpc.UnaryUnaryMultiCallable[_run_pb2.ResumeRunRequest, _run_pb2.ResumeRunResponse]
-    """Resumes a paused run."""
+    """Resumes a paused run. A run of another caller requires CALLER_ROLE_ADMIN."""
     ListSamples: _grpc.UnaryUnaryMultiCallable[_run_pb2.ListSamplesRequest, _run_pb2.ListSamplesResponse]
     """Lists samples run by run, item by item, and those of an item in the order of the recipe."""
     GetLineage: _grpc.UnaryUnaryMultiCallable[_run_pb2.GetLineageRequest, _run_pb2.GetLineageResponse]
@@ -85,11 +85,11 @@ class RunServiceAsyncStub(RunServiceStub):
     ListRuns: _aio.UnaryUnaryMultiCallable[_run_pb2.ListRunsRequest, _run_pb2.ListRunsResponse]  # type: ignore[assignment]
     """Lists runs, the newest first."""
     CancelRun: _aio.UnaryUnaryMultiCallable[_run_pb2.CancelRunRequest, _run_pb2.CancelRunResponse]  # type: ignore[assignment]
-    """Ends a run and cancels its running jobs. Its samples remain."""
+    """Ends a run and cancels its running jobs. Its samples remain. A run of another caller requires CALLER_ROLE_ADMIN."""
     PauseRun: _aio.UnaryUnaryMultiCallable[_run_pb2.PauseRunRequest, _run_pb2.PauseRunResponse]  # type: ignore[assignment]
-    """Pauses a run: running steps finish, no new ones start."""
+    """Pauses a run: running steps finish, no new ones start. A run of another caller requires CALLER_ROLE_ADMIN."""
     ResumeRun: _aio.UnaryUnaryMultiCallable[_run_pb2.ResumeRunRequest, _run_pb2.ResumeRunResponse]  # type: ignore[assignment]
-    """Resumes a paused run."""
+    """Resumes a paused run. A run of another caller requires CALLER_ROLE_ADMIN."""
     ListSamples: _aio.UnaryUnaryMultiCallable[_run_pb2.ListSamplesRequest, _run_pb2.ListSamplesResponse]  # type: ignore[assignment]
     """Lists samples run by run, item by item, and those of an item in the order of the recipe."""
     GetLineage: _aio.UnaryUnaryMultiCallable[_run_pb2.GetLineageRequest, _run_pb2.GetLineageResponse]  # type: ignore[assignment]
@@ -154,7 +154,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.CancelRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.CancelRunResponse, _abc.Awaitable[_run_pb2.CancelRunResponse]]:
-        """Ends a run and cancels its running jobs. Its samples remain."""
+        """Ends a run and cancels its running jobs. Its samples remain. A run of another caller requires CALLER_ROLE_ADMIN."""
 
     @_abc_1.abstractmethod
     def PauseRun(
@@ -162,7 +162,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.PauseRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.PauseRunResponse, _abc.Awaitable[_run_pb2.PauseRunResponse]]:
-        """Pauses a run: running steps finish, no new ones start."""
+        """Pauses a run: running steps finish, no new ones start. A run of another caller requires CALLER_ROLE_ADMIN."""
 
     @_abc_1.abstractmethod
     def ResumeRun(
@@ -170,7 +170,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.ResumeRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.ResumeRunResponse, _abc.Awaitable[_run_pb2.ResumeRunResponse]]:
-        """Resumes a paused run."""
+        """Resumes a paused run. A run of another caller requires CALLER_ROLE_ADMIN."""
 
     @_abc_1.abstractmethod
     def ListSamples(
