@@ -1,13 +1,18 @@
-"""Token and certificates are required by every RPC of every service."""
+"""Token, role and certificates are required by every RPC of every service."""
 
 from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pool
 
+from lumenmill.common.v1 import access_pb2
+from lumenmill_common.caller import ROLES, least_role
 from lumenmill_common.calls import connect
 from lumenmill_common.settings import SecuritySettings
+from lumenmill_common.testing.callers import token_of, write_callers
 from lumenmill_common.testing.certificates import make_authority, make_certificate
+from lumenmill_orchestrator.contracts import heavy_methods
 
 from .services import OPEN_TO_ALL, SERVICES, rpcs_of, serving_in, status_of
 
@@ -37,6 +42,52 @@ async def test_every_rpc_requires_the_token(service: str, tmp_path: Path) -> Non
                 assert await status_of(unauthorized, path, known) is not grpc.StatusCode.UNAUTHENTICATED, path
             health = f"/{OPEN_TO_ALL}/Check"
             assert await status_of(unauthorized, health, {}) is grpc.StatusCode.OK
+
+
+# What each role may call; the role itself is declared in the contracts.
+_READ = {
+    *("GetModel", "GetJob", "GetRun", "WatchRun", "ListRuns", "ListSamples", "GetLineage", "ListModels", "GetFleet"),
+    *("DownloadArtifact", "ListArtifacts", "ServerReflectionInfo"),
+}
+_ADMINISTER = {"CollectGarbage", "VerifyStore"}
+
+
+def _expected_role(path: str) -> int:
+    name = path.rpartition("/")[2]
+    if name in _READ:
+        return access_pb2.CALLER_ROLE_READER
+    return access_pb2.CALLER_ROLE_ADMIN if name in _ADMINISTER else access_pb2.CALLER_ROLE_SUBMITTER
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_rpc_requires_its_role(service: str, tmp_path: Path) -> None:
+    callers = write_callers(tmp_path / "callers", **{f"the-{role}": role for role in ROLES})
+    async with (
+        serving_in(tmp_path, service, callers_file=callers) as port,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        tokens = {role: {"authorization": f"Bearer {token_of(f'the-{role}')}"} for role in ROLES}
+        rpcs = [path for path in await rpcs_of(channel, tokens["reader"]) if OPEN_TO_ALL not in path]
+        assert len(rpcs) >= 3
+        for path in rpcs:
+            for role, number in ROLES.items():
+                is_denied = await status_of(channel, path, tokens[role]) is grpc.StatusCode.PERMISSION_DENIED
+                assert is_denied == (number < _expected_role(path)), (path, role)
+
+
+def test_every_rpc_of_the_contracts_declares_its_role() -> None:
+    own = ("common.v1.ModelService", "common.v1.JobService", "orchestrator.v1.RunService")
+    contracts = {f"lumenmill.{name}" for name in (*own, "orchestrator.v1.ArtifactService")}
+    contracts |= {method.contract for method in heavy_methods().values()}
+    services = [descriptor_pool.Default().FindServiceByName(contract) for contract in sorted(contracts)]
+    for method in [method for service in services for method in service.methods]:
+        declared = method.GetOptions().Extensions[access_pb2.least_role]
+        assert declared == _expected_role(f"/{method.name}"), method.full_name
+
+
+def test_an_rpc_that_declares_no_role_requires_an_admin() -> None:
+    assert least_role("/grpc.health.v1.Health/List") == access_pb2.CALLER_ROLE_ADMIN
+    assert least_role("/unknown.Service/Method") == access_pb2.CALLER_ROLE_ADMIN
 
 
 @pytest.fixture(scope="module")

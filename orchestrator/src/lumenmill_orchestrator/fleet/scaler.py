@@ -112,7 +112,7 @@ async def serving_scaler(address: str, servicer: ScalerServicer, security: Secur
         UnavailableError: the port cannot be bound.
         FailedPreconditionError: TLS is on, and no authority is configured to verify KEDA's certificate.
     """
-    without_token = security.model_copy(update={"token_file": None})
+    without_token = security.model_copy(update={"token_file": None, "callers_file": None})
     server = grpc.aio.server(interceptors=[CallInterceptor(without_token)], options=CONNECTION_OPTIONS)
     externalscaler_pb2_grpc.add_ExternalScalerServicer_to_server(servicer, server)
     try:

@@ -1,7 +1,6 @@
-"""What every call passes through: token, bounds, errors, metrics, log and trace context."""
+"""What every call passes through: caller and role, bounds, errors, metrics, log and trace context."""
 
 import asyncio
-import hmac
 import inspect
 import re
 import time
@@ -16,13 +15,9 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from opentelemetry import context as trace_context
 
-from lumenmill_common.errors import (
-    InvalidArgumentError,
-    LumenmillError,
-    UnauthenticatedError,
-    UnavailableError,
-    UnimplementedError,
-)
+from lumenmill_common.authentication import Authenticator
+from lumenmill_common.caller import ANONYMOUS, enter_call, least_role
+from lumenmill_common.errors import InvalidArgumentError, LumenmillError, UnimplementedError
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.status import rich_status
 from lumenmill_common.telemetry import RPC_DURATION, extract_trace_context, get_logger
@@ -33,14 +28,9 @@ _log = get_logger(__name__)
 # Health probes carry no token, and get nothing but SERVING or NOT_SERVING.
 _PUBLIC_SERVICE = "/grpc.health.v1.Health/"
 _QUOTED = re.compile(r"`(\w+)`")
-_HOW_TO_SEND = "(clients of the mesh read LUMENMILL_TOKEN_FILE; others send metadata `authorization: Bearer <token>`)"
-_NO_TOKEN = f"the mesh requires a token, and none was sent {_HOW_TO_SEND}"
-_WRONG_TOKEN = f"the token that was sent is not the token of the mesh {_HOW_TO_SEND}"
 # Checked on the event loop, a message of the largest size would keep all other calls waiting for half a minute.
 _LARGE_BYTES = 32 << 10
 _CHECKS = ThreadPoolExecutor(2, thread_name_prefix="bounds")
-# Without the path of the file, which is no business of callers.
-_REFUSED_TO_ALL = "the server cannot read the token of the mesh and refuses every call until it can; its log says why"
 # Calls that the caller ends are normal: no error is logged for them.
 _QUIET = {grpc.StatusCode.CANCELLED, grpc.StatusCode.OK}
 
@@ -51,8 +41,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def __init__(
         self, security: SecuritySettings, translate_error: Callable[[Exception], Exception] = lambda error: error
     ) -> None:
-        """`translate_error` returns the LumenmillError for an error of a library that the service knows."""
-        self._security, self._translate_error = security, translate_error
+        """`translate_error` returns the LumenmillError for an error of a library that the service knows.
+
+        Raises:
+            InvalidArgumentError: the file of callers, or of the token, is unreadable, empty or malformed.
+        """
+        self._authenticator, self._translate_error = Authenticator(security), translate_error
 
     async def intercept_service(
         self,
@@ -63,7 +57,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return handler
-        call = _Call(handler_call_details, self._security, self._translate_error)
+        call = _Call(handler_call_details, self._authenticator, self._translate_error)
         return _wrapped(handler, call)
 
 
@@ -73,42 +67,38 @@ class _Call:
     def __init__(
         self,
         details: grpc.HandlerCallDetails,
-        security: SecuritySettings,
+        authenticator: Authenticator,
         translate_error: Callable[[Exception], Exception],
     ) -> None:
         self._method = details.method
         self._metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
-        self._security, self._translate_error = security, translate_error
+        self._authenticator, self._translate_error = authenticator, translate_error
+        self._caller = ANONYMOUS
         self._request_id = ""
         self._started_s = time.monotonic()
 
     def authenticate(self) -> None:
-        """Check that the caller sent the token, if one is required.
+        """Find out who calls, and check that its role allows the RPC.
 
         Raises:
-            UnauthenticatedError: it did not.
-            UnavailableError: the token is required and cannot be read.
+            UnauthenticatedError: the caller sent no token, or an unknown one.
+            UnavailableError: the tokens cannot be read.
+            PermissionDeniedError: the role is too small; names the one that is needed.
         """
         if self._method.startswith(_PUBLIC_SERVICE):
             return
-        try:
-            token = self._security.token()
-        except UnavailableError as error:
-            _log.error("every call is refused until the token can be read", reason=error.message)
-            raise UnavailableError(_REFUSED_TO_ALL) from None
-        if token is None:
-            return
-        sent, expected = self._metadata.get("authorization", ""), f"Bearer {token.get_secret_value()}"
-        if not hmac.compare_digest(sent.encode(), expected.encode()):
-            raise UnauthenticatedError(_WRONG_TOKEN if sent else _NO_TOKEN)
+        self._caller = self._authenticator.caller(self._metadata)
+        self._caller.require(least_role(self._method), self._method)
 
     async def enter(self, request: Any) -> None:
-        """Bind the call's identity to logs and traces, check its token and the bounds of the request."""
+        """Bind the call's identity to logs and traces, check its caller and the bounds of the request."""
         options = getattr(request, "job", None)
         self._request_id = getattr(options, "request_id", "") or self._metadata.get("x-request-id", "")
         structlog.contextvars.bind_contextvars(method=self._method, request_id=self._request_id)
         trace_context.attach(extract_trace_context(self._metadata))
         self.authenticate()
+        enter_call(self._caller)
+        structlog.contextvars.bind_contextvars(caller=self._caller.name)
         if isinstance(request, Message):
             await _check_bounds(request)
 

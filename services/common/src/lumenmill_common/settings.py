@@ -76,7 +76,14 @@ class SecuritySettings(_Settings):
         description="PEM certificates of the authority of callers' certificates (mTLS). Absent: none are needed.",
     )
     token_file: Path | None = Field(
-        default=None, description="File that holds the bearer token that callers send. Absent: no token is required."
+        default=None,
+        description="File that holds the bearer token that this process sends, and requires of callers unless there "
+        "is a table of callers. Absent: none is sent.",
+    )
+    callers_file: Path | None = Field(
+        default=None,
+        description="Table of those who may call: their names, roles and the digests of their tokens, a JSON object on "
+        "each line. Absent: the token of LUMENMILL_TOKEN_FILE, or without it nothing, is required.",
     )
 
     @model_validator(mode="after")
@@ -126,6 +133,13 @@ class ServiceSettings(StoreSettings, SecuritySettings):
     )
     num_workers: int = Field(default=1, ge=1, le=64, description="Jobs that run at once; one for each device.")
     max_queue_length: int = Field(default=64, ge=1, le=100_000, description="Jobs that may wait.")
+    max_queued_jobs_per_caller: int = Field(
+        default=32,
+        ge=1,
+        le=100_000,
+        description="Jobs of one caller that may wait, where callers have tokens of their own; parts of the mesh have "
+        "no such limit.",
+    )
     grace_period_s: float = Field(
         default=60.0, ge=0, description="Seconds that a job lives on after its last caller disconnected."
     )
