@@ -240,3 +240,11 @@ def test_unknown_media_types_are_refused(any_store: ArtifactStore) -> None:
         any_store.put_bytes(b"", "application/x-python-pickle")
     assert media_type_of("a/b/scene.scene.json") == "application/vnd.lumenmill.scene+json"
     assert media_type_of("urban.alley.HDR") == "image/vnd.radiance"
+
+
+@pytest.mark.parametrize("media_type", ["application/vnd.safetensors", "application/octet-stream"])
+def test_weights_are_not_taken_inline(store: ArtifactStore, media_type: str) -> None:
+    weights = b"\x40\x00\x00\x00\x00\x00\x00\x00" + b'{"lora": {}}'.ljust(64)
+    with pytest.raises(errors.InvalidArgumentError, match="not taken inline") as refused:
+        store.put_inline(Artifact(inline_data=weights, media_type=media_type), field="parameters.lora")
+    assert refused.value.field == "parameters.lora"

@@ -13,7 +13,9 @@ from google.protobuf.message import Message
 
 from lumenmill.common.v1.generation_pb2 import JobOptions, JobPriority, Progress, StageTime
 from lumenmill.common.v1.job_pb2 import JobState
+from lumenmill_common.caller import current_caller
 from lumenmill_common.errors import CancelledError, InternalError
+from lumenmill_common.fair_queue import Place
 from lumenmill_common.telemetry import JOB_STAGE_DURATION
 
 __all__ = ["HeavyRequest", "Job", "JobContext", "event_name", "job_of"]
@@ -27,7 +29,7 @@ class HeavyRequest(Protocol):
 
     @property
     def job(self) -> JobOptions:
-        """Request id and priority."""
+        """Request id, priority and run."""
 
 
 class Job:
@@ -39,12 +41,11 @@ class Job:
         request_name: str,
         fingerprint: bytes,
         request_id: str,
-        priority: int,
+        place: Place,
         result_type: type[Message],
     ) -> None:
         self.key, self.request_name, self.fingerprint, self.request_id = key, request_name, fingerprint, request_id
-        self.result_type = result_type
-        self.priority = priority or JobPriority.JOB_PRIORITY_NORMAL
+        self.place, self.result_type = place, result_type
         self.num_callers = 0
         self.running = False
         self.queued_since_s = time.monotonic()
@@ -59,6 +60,11 @@ class Job:
         self._loop = asyncio.get_running_loop()
         self.changed = asyncio.Event()
         """Set at the next change. Take it before reading the state, then wait for it."""
+
+    @property
+    def submitter(self) -> str:
+        """Name of the caller that started it; empty in a mesh without tokens."""
+        return self.place.caller
 
     @property
     def done(self) -> bool:
@@ -107,7 +113,7 @@ class Job:
 
 
 def job_of(request: HeavyRequest, response_type: type[Message]) -> Job:
-    """Return a new job for a request; `response_type` has a oneof `event` that includes `result`."""
+    """Return a new job of the current caller; `response_type` has a oneof `event` that includes `result`."""
     options, message, response = request.job, cast(Message, request), cast(Any, response_type())
     bare = type(message)()
     bare.CopyFrom(message)
@@ -115,7 +121,9 @@ def job_of(request: HeavyRequest, response_type: type[Message]) -> Job:
     fingerprint = hashlib.sha256(bare.SerializeToString(deterministic=True)).digest()
     key = f"{message.DESCRIPTOR.full_name}:{options.request_id}"
     name, result_type = message.DESCRIPTOR.name, type(response.result)
-    return Job(key, name, fingerprint, options.request_id, options.priority, result_type)
+    priority = options.priority or JobPriority.JOB_PRIORITY_NORMAL
+    place = Place(priority, current_caller().name, options.run_id)
+    return Job(key, name, fingerprint, options.request_id, place, result_type)
 
 
 def event_name(event: Message, response_type: type[Message]) -> str:

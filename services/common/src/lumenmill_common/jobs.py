@@ -1,4 +1,4 @@
-"""Heavy work: a bounded queue with priorities, one worker thread per device, and re-attachment by request id.
+"""Heavy work: a bounded queue that callers share, one worker thread per device, and re-attachment by request id.
 
 A call with a known request id attaches to the waiting or running job, or gets its finished result, even that of an
 earlier process: the work is not repeated. When the last caller of a job disconnects, the job lives on for a grace
@@ -16,6 +16,7 @@ from lumenmill.common.v1.generation_pb2 import JobOptions, Queued
 from lumenmill.common.v1.job_pb2 import JobState
 from lumenmill.common.v1.model_pb2 import Model
 from lumenmill_common.artifacts import ArtifactStore, open_store_from
+from lumenmill_common.caller import current_caller, require_priority
 from lumenmill_common.errors import (
     CancelledError,
     DeadlineExceededError,
@@ -48,17 +49,21 @@ class JobQueue:
         *,
         num_workers: int = 1,
         max_queue_length: int = 64,
+        max_queued_per_caller: int = 32,
         grace_period_s: float = 60.0,
         result_ttl_s: float = 900.0,
         max_batch_size: int = 1,
         store: ArtifactStore | None = None,
         persist_results_over_s: float = 1.0,
     ) -> None:
-        """`store` holds the media for callers that ask for `inline_results`, which are refused without a store, and
+        """`max_queued_per_caller` jobs of one caller may wait, unless it is a part of the mesh or has no name.
+
+        `store` holds the media for callers that ask for `inline_results`, which are refused without a store, and
         the results of jobs that took `persist_results_over_s` seconds or more."""
         self._store = store
         self._persisted = PersistedResults(store, persist_results_over_s) if store is not None else None
         self.name, self.num_workers, self.max_queue_length = name, num_workers, max_queue_length
+        self._max_queued_per_caller = max_queued_per_caller
         JOBS_REATTACHED.labels(name)  # exists from the start, so that the first increment is seen as an increase
         self._grace_period_s = grace_period_s
         self._jobs, self._waiting = JobRegistry(result_ttl_s), WaitingJobs(name, max_batch_size)
@@ -89,8 +94,14 @@ class JobQueue:
         await self._workers.stop(drain_s)
 
     def cancel(self, request_id: str) -> bool:
-        """Cancel the waiting or running jobs with a request id; return whether there was one."""
+        """Cancel the waiting or running jobs with a request id; return whether there was one.
+
+        Raises:
+            PermissionDeniedError: the current caller is neither the one that started them nor an admin.
+        """
         active = [job for job in self._jobs.with_request_id(request_id) if not job.done]
+        for job in active:
+            current_caller().require_control(job.submitter, f"cancelling job `{request_id}`")
         for job in active:
             self._cancel(job)
         return bool(active)
@@ -99,6 +110,11 @@ class JobQueue:
         """Return the state of the job with a request id; of several, the most advanced one."""
         states = (job.state for job in self._jobs.with_request_id(request_id))
         return max(states, default=JobState.JOB_STATE_UNSPECIFIED)
+
+    def submitter_of(self, request_id: str) -> str:
+        """Return the name of the caller that started the job with a request id; of several, the most advanced one."""
+        jobs = self._jobs.with_request_id(request_id)
+        return max(jobs, key=lambda job: job.state).submitter if jobs else ""
 
     # For calls.
 
@@ -116,11 +132,13 @@ class JobQueue:
 
         Raises:
             InvalidArgumentError: the request id is known with another request.
-            ResourceExhaustedError: the queue is full.
+            PermissionDeniedError: the priority needs another role.
+            ResourceExhaustedError: the queue is full, or has as many jobs of this caller as it may.
             UnavailableError: the service is shutting down.
             DeadlineExceededError: the work would finish too late; says how long it takes.
             LumenmillError: the error of the work.
         """
+        require_priority(request.job.priority)
         work = work.as_batch() if isinstance(work, Work) else work
         job = job_of(request, response_type)
         if self._jobs.get(job.key) is None and self._misses_deadline(job, work, deadline_s):
@@ -170,9 +188,16 @@ class JobQueue:
         if self._misses_deadline(job, work, deadline_s):
             needed_s = self._needed_s(job, work)
             raise DeadlineExceededError(f"takes about {needed_s:.1f} s, and the deadline is in {deadline_s:.1f} s")
+        delay_s = min(max(self._wait_estimate_s(0) or 1.0, 1.0), 60.0)
         if len(self._waiting) >= self.max_queue_length:
-            delay_s = min(max(self._wait_estimate_s(0) or 1.0, 1.0), 60.0)
             raise ResourceExhaustedError(f"{self.max_queue_length} jobs are waiting already", retry_delay_s=delay_s)
+        if current_caller().is_limited and self._waiting.num_of(job.submitter) >= self._max_queued_per_caller:
+            raise ResourceExhaustedError(
+                f"{self._max_queued_per_caller} jobs of `{job.submitter}` are waiting already, the limit for a caller "
+                "(LUMENMILL_MAX_QUEUED_JOBS_PER_CALLER); wait for their results, or submit a run, whose calls wait in "
+                "the orchestrator",
+                retry_delay_s=delay_s,
+            )
         self._jobs.add(job)
         self._waiting.add(job, work)
 
@@ -180,7 +205,7 @@ class JobQueue:
         return work.estimate_s is not None and deadline_s is not None and self._needed_s(job, work) > deadline_s
 
     def _needed_s(self, job: Job, work: BatchWork) -> float:
-        num_before = self._waiting.num_before(job.priority)
+        num_before = self._waiting.num_before(job)
         return (work.estimate_s or 0.0) + (self._wait_estimate_s(num_before - 1) or 0.0)
 
     def _wait_estimate_s(self, position: int) -> float | None:
@@ -229,6 +254,7 @@ def jobs_from(settings: ServiceSettings, name: str, max_batch_size: int = 1) -> 
         name,
         num_workers=settings.num_workers,
         max_queue_length=settings.max_queue_length,
+        max_queued_per_caller=settings.max_queued_jobs_per_caller,
         grace_period_s=settings.grace_period_s,
         result_ttl_s=settings.result_ttl_s,
         max_batch_size=max_batch_size,

@@ -57,4 +57,5 @@ class JobServicer(job_pb2_grpc.JobServiceServicer):
         self, request: job_pb2.GetJobRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> job_pb2.GetJobResponse:
         """See the contract."""
-        return job_pb2.GetJobResponse(state=self._jobs.state_of(request.request_id))
+        state, submitter = self._jobs.state_of(request.request_id), self._jobs.submitter_of(request.request_id)
+        return job_pb2.GetJobResponse(state=state, submitter=submitter)

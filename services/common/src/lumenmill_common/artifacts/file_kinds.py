@@ -3,10 +3,10 @@
 import re
 from typing import NamedTuple
 
-from lumenmill_common.artifacts.layout import MEDIA_TYPES
+from lumenmill_common.artifacts.layout import MEDIA_TYPES, WEIGHTS
 from lumenmill_common.errors import InvalidArgumentError
 
-__all__ = ["HEAD_BYTES", "FileKind", "kind_of_bytes", "media_type_of_content"]
+__all__ = ["HEAD_BYTES", "FileKind", "is_weights", "kind_of_bytes", "media_type_of_content"]
 
 HEAD_BYTES = 512
 """How many bytes from the start of a file `kind_of_bytes` looks at."""
@@ -56,6 +56,8 @@ _MAGIC: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
         (rb"%PDF-", "application/pdf", "a PDF document"),
         (rb"\x1f\x8b", "application/gzip", "a gzip archive"),
         (rb"PK\x03\x04", "application/zip", "a ZIP archive"),
+        # The length of a JSON object, and the object.
+        (rb".{5}\x00\x00\x00\{", "application/vnd.safetensors", "weights in safetensors"),
         (rb"PAR1", "application/vnd.apache.parquet", "a Parquet file"),
         (rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,200}?-->\s*)?<svg", "image/svg+xml", "an SVG drawing"),
         (rb"\s*<(?:!DOCTYPE html|html)", "text/html", "an HTML page"),
@@ -66,6 +68,12 @@ _MAGIC: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
 def kind_of_bytes(head: bytes) -> FileKind | None:
     """Return what a file is by its first `HEAD_BYTES`; None where they do not show it, as for text and raw data."""
     return next((kind for magic, kind in _MAGIC if magic.match(head[:HEAD_BYTES])), None)
+
+
+def is_weights(head: bytes, declared: str) -> bool:
+    """Return whether a file has weights of models, by its first `HEAD_BYTES` or its declared media type."""
+    kind = kind_of_bytes(head)
+    return declared in WEIGHTS or (kind is not None and kind.media_type in WEIGHTS)
 
 
 def media_type_of_content(head: bytes, declared: str, field: str, name: str = "") -> str:

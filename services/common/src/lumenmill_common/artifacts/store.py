@@ -10,7 +10,7 @@ from typing import BinaryIO, TypedDict, Unpack
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, ImageFacts, MeshFacts, VideoFacts
 from lumenmill_common.artifacts.backend import Source, StoreBackend, StoredObject
-from lumenmill_common.artifacts.file_kinds import HEAD_BYTES, media_type_of_content
+from lumenmill_common.artifacts.file_kinds import HEAD_BYTES, is_weights, media_type_of_content
 from lumenmill_common.artifacts.layout import (
     OBJECTS,
     OWNERS,
@@ -82,11 +82,14 @@ class ArtifactStore(StoreBackend):
         """Store the inline bytes of an artifact once and return it with its URI, its name and its licence.
 
         Raises:
-            InvalidArgumentError: the bytes contradict the digest, or the media type is unknown; names the field.
+            InvalidArgumentError: the bytes contradict the digest, the media type is unknown, or they are weights of a
+                model; names the field.
         """
         head, named = artifact.inline_data[:HEAD_BYTES], f"{field}.media_type"
         media_type = media_type_of_content(head, artifact.media_type, named, artifact.name)
         extension_of(media_type, named)
+        if is_weights(head, media_type):
+            raise InvalidArgumentError(field, "has weights of a model, which are not taken inline; upload them first")
         data, sha256 = artifact.inline_data, hashlib.sha256(artifact.inline_data).hexdigest()
         if artifact.sha256 and artifact.sha256 != sha256:
             raise InvalidArgumentError(f"{field}.sha256", "does not match inline_data")
