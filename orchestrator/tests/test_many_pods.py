@@ -11,10 +11,11 @@ import pytest
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import open_store
 from lumenmill_common.errors import UnavailableError
+from lumenmill_common.fair_queue import Place
 from lumenmill_common.serve import serving
 from lumenmill_common.settings import SecuritySettings, ServiceSettings
 from lumenmill_common.testing.certificates import make_authority, make_certificate
-from lumenmill_orchestrator.mesh import Call, CallPriority, Mesh, ModelQueues, Slot, resolve
+from lumenmill_orchestrator.mesh import Call, Mesh, ModelQueues, Slot, resolve
 from lumenmill_orchestrator.mesh.addresses import parse_addresses
 from lumenmill_orchestrator.storage import ModelStore, engine_url, make_engine, upgrade_schema
 
@@ -212,7 +213,7 @@ async def test_a_run_with_a_job_at_a_removed_pod_can_be_cancelled(
 
 
 async def _acquire(queues: ModelQueues, number: int, at_once: list[Slot], run_id: str = "mine") -> None:
-    call = Call(_IMAGE, run_id, "image", CallPriority(0, 0, number))
+    call = Call(_IMAGE, "image", Place(0, run_id=run_id, order=number))
     async with queues.of("tiny").slot(call) as slot:
         at_once.append(slot)
         await asyncio.sleep(3600)

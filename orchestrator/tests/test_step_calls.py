@@ -45,7 +45,7 @@ samples:
 def _run(recipe: str) -> ActiveRun:
     checked = check_recipe(recipe, "recipe.yaml", {}, {"tiny": KnownModel("tiny", None)})
     assert checked.recipe is not None, checked.problems
-    run = ActiveRun("run", 1, 0, checked.recipe)  # type: ignore[arg-type]  # JobPriority
+    run = ActiveRun("run", "", 0, checked.recipe)  # type: ignore[arg-type]  # JobPriority
     run.unpaused.set()
     return run
 
@@ -61,7 +61,7 @@ async def test_an_equal_call_shares_a_result_until_it_is_stored(tmp_path: Path) 
             scope = {**run.recipe.base_scope(), "item": "one", "item_index": 0, "item_id": "one"}
             request = build_request(run, pipeline, pipeline.steps[0], scope, 0, "image", 0)
             instance = StepInstance(run, "one", pipeline.steps[0], "image", 0)
-            call = StepCall(instance, request, run.call_priority(0), may_have_started=False)
+            call = StepCall(instance, request, run.place(0), may_have_started=False)
             async with executor.compute(call) as first, executor.compute(call) as second:
                 assert (first.reused, second.reused, first.result) == (False, True, second.result)
             assert pod.num_images == 1

@@ -8,7 +8,8 @@ from prometheus_client import REGISTRY
 
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client.command import _follow as screen
-from lumenmill_orchestrator.mesh import Call, CallPriority, CapacityState, ModelUnavailableError
+from lumenmill_common.fair_queue import Place
+from lumenmill_orchestrator.mesh import Call, CapacityState, ModelUnavailableError
 
 from .conftest import LocalMesh, counts
 from .pods import Pods, open_orchestrator, open_pods, open_queues, run_of, until_run
@@ -154,6 +155,6 @@ async def test_the_retry_timeout_counts_each_outage_separately(tmp_path: Path) -
         await asyncio.sleep(0.2)
         began_s = asyncio.get_running_loop().time()
         with pytest.raises(ModelUnavailableError, match="no pod serves"):
-            async with queue.slot(Call("imager.GenerateImages", "mine", "image", CallPriority(0, 0, 0))):
+            async with queue.slot(Call("imager.GenerateImages", "image", Place(0, run_id="mine"))):
                 pass
         assert asyncio.get_running_loop().time() - began_s > 1.4, "an earlier outage does not count"

@@ -33,7 +33,7 @@ from lumenmill_orchestrator.fleet import (
 )
 from lumenmill_orchestrator.gauges import Gauges
 from lumenmill_orchestrator.mesh import CapacityProvider, Mesh, ModelQueues, NoCapacityProvider, Resolve, resolve
-from lumenmill_orchestrator.servicers import ArtifactServicer, MisdirectedCalls, RunServicer
+from lumenmill_orchestrator.servicers import ArtifactServicer, MisdirectedCalls, RunServicer, UploadQuota
 from lumenmill_orchestrator.settings import OrchestratorSettings
 from lumenmill_orchestrator.storage import (
     ExecutionStore,
@@ -89,7 +89,9 @@ def orchestrator_service(
     )
     gauges = Gauges(engine, runs, active, run_servicer.run)
     collector = GarbageCollector(engine, store)
-    artifact_servicer = ArtifactServicer(store, collector, settings.max_upload_bytes)
+    artifact_servicer = ArtifactServicer(
+        store, collector, UploadQuota(settings.max_upload_bytes, settings.max_upload_bytes_per_caller)
+    )
 
     @contextlib.asynccontextmanager
     async def background() -> AsyncIterator[None]:

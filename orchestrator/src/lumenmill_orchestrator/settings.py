@@ -51,6 +51,12 @@ class OrchestratorSettings(ServiceSettings):
         ge=1,
         description="Bytes of all files together that are being uploaded; they are in /tmp until they are complete.",
     )
+    max_upload_bytes_per_caller: int = Field(
+        default=4 << 30,
+        ge=1,
+        description="Bytes of the files that one caller is uploading, where callers have tokens of their own; parts of "
+        "the mesh have no such limit.",
+    )
     reassign_after_s: float = Field(
         default=300.0,
         ge=15,

@@ -16,6 +16,7 @@ from google.protobuf.struct_pb2 import Struct
 from lumenmill.common.v1 import artifact_pb2, generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.artifacts import ArtifactStore, artifacts_in
+from lumenmill_common.caller import current_caller, require_priority
 from lumenmill_common.errors import AlreadyExistsError, InvalidArgumentError
 from lumenmill_orchestrator.execution.keys import artifact_sha256s
 from lumenmill_orchestrator.mesh import Mesh
@@ -71,13 +72,15 @@ class Submission:
         return await self._threads.run(plan, time_remaining_s)
 
     async def check(self, request: run_pb2.SubmitRunRequest, time_remaining_s: float | None) -> SubmittedRun:
-        """Return a run that can be stored, after its artifacts.
+        """Return a run of the current caller that can be stored, after its artifacts.
 
         Raises:
             InvalidArgumentError: the recipe is wrong, one violation for each problem; or an artifact is not stored.
             DeadlineExceededError: that took longer than the time that remains to the caller.
+            PermissionDeniedError: the priority needs another role.
         """
-        known = self._known_models()
+        require_priority(request.priority)
+        known, submitter = self._known_models(), current_caller().name
 
         def check(limit: WorkLimit) -> SubmittedRun:
             checked = _checked(request, known, limit)
@@ -85,7 +88,7 @@ class Submission:
                 raise _refusal(checked)
             for name, value in checked.recipe.parameters.items():
                 self._store_artifacts(name, value, limit)
-            return SubmittedRun(checked.recipe, _row_of(request, checked.recipe, checked.calls))
+            return SubmittedRun(checked.recipe, _row_of(request, checked.recipe, checked.calls, submitter))
 
         return await self._threads.run(check, time_remaining_s)
 
@@ -157,7 +160,9 @@ def _checked(
     return check_recipe(request.recipe, request.recipe_name, _given(request.parameters), known, limit)
 
 
-def _row_of(request: run_pb2.SubmitRunRequest, recipe: Recipe, calls: Sequence[PlannedCall]) -> dict[str, Any]:
+def _row_of(
+    request: run_pb2.SubmitRunRequest, recipe: Recipe, calls: Sequence[PlannedCall], submitter: str
+) -> dict[str, Any]:
     """Return the row of a run, by column."""
     plain = plain_parameters(recipe.parameters)
     priority = request.priority or generation_pb2.JOB_PRIORITY_NORMAL
@@ -176,6 +181,7 @@ def _row_of(request: run_pb2.SubmitRunRequest, recipe: Recipe, calls: Sequence[P
         "error": "",
         "num_items": recipe.num_items,
         "create_time": time.time(),
+        "submitter": submitter,
     }
 
 

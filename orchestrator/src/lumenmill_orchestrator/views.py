@@ -50,6 +50,7 @@ def run_view(
         num_samples_rejected=samples.num_rejected,
         error=row.error,
         priority=row.priority,
+        submitter=row.submitter,
     )
     run.parameters.update(json.loads(row.parameters))
     for name, call, model, num_planned in json.loads(row.planned_steps):

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common.fair_queue import Place
 from lumenmill_orchestrator.execution.file_licences import FileLicences
-from lumenmill_orchestrator.mesh import CallPriority, Endpoint
+from lumenmill_orchestrator.mesh import Endpoint
 from lumenmill_orchestrator.recipe import Pipeline, Recipe
 from lumenmill_orchestrator.storage import ENDED_STATES
 
@@ -33,7 +34,8 @@ class ActiveRun:
     """The state of a run in this process; everything durable is in the database."""
 
     id: str
-    seq: int
+    submitter: str
+    """Name of the caller that submitted it; empty in a mesh without tokens."""
     priority: "generation_pb2.JobPriority.ValueType"
     recipe: Recipe
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
@@ -60,9 +62,9 @@ class ActiveRun:
         """Return one pipeline of the recipe."""
         return next(pipeline for pipeline in self.recipe.pipelines if pipeline.name == name)
 
-    def call_priority(self, item_index: int) -> CallPriority:
-        """Return the priority of the calls of an item."""
-        return CallPriority(-self.priority, self.seq, item_index)
+    def place(self, item_index: int) -> Place:
+        """Return the place of the calls of an item in model queues."""
+        return Place(self.priority, self.submitter, self.id, item_index)
 
     def apply_state(self, state: "run_pb2.RunState.ValueType") -> None:
         """Stop, pause or continue as a stored state says."""

@@ -83,7 +83,7 @@ class ActiveRuns:
         row = await query(self._runs.get, run_id)
         await self._seed_call_seconds(row)
         recipe = self._compiled.pop(run_id, None) or await self._compile(row)
-        run = ActiveRun(row.id, row.seq, row.priority, recipe)
+        run = ActiveRun(row.id, row.submitter, row.priority, recipe)
         run.unpaused.set()
         run.apply_state(row.state)
         if row.ended:

@@ -24,7 +24,6 @@ __all__ = ["DurableEngine", "is_new_workflow", "workflow"]
 
 _APPLICATION_VERSION = "lumenmill-execution-1"
 _QUEUE = "workflows"
-_MAX_QUEUED_PER_REPLICA = 256
 _POLL_S = 0.2
 # Of the whole process: DBOS makes its threads those of `asyncio.to_thread`, and while the database is unavailable each
 # workflow keeps one or two of them waiting.
@@ -82,9 +81,9 @@ class DurableEngine:
         self._workflows = {name: self._registered(name, getattr(owner, name)) for name in names}
         DBOS.launch()
         if self.has_replicas:
-            await DBOS.register_queue_async(
-                _QUEUE, worker_concurrency=_MAX_QUEUED_PER_REPLICA, polling_interval_sec=_POLL_S
-            )
+            # Without a limit: batches keep their places while their run is paused, and would keep those of other runs
+            # from starting. Each run has only `num_active_batches` at once.
+            await DBOS.register_queue_async(_QUEUE, polling_interval_sec=_POLL_S)
 
     async def close(self) -> None:
         """Interrupt all executions; unfinished workflows are left to the next start."""

@@ -147,7 +147,7 @@ class ItemExecution:
     def _call(self, instance: StepInstance, scope: Mapping[str, Any]) -> StepCall:
         step, run = instance.step, self.run
         request = build_request(run, self.pipeline, step, scope, self.index, step.name, instance.index)
-        return StepCall(instance, request, run.call_priority(self.index), self.item_id in run.resumed_items)
+        return StepCall(instance, request, run.place(self.index), self.item_id in run.resumed_items)
 
     async def _record(
         self, instance: StepInstance, made: Computation, scope: Mapping[str, Any], parents: Parents

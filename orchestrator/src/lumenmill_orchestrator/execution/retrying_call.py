@@ -3,10 +3,14 @@
 import asyncio
 import math
 import time
+from functools import partial
 from typing import Any
 
 from google.protobuf.message import Message
 
+from lumenmill.common.v1 import access_pb2
+from lumenmill_common.authentication import acting_for
+from lumenmill_common.caller import Caller
 from lumenmill_common.calls import attempt_heavy
 from lumenmill_common.errors import (
     CancelledError,
@@ -74,7 +78,10 @@ class RetryingCall:
         request: Any = type(call.request)()
         request.CopyFrom(call.request)
         request.job.request_id, request.job.priority = self._request_id, call.run.priority
+        request.job.run_id = call.run.id
         self._request = request
+        # What the submitter may do was checked when the run was submitted.
+        self._metadata = acting_for(Caller(call.run.submitter, access_pb2.CALLER_ROLE_SERVICE))
         self._retries, self._watch = RetryState(retries), _Stopwatch()
         self.num_attempts = 0
         self.found_job = False
@@ -100,7 +107,7 @@ class RetryingCall:
                 self.num_attempts += 1
                 endpoint = self._slot.endpoint
                 run.jobs.setdefault(self._request_id, set()).add(endpoint)
-                stub = endpoint.stub(step.method)
+                stub = partial(endpoint.stub(step.method), metadata=self._metadata)
                 try:
                     return await attempt_heavy(stub, self._request, on_event=self._on_event, timeout_s=step.timeout_s)  # type: ignore[no-any-return]  # any result
                 except LumenmillError as error:

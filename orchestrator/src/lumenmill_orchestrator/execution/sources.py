@@ -68,7 +68,7 @@ class SourceExpander:
         except (TypeError, ValueError) as error:  # a value that the field cannot hold
             raise RunFailedError(f"the request of the source of `{pipeline.name}` cannot be made: {error}") from error
         # Whether the batch is executed for the first time is not known, and one query serves all of its items.
-        call = StepCall(instance, request, run.call_priority(instance.index), may_have_started=True)
+        call = StepCall(instance, request, run.place(instance.index), may_have_started=True)
         async with self._executor.compute(call) as made:
             if made.result is None:
                 raise RunFailedError(f"the source of `{pipeline.name}` failed: {made.failure}")

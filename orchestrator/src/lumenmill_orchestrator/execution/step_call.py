@@ -7,9 +7,10 @@ from typing import Any
 from google.protobuf.message import Message
 
 from lumenmill.common.v1 import model_pb2
+from lumenmill_common.fair_queue import Place
 from lumenmill_orchestrator.execution.active_run import ActiveRun
 from lumenmill_orchestrator.execution.keys import derived_seed
-from lumenmill_orchestrator.mesh import Call, CallPriority
+from lumenmill_orchestrator.mesh import Call
 from lumenmill_orchestrator.recipe import Pipeline, Step
 
 __all__ = ["StepCall", "StepInstance", "build_request"]
@@ -35,7 +36,8 @@ class StepCall:
     instance: StepInstance
     request: Message
     """Without job options."""
-    priority: CallPriority
+    place: Place
+    """In the queue of the model."""
     may_have_started: bool
     """Whether the call may have been made before and interrupted: then endpoints are asked for its job first."""
     model: model_pb2.Model = field(default_factory=model_pb2.Model)
@@ -55,7 +57,7 @@ class StepCall:
     @property
     def queued(self) -> Call:
         """The call as the queue of the model needs it."""
-        return Call(self.step.method.call, self.run.id, self.instance.step_name, self.priority)
+        return Call(self.step.method.call, self.instance.step_name, self.place)
 
 
 def build_request(run: ActiveRun, pipeline: Pipeline, step: Step, scope: Mapping[str, Any], *path: str | int) -> Any:

@@ -3,7 +3,7 @@
 from lumenmill_orchestrator.mesh.addresses import Resolve, parse_addresses, resolve
 from lumenmill_orchestrator.mesh.call_seconds import CallSeconds
 from lumenmill_orchestrator.mesh.capacity import CapacityProvider, CapacityState, NoCapacityProvider
-from lumenmill_orchestrator.mesh.endpoint import Call, CallPriority, Endpoint
+from lumenmill_orchestrator.mesh.endpoint import Call, Endpoint
 from lumenmill_orchestrator.mesh.job_location import find_job
 from lumenmill_orchestrator.mesh.load import Load
 from lumenmill_orchestrator.mesh.model_endpoints import ModelEndpoints
@@ -13,7 +13,6 @@ from lumenmill_orchestrator.mesh.registry import Mesh
 
 __all__ = [
     "Call",
-    "CallPriority",
     "CallSeconds",
     "CapacityProvider",
     "CapacityState",

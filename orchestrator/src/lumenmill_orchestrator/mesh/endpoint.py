@@ -8,19 +8,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lumenmill.common.v1 import job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
 from lumenmill_common.calls import call_unary, connect
 from lumenmill_common.errors import LumenmillError, NotFoundError, UnavailableError
+from lumenmill_common.fair_queue import Place
 from lumenmill_common.retries import RetryPolicy, RetryState, retrying
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.telemetry import get_logger
 from lumenmill_orchestrator.contracts import Method, message_class
 
-__all__ = ["Call", "CallPriority", "Endpoint"]
+__all__ = ["Call", "Endpoint"]
 
 _PROBE_UNREADY_S, _PROBE_READY_S = 0.5, 10.0
 _ANSWER_WITHIN_S = 3.0
@@ -31,23 +32,20 @@ _numbers = itertools.count()
 _log = get_logger(__name__)
 
 
-class CallPriority(NamedTuple):
-    """The order of calls in a model queue: the smallest goes first; of equal ones the call that came first."""
-
-    negated_run_priority: int
-    run_seq: int
-    item_index: int
-
-
 @dataclass(frozen=True)
 class Call:
     """A call in a model queue."""
 
     kind: str
     """The RPC as recipes name it: `relighter.Relight`."""
-    run_id: str
     step: str
-    priority: CallPriority
+    place: Place
+    """In the queue: of calls of one run, that of the earliest item goes first."""
+
+    @property
+    def run_id(self) -> str:
+        """The run whose step makes it."""
+        return self.place.run_id
 
     @property
     def label(self) -> str:

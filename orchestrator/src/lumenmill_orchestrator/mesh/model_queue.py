@@ -1,9 +1,7 @@
-"""The queue of one model: its calls wait, by priority, for a slot at the least loaded endpoint."""
+"""The queue of one model: its calls wait, in turns of their runs, for a slot at the least loaded endpoint."""
 
 import asyncio
 import contextlib
-import heapq
-import itertools
 import random
 import time
 from collections import Counter
@@ -12,8 +10,9 @@ from dataclasses import dataclass
 
 from lumenmill.common.v1 import model_pb2
 from lumenmill_common.errors import UnavailableError
+from lumenmill_common.fair_queue import FairQueue
 from lumenmill_orchestrator.mesh.call_seconds import CallSeconds
-from lumenmill_orchestrator.mesh.endpoint import Call, CallPriority, Endpoint
+from lumenmill_orchestrator.mesh.endpoint import Call, Endpoint
 from lumenmill_orchestrator.mesh.load import Load
 from lumenmill_orchestrator.mesh.model_endpoints import ModelEndpoints
 
@@ -78,14 +77,14 @@ class Slot:
         self.release()
         self._endpoint = endpoint
         endpoint.calls[self] = self.call
-        self._queue.add_in_flight()
+        self._queue.add_in_flight(self.call)
 
     def release(self) -> None:
         """Release the slot to the next call in the queue."""
         if self._endpoint is not None:
             del self._endpoint.calls[self]
             self._endpoint = None
-            self._queue.remove_in_flight()
+            self._queue.remove_in_flight(self.call)
 
 
 @dataclass(eq=False)
@@ -106,26 +105,26 @@ class ModelQueue:
     def __init__(self, model: ModelEndpoints, call_seconds: CallSeconds, prefetch: int, retry_timeout_s: float) -> None:
         self._model, self._call_seconds = model, call_seconds
         self._prefetch, self._retry_timeout_s = prefetch, retry_timeout_s
-        self._num_in_flight = 0
+        self._in_flight: Counter[str] = Counter()
+        """Calls that were sent to an endpoint, by run."""
         self._kinds: Counter[str] = Counter()
         """All calls by kind, waiting and in flight."""
-        self._heap: list[tuple[CallPriority, int, _Waiting]] = []
+        self._queued: FairQueue[_Waiting] = FairQueue()
         self._awaiting_description: list[_Waiting] = []
         """Runs that wait for the description of a model that has never answered."""
-        self._counter = itertools.count()
         self._last_work_time: float | None = None
         model.attach_queue(self._on_model_change, lambda: self.num_waiting > 0)
 
     @property
     def num_in_flight(self) -> int:
         """Calls that were sent to an endpoint."""
-        return self._num_in_flight
+        return self._in_flight.total()
 
     @property
     def num_waiting(self) -> int:
         """Calls that wait for a slot, first or again, and one more while a run waits for the model's description, so
         that its first pod is started."""
-        return self._kinds.total() - self._num_in_flight + bool(self._awaiting_description)
+        return self._kinds.total() - self.num_in_flight + bool(self._awaiting_description)
 
     @contextlib.asynccontextmanager
     async def slot(self, call: Call) -> AsyncIterator[Slot]:
@@ -196,38 +195,44 @@ class ModelQueue:
 
     # For slots.
 
-    def add_in_flight(self) -> None:
+    def add_in_flight(self, call: Call) -> None:
         """Count a call that was sent to an endpoint."""
-        self._num_in_flight += 1
+        self._in_flight[call.run_id] += 1
 
-    def remove_in_flight(self) -> None:
+    def remove_in_flight(self, call: Call) -> None:
         """Count a call out that was answered, and give its slot to the next one."""
-        self._num_in_flight -= 1
+        self._in_flight[call.run_id] -= 1
+        if not self._in_flight[call.run_id]:
+            del self._in_flight[call.run_id]
         self.admit()
 
     def free_endpoint(self, call: Call) -> Endpoint | None:
         """Return the endpoint at which a call can start at once, if there is one and no call waits before it."""
-        return None if self._heap else self._best_endpoint(call)
+        return None if self._queued else self._best_endpoint(call)
 
     async def wait(self, slot: Slot, *, is_first: bool) -> None:
         """Wait until `admit` has assigned an endpoint."""
         waiting = self._waiting(slot.call.run_id, slot, is_first=is_first)
-        heapq.heappush(self._heap, (slot.call.priority, next(self._counter), waiting))
-        self.admit()
-        await waiting.future
+        self._queued.add(waiting, slot.call.place)
+        try:
+            self.admit()
+            await waiting.future
+        finally:
+            self._queued.remove(waiting)
 
     def admit(self) -> None:
-        """Assign free slots to the calls that wait, by priority."""
-        while self._heap:
-            waiting = self._heap[0][2]
+        """Assign free slots to the calls that wait, in their turns."""
+        while (waiting := self._queued.first()) is not None:
             slot = waiting.slot
-            if not waiting.future.done() and slot is not None:
-                endpoint = self._best_endpoint(slot.call)
-                if endpoint is None:
-                    return
-                slot.take(endpoint)
-                waiting.future.set_result(None)
-            heapq.heappop(self._heap)
+            if waiting.future.done() or slot is None:
+                self._queued.remove(waiting)
+                continue
+            endpoint = self._best_endpoint(slot.call)
+            if endpoint is None:
+                return
+            self._queued.take(waiting)
+            slot.take(endpoint)
+            waiting.future.set_result(None)
 
     # The choice of an endpoint.
 
@@ -243,24 +248,28 @@ class ModelQueue:
         return num_waiting < 0 or num_waiting < self._max_prefetch(endpoint, call)
 
     def _max_prefetch(self, endpoint: Endpoint, call: Call) -> int:
-        """Return how many calls of a kind may wait at an endpoint: at least one, so that no worker is idle."""
+        """Return how many calls of a kind may wait at an endpoint: at least one, so that no worker is idle.
+
+        One more may be the only call of its run: it takes its turn there, rather than after all calls of another run
+        that were sent before it.
+        """
         limits = endpoint.model.limits if endpoint.model is not None else model_pb2.ModelLimits()
-        most = min(self._prefetch, limits.max_queue_length or self._prefetch)
+        num_reserved = 1 if self._prefetch and call.run_id not in self._in_flight else 0
+        most = limits.max_queue_length or self._prefetch + num_reserved
         each_s = self._call_seconds.expected_s(self._model.name, call.kind)
-        in_time = _MAX_PREFETCH_S * endpoint.num_workers / each_s if each_s > 0 else most
-        return min(most, max(int(in_time), 1))
+        in_time = _MAX_PREFETCH_S * endpoint.num_workers / each_s if each_s > 0 else self._prefetch
+        return min(most, min(self._prefetch, max(int(in_time), 1)) + num_reserved)
 
     # While no endpoint serves.
 
     def _waiting(self, run_id: str, slot: Slot | None = None, *, is_first: bool = False) -> _Waiting:
-        if not self._heap and not self._awaiting_description:
+        if not self._queued and not self._awaiting_description:
             self._model.check_capacity_soon()
         future = asyncio.get_running_loop().create_future()
         return _Waiting(run_id, self._model.unserved_s, future, slot, is_first)
 
     def _all_waiting(self) -> list[_Waiting]:
-        queued = [waiting for _, _, waiting in self._heap]
-        return [waiting for waiting in (*queued, *self._awaiting_description) if not waiting.future.done()]
+        return [waiting for waiting in (*self._queued, *self._awaiting_description) if not waiting.future.done()]
 
     def _on_model_change(self) -> None:
         """Admit calls after a change of the model, and fail those that have waited too long for an endpoint."""
@@ -275,8 +284,6 @@ class ModelQueue:
             if unserved_s > self._retry_timeout_s:
                 reason = f"model `{self._model.name}` did not serve for {unserved_s:.0f} s: {self._model.reason}"
                 _resolve(waiting, ModelUnavailableError(reason))
-        self._heap = [entry for entry in self._heap if not entry[2].future.done()]
-        heapq.heapify(self._heap)
 
 
 def _load(endpoint: Endpoint) -> tuple[float, float]:

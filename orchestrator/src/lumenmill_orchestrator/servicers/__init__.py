@@ -3,5 +3,6 @@
 from lumenmill_orchestrator.servicers.artifacts import ArtifactServicer
 from lumenmill_orchestrator.servicers.misdirected_calls import MisdirectedCalls
 from lumenmill_orchestrator.servicers.runs import RunServicer
+from lumenmill_orchestrator.servicers.upload_quota import UploadQuota
 
-__all__ = ["ArtifactServicer", "MisdirectedCalls", "RunServicer"]
+__all__ = ["ArtifactServicer", "MisdirectedCalls", "RunServicer", "UploadQuota"]

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 import grpc
 
-from lumenmill.common.v1 import artifact_pb2
+from lumenmill.common.v1 import access_pb2, artifact_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2, artifact_service_pb2_grpc
-from lumenmill_common.artifacts import HEAD_BYTES, ArtifactStore, extension_of, media_type_of_content
+from lumenmill_common.artifacts import HEAD_BYTES, ArtifactStore, extension_of, is_weights, media_type_of_content
+from lumenmill_common.caller import current_caller
 from lumenmill_common.errors import InvalidArgumentError, NotFoundError, OutOfRangeError
 from lumenmill_orchestrator.collector import DEFAULT_MIN_AGE_S, GarbageCollector
 from lumenmill_orchestrator.media_facts import image_facts
@@ -33,9 +34,9 @@ _T = TypeVar("_T")
 class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
     """Implements ArtifactService. The store is synchronous, so its calls run in worker threads."""
 
-    def __init__(self, store: ArtifactStore, collector: GarbageCollector, max_upload_bytes: int) -> None:
-        """`max_upload_bytes` limits the scratch space of all running uploads."""
-        self._store, self._collector, self._quota = store, collector, UploadQuota(max_upload_bytes)
+    def __init__(self, store: ArtifactStore, collector: GarbageCollector, quota: UploadQuota) -> None:
+        """`quota` limits the scratch space of running uploads."""
+        self._store, self._collector, self._quota = store, collector, quota
         # Sweeps take hours; they must not occupy the threads of asyncio's default pool, which runs depend on.
         self._sweeps = ThreadPoolExecutor(_MAX_CONCURRENT_SWEEPS, thread_name_prefix="sweep")
 
@@ -44,8 +45,8 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
     ) -> artifact_service_pb2.UploadArtifactResponse:
         """Store one file."""
         header: artifact_service_pb2.UploadHeader | None = None
-        digest = hashlib.sha256()
-        with self._quota.one_file() as reserve, tempfile.NamedTemporaryFile(prefix="lumenmill-upload-") as file:
+        digest, caller = hashlib.sha256(), current_caller()
+        with self._quota.one_file(caller) as reserve, tempfile.NamedTemporaryFile(prefix="lumenmill-upload-") as file:
             async for request in request_iterator:
                 if request.WhichOneof("part") == "header":
                     if header is not None:
@@ -73,6 +74,8 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
             raise InvalidArgumentError("chunk", "the file is empty; there is nothing to store")
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
+        if is_weights(head, header.media_type):
+            current_caller().require(access_pb2.CALLER_ROLE_ADMIN, "uploading weights of models")
         media_type = media_type_of_content(head, header.media_type, "header.media_type", header.name)
         facts = image_facts(path, media_type)
         artifact = self._store.put_file(path, media_type, sha256=sha256, name=header.name, image=facts)

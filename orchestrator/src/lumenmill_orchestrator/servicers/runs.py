@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from lumenmill.orchestrator.v1 import fleet_pb2, run_pb2, run_pb2_grpc
+from lumenmill_common.caller import current_caller
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError, UnavailableError
 from lumenmill_orchestrator.execution import ActiveRuns, Workflows
 from lumenmill_orchestrator.exporters import InProcessExports
@@ -184,6 +185,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def _change_state(self, run_id: str, to: "run_pb2.RunState.ValueType") -> None:
         row = await asyncio.to_thread(self._runs.get, run_id)
+        current_caller().require_control(row.submitter, f"changing the state of run `{run_id}`")
         if row.state == to:
             return
         if not await asyncio.to_thread(self._runs.change_state, run_id, to, only_from=UNFINISHED_STATES):

@@ -41,6 +41,7 @@ class RunRow:
     create_time: float
     start_time: float | None
     end_time: float | None
+    submitter: str
 
     @property
     def ended(self) -> bool:

@@ -44,6 +44,13 @@ runs = sa.Table(
     sa.Column("create_time", sa.Float, nullable=False, comment="Unix seconds, as all times here"),
     sa.Column("start_time", sa.Float),
     sa.Column("end_time", sa.Float),
+    sa.Column(
+        "submitter",
+        sa.String(128),
+        nullable=False,
+        server_default="",
+        comment="caller that submitted it; empty without tokens",
+    ),
 )
 
 _HAS_REASON = sa.text("reason <> ''")

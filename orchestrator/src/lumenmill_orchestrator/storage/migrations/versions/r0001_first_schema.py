@@ -158,7 +158,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("content_key"),
     )
     table = op.create_table(
-        "database_identity", sa.Column("id", sa.String(length=32), nullable=False, primary_key=True)
+        "database_identity",
+        sa.Column(
+            "id",
+            sa.String(length=32),
+            nullable=False,
+            primary_key=True,
+            comment="only row: names the database in the artifact store",
+        ),
     )
     op.bulk_insert(table, [{"id": uuid.uuid4().hex}])
     op.create_table(
