@@ -297,10 +297,8 @@ def _takes_text(model: model_pb2.Model) -> bool:
 
 
 def _job(request_id: str) -> generation_pb2.JobOptions:
-    """Return the options of a job whose caller waits."""
-    return generation_pb2.JobOptions(
-        request_id=request_id or new_request_id(), priority=generation_pb2.JOB_PRIORITY_HIGH
-    )
+    """Return the options of a job; callers take turns at a model, so that none needs a high priority."""
+    return generation_pb2.JobOptions(request_id=request_id or new_request_id())
 
 
 def new_request_id() -> str:

@@ -20,6 +20,7 @@ from lumenmill_client.command import (
     _runs,
     _store,
     _studio,
+    _token,
 )
 from lumenmill_client.command._context import EXIT_CODES, CommandContext, exit_code_of
 from lumenmill_client.command._output import print_error, print_note, print_text
@@ -69,7 +70,7 @@ def _options(
     context.obj = CommandContext(home_path=home, address=address)
 
 
-for group in (_demo, _mesh, _fleet, _runs, _export, _media, _clip, _decompose):
+for group in (_demo, _mesh, _fleet, _runs, _export, _media, _clip, _decompose, _token):
     group.register(app)
 app.add_typer(_store.app, name="store", help="List, download and verify artifacts, and collect garbage.")
 app.add_typer(_recipe.app, name="recipe", help="Check, plan and draw a recipe without running it.")

@@ -110,10 +110,12 @@ def list_runs(context: typer.Context, as_json: AsJson = False) -> None:
             entry.num_samples_rejected,
             _num_failed_calls(entry),
             entry.create_time.ToJsonString(),
+            entry.submitter or "—",
         )
         for entry in found
     ]
-    print_table(["run", "recipe", "state", "items", "accepted", "rejected", "failed calls", "submitted"], rows)
+    columns = ["run", "recipe", "state", "items", "accepted", "rejected", "failed calls", "submitted", "by"]
+    print_table(columns, rows)
 
 
 def _items(entry: run_pb2.Run) -> str:
