@@ -60,4 +60,4 @@ def test_runs_of_the_first_schema_have_no_submitter_and_new_ones_have(engine: sa
     upgrade_schema(engine)
     store = RunStore(engine)
     store.insert(values | {"id": "new", "submitter": "sam"}, [])
-    assert [(row.id, row.submitter) for row in store.page(None, 10)] == [("new", "sam"), ("old", "")]
+    assert [(row.id, row.submitter) for row in store.page(None, 10)[0]] == [("new", "sam"), ("old", "")]

@@ -241,7 +241,7 @@ async def test_a_table_that_becomes_wrong_lets_nobody_in_until_it_is_mended(
         if wrong != "missing":
             table.write_text(_WRONG_TABLES[wrong][0])
         stub = model_pb2_grpc.ModelServiceStub(channel)
-        with pytest.raises(errors.UnavailableError, match="nobody is let in"):
+        with pytest.raises(errors.UnavailableError, match="refuses every call until it can"):
             await call_unary(stub.GetModel, model_pb2.GetModelRequest())
         table.write_text(good)
         assert await _model(channel) == "tiny"

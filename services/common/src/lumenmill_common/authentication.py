@@ -53,11 +53,11 @@ class Authenticator:
         """
         if not self._is_required:
             return _acting(ANONYMOUS, metadata)
-        sent = metadata.get("authorization", "")
+        table, sent = self._current_table(), metadata.get("authorization", "")
         if not sent:
             raise UnauthenticatedError(_NO_TOKEN)
         digest = digest_of(sent.removeprefix(_SCHEME)) if sent.startswith(_SCHEME) else ""
-        for known, caller in self._current_table().items():
+        for known, caller in table.items():
             if hmac.compare_digest(known, digest):
                 return _acting(caller, metadata)
         raise UnauthenticatedError(_WRONG_TOKEN)

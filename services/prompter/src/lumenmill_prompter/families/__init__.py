@@ -8,6 +8,7 @@ from lumenmill_prompter.settings import FamilyName, PrompterSettings
 
 __all__ = ["FAMILIES", "family_from"]
 
+
 def _openai(settings: PrompterSettings) -> Family:
     # Importing the client takes most of the start of a prompter, and the grammar does not need it.
     from lumenmill_prompter.families.openai_compatible import OpenAIFamily  # noqa: PLC0415
