@@ -1,5 +1,6 @@
 """The tiny service and its parts."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,12 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 
 @pytest.fixture
-def family(store: ArtifactStore) -> TinyFamily:
-    return TinyFamily(store)
+def family(store: ArtifactStore) -> Iterator[TinyFamily]:
+    family = TinyFamily(store)
+    yield family
+    # A worker that still waits would keep the process of the tests from ending.
+    family.resume.set()
+    family.resume_deferred.set()
 
 
 @pytest.fixture
