@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -12,7 +13,8 @@ from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, Service
 from google.protobuf.message_factory import GetMessageClass
 
 from lumenmill.common.v1.model_pb2 import Model
-from lumenmill_common.errors import UnimplementedError
+from lumenmill_common.cancellation import cancelled_by
+from lumenmill_common.errors import CancelledError, UnimplementedError
 from lumenmill_common.jobs import BatchWork, JobQueue, Work
 from lumenmill_common.service import Contract, Service
 
@@ -74,7 +76,7 @@ def _handler(method: MethodDescriptor, family: Family, jobs: JobQueue) -> "grpc.
     async def respond(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> AsyncIterator[Any]:
         if work_of is None:
             raise UnimplementedError(f"{jobs.name} does not serve {method.name}")
-        work = await asyncio.to_thread(work_of, request)
+        work = await _work_of_call(work_of, request)
         async for response in jobs.respond(request, response_type, work, deadline_s=context.time_remaining()):
             yield response
 
@@ -83,3 +85,21 @@ def _handler(method: MethodDescriptor, family: Family, jobs: JobQueue) -> "grpc.
         request_deserializer=GetMessageClass(method.input_type).FromString,
         response_serializer=response_type.SerializeToString,
     )
+
+
+async def _work_of_call(work_of: Callable[[Any], Work | BatchWork], request: Any) -> Work | BatchWork:
+    """Return the work of a request, in a thread that stops decoding media when the call ends."""
+    ended = threading.Event()
+
+    def check() -> None:
+        if ended.is_set():
+            raise CancelledError("the call has ended")
+
+    def checked() -> Work | BatchWork:
+        with cancelled_by(check):
+            return work_of(request)
+
+    try:
+        return await asyncio.to_thread(checked)
+    finally:
+        ended.set()

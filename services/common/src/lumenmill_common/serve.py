@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 
 from lumenmill.common.v1 import model_pb2
 from lumenmill_common.certificates import watch_certificates
+from lumenmill_common.decoding import warm_decoders
 from lumenmill_common.errors import LumenmillError, UnavailableError
 from lumenmill_common.interceptors import CallInterceptor
 from lumenmill_common.retries import RetryPolicy, RetryState, retrying
@@ -148,6 +149,7 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
             raise
         try:
             ready.set()
+            warm_decoders()
             await _start(service, background)
             if stop is None or not stop.is_set():
                 await _set_health(health_servicer, names, _HealthStatus.SERVING)

@@ -14,6 +14,7 @@ from lumenmill_common.settings import LogFormat, ServiceSettings
 
 __all__ = [
     "CERTIFICATE_EXPIRY",
+    "DECODING_PROCESSES_KILLED",
     "DURATION_BUCKETS_S",
     "JOBS_QUEUED",
     "JOBS_REATTACHED",
@@ -28,6 +29,7 @@ __all__ = [
     "STORE_BYTES",
     "STORE_FREE_BYTES",
     "STORE_OPERATION_DURATION",
+    "UNAUTHENTICATED_CALLS",
     "configure_logging",
     "extract_trace_context",
     "get_logger",
@@ -63,6 +65,9 @@ RPC_DURATION = Histogram(
     "lumenmill_rpc_duration_seconds", "Seconds of an RPC at the server, by method and status.", ["method", "code"],
     buckets=DURATION_BUCKETS_S,
 )  # fmt: skip
+UNAUTHENTICATED_CALLS = Counter(
+    "lumenmill_unauthenticated_calls_total", "Calls that were refused since they had no valid token."
+)
 JOBS_QUEUED = Gauge("lumenmill_jobs_queued", "Jobs that wait for a worker.", ["queue"])
 JOBS_RUNNING = Gauge("lumenmill_jobs_running", "Jobs that a worker is computing.", ["queue"])
 JOBS_REATTACHED = Counter(
@@ -98,6 +103,11 @@ STORE_FREE_BYTES = Gauge("lumenmill_store_free_bytes", "Free bytes of the file s
 CERTIFICATE_EXPIRY = Gauge(
     "lumenmill_certificate_expiry_timestamp_seconds", "Unix time at which a certificate expires.", ["certificate"]
 )
+DECODING_PROCESSES_KILLED = Counter(
+    "lumenmill_decoding_processes_killed_total", "Processes that decode files and were killed, by reason.", ["reason"]
+)
+for _reason in ("cancelled", "crash", "error", "memory", "time"):
+    DECODING_PROCESSES_KILLED.labels(_reason)
 
 get_logger = structlog.get_logger
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
+from lumenmill_common.cancellation import cancelled_by
 from lumenmill_common.errors import InternalError, LumenmillError
 from lumenmill_common.job import JobContext
 
@@ -76,7 +77,8 @@ def execute_batch(
     """Return one outcome for each payload, in order; an error of the whole batch is the outcome of each."""
     try:
         contexts[0].check_cancelled()
-        outcomes = run_batch(payloads, contexts)
+        with cancelled_by(contexts[0].check_cancelled):
+            outcomes = run_batch(payloads, contexts)
     except LumenmillError as error:
         # Its frames refer to tensors, whose device memory the next batch needs.
         return [error.with_traceback(None)] * len(contexts)

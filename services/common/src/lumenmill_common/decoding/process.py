@@ -1,0 +1,103 @@
+"""The program of a decoding process: `python -m lumenmill_common.decoding.process <socket> <module>…`.
+
+It imports the modules of the decoders, reports that it is ready, and answers one request after another until the
+service closes the socket. A request is a function, its arguments, its limits and whether its results are sent one by
+one. A reply is a kind and a value: see `Reply`.
+"""
+
+import contextlib
+import importlib
+import resource
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lumenmill_common.decoding.limits import DecodeLimits
+from lumenmill_common.decoding.messages import STOP, Reply, receive_trusted, send
+from lumenmill_common.errors import InvalidArgumentError
+
+__all__: list[str] = []
+
+# The service kills a process that is late; this ends one whose service has itself ended.
+_ORPHANED_S = 10.0
+
+
+def main() -> None:
+    """Answer requests until the service closes the socket."""
+    descriptor, *modules = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the service ends this one
+    # If the machine or pod runs out of memory, this process is ended rather than the service.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with socket.socket(fileno=int(descriptor)) as connection:
+        for module in modules:
+            importlib.import_module(module)
+        send(connection, (Reply.READY.value, None))
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                _answer(connection, *receive_trusted(connection))
+
+
+def _answer(
+    connection: socket.socket,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    limits: DecodeLimits,
+    sends_each: bool,
+) -> None:
+    arguments = tuple(bytes(each) if isinstance(each, memoryview) else each for each in arguments)
+    if not sends_each:
+        send(connection, _reply(partial(function, *arguments), limits))
+        return
+    results = function(*arguments)
+    with contextlib.closing(results):
+        is_last = False
+        while not is_last:
+            # The next result is decoded while the service uses the one before it.
+            reply = _reply(partial(next, results), limits)
+            if receive_trusted(connection) == STOP:
+                reply = Reply.END.value, None
+            send(connection, reply)
+            is_last = reply[0] != Reply.RESULT
+
+
+def _reply(decode: Callable[[], Any], limits: DecodeLimits) -> tuple[str, Any]:
+    """Return the kind and the value of the reply; the kind as plain text, since replies hold no other classes."""
+    try:
+        with _limited(limits):
+            return Reply.RESULT.value, decode()
+    except StopIteration:
+        return Reply.END.value, None
+    except InvalidArgumentError as error:
+        return Reply.REFUSED.value, error.violations
+    except ValueError as error:
+        return Reply.REFUSED.value, (("", str(error)),)
+    except MemoryError:
+        return Reply.OUT_OF_MEMORY.value, None
+    except Exception:
+        return Reply.FAILED.value, traceback.format_exc()
+
+
+@contextlib.contextmanager
+def _limited(limits: DecodeLimits) -> Iterator[None]:
+    """Limit the address space that the block may take in addition, and its seconds should the service have ended."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + limits.max_memory_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+    signal.setitimer(signal.ITIMER_REAL, limits.max_wait_s + _ORPHANED_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
+if __name__ == "__main__":
+    main()
