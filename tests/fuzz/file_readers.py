@@ -36,13 +36,6 @@ _MAX_FRAMES = 10_000
 Reader = Callable[[Path], object]
 
 
-class _Job:
-    """A job that nobody cancels."""
-
-    def check_cancelled(self) -> None:
-        pass
-
-
 def _of_artifact(read: Callable[[ArtifactStore, Artifact], object]) -> Reader:
     """Return a reader of a path from one of an artifact, which has the bytes inline."""
 
@@ -113,7 +106,7 @@ READERS: dict[str, tuple[Reader, ...]] = {
     "exr": (*_FLOAT_IMAGES, _of_artifact(lambda store, artifact: read_map(store, artifact, _FIELD))),
     "radiance": _FLOAT_IMAGES,
     "clip": (
-        _of_artifact(lambda store, artifact: read_clip(store, artifact, _FIELD, 3, _Job())),  # type: ignore[arg-type]
+        _of_artifact(lambda store, artifact: read_clip(store, artifact, _FIELD, 3)),
         _of_artifact(lambda store, artifact: probe_clip(store, artifact, _FIELD, _MAX_FRAMES)),
         _of_artifact(lambda store, artifact: sum(1 for _ in iter_frames(store, artifact, _FIELD))),
     ),

@@ -3,6 +3,7 @@
 import faulthandler
 import multiprocessing
 import os
+import re
 import resource
 import sys
 import time
@@ -17,6 +18,8 @@ from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["ReadResult", "ReaderProcess"]
 
+# Readers that decode in a process of their own report its end so; no mutated file is large enough for its limits.
+_KILLED = re.compile("took longer than|memory to decode|crashes its decoder")
 # Computing time, which other programs on the machine do not lengthen; and the wait for a reader that sleeps.
 _MAX_CPU_S, _MAX_WAIT_S = 5.0, 60.0
 # A started process with its readers takes 0.4 GB, and the largest pictures that are allowed 1 GB.
@@ -106,7 +109,8 @@ def _result(read: Callable[[Path], object], path: Path) -> ReadResult:
         try:
             is_read = read(path) is not None
         except InvalidArgumentError as error:
-            problem = "" if error.violations[0][1].strip() else "refused without a reason"
+            reason = error.violations[0][1].strip()
+            problem = "" if reason and not _KILLED.search(reason) else f"refused for the reason {reason!r}"
         except Exception:
             problem = traceback.format_exc()
     cpu_s = time.process_time() - started_s

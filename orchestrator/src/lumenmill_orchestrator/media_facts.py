@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from lumenmill.common.v1 import artifact_pb2
+from lumenmill_common.decoding import STILL_LIMITS, decoder, decoding_pool
+from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.telemetry import get_logger
 from lumenmill_media import LIMITS, still_facts
 
@@ -20,7 +22,14 @@ def image_facts(path: Path, media_type: str) -> artifact_pb2.ImageFacts | None:
     if media_type not in _MEDIA_TYPES or path.stat().st_size > LIMITS.max_bytes:
         return None
     try:
-        return still_facts(path.read_bytes())
-    except ValueError as error:
-        _log.info("an upload is not an image of its media type", media_type=media_type, reason=str(error))
+        return artifact_pb2.ImageFacts.FromString(
+            decoding_pool().run(_serialized_facts, path, field="chunk", limits=STILL_LIMITS)
+        )
+    except InvalidArgumentError as error:
+        _log.info("an upload is not an image of its media type", media_type=media_type, reason=error.violations[0][1])
         return None
+
+
+@decoder
+def _serialized_facts(path: Path) -> bytes:
+    return still_facts(path.read_bytes()).SerializeToString()

@@ -20,13 +20,6 @@ _WIDTH, _HEIGHT, _NUM_FRAMES = 96, 64, 12
 _2020_FROM_709 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
 
 
-class _Job:
-    """A job that nobody cancels."""
-
-    def check_cancelled(self) -> None:
-        pass
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
     return open_store(f"file://{tmp_path}/store")
@@ -40,7 +33,7 @@ def shown() -> Pixels:
 
 
 def _clip(store: ArtifactStore, data: bytes, num_samples: int = 4) -> Clip:
-    return read_clip(store, store.put_bytes(data, "video/mp4"), "media", num_samples, _Job())  # type: ignore[arg-type]
+    return read_clip(store, store.put_bytes(data, "video/mp4"), "media", num_samples)
 
 
 def _frame(pixels: Pixels, format_: str = "yuv420p", **options: Any) -> av.VideoFrame:

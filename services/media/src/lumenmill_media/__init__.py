@@ -6,7 +6,7 @@ from lumenmill_media.display_images import still_facts
 from lumenmill_media.encoders import Encoding, apply_encoding, bitrate_for
 from lumenmill_media.exr import HALF_MAX, as_half, decode_exr, decode_exr_colors, encode_exr
 from lumenmill_media.h264 import write_clip
-from lumenmill_media.light import decode_light, is_panorama
+from lumenmill_media.light import decode_light, is_panorama, read_light
 from lumenmill_media.map_sequences import read_map_sequence
 from lumenmill_media.map_sink import MapEncoding, MapSink
 from lumenmill_media.pictures import (
@@ -50,6 +50,7 @@ __all__ = [
     "put_clip",
     "put_png",
     "read_clip",
+    "read_light",
     "read_map",
     "read_map_sequence",
     "read_picture",

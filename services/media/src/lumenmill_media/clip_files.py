@@ -12,10 +12,24 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.frames import FrameError
 from lumenmill_media.pictures import Limits
 
-__all__ = ["open_clip", "refuse_pictures"]
+__all__ = ["open_clip"]
 
 _UNREADABLE = "is damaged, or not a clip that FFmpeg can decode"
 _CUT_OFF = "is cut off: its index (moov), which such files have at their end, is missing; send the whole clip"
+# FFmpeg's demuxer for each media type. Left to itself it chooses by the content, and some of its formats are lists of
+# other files and addresses, which it opens.
+_DEMUXERS = {
+    "video/mp2t": "mpegts",
+    "video/mp4": "mp4",
+    "video/mpeg": "mpeg",
+    "video/quicktime": "mov",
+    "video/webm": "webm",
+    "video/x-matroska": "matroska",
+    "video/x-msvideo": "avi",
+}
+# MPEG video without a container has the same media type.
+_MPEG_VIDEO_MAGIC = b"\x00\x00\x01\xb3"
+_READ = "send a clip in MP4, QuickTime, WebM, Matroska, AVI or MPEG"
 _BOX_HEADER_BYTES = 8
 # More boxes than this before the index are no clip.
 _MAX_BOXES = 10_000
@@ -33,26 +47,42 @@ def open_clip(
     """
     if path.stat().st_size == 0:
         raise InvalidArgumentError(field, f"{_UNREADABLE}: it is empty")
-    _check_kind(path, field)
+    demuxer = _demuxer(path, field)
     try:
-        # Titles and comments in other encodings than UTF-8 are no reason to refuse a clip.
-        with av.open(str(path), metadata_errors="replace") as container:
+        with av.open(
+            str(path),
+            format=demuxer,
+            options={"protocol_whitelist": "file"},
+            # Titles and comments in other encodings than UTF-8 are no reason to refuse a clip.
+            metadata_errors="replace",
+        ) as container:
             yield container, _video_stream(container, field, limits)
+    except MemoryError:
+        raise
     except FrameError as error:
         raise InvalidArgumentError(field, str(error)) from error
     except (av.FFmpegError, ValueError) as error:
         raise InvalidArgumentError(field, _UNREADABLE) from error
 
 
-def _check_kind(path: Path, field: str) -> None:
+def _demuxer(path: Path, field: str) -> str:
+    """Return the name of the demuxer for a file, by its first bytes.
+
+    Raises:
+        InvalidArgumentError: it is no clip of a format that is read, or has no index; says what it is.
+    """
     with path.open("rb") as file:
-        kind = kind_of_bytes(file.read(HEAD_BYTES))
+        head = file.read(HEAD_BYTES)
+    kind = kind_of_bytes(head)
     if kind is None:
-        return
-    if not kind.media_type.startswith(("video/", "image/")):
-        raise InvalidArgumentError(field, f"is {kind.name}; send a clip")
+        raise InvalidArgumentError(field, f"{_UNREADABLE}; {_READ}")
+    if kind.media_type.startswith("image/"):
+        raise InvalidArgumentError(field, "is a picture; send a clip")
+    if kind.media_type not in _DEMUXERS:
+        raise InvalidArgumentError(field, f"is {kind.name}; {_READ}")
     if kind.media_type in ("video/mp4", "video/quicktime") and not _has_index(path):
         raise InvalidArgumentError(field, _CUT_OFF)
+    return "mpegvideo" if head.startswith(_MPEG_VIDEO_MAGIC) else _DEMUXERS[kind.media_type]
 
 
 def _has_index(path: Path) -> bool:
@@ -77,12 +107,6 @@ def _has_index(path: Path) -> bool:
             if offset >= size_bytes:
                 return False
     return False
-
-
-def refuse_pictures(container: "av.container.InputContainer", field: str) -> None:
-    """Raise InvalidArgumentError for a picture, which FFmpeg reads as a clip of one frame."""
-    if container.format.name.endswith("_pipe") or container.format.name == "image2":
-        raise InvalidArgumentError(field, "is a picture; send a clip")
 
 
 def _video_stream(container: "av.container.InputContainer", field: str, limits: Limits) -> "av.VideoStream":

@@ -3,6 +3,7 @@
 from array import array
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.decoding import CLIP_LIMITS, decoder, decoding_pool
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_common.jobs import JobContext
 from lumenmill_media.clip_files import open_clip
 from lumenmill_media.color_spaces import srgb_to_linear
 from lumenmill_media.frames import upright_pixels, upright_size
@@ -68,33 +69,34 @@ def read_clip(
     artifact: artifact_pb2.Artifact,
     field: str,
     num_samples: int,
-    job: JobContext,
     limits: Limits = LIMITS,
 ) -> Clip:
     """Return `num_samples` frames (all frames of a shorter clip) at even times from the first to the last.
 
     Raises:
         InvalidArgumentError: naming `field`; the artifact is not a clip that FFmpeg can decode, has no frames, frames
-            that are too large, or frames of several sizes.
+            that are too large, or frames of several sizes, or takes too long.
         CancelledError: the job was cancelled.
     """
     with store.local_file(artifact, field=field) as path:
-        with open_clip(path, field, limits) as (container, stream):
-            times = _times(container, stream, field, job)
-        with open_clip(path, field, limits) as (container, stream):
-            frames, track = _decoded(container, stream, field, times, num_samples, limits, job)
+        return decoding_pool().run(_clip, path, field, num_samples, limits, field=field, limits=CLIP_LIMITS)
+
+
+@decoder
+def _clip(path: Path, field: str, num_samples: int, limits: Limits) -> Clip:
+    with open_clip(path, field, limits) as (container, stream):
+        times = _times(container, stream, field)
+    with open_clip(path, field, limits) as (container, stream):
+        frames, track = _decoded(container, stream, field, times, num_samples, limits)
     return Clip(tuple(frames), len(times), track)
 
 
-def _times(
-    container: "av.container.InputContainer", stream: "av.VideoStream", field: str, job: JobContext
-) -> NDArray[np.int64]:
+def _times(container: "av.container.InputContainer", stream: "av.VideoStream", field: str) -> NDArray[np.int64]:
     """Return when each frame is shown, in the time base of the stream, in the order of showing."""
     # The number of frames that a container states may be wrong, so packets are counted; they are not decoded.
     stamps = array("q")
     is_stamped = True
     for packet in container.demux(stream):
-        job.check_cancelled()
         if packet.size > 0:
             is_stamped = is_stamped and packet.pts is not None
             stamps.append(packet.pts if packet.pts is not None else len(stamps))
@@ -120,7 +122,6 @@ def _decoded(
     times: NDArray[np.int64],
     num_samples: int,
     limits: Limits,
-    job: JobContext,
 ) -> tuple[list[Frame], Track]:
     stream.thread_type = "AUTO"
     sampled, small = _evenly(times, num_samples), _evenly(times, _NUM_THUMBNAILS)
@@ -129,7 +130,6 @@ def _decoded(
     thumbnails: dict[int, Array] = {}
     size_px: tuple[int, int] | None = None
     for index, frame in enumerate(container.decode(stream)):
-        job.check_cancelled()
         size_px = size_px or (frame.width, frame.height)
         if (frame.width, frame.height) != size_px or frame.width * frame.height > limits.max_pixels:
             raise InvalidArgumentError(

@@ -89,7 +89,7 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
                 yield image
     except Image.DecompressionBombError as error:
         raise ValueError(f"has more than the {max_pixels} pixels allowed") from error
-    except (OSError, SyntaxError, EOFError, MemoryError, struct.error, OverflowError) as error:
+    except (OSError, SyntaxError, EOFError, struct.error, OverflowError) as error:
         raise ValueError(
             f"is damaged: {_name(data)} that cannot be decoded; send a whole PNG, JPEG or WebP image"
         ) from error
@@ -122,6 +122,8 @@ def _check_header(image: Image.Image, max_pixels: int) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
     except Exception:  # EXIF that cannot be read says nothing about orientation
         return image
 

@@ -104,7 +104,7 @@ def _decoded(data: bytes, max_pixels: int) -> tuple[Array, _Header]:
         index = _part_of_image(headers)
         with OpenEXR.File(io.BytesIO(data), separate_channels=True) as file:
             pixels = _stacked({name: entry.pixels for name, entry in file.channels(index).items()})
-    except (RuntimeError, TypeError, KeyError, MemoryError, UnicodeDecodeError) as error:
+    except (RuntimeError, TypeError, KeyError, UnicodeDecodeError) as error:
         raise ValueError("is not a readable EXR image") from error
     return _within_display_window(pixels, headers[index]), headers[index]
 

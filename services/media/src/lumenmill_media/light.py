@@ -1,21 +1,39 @@
-"""Decode environment maps and backgrounds as radiance."""
+"""Read environment maps and backgrounds as radiance."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lumenmill.common.v1.artifact_pb2 import Artifact
+from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.decoding import STILL_LIMITS, decoder, decoding_pool
 from lumenmill_media.color_spaces import srgb_to_linear
 from lumenmill_media.exr import EXR_MAGIC, HALF_MAX, decode_exr_colors
 from lumenmill_media.pictures import LIMITS, MAX_RADIANCE, reduced, rgb_channels
 from lumenmill_media.radiance import RADIANCE_MAGIC, decode_radiance
 from lumenmill_media.rgb import decode_rgb
 
-__all__ = ["decode_light", "is_panorama"]
+__all__ = ["decode_light", "is_panorama", "read_light"]
 
 Array = NDArray[np.float32]
 
 _MAX_SIDE_PX = 4096
+_BAND_ROWS = 256
 
 
+def read_light(
+    store: ArtifactStore, artifact: Artifact, field: str, max_bytes: int = LIMITS.max_bytes
+) -> tuple[Array, bool]:
+    """Return the radiance of a map or picture as `decode_light` does, and whether it is a panorama.
+
+    Raises:
+        InvalidArgumentError: naming `field`; the file is neither, damaged or too large, or takes too long to decode.
+    """
+    data = store.read_bytes(artifact, field=field, max_bytes=max_bytes)
+    radiance = decoding_pool().run(decode_light, data, field=field, limits=STILL_LIMITS)
+    return radiance, is_panorama(radiance, data)
+
+
+@decoder
 def decode_light(data: bytes) -> Array:
     """Return the linear radiance (H, W, 3) of a Radiance .hdr, an EXR or a display-referred picture.
 
@@ -30,7 +48,10 @@ def decode_light(data: bytes) -> Array:
         image = rgb_channels(decode_exr_colors(data, LIMITS.max_float_pixels))
     else:
         shown = np.asarray(decode_rgb(data, LIMITS.max_float_pixels))
-        image = srgb_to_linear((shown / 255).astype(np.float32))
+        image = np.empty(shown.shape, np.float32)
+        for row in range(0, len(shown), _BAND_ROWS):
+            band = np.divide(shown[row : row + _BAND_ROWS], 255, dtype=np.float32)
+            image[row : row + _BAND_ROWS] = srgb_to_linear(band)
     # In place, since large maps take hundreds of megabytes.
     np.nan_to_num(image, copy=False, nan=0.0, posinf=HALF_MAX)
     np.clip(image, 0, MAX_RADIANCE, out=image)

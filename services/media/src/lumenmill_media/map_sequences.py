@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.decoding import CLIP_LIMITS, decoder, decoding_pool
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.exr import decode_exr
 from lumenmill_media.pictures import LIMITS, Limits
@@ -38,12 +39,18 @@ def read_map_sequence(
         InvalidArgumentError: naming `field`; it is no ZIP file of EXR images, lacks one of the frames, or is too large.
     """
     with store.local_file(artifact, field=field) as path:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return _maps(archive, field, frame_numbers, limits)
-        # RuntimeError: encrypted entries and, as a subclass of it, a compression that `zipfile` does not know.
-        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError, EOFError, OSError) as error:
-            raise InvalidArgumentError(field, "is damaged, or not a ZIP file of EXR images") from error
+        numbers = tuple(frame_numbers)
+        return decoding_pool().run(_map_sequence, path, field, numbers, limits, field=field, limits=CLIP_LIMITS)
+
+
+@decoder
+def _map_sequence(path: Path, field: str, frame_numbers: Collection[int], limits: Limits) -> dict[int, Array]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _maps(archive, field, frame_numbers, limits)
+    # RuntimeError: encrypted entries and, as a subclass of it, a compression that `zipfile` does not know.
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError, EOFError, OSError) as error:
+        raise InvalidArgumentError(field, "is damaged, or not a ZIP file of EXR images") from error
 
 
 def _maps(archive: zipfile.ZipFile, field: str, frame_numbers: Collection[int], limits: Limits) -> dict[int, Array]:

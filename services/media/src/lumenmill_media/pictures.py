@@ -10,6 +10,7 @@ from PIL import Image
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill_common.artifacts import ArtifactStore, kind_of_bytes
+from lumenmill_common.decoding import STILL_LIMITS, decoder, decoding_pool
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.color_spaces import srgb_to_linear
 from lumenmill_media.display_images import open_display_image
@@ -82,17 +83,19 @@ def read_picture(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: s
     """Return an image (PNG, JPEG, WebP, EXR or Radiance; grey, colour, alpha) upright, its colours converted.
 
     Raises:
-        InvalidArgumentError: naming `field`; it is empty, damaged, too large or of another format.
+        InvalidArgumentError: naming `field`; it is empty, damaged, too large or of another format, or takes too long.
     """
     data = _bytes(store, artifact, field, limits)
-    try:
-        if data.startswith(EXR_MAGIC):
-            return _scene_referred(decode_exr_colors(data, limits.max_float_pixels), limits)
-        if data.startswith(RADIANCE_MAGIC):
-            return _scene_referred(decode_radiance(data, limits.max_float_pixels), limits)
-        return _display_referred(data, limits)
-    except ValueError as error:
-        raise InvalidArgumentError(field, str(error)) from error
+    return decoding_pool().run(_picture, data, limits, field=field, limits=STILL_LIMITS)
+
+
+@decoder
+def _picture(data: bytes, limits: Limits) -> Picture:
+    if data.startswith(EXR_MAGIC):
+        return _scene_referred(decode_exr_colors(data, limits.max_float_pixels), limits)
+    if data.startswith(RADIANCE_MAGIC):
+        return _scene_referred(decode_radiance(data, limits.max_float_pixels), limits)
+    return _display_referred(data, limits)
 
 
 def read_map(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: str, limits: Limits = LIMITS) -> Array:
@@ -100,10 +103,7 @@ def read_map(store: ArtifactStore, artifact: artifact_pb2.Artifact, field: str, 
     data = _bytes(store, artifact, field, limits)
     if not data.startswith(EXR_MAGIC):
         raise InvalidArgumentError(field, "is not an EXR image; intrinsic maps are linear float EXR")
-    try:
-        return decode_exr(data, limits.max_float_pixels)
-    except ValueError as error:
-        raise InvalidArgumentError(field, str(error)) from error
+    return decoding_pool().run(decode_exr, data, limits.max_float_pixels, field=field, limits=STILL_LIMITS)
 
 
 def read_radiance_map(
@@ -111,19 +111,21 @@ def read_radiance_map(
 ) -> Array:
     """Return an environment map (.hdr or EXR) as (H, W, 3) radiance; errors as `read_picture`."""
     data = _bytes(store, artifact, field, limits)
-    try:
-        if data.startswith(EXR_MAGIC):
-            radiance = rgb_channels(decode_exr_colors(data, limits.max_float_pixels))
-        elif (kind := kind_of_bytes(data)) is not None and not data.startswith(RADIANCE_MAGIC):
-            raise InvalidArgumentError(field, f"is {kind.name}; environment maps are Radiance (.hdr) or EXR images")
-        else:
-            radiance = decode_radiance(data, limits.max_float_pixels)
-    except ValueError as error:
-        raise InvalidArgumentError(field, str(error)) from error
+    return decoding_pool().run(_radiance_map, data, limits, field=field, limits=STILL_LIMITS)
+
+
+@decoder
+def _radiance_map(data: bytes, limits: Limits) -> Array:
+    if data.startswith(EXR_MAGIC):
+        radiance = rgb_channels(decode_exr_colors(data, limits.max_float_pixels))
+    elif (kind := kind_of_bytes(data)) is not None and not data.startswith(RADIANCE_MAGIC):
+        raise ValueError(f"is {kind.name}; environment maps are Radiance (.hdr) or EXR images")
+    else:
+        radiance = decode_radiance(data, limits.max_float_pixels)
     np.nan_to_num(radiance, copy=False, nan=0.0, posinf=HALF_MAX, neginf=0.0)
     np.clip(radiance, 0.0, MAX_RADIANCE, out=radiance)
     if not radiance.any():
-        raise InvalidArgumentError(field, "holds no light: every pixel is black, negative or not a number")
+        raise ValueError("holds no light: every pixel is black, negative or not a number")
     return radiance
 
 

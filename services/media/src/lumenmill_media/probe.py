@@ -1,13 +1,18 @@
 """Read the properties of a clip from its packets, and its frames one by one: long clips do not fit in memory."""
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, VideoFacts
 from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.decoding import CLIP_LIMITS, STILL_LIMITS, decoder, decoding_pool
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_media.clip_files import open_clip, refuse_pictures
+from lumenmill_media.clip_files import open_clip
 from lumenmill_media.frames import upright_pixels, upright_size
 from lumenmill_media.pictures import LIMITS, Limits
 
@@ -22,8 +27,16 @@ def probe_clip(
     Raises:
         InvalidArgumentError: naming `field`; it is a picture, no clip, or has too many or too large frames.
     """
-    with store.local_file(artifact, field=field) as path, open_clip(path, field, limits) as (container, stream):
-        refuse_pictures(container, field)
+    with store.local_file(artifact, field=field) as path:
+        return VideoFacts.FromString(
+            decoding_pool().run(_facts, path, field, max_num_frames, limits, field=field, limits=CLIP_LIMITS)
+        )
+
+
+@decoder
+def _facts(path: Path, field: str, max_num_frames: int, limits: Limits) -> bytes:
+    """Return the facts as a serialized VideoFacts."""
+    with open_clip(path, field, limits) as (container, stream):
         num_frames = 0
         for packet in container.demux(stream):  # the number of frames that a container states may be wrong
             num_frames += packet.size > 0
@@ -36,12 +49,12 @@ def probe_clip(
             fps=float(stream.average_rate or stream.guessed_rate or 0),
             codec=stream.codec_context.name,
         )
-    with store.local_file(artifact, field=field) as path, open_clip(path, field, limits) as (container, stream):
+    with open_clip(path, field, limits) as (container, stream):
         first = next(container.decode(stream), None)
         if first is None:
             raise InvalidArgumentError(field, "has no frame that can be decoded")
         facts.width_px, facts.height_px = upright_size(first)
-    return facts
+    return facts.SerializeToString()
 
 
 def iter_frames(store: ArtifactStore, artifact: Artifact, field: str, limits: Limits = LIMITS) -> Iterator[Image.Image]:
@@ -50,11 +63,18 @@ def iter_frames(store: ArtifactStore, artifact: Artifact, field: str, limits: Li
     Raises:
         InvalidArgumentError: naming `field`; as `probe_clip`, or a frame is damaged or of another size.
     """
-    with store.local_file(artifact, field=field) as path, open_clip(path, field, limits) as (container, stream):
-        refuse_pictures(container, field)
+    with store.local_file(artifact, field=field) as path:
+        frames = decoding_pool().iterate(_frames, path, field, limits, field=field, limits=STILL_LIMITS)
+        with contextlib.closing(frames):
+            yield from map(Image.fromarray, frames)
+
+
+@decoder
+def _frames(path: Path, field: str, limits: Limits) -> Iterator[NDArray[np.uint8]]:
+    with open_clip(path, field, limits) as (container, stream):
         size_px: tuple[int, int] | None = None
         for frame in container.decode(stream):
             size_px = size_px or (frame.width, frame.height)
             if (frame.width, frame.height) != size_px:
                 raise InvalidArgumentError(field, "changes its size between frames; send a clip of one size")
-            yield Image.fromarray(upright_pixels(frame))
+            yield upright_pixels(frame)

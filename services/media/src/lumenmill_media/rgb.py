@@ -11,7 +11,7 @@ from PIL import Image
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, ColorSpace, ImageFacts, VideoFacts
 from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_common.decoding import STILL_LIMITS, decoder, decoding_pool
 from lumenmill_media.display_images import open_display_image
 from lumenmill_media.encoders import Encoding
 from lumenmill_media.h264 import write_clip
@@ -28,14 +28,18 @@ def read_rgb(
     """Return an image (PNG, JPEG or WebP) as RGB: upright, in sRGB, transparency over `over`, a colour.
 
     Raises:
-        InvalidArgumentError: naming `field`; it is empty, damaged, too large or of another format.
+        InvalidArgumentError: naming `field`; it is empty, damaged, too large or of another format, or takes too long.
     """
-    return _opaque(_read(store, artifact, field, limits), over)
+    data = store.read_bytes(artifact, field=field, max_bytes=limits.max_bytes)
+    pixels = decoding_pool().run(_rgb_pixels, data, limits.max_pixels, over, field=field, limits=STILL_LIMITS)
+    return Image.fromarray(pixels)
 
 
 def read_rgba(store: ArtifactStore, artifact: Artifact, field: str, limits: Limits = LIMITS) -> Image.Image:
     """Return an image (PNG, JPEG or WebP) as RGBA, EXIF orientation applied; errors as `read_rgb`."""
-    return _read(store, artifact, field, limits).convert("RGBA")
+    data = store.read_bytes(artifact, field=field, max_bytes=limits.max_bytes)
+    pixels = decoding_pool().run(_rgba_pixels, data, limits.max_pixels, field=field, limits=STILL_LIMITS)
+    return Image.fromarray(pixels)
 
 
 def decode_rgb(data: bytes, max_pixels: int, *, over: str = "white") -> Image.Image:
@@ -47,12 +51,14 @@ def decode_rgb(data: bytes, max_pixels: int, *, over: str = "white") -> Image.Im
     return _opaque(_decoded(data, max_pixels), over)
 
 
-def _read(store: ArtifactStore, artifact: Artifact, field: str, limits: Limits) -> Image.Image:
-    data = store.read_bytes(artifact, field=field, max_bytes=limits.max_bytes)
-    try:
-        return _decoded(data, limits.max_pixels)
-    except ValueError as error:
-        raise InvalidArgumentError(field, str(error)) from error
+@decoder
+def _rgb_pixels(data: bytes, max_pixels: int, over: str) -> NDArray[np.uint8]:
+    return np.asarray(decode_rgb(data, max_pixels, over=over))
+
+
+@decoder
+def _rgba_pixels(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
+    return np.asarray(_decoded(data, max_pixels).convert("RGBA"))
 
 
 def _decoded(data: bytes, max_pixels: int) -> Image.Image:

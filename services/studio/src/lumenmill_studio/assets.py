@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, Licence, MeshFacts
 from lumenmill_common.artifacts import ArtifactStore, media_type_of
+from lumenmill_common.decoding import MESH_LIMITS, decoding_pool
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_light.color import LUMINANCE
 from lumenmill_light.environment_map import reduced
-from lumenmill_media import decode_light, is_panorama
+from lumenmill_media import decode_light, read_light
 from lumenmill_studio.byte_cache import ByteCache
 from lumenmill_studio.mesh_files import read_mesh
 from lumenmill_studio.mesh_folder import usable_meshes
@@ -118,16 +119,12 @@ class Assets:
         return self._sources[sha256].aspect
 
     def _decode(self, artifact: Artifact, field: str) -> Array:
-        data = self._store.read_bytes(artifact, field=field, max_bytes=_MAX_PICTURE_BYTES)
-        try:
-            image = decode_light(data)
-        except ValueError as error:
-            raise InvalidArgumentError(field, str(error)) from error
+        image, is_panorama = read_light(self._store, artifact, field, _MAX_PICTURE_BYTES)
         if not image.any():
             raise InvalidArgumentError(field, "holds no light: every pixel is black, negative or not a number")
         self._pictures.put(artifact.sha256, image)
         stored = Artifact(uri=artifact.uri, sha256=artifact.sha256)
-        self._remember(_Source(stored, field, is_panorama(image, data), image.shape[0] / image.shape[1]))
+        self._remember(_Source(stored, field, is_panorama, image.shape[0] / image.shape[1]))
         return image
 
     def _remember(self, source: _Source) -> None:
@@ -146,8 +143,8 @@ class Assets:
         artifact = Artifact(uri=item.asset_uri, sha256=item.asset_sha256)
         try:
             with self._store.local_file(artifact) as path:
-                return (Part(read_mesh(path)),)
-        except (InvalidArgumentError, ValueError, OSError) as error:
+                return (Part(decoding_pool().run(read_mesh, path, field="", limits=MESH_LIMITS)),)
+        except InvalidArgumentError as error:
             raise InvalidArgumentError("scene", f"has a mesh that cannot be read: {error}") from error
 
     def _map(self, path: Path, terms: FolderTerms) -> Artifact:

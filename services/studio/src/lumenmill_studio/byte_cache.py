@@ -46,6 +46,6 @@ class ByteCache(Generic[KeyT, ValueT]):
 def _held_bytes(array: NDArray[Any]) -> int:
     """Return the bytes that stay allocated with an array: a view keeps all of the array that it shows a part of."""
     whole: Any = array
-    while whole.base is not None and hasattr(whole.base, "nbytes"):
+    while isinstance(whole.base, np.ndarray):
         whole = whole.base
     return int(whole.nbytes)

@@ -17,7 +17,7 @@ from lumenmill.common.v1.model_pb2 import TextInput
 from lumenmill.relighter.v1.relighter_pb2 import RelightRequest, RelightVariant
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
 from lumenmill_common.jobs import JobContext
-from lumenmill_media import linear_to_srgb, read_rgba
+from lumenmill_media import linear_to_srgb, read_light, read_rgba
 from lumenmill_neural.plan import Plan
 from lumenmill_neural.stages import Steps
 from lumenmill_relighter.depth import DepthEstimator
@@ -25,7 +25,7 @@ from lumenmill_relighter.families.editing import EditingFamily, VariantInputs
 from lumenmill_relighter.families.prompt_chunks import encode_in_chunks, num_chunks
 from lumenmill_relighter.families.prompts import description
 from lumenmill_relighter.families.sizes import Size
-from lumenmill_relighter.light import Lighting, background_picture, gradient_picture, has_side, read_light, seen_behind
+from lumenmill_relighter.light import Lighting, background_picture, gradient_picture, has_side, seen_behind
 from lumenmill_relighter.matting import GREY, cut_out, estimated_matte, read_matte
 
 __all__ = ["IcLightBackground", "IcLightForeground"]

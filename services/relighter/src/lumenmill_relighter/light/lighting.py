@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.light_pb2 import Light, LightAttributes
 from lumenmill_common.artifacts import ArtifactStore, digest_of
 from lumenmill_common.errors import InvalidArgumentError
@@ -14,9 +13,9 @@ from lumenmill_light.color import LUMINANCE
 from lumenmill_light.environment import environment_of
 from lumenmill_light.source_attributes import RadianceOf, SourceAttributes, source_attributes
 from lumenmill_light.vocabulary import phrase
-from lumenmill_media import decode_light, is_panorama
+from lumenmill_media import read_light
 
-__all__ = ["Lighting", "lighting_of", "read_light"]
+__all__ = ["Lighting", "lighting_of"]
 
 _ASSETS = {"environment_map": "map", "background": "image"}
 """The field that holds the file of a source, by the kind of the source."""
@@ -61,22 +60,6 @@ def lighting_of(
     if not light.text.strip() and not attributes.ListFields():
         raise InvalidArgumentError(field, "is empty: set `text`, `sources` or `attributes`")
     return Lighting(light.text.strip() or phrase(attributes, hue), attributes, rgb, environment)
-
-
-def read_light(
-    store: ArtifactStore, artifact: Artifact, field: str, max_bytes: int
-) -> tuple[NDArray[np.float32], bool]:
-    """Return a map or a picture (H, W, 3) in linear light, and whether it is a panorama.
-
-    Raises:
-        InvalidArgumentError: naming `field`; the file is neither, damaged, or too large.
-    """
-    data = store.read_bytes(artifact, field=field, max_bytes=max_bytes)
-    try:
-        linear = decode_light(data)
-    except ValueError as error:
-        raise InvalidArgumentError(field, str(error)) from error
-    return linear, is_panorama(linear, data)
 
 
 def _read_assets(light: Light, store: ArtifactStore, field: str, max_bytes: int) -> RadianceOf:

@@ -11,6 +11,7 @@ from lumenmill.imager.v1 import imager_pb2
 from lumenmill.relighter.v1 import relighter_pb2
 from lumenmill.video.v1 import video_pb2
 from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.decoding import CLIP_LIMITS, decoding_pool
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.jobs import JobContext
 from lumenmill_studio.families.arrivals import Arrivals
@@ -248,7 +249,8 @@ def given_basis(
     if not request.HasField("light_basis"):
         return {}
     data = store.read_bytes(request.light_basis, field="light_basis", max_bytes=MAX_BASIS_BYTES)
-    return unpacked(data, scene.sha256)
+    field = "light_basis"
+    return decoding_pool().run(unpacked, data, scene.sha256, field, field=field, limits=CLIP_LIMITS)
 
 
 def refuse_path(camera: Camera | None, field: str) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lumenmill_media as media
+from lumenmill_common.decoding import decoder
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_studio.json_text import parsed
 
@@ -54,6 +55,7 @@ def packed(scene_sha256: str, pictures: Iterable[tuple[Key, Image]]) -> bytes:
     return buffer.getvalue()
 
 
+@decoder
 def unpacked(data: bytes, scene_sha256: str, field: str = "light_basis") -> dict[Key, Image]:
     """Return the pictures of a basis, each (H, W, 3) in half floats with the size that its view states.
 

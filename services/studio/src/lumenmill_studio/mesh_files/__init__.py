@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lumenmill_common.artifacts import HEAD_BYTES, kind_of_bytes
+from lumenmill_common.decoding import decoder
 from lumenmill_studio.mesh_files.glb import read_glb
 from lumenmill_studio.mesh_files.obj import read_obj
 from lumenmill_studio.mesh_files.ply import read_ply
@@ -21,6 +22,7 @@ _MAX_MESH_BYTES = 256 << 20
 _DECODERS = {"model/gltf-binary": read_glb, "model/ply": read_ply}
 
 
+@decoder
 def read_mesh(path: Path) -> Mesh:
     """Return the mesh of an OBJ, PLY or binary glTF file: on y = 0, centred in x and z, one metre tall, smooth normals.
 

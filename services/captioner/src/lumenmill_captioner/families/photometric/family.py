@@ -136,7 +136,7 @@ class PhotometricFamily:
     ) -> tuple[Measured, str]:
         """Return the measurement of the first frame with samples of all, and a text on what moves."""
         with job.stage("read"):
-            clip = read_clip(self._store, subject.media, "subject.media", self._num_clip_samples, job, self._limits)
+            clip = read_clip(self._store, subject.media, "subject.media", self._num_clip_samples, self._limits)
         with job.stage("measure"):
             moments = measure_moments(reader, clip, job)
             moving = measure_motion(clip.track)

@@ -20,8 +20,8 @@ from lumenmill_media import (
     Frame,
     Limits,
     Picture,
-    decode_light,
     linear_to_srgb,
+    read_light,
     read_map,
     read_map_sequence,
     read_picture,
@@ -156,11 +156,7 @@ class SubjectReader:
         return environment_map.reduced(read_radiance_map(self._store, artifact, field, self._limits))
 
     def _read_background(self, artifact: artifact_pb2.Artifact, field: str) -> Array:
-        data = self._store.read_bytes(artifact, field=field, max_bytes=self._limits.max_bytes)
-        try:
-            return decode_light(data)
-        except ValueError as error:
-            raise InvalidArgumentError(field, str(error)) from error
+        return read_light(self._store, artifact, field, self._limits.max_bytes)[0]
 
     def _given_maps(self) -> list[tuple["intrinsics_pb2.IntrinsicKind.ValueType", artifact_pb2.Artifact, str]]:
         """Return kind, data and field of the first map of each kind that is read."""

@@ -122,7 +122,7 @@ class VisionLanguageFamily:
         with self._host.device_work(_throughput_key(plan, request), 1.0):
             result = self._photometric.measured_caption(request, job)
             with job.stage("read"):
-                pictures = self._pictures(request.subject, plan, job)
+                pictures = self._pictures(request.subject, plan)
             known_light = result.light_text if arrived_light(request.subject) is not None else ""
             self._host.prepare(self._writer.pipe, plan)
             size = f"a question on {len(pictures)} picture(s) of {pictures[0].width}×{pictures[0].height} pixels"
@@ -137,10 +137,10 @@ class VisionLanguageFamily:
         result.record.CopyFrom(self._record(executed, request, job, output, result.record))
         return result
 
-    def _pictures(self, subject: captioner_pb2.Subject, plan: Plan, job: JobContext) -> list[Image.Image]:
+    def _pictures(self, subject: captioner_pb2.Subject, plan: Plan) -> list[Image.Image]:
         if not is_clip(subject.media):
             return [read_still(self._store, subject, self._limits)]
-        return read_frames(self._store, subject, plan.arguments["num_frames"], job, self._limits)
+        return read_frames(self._store, subject, plan.arguments["num_frames"], self._limits)
 
     def _output(
         self,

@@ -9,7 +9,6 @@ from PIL import Image
 from lumenmill.captioner.v1 import captioner_pb2
 from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_common.jobs import JobContext
 from lumenmill_media import Limits, linear_to_srgb, read_clip, read_picture, read_rgb
 
 __all__ = ["read_frames", "read_still"]
@@ -36,11 +35,11 @@ def read_still(store: ArtifactStore, subject: captioner_pb2.Subject, limits: Lim
 
 
 def read_frames(
-    store: ArtifactStore, subject: captioner_pb2.Subject, num_frames: int, job: JobContext, limits: Limits
+    store: ArtifactStore, subject: captioner_pb2.Subject, num_frames: int, limits: Limits
 ) -> list[Image.Image]:
     """Return frames of a clip, evenly from the first to the last; errors as `read_still`, and CancelledError."""
     large = replace(limits, measured_side_px=_MAX_FRAME_SIDE_PX)
-    clip = read_clip(store, subject.media, "subject.media", num_frames, job, large)
+    clip = read_clip(store, subject.media, "subject.media", num_frames, large)
     shown = [frame.picture.display for frame in clip.frames]
     return [_fit_for_models(_eight_bit(display)) for display in shown if display is not None]
 
