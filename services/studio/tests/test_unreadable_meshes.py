@@ -1,11 +1,19 @@
 """Mesh files that cannot be read are refused in words, whatever is in them, and soon."""
 
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from lumenmill_common.artifacts import open_store
+from lumenmill_common.decoding import DecodeLimits
+from lumenmill_common.errors import InvalidArgumentError
+from lumenmill_studio import assets
+from lumenmill_studio.assets import Assets
+from lumenmill_studio.scenes.spec import ObjectSpec
 
 from .mesh_makers import (
     BOX_VERTICES,
@@ -37,6 +45,22 @@ def without_numbers() -> dict[str, Any]:
 _NEGATIVE_LENGTH = (
     binary_ply_box("<", 6).replace(b"list uchar int", b"list char int").replace(b"\4\0\0\0\0\1", b"\xff\0\0\0\0\1")
 )
+
+
+def many_zeros(num_meshes: int, num_nodes: int) -> bytes:
+    """A mesh file whose meshes have millions of positions each, of which three are not zero."""
+    sparse = {"count": 3, "indices": {"bufferView": 1, "componentType": 5125}, "values": {"bufferView": 0}}
+    positions, corner = {"componentType": 5126, "count": 5_999_999, "type": "VEC3", "sparse": sparse}, accessors()[1]
+    return glb_of(
+        np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]]),
+        np.array([[0, 1, 2]]),
+        accessors=[*[positions] * num_meshes, corner | {"count": 3}],
+        meshes=[{"primitives": [{"attributes": {"POSITION": at}, "indices": num_meshes}]} for at in range(num_meshes)],
+        nodes=[{"mesh": at % num_meshes, "translation": [at, 0, 0]} for at in range(num_nodes)],
+        scenes=[{"nodes": list(range(num_nodes))}],
+    )
+
+
 _NESTED = struct.pack("<4sIIII", b"glTF", 2, 100_020, 100_000, 0x4E4F534A) + b"[" * 100_000
 _UNREAD = ("KHR_draco_mesh_compression", "KHR_mesh_quantization", "EXT_meshopt_compression", "KHR_texture_basisu")
 _CYCLE = [{"children": [1]}, {"children": [0]}]
@@ -53,6 +77,7 @@ _REFUSED = {
     "NaN": (POSITIONS.replace(b"1.0", b"nan") + QUADS, "not finite"),
     "infinity": (POSITIONS.replace(b"1.0", b"1e999") + QUADS, "not finite"),
     "millions of faces without an area": (b"v 0 0 0\n" + b"f 1\n" * 2_000_001, "more than 2000000 triangles"),
+    "millions of vertices in each of many meshes": (many_zeros(9, 9), "more than 48000000 vertices and indices"),
     "no faces": (POSITIONS + b"l 1 2\n", "has no triangles"),
     "flat": (obj_of(BOX_VERTICES * [1, 0, 1]), "has no height"),
     "nothing": (b"", "is empty"),
@@ -106,3 +131,18 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path, whole: bytes) -> None
             continue
         assert np.isfinite(mesh.vertices_v3).all()
         assert int(mesh.faces_f3.max()) < len(mesh.vertices_v3)
+
+
+def test_many_nodes_with_one_large_mesh_are_read_soon(tmp_path: Path) -> None:
+    started_s = time.process_time()
+    assert len(read(tmp_path, many_zeros(1, 5000)).faces_f3) == 5000
+    assert time.process_time() - started_s < 20, "each node had read the mesh"
+
+
+def test_a_mesh_that_takes_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assets, "MESH_LIMITS", DecodeLimits(max_s=0.1))
+    store = open_store(f"file://{tmp_path}/store")
+    slow = store.put_bytes(POSITIONS * 100_000 + QUADS, "model/obj")
+    spec = ObjectSpec("it", "asset", "clay", 0, 1, asset_uri=slow.uri, asset_sha256=slow.sha256)
+    with pytest.raises(InvalidArgumentError, match=r"scene: has a mesh that cannot be read: took longer than 0.1 s"):
+        Assets(store, None, None).parts(spec)

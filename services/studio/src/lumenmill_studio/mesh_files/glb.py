@@ -19,6 +19,9 @@ _HEAD, _CHUNK_HEAD = struct.Struct("<4sII"), struct.Struct("<I4s")
 _VERSION = 2
 _MAX_JSON_BYTES = 16 << 20
 _MAX_PARTS = 100_000
+# Vertices and indices of all accessors together, each time that one is read: accessors without a buffer view take no
+# bytes in the file.
+_MAX_READ = 8 * MAX_VERTICES
 _COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _FLOAT, _INDEX_COMPONENTS = 5126, (5121, 5123, 5125)
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
@@ -72,7 +75,8 @@ class _File:
     def __init__(self, document: Any, binary: memoryview) -> None:
         self._document, self._binary = document, binary
         self._buffers: dict[int, memoryview] = {}
-        self._num_triangles = self._num_parts = 0
+        self._primitives: dict[tuple[int, int], tuple[NDArray[np.float64], NDArray[np.int64]]] = {}
+        self._num_triangles = self._num_parts = self._num_read = 0
 
     def triangles(self) -> Triangles:
         """Return the triangles of all nodes."""
@@ -80,11 +84,16 @@ class _File:
         self._refuse_other_files()
         vertices, faces, num_vertices = [np.empty((0, 3))], [np.empty((0, 3), np.int64)], 0
         for mesh, matrix_44 in self._placed_meshes():
-            for primitive in self._item("meshes", mesh)["primitives"]:
+            for number, primitive in enumerate(self._item("meshes", mesh)["primitives"]):
                 self._num_parts += 1
                 if self._num_parts > _MAX_PARTS:
                     raise ValueError(f"has more than {_MAX_PARTS} parts")
-                part_v3, part_f3 = self._primitive(primitive)
+                # A mesh may have many nodes.
+                if (mesh, number) not in self._primitives:
+                    self._primitives[mesh, number] = self._primitive(primitive)
+                part_v3, part_f3 = self._primitives[mesh, number]
+                self._num_triangles += len(part_f3)
+                refuse_more_triangles(self._num_triangles)
                 vertices.append(part_v3 @ matrix_44[:3, :3].T + matrix_44[:3, 3])
                 # A mirrored part is seen from outside in the opposite order.
                 mirrored = np.linalg.det(matrix_44[:3, :3]) < 0
@@ -139,8 +148,7 @@ class _File:
             return np.empty((0, 3)), np.empty((0, 3), np.int64)
         indices = primitive.get("indices")
         numbered = self._item("accessors", position if indices is None else indices)
-        self._num_triangles += _num_triangles(mode, _whole(numbered["count"]))
-        refuse_more_triangles(self._num_triangles)
+        refuse_more_triangles(_num_triangles(mode, _whole(numbered["count"])))
         positions = self._accessor(position, "VEC3", (_FLOAT,))
         if indices is None:
             corners_n = np.arange(len(positions))
@@ -164,6 +172,9 @@ class _File:
             raise self._no_numbers()
         else:
             numbers = np.zeros((count, width), kind)
+        self._num_read += count
+        if self._num_read > _MAX_READ:
+            raise ValueError(f"has more than {_MAX_READ} vertices and indices")
         return numbers if sparse is None else self._replaced(numbers, sparse)
 
     def _replaced(self, numbers: NDArray[Any], sparse: Any) -> NDArray[Any]:
