@@ -103,7 +103,7 @@ def _with_maps(*licences: artifact_pb2.Licence) -> Callable[[model_pb2.Model], N
 
     def change(model: model_pb2.Model) -> None:
         for number, licence in enumerate(licences):
-            data = artifact_pb2.Artifact(inline_data=f"sky {number}".encode(), media_type="image/vnd.radiance")
+            data = artifact_pb2.Artifact(inline_data=f"#?RADIANCE {number}".encode(), media_type="image/vnd.radiance")
             model.environment_maps.add(name="sky.hdr", licence=licence).MergeFrom(data)
             model.licences.append(licence)
 
@@ -218,7 +218,7 @@ def test_corrected_licences_of_offered_maps_apply_to_reused_results(
 @pytest.mark.parametrize("name", ["theirs", "another name"])
 async def test_licences_stated_later_apply_to_reused_results(tmp_path: Path, name: str) -> None:
     async with _open_mesh(tmp_path, recorded=_as_studio) as mesh:
-        unstated = await _upload(mesh, b"a sky", "image/vnd.radiance")
+        unstated = await _upload(mesh, b"#?RADIANCE", "image/vnd.radiance")
         assert not await _is_commercial(mesh, await mesh.run(_LIT, {"map": unstated}))
         stated = {**unstated, "name": name, "licence": {"spdx_id": "CC0-1.0", "allows_commercial_use": True}}
         run = await mesh.run(_LIT, {"map": stated})
@@ -229,7 +229,7 @@ async def test_licences_stated_later_apply_to_reused_results(tmp_path: Path, nam
 
 async def test_two_licences_of_one_file_both_count(tmp_path: Path) -> None:
     async with _open_mesh(tmp_path, recorded=_as_studio) as mesh:
-        sky = await _upload(mesh, b"a sky", "image/vnd.radiance", _FORBIDDEN)
+        sky = await _upload(mesh, b"#?RADIANCE", "image/vnd.radiance", _FORBIDDEN)
         free = {**sky, "licence": {"spdx_id": "CC0-1.0", "allows_commercial_use": True}}
         for given in ({"map": sky, "unused": [free]}, {"map": free, "unused": [sky]}):
             assert not await _is_commercial(mesh, await mesh.run(_LIT, given))

@@ -106,7 +106,7 @@ async def test_a_scene_has_the_same_key_in_all_runs_and_samples(mesh: LocalMesh)
 async def test_a_photograph_is_a_scene_of_its_own_in_all_recipes(mesh: LocalMesh) -> None:
     photo = await _upload(mesh, _photo(mesh, "one"), "image/png", _CC_BY)
     other = await _upload(mesh, _photo(mesh, "two"), "image/png")
-    sky = await _upload(mesh, b"a sky", "image/vnd.radiance")
+    sky = await _upload(mesh, b"#?RADIANCE", "image/vnd.radiance")
     first = await mesh.run(_PHOTOS, {"photos": [photo, other]})
     second = await mesh.run(_PHOTO_CLIP, {"photo": photo, "map": sky})
     assert {s.scene_key for s in await mesh.samples(run_id=first.id)} == {photo["sha256"], other["sha256"]}
@@ -114,13 +114,13 @@ async def test_a_photograph_is_a_scene_of_its_own_in_all_recipes(mesh: LocalMesh
 
 
 async def test_a_linear_photograph_is_a_scene_of_its_own_under_any_name(mesh: LocalMesh) -> None:
-    photo = await _upload(mesh, b"a photograph", "image/x-exr")
+    photo = await _upload(mesh, b"\x76\x2f\x31\x01 a photograph", "image/x-exr")
     run = await mesh.run(_PHOTOS, {"photos": [photo, {**photo, "name": "a copy"}]})
     assert {sample.scene_key for sample in await mesh.samples(run_id=run.id)} == {photo["sha256"]}
 
 
 async def test_clips_with_light_paths_have_the_maps_of_all_keyframes(mesh: LocalMesh) -> None:
-    maps = [await _upload(mesh, f"sky {number}".encode(), "image/vnd.radiance") for number in range(3)]
+    maps = [await _upload(mesh, f"#?RADIANCE {number}".encode(), "image/vnd.radiance") for number in range(3)]
     run = await mesh.run(_MOVING_LIGHT, {"maps": maps})
     clip, bare = sorted(await mesh.samples(run_id=run.id), key=lambda sample: sample.record.family, reverse=True)
     assert clip.record.family == "tiny" and not bare.record.family
@@ -132,7 +132,7 @@ async def test_clips_with_light_paths_have_the_maps_of_all_keyframes(mesh: Local
 
 async def test_samples_have_the_licences_of_their_own_inputs_only(mesh: LocalMesh) -> None:
     photo = await _upload(mesh, _photo(mesh, "one"), "image/png", _CC_BY)
-    sky = await _upload(mesh, b"a sky", "image/vnd.radiance")
+    sky = await _upload(mesh, b"#?RADIANCE", "image/vnd.radiance")
     run = await mesh.run(_PHOTO_CLIP, {"photo": photo, "map": sky})
     image, clip = sorted(await mesh.samples(run_id=run.id), key=lambda sample: sample.kind)
     assert {(each.subject, each.spdx_id) for each in image.licences} == {

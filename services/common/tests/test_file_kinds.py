@@ -24,7 +24,7 @@ _FILES = {
     "video/x-msvideo": b"RIFF\0\0\0\0AVI LIST",
     "video/mp2t": (b"G" + bytes(187)) * 3,
     "model/gltf-binary": b"glTF\x02\0\0\0",
-    "model/ply": b"ply\nformat ascii 1.0\n",
+    "model/ply": b"ply \r\nformat ascii 1.0\r\n",
 }
 
 
@@ -58,6 +58,16 @@ def test_bytes_win_over_a_wrong_type_but_not_over_a_more_special_one() -> None:
     assert media_type_of_content(_FILES["video/mp4"], "image/png", "image") == "video/mp4"
     basis = "application/vnd.lumenmill.light-basis+zip"
     assert media_type_of_content(b"PK\x03\x04", basis, "light_basis") == basis
+
+
+@pytest.mark.parametrize("declared", ["image/png", "video/mp4", "model/ply", "application/zip", "image/vnd.radiance"])
+@pytest.mark.parametrize(
+    ("head", "found"), [(b"ffconcat version 1.0", "begins as no file of that type"), (b"%PDF-1.7", "is a PDF document")]
+)
+def test_a_declared_type_that_the_bytes_do_not_show_is_refused(declared: str, head: bytes, found: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"list.png {found}.* declared as {declared}") as refused:
+        media_type_of_content(head, declared, "header.media_type", "list.png")
+    assert refused.value.field == "header.media_type"
 
 
 def test_a_declared_text_stays_a_text() -> None:

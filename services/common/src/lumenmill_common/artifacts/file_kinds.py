@@ -52,7 +52,7 @@ _MAGIC: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
         (rb"8BPS", "image/vnd.adobe.photoshop", "a Photoshop document"),
         (rb"DDS ", "image/vnd.ms-dds", "a DDS texture"),
         (rb"glTF", "model/gltf-binary", "a binary glTF model"),
-        (rb"ply\r?\n", "model/ply", "a PLY model"),
+        (rb"ply[ \t]*[\r\n]", "model/ply", "a PLY model"),
         (rb"%PDF-", "application/pdf", "a PDF document"),
         (rb"\x1f\x8b", "application/gzip", "a gzip archive"),
         (rb"PK\x03\x04", "application/zip", "a ZIP archive"),
@@ -63,6 +63,11 @@ _MAGIC: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
         (rb"\s*<(?:!DOCTYPE html|html)", "text/html", "an HTML page"),
     )
 )
+
+# Media types whose files begin with one of the above. The declared type of others, which are mostly text, is believed.
+_RECOGNIZED = frozenset(kind.media_type for _, kind in _MAGIC).intersection(MEDIA_TYPES)
+# Special uses of a format.
+_FORMATS = {"application/vnd.lumenmill.light-basis+zip": "application/zip"}
 
 
 def kind_of_bytes(head: bytes) -> FileKind | None:
@@ -80,11 +85,14 @@ def media_type_of_content(head: bytes, declared: str, field: str, name: str = ""
     """Return the media type of a file: that of its bytes if they are an image, a clip or a mesh, else the declared one.
 
     Raises:
-        InvalidArgumentError: it is an image or clip of a format that the store does not keep; names `field`, the file
-            and its format.
+        InvalidArgumentError: it is an image or clip of a format that the store does not keep, or its first bytes are
+            not those of the declared type; names `field`, the file and its format.
     """
     kind = kind_of_bytes(head)
-    if kind is None or not kind.media_type.startswith(("image/", "video/", "model/")) or declared.startswith("text/"):
+    if declared.startswith("text/"):
+        return declared
+    if kind is None or not kind.media_type.startswith(("image/", "video/", "model/")):
+        _check_declared(kind, declared, field, name)
         return declared
     if kind.media_type not in MEDIA_TYPES:
         wanted = "PNG, JPEG, WebP, EXR or Radiance" if kind.media_type.startswith("image/") else "MP4, WebM or Matroska"
@@ -92,3 +100,12 @@ def media_type_of_content(head: bytes, declared: str, field: str, name: str = ""
             field, f"{name or 'the file'} is {kind.name}, which is not read; convert it to {wanted}"
         )
     return kind.media_type
+
+
+def _check_declared(kind: FileKind | None, declared: str, field: str, name: str) -> None:
+    format_ = _FORMATS.get(declared, declared)
+    if format_ in _RECOGNIZED and (kind is None or kind.media_type != format_):
+        found = f"is {kind.name}" if kind is not None else "begins as no file of that type does"
+        raise InvalidArgumentError(
+            field, f"{name or 'the file'} {found}, and is declared as {declared}; send the type that it has"
+        )
