@@ -179,6 +179,22 @@ def test_links_are_not_followed(store: ArtifactStore, tmp_path: Path) -> None:
         store.read_bytes(Artifact(uri=uri))
 
 
+@pytest.mark.parametrize("planted", ["objects", "objects/8c", "incoming"])
+def test_no_folder_of_the_store_is_followed_elsewhere(store: ArtifactStore, tmp_path: Path, planted: str) -> None:
+    known = store.put_bytes(b"light", "text/plain")
+    root, elsewhere = tmp_path / "store", tmp_path / "elsewhere"
+    folder = root / (f"objects/{known.sha256[:2]}" if planted == "objects/8c" else planted)
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    before = sorted(elsewhere.rglob("*"))
+    with pytest.raises(errors.LumenmillError):
+        store.put_bytes(b"dark", "text/plain") if planted != "objects/8c" else store.put_bytes(b"light", "text/plain")
+    if planted != "incoming":
+        assert store.stat(known.sha256) is None
+        store.delete(known.sha256)
+    assert sorted(elsewhere.rglob("*")) == before
+
+
 def test_a_missing_store_is_unavailable_rather_than_empty(store: ArtifactStore, tmp_path: Path) -> None:
     artifact = store.put_bytes(b"a", "text/plain")
     (tmp_path / "store").rename(tmp_path / "away")

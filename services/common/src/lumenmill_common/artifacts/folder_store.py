@@ -3,12 +3,13 @@
 import contextlib
 import math
 import os
+import secrets
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from io import BufferedReader, BytesIO, FileIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from lumenmill_common.artifacts.backend import Source, StoredObject
@@ -52,14 +53,36 @@ class FolderStore(ArtifactStore):
                 raise
             raise UnavailableError(f"the artifact store {self._root} is away") from None
 
+    @contextlib.contextmanager
+    def _folder(self, folder: str, *, make: bool = False) -> Iterator[int]:
+        """Yield the descriptor of a folder below the root, none of whose parts is a link; the root itself may be one.
+
+        With `make`, the folder is made where it is missing, but not that of all artifacts: without it this is no store,
+        as when a disk is not mounted. Raises OSError.
+        """
+        descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for part in PurePosixPath(folder).parts:
+                if make and part != OBJECTS:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(part, dir_fd=descriptor)
+                inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = inner
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _place_of(self, key: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        """Yield the descriptor of the folder of a key and the name of its file; errors are mapped."""
+        folder, _, name = key.rpartition("/")
+        with self._errors_mapped(key), self._folder(folder, make=make) as descriptor:
+            yield descriptor, name
+
     def _open(self, key: str) -> BinaryIO:
-        folder, name = (self._root / key).parent, Path(key).name
-        with self._errors_mapped(key):
-            folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            try:
-                file_fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd)
-            finally:
-                os.close(folder_fd)
+        with self._place_of(key) as (folder, name):
+            file_fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
         if not stat.S_ISREG(os.fstat(file_fd).st_mode):
             os.close(file_fd)
             raise NotFoundError(f"{key} is not an artifact of the store")
@@ -71,41 +94,53 @@ class FolderStore(ArtifactStore):
             return BytesIO(file.read(length_bytes))
 
     def _write(self, key: str, source: Source, size_bytes: int) -> None:
-        target = self._root / key
-        with self._errors_mapped(key):
-            if _is_equal(target, source, size_bytes):
-                os.utime(target)
+        with self._place_of(key, make=True) as (folder, name):
+            if self._holds(key, source, size_bytes):
+                os.utime(name, dir_fd=folder, follow_symlinks=False)
                 return
-            target.parent.mkdir(exist_ok=True)
-            self._write_atomically(source, target)
+            self._write_atomically(source, folder, name)
 
-    def _write_atomically(self, source: Source, target: Path) -> None:
-        incoming_fd, incoming = tempfile.mkstemp(dir=self._root / _INCOMING)
-        try:
-            with os.fdopen(incoming_fd, "wb") as file:
-                shutil.copyfileobj(source, file, CHUNK_BYTES)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(incoming).chmod(0o644)
-            Path(incoming).replace(target)
-        except BaseException:
-            Path(incoming).unlink(missing_ok=True)
-            raise
+    def _holds(self, key: str, source: Source, size_bytes: int) -> bool:
+        """Return whether a file exists and holds the same bytes; a damaged one does not, and is written again."""
+        stored = self._head(key)
+        if stored is None or stored.artifact.size_bytes != size_bytes:
+            return False
+        with self._open(key) as file:
+            equal = all(file.read(CHUNK_BYTES) == chunk for chunk in iter(lambda: source.read(CHUNK_BYTES), b""))
+        source.seek(0)
+        return equal
+
+    def _write_atomically(self, source: Source, folder: int, name: str) -> None:
+        incoming = secrets.token_hex(16)
+        with self._folder(_INCOMING) as incoming_folder:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            incoming_fd = os.open(incoming, flags, 0o600, dir_fd=incoming_folder)
+            try:
+                with os.fdopen(incoming_fd, "wb") as file:
+                    shutil.copyfileobj(source, file, CHUNK_BYTES)
+                    file.flush()
+                    os.fchmod(file.fileno(), 0o644)
+                    os.fsync(file.fileno())
+                os.replace(incoming, name, src_dir_fd=incoming_folder, dst_dir_fd=folder)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(incoming, dir_fd=incoming_folder)
+                raise
 
     def _refresh(self, key: str) -> bool:
         if self._head(key) is None:
             return False
         try:
-            with self._errors_mapped(key):
-                os.utime(self._root / key, follow_symlinks=False)
+            with self._place_of(key) as (folder, name):
+                os.utime(name, dir_fd=folder, follow_symlinks=False)
         except NotFoundError:
             return False
         return True
 
     def _head(self, key: str) -> StoredObject | None:
         try:
-            with self._errors_mapped(key):
-                status = (self._root / key).stat(follow_symlinks=False)
+            with self._place_of(key) as (folder, name):
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         except NotFoundError:
             return None
         # Other programs may have put links and folders into the folder; these are not artifacts.
@@ -125,36 +160,35 @@ class FolderStore(ArtifactStore):
     def _names(self, folder: str) -> list[str]:
         """Return the sorted names in a folder; none if it does not exist."""
         try:
-            with self._errors_mapped(folder):
-                return sorted(path.name for path in (self._root / folder).iterdir())
+            with self._errors_mapped(folder), self._folder(folder) as descriptor:
+                return sorted(os.listdir(descriptor))  # noqa: PTH208 - of a descriptor
         except NotFoundError:
             return []
 
     def _replace(self, key: str, data: bytes) -> None:
-        target = self._root / key
-        with self._errors_mapped(key):
-            # Not all parents: a store whose folder is missing must not be created anew.
-            for folder in (self._root / Path(key).parts[0], target.parent):
-                folder.mkdir(exist_ok=True)
-            self._write_atomically(BytesIO(data), target)
+        with self._place_of(key, make=True) as (folder, name):
+            self._write_atomically(BytesIO(data), folder, name)
 
     def _written(self, prefix: str) -> Iterator[tuple[str, float]]:
+        if not (self._root / prefix).is_dir():
+            return
         with self._errors_mapped(prefix):
-            for path in (self._root / prefix).rglob("*"):
-                with contextlib.suppress(FileNotFoundError):
-                    status = path.stat(follow_symlinks=False)
-                    if stat.S_ISREG(status.st_mode):
-                        yield path.relative_to(self._root).as_posix(), status.st_mtime
+            for folder, _, names, descriptor in os.fwalk(self._root / prefix, follow_symlinks=False):
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError):
+                        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                        if stat.S_ISREG(status.st_mode):
+                            yield (Path(folder) / name).relative_to(self._root).as_posix(), status.st_mtime
 
     def _delete(self, key: str) -> None:
-        with self._errors_mapped(key):
-            (self._root / key).unlink(missing_ok=True)
+        with contextlib.suppress(NotFoundError), self._place_of(key) as (folder, name):
+            os.unlink(name, dir_fd=folder)
 
     def clock_s(self) -> float:
         """As in StoreBackend: the time that the file system gives to a folder."""
-        with self._errors_mapped(_INCOMING):
-            os.utime(self._root / _INCOMING)
-            return (self._root / _INCOMING).stat().st_mtime
+        with self._errors_mapped(_INCOMING), self._folder(_INCOMING) as folder:
+            os.utime(folder)
+            return os.fstat(folder).st_mtime
 
     def check(self) -> None:
         """As in StoreBackend: write and remove a file."""
@@ -172,13 +206,3 @@ class _File(BufferedReader):
     def read(self, num_bytes: int | None = -1, /) -> bytes:
         with os_errors_mapped(self._key):
             return super().read(num_bytes)
-
-
-def _is_equal(target: Path, source: Source, size_bytes: int) -> bool:
-    """Return whether a file exists and holds the same bytes; a damaged one does not, and is written again."""
-    if target.is_symlink() or not target.is_file() or target.stat().st_size != size_bytes:
-        return False
-    with target.open("rb") as stored:
-        equal = all(stored.read(CHUNK_BYTES) == chunk for chunk in iter(lambda: source.read(CHUNK_BYTES), b""))
-    source.seek(0)
-    return equal
