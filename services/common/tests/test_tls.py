@@ -39,14 +39,38 @@ def port(tmp_path: Path) -> Iterator[int]:
     server.wait()
 
 
-def _shake_hands(port: int, folder: Path) -> None:
+def _shake_hands(port: int, folder: Path, version: ssl.TLSVersion | None = None) -> None:
+    """Connect, with a given version of TLS alone if any."""
     context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
     context.set_alpn_protocols(["h2"])
+    if version is not None:
+        context.set_ciphers("ALL:@SECLEVEL=0")  # else our own side refuses old versions
+        context.minimum_version = context.maximum_version = version
     with (
         socket.create_connection(("127.0.0.1", port), 20) as plain,
         context.wrap_socket(plain, server_hostname="localhost"),
     ):
         pass
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_old_versions_of_tls_are_refused(port: int, tmp_path: Path) -> None:
+    # The server ends the connection after the first message of the handshake.
+    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        with pytest.raises(ssl.SSLError, match=r"UNEXPECTED_EOF|ALERT_PROTOCOL_VERSION"):
+            _shake_hands(port, tmp_path, version)
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        _shake_hands(port, tmp_path, version)
+
+
+def test_an_expired_certificate_of_a_server_is_refused(port: int, tmp_path: Path) -> None:
+    make_certificate(tmp_path, "expired", days=0)
+    for suffix in ("key", "pem"):
+        (tmp_path / f"expired.{suffix}").replace(tmp_path / f"server.{suffix}")
+        with contextlib.suppress(ssl.SSLError):
+            _shake_hands(port, tmp_path)
+    with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
+        _shake_hands(port, tmp_path)
 
 
 def test_many_callers_connect_at_once(port: int, tmp_path: Path) -> None:

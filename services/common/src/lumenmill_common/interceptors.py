@@ -17,10 +17,16 @@ from opentelemetry import context as trace_context
 
 from lumenmill_common.authentication import Authenticator
 from lumenmill_common.caller import ANONYMOUS, enter_call, least_role
-from lumenmill_common.errors import InvalidArgumentError, LumenmillError, UnimplementedError
+from lumenmill_common.errors import (
+    InvalidArgumentError,
+    LumenmillError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnimplementedError,
+)
 from lumenmill_common.settings import SecuritySettings
 from lumenmill_common.status import rich_status
-from lumenmill_common.telemetry import RPC_DURATION, extract_trace_context, get_logger
+from lumenmill_common.telemetry import RPC_DURATION, UNAUTHENTICATED_CALLS, extract_trace_context, get_logger
 
 __all__ = ["CallInterceptor", "check_bounds", "field_path"]
 
@@ -53,11 +59,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], "Awaitable[grpc.RpcMethodHandler[Any, Any] | None]"],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Wrap the handler of one call."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return handler
+        """Wrap the handler of one call; one that is not allowed gets a handler that refuses it.
+
+        A caller without a token learns neither which RPCs exist nor anything else, and no messages of refused calls are
+        read.
+        """
         call = _Call(handler_call_details, self._authenticator, self._translate_error)
+        try:
+            call.authenticate()
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            call.authorize()
+        except Exception as error:
+            return _refusing(call, error)
         return _wrapped(handler, call)
 
 
@@ -78,25 +93,25 @@ class _Call:
         self._started_s = time.monotonic()
 
     def authenticate(self) -> None:
-        """Find out who calls, and check that its role allows the RPC.
+        """Find out who calls; errors as `Authenticator.caller`. Health probes are everybody's."""
+        if not self._method.startswith(_PUBLIC_SERVICE):
+            self._caller = self._authenticator.caller(self._metadata)
+
+    def authorize(self) -> None:
+        """Check that the role of the caller allows the RPC.
 
         Raises:
-            UnauthenticatedError: the caller sent no token, or an unknown one.
-            UnavailableError: the tokens cannot be read.
             PermissionDeniedError: the role is too small; names the one that is needed.
         """
-        if self._method.startswith(_PUBLIC_SERVICE):
-            return
-        self._caller = self._authenticator.caller(self._metadata)
-        self._caller.require(least_role(self._method), self._method)
+        if not self._method.startswith(_PUBLIC_SERVICE):
+            self._caller.require(least_role(self._method), self._method)
 
     async def enter(self, request: Any) -> None:
-        """Bind the call's identity to logs and traces, check its caller and the bounds of the request."""
+        """Bind the call's identity to logs and traces, and check the bounds of the request."""
         options = getattr(request, "job", None)
         self._request_id = getattr(options, "request_id", "") or self._metadata.get("x-request-id", "")
         structlog.contextvars.bind_contextvars(method=self._method, request_id=self._request_id)
         trace_context.attach(extract_trace_context(self._metadata))
-        self.authenticate()
         enter_call(self._caller)
         structlog.contextvars.bind_contextvars(caller=self._caller.name)
         if isinstance(request, Message):
@@ -105,6 +120,17 @@ class _Call:
     def count(self, code: grpc.StatusCode) -> None:
         """Record duration and status of the call."""
         RPC_DURATION.labels(self._method, code.name).observe(time.monotonic() - self._started_s)
+
+    async def refuse(self, error: Exception, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+        """End a call whose messages are not read.
+
+        Anybody can make any number of calls without a token, with any names of RPCs: they are counted by one number, and
+        not logged.
+        """
+        if not isinstance(error, UnauthenticatedError | UnavailableError):
+            await self.fail(error, context)
+        UNAUTHENTICATED_CALLS.inc()
+        await context.abort(*rich_status(error))
 
     async def fail(self, error: Exception, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         """End the call with the status of an error."""
@@ -194,6 +220,15 @@ def _wrapped(handler: Any, call: _Call) -> "grpc.RpcMethodHandler[Any, Any]":
     if handler.stream_unary:
         return grpc.stream_unary_rpc_method_handler(_unary(handler.stream_unary, call), **codec)
     return grpc.stream_stream_rpc_method_handler(_stream(handler.stream_stream, call), **codec)
+
+
+def _refusing(call: _Call, error: Exception) -> "grpc.RpcMethodHandler[Any, Any]":
+    """Return a handler that refuses a call of any kind at once: one for streams is called before a message arrives."""
+
+    async def refuse(_: AsyncIterator[bytes], context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+        await call.refuse(error, context)
+
+    return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 def _unary(behaviour: Callable[..., Awaitable[Any]], call: _Call) -> Callable[..., Awaitable[Any]]:
