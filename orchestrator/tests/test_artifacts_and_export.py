@@ -16,6 +16,7 @@ from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2 as service_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_orchestrator.exporters.columns import SCHEMA
+from lumenmill_orchestrator.servicers import open_uploads
 
 from .conftest import LocalMesh, open_mesh
 from .recipes import ONE_IMAGE, SMALL
@@ -231,11 +232,60 @@ async def test_garbage_collection_spares_old_files_whose_bytes_are_young_under_a
 
 async def test_broken_images_are_stored_without_facts(mesh: LocalMesh) -> None:
     whole = mesh.store.read_bytes(mesh.family.picture("x"))
-    for data, media_type in (
-        (whole[:20], "image/png"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0", "image/png"),
-    ):
-        assert not (await _upload(mesh, data, media_type)).HasField("image")
+    assert not (await _upload(mesh, whole[:20], "image/png")).HasField("image")
+
+
+@pytest.mark.parametrize("data", [b"%!PS-Adobe-3.0 EPSF-3.0", b"ffconcat version 1.0\nfile 'other.mp4'\n"])
+@pytest.mark.parametrize("media_type", ["image/png", "video/mp4"])
+async def test_bytes_that_are_not_of_the_declared_type_are_refused(
+    mesh: LocalMesh, data: bytes, media_type: str
+) -> None:
+    with pytest.raises(
+        grpc.aio.AioRpcError, match=f"photo.png begins as no file .* declared as {media_type}"
+    ) as refused:
+        await _upload(mesh, data, media_type)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def _until_it_ends(call: Any) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await call
+    return ended.value
+
+
+async def test_an_idle_upload_ends_and_gives_its_reservation_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_uploads, "_MAX_IDLE_S", 0.3)
+
+    async def stalled() -> AsyncIterator[service_pb2.UploadArtifactRequest]:
+        yield service_pb2.UploadArtifactRequest(header=service_pb2.UploadHeader(media_type="application/octet-stream"))
+        yield service_pb2.UploadArtifactRequest(chunk=bytes(1 << 20))
+        await asyncio.Event().wait()
+
+    async with open_mesh(tmp_path, max_upload_bytes=1 << 20) as mesh:
+        error = await asyncio.wait_for(_until_it_ends(mesh.artifacts.UploadArtifact(stalled())), 10)
+        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and "no data for 0.3 s" in (error.details() or "")
+        assert (await _upload(mesh, bytes(1 << 20), "application/octet-stream")).size_bytes == 1 << 20
+
+
+async def test_a_caller_has_a_bounded_number_of_open_uploads(mesh: LocalMesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_uploads, "_MAX_OPEN_PER_CALLER", 2)
+    ended = asyncio.Event()
+
+    async def open_for_long() -> AsyncIterator[service_pb2.UploadArtifactRequest]:
+        yield service_pb2.UploadArtifactRequest(header=service_pb2.UploadHeader(media_type="text/plain"))
+        await ended.wait()
+        yield service_pb2.UploadArtifactRequest(chunk=b"light")
+
+    calls = [asyncio.ensure_future(mesh.artifacts.UploadArtifact(open_for_long())) for _ in range(3)]
+    done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+    error = await _until_it_ends(done.pop())
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "2 uploads are open already" in (error.details() or "")
+    ended.set()
+    await asyncio.wait(calls)
+    assert (await _upload(mesh, b"again", "text/plain")).size_bytes == 5
 
 
 async def test_weights_of_models_are_not_collected(mesh: LocalMesh) -> None:

@@ -19,6 +19,7 @@ from lumenmill_common.caller import current_caller
 from lumenmill_common.errors import InvalidArgumentError, NotFoundError, OutOfRangeError
 from lumenmill_orchestrator.collector import DEFAULT_MIN_AGE_S, GarbageCollector
 from lumenmill_orchestrator.media_facts import image_facts
+from lumenmill_orchestrator.servicers.open_uploads import OpenUploads, proceeding
 from lumenmill_orchestrator.servicers.upload_quota import UploadQuota
 
 __all__ = ["ArtifactServicer"]
@@ -37,6 +38,7 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
     def __init__(self, store: ArtifactStore, collector: GarbageCollector, quota: UploadQuota) -> None:
         """`quota` limits the scratch space of running uploads."""
         self._store, self._collector, self._quota = store, collector, quota
+        self._open_uploads = OpenUploads()
         # Sweeps take hours; they must not occupy the threads of asyncio's default pool, which runs depend on.
         self._sweeps = ThreadPoolExecutor(_MAX_CONCURRENT_SWEEPS, thread_name_prefix="sweep")
 
@@ -44,10 +46,18 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
         self, request_iterator: AsyncIterator[artifact_service_pb2.UploadArtifactRequest], context: _Context
     ) -> artifact_service_pb2.UploadArtifactResponse:
         """Store one file."""
+        caller = current_caller()
+        # Those who share a token are told apart by their addresses, without the port.
+        with self._open_uploads.one(caller.name if caller.is_limited else context.peer().rpartition(":")[0]):
+            return await self._upload(proceeding(request_iterator))
+
+    async def _upload(
+        self, requests: AsyncIterator[artifact_service_pb2.UploadArtifactRequest]
+    ) -> artifact_service_pb2.UploadArtifactResponse:
         header: artifact_service_pb2.UploadHeader | None = None
         digest, caller = hashlib.sha256(), current_caller()
         with self._quota.one_file(caller) as reserve, tempfile.NamedTemporaryFile(prefix="lumenmill-upload-") as file:
-            async for request in request_iterator:
+            async for request in requests:
                 if request.WhichOneof("part") == "header":
                     if header is not None:
                         raise InvalidArgumentError("header", "must be sent once, in the first message")
