@@ -15,8 +15,10 @@ from PIL import Image
 from lumenmill.common.v1 import artifact_pb2, light_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client._sample_light import light_line, lights_of
-from lumenmill_client.gallery import write_gallery
+from lumenmill_client.gallery import _jpeg, write_gallery
 from lumenmill_client.gallery._content import content_of
+from lumenmill_common import errors
+from lumenmill_common.decoding import DecodeLimits
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -27,6 +29,7 @@ class Samples:
 
     made: list[run_pb2.Sample] = field(default_factory=list)
     contents: dict[str, bytes] = field(default_factory=dict)
+    lost: dict[str, errors.LumenmillError] = field(default_factory=dict)
 
     def samples(self, run_id: str, *, verdicts: list[int]) -> Iterator[run_pb2.Sample]:
         return (sample for sample in self.made if sample.verdict in verdicts)
@@ -35,6 +38,8 @@ class Samples:
         return run_pb2.GetLineageResponse()
 
     def read(self, artifact: artifact_pb2.Artifact) -> bytes:
+        if artifact.sha256 in self.lost:
+            raise self.lost[artifact.sha256]
         if artifact.sha256 in self.contents:
             return self.contents[artifact.sha256]
         out = io.BytesIO()
@@ -100,6 +105,31 @@ def test_pictures_of_users_are_embedded_as_they_are(samples: Samples, media_type
     )
     shown = content_of(samples, run_pb2.Run(), samples.made)["groups"][0]["images"][0]["src"]  # type: ignore[arg-type]
     assert shown == f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+@pytest.mark.parametrize(
+    "error", [errors.NotFoundError("no artifact in the store"), errors.DataLossError("does not match its digest")]
+)
+def test_a_lost_picture_does_not_lose_the_gallery(samples: Samples, error: errors.LumenmillError) -> None:
+    samples.lost["1" * 64] = error
+    for sample, role in ((samples.made[0], "image"), (samples.made[3], "video")):
+        sample.media[role].sha256 = "1" * 64
+    group = content_of(samples, run_pb2.Run(), samples.made)["groups"][0]  # type: ignore[arg-type]
+    assert [bool(image["src"]) for image in group["images"]] == [False, True]
+    assert group["clips"][0]["src"] == ""
+
+
+def test_a_picture_that_is_too_large_to_decode_is_embedded_as_it_is(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_jpeg, "STILL_LIMITS", DecodeLimits(max_s=60.0, max_memory_bytes=64 << 20))
+    large = _encoded(Image.new("RGB", (7000, 7000)), "PNG")
+    samples.contents["0" * 64] = large
+    samples.made[0].media["image"].CopyFrom(
+        artifact_pb2.Artifact(media_type="image/png", sha256="0" * 64, image={"color_space": "COLOR_SPACE_SRGB"})
+    )
+    shown = content_of(samples, run_pb2.Run(), samples.made)["groups"][0]["images"]  # type: ignore[arg-type]
+    assert shown[0]["src"] == f"data:image/png;base64,{base64.b64encode(large).decode()}" and shown[1]["src"]
 
 
 def test_pictures_that_were_made_are_embedded_as_jpeg_and_exr_is_not_shown(samples: Samples) -> None:

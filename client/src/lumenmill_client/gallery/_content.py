@@ -1,25 +1,23 @@
 """What the gallery shows of the samples of a run, as JSON for its page."""
 
 import base64
-import io
 from collections import defaultdict
 from typing import Any
-
-from PIL import Image
 
 from lumenmill.common.v1.artifact_pb2 import COLOR_SPACE_SRGB, Artifact
 from lumenmill.common.v1.light_pb2 import ArrivedSource, LightAttributes, LightKind
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_client._client import Client
 from lumenmill_client._sample_light import lights_of
+from lumenmill_client.gallery._jpeg import jpeg_of_plain
 from lumenmill_common.artifacts import media_type_of
+from lumenmill_common.errors import DataLossError, NotFoundError
 
 __all__ = ["content_of"]
 
 # More groups would make the page too large for browsers; the page says that it shows the first ones.
 _MAX_GROUPS = 60
 _MAX_REJECTED = 24
-_JPEG_QUALITY = 90
 _SHOWN = frozenset({"image/jpeg", "image/png", "image/webp"})
 _PREVIEW = "_preview"
 
@@ -163,38 +161,29 @@ def _entry(step: run_pb2.StepExecution) -> dict[str, Any]:
 
 
 def _picture(client: Client, artifact: Artifact) -> str:
-    """Return a picture as a data URI; an empty text for EXR and Radiance pictures, which browsers do not show."""
+    """Return a picture as a data URI; an empty text for EXR and Radiance, which browsers do not show, and lost ones."""
     media_type = artifact.media_type or media_type_of(artifact.uri)
     if media_type not in _SHOWN:
         return ""
-    data = client.read(artifact)
-    if media_type == "image/png" and artifact.image.color_space == COLOR_SPACE_SRGB:
-        jpeg = _jpeg_of_plain(data)
+    data = _read(client, artifact)
+    if data and media_type == "image/png" and artifact.image.color_space == COLOR_SPACE_SRGB:
+        jpeg = jpeg_of_plain(data)
         if jpeg is not None:
             return _data_uri("image/jpeg", jpeg)
     return _data_uri(media_type, data)
 
 
-def _jpeg_of_plain(png: bytes) -> bytes | None:
-    """Return the JPEG of a PNG as the mesh makes them, which would be five times as large; None for other PNGs.
-
-    Pictures of users have orientations, colour spaces, depths and opacity that browsers understand and this does not:
-    they stay as they are.
-    """
-    try:
-        with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
-            if image.mode not in ("L", "RGB") or image.info:
-                return None
-            out = io.BytesIO()
-            image.convert("RGB").save(out, "JPEG", quality=_JPEG_QUALITY)
-    except (OSError, SyntaxError, Image.DecompressionBombError):
-        return None
-    return out.getvalue()
-
-
 def _clip_data(client: Client, artifact: Artifact) -> str:
-    return _data_uri(artifact.media_type or media_type_of(artifact.uri), client.read(artifact))
+    return _data_uri(artifact.media_type or media_type_of(artifact.uri), _read(client, artifact))
+
+
+def _read(client: Client, artifact: Artifact) -> bytes:
+    """Return the bytes of an artifact; none if it is missing or damaged, so that the others are still shown."""
+    try:
+        return client.read(artifact)
+    except (NotFoundError, DataLossError):
+        return b""
 
 
 def _data_uri(media_type: str, data: bytes) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}" if data else ""

@@ -249,6 +249,7 @@ def stop_mesh(home: Home) -> bool:
 
 
 def _tail(log: Path, start: int = 0, num_lines: int = 12) -> str:
-    """Return the last lines of a log that were written after its byte `start`."""
-    text = log.read_bytes()[start:].decode(errors="replace")
+    """Return the last lines of a log that were written after its byte `start`; it may have been rotated since."""
+    data = log.read_bytes()
+    text = data[start if start <= len(data) else 0 :].decode(errors="replace")
     return "\n".join(text.splitlines()[-num_lines:])

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from lumenmill_client.mesh._home import Home, write_json
+from lumenmill_client.mesh._log_rotation import rotate_logs
 from lumenmill_client.mesh._services import ORCHESTRATOR, MeshOptions, ServiceSpec, environment_of, services_of
 
 __all__ = ["run_supervisor"]
 
 _POLL_S = 0.1
+_LOGS_S = 1.0
 _FIRST_BACKOFF_S, _MAX_BACKOFF_S = 0.5, 15.0
 # After a process has run this long, the backoff after a crash starts anew.
 _STABLE_S = 30.0
@@ -48,6 +50,7 @@ class _Supervisor:
                     child.port = self._options.port
                 tasks.create_task(self._supervise(child))
             tasks.create_task(self._publish())
+            tasks.create_task(self._rotate_logs())
         self._home.mesh_file.unlink(missing_ok=True)
 
     async def _supervise(self, child: _Child) -> None:
@@ -98,6 +101,13 @@ class _Supervisor:
                     written = state
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), _POLL_S)
+
+    async def _rotate_logs(self) -> None:
+        while not self._stop.is_set():
+            with contextlib.suppress(OSError):  # a full disk: the next round tries again
+                await asyncio.to_thread(rotate_logs, self._home)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), _LOGS_S)
 
     def _state(self) -> dict[str, Any]:
         options = self._options.model_dump(mode="json")
