@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-_BENCHMARKS = ("execution", "mesh", "studio", "light_basis", "grammar", "neural_services")
+_BENCHMARKS = ("execution", "mesh", "studio", "light_basis", "decoding", "grammar", "neural_services")
 _OF_NEURAL_SERVICES = {"neural_services"}
 _HERE = Path(__file__).parent
 _RESULTS = _HERE / "results.json"

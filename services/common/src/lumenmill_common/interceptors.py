@@ -124,8 +124,8 @@ class _Call:
     async def refuse(self, error: Exception, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         """End a call whose messages are not read.
 
-        Anybody can make any number of calls without a token, with any names of RPCs: one number counts them, and they are
-        not logged.
+        Anybody can make any number of calls without a token, with any names of RPCs: one number counts them, and none
+        is logged.
         """
         if not isinstance(error, UnauthenticatedError | UnavailableError):
             await self.fail(error, context)
