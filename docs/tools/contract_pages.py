@@ -21,6 +21,8 @@ from google.protobuf.descriptor_pb2 import (
 )
 from google.protobuf.message import Message
 
+from lumenmill.common.v1 import access_pb2
+
 __all__ = ["contract_pages", "read_contracts"]
 
 _PROTOS = Path(__file__).parents[2] / "protos"
@@ -96,6 +98,7 @@ class _DocumentedFile:
             yield f"### {method.name} {{#{self.file.package}.{service.name}.{method.name}}}\n"
             yield f"{_rpc_types(method, self.file.package)}\n"
             yield from self._comment((*path, _MEMBERS, number))
+            yield from _least_role(method)
 
     def _message(self, message: DescriptorProto, name: str, path: _Path) -> Iterator[str]:
         yield from (_heading(name.removeprefix(f"{self.file.package}."), name), *self._comment(path))
@@ -140,6 +143,12 @@ def _markdown(comment: str) -> str:
 
 def _one_line(paragraphs: Iterable[str]) -> str:
     return " ".join(" ".join(paragraphs).split()).replace("|", "\\|")
+
+
+def _least_role(method: MethodDescriptorProto) -> Iterator[str]:
+    role = method.options.Extensions[access_pb2.least_role]
+    if role:
+        yield f"*Least role:* `{access_pb2.CallerRole.Name(role)}`.\n"
 
 
 def _rpc_types(method: MethodDescriptorProto, package: str) -> str:

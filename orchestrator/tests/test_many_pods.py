@@ -272,7 +272,7 @@ async def test_slots_go_by_priority_and_cancelled_calls_release_theirs(tmp_path:
             await asyncio.sleep(0.05)
             tasks[0].cancel()
             await asyncio.sleep(0.05)
-            assert [slot.call.priority.item_index for slot in at_once] == [5, 3]
+            assert [slot.call.place.order for slot in at_once] == [5, 3]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -66,6 +66,12 @@ def test_fields_have_types_comments_and_rules(tmp_path: Path) -> None:
     assert "| `KIND_UNSPECIFIED` | 0 | Not stated. |" in page
 
 
+def test_rpcs_have_their_least_role() -> None:
+    page = contract_pages(read_contracts())["lumenmill.orchestrator.v1.md"]
+    collection = page.partition("ArtifactService.CollectGarbage}")[2].partition("###")[0]
+    assert "*Least role:* `CALLER_ROLE_ADMIN`." in collection
+
+
 def test_every_package_of_the_repository_has_a_page() -> None:
     pages = contract_pages(read_contracts())
     assert "lumenmill.common.v1.md" in pages
