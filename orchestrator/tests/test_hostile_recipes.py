@@ -148,6 +148,11 @@ def test_texts_of_parameters_do_not_multiply() -> None:
         ("a: &a {b: *a}", "no value before this one has the anchor `&a`"),
         ("a: {<<: [1]}", "`<<` needs a mapping"),
         ("a: 1\n---\nb: 1", "a recipe is one document"),
+        ("%YAML 1.3\n---\na: 1", "version minor part can only be 2 or 1"),
+        ("a: !!int _", "'_' is not of the type"),
+        ("a: !!bool b", "'b' is not of the type"),
+        ("a: !!set {b}", "the tag `tag:yaml.org,2002:set` is not supported"),
+        ("{[a]: 1}", "the key of a mapping must be text"),
         ("a: 0b" + "1" * 80, "a number of 82 characters"),
     ],
 )

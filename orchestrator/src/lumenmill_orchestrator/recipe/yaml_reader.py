@@ -2,10 +2,11 @@
 
 import io
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, StringMark
 from ruamel.yaml.events import (
     AliasEvent,
     CollectionStartEvent,
@@ -71,8 +72,6 @@ def read_document(text: str, problems: Problems) -> Located | None:
     except MarkedYAMLError as error:
         line, column = _position(error.problem_mark)
         problems.add_at(line, column, "", f"not valid YAML: {error.problem or error.context}".strip())
-    except (YAMLError, ValueError, OverflowError) as error:  # characters that YAML does not allow, in text or escapes
-        problems.add_at(0, 0, "", f"not valid YAML: {error}")
     return None
 
 
@@ -89,8 +88,8 @@ class _Reader:
 
     def __init__(self, text: str, limit: WorkLimit) -> None:
         yaml = YAML(typ="safe", pure=True)
-        self._constructor, self._parser = yaml.get_constructor_parser(io.StringIO(text))
-        self._resolver, self._limit = yaml.resolver, limit
+        self._events: Iterator[Event] = yaml.parse(io.StringIO(text))
+        self._constructor, self._resolver, self._limit = yaml.constructor, yaml.resolver, limit
         self._num_events = self._num_aliases = self._num_values = 0
         self._anchors: dict[str, Located] = {}
 
@@ -114,8 +113,12 @@ class _Reader:
             raise _DocumentError(place, f"has more than {MAX_EVENTS} events of YAML; split the recipe")
         if self._num_events % _CHECK_EVERY == 0:
             self._limit.check()
-        event: Event = self._parser.get_event()
-        return event
+        try:
+            return next(self._events)
+        except MarkedYAMLError:
+            raise
+        except Exception as error:  # of characters that YAML does not allow, and anything for unknown directives
+            raise _DocumentError(place, f"not valid YAML: {error}") from None
 
     def _value(self, event: Event, place: Located, depth: int) -> Located:
         """Return the value that an event begins, at a place whose own value is not used."""
@@ -202,7 +205,7 @@ class _Reader:
             return str(text)
         try:
             return self._constructor.construct_object(ScalarNode(tag, text, event.start_mark, event.end_mark))
-        except (ValueError, KeyError):  # an explicit tag of another type
+        except (ValueError, KeyError, IndexError):  # an explicit tag of another type
             raise _DocumentError(place, f"not valid YAML: {text!r} is not of the type `{event.tag}`") from None
 
     def _tag(self, event: ScalarEvent, place: Located) -> str:
@@ -215,12 +218,18 @@ class _Reader:
         elif len(event.value) > LONGEST_NUMBER:
             tag = f"{_TAG}int" if _LIKE_A_NUMBER.fullmatch(event.value) else _STRING
         else:
-            tag = str(self._resolver.resolve(ScalarNode, event.value, event.implicit))
+            tag = self._implicit_tag(event, place)
         if tag in _CONSTRUCTED and len(event.value) > LONGEST_NUMBER:
             raise _DocumentError(
                 place, f"a number of {len(event.value)} characters; at most {LONGEST_NUMBER} are allowed"
             )
         return tag
+
+    def _implicit_tag(self, event: ScalarEvent, place: Located) -> str:
+        try:
+            return str(self._resolver.resolve(ScalarNode, event.value, event.implicit))
+        except KeyError as error:
+            raise _DocumentError(place, f"not valid YAML: its version {error} is not supported") from None
 
     def _aliased(self, event: AliasEvent, place: Located, depth: int) -> Located:
         self._num_aliases += 1
