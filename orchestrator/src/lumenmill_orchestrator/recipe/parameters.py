@@ -17,6 +17,7 @@ from lumenmill_orchestrator.recipe.document import Located, Problems, did_you_me
 from lumenmill_orchestrator.recipe.limits import LONGEST_SCALAR, MAX_CHOICES, MAX_PARAMETERS
 from lumenmill_orchestrator.recipe.literals import finite_float
 from lumenmill_orchestrator.recipe.types import TypeKind, ValueType, message_type, scalar_type, with_article
+from lumenmill_orchestrator.recipe.work_limit import WorkLimit
 
 __all__ = ["Parameter", "compile_parameters", "plain_parameters", "resolve_parameters"]
 
@@ -52,19 +53,21 @@ class Parameter:
     choices: tuple[Any, ...] = ()
     description: str = ""
 
-    def parse(self, value: Any) -> Any:
+    def parse(self, value: Any, limit: WorkLimit) -> Any:
         """Return the value of the parameter for its YAML or JSON form.
 
         Raises:
             ValueError: it does not fit; the message continues the name of the parameter.
+            CancelledError, DeadlineExceededError: of the limit.
         """
+        limit.check()
         if not self.type.is_list:
             return self._parse_one(value)
         if not isinstance(value, list):
             raise ValueError(f"must be {with_article(self.type_name)}")
         if len(value) > _LARGEST_LIST:
             raise ValueError(f"has {len(value)} elements; at most {_LARGEST_LIST} are allowed")
-        return [self._parse_element(index, element) for index, element in enumerate(value)]
+        return [self._parse_element(index, element, limit) for index, element in enumerate(value)]
 
     def placeholder(self) -> Any:
         """Return any valid value, for the checks that follow when the given one is wrong."""
@@ -76,7 +79,8 @@ class Parameter:
             return math.ceil(self.minimum) if self.type.kind is TypeKind.INT else self.minimum
         return _PLACEHOLDERS[self.type.kind]() if self.type.message is None else message_class(self.type.message)()
 
-    def _parse_element(self, index: int, value: Any) -> Any:
+    def _parse_element(self, index: int, value: Any, limit: WorkLimit) -> Any:
+        limit.check()
         try:
             return self._parse_one(value)
         except ValueError as error:
@@ -208,7 +212,7 @@ def _compile_parameter(name: str, where: Located, problems: Problems) -> Paramet
     if default is None:
         return parameter
     try:
-        value = parameter.parse(default.plain())
+        value = parameter.parse(default.plain(), problems.limit)
     except ValueError as error:
         problems.add(default, f"the default of `{name}` {error}")
         return None
@@ -244,8 +248,7 @@ def resolve_parameters(
             problems.add_at(0, 0, f"parameters.{name}", problem)
             continue
         try:
-            problems.limit.check()
-            values[name] = parameter.parse(value)
+            values[name] = parameter.parse(value, problems.limit)
         except ValueError as error:
             problems.add(parameter.where, f"parameter `{name}` {error}")
     for name, parameter in known.items():
