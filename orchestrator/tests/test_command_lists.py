@@ -34,7 +34,7 @@ async def test_reasons_and_progress_of_runs_are_printed_as_text(mesh: LocalMesh)
     (mesh.folder / "recipe.yaml").write_text(ONE_IMAGE)
     ran = await run_command(mesh, "run", "recipe.yaml")
     assert ran.code == 1 and _SHOWN in ran.out, ran.err
-    refused = await run_command(mesh, "watch", "[/nope]")
+    refused = await run_command(mesh, "lineage", "[/nope]")
     assert refused.code == 4 and "[/nope]" in refused.err
 
 

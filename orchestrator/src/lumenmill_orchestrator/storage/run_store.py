@@ -114,7 +114,7 @@ class RunStore:
         if before_seq is not None:
             query = query.where(runs.c.seq < before_seq)
         with self._engine.connect() as connection:
-            seqs, has_more = page_of(((row[0], row[1]) for row in connection.execute(query)), size)
+            seqs, has_more = page_of(connection.execute(query).all(), size)
             found = sa.select(runs).where(runs.c.seq.in_(seqs)).order_by(runs.c.seq.desc())
             return [RunRow(**row) for row in connection.execute(found).mappings()], has_more
 

@@ -82,7 +82,7 @@ class SampleStore:
                     return [], False
                 query = query.where(sa.tuple_(*order) > sa.tuple_(*last))
             # The messages are read apart: rows that are sorted would hold them.
-            seqs, has_more = page_of(((row[0], row[1]) for row in connection.execute(query)), size)
+            seqs, has_more = page_of(connection.execute(query).all(), size)
             rows = sa.select(samples.c.seq, samples.c.message, samples.c.parents).where(samples.c.seq.in_(seqs))
             found = {row.seq: row for row in connection.execute(rows)}
         listed = [StoredSample(seq, run_pb2.Sample.FromString(found[seq].message), found[seq].parents) for seq in seqs]
