@@ -3,6 +3,7 @@
 import io
 import struct
 import warnings
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -13,7 +14,8 @@ from PIL import Image, PngImagePlugin
 from lumenmill.common.v1.artifact_pb2 import COLOR_SPACE_SRGB, Artifact
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_media import decode_light, decode_rgb, linear_to_srgb, read_picture, srgb_to_linear, still_facts
+from lumenmill_media import decode_light, decode_rgb, linear_to_srgb, read_picture, srgb_to_linear
+from lumenmill_media.display_images import still_facts
 
 Pixels = NDArray[np.uint8]
 _MAX_PIXELS = 1_000_000
@@ -164,6 +166,18 @@ def test_grey_with_a_profile_keeps_its_opacity() -> None:
     pixels[:2, :, 1] = 0
     shown = np.asarray(decode_rgb(_png(pixels, icc_profile=_icc(1.0, _709, b"GRAY")), _MAX_PIXELS))
     assert (shown[0] == 255).all() and np.abs(shown[3].astype(int) - 128).max() <= 1
+
+
+def test_the_transparent_value_of_16_bit_grey_weighs_nothing(store: ArtifactStore) -> None:
+    grey = np.full((16, 16), 30_000, np.uint16)
+    grey[:8] = 1000
+    plain = _png(grey)
+    # The chunk follows the header, which ends at byte 33.
+    transparent = struct.pack(">I4sH", 2, b"tRNS", 1000)
+    data = plain[:33] + transparent + struct.pack(">I", zlib.crc32(transparent[4:])) + plain[33:]
+    read = read_picture(store, Artifact(inline_data=data, media_type="image/png"), "image")
+    assert not read.weight[:8].any() and (read.weight[8:] == 1).all()
+    assert np.asarray(decode_rgb(data, _MAX_PIXELS))[0, 0].tolist() == [255, 255, 255]
 
 
 def test_what_lies_under_transparent_pixels_is_not_measured(store: ArtifactStore) -> None:

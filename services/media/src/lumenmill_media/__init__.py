@@ -2,8 +2,8 @@
 
 from lumenmill_media.clips import Clip, Frame, Track, read_clip
 from lumenmill_media.color_spaces import linear_to_srgb, srgb_to_linear
-from lumenmill_media.display_images import still_facts
 from lumenmill_media.exr import HALF_MAX, as_half, decode_exr, decode_exr_colors, encode_exr
+from lumenmill_media.file_facts import MediaFacts, media_facts
 from lumenmill_media.h264 import BITRATES_BPS, CODEC, Encoding, write_clip
 from lumenmill_media.light import decode_light, is_panorama
 from lumenmill_media.map_sequences import read_map_sequence
@@ -32,6 +32,7 @@ __all__ = [
     "Limits",
     "MapEncoding",
     "MapSink",
+    "MediaFacts",
     "Picture",
     "Track",
     "as_half",
@@ -45,6 +46,7 @@ __all__ = [
     "is_panorama",
     "iter_frames",
     "linear_to_srgb",
+    "media_facts",
     "probe_clip",
     "put_clip",
     "put_png",
@@ -57,6 +59,5 @@ __all__ = [
     "read_rgba",
     "reduced",
     "srgb_to_linear",
-    "still_facts",
     "write_clip",
 ]

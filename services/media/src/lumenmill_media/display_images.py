@@ -56,7 +56,7 @@ def open_display_image(data: bytes, max_pixels: int) -> Image.Image:
     with _opened(data, max_pixels) as image:
         _check_header(image, max_pixels)
         image.load()
-        upright = _upright(image)
+        upright = _with_opacity(_upright(image))
     return _in_srgb(upright, image, data)
 
 
@@ -124,6 +124,17 @@ def _upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except Exception:  # EXIF that cannot be read says nothing about orientation
         return image
+
+
+def _with_opacity(image: Image.Image) -> Image.Image:
+    """Return 16-bit grey with a transparent value as 8 bits with opacity: Pillow has no such mode of 16 bits."""
+    transparent = image.info.get("transparency")
+    if not image.mode.startswith("I") or not isinstance(transparent, int):
+        return image
+    grey = np.asarray(image).astype(np.int64)
+    levels = np.rint(np.clip(grey, 0, 65535) / 257.0).astype(np.uint8)
+    pixels = np.stack([levels, np.where(grey == transparent, 0, 255).astype(np.uint8)], axis=-1)
+    return Image.fromarray(pixels)
 
 
 def _is_sideways(image: Image.Image) -> bool:

@@ -166,4 +166,4 @@ class ChannelRuns:
         last = at + np.where(is_repeated, 1, num_values)
         differences[ends[:-1]] = at[1:] + 1 - last[:-1]
         differences[0] = at[0] + 1
-        return self._body[np.cumsum(differences)]
+        return np.asarray(self._body[np.cumsum(differences)])
