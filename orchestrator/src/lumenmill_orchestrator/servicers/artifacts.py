@@ -17,7 +17,7 @@ from lumenmill.orchestrator.v1 import artifact_service_pb2, artifact_service_pb2
 from lumenmill_common.artifacts import HEAD_BYTES, ArtifactStore, extension_of, media_type_of_content
 from lumenmill_common.errors import InvalidArgumentError, NotFoundError, OutOfRangeError
 from lumenmill_orchestrator.collector import DEFAULT_MIN_AGE_S, GarbageCollector
-from lumenmill_orchestrator.media_facts import image_facts
+from lumenmill_orchestrator.media_facts import facts_of_upload
 from lumenmill_orchestrator.servicers.upload_quota import UploadQuota
 
 __all__ = ["ArtifactServicer"]
@@ -74,8 +74,8 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
         media_type = media_type_of_content(head, header.media_type, "header.media_type", header.name)
-        facts = image_facts(path, media_type)
-        artifact = self._store.put_file(path, media_type, sha256=sha256, name=header.name, image=facts)
+        facts = facts_of_upload(path, media_type)
+        artifact = self._store.put_file(path, media_type, sha256=sha256, name=header.name, **facts)
         if header.HasField("licence"):
             # The licence travels with this artifact: equal bytes may have been uploaded under another licence.
             artifact.licence.CopyFrom(header.licence)
