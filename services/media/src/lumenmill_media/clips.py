@@ -1,6 +1,7 @@
 """Sample frames of a clip at even times, and reduce all frames for measurements of motion and flicker."""
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -26,6 +27,7 @@ GRID_CELLS = 16
 _NUM_THUMBNAILS = 25
 # Flicker is measured in at most this many first frames, which take 20 MB of cells.
 _MAX_CELL_FRAMES = 20_000
+_USUAL_RATE = Fraction(24)
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -45,13 +47,18 @@ class Track:
     cells: (N, 16, 16) mean linear luminance of each cell of a 16 × 16 grid, in N consecutive frames.
     thumbnails: (T, h, w, 3) linear Rec. 709, at even times over the clip; the longer side is `THUMBNAIL_SIDE_PX`.
     thumbnail_frames: (T,) the frame number of each thumbnail.
-    frame_rate: frames per second.
+    times_s: when each frame of the clip is shown, in seconds from the first one.
     """
 
     cells: Array
     thumbnails: Array
     thumbnail_frames: NDArray[np.int64]
-    frame_rate: float
+    times_s: NDArray[np.float64]
+
+    @property
+    def thumbnail_times_s(self) -> NDArray[np.float64]:
+        """When each thumbnail is shown, in seconds from the first frame."""
+        return self.times_s[self.thumbnail_frames]
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,11 @@ class Clip:
     frames: tuple[Frame, ...]
     num_frames: int
     track: Track
+
+    def time_fraction(self, frame: Frame) -> float:
+        """Return when a frame is shown, as a fraction of the time from the first frame to the last."""
+        last_s = float(self.track.times_s[-1])
+        return frame.time_s / last_s if last_s > 0.0 else 0.0
 
 
 def read_clip(
@@ -83,6 +95,8 @@ def read_clip(
             times = _times(container, stream, field, job)
         with open_clip(path, field, limits) as (container, stream):
             frames, track = _decoded(container, stream, field, times, num_samples, limits, job)
+            if not frames:
+                raise InvalidArgumentError(field, "has no frame that can be decoded")
     return Clip(tuple(frames), len(times), track)
 
 
@@ -125,6 +139,7 @@ def _decoded(
     stream.thread_type = "AUTO"
     sampled, small = _evenly(times, num_samples), _evenly(times, _NUM_THUMBNAILS)
     frames: list[Frame] = []
+    times_s = array("d")
     cells: list[Array] = []
     thumbnails: dict[int, Array] = {}
     size_px: tuple[int, int] | None = None
@@ -135,6 +150,7 @@ def _decoded(
             raise InvalidArgumentError(
                 field, f"changes its size to {frame.width}×{frame.height} pixels; send a clip of one size"
             )
+        times_s.append(_time_s(frame, times_s, stream))
         if index < _MAX_CELL_FRAMES:
             cells.append(_shrunk(frame, GRID_CELLS, GRID_CELLS) @ _LUMINANCE)
         if index in small:
@@ -142,13 +158,13 @@ def _decoded(
             width, height = (max(round(side * scale), GRID_CELLS) for side in upright_size(frame))
             thumbnails[index] = _shrunk(frame, width, height)
         if index in sampled:
-            frames.append(_frame(frame, index, int(times[0]) * (stream.time_base or Fraction(0)), limits))
+            frames.append(_frame(frame, index, times_s[index] - times_s[0], limits))
     first_size = next(iter(thumbnails.values())).shape if thumbnails else (GRID_CELLS, GRID_CELLS, 3)
     track = Track(
         np.asarray(cells, np.float32).reshape(-1, GRID_CELLS, GRID_CELLS),
         np.asarray(list(thumbnails.values()), np.float32).reshape(-1, *first_size),
         np.fromiter(thumbnails, np.int64, len(thumbnails)),
-        float(stream.average_rate or 24.0),
+        np.asarray(times_s, np.float64) - (times_s[0] if times_s else 0.0),
     )
     return frames, track
 
@@ -158,12 +174,23 @@ def _shrunk(frame: "av.VideoFrame", width: int, height: int) -> Array:
     return srgb_to_linear(upright_pixels(frame, (width, height)).astype(np.float32) / 255.0)
 
 
-def _frame(frame: "av.VideoFrame", index: int, start_s: Fraction, limits: Limits) -> Frame:
+def _time_s(frame: "av.VideoFrame", earlier_s: Sequence[float], stream: "av.VideoStream") -> float:
+    """Return when a frame is shown; where the file does not say, or goes back, one mean interval after the one before.
+
+    Containers may start at any time; transport streams mostly start at 1.4 s.
+    """
+    if not earlier_s:
+        return float(frame.time or 0.0)
+    if frame.time is not None and frame.time > earlier_s[-1]:
+        return float(frame.time)
+    return earlier_s[-1] + float(1 / (stream.average_rate or _USUAL_RATE))
+
+
+def _frame(frame: "av.VideoFrame", index: int, time_s: float, limits: Limits) -> Frame:
     pixels = upright_pixels(frame)
     clipped = clipped_fractions(pixels, np.ones(pixels.shape[:2], np.float32), white=254, black=1)
     display = pixels.astype(np.float32) / 255.0
     linear = reduced(srgb_to_linear(display), limits.measured_side_px)
     shown = reduced(display, limits.measured_side_px)
     picture = Picture(linear, shown, np.ones(shown.shape[:2], np.float32), upright_size(frame), clipped)
-    # Containers may start at any time; transport streams mostly start at 1.4 s.
-    return Frame(index, max(float(frame.time or 0.0) - float(start_s), 0.0), picture)
+    return Frame(index, time_s, picture)
