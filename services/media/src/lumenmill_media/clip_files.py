@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from lumenmill_common.artifacts import HEAD_BYTES, kind_of_bytes
+from lumenmill_common.artifacts import HEAD_BYTES, FileKind, kind_of_bytes
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.frames import FrameError
 from lumenmill_media.pictures import Limits
@@ -15,8 +15,10 @@ from lumenmill_media.pictures import Limits
 __all__ = ["open_clip", "refuse_pictures"]
 
 _UNREADABLE = "is damaged, or not a clip that FFmpeg can decode"
-_CUT_OFF = "is cut off: its index (moov), which such files have at their end, is missing; send the whole clip"
+_NO_INDEX = "is cut off: its index (moov), which such files have at their end, is missing; send the whole clip"
+_CUT_OFF = "is cut off: its last {} bytes are missing; send the whole clip"
 _BOX_HEADER_BYTES = 8
+_WITH_BOXES = ("video/mp4", "video/quicktime")
 # More boxes than this before the index are no clip.
 _MAX_BOXES = 10_000
 
@@ -41,42 +43,65 @@ def open_clip(
     except FrameError as error:
         raise InvalidArgumentError(field, str(error)) from error
     except (av.FFmpegError, ValueError) as error:
-        raise InvalidArgumentError(field, _UNREADABLE) from error
+        raise InvalidArgumentError(field, _why_unreadable(path)) from error
+
+
+def _kind(path: Path) -> FileKind | None:
+    with path.open("rb") as file:
+        return kind_of_bytes(file.read(HEAD_BYTES))
 
 
 def _check_kind(path: Path, field: str) -> None:
-    with path.open("rb") as file:
-        kind = kind_of_bytes(file.read(HEAD_BYTES))
+    kind = _kind(path)
     if kind is None:
         return
     if not kind.media_type.startswith(("video/", "image/")):
         raise InvalidArgumentError(field, f"is {kind.name}; send a clip")
-    if kind.media_type in ("video/mp4", "video/quicktime") and not _has_index(path):
-        raise InvalidArgumentError(field, _CUT_OFF)
+    if kind.media_type in _WITH_BOXES and not _has_index(path):
+        raise InvalidArgumentError(field, _NO_INDEX)
+
+
+def _why_unreadable(path: Path) -> str:
+    """Return what is wrong with a file that FFmpeg cannot decode."""
+    kind = _kind(path)
+    if kind is not None and kind.media_type.startswith("image/"):
+        return f"is {kind.name}; send a clip"
+    if kind is not None and kind.media_type in _WITH_BOXES:
+        num_missing = max((end for _, end in _boxes(path)), default=0) - path.stat().st_size
+        if num_missing > 0:
+            return _CUT_OFF.format(num_missing)
+    return _UNREADABLE
 
 
 def _has_index(path: Path) -> bool:
     """Return whether an MP4 or QuickTime file has a `moov` box: readers cannot find its frames without one."""
+    size_bytes = path.stat().st_size
+    return next((end <= size_bytes for name, end in _boxes(path) if name == b"moov"), False)
+
+
+def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Yield the name of each box of an MP4 or QuickTime file, and the offset of its end, which may be beyond the file.
+
+    A box whose length is not stated goes on to the end of the file.
+    """
     size_bytes, offset = path.stat().st_size, 0
     with path.open("rb") as file:
         for _ in range(_MAX_BOXES):
             file.seek(offset)
             header = file.read(_BOX_HEADER_BYTES)
             if len(header) < _BOX_HEADER_BYTES:
-                return False
+                return
             length, name = struct.unpack(">I4s", header)
-            if name == b"moov":
-                return bool(offset + length <= size_bytes)
             if length == 1:
                 wide = file.read(8)
                 length = struct.unpack(">Q", wide)[0] if len(wide) == 8 else 0
-            # A length of 0 means to the end of the file.
             if length < _BOX_HEADER_BYTES:
-                return False
+                yield name, size_bytes
+                return
             offset += length
+            yield name, offset
             if offset >= size_bytes:
-                return False
-    return False
+                return
 
 
 def refuse_pictures(container: "av.container.InputContainer", field: str) -> None:
@@ -85,8 +110,17 @@ def refuse_pictures(container: "av.container.InputContainer", field: str) -> Non
         raise InvalidArgumentError(field, "is a picture; send a clip")
 
 
+def _shown_stream(container: "av.container.InputContainer") -> object:
+    """Return the best video stream. One of a single frame is a cover, where there is another stream."""
+    best = container.streams.best("video")
+    if not isinstance(best, av.VideoStream) or best.frames != 1:
+        return best
+    others = [stream for stream in container.streams.video if stream.frames != 1 and stream.codec_context is not None]
+    return max(others, key=lambda stream: stream.width * stream.height, default=best)
+
+
 def _video_stream(container: "av.container.InputContainer", field: str, limits: Limits) -> "av.VideoStream":
-    stream = container.streams.best("video")
+    stream = _shown_stream(container)
     if not isinstance(stream, av.VideoStream):
         raise InvalidArgumentError(field, "has no video stream")
     if stream.codec_context is None:
