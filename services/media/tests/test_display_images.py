@@ -252,6 +252,36 @@ def test_facts_name_srgb_only_where_the_values_are_srgb(
     assert (facts.color_space == COLOR_SPACE_SRGB) == is_srgb
 
 
+def _with_scans(num_more: int) -> bytes:
+    """Return a progressive JPEG that repeats its last scan."""
+    data = _saved("JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + scan * num_more + data[-2:]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (_with_scans(500), "has more than 100 scans"),
+        (
+            _saved("JPEG").replace(b"\xff\xdb", b"\xff\xfe\0\2" * 20_000 + b"\xff\xdb", 1),
+            "has more than 10000 segments",
+        ),
+        (_saved("PNG")[:33] + (bytes(4) + b"teXt" + bytes(4)) * 200_000, "has more than 100000 chunks"),
+    ],
+    ids=["scans", "segments", "chunks"],
+)
+def test_files_of_more_parts_than_encoders_write_are_refused(data: bytes, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        decode_rgb(data, _MAX_PIXELS)
+
+
+def test_files_of_many_parts_are_read() -> None:
+    assert decode_rgb(_with_scans(50), _MAX_PIXELS).size == (8, 8)
+    restarts = _saved("JPEG", restart_marker_blocks=1)
+    assert decode_rgb(restarts.replace(b"\xff\xdb", b"\xff\xff\xff\xfe\0\2\xff\xdb", 1), _MAX_PIXELS).size == (8, 8)
+
+
 def test_damaged_exif_is_passed_over_without_a_warning(scene: Pixels) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

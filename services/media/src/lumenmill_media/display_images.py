@@ -27,6 +27,7 @@ from lumenmill_media.color_spaces import (
     rec709_matrix,
     roll_off,
 )
+from lumenmill_media.still_parts import check_parts
 
 __all__ = ["open_display_image", "still_facts"]
 
@@ -80,6 +81,7 @@ def still_facts(data: bytes) -> ImageFacts:
 def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     """Open a still, of which the block decodes what it needs; errors as `open_display_image`."""
     _check_kind(data)
+    check_parts(data)
     try:
         with warnings.catch_warnings():
             # The number of pixels is checked here, before anything is decoded; the other warnings are of damaged EXIF
