@@ -20,6 +20,7 @@ from lumenmill_media.pictures import (
 from lumenmill_media.probe import iter_frames, probe_clip
 from lumenmill_media.radiance import decode_radiance
 from lumenmill_media.rgb import decode_rgb, encode_png, put_clip, put_png, read_rgb, read_rgba
+from lumenmill_media.zip_files import open_zip
 
 __all__ = [
     "BITRATES_BPS",
@@ -47,6 +48,7 @@ __all__ = [
     "iter_frames",
     "linear_to_srgb",
     "media_facts",
+    "open_zip",
     "probe_clip",
     "put_clip",
     "put_png",
