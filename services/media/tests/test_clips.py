@@ -253,6 +253,23 @@ def test_a_clip_of_which_no_frame_can_be_decoded_is_refused(store: ArtifactStore
         _clip(store, buffer.getvalue())
 
 
+def test_bytes_after_a_clip_do_not_matter(store: ArtifactStore, shown: Pixels) -> None:
+    data = _encoded([_frame(shown) for _ in range(3)])
+    for trailer in (b"SEFT" * 20, bytes(7), bytes(100)):
+        assert _clip(store, data + trailer).num_frames == 3
+
+
+@pytest.mark.parametrize("container_format", ["mp4", "mov", "matroska", "avi", "mpegts"])
+def test_the_same_clip_is_read_from_every_container(store: ArtifactStore, shown: Pixels, container_format: str) -> None:
+    data = _encoded([_frame(shown) for _ in range(_NUM_FRAMES)], container_format=container_format)
+    clip = _clip(store, data)
+    assert clip.num_frames == _NUM_FRAMES
+    assert clip.track.times_s == pytest.approx(np.arange(_NUM_FRAMES) / 24, abs=0.001)
+    facts = probe_clip(store, store.put_bytes(data, "video/mp4"), "media", 100)
+    assert (facts.width_px, facts.num_frames, facts.codec) == (_WIDTH, _NUM_FRAMES, "h264")
+    assert facts.fps == pytest.approx(24.0)
+
+
 def test_pictures_are_refused_by_their_names(store: ArtifactStore) -> None:
     buffer = io.BytesIO()
     frames = [Image.new("RGB", (16, 16), color) for color in ("red", "blue")]

@@ -57,26 +57,29 @@ def _check_kind(path: Path, field: str) -> None:
         return
     if not kind.media_type.startswith(("video/", "image/")):
         raise InvalidArgumentError(field, f"is {kind.name}; send a clip")
-    if kind.media_type in _WITH_BOXES and not _has_index(path):
-        raise InvalidArgumentError(field, _NO_INDEX)
+    if kind.media_type in _WITH_BOXES:
+        _check_boxes(path, field)
 
 
 def _why_unreadable(path: Path) -> str:
     """Return what is wrong with a file that FFmpeg cannot decode."""
     kind = _kind(path)
-    if kind is not None and kind.media_type.startswith("image/"):
-        return f"is {kind.name}; send a clip"
-    if kind is not None and kind.media_type in _WITH_BOXES:
-        num_missing = max((end for _, end in _boxes(path)), default=0) - path.stat().st_size
-        if num_missing > 0:
-            return _CUT_OFF.format(num_missing)
-    return _UNREADABLE
+    is_picture = kind is not None and kind.media_type.startswith("image/")
+    return f"is {kind.name}; send a clip" if kind is not None and is_picture else _UNREADABLE
 
 
-def _has_index(path: Path) -> bool:
-    """Return whether an MP4 or QuickTime file has a `moov` box: readers cannot find its frames without one."""
-    size_bytes = path.stat().st_size
-    return next((end <= size_bytes for name, end in _boxes(path) if name == b"moov"), False)
+def _check_boxes(path: Path, field: str) -> None:
+    """Check that an MP4 or QuickTime file has its index, without which no frame is found, and all of its frames.
+
+    Of a fragmented file, each fragment has an index of its own: those that are there can be read.
+    """
+    size_bytes, boxes = path.stat().st_size, list(_boxes(path))
+    if not next((end <= size_bytes for name, end in boxes if name == b"moov"), False):
+        raise InvalidArgumentError(field, _NO_INDEX)
+    last_name, end = boxes[-1]
+    num_missing = end - size_bytes if last_name == b"mdat" else 0  # others may be any bytes after the clip
+    if num_missing > 0 and not any(name == b"moof" for name, _ in boxes):
+        raise InvalidArgumentError(field, _CUT_OFF.format(num_missing))
 
 
 def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:

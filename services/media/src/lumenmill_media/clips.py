@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import av
@@ -114,7 +114,13 @@ def _times(
             stamps.append(packet.pts if packet.pts is not None else len(stamps))
     if not stamps:
         raise InvalidArgumentError(field, "has no frames")
-    return np.sort(np.asarray(stamps, np.int64)) if is_stamped else np.arange(len(stamps))
+    return np.sort(np.asarray(stamps, np.int64)) if is_stamped else np.arange(len(stamps)) * _interval(stream)
+
+
+def _interval(stream: "av.VideoStream") -> int:
+    """Return the mean interval between frames by the rate that a file states, in the time base of the stream."""
+    rate, time_base = stream.average_rate or _USUAL_RATE, stream.time_base or 1 / _USUAL_RATE
+    return max(round(1 / (rate * time_base)), 1)
 
 
 def _evenly(times: NDArray[np.int64], num_samples: int) -> set[int]:
@@ -139,7 +145,7 @@ def _decoded(
     stream.thread_type = "AUTO"
     sampled, small = _evenly(times, num_samples), _evenly(times, _NUM_THUMBNAILS)
     frames: list[Frame] = []
-    times_s = array("d")
+    stamps: list[int | None] = []
     cells: list[Array] = []
     thumbnails: dict[int, Array] = {}
     size_px: tuple[int, int] | None = None
@@ -150,7 +156,7 @@ def _decoded(
             raise InvalidArgumentError(
                 field, f"changes its size to {frame.width}×{frame.height} pixels; send a clip of one size"
             )
-        times_s.append(_time_s(frame, times_s, stream))
+        stamps.append(frame.pts)
         if index < _MAX_CELL_FRAMES:
             cells.append(_shrunk(frame, GRID_CELLS, GRID_CELLS) @ _LUMINANCE)
         if index in small:
@@ -158,15 +164,16 @@ def _decoded(
             width, height = (max(round(side * scale), GRID_CELLS) for side in upright_size(frame))
             thumbnails[index] = _shrunk(frame, width, height)
         if index in sampled:
-            frames.append(_frame(frame, index, times_s[index] - times_s[0], limits))
+            frames.append(_frame(frame, index, limits))
+    times_s = _shown_s(stamps, times, stream)
     first_size = next(iter(thumbnails.values())).shape if thumbnails else (GRID_CELLS, GRID_CELLS, 3)
     track = Track(
         np.asarray(cells, np.float32).reshape(-1, GRID_CELLS, GRID_CELLS),
         np.asarray(list(thumbnails.values()), np.float32).reshape(-1, *first_size),
         np.fromiter(thumbnails, np.int64, len(thumbnails)),
-        np.asarray(times_s, np.float64) - (times_s[0] if times_s else 0.0),
+        times_s,
     )
-    return frames, track
+    return [replace(frame, time_s=float(times_s[frame.index])) for frame in frames], track
 
 
 def _shrunk(frame: "av.VideoFrame", width: int, height: int) -> Array:
@@ -174,23 +181,28 @@ def _shrunk(frame: "av.VideoFrame", width: int, height: int) -> Array:
     return srgb_to_linear(upright_pixels(frame, (width, height)).astype(np.float32) / 255.0)
 
 
-def _time_s(frame: "av.VideoFrame", earlier_s: Sequence[float], stream: "av.VideoStream") -> float:
-    """Return when a frame is shown; where the file does not say, or goes back, one mean interval after the one before.
+def _shown_s(stamps: Sequence[int | None], times: NDArray[np.int64], stream: "av.VideoStream") -> NDArray[np.float64]:
+    """Return when each decoded frame is shown, in seconds from the first one.
 
-    Containers may start at any time; transport streams mostly start at 1.4 s.
+    Where the stamps of frames are missing or go back, as in AVI files, their order and the sorted stamps of packets say
+    it. Containers may start at any time; transport streams mostly start at 1.4 s.
     """
-    if not earlier_s:
-        return float(frame.time or 0.0)
-    if frame.time is not None and frame.time > earlier_s[-1]:
-        return float(frame.time)
-    return earlier_s[-1] + float(1 / (stream.average_rate or _USUAL_RATE))
+    own = [stamp for stamp in stamps if stamp is not None]
+    shown = np.asarray(own, np.int64)
+    if len(own) < len(stamps) or (np.diff(shown) <= 0).any():
+        num_more = max(len(stamps) - len(times), 0)
+        later = times[-1] + _interval(stream) * np.arange(1, num_more + 1)
+        shown = np.concatenate([times, later])[: len(stamps)]
+    first = shown[0] if len(shown) else 0
+    return (shown - first) * float(stream.time_base or 1 / _USUAL_RATE)
 
 
-def _frame(frame: "av.VideoFrame", index: int, time_s: float, limits: Limits) -> Frame:
+def _frame(frame: "av.VideoFrame", index: int, limits: Limits) -> Frame:
+    """Return a frame whose time is not known yet."""
     pixels = upright_pixels(frame)
     clipped = clipped_fractions(pixels, np.ones(pixels.shape[:2], np.float32), white=254, black=1)
     display = pixels.astype(np.float32) / 255.0
     linear = reduced(srgb_to_linear(display), limits.measured_side_px)
     shown = reduced(display, limits.measured_side_px)
     picture = Picture(linear, shown, np.ones(shown.shape[:2], np.float32), upright_size(frame), clipped)
-    return Frame(index, time_s, picture)
+    return Frame(index, 0.0, picture)

@@ -107,7 +107,8 @@ def decode_exr_colors(data: bytes, max_pixels: int = MAX_FLOAT_PIXELS) -> Array:
     """
     pixels, header = _decoded(data, max_pixels)
     has_colors = header.channels >= _COLORS
-    if not has_colors and "Y" not in header.channels and (pixels.shape[-1] > 1 or "Z" in header.channels):
+    is_grey = "Y" in header.channels and "X" not in header.channels
+    if not (has_colors or is_grey) and (pixels.shape[-1] > 1 or "Z" in header.channels):
         raise ValueError(f"has channels {sorted(header.channels)}, which are numbers and not light; write RGB")
     matrix = _matrix(header) if has_colors else None
     if matrix is not None:
