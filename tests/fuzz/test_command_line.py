@@ -93,7 +93,7 @@ def command(
         (["caption", "empty.png"], 2, "empty"),
         (["caption", "bomb.png"], 2, "media"),
         (["caption", "picture.exe"], 0, ""),
-        (["caption", "caf\udce9.png"], 2, "caf\\udce9.png"),
+        (["caption", "caf\udce9.png"], 0, ""),
         (["run", "nowhere.yaml"], 2, "nowhere.yaml"),
         (["run", "text.png"], 2, "text.png"),
         (["run", "binary.yaml"], 2, "binary.yaml"),
