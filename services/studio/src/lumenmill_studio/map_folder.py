@@ -7,7 +7,7 @@ import numpy as np
 from lumenmill.common.v1.artifact_pb2 import EnvironmentMapFacts
 from lumenmill_light.color import LUMINANCE
 from lumenmill_media import LIMITS, decode_light
-from lumenmill_studio.operator_files import count, files_of, usable_files
+from lumenmill_studio.operator_files import files_of, log_num_skipped, usable_files
 
 __all__ = ["usable_maps"]
 
@@ -20,7 +20,7 @@ def usable_maps(folder: Path) -> list[tuple[Path, EnvironmentMapFacts]]:
     """Return the maps of a folder in order of their names; files that cannot be used are logged with why."""
     paths = files_of(folder, (*_READ_SUFFIXES, *_UNREAD_SUFFIXES))
     usable = list(usable_files(paths, _facts, "environment map"))
-    count(folder, len(paths) - len(usable), len(usable), "environment maps")
+    log_num_skipped(folder, len(paths) - len(usable), len(usable), "environment maps")
     return usable
 
 

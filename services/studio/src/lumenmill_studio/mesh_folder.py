@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lumenmill.common.v1.artifact_pb2 import MeshFacts
 from lumenmill_studio.mesh_files import MESH_SUFFIXES, read_mesh
-from lumenmill_studio.operator_files import count, files_of, shown_name, skip, usable_files
+from lumenmill_studio.operator_files import files_of, log_num_skipped, log_skipped, shown_name, usable_files
 
 __all__ = ["usable_meshes"]
 
@@ -23,9 +23,9 @@ def usable_meshes(folder: Path) -> dict[str, tuple[Path, MeshFacts]]:
     for path, facts in usable_files(paths, _facts, _KIND):
         name = path.stem.lower().replace("_", " ")
         if name in usable:
-            skip(usable[name][0], f"{shown_name(path)} has the same name", _KIND)
+            log_skipped(usable[name][0], f"{shown_name(path)} has the same name", _KIND)
         usable[name] = path, facts
-    count(folder, len(paths) - len(usable), len(usable), "meshes")
+    log_num_skipped(folder, len(paths) - len(usable), len(usable), "meshes")
     return usable
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from lumenmill_common.telemetry import get_logger
 
-__all__ = ["count", "files_of", "shown_name", "skip", "usable_files"]
+__all__ = ["files_of", "log_num_skipped", "log_skipped", "shown_name", "usable_files"]
 
 FactsT = TypeVar("FactsT")
 _log = get_logger(__name__)
@@ -28,17 +28,17 @@ def usable_files(paths: Sequence[Path], facts_of: Callable[[Path], FactsT], kind
                 raise ValueError("has a name that is not UTF-8")
             facts = facts_of(path)
         except (ValueError, OSError) as error:
-            skip(path, error.strerror if isinstance(error, OSError) and error.strerror else str(error), kind)
+            log_skipped(path, error.strerror if isinstance(error, OSError) and error.strerror else str(error), kind)
         else:
             yield path, facts
 
 
-def skip(path: Path, reason: str, kind: str) -> None:
+def log_skipped(path: Path, reason: str, kind: str) -> None:
     """Log that a file is not used."""
     _log.warning(f"{kind} is skipped", file=shown_name(path), reason=reason)
 
 
-def count(folder: Path, num_skipped: int, num_served: int, kinds: str) -> None:
+def log_num_skipped(folder: Path, num_skipped: int, num_served: int, kinds: str) -> None:
     """Log how many files of a folder are not used, if any are not."""
     if num_skipped:
         _log.warning(f"{kinds} are skipped", folder=str(folder), num_skipped=num_skipped, num_served=num_served)
