@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lumenmill_common.loopback import exempt_from_proxies
+
 __all__ = ["Prometheus", "Series", "running_prometheus"]
 
 _START_S, _STOP_S, _ANSWER_S = 30.0, 10.0, 30.0
@@ -60,6 +62,7 @@ class Prometheus:
         }
 
     def _get(self, path: str, **parameters: Any) -> Any:
+        exempt_from_proxies(self.url)
         url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         try:
             with urllib.request.urlopen(url, timeout=_ANSWER_S) as response:  # noqa: S310 - our own server
@@ -97,6 +100,7 @@ def running_prometheus(binary: str, configuration: Path, log: Path) -> Iterator[
 
 
 def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    exempt_from_proxies(url)
     deadline_s = time.monotonic() + _START_S
     while time.monotonic() < deadline_s and process.poll() is None:
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1):  # noqa: S310

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,9 @@ async def open_mesh(folder: Path, **more: Any) -> AsyncIterator[LocalMesh]:
     other_models = "".join(f", {name}: '{address}'" for name, address in more.pop("other_models", {}).items())
     name = more.pop("model_name", "tiny")
     tiny_settings = ServiceSettings(listen_address="127.0.0.1:0", drain_s=0.0)
-    async with serving(tiny_settings, tiny_service(family, **service_options)) as tiny_port:
+    # The model is served before its store answers, as after a start that preceded an outage.
+    tiny = replace(tiny_service(family, **service_options), store=None)
+    async with serving(tiny_settings, tiny) as tiny_port:
         settings = OrchestratorSettings(
             listen_address="127.0.0.1:0",
             drain_s=0.0,

@@ -1,6 +1,7 @@
 """ArtifactService, and exports over gRPC."""
 
 import asyncio
+import base64
 import hashlib
 import io
 import os
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2 as service_pb2
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_media import encode_exr, write_clip
 from lumenmill_orchestrator.exporters.columns import SCHEMA
 from lumenmill_orchestrator.servicers import open_uploads
 
@@ -75,6 +78,38 @@ async def test_downloads_return_the_uploaded_bytes(mesh: LocalMesh) -> None:
 async def test_uploaded_images_have_facts(mesh: LocalMesh) -> None:
     artifact = await _upload(mesh, mesh.store.read_bytes(mesh.family.picture("x")))
     assert (artifact.image.width_px, artifact.image.height_px, artifact.name) == (1, 1, "photo.png")
+
+
+async def test_uploaded_clips_have_facts(mesh: LocalMesh, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    write_clip(path, np.zeros((9, 48, 64, 3), np.uint8), (64, 48), 12.0)
+    artifact = await _upload(mesh, path.read_bytes(), "application/octet-stream")
+    assert artifact.video == artifact_pb2.VideoFacts(width_px=64, height_px=48, num_frames=9, fps=12.0, codec="h264")
+
+
+async def test_uploaded_linear_images_have_facts(mesh: LocalMesh) -> None:
+    exr = encode_exr(np.ones((20, 40, 3), np.float32))
+    radiance = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n+X 40 -Y 20\n" + bytes(4 * 20 * 40)
+    for data, extension in ((exr, ".exr"), (radiance, ".hdr")):
+        artifact = await _upload(mesh, data, "application/octet-stream")
+        assert artifact.uri.endswith(extension) and artifact.image == artifact_pb2.ImageFacts(
+            width_px=40, height_px=20, num_channels=3, color_space=artifact_pb2.COLOR_SPACE_LINEAR_REC709
+        )
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x76\x2f\x31\x01" + bytes(99), b"\x1aE\xdf\xa3" + bytes(99)], ids=["EXR", "Matroska"]
+)
+async def test_damaged_uploads_are_kept_without_facts(mesh: LocalMesh, data: bytes) -> None:
+    artifact = await _upload(mesh, data, "application/octet-stream")
+    assert artifact.size_bytes == len(data) and artifact.WhichOneof("facts") is None
+
+
+async def test_inline_artifacts_of_parameters_get_facts(mesh: LocalMesh) -> None:
+    recipe = ONE_IMAGE.replace('type: "list[string]", default: [one]', 'type: "list[artifact]"').replace(" ${item}", "")
+    exr = base64.b64encode(encode_exr(np.ones((20, 40, 3), np.float32))).decode()
+    run = await mesh.ended(await mesh.submit(recipe, {"tags": [{"inline_data": exr, "media_type": "image/x-exr"}]}))
+    assert run.parameters["tags"][0]["image"]["width_px"] == 40
 
 
 @pytest.mark.parametrize(
@@ -289,7 +324,8 @@ async def test_a_caller_has_a_bounded_number_of_open_uploads(mesh: LocalMesh, mo
 
 
 async def test_weights_of_models_are_not_collected(mesh: LocalMesh) -> None:
-    weights = await _upload(mesh, b"weights", "application/vnd.safetensors")
+    content = (2).to_bytes(8, "little") + b"{}"  # safetensors: the length of the header, and the header
+    weights = await _upload(mesh, content, "application/vnd.safetensors")
     everything = service_pb2.CollectGarbageRequest(min_age_s=0)
     _ = [response async for response in mesh.artifacts.CollectGarbage(everything)]
-    assert await _download(mesh, weights.sha256) == b"weights"
+    assert await _download(mesh, weights.sha256) == content

@@ -19,7 +19,7 @@ from lumenmill_media import (
     read_radiance_map,
     read_rgb,
 )
-from lumenmill_orchestrator.media_facts import image_facts
+from lumenmill_orchestrator.media_facts import facts_of_upload
 from lumenmill_orchestrator.recipe import check_recipe, recipe_plan
 from lumenmill_studio.assets import Assets
 from lumenmill_studio.light.basis import unpacked
@@ -61,7 +61,7 @@ def _mesh(path: Path) -> object:
 
 def _facts(path: Path) -> object:
     """Read the facts of an upload, as ArtifactService does."""
-    return image_facts(path, media_type_of_content(path.read_bytes()[:512], "application/octet-stream", _FIELD))
+    return facts_of_upload(path, media_type_of_content(path.read_bytes()[:512], "application/octet-stream", _FIELD))
 
 
 def _prompts(path: Path) -> object:
@@ -103,12 +103,13 @@ READERS: dict[str, tuple[Reader, ...]] = {
         _of_artifact(_background),
         _facts,
     ),
-    "exr": (*_FLOAT_IMAGES, _of_artifact(lambda store, artifact: read_map(store, artifact, _FIELD))),
-    "radiance": _FLOAT_IMAGES,
+    "exr": (*_FLOAT_IMAGES, _of_artifact(lambda store, artifact: read_map(store, artifact, _FIELD)), _facts),
+    "radiance": (*_FLOAT_IMAGES, _facts),
     "clip": (
         _of_artifact(lambda store, artifact: read_clip(store, artifact, _FIELD, 3)),
         _of_artifact(lambda store, artifact: probe_clip(store, artifact, _FIELD, _MAX_FRAMES)),
         _of_artifact(lambda store, artifact: sum(1 for _ in iter_frames(store, artifact, _FIELD))),
+        _facts,
     ),
     "map-sequence": (_of_artifact(lambda store, artifact: read_map_sequence(store, artifact, _FIELD, {0, 1})),),
     "light-basis": (lambda path: unpacked(path.read_bytes(), SCENE_SHA256),),

@@ -58,6 +58,7 @@ def command(
         (["render", _KETTLE, "--model", "unknown"], 4, "unknown"),
         (["render", "x" * 20_001], 2, "prompt"),
         (["render", ""], 2, "prompt"),
+        (["render", "caf\udce9"], 2, "caf\\udce9"),
         (["render", _KETTLE, "--request-id", "has spaces"], 2, "request_id"),
         (["render", _KETTLE, "--light", "candle"], 2, "--light"),
         (["render", _KETTLE, "--light", "area:azimuth_deg"], 2, "--light"),
@@ -92,6 +93,7 @@ def command(
         (["caption", "empty.png"], 2, "empty"),
         (["caption", "bomb.png"], 2, "media"),
         (["caption", "picture.exe"], 0, ""),
+        (["caption", "caf\udce9.png"], 0, ""),
         (["run", "nowhere.yaml"], 2, "nowhere.yaml"),
         (["run", "text.png"], 2, "text.png"),
         (["run", "binary.yaml"], 2, "binary.yaml"),
@@ -101,6 +103,7 @@ def command(
         (["run", "good.yaml", "--set", "width=NaN"], 2, "width"),
         (["run", "good.yaml", "--set", f"width={'9' * 5000}"], 2, "width"),
         (["run", "good.yaml", "--set", f"width={'[' * 5000}"], 2, "width"),
+        (["run", "good.yaml", "--set", r'prompts=["x\ud83d"]'], 2, "x\\ud83d"),
         (["run", "good.yaml", "--set", "prompts=@nowhere.png"], 2, "nowhere.png"),
         (["run", "good.yaml", "--set", "prompts=lines:nowhere.txt"], 2, "nowhere.txt"),
         (["run", "good.yaml", "--set", "prompts=lines:binary.yaml"], 2, "binary.yaml"),
@@ -125,7 +128,8 @@ def test_invalid_arguments_are_named_with_their_exit_code(
     (tmp_path / "text.png").write_text("not a picture")
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "bomb.png").write_bytes(png_bomb(20_000, 20_000))
-    (tmp_path / "picture.exe").write_bytes(png())
+    for name in ("picture.exe", "caf\udce9.png"):
+        (tmp_path / name).write_bytes(png())
     (tmp_path / "good.yaml").write_text(RECIPE)
     (tmp_path / "bad.yaml").write_text(RECIPE.replace("gates:", "gats:"))
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00binary")

@@ -1,6 +1,7 @@
 """Artifacts of the mesh: upload, download, list, verify, collect garbage."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from lumenmill_common.artifacts import media_type_of
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.status import error_from_rpc
 
-__all__ = ["Store"]
+__all__ = ["Store", "display_name"]
 
 _CHUNK_BYTES = 1 << 20
 
@@ -119,8 +120,14 @@ class Store:
 
 
 async def _parts(file: Path, licence: Licence | None) -> AsyncIterator[artifact_service_pb2.UploadArtifactRequest]:
-    header = artifact_service_pb2.UploadHeader(media_type=media_type_of(file.name), name=file.name, licence=licence)
+    name = display_name(file)
+    header = artifact_service_pb2.UploadHeader(media_type=media_type_of(name), name=name, licence=licence)
     yield artifact_service_pb2.UploadArtifactRequest(header=header)
     with file.open("rb") as source:
         while chunk := source.read(_CHUNK_BYTES):
             yield artifact_service_pb2.UploadArtifactRequest(chunk=chunk)
+
+
+def display_name(file: Path) -> str:
+    """Return the name of a file as text: names of files may be any bytes."""
+    return os.fsencode(file.name).decode("utf-8", "replace")

@@ -1,35 +1,20 @@
-"""Facts of uploaded images, read from their headers."""
+"""Facts of uploaded images and clips, as far as their files can be read."""
 
 from pathlib import Path
 
-from lumenmill.common.v1 import artifact_pb2
-from lumenmill_common.decoding import STILL_LIMITS, decoder, decoding_pool
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_common.telemetry import get_logger
-from lumenmill_media import LIMITS, still_facts
+from lumenmill_media import MediaFacts, media_facts
 
-__all__ = ["image_facts"]
+__all__ = ["facts_of_upload"]
 
-_MEDIA_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
 _log = get_logger(__name__)
 
 
-def image_facts(path: Path, media_type: str) -> artifact_pb2.ImageFacts | None:
-    """Return upright size, channels and colour space of a display-referred image.
-
-    None for other media, for broken images, and for files that no service reads since they are too large.
-    """
-    if media_type not in _MEDIA_TYPES or path.stat().st_size > LIMITS.max_bytes:
-        return None
+def facts_of_upload(path: Path, media_type: str) -> MediaFacts:
+    """Return the facts of an image or clip; none of other media, and of files that no service can read."""
     try:
-        return artifact_pb2.ImageFacts.FromString(
-            decoding_pool().run(_serialized_facts, path, field="chunk", limits=STILL_LIMITS)
-        )
+        return media_facts(path, media_type, "chunk")
     except InvalidArgumentError as error:
-        _log.info("an upload is not an image of its media type", media_type=media_type, reason=error.violations[0][1])
-        return None
-
-
-@decoder
-def _serialized_facts(path: Path) -> bytes:
-    return still_facts(path.read_bytes()).SerializeToString()
+        _log.info("an upload cannot be read as its media type", media_type=media_type, reason=error.message)
+        return MediaFacts()

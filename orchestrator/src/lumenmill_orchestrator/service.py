@@ -8,9 +8,10 @@ from functools import partial
 import sqlalchemy as sa
 
 from lumenmill.orchestrator.v1 import artifact_service_pb2_grpc, run_pb2_grpc
-from lumenmill_common.artifacts import ArtifactStore, open_store_from
-from lumenmill_common.errors import FailedPreconditionError
+from lumenmill_common.artifacts import ArtifactStore, check_usable, open_store_from
+from lumenmill_common.errors import FailedPreconditionError, UnavailableError
 from lumenmill_common.service import Contract, Service
+from lumenmill_common.telemetry import get_logger
 from lumenmill_orchestrator.collector import GarbageCollector
 from lumenmill_orchestrator.execution import (
     ActiveRuns,
@@ -53,6 +54,8 @@ from lumenmill_orchestrator.storage import (
 from lumenmill_orchestrator.submission import Submission
 
 __all__ = ["orchestrator_service"]
+
+_log = get_logger(__name__)
 
 
 def orchestrator_service(
@@ -132,11 +135,25 @@ def orchestrator_service(
             ),
         ],
         other_calls=MisdirectedCalls(mesh),
-        load=lambda: upgrade_schema(engine),
+        load=lambda: _load(engine, store),
         background=[background],
         draining=draining,
         translate_error=error_for_callers,
     )
+
+
+def _load(engine: sa.Engine, store: ArtifactStore) -> None:
+    """Upgrade the schema, and check the store: runs can be read while it does not answer, but not where it never will.
+
+    Raises:
+        UnavailableError: the database does not answer.
+        FailedPreconditionError, InvalidArgumentError, PermissionDeniedError: a setting of the store is wrong.
+    """
+    upgrade_schema(engine)
+    try:
+        check_usable(store)
+    except UnavailableError as error:
+        _log.warning("the store cannot be used yet", reason=error.message)
 
 
 def _cluster(settings: OrchestratorSettings) -> ClusterReader | None:

@@ -19,6 +19,7 @@ from lumenmill_common.artifacts import ArtifactStore, artifacts_in
 from lumenmill_common.caller import current_caller, require_priority
 from lumenmill_common.errors import AlreadyExistsError, InvalidArgumentError
 from lumenmill_orchestrator.execution.keys import artifact_sha256s
+from lumenmill_orchestrator.media_facts import facts_of_upload
 from lumenmill_orchestrator.mesh import Mesh
 from lumenmill_orchestrator.recipe import (
     CheckedRecipe,
@@ -144,6 +145,8 @@ class Submission:
     ) -> None:
         if artifact.HasField("inline_data"):
             artifact.CopyFrom(self._store.put_inline(artifact, field=field))
+            with self._store.local_file(artifact, field=field) as path:
+                artifact.MergeFrom(artifact_pb2.Artifact(**facts_of_upload(path, artifact.media_type)))
             return
         self._store.key_from(artifact, field)
         sha256 = artifact_sha256s(artifact)[0]

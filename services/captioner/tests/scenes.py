@@ -5,6 +5,7 @@ import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -176,19 +177,22 @@ def subject_of(
     return subject
 
 
-def clip_bytes(frames: list[Array], fps: int = 12) -> bytes:
-    """H.264 of sRGB frames of even size."""
+def clip_bytes(frames: list[Array], fps: int = 12, times_ms: Sequence[int] = ()) -> bytes:
+    """H.264 of sRGB frames of even size, each shown at its time in `times_ms`, else at even times."""
     target = io.BytesIO()
     with av.open(target, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
-        for pixels in frames:
+        if times_ms:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        for index, pixels in enumerate(frames):
             eight_bit = np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
-            for packet in stream.encode(av.VideoFrame.from_ndarray(eight_bit, format="rgb24")):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
+            frame = av.VideoFrame.from_ndarray(eight_bit, format="rgb24")
+            if times_ms:
+                frame.pts, frame.time_base = times_ms[index], Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
     return target.getvalue()
 
 

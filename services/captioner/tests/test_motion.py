@@ -108,6 +108,37 @@ async def test_light_flicker_and_motion_are_distinguished(
     assert unsaid not in result.light_text
 
 
+# Six bursts of five frames, 10 ms apart; and frames of which every other one is shown three times as long.
+_BURSTS_MS = [400 * burst + 10 * frame for burst in range(6) for frame in range(5)]
+_UNEVEN_MS = [160 * (index // 2) + 40 * (index % 2) for index in range(40)]
+# Twenty frames in the first fifth of a second, then four a second.
+_BEGINS_FAST_MS = [10 * index for index in range(20)] + [200 + 250 * index for index in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("times_ms", "level", "flicker_ev", "light_ev"),
+    [
+        (_BURSTS_MS, lambda _, time_s: 2.0**-time_s, NO_FLICKER, MOVING_LIGHT),
+        (_UNEVEN_MS, lambda index, _: flickering(index), FLICKER, NO_LIGHT),
+        (_BEGINS_FAST_MS, lambda index, _: flickering(index) if index < 20 else 1.0, NO_FLICKER, NO_LIGHT),
+    ],
+    ids=["an even change in uneven frames", "flicker in uneven frames", "flicker for a fifteenth of the time"],
+)
+async def test_light_is_measured_over_time_and_not_over_frames(
+    stub: Stub,
+    store: ArtifactStore,
+    times_ms: list[int],
+    level: Callable[[int, float], float],
+    flicker_ev: tuple[float, float],
+    light_ev: tuple[float, float],
+) -> None:
+    levels = [level(index, time_ms / 1000.0) for index, time_ms in enumerate(times_ms)]
+    frames = [linear_to_srgb(_WALL[:, :192] * level) for level in levels]
+    scores = (await caption(stub, store, clip_bytes(frames, times_ms=times_ms))).scores
+    assert flicker_ev[0] <= scores["flicker_ev"] <= flicker_ev[1], dict(scores)
+    assert light_ev[0] <= scores["light_motion_ev"] <= light_ev[1], dict(scores)
+
+
 async def test_clips_of_cameras_have_motion_and_no_flicker(stub: Stub, store: ArtifactStore, data_dir: Path) -> None:
     paths = sorted((data_dir / "video").glob("*.mp4"))[:2]
     if not paths:

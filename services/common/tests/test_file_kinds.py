@@ -35,6 +35,20 @@ def test_a_file_is_known_by_its_first_bytes(media_type: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("brands", "media_type"),
+    [
+        (b"heim\0\0\0\0", "image/heic"),
+        (b"mif1\0\0\0\0mif1heic", "image/heic"),
+        (b"mif1\0\0\0\0mif1miafavif", "image/avif"),
+        (b"msf1\0\0\0\0avis", "image/avif"),
+    ],
+)
+def test_pictures_in_boxes_are_known_by_all_their_brands(brands: bytes, media_type: str) -> None:
+    kind = kind_of_bytes(b"\0\0\0\x20ftyp" + brands + bytes(16))
+    assert kind is not None and kind.media_type == media_type
+
+
+@pytest.mark.parametrize(
     "head",
     [
         b"",

@@ -1,26 +1,55 @@
 """This machine is reached without the proxy that the environment names."""
 
+import os
+import urllib.error
+import urllib.request
+
 import pytest
 
 from lumenmill.common.v1 import model_pb2, model_pb2_grpc
 from lumenmill_common.calls import call_unary, connect
-from lumenmill_common.loopback import is_loopback
+from lumenmill_common.loopback import exempt_from_proxies, is_loopback
 from lumenmill_common.serve import serving
 from lumenmill_common.service import Service
 from lumenmill_common.settings import SecuritySettings, ServiceSettings
+from lumenmill_common.testing.recording_proxy import recording_proxy
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "dns:///localhost"])
 async def test_services_on_this_machine_are_not_looked_for_at_a_proxy(
     service: Service, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    for name in ("no_proxy", "no_grpc_proxy"):
-        monkeypatch.delenv(name, raising=False)
     settings = ServiceSettings(listen_address="127.0.0.1:0", drain_s=0.0)
-    async with serving(settings, service) as port, connect(f"{host}:{port}", SecuritySettings()) as channel:
-        described = await call_unary(model_pb2_grpc.ModelServiceStub(channel).GetModel, model_pb2.GetModelRequest())
-    assert described.model.family == "tiny"
+    with recording_proxy() as proxy:
+        for name, value in proxy.environment.items():
+            monkeypatch.setenv(name, value)
+        async with serving(settings, service) as port, connect(f"{host}:{port}", SecuritySettings()) as channel:
+            described = await call_unary(model_pb2_grpc.ModelServiceStub(channel).GetModel, model_pb2.GetModelRequest())
+    assert described.model.family == "tiny" and not proxy.requested
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_http_clients_of_libraries_reach_this_machine_directly(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    with recording_proxy() as proxy, recording_proxy() as server:
+        for name, value in proxy.environment.items():
+            monkeypatch.setenv(name, value)
+        url = server.url.replace("127.0.0.1", host)
+        exempt_from_proxies(url)
+        for elsewhere in (url, "http://llm.example.com"):
+            with pytest.raises(urllib.error.HTTPError):
+                urllib.request.build_opener().open(elsewhere)
+    assert len(server.requested) == 1 and len(proxy.requested) == 1 and "example.com" in proxy.requested[0]
+
+
+def test_hosts_that_are_exempt_already_stay_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "corp.example.com")
+    monkeypatch.setenv("NO_PROXY", "10.0.0.1, localhost")
+    exempt_from_proxies("http://127.0.0.9:8000", "http://hub.example.com")
+    for name in ("no_proxy", "NO_PROXY"):
+        assert os.environ[name] == "corp.example.com,10.0.0.1,localhost,127.0.0.1,::1,127.0.0.9"
+    monkeypatch.setenv("no_proxy", "*")
+    exempt_from_proxies()
+    assert os.environ["no_proxy"] == "*"
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from lumenmill_common import errors
-from lumenmill_common.artifacts import open_store_from
+from lumenmill_common.artifacts import open_store, open_store_from
 from lumenmill_common.settings import StoreSettings
 from lumenmill_common.testing.certificates import make_authority, make_certificate
+from lumenmill_common.testing.recording_proxy import recording_proxy
 from lumenmill_common.testing.s3_server import S3Server, s3_server
 
 
@@ -54,6 +55,16 @@ def test_https_in_the_endpoint_turns_tls_on(secure_server: S3Server) -> None:
     settings = secure_server.settings()
     changes = {"s3_endpoint": f"https://{settings.s3_endpoint}", "s3_secure": None}
     open_store_from(settings.model_copy(update=changes)).check()
+
+
+def test_a_server_on_this_machine_is_not_looked_for_at_a_proxy(
+    plain_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with recording_proxy() as proxy:
+        for name, value in proxy.environment.items():
+            monkeypatch.setenv(name, value)
+        open_store_from(plain_server.settings()).check()
+    assert not proxy.requested
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "//a//", "/a b/100%/ü", "/~a+b=c&d/%23"])
@@ -108,6 +119,13 @@ def test_wrong_settings_are_refused_with_their_variable(tmp_path: Path, changes:
     with pytest.raises(errors.InvalidArgumentError) as refused:
         open_store_from(settings)
     assert refused.value.field == variable
+
+
+def test_a_folder_that_cannot_be_used_is_refused_with_its_variable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for folder in ("/dev/null", "/proc/store", tmp_path / "file" / "store"):
+        with pytest.raises(errors.FailedPreconditionError, match=f"LUMENMILL_STORE_URL: {folder} cannot be created"):
+            open_store(f"file://{folder}")
 
 
 def test_an_endpoint_that_is_refused_is_not_repeated_with_its_password() -> None:

@@ -19,7 +19,7 @@ from lumenmill_common.calls import call_heavy, call_unary, connect
 from lumenmill_common.serve import serve, serving
 from lumenmill_common.service import Service
 from lumenmill_common.settings import SecuritySettings, ServiceSettings, load_settings
-from lumenmill_common.testing import eventually, running_process, running_service, start_process
+from lumenmill_common.testing import eventually, free_port, running_process, running_service, start_process
 from lumenmill_common.testing.certificates import make_authority, make_certificate
 
 from .tiny_service import request_for
@@ -275,6 +275,35 @@ async def test_a_process_writes_its_addresses_serves_metrics_and_drains_on_sigte
             await started.wait()
             service.process.send_signal(signal.SIGTERM)
             assert (await running).images[0].image.size_bytes == len("last words")
+
+
+async def test_a_process_with_wrong_settings_of_its_store_ends_with_their_name(tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as plain:
+        threading.Thread(target=plain.serve_forever, daemon=True).start()
+        endpoint = f"127.0.0.1:{plain.server_port}"
+        service = start_process(program(), tmp_path, store_url="s3://bucket", s3_endpoint=endpoint)
+        try:
+            assert await asyncio.to_thread(service.process.wait, 30) == 1
+        finally:
+            service.kill()
+            plain.shutdown()
+    assert service.log.count("LUMENMILL_S3_SECURE") == 1 and "Traceback" not in service.log
+
+
+async def test_a_process_waits_for_a_store_that_cannot_be_reached(tmp_path: Path) -> None:
+    port = free_port()
+    service = start_process(program(), tmp_path, store_url="s3://bucket", s3_endpoint=f"127.0.0.1:{port}")
+    try:
+        await eventually(lambda: "cannot load yet" in service.log, timeout_s=40)
+        assert "the artifact store does not answer" in service.log
+        # Once it answers, its settings turn out to be wrong: it speaks no HTTPS.
+        with HTTPServer(("127.0.0.1", port), BaseHTTPRequestHandler) as plain:
+            threading.Thread(target=plain.serve_forever, daemon=True).start()
+            assert await asyncio.to_thread(service.process.wait, 40) == 1
+            plain.shutdown()
+        assert "LUMENMILL_S3_SECURE" in service.log
+    finally:
+        service.kill()
 
 
 async def test_a_process_exits_at_once_on_sigterm_while_it_loads(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
+from PIL import Image
 
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_media import Clip, iter_frames, probe_clip, put_clip, read_clip, srgb_to_linear
+from lumenmill_media import Clip, iter_frames, probe_clip, put_clip, read_clip, srgb_to_linear, write_clip
 
 Pixels = NDArray[np.uint8]
 _WIDTH, _HEIGHT, _NUM_FRAMES = 96, 64, 12
@@ -86,6 +87,14 @@ def test_the_stream_that_players_show_is_read(store: ArtifactStore, shown: Pixel
     assert clip.num_frames == _NUM_FRAMES
     red, _, blue_mean = clip.frames[0].picture.linear.mean((0, 1))
     assert red > 2 * blue_mean
+    assert probe_clip(store, store.put_bytes(data, "video/mp4"), "media", 100).codec == "h264"
+
+
+def test_a_cover_that_comes_first_in_an_mp4_is_not_the_clip(store: ArtifactStore, shown: Pixels) -> None:
+    blue = np.broadcast_to(np.array([0, 0, 255], np.uint8), (_HEIGHT, _WIDTH, 3))
+    data = _encoded([_frame(shown) for _ in range(_NUM_FRAMES)], cover=blue)
+    clip = _clip(store, data)
+    assert clip.num_frames == _NUM_FRAMES
     assert probe_clip(store, store.put_bytes(data, "video/mp4"), "media", 100).codec == "h264"
 
 
@@ -179,6 +188,8 @@ def test_samples_are_even_in_time_where_frames_are_not(store: ArtifactStore, sho
     clip = _clip(store, _encoded([_frame(shown) for _ in times_ms], times_ms=times_ms), 5)
     assert [round(frame.time_s) for frame in clip.frames] == [0, 1, 2, 3, 4]
     assert clip.num_frames == len(times_ms)
+    assert [clip.time_fraction(frame) for frame in clip.frames] == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=0.01)
+    assert clip.track.times_s == pytest.approx([time_ms / 1000 for time_ms in times_ms], abs=0.001)
 
 
 def test_times_start_with_the_clip(store: ArtifactStore, shown: Pixels) -> None:
@@ -210,6 +221,62 @@ def test_a_clip_without_its_index_is_cut_off(store: ArtifactStore, shown: Pixels
     for length in (len(data) // 2, data.index(b"moov") + 100):
         with pytest.raises(InvalidArgumentError, match="media: is cut off: its index"):
             _clip(store, data[:length])
+
+
+def test_a_clip_whose_frames_are_cut_off_is_refused_as_such(
+    store: ArtifactStore, shown: Pixels, tmp_path: Path
+) -> None:
+    path = tmp_path / "clip.mp4"
+    noise = np.random.default_rng(5).integers(0, 255, (_NUM_FRAMES, _HEIGHT, _WIDTH, 3)).astype(np.uint8)
+    write_clip(path, noise, (_WIDTH, _HEIGHT), 24.0)
+    data = path.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    with pytest.raises(InvalidArgumentError, match="media: is cut off: its last 1000 bytes are missing"):
+        _clip(store, data[:-1000])
+
+
+def test_a_clip_of_which_no_frame_can_be_decoded_is_refused(store: ArtifactStore, shown: Pixels) -> None:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="matroska") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = _WIDTH, _HEIGHT, "yuv420p"
+        packets = [packet for _ in range(_NUM_FRAMES) for packet in stream.encode(_frame(shown))] + stream.encode()
+        container.mux(packets[1:])  # all refer to the first one
+    with pytest.raises(InvalidArgumentError, match="media: has no frame that can be decoded"):
+        _clip(store, buffer.getvalue())
+
+
+def test_bytes_after_a_clip_do_not_matter(store: ArtifactStore, shown: Pixels) -> None:
+    data = _encoded([_frame(shown) for _ in range(3)])
+    for trailer in (b"SEFT" * 20, bytes(7), bytes(100)):
+        assert _clip(store, data + trailer).num_frames == 3
+
+
+@pytest.mark.parametrize("container_format", ["mp4", "mov", "matroska", "avi", "mpegts"])
+def test_the_same_clip_is_read_from_every_container(store: ArtifactStore, shown: Pixels, container_format: str) -> None:
+    data = _encoded([_frame(shown) for _ in range(_NUM_FRAMES)], container_format=container_format)
+    clip = _clip(store, data)
+    assert clip.num_frames == _NUM_FRAMES
+    assert clip.track.times_s == pytest.approx(np.arange(_NUM_FRAMES) / 24, abs=0.001)
+    facts = probe_clip(store, store.put_bytes(data, "video/mp4"), "media", 100)
+    assert (facts.width_px, facts.num_frames, facts.codec) == (_WIDTH, _NUM_FRAMES, "h264")
+    assert facts.fps == pytest.approx(24.0)
+
+
+def test_pictures_are_refused_by_their_names(store: ArtifactStore) -> None:
+    buffer = io.BytesIO()
+    frames = [Image.new("RGB", (16, 16), color) for color in ("red", "blue")]
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:])
+    with pytest.raises(InvalidArgumentError, match="media: is a WebP image; send a clip"):
+        _clip(store, buffer.getvalue())
+
+
+def test_the_rate_of_uneven_frames_is_their_mean(store: ArtifactStore, shown: Pixels) -> None:
+    times_ms = [0, 10, 20, 500, 1000, 1500, 2000, 2400]
+    data = _encoded([_frame(shown) for _ in times_ms], times_ms=times_ms, container_format="matroska")
+    assert probe_clip(store, store.put_bytes(data, "video/mp4"), "media", 100).fps == pytest.approx(7 / 2.4)
+    even = _encoded([_frame(shown) for _ in range(20)], container_format="matroska")
+    assert probe_clip(store, store.put_bytes(even, "video/mp4"), "media", 100).fps == 24.0
 
 
 def test_a_box_longer_than_any_file_is_cut_off(store: ArtifactStore) -> None:

@@ -3,6 +3,7 @@
 import io
 import struct
 import warnings
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -13,7 +14,8 @@ from PIL import Image, PngImagePlugin
 from lumenmill.common.v1.artifact_pb2 import COLOR_SPACE_SRGB, Artifact
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_media import decode_light, decode_rgb, linear_to_srgb, read_picture, srgb_to_linear, still_facts
+from lumenmill_media import decode_light, decode_rgb, linear_to_srgb, read_picture, srgb_to_linear
+from lumenmill_media.display_images import still_facts
 
 Pixels = NDArray[np.uint8]
 _MAX_PIXELS = 1_000_000
@@ -166,6 +168,18 @@ def test_grey_with_a_profile_keeps_its_opacity() -> None:
     assert (shown[0] == 255).all() and np.abs(shown[3].astype(int) - 128).max() <= 1
 
 
+def test_the_transparent_value_of_16_bit_grey_weighs_nothing(store: ArtifactStore) -> None:
+    grey = np.full((16, 16), 30_000, np.uint16)
+    grey[:8] = 1000
+    plain = _png(grey)
+    # The chunk follows the header, which ends at byte 33.
+    transparent = struct.pack(">I4sH", 2, b"tRNS", 1000)
+    data = plain[:33] + transparent + struct.pack(">I", zlib.crc32(transparent[4:])) + plain[33:]
+    read = read_picture(store, Artifact(inline_data=data, media_type="image/png"), "image")
+    assert not read.weight[:8].any() and (read.weight[8:] == 1).all()
+    assert np.asarray(decode_rgb(data, _MAX_PIXELS))[0, 0].tolist() == [255, 255, 255]
+
+
 def test_what_lies_under_transparent_pixels_is_not_measured(store: ArtifactStore) -> None:
     rng = np.random.default_rng(3)
     pixels = np.zeros((40, 40, 4), np.uint8)
@@ -236,6 +250,36 @@ def test_facts_name_srgb_only_where_the_values_are_srgb(
     facts = still_facts(_png(scene, *chunks))
     assert (facts.width_px, facts.height_px, facts.num_channels) == (48, 32, 3)
     assert (facts.color_space == COLOR_SPACE_SRGB) == is_srgb
+
+
+def _with_scans(num_more: int) -> bytes:
+    """Return a progressive JPEG that repeats its last scan."""
+    data = _saved("JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + scan * num_more + data[-2:]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (_with_scans(500), "has more than 100 scans"),
+        (
+            _saved("JPEG").replace(b"\xff\xdb", b"\xff\xfe\0\2" * 20_000 + b"\xff\xdb", 1),
+            "has more than 10000 segments",
+        ),
+        (_saved("PNG")[:33] + (bytes(4) + b"teXt" + bytes(4)) * 200_000, "has more than 100000 chunks"),
+    ],
+    ids=["scans", "segments", "chunks"],
+)
+def test_files_of_more_parts_than_encoders_write_are_refused(data: bytes, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        decode_rgb(data, _MAX_PIXELS)
+
+
+def test_files_of_many_parts_are_read() -> None:
+    assert decode_rgb(_with_scans(50), _MAX_PIXELS).size == (8, 8)
+    restarts = _saved("JPEG", restart_marker_blocks=1)
+    assert decode_rgb(restarts.replace(b"\xff\xdb", b"\xff\xff\xff\xfe\0\2\xff\xdb", 1), _MAX_PIXELS).size == (8, 8)
 
 
 def test_damaged_exif_is_passed_over_without_a_warning(scene: Pixels) -> None:

@@ -120,6 +120,18 @@ def _four(pixels: Array, names: str) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("compression", "error"),
+    [("RLE", 0), ("ZIPS", 0), ("PIZ", 0), ("PXR24", 0), ("B44", 0.04), ("B44A", 0.04), ("DWAA", 0.03), ("DWAB", 0.03)],
+)
+def test_every_compression_of_half_floats_is_read(light: Array, compression: str, error: float) -> None:
+    buffer = io.BytesIO()
+    header = {"compression": getattr(OpenEXR, f"{compression}_COMPRESSION"), "type": OpenEXR.scanlineimage}
+    with OpenEXR.File(header, {"RGB": light.astype(np.float16)}) as file:
+        file.write(buffer)
+    assert np.abs(decode_exr(buffer.getvalue()) - light.astype(np.float16)).max() <= error
+
+
 @pytest.mark.parametrize("side_px", [16, 2048])
 def test_colours_that_are_multiplied_by_opacity_are_measured_whole(tmp_path: Path, side_px: int) -> None:
     alpha = np.full((32, 32, 1), 0.25, np.float32)
@@ -129,6 +141,15 @@ def test_colours_that_are_multiplied_by_opacity_are_measured_whole(tmp_path: Pat
     artifact = store.put_bytes(_four(light, "RGBA"), "image/x-exr")
     picture = read_picture(store, artifact, "image", Limits(measured_side_px=side_px))
     assert np.allclose(picture.linear, [0.8, 0.6, 0.4], atol=1e-3)
+
+
+def test_luminance_that_is_multiplied_by_opacity_is_measured_whole(tmp_path: Path) -> None:
+    alpha = np.full((32, 32, 1), 0.25, np.float32)
+    alpha[:8] = 0.0
+    store = open_store(f"file://{tmp_path}/store")
+    artifact = store.put_bytes(_four(np.concatenate([0.6 * alpha, alpha], axis=-1), "YA"), "image/x-exr")
+    picture = read_picture(store, artifact, "image")
+    assert np.allclose(picture.linear[8:], 0.6, atol=1e-3) and not picture.weight[:8].any()
 
 
 def test_numbers_are_no_light(light: Array) -> None:

@@ -1,6 +1,7 @@
 """ZIP files of maps: damaged in any compression, they are refused with their field."""
 
 import io
+import struct
 import zipfile
 from pathlib import Path
 
@@ -37,3 +38,25 @@ def test_damaged_entries_are_refused(store: ArtifactStore, compression: int) -> 
     data[start + 9 : start + 60] = b"\xff" * 51
     with pytest.raises(InvalidArgumentError, match="data: "):
         read_map_sequence(store, Artifact(inline_data=bytes(data)), "data", {0, 1})
+
+
+def test_a_directory_of_very_many_entries_is_refused_before_it_is_read(store: ArtifactStore) -> None:
+    entry = b"PK\x01\x02" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"a"
+    directory = entry * 400_000
+    end = b"PK\x05\x06" + bytes(4) + struct.pack("<HHIIH", 0xFFFF, 0xFFFF, len(directory), 0, 0)
+    with pytest.raises(InvalidArgumentError, match=f"data: has a directory of {len(directory)} bytes"):
+        read_map_sequence(store, Artifact(inline_data=directory + end), "data", {0})
+
+
+def test_the_size_of_a_directory_may_be_in_the_record_of_zip64(store: ArtifactStore) -> None:
+    data = _zip(zipfile.ZIP_STORED)
+    end = data.rindex(b"PK\x05\x06")
+    num_entries, size_bytes, offset = struct.unpack_from("<HII", data, end + 10)
+    record = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, num_entries, num_entries, size_bytes, offset)
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, end, 1)
+    last = b"PK\x05\x06" + bytes(4) + struct.pack("<HHIIH", 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    maps = read_map_sequence(store, Artifact(inline_data=data[:end] + record + locator + last), "data", {1})
+    assert maps[1].mean() == 0.5
+    far = record.replace(struct.pack("<Q", size_bytes), struct.pack("<Q", 1 << 30))
+    with pytest.raises(InvalidArgumentError, match="has a directory of 1073741824 bytes"):
+        read_map_sequence(store, Artifact(inline_data=data[:end] + far + locator + last), "data", {1})

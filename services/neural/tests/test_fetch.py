@@ -13,6 +13,7 @@ import yaml
 from safetensors.numpy import save_file
 
 from lumenmill_common.artifacts import ArtifactStore
+from lumenmill_common.testing.recording_proxy import recording_proxy
 from lumenmill_neural import hub as hub_module
 from lumenmill_neural.checkpoint import put_checkpoint
 
@@ -90,6 +91,13 @@ def test_a_service_starts_offline_from_what_was_fetched(
     )
     host.load()
     assert host.picture(num_inference_steps=1).shape == (64, 64, 3)
+
+
+def test_a_hub_on_this_machine_is_not_looked_for_at_a_proxy(fetch: Callable[..., Any], hub: Hub) -> None:
+    with recording_proxy() as proxy:
+        fetched = fetch("lumenmill_imager", **proxy.environment)
+    assert fetched.returncode == 0, fetched.stderr
+    assert hub.requested and not proxy.requested
 
 
 def test_the_newest_commit_is_loaded_where_none_is_pinned(

@@ -13,6 +13,7 @@ from lumenmill.prompter.v1 import prompter_pb2, prompter_pb2_grpc
 from lumenmill_common import errors
 from lumenmill_common.status import error_from_rpc
 from lumenmill_common.testing import running_family
+from lumenmill_common.testing.recording_proxy import recording_proxy
 from lumenmill_prompter.families import family_from
 from lumenmill_prompter.settings import PrompterSettings
 
@@ -81,10 +82,10 @@ async def test_a_date_in_retry_after_that_is_past_is_no_wait(
 async def test_an_endpoint_on_this_machine_is_not_looked_for_at_a_proxy(
     endpoint: ChatEndpoint, openai_settings: PrompterSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
     endpoint.script = lambda *_: Reply(REWRITTEN)
-    async with running_family(family_from(openai_settings), prompter_pb2.DESCRIPTOR) as channel:
-        await rewrite(prompter_pb2_grpc.PrompterServiceStub(channel))
+    with recording_proxy() as proxy:
+        for name, value in proxy.environment.items():
+            monkeypatch.setenv(name, value)
+        async with running_family(family_from(openai_settings), prompter_pb2.DESCRIPTOR) as channel:
+            await rewrite(prompter_pb2_grpc.PrompterServiceStub(channel))
+    assert not proxy.requested

@@ -1,6 +1,7 @@
 """Meshes in the operator's assets folder are built where a request names them."""
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
 from lumenmill_common.artifacts import open_store
 from lumenmill_common.calls import call_heavy
 from lumenmill_common.testing import running_service
+from lumenmill_media import encode_exr
 from lumenmill_studio.__main__ import studio_service
 from lumenmill_studio.settings import StudioSettings
 
@@ -86,3 +88,30 @@ async def test_meshes_that_cannot_be_used_are_skipped_with_a_reason(tmp_path: Pa
     }
     counts = [(log["num_skipped"], log["num_served"]) for log in logs if log["event"] == "meshes are skipped"]
     assert counts == [(len(reasons), 1)]
+
+
+async def test_maps_that_cannot_be_used_are_skipped_with_a_reason(tmp_path: Path) -> None:
+    for folder in (tmp_path / "own", tmp_path / "environment_maps"):
+        folder.mkdir()
+        (folder / "sky.exr").write_bytes(encode_exr(np.ones((8, 16, 3), np.float32)))
+        (folder / "black.exr").write_bytes(encode_exr(np.zeros((8, 16, 3), np.float32)))
+        (folder / "cut.hdr").write_bytes(b"#?RADIANCE\n\n-Y 8 +X 16\n\x02\x02")
+        (folder / "sky.tif").write_bytes(b"II*\0")
+        (folder / "sky.png").write_bytes(b"a preview")
+        (folder / "folder.hdr").mkdir()
+        (folder / os.fsdecode(b"caf\xe9.hdr")).write_bytes(b"")
+    settings = settings_for(tmp_path).model_copy(update={"environment_maps_dir": tmp_path / "own"})
+    with structlog.testing.capture_logs() as logs:
+        async with running_service(studio_service(settings), settings) as channel:
+            described = await model_pb2_grpc.ModelServiceStub(channel).GetModel(model_pb2.GetModelRequest())
+    assert [artifact.name for artifact in described.model.environment_maps] == ["sky.exr", "sky.exr"]
+    skipped = [log for log in logs if log["event"] == "environment map is skipped"]
+    counts = [(log["num_skipped"], log["num_served"]) for log in logs if log["event"] == "environment maps are skipped"]
+    assert counts == [(5, 1), (5, 1)]
+    assert len(skipped) == 10 and {log["file"]: log["reason"] for log in skipped} == {
+        "black.exr": "holds no light: every pixel is black, negative or not a number",
+        "caf\\udce9.hdr": "has a name that is not UTF-8",
+        "cut.hdr": "is a truncated or damaged Radiance image",
+        "folder.hdr": "is no file",
+        "sky.tif": ".tif is not read; convert it to .hdr or .exr",
+    }

@@ -63,7 +63,7 @@ async def test_unsupported_clips_are_refused_with_the_field(serving: Any) -> Non
         for index, (fields, words) in enumerate(
             [
                 ({}, "video: this model decomposes clips"),
-                ({"video": picture}, "video: is a picture; send a clip"),
+                ({"video": picture}, "video: is a PNG image; send a clip"),
                 ({"video": video.store.put_bytes(b"", "video/mp4")}, "video: is damaged"),
                 ({"video": wide}, "video: has 2050×16 pixels; sides of 2 to 2048"),
                 ({"video": clip, "kinds": [_DEPTH, 8]}, "kinds[1]: is none of albedo"),

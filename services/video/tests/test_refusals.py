@@ -78,7 +78,7 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "duration_s: is 9; at most 5.06",
     ),
     (_A14B, {"adapters": [{"weights": "picture"}]}, "adapters: this model has two transformers"),
-    (_VACE, {"control_clip": "picture"}, "control_clip: is a picture; send a clip"),
+    (_VACE, {"control_clip": "picture"}, "control_clip: is a PNG image; send a clip"),
     (_VACE, {"control_clip": "empty"}, "control_clip: is damaged, or not a clip"),
     (_VACE, {"control_clip": "torn"}, "control_clip: is cut off: its index"),
     (_VACE, {"control_clip": "cut"}, "control_clip: "),

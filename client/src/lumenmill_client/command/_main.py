@@ -28,6 +28,8 @@ from lumenmill_common.errors import InvalidArgumentError, LumenmillError
 
 __all__ = ["main"]
 
+_MAX_SHOWN_CHARACTERS = 200
+
 _EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 
 app = typer.Typer(
@@ -84,8 +86,9 @@ def main() -> None:
     except LumenmillError as error:
         print_error(error, as_json="--json" in sys.argv)
         sys.exit(exit_code_of(error))
-    except UnicodeEncodeError:
-        print_note("error: the arguments are not valid UTF-8", "red")
+    except UnicodeEncodeError as error:
+        text = error.object[:_MAX_SHOWN_CHARACTERS].encode("utf-8", "backslashreplace").decode()
+        print_note(f"error: the text is not valid UTF-8: {text}", "red")
         sys.exit(2)
     except OSError as error:
         print_note(f"error: {error.filename or 'system'}: {error.strerror or error}", "red")

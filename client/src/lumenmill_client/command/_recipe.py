@@ -7,6 +7,7 @@ import typer
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_client._store import display_name
 from lumenmill_client.command._context import AsJson, CommandContext
 from lumenmill_client.command._local_plan import plan_without_mesh
 from lumenmill_client.command._output import counted, notes, print_message, print_table, print_text
@@ -105,7 +106,7 @@ def _described(file: Path) -> Artifact:
     """Return the artifact that a file would become; a plan uploads nothing."""
     if not file.is_file():
         raise InvalidArgumentError("--set", f"there is no file {str(file)!r}")
-    return Artifact(name=file.name, media_type=media_type_of(file.name), size_bytes=file.stat().st_size)
+    return Artifact(name=display_name(file), media_type=media_type_of(file.name), size_bytes=file.stat().st_size)
 
 
 def _raise_problems(response: run_pb2.PlanRecipeResponse) -> None:

@@ -18,7 +18,7 @@ from lumenmill_common.artifacts import HEAD_BYTES, ArtifactStore, extension_of, 
 from lumenmill_common.caller import current_caller
 from lumenmill_common.errors import InvalidArgumentError, NotFoundError, OutOfRangeError
 from lumenmill_orchestrator.collector import DEFAULT_MIN_AGE_S, GarbageCollector
-from lumenmill_orchestrator.media_facts import image_facts
+from lumenmill_orchestrator.media_facts import facts_of_upload
 from lumenmill_orchestrator.servicers.open_uploads import OpenUploads, proceeding
 from lumenmill_orchestrator.servicers.upload_quota import UploadQuota
 
@@ -87,8 +87,8 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
         if is_weights(head, header.media_type):
             current_caller().require(access_pb2.CALLER_ROLE_ADMIN, "uploading weights of models")
         media_type = media_type_of_content(head, header.media_type, "header.media_type", header.name)
-        facts = image_facts(path, media_type)
-        artifact = self._store.put_file(path, media_type, sha256=sha256, name=header.name, image=facts)
+        facts = facts_of_upload(path, media_type)
+        artifact = self._store.put_file(path, media_type, sha256=sha256, name=header.name, **facts)
         if header.HasField("licence"):
             # The licence travels with this artifact: equal bytes may have been uploaded under another licence.
             artifact.licence.CopyFrom(header.licence)

@@ -52,7 +52,7 @@ def family_service(family: Family, jobs: JobQueue, *contracts: FileDescriptor) -
     """Return the service that keeps all contracts of the given proto files by one family; its name is the queue's."""
     services = [service for file in contracts for service in file.services_by_name.values()]
     bound = [_contract(service, family, jobs) for service in services]
-    return Service(jobs.name, bound, model=family.describe, load=family.load, jobs=jobs)
+    return Service(jobs.name, bound, model=family.describe, load=family.load, jobs=jobs, store=jobs.store)
 
 
 def method_name(rpc: str) -> str:

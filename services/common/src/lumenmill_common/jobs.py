@@ -61,6 +61,7 @@ class JobQueue:
         `store` holds the media for callers that ask for `inline_results`, which are refused without a store, and
         the results of jobs that took `persist_results_over_s` seconds or more."""
         self._store = store
+        self.store = store
         self._persisted = PersistedResults(store, persist_results_over_s) if store is not None else None
         self.name, self.num_workers, self.max_queue_length = name, num_workers, max_queue_length
         self._max_queued_per_caller = max_queued_per_caller

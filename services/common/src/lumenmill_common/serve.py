@@ -18,6 +18,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from lumenmill.common.v1 import model_pb2
+from lumenmill_common.artifacts import check_usable
 from lumenmill_common.certificates import watch_certificates
 from lumenmill_common.decoding import warm_decoders
 from lumenmill_common.errors import LumenmillError, UnavailableError
@@ -131,7 +132,7 @@ async def serving(settings: ServiceSettings, service: Service, stop: asyncio.Eve
 
     Raises:
         UnavailableError: the port cannot be bound, or `stop` was set while the model loaded.
-        LumenmillError: the error of `service.load`.
+        LumenmillError: the error of `service.load`, or the settings of the store are wrong.
     """
     server = grpc.aio.server(interceptors=[CallInterceptor(settings, service.translate_error)], options=_OPTIONS)
     ready, health_servicer = asyncio.Event(), health_aio.HealthServicer()
@@ -214,17 +215,19 @@ async def _drain(server: grpc.aio.Server, service: Service, drain_s: float) -> N
 
 
 async def _load(service: Service, stop: asyncio.Event | None) -> None:
-    """Load the model; with a `stop`, retry after growing pauses while a dependency is unavailable.
+    """Check the store and load the model; with a `stop`, retry after growing pauses while a dependency is unavailable.
 
     Raises:
         _StoppedError: `stop` was set meanwhile.
-        LumenmillError: the error of `service.load`.
+        LumenmillError: the error of `service.load`, or the settings of the store are wrong.
     """
     if service.load is None:
         return
     load, start_s = service.load, time.monotonic()
 
     async def attempt() -> None:
+        if service.store is not None:
+            await asyncio.to_thread(check_usable, service.store)
         await (service.jobs.run_in_workers(load) if service.jobs else asyncio.to_thread(load))
 
     state = RetryState(_NO_RETRIES if stop is None else _LOAD_RETRIES)

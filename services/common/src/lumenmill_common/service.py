@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from lumenmill.common.v1 import job_pb2_grpc, model_pb2, model_pb2_grpc
+from lumenmill_common.artifacts import ArtifactStore
 from lumenmill_common.jobs import JobQueue
 from lumenmill_common.servicers import JobServicer, ModelServicer
 
@@ -38,6 +39,8 @@ class Service:
     load: Callable[[], None] | None = None
     """Blocks until the model is ready; run in every worker thread before health says SERVING."""
     jobs: JobQueue | None = None
+    store: ArtifactStore | None = None
+    """Must be usable before `load`. None for services that start without their store."""
     background: Sequence[Callable[[], contextlib.AbstractAsyncContextManager[Any]]] = field(default=())
     """Entered after `load`, left on drain: whatever else lives as long as the server."""
     draining: asyncio.Event = field(default_factory=asyncio.Event)

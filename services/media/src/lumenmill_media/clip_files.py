@@ -15,7 +15,8 @@ from lumenmill_media.pictures import Limits
 __all__ = ["open_clip"]
 
 _UNREADABLE = "is damaged, or not a clip that FFmpeg can decode"
-_CUT_OFF = "is cut off: its index (moov), which such files have at their end, is missing; send the whole clip"
+_NO_INDEX = "is cut off: its index (moov), which such files have at their end, is missing; send the whole clip"
+_CUT_OFF = "is cut off: its last {} bytes are missing; send the whole clip"
 # FFmpeg's demuxer for each media type. Left to itself it chooses by the content, and some of its formats are lists of
 # other files and addresses, which it opens.
 _DEMUXERS = {
@@ -31,6 +32,7 @@ _DEMUXERS = {
 _MPEG_VIDEO_MAGIC = b"\x00\x00\x01\xb3"
 _READ = "send a clip in MP4, QuickTime, WebM, Matroska, AVI or MPEG"
 _BOX_HEADER_BYTES = 8
+_WITH_BOXES = ("video/mp4", "video/quicktime")
 # More boxes than this before the index are no clip.
 _MAX_BOXES = 10_000
 
@@ -69,7 +71,7 @@ def _demuxer(path: Path, field: str) -> str:
     """Return the name of the demuxer for a file, by its first bytes.
 
     Raises:
-        InvalidArgumentError: it is no clip of a format that is read, or has no index; says what it is.
+        InvalidArgumentError: it is no clip of a format that is read, or is cut off; says what it is.
     """
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
@@ -77,40 +79,64 @@ def _demuxer(path: Path, field: str) -> str:
     if kind is None:
         raise InvalidArgumentError(field, f"{_UNREADABLE}; {_READ}")
     if kind.media_type.startswith("image/"):
-        raise InvalidArgumentError(field, "is a picture; send a clip")
+        raise InvalidArgumentError(field, f"is {kind.name}; send a clip")
     if kind.media_type not in _DEMUXERS:
         raise InvalidArgumentError(field, f"is {kind.name}; {_READ}")
-    if kind.media_type in ("video/mp4", "video/quicktime") and not _has_index(path):
-        raise InvalidArgumentError(field, _CUT_OFF)
+    if kind.media_type in _WITH_BOXES:
+        _check_boxes(path, field)
     return "mpegvideo" if head.startswith(_MPEG_VIDEO_MAGIC) else _DEMUXERS[kind.media_type]
 
 
-def _has_index(path: Path) -> bool:
-    """Return whether an MP4 or QuickTime file has a `moov` box: readers cannot find its frames without one."""
+def _check_boxes(path: Path, field: str) -> None:
+    """Check that an MP4 or QuickTime file has its index, without which no frame is found, and all of its frames.
+
+    Of a fragmented file, each fragment has an index of its own: those that are there can be read.
+    """
+    size_bytes, boxes = path.stat().st_size, list(_boxes(path))
+    if not next((end <= size_bytes for name, end in boxes if name == b"moov"), False):
+        raise InvalidArgumentError(field, _NO_INDEX)
+    last_name, end = boxes[-1]
+    num_missing = end - size_bytes if last_name == b"mdat" else 0  # others may be any bytes after the clip
+    if num_missing > 0 and not any(name == b"moof" for name, _ in boxes):
+        raise InvalidArgumentError(field, _CUT_OFF.format(num_missing))
+
+
+def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Yield the name of each box of an MP4 or QuickTime file, and the offset of its end, which may be beyond the file.
+
+    A box whose length is not stated goes on to the end of the file.
+    """
     size_bytes, offset = path.stat().st_size, 0
     with path.open("rb") as file:
         for _ in range(_MAX_BOXES):
             file.seek(offset)
             header = file.read(_BOX_HEADER_BYTES)
             if len(header) < _BOX_HEADER_BYTES:
-                return False
+                return
             length, name = struct.unpack(">I4s", header)
-            if name == b"moov":
-                return bool(offset + length <= size_bytes)
             if length == 1:
                 wide = file.read(8)
                 length = struct.unpack(">Q", wide)[0] if len(wide) == 8 else 0
-            # A length of 0 means to the end of the file.
             if length < _BOX_HEADER_BYTES:
-                return False
+                yield name, size_bytes
+                return
             offset += length
+            yield name, offset
             if offset >= size_bytes:
-                return False
-    return False
+                return
+
+
+def _shown_stream(container: "av.container.InputContainer") -> object:
+    """Return the best video stream. One of a single frame is a cover, where there is another stream."""
+    best = container.streams.best("video")
+    if not isinstance(best, av.VideoStream) or best.frames != 1:
+        return best
+    others = [stream for stream in container.streams.video if stream.frames != 1 and stream.codec_context is not None]
+    return max(others, key=lambda stream: stream.width * stream.height, default=best)
 
 
 def _video_stream(container: "av.container.InputContainer", field: str, limits: Limits) -> "av.VideoStream":
-    stream = container.streams.best("video")
+    stream = _shown_stream(container)
     if not isinstance(stream, av.VideoStream):
         raise InvalidArgumentError(field, "has no video stream")
     if stream.codec_context is None:

@@ -1,7 +1,8 @@
 """Sample frames of a clip at even times, and reduce all frames for measurements of motion and flicker."""
 
 from array import array
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,6 +28,7 @@ GRID_CELLS = 16
 _NUM_THUMBNAILS = 25
 # Flicker is measured in at most this many first frames, which take 20 MB of cells.
 _MAX_CELL_FRAMES = 20_000
+_USUAL_RATE = Fraction(24)
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -46,13 +48,18 @@ class Track:
     cells: (N, 16, 16) mean linear luminance of each cell of a 16 × 16 grid, in N consecutive frames.
     thumbnails: (T, h, w, 3) linear Rec. 709, at even times over the clip; the longer side is `THUMBNAIL_SIDE_PX`.
     thumbnail_frames: (T,) the frame number of each thumbnail.
-    frame_rate: frames per second.
+    times_s: when each frame of the clip is shown, in seconds from the first one.
     """
 
     cells: Array
     thumbnails: Array
     thumbnail_frames: NDArray[np.int64]
-    frame_rate: float
+    times_s: NDArray[np.float64]
+
+    @property
+    def thumbnail_times_s(self) -> NDArray[np.float64]:
+        """When each thumbnail is shown, in seconds from the first frame."""
+        return self.times_s[self.thumbnail_frames]
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,11 @@ class Clip:
     frames: tuple[Frame, ...]
     num_frames: int
     track: Track
+
+    def time_fraction(self, frame: Frame) -> float:
+        """Return when a frame is shown, as a fraction of the time from the first frame to the last."""
+        last_s = float(self.track.times_s[-1])
+        return frame.time_s / last_s if last_s > 0.0 else 0.0
 
 
 def read_clip(
@@ -88,6 +100,8 @@ def _clip(path: Path, field: str, num_samples: int, limits: Limits) -> Clip:
         times = _times(container, stream, field)
     with open_clip(path, field, limits) as (container, stream):
         frames, track = _decoded(container, stream, field, times, num_samples, limits)
+        if not frames:
+            raise InvalidArgumentError(field, "has no frame that can be decoded")
     return Clip(tuple(frames), len(times), track)
 
 
@@ -102,7 +116,13 @@ def _times(container: "av.container.InputContainer", stream: "av.VideoStream", f
             stamps.append(packet.pts if packet.pts is not None else len(stamps))
     if not stamps:
         raise InvalidArgumentError(field, "has no frames")
-    return np.sort(np.asarray(stamps, np.int64)) if is_stamped else np.arange(len(stamps))
+    return np.sort(np.asarray(stamps, np.int64)) if is_stamped else np.arange(len(stamps)) * _interval(stream)
+
+
+def _interval(stream: "av.VideoStream") -> int:
+    """Return the mean interval between frames by the rate that a file states, in the time base of the stream."""
+    rate, time_base = stream.average_rate or _USUAL_RATE, stream.time_base or 1 / _USUAL_RATE
+    return max(round(1 / (rate * time_base)), 1)
 
 
 def _evenly(times: NDArray[np.int64], num_samples: int) -> set[int]:
@@ -126,6 +146,7 @@ def _decoded(
     stream.thread_type = "AUTO"
     sampled, small = _evenly(times, num_samples), _evenly(times, _NUM_THUMBNAILS)
     frames: list[Frame] = []
+    stamps: list[int | None] = []
     cells: list[Array] = []
     thumbnails: dict[int, Array] = {}
     size_px: tuple[int, int] | None = None
@@ -135,6 +156,7 @@ def _decoded(
             raise InvalidArgumentError(
                 field, f"changes its size to {frame.width}×{frame.height} pixels; send a clip of one size"
             )
+        stamps.append(frame.pts)
         if index < _MAX_CELL_FRAMES:
             cells.append(_shrunk(frame, GRID_CELLS, GRID_CELLS) @ _LUMINANCE)
         if index in small:
@@ -142,15 +164,16 @@ def _decoded(
             width, height = (max(round(side * scale), GRID_CELLS) for side in upright_size(frame))
             thumbnails[index] = _shrunk(frame, width, height)
         if index in sampled:
-            frames.append(_frame(frame, index, int(times[0]) * (stream.time_base or Fraction(0)), limits))
+            frames.append(_frame(frame, index, limits))
+    times_s = _shown_s(stamps, times, stream)
     first_size = next(iter(thumbnails.values())).shape if thumbnails else (GRID_CELLS, GRID_CELLS, 3)
     track = Track(
         np.asarray(cells, np.float32).reshape(-1, GRID_CELLS, GRID_CELLS),
         np.asarray(list(thumbnails.values()), np.float32).reshape(-1, *first_size),
         np.fromiter(thumbnails, np.int64, len(thumbnails)),
-        float(stream.average_rate or 24.0),
+        times_s,
     )
-    return frames, track
+    return [replace(frame, time_s=float(times_s[frame.index])) for frame in frames], track
 
 
 def _shrunk(frame: "av.VideoFrame", width: int, height: int) -> Array:
@@ -158,12 +181,28 @@ def _shrunk(frame: "av.VideoFrame", width: int, height: int) -> Array:
     return srgb_to_linear(upright_pixels(frame, (width, height)).astype(np.float32) / 255.0)
 
 
-def _frame(frame: "av.VideoFrame", index: int, start_s: Fraction, limits: Limits) -> Frame:
+def _shown_s(stamps: Sequence[int | None], times: NDArray[np.int64], stream: "av.VideoStream") -> NDArray[np.float64]:
+    """Return when each decoded frame is shown, in seconds from the first one.
+
+    Where the stamps of frames are missing or go back, as in AVI files, their order and the sorted stamps of packets say
+    it. Containers may start at any time; transport streams mostly start at 1.4 s.
+    """
+    own = [stamp for stamp in stamps if stamp is not None]
+    shown = np.asarray(own, np.int64)
+    if len(own) < len(stamps) or (np.diff(shown) <= 0).any():
+        num_more = max(len(stamps) - len(times), 0)
+        later = times[-1] + _interval(stream) * np.arange(1, num_more + 1)
+        shown = np.concatenate([times, later])[: len(stamps)]
+    first = shown[0] if len(shown) else 0
+    return (shown - first) * float(stream.time_base or 1 / _USUAL_RATE)
+
+
+def _frame(frame: "av.VideoFrame", index: int, limits: Limits) -> Frame:
+    """Return a frame whose time is not known yet."""
     pixels = upright_pixels(frame)
     clipped = clipped_fractions(pixels, np.ones(pixels.shape[:2], np.float32), white=254, black=1)
     display = pixels.astype(np.float32) / 255.0
     linear = reduced(srgb_to_linear(display), limits.measured_side_px)
     shown = reduced(display, limits.measured_side_px)
     picture = Picture(linear, shown, np.ones(shown.shape[:2], np.float32), upright_size(frame), clipped)
-    # Containers may start at any time; transport streams mostly start at 1.4 s.
-    return Frame(index, max(float(frame.time or 0.0) - float(start_s), 0.0), picture)
+    return Frame(index, 0.0, picture)

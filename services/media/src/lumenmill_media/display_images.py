@@ -27,6 +27,7 @@ from lumenmill_media.color_spaces import (
     rec709_matrix,
     roll_off,
 )
+from lumenmill_media.still_parts import check_parts
 
 __all__ = ["open_display_image", "still_facts"]
 
@@ -56,7 +57,7 @@ def open_display_image(data: bytes, max_pixels: int) -> Image.Image:
     with _opened(data, max_pixels) as image:
         _check_header(image, max_pixels)
         image.load()
-        upright = _upright(image)
+        upright = _with_opacity(_upright(image))
     return _in_srgb(upright, image, data)
 
 
@@ -80,6 +81,7 @@ def still_facts(data: bytes) -> ImageFacts:
 def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     """Open a still, of which the block decodes what it needs; errors as `open_display_image`."""
     _check_kind(data)
+    check_parts(data)
     try:
         with warnings.catch_warnings():
             # The number of pixels is checked here, before anything is decoded; the other warnings are of damaged EXIF
@@ -126,6 +128,17 @@ def _upright(image: Image.Image) -> Image.Image:
         raise
     except Exception:  # EXIF that cannot be read says nothing about orientation
         return image
+
+
+def _with_opacity(image: Image.Image) -> Image.Image:
+    """Return 16-bit grey with a transparent value as 8 bits with opacity: Pillow has no such mode of 16 bits."""
+    transparent = image.info.get("transparency")
+    if not image.mode.startswith("I") or not isinstance(transparent, int):
+        return image
+    grey = np.asarray(image).astype(np.int64)
+    levels = np.rint(np.clip(grey, 0, 65535) / 257.0).astype(np.uint8)
+    pixels = np.stack([levels, np.where(grey == transparent, 0, 255).astype(np.uint8)], axis=-1)
+    return Image.fromarray(pixels)
 
 
 def _is_sideways(image: Image.Image) -> bool:

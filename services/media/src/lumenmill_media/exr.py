@@ -5,16 +5,33 @@ leaves out is 0. Of a file with several parts, the first with colours is the ima
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import OpenEXR
 from numpy.typing import NDArray
 
+from lumenmill.common.v1.artifact_pb2 import (
+    COLOR_SPACE_DATA,
+    COLOR_SPACE_LINEAR_REC709,
+    COLOR_SPACE_UNSPECIFIED,
+    ColorSpace,
+    ImageFacts,
+)
 from lumenmill_media.color_spaces import Chromaticities, rec709_matrix
 
-__all__ = ["EXR_MAGIC", "HALF_MAX", "MAX_FLOAT_PIXELS", "as_half", "decode_exr", "decode_exr_colors", "encode_exr"]
+__all__ = [
+    "EXR_MAGIC",
+    "HALF_MAX",
+    "MAX_FLOAT_PIXELS",
+    "as_half",
+    "decode_exr",
+    "decode_exr_colors",
+    "encode_exr",
+    "exr_facts",
+]
 
 Array = NDArray[np.float32]
 
@@ -24,6 +41,11 @@ HALF_MAX = 65504.0
 # Default limit on the pixels of a float picture that is decoded: a little more than 8192 × 4096, which take 430 MB.
 MAX_FLOAT_PIXELS = 36_000_000
 _RGBA_CHANNELS = 4
+# The bound of the contract.
+_MAX_RECORDED_CHANNELS = 64
+# Luminance with opacity, as RGBA.
+_GREY = ("Y", "Y", "Y", "A")
+_COLORS = frozenset({"R", "G", "B"})
 _LUMINANCE_CHROMA = frozenset({"RY", "BY"})
 
 
@@ -79,34 +101,81 @@ def decode_exr(data: bytes, max_pixels: int = MAX_FLOAT_PIXELS) -> Array:
 def decode_exr_colors(data: bytes, max_pixels: int = MAX_FLOAT_PIXELS) -> Array:
     """Return an EXR image of light as `decode_exr` does, with colours in linear Rec. 709 whatever its primaries.
 
-    Its channels are RGB, RGBA or one of luminance; errors as `decode_exr`.
+    Its channels are RGB, RGBA, luminance, or luminance and opacity, which is returned as RGBA; errors as `decode_exr`.
 
     Without the attribute `chromaticities` the primaries are those of Rec. 709 (OpenEXR, "Standard Attributes").
     """
     pixels, header = _decoded(data, max_pixels)
-    if not {"R", "G", "B"} <= header.channels and (pixels.shape[-1] > 1 or "Z" in header.channels):
+    has_colors = header.channels >= _COLORS
+    is_grey = "Y" in header.channels and "X" not in header.channels
+    if not (has_colors or is_grey) and (pixels.shape[-1] > 1 or "Z" in header.channels):
         raise ValueError(f"has channels {sorted(header.channels)}, which are numbers and not light; write RGB")
-    if header.chromaticities is None or pixels.shape[-1] < 3:
-        return pixels
-    matrix = rec709_matrix(header.chromaticities, keep_white=False)
-    if not np.allclose(matrix, np.eye(3), atol=1e-3):
+    matrix = _matrix(header) if has_colors else None
+    if matrix is not None:
         with np.errstate(over="ignore", invalid="ignore"):  # the brightest pixels may become infinite
             pixels[..., :3] = pixels[..., :3] @ matrix.T.astype(np.float32)
     return pixels
 
 
-def _decoded(data: bytes, max_pixels: int) -> tuple[Array, _Header]:
-    """Return pixels (H, W, C) of the display window of the part that is the image, and its header."""
+def _matrix(header: _Header) -> NDArray[np.float64] | None:
+    """Return the matrix to linear Rec. 709; None where the file's primaries are those."""
+    if header.chromaticities is None:
+        return None
+    matrix = rec709_matrix(header.chromaticities, keep_white=False)
+    return None if np.allclose(matrix, np.eye(3), atol=1e-3) else matrix
+
+
+def exr_facts(data: bytes, max_pixels: int = MAX_FLOAT_PIXELS) -> ImageFacts:
+    """Return size, channels and colour space of an EXR image, of which only the header is read.
+
+    The colour space is linear Rec. 709, that of depth and vectors, or unspecified.
+
+    Raises:
+        ValueError: as `decode_exr`, where the header shows it.
+    """
+    with _errors_named():
+        header = _image_header(data, max_pixels)[1]
+    return ImageFacts(
+        width_px=header.display_window.width,
+        height_px=header.display_window.height,
+        num_channels=len(header.channels) if len(header.channels) <= _MAX_RECORDED_CHANNELS else 0,
+        color_space=_color_space(header),
+    )
+
+
+def _color_space(header: _Header) -> "ColorSpace.ValueType":
+    if header.channels & {"Z", "x"}:
+        return COLOR_SPACE_DATA
+    # Y alone may be luminance, or any number.
+    is_rec709 = header.channels >= _COLORS and _matrix(header) is None
+    return COLOR_SPACE_LINEAR_REC709 if is_rec709 else COLOR_SPACE_UNSPECIFIED
+
+
+def _image_header(data: bytes, max_pixels: int) -> tuple[int, _Header]:
+    """Return index and header of the part that is the image."""
+    with OpenEXR.File(io.BytesIO(data), header_only=True) as file:
+        headers = [_header(part.header) for part in file.parts]
+    _check_size(headers, max_pixels)
+    index = _part_of_image(headers)
+    return index, headers[index]
+
+
+@contextmanager
+def _errors_named() -> Iterator[None]:
+    """Raise the errors of the library for files that it cannot read as ValueError."""
     try:
-        with OpenEXR.File(io.BytesIO(data), header_only=True) as file:
-            headers = [_header(part.header) for part in file.parts]
-        _check_size(headers, max_pixels)
-        index = _part_of_image(headers)
-        with OpenEXR.File(io.BytesIO(data), separate_channels=True) as file:
-            pixels = _stacked({name: entry.pixels for name, entry in file.channels(index).items()})
+        yield
     except (RuntimeError, TypeError, KeyError, UnicodeDecodeError) as error:
         raise ValueError("is not a readable EXR image") from error
-    return _within_display_window(pixels, headers[index]), headers[index]
+
+
+def _decoded(data: bytes, max_pixels: int) -> tuple[Array, _Header]:
+    """Return pixels (H, W, C) of the display window of the part that is the image, and its header."""
+    with _errors_named():
+        index, header = _image_header(data, max_pixels)
+        with OpenEXR.File(io.BytesIO(data), separate_channels=True) as file:
+            pixels = _stacked({name: entry.pixels for name, entry in file.channels(index).items()})
+    return _within_display_window(pixels, header), header
 
 
 def _header(attributes: Mapping[str, Any]) -> _Header:
@@ -138,7 +207,7 @@ def _part_of_image(headers: Sequence[_Header]) -> int:
     Raises:
         ValueError: the part cannot be read as an image of pixels in rows.
     """
-    with_colors = (index for index, header in enumerate(headers) if {"R", "G", "B"} <= header.channels)
+    with_colors = (index for index, header in enumerate(headers) if header.channels >= _COLORS)
     index = next(with_colors, 0)
     if headers[index].storage in (OpenEXR.deepscanline, OpenEXR.deeptile):
         raise ValueError("is a deep EXR image, with several samples in a pixel; write it flat")
@@ -148,7 +217,7 @@ def _part_of_image(headers: Sequence[_Header]) -> int:
 
 
 def _stacked(channels: Mapping[str, NDArray[Any]]) -> Array:
-    for names in (("R", "G", "B", "A"), ("R", "G", "B"), ("X", "Y", "Z"), ("x", "y", "z"), ("Y",), ("Z",)):
+    for names in (("R", "G", "B", "A"), ("R", "G", "B"), ("X", "Y", "Z"), ("x", "y", "z"), _GREY, ("Y",), ("Z",)):
         if all(name in channels for name in names):
             if len({channels[name].shape for name in names}) > 1:
                 raise ValueError(f"has channels {', '.join(names)} of several sizes; write them at full size")

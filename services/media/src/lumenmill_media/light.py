@@ -61,4 +61,6 @@ def decode_light(data: bytes) -> Array:
 def is_panorama(image_hw3: Array, data: bytes) -> bool:
     """Return whether a picture is an equirectangular map: any Radiance file, or an EXR twice as wide as high."""
     height, width = image_hw3.shape[:2]
-    return data.startswith(RADIANCE_MAGIC) or (width == 2 * height and data.startswith(EXR_MAGIC))
+    # Large maps are reduced by whole blocks, which may leave out the last row.
+    is_twice_as_wide = width in (2 * height, 2 * height + 1)
+    return data.startswith(RADIANCE_MAGIC) or (is_twice_as_wide and data.startswith(EXR_MAGIC))

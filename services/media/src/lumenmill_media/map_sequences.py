@@ -16,6 +16,7 @@ from lumenmill_common.decoding import CLIP_LIMITS, decoder, decoding_pool
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.exr import decode_exr
 from lumenmill_media.pictures import LIMITS, Limits
+from lumenmill_media.zip_files import LargeDirectoryError, open_zip
 
 __all__ = ["read_map_sequence"]
 
@@ -46,8 +47,10 @@ def read_map_sequence(
 @decoder
 def _map_sequence(path: Path, field: str, frame_numbers: Collection[int], limits: Limits) -> dict[int, Array]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, open_zip(file) as archive:
             return _maps(archive, field, frame_numbers, limits)
+    except LargeDirectoryError as error:
+        raise InvalidArgumentError(field, str(error)) from error
     # RuntimeError: encrypted entries and, as a subclass of it, a compression that `zipfile` does not know.
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError, EOFError, OSError) as error:
         raise InvalidArgumentError(field, "is damaged, or not a ZIP file of EXR images") from error

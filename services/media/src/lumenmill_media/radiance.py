@@ -6,23 +6,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lumenmill.common.v1.artifact_pb2 import COLOR_SPACE_LINEAR_REC709, COLOR_SPACE_UNSPECIFIED, ImageFacts
 from lumenmill_media.color_spaces import REC709_FROM_XYZ, Chromaticities, rec709_matrix
+from lumenmill_media.radiance_runs import TooManyRunsError, may_be_by_channel
+from lumenmill_media.radiance_scanlines import decode_scanlines
 
-__all__ = ["RADIANCE_MAGIC", "decode_radiance"]
+__all__ = ["RADIANCE_MAGIC", "decode_radiance", "radiance_facts"]
 
 Array = NDArray[np.float32]
-Quads = NDArray[np.uint8]
 
 RADIANCE_MAGIC = b"#?"
 
 _MAX_HEADER_BYTES = 65536
 _RESOLUTION = re.compile(rb"\r?\n\r?\n([-+])([XY]) (\d{1,6}) ([-+])([XY]) (\d{1,6})\r?\n")
 _XYZ = b"32-bit_rle_xyze"
-# Lengths of runs have at most four bytes.
-_MAX_CONSECUTIVE_RUNS = 4
-_PIXELS_AT_ONCE = 1 << 20
-# Each scanline takes a round; no camera or panorama has more of them.
-_MAX_SCANLINES = 65_536
+# A scanline may take a round of its own; no camera or panorama has more of them.
+_MAX_SCANLINES = 16_384
 
 
 class _Header(NamedTuple):
@@ -45,11 +44,14 @@ def decode_radiance(data: bytes, max_pixels: int) -> Array:
     and primaries of the header are undone.
 
     Raises:
-        ValueError: the bytes are no Radiance image, it is damaged, or it has more pixels than `max_pixels`.
+        ValueError: the bytes are no Radiance image, it is damaged, or it has more pixels than `max_pixels` or
+            more runs than any encoder makes.
     """
     header = _header(data, max_pixels)
     try:
-        quads = _quads(np.frombuffer(data, np.uint8, offset=header.offset), header.slow, header.fast)
+        quads = decode_scanlines(data, header.offset, header.slow, header.fast)
+    except TooManyRunsError:
+        raise
     except (IndexError, ValueError) as error:
         raise ValueError("is a truncated or damaged Radiance image") from error
     if header.is_by_columns:
@@ -64,13 +66,29 @@ def decode_radiance(data: bytes, max_pixels: int) -> Array:
         return image if header.matrix is None else np.asarray(image @ header.matrix.T.astype(np.float32))
 
 
+def radiance_facts(data: bytes, max_pixels: int) -> ImageFacts:
+    """Return upright size, channels and, if it is linear Rec. 709, the colour space of a Radiance image by its header.
+
+    Raises:
+        ValueError: as `decode_radiance`, where the header shows it.
+    """
+    header = _header(data, max_pixels)
+    is_rec709 = header.matrix is None and bool((header.gains == 1.0).all())
+    return ImageFacts(
+        width_px=header.slow if header.is_by_columns else header.fast,
+        height_px=header.fast if header.is_by_columns else header.slow,
+        num_channels=3,
+        color_space=COLOR_SPACE_LINEAR_REC709 if is_rec709 else COLOR_SPACE_UNSPECIFIED,
+    )
+
+
 def _header(data: bytes, max_pixels: int) -> _Header:
     head = data[:_MAX_HEADER_BYTES]
     match = _RESOLUTION.search(head)
     if not head.startswith(RADIANCE_MAGIC) or match is None or match[2] == match[5]:
         raise ValueError("is not a readable Radiance image")
     slow, fast = int(match[3]), int(match[6])
-    if slow > _MAX_SCANLINES and _may_be_by_channel(fast):
+    if slow > _MAX_SCANLINES and may_be_by_channel(fast):
         raise ValueError(f"has {slow} scanlines, more than the {_MAX_SCANLINES} allowed")
     if not 0 < slow * fast <= max_pixels:
         raise ValueError(f"has {slow}×{fast} pixels, more than the {max_pixels} allowed")
@@ -129,82 +147,3 @@ def _numbers(line: bytes, count: int) -> list[float]:
     if len(numbers) != count or not all(np.isfinite(numbers)) or (count < 8 and min(numbers) <= 0):
         raise ValueError(f"has a header line that cannot be read: {line[:60].decode('ascii', 'replace')!r}")
     return numbers
-
-
-def _quads(body: NDArray[np.uint8], num_scanlines: int, length: int) -> Quads:
-    """Return the four bytes of each pixel, (scanlines, length, 4). Each scanline may be coded in its own way."""
-    if body.size // 4 < 1:
-        raise ValueError("no pixels")
-    quads = np.empty((num_scanlines * length, 4), np.uint8)
-    pixel, offset, total = 0, 0, num_scanlines * length
-    while pixel < total:
-        if pixel % length == 0 and _is_coded_by_channel(body, offset, length):
-            offset = _scanline_by_channel(body, offset + 4, quads[pixel : pixel + length])
-            pixel += length
-        else:
-            # Old runs may go on over the end of a scanline.
-            count = length - pixel % length if _may_be_by_channel(length) else min(total - pixel, _PIXELS_AT_ONCE)
-            pixel, offset = _old_scanline(body, offset, quads, pixel, count)
-    return quads.reshape(num_scanlines, length, 4)
-
-
-def _may_be_by_channel(length: int) -> bool:
-    """Return whether scanlines of this length may be coded channel by channel."""
-    return 8 <= length < 32768
-
-
-def _is_coded_by_channel(body: NDArray[np.uint8], offset: int, length: int) -> bool:
-    if not _may_be_by_channel(length) or body.size < offset + 4:
-        return False
-    first, second, high, low = (int(value) for value in body[offset : offset + 4])
-    return first == 2 and second == 2 and high < 128 and (high << 8 | low) == length
-
-
-def _old_scanline(body: NDArray[np.uint8], offset: int, quads: Quads, pixel: int, count: int) -> tuple[int, int]:
-    """Decode `count` pixels, uncompressed or in old runs; a run may be longer. Returns the next pixel and offset.
-
-    A quad (1, 1, 1, n) repeats the pixel before it n times, a second one after it n × 256 times, and so on.
-    """
-    coming = body[offset : offset + 4 * (count + _MAX_CONSECUTIVE_RUNS)]
-    coming = coming[: coming.size // 4 * 4].reshape(-1, 4)
-    if not len(coming):
-        raise ValueError("no more pixels")
-    places, is_run = np.arange(len(coming)), (coming[:, :3] == 1).all(axis=1)
-    origins = np.maximum.accumulate(np.where(is_run, -1, places))
-    shifts = np.minimum(places - origins - 1, _MAX_CONSECUTIVE_RUNS) * 8
-    lengths = np.where(is_run, coming[:, 3].astype(np.int64) << np.maximum(shifts, 0), 1)
-    used = int(np.searchsorted(np.cumsum(lengths), count)) + 1
-    while used < len(coming) and is_run[used - 1] and is_run[used]:
-        used += 1
-    if origins[0] < 0 and pixel == 0:
-        raise ValueError("a run without a pixel before it")
-    before = quads[pixel - 1 : pixel] if pixel else coming[:1]
-    lengths = np.minimum(lengths[:used], len(quads) - pixel)
-    decoded = np.concatenate([before, coming[:used]])[np.repeat(origins[:used] + 1, lengths)][: len(quads) - pixel]
-    quads[pixel : pixel + len(decoded)] = decoded
-    return pixel + len(decoded), offset + 4 * min(used, len(coming))
-
-
-def _scanline_by_channel(body: NDArray[np.uint8], offset: int, quads: Quads) -> int:
-    """Decode one scanline into (length, 4), channel by channel; return the offset of the next one."""
-    for channel in range(4):
-        offset = _run(body, offset, quads[:, channel])
-    return offset
-
-
-def _run(body: NDArray[np.uint8], offset: int, row: NDArray[np.uint8]) -> int:
-    """Decode one run-length coded channel of a scanline; return the offset of the next one."""
-    column = 0
-    while column < row.size:
-        count = int(body[offset])
-        if count > 128:
-            count -= 128
-            row[column : column + count] = body[offset + 1]
-            offset += 2
-        else:
-            row[column : column + count] = body[offset + 1 : offset + 1 + count]
-            offset += 1 + count
-        column += count
-        if count == 0 or column > row.size:
-            raise ValueError("run beyond the scanline")
-    return offset

@@ -29,6 +29,7 @@ from huggingface_hub.file_download import repo_folder_name
 from tqdm import tqdm
 
 from lumenmill_common.errors import FailedPreconditionError, LumenmillError, UnavailableError
+from lumenmill_common.loopback import exempt_from_proxies
 from lumenmill_common.telemetry import get_logger
 from lumenmill_neural.source import Checkpoint, CheckpointSource, check_free_space
 
@@ -65,6 +66,7 @@ def from_hub(source: CheckpointSource) -> Checkpoint:
             or `offline` is set and a file is not in the cache.
         UnavailableError: the hub cannot be reached.
     """
+    exempt_from_proxies(constants.ENDPOINT)
     is_offline = source.offline or constants.HF_HUB_OFFLINE
     if source.takes_newest and not source.revision:
         source = replace(source, revision=_newest_commit(source, is_offline))

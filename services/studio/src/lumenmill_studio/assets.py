@@ -11,10 +11,10 @@ from lumenmill.common.v1.artifact_pb2 import Artifact, EnvironmentMapFacts, Lice
 from lumenmill_common.artifacts import ArtifactStore, media_type_of
 from lumenmill_common.decoding import MESH_LIMITS, decoding_pool
 from lumenmill_common.errors import FailedPreconditionError, InvalidArgumentError
-from lumenmill_light.color import LUMINANCE
 from lumenmill_light.environment_map import reduced
-from lumenmill_media import decode_light, read_light
+from lumenmill_media import read_light
 from lumenmill_studio.byte_cache import ByteCache
+from lumenmill_studio.map_folder import usable_maps
 from lumenmill_studio.mesh_files import read_mesh
 from lumenmill_studio.mesh_folder import usable_meshes
 from lumenmill_studio.scenes.shapes.mesh import Part
@@ -26,7 +26,6 @@ __all__ = ["Array", "Assets"]
 Array = NDArray[np.float32]
 
 _MAPS_SETTING, _ASSETS_SETTING = "LUMENMILL_ENVIRONMENT_MAPS_DIR", "LUMENMILL_ASSETS_DIR"
-_MAP_SUFFIXES = (".hdr", ".exr")
 _MAX_PICTURE_BYTES = 256 << 20
 _PICTURES_BYTES = 1 << 30
 # Some 170 maps.
@@ -64,21 +63,21 @@ class Assets:
         self.meshes: dict[str, Artifact] = {}
 
     def load(self) -> None:
-        """Put the operator's files into the store; meshes that cannot be used are logged and left out.
+        """Put the operator's files into the store; those that cannot be used are logged and left out.
 
         Raises:
-            FailedPreconditionError: a folder is missing, or a map in it cannot be read; names the file.
+            FailedPreconditionError: a folder is missing, or its licences cannot be read.
         """
         for folder, setting in ((self._maps_dir, _MAPS_SETTING), (self._assets_dir, _ASSETS_SETTING)):
             if folder and not folder.is_dir():
                 raise FailedPreconditionError(f"{folder} is no folder", setting)
         if self._maps_dir:
             terms = FolderTerms.of(self._maps_dir, _MAPS_SETTING)
-            self.environment_maps += [self._map(path, terms) for path in _files(self._maps_dir, _MAP_SUFFIXES)]
+            self.environment_maps += [self._map(path, facts, terms) for path, facts in usable_maps(self._maps_dir)]
         if self._assets_dir:
             terms = FolderTerms.of(self._assets_dir, _ASSETS_SETTING)
-            maps = _files(self._assets_dir / "environment_maps", _MAP_SUFFIXES)
-            self.environment_maps += [self._map(path, terms) for path in maps]
+            maps = usable_maps(self._assets_dir / "environment_maps")
+            self.environment_maps += [self._map(path, facts, terms) for path, facts in maps]
             meshes = usable_meshes(self._assets_dir / "meshes")
             self.meshes = {name: self._mesh(path, facts, terms) for name, (path, facts) in meshes.items()}
 
@@ -147,22 +146,10 @@ class Assets:
         except InvalidArgumentError as error:
             raise InvalidArgumentError("scene", f"has a mesh that cannot be read: {error}") from error
 
-    def _map(self, path: Path, terms: FolderTerms) -> Artifact:
-        try:
-            image = decode_light(path.read_bytes())
-        except ValueError as error:
-            raise FailedPreconditionError(f"{path.name}: {error}", _MAPS_SETTING) from error
-        height, width = image.shape[:2]
-        polar = np.sin((np.arange(height) + 0.5) / height * np.pi)
-        mean = float(((image @ LUMINANCE).mean(axis=1) * polar).sum() / polar.sum())
-        facts = EnvironmentMapFacts(width_px=width, height_px=height, mean_radiance=round(mean, 6))
+    def _map(self, path: Path, facts: EnvironmentMapFacts, terms: FolderTerms) -> Artifact:
         artifact = self._store.put_file(path, media_type_of(path.name), name=path.name, environment_map=facts)
         return terms.put_on(artifact, path)
 
     def _mesh(self, path: Path, facts: MeshFacts, terms: FolderTerms) -> Artifact:
         artifact = self._store.put_file(path, media_type_of(path.name), name=path.name, mesh=facts)
         return terms.put_on(artifact, path)
-
-
-def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes) if folder.is_dir() else []

@@ -3,8 +3,7 @@
 Textured patches of one small picture are searched for in the next by normalised cross-correlation of high-pass filtered
 log luminance, which smooth changes of light do not affect (Lewis, "Fast normalized cross-correlation", 1995). A patch
 that is found elsewhere has moved. The change of a found patch's mean colour is a change of light, wherever it is found.
-Flicker is the residual of the luminance of regions, frame by frame, from a smooth curve (Savitzky and Golay, Analytical
-Chemistry 36, 1964).
+Flicker is the residual of the luminance of regions, frame by frame, from a smooth curve over time.
 """
 
 import itertools
@@ -12,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal
+from scipy import ndimage
 
+from lumenmill_captioner.measure.over_time import median_over_time, smoothed
 from lumenmill_light.color import luminance
 from lumenmill_media import Track
 
@@ -33,7 +33,8 @@ _PATCH_PX, _STRIDE_PX, _SEARCH_PX = 9, 4, 6
 _MIN_TEXTURE_EV = 0.12
 _MIN_CORRELATION, _MOVED_MARGIN = 0.75, 0.08
 _MIN_TEXTURED_PATCHES = 8
-_LONG_STEPS = 6
+# Small pictures over which slow motion is looked for, and over which the path of light is smoothed.
+_LONG_STEPS, _SMOOTH_STEPS = 6, 5
 # A patch whose colour changes by less than this part of its change of luminance changes as at the edge of a shadow.
 _SHADOW_CHROMA_SHARE, _SHADOW_CHROMA_NOISE_EV = 0.35, 0.05
 # When this part of a picture that is textured all over moves, the camera moves, and it is no shadow.
@@ -46,7 +47,7 @@ class ClipMotion:
 
     Attributes:
         light_motion_ev: stops by which light on the same surfaces changes over the clip, without flicker.
-        flicker_ev: stops, median distance of luminance from a smooth curve, in the region that flickers most.
+        flicker_ev: stops, median distance over time of luminance from a smooth curve, in the region that flickers most.
         structure_motion_fraction: part of textured patches that move, or change more than by light, 0 to 1.
         shadow_motion_fraction: part of textured patches whose edges move in luminance alone, as shadows do, 0 to 1.
     """
@@ -70,14 +71,24 @@ class ClipMotion:
 def measure_motion(track: Track) -> ClipMotion:
     """Measure what moves in a clip."""
     residual = _flicker_residual(track)
-    flicker = float(np.median(np.abs(residual), axis=0).max()) if residual is not None else None
+    flicker = None
+    if residual is not None:
+        flicker = float(median_over_time(track.times_s[: len(residual)], np.abs(residual)).max())
     if len(track.thumbnails) < 2:
         return ClipMotion(flicker_ev=flicker)
     pictures = [_Small.of(linear) for linear in track.thumbnails]
     steps = [_compare(a, b) for a, b in itertools.pairwise(pictures)]
-    far = [_compare(a, b) for a, b in zip(pictures, pictures[_LONG_STEPS:], strict=False)][::3]
+    far = [_compare(pictures[a], pictures[b]) for a, b in _far_pairs(track)]
     structure, shadows = _edge_motion(steps, far)
     return ClipMotion(_light_motion(steps, track, residual), flicker, structure, shadows)
+
+
+def _far_pairs(track: Track) -> list[tuple[int, int]]:
+    """Return every third small picture with the first one that is shown as long after it as six even steps take."""
+    times_s = track.thumbnail_times_s
+    lag_s = _LONG_STEPS * times_s[-1] / (len(times_s) - 1)
+    later = np.searchsorted(times_s, times_s + lag_s * (1.0 - 1e-3))
+    return [(index, int(other)) for index, other in enumerate(later) if other < len(times_s)][::3]
 
 
 def _region_medians(cells: Vector) -> Vector:
@@ -93,9 +104,8 @@ def _flicker_residual(track: Track) -> Vector | None:
     if num_frames < _MIN_FLICKER_FRAMES:
         return None
     levels = np.log2(track.cells.astype(np.float64) + _LIFT)
-    longest = num_frames if num_frames % 2 else num_frames - 1
-    window = min(max(round(track.frame_rate * _SMOOTH_S) | 1, _MIN_SMOOTH_FRAMES), longest)
-    return _region_medians(levels - signal.savgol_filter(levels, window, 2, axis=0))
+    curve = smoothed(track.times_s[:num_frames], levels, span_s=_SMOOTH_S, min_samples=_MIN_SMOOTH_FRAMES, degree=2)
+    return _region_medians(levels - curve)
 
 
 @dataclass(frozen=True)
@@ -201,8 +211,10 @@ def _light_motion(steps: list[_Step], track: Track, residual: Vector | None) -> 
     if residual is not None:
         frames = np.minimum(track.thumbnail_frames, len(residual) - 1)
         path -= residual.reshape(len(residual), -1)[frames][:, :, None]
-    if len(path) >= 5:
-        path = signal.savgol_filter(path, 5, 1, axis=0)
+    if len(path) >= _SMOOTH_STEPS:
+        times_s = track.thumbnail_times_s
+        span_s = (_SMOOTH_STEPS - 1) * times_s[-1] / (len(times_s) - 1)
+        path = smoothed(times_s, path, span_s=span_s, min_samples=_SMOOTH_STEPS, degree=1)
     usable = seen >= max(len(steps) // 2, 1)
     if not usable.any():
         return None

@@ -31,8 +31,9 @@ _MAGIC: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
             "image/vnd.radiance",
             "a Radiance image",
         ),
-        (rb"....ftyp(?:avif|avis)", "image/avif", "an AVIF image"),
-        (rb"....ftyp(?:heic|heix|hevc|hevx|mif1|msf1)", "image/heic", "a HEIC image"),
+        # Brands of any such file (mif1, msf1) are followed by a version and the brands of its coding.
+        (rb"....ftyp(?:avif|avis|(?:mif1|msf1).{4}(?:.{4}){0,15}?avi[fs])", "image/avif", "an AVIF image"),
+        (rb"....ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", "image/heic", "a HEIC image"),
         (rb"....ftypqt  ", "video/quicktime", "a QuickTime clip"),
         # Old QuickTime files start with any box, whose length before its name is no text.
         (rb"(?:\x00...|[^\x20-\x7e]...)(?:moov|mdat|wide|free|skip)", "video/quicktime", "a QuickTime clip"),

@@ -211,7 +211,10 @@ def _from_s3(error: S3Error, what: str) -> LumenmillError:
     if error.code in {"NoSuchKey", "NoSuchBucket", "NoSuchObject"}:
         return NotFoundError(f"no {what} in the artifact store ({error.code})")
     if error.code in _DENIED:
-        return PermissionDeniedError(f"the artifact store refused access ({error.code})")
+        return PermissionDeniedError(
+            f"the artifact store refused access ({error.code}): check the keys in LUMENMILL_S3_ACCESS_KEY_FILE and "
+            "LUMENMILL_S3_SECRET_KEY_FILE, and their rights in the bucket of LUMENMILL_STORE_URL"
+        )
     if setting := _REFUSED_SETTINGS.get(error.code or ""):
         return FailedPreconditionError(f"the artifact store refuses it ({error.code}: {error.message})", setting)
     if error.code == _REFUSED_WITHOUT_REASON:

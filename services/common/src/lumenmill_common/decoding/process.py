@@ -21,7 +21,7 @@ from lumenmill_common.decoding.limits import DecodeLimits
 from lumenmill_common.decoding.messages import STOP, Reply, receive_trusted, send
 from lumenmill_common.errors import InvalidArgumentError
 
-__all__: list[str] = []
+__all__ = ["main"]
 
 # The service kills a process that is late; this ends one whose service has itself ended.
 _ORPHANED_S = 10.0

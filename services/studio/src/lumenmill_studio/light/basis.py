@@ -64,7 +64,7 @@ def unpacked(data: bytes, scene_sha256: str, field: str = "light_basis") -> dict
             names ``field``.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with media.open_zip(io.BytesIO(data)) as archive:
             if len(archive.infolist()) > _MAX_ENTRIES + 1:
                 raise ValueError(f"has more than {_MAX_ENTRIES} pictures")
             if sum(info.file_size for info in archive.infolist()) > MAX_BASIS_BYTES:

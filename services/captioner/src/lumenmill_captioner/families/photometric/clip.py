@@ -43,11 +43,11 @@ def measure_moments(reader: SubjectReader, clip: Clip, job: JobContext) -> list[
         CancelledError: the job was cancelled.
     """
     moments = []
-    evidence = reader.clip_evidence(clip.frames, clip.num_frames)
+    evidence = reader.clip_evidence(clip)
     for step, (frame, entry) in enumerate(zip(clip.frames, evidence, strict=True)):
         job.progress("measure", step, len(clip.frames))
-        time = frame.index / max(clip.num_frames - 1, 1)
-        moments.append(Moment(frame.time_s, reader.frame(time), entry, measure(entry)))
+        camera = reader.frame(clip.time_fraction(frame))
+        moments.append(Moment(frame.time_s, camera, entry, measure(entry)))
     return moments
 
 

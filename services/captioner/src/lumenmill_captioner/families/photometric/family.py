@@ -59,12 +59,7 @@ class PhotometricFamily:
         )
 
     def load(self) -> None:
-        """Make sure that the store can be used.
-
-        Raises:
-            LumenmillError: the store cannot be read or written.
-        """
-        self._store.check()
+        """Nothing is loaded: the family measures."""
 
     def caption(self, request: captioner_pb2.CaptionRequest) -> Work:
         """Return the description of one image or clip as work.

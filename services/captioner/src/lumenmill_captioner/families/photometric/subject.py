@@ -1,7 +1,6 @@
 """From a Subject to the evidence that is measured, and to the attributes of the requested light."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +16,7 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_light import environment_map
 from lumenmill_light.path import light_at
 from lumenmill_media import (
-    Frame,
+    Clip,
     Limits,
     Picture,
     linear_to_srgb,
@@ -103,18 +102,19 @@ class SubjectReader:
             maps[kind] = self._small(kind, read_map(self._store, data, field, self._limits), picture.size_px, field)
         return _with_maps(alone, alone.linear, maps, self.frame())
 
-    def clip_evidence(self, frames: Sequence[Frame], num_frames: int) -> list[Evidence]:
-        """Return the evidence of frames of a clip of `num_frames` frames; errors as `evidence`.
+    def clip_evidence(self, clip: Clip) -> list[Evidence]:
+        """Return the evidence of the sampled frames of a clip; errors as `evidence`.
 
         Clips have no linear radiance; the compression of their highlights is undone before shading is computed.
         """
+        frames = clip.frames
         indices = [frame.index for frame in frames]
         maps: list[_Maps] = [{} for _ in frames]
         for kind, data, field in self._given_maps():
             by_number = read_map_sequence(self._store, data, field, indices, self._limits)
             for entry, frame in zip(maps, frames, strict=True):
                 entry[kind] = self._small(kind, by_number[frame.index], frame.picture.size_px, field)
-        cameras = [self.frame(frame.index / max(num_frames - 1, 1)) for frame in frames]
+        cameras = [self.frame(clip.time_fraction(frame)) for frame in frames]
         return [
             _with_maps(evidence_of_picture(frame.picture), undo_shoulder(frame.picture.linear), entry, camera)
             for frame, entry, camera in zip(frames, maps, cameras, strict=True)
