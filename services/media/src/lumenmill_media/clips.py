@@ -26,6 +26,8 @@ Array = NDArray[np.float32]
 THUMBNAIL_SIDE_PX = 96
 GRID_CELLS = 16
 _NUM_THUMBNAILS = 25
+# Each decodes a frame of its own, which takes 100 MB for 8K.
+_DECODING_THREADS = 4
 # Flicker is measured in at most this many first frames, which take 20 MB of cells.
 _MAX_CELL_FRAMES = 20_000
 _USUAL_RATE = Fraction(24)
@@ -143,7 +145,7 @@ def _decoded(
     num_samples: int,
     limits: Limits,
 ) -> tuple[list[Frame], Track]:
-    stream.thread_type = "AUTO"
+    stream.thread_type, stream.codec_context.thread_count = "AUTO", _DECODING_THREADS
     sampled, small = _evenly(times, num_samples), _evenly(times, _NUM_THUMBNAILS)
     frames: list[Frame] = []
     stamps: list[int | None] = []
@@ -201,7 +203,7 @@ def _frame(frame: "av.VideoFrame", index: int, limits: Limits) -> Frame:
     """Return a frame whose time is not known yet."""
     pixels = upright_pixels(frame)
     clipped = clipped_fractions(pixels, np.ones(pixels.shape[:2], np.float32), white=254, black=1)
-    display = pixels.astype(np.float32) / 255.0
+    display = np.divide(pixels, 255.0, dtype=np.float32)
     linear = reduced(srgb_to_linear(display), limits.measured_side_px)
     shown = reduced(display, limits.measured_side_px)
     picture = Picture(linear, shown, np.ones(shown.shape[:2], np.float32), upright_size(frame), clipped)

@@ -35,6 +35,7 @@ _REFERENCE_WHITE_NITS = 203.0
 _LARGEST_XY = 100.0
 # Of values above this fraction of white, the differences are compressed.
 _KNEE = 0.8
+_VALUES_AT_ONCE = 1 << 20
 
 
 class Chromaticities(NamedTuple):
@@ -81,7 +82,15 @@ PRIMARIES: dict[int, Chromaticities] = {
 
 def srgb_to_linear(display: Array) -> Array:
     """Return linear values of sRGB values 0 to 1 (IEC 61966-2-1)."""
-    return np.where(display <= 0.04045, display / 12.92, ((display + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    linear = np.empty(display.shape, np.float32)
+    flat, flat_linear = display.reshape(-1), linear.reshape(-1)
+    # Some at a time: the intermediate values of a large picture would take gigabytes.
+    for start in range(0, len(flat), _VALUES_AT_ONCE):
+        part = flat[start : start + _VALUES_AT_ONCE]
+        flat_linear[start : start + _VALUES_AT_ONCE] = np.where(
+            part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4
+        )
+    return linear
 
 
 def linear_to_srgb(linear: Array) -> Array:

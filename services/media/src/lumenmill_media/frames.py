@@ -5,6 +5,7 @@ white (203 cd/m², BT.2408) becomes white, and what is brighter is rolled off. W
 definition are taken for BT.709 and others for BT.601, as players take them.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import av
@@ -31,6 +32,7 @@ _WIDE_PRIMARIES = frozenset({9, 11, 12})
 _BT709, _BT2020, _SRGB = 1, 9, 13
 _HD_WIDTH_PX, _HD_HEIGHT_PX = 1280, 720
 _BITS = 8
+_BAND_ROWS = 256
 
 
 class FrameError(ValueError):
@@ -80,27 +82,39 @@ def _is_high_definition(frame: "av.VideoFrame") -> bool:
 def _srgb_pixels(frame: "av.VideoFrame", options: dict[str, Any]) -> NDArray[np.uint8]:
     primaries, transfer = int(frame.color_primaries), int(frame.color_trc)
     if transfer not in _OTHER_TRANSFERS and primaries not in _WIDE_PRIMARIES:
-        return _eight_bits(_signal(frame, options))
+        signal = _signal(frame, options)
+        return signal if signal.dtype == np.uint8 else _in_bands(signal, lambda values: values)
     if primaries == _UNSPECIFIED:
         # Clips that state PQ or HLG alone are of BT.2100, whose primaries are those of BT.2020.
         primaries = _BT2020 if transfer in HDR_TRANSFERS else _BT709
     if primaries not in PRIMARIES:
         raise FrameError(f"is in primaries that are not converted (H.273 number {primaries}); send BT.709 or BT.2020")
-    signal = _signal(frame, options)
-    values = signal.astype(np.float32) / 255.0 if signal.dtype == np.uint8 else signal
     to_linear = TRANSFERS[transfer if transfer in TRANSFERS else _SRGB]
-    linear = to_linear(values) @ rec709_matrix(PRIMARIES[primaries], keep_white=True).T.astype(np.float32)
-    return _eight_bits(linear_to_srgb(roll_off(linear) if transfer in HDR_TRANSFERS else linear))
+    matrix = rec709_matrix(PRIMARIES[primaries], keep_white=True).T.astype(np.float32)
+
+    def shown(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        linear = to_linear(values) @ matrix
+        return linear_to_srgb(roll_off(linear) if transfer in HDR_TRANSFERS else linear)
+
+    return _in_bands(_signal(frame, options), shown)
 
 
 def _signal(frame: "av.VideoFrame", options: dict[str, Any]) -> NDArray[Any]:
-    """Return RGB signal values (H, W, 3): of 8 bits, or float32 of 0 to 1 for frames with more bits."""
+    """Return RGB signal values (H, W, 3): of 8 bits, or 16 bits for frames with more."""
     if max(component.bits for component in frame.format.components) <= _BITS:
         return np.asarray(frame.reformat(format="rgb24", **options).to_ndarray(), np.uint8)
-    # FFmpeg's scaler makes white 255 × 256 of them.
-    pixels = frame.reformat(format="rgb48le", **options).to_ndarray().astype(np.float32)
-    return np.asarray(np.minimum(pixels / (255.0 * 256.0), 1.0))
+    return np.asarray(frame.reformat(format="rgb48le", **options).to_ndarray(), np.uint16)
 
 
-def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
-    return values if values.dtype == np.uint8 else np.rint(values * 255.0).astype(np.uint8)
+def _in_bands(signal: NDArray[Any], shown: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> NDArray[np.uint8]:
+    """Return sRGB pixels of signal values, of which `shown` returns sRGB values 0 to 1.
+
+    Some rows at a time, since the floats of a frame of 8K take 400 MB.
+    """
+    # FFmpeg's scaler makes white 255 × 256 of 16 bits.
+    white = 255.0 if signal.dtype == np.uint8 else 255.0 * 256.0
+    pixels = np.empty(signal.shape, np.uint8)
+    for row in range(0, len(signal), _BAND_ROWS):
+        values = np.minimum(signal[row : row + _BAND_ROWS].astype(np.float32) / white, 1.0)
+        pixels[row : row + _BAND_ROWS] = np.rint(shown(values) * 255.0)
+    return pixels

@@ -17,7 +17,6 @@ __all__ = ["decode_light", "is_panorama", "read_light"]
 Array = NDArray[np.float32]
 
 _MAX_SIDE_PX = 4096
-_BAND_ROWS = 256
 
 
 def read_light(
@@ -48,10 +47,7 @@ def decode_light(data: bytes) -> Array:
         image = rgb_channels(decode_exr_colors(data, LIMITS.max_float_pixels))
     else:
         shown = np.asarray(decode_rgb(data, LIMITS.max_float_pixels))
-        image = np.empty(shown.shape, np.float32)
-        for row in range(0, len(shown), _BAND_ROWS):
-            band = np.divide(shown[row : row + _BAND_ROWS], 255, dtype=np.float32)
-            image[row : row + _BAND_ROWS] = srgb_to_linear(band)
+        image = srgb_to_linear(np.divide(shown, 255, dtype=np.float32))
     # In place, since large maps take hundreds of megabytes.
     np.nan_to_num(image, copy=False, nan=0.0, posinf=HALF_MAX)
     np.clip(image, 0, MAX_RADIANCE, out=image)

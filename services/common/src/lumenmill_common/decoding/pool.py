@@ -17,7 +17,7 @@ from lumenmill_common.decoding.messages import NEXT, STOP, Reply
 from lumenmill_common.errors import CancelledError, InternalError, InvalidArgumentError
 from lumenmill_common.telemetry import DECODING_PROCESSES_KILLED
 
-__all__ = ["DecodingPool", "decoder", "decoding_pool"]
+__all__ = ["DecodingPool", "decoder", "decoding_pool", "warm_decoders"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 ResultT = TypeVar("ResultT")
