@@ -102,9 +102,9 @@ def test_replies_cannot_name_functions_of_the_service(pool: DecodingPool) -> Non
 
 
 def test_elements_are_decoded_one_by_one(pool: DecodingPool) -> None:
-    assert list(pool.iterate(heapq.merge, range(5), field="clip", limits=_LIMITS)) == [0, 1, 2, 3, 4]
+    assert list(pool.iterate(int, heapq.merge, range(5), field="clip", limits=_LIMITS)) == [0, 1, 2, 3, 4]
     num_killed = _num_killed("cancelled")
-    some = pool.iterate(heapq.merge, range(1 << 40), field="clip", limits=_LIMITS)
+    some = pool.iterate(int, heapq.merge, range(1 << 40), field="clip", limits=_LIMITS)
     assert [next(some), next(some)] == [0, 1]
     some.close()
     assert pool.run(os.getpid, field="image", limits=_LIMITS) and _num_killed("cancelled") == num_killed

@@ -14,7 +14,15 @@ from PIL import Image, PngImagePlugin
 from lumenmill.common.v1.artifact_pb2 import COLOR_SPACE_SRGB, Artifact
 from lumenmill_common.artifacts import ArtifactStore, open_store
 from lumenmill_common.errors import InvalidArgumentError
-from lumenmill_media import decode_light, decode_rgb, linear_to_srgb, read_picture, srgb_to_linear
+from lumenmill_media import (
+    decode_light,
+    decode_rgb,
+    linear_to_srgb,
+    read_picture,
+    read_rgb,
+    read_rgba,
+    srgb_to_linear,
+)
 from lumenmill_media.display_images import still_facts
 
 Pixels = NDArray[np.uint8]
@@ -294,3 +302,10 @@ def test_damaged_exif_is_passed_over_without_a_warning(scene: Pixels) -> None:
         warnings.simplefilter("error")
         assert decode_rgb(bytes(data), _MAX_PIXELS).size == (48, 32)
         assert still_facts(bytes(data)).width_px == 48
+
+
+def test_pictures_stay_as_they_are_when_others_are_read(store: ArtifactStore) -> None:
+    files = [Artifact(inline_data=_png(np.full((8, 8, 3), level, np.uint8))) for level in (10, 200)]
+    for read in (read_rgb, read_rgba):
+        images = [read(store, file, "image") for file in files]
+        assert [image.convert("L").getpixel((0, 0)) for image in images] == [10, 200]

@@ -16,6 +16,7 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.clip_files import open_clip
 from lumenmill_media.frames import upright_pixels, upright_size
 from lumenmill_media.pictures import LIMITS, Limits
+from lumenmill_media.rgb import copied_image
 
 __all__ = ["clip_facts", "iter_frames", "probe_clip"]
 
@@ -91,9 +92,9 @@ def iter_frames(store: ArtifactStore, artifact: Artifact, field: str, limits: Li
         InvalidArgumentError: naming `field`; as `probe_clip`, or a frame is damaged or of another size.
     """
     with store.local_file(artifact, field=field) as path:
-        frames = decoding_pool().iterate(_frames, path, field, limits, field=field, limits=STILL_LIMITS)
+        frames = decoding_pool().iterate(copied_image, _frames, path, field, limits, field=field, limits=STILL_LIMITS)
         with contextlib.closing(frames):
-            yield from map(Image.fromarray, frames)
+            yield from frames
 
 
 @decoder

@@ -17,7 +17,7 @@ from lumenmill_media.encoders import Encoding
 from lumenmill_media.h264 import write_clip
 from lumenmill_media.pictures import LIMITS, Limits
 
-__all__ = ["decode_rgb", "encode_png", "put_clip", "put_png", "read_rgb", "read_rgba"]
+__all__ = ["copied_image", "decode_rgb", "encode_png", "put_clip", "put_png", "read_rgb", "read_rgba"]
 
 _PNG_COMPRESSION = 5
 
@@ -31,15 +31,17 @@ def read_rgb(
         InvalidArgumentError: naming `field`; it is empty, damaged, too large or of another format, or takes too long.
     """
     data = store.read_bytes(artifact, field=field, max_bytes=limits.max_bytes)
-    pixels = decoding_pool().run(_rgb_pixels, data, limits.max_pixels, over, field=field, limits=STILL_LIMITS)
-    return Image.fromarray(pixels)
+    return decoding_pool().run_and_convert(
+        copied_image, _rgb_pixels, data, limits.max_pixels, over, field=field, limits=STILL_LIMITS
+    )
 
 
 def read_rgba(store: ArtifactStore, artifact: Artifact, field: str, limits: Limits = LIMITS) -> Image.Image:
     """Return an image (PNG, JPEG or WebP) as RGBA, EXIF orientation applied; errors as `read_rgb`."""
     data = store.read_bytes(artifact, field=field, max_bytes=limits.max_bytes)
-    pixels = decoding_pool().run(_rgba_pixels, data, limits.max_pixels, field=field, limits=STILL_LIMITS)
-    return Image.fromarray(pixels)
+    return decoding_pool().run_and_convert(
+        copied_image, _rgba_pixels, data, limits.max_pixels, field=field, limits=STILL_LIMITS
+    )
 
 
 def decode_rgb(data: bytes, max_pixels: int, *, over: str = "white") -> Image.Image:
@@ -49,6 +51,12 @@ def decode_rgb(data: bytes, max_pixels: int, *, over: str = "white") -> Image.Im
         ValueError: it is damaged, too large or of another format; the text says which.
     """
     return _opaque(_decoded(data, max_pixels), over)
+
+
+def copied_image(pixels_hwc: NDArray[np.uint8]) -> Image.Image:
+    """Return an image that shares no memory with its pixels, as Pillow lets those of four channels do."""
+    image = Image.fromarray(pixels_hwc)
+    return image.copy() if image.readonly else image
 
 
 @decoder

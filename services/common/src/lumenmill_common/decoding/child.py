@@ -18,8 +18,14 @@ __all__ = ["Child"]
 _PROGRAM = "lumenmill_common.decoding.process"
 # The field `utime` of /proc/<pid>/stat, after the name, and `stime` behind it (proc_pid_stat(5)).
 _USER_TIME = 11
-# Threads and arenas for allocations take address space, which is limited, and are of no use here.
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+_ENVIRONMENT = {
+    # Threads and arenas for allocations take address space, which is limited, and are of no use here.
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+    # Memory for pictures of ordinary size is kept: to get it from the kernel again takes as long as decoding a JPEG.
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
+}
 
 
 class Child:

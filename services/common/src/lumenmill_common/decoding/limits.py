@@ -27,6 +27,6 @@ class DecodeLimits:
 STILL_LIMITS = DecodeLimits(20.0)
 # A mesh of 2 million triangles in text takes 20 s.
 MESH_LIMITS = DecodeLimits(60.0)
-# Every frame of a clip is decoded to measure flicker: 4K clips at about 20 frames per second and core. Frames of 8K take
-# 100 MB each, of which the decoder keeps about ten.
+# Every frame of a clip is decoded to measure flicker: 4K clips at about 20 frames per second and core. Frames of 8K
+# take 100 MB each, of which the decoder keeps about ten.
 CLIP_LIMITS = DecodeLimits(300.0, max_memory_bytes=3 << 30)

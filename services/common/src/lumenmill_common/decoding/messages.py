@@ -4,6 +4,7 @@ A message is one packet with the sizes of its parts, and the file descriptor of 
 them: the pickle, then the bytes of each array. Arrays are received without a copy.
 """
 
+import fcntl
 import io
 import mmap
 import os
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["NEXT", "STOP", "Reply", "receive", "receive_trusted", "send"]
+__all__ = ["NEXT", "STOP", "Reply", "new_memory", "receive", "receive_trusted", "send"]
 
 # What the service sends after each result of several.
 NEXT, STOP = "next", "stop"
@@ -52,19 +53,32 @@ class Reply(StrEnum):
     """The traceback of a bug."""
 
 
-def send(connection: socket.socket, message: Any) -> None:
-    """Send a message. Raises OSError if the other process has ended."""
+def new_memory() -> int:
+    """Return the descriptor of an empty anonymous file in memory. It cannot shrink, which would crash its readers."""
+    memory = os.memfd_create("lumenmill-decoding", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+    return memory
+
+
+def send(connection: socket.socket, message: Any, memory: int | None = None) -> None:
+    """Send a message, in `memory` if it is given, of which the other process must not use an earlier message any more.
+
+    Raises OSError if the other process has ended.
+    """
+    if memory is None:
+        memory = new_memory()
+        try:
+            send(connection, message, memory)
+        finally:
+            os.close(memory)
+        return
     buffers: list[pickle.PickleBuffer] = []
     parts = [memoryview(pickle.dumps(message, protocol=5, buffer_callback=buffers.append))]
     parts += [buffer.raw() for buffer in buffers]
-    memory = os.memfd_create("lumenmill-decoding")
-    try:
-        for part, offset in zip(parts, _offsets([part.nbytes for part in parts]), strict=False):
-            _write(memory, part, offset)
-        sizes = struct.pack(f"={len(parts)}Q", *(part.nbytes for part in parts))
-        socket.send_fds(connection, [sizes], [memory])
-    finally:
-        os.close(memory)
+    for part, offset in zip(parts, _offsets([part.nbytes for part in parts]), strict=False):
+        _write(memory, part, offset)
+    sizes = struct.pack(f"={len(parts)}Q", *(part.nbytes for part in parts))
+    socket.send_fds(connection, [sizes], [memory])
 
 
 def _write(memory: int, part: memoryview, offset: int) -> None:
@@ -100,6 +114,8 @@ def _parts(connection: socket.socket) -> tuple[memoryview, list[memoryview]]:
     sizes = [size for (size,) in struct.iter_unpack("=Q", packet)]
     *offsets, _ = _offsets(sizes)
     try:
+        if not fcntl.fcntl(descriptors[0], fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
+            raise pickle.UnpicklingError("a decoding process sent memory that may shrink")
         length = os.fstat(descriptors[0]).st_size
         memory = memoryview(mmap.mmap(descriptors[0], length, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE))
     finally:

@@ -21,6 +21,7 @@ __all__ = ["DecodingPool", "decoder", "decoding_pool", "warm_decoders"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 ResultT = TypeVar("ResultT")
+ConvertedT = TypeVar("ConvertedT")
 
 # Each may take the memory of a large picture.
 _MAX_PROCESSES = 2
@@ -76,24 +77,47 @@ class DecodingPool:
             CancelledError: the job or call was cancelled meanwhile; the process was killed.
         """
         with self._turn(), self._lent(field) as child:
-            child.send(_request(function, arguments, limits, sends_each=False))
+            child.send(_request(function, arguments, limits))
             _, result = _reply(child, field, limits)
         return result  # type: ignore[no-any-return]  # of the function
 
-    def iterate(
-        self, function: Callable[..., Iterator[ResultT]], *arguments: Any, field: str, limits: DecodeLimits
-    ) -> Generator[ResultT, None, None]:
-        """Yield what a generator function yields; errors as `run`, with limits for each element.
+    def run_and_convert(
+        self,
+        convert: Callable[[ResultT], ConvertedT],
+        function: Callable[..., ResultT],
+        *arguments: Any,
+        field: str,
+        limits: DecodeLimits,
+    ) -> ConvertedT:
+        """Return what `convert` returns for the result of a function; errors as `run`.
 
-        One element is decoded ahead. It occupies a process until it is exhausted or closed.
+        It must copy what it needs of arrays: their memory is used for the next file, which is faster.
+        """
+        with self._turn(), self._lent(field) as child:
+            child.send(_request(function, arguments, limits, reuses_memory=True))
+            return convert(_reply(child, field, limits)[1])
+
+    def iterate(
+        self,
+        convert: Callable[[ResultT], ConvertedT],
+        function: Callable[..., Iterator[ResultT]],
+        *arguments: Any,
+        field: str,
+        limits: DecodeLimits,
+    ) -> Generator[ConvertedT, None, None]:
+        """Yield what a generator function yields, converted as in `run_and_convert`; errors as `run`.
+
+        The limits are those of each element. One element is decoded ahead. It occupies a process until it is exhausted
+        or closed.
         """
         with self._lent(field) as child:
-            child.send(_request(function, arguments, limits, sends_each=True))
+            child.send(_request(function, arguments, limits, sends_each=True, reuses_memory=True))
             child.send(NEXT)
             kind, result = _reply(child, field, limits)
             while kind != Reply.END:
-                yield result
-                del result  # the memory of a frame
+                converted = convert(result)
+                del result
+                yield converted
                 child.send(NEXT)
                 kind, result = _reply(child, field, limits)
 
@@ -170,11 +194,16 @@ class DecodingPool:
 
 
 def _request(
-    function: Callable[..., Any], arguments: tuple[Any, ...], limits: DecodeLimits, *, sends_each: bool
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    limits: DecodeLimits,
+    *,
+    sends_each: bool = False,
+    reuses_memory: bool = False,
 ) -> tuple[Any, ...]:
     """Return the message for a call; bytes are wrapped, so that files are not copied into the pickle."""
     wrapped = tuple(pickle.PickleBuffer(each) if isinstance(each, bytes) else each for each in arguments)
-    return function, wrapped, limits, sends_each
+    return function, wrapped, limits, sends_each, reuses_memory
 
 
 def _reply(child: Child, field: str, limits: DecodeLimits) -> tuple[str, Any]:

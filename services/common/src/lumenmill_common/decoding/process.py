@@ -1,12 +1,13 @@
 """The program of a decoding process: `python -m lumenmill_common.decoding.process <socket> <module>…`.
 
 It imports the modules of the decoders, reports that it is ready, and answers one request after another until the
-service closes the socket. A request is a function, its arguments, its limits and whether its results are sent one by
-one. A reply is a kind and a value: see `Reply`.
+service closes the socket. A request is a function, its arguments, its limits, whether its results are sent one by one,
+and whether the service has done with each before it sends anything else. A reply is a kind and a value: see `Reply`.
 """
 
 import contextlib
 import importlib
+import os
 import resource
 import signal
 import socket
@@ -18,11 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from lumenmill_common.decoding.limits import DecodeLimits
-from lumenmill_common.decoding.messages import STOP, Reply, receive_trusted, send
+from lumenmill_common.decoding.messages import STOP, Reply, new_memory, receive_trusted, send
 from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["main"]
 
+# The memory of results is used again up to this size: 4096² pixels of RGB.
+_MAX_KEPT_BYTES = 48 << 20
 # The service kills a process that is late; this ends one whose service has itself ended.
 _ORPHANED_S = 10.0
 
@@ -39,21 +42,30 @@ def main() -> None:
         for module in modules:
             importlib.import_module(module)
         send(connection, (Reply.READY.value, None))
+        memory = new_memory()
         with contextlib.suppress(EOFError, OSError):
             while True:
-                _answer(connection, *receive_trusted(connection))
+                request = receive_trusted(connection)
+                if os.fstat(memory).st_size > _MAX_KEPT_BYTES:
+                    os.close(memory)
+                    memory = new_memory()
+                _answer(connection, memory, *request)
+                del request
 
 
 def _answer(
     connection: socket.socket,
+    memory: int,
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
     limits: DecodeLimits,
     sends_each: bool,
+    reuses_memory: bool,
 ) -> None:
+    place = memory if reuses_memory else None
     arguments = tuple(bytes(each) if isinstance(each, memoryview) else each for each in arguments)
     if not sends_each:
-        send(connection, _reply(partial(function, *arguments), limits))
+        send(connection, _reply(partial(function, *arguments), limits), place)
         return
     results = function(*arguments)
     with contextlib.closing(results):
@@ -63,7 +75,7 @@ def _answer(
             reply = _reply(partial(next, results), limits)
             if receive_trusted(connection) == STOP:
                 reply = Reply.END.value, None
-            send(connection, reply)
+            send(connection, reply, place)
             is_last = reply[0] != Reply.RESULT
 
 
