@@ -33,6 +33,7 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("demo", "--out", "folder"), "'folder' is a directory"),
         (("store", "get", "3f", "--out", "folder"), "'folder' is a directory"),
         (("up", "--port", "70000"), "--port"),
+        (("prompts", "--num", "100001"), "--num"),
     ],
 )
 def test_wrong_usage_is_refused_before_anything_is_called(

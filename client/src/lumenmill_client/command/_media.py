@@ -138,7 +138,7 @@ def relight(
 def prompts(
     context: typer.Context,
     theme: Annotated[str, typer.Argument(help="Theme of the images. Default: any.")] = "",
-    num_img_sets: Annotated[int, typer.Option("--num", "-n", min=1, help="Number of prompt sets.")] = 3,
+    num_img_sets: Annotated[int, typer.Option("--num", "-n", min=1, max=100_000, help="Number of prompt sets.")] = 3,
     num_relight_variants: Annotated[
         int, typer.Option("--relights", min=0, max=32, help="Number of lights in each set.")
     ] = 3,
