@@ -47,5 +47,5 @@ def test_wrong_usage_is_refused_before_anything_is_called(
 @pytest.mark.parametrize(("words", "option"), [(("clip",), "--duration"), (("render",), "--width")])
 def test_a_default_is_stated_once(command: Command, words: tuple[str, ...], option: str) -> None:
     _, out, _ = command(*words, "--help")
-    help_text = " ".join(out.split()).partition(option)[2].partition(" --")[0]
+    help_text = " ".join(out.split()).partition(f"{option} <")[2].partition(" --")[0]
     assert "Default: that of the preset." in help_text and "[default" not in help_text

@@ -72,7 +72,7 @@ def command(
         (["render", _KETTLE, "--light", "environment_map:map=nowhere.hdr"], 2, "nowhere.hdr"),
         (["render", _KETTLE, "--light", "environment_map:map=."], 2, "."),
         (["render", _KETTLE, "--light", "environment_map:map=text.png"], 2, "map"),
-        (["render", _KETTLE, *_SMALL, "--out", "text.png"], 5, "text.png"),
+        (["render", _KETTLE, *_SMALL, "--out", "text.png"], 2, "text.png"),
         (["clip"], 2, "text"),
         (["clip", _KETTLE, "--duration", "601"], 2, "--duration"),
         (["clip", _KETTLE, "--duration", "nan"], 2, "--duration"),

@@ -26,6 +26,7 @@ from lumenmill.video.v1 import video_pb2
 from lumenmill_common.errors import ResourceExhaustedError
 from lumenmill_media import Encoding, iter_frames, put_clip
 from lumenmill_neural.catalogue import read_catalogue
+from lumenmill_video.families import FAMILIES
 from lumenmill_video.families.segments import frame_file, num_frames_of, segments_of
 from lumenmill_video.families.svd import StableVideoDiffusion
 
@@ -175,6 +176,14 @@ async def test_vace_continues_from_its_last_frame(serving: Any, short: Callable[
         for result, frames in ((made, words), (controlled, shown)):
             assert result.video.sha256 == put_clip(video.store, frames, (64, 32), 16, Encoding(20, "medium")).sha256
             assert list(result.record.parameters["segment_num_frames"]) == [5, 5]
+
+
+def test_each_model_that_can_start_from_a_picture_continues() -> None:
+    known = read_catalogue("lumenmill_video")
+    ends = {name for name, entry in known.items() if not FAMILIES[entry.family].continues(entry)}
+    assert ends == {
+        "Wan2.1-T2V-14B", "Wan2.1-T2V-1.3B", "Wan2.1-FLF2V-14B-720P", "Wan2.2-T2V-A14B", "ModelScope-T2V", "Marigold",
+    }  # fmt: skip
 
 
 async def test_models_say_whether_they_continue_clips(serving: Any) -> None:
