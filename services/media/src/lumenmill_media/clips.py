@@ -196,7 +196,7 @@ def _shown_s(stamps: Sequence[int | None], times: NDArray[np.int64], stream: "av
         later = times[-1] + _interval(stream) * np.arange(1, num_more + 1)
         shown = np.concatenate([times, later])[: len(stamps)]
     first = shown[0] if len(shown) else 0
-    return (shown - first) * float(stream.time_base or 1 / _USUAL_RATE)
+    return np.asarray((shown - first) * float(stream.time_base or 1 / _USUAL_RATE), np.float64)
 
 
 def _frame(frame: "av.VideoFrame", index: int, limits: Limits) -> Frame:
