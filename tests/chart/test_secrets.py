@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from lumenmill_common.caller import role_name
+from lumenmill_common.caller_table import digest_of, parse_callers
+
 from .fake_api import cluster_with
 from .helm import Object, of_kind, render, render_on
 
@@ -80,9 +83,35 @@ def test_a_missing_key_is_added_and_the_others_are_kept(secrets: dict[str, Objec
     assert _value(postgres, "password") == password
     assert _value(postgres, "url") == "old"
     assert f":{password}@" in _value(postgres, "url-tls")
-    token = upgrade(secrets, **{"token__secret__key": "mesh"})["token"]
-    assert token["data"].keys() == {"token", "mesh"}
-    assert token["data"]["token"] == secrets["token"]["data"]["token"]
+
+
+def test_a_token_of_before_the_table_stays_valid(secrets: dict[str, Object], upgrade: Upgrade) -> None:
+    secrets["token"]["data"] = {"token": base64.b64encode(b"of-before\n").decode()}
+    token = upgrade(secrets)["token"]
+    assert token["data"].keys() == {"token", "service-token", "callers"}
+    assert _value(token, "token").strip() == "of-before"
+    _assert_lets_in(token, operator="token", orchestrator="service-token")
+
+
+def test_the_table_lets_the_tokens_of_the_chart_in(secrets: dict[str, Object]) -> None:
+    _assert_lets_in(secrets["token"], operator="token", orchestrator="service-token")
+
+
+def _assert_lets_in(secret: Object, **keys: str) -> None:
+    table = parse_callers(_value(secret, "callers"), "callers")
+    found = {caller.name: (digest, role_name(caller.role)) for digest, caller in table.items()}
+    roles = {"operator": "admin", "orchestrator": "service"}
+    assert found == {name: (digest_of(_value(secret, key).strip()), roles[name]) for name, key in keys.items()}
+
+
+def test_a_table_without_a_token_that_the_chart_needs_is_refused(secrets: dict[str, Object], tmp_path: Path) -> None:
+    del secrets["token"]["data"]["service-token"]
+    existing = {f"{_PREFIX}{name}": found for name, found in secrets.items()}
+    with (
+        cluster_with(existing, tmp_path) as kubeconfig,
+        pytest.raises(AssertionError, match="no token `service-token`"),
+    ):
+        render_on(kubeconfig, "embedded", database__kind="chart")
 
 
 def test_a_certificate_is_renewed_when_needed_by_the_same_authority(

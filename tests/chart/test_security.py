@@ -169,6 +169,29 @@ def test_each_release_has_its_own_secrets() -> None:
     assert len(first) == len(again) == 43
 
 
+def _caller_files(pod: Object) -> dict[str, str]:
+    """Return the files of callers that a pod mounts, and the keys of their Secret."""
+    sources = [source for volume in pod["spec"]["volumes"] for source in volume.get("projected", {}).get("sources", [])]
+    items = [item for source in sources for item in source.get("secret", {}).get("items", [])]
+    return {item["path"]: item["key"] for item in items if item["path"] in ("token", "callers")}
+
+
+def test_only_those_that_call_others_have_a_token_and_servers_have_the_table() -> None:
+    own, table = {"token": "token"}, {"callers": "callers"}
+    expected = {
+        "StatefulSet mill-lumenmill-orchestrator": {"token": "service-token", **table},
+        "CronJob mill-lumenmill-store-gc": own,
+        "Pod mill-lumenmill-test": own,
+        **{f"Deployment mill-lumenmill-{model}": table for model in ("grammar", "studio", "photometric")},
+    }
+    variables = {"LUMENMILL_TOKEN_FILE": "token", "LUMENMILL_CALLERS_FILE": "callers"}
+    found = {name: _caller_files(pod) for name, pod in pods(render("embedded"))}
+    assert {name: files for name, files in found.items() if files} == expected
+    for name, pod in pods(render("embedded")):
+        named = {path for variable, path in variables.items() if variable in environment(pod["spec"]["containers"][0])}
+        assert named == found[name].keys(), name
+
+
 # RBAC.
 
 _ANY = ("*",)

@@ -1,6 +1,8 @@
 {{/* Configuration of a process of the mesh: its environment, and one projected volume at /etc/lumenmill with all files.
      The files of a projected volume follow their Secrets: a rotated token or certificate needs no restart.
 
+     Servers have the table of callers, which has no tokens in it; only those that call others have a token, each its own.
+
      Both templates take (dict "root" . "tls" <owner of the certificate> "needs" <list of: server, caller, token, store, database,
      files>). */}}
 
@@ -23,7 +25,12 @@
 {{- end }}
 {{- end }}
 {{- if and $values.token.enabled (has "token" .needs) }}
+{{- if has "caller" .needs }}
 - {name: LUMENMILL_TOKEN_FILE, value: /etc/lumenmill/token}
+{{- end }}
+{{- if has "server" .needs }}
+- {name: LUMENMILL_CALLERS_FILE, value: /etc/lumenmill/callers}
+{{- end }}
 {{- end }}
 {{- if has "store" .needs }}
 {{- include "lumenmill.store.env" .root }}
@@ -58,7 +65,13 @@
 {{- if and $values.token.enabled (has "token" .needs) }}
 - secret:
     name: {{ $values.token.secret.name | default (printf "%s-token" $fullname) }}
-    items: [{key: {{ $values.token.secret.key }}, path: token}]
+    items:
+    {{- if has "caller" .needs }}
+      - {key: {{ ternary $values.token.secret.serviceKey $values.token.secret.key (has "server" .needs) }}, path: token}
+    {{- end }}
+    {{- if has "server" .needs }}
+      - {key: {{ $values.token.secret.callersKey }}, path: callers}
+    {{- end }}
 {{- end }}
 {{- if has "store" .needs }}
 {{ include "lumenmill.store.sources" .root }}

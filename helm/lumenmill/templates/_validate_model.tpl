@@ -39,7 +39,7 @@
 {{- if and (eq $model.cache.kind "hostPath") (not $model.cache.path) -}}
 {{- fail (printf "models: %s: cache.path: name the folder of the node" $model.name) -}}
 {{- end -}}
-{{- range $own := list "model" "listen_address" "metrics_address" "health_address" "store_url" "token_file" "cache_dir" "offline" "drain_s" "gpus" -}}
+{{- range $own := list "model" "listen_address" "metrics_address" "health_address" "store_url" "token_file" "callers_file" "cache_dir" "offline" "drain_s" "gpus" -}}
 {{- if hasKey $model.settings $own -}}
 {{- fail (printf "models: %s: settings.%s is set by the chart" $model.name $own) -}}
 {{- end -}}
