@@ -4,11 +4,13 @@ import re
 from dataclasses import replace
 
 import pytest
+from scenes import Lamp, sphere_scene
 
 from lumenmill.common.v1 import light_pb2
+from lumenmill_captioner.measure import measure
 from lumenmill_captioner.words import Words
 from lumenmill_captioner.words.arrived import arrived_text
-from lumenmill_captioner.words.shown import Shown
+from lumenmill_captioner.words.shown import Shown, shown_by
 from lumenmill_light.contradictions import contradictions
 
 _BLUE = re.compile(r"\b(blue|bluish)\b")
@@ -83,3 +85,12 @@ def test_a_background_glows_behind_the_subject_and_is_brightest_on_one_side(azim
     assert text.startswith("The background glows behind the subject in ")
     assert text.endswith(f", brightest on the {side}." if side else " light.")
     assert not contradictions(text, light_pb2.ArrivedLight(attributes=panel.attributes, sources=[panel]))
+
+
+def test_a_side_shows_also_where_it_is_too_uncertain_to_be_stated_as_measured() -> None:
+    measured = measure(sphere_scene(Lamp(-30.0, 25.0), even=8.0).evidence())
+    assert not measured.proto.attributes.HasField("azimuth_deg")
+    around = light_of(kinds=[light_pb2.LIGHT_KIND_ENVIRONMENT_MAP], hardness=0.2, azimuth_deg=-30.0)
+    assert "left" in text_of(shown_by(measured), around)
+    around.attributes.azimuth_deg = 150.0
+    assert "right" not in text_of(shown_by(measured), around)

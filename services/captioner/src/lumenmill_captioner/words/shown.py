@@ -7,7 +7,7 @@ import numpy as np
 from lumenmill.common.v1 import light_pb2
 from lumenmill_captioner.measure import Measured, oklab
 from lumenmill_captioner.words.wording import has_hard_sun
-from lumenmill_light.axes import angle_between_deg
+from lumenmill_light.axes import angle_between_deg, angles_of
 from lumenmill_light.color import WHITE_TEMPERATURE_K, mired
 from lumenmill_light.visible_lights import VisibleLight
 from lumenmill_light.vocabulary import HARDNESS, TEMPERATURE_K, Band, Scale
@@ -45,7 +45,8 @@ class Shown:
 
     Attributes:
         brightness_ev: of the surfaces as shown, in stops from mid grey.
-        azimuth_deg, elevation_deg: where the light comes from.
+        azimuth_deg, elevation_deg: of the source that explains the shading best, also where that is too uncertain to be
+            stated as a measurement.
         hardness: by the penumbra of cast shadows.
         color_temperature_k: in kelvin, of the light on the surfaces.
         yellow_b: mean b of the picture in OKLab, above 0 yellow, below 0 blue.
@@ -66,12 +67,12 @@ class Shown:
 def shown_by(measured: Measured) -> Shown:
     """Return what a measured picture shows."""
     attributes, methods = measured.proto.attributes, measured.proto.methods
-    has_direction = attributes.HasField("azimuth_deg")
+    azimuth_deg, elevation_deg = (None, None) if measured.key is None else angles_of(measured.key.direction)
     is_of_shading = methods.get("color_temperature_k", "").startswith("shading-")
     return Shown(
         brightness_ev=measured.shown_brightness_ev,
-        azimuth_deg=attributes.azimuth_deg if has_direction else None,
-        elevation_deg=attributes.elevation_deg if has_direction else None,
+        azimuth_deg=azimuth_deg,
+        elevation_deg=elevation_deg,
         hardness=attributes.hardness if methods.get("hardness") == "penumbra-width" else None,
         color_temperature_k=attributes.color_temperature_k if is_of_shading else None,
         yellow_b=_yellow_b(measured),
