@@ -99,7 +99,7 @@ async def test_maps_of_files_and_of_the_store_are_written(mesh: LocalMesh) -> No
         (["nowhere.png"], 2, "nowhere.png"),
         (["abc123"], 4, "abc123"),
         (["file:///elsewhere/kettle.png"], 2, "source: 'file:///elsewhere/kettle.png'"),
-        (["clip.mp4"], 2, "source: is a clip"),
+        (["clip.mp4"], 2, "clip.mp4 begins as no file of that type"),
         (["kettle.scene.json", "--scene", "kettle.scene.json"], 2, "--scene: is for images"),
     ],
 )

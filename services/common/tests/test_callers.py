@@ -94,8 +94,9 @@ async def test_only_the_submitter_or_an_admin_cancels_a_job(
 ) -> None:
     family.resume.clear()
     async with _serving(service, callers) as channel_of:
-        mine, other = start(_images(channel_of("sam")), "mine"), start(_images(channel_of("sam")), "other")
+        mine = start(_images(channel_of("sam")), "mine")
         await until_state(jobs, "mine", "RUNNING")
+        other = start(_images(channel_of("sam")), "other")
         await until_state(jobs, "other", "QUEUED")
         request = job_pb2.GetJobRequest(request_id="id-mine")
         found = await call_unary(job_pb2_grpc.JobServiceStub(channel_of("rita")).GetJob, request)
