@@ -196,5 +196,5 @@ async def test_a_cancelled_call_stops_the_work(stub: Stub, store: ArtifactStore)
         if event.WhichOneof("event") == "progress":
             break
     call.cancel()
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(6):
         await caption_of(stub, inline(png_bytes(np.full((32, 32, 3), 0.5)), "image/png"), "next")
