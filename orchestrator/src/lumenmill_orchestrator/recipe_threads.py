@@ -1,10 +1,11 @@
 """Threads in which the recipes of callers are checked and planned."""
 
-import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from lumenmill_common.call_threads import in_thread
+from lumenmill_common.cancellation import cancelled_by
 from lumenmill_orchestrator.recipe import WorkLimit
 
 __all__ = ["RecipeThreads"]
@@ -31,10 +32,15 @@ class RecipeThreads:
         """
         limit = WorkLimit(_LONGEST_S if time_remaining_s is None else min(time_remaining_s, _LONGEST_S))
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work, limit)
+            return await in_thread(self._threads, _limited, work, limit)
         finally:
             limit.stop()
 
     def close(self) -> None:
         """Drop the work that waits."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _limited(work: Callable[[WorkLimit], _T], limit: WorkLimit) -> _T:
+    with cancelled_by(limit.check):  # the decoding of inline files has no other limit
+        return work(limit)

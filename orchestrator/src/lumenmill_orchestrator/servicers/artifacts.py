@@ -15,8 +15,10 @@ import grpc
 from lumenmill.common.v1 import access_pb2, artifact_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2, artifact_service_pb2_grpc
 from lumenmill_common.artifacts import HEAD_BYTES, ArtifactStore, extension_of, is_weights, media_type_of_content
+from lumenmill_common.call_threads import in_thread, in_thread_to_its_end
 from lumenmill_common.caller import current_caller
 from lumenmill_common.errors import InvalidArgumentError, NotFoundError, OutOfRangeError
+from lumenmill_media import MediaFacts
 from lumenmill_orchestrator.collector import DEFAULT_MIN_AGE_S, GarbageCollector
 from lumenmill_orchestrator.media_facts import facts_of_upload
 from lumenmill_orchestrator.servicers.open_uploads import OpenUploads, proceeding
@@ -28,6 +30,9 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 _CHUNK_BYTES = 1 << 20
 _PAGE = 200
 _MAX_CONCURRENT_SWEEPS = 2
+# The decoding pool reads two files at a time; more threads would only wait for it.
+_MAX_CONCURRENT_FACTS = 2
+_MAX_CONCURRENT_PUTS = 8
 _DIGEST = re.compile("[0-9a-f]{64}")
 _T = TypeVar("_T")
 
@@ -41,6 +46,9 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
         self._open_uploads = OpenUploads()
         # Sweeps take hours; they must not occupy the threads of asyncio's default pool, which runs depend on.
         self._sweeps = ThreadPoolExecutor(_MAX_CONCURRENT_SWEEPS, thread_name_prefix="sweep")
+        # Nor must uploads: reading the facts of a clip may take minutes.
+        self._facts = ThreadPoolExecutor(_MAX_CONCURRENT_FACTS, thread_name_prefix="facts")
+        self._puts = ThreadPoolExecutor(_MAX_CONCURRENT_PUTS, thread_name_prefix="put")
 
     async def UploadArtifact(
         self, request_iterator: AsyncIterator[artifact_service_pb2.UploadArtifactRequest], context: _Context
@@ -76,19 +84,18 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
                     "header.sha256", f"does not match the bytes, whose digest is {digest.hexdigest()}"
                 )
             file.flush()
-            artifact = await asyncio.to_thread(self._stored, Path(file.name), digest.hexdigest(), header)
+            artifact = await self._stored(Path(file.name), digest.hexdigest(), header)
         return artifact_service_pb2.UploadArtifactResponse(artifact=artifact)
 
-    def _stored(self, path: Path, sha256: str, header: artifact_service_pb2.UploadHeader) -> artifact_pb2.Artifact:
-        if path.stat().st_size == 0:
-            raise InvalidArgumentError("chunk", "the file is empty; there is nothing to store")
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-        if is_weights(head, header.media_type):
-            current_caller().require(access_pb2.CALLER_ROLE_ADMIN, "uploading weights of models")
-        media_type = media_type_of_content(head, header.media_type, "header.media_type", header.name)
-        facts = facts_of_upload(path, media_type)
-        artifact = self._store.put_file(path, media_type, sha256=sha256, name=header.name, **facts)
+    async def _stored(
+        self, path: Path, sha256: str, header: artifact_service_pb2.UploadHeader
+    ) -> artifact_pb2.Artifact:
+        media_type = await asyncio.to_thread(_media_type_of, path, header)
+        facts = MediaFacts()
+        if media_type.startswith(("image/", "video/")):  # others have none, and need not wait
+            facts = await in_thread_to_its_end(self._facts, facts_of_upload, path, media_type)
+        put = partial(self._store.put_file, path, media_type, sha256=sha256, name=header.name, **facts)
+        artifact = await in_thread_to_its_end(self._puts, put)
         if header.HasField("licence"):
             # The licence travels with this artifact: equal bytes may have been uploaded under another licence.
             artifact.licence.CopyFrom(header.licence)
@@ -175,12 +182,28 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
             yield last
 
 
+def _media_type_of(path: Path, header: artifact_service_pb2.UploadHeader) -> str:
+    """Return the media type of an upload.
+
+    Raises:
+        InvalidArgumentError: the file is empty, or its bytes are of another type than the header says.
+        PermissionDeniedError: it has weights of models, and the caller is no admin.
+    """
+    if path.stat().st_size == 0:
+        raise InvalidArgumentError("chunk", "the file is empty; there is nothing to store")
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if is_weights(head, header.media_type):
+        current_caller().require(access_pb2.CALLER_ROLE_ADMIN, "uploading weights of models")
+    return media_type_of_content(head, header.media_type, "header.media_type", header.name)
+
+
 async def _in_threads(make: Callable[[], Iterator[_T]], threads: Executor | None = None) -> AsyncIterator[_T]:
     """Yield the elements of a synchronous iterator, each read in a worker thread, by default of asyncio's pool."""
     iterator = make()
     end = object()
     while True:
-        element: Any = await asyncio.get_running_loop().run_in_executor(threads, next, iterator, end)
+        element: Any = await in_thread(threads, next, iterator, end)
         if element is end:
             return
         yield element
