@@ -69,6 +69,17 @@ def test_pages_of_large_rows_are_short_and_complete(database_url: str) -> None:
     engine.dispose()
 
 
+def test_pages_are_bounded_by_bytes_where_characters_have_several(database_url: str) -> None:
+    engine = make_engine(engine_url(database_url))
+    upgrade_schema(engine)
+    runs = RunStore(engine)
+    for number in range(_NUM):
+        runs.insert(_run(number, "") | {"recipe_text": "\N{ELECTRIC LIGHT BULB}" * (1 << 19)}, [])
+    page, has_more = runs.page(None, 1000)
+    assert has_more and 1 < len(page) <= _MAX_PAGE_BYTES / (2 << 20)
+    engine.dispose()
+
+
 async def test_one_row_is_returned_however_large_it_is(mesh: LocalMesh) -> None:
     store = RunStore(make_engine(engine_url(mesh.settings.database_url)))
     for number in range(2):

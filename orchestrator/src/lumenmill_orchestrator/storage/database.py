@@ -28,6 +28,7 @@ __all__ = [
     "insert_into",
     "is_database_unavailable",
     "make_engine",
+    "num_bytes_of",
     "query",
     "retry_database",
     "storable",
@@ -126,6 +127,13 @@ def upgrade_schema(engine: sa.Engine) -> None:
 def insert_into(engine: sa.Engine, table: sa.Table) -> Any:
     """Return an INSERT of the engine's dialect, which supports ON CONFLICT."""
     return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def num_bytes_of(engine: sa.Engine, text: sa.Column[str]) -> sa.ColumnElement[int]:
+    """Return the number of bytes of a text in UTF-8; `length` counts its characters."""
+    if engine.dialect.name == "postgresql":
+        return sa.func.octet_length(text)
+    return sa.func.length(sa.cast(text, sa.LargeBinary))
 
 
 def is_database_unavailable(error: BaseException) -> bool:

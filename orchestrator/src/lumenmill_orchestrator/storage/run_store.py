@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from lumenmill.common.v1 import generation_pb2
 from lumenmill.orchestrator.v1 import run_pb2
 from lumenmill_common.errors import NotFoundError
-from lumenmill_orchestrator.storage.database import insert_into, storable
+from lumenmill_orchestrator.storage.database import insert_into, num_bytes_of, storable
 from lumenmill_orchestrator.storage.pages import page_of
 from lumenmill_orchestrator.storage.schema import artifact_uses, items, runs, step_counts
 
@@ -109,7 +109,7 @@ class RunStore:
 
         Fewer than `size` are returned where their recipes and parameters are large.
         """
-        size_bytes = sa.func.length(runs.c.parameters) + sa.func.length(runs.c.recipe_text)
+        size_bytes = num_bytes_of(self._engine, runs.c.parameters) + num_bytes_of(self._engine, runs.c.recipe_text)
         query = sa.select(runs.c.seq, size_bytes).order_by(runs.c.seq.desc()).limit(size + 1)
         if before_seq is not None:
             query = query.where(runs.c.seq < before_seq)
