@@ -261,6 +261,22 @@ async def test_the_load_counts_waiting_calls_and_calls_in_flight(tmp_path: Path)
         assert 7.0 < queues.call_seconds.expected_s("tiny", _IMAGE) < 12.0
 
 
+async def test_a_slot_that_was_free_counts_as_a_turn(tmp_path: Path) -> None:
+    async with open_pods(tmp_path) as pods:
+        await pods.start()
+        async with open_queues(pods, prefetch=0) as (_, queues):
+            at_once: list[Slot] = []
+            calls = [("served", 1), ("served", 2), ("other", 1)]
+            tasks = [asyncio.create_task(_acquire(queues, number, at_once, run_id)) for run_id, number in calls]
+            await until(lambda: at_once and queues.loads()["tiny"].num_waiting == 2)
+            tasks[0].cancel()
+            await until(lambda: len(at_once) == 2)
+            assert [slot.call.run_id for slot in at_once] == ["served", "other"]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_slots_go_by_priority_and_cancelled_calls_release_theirs(tmp_path: Path) -> None:
     async with open_pods(tmp_path) as pods:
         await pods.start()

@@ -4,7 +4,7 @@ import itertools
 import random
 from collections import Counter
 
-from lumenmill_common.fair_queue import LOWER_SHARE, FairQueue, Place
+from lumenmill_common.fair_queue import TURNS_PER_LOWER_TURN, FairQueue, Place
 
 _LOW, _NORMAL, _HIGH = 1, 2, 3
 
@@ -65,6 +65,14 @@ def test_a_run_that_queues_one_call_at_a_time_is_next_whenever_it_returns() -> N
         assert _taken(queue, 1) == [f"call {number}"]
 
 
+def test_a_run_that_had_a_turn_is_not_new_when_its_caller_queues_again() -> None:
+    queue = _queue(("served", Place(_NORMAL, "ann", "long")))
+    _taken(queue, 1)  # the caller has no entries then
+    queue.add("again", Place(_NORMAL, "ann", "long"))
+    queue.add("first", Place(_NORMAL, "ann", "short"))
+    assert _taken(queue, 2) == ["first", "again"]
+
+
 def test_new_runs_without_end_do_not_keep_a_run_from_its_turns() -> None:
     queue = _queue(*_flood(10, run_id="old"))
     served = 0
@@ -76,7 +84,7 @@ def test_new_runs_without_end_do_not_keep_a_run_from_its_turns() -> None:
 
 def test_a_flood_of_high_priority_leaves_a_share_to_every_lower_one() -> None:
     queue = _queue(*_flood(1000, _HIGH), *_flood(1000, _NORMAL, "bob"), *_flood(1000, _LOW, "cid"))
-    taken = Counter(name.split("/")[0] for name in _taken(queue, LOWER_SHARE**2 * 2))
+    taken = Counter(name.split("/")[0] for name in _taken(queue, TURNS_PER_LOWER_TURN**2 * 2))
     assert taken == {"ann": 112, "bob": 14, "cid": 2}
 
 
@@ -84,7 +92,7 @@ def test_the_share_of_a_lower_priority_is_at_most_seven_entries_away() -> None:
     queue = _queue(*_flood(1000, _HIGH))
     _taken(queue, 500)
     queue.add("low", Place(_LOW, "bob"))
-    assert "low" in _taken(queue, LOWER_SHARE)
+    assert "low" in _taken(queue, TURNS_PER_LOWER_TURN)
     assert all(name != "low" for name in _taken(queue, 100))
 
 

@@ -58,17 +58,15 @@ class Slot:
         return self._endpoint
 
     async def acquire(self, *, is_first: bool = False) -> None:
-        """Wait for a slot at any endpoint. `is_first` is for a call that has not started, which a pause removes.
+        """Wait for a slot at any endpoint, unless one is free.
+
+        `is_first` is for a call that has not started, which a pause removes.
 
         Raises:
             ModelUnavailableError: no endpoint served, and no pod was being started, for the retry timeout.
             RunPausedError: the run was paused meanwhile.
         """
-        endpoint = self._queue.free_endpoint(self.call)
-        if endpoint is not None:
-            self.take(endpoint)
-        else:
-            await self._queue.wait(self, is_first=is_first)
+        await self._queue.wait(self, is_first=is_first)
 
     def take(self, endpoint: Endpoint) -> None:
         """Hold a slot at an endpoint, however full it is, instead of the present one."""
@@ -206,12 +204,8 @@ class ModelQueue:
             del self._in_flight[call.run_id]
         self.admit()
 
-    def free_endpoint(self, call: Call) -> Endpoint | None:
-        """Return the endpoint at which a call can start at once, if there is one and no call waits before it."""
-        return None if self._queued else self._best_endpoint(call)
-
     async def wait(self, slot: Slot, *, is_first: bool) -> None:
-        """Wait until `admit` has assigned an endpoint."""
+        """Wait until `admit` has assigned an endpoint; where one is free, it does so at once and counts the turn."""
         waiting = self._waiting(slot.call.run_id, slot, is_first=is_first)
         self._queued.add(waiting, slot.call.place)
         try:

@@ -1,8 +1,8 @@
 """A queue that callers and their runs share: nobody waits for ever, however much others have queued.
 
 Entries are ordered by priority. Within a priority callers take turns, within a caller its runs do, and within a run the
-entry with the smallest `order` goes first. While entries of lower priorities wait, one entry in `LOWER_SHARE` is taken
-from them. docs/adr/0011-shared-queues-and-roles.md says why.
+entry with the smallest `order` goes first. While entries of lower priorities wait, one turn in `TURNS_PER_LOWER_TURN`
+is theirs. docs/adr/0011-shared-queues-and-roles.md says why.
 """
 
 import bisect
@@ -11,9 +11,9 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["LOWER_SHARE", "FairQueue", "Place"]
+__all__ = ["TURNS_PER_LOWER_TURN", "FairQueue", "Place"]
 
-LOWER_SHARE = 8
+TURNS_PER_LOWER_TURN = 8
 """While entries of lower priorities wait, one of so many that are taken is one of them."""
 # Groups without entries whose last turn is remembered, so that one that queues one entry at a time waits for no more
 # than its turn.
@@ -75,6 +75,8 @@ class _Turns(Generic[GroupT]):
         """Names of groups that have had no turn, in the order in which they came."""
         self._turns: OrderedDict[str, None] = OrderedDict()
         """Names of the others by their last turn, the longest ago first; some have no entries now."""
+        self._idle: dict[str, GroupT] = {}
+        """Those of the others that have no entries: a caller's runs keep their turns until it queues the next entry."""
         self._num_new_turns = 0
         """Turns of new groups since the last one of another group."""
 
@@ -84,17 +86,20 @@ class _Turns(Generic[GroupT]):
     def join(self, name: str, group: GroupT) -> GroupT:
         """Return the group of a name; `group` becomes it when there is none."""
         if name not in self.groups:
-            self.groups[name] = group
+            self.groups[name] = self._idle.pop(name, group)
             if name not in self._turns:
                 self._new[name] = None
         return self.groups[name]
 
     def leave(self, name: str) -> None:
         """Remove a group without entries; its last turn is remembered for a while."""
-        del self.groups[name]
+        group = self.groups.pop(name)
         self._new.pop(name, None)
-        if len(self._turns) > len(self.groups) + _MAX_IDLE_GROUPS:
-            del self._turns[next(idle for idle in self._turns if idle not in self.groups)]
+        if name in self._turns:
+            self._idle[name] = group
+        if len(self._idle) > _MAX_IDLE_GROUPS:
+            oldest = next(idle for idle in self._turns if idle in self._idle)
+            del self._turns[oldest], self._idle[oldest]
 
     def count_turn(self, name: str) -> None:
         """Record that a group has had a turn."""
@@ -103,7 +108,7 @@ class _Turns(Generic[GroupT]):
         self._turns[name] = None
         self._turns.move_to_end(name)
 
-    def first(self) -> GroupT:
+    def next_group(self) -> GroupT:
         """Return the group whose turn it is."""
         new = next(iter(self._new), None)
         other = next((name for name in self._turns if name in self.groups), None)
@@ -148,7 +153,10 @@ class FairQueue(Generic[EntryT]):
 
     def first(self) -> EntryT | None:
         """Return the entry to take next; None when there is none."""
-        return self._levels[self._next_priority()].first().first().first() if self._places else None
+        if not self._places:
+            return None
+        runs_of_caller = self._levels[self._next_priority()].next_group()
+        return runs_of_caller.next_group().first()
 
     def take(self, entry: EntryT) -> None:
         """Remove an entry, mostly the first one, and count it as the turn of its run, its caller and its priority."""
@@ -186,7 +194,7 @@ class FairQueue(Generic[EntryT]):
 
     def _next_priority(self) -> int:
         *higher, lowest = self._waiting_priorities()
-        return next((each for each in higher if self._num_taken.get(each, 0) < LOWER_SHARE - 1), lowest)
+        return next((each for each in higher if self._num_taken.get(each, 0) < TURNS_PER_LOWER_TURN - 1), lowest)
 
     def _count_share(self, priority: int) -> None:
         waiting = self._waiting_priorities()
