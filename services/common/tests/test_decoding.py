@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from lumenmill.common.v1 import job_pb2, job_pb2_grpc
 from lumenmill.imager.v1 import imager_pb2, imager_pb2_grpc
@@ -60,9 +61,20 @@ def test_what_the_decoder_refuses_names_the_field(pool: DecodingPool) -> None:
         pool.run(int, "light", field="image", limits=_LIMITS)
 
 
-def test_a_bug_of_a_decoder_is_no_fault_of_the_file(pool: DecodingPool) -> None:
-    with pytest.raises(errors.InternalError, match="takes no arguments"):
-        pool.run(os.getpid, 1, field="image", limits=_LIMITS)
+async def test_of_a_bug_of_a_decoder_callers_see_only_a_reference(
+    pool: DecodingPool, service: Service, family: TinyFamily
+) -> None:
+    def generate(*_: object) -> imager_pb2.GenerateImagesResult:
+        return pool.run(os.getpid, 1, field="image", limits=_LIMITS)  # type: ignore[return-value]  # it raises
+
+    family.generate = generate  # type: ignore[method-assign]
+    with capture_logs() as logs:
+        async with running_service(service) as channel:
+            with pytest.raises(errors.InternalError) as bug:
+                await start(imager_pb2_grpc.ImagerServiceStub(channel), "x")
+    [logged] = [entry for entry in logs if entry["event"] == "unexpected error"]
+    assert "takes no arguments" in str(logged["exc_info"])
+    assert bug.value.message == f"internal error, reference {logged['reference']} in the log"
 
 
 def test_a_file_that_takes_too_long_is_refused_and_its_process_replaced(pool: DecodingPool) -> None:

@@ -40,8 +40,8 @@ async def _error_of(channel: grpc.aio.Channel, path: str, body: bytes, token: st
     return refused.value
 
 
-def _num_refused() -> float:
-    return REGISTRY.get_sample_value("lumenmill_unauthenticated_calls_total") or 0.0
+def _num_refused(code: str = "UNAUTHENTICATED") -> float:
+    return REGISTRY.get_sample_value("lumenmill_unauthenticated_calls_total", {"code": code}) or 0.0
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong"])
@@ -80,3 +80,20 @@ async def test_tokens_are_compared_in_constant_time(channel: grpc.aio.Channel, m
     for sent in (_TOKEN[:-1], _TOKEN[:-1] + "x", "x" + _TOKEN[1:]):
         await _error_of(channel, _GET_MODEL, b"", sent)
     assert len(compared) >= 3 and not any(compared)
+
+
+async def test_no_path_is_recorded_of_a_call_whose_caller_is_malformed(channel: grpc.aio.Channel) -> None:
+    num_refused = _num_refused("INVALID_ARGUMENT")
+    metadata = [("authorization", f"Bearer {_TOKEN}"), ("lumenmill-caller", "sam"), ("lumenmill-caller-role", "root")]
+    with capture_logs() as logs, pytest.raises(grpc.aio.AioRpcError) as refused:
+        await channel.unary_unary("/a.B/Invented")(b"", metadata=metadata, timeout=20)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT and not logs
+    assert _num_refused("INVALID_ARGUMENT") == num_refused + 1
+    assert "Invented" not in str([family.samples for family in REGISTRY.collect()])
+
+
+async def test_calls_that_find_no_readable_token_are_counted_apart(channel: grpc.aio.Channel, tmp_path: Path) -> None:
+    num_unknown, num_unavailable = _num_refused(), _num_refused("UNAVAILABLE")
+    (tmp_path / "token").write_text("")
+    assert (await _error_of(channel, _GET_MODEL, b"", _TOKEN)).code() is grpc.StatusCode.UNAVAILABLE
+    assert (_num_refused(), _num_refused("UNAVAILABLE")) == (num_unknown, num_unavailable + 1)

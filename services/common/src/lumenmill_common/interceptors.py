@@ -20,8 +20,6 @@ from lumenmill_common.caller import ANONYMOUS, enter_call, least_role
 from lumenmill_common.errors import (
     InvalidArgumentError,
     LumenmillError,
-    UnauthenticatedError,
-    UnavailableError,
     UnimplementedError,
 )
 from lumenmill_common.settings import SecuritySettings
@@ -37,8 +35,8 @@ _QUOTED = re.compile(r"`(\w+)`")
 # Checked on the event loop, a message of the largest size would keep all other calls waiting for half a minute.
 _LARGE_BYTES = 32 << 10
 _CHECKS = ThreadPoolExecutor(2, thread_name_prefix="bounds")
-# Calls that the caller ends are normal: no error is logged for them.
-_QUIET = {grpc.StatusCode.CANCELLED, grpc.StatusCode.OK}
+# Calls that the caller ends are normal: no error is logged for them. Bugs are logged with their reference.
+_QUIET = {grpc.StatusCode.CANCELLED, grpc.StatusCode.OK, grpc.StatusCode.INTERNAL}
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -67,12 +65,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         call = _Call(handler_call_details, self._authenticator, self._translate_error)
         try:
             call.authenticate()
-            handler = await continuation(handler_call_details)
-            if handler is None:
-                return None
+        except Exception as error:
+            return _refusing(call.refuse_unread, error)
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        try:
             call.authorize()
         except Exception as error:
-            return _refusing(call, error)
+            return _refusing(call.fail, error)
         return _wrapped(handler, call)
 
 
@@ -121,16 +122,14 @@ class _Call:
         """Record duration and status of the call."""
         RPC_DURATION.labels(self._method, code.name).observe(time.monotonic() - self._started_s)
 
-    async def refuse(self, error: Exception, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
-        """End a call whose messages are not read.
+    async def refuse_unread(self, error: Exception, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+        """End a call of which it is not known whether its RPC exists.
 
-        Anybody can make any number of calls without a token, with any names of RPCs: one number counts them, and none
-        is logged.
+        Anybody can make any number of them, with any names: a counter counts them by status, and none is logged.
         """
-        if not isinstance(error, UnauthenticatedError | UnavailableError):
-            await self.fail(error, context)
-        UNAUTHENTICATED_CALLS.inc()
-        await context.abort(*rich_status(error))
+        code, message, metadata = rich_status(error)
+        UNAUTHENTICATED_CALLS.labels(code.name).inc()
+        await context.abort(code, message, metadata)
 
     async def fail(self, error: Exception, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         """End the call with the status of an error."""
@@ -222,11 +221,13 @@ def _wrapped(handler: Any, call: _Call) -> "grpc.RpcMethodHandler[Any, Any]":
     return grpc.stream_stream_rpc_method_handler(_stream(handler.stream_stream, call), **codec)
 
 
-def _refusing(call: _Call, error: Exception) -> "grpc.RpcMethodHandler[Any, Any]":
+def _refusing(
+    end: Callable[[Exception, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[None]], error: Exception
+) -> "grpc.RpcMethodHandler[Any, Any]":
     """Return a handler that refuses a call of any kind at once: one for streams is called before a message arrives."""
 
     async def refuse(_: AsyncIterator[bytes], context: "grpc.aio.ServicerContext[Any, Any]") -> None:
-        await call.refuse(error, context)
+        await end(error, context)
 
     return grpc.stream_stream_rpc_method_handler(refuse)
 
@@ -270,7 +271,7 @@ def _checked(request: Any) -> Any:
 
     async def checked() -> AsyncIterator[Any]:
         async for message in request:
-            check_bounds(message)
+            await _check_bounds(message)
             yield message
 
     return checked()

@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from lumenmill_common import errors
 from lumenmill_common.errors import (
     FailedPreconditionError,
+    InternalError,
     InvalidArgumentError,
     LumenmillError,
     OutOfRangeError,
@@ -39,13 +40,14 @@ def rich_status(
 ) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
     """Return code, message and trailing metadata (google.rpc.Status details) for an error.
 
-    Errors that are no LumenmillErrors are bugs: they are logged with a reference, and callers get only the reference.
+    InternalErrors and errors that are no LumenmillErrors are bugs: they are logged with a reference, and callers get
+    only the reference.
     A full disk is not a bug: the error of any file that found no space is RESOURCE_EXHAUSTED.
     """
     if is_disk_full(error):
         _log.warning("no space left", request_id=request_id, exc_info=error)
         error = full_disk_error("temporary files of the service", str(getattr(error, "strerror", "")))
-    if not isinstance(error, LumenmillError):
+    if isinstance(error, InternalError) or not isinstance(error, LumenmillError):
         reference = uuid.uuid4().hex[:12]
         _log.error("unexpected error", reference=reference, request_id=request_id, exc_info=error)
         code, message, details = grpc.StatusCode.INTERNAL, f"internal error, reference {reference} in the log", []
@@ -114,7 +116,7 @@ def error_from_rpc(error: grpc.RpcError) -> LumenmillError:
     if code is grpc.StatusCode.UNAVAILABLE:
         shown = message if _is_from_service(error) else _unreachable(message)
         return UnavailableError(shown, _retry_delay_s(status, default_s=0.0))
-    return _SIMPLE.get(code, errors.InternalError)(message)
+    return _SIMPLE.get(code, InternalError)(message)
 
 
 def _unreachable(details: str) -> str:
@@ -153,7 +155,7 @@ _SIMPLE: dict[grpc.StatusCode, type[LumenmillError]] = {
         errors.CancelledError,
         errors.DataLossError,
         errors.UnimplementedError,
-        errors.InternalError,
+        InternalError,
     )
 }
 

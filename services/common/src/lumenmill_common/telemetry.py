@@ -66,7 +66,9 @@ RPC_DURATION = Histogram(
     buckets=DURATION_BUCKETS_S,
 )  # fmt: skip
 UNAUTHENTICATED_CALLS = Counter(
-    "lumenmill_unauthenticated_calls_total", "Calls that were refused since they had no valid token."
+    "lumenmill_unauthenticated_calls_total",
+    "Calls that were refused before their RPC was looked up, by status: UNAUTHENTICATED without a valid token.",
+    ["code"],
 )
 JOBS_QUEUED = Gauge("lumenmill_jobs_queued", "Jobs that wait for a worker.", ["queue"])
 JOBS_RUNNING = Gauge("lumenmill_jobs_running", "Jobs that a worker is computing.", ["queue"])
