@@ -5,6 +5,7 @@ import base64
 import hashlib
 import io
 import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from PIL import ExifTags, Image, PngImagePlugin
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill.orchestrator.v1 import artifact_service_pb2 as service_pb2
 from lumenmill.orchestrator.v1 import run_pb2
+from lumenmill_common import interceptors
+from lumenmill_common.interceptors import check_bounds
 from lumenmill_media import encode_exr, write_clip
 from lumenmill_orchestrator.exporters.columns import SCHEMA
 from lumenmill_orchestrator.servicers import open_uploads
@@ -73,6 +76,21 @@ async def test_downloads_return_the_uploaded_bytes(mesh: LocalMesh) -> None:
     assert artifact.size_bytes == len(data)
     assert await _download(mesh, artifact.sha256) == data
     assert await _download(mesh, artifact.sha256, offset_bytes=5, length_bytes=(1 << 20) + 3) == data[5 : (1 << 20) + 8]
+
+
+async def test_large_messages_of_a_stream_are_not_checked_on_the_event_loop(
+    mesh: LocalMesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_loop: dict[int, bool] = {}
+
+    def spied(message: Any) -> None:
+        if isinstance(message, service_pb2.UploadArtifactRequest):  # the orchestrator reads its models meanwhile
+            on_loop[len(message.chunk)] = threading.current_thread() is threading.main_thread()
+        check_bounds(message)
+
+    monkeypatch.setattr(interceptors, "check_bounds", spied)
+    await _upload(mesh, os.urandom((1 << 20) + 7), "application/octet-stream")
+    assert on_loop == {0: True, 1 << 20: False, 7: True}
 
 
 async def test_uploaded_images_have_facts(mesh: LocalMesh) -> None:
