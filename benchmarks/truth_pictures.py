@@ -3,7 +3,6 @@
 Everything goes through the services' own RPCs, as in a recipe.
 """
 
-import asyncio
 import contextlib
 import io
 import json
@@ -43,7 +42,7 @@ from lumenmill_prompter.settings import PrompterSettings
 from lumenmill_studio.__main__ import studio_service
 from lumenmill_studio.settings import StudioSettings
 
-__all__ = ["Change", "Picture", "Pictures", "make_pictures"]
+__all__ = ["Change", "Picture", "Pictures", "make_pictures", "store_url"]
 
 _SIZE_PX = (256, 192)
 _PRESET = "fast"
@@ -69,6 +68,8 @@ class Picture:
         place: the surroundings, as the caption names them after the things.
         shown: the display picture (H, W, 3).
         instruction: from the first picture of the scene to this one; empty for the first.
+        group: of the pictures of one scene.
+        subject: the picture with its maps and its lights, as it was captioned.
     """
 
     origin: str
@@ -83,6 +84,8 @@ class Picture:
     place: str = ""
     shown: Any = None
     instruction: str = ""
+    group: str = ""
+    subject: captioner_pb2.Subject = field(default_factory=captioner_pb2.Subject)
 
 
 @dataclass(frozen=True)
@@ -136,10 +139,15 @@ async def make_pictures(num_pictures: int, seed: int, hdri: Path, folder: Path) 
     return made
 
 
+def store_url(folder: Path) -> str:
+    """Return the URL of the store in a scratch folder, in which the artifacts of all subjects are."""
+    return f"file://{folder}/store"
+
+
 @contextlib.asynccontextmanager
 async def _mesh(hdri: Path, folder: Path) -> AsyncIterator[_Mesh]:
     common: dict[str, Any] = {"listen_address": "127.0.0.1:0", "metrics_address": "", "drain_s": 0.0}
-    common["store_url"] = f"file://{folder}/store"
+    common["store_url"] = store_url(folder)
     studio = StudioSettings(**common, environment_maps_dir=hdri)
     captioner, prompter = CaptionerSettings(**common), PrompterSettings(**common)
     async with (
@@ -232,7 +240,8 @@ async def _group(
             made.changes.append(Change(origin, before.arrived_light, subject.arrived_light, result))
         before = subject if before is None else before
         known, seen = variant.arrived_light, maps[number][1]
-        made.pictures.append(Picture(*labels, kinds, "", known, caption, alone, seen, place, shown, result.instruction))
+        told = (caption, alone, seen, place, shown, result.instruction)
+        made.pictures.append(Picture(*labels, kinds, "", known, *told, group, subject))
 
 
 def _subject(
@@ -282,17 +291,3 @@ def _background(store: ArtifactStore, random: Random) -> artifact_pb2.Artifact:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return store.put_bytes(buffer.getvalue(), "image/png")
-
-
-def main() -> None:
-    """Make a few pictures, to try this module."""
-    import tempfile  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory() as folder:
-        made = asyncio.run(make_pictures(6, 1, Path(sys.argv[1]), Path(folder)))
-    for picture in made.pictures:
-        sys.stdout.write(f"{picture.name}: {picture.refusal or picture.caption.text}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -10,6 +10,7 @@ from scenes import Lamp, Scene, requested_light, sphere_scene
 
 from lumenmill.common.v1 import camera_pb2, light_pb2
 from lumenmill_captioner.measure import Measured, measure
+from lumenmill_captioner.measure.confidence import MIN_DIRECTION_CONFIDENCE
 from lumenmill_captioner.requested.attributes import requested_attributes
 from lumenmill_captioner.requested.frames import camera_frame
 from lumenmill_light.axes import unit_vector
@@ -31,7 +32,8 @@ def test_direction_within_5_degrees(azimuth_deg: float) -> None:
         assert direction_error_deg(measured, lamp) < 5.0, (azimuth_deg, elevation_deg)
         assert measured.proto.confidences["azimuth_deg"] > 0.3
         # Light from the camera's own side leaves little shading; its direction is not certain enough to be stated.
-        assert measured.proto.attributes.HasField("azimuth_deg") == (measured.proto.confidences["azimuth_deg"] >= 0.5)
+        is_sure = measured.proto.confidences["azimuth_deg"] >= MIN_DIRECTION_CONFIDENCE
+        assert measured.proto.attributes.HasField("azimuth_deg") == is_sure
         assert measured.proto.attributes.HasField("azimuth_deg") or azimuth_deg == 0
 
 
@@ -51,7 +53,7 @@ def test_color_temperature_within_25_mired(temperature_k: float) -> None:
     measured = measure(sphere_scene(Lamp(-40, 30, temperature_k), even=0.0).evidence())
     attributes = measured.proto.attributes
     assert abs(mired(attributes.color_temperature_k) - mired(temperature_k)) < 25.0
-    assert measured.proto.methods["color_temperature_k"].startswith("shading-bright")
+    assert measured.proto.methods["color_temperature_k"].startswith("shading-growth")
 
 
 def test_a_green_gel_has_no_color_temperature() -> None:

@@ -8,6 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from lumenmill_captioner.measure import Evidence, Measured, measure
+from lumenmill_captioner.measure.direction import relief_in
+from lumenmill_captioner.measure.evidence import surface_of
+from lumenmill_captioner.measure.shading_color import color_estimates, color_samples
 from lumenmill_light.axes import unit_vector
 from lumenmill_light.color import mired, temperature_rgb
 from lumenmill_media import linear_to_srgb
@@ -45,9 +48,14 @@ def lit_sphere(
     *,
     lamp_distance: float = math.inf,
     temperature_k: float = 6504.0,
-    even: float = 0.1,
+    even: float | Vector = 0.1,
+    floor_rgb: tuple[float, float, float] = (0.5, 0.5, 0.5),
+    mirrored: float = 0.0,
 ) -> Evidence:
-    """A white sphere on a white floor, lit with irradiance π by one lamp, and by even white light."""
+    """A grey sphere on a floor, lit with irradiance π by one lamp, and by even light, white or of a colour (3,).
+
+    Both mirror surroundings of radiance `mirrored`, as varnish does.
+    """
     axes = camera_axes()
     y, x = np.mgrid[0:HEIGHT_PX, 0:WIDTH_PX]
     in_camera = (
@@ -70,7 +78,11 @@ def lit_sphere(
     blocked = np.isfinite(first_hits(points + 1e-3 * normals, toward)[0])
     lit = np.where(blocked, 0.0, np.maximum((normals * toward).sum(-1), 0.0)) * falloff
     shading = (lit[:, None] * temperature_rgb(temperature_k) + even) * seen[:, None]
-    linear = (0.5 * shading).reshape(HEIGHT_PX, WIDTH_PX, 3).astype(np.float32)
+    albedo = np.where((normals[:, 1] > 0.99)[:, None], floor_rgb, 0.5)
+    cosines = np.clip(-(normals * rays).sum(-1) / np.linalg.norm(rays, axis=-1), 0.0, 1.0)
+    gloss = mirrored * (0.04 + 0.96 * (1.0 - cosines) ** 5) * seen
+    shading += gloss[:, None] / albedo
+    linear = (albedo * shading).reshape(HEIGHT_PX, WIDTH_PX, 3).astype(np.float32)
     noise = np.random.default_rng(0).normal(1.0, 0.01, linear.shape)
     return Evidence(
         display=linear_to_srgb(linear),
@@ -80,6 +92,7 @@ def lit_sphere(
         clipped_fractions=(0.0, 0.0),
         normals=np.where(seen[:, None], normals, 0.0).reshape(HEIGHT_PX, WIDTH_PX, 3).astype(np.float32),
         shading=(np.where(seen[:, None], shading, np.nan).reshape(linear.shape) * noise).astype(np.float32),
+        albedo=albedo.reshape(linear.shape).astype(np.float32),
         depth=depth.reshape(HEIGHT_PX, WIDTH_PX).astype(np.float32),
         focal_px=FOCAL_PX,
         camera_axes=axes,
@@ -117,6 +130,19 @@ def test_the_temperature_is_that_of_the_key(temperature_k: float) -> None:
     measured = measure(lit_sphere(-60.0, 40.0, temperature_k=temperature_k, even=0.02))
     assert mired(measured.proto.attributes.color_temperature_k) == pytest.approx(mired(temperature_k), abs=12.0)
     assert measured.proto.confidences["color_temperature_k"] >= 0.6
+
+
+def test_even_light_of_another_color_does_not_change_the_temperature_of_the_key() -> None:
+    evidence = lit_sphere(-60.0, 40.0, temperature_k=4000.0, even=0.35 * temperature_rgb(9000.0))
+    samples = color_samples(evidence, surface_of(evidence), relief_in(evidence))
+    found = color_estimates(samples) if samples is not None else None
+    assert found is not None and mired(found.color.temperature_k) == pytest.approx(mired(4000.0), abs=12.0)
+
+
+def test_varnish_on_colored_surfaces_does_not_change_the_temperature() -> None:
+    evidence = lit_sphere(-60.0, 40.0, temperature_k=4000.0, even=0.02, floor_rgb=(0.5, 0.2, 0.06), mirrored=0.3)
+    measured = measure(evidence)
+    assert mired(measured.proto.attributes.color_temperature_k) == pytest.approx(mired(4000.0), abs=12.0)
 
 
 def test_light_of_two_colors_is_mixed() -> None:

@@ -6,6 +6,7 @@ confidence against being right.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,11 +25,11 @@ __all__ = [
 ]
 
 # Claims of less confidence are left out.
-MIN_DIRECTION_CONFIDENCE, MIN_TEMPERATURE_CONFIDENCE = 0.55, 0.65
+MIN_DIRECTION_CONFIDENCE, MIN_TEMPERATURE_CONFIDENCE = 0.65, 0.75
 
 # Logistic regression: an intercept, then a weight for each feature.
-_DIRECTION = (-1.753, 1.553, -0.382, -1.698, 2.183, 0.614, 0.21, -0.674)
-_TEMPERATURE = (0.749, -0.691, -0.285)
+_DIRECTION = (-0.135, 1.312, -0.415, -1.496, 0.619, 0.416, -0.072, -0.577)
+_TEMPERATURE = (0.902, -0.482, -0.377, -1.116)
 # Part of directions that are right where only normals are known, by the confidence of the fit itself.
 _KEY_CONFIDENCES, _KEY_RIGHT = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95), (0.0, 0.1, 0.38, 0.4, 0.56, 0.78, 0.95)
 
@@ -67,14 +68,15 @@ def key_confidence(key: KeyFit) -> float:
     return float(np.interp(key.confidence, _KEY_CONFIDENCES, _KEY_RIGHT))
 
 
-def temperature_features(spread_k: float, key_apart_k: float) -> Vector:
-    """Return what the confidence of a temperature depends on, (2,).
+def temperature_features(spreads_k: Sequence[float], temperature_k: float) -> Vector:
+    """Return what the confidence of a temperature depends on: one number for each spread, and one for the temperature.
 
     Args:
-        spread_k: difference of the temperatures of the mean, the median and the brighter part of shading.
-        key_apart_k: difference of the temperature of the key alone from that of the brighter part.
+        spreads_k: differences of estimates of the temperature.
+        temperature_k: the estimate. The higher it is, the less the colour changes within 300 K.
     """
-    return np.asarray(np.log(np.clip([spread_k, key_apart_k], 30.0, 5000.0)) - 5.0)
+    apart = np.log(np.clip(spreads_k, 20.0, 5000.0)) - 5.0
+    return np.append(apart, math.log(temperature_k / 5000.0))
 
 
 def temperature_confidence(features: Vector) -> float:

@@ -51,7 +51,7 @@ def measured_key(evidence: Evidence, surface: Surface, relief: Relief | None) ->
     shading = gather(surface.normals, levels, np.ones(len(levels)))
     fit = fit_key(shading) if shading else None
     if relief is not None:
-        samples = sampled(relief, evidence.camera_axes, surface.normals, surface.luminance, surface.pixels)
+        samples = sampled(evidence, surface, relief)
         if len(samples.shading) >= _MIN_SAMPLES:
             return _searched(evidence, relief, samples, fit)
     return Key(fit, key_confidence(fit), "lambert-key-soft-l1", fit) if fit else None

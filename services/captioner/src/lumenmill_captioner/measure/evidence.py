@@ -31,6 +31,7 @@ class Evidence:
         clipped_fractions: white and black parts of the whole file.
         normals: (H, W, 3) unit vectors in the level frame, zero where there is no surface; None for a picture alone.
         shading: (H, W, 3) irradiance / π, NaN in channels in which it is unknown; None for a picture alone.
+        albedo: (H, W, 3), 0 to 1; None where it is unknown.
         depth: (H, W) distance along the viewing axis, 0 where there is no surface; None where it is unknown.
         focal_px: focal length in pixels; None where the camera is unknown.
         camera_axes: (3, 3) rows right, up and back of the camera in the level frame.
@@ -43,6 +44,7 @@ class Evidence:
     clipped_fractions: tuple[float, float]
     normals: Array | None = None
     shading: Array | None = None
+    albedo: Array | None = None
     depth: Array | None = None
     focal_px: float | None = None
     camera_axes: Vector = field(default_factory=lambda: np.eye(3))

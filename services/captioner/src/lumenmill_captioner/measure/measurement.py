@@ -6,7 +6,7 @@
 | hardness, with depth   | `penumbra-width`, else `cast-shadows-missing`    | absent        |
 | hardness, without      | `terminator-fit`, when curved surfaces show it   | absent        |
 | contrast               | `lit-shaded-mean`, else `shading-percentiles-5-95` | absent      |
-| colour temperature     | `shading-bright+robertson-1968`                  | `agreeing-estimates+robertson-1968` |
+| colour temperature     | `shading-growth-and-bright+robertson-1968`       | `agreeing-estimates+robertson-1968` |
 | intensity              | `fitted-irradiance`, where the picture is linear | absent        |
 | spherical harmonics    | `normals-sh-least-squares`                       | absent        |
 """
@@ -28,7 +28,7 @@ from lumenmill_captioner.measure.penumbra import CastShadows, cast_shadows
 from lumenmill_captioner.measure.picture_color import picture_color
 from lumenmill_captioner.measure.radiance_fit import fit_radiance
 from lumenmill_captioner.measure.relief import Relief
-from lumenmill_captioner.measure.shading_color import key_color, shading_color
+from lumenmill_captioner.measure.shading_color import ShadingColor, color_samples, shading_color
 from lumenmill_captioner.measure.tone import (
     brightness_ev,
     colorfulness,
@@ -98,7 +98,7 @@ def measure(evidence: Evidence) -> Measured:
     if evidence.shading is None:
         scores |= _fill_picture_color(result, shown, weights) if tones is None else {}
     else:
-        scores |= _fill_shading_color(result, evidence, surface, key)
+        scores |= _fill_shading_color(result, shading_color(color_samples(evidence, surface, relief)))
     if tones is not None:
         scores["monochrome_tint_chroma"] = float(np.linalg.norm(tones.tint_lab[1:])) if tones.is_toned else 0.0
     surfaces_ev = brightness_ev(luminance(shown), _surface_weights(evidence, weights))
@@ -182,19 +182,12 @@ def _fill_intensity(result: captioner_pb2.LightMeasurement, surface: Surface, ke
         result.methods["intensity_ev"] = "fitted-irradiance"
 
 
-def _fill_shading_color(
-    result: captioner_pb2.LightMeasurement, evidence: Evidence, surface: Surface | None, key: Key | None
-) -> dict[str, float]:
+def _fill_shading_color(result: captioner_pb2.LightMeasurement, found: ShadingColor | None) -> dict[str, float]:
     """Fill colour temperature and Duv from shading; return the scores."""
-    if evidence.shading is None:
-        return {}
-    opaque = evidence.weight.reshape(-1) > 0.5
-    shading = surface.shading if surface else evidence.shading.reshape(-1, 3)[opaque].astype(np.float64)
-    found = shading_color(shading, key_color(key, surface) if key and surface else None)
     if found is None:
         return {}
     result.confidences["color_temperature_k"] = found.confidence
-    result.duv, result.methods["duv"] = found.color.duv, "shading-bright+robertson-1968"
+    result.duv, result.methods["duv"] = found.color.duv, "shading-growth-and-bright+robertson-1968"
     if found.color.is_white and found.confidence >= MIN_TEMPERATURE_CONFIDENCE:
         result.attributes.color_temperature_k = found.color.temperature_k
         result.methods["color_temperature_k"] = result.methods["duv"]

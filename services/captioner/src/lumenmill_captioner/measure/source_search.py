@@ -12,8 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lumenmill_captioner.measure.evidence import Evidence, Surface
+from lumenmill_captioner.measure.orientation import spread_over_orientations
+from lumenmill_captioner.measure.reflected import cosines_to_camera, gloss_of, reflected_shading
 from lumenmill_captioner.measure.relief import Relief, is_occluded
 from lumenmill_light.axes import Vector
+from lumenmill_light.color import luminance
 from lumenmill_light.spherical_harmonics import sphere_directions
 
 __all__ = ["Found", "Samples", "sampled", "search"]
@@ -21,8 +25,6 @@ __all__ = ["Found", "Samples", "sampled", "search"]
 Array = NDArray[np.float32]
 
 _NUM_SAMPLES = 700
-# Samples are drawn by orientation: normals in cells of this many steps from 0 to 1; each cell by the root of its size.
-_NORMAL_STEPS = 5
 _NUM_DIRECTIONS, _LOWEST_Y = 330, -0.5
 # Distances of lamps as multiples of that of the subject from the camera, and half angles of distant discs in degrees.
 _LAMP_DISTANCES, _DISC_HALF_ANGLES_DEG = (0.6, 1.2), (20.0, 45.0, 80.0)
@@ -31,8 +33,9 @@ _LAMP_DISTANCES, _DISC_HALF_ANGLES_DEG = (0.6, 1.2), (20.0, 45.0, 80.0)
 _FRONT_RANK, _FRONT_DEPTH, _BEHIND_FRONT = 25.0, 1.15, 0.9
 _NUM_LAMPS = len(_LAMP_DISTANCES)
 _POINT_KIND = _NUM_LAMPS
-# Standard deviation of shading, of mean 1, that no source explains: this much, and this much of its value.
-_NOISE, _RELATIVE_NOISE = 0.06, 0.12
+# Standard deviation of shading, of mean 1, that no source explains: this much, this much of its value, and this much of
+# the gloss of the surface, which counts up to a limit.
+_NOISE, _RELATIVE_NOISE, _GLOSS_NOISE, _MOST_GLOSS = 0.06, 0.12, 0.3, 5.0
 # Cost, in variances, of a shadow that nothing visible casts, and the most that a surface can cost.
 _SHADOW_COST, _MAX_COST = 4.0, 9.0
 _NUM_FIRST_ROUNDS, _NUM_ROUNDS, _KEPT_PART = 2, 6, 0.2
@@ -46,13 +49,15 @@ _NEARLY = 0.15
 class Samples:
     """Sampled surfaces: positions (P, 3) and normals (P, 3) in camera space, height of normals (P,), shading (P,).
 
-    Shading is that over `level`, and of mean 1 without its highest values.
+    Shading is without what surfaces reflect onto each other, over `level`, the mean of all shading without its highest
+    values. deviation: (P,) standard deviation of shading that no source explains.
     """
 
     points: Vector
     normals: Vector
     normals_up: Array
     shading: Array
+    deviation: Array
     level: float
     pixels: NDArray[np.int64]
 
@@ -82,32 +87,23 @@ class Found:
     is_broad: bool
 
 
-def sampled(relief: Relief, camera_axes: Vector, normals: Vector, levels: Vector, pixels: NDArray[np.int64]) -> Samples:
-    """Return a sample of surfaces that covers all orientations.
-
-    Args:
-        relief: visible surfaces.
-        camera_axes: (3, 3) rows right, up and back of the camera in the level frame.
-        normals: (N, 3) unit vectors of lit surfaces in the level frame; levels: (N,) luminance of their shading.
-        pixels: (N,) indices into the flat picture.
-    """
-    has_depth = relief.depth.reshape(-1)[pixels] > 0.0
-    normals, levels, pixels = normals[has_depth], levels[has_depth], pixels[has_depth]
-    _, cell, counts = np.unique(
-        np.round(normals * _NORMAL_STEPS).astype(np.int64), axis=0, return_inverse=True, return_counts=True
-    )
-    shares = np.cumsum(1.0 / np.sqrt(counts[cell.reshape(-1)]))
-    ranks = (np.arange(_NUM_SAMPLES) + 0.5) / _NUM_SAMPLES * (shares[-1] if len(shares) else 0.0)
-    picked = np.unique(np.searchsorted(shares, ranks)) if len(shares) else np.zeros(0, np.int64)
-    shown = levels[picked]
+def sampled(evidence: Evidence, surface: Surface, relief: Relief) -> Samples:
+    """Return a sample of lit surfaces that covers all orientations."""
+    has_depth = relief.depth.reshape(-1)[surface.pixels] > 0.0
+    picked = np.flatnonzero(has_depth)[spread_over_orientations(surface.normals[has_depth], _NUM_SAMPLES)]
+    normals, shown, pixels = surface.normals[picked], surface.luminance[picked], surface.pixels[picked]
     level = max(float(np.minimum(shown, np.percentile(shown, 95.0)).mean()), 1e-9) if len(shown) else 1.0
+    points, in_camera = relief.positions.reshape(-1, 3)[pixels], normals @ evidence.camera_axes.T
+    reflected = luminance(reflected_shading(relief, evidence.linear, points, in_camera))
+    gloss = np.minimum(gloss_of(evidence, pixels, cosines_to_camera(points, in_camera)), _MOST_GLOSS)
     return Samples(
-        points=relief.positions.reshape(-1, 3)[pixels[picked]],
-        normals=normals[picked] @ camera_axes.T,
-        normals_up=normals[picked, 1].astype(np.float32),
-        shading=(shown / level).astype(np.float32),
+        points=points,
+        normals=in_camera,
+        normals_up=normals[:, 1].astype(np.float32),
+        shading=((shown - reflected) / level).astype(np.float32),
+        deviation=(_NOISE + _RELATIVE_NOISE * shown / level + _GLOSS_NOISE * gloss).astype(np.float32),
         level=level,
-        pixels=pixels[picked],
+        pixels=pixels,
     )
 
 
@@ -220,7 +216,7 @@ class _Fitted:
 def _fit(columns: Array, samples: Samples, num_rounds: int) -> _Fitted:
     """Fit the strength of each source (P, C) with even light; shadows and outliers are found again in each round."""
     shading, up = samples.shading[:, None], samples.normals_up[:, None]
-    precision = 1.0 / (_NOISE + _RELATIVE_NOISE * shading) ** 2
+    precision = 1.0 / samples.deviation[:, None] ** 2
     even = np.full(columns.shape[1], np.percentile(shading, 10.0), np.float32)
     tilt = np.zeros_like(even)
     gain = (columns * precision * (shading - even)).sum(axis=0)

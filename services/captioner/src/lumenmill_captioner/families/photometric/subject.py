@@ -205,6 +205,7 @@ def _with_maps(alone: Evidence, linear: Array, maps: _Maps, camera: CameraFrame)
         focal_px=focal_px,
         normals=normals,
         shading=shading,
+        albedo=albedo,
         depth=None if depth is None else depth[..., 0],
         camera_axes=camera.level_from_camera(np.eye(3)),
     )
