@@ -14,6 +14,7 @@ from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media import encode_exr, read_map_sequence
 
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+_ENTRY = b"PK\x01\x02" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"a"
 
 
 @pytest.fixture
@@ -41,8 +42,7 @@ def test_damaged_entries_are_refused(store: ArtifactStore, compression: int) -> 
 
 
 def test_a_directory_of_very_many_entries_is_refused_before_it_is_read(store: ArtifactStore) -> None:
-    entry = b"PK\x01\x02" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"a"
-    directory = entry * 400_000
+    directory = _ENTRY * 400_000
     end = b"PK\x05\x06" + bytes(4) + struct.pack("<HHIIH", 0xFFFF, 0xFFFF, len(directory), 0, 0)
     with pytest.raises(InvalidArgumentError, match=f"data: has a directory of {len(directory)} bytes"):
         read_map_sequence(store, Artifact(inline_data=directory + end), "data", {0})
@@ -58,5 +58,23 @@ def test_the_size_of_a_directory_may_be_in_the_record_of_zip64(store: ArtifactSt
     maps = read_map_sequence(store, Artifact(inline_data=data[:end] + record + locator + last), "data", {1})
     assert maps[1].mean() == 0.5
     far = record.replace(struct.pack("<Q", size_bytes), struct.pack("<Q", 1 << 30))
-    with pytest.raises(InvalidArgumentError, match="has a directory of 1073741824 bytes"):
+    with pytest.raises(InvalidArgumentError, match="is damaged"):
         read_map_sequence(store, Artifact(inline_data=data[:end] + far + locator + last), "data", {1})
+
+
+def test_the_size_of_a_directory_is_that_of_the_record_which_is_read(store: ArtifactStore) -> None:
+    directory = _ENTRY * 400_000
+    # The offset in the record looks like the beginning of another record.
+    looks_like_a_record = int.from_bytes(b"PK\x05\x06", "little")
+    end = b"PK\x05\x06" + bytes(4) + struct.pack("<HHIIH", 0xFFFF, 0xFFFF, len(directory), looks_like_a_record, 0)
+    with pytest.raises(InvalidArgumentError, match=f"data: has a directory of {len(directory)} bytes"):
+        read_map_sequence(store, Artifact(inline_data=directory + end), "data", {0})
+
+
+def test_a_comment_does_not_hide_the_size_of_a_directory(store: ArtifactStore) -> None:
+    directory, comment = _ENTRY * 400_000, b"PK\x06\x06" + bytes(60)
+    record = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 400_000, 400_000, len(directory), 0)
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, len(directory), 1)
+    end = b"PK\x05\x06" + bytes(4) + struct.pack("<HHIIH", 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, len(comment))
+    with pytest.raises(InvalidArgumentError, match=f"data: has a directory of {len(directory)} bytes"):
+        read_map_sequence(store, Artifact(inline_data=directory + record + locator + end + comment), "data", {0})
