@@ -10,6 +10,7 @@ import pytest
 from lumenmill.common.v1.artifact_pb2 import Artifact, ImageFacts
 from lumenmill_common import errors
 from lumenmill_common.artifacts import ArtifactStore, digest_of, media_type_of, open_store, open_store_from
+from lumenmill_common.artifacts.layout import OWNERS
 from lumenmill_common.settings import StoreSettings
 from lumenmill_common.testing.s3_server import s3_store
 
@@ -193,6 +194,19 @@ def test_no_folder_of_the_store_is_followed_elsewhere(store: ArtifactStore, tmp_
         assert store.stat(known.sha256) is None
         store.delete(known.sha256)
     assert sorted(elsewhere.rglob("*")) == before
+
+
+def test_no_file_is_written_or_listed_through_a_link(store: ArtifactStore, tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "store", tmp_path / "elsewhere"
+    (elsewhere / "ab").mkdir(parents=True)
+    (elsewhere / "ab" / "other").write_text("of another program")
+    (root / OWNERS).symlink_to(elsewhere)
+    assert store.owners() == {}
+    (root / "incoming").rmdir()
+    (root / "incoming").symlink_to(elsewhere)
+    with pytest.raises(errors.LumenmillError):
+        store.check()
+    assert sorted(path.name for path in elsewhere.rglob("*")) == ["ab", "other"]
 
 
 def test_a_missing_store_is_unavailable_rather_than_empty(store: ArtifactStore, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def open_zip(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
         zipfile.BadZipFile: it is no ZIP file.
     """
     checked = _Checked(file)
-    with zipfile.ZipFile(checked) as archive:  # type: ignore[call-overload]  # it needs these methods only
+    with zipfile.ZipFile(checked) as archive:
         checked.is_open = True
         yield archive
 

@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path, PurePosixPath
@@ -22,6 +21,7 @@ from lumenmill_common.telemetry import STORE_FREE_BYTES
 __all__ = ["FolderStore"]
 
 _INCOMING = "incoming"
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
 class FolderStore(ArtifactStore):
@@ -113,8 +113,7 @@ class FolderStore(ArtifactStore):
     def _write_atomically(self, source: Source, folder: int, name: str) -> None:
         incoming = secrets.token_hex(16)
         with self._folder(_INCOMING) as incoming_folder:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-            incoming_fd = os.open(incoming, flags, 0o600, dir_fd=incoming_folder)
+            incoming_fd = os.open(incoming, _NEW_FILE, 0o600, dir_fd=incoming_folder)
             try:
                 with os.fdopen(incoming_fd, "wb") as file:
                     shutil.copyfileobj(source, file, CHUNK_BYTES)
@@ -170,15 +169,16 @@ class FolderStore(ArtifactStore):
             self._write_atomically(BytesIO(data), folder, name)
 
     def _written(self, prefix: str) -> Iterator[tuple[str, float]]:
-        if not (self._root / prefix).is_dir():
+        try:
+            with self._errors_mapped(prefix), self._folder(prefix) as top:
+                for folder, _, names, descriptor in os.fwalk(".", dir_fd=top, follow_symlinks=False):
+                    for name in names:
+                        with contextlib.suppress(FileNotFoundError):
+                            status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                            if stat.S_ISREG(status.st_mode):
+                                yield PurePosixPath(prefix, folder, name).as_posix(), status.st_mtime
+        except NotFoundError:
             return
-        with self._errors_mapped(prefix):
-            for folder, _, names, descriptor in os.fwalk(self._root / prefix, follow_symlinks=False):
-                for name in names:
-                    with contextlib.suppress(FileNotFoundError):
-                        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                        if stat.S_ISREG(status.st_mode):
-                            yield (Path(folder) / name).relative_to(self._root).as_posix(), status.st_mtime
 
     def _delete(self, key: str) -> None:
         with contextlib.suppress(NotFoundError), self._place_of(key) as (folder, name):
@@ -192,8 +192,10 @@ class FolderStore(ArtifactStore):
 
     def check(self) -> None:
         """As in StoreBackend: write and remove a file."""
-        with os_errors_mapped(str(self._root)), tempfile.NamedTemporaryFile(dir=self._root / _INCOMING):
-            pass
+        name = secrets.token_hex(16)
+        with os_errors_mapped(str(self._root)), self._folder(_INCOMING) as folder:
+            os.close(os.open(name, _NEW_FILE, 0o600, dir_fd=folder))
+            os.unlink(name, dir_fd=folder)
 
 
 class _File(BufferedReader):
