@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import copy
 import functools
 import heapq
+import json
 import os
-import pickle
 import threading
 import time
 from collections.abc import Iterator
@@ -107,10 +108,108 @@ async def test_a_process_that_ended_while_idle_is_replaced(pool: DecodingPool) -
     assert pool.run(os.getpid, field="image", limits=_LIMITS) != process
 
 
-def test_replies_cannot_name_functions_of_the_service(pool: DecodingPool) -> None:
-    # What a decoder sends after its file took it over; the service would call it.
-    with pytest.raises(pickle.UnpicklingError, match=r"functools\.partial"):
+# What a file may run in the process of its decoder; the socket is the first argument of the program.
+_TAKEN_OVER = """
+import fcntl, json, os, pickle, socket, struct, sys, time
+from lumenmill_common.decoding.messages import new_memory
+connection, memory = socket.socket(fileno=int(sys.argv[1])), new_memory()
+def reply(head, sizes=None, descriptors=(memory,)):
+    os.pwrite(memory, head, 0)
+    socket.send_fds(connection, [struct.pack("=Q", len(head)) if sizes is None else sizes], descriptors)
+"""
+
+
+def _take_over(pool: DecodingPool, code: str) -> None:
+    pool.run(exec, _TAKEN_OVER + code, {}, field="image", limits=DecodeLimits(60.0, max_memory_bytes=256 << 20))
+
+
+def test_results_of_decoders_are_plain_values_and_arrays(pool: DecodingPool) -> None:
+    with pytest.raises(errors.InternalError, match="cannot hold a functools:partial"):
         pool.run(functools.partial, print, field="image", limits=_LIMITS)
+    values = {("a", 1): [None, True, 0.5, b"light"], "b": (np.float32(2.0), float("inf"))}
+    assert pool.run(copy.copy, values, field="image", limits=_LIMITS) == values
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((0, 3), np.float16), np.arange(6.0).reshape(2, 3).T, np.arange(9)[::-2], np.array(5, ">i4")]
+)
+def test_arrays_of_any_layout_are_returned(pool: DecodingPool, array: np.ndarray) -> None:
+    made = pool.run(copy.copy, array, field="image", limits=_LIMITS)
+    assert made.dtype == array.dtype and made.shape == array.shape and np.array_equal(made, array)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("lumenmill_common.decoding.child", "subprocess.Popen"),
+        ("lumenmill_common.artifacts.folder_store", "FileIO"),
+        ("lumenmill_common.decoding.pool", "DecodingPool"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["pickle", "json"])
+def test_replies_cannot_name_classes_that_are_no_results(
+    pool: DecodingPool, module: str, name: str, encoding: str
+) -> None:
+    protocol_4 = f"\x80\x04\x8c{chr(len(module))}{module}\x8c{chr(len(name))}{name}\x93."
+    head = (
+        protocol_4.encode("latin-1")
+        if encoding == "pickle"
+        else json.dumps(["tuple", ["result", ["class", f"{module}:{name}", ["dict", []]]]]).encode()
+    )
+    with pytest.raises(errors.InternalError, match="sent no reply"):
+        _take_over(pool, f"reply({head!r})")
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("os.ftruncate(memory, 1 << 40); reply(b'', struct.pack('=Q', 1 << 40))", "1099511627776 bytes, more than"),
+        ("reply(b'[]', struct.pack('=2Q', 2, 1 << 20))", "may end before its last part"),
+        ("reply(b'[]', b'abc')", "no sizes"),
+        ("reply(b'[]', descriptors=())", "no memory"),
+        ("reply(b'[]', descriptors=(os.open('/dev/zero', os.O_RDWR),))", "may end before its last part"),
+        ("reply(b'[' * 100_000)", "RecursionError"),
+    ],
+)
+def test_replies_that_are_no_messages_end_their_process(pool: DecodingPool, code: str, problem: str) -> None:
+    num_killed = _num_killed("error")
+    with pytest.raises(errors.InternalError, match=problem):
+        _take_over(pool, code)
+    assert _num_killed("error") == num_killed + 1
+
+
+def test_of_a_large_file_with_a_small_reply_no_more_is_mapped_than_the_reply() -> None:
+    head = json.dumps(["tuple", ["result", None]]).encode()
+    with contextlib.closing(DecodingPool()) as pool:
+        _take_over(pool, f"os.ftruncate(memory, 1 << 40); reply({head!r}); time.sleep(600)")
+
+
+def test_a_process_that_closes_its_socket_and_runs_on_is_killed(pool: DecodingPool) -> None:
+    process, started_s = pool.run(os.getpid, field="image", limits=_LIMITS), time.monotonic()
+    with pytest.raises(errors.InvalidArgumentError, match="crashes its decoder"):
+        _take_over(pool, "connection.close(); time.sleep(600)")
+    assert time.monotonic() - started_s < 30.0
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+def test_files_of_the_working_directory_are_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "resource.py").write_text("raise SystemExit('the file of a user')")
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(DecodingPool()) as pool:
+        assert pool.run(len, b"light", field="image", limits=_LIMITS) == 5
+
+
+def test_a_process_is_not_used_again_if_its_result_cannot_be_converted(pool: DecodingPool) -> None:
+    def refuse(_: int) -> None:
+        raise errors.InvalidArgumentError("clip", "is dark")
+
+    process = pool.run(os.getpid, field="image", limits=_LIMITS)
+    with pytest.raises(errors.InvalidArgumentError, match="clip: is dark"):
+        list(pool.iterate(refuse, heapq.merge, range(5), field="clip", limits=_LIMITS))
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+    assert pool.run(len, b"light", field="image", limits=_LIMITS) == 5
 
 
 def test_elements_are_decoded_one_by_one(pool: DecodingPool) -> None:

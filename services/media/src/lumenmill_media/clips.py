@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill_common.artifacts import ArtifactStore
-from lumenmill_common.decoding import CLIP_LIMITS, decoder, decoding_pool
+from lumenmill_common.decoding import CLIP_LIMITS, decoder, decoder_result, decoding_pool
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.clip_files import open_clip
 from lumenmill_media.color_spaces import srgb_to_linear
@@ -34,6 +34,7 @@ _USUAL_RATE = Fraction(24)
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
+@decoder_result
 @dataclass(frozen=True)
 class Frame:
     """One sampled frame: its number, its time from the start of the clip in seconds, and its picture."""
@@ -43,6 +44,7 @@ class Frame:
     picture: Picture
 
 
+@decoder_result
 @dataclass(frozen=True)
 class Track:
     """Reduced frames of a clip, in which changes between frames are measured.
@@ -64,6 +66,7 @@ class Track:
         return self.times_s[self.thumbnail_frames]
 
 
+@decoder_result
 @dataclass(frozen=True)
 class Clip:
     """Sampled frames of a clip of `num_frames` frames, and its reduced frames."""

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lumenmill.common.v1 import artifact_pb2
 from lumenmill_common.artifacts import ArtifactStore, kind_of_bytes
-from lumenmill_common.decoding import STILL_LIMITS, decoder, decoding_pool
+from lumenmill_common.decoding import STILL_LIMITS, decoder, decoder_result, decoding_pool
 from lumenmill_common.errors import InvalidArgumentError
 from lumenmill_media.color_spaces import srgb_to_linear
 from lumenmill_media.display_images import open_display_image
@@ -61,6 +61,7 @@ class Limits:
 LIMITS = Limits()
 
 
+@decoder_result
 @dataclass(frozen=True)
 class Picture:
     """A picture as it is measured. `display` is None for scene-referred files, which define no white.

@@ -6,6 +6,7 @@ space; the process is killed and replaced when the file takes too long, or when 
 
 from lumenmill_common.decoding.limits import CLIP_LIMITS, MESH_LIMITS, STILL_LIMITS, DecodeLimits
 from lumenmill_common.decoding.pool import DecodingPool, decoder, decoding_pool, warm_decoders
+from lumenmill_common.decoding.replies import decoder_result
 
 __all__ = [
     "CLIP_LIMITS",
@@ -14,6 +15,7 @@ __all__ = [
     "DecodeLimits",
     "DecodingPool",
     "decoder",
+    "decoder_result",
     "decoding_pool",
     "warm_decoders",
 ]

@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lumenmill_common.decoding.messages import receive, send
+from lumenmill_common.decoding.messages import Reply, receive_reply, send
 
 __all__ = ["Child"]
 
 _PROGRAM = "lumenmill_common.decoding.process"
 # The field `utime` of /proc/<pid>/stat, after the name, and `stime` behind it (proc_pid_stat(5)).
 _USER_TIME = 11
+# Time for the kernel to end a process whose socket is closed.
+_EXIT_S = 1.0
 _ENVIRONMENT = {
     # Threads and arenas for allocations take address space, which is limited, and are of no use here.
     "OPENBLAS_NUM_THREADS": "1",
@@ -35,8 +37,9 @@ class Child:
         """Start a process, which imports the modules and then replies that it is ready."""
         self._connection, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with other:
+            # With -P, files of the working directory are not imported in place of modules.
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", _PROGRAM, str(other.fileno()), *modules],
+                [sys.executable, "-P", "-m", _PROGRAM, str(other.fileno()), *modules],
                 stdin=subprocess.DEVNULL,
                 env=os.environ | _ENVIRONMENT,
                 pass_fds=[other.fileno()],
@@ -55,9 +58,14 @@ class Child:
         poll.register(self._connection, select.POLLIN)
         return bool(poll.poll(timeout_s * 1000))
 
-    def receive(self) -> Any:
-        """Return the next reply. Raises EOFError if the process has ended."""
-        return receive(self._connection)
+    def receive(self, max_bytes: int) -> tuple[Reply, Any]:
+        """Return the kind and the value of the next reply, which may have `max_bytes` bytes.
+
+        Raises:
+            EOFError: the process has ended.
+            MessageError: it has sent something that is no reply.
+        """
+        return receive_reply(self._connection, max_bytes)
 
     def computing_time_s(self) -> float:
         """Return the seconds of computing time that the process has taken, in all its threads; 0 once it has ended."""
@@ -74,6 +82,12 @@ class Child:
         return self._process.wait()
 
     def signal_that_ended_it(self) -> "signal.Signals | None":
-        """Return the signal that has ended the process, once its socket is closed; None if it exited."""
-        status = self._process.wait()
+        """Return the signal that has ended the process, once its socket is closed; None if it exited.
+
+        None is also returned for a process that has closed its socket and runs on; it must be killed.
+        """
+        try:
+            status = self._process.wait(timeout=_EXIT_S)
+        except subprocess.TimeoutExpired:
+            return None
         return signal.Signals(-status) if status < 0 else None

@@ -5,7 +5,7 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from lumenmill_common.cancellation import check_cancelled
 from lumenmill_common.decoding.child import Child
 from lumenmill_common.decoding.limits import DecodeLimits
-from lumenmill_common.decoding.messages import NEXT, STOP, Reply
+from lumenmill_common.decoding.messages import NEXT, STOP, MessageError, Reply
 from lumenmill_common.errors import CancelledError, InternalError, InvalidArgumentError
 from lumenmill_common.telemetry import DECODING_PROCESSES_KILLED
 
@@ -32,6 +32,9 @@ _START_S = 60.0
 # Time for an unfinished clip to reach its next frame.
 _STOP_S = 1.0
 
+# A reply is larger than the arrays that it holds.
+_REPLY_MARGIN_BYTES = 64 << 20
+
 _modules: dict[str, None] = {}
 
 
@@ -49,11 +52,20 @@ class _EndedError(Exception):
         self.reason, self.problem = reason, problem
 
 
+class _RefusedError(Exception):
+    """A process has refused its file and is idle again: the violations."""
+
+    def __init__(self, violations: Sequence[tuple[str, str]]) -> None:
+        super().__init__(violations)
+        self.violations = violations
+
+
 class DecodingPool:
     """Runs functions in child processes, and keeps idle ones for later files.
 
     A function is known by its module and name; its arguments are pickled. It raises ValueError or InvalidArgumentError
-    for a file that is wrong. What it returns consists of plain values, arrays and dataclasses of Lumenmill.
+    for a file that is wrong. What it returns consists of plain values, arrays of numbers, and dataclasses marked with
+    `decoder_result`.
     """
 
     def __init__(self, max_processes: int = _MAX_PROCESSES) -> None:
@@ -78,7 +90,7 @@ class DecodingPool:
         """
         with self._turn(), self._lent(field) as child:
             child.send(_request(function, arguments, limits))
-            _, result = _reply(child, field, limits)
+            _, result = _reply(child, limits)
         return result  # type: ignore[no-any-return]  # of the function
 
     def run_and_convert(
@@ -95,7 +107,7 @@ class DecodingPool:
         """
         with self._turn(), self._lent(field) as child:
             child.send(_request(function, arguments, limits, reuses_memory=True))
-            return convert(_reply(child, field, limits)[1])
+            return convert(_reply(child, limits)[1])
 
     def iterate(
         self,
@@ -113,13 +125,13 @@ class DecodingPool:
         with self._lent(field) as child:
             child.send(_request(function, arguments, limits, sends_each=True, reuses_memory=True))
             child.send(NEXT)
-            kind, result = _reply(child, field, limits)
+            kind, result = _reply(child, limits)
             while kind != Reply.END:
                 converted = convert(result)
                 del result
                 yield converted
                 child.send(NEXT)
-                kind, result = _reply(child, field, limits)
+                kind, result = _reply(child, limits)
 
     def close(self) -> None:
         """End the idle processes."""
@@ -143,9 +155,10 @@ class DecodingPool:
         child = self._take()
         try:
             yield child
-        except InvalidArgumentError:
+        except _RefusedError as refused:
             self._give_back(child)
-            raise
+            first, *others = [(name or field, problem) for name, problem in refused.violations]
+            raise InvalidArgumentError(*first, *others) from None
         except GeneratorExit:
             if _is_stopped(child):
                 self._give_back(child)
@@ -171,10 +184,10 @@ class DecodingPool:
                 continue
             try:
                 _wait(child, DecodeLimits(_START_S))
-                child.receive()
+                child.receive(_REPLY_MARGIN_BYTES)
             except BaseException as error:
                 child.kill()
-                if isinstance(error, _EndedError | EOFError):
+                if isinstance(error, _EndedError | EOFError | MessageError):
                     raise InternalError("the process that decodes files does not start") from error
                 raise
             child.is_ready = True
@@ -206,23 +219,24 @@ def _request(
     return function, wrapped, limits, sends_each, reuses_memory
 
 
-def _reply(child: Child, field: str, limits: DecodeLimits) -> tuple[str, Any]:
+def _reply(child: Child, limits: DecodeLimits) -> tuple[Reply, Any]:
     """Wait for a reply and return its kind and value.
 
     Raises:
-        InvalidArgumentError: the file is wrong.
-        InternalError: the decoder has a bug.
+        _RefusedError: the file is wrong.
+        InternalError: the decoder has a bug, or sends something that is no reply.
         CancelledError: the job or call was cancelled.
         _EndedError: the process took too long or too much memory, or has ended.
     """
     _wait(child, limits)
     try:
-        kind, value = child.receive()
+        kind, value = child.receive(limits.max_memory_bytes + _REPLY_MARGIN_BYTES)
     except EOFError:
         raise _crashed(child) from None
+    except MessageError as error:
+        raise InternalError(str(error)) from error
     if kind == Reply.REFUSED:
-        first, *others = [(name or field, problem) for name, problem in value]
-        raise InvalidArgumentError(*first, *others)
+        raise _RefusedError(value)
     if kind == Reply.OUT_OF_MEMORY:
         raise _EndedError("memory", f"needs more than {limits.max_memory_bytes >> 20} MiB of memory to decode")
     if kind == Reply.FAILED:
@@ -252,10 +266,9 @@ def _is_stopped(child: Child) -> bool:
     if not child.has_reply(_STOP_S):
         return False
     try:
-        child.receive()
-    except EOFError:
+        return child.receive(_REPLY_MARGIN_BYTES)[0] == Reply.END
+    except (EOFError, MessageError):
         return False
-    return True
 
 
 @cache

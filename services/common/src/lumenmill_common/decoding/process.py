@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lumenmill_common.decoding.limits import DecodeLimits
-from lumenmill_common.decoding.messages import STOP, Reply, new_memory, receive_trusted, send
+from lumenmill_common.decoding.messages import STOP, Reply, new_memory, receive_request, send_reply
 from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["main"]
@@ -41,11 +41,11 @@ def main() -> None:
     with socket.socket(fileno=int(descriptor)) as connection:
         for module in modules:
             importlib.import_module(module)
-        send(connection, (Reply.READY.value, None))
+        send_reply(connection, Reply.READY, None)
         memory = new_memory()
         with contextlib.suppress(EOFError, OSError):
             while True:
-                request = receive_trusted(connection)
+                request = receive_request(connection)
                 if os.fstat(memory).st_size > _MAX_KEPT_BYTES:
                     os.close(memory)
                     memory = new_memory()
@@ -65,7 +65,7 @@ def _answer(
     place = memory if reuses_memory else None
     arguments = tuple(bytes(each) if isinstance(each, memoryview) else each for each in arguments)
     if not sends_each:
-        send(connection, _reply(partial(function, *arguments), limits), place)
+        _send(connection, _reply(partial(function, *arguments), limits), place)
         return
     results = function(*arguments)
     with contextlib.closing(results):
@@ -73,27 +73,36 @@ def _answer(
         while not is_last:
             # The next result is decoded while the service uses the one before it.
             reply = _reply(partial(next, results), limits)
-            if receive_trusted(connection) == STOP:
-                reply = Reply.END.value, None
-            send(connection, reply, place)
-            is_last = reply[0] != Reply.RESULT
+            if receive_request(connection) == STOP:
+                reply = Reply.END, None
+            is_last = not _send(connection, reply, place)
 
 
-def _reply(decode: Callable[[], Any], limits: DecodeLimits) -> tuple[str, Any]:
-    """Return the kind and the value of the reply; the kind as plain text, since replies hold no other classes."""
+def _send(connection: socket.socket, reply: tuple[Reply, Any], place: int | None) -> bool:
+    """Send a reply; return whether more may follow."""
+    try:
+        send_reply(connection, *reply, place)
+    except TypeError:
+        send_reply(connection, Reply.FAILED, traceback.format_exc(), place)
+        return False
+    return reply[0] == Reply.RESULT
+
+
+def _reply(decode: Callable[[], Any], limits: DecodeLimits) -> tuple[Reply, Any]:
+    """Return the kind and the value of the reply."""
     try:
         with _limited(limits):
-            return Reply.RESULT.value, decode()
+            return Reply.RESULT, decode()
     except StopIteration:
-        return Reply.END.value, None
+        return Reply.END, None
     except InvalidArgumentError as error:
-        return Reply.REFUSED.value, error.violations
+        return Reply.REFUSED, error.violations
     except ValueError as error:
-        return Reply.REFUSED.value, (("", str(error)),)
+        return Reply.REFUSED, (("", str(error)),)
     except MemoryError:
-        return Reply.OUT_OF_MEMORY.value, None
+        return Reply.OUT_OF_MEMORY, None
     except Exception:
-        return Reply.FAILED.value, traceback.format_exc()
+        return Reply.FAILED, traceback.format_exc()
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lumenmill_common.decoding import decoder_result
+
 __all__ = [
     "Array",
     "Indices",
@@ -31,6 +33,7 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.uint32]
 
 
+@decoder_result
 @dataclass(frozen=True)
 class Mesh:
     """A triangle mesh: positions (V, 3), triangles (F, 3), texture coordinates in metres (V, 2), normals (V, 3).
