@@ -217,8 +217,9 @@ async def _ready_models(address: str) -> set[str]:
 def _start_supervisor(home: Home, options: MeshOptions) -> None:
     home.mesh_file.unlink(missing_ok=True)
     with home.log_file("supervisor").open("ab") as log:
+        # With -P, files of the working directory, a user's, are not imported in place of modules.
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "lumenmill_client.mesh", str(home.root), options.absolute().model_dump_json()],
+            [sys.executable, "-P", "-m", "lumenmill_client.mesh", str(home.root), options.absolute().model_dump_json()],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

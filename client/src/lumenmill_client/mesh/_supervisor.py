@@ -74,6 +74,7 @@ class _Supervisor:
         with self._home.log_file(spec.name).open("ab") as log:
             child.process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # files of the working directory, a user's, are not imported in place of modules
                 "-m",
                 spec.module,
                 env=environment_of(spec, self._home, child.port),

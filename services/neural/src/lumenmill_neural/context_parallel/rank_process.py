@@ -18,7 +18,11 @@ class RankProcess:
     def __init__(self, rank: int) -> None:
         self.rank = rank
         self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            # With -P, files of the working directory are not imported in place of modules.
+            [sys.executable, "-P", "-m", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def send(self, message: dict[str, Any]) -> None:

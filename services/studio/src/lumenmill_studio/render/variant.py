@@ -86,7 +86,12 @@ def _renders(name: str, library: str) -> bool:
     environment = {**os.environ, **({_LIBRARY_VARIABLE: library} if library else {})}
     try:
         probe = subprocess.run(  # noqa: S603 - the probe above; its arguments are constants and a library path
-            [sys.executable, "-c", _PROBE, name], env=environment, capture_output=True, timeout=_TIMEOUT_S, check=False
+            # With -P, files of the working directory are not imported in place of modules.
+            [sys.executable, "-P", "-c", _PROBE, name],
+            env=environment,
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return False
