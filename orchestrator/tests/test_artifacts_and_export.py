@@ -322,6 +322,26 @@ async def test_an_idle_upload_ends_and_gives_its_reservation_back(
         assert (await _upload(mesh, bytes(1 << 20), "application/octet-stream")).size_bytes == 1 << 20
 
 
+async def test_an_upload_of_a_few_bytes_at_a_time_ends(mesh: LocalMesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_uploads, "_MAX_IDLE_S", 0.5)
+
+    async def dripping() -> AsyncIterator[service_pb2.UploadArtifactRequest]:
+        yield service_pb2.UploadArtifactRequest(header=service_pb2.UploadHeader(media_type="application/octet-stream"))
+        while True:
+            yield service_pb2.UploadArtifactRequest(chunk=b"x")
+            await asyncio.sleep(0.05)
+
+    error = await asyncio.wait_for(_until_it_ends(mesh.artifacts.UploadArtifact(dripping())), 10)
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and "too slow" in (error.details() or "")
+
+
+async def test_chunks_without_bytes_are_refused(mesh: LocalMesh) -> None:
+    header = service_pb2.UploadArtifactRequest(header=service_pb2.UploadHeader(media_type="text/plain"))
+    chunks = [service_pb2.UploadArtifactRequest(chunk=data) for data in (b"light", b"")]
+    error = await _until_it_ends(mesh.artifacts.UploadArtifact(iter([header, *chunks])))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT and "chunk: is empty" in (error.details() or "")
+
+
 async def test_a_caller_has_a_bounded_number_of_open_uploads(mesh: LocalMesh, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_uploads, "_MAX_OPEN_PER_CALLER", 2)
     ended = asyncio.Event()
