@@ -60,7 +60,6 @@ class JobQueue:
 
         `store` holds the media for callers that ask for `inline_results`, which are refused without a store, and
         the results of jobs that took `persist_results_over_s` seconds or more."""
-        self._store = store
         self.store = store
         self._persisted = PersistedResults(store, persist_results_over_s) if store is not None else None
         self.name, self.num_workers, self.max_queue_length = name, num_workers, max_queue_length
@@ -155,9 +154,9 @@ class JobQueue:
     async def _with_inline_media(self, event: Message, job: Job, options: JobOptions) -> Message:
         if not options.inline_results or event is not job.result:
             return event
-        if self._store is None:
+        if self.store is None:
             raise FailedPreconditionError("this service has no store to read media from", "job.inline_results")
-        return await asyncio.to_thread(with_inline_media, event, self._store)
+        return await asyncio.to_thread(with_inline_media, event, self.store)
 
     async def _find_persisted(self, job: Job) -> None:
         """Look for the result of an earlier process, which takes no time, before the deadline is checked.
