@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TypedDict
 
 from lumenmill.common.v1.artifact_pb2 import ImageFacts, VideoFacts
-from lumenmill_common.decoding import CLIP_LIMITS, STILL_LIMITS, decoder, decoding_pool
+from lumenmill_common.decoding import STILL_LIMITS, decoder, decoding_pool
 from lumenmill_media.display_images import still_facts
 from lumenmill_media.exr import exr_facts
 from lumenmill_media.pictures import LIMITS
-from lumenmill_media.probe import clip_facts
+from lumenmill_media.probe import file_clip_facts
 from lumenmill_media.radiance import radiance_facts
 
 __all__ = ["MediaFacts", "media_facts"]
@@ -34,18 +34,11 @@ def media_facts(path: Path, media_type: str, field: str) -> MediaFacts:
         InvalidArgumentError: naming `field`; the file is damaged, or cannot be read; the text says why.
     """
     if media_type.startswith("video/"):
-        video = decoding_pool().run(_clip_facts, path, field, field=field, limits=CLIP_LIMITS)
-        return MediaFacts(video=VideoFacts.FromString(video))
+        return MediaFacts(video=file_clip_facts(path, field, _MAX_FRAMES))
     if not media_type.startswith("image/") or path.stat().st_size > LIMITS.max_bytes:
         return MediaFacts()
     image = decoding_pool().run(_image_facts, path, media_type, field=field, limits=STILL_LIMITS)
     return MediaFacts(image=ImageFacts.FromString(image))
-
-
-@decoder
-def _clip_facts(path: Path, field: str) -> bytes:
-    """Return a serialized VideoFacts."""
-    return clip_facts(path, field, _MAX_FRAMES).SerializeToString()
 
 
 @decoder

@@ -18,7 +18,7 @@ from lumenmill_media.frames import upright_pixels, upright_size
 from lumenmill_media.pictures import LIMITS, Limits
 from lumenmill_media.rgb import copied_image
 
-__all__ = ["clip_facts", "iter_frames", "probe_clip"]
+__all__ = ["clip_facts", "file_clip_facts", "iter_frames", "probe_clip"]
 
 # Differences between the stated and the mean rate that come from rounding, as a fraction and of the whole duration.
 _ROUNDING, _ROUNDING_S = 0.005, 0.002
@@ -29,9 +29,14 @@ def probe_clip(
 ) -> VideoFacts:
     """Return the facts of a clip in the store; errors and work as `clip_facts`."""
     with store.local_file(artifact, field=field) as path:
-        return VideoFacts.FromString(
-            decoding_pool().run(_facts, path, field, max_num_frames, limits, field=field, limits=CLIP_LIMITS)
-        )
+        return file_clip_facts(path, field, max_num_frames, limits)
+
+
+def file_clip_facts(path: Path, field: str, max_num_frames: int, limits: Limits = LIMITS) -> VideoFacts:
+    """Return the facts of a clip in a file; errors and work as `clip_facts`, which runs in a decoding process."""
+    return VideoFacts.FromString(
+        decoding_pool().run(_facts, path, field, max_num_frames, limits, field=field, limits=CLIP_LIMITS)
+    )
 
 
 @decoder
