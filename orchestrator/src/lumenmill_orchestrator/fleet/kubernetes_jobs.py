@@ -5,7 +5,7 @@ import contextlib
 import copy
 from collections.abc import AsyncIterator, Mapping
 
-from lumenmill_common.errors import AlreadyExistsError, CancelledError, InternalError, NotFoundError
+from lumenmill_common.errors import AlreadyExistsError, CancelledError, FailedPreconditionError, NotFoundError
 from lumenmill_orchestrator.fleet.api import ApiObject, KubernetesApi
 from lumenmill_orchestrator.fleet.pod_status import find_condition, parse_status
 
@@ -14,7 +14,7 @@ __all__ = ["JobFailedError", "KubernetesJobs"]
 _POLL_S = 1.0
 
 
-class JobFailedError(InternalError):
+class JobFailedError(FailedPreconditionError):
     """The Job has failed as often as its template allows; the message is the one of its last pod."""
 
 
