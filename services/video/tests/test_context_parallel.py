@@ -66,8 +66,10 @@ async def _ready(video: Video, service: ServiceProcess) -> None:
 
 
 def _other_ranks(process: "subprocess.Popen[bytes]") -> list[int]:
+    """Return the processes of other ranks; a service has a process that decodes files beside them."""
     children = Path(f"/proc/{process.pid}/task").glob("*/children")
-    return [int(pid) for file in children for pid in file.read_text().split()]
+    pids = [int(pid) for file in children for pid in file.read_text().split()]
+    return [pid for pid in pids if b"context_parallel" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def _lives(pid: int) -> bool:
