@@ -61,7 +61,10 @@ async def test_calls_are_refused_while_the_token_is_missing(
         else:
             token.write_bytes(content)
         with structlog.testing.capture_logs() as logs:
-            for sent in ("", "Bearer", "Bearer ", "Bearer s3cret", "Bearer one"):
+            # All of them for the empty file, since clients repeat such calls for a second.
+            for sent in (
+                ("", "Bearer", "Bearer ", "Bearer s3cret", "Bearer one") if content == b"" else ("", "Bearer s3cret")
+            ):
                 with pytest.raises((errors.UnavailableError, errors.UnauthenticatedError)) as refused:
                     await _model(channel, sent=sent)
                 assert "cannot read the token" in refused.value.message and str(tmp_path) not in refused.value.message
