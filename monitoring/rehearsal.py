@@ -209,7 +209,8 @@ def _small_models(folder: Path) -> Path:
     path = folder / "models.yaml"
     with path.open("w") as file:
         YAML().dump(
-            {name: {"service": model.room, **model.settings_in(folder / name)} for name, model in models.items()}, file
+            {name: {"service": model.service, **model.settings_in(folder / name)} for name, model in models.items()},
+            file,
         )
     return path
 

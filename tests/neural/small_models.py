@@ -1,7 +1,8 @@
 """Models of the neural services for tests: tiny checkpoints, and catalogue entries with small pictures."""
 
+import sys
 from dataclasses import dataclass
-from importlib import resources, util
+from importlib import import_module, resources
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,12 +20,13 @@ SMALL_MAPS: dict[str, Any] = {"num_inference_steps": 1}
 
 
 def module_at(path: Path) -> ModuleType:
-    """Import a module of a service's tests, which are no package."""
-    spec = util.spec_from_file_location(f"{path.parts[-3]}_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Import a module of a service's tests, which are no package, with those beside it that it imports."""
+    name = "_".join(path.parts[-3:-1])
+    if name not in sys.modules:
+        package = ModuleType(name)
+        package.__path__ = [str(path.parent)]
+        sys.modules[name] = package
+    return import_module(f"{name}.{path.stem}")
 
 
 @dataclass(frozen=True)

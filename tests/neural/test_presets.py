@@ -93,7 +93,7 @@ def test_every_model_states_the_kind_of_its_text(tmp_path: Path) -> None:
     instructed = {name for name, kind in stated["relighter"].items() if kind == "INSTRUCTION"}
     assert instructed == {"FLUX.1-Kontext-dev", "Qwen-Image-Edit", "instruct-pix2pix"}
     others = stated["relighter"].items() | stated["imager"].items() | stated["video"].items()
-    assert {name for name, kind in others if kind == "NONE"} == {"SVD-XT"}
+    assert {name for name, kind in others if kind == "NONE"} == {"SVD", "SVD-XT"}
     assert {name for name, kind in others if kind == "UNSPECIFIED"} == {"Marigold"}
     assert set(stated["captioner"].values()) == {"UNSPECIFIED"}
 
