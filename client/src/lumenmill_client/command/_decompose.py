@@ -1,11 +1,10 @@
 """`decompose`: the intrinsic maps of an image or scene."""
 
-import io
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from PIL import Image
 
 from lumenmill.common.v1.artifact_pb2 import Artifact
 from lumenmill.common.v1.intrinsics_pb2 import IntrinsicKind
@@ -24,7 +23,7 @@ from lumenmill_client.command._model_options import (
 )
 from lumenmill_client.command._output import document_of
 from lumenmill_client.command._stored import find_artifact, names_artifact
-from lumenmill_common.artifacts import media_type_of
+from lumenmill_common.artifacts import extension_of, media_type_of
 from lumenmill_common.errors import InvalidArgumentError
 
 __all__ = ["register"]
@@ -103,14 +102,12 @@ def _artifact(client: Client, named: str, argument: str) -> Artifact:
 
 
 def _with_size(client: Client, image: Artifact) -> Artifact:
-    """Return an image with its size, which models that render maps from a scene cannot see in its URI.
+    """Return an image with its facts, such as the size, which models that render maps from a scene need.
 
-    An image that has a scene was rendered, so that its header has its size; those of uploads come with their size.
+    Those of an artifact that was named by its digest come with an upload of the same bytes, which stores nothing new.
     """
     if not image.HasField("image"):
-        try:
-            with Image.open(io.BytesIO(client.read(image)), formats=("PNG", "JPEG", "WEBP")) as opened:
-                image.image.width_px, image.image.height_px = opened.size
-        except (OSError, Image.DecompressionBombError):  # EXR, for example: the model uses the size of its preset
-            return image
+        with tempfile.TemporaryDirectory() as folder:
+            copy = client.download(image, Path(folder) / f"image{extension_of(image.media_type)}")
+            image.image.CopyFrom(client.upload(copy).image)
     return image
