@@ -135,9 +135,8 @@ class _Call:
         """End the call with the status of an error."""
         if isinstance(error, grpc.aio.AbortError):
             raise error
-        # gRPC's generated base classes raise NotImplementedError in each method that is not overridden, such as List of
-        # the health service; without this branch the caller would get INTERNAL.
-        if isinstance(error, NotImplementedError) and context.code() == grpc.StatusCode.UNIMPLEMENTED:
+        # Generated methods that are not overridden, such as List of the health service, set this code and then raise.
+        if context.code() == grpc.StatusCode.UNIMPLEMENTED:
             error = UnimplementedError(f"{self._method} is not served here")
         error = self._translate_error(error)
         code, message, metadata = rich_status(error, self._request_id)
