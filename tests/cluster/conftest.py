@@ -16,12 +16,12 @@ ORDER = ["install", "flows", "kills", "upgrade", "scheduling", "keda", "uninstal
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not os.environ.get("KUBECONFIG"):
-        for item in items:
-            # They install the chart and delete nodes' pods, so that they run only where a cluster is given for that.
-            item.add_marker(
-                pytest.mark.skip(reason="no cluster for tests in KUBECONFIG; tests/cluster/run.sh starts one")
-            )
+    # They install the chart and delete the pods of nodes, so that they run only where a cluster is given for that.
+    needs_cluster = pytest.mark.skipif(
+        not os.environ.get("KUBECONFIG"), reason="no cluster for tests in KUBECONFIG; tests/cluster/run.sh starts one"
+    )
+    for item in items:
+        item.add_marker(needs_cluster)
     items.sort(key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
 
 
