@@ -240,8 +240,8 @@ async def _group(
             made.changes.append(Change(origin, before.arrived_light, subject.arrived_light, result))
         before = subject if before is None else before
         known, seen = variant.arrived_light, maps[number][1]
-        told = (caption, alone, seen, place, shown, result.instruction)
-        made.pictures.append(Picture(*labels, kinds, "", known, *told, group, subject))
+        texts = (caption, alone, seen, place, shown, result.instruction)
+        made.pictures.append(Picture(*labels, kinds, "", known, *texts, group, subject))
 
 
 def _subject(

@@ -55,7 +55,7 @@ class ArtifactServicer(artifact_service_pb2_grpc.ArtifactServiceServicer):
     ) -> artifact_service_pb2.UploadArtifactResponse:
         """Store one file."""
         caller = current_caller()
-        # Those who share a token are told apart by their addresses, without the port.
+        # Callers that share a token are distinguished by their addresses, without the port.
         with self._open_uploads.one(caller.name if caller.is_limited else context.peer().rpartition(":")[0]):
             return await self._upload(proceeding(request_iterator))
 

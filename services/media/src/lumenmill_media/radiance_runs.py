@@ -107,24 +107,24 @@ class ChannelRuns:
         self._work += at.size
         # Runs of a scanline that has ended are followed on, and not counted.
         num_runs = np.count_nonzero(num_left > 0, axis=0)
-        lanes = np.arange(len(starts))
+        candidates = np.arange(len(starts))
         last = np.minimum(num_runs, len(at) - 1)
-        ends = origin + at[last, lanes].astype(np.int64)
-        is_whole = (num_left[last, lanes] == 0) & (ends <= len(self._data))
-        lane_of = {start: lane for lane, start in enumerate(starts) if is_whole[lane]}
+        ends = origin + at[last, candidates].astype(np.int64)
+        is_whole = (num_left[last, candidates] == 0) & (ends <= len(self._data))
+        index_of = {start: index for index, start in enumerate(starts) if is_whole[index]}
         found, end = [], origin
-        while (lane := lane_of.get(end)) is not None:
-            found.append(lane)
-            end = int(ends[lane])
+        while (index := index_of.get(end)) is not None:
+            found.append(index)
+            end = int(ends[index])
         if not found:
             raise ValueError("a run beyond its scanline or the file")
-        by_lane = np.ascontiguousarray(at.T[: found[-1] + 1])
-        return [origin + by_lane[lane, : num_runs[lane]].astype(np.int64) for lane in found], end
+        by_candidate = np.ascontiguousarray(at.T[: found[-1] + 1])
+        return [origin + by_candidate[index, : num_runs[index]].astype(np.int64) for index in found], end
 
     def _steps(self, window: bytes, at: Steps) -> tuple[Steps, Steps]:
-        """Follow the runs at `at` (L,) until that of the first lane and of most others end.
+        """Follow the runs of possible scanlines from `at` (C,) until the first scanline and most others have ended.
 
-        Returns, after each step, where in `window` the next runs begin, and how many values are left, both (S + 1, L).
+        Returns, after each step, where in `window` the next runs begin, and how many values are left, both (S + 1, C).
         """
         num_bytes = np.frombuffer(window.translate(_NUM_BYTES), np.uint8)
         num_values = np.frombuffer(window.translate(_NUM_VALUES), np.uint8)
