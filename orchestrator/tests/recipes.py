@@ -120,3 +120,13 @@ samples:
     media: {image: "${image.images[0].image}"}
     caption: ${caption.text}
 """
+
+RELIT_STEP = """\
+  relit:
+    call: relighter.Relight
+    model: tiny
+    with:
+      image: ${image.images[0].image}
+      variants: VARIANTS
+"""
+"""A step for the end of ONE_IMAGE's, before `samples:`."""

@@ -15,20 +15,12 @@ from lumenmill_common.settings import StoreSettings
 from lumenmill_orchestrator.recipe import CheckedRecipe, KnownModel, WorkLimit, check_recipe, limits
 
 from .conftest import LocalMesh, open_mesh
-from .recipes import ONE_IMAGE, SMALL
+from .recipes import ONE_IMAGE, RELIT_STEP, SMALL
 from .stores import minio, stored  # noqa: F401 - fixtures
 
 _KNOWN = {"tiny": KnownModel("tiny")}
 _ANY_COUNT = SMALL.replace("max: 100000", "description: any")
-_RELIT = """\
-  relit:
-    call: relighter.Relight
-    model: tiny
-    with:
-      image: ${image.images[0].image}
-      variants: VARIANTS
-samples:
-"""
+_RELIT = RELIT_STEP + "samples:\n"
 _EACH_TAG = 'for_each: "${params.tags}"'
 _TAGS = ["a"] * 100_000
 

@@ -4,16 +4,12 @@ import pytest
 
 from lumenmill_orchestrator.recipe import KnownModel, check_recipe
 
-from .recipes import ONE_IMAGE, SMALL
+from .recipes import ONE_IMAGE, RELIT_STEP, SMALL
 
 _KNOWN = {"tiny": KnownModel("tiny")}
-_RELIT = """\
-  relit:
-    call: relighter.Relight
-    model: tiny
-    with:
-      image: ${image.images[0].image}
-      variants: VARIANTS
+_RELIT = (
+    RELIT_STEP
+    + """\
   each_caption:
     call: captioner.Caption
     model: tiny
@@ -21,6 +17,7 @@ _RELIT = """\
     with: {subject: {media: "${each.image}"}}
 samples:
 """
+)
 _EACH_IMAGE = """\
     for_each: ${image.images}
     with: {subject: {media: "${each.image}"}}"""
